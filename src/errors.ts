@@ -1,0 +1,172 @@
+/**
+ * The one table of errors: a stable code, what it means over HTTP (RFC 9457), the exit code of the
+ * command, whether trying again can help, and what happens to a peer that caused it.
+ *
+ * Exit codes: 0 ok, 1 usage or refused input, 2 verification failed, 3 cannot verify, 4 unreachable,
+ * 5 conflict, 10 crash found, 11 liveness lost, 12 correctness lost (simulator), 70 internal.
+ */
+
+/** What a node does to the peer that sent the offending bytes. */
+export type PeerAction = "none" | "ignore" | "disconnect" | "evidence";
+
+export type ErrorSpec = {
+  readonly title: string;
+  readonly status: number;
+  readonly exitCode: number;
+  readonly retryable: boolean;
+  readonly peer: PeerAction;
+};
+
+const spec = (
+  title: string,
+  status: number,
+  exitCode: number,
+  peer: PeerAction = "none",
+  retryable = false,
+): ErrorSpec => ({ title, status, exitCode, retryable, peer });
+
+export const ERRORS = {
+  // Encoding
+  "encoding.malformed": spec("Bytes are not a canonical encoding", 400, 1, "disconnect"),
+  "encoding.version": spec("Unknown encoding version", 400, 1, "disconnect"),
+
+  // Batches, checked at admission and in the validity predicate
+  "batch.empty": spec("A batch needs at least one event", 400, 1, "disconnect"),
+  "batch.too-many-events": spec("A batch holds at most 1024 events", 400, 1, "disconnect"),
+  "batch.too-large": spec("A batch is at most 1 MiB", 413, 1, "disconnect"),
+  "batch.event-too-large": spec("An event is at most 60 KiB", 413, 1, "disconnect"),
+  "batch.wrong-chain": spec("The batch names another chain", 400, 1, "disconnect"),
+  "batch.proofs-unsupported": spec("Proof slots must be empty in this version", 400, 1, "disconnect"),
+  "batch.events-root": spec("The events do not hash to the signed root", 400, 1, "disconnect"),
+  "batch.ref-future": spec("The referenced block does not exist yet", 409, 5, "ignore", true),
+  "batch.ref-not-grid": spec("The referenced height is not a grid height", 400, 1, "disconnect"),
+  "batch.ref-mismatch": spec("The referenced hash is not of this chain", 409, 5, "ignore"),
+  "batch.expired": spec("The batch's reference is too old", 409, 5, "ignore"),
+  "batch.lane-gap": spec("Earlier batches of this lane are missing", 409, 5, "ignore", true),
+  "batch.lane-fork": spec("Another batch has this place in the lane", 409, 5, "ignore"),
+  "batch.lane-replay": spec("This place in the lane is already committed", 409, 5, "ignore"),
+  "batch.signature": spec("The signature is not by the batch's actor", 401, 2, "disconnect"),
+  "batch.unknown-actor": spec("The actor is not registered", 403, 1, "ignore"),
+  "batch.unknown-event-type": spec("No such event type and version", 400, 1, "ignore"),
+  "batch.bad-payload": spec("The payload does not fit the event's schema", 400, 1, "ignore"),
+  "batch.not-found": spec("No such batch", 404, 1),
+
+  // Outcomes decided at execution
+  "event.forbidden": spec("The actor may not write this event type", 403, 1),
+  "event.unknown-actor": spec("The actor is not registered", 403, 1),
+  "event.conflict": spec("The event contradicts the current state", 409, 5),
+  "event.invalid": spec("The event breaks a rule of its projection", 422, 1),
+  "event.unknown-type": spec("No such event type and version", 400, 1),
+  "event.bad-payload": spec("The payload does not fit the event's schema", 400, 1),
+
+  // Blocks and proposals
+  "block.too-large": spec("A block is at most 4 MiB", 413, 1, "disconnect"),
+  "block.too-many-batches": spec("A block names at most 4096 batches", 413, 1, "disconnect"),
+  "block.wrong-chain": spec("The header names another chain", 400, 2, "disconnect"),
+  "block.header": spec("A header field breaks its rule", 400, 2, "ignore"),
+  "block.batches-root": spec("The batches do not hash to the header's root", 400, 2, "ignore"),
+  "block.batch-order": spec("Batches are not in canonical order", 400, 2, "ignore"),
+  "block.batch-invalid": spec("A batch of the block is invalid", 400, 2, "ignore"),
+  "block.wrong-root": spec("The header states a root that execution does not give", 400, 2, "ignore"),
+  "block.untimely": spec("The header's time is outside the live window", 400, 2, "ignore"),
+  "block.next-set": spec("The boundary header names the wrong next set", 400, 2, "ignore"),
+  "block.not-found": spec("No such block", 404, 1),
+
+  // Consensus messages
+  "consensus.not-leader": spec("A proposal by a validator that does not lead the view", 400, 2, "ignore"),
+  "consensus.view-ahead": spec("A vote for a view too far ahead", 400, 2, "ignore"),
+  "consensus.stale": spec("A message for a view that is already final", 400, 2, "ignore"),
+  "consensus.wrong-epoch": spec("A message of another epoch", 400, 2, "ignore"),
+  "consensus.unknown-signer": spec("The signer is not in the set", 400, 2, "disconnect"),
+  "consensus.signature": spec("A consensus signature does not verify", 400, 2, "disconnect"),
+  "consensus.rate": spec("Too many certificates from one peer", 429, 2, "ignore"),
+  "certificate.duplicate-signer": spec("A certificate counts a signer twice", 400, 2, "disconnect"),
+  "certificate.sub-quorum": spec("A certificate's weight is below the quorum", 400, 2, "disconnect"),
+  "certificate.wrong-epoch": spec("A certificate of another epoch's set", 400, 2, "ignore"),
+  "certificate.signature": spec("A signature in a certificate does not verify", 400, 2, "disconnect"),
+  "evidence.invalid": spec("The statements do not conflict or do not verify", 400, 2, "disconnect"),
+  "evidence.known": spec("This evidence is already in the log", 409, 5, "ignore"),
+
+  // Transport
+  "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),
+  "transport.frame-timeout": spec("A frame was not completed in time", 408, 4, "disconnect"),
+  "transport.peer-unknown": spec("The peer's certificate is not pinned by this chain", 403, 4, "disconnect"),
+  "transport.certificate-expired": spec("The peer's certificate is outside its dates", 403, 4, "disconnect"),
+  "transport.no-certificate": spec("The peer showed no certificate", 403, 4, "disconnect"),
+  "transport.ipv4": spec("IPv4 peers are refused", 403, 4, "disconnect"),
+  "transport.address": spec("The address has no IPv6 form", 400, 1),
+  "transport.unreachable": spec("The peer does not answer", 503, 4, "none", true),
+
+  // API
+  "http.body-too-large": spec("The body is over the limit", 413, 1),
+  "http.unknown-parameter": spec("Unknown query parameter", 400, 1),
+  "http.bad-parameter": spec("A parameter has a bad value", 400, 1),
+  "http.bad-cursor": spec("The cursor was not made by this API", 400, 1),
+  "http.not-found": spec("No such resource", 404, 1),
+  "http.method": spec("The method is not allowed here", 405, 1),
+  "http.media-type": spec("The media type is not supported", 415, 1),
+  "http.too-old": spec("The position is no longer kept", 410, 1),
+  "http.timeout": spec("The wait ended before the outcome was known", 504, 4, "none", true),
+  "node.overloaded": spec("The mempool is full", 503, 4, "none", true),
+  "node.not-ready": spec("The node is not ready", 503, 4, "none", true),
+  "node.stopping": spec("The node is stopping", 503, 4, "none", true),
+  "node.not-voting": spec("The node refuses to vote", 503, 3),
+  "node.halted": spec("The node has stopped itself", 503, 3),
+
+  // Command line and configuration
+  "cli.usage": spec("Wrong usage", 400, 1),
+  "cli.unreachable": spec("No node answers", 503, 4, "none", true),
+  "config.invalid": spec("The configuration is not valid", 400, 1),
+  "config.genesis": spec("The genesis is not valid", 400, 1),
+  "folder.locked": spec("Another process uses this folder", 409, 5),
+  "folder.foreign": spec("The folder belongs to another chain or node", 409, 5),
+  "key.modes": spec("A key file is readable by others", 403, 1),
+  "key.invalid": spec("A key file cannot be read", 400, 1),
+  "votes.missing": spec("The vote store is missing", 409, 3),
+  "votes.behind": spec("Peers know a later statement of this key", 409, 3),
+  "votes.foreign-statement": spec("Another process signs with this key", 409, 3),
+
+  // Storage
+  "store.full": spec("No room on the disk", 507, 4, "none", true),
+  "store.corrupt": spec("Stored bytes fail their check", 500, 3),
+  "store.io": spec("The disk failed", 500, 4),
+  "state.mismatch": spec("This node's roots differ from the network's", 500, 2),
+  "internal": spec("Internal error", 500, 70),
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export type ErrorData = Readonly<Record<string, string | number | boolean>>;
+
+/** An error of the table as a value: what pure code returns. */
+export type Failure = {
+  readonly ok: false;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly data?: ErrorData;
+};
+export type Success<T> = { readonly ok: true; readonly value: T };
+export type Result<T> = Success<T> | Failure;
+
+export const ok = <T>(value: T): Success<T> => ({ ok: true, value });
+
+export const fail = (code: ErrorCode, detail: string, data?: ErrorData): Failure =>
+  data === undefined ? { ok: false, code, detail } : { ok: false, code, detail, data };
+
+/** An error of the table as an exception: what drivers, the API and the command throw. */
+export class TetradError extends Error {
+  override readonly name = "TetradError";
+  readonly code: ErrorCode;
+  readonly data: ErrorData;
+  constructor(code: ErrorCode, detail: string, data: ErrorData = {}) {
+    super(detail);
+    this.code = code;
+    this.data = data;
+  }
+  static from(failure: Failure): TetradError {
+    return new TetradError(failure.code, failure.detail, failure.data);
+  }
+  get spec(): ErrorSpec {
+    return ERRORS[this.code];
+  }
+}

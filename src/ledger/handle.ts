@@ -1,0 +1,93 @@
+/**
+ * What a running replica offers to the node's API and to tests: the facade between src/ledger (which
+ * knows no HTTP) and src/node (which knows no consensus).
+ */
+import type { Failure, Result } from "../errors.ts";
+import type { PeerId } from "./ports.ts";
+import type { Hash, LogEntry, Outcome } from "./types.ts";
+
+export type NodeStatus = {
+  readonly chainId: string;
+  readonly genesisHash: Hash;
+  readonly nodeId: PeerId;
+  readonly name: string;
+  readonly validatorIndex: number | undefined;
+  readonly epoch: number;
+  readonly view: number;
+  /** Id of the validator that leads the current view. */
+  readonly leader: PeerId;
+  /** Last height that is final and appended durably here. */
+  readonly finalHeight: number;
+  readonly finalHash: Hash;
+  /** Ledger time of the final block, milliseconds. */
+  readonly finalTimeMs: number;
+  /** Last height that is executed and durable here: what reads see. */
+  readonly executedHeight: number;
+  readonly logSize: number;
+  readonly logRoot: Hash;
+  readonly stateRoot: Hash;
+  /** The newest executed grid height and its hash: what a batch should reference. */
+  readonly refHeight: number;
+  readonly refHash: Hash;
+  readonly peers: readonly PeerId[];
+  readonly voting: "yes" | "asking" | "refused" | "halted" | "observer";
+  /** Why the node does not vote or has stopped; empty when all is well. */
+  readonly problems: readonly Failure[];
+  readonly mempoolBytes: number;
+  readonly mempoolBatches: number;
+  /** Milliseconds between the last two finalized views, as this node saw them. */
+  readonly viewTimeMs: number;
+};
+
+export type WaitLevel = "accepted" | "committed" | "projected";
+
+export type BatchReceipt = {
+  readonly batchId: Hash;
+  /** accepted: in the mempool; committed: its block is synced on this node; projected: executed too. */
+  readonly level: WaitLevel;
+  readonly height?: number;
+  /** From `projected` on: global index of the first event and one outcome an event. */
+  readonly firstIndex?: number;
+  readonly outcomes?: readonly Outcome[];
+};
+
+export type LaneState = {
+  readonly actor: Hash;
+  /** Seq and id of the last finalized batch; 0 and zero for a fresh lane. */
+  readonly laneSeq: number;
+  readonly batchId: Hash;
+  /** The highest laneSeq waiting in this node's mempool behind it, and its id; equal to the above if none. */
+  readonly pendingSeq: number;
+  readonly pendingId: Hash;
+};
+
+export type EventPage = { readonly entries: readonly LogEntry[]; readonly next: number };
+
+export type ProjectionRow = { readonly key: Uint8Array; readonly value: Uint8Array };
+
+export type LedgerHandle = {
+  status(): NodeStatus;
+  /**
+   * Admits an encoded batch. Calls `done` once, with the receipt when `level` is reached or with why not.
+   * Submitting a batch that is known is answered as if it were new (idempotent by batch id).
+   * Returns a function that gives up waiting; the batch itself stays admitted.
+   */
+  submit(bytes: Uint8Array, level: WaitLevel, done: (result: Result<BatchReceipt>) => void): () => void;
+  lane(actor: Hash): LaneState;
+  /** Entries from..from+limit of executed blocks; stops early at the end of the log. */
+  events(from: number, limit: number, done: (result: Result<EventPage>) => void): void;
+  /** Ledger time of an executed height, milliseconds. */
+  timeOf(height: number): number | undefined;
+  /** Rows of a projection in key order, after `after` (exclusive). */
+  rows(
+    projection: string,
+    options: { readonly after?: Uint8Array; readonly prefix?: Uint8Array; readonly limit: number },
+    done: (result: Result<readonly ProjectionRow[]>) => void,
+  ): void;
+  row(projection: string, key: Uint8Array): Uint8Array | undefined;
+  /** Called after each executed block is durable; returns the unsubscribe function. */
+  onExecuted(listener: (height: number, logSize: number) => void): () => void;
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Stops taking work, lets writes finish, closes the stores. */
+  stop(done: () => void): void;
+};

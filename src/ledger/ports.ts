@@ -1,0 +1,151 @@
+/**
+ * Ports: everything the ledger asks of the outside world. Given at construction; the core and the
+ * replica reach nothing else. Each port has at least two implementations (real, simulated with faults)
+ * and one contract suite that runs on all of them (test/contract).
+ *
+ * All ports complete by callback, never by promise: the simulator then decides exactly when each
+ * completion runs, and a replica's turn is one synchronous call.
+ */
+
+export type Clock = {
+  /** Milliseconds, never decreasing, origin arbitrary. For timers and rates. */
+  monotonicMs(): number;
+  /** Milliseconds since the Unix epoch. Only proposals and their timeliness check read it. */
+  wallMs(): number;
+};
+
+export type Timers = {
+  /** Calls back once after delayMs; the returned function cancels and may be called twice. */
+  set(delayMs: number, callback: () => void): () => void;
+};
+
+export type Random = {
+  /** Uniform 32-bit integer: for jitter and request ids. Never for anything replicated. */
+  u32(): number;
+};
+
+/** 64 lower-case hex digits of a node id; strings so that they key maps. */
+export type PeerId = string;
+
+export type StoreOp =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: Uint8Array };
+
+export type StoreRange = {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+  readonly limit: number;
+  readonly reverse?: boolean;
+};
+
+export type StoreEntry = readonly [key: Uint8Array, value: Uint8Array];
+
+export type StoreFailure = {
+  /** full: no room, may pass when there is; corrupt: stored bytes fail their checksum; io: all else. */
+  readonly code: "full" | "corrupt" | "io" | "closed";
+  readonly detail: string;
+};
+
+/**
+ * Ordered key-value store.
+ * - `write` is atomic. Writes take effect in the order they were submitted. With sync, `done` without a
+ *   failure means that the batch and all before it survive a power cut; without sync it survives a crash
+ *   of the process only.
+ * - After a failed write the store refuses every later write with the same failure until it is
+ *   reopened: a gap in the order of writes never becomes durable.
+ * - `get` and `range` see a write from the moment its `done` has been called, and may see it earlier.
+ */
+export type Store = {
+  get(key: Uint8Array): Uint8Array | undefined;
+  write(
+    ops: readonly StoreOp[],
+    options: { readonly sync: boolean },
+    done: (failure?: StoreFailure) => void,
+  ): void;
+  range(
+    range: StoreRange,
+    done: (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void,
+  ): void;
+  close(done: () => void): void;
+};
+
+/** One stream per class, so that bulk never stands before a vote. Order is kept within a class only. */
+export type TrafficClass = "consensus" | "mempool" | "sync" | "control";
+export const TRAFFIC_CLASSES: readonly TrafficClass[] = ["consensus", "mempool", "sync", "control"];
+
+export type PeerClose = {
+  readonly code: "closed" | "unreachable" | "protocol" | "rate" | "identity" | "shutdown" | "idle";
+  readonly detail: string;
+};
+
+export type TransportHandler = {
+  /** A session to an authenticated peer is open; frames may be sent. At most one session a peer is live. */
+  peerUp(peer: PeerId): void;
+  peerDown(peer: PeerId, reason: PeerClose): void;
+  /** The bytes belong to the callee. Their length is at most LIMITS.frameBytesMax of the class. */
+  frame(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void;
+};
+
+/**
+ * Authenticated sessions to the other validators. Delivery is at most once, in order within a class and
+ * session; a lost session loses what was queued. The replica re-sends by its own rules (R7).
+ */
+export type Transport = {
+  /** Registers the one handler and starts dialling and accepting. */
+  start(handler: TransportHandler): void;
+  /** False when there is no session or the class's queue is full: the frame was dropped, nothing was queued. */
+  send(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean;
+  /** Closes the session of a peer that broke the protocol; redialled after a back-off. */
+  disconnect(peer: PeerId, reason: PeerClose): void;
+  peers(): readonly PeerId[];
+  close(done: () => void): void;
+};
+
+/** Signs as this node. Bytes differ from call to call for one message (FALCON is randomised). */
+export type Signer = {
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array, done: (signature: Uint8Array) => void): void;
+};
+
+export type VerifyJob = {
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly publicKey: Uint8Array;
+};
+
+/** Checks signatures; the answer has one boolean a job, in order. Malformed input is false, never a throw. */
+export type Verifier = {
+  verify(
+    jobs: readonly VerifyJob[],
+    priority: "consensus" | "batch" | "sync",
+    done: (valid: readonly boolean[]) => void,
+  ): void;
+};
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export type Logger = {
+  log(level: LogLevel, message: string, fields?: LogFields): void;
+};
+
+export type Metrics = {
+  count(name: string, by?: number, labels?: Readonly<Record<string, string>>): void;
+  gauge(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
+  observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
+};
+
+export type Ports = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The ledger's data. May be wiped and fetched again from peers. */
+  readonly store: Store;
+  /** Own statements; lives beside the key and is never wiped with the data (consensus.md, watermark). */
+  readonly voteStore: Store;
+  readonly transport: Transport;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};

@@ -1,0 +1,109 @@
+/**
+ * Every size, count, depth and rate that the product enforces, in one place.
+ *
+ * Replicated limits (marked R) decide validity and are part of the protocol version: changing one is a
+ * protocol change. Local limits protect one node and may differ between nodes.
+ * Units are last in the name: Bytes, Ms, PerSecond; a plain noun is a count.
+ */
+export const LIMITS = {
+  // Events and batches (R)
+  eventBytesMax: 60 * 1024,
+  eventTypeBytesMax: 64,
+  batchEventsMax: 1024,
+  batchBytesMax: 1024 * 1024,
+  batchProofsMax: 8,
+  batchProofBytesMax: 4096,
+  /** A leaf of the log tree must fit a 16-bit length in a tlog-tiles entry bundle. */
+  leafBytesMax: 65_535,
+
+  // Blocks (R)
+  blockBatchesMax: 4096,
+  blockBytesMax: 4 * 1024 * 1024,
+  /** height - executedHeight in a header may not exceed this. */
+  executionLagMax: 16,
+  /** Heights above the last final one that may be notarized before leaders only re-propose. */
+  unfinalizedGapMax: 8,
+  gridHeights: 16,
+
+  // Batch expiry (R): a batch is expired when BOTH the block and the time bound are passed, or the cap is.
+  batchAgeBlocksMax: 150,
+  batchAgeMsMax: 60_000,
+  batchAgeBlocksCap: 65_536,
+
+  // Validators and genesis (R)
+  validatorsMax: 256,
+  genesisActorsMax: 4096,
+  genesisBytesMax: 4 * 1024 * 1024,
+  nameBytesMax: 64,
+  addressBytesMax: 64,
+  chainIdBytesMax: 64,
+
+  // Records (R)
+  recordTopicBytesMax: 64,
+  recordKeyBytesMax: 256,
+  recordBodyBytesMax: 56 * 1024,
+
+  // Signatures
+  falconPublicKeyBytes: 1793,
+  falconSecretKeyBytes: 2305,
+  falconSignatureBytes: 1280,
+
+  // Consensus, local
+  viewsAheadMax: 1,
+  certificatesPerPeerPerSecond: 64,
+  certificateBytesMax: 512 * 1024,
+  evidencePending: 256,
+  /** Views kept in memory above the last final one. */
+  viewsTrackedMax: 512,
+
+  // Mempool, local
+  mempoolBytesMax: 64 * 1024 * 1024,
+  mempoolLaneBytesMax: 32 * 1024 * 1024,
+  mempoolLaneBatchesMax: 4096,
+  /** laneSeq may run ahead of the lane head by at most this many. */
+  mempoolLaneAheadMax: 4096,
+
+  // Transport, local
+  frameBytesMax: {
+    consensus: 1024 * 1024,
+    mempool: 2 * 1024 * 1024,
+    sync: 8 * 1024 * 1024,
+    control: 64 * 1024,
+  },
+  sendQueueBytesMax: {
+    consensus: 16 * 1024 * 1024,
+    mempool: 16 * 1024 * 1024,
+    sync: 32 * 1024 * 1024,
+    control: 1024 * 1024,
+  },
+  connectionsMax: 256,
+  connectionsPerAddressMax: 16,
+  handshakesPerSecond: 64,
+  handshakeTimeoutMs: 5_000,
+  idleTimeoutMs: 15_000,
+  /** A frame that has begun must be complete within this time, or the session is closed. */
+  frameTimeoutMs: 20_000,
+
+  // Sync, local
+  syncResponseBytesMax: 6 * 1024 * 1024,
+  syncResponseBlocksMax: 512,
+  syncRequestsInFlightPerPeer: 2,
+  fetchBatchesMax: 512,
+  requestTimeoutMs: 2_000,
+  /** Bytes a peer may be served per second from sync, to keep consensus fed. */
+  syncServeBytesPerSecond: 64 * 1024 * 1024,
+
+  // HTTP API, local
+  httpBodyBytesMax: 1024 * 1024 + 8192,
+  httpPageMax: 1000,
+  httpPageDefault: 100,
+  httpSubscribersMax: 256,
+  httpWaitMsMax: 30_000,
+  httpSubscriberQueueBytesMax: 4 * 1024 * 1024,
+  cursorBytesMax: 512,
+
+  // Retention, local
+  /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
+  certificateWindowHeights: 4096,
+  certificateKeepEvery: 64,
+} as const;
