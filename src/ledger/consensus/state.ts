@@ -1,0 +1,212 @@
+/** State of the consensus core for one epoch, and the small questions every rule asks of it. */
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import type { Hash, StatementKind, ValidatorSet } from "../types.ts";
+import type {
+  BlockFacts,
+  Certificate,
+  CoreMessage,
+  CoreParameters,
+  Effect,
+  OwnVote,
+  Recovered,
+  Verdict,
+  Vote,
+} from "./types.ts";
+
+export const KINDS: readonly StatementKind[] = ["notarize", "nullify", "finalize"];
+
+/** Views below the final one whose votes are kept, so that a late conflicting vote is still evidence. */
+export const EVIDENCE_VIEWS = 16;
+
+export type ViewState = {
+  readonly view: number;
+  proposal:
+    | {
+        readonly hash: Hash;
+        readonly parentView: number;
+        readonly reproposal: boolean;
+        readonly timely: boolean;
+        /** False when the header contradicts the proposal that carries it: definite invalidity. */
+        readonly coherent: boolean;
+      }
+    | undefined;
+  /** The leader signed two proposals for this view (R4). */
+  leaderConflict: boolean;
+  /** Decided statements; set before signing (R0). */
+  readonly own: { notarize: Hash | undefined; nullify: boolean; finalize: Hash | undefined };
+  /** What our own proposal said, from decision to restart. */
+  proposed: OwnVote["proposed"];
+  /** Signed and durable own statements: the stored bytes that are sent and re-sent. */
+  readonly ownVotes: Map<StatementKind, OwnVote>;
+  readonly votes: Record<StatementKind, (Vote | undefined)[]>;
+  readonly certificates: Partial<Record<StatementKind, Certificate>>;
+  /** Votes arrived since the last attempt to form certificates. */
+  dirty: boolean;
+  building: boolean;
+  /** Missing certificates were asked for since the last retry. */
+  asked: boolean;
+  readonly accused: Set<number>;
+};
+
+export type BlockEntry = {
+  facts: BlockFacts | undefined;
+  verdict: Verdict | undefined;
+  /** The newest view that referred to it: forgotten when that is final. */
+  view: number;
+  divergenceReported: boolean;
+};
+
+export type CoreState = {
+  readonly epoch: number;
+  readonly self: number | undefined;
+  readonly set: ValidatorSet;
+  readonly leaderOf: (view: number) => number;
+  readonly parameters: CoreParameters;
+  final: { view: number; hash: Hash; height: number | undefined; boundary: boolean };
+  finalization: Certificate | undefined;
+  view: number;
+  enteredAtMs: number;
+  readonly views: Map<number, ViewState>;
+  readonly blocks: Map<string, BlockEntry>;
+  allowed: boolean;
+  halted: boolean;
+  started: boolean;
+  executedHeight: number;
+  pendingWork: boolean;
+  workSinceMs: number;
+  /** k of R5: views since the last finalization in which our own timer fired. */
+  timeouts: number;
+  lastTimeoutView: number;
+  readonly lastHeardMs: number[];
+  readonly lastStatusReplyMs: Map<number, number>;
+  readonly lastBehindMs: Map<number, number>;
+  readonly quarantined: Set<number>;
+  nextWriteId: number;
+  /** Statements that wait for their write: released by `durable` (R0). */
+  readonly pendingWrites: Map<number, OwnVote>;
+  /** Now, monotonic milliseconds, as of the current step. */
+  nowMs: number;
+  effects: Effect[];
+};
+
+export const emptyView = (view: number): ViewState => ({
+  view,
+  proposal: undefined,
+  leaderConflict: false,
+  own: { notarize: undefined, nullify: false, finalize: undefined },
+  proposed: undefined,
+  ownVotes: new Map(),
+  votes: { notarize: [], nullify: [], finalize: [] },
+  certificates: {},
+  dirty: false,
+  building: false,
+  asked: false,
+  accused: new Set(),
+});
+
+export const viewOf = (state: CoreState, view: number): ViewState => {
+  let found = state.views.get(view);
+  if (found === undefined) {
+    found = emptyView(view);
+    state.views.set(view, found);
+  }
+  return found;
+};
+
+export const blockOf = (state: CoreState, hash: Hash, view: number): BlockEntry => {
+  const key = toHex(hash);
+  let found = state.blocks.get(key);
+  if (found === undefined) {
+    found = { facts: undefined, verdict: undefined, view, divergenceReported: false };
+    state.blocks.set(key, found);
+  }
+  if (view > found.view) found.view = view;
+  return found;
+};
+
+export const blockIfKnown = (state: CoreState, hash: Hash): BlockEntry | undefined =>
+  state.blocks.get(toHex(hash));
+
+export const emit = (state: CoreState, effect: Effect): void => {
+  state.effects.push(effect);
+};
+
+export const weightAt = (state: CoreState, signer: number): bigint =>
+  state.set.validators[signer]?.weight ?? 0n;
+
+export const isLeader = (state: CoreState, view: number): boolean =>
+  state.self !== undefined && state.leaderOf(view) === state.self;
+
+/** R3 "certify": the block and all its ancestors are held and valid (a quorum outvotes our own roots). */
+export const isCertified = (state: CoreState, certificate: Certificate): boolean => {
+  const hash = certificate.statement.hash;
+  if (equalBytes(hash, state.final.hash)) return true;
+  const verdict = blockIfKnown(state, hash)?.verdict;
+  return verdict === "valid" || verdict === "wrong-root";
+};
+
+/** D_k of R5. Local and never replicated. */
+export const delayBound = (state: CoreState): number => {
+  const { delayMs, delayMsMax } = state.parameters;
+  let bound = delayMs;
+  for (let i = 0; i < state.timeouts && bound < delayMsMax; i++)
+    bound = Math.floor((bound * 3) / 2);
+  return Math.min(bound, delayMsMax);
+};
+
+/** Ascending views above the final one that hold anything. */
+export const openViews = (state: CoreState): ViewState[] => {
+  const open: ViewState[] = [];
+  for (const view of state.views.values()) if (view.view > state.final.view) open.push(view);
+  return open.sort((a, b) => a.view - b.view);
+};
+
+export const createState = (options: {
+  readonly epoch: number;
+  readonly self: number | undefined;
+  readonly set: ValidatorSet;
+  readonly leaderOf: (view: number) => number;
+  readonly parameters: CoreParameters;
+  readonly recovered: Recovered;
+  readonly executedHeight: number;
+  readonly nowMs: number;
+}): CoreState => {
+  const { recovered, nowMs } = options;
+  return {
+    epoch: options.epoch,
+    self: options.self,
+    set: options.set,
+    leaderOf: options.leaderOf,
+    parameters: options.parameters,
+    final: { ...recovered.final, boundary: false },
+    finalization: recovered.finalization,
+    view: recovered.final.view + 1,
+    enteredAtMs: nowMs,
+    views: new Map(),
+    blocks: new Map(),
+    allowed: false,
+    halted: false,
+    started: false,
+    executedHeight: options.executedHeight,
+    pendingWork: false,
+    workSinceMs: nowMs,
+    timeouts: 0,
+    lastTimeoutView: 0,
+    lastHeardMs: options.set.validators.map(() => nowMs),
+    lastStatusReplyMs: new Map(),
+    lastBehindMs: new Map(),
+    quarantined: new Set(),
+    nextWriteId: 1,
+    pendingWrites: new Map(),
+    nowMs,
+    effects: [],
+  };
+};
+
+/** An own vote as it is sent: a leader's N goes out as the proposal, every time. */
+export const ownMessage = (state: CoreState, own: OwnVote): CoreMessage => {
+  const { proposed, vote } = own;
+  return proposed === undefined || !isLeader(state, vote.statement.view)
+    ? { type: "vote", vote }
+    : { type: "proposal", vote, ...proposed };
+};

@@ -1,0 +1,207 @@
+/**
+ * Votes and certificates: recording them, forming certificates from votes, finding conflicting pairs,
+ * and saying before any signature check whether a message is wanted at all (R8).
+ */
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { fail } from "../../errors.ts";
+import type { Hash, StatementKind } from "../types.ts";
+import {
+  blockOf,
+  type CoreState,
+  EVIDENCE_VIEWS,
+  emit,
+  KINDS,
+  type ViewState,
+  viewOf,
+  weightAt,
+} from "./state.ts";
+import type { Certificate, Proposal, Vote, Wanted } from "./types.ts";
+
+const VERIFY: Wanted = { want: "verify" };
+const DUPLICATE: Wanted = { want: "drop", code: undefined, behind: false };
+const STALE: Wanted = { want: "drop", code: "consensus.stale", behind: false };
+const AHEAD: Wanted = { want: "drop", code: "consensus.view-ahead", behind: true };
+
+const sameHash = (a: Hash | undefined, b: Hash | undefined): boolean =>
+  a !== undefined && b !== undefined && equalBytes(a, b);
+
+/** Votes are accepted up to the next view; a finalized view's only where they would be evidence. */
+export const wantsVote = (state: CoreState, vote: Vote): Wanted => {
+  const { view, kind, hash } = vote.statement;
+  if (vote.signer >= state.set.validators.length) {
+    return { want: "drop", code: "consensus.unknown-signer", behind: false };
+  }
+  if (view > state.view + 1) return AHEAD;
+  const known = state.views.get(view);
+  if (view <= state.final.view && known === undefined) return STALE;
+  const held = known?.votes[kind][vote.signer];
+  if (held !== undefined && equalBytes(held.statement.hash, hash)) return DUPLICATE;
+  if (view > state.final.view) return VERIFY;
+  return held !== undefined || (known !== undefined && conflictsWithHeld(known, vote))
+    ? VERIFY
+    : STALE;
+};
+
+export const wantsProposal = (state: CoreState, proposal: Proposal): Wanted => {
+  const { view, hash, vote } = proposal;
+  if (view > state.view + 1) return AHEAD;
+  if (view <= state.final.view) return STALE;
+  if (state.leaderOf(view) !== vote.signer) {
+    return { want: "drop", code: "consensus.not-leader", behind: false };
+  }
+  const known = state.views.get(view);
+  if (known?.proposal === undefined) return VERIFY;
+  if (equalBytes(known.proposal.hash, hash) || known.leaderConflict) return DUPLICATE;
+  return VERIFY;
+};
+
+export const wantsCertificate = (state: CoreState, certificate: Certificate): Wanted => {
+  const { view, kind } = certificate.statement;
+  if (view <= state.final.view) return STALE;
+  return state.views.get(view)?.certificates[kind] === undefined ? VERIFY : DUPLICATE;
+};
+
+/** The pairs of consensus.md 3.4 other than two statements of one kind: {S, F} and {N h1, F h2}. */
+const conflictsWithHeld = (view: ViewState, vote: Vote): Vote | undefined => {
+  const { kind, hash } = vote.statement;
+  const held = (other: StatementKind): Vote | undefined => view.votes[other][vote.signer];
+  if (kind === "nullify") return held("finalize");
+  if (kind === "finalize") {
+    const skip = held("nullify");
+    if (skip !== undefined) return skip;
+    const notarize = held("notarize");
+    return notarize !== undefined && !equalBytes(notarize.statement.hash, hash)
+      ? notarize
+      : undefined;
+  }
+  const finalize = held("finalize");
+  return finalize !== undefined && !equalBytes(finalize.statement.hash, hash)
+    ? finalize
+    : undefined;
+};
+
+const isOwnStatement = (view: ViewState, vote: Vote): boolean => {
+  const { kind, hash } = vote.statement;
+  if (kind === "nullify") return view.own.nullify;
+  return sameHash(kind === "notarize" ? view.own.notarize : view.own.finalize, hash);
+};
+
+/**
+ * Records a verified vote. The first statement of a kind by a signer is the one that counts; whatever
+ * conflicts with what is held becomes evidence, once a signer and view. A statement of our own that we
+ * did not make means that another process signs with this key: stop.
+ */
+export const recordVote = (state: CoreState, vote: Vote): void => {
+  const { view: number, kind, hash } = vote.statement;
+  if (number <= state.final.view && !state.views.has(number)) return;
+  const view = viewOf(state, number);
+  if (vote.signer === state.self && !isOwnStatement(view, vote)) {
+    const detail = `a ${kind} statement of view ${number} carries this node's signature but was not made here`;
+    state.halted = true;
+    emit(state, {
+      kind: "halt",
+      failure: fail("votes.foreign-statement", detail, { epoch: state.epoch, view: number }),
+    });
+    return;
+  }
+  const held = view.votes[kind][vote.signer];
+  const conflicting =
+    held !== undefined && !equalBytes(held.statement.hash, hash)
+      ? held
+      : conflictsWithHeld(view, vote);
+  if (conflicting !== undefined && !view.accused.has(vote.signer)) {
+    view.accused.add(vote.signer);
+    emit(state, { kind: "evidence", first: conflicting, second: vote });
+  }
+  if (held !== undefined) return;
+  view.votes[kind][vote.signer] = vote;
+  view.dirty = true;
+};
+
+/** Stores a verified certificate once and counts its signatures as votes. */
+export const recordCertificate = (state: CoreState, certificate: Certificate): void => {
+  const { view: number, kind, hash } = certificate.statement;
+  if (number <= state.final.view) return;
+  const view = viewOf(state, number);
+  if (view.certificates[kind] !== undefined) return;
+  view.certificates[kind] = certificate;
+  emit(state, { kind: "keep", certificate });
+  certificate.signers.forEach((signer, i) => {
+    const signature = certificate.signatures[i];
+    if (signature === undefined || state.halted) return;
+    recordVote(state, { statement: certificate.statement, signer, signature });
+  });
+  if (kind !== "nullify") needBlock(state, hash, number, certificate.signers);
+};
+
+/** Asks the replica to bring a block to a verdict, once; it keeps trying by itself. */
+export const needBlock = (
+  state: CoreState,
+  hash: Hash,
+  view: number,
+  sources: readonly number[],
+): void => {
+  const known = state.blocks.has(toHex(hash));
+  const entry = blockOf(state, hash, view);
+  if (known || entry.verdict !== undefined || equalBytes(hash, state.final.hash)) return;
+  emit(state, {
+    kind: "need",
+    hash,
+    block: undefined,
+    sources: sources.filter((s) => s !== state.self),
+  });
+};
+
+/** Forms every certificate that the held votes allow. True when one was formed. */
+export const formCertificates = (state: CoreState, view: ViewState): boolean => {
+  if (!view.dirty) return false;
+  view.dirty = false;
+  let formed = false;
+  for (const kind of KINDS) {
+    if (view.certificates[kind] !== undefined) continue;
+    const certificate = quorumOf(state, view, kind);
+    if (certificate === undefined) continue;
+    recordCertificate(state, certificate);
+    formed = true;
+  }
+  return formed;
+};
+
+const quorumOf = (
+  state: CoreState,
+  view: ViewState,
+  kind: StatementKind,
+): Certificate | undefined => {
+  const byHash = new Map<string, { weight: bigint; votes: Vote[] }>();
+  for (const vote of view.votes[kind]) {
+    if (vote === undefined) continue;
+    const key = toHex(vote.statement.hash);
+    let group = byHash.get(key);
+    if (group === undefined) {
+      group = { weight: 0n, votes: [] };
+      byHash.set(key, group);
+    }
+    group.weight += weightAt(state, vote.signer);
+    group.votes.push(vote);
+  }
+  for (const group of byHash.values()) {
+    const first = group.votes[0];
+    if (first === undefined || group.weight < state.set.quorum) continue;
+    return {
+      statement: first.statement,
+      signers: group.votes.map((vote) => vote.signer),
+      signatures: group.votes.map((vote) => vote.signature),
+    };
+  }
+  return undefined;
+};
+
+/** Forgets views that are final and too old to hold evidence, and blocks that only they named. */
+export const prune = (state: CoreState): void => {
+  for (const number of state.views.keys()) {
+    if (number <= state.final.view - EVIDENCE_VIEWS) state.views.delete(number);
+  }
+  for (const [key, entry] of state.blocks) {
+    if (entry.view <= state.final.view && key !== toHex(state.final.hash)) state.blocks.delete(key);
+  }
+};
