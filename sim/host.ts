@@ -1,0 +1,150 @@
+/**
+ * One simulated computer: its process's incarnation, pauses, clock and crash points. Every completion
+ * that a port gives to the replica goes through `defer`, which drops it when the process that asked is
+ * dead and holds it back while the process is paused.
+ *
+ * A crash in the middle of a turn (inside `send`, say) cannot unwind the replica's stack honestly:
+ * instead the incarnation is dead from that moment, and its ports swallow whatever the rest of the turn
+ * asks for. To the outside this is a crash at exactly that point.
+ */
+import type { Clock, Random, Timers } from "../src/ledger/ports.ts";
+import type { Prng } from "./prng.ts";
+import { WALL_START_MS, World } from "./world.ts";
+
+/** Where a process may be made to crash: before the n-th action of that kind. */
+export type CrashPoint = "sign" | "signed" | "write" | "synced" | "send" | "deliver";
+
+export type ArmedCrash = { readonly point: CrashPoint; nth: number; readonly crash: () => void };
+
+export class Host {
+  readonly world: World;
+  readonly slot: number;
+  #incarnation = 0;
+  #alive = false;
+  #pausedUntilUs = 0;
+  #offsetMs = 0;
+  #driftPpm = 0;
+  #driftSinceUs = 0;
+  #driftBaseMs = 0;
+  readonly #armed: ArmedCrash[] = [];
+  readonly #random: Prng;
+
+  constructor(world: World, slot: number) {
+    this.world = world;
+    this.slot = slot;
+    this.#random = world.stream(`node/${slot}`);
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get pausedUntilUs(): number {
+    return this.#pausedUntilUs;
+  }
+
+  /** Begins a new incarnation; callbacks of earlier ones never run again. */
+  boot(): number {
+    this.#incarnation += 1;
+    this.#alive = true;
+    this.#pausedUntilUs = 0;
+    this.world.trace.add(this.world.nowUs, "boot", this.slot, -1, undefined, "");
+    return this.#incarnation;
+  }
+
+  kill(note: string): void {
+    this.#alive = false;
+    this.#armed.length = 0;
+    this.world.trace.add(this.world.nowUs, "crash", this.slot, -1, undefined, note);
+  }
+
+  isLive(incarnation: number): boolean {
+    return this.#alive && this.#incarnation === incarnation;
+  }
+
+  /** Nothing of this process runs until then (SIGSTOP). */
+  pause(untilUs: number): void {
+    this.#pausedUntilUs = Math.max(this.#pausedUntilUs, untilUs);
+    this.world.trace.add(this.world.nowUs, "pause", this.slot, -1);
+  }
+
+  resume(): void {
+    this.#pausedUntilUs = 0;
+  }
+
+  arm(point: CrashPoint, nth: number, crash: () => void): void {
+    this.#armed.push({ point, nth, crash });
+  }
+
+  /** Called by ports just before the action: true when the process has just died of it. */
+  reached(point: CrashPoint): boolean {
+    for (const armed of this.#armed) {
+      if (armed.point !== point) continue;
+      armed.nth -= 1;
+      if (armed.nth > 0) continue;
+      armed.crash();
+      return true;
+    }
+    return false;
+  }
+
+  /** Runs `callback` after the delay in this incarnation, later if the process is paused then. */
+  defer(incarnation: number, delayUs: number, callback: () => void): () => void {
+    let task = this.world.after(delayUs, () => fire());
+    const fire = (): void => {
+      if (!this.isLive(incarnation)) return;
+      if (this.#pausedUntilUs > this.world.nowUs) {
+        // A new sequence number in order of firing: what was due first still runs first.
+        task = this.world.at(this.#pausedUntilUs, fire);
+        return;
+      }
+      callback();
+    };
+    return () => World.cancel(task);
+  }
+
+  #localMs(): number {
+    const sinceUs = this.world.nowUs - this.#driftSinceUs;
+    return this.#driftBaseMs + (sinceUs / 1000) * (1 + this.#driftPpm / 1_000_000);
+  }
+
+  /** Steps the wall clock; the monotonic clock does not move. */
+  stepClock(offsetMs: number): void {
+    this.#offsetMs = offsetMs;
+  }
+
+  /** From now on local time runs faster by this many parts per million. */
+  setDrift(ppm: number): void {
+    this.#driftBaseMs = this.#localMs();
+    this.#driftSinceUs = this.world.nowUs;
+    this.#driftPpm = ppm;
+  }
+
+  clock(): Clock {
+    return {
+      monotonicMs: () => Math.floor(this.#localMs()),
+      wallMs: () => WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs,
+    };
+  }
+
+  timers(incarnation: number): Timers {
+    return {
+      set: (delayMs, callback) => {
+        const localUs = Math.max(0, delayMs) * 1000;
+        const delayUs = Math.ceil(localUs / (1 + this.#driftPpm / 1_000_000));
+        return this.defer(incarnation, delayUs, () => {
+          this.world.trace.add(this.world.nowUs, "timer", this.slot, -1);
+          callback();
+        });
+      },
+    };
+  }
+
+  random(): Random {
+    return { u32: () => this.#random.u32() };
+  }
+}

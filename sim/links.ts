@@ -1,0 +1,202 @@
+/**
+ * What a path between two slots does to a frame: latency, loss, duplication, reordering, corruption,
+ * bandwidth, clogs, blocks, and drops by message type. State only; net.ts schedules what follows.
+ */
+import type { Prng } from "./prng.ts";
+
+export type NetKnobs = {
+  /** Floor of the one-way latency, microseconds. */
+  latencyMinUs: number;
+  /** Mean of the exponential part above the floor, microseconds. */
+  latencyMeanUs: number;
+  lossPpm: number;
+  duplicatePpm: number;
+  reorderPpm: number;
+  corruptPpm: number;
+  /** Bytes a millisecond of one link and of one node's uplink; 0 is without bound. */
+  linkBytesPerMs: number;
+  uplinkBytesPerMs: number;
+  /** Frames that meet a blocked link are lost instead of held back. */
+  blockedDrops: boolean;
+  idleTimeoutMs: number;
+  redialMs: number;
+};
+
+export const CALM_NET: NetKnobs = {
+  latencyMinUs: 500,
+  latencyMeanUs: 500,
+  lossPpm: 0,
+  duplicatePpm: 0,
+  reorderPpm: 0,
+  corruptPpm: 0,
+  linkBytesPerMs: 0,
+  uplinkBytesPerMs: 0,
+  blockedDrops: false,
+  idleTimeoutMs: 15_000,
+  redialMs: 250,
+};
+
+export type Fate = {
+  readonly lost: boolean;
+  readonly duplicated: boolean;
+  readonly reordered: boolean;
+  readonly corrupted: boolean;
+  readonly notBeforeUs: number;
+};
+
+/** Drops frames whose first byte is `type` (any type when undefined) on matching links. */
+export type DropRule = {
+  readonly type: number | undefined;
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  readonly ppm: number;
+};
+
+const UNTOUCHED: Fate = {
+  lost: false,
+  duplicated: false,
+  reordered: false,
+  corrupted: false,
+  notBeforeUs: 0,
+};
+
+export class Links {
+  readonly random: Prng;
+  readonly knobs: NetKnobs;
+  readonly #slots: number;
+  readonly #blocks: number[];
+  readonly #clogUntilUs: number[];
+  readonly #extraUs: number[];
+  readonly #linkBusyUs: number[];
+  readonly #uplinkBusyUs: number[];
+  readonly #rules: DropRule[] = [];
+  #anyClog = false;
+
+  constructor(random: Prng, slots: number, knobs: NetKnobs) {
+    this.random = random;
+    this.knobs = { ...knobs };
+    this.#slots = slots;
+    this.#blocks = new Array<number>(slots * slots).fill(0);
+    this.#clogUntilUs = new Array<number>(slots * slots).fill(0);
+    this.#extraUs = new Array<number>(slots * slots).fill(0);
+    this.#linkBusyUs = new Array<number>(slots * slots).fill(0);
+    this.#uplinkBusyUs = new Array<number>(slots).fill(0);
+  }
+
+  #at(from: number, to: number): number {
+    return from * this.#slots + to;
+  }
+
+  /** True when the link was open before. */
+  block(from: number, to: number): boolean {
+    const at = this.#at(from, to);
+    const count = this.#blocks[at] ?? 0;
+    this.#blocks[at] = count + 1;
+    return count === 0;
+  }
+
+  /** True when the link is open now and was not before. */
+  unblock(from: number, to: number): boolean {
+    const at = this.#at(from, to);
+    const count = this.#blocks[at] ?? 0;
+    if (count === 0) return false;
+    this.#blocks[at] = count - 1;
+    return count === 1;
+  }
+
+  blocked(from: number, to: number): boolean {
+    return (this.#blocks[this.#at(from, to)] ?? 0) > 0;
+  }
+
+  /** Nothing of this link arrives before that time; then all of it, in order. */
+  clog(from: number, to: number, untilUs: number): void {
+    const at = this.#at(from, to);
+    this.#clogUntilUs[at] = Math.max(this.#clogUntilUs[at] ?? 0, untilUs);
+    this.#anyClog = true;
+  }
+
+  /** Adds to the latency of a link; a negative amount takes it back. */
+  addDelay(from: number, to: number, extraUs: number): void {
+    const at = this.#at(from, to);
+    this.#extraUs[at] = Math.max(0, (this.#extraUs[at] ?? 0) + extraUs);
+  }
+
+  addRule(rule: DropRule): void {
+    this.#rules.push(rule);
+  }
+
+  removeRule(rule: DropRule): void {
+    const at = this.#rules.indexOf(rule);
+    if (at >= 0) this.#rules.splice(at, 1);
+  }
+
+  latencyUs(from = -1, to = -1): number {
+    const extra = from < 0 ? 0 : (this.#extraUs[this.#at(from, to)] ?? 0);
+    return this.knobs.latencyMinUs + this.random.exponential(this.knobs.latencyMeanUs) + extra;
+  }
+
+  /** When the last byte has left, given what the link and the sender's uplink still have to carry. */
+  reserve(from: number, to: number, bytes: number, nowUs: number): number {
+    const { linkBytesPerMs, uplinkBytesPerMs } = this.knobs;
+    let doneUs = nowUs;
+    if (uplinkBytesPerMs > 0) {
+      const startUs = Math.max(nowUs, this.#uplinkBusyUs[from] ?? 0);
+      doneUs = startUs + Math.ceil((bytes * 1000) / uplinkBytesPerMs);
+      this.#uplinkBusyUs[from] = doneUs;
+    }
+    if (linkBytesPerMs > 0) {
+      const at = this.#at(from, to);
+      const startUs = Math.max(doneUs, this.#linkBusyUs[at] ?? 0);
+      doneUs = startUs + Math.ceil((bytes * 1000) / linkBytesPerMs);
+      this.#linkBusyUs[at] = doneUs;
+    }
+    return doneUs;
+  }
+
+  fate(from: number, to: number, bytes: Uint8Array): Fate {
+    const knobs = this.knobs;
+    const quiet =
+      knobs.lossPpm + knobs.duplicatePpm + knobs.reorderPpm + knobs.corruptPpm === 0 &&
+      this.#rules.length === 0 &&
+      !this.#anyClog;
+    if (quiet) return UNTOUCHED;
+    return {
+      lost: this.#ruledOut(from, to, bytes) || this.random.ppm(knobs.lossPpm),
+      duplicated: this.random.ppm(knobs.duplicatePpm),
+      reordered: this.random.ppm(knobs.reorderPpm),
+      corrupted: this.random.ppm(knobs.corruptPpm),
+      notBeforeUs: this.#clogUntilUs[this.#at(from, to)] ?? 0,
+    };
+  }
+
+  #ruledOut(from: number, to: number, bytes: Uint8Array): boolean {
+    for (const rule of this.#rules) {
+      if (rule.type !== undefined && rule.type !== bytes[0]) continue;
+      if (rule.from !== undefined && rule.from !== from) continue;
+      if (rule.to !== undefined && rule.to !== to) continue;
+      if (this.random.ppm(rule.ppm)) return true;
+    }
+    return false;
+  }
+
+  /** A copy with one random bit flipped. */
+  corrupt(bytes: Uint8Array): Uint8Array {
+    const out = bytes.slice();
+    if (out.length === 0) return out;
+    const at = this.random.below(out.length);
+    out[at] = (out[at] ?? 0) ^ (1 << this.random.below(8));
+    return out;
+  }
+
+  /** Ends every lasting fault: what `heal` does. Blocks are lifted by those who set them. */
+  calm(): void {
+    this.#rules.length = 0;
+    this.#clogUntilUs.fill(0);
+    this.#extraUs.fill(0);
+    this.#anyClog = false;
+    this.knobs.lossPpm = 0;
+    this.knobs.duplicatePpm = 0;
+    this.knobs.reorderPpm = 0;
+    this.knobs.corruptPpm = 0;
+  }
+}

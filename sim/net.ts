@@ -1,0 +1,398 @@
+/**
+ * The simulated network: a Transport for every slot (a process; two slots with one id are twins), with
+ * sessions that come and go as QUIC's do, and with every fault that a scenario may ask for.
+ *
+ * Within a session frames of one class stay in order and arrive at most once, as the port promises,
+ * unless a fault says otherwise. A blocked link holds frames back, as a reliable stream would re-send
+ * them, until the path heals or the session dies of idleness; `blockedDrops` loses them instead.
+ */
+import type {
+  PeerClose,
+  PeerId,
+  TrafficClass,
+  Transport,
+  TransportHandler,
+} from "../src/ledger/ports.ts";
+import { LIMITS } from "../src/limits.ts";
+import type { Host } from "./host.ts";
+import { Links, type NetKnobs } from "./links.ts";
+import type { World } from "./world.ts";
+
+type HeldFrame = { readonly trafficClass: TrafficClass; readonly bytes: Uint8Array };
+
+/** One end's view of a session. */
+type End = {
+  readonly slot: number;
+  /** The process incarnation that this end belongs to. */
+  readonly incarnation: number;
+  up: boolean;
+  /** Frames from this end that wait behind a blocked link, and what they weigh by class. */
+  readonly held: HeldFrame[];
+  readonly queuedBytes: Record<TrafficClass, number>;
+  /** No frame of a class may arrive at the other end before this: order within a class. */
+  readonly lastArrivalUs: Record<TrafficClass, number>;
+};
+
+type Session = {
+  readonly serial: number;
+  readonly ends: readonly [End, End];
+  alive: boolean;
+  blockedSinceUs: number;
+};
+
+type Endpoint = {
+  readonly host: Host;
+  readonly id: PeerId;
+  incarnation: number;
+  handler: TransportHandler | undefined;
+  /** Live sessions by the peer's id, in the order of their making. */
+  readonly sessions: Map<PeerId, Session>;
+};
+
+export type NetTap = {
+  sent(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  delivered(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+};
+
+const perClass = (): Record<TrafficClass, number> => ({
+  consensus: 0,
+  mempool: 0,
+  sync: 0,
+  control: 0,
+});
+
+export class SimNet {
+  readonly links: Links;
+  readonly #world: World;
+  readonly #endpoints: Endpoint[] = [];
+  readonly #dialling = new Set<number>();
+  readonly #tap: NetTap | undefined;
+  #serial = 0;
+  /** Frames and bytes handed to the network, for reports. */
+  readonly sent = { frames: 0, bytes: 0 };
+
+  constructor(world: World, slots: number, knobs: NetKnobs, tap?: NetTap) {
+    this.#world = world;
+    this.links = new Links(world.stream("net"), slots, knobs);
+    this.#tap = tap;
+  }
+
+  /** Slots must be added in order, before anything starts. */
+  addSlot(host: Host, id: PeerId): void {
+    this.#endpoints.push({ host, id, incarnation: 0, handler: undefined, sessions: new Map() });
+  }
+
+  transport(slot: number, incarnation: number): Transport {
+    const live = (): Endpoint | undefined => {
+      const endpoint = this.#endpoints[slot];
+      if (endpoint === undefined || !endpoint.host.isLive(incarnation)) return undefined;
+      return endpoint.incarnation === incarnation ? endpoint : undefined;
+    };
+    return {
+      start: (handler) => {
+        const endpoint = this.#endpoints[slot];
+        if (endpoint === undefined || !endpoint.host.isLive(incarnation)) return;
+        endpoint.incarnation = incarnation;
+        endpoint.handler = handler;
+        this.#dialAll(slot);
+      },
+      send: (peer, trafficClass, bytes) => {
+        const endpoint = live();
+        return endpoint !== undefined && this.#send(endpoint, peer, trafficClass, bytes);
+      },
+      disconnect: (peer, reason) => {
+        const session = live()?.sessions.get(peer);
+        if (session !== undefined) this.#end(session, slot, reason);
+      },
+      peers: () => {
+        const out: PeerId[] = [];
+        for (const [peer, session] of live()?.sessions ?? []) {
+          if (this.#endOf(session, slot).up) out.push(peer);
+        }
+        return out;
+      },
+      close: (done) => {
+        const endpoint = live();
+        if (endpoint === undefined) return;
+        for (const session of [...endpoint.sessions.values()]) {
+          this.#end(session, slot, { code: "shutdown", detail: "closed" });
+        }
+        endpoint.handler = undefined;
+        endpoint.host.defer(incarnation, 0, done);
+      },
+    };
+  }
+
+  // Faults. Blocks are counted, so that overlapping faults do not heal each other.
+
+  block(from: number, to: number): void {
+    if (!this.links.block(from, to)) return;
+    const session = this.#sessionOf(from, to);
+    if (session === undefined || session.blockedSinceUs >= 0) return;
+    const sinceUs = this.#world.nowUs;
+    session.blockedSinceUs = sinceUs;
+    this.#world.after(this.links.knobs.idleTimeoutMs * 1000, () => {
+      if (session.alive && session.blockedSinceUs === sinceUs) {
+        this.#end(session, -1, { code: "idle", detail: "nothing heard" });
+      }
+    });
+  }
+
+  unblock(from: number, to: number): void {
+    if (!this.links.unblock(from, to)) return;
+    const session = this.#sessionOf(from, to);
+    if (session !== undefined) {
+      if (!this.links.blocked(from, to) && !this.links.blocked(to, from)) {
+        session.blockedSinceUs = -1;
+      }
+      this.#release(session, from);
+    }
+    this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
+  }
+
+  /** Breaks the session between two slots; both ends hear of it and dial again. */
+  reset(a: number, b: number): void {
+    const session = this.#sessionOf(a, b);
+    if (session !== undefined) this.#end(session, -1, { code: "closed", detail: "reset" });
+  }
+
+  /** The process in this slot has died: its peers notice soon, or only by silence. */
+  crashed(slot: number): void {
+    const endpoint = this.#endpoints[slot];
+    if (endpoint === undefined) return;
+    endpoint.handler = undefined;
+    for (const session of [...endpoint.sessions.values()]) {
+      const soon = this.links.random.below(2) === 0;
+      const noticeUs = soon ? this.links.latencyUs() : this.links.knobs.idleTimeoutMs * 1000;
+      const own = this.#endOf(session, slot);
+      own.up = false;
+      endpoint.sessions.delete(this.#idOf(this.#farSlot(session, slot)));
+      this.#world.after(noticeUs, () => {
+        this.#end(session, slot, { code: "unreachable", detail: "peer is gone" });
+      });
+    }
+  }
+
+  // Sessions
+
+  #idOf(slot: number): PeerId {
+    return this.#endpoints[slot]?.id ?? "";
+  }
+
+  #endOf(session: Session, slot: number): End {
+    return session.ends[0].slot === slot ? session.ends[0] : session.ends[1];
+  }
+
+  #farEnd(session: Session, slot: number): End {
+    return session.ends[0].slot === slot ? session.ends[1] : session.ends[0];
+  }
+
+  #farSlot(session: Session, slot: number): number {
+    return this.#farEnd(session, slot).slot;
+  }
+
+  #sessionOf(a: number, b: number): Session | undefined {
+    const session = this.#endpoints[a]?.sessions.get(this.#idOf(b));
+    return session !== undefined && this.#farSlot(session, a) === b ? session : undefined;
+  }
+
+  #dialAll(slot: number): void {
+    for (let other = 0; other < this.#endpoints.length; other++) {
+      const jitterUs = this.links.random.below(20_000);
+      this.#scheduleDial(slot, other, jitterUs);
+    }
+  }
+
+  #scheduleDial(a: number, b: number, delayUs: number): void {
+    if (a === b || this.#idOf(a) === this.#idOf(b)) return;
+    const pair = Math.min(a, b) * 4096 + Math.max(a, b);
+    if (this.#dialling.has(pair)) return;
+    this.#dialling.add(pair);
+    const handshakeUs = this.links.latencyUs() + this.links.latencyUs();
+    this.#world.after(delayUs + handshakeUs, () => {
+      this.#dialling.delete(pair);
+      this.#connect(Math.min(a, b), Math.max(a, b));
+    });
+  }
+
+  #connect(a: number, b: number): void {
+    const left = this.#endpoints[a];
+    const right = this.#endpoints[b];
+    if (left?.handler === undefined || right?.handler === undefined) return;
+    if (!left.host.isLive(left.incarnation) || !right.host.isLive(right.incarnation)) return;
+    if (this.links.blocked(a, b) || this.links.blocked(b, a)) return;
+    if (this.#sessionOf(a, b)?.alive === true && this.#bothCurrent(a, b)) return;
+    // At most one session a peer: a newer one replaces what an end still believes in.
+    for (const [endpoint, peer] of [
+      [left, right.id],
+      [right, left.id],
+    ] as const) {
+      const old = endpoint.sessions.get(peer);
+      if (old !== undefined) this.#end(old, -1, { code: "closed", detail: "replaced" });
+    }
+    this.#serial += 1;
+    const session: Session = {
+      serial: this.#serial,
+      ends: [this.#newEnd(left), this.#newEnd(right)],
+      alive: true,
+      blockedSinceUs: -1,
+    };
+    left.sessions.set(right.id, session);
+    right.sessions.set(left.id, session);
+    // The dialler (lower slot) has the session first, the other one flight later.
+    this.#raise(left, right.id, session, 0);
+    this.#raise(right, left.id, session, this.links.latencyUs());
+  }
+
+  #bothCurrent(a: number, b: number): boolean {
+    const session = this.#sessionOf(a, b);
+    return session !== undefined && this.#sessionOf(b, a) === session;
+  }
+
+  #newEnd(endpoint: Endpoint): End {
+    return {
+      slot: endpoint.host.slot,
+      incarnation: endpoint.incarnation,
+      up: false,
+      held: [],
+      queuedBytes: perClass(),
+      lastArrivalUs: perClass(),
+    };
+  }
+
+  #raise(endpoint: Endpoint, peer: PeerId, session: Session, delayUs: number): void {
+    const end = this.#endOf(session, endpoint.host.slot);
+    const far = this.#farEnd(session, endpoint.host.slot);
+    const upAtUs = this.#world.nowUs + delayUs;
+    for (const trafficClass of ["consensus", "mempool", "sync", "control"] as const) {
+      far.lastArrivalUs[trafficClass] = upAtUs;
+    }
+    endpoint.host.defer(end.incarnation, delayUs, () => {
+      if (!session.alive || endpoint.sessions.get(peer) !== session) return;
+      end.up = true;
+      this.#world.trace.add(this.#world.nowUs, "peer-up", end.slot, far.slot);
+      endpoint.handler?.peerUp(peer);
+    });
+  }
+
+  /** `bySlot` is the end that closed (told at once), or -1 when the path did it. */
+  #end(session: Session, bySlot: number, reason: PeerClose): void {
+    if (!session.alive) return;
+    session.alive = false;
+    for (const end of session.ends) {
+      const endpoint = this.#endpoints[end.slot];
+      const peer = this.#idOf(this.#farSlot(session, end.slot));
+      if (endpoint === undefined) continue;
+      const wasUp = end.up;
+      end.up = false;
+      if (endpoint.sessions.get(peer) === session) endpoint.sessions.delete(peer);
+      if (!wasUp || endpoint.incarnation !== end.incarnation) continue;
+      const delayUs = end.slot === bySlot || bySlot < 0 ? 0 : this.links.latencyUs();
+      endpoint.host.defer(end.incarnation, delayUs, () => {
+        const other = this.#farSlot(session, end.slot);
+        this.#world.trace.add(this.#world.nowUs, "peer-down", end.slot, other);
+        endpoint.handler?.peerDown(peer, reason);
+      });
+    }
+    const [left, right] = session.ends;
+    // After the peerDown of the far end, so that an end never hears peerUp twice in a row.
+    const backOffUs = this.links.knobs.redialMs * 1000 + this.links.random.below(100_000);
+    this.#scheduleDial(left.slot, right.slot, backOffUs);
+  }
+
+  // Frames
+
+  #send(endpoint: Endpoint, peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
+    if (bytes.length > LIMITS.frameBytesMax[trafficClass]) {
+      throw new RangeError(`frame of ${bytes.length} bytes is over the ${trafficClass} limit`);
+    }
+    const session = endpoint.sessions.get(peer);
+    const slot = endpoint.host.slot;
+    if (session === undefined || !session.alive) return false;
+    const end = this.#endOf(session, slot);
+    if (!end.up) return false;
+    const queued = end.queuedBytes[trafficClass] + bytes.length;
+    if (queued > LIMITS.sendQueueBytesMax[trafficClass]) return false;
+    if (endpoint.host.reached("send")) return false;
+    const to = this.#farSlot(session, slot);
+    const copy = bytes.slice();
+    this.sent.frames += 1;
+    this.sent.bytes += copy.length;
+    this.#world.trace.add(this.#world.nowUs, "send", slot, to, copy);
+    this.#tap?.sent(slot, to, trafficClass, copy);
+    this.#transmit(session, end, to, trafficClass, copy);
+    return true;
+  }
+
+  #transmit(
+    session: Session,
+    end: End,
+    to: number,
+    trafficClass: TrafficClass,
+    bytes: Uint8Array,
+  ): void {
+    const fate = this.links.fate(end.slot, to, bytes);
+    if (fate.lost) {
+      this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
+      return;
+    }
+    const sentUs = this.links.reserve(end.slot, to, bytes.length, this.#world.nowUs);
+    let arriveUs = Math.max(sentUs + this.links.latencyUs(end.slot, to), fate.notBeforeUs);
+    if (!fate.reordered) {
+      arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
+      end.lastArrivalUs[trafficClass] = arriveUs;
+    }
+    end.queuedBytes[trafficClass] += bytes.length;
+    const payload = fate.corrupted ? this.links.corrupt(bytes) : bytes;
+    const arrive = (count: boolean, body: Uint8Array) => (): void => {
+      if (count) end.queuedBytes[trafficClass] -= body.length;
+      this.#arrive(session, end, to, { trafficClass, bytes: body });
+    };
+    this.#world.at(arriveUs, arrive(true, payload));
+    if (fate.duplicated) {
+      const laterUs = arriveUs + this.links.latencyUs(end.slot, to);
+      this.#world.at(laterUs, arrive(false, payload.slice()));
+    }
+  }
+
+  #arrive(session: Session, end: End, to: number, frame: HeldFrame): void {
+    if (!session.alive) return;
+    if (this.links.blocked(end.slot, to)) {
+      if (this.links.knobs.blockedDrops) {
+        this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, frame.bytes);
+      } else {
+        end.held.push(frame);
+        end.queuedBytes[frame.trafficClass] += frame.bytes.length;
+      }
+      return;
+    }
+    const target = this.#endpoints[to];
+    const far = this.#endOf(session, to);
+    if (target === undefined || target.incarnation !== far.incarnation) return;
+    target.host.defer(far.incarnation, 0, () => {
+      if (!session.alive || !far.up) return;
+      if (target.host.reached("deliver")) return;
+      this.#world.trace.add(this.#world.nowUs, "deliver", to, end.slot, frame.bytes);
+      this.#tap?.delivered(end.slot, to, frame.trafficClass, frame.bytes);
+      target.handler?.frame(this.#idOf(end.slot), frame.trafficClass, frame.bytes);
+    });
+  }
+
+  /** Lets go of what a link held back, in order, one flight later. */
+  #release(session: Session, from: number): void {
+    const end = this.#endOf(session, from);
+    const to = this.#farSlot(session, from);
+    const frames = end.held.splice(0);
+    for (const frame of frames) {
+      const arriveUs = Math.max(
+        this.#world.nowUs + this.links.latencyUs(from, to),
+        end.lastArrivalUs[frame.trafficClass],
+      );
+      end.lastArrivalUs[frame.trafficClass] = arriveUs;
+      this.#world.at(arriveUs, () => {
+        end.queuedBytes[frame.trafficClass] -= frame.bytes.length;
+        this.#arrive(session, end, to, frame);
+      });
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Signatures that cost a hash: a MAC under a secret that only the key ring of one world knows, padded to
+ * the size of a FALCON-1024 signature. Nobody can forge one without the ring, adversaries included: they
+ * are given their own signing function only. Like FALCON it is randomised: each call gives other bytes,
+ * unless a scenario asks for a deterministic scheme.
+ */
+import { hash as nodeHash } from "node:crypto";
+import type { Signer, Verifier, VerifyJob } from "../src/ledger/ports.ts";
+import { LIMITS } from "../src/limits.ts";
+import type { Host } from "./host.ts";
+import { Prng } from "./prng.ts";
+
+const MAC_BYTES = 32;
+const NONCE_BYTES = 8;
+
+export type SignerKnobs = {
+  /** Virtual time of one signature, and of one verification, microseconds. */
+  signUs: number;
+  verifyUs: number;
+  /** Other bytes for the same message on each call, as FALCON does. */
+  randomised: boolean;
+};
+
+export const FREE_SIGNER: SignerKnobs = { signUs: 1000, verifyUs: 100, randomised: true };
+
+export type KeyPair = {
+  readonly publicKey: Uint8Array;
+  /** Where the key stands in the ring; the only handle for signing. */
+  readonly serial: number;
+};
+
+/** What the simulator needs of a signature scheme; real FALCON fits too (falcon-ring.ts). */
+export type SignatureScheme = {
+  createKey(name: string): KeyPair;
+  sign(key: KeyPair, message: Uint8Array): Uint8Array;
+  verify(job: VerifyJob): boolean;
+};
+
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** The key ring of one world: makes keys, signs with them and checks signatures. */
+export class KeyRing implements SignatureScheme {
+  readonly #secret: Uint8Array;
+  readonly #random: Prng;
+  readonly #seed: number;
+  readonly #byPublicKey = new Map<string, KeyPair>();
+  readonly #randomised: boolean;
+  #scratch = Buffer.alloc(512);
+
+  constructor(seed: number, randomised = true) {
+    this.#seed = seed;
+    this.#secret = new Prng(seed, "ring/secret").bytes(24);
+    this.#random = new Prng(seed, "ring/nonce");
+    this.#randomised = randomised;
+  }
+
+  createKey(name: string): KeyPair {
+    const publicKey = new Prng(this.#seed, `key/${name}`).bytes(LIMITS.falconPublicKeyBytes);
+    // The header byte of a FALCON-1024 public key, for codecs that look at it.
+    publicKey[0] = 0x0a;
+    const pair: KeyPair = { publicKey, serial: this.#byPublicKey.size + 1 };
+    this.#byPublicKey.set(bufferOf(publicKey).toString("latin1"), pair);
+    return pair;
+  }
+
+  #mac(serial: number, nonce: Uint8Array, message: Uint8Array): Buffer {
+    const length = this.#secret.length + 4 + NONCE_BYTES + message.length;
+    if (this.#scratch.length < length) this.#scratch = Buffer.alloc(length * 2);
+    const buffer = this.#scratch;
+    buffer.set(this.#secret, 0);
+    buffer.writeUInt32BE(serial, this.#secret.length);
+    buffer.set(nonce, this.#secret.length + 4);
+    buffer.set(message, this.#secret.length + 4 + NONCE_BYTES);
+    return nodeHash("sha256", buffer.subarray(0, length), "buffer");
+  }
+
+  #signature(serial: number, nonce: Uint8Array, message: Uint8Array): Buffer {
+    const out = Buffer.alloc(LIMITS.falconSignatureBytes);
+    // The header byte of a padded FALCON-1024 signature.
+    out[0] = 0x3a;
+    out.set(nonce, 1);
+    out.fill(this.#mac(serial, nonce, message), 1 + NONCE_BYTES);
+    return out;
+  }
+
+  sign(key: KeyPair, message: Uint8Array): Uint8Array {
+    const nonce = this.#randomised ? this.#random.bytes(NONCE_BYTES) : new Uint8Array(NONCE_BYTES);
+    return new Uint8Array(this.#signature(key.serial, nonce, message));
+  }
+
+  verify(job: VerifyJob): boolean {
+    const { message, signature, publicKey } = job;
+    if (signature.length !== LIMITS.falconSignatureBytes) return false;
+    const key = this.#byPublicKey.get(bufferOf(publicKey).toString("latin1"));
+    if (key === undefined) return false;
+    const nonce = signature.subarray(1, 1 + NONCE_BYTES);
+    const mac = this.#mac(key.serial, nonce, message);
+    const given = bufferOf(signature);
+    if (given[0] !== 0x3a) return false;
+    for (let at = 1 + NONCE_BYTES; at < given.length; at += MAC_BYTES) {
+      const end = Math.min(at + MAC_BYTES, given.length);
+      if (given.compare(mac, 0, end - at, at, end) !== 0) return false;
+    }
+    return true;
+  }
+}
+
+export type SignTap = (slot: number, message: Uint8Array, signature: Uint8Array) => void;
+
+/** A signing worker: one signature at a time, in order, each taking its virtual time. */
+export const createSimSigner = (
+  host: Host,
+  incarnation: number,
+  scheme: SignatureScheme,
+  key: KeyPair,
+  knobs: SignerKnobs,
+  tap?: SignTap,
+): Signer => {
+  let freeAtUs = 0;
+  return {
+    publicKey: key.publicKey,
+    sign: (message, done) => {
+      if (!host.isLive(incarnation) || host.reached("sign")) return;
+      const copy = message.slice();
+      freeAtUs = Math.max(freeAtUs, host.world.nowUs) + knobs.signUs;
+      host.defer(incarnation, freeAtUs - host.world.nowUs, () => {
+        const signature = scheme.sign(key, copy);
+        tap?.(host.slot, copy, signature);
+        host.world.trace.add(host.world.nowUs, "sign", host.slot, -1, copy);
+        if (host.reached("signed")) return;
+        done(signature);
+      });
+    },
+  };
+};
+
+/** A verifier with one queue: `consensus` jobs overtake nothing that runs, but wait for no other class. */
+export const createSimVerifier = (
+  host: Host,
+  incarnation: number,
+  scheme: SignatureScheme,
+  knobs: SignerKnobs,
+): Verifier => {
+  const freeAtUs = { consensus: 0, batch: 0, sync: 0 };
+  return {
+    verify: (jobs, priority, done) => {
+      if (!host.isLive(incarnation)) return;
+      const nowUs = host.world.nowUs;
+      freeAtUs[priority] = Math.max(freeAtUs[priority], nowUs) + knobs.verifyUs * jobs.length;
+      const answers = jobs.map((job) => scheme.verify(job));
+      host.defer(incarnation, freeAtUs[priority] - nowUs, () => done(answers));
+    },
+  };
+};

@@ -1,0 +1,114 @@
+/**
+ * A rolling 64-bit digest over everything observable that happens in a run: two runs of one seed must
+ * end with the same digest, else something in the code is not deterministic (I17). The digest is not
+ * cryptographic: it guards against accidents. Bytes enter it through CRC-32, which is native and fast.
+ */
+import { crc32 } from "node:zlib";
+
+export const EVENT_KINDS = [
+  "boot",
+  "crash",
+  "pause",
+  "peer-up",
+  "peer-down",
+  "send",
+  "deliver",
+  "drop",
+  "write",
+  "synced",
+  "sign",
+  "timer",
+  "submit",
+  "answer",
+  "executed",
+  "fault",
+  "heal",
+  "write-failed",
+  "log",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+const KIND_CODE = new Map<EventKind, number>(EVENT_KINDS.map((kind, i) => [kind, i + 1]));
+
+export type TraceEvent = {
+  readonly atUs: number;
+  readonly kind: EventKind;
+  readonly node: number;
+  /** The peer, the height, or -1: by kind. */
+  readonly other: number;
+  /** First byte of a frame: its message type; -1 where there are no bytes. */
+  readonly type: number;
+  readonly length: number;
+  readonly note: string;
+};
+
+const RING = 512;
+
+export class Trace {
+  #h1 = 0x6a09e667;
+  #h2 = 0xbb67ae85;
+  #count = 0;
+  readonly #ring: (TraceEvent | undefined)[] = new Array<TraceEvent | undefined>(RING);
+  /** Sees every event; for `--trace` and for pictures. */
+  tap: ((event: TraceEvent) => void) | undefined;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  #mix(word: number): void {
+    this.#h1 = Math.imul(this.#h1 ^ word, 0x85ebca6b);
+    this.#h1 ^= this.#h1 >>> 13;
+    this.#h2 = Math.imul(this.#h2 + word, 0xc2b2ae35) ^ this.#h1;
+    this.#h2 ^= this.#h2 >>> 16;
+  }
+
+  add(
+    atUs: number,
+    kind: EventKind,
+    node: number,
+    other: number,
+    bytes?: Uint8Array,
+    note = "",
+  ): void {
+    this.#mix(atUs >>> 0);
+    this.#mix((KIND_CODE.get(kind) ?? 0) | (node << 8) | (other << 20));
+    if (bytes !== undefined) this.#mix(crc32(bytes) ^ bytes.length);
+    if (note !== "") this.#mix(crc32(note));
+    const event: TraceEvent = {
+      atUs,
+      kind,
+      node,
+      other,
+      type: bytes?.[0] ?? -1,
+      length: bytes?.length ?? 0,
+      note,
+    };
+    this.#ring[this.#count % RING] = event;
+    this.#count += 1;
+    this.tap?.(event);
+  }
+
+  /** 16 hex digits. */
+  hash(): string {
+    const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+    return hex(this.#h1) + hex(this.#h2);
+  }
+
+  /** The newest events, oldest first, at most 512. */
+  last(count: number): TraceEvent[] {
+    const out: TraceEvent[] = [];
+    for (let i = Math.max(0, this.#count - Math.min(count, RING)); i < this.#count; i++) {
+      const event = this.#ring[i % RING];
+      if (event !== undefined) out.push(event);
+    }
+    return out;
+  }
+}
+
+export const formatEvent = (event: TraceEvent): string => {
+  const time = (event.atUs / 1_000_000).toFixed(6).padStart(12);
+  const other = event.other < 0 ? "   " : `>${String(event.other).padEnd(2)}`;
+  const bytes = event.length === 0 ? "" : ` type=${event.type} bytes=${event.length}`;
+  return `${time} n${event.node}${other} ${event.kind.padEnd(12)}${bytes} ${event.note}`.trimEnd();
+};
