@@ -43,6 +43,19 @@ export const LIMITS = {
   recordKeyBytesMax: 256,
   recordBodyBytesMax: 56 * 1024,
 
+  // Projections (R)
+  projectionsMax: 64,
+  rowKeyBytesMax: 512,
+  rowValueBytesMax: 64 * 1024,
+  rowWritesPerEventMax: 64,
+  refusalCodeBytesMax: 64,
+  actorPermissionsMax: 64,
+
+  // Asset facts (R)
+  assetDisksMax: 64,
+  assetNicsMax: 64,
+  assetTextBytesMax: 128,
+
   // Signatures
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,
