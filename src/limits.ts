@@ -114,6 +114,20 @@ export const LIMITS = {
   httpWaitMsMax: 30_000,
   httpSubscriberQueueBytesMax: 4 * 1024 * 1024,
   cursorBytesMax: 512,
+  httpHeaderBytesMax: 16 * 1024,
+  httpUrlBytesMax: 4096,
+  httpHeadersTimeoutMs: 5_000,
+  /** A request, body and all, must have arrived within this time. */
+  httpRequestTimeoutMs: 10_000,
+  httpIdleTimeoutMs: 30_000,
+  httpConnectionsMax: 1024,
+  /** Requests that wait for an outcome (?wait=committed or projected) at one time. */
+  httpWaitersMax: 1024,
+  httpHeartbeatMs: 10_000,
+  /** A subscriber that takes nothing for this long is dropped; it resumes by its last id. */
+  httpStallMsMax: 60_000,
+  /** Entries that one filtered page may pass over before it answers with what it has. */
+  httpScanMax: 10_000,
 
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
