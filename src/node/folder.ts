@@ -1,0 +1,64 @@
+/**
+ * The folder of one node:
+ *
+ *     <folder>/node.json     configuration (config.ts)
+ *     <folder>/identity.json public identity: what the other members put into the genesis
+ *     <folder>/genesis.json  the genesis; every node has the same bytes
+ *     <folder>/keys/         node.key (FALCON-1024), tls-key.pem, tls-cert.pem; never leaves the host
+ *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
+ *                            a key that moves without it may sign a contradiction
+ *     <folder>/db/           the ledger's data; may be deleted, the peers have it
+ */
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export type NodePaths = {
+  readonly folder: string;
+  readonly config: string;
+  readonly identity: string;
+  readonly genesis: string;
+  readonly keys: string;
+  readonly nodeKey: string;
+  readonly tlsKey: string;
+  readonly tlsCertificate: string;
+  readonly votes: string;
+  readonly db: string;
+};
+
+export const nodePaths = (folder: string): NodePaths => {
+  const keys = join(folder, "keys");
+  return {
+    folder,
+    config: join(folder, "node.json"),
+    identity: join(folder, "identity.json"),
+    genesis: join(folder, "genesis.json"),
+    keys,
+    nodeKey: join(keys, "node.key"),
+    tlsKey: join(keys, "tls-key.pem"),
+    tlsCertificate: join(keys, "tls-cert.pem"),
+    votes: join(keys, "votes"),
+    db: join(folder, "db"),
+  };
+};
+
+/** Makes the folder and its keys folder; the latter for its owner only. */
+export const makeNodeFolder = (paths: NodePaths): void => {
+  mkdirSync(paths.folder, { recursive: true });
+  mkdirSync(paths.keys, { recursive: true, mode: 0o700 });
+};
+
+/** Writes a whole file or nothing: beside it first, then renamed over. */
+export const writeFileAtomic = (path: string, data: string | Uint8Array, mode = 0o644): void => {
+  const temporary = `${path}.new-${process.pid}`;
+  try {
+    writeFileSync(temporary, data, { mode, flush: true });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+};
+
+/** Permission bits that let anybody but the owner read or write a file; 0 when it is private. */
+export const foreignModeBits = (path: string): number =>
+  existsSync(path) ? statSync(path).mode & 0o077 : 0;
