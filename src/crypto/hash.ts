@@ -16,7 +16,11 @@ const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto") as Node
 export const sha256: (bytes: Uint8Array) => Uint8Array =
   nodeCrypto === undefined
     ? (bytes) => nobleSha256(bytes)
-    : (bytes) => nodeCrypto.hash("sha256", bytes, "buffer");
+    : (bytes) => plain(nodeCrypto.hash("sha256", bytes, "buffer"));
+
+/** A Buffer's `slice` shares memory where a Uint8Array's copies: nobody here shall be handed a Buffer. */
+const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, length);
 
 /**
  * Tagged hash bound to one chain: Ht(tag, m) = SHA256(SHA256("hm/v1/" + tag) || SHA256(chainId) || m).
