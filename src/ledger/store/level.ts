@@ -1,0 +1,395 @@
+/**
+ * The Store port on LevelDB, and the lock of a folder. The only importer of `level`.
+ *
+ * **Group commit.** One batch is in LevelDB at a time. Writes that arrive meanwhile wait and are merged
+ * into the next batch in the order of their submission; the merged batch is one record of LevelDB's
+ * write-ahead log, so it is there wholly or not at all, and so is each write in it. It is synced when any
+ * write in it asked for it.
+ *
+ * **Order.** LevelDB does not sync the log it leaves when it starts a new one. A synced batch after
+ * unsynced ones could therefore outlive them, so the logs are synced first in that case.
+ *
+ * **Failure.** The first failed batch fails every write behind it and every later one with the same
+ * failure, until the store is opened again: LevelDB itself would go on after a full disk, over the gap.
+ *
+ * **Corruption.** Rows carry their own checksum (rows.ts), the write-ahead log is checked before LevelDB
+ * reads it (write-ahead-log.ts). What cannot be told: a row whose *key* was damaged in a table file is
+ * simply not found by `get` (a `range` over it reports it), and damage to the last record of the log
+ * looks like a write that a power cut interrupted, and is dropped like one.
+ */
+import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { Level } from "level";
+import { TetradError } from "../../errors.ts";
+import type { Logger, Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "../ports.ts";
+import { openRow, sealRow } from "./rows.ts";
+import { checkWriteAheadLogs } from "./write-ahead-log.ts";
+
+export type LevelStoreOptions = {
+  readonly logger: Logger;
+  /** Rows in memory before they become a table; two of these may exist at once. Default 8 MiB. */
+  readonly writeBufferBytes?: number;
+  /** Uncompressed blocks kept in memory. Default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Unit of compression and of reading. Default 4 KiB. */
+  readonly blockBytes?: number;
+  /** Size of a table file. Default 2 MiB. */
+  readonly tableBytes?: number;
+  /**
+   * Open table files. They are mapped into memory, so this times `tableBytes` bounds what they add to
+   * the resident size. Default 96.
+   */
+  readonly openFilesMax?: number;
+  /** A merged batch is not made larger than this; a single larger write goes alone. Default 16 MiB. */
+  readonly mergedBytesMax?: number;
+};
+
+export type LevelStats = {
+  /** Writes submitted and not answered yet. */
+  readonly pendingWrites: number;
+  /** Writes answered without a failure. */
+  readonly writes: number;
+  /** Batches given to LevelDB, and how many of them were synced. */
+  readonly commits: number;
+  readonly syncedCommits: number;
+  /** Bytes of keys and values submitted in those batches. */
+  readonly bytes: number;
+  readonly failure: StoreFailure | undefined;
+};
+
+export type LevelStore = Store & { stats(): LevelStats };
+
+/** Held until released, or until the process ends in whatever way. */
+export type FolderLock = { release(): Promise<void> };
+
+type Database = Level<Uint8Array, Uint8Array>;
+
+type PendingWrite = {
+  readonly ops: readonly StoreOp[];
+  readonly sync: boolean;
+  readonly bytes: number;
+  readonly done: (failure?: StoreFailure) => void;
+};
+
+const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
+const MIB = 1024 * 1024;
+/** Beside LevelDB's LOCK, which has no content: who holds it, for the message to the second process. */
+const OWNER_FILE = "owner.pid";
+
+/**
+ * Opens the store in `folder`, which is made if it is not there.
+ * Throws TetradError: folder.locked when another process (or this one) has it open, store.corrupt when its
+ * log or manifest fails its checksum, store.full, store.io.
+ */
+export const openLevelStore = async (
+  folder: string,
+  options: LevelStoreOptions,
+): Promise<LevelStore> => {
+  const database = await openDatabase(folder, options);
+  options.logger.log("debug", "store opened", { folder });
+  return new LevelDbStore(database, folder, options);
+};
+
+/**
+ * Locks a folder for this process. The lock is LevelDB's own, on a database without rows in
+ * `folder`/lock: the kernel frees it when the process dies, so there are no stale locks.
+ * Throws TetradError folder.locked, with the holder's process id where it is known.
+ */
+export const lockFolder = async (folder: string): Promise<FolderLock> => {
+  const inner = join(folder, "lock");
+  const database = await openDatabase(inner, { writeBufferBytes: 65_536, cacheBytes: 0 }, folder);
+  return { release: () => closeDatabase(database, inner) };
+};
+
+async function openDatabase(
+  folder: string,
+  options: Omit<LevelStoreOptions, "logger">,
+  named = folder,
+): Promise<Database> {
+  const database: Database = new Level(folder, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    compression: true,
+    writeBufferSize: options.writeBufferBytes ?? 8 * MIB,
+    cacheSize: options.cacheBytes ?? 32 * MIB,
+    blockSize: options.blockBytes ?? 4096,
+    maxFileSize: options.tableBytes ?? 2 * MIB,
+    maxOpenFiles: options.openFilesMax ?? 96,
+  });
+  try {
+    await makeFolderDurable(folder);
+    await checkWriteAheadLogs(folder);
+    await database.open();
+    await writeFile(join(folder, OWNER_FILE), `${process.pid}\n`);
+    return database;
+  } catch (error) {
+    if (database.status === "open") await database.close();
+    if (error instanceof TetradError) throw error;
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    if (codeOf(cause) === "LEVEL_LOCKED") throw await lockedError(folder, named);
+    throw readError(cause, `cannot open ${named}`);
+  }
+}
+
+/** Makes the folder and syncs the entries that lead to it: a synced row in a lost folder is lost too. */
+async function makeFolderDurable(folder: string): Promise<void> {
+  const path = resolve(folder);
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let parent = dirname(path); ; parent = dirname(parent)) {
+    await syncPath(parent);
+    if (parent === dirname(first) || parent === dirname(parent)) return;
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function closeDatabase(database: Database, folder: string): Promise<void> {
+  await rm(join(folder, OWNER_FILE), { force: true });
+  await database.close();
+}
+
+async function lockedError(folder: string, named: string): Promise<TetradError> {
+  const text = await readFile(join(folder, OWNER_FILE), "utf8").catch(() => "");
+  const pid = /^\d{1,10}\n$/.test(text) ? Number(text) : undefined;
+  const holder = pid === undefined ? "another process" : `process ${pid}`;
+  const data = pid === undefined ? { folder: named } : { folder: named, pid };
+  return new TetradError("folder.locked", `${named} is in use by ${holder}`, data);
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "";
+
+/** The kind of a failure of LevelDB, which tells it by text only: its own, and strerror of the C locale. */
+export const classifyFailure = (error: unknown): StoreFailure => {
+  const detail = error instanceof Error ? error.message : String(error);
+  const code = codeOf(error);
+  if (code === "LEVEL_CORRUPTION" || /^Corruption: /.test(detail))
+    return { code: "corrupt", detail };
+  const full = /No space left on device|Disk quota exceeded/.test(detail);
+  if (full || code === "ENOSPC" || code === "EDQUOT") return { code: "full", detail };
+  if (code === "LEVEL_DATABASE_NOT_OPEN") return { code: "closed", detail: "the store is closed" };
+  return { code: "io", detail };
+};
+
+function readError(error: unknown, context: string): TetradError {
+  const failure = classifyFailure(error);
+  const code = failure.code === "closed" ? "io" : failure.code;
+  return new TetradError(`store.${code}`, `${context}: ${failure.detail}`);
+}
+
+const opBytes = (op: StoreOp): number => op.key.length + (op.type === "put" ? op.value.length : 0);
+
+class LevelDbStore implements LevelStore {
+  readonly #database: Database;
+  readonly #folder: string;
+  readonly #logger: Logger;
+  readonly #mergedBytesMax: number;
+  readonly #reads = new Set<Promise<unknown>>();
+  #queue: PendingWrite[] = [];
+  #pending = 0;
+  #running = false;
+  #unsynced = false;
+  #failure: StoreFailure | undefined;
+  #closing: Promise<void> | undefined;
+  #idle: (() => void) | undefined;
+  #writes = 0;
+  #commits = 0;
+  #syncedCommits = 0;
+  #bytes = 0;
+
+  constructor(database: Database, folder: string, options: LevelStoreOptions) {
+    this.#database = database;
+    this.#folder = folder;
+    this.#logger = options.logger;
+    this.#mergedBytesMax = options.mergedBytesMax ?? 16 * MIB;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    let row: Uint8Array | undefined;
+    try {
+      row = this.#database.getSync(key);
+    } catch (error) {
+      throw readError(error, `cannot read from ${this.#folder}`);
+    }
+    if (row === undefined) return undefined;
+    const value = openRow(key, row);
+    if (value === undefined) {
+      throw new TetradError("store.corrupt", `a row in ${this.#folder} fails its checksum`);
+    }
+    return value;
+  }
+
+  write(
+    ops: readonly StoreOp[],
+    options: { readonly sync: boolean },
+    done: (failure?: StoreFailure) => void,
+  ): void {
+    const refused = this.#closing === undefined ? this.#failure : CLOSED;
+    if (refused !== undefined) {
+      queueMicrotask(() => done(refused));
+      return;
+    }
+    let bytes = 0;
+    for (const op of ops) bytes += opBytes(op);
+    this.#queue.push({ ops, sync: options.sync, bytes, done });
+    this.#pending += 1;
+    if (this.#running) return;
+    this.#running = true;
+    // A microtask later, so that all writes of one turn share one sync.
+    queueMicrotask(() => void this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#takeGroup();
+      if (this.#failure === undefined) await this.#commit(group);
+      this.#answer(group);
+    }
+    this.#running = false;
+    this.#idle?.();
+  }
+
+  #takeGroup(): PendingWrite[] {
+    let bytes = 0;
+    let count = 0;
+    for (const write of this.#queue) {
+      if (count > 0 && bytes + write.bytes > this.#mergedBytesMax) break;
+      bytes += write.bytes;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #commit(group: readonly PendingWrite[]): Promise<void> {
+    const sync = group.some((write) => write.sync);
+    try {
+      if (sync && this.#unsynced) await this.#syncLogs();
+      const batch = this.#database.batch();
+      for (const { ops } of group) {
+        for (const op of ops) {
+          if (op.type === "put") batch.put(op.key, sealRow(op.key, op.value));
+          else batch.del(op.key);
+        }
+      }
+      // LevelDB writes nothing, and syncs nothing, for an empty batch.
+      if (batch.length > 0) await batch.write({ sync });
+      else await batch.close();
+      this.#unsynced = !sync;
+      this.#commits += 1;
+      if (sync) this.#syncedCommits += 1;
+      for (const write of group) this.#bytes += write.bytes;
+    } catch (error) {
+      this.#failure = classifyFailure(error);
+      const { code, detail } = this.#failure;
+      this.#logger.log("error", "store write failed", { folder: this.#folder, code, detail });
+    }
+  }
+
+  async #syncLogs(): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      if (!name.endsWith(".log")) continue;
+      await syncPath(join(this.#folder, name)).catch((error: unknown) => {
+        // LevelDB deletes a log once its rows are in a synced table.
+        if (codeOf(error) !== "ENOENT") throw error;
+      });
+    }
+  }
+
+  #answer(group: readonly PendingWrite[]): void {
+    const failure = this.#failure;
+    this.#pending -= group.length;
+    if (failure === undefined) this.#writes += group.length;
+    for (const { done } of group) {
+      try {
+        done(failure);
+      } catch (error) {
+        // A caller's exception is the caller's: it must not stop the writes of others.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  range(
+    range: StoreRange,
+    done: (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void,
+  ): void {
+    if (this.#closing !== undefined) {
+      queueMicrotask(() => done(CLOSED, []));
+      return;
+    }
+    const reading = this.#readRange(range);
+    this.#reads.add(reading);
+    void reading.then((result) => {
+      this.#reads.delete(reading);
+      if ("code" in result) done(result, []);
+      else done(undefined, result);
+    });
+  }
+
+  async #readRange(range: StoreRange): Promise<readonly StoreEntry[] | StoreFailure> {
+    const { gte, lt, limit, reverse = false } = range;
+    try {
+      const iterator = this.#database.iterator({
+        gte,
+        lt,
+        limit,
+        reverse,
+        highWaterMarkBytes: 256 * 1024,
+      });
+      const entries: StoreEntry[] = [];
+      for (const [rawKey, row] of await iterator.all()) {
+        const key = new Uint8Array(rawKey.buffer, rawKey.byteOffset, rawKey.length);
+        const value = openRow(key, row);
+        if (value === undefined) {
+          return { code: "corrupt", detail: `a row in ${this.#folder} fails its checksum` };
+        }
+        entries.push([key, value]);
+      }
+      return entries;
+    } catch (error) {
+      return classifyFailure(error);
+    }
+  }
+
+  close(done: () => void): void {
+    this.#closing ??= this.#finish();
+    void this.#closing.then(done);
+  }
+
+  /** Lets writes and reads that were taken finish; then closes LevelDB, which frees its lock. */
+  async #finish(): Promise<void> {
+    if (this.#running) {
+      await new Promise<void>((resolved) => {
+        this.#idle = resolved;
+      });
+    }
+    await Promise.all(this.#reads);
+    try {
+      await closeDatabase(this.#database, this.#folder);
+    } catch (error) {
+      const { detail } = classifyFailure(error);
+      this.#logger.log("error", "store did not close cleanly", { folder: this.#folder, detail });
+    }
+  }
+
+  stats(): LevelStats {
+    return {
+      pendingWrites: this.#pending,
+      writes: this.#writes,
+      commits: this.#commits,
+      syncedCommits: this.#syncedCommits,
+      bytes: this.#bytes,
+      failure: this.#failure,
+    };
+  }
+}
