@@ -1,0 +1,228 @@
+/**
+ * Batches: the unit of submission, signed once for all of its events (docs/protocol.md, "Batch").
+ *
+ *     core:      u16 version = 1   chainHash(32)   actor(32)   u64 laneSeq   prevBatchId(32)
+ *                u64 refHeight   refHash(32)   u32 eventCount   u32 eventBytes   eventsRoot(32)
+ *     envelope:  core   eventCount × (u32 length || event)   u8 sigScheme = 1   u32 length || signature
+ *                u8 proofCount = 0
+ *
+ * The id hashes the core and is identity; the digest hashes the envelope and is what blocks name.
+ */
+import { equalBytes } from "../crypto/bytes.ts";
+import { DecodeError, Reader, Writer } from "../crypto/codec.ts";
+import type { Hasher } from "../crypto/hash.ts";
+import { merkleRoot } from "../crypto/merkle.ts";
+import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { decodeEvent } from "./event.ts";
+import type { Batch, EncodedEvent, Hash } from "./types.ts";
+
+export const BATCH_VERSION = 1;
+
+/** Signature scheme 1: FALCON-1024, padded, over batchSigningMessage. */
+export const SIGNATURE_SCHEME_FALCON = 1;
+
+export const BATCH_CORE_BYTES = 186;
+
+/** What an envelope adds to its core and its events: scheme, signature, proof count. */
+const TAIL_BYTES = 1 + 4 + LIMITS.falconSignatureBytes + 1;
+
+/** Shorter than any envelope: one event of an empty payload and a three-letter type. */
+export const BATCH_BYTES_MIN: number = BATCH_CORE_BYTES + 4 + 8 + 3 + TAIL_BYTES;
+
+/** Where a lane stands: the last included batch, or 0 and 32 zero bytes for a fresh lane. */
+export type LaneHead = { readonly seq: number; readonly id: Hash };
+
+export type BatchInput = {
+  readonly actor: Hash;
+  readonly laneSeq: number;
+  readonly prevBatchId: Hash;
+  readonly refHeight: number;
+  readonly refHash: Hash;
+  readonly events: readonly EncodedEvent[];
+};
+
+export type UnsignedBatch = BatchInput & {
+  readonly chainHash: Hash;
+  readonly eventsRoot: Hash;
+  readonly id: Hash;
+  /** The encoded core, of which `id` is the hash. */
+  readonly core: Uint8Array;
+  /** The 32 bytes to sign. */
+  readonly signingMessage: Uint8Array;
+};
+
+/** The id of an actor or a validator: the hash of its FALCON-1024 public key. */
+export const actorId = (hasher: Hasher, publicKey: Uint8Array): Hash => hasher.ht("id", publicKey);
+
+/** What the author of a batch signs. */
+export const batchSigningMessage = (hasher: Hasher, id: Hash): Uint8Array =>
+  hasher.ht("batch/sig", id);
+
+/** Merkle root over the encoded events. */
+export const eventsRoot = (hasher: Hasher, events: readonly EncodedEvent[]): Hash =>
+  merkleRoot(
+    events.map((event) => hasher.ht("event/leaf", event.bytes)),
+    (left, right) => hasher.ht("event/node", left, right),
+  );
+
+/**
+ * The batch before it is signed. Throws TetradError with batch.empty, batch.too-many-events or
+ * batch.too-large, and RangeError for fields out of range.
+ */
+export const buildBatch = (hasher: Hasher, input: BatchInput): UnsignedBatch => {
+  const events = [...input.events];
+  let eventBytes = 0;
+  for (const event of events) eventBytes += event.bytes.length;
+  const wrong = checkCounts(events.length, eventBytes);
+  if (wrong !== undefined) throw TetradError.from(wrong);
+  if (input.laneSeq < 1) throw new RangeError("lanes count from 1");
+  const root = eventsRoot(hasher, events);
+  const core = new Writer(BATCH_CORE_BYTES)
+    .u16(BATCH_VERSION)
+    .hash(hasher.chainHash)
+    .hash(input.actor)
+    .u64(input.laneSeq)
+    .hash(input.prevBatchId)
+    .u64(input.refHeight)
+    .hash(input.refHash)
+    .u32(events.length)
+    .u32(eventBytes)
+    .hash(root)
+    .finish();
+  const id = hasher.ht("batch/id", core);
+  return {
+    ...input,
+    events,
+    chainHash: hasher.chainHash,
+    eventsRoot: root,
+    id,
+    core,
+    signingMessage: batchSigningMessage(hasher, id),
+  };
+};
+
+/** The signed batch. Throws RangeError for a signature that is not 1280 bytes; does not verify it. */
+export const sealBatch = (
+  hasher: Hasher,
+  unsigned: UnsignedBatch,
+  signature: Uint8Array,
+): Batch => {
+  const { core, signingMessage: _, ...fields } = unsigned;
+  const writer = new Writer(core.length + TAIL_BYTES + 4096).raw(core);
+  for (const event of fields.events) writer.bytes(event.bytes);
+  writer.u8(SIGNATURE_SCHEME_FALCON).u32(LIMITS.falconSignatureBytes);
+  const bytes = writer.fixed(signature, LIMITS.falconSignatureBytes).u8(0).finish();
+  return {
+    ...fields,
+    signature: signature.slice(),
+    proofs: [],
+    digest: hasher.ht("batch/digest", bytes),
+    bytes,
+  };
+};
+
+/**
+ * Decodes an envelope and checks all that needs no state, cheapest first. Every byte string of the
+ * result is a view into `bytes`. The signature is not verified here.
+ * Codes in order: batch.too-large, encoding.malformed, encoding.version, batch.wrong-chain, batch.empty,
+ * batch.too-many-events, batch.event-too-large, batch.proofs-unsupported, batch.events-root.
+ */
+export const decodeBatch = (hasher: Hasher, bytes: Uint8Array): Result<Batch> => {
+  if (bytes.length > LIMITS.batchBytesMax) {
+    return fail("batch.too-large", `${bytes.length} bytes, limit ${LIMITS.batchBytesMax}`);
+  }
+  try {
+    return readBatch(hasher, bytes);
+  } catch (error) {
+    if (error instanceof DecodeError) return fail("encoding.malformed", error.message);
+    throw error;
+  }
+};
+
+function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
+  const reader = new Reader(bytes);
+  const version = reader.u16();
+  if (version !== BATCH_VERSION) return fail("encoding.version", `batch version ${version}`);
+  const chainHash = reader.hash();
+  if (!equalBytes(chainHash, hasher.chainHash)) {
+    return fail("batch.wrong-chain", "the batch is of another chain");
+  }
+  const actor = reader.hash();
+  const laneSeq = reader.u64();
+  if (laneSeq === 0) return fail("encoding.malformed", "lanes count from 1");
+  const prevBatchId = reader.hash();
+  const refHeight = reader.u64();
+  const refHash = reader.hash();
+  const eventCount = reader.u32();
+  const eventBytes = reader.u32();
+  const root = reader.hash();
+  const wrong = checkCounts(eventCount, eventBytes);
+  if (wrong !== undefined) return wrong;
+  const read = readEvents(reader, eventCount, eventBytes);
+  if (!read.ok) return read;
+  const events = read.value;
+  const scheme = reader.u8();
+  if (scheme !== SIGNATURE_SCHEME_FALCON) {
+    return fail("encoding.version", `signature scheme ${scheme}`);
+  }
+  const signature = reader.bytes(LIMITS.falconSignatureBytes);
+  if (signature.length !== LIMITS.falconSignatureBytes) {
+    return fail("encoding.malformed", `signature of ${signature.length} bytes`);
+  }
+  const proofCount = reader.u8();
+  if (proofCount !== 0) return fail("batch.proofs-unsupported", `${proofCount} proofs`);
+  reader.end();
+  if (!equalBytes(root, eventsRoot(hasher, events))) {
+    return fail("batch.events-root", "the events do not hash to the signed root");
+  }
+  const id = hasher.ht("batch/id", bytes.subarray(0, BATCH_CORE_BYTES));
+  const digest = hasher.ht("batch/digest", bytes);
+  const lane = { actor, laneSeq, prevBatchId, refHeight, refHash };
+  return ok({
+    chainHash,
+    ...lane,
+    eventsRoot: root,
+    events,
+    signature,
+    proofs: [],
+    id,
+    digest,
+    bytes,
+  });
+}
+
+function checkCounts(eventCount: number, eventBytes: number): Failure | undefined {
+  if (eventCount === 0) return fail("batch.empty", "no events");
+  if (eventCount > LIMITS.batchEventsMax) {
+    return fail("batch.too-many-events", `${eventCount} events, limit ${LIMITS.batchEventsMax}`);
+  }
+  const length = BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES;
+  return length > LIMITS.batchBytesMax
+    ? fail("batch.too-large", `${length} bytes, limit ${LIMITS.batchBytesMax}`)
+    : undefined;
+}
+
+function readEvents(
+  reader: Reader,
+  eventCount: number,
+  eventBytes: number,
+): Result<EncodedEvent[]> {
+  const events: EncodedEvent[] = [];
+  let sum = 0;
+  for (let i = 0; i < eventCount; i++) {
+    const length = reader.u32();
+    if (length > LIMITS.eventBytesMax) {
+      const detail = `event ${i} of ${length} bytes, limit ${LIMITS.eventBytesMax}`;
+      return fail("batch.event-too-large", detail, { event: i });
+    }
+    const event = decodeEvent(reader.fixed(length));
+    if (!event.ok) return event;
+    sum += length;
+    events.push(event.value);
+  }
+  if (sum !== eventBytes) {
+    return fail("encoding.malformed", `events of ${sum} bytes, core says ${eventBytes}`);
+  }
+  return ok(events);
+}
