@@ -60,6 +60,10 @@ export const LIMITS = {
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,
   falconSignatureBytes: 1280,
+  /** Statements and batch ids are under 200 bytes; longer messages neither sign nor verify (R). */
+  signedMessageBytesMax: 64 * 1024,
+  /** Jobs waiting in a verifier, for each priority; local. */
+  verifyJobsPendingMax: 16_384,
 
   // Consensus, local
   viewsAheadMax: 1,
