@@ -1,0 +1,64 @@
+/**
+ * I9: every certificate that an honest node sends is valid by the oracle's own reading: canonical bitmap,
+ * distinct members, more than two thirds of the weight, every signature good.
+ */
+import { type CertificateView, decodeCertificate, statementBytes } from "./decode.ts";
+import { Cursor, isQuorum } from "./oracle.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+const CERTIFICATE = 3;
+const SYNC_RESPONSE = 12;
+
+const readCertificate = (bytes: Uint8Array): CertificateView | undefined => {
+  if (bytes[0] === CERTIFICATE) return decodeCertificate(new Cursor(bytes, 1));
+  if (bytes[0] !== SYNC_RESPONSE) return undefined;
+  const cursor = new Cursor(bytes, 9);
+  return decodeCertificate(new Cursor(cursor.sized()));
+};
+
+/** What is wrong with a certificate, or undefined. */
+export const faultOf = (
+  context: CheckContext,
+  certificate: CertificateView,
+): string | undefined => {
+  const { statement, signers, signatures, setSize } = certificate;
+  if (!certificate.canonical) return "bits beyond the set";
+  if (setSize !== context.members.length) return `made for a set of ${setSize}`;
+  let weight = 0n;
+  let total = 0n;
+  for (const member of context.members) {
+    total += member.weight;
+    if (signers.includes(member.index)) weight += member.weight;
+  }
+  if (!isQuorum(weight, total)) return `weight ${weight} of ${total}`;
+  const message = statementBytes(context.chainId, statement);
+  for (const [i, signer] of signers.entries()) {
+    const member = context.members.find((candidate) => candidate.index === signer);
+    const signature = signatures[i];
+    if (member === undefined || signature === undefined) return `unknown signer ${signer}`;
+    if (!context.verify(member.publicKey, message, signature)) {
+      return `bad signature by ${signer}`;
+    }
+  }
+  return undefined;
+};
+
+export const certificatesValid = (context: CheckContext): Checker => ({
+  id: "I9",
+  title: "certificates sent by honest nodes are valid by the oracle's arithmetic",
+  sent: (from, _to, _class, bytes) => {
+    if (!context.honest(from)) return;
+    if (bytes[0] !== CERTIFICATE && bytes[0] !== SYNC_RESPONSE) return;
+    const certificate = readCertificate(bytes);
+    if (certificate === undefined) {
+      context.report("I9", `n${from} sent a certificate that the oracle cannot read`);
+      return;
+    }
+    context.mark(bytes[0] === CERTIFICATE ? "certificate sent" : "sync served");
+    const fault = faultOf(context, certificate);
+    if (fault !== undefined) {
+      const { epoch, view, kind } = certificate.statement;
+      context.report("I9", `n${from} sent certificate ${epoch}/${view}/${kind}: ${fault}`);
+    }
+  },
+});

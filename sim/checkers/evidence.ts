@@ -1,0 +1,47 @@
+/**
+ * I12: evidence in the log accuses nobody who followed the protocol. Every pair of conflicting
+ * statements that the oracle saw signed is kept, so that an accusation can be compared with the truth.
+ */
+import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+/** Rows of this projection are keyed by the id of the validator that was quarantined. */
+const QUARANTINE = "quarantine";
+
+export const evidenceSound = (context: CheckContext): Checker => {
+  const signedIn = new Map<string, { kinds: Set<number>; hashes: Set<string> }>();
+  const guilty = new Set<string>();
+  return {
+    id: "I12",
+    title: "only validators that signed conflicting statements are quarantined",
+    signed: (slot, message) => {
+      const statement = decodeStatement(message);
+      const member = context.memberOf(slot);
+      if (statement === undefined || member === undefined) return;
+      const key = `${member.index}/${statement.epoch}/${statement.view}`;
+      let seen = signedIn.get(key);
+      if (seen === undefined) {
+        seen = { kinds: new Set(), hashes: new Set() };
+        signedIn.set(key, seen);
+      }
+      seen.kinds.add(statement.kind);
+      if (statement.kind !== NULLIFY) seen.hashes.add(statement.hash);
+      const skippedAndFinal = seen.kinds.has(NULLIFY) && seen.kinds.has(FINALIZE);
+      const twoHashes =
+        seen.hashes.size > 1 && (seen.kinds.has(NOTARIZE) || seen.kinds.has(FINALIZE));
+      if (skippedAndFinal || twoHashes) guilty.add(member.idHex);
+    },
+    end: (dumps) => {
+      for (const dump of dumps) {
+        if (!context.honest(dump.slot)) continue;
+        for (const row of dump.rows.get(QUARANTINE) ?? []) {
+          const id = Buffer.from(row.key).toString("hex");
+          context.mark("culprit quarantined");
+          if (!guilty.has(id)) {
+            context.report("I12", `n${dump.slot} quarantines ${id.slice(0, 16)}, which is honest`);
+          }
+        }
+      }
+    },
+  };
+};

@@ -1,0 +1,24 @@
+/** All checkers, in the order in which they look. */
+import { agreement, blockTime, monotone } from "./agreement.ts";
+import { capsKept } from "./caps.ts";
+import { certificatesValid } from "./certificates.ts";
+import { clientsServed } from "./clients.ts";
+import { durableBeforeSent } from "./durability.ts";
+import { evidenceSound } from "./evidence.ts";
+import { rootsEqual } from "./roots.ts";
+import { certificatesPossible, ownStatements } from "./statements.ts";
+import type { CheckerFactory } from "./types.ts";
+
+export const CHECKERS: readonly CheckerFactory[] = [
+  ownStatements,
+  certificatesPossible,
+  durableBeforeSent,
+  certificatesValid,
+  agreement,
+  monotone,
+  blockTime,
+  rootsEqual,
+  clientsServed,
+  evidenceSound,
+  capsKept,
+];

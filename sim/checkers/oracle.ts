@@ -1,0 +1,105 @@
+/**
+ * The oracle's own arithmetic: hashing, Merkle trees, quorums and readers, written from docs/protocol.md
+ * and not from the code that it judges.
+ */
+import { createHash } from "node:crypto";
+
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+/** Ht(tag, m) = SHA256(SHA256("hm/v1/" + tag) || SHA256(chainId) || m). */
+export const taggedHash = (
+  chainId: string,
+  tag: string,
+  ...parts: readonly Uint8Array[]
+): Uint8Array => {
+  const tagHash = createHash("sha256").update(`hm/v1/${tag}`, "utf8").digest();
+  const chainHash = createHash("sha256").update(chainId, "utf8").digest();
+  return sha256(tagHash, chainHash, ...parts);
+};
+
+/** More than two thirds: the least weight w with 3w > 2W, found without the formula of the protocol. */
+export const isQuorum = (weight: bigint, total: bigint): boolean => weight * 3n > total * 2n;
+
+/** RFC 6962 section 2.1: the tree head over leaf data, by the recursive definition. */
+export const rfc6962Root = (leaves: readonly Uint8Array[]): Uint8Array => {
+  if (leaves.length === 0) return sha256();
+  return subtree(leaves.map((leaf) => sha256(Uint8Array.of(0), leaf)));
+};
+
+const subtree = (hashes: readonly Uint8Array[]): Uint8Array => {
+  const only = hashes[0];
+  if (only === undefined) throw new RangeError("no leaves");
+  if (hashes.length === 1) return only;
+  let split = 1;
+  while (split * 2 < hashes.length) split *= 2;
+  return sha256(Uint8Array.of(1), subtree(hashes.slice(0, split)), subtree(hashes.slice(split)));
+};
+
+/** Reads big-endian fields; any read past the end gives `undefined` for the whole record. */
+export class Cursor {
+  readonly #buffer: Buffer;
+  #at: number;
+  #ok = true;
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = at;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get ok(): boolean {
+    return this.#ok;
+  }
+
+  get left(): number {
+    return this.#buffer.length - this.#at;
+  }
+
+  #move(count: number): number {
+    const at = this.#at;
+    if (count > this.#buffer.length - at) {
+      this.#ok = false;
+      return -1;
+    }
+    this.#at += count;
+    return at;
+  }
+
+  u8(): number {
+    const at = this.#move(1);
+    return at < 0 ? 0 : this.#buffer.readUInt8(at);
+  }
+
+  u16(): number {
+    const at = this.#move(2);
+    return at < 0 ? 0 : this.#buffer.readUInt16BE(at);
+  }
+
+  u32(): number {
+    const at = this.#move(4);
+    return at < 0 ? 0 : this.#buffer.readUInt32BE(at);
+  }
+
+  u64(): number {
+    const at = this.#move(8);
+    return at < 0 ? 0 : Number(this.#buffer.readBigUInt64BE(at));
+  }
+
+  take(count: number): Uint8Array {
+    const at = this.#move(count);
+    return at < 0 ? new Uint8Array(0) : this.#buffer.subarray(at, at + count);
+  }
+
+  sized(): Uint8Array {
+    return this.take(this.u32());
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Everything that follows from who signed what (I3, I4, I7). The oracle sees every signature made with a
+ * member's key, over all incarnations, whether or not it was ever sent: what is never signed can never
+ * be shown to anybody.
+ */
+import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
+import { isQuorum } from "./oracle.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+/** What one member signed in one view. */
+type Own = { readonly notarize: Set<string>; nullify: boolean; readonly finalize: Set<string> };
+
+/** The conflict rules of docs/protocol.md: which statements of one signer and view exclude each other. */
+const conflictIn = (own: Own): string | undefined => {
+  if (own.notarize.size > 1) return "N h1 and N h2";
+  if (own.finalize.size > 1) return "F h1 and F h2";
+  if (own.nullify && own.finalize.size > 0) return "S and F";
+  for (const hash of own.finalize) {
+    if (own.notarize.size > 0 && !own.notarize.has(hash)) return "N h1 and F h2";
+  }
+  return undefined;
+};
+
+/** Weight behind each statement, counting each member once. */
+class Tally {
+  readonly #signers = new Map<string, Set<number>>();
+  readonly #context: CheckContext;
+  readonly #total: bigint;
+
+  constructor(context: CheckContext) {
+    this.#context = context;
+    this.#total = context.members.reduce((sum, member) => sum + member.weight, 0n);
+  }
+
+  /** True when this signature completes a quorum. */
+  add(key: string, index: number): boolean {
+    let signers = this.#signers.get(key);
+    if (signers === undefined) {
+      signers = new Set();
+      this.#signers.set(key, signers);
+    }
+    const before = isQuorum(this.#weigh(signers), this.#total);
+    signers.add(index);
+    return !before && isQuorum(this.#weigh(signers), this.#total);
+  }
+
+  #weigh(signers: ReadonlySet<number>): bigint {
+    let weight = 0n;
+    for (const member of this.#context.members) {
+      if (signers.has(member.index)) weight += member.weight;
+    }
+    return weight;
+  }
+}
+
+/** I7: an honest member never signs two statements that conflict. */
+export const ownStatements = (context: CheckContext): Checker => {
+  const own = new Map<string, Own>();
+  return {
+    id: "I7",
+    title: "no honest validator signs conflicting statements, over all its incarnations",
+    signed: (slot, message) => {
+      if (!context.honest(slot)) return;
+      const statement = decodeStatement(message);
+      const member = context.memberOf(slot);
+      if (statement === undefined || member === undefined) return;
+      const key = `${member.index}/${statement.epoch}/${statement.view}`;
+      let record = own.get(key);
+      if (record === undefined) {
+        record = { notarize: new Set(), nullify: false, finalize: new Set() };
+        own.set(key, record);
+      }
+      if (statement.kind === NOTARIZE) record.notarize.add(statement.hash);
+      else if (statement.kind === NULLIFY) record.nullify = true;
+      else record.finalize.add(statement.hash);
+      const conflict = conflictIn(record);
+      if (conflict === undefined) return;
+      context.report("I7", `validator ${member.index} signed ${conflict} in view ${key}`);
+    },
+  };
+};
+
+/** I3 and I4: what can be notarized, and that a view is not both skipped and finalized. */
+export const certificatesPossible = (context: CheckContext): Checker => {
+  const tally = new Tally(context);
+  const notarized = new Map<string, string>();
+  const nullified = new Set<string>();
+  const finalized = new Map<string, string>();
+
+  const check = (viewKey: string, statement: Statement): void => {
+    if (statement.kind === NOTARIZE) {
+      const other = notarized.get(viewKey);
+      if (other !== undefined && other !== statement.hash) {
+        context.report("I3", `two hashes can be notarized in view ${viewKey}`);
+      }
+      notarized.set(viewKey, statement.hash);
+      if (nullified.has(viewKey)) context.mark("view notarized and nullified");
+    } else if (statement.kind === NULLIFY) {
+      nullified.add(viewKey);
+      context.mark("view nullified");
+      if (notarized.has(viewKey)) context.mark("view notarized and nullified");
+    } else {
+      const other = finalized.get(viewKey);
+      if (other !== undefined && other !== statement.hash) {
+        context.report("I1", `two hashes can be finalized in view ${viewKey}`);
+      }
+      finalized.set(viewKey, statement.hash);
+      const certified = notarized.get(viewKey);
+      if (certified !== statement.hash) {
+        context.report("I6", `view ${viewKey} can be finalized without its notarization`);
+      }
+    }
+    if (nullified.has(viewKey) && finalized.has(viewKey)) {
+      context.report("I4", `view ${viewKey} can be both nullified and finalized`);
+    }
+  };
+
+  return {
+    id: "I3",
+    title: "one notarized hash a view, and no view both nullified and finalized (I4, I6)",
+    signed: (slot, message) => {
+      const statement = decodeStatement(message);
+      const member = context.memberOf(slot);
+      if (statement === undefined || member === undefined) return;
+      const viewKey = `${statement.epoch}/${statement.view}`;
+      const key = `${viewKey}/${statement.kind}/${statement.hash}`;
+      if (tally.add(key, member.index)) check(viewKey, statement);
+    },
+  };
+};

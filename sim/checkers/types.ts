@@ -1,0 +1,102 @@
+/**
+ * What the simulator shows to its checkers, in plain data of their own: nothing here comes from src, so
+ * that an error there cannot hide itself (the linter forbids the import).
+ */
+
+export type Member = {
+  /** Index in the validator set (ascending id): the signer number on the wire. */
+  readonly index: number;
+  /** Slot of the process that runs it. */
+  readonly slot: number;
+  readonly idHex: string;
+  readonly publicKey: Uint8Array;
+  readonly weight: bigint;
+};
+
+export type Status = {
+  readonly epoch: number;
+  readonly view: number;
+  readonly finalHeight: number;
+  readonly finalHash: string;
+  readonly finalTimeMs: number;
+  readonly executedHeight: number;
+  readonly logSize: number;
+  readonly logRoot: string;
+  readonly stateRoot: string;
+  readonly voting: string;
+  readonly mempoolBytes: number;
+  readonly mempoolBatches: number;
+};
+
+export type Row = { readonly key: Uint8Array; readonly value: Uint8Array };
+
+/** One entry of a node's log as its handle gives it. */
+export type Entry = {
+  readonly index: number;
+  readonly height: number;
+  readonly batchId: string;
+  readonly position: number;
+  readonly refusedWith: string;
+  readonly effectsHash: Uint8Array;
+  readonly eventType: string;
+  readonly eventBytes: Uint8Array;
+};
+
+/** What a node shows at the end of a run, read through its own handle. */
+export type Dump = {
+  readonly slot: number;
+  readonly status: Status;
+  readonly entries: readonly Entry[];
+  readonly timesMs: readonly (number | undefined)[];
+  readonly rows: ReadonlyMap<string, readonly Row[]>;
+};
+
+export type Submission = {
+  readonly actorHex: string;
+  readonly laneSeq: number;
+  readonly batchIdHex: string;
+  readonly eventCount: number;
+};
+
+export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
+
+export type Checker = {
+  /** I1..I20 and L1..L8 of docs/simulation.md. */
+  readonly id: string;
+  readonly title: string;
+  /** A process began. `lost` is true when its data was wiped or rolled back before. */
+  booted?(slot: number, incarnation: number, lost: boolean): void;
+  crashed?(slot: number): void;
+  /** Any signature made by a member's key, by whatever process, adversaries included. */
+  signed?(slot: number, message: Uint8Array, signature: Uint8Array): void;
+  sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
+  /** These puts of one atomic write survive a power cut from now on. */
+  durable?(slot: number, disk: string, puts: readonly Put[]): void;
+  /** The disk lost what it had: a wipe or a stale restore. */
+  diskLost?(slot: number, disk: string): void;
+  /** After each executed block, and now and then. */
+  status?(slot: number, status: Status): void;
+  submitted?(slot: number, submission: Submission): void;
+  /** The node said that this batch is committed. */
+  acknowledged?(slot: number, submission: Submission): void;
+  healed?(atUs: number): void;
+  end?(dumps: readonly Dump[]): void;
+};
+
+export type CheckContext = {
+  readonly chainId: string;
+  readonly genesisHash: Uint8Array;
+  readonly genesisTimeMs: number;
+  readonly members: readonly Member[];
+  /** Slots of the members that follow the protocol for the whole run. */
+  honest(slot: number): boolean;
+  memberOf(slot: number): Member | undefined;
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  nowUs(): number;
+  wallMs(): number;
+  report(id: string, detail: string): void;
+  /** Something worth having seen: the run's coverage. */
+  mark(name: string): void;
+};
+
+export type CheckerFactory = (context: CheckContext) => Checker;
