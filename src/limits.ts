@@ -100,6 +100,9 @@ export const LIMITS = {
   idleTimeoutMs: 15_000,
   /** A frame that has begun must be complete within this time, or the session is closed. */
   frameTimeoutMs: 20_000,
+  /** Back-off of dialling a peer: the first pause, doubled up to the last; half of it is jitter. */
+  redialMsMin: 200,
+  redialMsMax: 5_000,
 
   // Sync, local
   syncResponseBytesMax: 6 * 1024 * 1024,
