@@ -37,6 +37,16 @@ export const LIMITS = {
   nameBytesMax: 64,
   addressBytesMax: 64,
   chainIdBytesMax: 64,
+  /** Event type patterns of one actor. */
+  permissionsMax: 64,
+  /** Least and greatest value of each time in the genesis. */
+  genesisMs: {
+    epochMs: [100, 366 * 86_400_000],
+    idleMs: [1, 3_600_000],
+    t0Ms: [1, 60_000],
+    precisionMs: [1, 3_600_000],
+    messageDelayMs: [1, 3_600_000],
+  },
 
   // Records (R)
   recordTopicBytesMax: 64,
@@ -79,6 +89,8 @@ export const LIMITS = {
   mempoolLaneBatchesMax: 4096,
   /** laneSeq may run ahead of the lane head by at most this many. */
   mempoolLaneAheadMax: 4096,
+  /** A proposal passes over at most this many batches that do not fit its room. */
+  mempoolMisfitsMax: 64,
 
   // Transport, local
   frameBytesMax: {

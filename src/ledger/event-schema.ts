@@ -70,7 +70,7 @@ export type EventValue<D> = D extends EventDefinition<infer T> ? T : never;
 export const NAME_TEXT: RegExp = /^[a-z0-9][a-z0-9._-]*$/;
 
 /** No control characters; anything else that is UTF-8. */
-export const LINE_TEXT: RegExp = /^[^\u0000-\u001f\u007f-\u009f]*$/u;
+export const LINE_TEXT: RegExp = /^\P{Cc}*$/u;
 
 const integer = <N extends string>(
   name: N,

@@ -1,12 +1,19 @@
 /**
  * The mempool: admitted batches that are not final yet, in a queue a lane. A pure data structure; who
  * may enter (signature, actor, reference) is checked before `add`.
+ *
+ * Within a lane the batches held form chains: a batch never stands next to one that names another
+ * predecessor. A lane is *ready* while the batch after its finalized head is held; only ready lanes are
+ * looked at for a proposal, and each batch taken sends its lane to the back of the ready queue. So lanes
+ * take turns within a proposal and over proposals, and a lane that was passed over stays in front.
  */
+import { equalBytes, toHex } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
-import type { Failure } from "../errors.ts";
+import { type Failure, fail } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { LaneHead } from "./batch.ts";
+import { BATCH_BYTES_MIN, type LaneHead } from "./batch.ts";
 import type { Batch, Hash } from "./types.ts";
+import { checkLane, isExpired, orderBatches } from "./validity.ts";
 
 export type MempoolLimits = {
   readonly bytesMax: number;
@@ -63,10 +70,272 @@ export type Mempool = {
   ): readonly Batch[];
   /** Batches for a proposal, in canonical order; lanes take turns over successive calls. */
   select(args: SelectArgs): readonly Batch[];
-  /** Whether `select` would return anything. */
+  /** Whether `select` would find a batch, size aside. */
   hasWork(args: Pick<SelectArgs, "laneHead" | "includable">): boolean;
 };
 
-export const createMempool = (_limits: MempoolLimits = MEMPOOL_LIMITS): Mempool => {
-  throw new Error("not written yet");
+type Lane = {
+  readonly key: string;
+  readonly actor: Hash;
+  readonly bySeq: Map<number, Batch>;
+  /** The finalized head as this pool last heard. */
+  head: LaneHead;
+  /** The last place that is held without a gap after the head; the head's own when there is none. */
+  tailSeq: number;
+  bytes: number;
 };
+
+type Pool = {
+  readonly limits: MempoolLimits;
+  readonly lanes: Map<string, Lane>;
+  /** In the order of their turns. */
+  readonly ready: Map<string, Lane>;
+  readonly byDigest: Map<string, Batch>;
+  readonly byId: Map<string, Batch>;
+  /** By refHeight: what expires together. */
+  readonly byReference: Map<number, Set<Batch>>;
+  bytes: number;
+};
+
+/** An empty mempool. */
+export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool => {
+  const pool: Pool = {
+    limits,
+    lanes: new Map(),
+    ready: new Map(),
+    byDigest: new Map(),
+    byId: new Map(),
+    byReference: new Map(),
+    bytes: 0,
+  };
+  return {
+    get bytes() {
+      return pool.bytes;
+    },
+    get count() {
+      return pool.byId.size;
+    },
+    add: (batch, laneHead) => add(pool, batch, laneHead),
+    has: (digest) => pool.byDigest.has(toHex(digest)),
+    getByDigest: (digest) => pool.byDigest.get(toHex(digest)),
+    getById: (id) => pool.byId.get(toHex(id)),
+    laneTail: (actor, laneHead) => {
+      const lane = pool.lanes.get(toHex(actor));
+      if (lane === undefined || lane.tailSeq <= laneHead.seq) return laneHead;
+      const tail = lane.bySeq.get(lane.tailSeq);
+      return tail === undefined ? laneHead : { seq: tail.laneSeq, id: tail.id };
+    },
+    onFinalized: (actor, head) => {
+      const lane = pool.lanes.get(toHex(actor));
+      return lane === undefined ? [] : advance(pool, lane, head);
+    },
+    expire: (height, timeMs, timeAt) => expire(pool, { height, timeMs, timeAt }),
+    select: (args) => select(pool, args),
+    hasWork: (args) => {
+      for (const lane of pool.ready.values()) {
+        const batch = following(lane, args.laneHead(lane.actor));
+        if (batch !== undefined && args.includable(batch)) return true;
+      }
+      return false;
+    },
+  };
+};
+
+function add(pool: Pool, batch: Batch, laneHead: LaneHead): Failure | undefined {
+  const id = toHex(batch.id);
+  if (pool.byId.has(id)) return undefined;
+  const key = toHex(batch.actor);
+  const held = pool.lanes.get(key);
+  // What is finalized is dropped by onFinalized, which also reports what lost; a head that is older or
+  // newer than the pool's only decides about this batch.
+  const head = held !== undefined && held.head.seq > laneHead.seq ? held.head : laneHead;
+  const failure = checkPlace(batch, head, held) ?? checkRoom(pool, batch, head, held);
+  if (failure !== undefined) return failure;
+  const lane = held ?? newLane(key, batch.actor, head);
+  pool.lanes.set(key, lane);
+  lane.bySeq.set(batch.laneSeq, batch);
+  lane.bytes += batch.bytes.length;
+  pool.bytes += batch.bytes.length;
+  pool.byId.set(id, batch);
+  pool.byDigest.set(toHex(batch.digest), batch);
+  const together = pool.byReference.get(batch.refHeight) ?? new Set<Batch>();
+  pool.byReference.set(batch.refHeight, together.add(batch));
+  settle(pool, lane);
+  return undefined;
+}
+
+const newLane = (key: string, actor: Hash, head: LaneHead): Lane => ({
+  key,
+  actor,
+  bySeq: new Map(),
+  head,
+  tailSeq: head.seq,
+  bytes: 0,
+});
+
+/** Whether the place in the lane is free and its neighbours, where held, agree. */
+function checkPlace(batch: Batch, head: LaneHead, lane: Lane | undefined): Failure | undefined {
+  const { laneSeq } = batch;
+  if (laneSeq <= head.seq + 1) {
+    const failure = checkLane(batch, head);
+    if (failure !== undefined) return failure;
+  }
+  const before = lane?.bySeq.get(laneSeq - 1);
+  const after = lane?.bySeq.get(laneSeq + 1);
+  const fork =
+    lane?.bySeq.has(laneSeq) === true ||
+    (before !== undefined && !equalBytes(before.id, batch.prevBatchId)) ||
+    (after !== undefined && !equalBytes(after.prevBatchId, batch.id));
+  return fork
+    ? fail("batch.lane-fork", `another batch is held for place ${laneSeq}`, { laneSeq })
+    : undefined;
+}
+
+function checkRoom(
+  pool: Pool,
+  batch: Batch,
+  head: LaneHead,
+  lane: Lane | undefined,
+): Failure | undefined {
+  const { limits } = pool;
+  const size = batch.bytes.length;
+  if (pool.bytes + size > limits.bytesMax) {
+    return fail("node.overloaded", "the mempool is full", { bytes: pool.bytes });
+  }
+  if (lane !== undefined && lane.bytes + size > limits.laneBytesMax) {
+    return fail("node.overloaded", "the lane's share of the mempool is full", {
+      bytes: lane.bytes,
+    });
+  }
+  if (lane !== undefined && lane.bySeq.size >= limits.laneBatchesMax) {
+    const count = lane.bySeq.size;
+    return fail("node.overloaded", `${count} batches of this lane wait`, { count });
+  }
+  if (batch.laneSeq > head.seq + limits.laneAheadMax) {
+    const detail = `place ${batch.laneSeq} is over ${limits.laneAheadMax} ahead of ${head.seq}`;
+    return fail("batch.lane-gap", detail, { laneSeq: batch.laneSeq, head: head.seq });
+  }
+  return undefined;
+}
+
+/**
+ * Moves the lane's head. Going down from the new head by prevBatchId tells which of the dropped batches
+ * were included; one that stands at a place whose id is known to be another has lost.
+ */
+function advance(pool: Pool, lane: Lane, head: LaneHead): Batch[] {
+  if (head.seq <= lane.head.seq) return [];
+  const lost: Batch[] = [];
+  let expected: Hash | undefined = head.id;
+  for (let seq = head.seq; seq > lane.head.seq && expected !== undefined; seq--) {
+    const batch: Batch | undefined = lane.bySeq.get(seq);
+    const included: boolean = batch !== undefined && equalBytes(batch.id, expected);
+    if (batch !== undefined && !included) lost.push(batch);
+    expected = included ? batch?.prevBatchId : undefined;
+  }
+  dropUpTo(pool, lane, head.seq);
+  lane.head = head;
+  const next = lane.bySeq.get(head.seq + 1);
+  if (next !== undefined && !equalBytes(next.prevBatchId, head.id)) {
+    lost.push(...removeChain(pool, lane, head.seq + 1));
+  }
+  settle(pool, lane);
+  return lost;
+}
+
+/** Every place held is above the lane's head: walk the fewer of places passed and places held. */
+function dropUpTo(pool: Pool, lane: Lane, last: number): void {
+  if (last - lane.head.seq <= lane.bySeq.size) {
+    for (let seq = lane.head.seq + 1; seq <= last; seq++) remove(pool, lane, seq);
+    return;
+  }
+  for (const seq of [...lane.bySeq.keys()]) if (seq <= last) remove(pool, lane, seq);
+}
+
+function expire(
+  pool: Pool,
+  at: {
+    readonly height: number;
+    readonly timeMs: number;
+    timeAt(height: number): number | undefined;
+  },
+): Batch[] {
+  const dropped: Batch[] = [];
+  for (const [refHeight, together] of [...pool.byReference]) {
+    if (isExpired(refHeight, at) !== true) continue;
+    for (const batch of [...together]) {
+      const lane = pool.lanes.get(toHex(batch.actor));
+      // A batch of this group may be gone already, with an expired one that it followed.
+      if (lane === undefined || !together.has(batch)) continue;
+      dropped.push(...removeChain(pool, lane, batch.laneSeq));
+      settle(pool, lane);
+    }
+  }
+  return dropped;
+}
+
+function select(pool: Pool, args: SelectArgs): Batch[] {
+  const batchesMax = args.batchesMax ?? LIMITS.blockBatchesMax;
+  const bytesMax = args.bytesMax ?? LIMITS.blockBytesMax;
+  const heads = new Map<string, LaneHead>();
+  const selected: Batch[] = [];
+  let bytes = 0;
+  let misfits = 0;
+  // A lane that gives a batch goes to the back, where this loop meets it again for its next one; a lane
+  // that gives none is not met again. So the work is what is selected plus the lanes that were blocked.
+  for (const lane of pool.ready.values()) {
+    if (selected.length >= batchesMax || bytesMax - bytes < BATCH_BYTES_MIN) break;
+    const batch = following(lane, heads.get(lane.key) ?? args.laneHead(lane.actor));
+    if (batch === undefined || !args.includable(batch)) continue;
+    if (bytes + batch.bytes.length > bytesMax) {
+      misfits += 1;
+      if (misfits >= LIMITS.mempoolMisfitsMax) break;
+      continue;
+    }
+    selected.push(batch);
+    bytes += batch.bytes.length;
+    heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
+    pool.ready.delete(lane.key);
+    pool.ready.set(lane.key, lane);
+  }
+  return orderBatches(args.hasher, args.parentHash, selected);
+}
+
+/** The batch that continues a lane from this head, if it is held and names that head. */
+function following(lane: Lane, head: LaneHead): Batch | undefined {
+  const batch = lane.bySeq.get(head.seq + 1);
+  return batch !== undefined && equalBytes(batch.prevBatchId, head.id) ? batch : undefined;
+}
+
+/** Removes a batch and all that follow it without a gap: they name what will never be included. */
+function removeChain(pool: Pool, lane: Lane, from: number): Batch[] {
+  const removed: Batch[] = [];
+  for (let seq = from; ; seq++) {
+    const batch = remove(pool, lane, seq);
+    if (batch === undefined) return removed;
+    removed.push(batch);
+  }
+}
+
+function remove(pool: Pool, lane: Lane, seq: number): Batch | undefined {
+  const batch = lane.bySeq.get(seq);
+  if (batch === undefined) return undefined;
+  lane.bySeq.delete(seq);
+  lane.bytes -= batch.bytes.length;
+  pool.bytes -= batch.bytes.length;
+  pool.byId.delete(toHex(batch.id));
+  pool.byDigest.delete(toHex(batch.digest));
+  const together = pool.byReference.get(batch.refHeight);
+  together?.delete(batch);
+  if (together?.size === 0) pool.byReference.delete(batch.refHeight);
+  lane.tailSeq = Math.min(lane.tailSeq, seq - 1);
+  return batch;
+}
+
+/** After a change of the lane: its tail, whether it is ready, whether it is needed at all. */
+function settle(pool: Pool, lane: Lane): void {
+  lane.tailSeq = Math.max(lane.tailSeq, lane.head.seq);
+  while (lane.bySeq.has(lane.tailSeq + 1)) lane.tailSeq += 1;
+  if (lane.tailSeq === lane.head.seq) pool.ready.delete(lane.key);
+  else if (!pool.ready.has(lane.key)) pool.ready.set(lane.key, lane);
+  if (lane.bySeq.size === 0) pool.lanes.delete(lane.key);
+}

@@ -3,12 +3,15 @@
  * ancestors, the epoch snapshot and the state at the header's own executed height. Every node gets the
  * same answer, whatever it has executed since; what depends on newer state is decided at execution.
  */
+import { compareBytes, equalBytes, isZero, toHex } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { type Failure, fail } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { LaneHead } from "./batch.ts";
+import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
 import type { EventRegistry } from "./registry.ts";
-import type { Batch, Block, ExecutionRoots, Hash, ValidatorSet } from "./types.ts";
-import type { LeaderSchedule } from "./validator-set.ts";
+import type { Batch, Block, ExecutionRoots, Hash, Header, ValidatorSet } from "./types.ts";
+import { type LeaderSchedule, leaderOf } from "./validator-set.ts";
 
 /** What the predicate needs of the parent, so that genesis can be one. */
 export type ParentBlock = {
@@ -18,20 +21,27 @@ export type ParentBlock = {
   readonly view: number;
   readonly timeMs: number;
   readonly executedHeight: number;
-  readonly logSize: number;
   /** The parent ended its epoch: this block must be of the next. True for genesis. */
   readonly boundary: boolean;
 };
 
 /** The parent as the predicate sees it. */
-export const parentOf = (_block: Block): ParentBlock => {
-  throw new Error("not written yet");
+export const parentOf = (block: Pick<Block, "header" | "hash">): ParentBlock => {
+  const { height, epoch, view, timeMs, executedHeight, nextSetHash } = block.header;
+  const boundary = !isZero(nextSetHash);
+  return { hash: block.hash, height, epoch, view, timeMs, executedHeight, boundary };
 };
 
 /** Genesis as the parent of block 1, which is of `firstEpoch`. */
-export const genesisParent = (_hash: Hash, _timeMs: number, _firstEpoch: number): ParentBlock => {
-  throw new Error("not written yet");
-};
+export const genesisParent = (hash: Hash, timeMs: number, firstEpoch: number): ParentBlock => ({
+  hash,
+  height: 0,
+  epoch: firstEpoch - 1,
+  view: 0,
+  timeMs,
+  executedHeight: 0,
+  boundary: true,
+});
 
 export type EpochSnapshot = {
   readonly set: ValidatorSet;
@@ -56,8 +66,9 @@ export type ValidityInput = {
   readonly batches: readonly Batch[];
   /** Head of a lane after the parent, along the ancestor chain. */
   laneHead(actor: Hash): LaneHead;
-  /** Hash and time of a height up to the parent's, along the ancestor chain. */
+  /** Hash of a height up to the parent's, along the ancestor chain; 0 is genesis. */
   hashAt(height: number): Hash | undefined;
+  /** Ledger time of such a height, milliseconds. */
   timeAt(height: number): number | undefined;
   actorKeyAt(actor: Hash): ActorKey | undefined;
   /** What executing up to a height gave; undefined when this node has not executed that far. */
@@ -67,14 +78,25 @@ export type ValidityInput = {
 };
 
 /**
- * Undefined for a valid block. node.not-ready means that the caller has not executed up to the header's
- * executedHeight, or no longer has a header that a batch refers to: not a verdict, ask again later.
+ * Undefined for a valid block. node.not-ready is not a verdict: the caller has not executed up to the
+ * header's executedHeight, or has no header that a batch refers to, and asks again later.
+ * Codes: block.wrong-chain, block.header, block.next-set, block.too-many-batches, block.batches-root,
+ * block.too-large, block.batch-order, block.wrong-root, block.batch-invalid (data: code, batch,
+ * position), node.not-ready.
  */
-export const validateBlock = (_input: ValidityInput): Failure | undefined => {
-  return fail("internal", "not written yet");
-};
+export const validateBlock = (input: ValidityInput): Failure | undefined =>
+  checkHeader(input) ??
+  checkNextSet(input) ??
+  checkBody(input) ??
+  checkOrder(input) ??
+  checkRoots(input) ??
+  checkBatches(input);
 
-/** Live votes only (PBTS): receivedWallMs - delayMs - precisionMs <= timeMs <= receivedWallMs + precisionMs. */
+/** The boundary block of an epoch is the first whose time is at least epochMs after the epoch's start. */
+export const isBoundaryTime = (epoch: EpochSnapshot, timeMs: number): boolean =>
+  timeMs - epoch.epochStartMs >= epoch.epochMs;
+
+/** Live votes only (PBTS): received - delay - precision <= time <= received + precision; milliseconds. */
 export const isTimely = (
   timeMs: number,
   receivedWallMs: number,
@@ -85,11 +107,19 @@ export const isTimely = (
 
 /** Batches in canonical order: lanes by Ht("order", parentHash || actor), within a lane by laneSeq. */
 export const orderBatches = (
-  _hasher: Hasher,
-  _parentHash: Hash,
-  _batches: readonly Batch[],
+  hasher: Hasher,
+  parentHash: Hash,
+  batches: readonly Batch[],
 ): Batch[] => {
-  throw new Error("not written yet");
+  const keys = new Map<string, Hash>();
+  const keyed = batches.map((batch) => {
+    const lane = toHex(batch.actor);
+    const key = keys.get(lane) ?? laneOrder(hasher, parentHash, batch.actor);
+    keys.set(lane, key);
+    return { batch, key };
+  });
+  keyed.sort((a, b) => compareBytes(a.key, b.key) || a.batch.laneSeq - b.batch.laneSeq);
+  return keyed.map(({ batch }) => batch);
 };
 
 /** Where a batch would be included: the block's height and time, and the chain behind it. */
@@ -105,31 +135,256 @@ export type InclusionPoint = {
  * batch.ref-mismatch, node.not-ready (the referenced height is not known here).
  */
 export const checkReference = (
-  _batch: Pick<Batch, "refHeight" | "refHash">,
-  _at: InclusionPoint,
+  batch: Pick<Batch, "refHeight" | "refHash">,
+  at: InclusionPoint,
 ): Failure | undefined => {
-  return fail("internal", "not written yet");
+  const { refHeight } = batch;
+  if (refHeight % LIMITS.gridHeights !== 0) {
+    return fail("batch.ref-not-grid", `height ${refHeight} is not a multiple of 16`, { refHeight });
+  }
+  if (refHeight >= at.height) {
+    const detail = `height ${refHeight} is not below ${at.height}`;
+    return fail("batch.ref-future", detail, { refHeight, height: at.height });
+  }
+  const expired = isExpired(refHeight, at);
+  if (expired === true) {
+    const detail = `reference ${refHeight} is too old at height ${at.height}`;
+    return fail("batch.expired", detail, { refHeight, height: at.height });
+  }
+  const hash = at.hashAt(refHeight);
+  if (hash === undefined || expired === undefined) {
+    return fail("node.not-ready", `height ${refHeight} is not known here`, { refHeight });
+  }
+  return equalBytes(hash, batch.refHash)
+    ? undefined
+    : fail("batch.ref-mismatch", `not the hash of height ${refHeight}`, { refHeight });
 };
 
-/** Whether a reference is too old for a block of this height and time. */
+/**
+ * Whether a reference is too old for a block of this height and time: beyond both the block and the time
+ * bound, or beyond the cap. Undefined when that depends on the time of a height that is not known here.
+ */
 export const isExpired = (
-  _refHeight: number,
-  _refTimeMs: number | undefined,
-  _height: number,
-  _timeMs: number,
-): boolean => {
-  throw new Error("not written yet");
+  refHeight: number,
+  at: Pick<InclusionPoint, "height" | "timeMs" | "timeAt">,
+): boolean | undefined => {
+  const age = at.height - refHeight;
+  if (age > LIMITS.batchAgeBlocksCap) return true;
+  if (age <= LIMITS.batchAgeBlocksMax) return false;
+  const refTimeMs = at.timeAt(refHeight);
+  return refTimeMs === undefined ? undefined : at.timeMs - refTimeMs > LIMITS.batchAgeMsMax;
 };
 
 /** Lane continuity. Codes: batch.lane-replay, batch.lane-gap, batch.lane-fork. */
 export const checkLane = (
-  _batch: Pick<Batch, "laneSeq" | "prevBatchId">,
-  _head: LaneHead,
+  batch: Pick<Batch, "laneSeq" | "prevBatchId">,
+  head: LaneHead,
 ): Failure | undefined => {
-  return fail("internal", "not written yet");
+  const { laneSeq } = batch;
+  const data = { laneSeq, head: head.seq };
+  if (laneSeq <= head.seq) {
+    return fail("batch.lane-replay", `place ${laneSeq}, the head is ${head.seq}`, data);
+  }
+  if (laneSeq > head.seq + 1) {
+    return fail("batch.lane-gap", `place ${laneSeq}, the head is ${head.seq}`, data);
+  }
+  return equalBytes(batch.prevBatchId, head.id)
+    ? undefined
+    : fail("batch.lane-fork", `place ${laneSeq} does not follow the head's id`, data);
 };
 
+/** Batches whose events passed: a batch never changes, and a proposal shows again what admission saw. */
+const passed = new WeakMap<EventRegistry, WeakSet<Batch>>();
+
 /** Event types known, payloads well-formed. Codes: batch.unknown-event-type, batch.bad-payload. */
-export const checkEvents = (_registry: EventRegistry, _batch: Batch): Failure | undefined => {
-  return fail("internal", "not written yet");
+export const checkEvents = (registry: EventRegistry, batch: Batch): Failure | undefined => {
+  const known = passed.get(registry) ?? new WeakSet<Batch>();
+  if (known.has(batch)) return undefined;
+  for (const event of batch.events) {
+    const failure = registry.check(event);
+    if (failure !== undefined) return failure;
+  }
+  known.add(batch);
+  passed.set(registry, known);
+  return undefined;
 };
+
+function checkHeader({ hasher, block, parent, epoch }: ValidityInput): Failure | undefined {
+  const header = block.header;
+  if (header.protocolVersion !== PROTOCOL_VERSION) {
+    return wrongField("protocolVersion", PROTOCOL_VERSION, header.protocolVersion);
+  }
+  if (!equalBytes(header.chainHash, hasher.chainHash)) {
+    return fail("block.wrong-chain", "the header is of another chain");
+  }
+  const expectedEpoch = parent.boundary ? parent.epoch + 1 : parent.epoch;
+  if (header.epoch !== expectedEpoch || header.epoch !== epoch.set.epoch) {
+    return wrongField("epoch", expectedEpoch, header.epoch);
+  }
+  if (header.height !== parent.height + 1) {
+    return wrongField("height", parent.height + 1, header.height);
+  }
+  if (!equalBytes(header.parentHash, parent.hash)) {
+    return wrongField("parentHash", toHex(parent.hash), toHex(header.parentHash));
+  }
+  return checkViews(header, parent, epoch) ?? checkTimes(hasher, header, parent);
+}
+
+/** A parent may be notarized again by re-proposal, so parentView may exceed the view in its header. */
+function checkViews(
+  header: Header,
+  parent: ParentBlock,
+  epoch: EpochSnapshot,
+): Failure | undefined {
+  const { view, parentView, proposer } = header;
+  const [from, to] = parent.boundary ? [0, 0] : [parent.view, view - 1];
+  if (view < 1) return wrongField("view", "at least 1", view);
+  if (parentView < from || parentView > to) {
+    return wrongField("parentView", `${from} to ${to}`, parentView);
+  }
+  const leader = leaderOf(epoch.schedule, view);
+  return proposer === leader ? undefined : wrongField("proposer", leader, proposer);
+}
+
+function checkTimes(hasher: Hasher, header: Header, parent: ParentBlock): Failure | undefined {
+  const { height, timeMs, executedHeight } = header;
+  if (timeMs <= parent.timeMs) return wrongField("timeMs", `above ${parent.timeMs}`, timeMs);
+  const lowest = Math.max(parent.executedHeight, height - LIMITS.executionLagMax);
+  if (executedHeight < lowest || executedHeight > height - 1) {
+    return wrongField("executedHeight", `${lowest} to ${height - 1}`, executedHeight);
+  }
+  return equalBytes(header.proofsHash, proofsHash(hasher))
+    ? undefined
+    : wrongField("proofsHash", toHex(proofsHash(hasher)), toHex(header.proofsHash));
+}
+
+function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {
+  const { nextSetHash, timeMs } = block.header;
+  if (isBoundaryTime(epoch, timeMs)) {
+    return equalBytes(nextSetHash, epoch.nextSetHash)
+      ? undefined
+      : fail("block.next-set", "the boundary block must name the next epoch's set");
+  }
+  return isZero(nextSetHash)
+    ? undefined
+    : fail("block.next-set", "only the boundary block of an epoch names a next set");
+}
+
+function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefined {
+  const { header, batchDigests } = block;
+  const count = batchDigests.length;
+  if (count > LIMITS.blockBatchesMax) {
+    return fail("block.too-many-batches", `${count} batches, limit ${LIMITS.blockBatchesMax}`);
+  }
+  if (header.batchCount !== count) return wrongField("batchCount", count, header.batchCount);
+  if (!equalBytes(header.batchesRoot, batchesRoot(hasher, batchDigests))) {
+    return fail("block.batches-root", "the digests do not hash to the header's root");
+  }
+  if (batches.length !== count) {
+    return fail("block.batches-root", `${batches.length} batches for ${count} digests`);
+  }
+  let bytes = 0;
+  for (const [i, batch] of batches.entries()) {
+    if (!equalBytes(batch.digest, batchDigests[i] ?? batch.id)) {
+      return fail("block.batches-root", `batch ${i} is not the one that the block names`);
+    }
+    bytes += batch.bytes.length;
+  }
+  return bytes > LIMITS.blockBytesMax
+    ? fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`)
+    : undefined;
+}
+
+function checkOrder({ hasher, parent, batches }: ValidityInput): Failure | undefined {
+  let before: { readonly batch: Batch; readonly key: Hash } | undefined;
+  for (const [position, batch] of batches.entries()) {
+    const sameLane = before !== undefined && equalBytes(before.batch.actor, batch.actor);
+    const key: Hash =
+      sameLane && before !== undefined ? before.key : laneOrder(hasher, parent.hash, batch.actor);
+    if (before !== undefined) {
+      const ascends = sameLane
+        ? before.batch.laneSeq < batch.laneSeq
+        : compareBytes(before.key, key) < 0;
+      if (!ascends) {
+        return fail("block.batch-order", `batch ${position} is out of order`, { position });
+      }
+    }
+    before = { batch, key };
+  }
+  return undefined;
+}
+
+function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
+  const { executedHeight, logSize, logRoot, stateRoot } = block.header;
+  const roots = rootsAt(executedHeight);
+  if (roots === undefined) {
+    return fail("node.not-ready", `height ${executedHeight} is not executed`, { executedHeight });
+  }
+  const wrong =
+    roots.logSize !== logSize
+      ? "logSize"
+      : !equalBytes(roots.logRoot, logRoot)
+        ? "logRoot"
+        : !equalBytes(roots.stateRoot, stateRoot)
+          ? "stateRoot"
+          : undefined;
+  if (wrong === undefined) return undefined;
+  const data = { field: wrong, executedHeight };
+  return fail("block.wrong-root", `${wrong} differs at height ${executedHeight}`, data);
+}
+
+function checkBatches(input: ValidityInput): Failure | undefined {
+  const { hasher, block, batches, registry } = input;
+  const { height, timeMs, executedHeight } = block.header;
+  const at: InclusionPoint = {
+    height,
+    timeMs,
+    hashAt: (h) => input.hashAt(h),
+    timeAt: (h) => input.timeAt(h),
+  };
+  let before: Batch | undefined;
+  for (const [position, batch] of batches.entries()) {
+    const head: LaneHead =
+      before !== undefined && equalBytes(before.actor, batch.actor)
+        ? { seq: before.laneSeq, id: before.id }
+        : input.laneHead(batch.actor);
+    const failure =
+      checkChain(hasher, batch) ??
+      checkReference(batch, at) ??
+      checkLane(batch, head) ??
+      checkActor(input, batch, executedHeight) ??
+      checkEvents(registry, batch);
+    if (failure?.code === "node.not-ready") return failure;
+    if (failure !== undefined) {
+      const data = { code: failure.code, batch: toHex(batch.digest), position };
+      return fail("block.batch-invalid", `batch ${position}: ${failure.detail}`, data);
+    }
+    before = batch;
+  }
+  return undefined;
+}
+
+const checkChain = (hasher: Hasher, batch: Batch): Failure | undefined =>
+  equalBytes(batch.chainHash, hasher.chainHash)
+    ? undefined
+    : fail("batch.wrong-chain", "the batch is of another chain");
+
+function checkActor(
+  { actorKeyAt, sameBatchVerdict }: ValidityInput,
+  batch: Batch,
+  executedHeight: number,
+): Failure | undefined {
+  const key = actorKeyAt(batch.actor);
+  if (key === undefined || key.registeredHeight > executedHeight) {
+    return fail("batch.unknown-actor", `no actor ${toHex(batch.actor)} at ${executedHeight}`);
+  }
+  return sameBatchVerdict(batch.digest)
+    ? undefined
+    : fail("batch.signature", "the signature does not verify under the actor's key");
+}
+
+const laneOrder = (hasher: Hasher, parentHash: Hash, actor: Hash): Hash =>
+  hasher.ht("order", parentHash, actor);
+
+const wrongField = (field: string, expected: string | number, got: string | number): Failure =>
+  fail("block.header", `${field} is ${got}, must be ${expected}`, { field });
