@@ -112,6 +112,9 @@ export const ERRORS = {
   "evidence.invalid": spec("The statements do not conflict or do not verify", 400, 2, "disconnect"),
   "evidence.known": spec("This evidence is already in the log", 409, 5, "ignore"),
 
+  // Proofs that a client checks
+  "proof.invalid": spec("The proof does not show what it is shown for", 422, 2),
+
   // Transport
   "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),
   "transport.frame-timeout": spec("A frame was not completed in time", 408, 4, "disconnect"),

@@ -24,7 +24,6 @@ const BATCH_HEADER_BYTES = 12;
 const SEQUENCE_WINDOW = 2 ** 26;
 const FULL = 1;
 const FIRST = 2;
-const MIDDLE = 3;
 const LAST = 4;
 
 export type LogCheck = {
@@ -76,7 +75,7 @@ function sequenceAt(
 export const checkLog = (log: Uint8Array): LogCheck => {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
   let records = 0;
-  let expected = 0;
+  let expected: number | undefined;
   let openAt: number | undefined;
   let at = 0;
   while (at < log.length) {
@@ -107,14 +106,21 @@ export const checkLog = (log: Uint8Array): LogCheck => {
  * so every offset is tried; there, bytes of a user's that look like a record must not count, and the
  * running number of the batch tells: it has to follow the last good one.
  */
-function beginsBehind(log: Uint8Array, view: DataView, at: number, expected: number): boolean {
+function beginsBehind(
+  log: Uint8Array,
+  view: DataView,
+  at: number,
+  expected: number | undefined,
+): boolean {
   const blockEnd = Math.min(log.length, at - (at % BLOCK_BYTES) + BLOCK_BYTES);
   for (let offset = at + 1; offset < blockEnd; offset++) {
     const type = log[offset + 6];
     if (type !== FULL && type !== FIRST) continue;
     const fragment = fragmentAt(log, view, offset);
     const first = fragment === undefined ? undefined : sequenceAt(view, offset, fragment.next)?.[0];
-    if (first !== undefined && first > expected && first < expected + SEQUENCE_WINDOW) return true;
+    if (first === undefined) continue;
+    if (expected === undefined) return true;
+    if (first > expected && first < expected + SEQUENCE_WINDOW) return true;
   }
   for (let block = blockEnd; block < log.length; block += BLOCK_BYTES) {
     let offset = block;
