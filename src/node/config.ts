@@ -8,7 +8,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { TetradError } from "../errors.ts";
 import type { LogLevel } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
-import { isLoopback, parseAddress, type SocketAddress } from "./address.ts";
+import { isLoopback, parseBindAddress, type SocketAddress } from "./address.ts";
 import { nearest } from "./suggest.ts";
 
 export type NodeConfig = {
@@ -71,7 +71,9 @@ export const parseConfigText = (text: string, source: string): Raw => {
   for (const key of Object.keys(parsed)) {
     if (isKey(key)) continue;
     const meant = nearest(key, KEYS);
-    throw invalid(`${source} has the unknown key "${key}"${meant ? `; did you mean "${meant}"?` : ""}`);
+    throw invalid(
+      `${source} has the unknown key "${key}"${meant ? `; did you mean "${meant}"?` : ""}`,
+    );
   }
   return parsed as Raw;
 };
@@ -148,7 +150,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     throw invalid(`logLevel "${logLevel}" is not one of ${LOG_LEVELS.join(", ")}`);
   }
   const apiInsecureBind = boolFrom(at.apiInsecureBind.value, "apiInsecureBind");
-  const api = parseAddress(stringFrom(at.api.value, "api"), "api", { zeroPort: true });
+  const api = parseBindAddress(stringFrom(at.api.value, "api"), "api", { zeroPort: true });
   if (!isLoopback(api.host) && !apiInsecureBind) {
     throw invalid(
       `api [${api.host}]:${api.port} is not loopback, and the API has no TLS and no login yet: ` +
@@ -158,7 +160,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
   const config: NodeConfig = {
     name: checkName(stringFrom(at.name.value, "name")),
     folder: pathFrom(at.folder, "folder"),
-    listen: parseAddress(stringFrom(at.listen.value, "listen"), "listen"),
+    listen: parseBindAddress(stringFrom(at.listen.value, "listen"), "listen"),
     api,
     genesis: pathFrom(at.genesis, "genesis"),
     passphraseFile:

@@ -93,4 +93,5 @@ const humanFields = (fields: LogFields | undefined): string => {
   return text;
 };
 
-const quoted = (text: string): string => (/^[\w.:/[\]-]+$/.test(text) ? text : JSON.stringify(text));
+const quoted = (text: string): string =>
+  /^[\w.:/[\]-]+$/.test(text) ? text : JSON.stringify(text);

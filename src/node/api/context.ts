@@ -1,0 +1,57 @@
+/** What the routes are given: the ledger by its handle, people's formats, and ports. Nothing else. */
+import type { Result } from "../../errors.ts";
+import type { BatchReceipt, LedgerHandle } from "../../ledger/handle.ts";
+import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
+import type { EncodedEvent, Hash } from "../../ledger/types.ts";
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+/** How payloads, rows and keys look to people. Pure; made from the projections and event schemas. */
+export type Formats = {
+  /** In the order of registration. */
+  readonly projections: readonly string[];
+  /** A payload as JSON; undefined when the type is not known to this version. */
+  event(event: EncodedEvent): Json | undefined;
+  /** A row as JSON. */
+  row(projection: string, key: Uint8Array, value: Uint8Array): Json;
+  /** The key that people type. `keyBytes(p, keyText(p, k))` is k. */
+  keyText(projection: string, key: Uint8Array): string;
+  keyBytes(projection: string, text: string): Result<Uint8Array>;
+};
+
+/** Where a batch stands that this node has executed; undefined when it has not. */
+export type BatchLookup = (
+  id: Hash,
+  done: (result: Result<BatchReceipt | undefined>) => void,
+) => void;
+
+export type ApiOptions = {
+  readonly handle: LedgerHandle;
+  readonly formats: Formats;
+  readonly batch: BatchLookup;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** The text of GET /metrics. */
+  readonly metricsPage: () => string;
+  readonly version: string;
+  /** Any Host header is taken: for binds off loopback, where the name is not known here. */
+  readonly anyHost: boolean;
+};
+
+/** What is bounded over all connections, and whom to tell when the node stops. */
+export type ApiLoad = {
+  waiters: number;
+  stopping: boolean;
+  readonly onStop: Set<() => void>;
+};
+
+export type ApiContext = ApiOptions & { readonly load: ApiLoad };

@@ -1,0 +1,49 @@
+/** Pages of the log by global index. */
+import type { FastifyInstance } from "fastify";
+import { toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { ApiContext } from "./context.ts";
+import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
+import { entryJson } from "./json.ts";
+import { integer, readQuery, typeFilter } from "./query.ts";
+import { scan } from "./read.ts";
+
+export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  app.get("/v1/events", async (request, reply) => {
+    const query = readQuery(request, ["from", "after", "limit", "type"]);
+    if (query.from !== undefined && query.after !== undefined) {
+      throw new TetradError("http.bad-parameter", "from and after exclude each other", {
+        parameter: "after",
+      });
+    }
+    const limit = integer(query.limit, "limit", {
+      min: 1,
+      max: LIMITS.httpPageMax,
+      fallback: LIMITS.httpPageDefault,
+    });
+    const filter = typeFilter(query.type);
+    const list = `events/${query.type ?? ""}`;
+    const from =
+      query.after === undefined
+        ? integer(query.from, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 })
+        : decodeIndexCursor(list, query.after);
+    const { entries, next } = await scan(context, from, limit, filter);
+    const status = context.handle.status();
+    const more = next < status.logSize;
+    const cursor = encodeIndexCursor(list, next);
+    if (more) {
+      const type = query.type === undefined ? "" : `&type=${encodeURIComponent(query.type)}`;
+      reply.header("link", `</v1/events?after=${cursor}&limit=${limit}${type}>; rel="next"`);
+    }
+    return reply.header("cache-control", "no-store").send({
+      items: entries.map((entry) => entryJson(entry, context.formats, context.handle.timeOf)),
+      // Always there: at the end of the log it is where the next page will begin.
+      next: cursor,
+      more,
+      logSize: status.logSize,
+      logRoot: toHex(status.logRoot),
+      height: status.executedHeight,
+    });
+  });
+};

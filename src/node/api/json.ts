@@ -1,0 +1,76 @@
+/** The shapes of the answers. Hashes are lower-case hex, times are milliseconds and ISO 8601. */
+import { toHex } from "../../crypto/bytes.ts";
+import type { BatchReceipt, LaneState, NodeStatus } from "../../ledger/handle.ts";
+import type { LogEntry, Outcome } from "../../ledger/types.ts";
+import type { Formats, Json } from "./context.ts";
+
+const isoTime = (ms: number): string => new Date(ms).toISOString();
+
+const outcomeJson = (outcome: Outcome): { readonly [key: string]: Json } =>
+  outcome.kind === "accepted" ? { kind: "accepted" } : { kind: "refused", code: outcome.code };
+
+export const statusJson = (status: NodeStatus, version: string): Json => ({
+  version,
+  chainId: status.chainId,
+  genesisHash: toHex(status.genesisHash),
+  nodeId: status.nodeId,
+  name: status.name,
+  validatorIndex: status.validatorIndex ?? null,
+  epoch: status.epoch,
+  view: status.view,
+  leader: status.leader,
+  voting: status.voting,
+  problems: status.problems.map(({ code, detail, data }) => ({ code, detail, data: data ?? {} })),
+  finalHeight: status.finalHeight,
+  finalHash: toHex(status.finalHash),
+  finalTimeMs: status.finalTimeMs,
+  finalTime: isoTime(status.finalTimeMs),
+  executedHeight: status.executedHeight,
+  logSize: status.logSize,
+  logRoot: toHex(status.logRoot),
+  stateRoot: toHex(status.stateRoot),
+  refHeight: status.refHeight,
+  refHash: toHex(status.refHash),
+  peers: status.peers,
+  mempoolBytes: status.mempoolBytes,
+  mempoolBatches: status.mempoolBatches,
+  viewTimeMs: status.viewTimeMs,
+});
+
+export const receiptJson = (receipt: BatchReceipt): Json => ({
+  batchId: toHex(receipt.batchId),
+  level: receipt.level,
+  height: receipt.height,
+  firstIndex: receipt.firstIndex,
+  outcomes: receipt.outcomes?.map(outcomeJson),
+});
+
+export const laneJson = (lane: LaneState): Json => ({
+  actor: toHex(lane.actor),
+  laneSeq: lane.laneSeq,
+  batchId: toHex(lane.batchId),
+  pendingSeq: lane.pendingSeq,
+  pendingId: toHex(lane.pendingId),
+});
+
+/** `data` is the payload for people; `payload` is always the bytes, so nothing is lost to an old node. */
+export const entryJson = (
+  entry: LogEntry,
+  formats: Formats,
+  timeOf: (height: number) => number | undefined,
+): Json => {
+  const timeMs = timeOf(entry.height);
+  return {
+    index: entry.index,
+    height: entry.height,
+    time: timeMs === undefined ? undefined : isoTime(timeMs),
+    batchId: toHex(entry.batchId),
+    position: entry.position,
+    type: entry.event.type,
+    version: entry.event.version,
+    outcome: outcomeJson(entry.outcome),
+    effectsHash: toHex(entry.effectsHash),
+    data: formats.event(entry.event),
+    payload: Buffer.from(entry.event.payload).toString("base64url"),
+  };
+};

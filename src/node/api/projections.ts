@@ -1,0 +1,116 @@
+/** Rows of projections, in key order, as JSON for people. */
+import type { FastifyInstance } from "fastify";
+import { toHex } from "../../crypto/bytes.ts";
+import { type Result, TetradError } from "../../errors.ts";
+import type { ProjectionRow } from "../../ledger/handle.ts";
+import { LIMITS } from "../../limits.ts";
+import { nearest } from "../suggest.ts";
+import type { ApiContext, Json } from "./context.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { integer, readQuery } from "./query.ts";
+
+/** Rows of one answer: values may be as large as events, so bytes bound a page too. */
+const CHUNK = 64;
+
+const checkName = (context: ApiContext, name: string): string => {
+  if (context.formats.projections.includes(name)) return name;
+  const meant = nearest(name, context.formats.projections);
+  const known = context.formats.projections.join(", ");
+  const hint = meant === undefined ? `; there are ${known}` : `; did you mean "${meant}"?`;
+  throw new TetradError("http.not-found", `No such projection${hint}`);
+};
+
+const readRows = async (
+  context: ApiContext,
+  name: string,
+  after: Uint8Array | undefined,
+  limit: number,
+): Promise<readonly ProjectionRow[]> => {
+  const options = after === undefined ? { limit } : { after, limit };
+  const result = await new Promise<Result<readonly ProjectionRow[]>>((resolve) => {
+    context.handle.rows(name, options, resolve);
+  });
+  if (!result.ok) throw TetradError.from(result);
+  return result.value;
+};
+
+type Page = { readonly rows: readonly ProjectionRow[]; readonly more: boolean };
+
+/** At most `limit` rows and 4 MiB after a key. */
+const pageOf = async (
+  context: ApiContext,
+  name: string,
+  start: Uint8Array | undefined,
+  limit: number,
+): Promise<Page> => {
+  const rows: ProjectionRow[] = [];
+  let bytes = 0;
+  let after = start;
+  for (;;) {
+    const found = await readRows(context, name, after, CHUNK);
+    for (const row of found) {
+      const size = row.key.length + row.value.length;
+      const heavy = rows.length > 0 && bytes + size > LIMITS.httpSubscriberQueueBytesMax;
+      if (rows.length >= limit || heavy) return { rows, more: true };
+      rows.push(row);
+      bytes += size;
+      after = row.key;
+    }
+    if (found.length < CHUNK) return { rows, more: false };
+  }
+};
+
+const rowJson = (context: ApiContext, name: string, row: ProjectionRow): Json => ({
+  key: context.formats.keyText(name, row.key),
+  value: context.formats.row(name, row.key, row.value),
+});
+
+export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  app.get("/v1/projections", async (request, reply) => {
+    readQuery(request, []);
+    return reply.send({ items: context.formats.projections.map((name) => ({ name })) });
+  });
+
+  app.get<{ Params: { name: string } }>("/v1/projections/:name", async (request, reply) => {
+    const query = readQuery(request, ["after", "limit"]);
+    const name = checkName(context, request.params.name);
+    const limit = integer(query.limit, "limit", {
+      min: 1,
+      max: LIMITS.httpPageMax,
+      fallback: LIMITS.httpPageDefault,
+    });
+    const list = `projections/${name}`;
+    const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
+    const { rows, more } = await pageOf(context, name, after, limit);
+    const last = rows.at(-1);
+    const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
+    if (next !== null) {
+      reply.header("link", `</v1/projections/${name}?after=${next}&limit=${limit}>; rel="next"`);
+    }
+    const status = context.handle.status();
+    return reply.header("cache-control", "no-store").send({
+      projection: name,
+      items: rows.map((row) => rowJson(context, name, row)),
+      next,
+      height: status.executedHeight,
+      stateRoot: toHex(status.stateRoot),
+    });
+  });
+
+  app.get<{ Params: { name: string; key: string } }>(
+    "/v1/projections/:name/:key",
+    async (request, reply) => {
+      readQuery(request, []);
+      const name = checkName(context, request.params.name);
+      const key = context.formats.keyBytes(name, request.params.key);
+      if (!key.ok) throw TetradError.from(key);
+      const value = context.handle.row(name, key.value);
+      if (value === undefined) {
+        throw new TetradError("http.not-found", `${name} has no row with this key`);
+      }
+      return reply
+        .header("cache-control", "no-store")
+        .send(rowJson(context, name, { key: key.value, value }));
+    },
+  );
+};

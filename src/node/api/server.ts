@@ -1,0 +1,193 @@
+/**
+ * The HTTP API of one node. Loopback only unless asked otherwise: it has no TLS and no login in this
+ * version. Every answer has the header Ledger-Height (the executed height that reads see), every error
+ * is a problem of the error table, and everything a client sends is bounded in size and in time.
+ */
+import { createServer } from "node:http";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { fail, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { formatAddress, type SocketAddress } from "../address.ts";
+import { batchRoutes } from "./batches.ts";
+import type { ApiContext, ApiOptions } from "./context.ts";
+import { eventRoutes } from "./events.ts";
+import { healthRoutes } from "./health.ts";
+import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
+import { projectionRoutes } from "./projections.ts";
+import { streamRoutes } from "./stream.ts";
+
+export type Api = {
+  /** For tests: requests without a socket. */
+  readonly app: FastifyInstance;
+  /** Binds the address, IPv6 only; resolves with the one bound (port 0 asks for a free one). */
+  listen(address: SocketAddress): Promise<SocketAddress>;
+  /** Answers what waits with node.stopping, ends the streams and closes the socket. */
+  stop(): Promise<void>;
+};
+
+/** Methods of each path, for 405 answers. */
+type Allowed = { readonly pattern: RegExp; readonly methods: Set<string> };
+
+const hostAllowed = (host: string | undefined): boolean =>
+  host !== undefined && /^(\[[0-9a-fA-F:]+\]|localhost)(:[0-9]{1,5})?$/.test(host);
+
+export const createApi = (options: ApiOptions): Api => {
+  const context: ApiContext = {
+    ...options,
+    load: { waiters: 0, stopping: false, onStop: new Set() },
+  };
+  const app = fastify({
+    bodyLimit: LIMITS.httpBodyBytesMax,
+    requestTimeout: LIMITS.httpRequestTimeoutMs,
+    keepAliveTimeout: LIMITS.httpIdleTimeoutMs,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    genReqId: () => requestId(context),
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request as FastifyRequest, reply as FastifyReply, toTetradError(error));
+    },
+    routerOptions: { maxParamLength: LIMITS.httpUrlBytesMax },
+    clientErrorHandler(error, socket) {
+      refuseRaw(context, error, socket);
+    },
+    serverFactory(handler) {
+      const server = createServer(
+        {
+          maxHeaderSize: LIMITS.httpHeaderBytesMax,
+          headersTimeout: LIMITS.httpHeadersTimeoutMs,
+          requestTimeout: LIMITS.httpRequestTimeoutMs,
+          keepAliveTimeout: LIMITS.httpIdleTimeoutMs,
+          connectionsCheckingInterval: 1_000,
+          insecureHTTPParser: false,
+          requireHostHeader: true,
+        },
+        handler,
+      );
+      server.maxConnections = LIMITS.httpConnectionsMax;
+      return server;
+    },
+  });
+  const allowed = watchRoutes(app);
+  addHooks(app, context);
+  app.setErrorHandler((error, request, reply) => {
+    const known = toTetradError(error);
+    if (known.code === "internal") {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      context.logger.log("error", "a request failed", { request: request.id, cause });
+    }
+    return sendProblem(request, reply, known);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = (request.raw.url ?? "").split("?", 1)[0] ?? "";
+    const methods = allowed.filter(({ pattern }) => pattern.test(path));
+    if (methods.length === 0) {
+      return sendProblem(request, reply, fail("http.not-found", "Nothing has this path"));
+    }
+    const allow = [...new Set(methods.flatMap((route) => [...route.methods]))].sort().join(", ");
+    reply.header("allow", allow);
+    return sendProblem(request, reply, fail("http.method", `Only ${allow} is allowed here`));
+  });
+  healthRoutes(app, context);
+  batchRoutes(app, context);
+  eventRoutes(app, context);
+  streamRoutes(app, context);
+  projectionRoutes(app, context);
+
+  return {
+    app,
+    async listen(address) {
+      await app.listen({ host: address.host, port: address.port, ipv6Only: true });
+      const bound = app.server.address();
+      if (bound === null || typeof bound === "string") throw new Error("no TCP address");
+      context.logger.log("info", "API listens", {
+        address: formatAddress({ host: address.host, port: bound.port }),
+      });
+      return { host: address.host, port: bound.port };
+    },
+    async stop() {
+      context.load.stopping = true;
+      for (const stop of [...context.load.onStop]) stop();
+      await app.close();
+    },
+  };
+};
+
+const requestId = (context: ApiContext): string =>
+  [context.random.u32(), context.random.u32()]
+    .map((word) => word.toString(16).padStart(8, "0"))
+    .join("");
+
+/** Collects the methods of every path as routes are added. */
+const watchRoutes = (app: FastifyInstance): readonly Allowed[] => {
+  const byUrl = new Map<string, Allowed>();
+  const allowed: Allowed[] = [];
+  app.addHook("onRoute", (route) => {
+    let entry = byUrl.get(route.url);
+    if (entry === undefined) {
+      const source = route.url.replaceAll(".", "\\.").replaceAll(/:[A-Za-z]+/g, "[^/]+");
+      entry = { pattern: new RegExp(`^${source}$`), methods: new Set() };
+      byUrl.set(route.url, entry);
+      allowed.push(entry);
+    }
+    for (const method of [route.method].flat()) entry.methods.add(method);
+  });
+  return allowed;
+};
+
+const addHooks = (app: FastifyInstance, context: ApiContext): void => {
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("ledger-height", String(context.handle.status().executedHeight));
+    reply.header("x-content-type-options", "nosniff");
+    reply.header("request-id", request.id);
+    // A page of another site can make a browser ask [::1] by a name of its own; it never names us.
+    if (!context.anyHost && !hostAllowed(request.headers.host)) {
+      throw new TetradError("http.host", "Use the address itself, for example [::1]:8440");
+    }
+    if ((request.raw.url ?? "").length > LIMITS.httpUrlBytesMax) {
+      throw new TetradError("http.malformed", `The URL is over ${LIMITS.httpUrlBytesMax} bytes`);
+    }
+    if (context.load.stopping) throw new TetradError("node.stopping", "The node is stopping");
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const path = request.routeOptions.url ?? "none";
+    context.metrics.count("http_requests_total", 1, { path, status: String(reply.statusCode) });
+    context.logger.log("debug", "request", {
+      request: request.id,
+      method: request.method,
+      path,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    });
+  });
+};
+
+type RawSocket = { readonly writable: boolean; end(text: string): void; destroy(): void };
+
+/** Answers what never became a request: bad HTTP, oversized headers, a request that came too slowly. */
+const refuseRaw = (
+  context: ApiContext,
+  error: { readonly code?: string },
+  socket: RawSocket,
+): void => {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? "http.header-too-large"
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "http.request-timeout"
+        : "http.malformed";
+  const known = fail(code, "The request was refused before it was read");
+  const problem = problemOf(known, requestId(context));
+  const body = JSON.stringify(problem);
+  const lines = [
+    `HTTP/1.1 ${problem.status} Refused`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `ledger-height: ${context.handle.status().executedHeight}`,
+    "connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+};

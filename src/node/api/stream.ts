@@ -1,0 +1,209 @@
+/**
+ * The event stream (Server-Sent Events). The id of a message is the global index, so that a client that
+ * reconnects with Last-Event-ID goes on without a gap and without a repeat.
+ *
+ * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one page
+ * (at most 4 MiB) and a position; when its socket is full the loop waits, and a client that takes nothing
+ * for a minute is dropped and may resume. Messages:
+ *
+ *     (default)          id: index     one event
+ *     event: checkpoint  id: index of the last event looked at   {height, logSize, logRoot, next, …}
+ *     : heartbeat        a comment when nothing else was sent
+ */
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { ApiContext } from "./context.ts";
+import { entryJson } from "./json.ts";
+import { integer, readQuery, type TypeFilter, typeFilter } from "./query.ts";
+import { scan } from "./read.ts";
+
+/** Entries after which a filtered stream says how far it has looked even when nothing matched. */
+const PAGE = 64;
+
+const INDEX = { min: 0, max: Number.MAX_SAFE_INTEGER - 1 } as const;
+
+/** Where to begin: Last-Event-ID + 1 (a reconnect wins over the URL), ?from=, or the end for "end". */
+const startOf = (
+  context: ApiContext,
+  request: FastifyRequest,
+  from: string | undefined,
+): number => {
+  const last = request.headers["last-event-id"];
+  if (typeof last === "string" && last !== "") {
+    return integer(last, "Last-Event-ID", { ...INDEX, fallback: 0 }) + 1;
+  }
+  if (from === "end") return context.handle.status().logSize;
+  return integer(from, "from", { ...INDEX, fallback: 0 });
+};
+
+export const streamRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  const subscribers = new Set<Subscriber>();
+  app.get("/v1/events/stream", { exposeHeadRoute: false }, async (request, reply) => {
+    const query = readQuery(request, ["from", "type"]);
+    const filter = typeFilter(query.type);
+    const position = startOf(context, request, query.from);
+    if (subscribers.size >= LIMITS.httpSubscribersMax) {
+      throw new TetradError("node.overloaded", "Too many subscribers");
+    }
+    reply.hijack();
+    const subscriber = new Subscriber(context, reply.raw, position, filter, () => {
+      subscribers.delete(subscriber);
+      context.metrics.gauge("http_subscribers", subscribers.size);
+    });
+    subscribers.add(subscriber);
+    context.metrics.gauge("http_subscribers", subscribers.size);
+    subscriber.start(request.id);
+  });
+};
+
+class Subscriber {
+  readonly #context: ApiContext;
+  readonly #response: ServerResponse;
+  readonly #filter: TypeFilter | undefined;
+  readonly #ended: () => void;
+  readonly #undo: (() => void)[] = [];
+  #position: number;
+  #checkpointAt = -1;
+  #running = false;
+  #again = false;
+  #open = true;
+  #cancelHeartbeat: () => void = () => {};
+
+  constructor(
+    context: ApiContext,
+    response: ServerResponse,
+    position: number,
+    filter: TypeFilter | undefined,
+    ended: () => void,
+  ) {
+    this.#context = context;
+    this.#response = response;
+    this.#position = position;
+    this.#filter = filter;
+    this.#ended = ended;
+  }
+
+  start(requestId: string): void {
+    const { handle, load } = this.#context;
+    this.#response.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+      "x-content-type-options": "nosniff",
+      "ledger-height": String(handle.status().executedHeight),
+      "request-id": requestId,
+    });
+    const stop = (): void => this.end();
+    this.#response.once("close", stop);
+    this.#response.on("error", stop);
+    load.onStop.add(stop);
+    this.#undo.push(
+      () => load.onStop.delete(stop),
+      handle.onExecuted(() => this.#kick()),
+      () => this.#cancelHeartbeat(),
+    );
+    this.#response.write("retry: 1000\n\n");
+    this.#armHeartbeat();
+    this.#kick();
+  }
+
+  /** Ends the stream; the client may come back with the last id it has seen. */
+  end(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const step of this.#undo) step();
+    this.#response.end();
+    this.#ended();
+  }
+
+  #armHeartbeat(): void {
+    this.#cancelHeartbeat();
+    this.#cancelHeartbeat = this.#context.timers.set(LIMITS.httpHeartbeatMs, () => {
+      if (!this.#open) return;
+      // A socket that is full needs no sign of life, and must not be given more.
+      if (!this.#response.writableNeedDrain) this.#response.write(": heartbeat\n\n");
+      this.#armHeartbeat();
+    });
+  }
+
+  /** Runs the loop, or has it look once more when it is running. */
+  #kick(): void {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    this.#pump()
+      .catch((error: unknown) => {
+        const cause = error instanceof Error ? error.message : String(error);
+        this.#context.logger.log("warn", "an event stream ended early", { cause });
+        this.end();
+      })
+      .finally(() => {
+        this.#running = false;
+      });
+  }
+
+  async #pump(): Promise<void> {
+    do {
+      this.#again = false;
+      while (this.#open && this.#position < this.#context.handle.status().logSize) {
+        const { entries, next } = await scan(this.#context, this.#position, PAGE, this.#filter);
+        if (!this.#open || next === this.#position) break;
+        const { formats, handle } = this.#context;
+        let text = "";
+        for (const entry of entries) {
+          const json = JSON.stringify(entryJson(entry, formats, handle.timeOf));
+          text += `id: ${entry.index}\ndata: ${json}\n\n`;
+        }
+        this.#position = next;
+        await this.#send(text);
+      }
+      await this.#checkpoint();
+    } while (this.#again && this.#open);
+  }
+
+  /** Once per height that was reached: how far this stream is, and what the log is there. */
+  async #checkpoint(): Promise<void> {
+    const status = this.#context.handle.status();
+    if (!this.#open || status.executedHeight <= this.#checkpointAt) return;
+    this.#checkpointAt = status.executedHeight;
+    const data = JSON.stringify({
+      chainId: status.chainId,
+      genesisHash: toHex(status.genesisHash),
+      height: status.executedHeight,
+      logSize: status.logSize,
+      logRoot: toHex(status.logRoot),
+      next: this.#position,
+    });
+    const id = this.#position > 0 ? `id: ${this.#position - 1}\n` : "";
+    await this.#send(`${id}event: checkpoint\ndata: ${data}\n\n`);
+  }
+
+  /** Writes and waits for the socket to take it; a client that takes nothing for long is dropped. */
+  async #send(text: string): Promise<void> {
+    if (!this.#open || text === "") return;
+    this.#armHeartbeat();
+    if (this.#response.write(text)) return;
+    const drained = await new Promise<boolean>((resolve) => {
+      const finish = (value: boolean): void => {
+        cancel();
+        this.#response.off("drain", onDrain);
+        this.#response.off("close", onClose);
+        resolve(value);
+      };
+      const onDrain = (): void => finish(true);
+      const onClose = (): void => finish(false);
+      const cancel = this.#context.timers.set(LIMITS.httpStallMsMax, () => finish(false));
+      this.#response.once("drain", onDrain);
+      this.#response.once("close", onClose);
+    });
+    if (drained || !this.#open) return;
+    this.#context.metrics.count("http_subscribers_dropped_total");
+    this.end();
+    this.#response.destroy();
+  }
+}
