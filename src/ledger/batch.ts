@@ -74,7 +74,7 @@ export const buildBatch = (hasher: Hasher, input: BatchInput): UnsignedBatch => 
   const events = [...input.events];
   let eventBytes = 0;
   for (const event of events) eventBytes += event.bytes.length;
-  const wrong = checkCounts(events.length, eventBytes);
+  const wrong = checkCount(events.length) ?? checkSize(events.length, eventBytes);
   if (wrong !== undefined) throw TetradError.from(wrong);
   if (input.laneSeq < 1) throw new RangeError("lanes count from 1");
   const root = eventsRoot(hasher, events);
@@ -157,7 +157,7 @@ function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
   const eventCount = reader.u32();
   const eventBytes = reader.u32();
   const root = reader.hash();
-  const wrong = checkCounts(eventCount, eventBytes);
+  const wrong = checkCount(eventCount);
   if (wrong !== undefined) return wrong;
   const read = readEvents(reader, eventCount, eventBytes);
   if (!read.ok) return read;
@@ -192,11 +192,14 @@ function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
   });
 }
 
-function checkCounts(eventCount: number, eventBytes: number): Failure | undefined {
+function checkCount(eventCount: number): Failure | undefined {
   if (eventCount === 0) return fail("batch.empty", "no events");
-  if (eventCount > LIMITS.batchEventsMax) {
-    return fail("batch.too-many-events", `${eventCount} events, limit ${LIMITS.batchEventsMax}`);
-  }
+  return eventCount > LIMITS.batchEventsMax
+    ? fail("batch.too-many-events", `${eventCount} events, limit ${LIMITS.batchEventsMax}`)
+    : undefined;
+}
+
+function checkSize(eventCount: number, eventBytes: number): Failure | undefined {
   const length = BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES;
   return length > LIMITS.batchBytesMax
     ? fail("batch.too-large", `${length} bytes, limit ${LIMITS.batchBytesMax}`)

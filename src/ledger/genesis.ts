@@ -1,12 +1,28 @@
 /**
  * The genesis: what a chain starts from. A JSON file for people; its hash is taken over a canonical
  * binary encoding of the content, so neither formatting nor the order of lists matters.
+ *
+ *     u16 format = 1   u32 length || chainId   u64 timeMs   u8 insecure
+ *     u64 epochMs   u64 idleMs   u64 t0Ms   u64 precisionMs   u64 messageDelayMs
+ *     u16 n × (id(32)  u32 length || name  u32 length || publicKey  u64 weight  tlsPin(32)
+ *              u32 length || address)                                     ascending id
+ *     u16 n × (id(32)  u32 length || name  u32 length || publicKey
+ *              u16 n × (u32 length || permission), ascending)             ascending id
+ *
+ * The hash is Ht("genesis", …). The reader is strict: unknown, missing and repeated keys are refused, so
+ * that two people who read one file cannot see two chains.
  */
-import type { Hasher } from "../crypto/hash.ts";
-import { fail, type Result } from "../errors.ts";
+import { compareBytes, fromHex, toHex } from "../crypto/bytes.ts";
+import { Writer } from "../crypto/codec.ts";
+import { createHasher, type Hasher } from "../crypto/hash.ts";
+import { fail, ok, type Result } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { parseNodeAddress } from "./address.ts";
+import { actorId } from "./batch.ts";
 import type { Hash, Validator } from "./types.ts";
+import { TOTAL_WEIGHT_MAX } from "./validator-set.ts";
 
-/** Times that every validator must agree on, milliseconds. */
+/** Times that every validator must agree on, milliseconds. Ranges: LIMITS.genesisMs. */
 export type GenesisParameters = {
   /** An epoch ends with the first block at least this much after its start. */
   readonly epochMs: number;
@@ -49,7 +65,7 @@ export type ParsedGenesis = {
   readonly hash: Hash;
 };
 
-/** What `parseGenesis` reads: validators and actors without ids, keys and pins as hex. */
+/** What a genesis is made of: ids follow from the keys. */
 export type GenesisInput = {
   readonly chainId: string;
   readonly timeMs: number;
@@ -59,17 +75,262 @@ export type GenesisInput = {
   readonly actors: readonly Omit<GenesisActor, "id">[];
 };
 
-/** Parses and checks a genesis file. Code: config.genesis, with the path of the wrong value. */
-export const parseGenesis = (_text: string): Result<ParsedGenesis> => {
-  return fail("config.genesis", "not written yet");
+const CHAIN_ID = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
+const NAME = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
+const PERMISSION = /^(\*|[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,3}(\.\*)?)$/;
+const WEIGHT = /^[1-9][0-9]{0,18}$/;
+
+const PARAMETERS: readonly (keyof GenesisParameters)[] = [
+  "epochMs",
+  "idleMs",
+  "t0Ms",
+  "precisionMs",
+  "messageDelayMs",
+];
+
+/** Parses and checks a genesis file. Code: config.genesis; data.path says where. */
+export const parseGenesis = (text: string): Result<ParsedGenesis> => {
+  // A UTF-16 unit is at least one byte of UTF-8, so this never refuses a file within the limit.
+  if (text.length > LIMITS.genesisBytesMax) {
+    return fail("config.genesis", `the file is over ${LIMITS.genesisBytesMax} bytes`);
+  }
+  try {
+    const json: unknown = JSON.parse(text);
+    if (countKeys(json) !== countKeyTokens(text)) throw new Wrong("", "a key is repeated");
+    const genesis = readGenesis(json);
+    const hasher = createHasher(genesis.chainId);
+    return ok({ genesis, hasher, hash: genesisHash(hasher, genesis) });
+  } catch (error) {
+    if (error instanceof Wrong) {
+      return fail("config.genesis", `${error.path || "genesis"}: ${error.message}`, {
+        path: error.path,
+      });
+    }
+    if (error instanceof SyntaxError) return fail("config.genesis", `not JSON: ${error.message}`);
+    throw error;
+  }
 };
 
-/** The file of a genesis, two-space JSON with a newline at the end. parseGenesis gives the same back. */
-export const formatGenesis = (_genesis: GenesisInput): string => {
-  throw new Error("not written yet");
+/**
+ * The file of a genesis: two-space JSON with a newline at the end. Does not check; parse the result,
+ * which gives the ids and the hash, before it is written anywhere.
+ */
+export const formatGenesis = (input: GenesisInput): string => {
+  const { chainId, timeMs, insecure, parameters } = input;
+  const validators = input.validators.map((one) => ({
+    name: one.name,
+    publicKey: toHex(one.publicKey),
+    weight: one.weight.toString(),
+    tlsPin: toHex(one.tlsPin),
+    address: one.address,
+  }));
+  const actors = input.actors.map((one) => ({
+    name: one.name,
+    publicKey: toHex(one.publicKey),
+    permissions: [...one.permissions],
+  }));
+  const times = Object.fromEntries(PARAMETERS.map((name) => [name, parameters[name]]));
+  const file = { format: 1, chainId, timeMs, insecure, parameters: times, validators, actors };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
 };
 
-/** Ht("genesis", canonical encoding). */
-export const genesisHash = (_hasher: Hasher, _genesis: Genesis): Hash => {
-  throw new Error("not written yet");
+/** The canonical encoding at the head of this module. */
+export const encodeGenesis = (genesis: Genesis): Uint8Array => {
+  const { parameters, validators, actors } = genesis;
+  const writer = new Writer(4096);
+  writer.u16(genesis.format).string(genesis.chainId).u64(genesis.timeMs);
+  writer.u8(genesis.insecure ? 1 : 0);
+  for (const name of PARAMETERS) writer.u64(parameters[name]);
+  writer.u16(validators.length);
+  for (const one of validators) {
+    writer.hash(one.id).string(one.name).bytes(one.publicKey).u64big(one.weight);
+    writer.hash(one.tlsPin).string(one.address);
+  }
+  writer.u16(actors.length);
+  for (const one of actors) {
+    writer.hash(one.id).string(one.name).bytes(one.publicKey).u16(one.permissions.length);
+    for (const permission of one.permissions) writer.string(permission);
+  }
+  return writer.finish();
 };
+
+/** Ht("genesis", canonical encoding): the hash of height 0. */
+export const genesisHash = (hasher: Hasher, genesis: Genesis): Hash =>
+  hasher.ht("genesis", encodeGenesis(genesis));
+
+/** A value that is not what the genesis wants there; never leaves this module. */
+class Wrong extends Error {
+  readonly path: string;
+  constructor(path: string, detail: string) {
+    super(detail);
+    this.path = path;
+  }
+}
+
+function readGenesis(json: unknown): Genesis {
+  const root = objectAt("", json, [
+    "format",
+    "chainId",
+    "timeMs",
+    "insecure",
+    "parameters",
+    "validators",
+    "actors",
+  ]);
+  if (root["format"] !== 1) throw new Wrong("format", "only format 1 is known");
+  const chainId = textAt("chainId", root["chainId"], CHAIN_ID, LIMITS.chainIdBytesMax);
+  const hasher = createHasher(chainId);
+  const timeMs = integerAt("timeMs", root["timeMs"], 0, Number.MAX_SAFE_INTEGER);
+  const { insecure } = root;
+  if (typeof insecure !== "boolean") throw new Wrong("insecure", "expected true or false");
+  const parameters = readParameters(root["parameters"]);
+  const validators = listAt("validators", root["validators"], 1, LIMITS.validatorsMax)
+    .map((value, i) => readValidator(hasher, `validators[${i}]`, value))
+    .sort(byId);
+  unique("validators", validators, (one) => toHex(one.publicKey), "publicKey");
+  unique("validators", validators, (one) => one.name, "name");
+  unique("validators", validators, (one) => toHex(one.tlsPin), "tlsPin");
+  unique("validators", validators, (one) => one.address, "address");
+  if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
+    throw new Wrong("validators", "the weights sum to 2^63 or more");
+  }
+  const actors = listAt("actors", root["actors"], 0, LIMITS.genesisActorsMax)
+    .map((value, i) => readActor(hasher, `actors[${i}]`, value))
+    .sort(byId);
+  unique("actors", actors, (one) => toHex(one.publicKey), "publicKey");
+  unique("actors", actors, (one) => one.name, "name");
+  return { format: 1, chainId, timeMs, insecure, parameters, validators, actors };
+}
+
+function readParameters(json: unknown): GenesisParameters {
+  const from = objectAt("parameters", json, PARAMETERS);
+  const time = (name: keyof GenesisParameters): number => {
+    const [min, max] = LIMITS.genesisMs[name];
+    return integerAt(`parameters.${name}`, from[name], min, max);
+  };
+  return {
+    epochMs: time("epochMs"),
+    idleMs: time("idleMs"),
+    t0Ms: time("t0Ms"),
+    precisionMs: time("precisionMs"),
+    messageDelayMs: time("messageDelayMs"),
+  };
+}
+
+function readValidator(hasher: Hasher, path: string, json: unknown): Validator {
+  const keys = ["name", "publicKey", "weight", "tlsPin", "address"];
+  const from = objectAt(path, json, keys);
+  const publicKey = hexAt(`${path}.publicKey`, from["publicKey"], LIMITS.falconPublicKeyBytes);
+  const weight = textAt(`${path}.weight`, from["weight"], WEIGHT, 19);
+  const address = parseNodeAddress(from["address"]);
+  if (!address.ok) throw new Wrong(`${path}.address`, address.detail);
+  return {
+    id: actorId(hasher, publicKey),
+    name: textAt(`${path}.name`, from["name"], NAME, LIMITS.nameBytesMax),
+    publicKey,
+    weight: BigInt(weight),
+    tlsPin: hexAt(`${path}.tlsPin`, from["tlsPin"], 32),
+    address: address.value,
+  };
+}
+
+function readActor(hasher: Hasher, path: string, json: unknown): GenesisActor {
+  const from = objectAt(path, json, ["name", "publicKey", "permissions"]);
+  const publicKey = hexAt(`${path}.publicKey`, from["publicKey"], LIMITS.falconPublicKeyBytes);
+  const where = `${path}.permissions`;
+  const permissions = listAt(where, from["permissions"], 0, LIMITS.permissionsMax)
+    .map((value, i) => textAt(`${where}[${i}]`, value, PERMISSION, LIMITS.eventTypeBytesMax))
+    .sort();
+  unique(where, permissions, (one) => one, "permission");
+  return {
+    id: actorId(hasher, publicKey),
+    name: textAt(`${path}.name`, from["name"], NAME, LIMITS.nameBytesMax),
+    publicKey,
+    permissions,
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function objectAt(path: string, value: unknown, keys: readonly string[]): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Wrong(path, "expected an object");
+  }
+  const own = Object.keys(value);
+  for (const key of own) {
+    if (!keys.includes(key))
+      throw new Wrong(path, `unknown key ${JSON.stringify(key.slice(0, 64))}`);
+  }
+  for (const key of keys) if (!own.includes(key)) throw new Wrong(path, `${key} is missing`);
+  return value as Json;
+}
+
+function listAt(path: string, value: unknown, min: number, max: number): unknown[] {
+  if (!Array.isArray(value)) throw new Wrong(path, "expected a list");
+  if (value.length < min || value.length > max) throw new Wrong(path, `expected ${min} to ${max}`);
+  return value;
+}
+
+/** The patterns allow ASCII only, so characters are bytes. */
+function textAt(path: string, value: unknown, pattern: RegExp, bytesMax: number): string {
+  if (typeof value !== "string" || value.length > bytesMax || !pattern.test(value)) {
+    throw new Wrong(path, `expected text of at most ${bytesMax} bytes like ${pattern.source}`);
+  }
+  return value;
+}
+
+function integerAt(path: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw new Wrong(path, `expected an integer of ${min} to ${max}`);
+  }
+  return value;
+}
+
+function hexAt(path: string, value: unknown, bytes: number): Uint8Array {
+  if (typeof value !== "string" || value.length !== 2 * bytes || !/^[0-9a-f]*$/.test(value)) {
+    throw new Wrong(path, `expected ${bytes} bytes as lower-case hex`);
+  }
+  return fromHex(value);
+}
+
+const byId = (a: { readonly id: Hash }, b: { readonly id: Hash }): number =>
+  compareBytes(a.id, b.id);
+
+function unique<T>(
+  path: string,
+  list: readonly T[],
+  keyOf: (one: T) => string,
+  what: string,
+): void {
+  const seen = new Set<string>();
+  for (const one of list) {
+    const key = keyOf(one);
+    if (seen.has(key)) throw new Wrong(path, `${what} ${key.slice(0, 64)} is listed twice`);
+    seen.add(key);
+  }
+}
+
+/** Keys of all objects within a parsed value. */
+function countKeys(json: unknown): number {
+  let count = 0;
+  const open: unknown[] = [json];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value !== "object" || value === null) continue;
+    if (!Array.isArray(value)) count += Object.keys(value).length;
+    for (const inner of Object.values(value)) open.push(inner);
+  }
+  return count;
+}
+
+/**
+ * Strings of a JSON text that stand before a colon: its keys, repeated ones included, of which
+ * JSON.parse silently keeps the last. The text has been parsed, so strings are well-formed.
+ */
+function countKeyTokens(text: string): number {
+  let count = 0;
+  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"[ \t\r\n]*(:?)/g)) {
+    if (match[1] === ":") count += 1;
+  }
+  return count;
+}
