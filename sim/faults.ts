@@ -1,0 +1,189 @@
+/** Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. */
+import type { SimNet } from "./net.ts";
+import type { SimNode } from "./node.ts";
+import type { Fault, Scenario } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+export type FaultTarget = {
+  readonly world: World;
+  readonly net: SimNet;
+  readonly nodes: readonly SimNode[];
+  readonly scenario: Scenario;
+  startTwin(node: number): void;
+  mark(name: string): void;
+};
+
+type Pair = readonly [from: number, to: number];
+
+const allPairs = (n: number): Pair[] => {
+  const out: Pair[] = [];
+  for (let from = 0; from < n; from++) {
+    for (let to = 0; to < n; to++) if (from !== to) out.push([from, to]);
+  }
+  return out;
+};
+
+const groupOf = (groups: readonly (readonly number[])[], node: number): number =>
+  groups.findIndex((group) => group.includes(node));
+
+/** The directed links that a fault blocks. */
+export const blockedBy = (fault: Fault, n: number): Pair[] => {
+  switch (fault.kind) {
+    case "partition":
+      return allPairs(n).filter(([a, b]) => groupOf(fault.groups, a) !== groupOf(fault.groups, b));
+    case "one-way":
+      return allPairs(n).filter(([a, b]) => fault.from.includes(a) && fault.to.includes(b));
+    case "isolate":
+      return allPairs(n).filter(([a, b]) => a === fault.node || b === fault.node);
+    case "bridge": {
+      const others = Array.from({ length: n }, (_, i) => i).filter((i) => i !== fault.middle);
+      const left = others.slice(0, others.length >> 1);
+      return allPairs(n).filter(
+        ([a, b]) =>
+          a !== fault.middle && b !== fault.middle && left.includes(a) !== left.includes(b),
+      );
+    }
+    case "ring":
+      return allPairs(n).filter(([a, b]) => (a + 1) % n !== b && (b + 1) % n !== a);
+    default:
+      return [];
+  }
+};
+
+type KnobName = "lossPpm" | "duplicatePpm" | "reorderPpm" | "corruptPpm" | "linkBytesPerMs";
+
+const KNOB_OF: Partial<Record<Fault["kind"], KnobName>> = {
+  loss: "lossPpm",
+  duplicate: "duplicatePpm",
+  reorder: "reorderPpm",
+  corrupt: "corruptPpm",
+  bandwidth: "linkBytesPerMs",
+};
+
+/** Starts a fault; returns what ends it, if it lasts. */
+const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
+  const { net, nodes, scenario } = target;
+  const pairs = blockedBy(fault, scenario.n);
+  if (pairs.length > 0) {
+    for (const [from, to] of pairs) net.block(from, to);
+    return () => {
+      for (const [from, to] of pairs) net.unblock(from, to);
+    };
+  }
+  const knob = KNOB_OF[fault.kind];
+  if (knob !== undefined) {
+    const before = net.links.knobs[knob];
+    net.links.knobs[knob] =
+      "ppm" in fault ? fault.ppm : "bytesPerMs" in fault ? fault.bytesPerMs : 0;
+    return () => {
+      net.links.knobs[knob] = before;
+    };
+  }
+  const node = "node" in fault ? nodes[fault.node] : undefined;
+  switch (fault.kind) {
+    case "clog":
+      net.links.clog(fault.from, fault.to, fault.untilMs * 1000);
+      return undefined;
+    case "delay": {
+      const extraUs = fault.extraMs * 1000;
+      const links = allPairs(scenario.n).filter(([a, b]) => a === fault.node || b === fault.node);
+      for (const [from, to] of links) net.links.addDelay(from, to, extraUs);
+      return () => {
+        for (const [from, to] of links) net.links.addDelay(from, to, -extraUs);
+      };
+    }
+    case "drop-type": {
+      const rule = { type: fault.type, from: undefined, to: fault.to, ppm: fault.ppm };
+      net.links.addRule(rule);
+      return () => net.links.removeRule(rule);
+    }
+    case "reset":
+      if (fault.a !== fault.b) net.reset(fault.a, fault.b);
+      return undefined;
+    case "crash-all":
+      for (const each of nodes) each.crash(fault.power, "all at once", fault.downMs);
+      return undefined;
+    case "twin":
+      target.startTwin(fault.node);
+      return undefined;
+    default:
+      return node === undefined ? undefined : beginOnNode(target, node, fault);
+  }
+};
+
+const beginOnNode = (
+  target: FaultTarget,
+  node: SimNode,
+  fault: Fault,
+): (() => void) | undefined => {
+  switch (fault.kind) {
+    case "crash":
+      node.crash(fault.power, "crash", fault.downMs);
+      return undefined;
+    case "crash-at": {
+      const { point, nth, power, downMs } = fault;
+      node.host.arm(point, nth, () => {
+        target.mark(`crash at ${point}`);
+        node.crash(power, `at ${point}`, downMs);
+      });
+      return undefined;
+    }
+    case "pause":
+      node.host.pause(fault.untilMs * 1000);
+      return () => node.host.resume();
+    case "wipe":
+      node.crash(true, "wiped", fault.downMs);
+      node.wipe(fault.votes);
+      return undefined;
+    case "restore":
+      node.crash(true, "restored", fault.downMs);
+      node.restore(fault.votes);
+      return undefined;
+    case "disk-full":
+      node.setFull(true);
+      return () => node.setFull(false);
+    case "disk-error":
+      node.failWrite(fault.disk, fault.nth);
+      return undefined;
+    case "slow-disk":
+      node.setSlowness(fault.factor);
+      return () => node.setSlowness(1);
+    case "clock":
+      node.host.stepClock(fault.offsetMs);
+      return () => node.host.stepClock(0);
+    case "drift":
+      node.host.setDrift(fault.ppm);
+      return undefined;
+    default:
+      return undefined;
+  }
+};
+
+/** Schedules all faults; returns what ends those that still last (idempotent). */
+export const scheduleFaults = (target: FaultTarget): (() => void) => {
+  const { world, scenario } = target;
+  const open = new Set<() => void>();
+  for (const fault of scenario.faults) {
+    if (fault.kind === "restore") {
+      const node = target.nodes[fault.node];
+      world.at(Math.min(fault.takenMs, fault.atMs) * 1000, () => node?.snapshot());
+    }
+    world.at(fault.atMs * 1000, () => {
+      if (fault.atMs >= scenario.healMs) return;
+      const note = JSON.stringify(fault);
+      world.trace.add(world.nowUs, "fault", "node" in fault ? fault.node : 0, -1, undefined, note);
+      target.mark(`fault ${fault.kind}`);
+      const end = begin(target, fault);
+      if (end === undefined) return;
+      open.add(end);
+      const untilMs = "untilMs" in fault ? Math.min(fault.untilMs, scenario.healMs) : fault.atMs;
+      world.at(untilMs * 1000, () => {
+        if (open.delete(end)) end();
+      });
+    });
+  }
+  return () => {
+    for (const end of open) end();
+    open.clear();
+  };
+};

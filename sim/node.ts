@@ -1,0 +1,172 @@
+/**
+ * One simulated validator: a computer with two disks, on which a replica is started, killed and started
+ * again. The replica gets the same ports as in production; all of them are simulated.
+ */
+import type { LedgerHandle } from "../src/ledger/handle.ts";
+import type { LogFields, LogLevel, Ports, Transport } from "../src/ledger/ports.ts";
+import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
+import { Host } from "./host.ts";
+import type { SimNet } from "./net.ts";
+import {
+  createSimSigner,
+  createSimVerifier,
+  type KeyPair,
+  type SignatureScheme,
+  type SignerKnobs,
+  type SignTap,
+} from "./signer.ts";
+import type { World } from "./world.ts";
+
+/** Starts the code under test on these ports. */
+export type Boot = (ports: Ports, slot: number, incarnation: number) => LedgerHandle;
+
+export type NodeWiring = {
+  readonly world: World;
+  readonly net: SimNet;
+  readonly scheme: SignatureScheme;
+  readonly diskKnobs: DiskKnobs;
+  readonly signerKnobs: SignerKnobs;
+  readonly boot: Boot;
+  readonly diskTap: DiskTap & { lost(slot: number, disk: string): void };
+  readonly signTap: SignTap;
+  /** Lets an adversary stand between a replica and the network. */
+  wrapTransport(slot: number, transport: Transport): Transport;
+  booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
+  crashed(slot: number): void;
+  failed(slot: number, error: unknown): void;
+  log(slot: number, level: LogLevel, message: string, fields: LogFields | undefined): void;
+  counted(slot: number, name: string): void;
+};
+
+/** A node whose disk failed tries again after this long, as a service manager would. */
+const RESTART_MS = 1_000;
+
+export class SimNode {
+  readonly host: Host;
+  readonly slot: number;
+  readonly key: KeyPair;
+  readonly data: SimDisk;
+  readonly votes: SimDisk;
+  readonly #wiring: NodeWiring;
+  #handle: LedgerHandle | undefined;
+  #lost = false;
+  #full = false;
+  /** Held down until healed: wiped nodes and halted ones are not restarted for ever. */
+  #restarts = 0;
+
+  constructor(slot: number, host: Host, key: KeyPair, wiring: NodeWiring) {
+    this.slot = slot;
+    this.host = host;
+    this.key = key;
+    this.#wiring = wiring;
+    this.data = new SimDisk("data", host, wiring.diskKnobs, wiring.diskTap);
+    this.votes = new SimDisk("votes", host, wiring.diskKnobs, wiring.diskTap);
+  }
+
+  /** The running replica; undefined while the process is down. */
+  get handle(): LedgerHandle | undefined {
+    return this.host.alive ? this.#handle : undefined;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get lacksRoom(): boolean {
+    return this.#full;
+  }
+
+  start(): void {
+    if (this.host.alive) return;
+    const wiring = this.#wiring;
+    const incarnation = this.host.boot();
+    const lost = this.#lost;
+    this.#lost = false;
+    const { scheme, signerKnobs, signTap } = wiring;
+    const transport = wiring.net.transport(this.slot, incarnation);
+    const ports: Ports = {
+      clock: this.host.clock(),
+      timers: this.host.timers(incarnation),
+      random: this.host.random(),
+      store: this.data.open(incarnation),
+      voteStore: this.votes.open(incarnation),
+      transport: wiring.wrapTransport(this.slot, transport),
+      signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
+      verifier: createSimVerifier(this.host, incarnation, scheme, signerKnobs),
+      logger: {
+        log: (level, message, fields) => wiring.log(this.slot, level, message, fields),
+      },
+      metrics: {
+        count: (name) => wiring.counted(this.slot, name),
+        gauge: () => undefined,
+        observe: () => undefined,
+      },
+    };
+    try {
+      this.#handle = wiring.boot(ports, this.slot, incarnation);
+    } catch (error) {
+      wiring.failed(this.slot, error);
+      return;
+    }
+    wiring.booted(this.slot, incarnation, lost, this.#handle);
+  }
+
+  /** Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced. */
+  crash(power: boolean, note: string, downMs: number): void {
+    if (!this.host.alive) return;
+    this.host.kill(note);
+    this.#restarts += 1;
+    this.data.crash(power);
+    this.votes.crash(power);
+    this.#wiring.net.crashed(this.slot);
+    this.#wiring.crashed(this.slot);
+    this.#wiring.world.after(downMs * 1000, () => this.start());
+  }
+
+  /** What a service manager does with a process that has stopped itself because of its disk. */
+  restartAfterFailure(): void {
+    this.crash(false, "restart after a failure", RESTART_MS);
+  }
+
+  #forget(disk: SimDisk): void {
+    this.#lost = true;
+    this.#wiring.diskTap.lost(this.slot, disk.name);
+  }
+
+  wipe(votes: boolean): void {
+    this.data.wipe();
+    this.#forget(this.data);
+    if (!votes) return;
+    this.votes.wipe();
+    this.#forget(this.votes);
+  }
+
+  snapshot(): void {
+    this.data.snapshot("stale");
+    this.votes.snapshot("stale");
+  }
+
+  restore(votes: boolean): void {
+    if (this.data.restore("stale")) this.#forget(this.data);
+    if (votes && this.votes.restore("stale")) this.#forget(this.votes);
+  }
+
+  setFull(full: boolean): void {
+    this.#full = full;
+    this.data.capacityBytes = full ? this.data.bytes : Number.MAX_SAFE_INTEGER;
+    this.votes.capacityBytes = full ? this.votes.bytes : Number.MAX_SAFE_INTEGER;
+  }
+
+  failWrite(disk: "data" | "votes", nth: number): void {
+    if (disk === "data") this.data.failNth = nth;
+    else this.votes.failNth = nth;
+  }
+
+  setSlowness(factor: number): void {
+    this.data.slowness = factor;
+    this.votes.slowness = factor;
+  }
+}
+
+export const createHosts = (world: World, slots: number): Host[] =>
+  Array.from({ length: slots }, (_, slot) => new Host(world, slot));

@@ -1,0 +1,210 @@
+/**
+ * A scenario is data: everything that happens to a simulated network, as JSON. The same scenario gives
+ * the same run, and a failing one gets smaller by taking faults away.
+ *
+ * Times are milliseconds of virtual time. Nodes are slots 0..n-1; slot i runs the i-th validator of the
+ * genesis as it was written (not the order by id). Chances are parts per million.
+ */
+import { CALM_DISK, type DiskKnobs } from "./disk.ts";
+import type { CrashPoint } from "./host.ts";
+import { CALM_NET, type NetKnobs } from "./links.ts";
+import { FREE_SIGNER, type SignerKnobs } from "./signer.ts";
+
+export type Knobs = {
+  readonly net: NetKnobs;
+  readonly disk: DiskKnobs;
+  readonly signer: SignerKnobs;
+};
+
+export const CALM: Knobs = { net: CALM_NET, disk: CALM_DISK, signer: FREE_SIGNER };
+
+export type Workload = {
+  /** Lanes: each is an actor of its own that submits one batch after the other. */
+  readonly clients: number;
+  readonly batchesPerSecond: number;
+  readonly eventsPerBatch: number;
+  readonly bodyBytes: number;
+  /** Clients stop starting new batches then. */
+  readonly untilMs: number;
+};
+
+type Lasting = { readonly atMs: number; readonly untilMs: number };
+type At = { readonly atMs: number };
+type Down = { readonly atMs: number; readonly node: number; readonly downMs: number };
+
+export type Fault =
+  /** Groups hear only themselves. `oneWay`: the first group is not heard by the others, but hears. */
+  | (Lasting & { readonly kind: "partition"; readonly groups: readonly (readonly number[])[] })
+  | (Lasting & {
+      readonly kind: "one-way";
+      readonly from: readonly number[];
+      readonly to: readonly number[];
+    })
+  /** Two halves that meet only in one node. */
+  | (Lasting & { readonly kind: "bridge"; readonly middle: number })
+  /** Each node hears only its two neighbours. */
+  | (Lasting & { readonly kind: "ring" })
+  | (Lasting & { readonly kind: "isolate"; readonly node: number })
+  | (Lasting & { readonly kind: "clog"; readonly from: number; readonly to: number })
+  | (Lasting & {
+      readonly kind: "loss" | "duplicate" | "reorder" | "corrupt";
+      readonly ppm: number;
+    })
+  | (Lasting & { readonly kind: "delay"; readonly node: number; readonly extraMs: number })
+  | (Lasting & { readonly kind: "bandwidth"; readonly bytesPerMs: number })
+  /** Frames of one message type (its first byte) are lost. */
+  | (Lasting & {
+      readonly kind: "drop-type";
+      readonly type: number;
+      readonly ppm: number;
+      readonly to?: number;
+    })
+  | (At & { readonly kind: "reset"; readonly a: number; readonly b: number })
+  | (Down & { readonly kind: "crash"; readonly power: boolean })
+  /** Crashes at the n-th action of that kind after atMs. */
+  | (Down & {
+      readonly kind: "crash-at";
+      readonly point: CrashPoint;
+      readonly nth: number;
+      readonly power: boolean;
+    })
+  | (At & { readonly kind: "crash-all"; readonly downMs: number; readonly power: boolean })
+  | (Lasting & { readonly kind: "pause"; readonly node: number })
+  /** Power cut with a lost data folder; `votes` too when it says so: then the node must not vote. */
+  | (Down & { readonly kind: "wipe"; readonly votes: boolean })
+  /** The disk of an earlier moment comes back: data, and votes when it says so. */
+  | (Down & { readonly kind: "restore"; readonly takenMs: number; readonly votes: boolean })
+  | (Lasting & { readonly kind: "disk-full"; readonly node: number })
+  | (Down & { readonly kind: "disk-error"; readonly disk: "data" | "votes"; readonly nth: number })
+  | (Lasting & { readonly kind: "slow-disk"; readonly node: number; readonly factor: number })
+  | (Lasting & { readonly kind: "clock"; readonly node: number; readonly offsetMs: number })
+  | (At & { readonly kind: "drift"; readonly node: number; readonly ppm: number })
+  /** A second process with the key and the first disks' copy of this node. */
+  | (At & { readonly kind: "twin"; readonly node: number });
+
+export type FaultKind = Fault["kind"];
+
+export const STRATEGIES = [
+  "silent",
+  "equivocate-proposal",
+  "equivocate-vote",
+  "skip-and-finalize",
+  "subset-votes",
+  "withhold-finalize",
+  "withhold-payload",
+  "nullify-only",
+  "future-flood",
+  "forge-certificates",
+  "lying-sync",
+  "wrong-roots",
+  "stale",
+] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+export type AdversarySpec = {
+  readonly node: number;
+  readonly strategy: StrategyName;
+  readonly fromMs: number;
+  readonly untilMs: number;
+};
+
+export type Expectation = {
+  /** After heal, a new block is final within this. */
+  readonly finalWithinMs: number;
+  /** After heal, every honest node has what the furthest one had, within this. */
+  readonly convergeWithinMs: number;
+  /** Slots that may end up refusing to vote or stopped: they are not asked to converge. */
+  readonly exempt: readonly number[];
+  /** Nothing may become final in these spans: less than a quorum is up. */
+  readonly haltedMs?: readonly (readonly [fromMs: number, untilMs: number])[];
+  /** Marks that must have been seen, so that the scenario shows what it is named for. */
+  readonly marks?: readonly string[];
+};
+
+export type Scenario = {
+  readonly name: string;
+  readonly seed: number;
+  readonly n: number;
+  readonly weights: readonly number[];
+  readonly epochMs: number;
+  readonly knobs: Knobs;
+  readonly workload: Workload;
+  readonly faults: readonly Fault[];
+  readonly adversaries: readonly AdversarySpec[];
+  /** All faults end here; what was down starts again. Adversaries go on if they say so. */
+  readonly healMs: number;
+  readonly expect: Expectation;
+};
+
+/** Slots that run an adversary or share a key with a twin at any time of the scenario. */
+export const faultySlots = (scenario: Scenario): Set<number> => {
+  const slots = new Set(scenario.adversaries.map((adversary) => adversary.node));
+  for (const fault of scenario.faults) {
+    if (fault.kind === "twin") slots.add(fault.node);
+    // Without its votes a node cannot know what it promised: it is trusted to ask and refuse, not to be
+    // free of blame for what an operator's restore made it forget.
+    if ((fault.kind === "wipe" || fault.kind === "restore") && fault.votes) slots.add(fault.node);
+  }
+  return slots;
+};
+
+export const DEFAULT_EXPECT: Expectation = {
+  finalWithinMs: 20_000,
+  convergeWithinMs: 60_000,
+  exempt: [],
+};
+
+export const DEFAULT_WORKLOAD: Workload = {
+  clients: 3,
+  batchesPerSecond: 6,
+  eventsPerBatch: 2,
+  bodyBytes: 48,
+  untilMs: 1_000_000_000,
+};
+
+/** Fills in what a directed scenario leaves out. */
+export const scenario = (
+  name: string,
+  parts: Partial<Omit<Scenario, "expect">> & { readonly expect?: Partial<Expectation> },
+): Scenario => {
+  const n = parts.n ?? 4;
+  return {
+    name,
+    seed: parts.seed ?? 1,
+    n,
+    weights: parts.weights ?? new Array<number>(n).fill(1),
+    epochMs: parts.epochMs ?? 3_600_000,
+    knobs: parts.knobs ?? CALM,
+    workload: parts.workload ?? DEFAULT_WORKLOAD,
+    faults: parts.faults ?? [],
+    adversaries: parts.adversaries ?? [],
+    healMs: parts.healMs ?? 10_000,
+    expect: { ...DEFAULT_EXPECT, ...parts.expect },
+  };
+};
+
+/** Reads a scenario file; throws RangeError with the path of what is wrong. */
+export const parseScenario = (text: string): Scenario => {
+  const json: unknown = JSON.parse(text);
+  if (typeof json !== "object" || json === null) throw new RangeError("a scenario is an object");
+  const value = json as Partial<Scenario>;
+  const whole = scenario(value.name ?? "unnamed", value);
+  const n = whole.n;
+  if (!Number.isInteger(n) || n < 1 || n > 256) throw new RangeError("n: 1 to 256");
+  if (whole.weights.length !== n) throw new RangeError(`weights: ${n} of them`);
+  if (!whole.weights.every((weight) => Number.isSafeInteger(weight) && weight > 0)) {
+    throw new RangeError("weights: positive integers");
+  }
+  for (const [i, fault] of whole.faults.entries()) {
+    if (!Number.isFinite(fault.atMs)) throw new RangeError(`faults[${i}].atMs: a number`);
+    if ("node" in fault && !(fault.node >= 0 && fault.node < n)) {
+      throw new RangeError(`faults[${i}].node: below ${n}`);
+    }
+  }
+  for (const [i, adversary] of whole.adversaries.entries()) {
+    if (!STRATEGIES.includes(adversary.strategy)) {
+      throw new RangeError(`adversaries[${i}].strategy: one of ${STRATEGIES.join(", ")}`);
+    }
+  }
+  return whole;
+};
