@@ -177,14 +177,14 @@ function readGenesis(json: unknown): Genesis {
     "validators",
     "actors",
   ]);
-  if (root["format"] !== 1) throw new Wrong("format", "only format 1 is known");
-  const chainId = textAt("chainId", root["chainId"], CHAIN_ID, LIMITS.chainIdBytesMax);
+  if (root.format !== 1) throw new Wrong("format", "only format 1 is known");
+  const chainId = textAt("chainId", root.chainId, CHAIN_ID, LIMITS.chainIdBytesMax);
   const hasher = createHasher(chainId);
-  const timeMs = integerAt("timeMs", root["timeMs"], 0, Number.MAX_SAFE_INTEGER);
+  const timeMs = integerAt("timeMs", root.timeMs, 0, Number.MAX_SAFE_INTEGER);
   const { insecure } = root;
   if (typeof insecure !== "boolean") throw new Wrong("insecure", "expected true or false");
-  const parameters = readParameters(root["parameters"]);
-  const validators = listAt("validators", root["validators"], 1, LIMITS.validatorsMax)
+  const parameters = readParameters(root.parameters);
+  const validators = listAt("validators", root.validators, 1, LIMITS.validatorsMax)
     .map((value, i) => readValidator(hasher, `validators[${i}]`, value))
     .sort(byId);
   unique("validators", validators, (one) => toHex(one.publicKey), "publicKey");
@@ -194,7 +194,7 @@ function readGenesis(json: unknown): Genesis {
   if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
     throw new Wrong("validators", "the weights sum to 2^63 or more");
   }
-  const actors = listAt("actors", root["actors"], 0, LIMITS.genesisActorsMax)
+  const actors = listAt("actors", root.actors, 0, LIMITS.genesisActorsMax)
     .map((value, i) => readActor(hasher, `actors[${i}]`, value))
     .sort(byId);
   unique("actors", actors, (one) => toHex(one.publicKey), "publicKey");
@@ -218,51 +218,53 @@ function readParameters(json: unknown): GenesisParameters {
 }
 
 function readValidator(hasher: Hasher, path: string, json: unknown): Validator {
-  const keys = ["name", "publicKey", "weight", "tlsPin", "address"];
-  const from = objectAt(path, json, keys);
-  const publicKey = hexAt(`${path}.publicKey`, from["publicKey"], LIMITS.falconPublicKeyBytes);
-  const weight = textAt(`${path}.weight`, from["weight"], WEIGHT, 19);
-  const address = parseNodeAddress(from["address"]);
+  const from = objectAt(path, json, ["name", "publicKey", "weight", "tlsPin", "address"]);
+  const publicKey = hexAt(`${path}.publicKey`, from.publicKey, LIMITS.falconPublicKeyBytes);
+  const weight = textAt(`${path}.weight`, from.weight, WEIGHT, 19);
+  const address = parseNodeAddress(from.address);
   if (!address.ok) throw new Wrong(`${path}.address`, address.detail);
   return {
     id: actorId(hasher, publicKey),
-    name: textAt(`${path}.name`, from["name"], NAME, LIMITS.nameBytesMax),
+    name: textAt(`${path}.name`, from.name, NAME, LIMITS.nameBytesMax),
     publicKey,
     weight: BigInt(weight),
-    tlsPin: hexAt(`${path}.tlsPin`, from["tlsPin"], 32),
+    tlsPin: hexAt(`${path}.tlsPin`, from.tlsPin, 32),
     address: address.value,
   };
 }
 
 function readActor(hasher: Hasher, path: string, json: unknown): GenesisActor {
   const from = objectAt(path, json, ["name", "publicKey", "permissions"]);
-  const publicKey = hexAt(`${path}.publicKey`, from["publicKey"], LIMITS.falconPublicKeyBytes);
+  const publicKey = hexAt(`${path}.publicKey`, from.publicKey, LIMITS.falconPublicKeyBytes);
   const where = `${path}.permissions`;
-  const permissions = listAt(where, from["permissions"], 0, LIMITS.permissionsMax)
+  const permissions = listAt(where, from.permissions, 0, LIMITS.permissionsMax)
     .map((value, i) => textAt(`${where}[${i}]`, value, PERMISSION, LIMITS.eventTypeBytesMax))
     .sort();
   unique(where, permissions, (one) => one, "permission");
   return {
     id: actorId(hasher, publicKey),
-    name: textAt(`${path}.name`, from["name"], NAME, LIMITS.nameBytesMax),
+    name: textAt(`${path}.name`, from.name, NAME, LIMITS.nameBytesMax),
     publicKey,
     permissions,
   };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-function objectAt(path: string, value: unknown, keys: readonly string[]): Json {
+/** An object with exactly these keys. */
+function objectAt<K extends string>(
+  path: string,
+  value: unknown,
+  keys: readonly K[],
+): Readonly<Record<K, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Wrong(path, "expected an object");
   }
-  const own = Object.keys(value);
+  const own = new Set<string>(Object.keys(value));
   for (const key of own) {
     if (!keys.includes(key))
       throw new Wrong(path, `unknown key ${JSON.stringify(key.slice(0, 64))}`);
   }
-  for (const key of keys) if (!own.includes(key)) throw new Wrong(path, `${key} is missing`);
-  return value as Json;
+  for (const key of keys) if (!own.has(key)) throw new Wrong(path, `${key} is missing`);
+  return value as Readonly<Record<K, unknown>>;
 }
 
 function listAt(path: string, value: unknown, min: number, max: number): unknown[] {
