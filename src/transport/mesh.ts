@@ -1,0 +1,436 @@
+/**
+ * The Transport port over QUIC: one live session with each member of a fixed list.
+ *
+ * Both ends of a pair dial, so that a node that comes back is reached at once from its own side. Two
+ * sessions of one pair are told apart by the run id in the hello: a new run of the peer replaces the
+ * session with its dead predecessor; within one run the session that the lower id dialled stays, and a
+ * later one of the same dialler replaces the earlier, which that dialler has given up. Both ends apply the
+ * same rule to the same facts, so they keep the same session.
+ */
+import { compareBytes } from "../crypto/bytes.ts";
+import { type Failure, fail, type Result, TetradError } from "../errors.ts";
+import type {
+  PeerClose,
+  PeerId,
+  TrafficClass,
+  Transport,
+  TransportHandler,
+} from "../ledger/ports.ts";
+import {
+  formatAddress,
+  type NameLookup,
+  parseAddress,
+  resolveAddress,
+  systemLookup,
+} from "./address.ts";
+import { Dialler } from "./dialler.ts";
+import { Endpoint } from "./endpoint.ts";
+import {
+  CLOSE_CODES,
+  type CloseCode,
+  type QuicTransportOptions,
+  TRANSPORT_LIMITS,
+  type TransportLimits,
+  type TransportPorts,
+  toPeerClose,
+} from "./options.ts";
+import { type KnownPeer, type KnownPeers, readPeers } from "./peers.ts";
+import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
+import { Refusals } from "./refusals.ts";
+import { newRunId } from "./secrets.ts";
+import { Session, type SessionEvents } from "./session.ts";
+import { identifyPeer, readCertificate } from "./tls.ts";
+
+/** What nodes have besides the port: where they listen, and figures for status and tests. */
+export type QuicTransport = Transport & {
+  /** "[ipv6]:port" as bound. */
+  address(): string;
+  figures(): TransportFigures;
+};
+
+export type TransportFigures = {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly queuedBytes: number;
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly dropped: number;
+  /** Peers and datagrams turned away, by code. */
+  readonly refused: Readonly<Record<string, number>>;
+};
+
+type Member = {
+  readonly known: KnownPeer;
+  readonly dialler: Dialler;
+  /** The session that is up. */
+  session: Session | undefined;
+  /** Our attempt that is on its way; "resolving" while the name is looked up. */
+  attempt: Session | "resolving" | undefined;
+  /** Hosts that its address resolved to last. */
+  host: string | undefined;
+};
+
+const KEEP_ALIVES_PER_IDLE_TIMEOUT = 3;
+
+export class Mesh implements QuicTransport {
+  readonly #self: PeerId;
+  readonly #ports: TransportPorts;
+  readonly #limits: TransportLimits;
+  readonly #names: NameLookup;
+  readonly #known: KnownPeers;
+  readonly #members = new Map<PeerId, Member>();
+  readonly #memberHosts = new Set<string>();
+  readonly #refusals: Refusals;
+  readonly #run = newRunId();
+  readonly #events: SessionEvents;
+  #endpoint: Endpoint | undefined;
+  #handler: TransportHandler | undefined;
+  #closing = false;
+  #cancelTick: (() => void) | undefined;
+  #published = { datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
+
+  private constructor(options: QuicTransportOptions) {
+    this.#self = options.self;
+    this.#ports = options;
+    this.#limits = { ...TRANSPORT_LIMITS, ...options.limits };
+    this.#names = options.names ?? systemLookup;
+    this.#known = readPeers(options.peers, options.self);
+    this.#refusals = new Refusals(options);
+    this.#events = {
+      identify: (session) => this.#identify(session),
+      ready: (session) => this.#ready(session),
+      frame: (session, trafficClass, bytes) => this.#frame(session, trafficClass, bytes),
+      ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
+    };
+    for (const known of this.#known.byId.values()) this.#addMember(known);
+  }
+
+  static async create(options: QuicTransportOptions): Promise<Mesh> {
+    const listen = parseAddress(options.listen);
+    if (!listen.ok) throw TetradError.from(listen);
+    if (listen.value.kind === "name") {
+      throw new TetradError("transport.address", "listen takes an IPv6 literal, not a name");
+    }
+    const mesh = new Mesh(options);
+    mesh.#endpoint = await mesh.#bind(options, listen.value);
+    return mesh;
+  }
+
+  start(handler: TransportHandler): void {
+    if (this.#handler !== undefined) throw new TetradError("internal", "started twice");
+    if (this.#closing) return;
+    this.#handler = handler;
+    this.#endpoint?.startAccepting();
+    for (const member of this.#members.values()) member.dialler.begin();
+    this.#tick();
+  }
+
+  send(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
+    const limit = this.#limits.frameBytesMax[trafficClass];
+    if (bytes.length > limit) {
+      this.#ports.logger.log("error", "a frame over its class's limit was not sent", {
+        code: "transport.frame-too-large",
+        class: trafficClass,
+        bytes: bytes.length,
+        limit,
+      });
+      return false;
+    }
+    const sent = this.#members.get(peer)?.session?.send(trafficClass, bytes) ?? false;
+    if (!sent) {
+      this.#ports.metrics.count("tetrad_transport_frames_dropped_total", 1, {
+        class: trafficClass,
+      });
+    }
+    return sent;
+  }
+
+  disconnect(peer: PeerId, reason: PeerClose): void {
+    const member = this.#members.get(peer);
+    if (member?.session === undefined) return;
+    const code = reason.code;
+    if (code === "protocol" || code === "rate" || code === "identity") member.dialler.penalise();
+    member.session.close(code, reason.detail);
+  }
+
+  peers(): readonly PeerId[] {
+    const up: PeerId[] = [];
+    for (const member of this.#members.values()) {
+      if (member.session !== undefined) up.push(member.known.id);
+    }
+    return up;
+  }
+
+  close(done: () => void): void {
+    this.#closing = true;
+    this.#cancelTick?.();
+    for (const member of this.#members.values()) member.dialler.stop();
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) done();
+    else endpoint.close(CLOSE_CODES.shutdown, "the node is stopping", done);
+  }
+
+  address(): string {
+    return this.#endpoint === undefined ? "" : formatAddress(this.#endpoint.local);
+  }
+
+  figures(): TransportFigures {
+    let queuedBytes = 0;
+    for (const member of this.#members.values()) queuedBytes += member.session?.queuedBytes ?? 0;
+    const stats = this.#endpoint?.stats;
+    return {
+      connections: this.#endpoint?.connectionCount ?? 0,
+      sessions: this.peers().length,
+      queuedBytes,
+      datagramsIn: stats?.datagramsIn ?? 0,
+      datagramsOut: stats?.datagramsOut ?? 0,
+      bytesIn: stats?.bytesIn ?? 0,
+      bytesOut: stats?.bytesOut ?? 0,
+      dropped: stats?.dropped ?? 0,
+      refused: this.#refusals.counts(),
+    };
+  }
+
+  #addMember(known: KnownPeer): void {
+    const dialler = new Dialler({
+      clock: this.#ports.clock,
+      timers: this.#ports.timers,
+      random: this.#ports.random,
+      redialMsMin: this.#limits.redialMsMin,
+      redialMsMax: this.#limits.redialMsMax,
+      first: this.#self < known.id,
+      dial: () => this.#dial(known.id),
+    });
+    this.#members.set(known.id, {
+      known,
+      dialler,
+      session: undefined,
+      attempt: undefined,
+      host: undefined,
+    });
+    if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
+  }
+
+  #bind(options: QuicTransportOptions, listen: HostPort): Promise<Endpoint> {
+    const configs = createConfigs(options, this.#limits);
+    return Endpoint.bind({
+      listen: { host: listen.host, port: listen.port },
+      clock: this.#ports.clock,
+      timers: this.#ports.timers,
+      limits: this.#limits,
+      configFor: (host) => (host === LOOPBACK ? configs.loopback : configs.network),
+      sendDatagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+      isMemberHost: (host) => this.#memberHosts.has(host),
+      accepted: (connection) => {
+        new Session({
+          connection,
+          dialled: undefined,
+          selfRun: this.#run,
+          limits: this.#limits,
+          ports: this.#ports,
+          events: this.#events,
+        });
+      },
+      refused: (code, detail) => this.#refusals.note(code, detail),
+    });
+  }
+
+  #dial(id: PeerId): void {
+    const member = this.#members.get(id);
+    if (member === undefined || this.#closing) return;
+    if (member.session !== undefined || member.attempt !== undefined) return;
+    member.attempt = "resolving";
+    const { address } = member.known;
+    if (address.kind === "literal") {
+      this.#dialHost(member, address);
+      return;
+    }
+    void resolveAddress(address, this.#names).then((resolved) => {
+      if (this.#closing || member.attempt !== "resolving") return;
+      if (resolved.ok) this.#dialHost(member, resolved.value);
+      else this.#dialFailed(member, resolved);
+    });
+  }
+
+  #dialHost(member: Member, remote: HostPort): void {
+    if (member.host !== remote.host) {
+      member.host = remote.host;
+      this.#memberHosts.add(remote.host);
+    }
+    const connection = this.#endpoint?.dial({ host: remote.host, port: remote.port });
+    if (connection === undefined) {
+      this.#dialFailed(member, fail("node.overloaded", "connection cap reached"));
+      return;
+    }
+    member.attempt = new Session({
+      connection,
+      dialled: member.known.id,
+      selfRun: this.#run,
+      limits: this.#limits,
+      ports: this.#ports,
+      events: this.#events,
+    });
+  }
+
+  #dialFailed(member: Member, failure: Failure): void {
+    member.attempt = undefined;
+    this.#refusals.note(failure.code, `${member.known.addressText}: ${failure.detail}`);
+    if (member.session === undefined) member.dialler.retry();
+  }
+
+  #identify(session: Session): Result<PeerId> {
+    const identified = identifyPeer(
+      session.peerCertificates(),
+      this.#known.pins,
+      session.dialled,
+      this.#ports.clock.wallMs(),
+    );
+    if (!identified.ok || session.dialled !== undefined) return identified;
+    if (this.#members.get(identified.value)?.dialler.isRefusing === true) {
+      return fail("node.overloaded", "the peer broke the protocol and is refused for a while");
+    }
+    return identified;
+  }
+
+  #ready(session: Session): void {
+    const member = session.peer === undefined ? undefined : this.#members.get(session.peer);
+    if (member === undefined || this.#closing) {
+      session.close("shutdown", "not serving");
+      return;
+    }
+    const live = member.session;
+    if (live !== undefined && !this.#prefers(session, live)) {
+      session.close("replaced", "another session of this pair stays");
+      return;
+    }
+    if (live !== undefined) {
+      member.session = undefined;
+      live.close("replaced", "a newer session of this pair stays");
+      this.#down(member, "replaced", "a newer session replaced this one");
+    }
+    if (member.attempt === session) member.attempt = undefined;
+    member.session = session;
+    member.dialler.stop();
+    this.#ports.logger.log("info", "session up", {
+      peer: member.known.id,
+      address: formatAddress(session.remote),
+      dialled: session.dialled !== undefined,
+    });
+    this.#handler?.peerUp(member.known.id);
+  }
+
+  /** True when `candidate` stays and `live` goes; see the head of this file. */
+  #prefers(candidate: Session, live: Session): boolean {
+    if (compareBytes(candidate.peerRun, live.peerRun) !== 0) return true;
+    const byUs = candidate.dialled !== undefined;
+    if (byUs === (live.dialled !== undefined)) return true;
+    const lowerIsUs = this.#self < (candidate.peer ?? "");
+    return byUs === lowerIsUs;
+  }
+
+  #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
+    if (this.#closing || session.peer === undefined) return;
+    this.#handler?.frame(session.peer, trafficClass, bytes);
+  }
+
+  #ended(session: Session, code: CloseCode, detail: string, failure: Failure | undefined): void {
+    const id = session.peer ?? session.dialled;
+    if (failure !== undefined) {
+      this.#refusals.note(failure.code, `${formatAddress(session.remote)}: ${failure.detail}`, id);
+    }
+    const member = id === undefined ? undefined : this.#members.get(id);
+    if (member === undefined || this.#closing) return;
+    const wasAttempt = member.attempt === session;
+    if (wasAttempt) member.attempt = undefined;
+    if (member.session === session) {
+      member.session = undefined;
+      member.dialler.lasted(this.#ports.clock.monotonicMs() - session.upSinceMs);
+      if (code === "protocol" && failure !== undefined) member.dialler.penalise();
+      this.#down(member, code, detail);
+    } else if (!wasAttempt) {
+      return;
+    }
+    if (member.session !== undefined || member.attempt !== undefined) return;
+    if (wasAttempt) {
+      this.#ports.logger.log("debug", "dial failed", { peer: member.known.id, code, detail });
+    }
+    member.dialler.retry();
+  }
+
+  #down(member: Member, code: CloseCode, detail: string): void {
+    this.#ports.logger.log("info", "session down", { peer: member.known.id, code, detail });
+    if (!this.#closing) this.#handler?.peerDown(member.known.id, toPeerClose(code, detail));
+  }
+
+  #tick(): void {
+    const interval = this.#limits.idleTimeoutMs / KEEP_ALIVES_PER_IDLE_TIMEOUT;
+    this.#cancelTick = this.#ports.timers.set(interval, () => {
+      for (const member of this.#members.values()) member.session?.keepAlive();
+      this.#publish();
+      this.#tick();
+    });
+  }
+
+  #publish(): void {
+    const { metrics } = this.#ports;
+    const figures = this.figures();
+    const last = this.#published;
+    metrics.gauge("tetrad_transport_sessions", figures.sessions);
+    metrics.gauge("tetrad_transport_connections", figures.connections);
+    metrics.gauge("tetrad_transport_queued_bytes", figures.queuedBytes);
+    for (const [name, labels] of PUBLISHED) {
+      metrics.count(`tetrad_transport_${labels}_total`, figures[name] - last[name]);
+      last[name] = figures[name];
+    }
+  }
+}
+
+const PUBLISHED = [
+  ["datagramsIn", "datagrams_received"],
+  ["datagramsOut", "datagrams_sent"],
+  ["bytesIn", "bytes_received"],
+  ["bytesOut", "bytes_sent"],
+  ["dropped", "datagrams_dropped"],
+] as const;
+
+/** Peers on this machine: the loopback interface carries 64 KiB, so packets need not be small. */
+const LOOPBACK = "::1";
+const LOOPBACK_DATAGRAM_BYTES = 8_900;
+
+/** Fits every path that carries IPv6 over Ethernet, tunnels included. */
+const NETWORK_DATAGRAM_BYTES = 1_350;
+
+const createConfigs = (
+  options: QuicTransportOptions,
+  limits: TransportLimits,
+): { readonly network: QuicheConfig; readonly loopback: QuicheConfig } => {
+  if (readCertificate(options.identity.certPem) === undefined) {
+    throw new TetradError("key.invalid", "the identity certificate cannot be read");
+  }
+  const make = (sendDatagramBytesMax: number): QuicheConfig =>
+    createQuicheConfig({
+      certPem: options.identity.certPem,
+      keyPem: options.identity.keyPem,
+      idleTimeoutMs: limits.idleTimeoutMs,
+      sendDatagramBytesMax,
+      streamsUni: 4,
+      streamWindowBytes: 1024 * 1024,
+      streamWindowBytesMax: 8 * 1024 * 1024,
+      connectionWindowBytes: 4 * 1024 * 1024,
+      connectionWindowBytesMax: 16 * 1024 * 1024,
+    });
+  try {
+    return { network: make(NETWORK_DATAGRAM_BYTES), loopback: make(LOOPBACK_DATAGRAM_BYTES) };
+  } catch (error) {
+    throw new TetradError("key.invalid", `the TLS identity cannot be used: ${String(error)}`);
+  }
+};
+
+/**
+ * Binds the socket and gives the transport; dialling and accepting begin with `start`.
+ * Throws transport.ipv4, transport.address, config.invalid or key.invalid.
+ */
+export const createQuicTransport = (options: QuicTransportOptions): Promise<QuicTransport> =>
+  Mesh.create(options);

@@ -1,0 +1,99 @@
+/** What the QUIC transport is made from, and the close codes that it puts on the wire. */
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  PeerClose,
+  PeerId,
+  Random,
+  Timers,
+  TrafficClass,
+} from "../ledger/ports.ts";
+import { LIMITS } from "../limits.ts";
+import type { NameLookup } from "./address.ts";
+
+export type TransportPeer = {
+  readonly id: PeerId;
+  /** "[ipv6]:port" or "name:port". */
+  readonly address: string;
+  /** SHA-256 of the SubjectPublicKeyInfo of the peer's certificate. */
+  readonly tlsPin: Uint8Array;
+};
+
+/** The part of LIMITS that the transport enforces; tests shorten the times. */
+export type TransportLimits = {
+  readonly frameBytesMax: Readonly<Record<TrafficClass, number>>;
+  readonly sendQueueBytesMax: Readonly<Record<TrafficClass, number>>;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  readonly handshakesPerSecond: number;
+  readonly handshakeTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly frameTimeoutMs: number;
+  readonly redialMsMin: number;
+  readonly redialMsMax: number;
+};
+
+export const TRANSPORT_LIMITS: TransportLimits = {
+  frameBytesMax: LIMITS.frameBytesMax,
+  sendQueueBytesMax: LIMITS.sendQueueBytesMax,
+  connectionsMax: LIMITS.connectionsMax,
+  connectionsPerAddressMax: LIMITS.connectionsPerAddressMax,
+  handshakesPerSecond: LIMITS.handshakesPerSecond,
+  handshakeTimeoutMs: LIMITS.handshakeTimeoutMs,
+  idleTimeoutMs: LIMITS.idleTimeoutMs,
+  frameTimeoutMs: LIMITS.frameTimeoutMs,
+  redialMsMin: LIMITS.redialMsMin,
+  redialMsMax: LIMITS.redialMsMax,
+};
+
+/** Ports that the transport itself stands on. */
+export type TransportPorts = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+export type QuicTransportOptions = TransportPorts & {
+  /** "[ipv6]:port" to bind; port 0 takes a free one. */
+  readonly listen: string;
+  readonly identity: { readonly certPem: string; readonly keyPem: string };
+  readonly self: PeerId;
+  /** Every other member; an entry for `self` is left out. */
+  readonly peers: readonly TransportPeer[];
+  readonly limits?: Partial<TransportLimits>;
+  readonly names?: NameLookup;
+};
+
+/**
+ * Application error codes of CONNECTION_CLOSE. `replaced` is said when two sessions of one pair met and
+ * this one gave way; `identity` before a session is up, when the certificate is refused.
+ */
+export const CLOSE_CODES = {
+  closed: 0,
+  unreachable: 1,
+  protocol: 2,
+  rate: 3,
+  identity: 4,
+  shutdown: 5,
+  idle: 6,
+  replaced: 7,
+} as const;
+
+export type CloseCode = keyof typeof CLOSE_CODES;
+
+/** What a peer's code means here; an unknown one is a plain close. */
+export const closeCodeOf = (wire: number): CloseCode => {
+  for (const [name, value] of Object.entries(CLOSE_CODES)) {
+    if (value === wire) return name as CloseCode;
+  }
+  return "closed";
+};
+
+/** The port knows no `replaced`: to the replica the session was closed. */
+export const toPeerClose = (code: CloseCode, detail: string): PeerClose => ({
+  code: code === "replaced" ? "closed" : code,
+  detail,
+});

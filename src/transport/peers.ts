@@ -1,0 +1,44 @@
+/**
+ * The fixed list of members that the transport talks to: checked once at the start, so that everything
+ * after it is about known ids, pins and addresses.
+ */
+import { toHex } from "../crypto/bytes.ts";
+import { TetradError } from "../errors.ts";
+import type { PeerId } from "../ledger/ports.ts";
+import { type PeerAddress, parseAddress } from "./address.ts";
+import type { TransportPeer } from "./options.ts";
+import type { PinTable } from "./tls.ts";
+
+export type KnownPeer = {
+  readonly id: PeerId;
+  readonly address: PeerAddress;
+  readonly addressText: string;
+};
+
+export type KnownPeers = {
+  readonly byId: ReadonlyMap<PeerId, KnownPeer>;
+  readonly pins: PinTable;
+};
+
+/**
+ * Throws transport.ipv4 or transport.address for an address that is not IPv6, config.invalid for an id or
+ * pin that occurs twice or has the wrong shape. The entry of `self` is left out.
+ */
+export const readPeers = (peers: readonly TransportPeer[], self: PeerId): KnownPeers => {
+  const byId = new Map<PeerId, KnownPeer>();
+  const pins = new Map<string, PeerId>();
+  for (const peer of peers) {
+    if (peer.id === self) continue;
+    if (!/^[0-9a-f]{64}$/.test(peer.id)) throw new TetradError("config.invalid", "bad peer id");
+    const pin = toHex(peer.tlsPin);
+    if (pin.length !== 64) throw new TetradError("config.invalid", "a TLS pin is 32 bytes");
+    if (byId.has(peer.id) || pins.has(pin)) {
+      throw new TetradError("config.invalid", "two peers have one id or one TLS pin");
+    }
+    const address = parseAddress(peer.address);
+    if (!address.ok) throw TetradError.from(address);
+    byId.set(peer.id, { id: peer.id, address: address.value, addressText: peer.address });
+    pins.set(pin, peer.id);
+  }
+  return { byId, pins };
+};

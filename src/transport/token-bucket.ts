@@ -1,0 +1,24 @@
+/** A rate limit: `perSecond` on average, at most `burst` at once. Pure; the caller brings the time. */
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #atMs: number;
+
+  constructor(perSecond: number, burst: number, nowMs: number) {
+    this.#perMs = perSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#atMs = nowMs;
+  }
+
+  /** Takes one token; false when there is none. Time that goes backwards adds nothing. */
+  take(nowMs: number): boolean {
+    const elapsed = Math.max(0, nowMs - this.#atMs);
+    this.#atMs = Math.max(this.#atMs, nowMs);
+    this.#tokens = Math.min(this.#burst, this.#tokens + elapsed * this.#perMs);
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,166 @@
+/** Real sockets on [::1] for the transport's tests: identities, nodes, and ports that remember. */
+import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
+import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
+import type { LogFields, Metrics, PeerClose, PeerId, TrafficClass, Transport } from "../../src/ledger/ports.ts";
+import { realClock, realRandom, realTimers } from "../../src/node/real-ports.ts";
+import { createQuicTransport, type QuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransportOptions, TransportLimits, TransportPeer } from "../../src/transport/options.ts";
+
+export const DAY_MS = 24 * 60 * 60 * 1000;
+
+export type TestIdentity = IdentityCertificate & { readonly id: PeerId };
+
+export const idOf = (index: number): PeerId => (index + 1).toString(16).padStart(2, "0").repeat(32);
+
+export const makeIdentity = (
+  id: PeerId,
+  notBeforeMs = Date.now() - DAY_MS,
+  notAfterMs = Date.now() + DAY_MS,
+): TestIdentity => ({ id, ...createIdentityCertificate({ nodeId: id, notBeforeMs, notAfterMs }) });
+
+export type LogLine = { readonly level: string; readonly message: string; readonly fields: LogFields };
+
+export type Recorded = {
+  readonly up: PeerId[];
+  readonly down: { readonly peer: PeerId; readonly reason: PeerClose }[];
+  readonly frames: { peer: PeerId; trafficClass: TrafficClass; bytes: Uint8Array }[];
+};
+
+/** Starts a transport whose handler writes everything down. */
+export const record = (transport: Transport): Recorded => {
+  const recorded: Recorded = { up: [], down: [], frames: [] };
+  transport.start({
+    peerUp: (peer) => recorded.up.push(peer),
+    peerDown: (peer, reason) => recorded.down.push({ peer, reason }),
+    frame: (peer, trafficClass, bytes) => recorded.frames.push({ peer, trafficClass, bytes }),
+  });
+  return recorded;
+};
+
+export const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
+/** Waits for a condition; the limit only bounds a failing test, it is no claim about speed. */
+export const until = async (
+  condition: () => boolean,
+  what: string,
+  limitMs = 20_000,
+): Promise<void> => {
+  const end = Date.now() + limitMs;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`gave up waiting for: ${what}`);
+    await sleep(5);
+  }
+};
+
+export const silentMetrics: Metrics = { count: () => {}, gauge: () => {}, observe: () => {} };
+
+export type NodeOptions = {
+  readonly identity: TestIdentity;
+  readonly peers: readonly TransportPeer[];
+  readonly listen?: string;
+  readonly limits?: Partial<TransportLimits>;
+  readonly logs?: LogLine[];
+  readonly metrics?: Metrics;
+};
+
+export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
+  const base: QuicTransportOptions = {
+    listen: options.listen ?? "[::1]:0",
+    identity: options.identity,
+    self: options.identity.id,
+    peers: options.peers,
+    clock: realClock,
+    timers: realTimers,
+    random: realRandom,
+    logger: {
+      log: (level, message, fields = {}) => {
+        options.logs?.push({ level, message, fields });
+      },
+    },
+    metrics: options.metrics ?? silentMetrics,
+  };
+  return createQuicTransport(
+    options.limits === undefined ? base : { ...base, limits: options.limits },
+  );
+};
+
+/** Ports of this machine that were free a moment ago. */
+export const freePorts = async (count: number): Promise<readonly number[]> => {
+  const { createSocket } = await import("node:dgram");
+  const sockets = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = createSocket({ type: "udp6", ipv6Only: true });
+      await new Promise<void>((resolve) => {
+        socket.bind({ address: "::1", port: 0 }, resolve);
+      });
+      return socket;
+    }),
+  );
+  const ports = sockets.map((socket) => socket.address().port);
+  await Promise.all(
+    sockets.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          socket.close(() => resolve());
+        }),
+    ),
+  );
+  return ports;
+};
+
+export type TestNetwork = {
+  readonly identities: readonly TestIdentity[];
+  readonly peers: readonly TransportPeer[];
+  readonly transports: readonly QuicTransport[];
+  readonly logs: readonly LogLine[][];
+  /** A new process in the place of node `index`: same identity and address. */
+  restart(index: number, limits?: Partial<TransportLimits>): Promise<QuicTransport>;
+  dispose(): Promise<void>;
+};
+
+export const closed = (transport: Transport): Promise<void> =>
+  new Promise((resolve) => {
+    transport.close(resolve);
+  });
+
+export const makeTestNetwork = async (
+  count: number,
+  limits?: Partial<TransportLimits>,
+): Promise<TestNetwork> => {
+  const identities = Array.from({ length: count }, (_, index) => makeIdentity(idOf(index)));
+  const ports = await freePorts(count);
+  const peers = identities.map((identity, index) => ({
+    id: identity.id,
+    address: `[::1]:${ports[index] ?? 0}`,
+    tlsPin: identity.spkiPin,
+  }));
+  const logs: LogLine[][] = identities.map(() => []);
+  const all: QuicTransport[] = [];
+  const make = async (index: number, own: Partial<TransportLimits> | undefined) => {
+    const identity = identities[index];
+    const lines = logs[index];
+    const address = peers[index]?.address;
+    if (identity === undefined || lines === undefined || address === undefined) {
+      throw new RangeError("no such node");
+    }
+    const options: NodeOptions = { identity, peers, listen: address, logs: lines };
+    const transport = await makeTransport(own === undefined ? options : { ...options, limits: own });
+    all.push(transport);
+    return transport;
+  };
+  const transports: QuicTransport[] = [];
+  for (let index = 0; index < count; index++) transports.push(await make(index, limits));
+  return {
+    identities,
+    peers,
+    transports,
+    logs,
+    restart: (index, own) => make(index, own ?? limits),
+    dispose: async () => {
+      await Promise.all(all.map(closed));
+    },
+  };
+};
