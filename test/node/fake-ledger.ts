@@ -1,0 +1,195 @@
+/**
+ * An in-memory LedgerHandle for tests of the API alone: a log that the test appends to, and knobs for
+ * what a real replica does by itself (readiness, refusals, slow outcomes). End-to-end tests run the real one.
+ */
+import { compareBytes, toHex } from "../../src/crypto/bytes.ts";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { sha256 } from "../../src/crypto/hash.ts";
+import { fail, ok, type Result } from "../../src/errors.ts";
+import type { BatchReceipt, LedgerHandle, NodeStatus, WaitLevel } from "../../src/ledger/handle.ts";
+import type { Timers } from "../../src/ledger/ports.ts";
+import type { EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
+import type { Formats } from "../../src/node/api/context.ts";
+import { type Api, createApi } from "../../src/node/api/server.ts";
+import { createMetrics, type MetricsRegistry } from "../../src/node/metrics.ts";
+
+type Submission = {
+  readonly bytes: Uint8Array;
+  readonly level: WaitLevel;
+  readonly done: (result: Result<BatchReceipt>) => void;
+  cancelled: boolean;
+};
+
+const HASH = sha256(utf8("fake"));
+const START_MS = 1_790_000_000_000;
+
+export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent => ({
+  type,
+  version: 1,
+  payload,
+  bytes: Uint8Array.of(...utf8(type), ...payload),
+});
+
+export class FakeLedger {
+  readonly entries: LogEntry[] = [];
+  readonly rowsByName = new Map<string, [Uint8Array, Uint8Array][]>();
+  readonly submissions: Submission[] = [];
+  readonly listeners = new Set<(height: number, logSize: number) => void>();
+  readonly reasons: string[] = [];
+  height = 0;
+  /** Answers a submission at once; undefined leaves it open until the test answers it. */
+  answer: ((bytes: Uint8Array, level: WaitLevel) => Result<BatchReceipt>) | undefined;
+
+  append(events: readonly EncodedEvent[], outcome: Outcome = { kind: "accepted" }): void {
+    this.height += 1;
+    for (const [position, event] of events.entries()) {
+      this.entries.push({
+        index: this.entries.length,
+        height: this.height,
+        batchId: HASH,
+        position,
+        outcome,
+        effectsHash: HASH,
+        event,
+      });
+    }
+    for (const listener of this.listeners) listener(this.height, this.entries.length);
+  }
+
+  status(): NodeStatus {
+    return {
+      chainId: "fake-1",
+      genesisHash: HASH,
+      nodeId: toHex(HASH),
+      name: "a",
+      validatorIndex: 0,
+      epoch: 0,
+      view: this.height + 1,
+      leader: toHex(HASH),
+      finalHeight: this.height,
+      finalHash: HASH,
+      finalTimeMs: START_MS + this.height,
+      executedHeight: this.height,
+      logSize: this.entries.length,
+      logRoot: HASH,
+      stateRoot: HASH,
+      refHeight: 0,
+      refHash: HASH,
+      peers: [],
+      voting: "yes",
+      problems: [],
+      mempoolBytes: 0,
+      mempoolBatches: 0,
+      viewTimeMs: 5,
+    };
+  }
+
+  handle(): LedgerHandle {
+    return {
+      status: () => this.status(),
+      submit: (bytes, level, done) => {
+        const submission: Submission = { bytes, level, done, cancelled: false };
+        this.submissions.push(submission);
+        if (this.answer !== undefined) done(this.answer(bytes, level));
+        return () => {
+          submission.cancelled = true;
+        };
+      },
+      lane: (actor) => ({ actor, laneSeq: 3, batchId: HASH, pendingSeq: 4, pendingId: HASH }),
+      events: (from, limit, done) => {
+        const entries = this.entries.slice(from, from + limit);
+        queueMicrotask(() => done(ok({ entries, next: from + entries.length })));
+      },
+      timeOf: (height) => (height <= this.height ? START_MS + height : undefined),
+      rows: (projection, options, done) => {
+        const after = options.after;
+        const rows = [...(this.rowsByName.get(projection) ?? [])]
+          .sort(([a], [b]) => compareBytes(a, b))
+          .filter(([key]) => after === undefined || compareBytes(key, after) > 0)
+          .slice(0, options.limit)
+          .map(([key, value]) => ({ key, value }));
+        queueMicrotask(() => done(ok(rows)));
+      },
+      row: (projection, key) =>
+        this.rowsByName.get(projection)?.find(([known]) => compareBytes(known, key) === 0)?.[1],
+      onExecuted: (listener) => {
+        this.listeners.add(listener);
+        return () => this.listeners.delete(listener);
+      },
+      ready: () => ({ ready: this.reasons.length === 0, reasons: this.reasons }),
+      stop: (done) => done(),
+    };
+  }
+}
+
+/** Keys and values are text; the type of an event with no JSON form is "unknown.type". */
+export const fakeFormats: Formats = {
+  projections: ["records", "actors"],
+  event: (event) =>
+    event.type === "unknown.type" ? undefined : { text: Buffer.from(event.payload).toString() },
+  row: (_projection, _key, value) => ({ text: Buffer.from(value).toString() }),
+  keyText: (_projection, key) => Buffer.from(key).toString(),
+  keyBytes: (_projection, text) =>
+    text.startsWith("!") ? fail("http.bad-parameter", "no such key") : ok(utf8(text)),
+};
+
+/** Timers that fire only when the test says so. */
+export class ManualTimers implements Timers {
+  readonly pending = new Map<number, { readonly delayMs: number; readonly run: () => void }>();
+  #next = 0;
+
+  set(delayMs: number, run: () => void): () => void {
+    const id = this.#next;
+    this.#next += 1;
+    this.pending.set(id, { delayMs, run });
+    return () => {
+      this.pending.delete(id);
+    };
+  }
+
+  /** Fires every timer of this delay. */
+  fire(delayMs: number): number {
+    const due = [...this.pending].filter(([, timer]) => timer.delayMs === delayMs);
+    for (const [id, timer] of due) {
+      this.pending.delete(id);
+      timer.run();
+    }
+    return due.length;
+  }
+}
+
+export type TestApi = {
+  readonly api: Api;
+  readonly ledger: FakeLedger;
+  readonly timers: ManualTimers;
+  readonly metrics: MetricsRegistry;
+  readonly logged: string[];
+};
+
+export const createTestApi = (): TestApi => {
+  const ledger = new FakeLedger();
+  const timers = new ManualTimers();
+  const metrics = createMetrics();
+  const logged: string[] = [];
+  let draws = 0;
+  const api = createApi({
+    handle: ledger.handle(),
+    formats: fakeFormats,
+    batch: (id, done) =>
+      done(ok(compareBytes(id, HASH) === 0 ? { batchId: id, level: "projected" } : undefined)),
+    clock: { monotonicMs: () => 0, wallMs: () => START_MS },
+    timers,
+    random: {
+      u32: () => {
+        draws += 1;
+        return draws;
+      },
+    },
+    logger: { log: (level, message) => logged.push(`${level} ${message}`) },
+    metrics,
+    metricsPage: () => metrics.page(),
+    version: "0.0.0-test",
+    anyHost: false,
+  });
+  return { api, ledger, timers, metrics, logged };
+};
