@@ -59,7 +59,6 @@ export const LIMITS = {
   rowValueBytesMax: 64 * 1024,
   rowWritesPerEventMax: 64,
   refusalCodeBytesMax: 64,
-  actorPermissionsMax: 64,
 
   // Asset facts (R)
   assetDisksMax: 64,
@@ -73,7 +72,7 @@ export const LIMITS = {
   /** Statements and batch ids are under 200 bytes; longer messages neither sign nor verify (R). */
   signedMessageBytesMax: 64 * 1024,
   /** Jobs waiting in a verifier, for each priority; local. */
-  verifyJobsPendingMax: 16_384,
+  verifyJobsPendingMax: 131_072,
 
   // Consensus, local
   viewsAheadMax: 1,
