@@ -1,0 +1,123 @@
+/** Adversaries that withhold payload, flood, forge, lie about the past, or repeat it. */
+
+import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
+import type { Certificate, Statement } from "../../src/ledger/types.ts";
+import { decodeMessage } from "../../src/ledger/wire.ts";
+import { LIMITS } from "../../src/limits.ts";
+import type { Powers, StrategyFactory } from "./types.ts";
+
+const isPayload = (type: string | undefined): boolean =>
+  type === "block" || type === "batches" || type === "batch";
+
+/** Proposes and votes, but never serves a block or a batch to anybody. */
+export const withholdPayload: StrategyFactory = () => ({
+  outgoing: (_peer, _class, _bytes, read) => isPayload(read()?.type),
+});
+
+/** Votes and proposals for views far ahead, as fast as it may. */
+export const futureFlood: StrategyFactory = (powers) => {
+  let view = 1;
+  let epoch = 0;
+  return {
+    incoming: (_peer, _bytes, read) => {
+      const message = read();
+      if (message?.type === "vote") {
+        view = Math.max(view, message.vote.statement.view);
+        epoch = Math.max(epoch, message.vote.statement.epoch);
+      }
+      return false;
+    },
+    tick: () => {
+      const hash = powers.hasher.ht("adversary", new Uint8Array(32));
+      for (const peer of powers.peers()) {
+        for (let i = 0; i < 20; i++) {
+          const ahead = view + 1 + powers.random.below(1_000_000);
+          const statement = powers.random.pick([
+            notarize(epoch, ahead, hash),
+            nullify(epoch, ahead),
+            finalize(epoch + powers.random.below(3), ahead, hash),
+          ]);
+          powers.send(peer, { type: "vote", vote: powers.vote(statement) });
+        }
+      }
+    },
+  };
+};
+
+/** Certificates that must not count: below the quorum, with one signer many times, with bad bytes. */
+const forged = (powers: Powers, statement: Statement, way: number): Certificate => {
+  const n = powers.set.validators.length;
+  const own = powers.vote(statement).signature;
+  const bad = powers.random.bytes(LIMITS.falconSignatureBytes);
+  if (way === 0) return { statement, signers: [powers.self], signatures: [own] };
+  const signers = Array.from({ length: n }, (_, i) => i);
+  // Its own signature under every name, or noise.
+  return { statement, signers, signatures: signers.map(() => (way === 1 ? own : bad)) };
+};
+
+export const forgeCertificates: StrategyFactory = (powers) => {
+  let view = 1;
+  let epoch = 0;
+  return {
+    incoming: (_peer, _bytes, read) => {
+      const message = read();
+      if (message?.type === "vote") {
+        view = Math.max(view, message.vote.statement.view);
+        epoch = Math.max(epoch, message.vote.statement.epoch);
+      }
+      return false;
+    },
+    tick: () => {
+      const hash = powers.hasher.ht("adversary", new Uint8Array(32));
+      const statement = powers.random.pick([
+        nullify(epoch, view),
+        notarize(epoch, view, hash),
+        finalize(epoch, view + powers.random.below(50), hash),
+        finalize(epoch + 1, view, hash),
+      ]);
+      const certificate = {
+        ...forged(powers, statement, powers.random.below(3)),
+        setSize: powers.set.validators.length,
+      };
+      for (const peer of powers.peers()) powers.send(peer, { type: "certificate", certificate });
+    },
+  };
+};
+
+/** Answers those who catch up with damaged blocks, or says that there is nothing. */
+export const lyingSync: StrategyFactory = (powers) => ({
+  outgoing: (peer, trafficClass, bytes, read) => {
+    const message = read();
+    if (message?.type !== "sync-response") return false;
+    if (powers.random.below(3) === 0) {
+      powers.send(peer, { type: "sync-none", from: message.from });
+      return true;
+    }
+    const copy = bytes.slice();
+    const at = powers.random.below(copy.length);
+    copy[at] = (copy[at] ?? 0) ^ (1 << powers.random.below(8));
+    powers.sendBytes(peer, trafficClass, copy);
+    return true;
+  },
+});
+
+const STALE_KEPT = 200;
+
+/** Sends everything as usual and then again, much later and to anybody. */
+export const stale: StrategyFactory = (powers) => {
+  const kept: Uint8Array[] = [];
+  return {
+    outgoing: (_peer, trafficClass, bytes) => {
+      if (trafficClass === "consensus" && kept.length < STALE_KEPT) kept.push(bytes.slice());
+      return false;
+    },
+    tick: () => {
+      if (kept.length === 0) return;
+      for (const peer of powers.peers()) {
+        const bytes = powers.random.pick(kept);
+        if (decodeMessage(bytes).ok) powers.sendBytes(peer, "consensus", bytes);
+      }
+      if (powers.random.below(10) === 0) kept.shift();
+    },
+  };
+};

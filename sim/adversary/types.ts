@@ -1,0 +1,42 @@
+/**
+ * Byzantine validators. Each runs an honest replica, so that it keeps up with the protocol, and stands
+ * between that replica and the network: it may change, drop, invent and replay anything, and sign what
+ * it likes, but only with its own key.
+ */
+import type { Hasher } from "../../src/crypto/hash.ts";
+import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
+import type { Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
+import type { Message } from "../../src/ledger/wire.ts";
+import type { Prng } from "../prng.ts";
+
+export type Powers = {
+  readonly slot: number;
+  /** Index in the validator set. */
+  readonly self: number;
+  readonly hasher: Hasher;
+  readonly set: ValidatorSet;
+  readonly random: Prng;
+  nowMs(): number;
+  /** A vote with its own key; the oracle sees the signature. */
+  vote(statement: Statement): Vote;
+  peers(): readonly PeerId[];
+  /** Sends past the strategy. */
+  send(peer: PeerId, message: Message): void;
+  sendBytes(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void;
+};
+
+export type Strategy = {
+  /** What the replica underneath wants to send. True when the strategy has dealt with it. */
+  outgoing?(
+    peer: PeerId,
+    trafficClass: TrafficClass,
+    bytes: Uint8Array,
+    message: () => Message | undefined,
+  ): boolean;
+  /** What came for the replica underneath. True when it shall not see it. */
+  incoming?(peer: PeerId, bytes: Uint8Array, message: () => Message | undefined): boolean;
+  /** Called every 100 ms of virtual time while the adversary is active. */
+  tick?(): void;
+};
+
+export type StrategyFactory = (powers: Powers) => Strategy;

@@ -1,0 +1,129 @@
+/** Adversaries that say different things to different peers, or say too little. */
+import { ZERO_HASH } from "../../src/crypto/bytes.ts";
+import { decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
+import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
+import type { Header } from "../../src/ledger/types.ts";
+import type { Message } from "../../src/ledger/wire.ts";
+import type { Powers, StrategyFactory } from "./types.ts";
+
+type Proposal = Message & { readonly type: "proposal" };
+
+/** The same proposal with a changed header, signed anew by its leader. */
+export const altered = (
+  powers: Powers,
+  proposal: Proposal,
+  change: (header: Header) => Partial<Header>,
+): Proposal | undefined => {
+  if (proposal.block === undefined) return undefined;
+  const decoded = decodeBlock(powers.hasher, proposal.block);
+  if (!decoded.ok) return undefined;
+  const { header, batchDigests } = decoded.value;
+  const other = encodeBlock(powers.hasher, { ...header, ...change(header) }, batchDigests);
+  const { epoch, view } = proposal.vote.statement;
+  return {
+    ...proposal,
+    block: other.bytes,
+    vote: powers.vote(notarize(epoch, view, other.hash)),
+  };
+};
+
+const half = (powers: Powers, peer: string): boolean => powers.peers().indexOf(peer) % 2 === 0;
+
+export const silent: StrategyFactory = () => ({ outgoing: () => true });
+
+/** Two valid blocks in one view, each to half of the peers. */
+export const equivocateProposal: StrategyFactory = (powers) => {
+  const others = new Map<number, Proposal>();
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "proposal" || half(powers, peer)) return false;
+      const { view } = message.vote.statement;
+      const other =
+        others.get(view) ?? altered(powers, message, (header) => ({ timeMs: header.timeMs + 1 }));
+      if (other === undefined) return false;
+      others.set(view, other);
+      powers.send(peer, other);
+      return true;
+    },
+  };
+};
+
+/** N for the real block to half of the peers, for a block that nobody has to the others. */
+export const equivocateVote: StrategyFactory = (powers) => ({
+  outgoing: (peer, _class, _bytes, read) => {
+    const message = read();
+    if (message?.type !== "vote" || half(powers, peer)) return false;
+    const { epoch, view, kind } = message.vote.statement;
+    if (kind === "nullify") return false;
+    const hash = powers.hasher.ht("adversary", message.vote.statement.hash);
+    const statement =
+      kind === "notarize" ? notarize(epoch, view, hash) : finalize(epoch, view, hash);
+    powers.send(peer, { type: "vote", vote: powers.vote(statement) });
+    return true;
+  },
+});
+
+/** Says S to half of the peers and F to the others, in the same view. */
+export const skipAndFinalize: StrategyFactory = (powers) => ({
+  outgoing: (peer, _class, _bytes, read) => {
+    const message = read();
+    if (message?.type !== "vote" || half(powers, peer)) return false;
+    const { epoch, view, kind } = message.vote.statement;
+    if (kind !== "finalize") return false;
+    powers.send(peer, { type: "vote", vote: powers.vote(nullify(epoch, view)) });
+    return true;
+  },
+});
+
+/** Its votes reach one peer only; which one changes with the view. */
+export const subsetVotes: StrategyFactory = (powers) => ({
+  outgoing: (peer, _class, _bytes, read) => {
+    const message = read();
+    if (message?.type !== "vote") return false;
+    const peers = powers.peers();
+    return peers[message.vote.statement.view % Math.max(1, peers.length)] !== peer;
+  },
+});
+
+/** Votes N and never F (scenario S1). */
+export const withholdFinalize: StrategyFactory = () => ({
+  outgoing: (_peer, _class, _bytes, read) => {
+    const message = read();
+    return message?.type === "vote" && message.vote.statement.kind === "finalize";
+  },
+});
+
+/** Skips whenever it would have agreed. */
+export const nullifyOnly: StrategyFactory = (powers) => ({
+  outgoing: (peer, _class, _bytes, read) => {
+    const message = read();
+    if (message?.type === "proposal") return true;
+    if (message?.type !== "vote") return false;
+    const { epoch, view, kind } = message.vote.statement;
+    if (kind === "finalize") return true;
+    powers.send(peer, { type: "vote", vote: powers.vote(nullify(epoch, view)) });
+    return true;
+  },
+});
+
+/** Proposes blocks whose roots nobody gets by executing (scenario S5). */
+export const wrongRoots: StrategyFactory = (powers) => {
+  const others = new Map<number, Proposal>();
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "proposal") return false;
+      const { view } = message.vote.statement;
+      const other =
+        others.get(view) ??
+        altered(powers, message, (header) => ({
+          stateRoot: powers.hasher.ht("adversary", header.stateRoot, ZERO_HASH),
+        }));
+      if (other === undefined) return false;
+      others.set(view, other);
+      powers.send(peer, other);
+      return true;
+    },
+  };
+};

@@ -1,0 +1,80 @@
+/** The genesis of a simulated chain: validators by slot, and the actors whose lanes the workload uses. */
+import { compareBytes } from "../src/crypto/bytes.ts";
+import { createHasher, type Hasher } from "../src/crypto/hash.ts";
+import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
+import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
+import { createValidatorSet } from "../src/ledger/validator-set.ts";
+import type { Scenario } from "./scenario.ts";
+import type { KeyPair, SignatureScheme } from "./signer.ts";
+import { WALL_START_MS } from "./world.ts";
+
+export type SimChain = {
+  readonly genesis: Genesis;
+  readonly hasher: Hasher;
+  readonly hash: Hash;
+  readonly set: ValidatorSet;
+  /** By slot. */
+  readonly keys: readonly KeyPair[];
+  readonly ids: readonly Hash[];
+  /** Index in the set, by slot. */
+  readonly indexOfSlot: readonly number[];
+  /** By client number. */
+  readonly clientKeys: readonly KeyPair[];
+  readonly clientIds: readonly Hash[];
+};
+
+const CHAIN_ID = "tetrad-sim";
+
+export const createChain = (scenario: Scenario, scheme: SignatureScheme): SimChain => {
+  const hasher = createHasher(CHAIN_ID);
+  const keys = scenario.weights.map((_, slot) => scheme.createKey(`validator ${slot}`));
+  const ids = keys.map((key) => hasher.ht("id", key.publicKey));
+  const validators = keys.map(
+    (key, slot): Validator => ({
+      id: ids[slot] ?? new Uint8Array(32),
+      name: `v${slot}`,
+      publicKey: key.publicKey,
+      weight: BigInt(scenario.weights[slot] ?? 1),
+      tlsPin: hasher.ht("sim/pin", key.publicKey),
+      address: `[::1]:${10_000 + slot}`,
+    }),
+  );
+  const clientKeys = Array.from({ length: scenario.workload.clients }, (_, i) =>
+    scheme.createKey(`client ${i}`),
+  );
+  const clientIds = clientKeys.map((key) => hasher.ht("id", key.publicKey));
+  const set = createValidatorSet(hasher, 0, validators);
+  const genesis: Genesis = {
+    format: 1,
+    chainId: CHAIN_ID,
+    timeMs: WALL_START_MS,
+    insecure: true,
+    parameters: {
+      epochMs: scenario.epochMs,
+      idleMs: 1_000,
+      t0Ms: 250,
+      precisionMs: 500,
+      messageDelayMs: 2_000,
+    },
+    validators: set.validators,
+    actors: clientKeys
+      .map((key, i) => ({
+        id: clientIds[i] ?? new Uint8Array(32),
+        name: `client${i}`,
+        publicKey: key.publicKey,
+        permissions: ["*"],
+      }))
+      .sort((a, b) => compareBytes(a.id, b.id)),
+  };
+  return {
+    genesis,
+    hasher,
+    hash: genesisHash(hasher, genesis),
+    set,
+    keys,
+    ids,
+    indexOfSlot: ids.map((id) => set.validators.findIndex((v) => compareBytes(v.id, id) === 0)),
+    clientKeys,
+    clientIds,
+  };
+};

@@ -1,0 +1,217 @@
+/**
+ * Clients. Each owns one lane and submits one batch after the other at nodes of its choice; what gets no
+ * answer in time is submitted again, the same bytes, somewhere else. A client remembers what it was told
+ * is committed: that is what must never be lost.
+ */
+import { toHex } from "../src/crypto/bytes.ts";
+import { Writer } from "../src/crypto/codec.ts";
+import { buildBatch, sealBatch } from "../src/ledger/batch.ts";
+import { encodeEvent } from "../src/ledger/event.ts";
+import type { LedgerHandle } from "../src/ledger/handle.ts";
+import type { Hash } from "../src/ledger/types.ts";
+import type { Submission } from "./checkers/types.ts";
+import type { SimChain } from "./genesis.ts";
+import type { SimNode } from "./node.ts";
+import type { Prng } from "./prng.ts";
+import type { Workload } from "./scenario.ts";
+import type { KeyPair, SignatureScheme } from "./signer.ts";
+import type { World } from "./world.ts";
+
+export type WorkloadWiring = {
+  readonly world: World;
+  readonly chain: SimChain;
+  readonly nodes: readonly SimNode[];
+  readonly scheme: SignatureScheme;
+  readonly workload: Workload;
+  submitted(slot: number, submission: Submission): void;
+  acknowledged(slot: number, submission: Submission): void;
+};
+
+type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
+
+/** A client asks again after this long without an answer. */
+const PATIENCE_MS = 3_000;
+const RETRY_MS = 400;
+
+/** Failures after which the same bytes can never be committed: the client looks at its lane anew. */
+const FINAL_CODES = new Set([
+  "batch.expired",
+  "batch.lane-fork",
+  "batch.lane-replay",
+  "batch.ref-mismatch",
+]);
+
+class Client {
+  readonly #wiring: WorkloadWiring;
+  readonly #number: number;
+  readonly #key: KeyPair;
+  readonly #actor: Hash;
+  readonly #random: Prng;
+  #laneSeq = 0;
+  #laneId: Uint8Array = new Uint8Array(32);
+  #flight: Flight | undefined;
+  /** Grows with every attempt, so that late answers and timers of older ones are ignored. */
+  #attempt = 0;
+  #counter = 0;
+  acknowledged = 0;
+  readonly refusals = new Map<string, number>();
+
+  constructor(wiring: WorkloadWiring, number: number, key: KeyPair, actor: Hash) {
+    this.#wiring = wiring;
+    this.#number = number;
+    this.#key = key;
+    this.#actor = actor;
+    this.#random = wiring.world.stream(`workload/${number}`);
+  }
+
+  get busy(): boolean {
+    return this.#flight !== undefined;
+  }
+
+  /** Called at the client's own pace: begins a new batch when the last one is done. */
+  tick(): void {
+    if (this.#flight === undefined) this.#begin();
+  }
+
+  #aliveNode(): { readonly node: SimNode; readonly handle: LedgerHandle } | undefined {
+    const alive = this.#wiring.nodes.filter((node) => node.handle !== undefined);
+    if (alive.length === 0) return undefined;
+    const node = this.#random.pick(alive);
+    const handle = node.handle;
+    return handle === undefined ? undefined : { node, handle };
+  }
+
+  #begin(): void {
+    const target = this.#aliveNode();
+    if (target === undefined) return;
+    const { chain, workload } = this.#wiring;
+    const { refHeight, refHash } = target.handle.status();
+    this.#counter += 1;
+    const events = Array.from({ length: workload.eventsPerBatch }, (_, i) => {
+      const key = `k${this.#random.below(16)}-${i}`;
+      const body = this.#random.bytes(workload.bodyBytes);
+      const payload = new Writer().string(`lane${this.#number}`).string(key).bytes(body).finish();
+      return encodeEvent("record.put", 1, payload);
+    });
+    const unsigned = buildBatch(chain.hasher, {
+      actor: this.#actor,
+      laneSeq: this.#laneSeq + 1,
+      prevBatchId: this.#laneId,
+      refHeight,
+      refHash,
+      events,
+    });
+    const signature = this.#wiring.scheme.sign(this.#key, unsigned.signingMessage);
+    const batch = sealBatch(chain.hasher, unsigned, signature);
+    this.#flight = {
+      submission: {
+        actorHex: toHex(this.#actor),
+        laneSeq: batch.laneSeq,
+        batchIdHex: toHex(batch.id),
+        eventCount: events.length,
+      },
+      bytes: batch.bytes,
+    };
+    this.#wiring.submitted(target.node.slot, this.#flight.submission);
+    this.#send(target.node, target.handle);
+  }
+
+  #send(node: SimNode, handle: LedgerHandle): void {
+    const flight = this.#flight;
+    if (flight === undefined) return;
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const { world } = this.#wiring;
+    const incarnation = node.host.incarnation;
+    const cancel = handle.submit(flight.bytes, "committed", (result) => {
+      // A process that has died in this very turn answers nobody.
+      if (!node.host.isLive(incarnation)) return;
+      const note = result.ok ? "ok" : result.code;
+      world.trace.add(world.nowUs, "answer", node.slot, this.#number, undefined, note);
+      if (result.ok) {
+        this.acknowledged += 1;
+        this.#wiring.acknowledged(node.slot, flight.submission);
+      }
+      if (this.#flight !== flight || attempt !== this.#attempt) return;
+      if (result.ok) this.#done(flight);
+      else this.#refused(result.code, handle);
+    });
+    world.after(PATIENCE_MS * 1000, () => {
+      if (this.#flight !== flight || attempt !== this.#attempt) return;
+      if (node.host.isLive(incarnation)) cancel();
+      this.#again();
+    });
+  }
+
+  #done(flight: Flight): void {
+    this.#laneSeq = flight.submission.laneSeq;
+    this.#laneId = Buffer.from(flight.submission.batchIdHex, "hex");
+    this.#flight = undefined;
+  }
+
+  #refused(code: string, handle: LedgerHandle): void {
+    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    if (FINAL_CODES.has(code)) this.#lookUp(handle);
+    this.#wiring.world.after(RETRY_MS * 1000, () => {
+      if (attempt === this.#attempt && this.#flight !== undefined) this.#again();
+    });
+  }
+
+  /** Takes the lane from a node: a batch of ours may have been committed without our hearing of it. */
+  #lookUp(handle: LedgerHandle): void {
+    const lane = handle.lane(this.#actor);
+    if (lane.laneSeq < this.#laneSeq) return;
+    this.#laneSeq = lane.laneSeq;
+    this.#laneId = lane.batchId.slice();
+    this.#flight = undefined;
+  }
+
+  #again(): void {
+    const target = this.#aliveNode();
+    if (target !== undefined) return this.#send(target.node, target.handle);
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    this.#wiring.world.after(RETRY_MS * 1000, () => {
+      if (attempt === this.#attempt && this.#flight !== undefined) this.#again();
+    });
+  }
+}
+
+export type RunningWorkload = {
+  acknowledged(): number;
+  /** Batches that clients still wait for. */
+  open(): number;
+  refusals(): ReadonlyMap<string, number>;
+};
+
+export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
+  const { chain, workload, world } = wiring;
+  const clients = chain.clientKeys.map((key, i) => {
+    const actor = chain.clientIds[i];
+    if (actor === undefined) throw new RangeError("a client without an id");
+    return new Client(wiring, i, key, actor);
+  });
+  const periodUs = (1_000_000 * clients.length) / Math.max(0.001, workload.batchesPerSecond);
+  const random = world.stream("workload");
+  for (const client of clients) {
+    const tick = (): void => {
+      if (world.nowMs >= workload.untilMs) return;
+      client.tick();
+      world.after(periodUs / 2 + random.exponential(periodUs / 2), tick);
+    };
+    world.after(random.below(Math.ceil(periodUs)), tick);
+  }
+  return {
+    acknowledged: () => clients.reduce((sum, client) => sum + client.acknowledged, 0),
+    open: () => clients.filter((client) => client.busy).length,
+    refusals: () => {
+      const all = new Map<string, number>();
+      for (const client of clients) {
+        for (const [code, count] of client.refusals) all.set(code, (all.get(code) ?? 0) + count);
+      }
+      return all;
+    },
+  };
+};
