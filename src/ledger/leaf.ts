@@ -1,0 +1,100 @@
+/**
+ * The leaf of the log tree: what the log says of one event (docs/protocol.md, Log). Inclusion of a leaf
+ * proves the outcome and the effects of the event, not only that it is there.
+ *
+ *     u8 version = 1   u64 index   u64 height   batchId(32)   u32 position
+ *     u8 outcome (0 accepted, 1 refused)   u16 length || code (ASCII)   effectsHash(32)   event bytes
+ */
+import { DecodeError, Reader } from "../crypto/codec.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { fail, ok, type Result } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { decodeEvent } from "./event.ts";
+import type { EncodedEvent, Hash, LogEntry, Outcome } from "./types.ts";
+
+const LEAF_VERSION = 1;
+/** All fields of fixed width: 1 + 8 + 8 + 32 + 4 + 1 + 2 + 32. */
+const FIXED_BYTES = 88;
+const CODE_PATTERN = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
+
+/** Whether a text can be the code of a refusal: dotted lower-case ASCII words, at most 64 bytes. */
+export const isRefusalCode = (code: string): boolean =>
+  code.length <= LIMITS.refusalCodeBytesMax && CODE_PATTERN.test(code);
+
+export type Leaf = {
+  /** The leaf's bytes: what is stored under e/index and what inclusion proofs are about. */
+  readonly bytes: Uint8Array;
+  /** SHA256(0x00 || bytes): RFC 6962, 2.1. */
+  readonly hash: Hash;
+};
+
+export type LeafFields = Omit<LogEntry, "event"> & { readonly event: Pick<EncodedEvent, "bytes"> };
+
+const codeOf = (outcome: Outcome): string => (outcome.kind === "refused" ? outcome.code : "");
+
+/**
+ * Encodes and hashes a leaf. Throws RangeError where a field breaks its limit: whoever executes has
+ * checked the event and the code before.
+ */
+export const encodeLeaf = (entry: LeafFields): Leaf => {
+  const code = codeOf(entry.outcome);
+  const event = entry.event.bytes;
+  const length = FIXED_BYTES + code.length + event.length;
+  if (length > LIMITS.leafBytesMax) throw new RangeError(`leaf of ${length} bytes`);
+  if (entry.batchId.length !== 32 || entry.effectsHash.length !== 32) {
+    throw new RangeError("a hash has 32 bytes");
+  }
+  // The hash's prefix byte stands before the leaf, so that hashing needs no copy.
+  const buffer = new Uint8Array(1 + length);
+  const view = new DataView(buffer.buffer);
+  buffer[1] = LEAF_VERSION;
+  setU64(view, 2, entry.index);
+  setU64(view, 10, entry.height);
+  buffer.set(entry.batchId, 18);
+  view.setUint32(50, entry.position);
+  buffer[54] = entry.outcome.kind === "refused" ? 1 : 0;
+  view.setUint16(55, code.length);
+  for (let i = 0; i < code.length; i++) buffer[57 + i] = code.charCodeAt(i);
+  buffer.set(entry.effectsHash, 57 + code.length);
+  buffer.set(event, 89 + code.length);
+  return { bytes: buffer.subarray(1), hash: sha256(buffer) };
+};
+
+function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at + 4, value % 0x1_0000_0000);
+}
+
+/** Reads a leaf from bytes that nobody vouches for: "encoding.malformed" or "encoding.version". */
+export const decodeLeaf = (bytes: Uint8Array): Result<LogEntry> => {
+  if (bytes.length > LIMITS.leafBytesMax) {
+    return fail("encoding.malformed", `leaf of ${bytes.length} bytes`);
+  }
+  try {
+    return readLeaf(new Reader(bytes));
+  } catch (error) {
+    if (error instanceof DecodeError) return fail("encoding.malformed", `leaf: ${error.message}`);
+    throw error;
+  }
+};
+
+function readLeaf(reader: Reader): Result<LogEntry> {
+  const version = reader.u8();
+  if (version !== LEAF_VERSION) return fail("encoding.version", `leaf version ${version}`);
+  const index = reader.u64();
+  const height = reader.u64();
+  const batchId = reader.hash();
+  const position = reader.u32();
+  const kind = reader.u8();
+  const codeBytes = reader.fixed(reader.u16());
+  const code = codeBytes.length === 0 ? "" : String.fromCharCode(...codeBytes.subarray(0, 128));
+  const effectsHash = reader.hash();
+  const refused = kind === 1 && codeBytes.length <= 128 && isRefusalCode(code);
+  if (!refused && !(kind === 0 && codeBytes.length === 0)) {
+    return fail("encoding.malformed", "leaf: outcome and code do not fit");
+  }
+  const event = decodeEvent(reader.rest());
+  if (!event.ok) return event;
+  const outcome: Outcome = refused ? { kind: "refused", code } : { kind: "accepted" };
+  return ok({ index, height, batchId, position, outcome, effectsHash, event: event.value });
+}

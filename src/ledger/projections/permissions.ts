@@ -1,0 +1,30 @@
+/**
+ * Permission patterns: what an actor may write. "*" is everything, "record.*" every type that begins with
+ * "record.", and anything else is one exact type.
+ */
+import { LIMITS } from "../../limits.ts";
+
+/** What the node key of each validator of the genesis may write, so that evidence needs no actor. */
+export const VALIDATOR_PERMISSION = "detect.evidence.*";
+
+const PATTERN = /^(\*|[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,2}\.(\*|[a-z][a-z0-9-]*))$/;
+
+export const isPermission = (pattern: string): boolean =>
+  pattern.length <= LIMITS.eventTypeBytesMax && PATTERN.test(pattern);
+
+/** Whether everything that `narrow` allows is allowed by `wide`. An exact type is a pattern too. */
+export const covers = (wide: string, narrow: string): boolean =>
+  wide === "*" || wide === narrow || (wide.endsWith(".*") && narrow.startsWith(wide.slice(0, -1)));
+
+export const anyCovers = (held: readonly string[], wanted: string): boolean =>
+  held.some((pattern) => covers(pattern, wanted));
+
+/** Strictly ascending, so that one set of permissions has one encoding. */
+export const isCanonical = (patterns: readonly string[]): boolean =>
+  patterns.every((pattern, i) => {
+    const previous = patterns[i - 1];
+    return isPermission(pattern) && (previous === undefined || previous < pattern);
+  });
+
+/** Ascending and without repeats. */
+export const canonical = (patterns: Iterable<string>): string[] => [...new Set(patterns)].sort();

@@ -1,0 +1,237 @@
+/**
+ * Runs events through the projections, in log order: who decides, who hears, what came of it. Writes stay
+ * in overlays; execution.ts and rebuild.ts turn them into stored rows and roots.
+ */
+import type { Hasher } from "../crypto/hash.ts";
+import { TetradError } from "../errors.ts";
+import { encodeLeaf, type Leaf } from "./leaf.ts";
+import { EffectsLog, Overlay } from "./overlay.ts";
+import {
+  type Apply,
+  checkRefusal,
+  type EventContext,
+  type OwnedEvent,
+  type Projection,
+  type Refusal,
+  type VerifySignature,
+} from "./projection.ts";
+import type { ReadStore } from "./records.ts";
+import type { EventRegistry, UpcastEvent } from "./registry.ts";
+import type { Batch, EncodedEvent, Hash, Header, LogEntry, Outcome } from "./types.ts";
+
+/** Who may write what. Read from the rows of one projection, whose key is the actor's id. */
+export type Permissions = {
+  readonly projection: string;
+  /** The rule for the actor with this row; undefined for an actor without one. */
+  rule(row: Uint8Array | undefined): (eventType: string) => Refusal | undefined;
+};
+
+export type RunnerOptions = {
+  readonly hasher: Hasher;
+  readonly registry: EventRegistry;
+  /** In the order in which listeners hear events and roots are committed to. */
+  readonly projections: readonly Projection[];
+  readonly permissions: Permissions;
+  readonly verifySignature: VerifySignature;
+};
+
+/** What execution needs of a block; whole headers and batches fit. */
+export type BlockInput = {
+  readonly header: Pick<Header, "height" | "timeMs">;
+  readonly batches: readonly Pick<Batch, "id" | "actor" | "events">[];
+};
+
+type Route = {
+  /** Position of the projection in the list. */
+  readonly at: number;
+  readonly apply: Apply<unknown>;
+};
+
+type EventRoutes = {
+  readonly owner: OwnedEvent;
+  readonly ownerAt: number;
+  readonly listeners: readonly Route[];
+};
+
+export type Dispatch = RunnerOptions & {
+  readonly routes: ReadonlyMap<string, EventRoutes>;
+  readonly permissionsAt: number;
+  readonly noEffects: Hash;
+};
+
+/**
+ * Checks that registry and projections fit: one owner an event type, and that owner at the newest
+ * version. Throws RangeError otherwise: a node must not start with events that it could not apply.
+ */
+export const createDispatch = (options: RunnerOptions): Dispatch => {
+  const { registry, projections, permissions, hasher } = options;
+  const names = projections.map((projection) => projection.name);
+  if (new Set(names).size !== names.length) throw new RangeError("two projections share a name");
+  const routes = new Map<string, EventRoutes>();
+  projections.forEach((projection, ownerAt) => {
+    for (const owner of projection.owns) {
+      const { type, version } = owner.definition;
+      if (routes.has(type)) throw new RangeError(`${type} has two owners`);
+      if (registry.latest(type)?.version !== version) {
+        throw new RangeError(`${projection.name} owns ${type} version ${version}, not the newest`);
+      }
+      routes.set(type, { owner, ownerAt, listeners: listenersOf(projections, type) });
+    }
+  });
+  for (const { type } of registry.definitions) {
+    if (!routes.has(type)) throw new RangeError(`no projection owns ${type}`);
+  }
+  const heard = projections.flatMap((projection) => projection.listens.map((one) => one.type));
+  for (const type of heard) {
+    if (!routes.has(type)) throw new RangeError(`no projection owns ${type}, which is listened to`);
+  }
+  const permissionsAt = names.indexOf(permissions.projection);
+  if (permissionsAt < 0) throw new RangeError(`no projection ${permissions.projection}`);
+  return { ...options, routes, permissionsAt, noEffects: hasher.ht("effects") };
+};
+
+function listenersOf(projections: readonly Projection[], type: string): Route[] {
+  return projections.flatMap((projection, at) =>
+    projection.listens
+      .filter((listener) => listener.type === type)
+      .map((listener) => ({ at, apply: listener.apply })),
+  );
+}
+
+export type EventRun = { readonly entry: LogEntry; readonly leaf: Leaf };
+
+const ACCEPTED: Outcome = { kind: "accepted" };
+
+/** One block's way through the projections. Throws for a projection's bug: the caller must halt. */
+export class BlockRun {
+  readonly overlays: readonly Overlay[];
+  readonly #dispatch: Dispatch;
+  readonly #header: BlockInput["header"];
+  readonly #effects = new EffectsLog();
+  #index: number;
+
+  constructor(
+    dispatch: Dispatch,
+    read: ReadStore,
+    header: BlockInput["header"],
+    firstIndex: number,
+  ) {
+    this.#dispatch = dispatch;
+    this.#header = header;
+    this.#index = firstIndex;
+    this.overlays = dispatch.projections.map(
+      (projection) => new Overlay(projection.name, read, this.#effects),
+    );
+  }
+
+  /** Global index of the next event. */
+  get index(): number {
+    return this.#index;
+  }
+
+  /** Runs a batch's events in order and appends what came of each to `out`. */
+  batch(batch: BlockInput["batches"][number], out: EventRun[]): void {
+    const { height } = this.#header;
+    const actors = this.#overlay(this.#dispatch.permissionsAt);
+    let asOf = -1;
+    let allowed: ReturnType<Permissions["rule"]> = () => undefined;
+    batch.events.forEach((event, position) => {
+      // An earlier event may have changed what the actor may do.
+      if (asOf !== actors.changes) {
+        asOf = actors.changes;
+        allowed = this.#dispatch.permissions.rule(actors.reader.get(batch.actor));
+      }
+      const context = this.#context(batch, position);
+      const outcome = this.#event(event, context, allowed);
+      const effectsHash =
+        this.#effects.writes === 0
+          ? this.#dispatch.noEffects
+          : this.#dispatch.hasher.ht("effects", this.#effects.bytes);
+      this.#effects.reset();
+      const { index } = context;
+      const entry = { index, height, batchId: batch.id, position, outcome, effectsHash, event };
+      out.push({ entry, leaf: encodeLeaf(entry) });
+      this.#index += 1;
+    });
+  }
+
+  #context(batch: BlockInput["batches"][number], position: number): EventContext {
+    return {
+      height: this.#header.height,
+      timeMs: this.#header.timeMs,
+      index: this.#index,
+      batchId: batch.id,
+      position,
+      actor: batch.actor,
+      hasher: this.#dispatch.hasher,
+      verifySignature: this.#dispatch.verifySignature,
+    };
+  }
+
+  #overlay(at: number): Overlay {
+    const overlay = this.overlays[at];
+    if (overlay === undefined) throw new RangeError(`no projection ${at}`);
+    return overlay;
+  }
+
+  #event(
+    event: EncodedEvent,
+    context: EventContext,
+    allowed: (type: string) => Refusal | undefined,
+  ): Outcome {
+    const decoded = this.#dispatch.registry.upcast(event);
+    if (!decoded.ok) {
+      const unknown = decoded.code === "batch.unknown-event-type";
+      return refused(unknown ? "event.unknown-type" : "event.bad-payload");
+    }
+    const routes = this.#dispatch.routes.get(decoded.value.type);
+    if (routes === undefined) return refused("event.unknown-type");
+    const forbidden = allowed(decoded.value.type);
+    if (forbidden !== undefined) return refused(checkRefusal(forbidden).code);
+    const refusal = this.#decide(routes, decoded.value, context);
+    if (refusal !== undefined) return refused(refusal.code);
+    this.#apply({ at: routes.ownerAt, apply: routes.owner.apply }, decoded.value, context);
+    for (const listener of routes.listeners) this.#apply(listener, decoded.value, context);
+    return ACCEPTED;
+  }
+
+  #decide(routes: EventRoutes, event: UpcastEvent, context: EventContext): Refusal | undefined {
+    const { decide } = routes.owner;
+    if (decide === undefined) return undefined;
+    const overlay = this.#overlay(routes.ownerAt);
+    try {
+      const refusal = decide(overlay.reader, event.value, context);
+      return refusal === undefined ? undefined : checkRefusal(refusal);
+    } catch (error) {
+      throw this.#bug(routes.ownerAt, event.type, context, error);
+    }
+  }
+
+  #apply(route: Route, event: UpcastEvent, context: EventContext): void {
+    const overlay = this.#overlay(route.at);
+    overlay.open(context.index);
+    try {
+      route.apply(overlay.tx, event.value, context);
+    } catch (error) {
+      throw this.#bug(route.at, event.type, context, error);
+    } finally {
+      overlay.close();
+    }
+  }
+
+  /** The disk's failures pass as they are; everything else is a bug that the operator must see named. */
+  #bug(at: number, type: string, context: EventContext, error: unknown): TetradError {
+    if (error instanceof TetradError) return error;
+    const projection = this.#dispatch.projections[at]?.name ?? "";
+    const { height, index } = context;
+    const reason = error instanceof Error ? error.message : String(error);
+    return new TetradError("internal", `projection ${projection} failed on ${type}: ${reason}`, {
+      projection,
+      type,
+      height,
+      index,
+    });
+  }
+}
+
+const refused = (code: string): Outcome => ({ kind: "refused", code });
