@@ -1,0 +1,140 @@
+/**
+ * Signers: the Signer port over FALCON-1024. A validator signs in a worker thread, because a signature is
+ * 5 to 9 ms in which an event loop would do nothing else. A client that signs one batch does it in line.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  FALCON_SEED_BYTES,
+  type FalconKeyPair,
+  falconPublicKey,
+  falconSign,
+} from "../../crypto/falcon.ts";
+import { TetradError } from "../../errors.ts";
+import type { SignerRequest, SignerResponse } from "./signer-protocol.ts";
+import { threadCpuMs } from "./thread-cpu.ts";
+import type { NodeSigner } from "./types.ts";
+import { startWorker } from "./worker.ts";
+
+type Done = (signature: Uint8Array) => void;
+
+/**
+ * Signs on the calling thread, one message per turn of the microtask queue, in order. Keeps a copy of the
+ * key. Throws TetradError `key.invalid` when the bytes are no secret key.
+ */
+export const createInlineSigner = (secretKeyBytes: Uint8Array): NodeSigner => {
+  const secretKey = Uint8Array.from(secretKeyBytes);
+  const publicKey = publicKeyOf(secretKey);
+  let spentMs = 0;
+  let closed = false;
+  return {
+    publicKey,
+    sign(message, done) {
+      const copy = Uint8Array.from(message);
+      queueMicrotask(() => {
+        if (closed) return;
+        const startMs = threadCpuMs();
+        const signature = falconSign(copy, secretKey, randomBytes(FALCON_SEED_BYTES));
+        spentMs += threadCpuMs() - startMs;
+        done(signature);
+      });
+    },
+    cpuMs: () => spentMs,
+    async close() {
+      closed = true;
+      secretKey.fill(0);
+    },
+  };
+};
+
+const publicKeyOf = (secretKey: Uint8Array): Uint8Array => {
+  try {
+    return falconPublicKey(secretKey);
+  } catch {
+    throw new TetradError("key.invalid", "the bytes are no FALCON-1024 secret key");
+  }
+};
+
+export type WorkerSignerOptions = {
+  /** The caller may overwrite its own copy of the secret key once the promise is settled. */
+  readonly keys: FalconKeyPair;
+  /**
+   * Called once when the thread has died or cannot sign. Signatures that were asked for are then never
+   * given: a node that cannot sign must stop, so this is not an event to go on from.
+   */
+  readonly onFailure: (error: TetradError) => void;
+};
+
+/**
+ * Signs in a worker thread of its own; answers in the order of the requests. Resolves when the thread has
+ * made and checked a first signature; rejects with `key.invalid` when the keys do not fit each other.
+ */
+export const createWorkerSigner = (options: WorkerSignerOptions): Promise<NodeSigner> =>
+  new Promise((resolve, reject) => {
+    const { publicKey, secretKey } = options.keys;
+    const waiting: Done[] = [];
+    let state: "starting" | "ready" | "closed" | "failed" = "starting";
+    let spentMs = 0;
+    let stopped = (): void => {};
+
+    const fail = (detail: string): void => {
+      if (state === "failed" || state === "closed") return;
+      const starting = state === "starting";
+      state = "failed";
+      waiting.length = 0;
+      void thread.stop();
+      if (starting) reject(new TetradError("key.invalid", `the signer did not start: ${detail}`));
+      else options.onFailure(new TetradError("internal", `the signer has died: ${detail}`));
+    };
+
+    const thread = startWorker(
+      "signer-worker",
+      "tetrad-signer",
+      (message) => {
+        const response = message as SignerResponse;
+        if (response.type === "failed") return fail(response.detail);
+        if (response.type === "stopped") return stopped();
+        spentMs = response.cpuMs;
+        if (response.type === "ready") {
+          state = "ready";
+          // An idle signer alone is no reason for the process to go on.
+          thread.worker.unref();
+          return resolve(signer);
+        }
+        const done = waiting.shift();
+        if (waiting.length === 0) thread.worker.unref();
+        if (state === "ready") done?.(response.signature);
+      },
+      (reason) => {
+        stopped();
+        if (reason !== undefined) fail(reason);
+      },
+    );
+    const post = (request: SignerRequest, transfer: readonly ArrayBuffer[] = []): void => {
+      thread.worker.postMessage(request, transfer);
+    };
+
+    const signer: NodeSigner = {
+      publicKey: Uint8Array.from(publicKey),
+      sign(message, done) {
+        if (state !== "ready") return;
+        const copy = Uint8Array.from(message);
+        waiting.push(done);
+        if (waiting.length === 1) thread.worker.ref();
+        post({ type: "sign", message: copy }, [copy.buffer]);
+      },
+      cpuMs: () => spentMs,
+      async close() {
+        if (state !== "ready") return;
+        state = "closed";
+        thread.worker.ref();
+        // The thread overwrites the key after the signature it is at, then it may go.
+        await new Promise<void>((stop) => {
+          stopped = stop;
+          post({ type: "stop" });
+        });
+        await thread.stop();
+      },
+    };
+    const copy = Uint8Array.from(secretKey);
+    post({ type: "start", publicKey: Uint8Array.from(publicKey), secretKey: copy }, [copy.buffer]);
+  });

@@ -1,0 +1,43 @@
+/** Starts the worker threads of this folder: the same way from the checkout and from the built package. */
+import { Worker } from "node:worker_threads";
+
+/**
+ * Address of a worker's entry file next to `base`: Node runs `.ts` in the checkout, and the package holds
+ * the `.js` that tsc wrote. The compiler rewrites the extensions of imports, but not those in strings.
+ */
+export const workerUrl = (entry: string, base: string): URL =>
+  new URL(`./${entry}.${base.endsWith(".ts") ? "ts" : "js"}`, base);
+
+/**
+ * A worker without the environment of the process: a passphrase in it is none of the worker's business.
+ * `onEnd` is called once when the worker is gone, with the reason unless `stop` was called before.
+ */
+export const startWorker = (
+  entry: string,
+  name: string,
+  onMessage: (message: unknown) => void,
+  onEnd: (reason: string | undefined) => void,
+  workerData?: string,
+): { readonly worker: Worker; stop(): Promise<void> } => {
+  const worker = new Worker(workerUrl(entry, import.meta.url), { name, env: {}, workerData });
+  let reason: string | undefined;
+  let stopping = false;
+  worker.on("message", onMessage);
+  worker.on("messageerror", (error) => {
+    reason ??= `a message could not be read: ${error.message}`;
+    void worker.terminate();
+  });
+  worker.on("error", (error: unknown) => {
+    reason ??= error instanceof Error ? error.message : String(error);
+  });
+  worker.on("exit", (code) => {
+    onEnd(stopping ? undefined : (reason ?? `it ended with code ${code}`));
+  });
+  return {
+    worker,
+    async stop() {
+      stopping = true;
+      await worker.terminate();
+    },
+  };
+};
