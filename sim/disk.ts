@@ -293,6 +293,17 @@ export class SimDisk {
     return true;
   }
 
+  /** Takes over what another disk holds: the start of a twin. */
+  copyFrom(other: SimDisk): void {
+    this.#data.copyFrom(other.#data);
+    this.#bytes = this.#data.weigh();
+  }
+
+  /** Puts entries on the medium without a process: what `init` leaves behind. */
+  seed(ops: readonly StoreOp[]): void {
+    this.#apply({ ops, sync: true, done: () => undefined, applied: false, undo: [] });
+  }
+
   /** All entries in key order: for checkers. */
   dump(): readonly StoreEntry[] {
     return this.#data.all();

@@ -80,6 +80,10 @@ export class Host {
     this.#armed.push({ point, nth, crash });
   }
 
+  disarm(): void {
+    this.#armed.length = 0;
+  }
+
   /** Called by ports just before the action: true when the process has just died of it. */
   reached(point: CrashPoint): boolean {
     for (const armed of this.#armed) {

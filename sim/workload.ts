@@ -170,7 +170,10 @@ class Client {
 
   #again(): void {
     const target = this.#aliveNode();
-    if (target !== undefined) return this.#send(target.node, target.handle);
+    if (target !== undefined) {
+      this.#send(target.node, target.handle);
+      return;
+    }
     this.#attempt += 1;
     const attempt = this.#attempt;
     this.#wiring.world.after(RETRY_MS * 1000, () => {

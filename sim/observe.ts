@@ -1,0 +1,93 @@
+/** Connects the checkers to a run: who is honest, what was seen, and the first violation found. */
+import { toHex } from "../src/crypto/bytes.ts";
+import type { NodeStatus } from "../src/ledger/handle.ts";
+import { CHECKERS } from "./checkers/index.ts";
+import type { CheckContext, Checker, CheckerFactory, Member, Status } from "./checkers/types.ts";
+import type { SimChain } from "./genesis.ts";
+import { faultySlots, type Scenario } from "./scenario.ts";
+import type { SignatureScheme } from "./signer.ts";
+import { WALL_START_MS, type World } from "./world.ts";
+
+export type Violation = {
+  readonly id: string;
+  readonly detail: string;
+  readonly atMs: number;
+};
+
+/** A node's status as checkers see it. */
+export const plainStatus = (status: NodeStatus): Status => ({
+  epoch: status.epoch,
+  view: status.view,
+  finalHeight: status.finalHeight,
+  finalHash: toHex(status.finalHash),
+  finalTimeMs: status.finalTimeMs,
+  executedHeight: status.executedHeight,
+  logSize: status.logSize,
+  logRoot: toHex(status.logRoot),
+  stateRoot: toHex(status.stateRoot),
+  voting: status.voting,
+  mempoolBytes: status.mempoolBytes,
+  mempoolBatches: status.mempoolBatches,
+});
+
+export class Observer {
+  readonly members: readonly Member[];
+  readonly marks = new Map<string, number>();
+  readonly violations: Violation[] = [];
+  readonly #checkers: readonly Checker[];
+  readonly #faulty: ReadonlySet<number>;
+  readonly #world: World;
+
+  constructor(
+    world: World,
+    scenario: Scenario,
+    chain: SimChain,
+    scheme: SignatureScheme,
+    slotOwner: readonly number[],
+    factories: readonly CheckerFactory[] = CHECKERS,
+  ) {
+    this.#world = world;
+    this.#faulty = faultySlots(scenario);
+    this.members = chain.keys.map((key, slot) => ({
+      index: chain.indexOfSlot[slot] ?? -1,
+      slot,
+      idHex: toHex(chain.ids[slot] ?? new Uint8Array(0)),
+      publicKey: key.publicKey,
+      weight: BigInt(scenario.weights[slot] ?? 1),
+    }));
+    const context: CheckContext = {
+      chainId: chain.genesis.chainId,
+      genesisHash: chain.hash,
+      genesisTimeMs: chain.genesis.timeMs,
+      members: this.members,
+      honest: (slot) => this.honest(slot),
+      memberOf: (slot) => this.members[slotOwner[slot] ?? slot],
+      verify: (publicKey, message, signature) => scheme.verify({ publicKey, message, signature }),
+      nowUs: () => world.nowUs,
+      wallMs: () => WALL_START_MS + world.nowMs,
+      report: (id, detail) => this.report(id, detail),
+      mark: (name) => this.mark(name),
+    };
+    this.#checkers = factories.map((factory) => factory(context));
+  }
+
+  /** Slots beyond the members are twins. */
+  honest(slot: number): boolean {
+    return slot < this.members.length && !this.#faulty.has(slot);
+  }
+
+  report(id: string, detail: string): void {
+    this.violations.push({ id, detail, atMs: this.#world.nowMs });
+    // The first violation ends the run: what follows from it would only hide it.
+    this.#world.stop();
+  }
+
+  mark(name: string): void {
+    this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
+  }
+
+  /** Calls one hook of every checker that has it. */
+  each(call: (checker: Checker) => void): void {
+    for (const checker of this.#checkers) call(checker);
+  }
+}

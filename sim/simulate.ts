@@ -1,0 +1,404 @@
+/**
+ * One run of a scenario, in two phases. First everything fails as the scenario says, and nothing wrong
+ * may happen. Then all faults end, and something good must happen in bounded virtual time: a new final
+ * block, every honest node level with the furthest, every waiting client answered. At the end every
+ * node's log and state are read through its handle and audited.
+ */
+
+import { toHex } from "../src/crypto/bytes.ts";
+import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
+import type { Dump, Entry, Row } from "./checkers/types.ts";
+import { scheduleFaults } from "./faults.ts";
+import { createNetwork, type NetworkOptions, type SimNetwork } from "./network.ts";
+import type { SimNode } from "./node.ts";
+import { plainStatus, type Violation } from "./observe.ts";
+import type { Scenario } from "./scenario.ts";
+import { formatEvent, type TraceEvent } from "./trace.ts";
+import { type RunningWorkload, startWorkload } from "./workload.ts";
+
+export type Outcome = "ok" | "crash" | "liveness" | "correctness";
+
+/** Exit codes of src/errors.ts. */
+export const EXIT_CODES: Readonly<Record<Outcome, number>> = {
+  ok: 0,
+  crash: 10,
+  liveness: 11,
+  correctness: 12,
+};
+
+export type RunResult = {
+  readonly scenario: Scenario;
+  readonly outcome: Outcome;
+  readonly violation: Violation | undefined;
+  readonly traceHash: string;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly finalHeight: number;
+  readonly logSize: number;
+  readonly acknowledged: number;
+  /** Virtual time from heal to the first new final block; undefined if there was none. */
+  readonly healedInMs: number | undefined;
+  readonly marks: ReadonlyMap<string, number>;
+  readonly network: { readonly frames: number; readonly bytes: number };
+  /** For a failure: the state of each node, what they logged last, and the newest events. */
+  readonly report: readonly string[];
+};
+
+export type RunOptions = NetworkOptions & {
+  readonly onEvent?: (event: TraceEvent) => void;
+  /** A run that does more work than this is stuck in a loop: a liveness failure. */
+  readonly maxSteps?: number;
+};
+
+const POLL_MS = 200;
+const MAX_STEPS = 20_000_000;
+const ROW_PAGE = 1_000;
+const PROJECTIONS = ["records", "actors", "validators", "quarantine"];
+
+/** Ends a run early, from anywhere in its phases. */
+class Stop extends Error {
+  readonly outcome: Outcome;
+  readonly violation: Violation;
+  constructor(outcome: Outcome, violation: Violation) {
+    super(violation.detail);
+    this.outcome = outcome;
+    this.violation = violation;
+  }
+}
+
+class Run {
+  readonly #network: SimNetwork;
+  readonly #scenario: Scenario;
+  readonly #options: RunOptions;
+  readonly #workload: RunningWorkload;
+  readonly #endFaults: () => void;
+  #healedInMs: number | undefined;
+  #workloadEndMs: number;
+
+  constructor(scenario: Scenario, options: RunOptions) {
+    this.#scenario = scenario;
+    this.#options = options;
+    this.#network = createNetwork(scenario, options);
+    const { world, chain, nodes, scheme, observer } = this.#network;
+    world.trace.tap = options.onEvent;
+    this.#workloadEndMs = Math.min(scenario.workload.untilMs, scenario.healMs + 2_000);
+    this.#endFaults = scheduleFaults({
+      ...this.#network,
+      mark: (name) => observer.mark(name),
+    });
+    for (const node of nodes.slice(0, scenario.n)) node.start();
+    this.#workload = startWorkload({
+      world,
+      chain,
+      nodes: nodes.slice(0, scenario.n),
+      scheme,
+      workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
+      submitted: (slot, submission) =>
+        observer.each((checker) => checker.submitted?.(slot, submission)),
+      acknowledged: (slot, submission) =>
+        observer.each((checker) => checker.acknowledged?.(slot, submission)),
+    });
+  }
+
+  #stop(outcome: Outcome, id: string, detail: string): never {
+    throw new Stop(outcome, { id, detail, atMs: this.#network.world.nowMs });
+  }
+
+  /** Runs to a time, looking at every node now and then; stops at the first thing that is wrong. */
+  #advance(untilMs: number): void {
+    const { world } = this.#network;
+    while (world.nowMs < untilMs) {
+      const targetUs = Math.min(untilMs, (Math.floor(world.nowMs / POLL_MS) + 1) * POLL_MS) * 1000;
+      try {
+        world.runUntil(targetUs);
+      } catch (error) {
+        const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        this.#stop("crash", "exception", detail);
+      }
+      this.#throwIfBad();
+      this.#poll();
+      this.#throwIfBad();
+      if (world.steps > (this.#options.maxSteps ?? MAX_STEPS)) {
+        this.#stop(
+          "liveness",
+          "L0",
+          `more than ${world.steps} steps: the nodes are busy for nothing`,
+        );
+      }
+    }
+  }
+
+  #throwIfBad(): void {
+    const { observer, failures } = this.#network;
+    const failure = failures[0];
+    if (failure !== undefined) {
+      const { error, slot } = failure;
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#stop("crash", "exception", `n${slot}: ${text}`);
+    }
+    const violation = observer.violations[0];
+    if (violation !== undefined) throw new Stop("correctness", violation);
+  }
+
+  /** Shows every status to the checkers, and plays the service manager for nodes with failed disks. */
+  #poll(): void {
+    const { nodes, observer } = this.#network;
+    for (const node of nodes) {
+      const status = node.handle?.status();
+      if (status === undefined) continue;
+      const plain = plainStatus(status);
+      observer.each((checker) => checker.status?.(node.slot, plain));
+      this.#tend(node, status);
+    }
+    this.#checkHalted();
+  }
+
+  #tend(node: SimNode, status: NodeStatus): void {
+    const codes = status.problems.map((problem) => problem.code);
+    for (const code of codes) this.#network.observer.mark(`problem ${code}`);
+    if (codes.includes("store.full") || codes.includes("store.io")) {
+      if (!node.lacksRoom && status.voting === "halted") node.restartAfterFailure();
+      return;
+    }
+    const exempt = this.#scenario.expect.exempt.includes(node.slot);
+    if (!this.#network.observer.honest(node.slot) || exempt) return;
+    if (status.voting === "halted" || codes.includes("state.mismatch")) {
+      const why = status.problems.map((problem) => `${problem.code} ${problem.detail}`).join("; ");
+      this.#stop("correctness", "I13", `honest n${node.slot} has stopped itself: ${why}`);
+    }
+  }
+
+  #haltedFrom = new Map<number, number>();
+
+  /** L8: in these spans less than a quorum is up, so nothing new may be final. */
+  #checkHalted(): void {
+    const nowMs = this.#network.world.nowMs;
+    for (const [i, [fromMs, untilMs]] of (this.#scenario.expect.haltedMs ?? []).entries()) {
+      if (nowMs < fromMs || nowMs > untilMs) continue;
+      const height = this.#highest();
+      const before = this.#haltedFrom.get(i) ?? height;
+      this.#haltedFrom.set(i, before);
+      if (height > before) this.#stop("correctness", "L8", `height ${height} without a quorum`);
+    }
+  }
+
+  #statuses(): { readonly node: SimNode; readonly status: NodeStatus }[] {
+    const out = [];
+    for (const node of this.#network.nodes) {
+      const status = node.handle?.status();
+      if (status !== undefined && this.#network.observer.honest(node.slot)) {
+        out.push({ node, status });
+      }
+    }
+    return out;
+  }
+
+  #highest(): number {
+    return this.#statuses().reduce((best, { status }) => Math.max(best, status.finalHeight), 0);
+  }
+
+  #heal(): void {
+    const { world, net, nodes, observer, scenario } = this.#network;
+    this.#endFaults();
+    net.links.calm();
+    for (const node of nodes.slice(0, scenario.n)) {
+      node.host.disarm();
+      node.host.resume();
+      node.start();
+    }
+    world.trace.add(world.nowUs, "heal", 0, -1);
+    observer.each((checker) => checker.healed?.(world.nowUs));
+  }
+
+  /** L1: a new block is final within the bound. */
+  #demandProgress(): void {
+    const { world, scenario } = this.#network;
+    const height = this.#highest();
+    const startMs = world.nowMs;
+    const limitMs = startMs + scenario.expect.finalWithinMs;
+    while (this.#highest() <= height) {
+      if (world.nowMs >= limitMs) {
+        const detail = `no new final block within ${scenario.expect.finalWithinMs} ms after heal`;
+        this.#stop("liveness", "L1", `${detail} (height ${height})`);
+      }
+      this.#advance(Math.min(limitMs, world.nowMs + 10));
+    }
+    this.#healedInMs = world.nowMs - startMs;
+  }
+
+  /** L2 and L3: clients are answered, and everybody gets where the furthest was. */
+  #demandConvergence(): void {
+    const { world, scenario } = this.#network;
+    const limitMs = Math.max(world.nowMs, this.#workloadEndMs) + scenario.expect.convergeWithinMs;
+    this.#advance(this.#workloadEndMs);
+    while (this.#workload.open() > 0) {
+      if (world.nowMs >= limitMs) {
+        const refusals = JSON.stringify([...this.#workload.refusals()]);
+        this.#stop("liveness", "L2", `${this.#workload.open()} clients unanswered; ${refusals}`);
+      }
+      this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
+    }
+    const target = this.#highest();
+    for (;;) {
+      const behind = this.#behind(target);
+      if (behind === undefined) return;
+      if (world.nowMs >= limitMs) this.#stop("liveness", "L3", `${behind}, target ${target}`);
+      this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
+    }
+  }
+
+  #behind(target: number): string | undefined {
+    const { observer, scenario, nodes } = this.#network;
+    for (const node of nodes) {
+      if (!observer.honest(node.slot) || scenario.expect.exempt.includes(node.slot)) continue;
+      const status = node.handle?.status();
+      if (status === undefined) return `n${node.slot} is down`;
+      if (status.executedHeight < target) return `n${node.slot} is at ${status.executedHeight}`;
+    }
+    return undefined;
+  }
+
+  /** Runs the world until a callback has come. */
+  #await<T>(start: (done: (value: T) => void) => void): T {
+    const { world } = this.#network;
+    let value: { readonly it: T } | undefined;
+    start((it) => {
+      value = { it };
+    });
+    const limitUs = world.nowUs + 60_000_000;
+    while (value === undefined) {
+      if (!world.step(limitUs)) this.#stop("liveness", "L9", "a read is never answered");
+    }
+    return value.it;
+  }
+
+  #dump(node: SimNode, handle: LedgerHandle): Dump {
+    const status = plainStatus(handle.status());
+    const entries: Entry[] = [];
+    while (entries.length < status.logSize) {
+      const from = entries.length;
+      const limit = Math.min(ROW_PAGE, status.logSize - from);
+      const page = this.#await<Parameters<Parameters<LedgerHandle["events"]>[2]>[0]>((done) =>
+        handle.events(from, limit, done),
+      );
+      if (!page.ok) this.#stop("correctness", "I10", `n${node.slot}: ${page.detail}`);
+      if (page.value.entries.length === 0) break;
+      for (const entry of page.value.entries) {
+        entries.push({
+          index: entry.index,
+          height: entry.height,
+          batchId: toHex(entry.batchId),
+          position: entry.position,
+          refusedWith: entry.outcome.kind === "refused" ? entry.outcome.code : "",
+          effectsHash: entry.effectsHash,
+          eventType: entry.event.type,
+          eventBytes: entry.event.bytes,
+        });
+      }
+    }
+    const rows = new Map<string, readonly Row[]>();
+    for (const name of PROJECTIONS) {
+      const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
+        handle.rows(name, { limit: ROW_PAGE }, done),
+      );
+      if (page.ok) rows.set(name, page.value);
+    }
+    const heights = Array.from({ length: status.executedHeight + 1 }, (_, height) => height);
+    return {
+      slot: node.slot,
+      status,
+      entries,
+      rows,
+      timesMs: heights.map((height) => handle.timeOf(height)),
+    };
+  }
+
+  #audit(): void {
+    const { nodes, observer, scenario } = this.#network;
+    const dumps: Dump[] = [];
+    for (const node of nodes) {
+      if (!observer.honest(node.slot) || scenario.expect.exempt.includes(node.slot)) continue;
+      if (node.handle !== undefined) dumps.push(this.#dump(node, node.handle));
+    }
+    observer.each((checker) => checker.end?.(dumps));
+    this.#throwIfBad();
+    for (const mark of scenario.expect.marks ?? []) {
+      if (observer.marks.has(mark)) continue;
+      this.#stop("correctness", "mark", `"${mark}" never happened: the scenario shows nothing`);
+    }
+  }
+
+  phases(): void {
+    this.#advance(this.#scenario.healMs);
+    this.#heal();
+    this.#demandProgress();
+    this.#demandConvergence();
+    this.#audit();
+  }
+
+  result(outcome: Outcome, violation: Violation | undefined): RunResult {
+    const { world, net, observer } = this.#network;
+    const statuses = this.#statuses();
+    return {
+      scenario: this.#scenario,
+      outcome,
+      violation,
+      traceHash: world.trace.hash(),
+      steps: world.steps,
+      virtualMs: world.nowMs,
+      finalHeight: statuses.reduce((best, { status }) => Math.max(best, status.finalHeight), 0),
+      logSize: statuses.reduce((best, { status }) => Math.max(best, status.logSize), 0),
+      acknowledged: this.#workload.acknowledged(),
+      healedInMs: this.#healedInMs,
+      marks: observer.marks,
+      network: net.sent,
+      report: outcome === "ok" ? [] : this.#report(),
+    };
+  }
+
+  #report(): string[] {
+    const { nodes, logs, world } = this.#network;
+    const lines: string[] = [];
+    for (const node of nodes) {
+      const status = node.handle?.status();
+      if (status === undefined) {
+        lines.push(`n${node.slot} down, ${node.restarts} restarts`);
+        continue;
+      }
+      const problems = status.problems.map((problem) => problem.code).join(",");
+      lines.push(
+        `n${node.slot} epoch ${status.epoch} view ${status.view} final ${status.finalHeight} ` +
+          `executed ${status.executedHeight} log ${status.logSize} voting ${status.voting} ` +
+          `peers ${status.peers.length} mempool ${status.mempoolBatches} ` +
+          `restarts ${node.restarts} ${problems}`.trimEnd(),
+      );
+    }
+    for (const line of logs.slice(-40)) {
+      lines.push(`${(line.atMs / 1000).toFixed(3)} n${line.slot} ${line.level} ${line.text}`);
+    }
+    for (const event of world.trace.last(50)) lines.push(formatEvent(event));
+    return lines;
+  }
+}
+
+/** Runs a scenario once. Never throws for what the code under test does. */
+export const simulate = (scenario: Scenario, options: RunOptions): RunResult => {
+  const run = new Run(scenario, options);
+  try {
+    run.phases();
+    return run.result("ok", undefined);
+  } catch (error) {
+    if (error instanceof Stop) return run.result(error.outcome, error.violation);
+    throw error;
+  }
+};
+
+/** Runs a scenario twice; a different trace is a failure of its own (I17). */
+export const simulateTwice = (scenario: Scenario, options: RunOptions): RunResult => {
+  const first = simulate(scenario, options);
+  const second = simulate(scenario, options);
+  if (first.traceHash === second.traceHash) return first;
+  const detail = `traces ${first.traceHash} and ${second.traceHash} of one seed`;
+  const violation = { id: "I17", detail, atMs: second.virtualMs };
+  return { ...second, outcome: "correctness", violation };
+};
