@@ -1,0 +1,117 @@
+/**
+ * The bytes of protocol version 1. A change of any hash here is a change of the protocol: old logs would
+ * no longer verify. `npm run golden` (UPDATE_GOLDEN=1) writes the file anew, for a new version only.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { sha256 } from "../../src/crypto/hash.ts";
+import { buildBatch } from "../../src/ledger/batch.ts";
+import { encodeHeader } from "../../src/ledger/block.ts";
+import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
+import {
+  encodeCertificate,
+  encodeEvidence,
+  encodeVote,
+  evidenceOf,
+  finalize,
+  notarize,
+  nullify,
+  statementBytes,
+} from "../../src/ledger/statement.ts";
+import { createLeaderSchedule } from "../../src/ledger/validator-set.ts";
+import { orderBatches } from "../../src/ledger/validity.ts";
+import {
+  batchOf,
+  blockOf,
+  certificateOf,
+  everyField,
+  genesisInput,
+  hasher,
+  hashOf,
+  headerOf,
+  hex,
+  putOf,
+  setOf,
+  voteOf,
+} from "./fixtures.ts";
+
+const FILE = new URL("encodings.json", import.meta.url);
+
+const sum = (bytes: Uint8Array): string => hex(sha256(bytes));
+
+const everyValue = {
+  a: 255,
+  b: 65_535,
+  c: 4_294_967_295,
+  d: Number.MAX_SAFE_INTEGER,
+  e: 2n ** 64n - 1n,
+  f: true,
+  g: hashOf(5),
+  h: Uint8Array.of(1, 2, 3),
+  i: Uint8Array.of(4, 5),
+  j: "läufer",
+  k: [1, 2],
+  l: [{ name: "x", count: 3 }],
+};
+
+const examples = (): Record<string, string> => {
+  const input = {
+    actor: hashOf(4),
+    laneSeq: 2,
+    prevBatchId: hashOf(6),
+    refHeight: 160,
+    events: [putOf(1), putOf(2, 200), everyField.encode(everyValue)],
+  };
+  const batch = batchOf(input);
+  const parsed = parseGenesis(formatGenesis(genesisInput));
+  if (!parsed.ok) throw new Error(parsed.detail);
+  const n1 = notarize(3, 7, hashOf(1));
+  const set = setOf([1n, 2n, 3n, 4n], 3);
+  const evidence = evidenceOf(voteOf(notarize(3, 7, hashOf(2)), 1), voteOf(n1, 1));
+  if (evidence === undefined) throw new Error("no evidence");
+  const block = blockOf([batch.digest, hashOf(8), hashOf(9)]);
+  const lanes = [1, 2, 3, 4, 5].map((byte) => batchOf({ actor: hashOf(byte) }));
+  return {
+    event: sum(putOf(1).bytes),
+    "event of every field": sum(everyField.encode(everyValue).bytes),
+    "batch core": sum(buildBatch(hasher, batch).core),
+    "batch id": hex(batch.id),
+    "batch signing message": hex(buildBatch(hasher, batch).signingMessage),
+    "batch events root": hex(batch.eventsRoot),
+    "batch envelope": sum(batch.bytes),
+    "batch digest": hex(batch.digest),
+    header: sum(encodeHeader(headerOf())),
+    block: sum(block.bytes),
+    "block hash": hex(block.hash),
+    "batches root": hex(block.header.batchesRoot),
+    "statement notarize": sum(statementBytes(hasher, n1)),
+    "statement nullify": sum(statementBytes(hasher, nullify(3, 7))),
+    "statement finalize": sum(statementBytes(hasher, finalize(3, 7, hashOf(1)))),
+    vote: sum(encodeVote(voteOf(n1, 1))),
+    certificate: sum(encodeCertificate(certificateOf(n1, [0, 2, 3]), 4)),
+    evidence: sum(encodeEvidence(evidence)),
+    "validator set hash": hex(set.hash),
+    "leader turns": Array.from(createLeaderSchedule(hasher, hashOf(7), set).turns).join(" "),
+    "lane order": orderBatches(hasher, hashOf(1), lanes)
+      .map((one) => one.actor[0])
+      .join(" "),
+    genesis: sum(encodeGenesis(parsed.value.genesis)),
+    "genesis hash": hex(parsed.value.hash),
+  };
+};
+
+describe("golden encodings", () => {
+  if (Object.hasOwn(process.env, "UPDATE_GOLDEN")) {
+    writeFileSync(FILE, `${JSON.stringify(examples(), undefined, 2)}\n`);
+  }
+
+  it("are those of the golden file", () => {
+    const golden: unknown = JSON.parse(readFileSync(FILE, "utf8"));
+    expect(examples()).toEqual(golden);
+  });
+
+  it("are all different", () => {
+    const values = Object.values(examples());
+    expect(new Set(values).size).toBe(values.length);
+  });
+});
