@@ -63,6 +63,7 @@ export const LIMITS = {
   // Asset facts (R)
   assetDisksMax: 64,
   assetNicsMax: 64,
+  assetGpusMax: 32,
   assetTextBytesMax: 128,
 
   // Signatures
@@ -86,6 +87,10 @@ export const LIMITS = {
   mempoolBytesMax: 64 * 1024 * 1024,
   mempoolLaneBytesMax: 32 * 1024 * 1024,
   mempoolLaneBatchesMax: 4096,
+  /** Batches whose signatures wait to be checked. */
+  admissionBytesMax: 32 * 1024 * 1024,
+  /** Verdicts on batch signatures that are remembered, by digest. */
+  verdictCacheMax: 65_536,
   /** laneSeq may run ahead of the lane head by at most this many. */
   mempoolLaneAheadMax: 4096,
   /** A proposal passes over at most this many batches that do not fit its room. */
