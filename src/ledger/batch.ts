@@ -211,6 +211,10 @@ function readEvents(
   eventCount: number,
   eventBytes: number,
 ): Result<EncodedEvent[]> {
+  if (4 * eventCount + eventBytes > reader.remaining) {
+    const detail = `${eventCount} events of ${eventBytes} bytes do not fit ${reader.remaining}`;
+    return fail("encoding.malformed", detail);
+  }
   const events: EncodedEvent[] = [];
   let sum = 0;
   for (let i = 0; i < eventCount; i++) {
