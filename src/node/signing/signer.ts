@@ -62,6 +62,8 @@ export type WorkerSignerOptions = {
    * given: a node that cannot sign must stop, so this is not an event to go on from.
    */
   readonly onFailure: (error: TetradError) => void;
+  /** How the thread is started; given by tests that end it. */
+  readonly start?: typeof startWorker;
 };
 
 /**
@@ -86,7 +88,7 @@ export const createWorkerSigner = (options: WorkerSignerOptions): Promise<NodeSi
       else options.onFailure(new TetradError("internal", `the signer has died: ${detail}`));
     };
 
-    const thread = startWorker(
+    const thread = (options.start ?? startWorker)(
       "signer-worker",
       "tetrad-signer",
       (message) => {

@@ -27,6 +27,8 @@ export type VerifierPoolOptions = {
   readonly wasm?: boolean;
   /** Called for each thread that dies; the pool goes on without it. */
   readonly onFailure?: (error: TetradError) => void;
+  /** How threads are started; given by tests that end one. */
+  readonly start?: typeof startWorker;
 };
 
 type Thread = {
@@ -99,7 +101,7 @@ class Pool implements NodeVerifier {
 
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { worker, stop } = startWorker(
+      const { worker, stop } = (this.#options.start ?? startWorker)(
         "verify-worker",
         "tetrad-verifier",
         (message) => {
