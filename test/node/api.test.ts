@@ -338,6 +338,21 @@ describe("projections", () => {
     expect(new Set(keys).size).toBe(150);
   });
 
+  it("lists one group of rows, where there are groups", async () => {
+    const page = (await get("/v1/projections/records?prefix=k01&limit=4")).json();
+    expect(page.items.map((item: { key: string }) => item.key)).toEqual([
+      "k010",
+      "k011",
+      "k012",
+      "k013",
+    ]);
+    expectProblem(await get(`/v1/projections/records?after=${page.next}`), 400, "http.bad-cursor");
+    const rest = (await get(`/v1/projections/records?prefix=k01&after=${page.next}`)).json();
+    expect(rest.items).toHaveLength(6);
+    expect(rest.next).toBeNull();
+    expectProblem(await get("/v1/projections/actors?prefix=x"), 400, "http.bad-parameter");
+  });
+
   it("reads one row, with a slash in its key too", async () => {
     t.ledger.rowsByName.set("actors", [[utf8("a/b"), utf8("slash")]]);
     expect((await get("/v1/projections/records/k007")).json()).toEqual({

@@ -102,10 +102,11 @@ export class FakeLedger {
       },
       timeOf: (height) => (height <= this.height ? START_MS + height : undefined),
       rows: (projection, options, done) => {
-        const after = options.after;
+        const { after, prefix } = options;
         const rows = [...(this.rowsByName.get(projection) ?? [])]
           .sort(([a], [b]) => compareBytes(a, b))
           .filter(([key]) => after === undefined || compareBytes(key, after) > 0)
+          .filter(([key]) => prefix?.every((byte, i) => key[i] === byte) ?? true)
           .slice(0, options.limit)
           .map(([key, value]) => ({ key, value }));
         queueMicrotask(() => done(ok(rows)));
@@ -116,6 +117,7 @@ export class FakeLedger {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);
       },
+      onHalt: () => () => {},
       ready: () => ({ ready: this.reasons.length === 0, reasons: this.reasons }),
       stop: (done) => done(),
     };
@@ -131,6 +133,10 @@ export const fakeFormats: Formats = {
   keyText: (_projection, key) => Buffer.from(key).toString(),
   keyBytes: (_projection, text) =>
     text.startsWith("!") ? fail("http.bad-parameter", "no such key") : ok(utf8(text)),
+  prefix: (projection, group) =>
+    projection === "actors" && group !== undefined
+      ? fail("http.bad-parameter", "no groups")
+      : ok(utf8(group ?? "")),
 };
 
 /** Timers that fire only when the test says so. */

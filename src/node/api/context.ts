@@ -23,6 +23,8 @@ export type Formats = {
   /** The key that people type. `keyBytes(p, keyText(p, k))` is k. */
   keyText(projection: string, key: Uint8Array): string;
   keyBytes(projection: string, text: string): Result<Uint8Array>;
+  /** What the keys of the rows to list begin with: all that are for people, or one group of them. */
+  prefix(projection: string, group: string | undefined): Result<Uint8Array>;
 };
 
 /** Where a batch stands that this node has executed; undefined when it has not. */

@@ -23,10 +23,11 @@ const checkName = (context: ApiContext, name: string): string => {
 const readRows = async (
   context: ApiContext,
   name: string,
+  prefix: Uint8Array,
   after: Uint8Array | undefined,
   limit: number,
 ): Promise<readonly ProjectionRow[]> => {
-  const options = after === undefined ? { limit } : { after, limit };
+  const options = after === undefined ? { prefix, limit } : { prefix, after, limit };
   const result = await new Promise<Result<readonly ProjectionRow[]>>((resolve) => {
     context.handle.rows(name, options, resolve);
   });
@@ -40,6 +41,7 @@ type Page = { readonly rows: readonly ProjectionRow[]; readonly more: boolean };
 const pageOf = async (
   context: ApiContext,
   name: string,
+  prefix: Uint8Array,
   start: Uint8Array | undefined,
   limit: number,
 ): Promise<Page> => {
@@ -47,7 +49,7 @@ const pageOf = async (
   let bytes = 0;
   let after = start;
   for (;;) {
-    const found = await readRows(context, name, after, CHUNK);
+    const found = await readRows(context, name, prefix, after, CHUNK);
     for (const row of found) {
       const size = row.key.length + row.value.length;
       const heavy = rows.length > 0 && bytes + size > LIMITS.httpSubscriberQueueBytesMax;
@@ -72,20 +74,24 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
   });
 
   app.get<{ Params: { name: string } }>("/v1/projections/:name", async (request, reply) => {
-    const query = readQuery(request, ["after", "limit"]);
+    const query = readQuery(request, ["after", "limit", "prefix"]);
     const name = checkName(context, request.params.name);
     const limit = integer(query.limit, "limit", {
       min: 1,
       max: LIMITS.httpPageMax,
       fallback: LIMITS.httpPageDefault,
     });
-    const list = `projections/${name}`;
+    const prefix = context.formats.prefix(name, query.prefix);
+    if (!prefix.ok) throw TetradError.from(prefix);
+    const list = `projections/${name}/${query.prefix ?? ""}`;
     const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
-    const { rows, more } = await pageOf(context, name, after, limit);
+    const { rows, more } = await pageOf(context, name, prefix.value, after, limit);
     const last = rows.at(-1);
     const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
     if (next !== null) {
-      reply.header("link", `</v1/projections/${name}?after=${next}&limit=${limit}>; rel="next"`);
+      const group = query.prefix === undefined ? "" : `&prefix=${encodeURIComponent(query.prefix)}`;
+      const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}`;
+      reply.header("link", `<${url}>; rel="next"`);
     }
     const status = context.handle.status();
     return reply.header("cache-control", "no-store").send({

@@ -1,0 +1,107 @@
+/** What every verb is given: the terminal, global options, and where the network and the key are. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ApiClient } from "../client/api.ts";
+import { TetradError } from "../errors.ts";
+import { type DevRecord, readDevRecord } from "./dev/record.ts";
+import {
+  type Format,
+  formatFields,
+  formatJson,
+  formatNdjson,
+  paint,
+  type Terminal,
+} from "./output.ts";
+
+export const DEFAULT_API = "http://[::1]:8440";
+export const DEFAULT_DIR = ".tetrad";
+
+export type GlobalOptions = {
+  readonly api?: string;
+  readonly dir?: string;
+  readonly output?: Format;
+  readonly quiet?: boolean;
+};
+
+export class CliContext {
+  readonly terminal: Terminal;
+  readonly options: GlobalOptions;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Ends with the process's first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+
+  constructor(
+    terminal: Terminal,
+    options: GlobalOptions,
+    env: Readonly<Record<string, string | undefined>>,
+    cwd: string,
+    signal: AbortSignal,
+  ) {
+    this.terminal = terminal;
+    this.options = options;
+    this.env = env;
+    this.cwd = cwd;
+    this.signal = signal;
+  }
+
+  /** The folder of the development network; need not exist. */
+  get dir(): string {
+    return resolve(this.cwd, this.options.dir ?? this.env["NEXUS_DIR"] ?? DEFAULT_DIR);
+  }
+
+  get format(): Format {
+    return this.options.output ?? "table";
+  }
+
+  /** The development network of the folder, if there is one. */
+  dev(): DevRecord | undefined {
+    return readDevRecord(this.dir);
+  }
+
+  /** The address to ask: flag, variable, first node of the development network, default. */
+  apiUrl(): string {
+    const given = this.options.api ?? this.env["NEXUS_API"];
+    if (given !== undefined && given !== "") return given;
+    const first = this.dev()?.nodes[0];
+    return first === undefined ? DEFAULT_API : `http://${first.api}`;
+  }
+
+  client(): ApiClient {
+    return new ApiClient(this.apiUrl());
+  }
+
+  /** The key to sign with: flag, variable, operator key of the development network. */
+  keyFile(flag: string | undefined): string {
+    const given = flag ?? this.env["NEXUS_KEY"];
+    if (given !== undefined && given !== "") return resolve(this.cwd, given);
+    const operator = join(this.dir, "operator.key");
+    if (existsSync(operator)) return operator;
+    throw new TetradError(
+      "cli.usage",
+      `no key to sign with: ${this.options.dir ?? DEFAULT_DIR}/operator.key is not there; ` +
+        "start a development network with `npm start`, or give --key FILE",
+    );
+  }
+
+  /** Prints a thing in the format asked for; `fields` is what people see of it. */
+  print(value: unknown, fields: readonly (readonly [string, string | number | null])[]): void {
+    const { terminal } = this;
+    if (this.format === "json") terminal.out(formatJson(value));
+    else if (this.format === "ndjson") terminal.out(formatNdjson(value));
+    else terminal.out(formatFields(fields, terminal.colorOut));
+  }
+
+  /** A note for people; not with --quiet. */
+  note(text: string): void {
+    if (this.options.quiet !== true) this.terminal.err(`${text}\n`);
+  }
+
+  /** What could be done next. Only where a person is looking. */
+  suggest(...commands: readonly string[]): void {
+    if (!this.terminal.outIsTerminal || this.format !== "table") return;
+    for (const command of commands) {
+      this.note(`${paint(this.terminal.colorErr, "dim", "next:")} ${command}`);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * What the command prints. Data goes to stdout in the format asked for (-o), everything for people's
+ * eyes only (progress, notes, next steps) to stderr, so that a pipe gets data and nothing else.
+ * Text from the network never reaches a terminal unescaped: a control character is shown, not obeyed.
+ */
+import { styleText } from "node:util";
+import { TetradError } from "../errors.ts";
+
+export type Format = "table" | "json" | "ndjson";
+export const FORMATS: readonly Format[] = ["table", "json", "ndjson"];
+
+export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
+
+/** The two streams and what they can show; tests give their own. */
+export type Terminal = {
+  out(text: string): void;
+  err(text: string): void;
+  /** Colours allowed on stdout and stderr. */
+  readonly colorOut: boolean;
+  readonly colorErr: boolean;
+  /** stderr is a terminal: progress may be redrawn in place. */
+  readonly live: boolean;
+  readonly outIsTerminal: boolean;
+  columns(): number;
+};
+
+/** Colours: on for a terminal, off by NO_COLOR (no-color.org), TERM=dumb and --no-color. */
+export const createTerminal = (
+  env: Readonly<Record<string, string | undefined>>,
+  colorFlag: boolean,
+): Terminal => {
+  const dumb = env["TERM"] === "dumb";
+  const wanted = colorFlag && !dumb && (env["NO_COLOR"] ?? "") === "";
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    colorOut: wanted && process.stdout.isTTY === true,
+    colorErr: wanted && process.stderr.isTTY === true,
+    live: process.stderr.isTTY === true && !dumb,
+    outIsTerminal: process.stdout.isTTY === true,
+    columns: () => process.stderr.columns ?? process.stdout.columns ?? 100,
+  };
+};
+
+export const paint = (allowed: boolean, style: Style, text: string): string =>
+  allowed ? styleText(style, text, { validateStream: false }) : text;
+
+/** Control characters and bidirectional overrides as visible escapes. */
+export const printable = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+
+export type Cell = string | number | boolean | null | undefined;
+export type Row = Readonly<Record<string, Cell>>;
+
+const cellText = (cell: Cell): string =>
+  cell === null || cell === undefined ? "-" : printable(String(cell));
+
+/** The columns of a table: name, and right-aligned when all its cells are numbers. */
+export const formatTable = (
+  columns: readonly string[],
+  rows: readonly Row[],
+  color: boolean,
+): string => {
+  const texts = rows.map((row) => columns.map((column) => cellText(row[column])));
+  const widths = columns.map((column, i) =>
+    Math.max(column.length, ...texts.map((row) => (row[i] ?? "").length)),
+  );
+  const numeric = columns.map(
+    (column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) =>
+        numeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+      )
+      .join("  ")
+      .trimEnd();
+  const head = paint(color, "bold", line(columns.map((column) => column.toUpperCase())));
+  return `${[head, ...texts.map(line)].join("\n")}\n`;
+};
+
+/** Fields of one thing, one a line. */
+export const formatFields = (
+  fields: readonly (readonly [string, Cell])[],
+  color: boolean,
+): string => {
+  const width = Math.max(0, ...fields.map(([name]) => name.length));
+  return fields
+    .map(([name, value]) => `${paint(color, "bold", name.padEnd(width))}  ${cellText(value)}\n`)
+    .join("");
+};
+
+/** JSON with two spaces; escapes are those of JSON, which leave no control character bare. */
+export const formatJson = (value: unknown): string =>
+  `${escapeHidden(JSON.stringify(value, null, 2))}\n`;
+
+export const formatNdjson = (value: unknown): string => `${escapeHidden(JSON.stringify(value))}\n`;
+
+/** JSON leaves C1 controls and direction overrides as they are; a terminal may obey them. */
+const escapeHidden = (json: string): string =>
+  json.replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+
+/** Shortens ids for tables; whole ones are in -o json. */
+export const short = (text: string, length = 12): string =>
+  text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+
+/** The lines that an error is told in, and the exit code of the table. */
+export const explainError = (
+  error: unknown,
+  terminal: Terminal,
+): { readonly text: string; readonly exitCode: number } => {
+  const red = (text: string): string => paint(terminal.colorErr, "red", text);
+  if (error instanceof TetradError) {
+    const next = NEXT_STEPS[error.code];
+    const hint = next === undefined ? "" : `\n  ${paint(terminal.colorErr, "cyan", "→")} ${next}`;
+    return {
+      text: `${red("error")} ${error.code}: ${printable(error.message)}${hint}\n`,
+      exitCode: error.spec.exitCode,
+    };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { text: `${red("error")} internal: ${text}\n`, exitCode: 70 };
+};
+
+/** What to do next, where one answer fits nearly always. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  "cli.unreachable": "start a network with `npm start`, or name a node with --api or NEXUS_API",
+  "folder.locked": "stop the other process first; two processes must never sign with one key",
+  "folder.foreign": "use another --dir, or `--fresh` for a development network",
+  "store.full": "make room on the disk and start again: nothing acknowledged is lost",
+  "batch.lane-gap": "an earlier batch of this key is still on its way; run the command again",
+  "batch.unknown-actor": "use a registered key (--key); `nexus ls actors` shows who is",
+  "votes.missing": "restore keys/votes beside the key; see docs/operating.md",
+  "votes.foreign-statement": "another machine signs with this key: find it before you start again",
+  "key.modes": "chmod 600 the key file",
+  "config.invalid": "`nexus doctor --config FILE` shows each value and where it came from",
+};

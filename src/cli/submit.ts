@@ -1,0 +1,190 @@
+/**
+ * From events to outcomes: cut into batches, sign, keep in the outbox, send until the outcome is known.
+ *
+ * What makes a repeat safe: a batch is written to the outbox before it is sent, the same bytes are sent
+ * again whatever happens in between, and its id is its identity on the network. New events are signed only
+ * when everything kept from before has an outcome.
+ */
+import type { ApiClient, ReceiptJson, StatusJson } from "../client/api.ts";
+import { fromHex, toHex } from "../crypto/bytes.ts";
+import { createHasher, type Hasher } from "../crypto/hash.ts";
+import { type ErrorCode, TetradError } from "../errors.ts";
+import { actorId, buildBatch, decodeBatch, sealBatch } from "../ledger/batch.ts";
+import type { WaitLevel } from "../ledger/handle.ts";
+import type { Batch, EncodedEvent } from "../ledger/types.ts";
+import { LIMITS } from "../limits.ts";
+import { sleep } from "../node/real-ports.ts";
+import type { Outbox } from "./outbox.ts";
+
+export type SigningKey = {
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array): Promise<Uint8Array>;
+};
+
+export type SubmitOptions = {
+  readonly client: ApiClient;
+  readonly key: SigningKey;
+  readonly outbox: Outbox;
+  readonly wait: WaitLevel;
+  /** Milliseconds after which a node that cannot be reached is given up. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+  readonly note: (text: string) => void;
+  readonly now: () => number;
+};
+
+export type Submitted = { readonly batch: Batch; readonly receipt: ReceiptJson };
+
+/** Bytes of an envelope around its events, generously: core, lengths, signature. */
+const ENVELOPE_BYTES = 2048;
+
+/** Cuts events into runs that fit a batch, in order. */
+export const cutBatches = (events: readonly EncodedEvent[]): EncodedEvent[][] => {
+  const batches: EncodedEvent[][] = [];
+  let current: EncodedEvent[] = [];
+  let bytes = ENVELOPE_BYTES;
+  for (const event of events) {
+    const size = event.bytes.length + 4;
+    const full = current.length === LIMITS.batchEventsMax || bytes + size > LIMITS.batchBytesMax;
+    if (full && current.length > 0) {
+      batches.push(current);
+      current = [];
+      bytes = ENVELOPE_BYTES;
+    }
+    current.push(event);
+    bytes += size;
+  }
+  if (current.length > 0) batches.push(current);
+  return batches;
+};
+
+/** Trying again can help, with the same bytes. */
+const passing = (error: unknown): boolean =>
+  error instanceof TetradError && (error.spec.retryable || error.code === "http.timeout");
+
+/** Runs `attempt` until it succeeds, fails for good, or patience ends. Pauses grow to 2 s. */
+const persist = async <T>(options: SubmitOptions, attempt: () => Promise<T>): Promise<T> => {
+  const started = options.now();
+  let pauseMs = 100;
+  let told = false;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!passing(error) || options.now() - started + pauseMs > options.patienceMs) throw error;
+      if (!told && error instanceof TetradError) options.note(`waiting: ${error.message}`);
+      told = true;
+      await sleep(pauseMs);
+      pauseMs = Math.min(2_000, pauseMs * 2);
+    }
+  }
+};
+
+/** Codes that say the batch can never get in, so that its events may be signed anew. */
+const DEAD: ReadonlySet<ErrorCode> = new Set(["batch.expired", "batch.ref-mismatch"]);
+
+/** Codes that say that its place in the lane is taken, maybe by itself. */
+const TAKEN: ReadonlySet<ErrorCode> = new Set(["batch.lane-replay", "batch.lane-fork"]);
+
+export class Submitter {
+  readonly #options: SubmitOptions;
+  readonly #hasher: Hasher;
+  readonly #status: StatusJson;
+  readonly actor: Uint8Array;
+
+  private constructor(options: SubmitOptions, status: StatusJson) {
+    this.#options = options;
+    this.#status = status;
+    this.#hasher = createHasher(status.chainId);
+    this.actor = actorId(this.#hasher, options.key.publicKey);
+  }
+
+  static async open(options: SubmitOptions): Promise<Submitter> {
+    const status = await persist(options, () => options.client.status(options.signal));
+    return new Submitter(options, status);
+  }
+
+  get hasher(): Hasher {
+    return this.#hasher;
+  }
+
+  /** Sends what was kept from before. Yields what became of each batch. */
+  async *flush(): AsyncGenerator<Submitted> {
+    for (const { seq, bytes } of this.#options.outbox.pending()) {
+      const decoded = decodeBatch(this.#hasher, bytes);
+      if (!decoded.ok) {
+        this.#options.outbox.drop(seq);
+        this.#options.note(`dropped a kept batch: it is not of chain ${this.#status.chainId}`);
+        continue;
+      }
+      this.#options.note(`sending batch ${seq} again, kept from an earlier command`);
+      yield* this.#deliver(decoded.value);
+    }
+  }
+
+  /** Signs, keeps and sends events as one batch. Yields what became of it. */
+  async *submit(events: readonly EncodedEvent[]): AsyncGenerator<Submitted> {
+    yield* this.#deliver(await this.#sign(events));
+  }
+
+  async #sign(events: readonly EncodedEvent[]): Promise<Batch> {
+    const { client, key, outbox, signal } = this.#options;
+    const [status, lane] = await persist(this.#options, () =>
+      Promise.all([client.status(signal), client.lane(toHex(this.actor), signal)]),
+    );
+    if (status.genesisHash !== this.#status.genesisHash) {
+      throw new TetradError("folder.foreign", "the node changed to another chain meanwhile");
+    }
+    const unsigned = buildBatch(this.#hasher, {
+      actor: this.actor,
+      laneSeq: lane.pendingSeq + 1,
+      prevBatchId: fromHex(lane.pendingId),
+      refHeight: status.refHeight,
+      refHash: fromHex(status.refHash),
+      events,
+    });
+    const batch = sealBatch(this.#hasher, unsigned, await key.sign(unsigned.signingMessage));
+    outbox.keep(batch.laneSeq, batch.bytes);
+    return batch;
+  }
+
+  async *#deliver(batch: Batch): AsyncGenerator<Submitted> {
+    const { client, outbox, signal, wait } = this.#options;
+    try {
+      const receipt = await persist(this.#options, () => client.submit(batch.bytes, wait, signal));
+      // An accepted batch is only in one node's memory: it stays until its outcome is known.
+      if (receipt.level !== "accepted") outbox.drop(batch.laneSeq);
+      yield { batch, receipt };
+    } catch (error) {
+      if (!(error instanceof TetradError)) throw error;
+      if (TAKEN.has(error.code)) {
+        yield { batch, receipt: await this.#whatTookItsPlace(batch, error) };
+        return;
+      }
+      if (DEAD.has(error.code)) {
+        outbox.drop(batch.laneSeq);
+        this.#options.note(`batch ${batch.laneSeq} ran out of time; signing its events anew`);
+        yield* this.submit(batch.events);
+        return;
+      }
+      if (!passing(error)) outbox.drop(batch.laneSeq);
+      else this.#options.note("the batch is kept; run the command again to learn its outcome");
+      throw error;
+    }
+  }
+
+  /** Its own success where an earlier try got through; throws when another batch has its place. */
+  async #whatTookItsPlace(batch: Batch, error: TetradError): Promise<ReceiptJson> {
+    const { client, outbox, signal } = this.#options;
+    try {
+      const receipt = await client.get(`/v1/batches/${toHex(batch.id)}`, {}, signal);
+      outbox.drop(batch.laneSeq);
+      return receipt as unknown as ReceiptJson;
+    } catch (lookup) {
+      if (!(lookup instanceof TetradError) || lookup.code !== "batch.not-found") throw lookup;
+      outbox.drop(batch.laneSeq);
+      throw error;
+    }
+  }
+}
