@@ -72,7 +72,13 @@ export type LedgerHandle = {
    * Submitting a batch that is known is answered as if it were new (idempotent by batch id).
    * Returns a function that gives up waiting; the batch itself stays admitted.
    */
-  submit(bytes: Uint8Array, level: WaitLevel, done: (result: Result<BatchReceipt>) => void): () => void;
+  submit(
+    bytes: Uint8Array,
+    level: WaitLevel,
+    done: (result: Result<BatchReceipt>) => void,
+  ): () => void;
+  /** What became of a batch that is executed here; undefined otherwise. */
+  receipt(batchId: Hash): BatchReceipt | undefined;
   lane(actor: Hash): LaneState;
   /** Entries from..from+limit of executed blocks; stops early at the end of the log. */
   events(from: number, limit: number, done: (result: Result<EventPage>) => void): void;
@@ -87,6 +93,8 @@ export type LedgerHandle = {
   row(projection: string, key: Uint8Array): Uint8Array | undefined;
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
+  /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */
+  onHalt(listener: (failure: Failure) => void): () => void;
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
   /** Stops taking work, lets writes finish, closes the stores. */
   stop(done: () => void): void;

@@ -9,6 +9,7 @@
  *     d/    batch digest (32)         batch envelope as received                   append
  *     l/    actor (32)                lane head: u64 laneSeq, batch id             append
  *     c/    epoch, view, u8 kind      certificate                                  consensus
+ *     f/    height                    epoch, view of the height's own finalization append
  *     s/    epoch                     validator set of the epoch                   append
  *     e/    index                     leaf of the log                              execution
  *     t/    u8 level, index           tile of the log tree (log-tree.ts)           execution
@@ -23,7 +24,7 @@
 import { utf8 } from "../crypto/codec.ts";
 import { tileKey } from "./log-tree.ts";
 
-export type KeyArea = "b" | "h" | "d" | "l" | "c" | "s" | "e" | "t" | "i" | "x" | "r" | "n" | "m";
+export type KeyArea = "b" | "h" | "d" | "l" | "c" | "f" | "s" | "e" | "t" | "i" | "x" | "r" | "n" | "m";
 
 /** Keys gte..lt: everything that has the prefix. */
 export type KeyRange = { readonly gte: Uint8Array; readonly lt: Uint8Array };
@@ -61,6 +62,8 @@ export const blockKey = (hash: Uint8Array): Uint8Array => hashKey("b", hash);
 export const heightKey = (height: number): Uint8Array => numberKey("h", height);
 export const batchKey = (digest: Uint8Array): Uint8Array => hashKey("d", digest);
 export const laneKey = (actor: Uint8Array): Uint8Array => hashKey("l", actor);
+/** Where the finalization certificate of exactly this height is; absent if only a descendant has one. */
+export const finalizationKey = (height: number): Uint8Array => numberKey("f", height);
 export const validatorSetKey = (epoch: number): Uint8Array => numberKey("s", epoch);
 export const leafKey = (index: number): Uint8Array => numberKey("e", index);
 export const batchIndexKey = (batchId: Uint8Array): Uint8Array => hashKey("i", batchId);

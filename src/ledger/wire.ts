@@ -8,8 +8,16 @@ import { fail, ok, type Result, TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Status } from "./consensus/types.ts";
 import type { TrafficClass } from "./ports.ts";
-import { decodeCertificate, decodeVote, encodeCertificate, encodeVote } from "./statement.ts";
-import type { Certificate, Hash, StatementKind, Vote } from "./types.ts";
+import {
+  decodeCertificate,
+  decodeVote,
+  encodeCertificate,
+  encodeVote,
+  kindNumber,
+  kindOf,
+  type SizedCertificate,
+} from "./statement.ts";
+import type { Hash, StatementKind, Vote } from "./types.ts";
 
 /** A block as sync serves it: with all its batches, in block order. */
 export type WireBlock = { readonly block: Uint8Array; readonly batches: readonly Uint8Array[] };
@@ -23,7 +31,7 @@ export type Message =
       readonly block: Uint8Array | undefined;
     }
   | { readonly type: "vote"; readonly vote: Vote }
-  | { readonly type: "certificate"; readonly certificate: Certificate }
+  | { readonly type: "certificate"; readonly certificate: SizedCertificate }
   | { readonly type: "status"; readonly status: Status }
   | {
       readonly type: "certificate-request";
@@ -41,7 +49,7 @@ export type Message =
       readonly type: "sync-response";
       readonly from: number;
       /** Finalization of the last block; checked before any payload is looked at. */
-      readonly certificate: Certificate;
+      readonly certificate: SizedCertificate;
       readonly blocks: readonly WireBlock[];
     }
   | { readonly type: "sync-none"; readonly from: number }
@@ -80,17 +88,6 @@ const TYPE_OF_BYTE: ReadonlyMap<number, MessageType> = new Map(
   (Object.keys(LAYOUT) as MessageType[]).map((type) => [LAYOUT[type].byte, type]),
 );
 
-const KIND_BYTES: Readonly<Record<StatementKind, number>> = {
-  notarize: 1,
-  nullify: 2,
-  finalize: 3,
-};
-const KINDS: readonly (StatementKind | undefined)[] = [
-  undefined,
-  "notarize",
-  "nullify",
-  "finalize",
-];
 
 const BLOCK_BYTES_MAX = LIMITS.blockBatchesMax * 32 + 4096;
 const VOTE_BYTES_MAX = 51 + LIMITS.falconSignatureBytes;
@@ -115,13 +112,13 @@ const writeFields = (writer: Writer, message: Message): void => {
       writer.raw(encodeVote(message.vote));
       return;
     case "certificate":
-      writer.raw(encodeCertificate(message.certificate));
+      writer.raw(encodeCertificate(message.certificate, message.certificate.setSize));
       return;
     case "status":
       writeStatus(writer, message.status);
       return;
     case "certificate-request":
-      writer.u64(message.epoch).u64(message.view).u8(KIND_BYTES[message.kind]);
+      writer.u64(message.epoch).u64(message.view).u8(kindNumber(message.kind));
       return;
     case "block-request":
       writer.hash(message.hash);
@@ -144,7 +141,7 @@ const writeFields = (writer: Writer, message: Message): void => {
       writer.u64(message.from);
       return;
     case "sync-response":
-      writer.u64(message.from).bytes(encodeCertificate(message.certificate));
+      writer.u64(message.from).bytes(encodeCertificate(message.certificate, message.certificate.setSize));
       writer.u32(message.blocks.length);
       for (const { block, batches } of message.blocks) writeList(writer.bytes(block), batches);
       return;
@@ -191,7 +188,7 @@ const unwrap = <T>(result: Result<T>): T => {
 };
 
 const readKind = (reader: Reader): StatementKind => {
-  const kind = KINDS[reader.u8()];
+  const kind = kindOf(reader.u8());
   if (kind === undefined) throw new DecodeError("tag", reader.offset - 1, "unknown statement kind");
   return kind;
 };

@@ -134,7 +134,7 @@ const decide = (state: CoreState, view: ViewState, kind: StatementKind, hash: Ha
 };
 
 const maySign = (state: CoreState): boolean =>
-  state.allowed && !state.halted && state.self !== undefined;
+  state.allowed && !state.halted && state.self !== undefined && state.view > state.floorView;
 
 /** R5: S(v) in the current view, never after F(v). Afterwards no N(v) and no F(v). */
 export const nullifyCurrent = (state: CoreState): boolean => {

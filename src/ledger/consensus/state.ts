@@ -69,6 +69,7 @@ export type CoreState = {
   readonly views: Map<number, ViewState>;
   readonly blocks: Map<string, BlockEntry>;
   allowed: boolean;
+  readonly floorView: number;
   halted: boolean;
   started: boolean;
   executedHeight: number;
@@ -185,6 +186,7 @@ export const createState = (options: {
     views: new Map(),
     blocks: new Map(),
     allowed: false,
+    floorView: recovered.floorView,
     halted: false,
     started: false,
     executedHeight: options.executedHeight,

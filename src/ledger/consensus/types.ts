@@ -79,6 +79,8 @@ export type Recovered = {
   readonly finalization: Certificate | undefined;
   readonly certificates: readonly Certificate[];
   readonly ownVotes: readonly OwnVote[];
+  /** At or below this view nothing may be signed: what was signed there has been forgotten. */
+  readonly floorView: number;
 };
 
 export type CoreParameters = {

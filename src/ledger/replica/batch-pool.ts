@@ -1,0 +1,156 @@
+/**
+ * Admission. A batch is checked once where it enters a node, cheapest check first; its verdict is cached
+ * by digest, so nobody verifies it twice; what passes waits in the mempool. The node where a client
+ * submits it pushes it to all peers; whoever missed it asks when a proposal names it.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { batchSigningMessage, type LaneHead } from "../batch.ts";
+import { createMempool, type Mempool } from "../mempool.ts";
+import type { PeerId, VerifyJob } from "../ports.ts";
+import type { Batch, Hash } from "../types.ts";
+import {
+  type ActorKey,
+  checkEvents,
+  checkLane,
+  checkReference,
+  type InclusionPoint,
+} from "../validity.ts";
+import type { Context } from "./context.ts";
+
+/** What admission asks about the final chain of this node. */
+export type PoolChain = {
+  laneHead(actor: Hash): LaneHead;
+  actorKey(actor: Hash): ActorKey | undefined;
+  /** Where a batch would be included next. */
+  point(): InclusionPoint;
+};
+
+type Pending = {
+  readonly batch: Batch;
+  readonly from: PeerId | undefined;
+  readonly waiters: ((result: Result<Batch>) => void)[];
+};
+
+export class BatchPool {
+  readonly #context: Context;
+  readonly #chain: PoolChain;
+  readonly #changed: () => void;
+  readonly #gossip: (batch: Batch) => void;
+  readonly #pending = new Map<string, Pending>();
+  readonly #verdicts = new Map<string, boolean>();
+  #pendingBytes = 0;
+  readonly mempool: Mempool = createMempool();
+
+  constructor(
+    context: Context,
+    chain: PoolChain,
+    hooks: { readonly changed: () => void; readonly gossip: (batch: Batch) => void },
+  ) {
+    this.#context = context;
+    this.#chain = chain;
+    this.#changed = hooks.changed;
+    this.#gossip = hooks.gossip;
+  }
+
+  /** A batch held here, admitted or on its way to be. */
+  get(digest: Hash): Batch | undefined {
+    return this.mempool.getByDigest(digest) ?? this.#pending.get(toHex(digest))?.batch;
+  }
+
+  getById(id: Hash): Batch | undefined {
+    return this.mempool.getById(id);
+  }
+
+  /**
+   * Admits a decoded batch from a client (`from` undefined) or a peer. Answers once with the batch, or
+   * with the first rule it breaks. A batch that is already held is answered at once.
+   */
+  admit(batch: Batch, from: PeerId | undefined, done: (result: Result<Batch>) => void): void {
+    const held = this.mempool.getById(batch.id);
+    if (held !== undefined) return done(ok(held));
+    const key = toHex(batch.digest);
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) {
+      pending.waiters.push(done);
+      return;
+    }
+    const failure = this.#precheck(batch);
+    if (failure !== undefined) return done(failure);
+    this.#pending.set(key, { batch, from, waiters: [done] });
+    this.#pendingBytes += batch.bytes.length;
+    this.verify([batch], "batch", ([valid]) => this.#verified(key, valid === true));
+  }
+
+  /** Everything but the signature. */
+  #precheck(batch: Batch): Failure | undefined {
+    const events = checkEvents(this.#context.options.registry, batch);
+    if (events !== undefined) return events;
+    if (this.#chain.actorKey(batch.actor) === undefined) {
+      return fail("batch.unknown-actor", `no actor ${toHex(batch.actor)}`);
+    }
+    const head = this.#chain.laneHead(batch.actor);
+    const lane = checkLane(batch, head);
+    if (lane !== undefined && lane.code !== "batch.lane-gap") return lane;
+    const reference = checkReference(batch, this.#chain.point());
+    if (reference !== undefined) return reference;
+    if (this.#pendingBytes + batch.bytes.length > LIMITS.admissionBytesMax) {
+      return fail("node.overloaded", "too many batches wait for verification");
+    }
+    return undefined;
+  }
+
+  #verified(key: string, valid: boolean): void {
+    const pending = this.#pending.get(key);
+    if (pending === undefined) return;
+    this.#pending.delete(key);
+    const { batch, from, waiters } = pending;
+    this.#pendingBytes -= batch.bytes.length;
+    const failure = valid
+      ? this.mempool.add(batch, this.#chain.laneHead(batch.actor))
+      : fail("batch.signature", "the signature does not verify under the actor's key");
+    const result: Result<Batch> = failure ?? ok(batch);
+    if (failure === undefined) {
+      if (from === undefined) this.#gossip(batch);
+      this.#changed();
+    }
+    for (const waiter of waiters) waiter(result);
+  }
+
+  /** The cached verdict of a batch's signature; undefined when it was never checked. */
+  verdict(digest: Hash): boolean | undefined {
+    return this.#verdicts.get(toHex(digest));
+  }
+
+  /** Checks signatures of batches whose actors are known; one boolean a batch, in order. */
+  verify(
+    batches: readonly Batch[],
+    priority: "consensus" | "batch",
+    done: (valid: readonly boolean[]) => void,
+  ): void {
+    const jobs: VerifyJob[] = [];
+    for (const batch of batches) {
+      const key = this.#chain.actorKey(batch.actor);
+      jobs.push({
+        message: batchSigningMessage(this.#context.hasher, batch.id),
+        signature: batch.signature,
+        publicKey: key?.publicKey ?? new Uint8Array(0),
+      });
+    }
+    this.#context.ports.verifier.verify(jobs, priority, (valid) => {
+      batches.forEach((batch, i) => {
+        // An actor that is unknown today may be registered tomorrow: only a real check is remembered.
+        if (jobs[i]?.publicKey.length !== 0) this.#remember(batch.digest, valid[i] === true);
+      });
+      done(valid);
+    });
+  }
+
+  #remember(digest: Hash, valid: boolean): void {
+    this.#verdicts.set(toHex(digest), valid);
+    if (this.#verdicts.size <= LIMITS.verdictCacheMax) return;
+    const oldest = this.#verdicts.keys().next();
+    if (oldest.done !== true) this.#verdicts.delete(oldest.value);
+  }
+}

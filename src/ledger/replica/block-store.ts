@@ -1,0 +1,225 @@
+/**
+ * Blocks, batches, lane heads, certificates, sets and the final tip in the main store: typed reads, and
+ * the operations of one atomic append. Key layout: keys.ts.
+ */
+import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
+import type { Hasher } from "../../crypto/hash.ts";
+import { type Result, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { decodeBatch, type LaneHead } from "../batch.ts";
+import { decodeBlock } from "../block.ts";
+import {
+  batchKey,
+  blockKey,
+  certificateKey,
+  finalizationKey,
+  heightKey,
+  laneKey,
+  metaKey,
+  validatorSetKey,
+} from "../keys.ts";
+import type { StoreOp } from "../ports.ts";
+import {
+  decodeCertificate,
+  encodeCertificate,
+  kindNumber,
+  type SizedCertificate,
+} from "../statement.ts";
+import type { Batch, Block, Certificate, Hash, StatementKind, ValidatorSet } from "../types.ts";
+import type { ReadStore } from "./context.ts";
+import { decodeValidatorSet, encodeValidatorSet } from "./set-codec.ts";
+
+/** The last appended block. `view` is the view of its own finalization certificate in `epoch`. */
+export type Tip = {
+  readonly epoch: number;
+  readonly view: number;
+  readonly height: number;
+  readonly hash: Hash;
+  readonly timeMs: number;
+  readonly boundary: boolean;
+};
+
+/** The epoch that is running: when it began decides when its boundary block is due. */
+export type EpochStart = { readonly epoch: number; readonly startMs: number };
+
+const TIP_KEY = metaKey("final");
+const EPOCH_KEY = metaKey("epoch");
+const GENESIS_KEY = metaKey("genesis");
+
+const unwrap = <T>(what: string, result: Result<T>): T => {
+  if (!result.ok) throw new TetradError("store.corrupt", `${what}: ${result.detail}`, { what });
+  return result.value;
+};
+
+const readFixed = <T>(what: string, bytes: Uint8Array, read: (reader: Reader) => T): T => {
+  try {
+    const reader = new Reader(bytes);
+    const value = read(reader);
+    reader.end();
+    return value;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new TetradError("store.corrupt", `${what}: ${error.message}`, { what });
+  }
+};
+
+export class BlockStore {
+  readonly #read: ReadStore;
+  readonly #hasher: Hasher;
+
+  constructor(read: ReadStore, hasher: Hasher) {
+    this.#read = read;
+    this.#hasher = hasher;
+  }
+
+  genesisHash(): Hash | undefined {
+    return this.#read(GENESIS_KEY);
+  }
+
+  tip(): Tip | undefined {
+    const bytes = this.#read(TIP_KEY);
+    if (bytes === undefined) return undefined;
+    return readFixed("final tip", bytes, (reader) => ({
+      epoch: reader.u64(),
+      view: reader.u64(),
+      height: reader.u64(),
+      hash: reader.hash(),
+      timeMs: reader.u64(),
+      boundary: reader.u8() === 1,
+    }));
+  }
+
+  epochStart(): EpochStart | undefined {
+    const bytes = this.#read(EPOCH_KEY);
+    if (bytes === undefined) return undefined;
+    return readFixed("epoch", bytes, (reader) => ({ epoch: reader.u64(), startMs: reader.u64() }));
+  }
+
+  validatorSet(epoch: number): ValidatorSet | undefined {
+    const bytes = this.#read(validatorSetKey(epoch));
+    if (bytes === undefined) return undefined;
+    return unwrap(`validator set of epoch ${epoch}`, decodeValidatorSet(this.#hasher, bytes));
+  }
+
+  hashAt(height: number): Hash | undefined {
+    return this.#read(heightKey(height));
+  }
+
+  block(hash: Hash): Block | undefined {
+    const bytes = this.#read(blockKey(hash));
+    return bytes === undefined ? undefined : unwrap("block", decodeBlock(this.#hasher, bytes));
+  }
+
+  batch(digest: Hash): Batch | undefined {
+    const bytes = this.#read(batchKey(digest));
+    return bytes === undefined ? undefined : unwrap("batch", decodeBatch(this.#hasher, bytes));
+  }
+
+  batchBytes(digest: Hash): Uint8Array | undefined {
+    return this.#read(batchKey(digest));
+  }
+
+  laneHead(actor: Hash): LaneHead | undefined {
+    const bytes = this.#read(laneKey(actor));
+    if (bytes === undefined) return undefined;
+    return readFixed("lane head", bytes, (reader) => ({ seq: reader.u64(), id: reader.hash() }));
+  }
+
+  certificate(epoch: number, view: number, kind: StatementKind): SizedCertificate | undefined {
+    const bytes = this.#read(certificateKey(epoch, view, kindNumber(kind)));
+    return bytes === undefined ? undefined : unwrap("certificate", decodeCertificate(bytes));
+  }
+
+  /** Where the finalization certificate of exactly this height is, if it has one of its own. */
+  finalizationAt(height: number): { readonly epoch: number; readonly view: number } | undefined {
+    const bytes = this.#read(finalizationKey(height));
+    if (bytes === undefined) return undefined;
+    return readFixed("finalization", bytes, (reader) => ({
+      epoch: reader.u64(),
+      view: reader.u64(),
+    }));
+  }
+}
+
+const put = (key: Uint8Array, value: Uint8Array): StoreOp => ({ type: "put", key, value });
+
+export const genesisOps = (
+  genesisHash: Hash,
+  timeMs: number,
+  sets: readonly ValidatorSet[],
+): StoreOp[] => [
+  put(GENESIS_KEY, genesisHash),
+  put(heightKey(0), genesisHash),
+  tipOp({ epoch: 0, view: 0, height: 0, hash: genesisHash, timeMs, boundary: false }),
+  epochOp({ epoch: 0, startMs: timeMs }),
+  ...sets.map(validatorSetOp),
+];
+
+export const tipOp = (tip: Tip): StoreOp => {
+  const writer = new Writer(72).u64(tip.epoch).u64(tip.view).u64(tip.height).hash(tip.hash);
+  return put(
+    TIP_KEY,
+    writer
+      .u64(tip.timeMs)
+      .u8(tip.boundary ? 1 : 0)
+      .finish(),
+  );
+};
+
+export const epochOp = (start: EpochStart): StoreOp =>
+  put(EPOCH_KEY, new Writer(16).u64(start.epoch).u64(start.startMs).finish());
+
+export const validatorSetOp = (set: ValidatorSet): StoreOp =>
+  put(validatorSetKey(set.epoch), encodeValidatorSet(set));
+
+export const certificateOp = (certificate: Certificate, setSize: number): StoreOp => {
+  const { epoch, view, kind } = certificate.statement;
+  const key = certificateKey(epoch, view, kindNumber(kind));
+  return put(key, encodeCertificate(certificate, setSize));
+};
+
+export const blockOps = (block: Block, batches: readonly Batch[]): StoreOp[] => [
+  put(blockKey(block.hash), block.bytes),
+  ...batches.map((batch) => put(batchKey(batch.digest), batch.bytes)),
+];
+
+/** The operations that make one block final; the tip and the certificate follow once a run of blocks. */
+export const appendOps = (block: Block, batches: readonly Batch[]): StoreOp[] => {
+  const ops: StoreOp[] = [put(heightKey(block.header.height), block.hash)];
+  // Batches of a lane are in order, so the last put of a lane is its head.
+  for (const batch of batches) {
+    ops.push(put(laneKey(batch.actor), new Writer(40).u64(batch.laneSeq).hash(batch.id).finish()));
+  }
+  return ops;
+};
+
+export const finalizationOp = (height: number, epoch: number, view: number): StoreOp =>
+  put(finalizationKey(height), new Writer(16).u64(epoch).u64(view).finish());
+
+/**
+ * What append at `height` may forget: the certificates of the height that leaves the evidence window,
+ * and of the views that were skipped before it. Every 64th finalization and boundaries stay.
+ */
+export const forgetOps = (store: BlockStore, height: number): StoreOp[] => {
+  const old = height - LIMITS.certificateWindowHeights;
+  const at = old > 0 ? store.finalizationAt(old) : undefined;
+  if (at === undefined) return [];
+  const { epoch, view } = at;
+  const ops: StoreOp[] = [];
+  const del = (v: number, kind: StatementKind): void => {
+    ops.push({ type: "del", key: certificateKey(epoch, v, kindNumber(kind)) });
+  };
+  const before = store.finalizationAt(old - 1);
+  const from = before?.epoch === epoch ? before.view + 1 : Math.max(1, view - 16);
+  for (let v = Math.max(from, view - 64); v <= view; v++) {
+    del(v, "notarize");
+    del(v, "nullify");
+  }
+  const next = store.finalizationAt(old + 1);
+  const isBoundary = next !== undefined && next.epoch !== epoch;
+  if (old % LIMITS.certificateKeepEvery !== 0 && !isBoundary) {
+    del(view, "finalize");
+    ops.push({ type: "del", key: finalizationKey(old) });
+  }
+  return ops;
+};

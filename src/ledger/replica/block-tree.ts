@@ -1,0 +1,372 @@
+/**
+ * Blocks above the final tip: bringing each to a verdict. A block needs its bytes, its ancestors, its
+ * batches, their signatures and execution up to its executedHeight, in that order; whatever is missing is
+ * fetched from validators that should have it, one after the other, until it comes or is no longer wanted.
+ */
+import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
+import type { Failure } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { LaneHead } from "../batch.ts";
+import type { BlockFacts, Verdict } from "../consensus/types.ts";
+import type { PeerId } from "../ports.ts";
+import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
+import {
+  type ActorKey,
+  type EpochSnapshot,
+  type ParentBlock,
+  parentOf,
+  validateBlock,
+} from "../validity.ts";
+import type { Message } from "../wire.ts";
+import type { BatchPool } from "./batch-pool.ts";
+import type { BlockStore, Tip } from "./block-store.ts";
+import type { Context } from "./context.ts";
+
+/** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
+const HEIGHTS_AHEAD_MAX = 64;
+/** Final heights after which a block that never came is given up. */
+const WANTED_HEIGHTS = 16;
+
+export type Held = {
+  readonly hash: Hash;
+  /** Height of the tip when it was first wanted. */
+  readonly wantedAt: number;
+  block: Block | undefined;
+  /** In block order; undefined where missing. */
+  batches: (Batch | undefined)[];
+  verdict: Verdict | undefined;
+  failure: Failure | undefined;
+  readonly sources: PeerId[];
+  nextSource: number;
+  cancelFetch: (() => void) | undefined;
+  verifying: boolean;
+  /** Block and batches are durable already: append need not write them again. */
+  persisted: boolean;
+  /** Last batch of each lane in this block, by actor. */
+  laneHeads: ReadonlyMap<string, LaneHead> | undefined;
+};
+
+export type TreeChain = {
+  tip(): Tip;
+  executedHeight(): number;
+  epoch(): EpochSnapshot;
+  rootsAt(height: number): ExecutionRoots | undefined;
+  actorKey(actor: Hash): ActorKey | undefined;
+  /** The final block of a height, as a parent. */
+  finalHashAt(height: number): Hash | undefined;
+  finalTimeAt(height: number): number | undefined;
+  finalLaneHead(actor: Hash): LaneHead;
+  tipParent(): ParentBlock;
+  send(peer: PeerId, message: Message): void;
+  connected(): readonly PeerId[];
+  verdict(facts: BlockFacts, verdict: Verdict): void;
+  /** A block is too far ahead: somebody knows a final height near this one. */
+  behind(height: number, sources: readonly PeerId[]): void;
+};
+
+export class BlockTree {
+  readonly #context: Context;
+  readonly #chain: TreeChain;
+  readonly #pool: BatchPool;
+  readonly #store: BlockStore;
+  readonly #held = new Map<string, Held>();
+
+  constructor(context: Context, chain: TreeChain, pool: BatchPool, store: BlockStore) {
+    this.#context = context;
+    this.#chain = chain;
+    this.#pool = pool;
+    this.#store = store;
+  }
+
+  get(hash: Hash): Held | undefined {
+    return this.#held.get(toHex(hash));
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** Batches in blocks above the tip that are not final yet: not to be counted as work again. */
+  includedCount(): number {
+    let count = 0;
+    for (const held of this.#held.values()) {
+      if (held.verdict === "valid") count += held.block?.batchDigests.length ?? 0;
+    }
+    return count;
+  }
+
+  /** Wants a verdict on a block. Asking again adds sources and reports a known verdict again. */
+  need(hash: Hash, block: Block | undefined, sources: readonly PeerId[]): void {
+    const held = this.#obtain(hash);
+    for (const source of sources) if (!held.sources.includes(source)) held.sources.push(source);
+    if (held.block === undefined && block !== undefined) this.#give(held, block);
+    if (held.verdict !== undefined) this.#report(held);
+    else this.#pump(held);
+  }
+
+  /** The block this node built itself: valid by construction. */
+  addOwn(block: Block, batches: readonly Batch[]): void {
+    const held = this.#obtain(block.hash);
+    this.#give(held, block);
+    held.batches = [...batches];
+    held.verdict = "valid";
+    held.laneHeads = laneHeadsOf(batches);
+  }
+
+  /** A block that a peer sent on request. Unwanted ones are ignored. */
+  onBlock(block: Block, from: PeerId): void {
+    const held = this.#held.get(toHex(block.hash));
+    if (held === undefined || held.block !== undefined) return;
+    if (!held.sources.includes(from)) held.sources.push(from);
+    this.#give(held, block);
+    this.#pump(held);
+  }
+
+  /** Batches fetched for blocks; each is taken by every held block that names it. */
+  onBatches(batches: readonly Batch[]): void {
+    const byDigest = new Map(batches.map((batch) => [toHex(batch.digest), batch]));
+    for (const held of this.#unsettled()) {
+      held.block?.batchDigests.forEach((digest, i) => {
+        held.batches[i] ??= byDigest.get(toHex(digest));
+      });
+    }
+    this.pump();
+  }
+
+  /** Something moved (execution, a batch, a parent): looks at every block without a verdict again. */
+  pump(): void {
+    for (const held of this.#unsettled()) if (held.verdict === undefined) this.#pump(held);
+  }
+
+  /** Forgets what the new final tip settles. */
+  prune(): void {
+    const tip = this.#chain.tip();
+    for (const [key, held] of this.#held) {
+      const height = held.block?.header.height;
+      if (height !== undefined && height > tip.height) continue;
+      // A hash that nobody could show for so long was a lie, or is settled by what became final.
+      if (height === undefined && tip.height < held.wantedAt + WANTED_HEIGHTS) continue;
+      held.cancelFetch?.();
+      this.#held.delete(key);
+    }
+  }
+
+  /** Drops every block without bytes or verdict: their epoch is over. */
+  clear(): void {
+    for (const held of this.#held.values()) held.cancelFetch?.();
+    this.#held.clear();
+  }
+
+  /** The chain from the block after the tip to `hash`, oldest first; undefined while it has a gap. */
+  chainTo(hash: Hash): Held[] | undefined {
+    const tip = this.#chain.tip();
+    const chain: Held[] = [];
+    let at = hash;
+    while (!equalBytes(at, tip.hash)) {
+      const held = this.get(at);
+      if (held?.block === undefined || held.batches.includes(undefined)) return undefined;
+      if (held.block.header.height <= tip.height) return undefined;
+      chain.push(held);
+      at = held.block.header.parentHash;
+    }
+    return chain.reverse();
+  }
+
+  laneHead(parentHash: Hash, actor: Hash): LaneHead {
+    const key = toHex(actor);
+    for (const held of this.#ancestors(parentHash)) {
+      const head = held.laneHeads?.get(key);
+      if (head !== undefined) return head;
+    }
+    return this.#chain.finalLaneHead(actor);
+  }
+
+  hashAt(parentHash: Hash, height: number): Hash | undefined {
+    for (const held of this.#ancestors(parentHash)) {
+      if (held.block?.header.height === height) return held.hash;
+    }
+    return this.#chain.finalHashAt(height);
+  }
+
+  timeAt(parentHash: Hash, height: number): number | undefined {
+    for (const held of this.#ancestors(parentHash)) {
+      if (held.block?.header.height === height) return held.block.header.timeMs;
+    }
+    return this.#chain.finalTimeAt(height);
+  }
+
+  /** The block as a parent, if it is the tip or has a verdict here. */
+  parent(hash: Hash): ParentBlock | undefined {
+    if (equalBytes(hash, this.#chain.tip().hash)) return this.#chain.tipParent();
+    const held = this.get(hash);
+    if (held?.block === undefined || held.verdict === undefined || held.verdict === "invalid") {
+      return undefined;
+    }
+    return parentOf(held.block);
+  }
+
+  *#ancestors(from: Hash): Generator<Held> {
+    let held = this.get(from);
+    while (held !== undefined) {
+      yield held;
+      if (held.block === undefined) return;
+      held = this.get(held.block.header.parentHash);
+    }
+  }
+
+  #unsettled(): Held[] {
+    return [...this.#held.values()].filter((held) => held.verdict === undefined);
+  }
+
+  #obtain(hash: Hash): Held {
+    const key = toHex(hash);
+    let held = this.#held.get(key);
+    if (held === undefined) {
+      held = {
+        hash,
+        wantedAt: this.#chain.tip().height,
+        block: undefined,
+        batches: [],
+        verdict: undefined,
+        failure: undefined,
+        sources: [],
+        nextSource: 0,
+        cancelFetch: undefined,
+        verifying: false,
+        persisted: false,
+        laneHeads: undefined,
+      };
+      this.#held.set(key, held);
+      const stored = this.#store.block(hash);
+      if (stored !== undefined) {
+        this.#give(held, stored);
+        held.batches = stored.batchDigests.map((digest) => this.#store.batch(digest));
+        held.persisted = !held.batches.includes(undefined);
+      }
+    }
+    return held;
+  }
+
+  #give(held: Held, block: Block): void {
+    held.block = block;
+    held.batches = block.batchDigests.map(() => undefined);
+    held.cancelFetch?.();
+    held.cancelFetch = undefined;
+  }
+
+  #pump(held: Held): void {
+    if (this.#context.stopped() || held.verdict !== undefined || held.verifying) return;
+    const block = held.block;
+    if (block === undefined) return this.#fetch(held);
+    const tip = this.#chain.tip();
+    if (block.header.height > tip.height + HEIGHTS_AHEAD_MAX) {
+      return this.#chain.behind(block.header.height, held.sources);
+    }
+    if (block.header.height <= tip.height) return;
+    const parentHash = block.header.parentHash;
+    const parent = this.parent(parentHash);
+    if (parent === undefined) {
+      const known = this.get(parentHash);
+      if (known?.verdict === "invalid") return this.#settle(held, "invalid", known.failure);
+      if (known === undefined) this.need(parentHash, undefined, held.sources);
+      return;
+    }
+    if (!this.#collect(held, block)) return this.#fetch(held);
+    if (this.#chain.executedHeight() < block.header.executedHeight) return;
+    this.#check(held, block, parent);
+  }
+
+  /** Fills in batches that are held somewhere; true when none is missing. */
+  #collect(held: Held, block: Block): boolean {
+    let complete = true;
+    block.batchDigests.forEach((digest, i) => {
+      held.batches[i] ??= this.#pool.get(digest) ?? this.#store.batch(digest);
+      if (held.batches[i] === undefined) complete = false;
+    });
+    return complete;
+  }
+
+  #check(held: Held, block: Block, parent: ParentBlock): void {
+    const batches = held.batches.filter((batch) => batch !== undefined);
+    const unchecked = batches.filter((batch) => this.#pool.verdict(batch.digest) === undefined);
+    const signable = unchecked.filter((batch) => this.#chain.actorKey(batch.actor) !== undefined);
+    if (signable.length > 0) {
+      held.verifying = true;
+      this.#pool.verify(signable, "consensus", () => {
+        held.verifying = false;
+        this.#pump(held);
+      });
+      return;
+    }
+    const parentHash = block.header.parentHash;
+    const failure = validateBlock({
+      hasher: this.#context.hasher,
+      registry: this.#context.options.registry,
+      block,
+      parent,
+      epoch: this.#chain.epoch(),
+      batches,
+      laneHead: (actor) => this.laneHead(parentHash, actor),
+      hashAt: (height) => this.hashAt(parentHash, height),
+      timeAt: (height) => this.timeAt(parentHash, height),
+      actorKeyAt: (actor) => this.#chain.actorKey(actor),
+      rootsAt: (height) => this.#chain.rootsAt(height),
+      sameBatchVerdict: (digest) => this.#pool.verdict(digest) === true,
+    });
+    if (failure?.code === "node.not-ready") return;
+    held.laneHeads = laneHeadsOf(batches);
+    if (failure === undefined) return this.#settle(held, "valid", undefined);
+    this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
+  }
+
+  #settle(held: Held, verdict: Verdict, failure: Failure | undefined): void {
+    held.verdict = verdict;
+    held.failure = failure;
+    held.cancelFetch?.();
+    held.cancelFetch = undefined;
+    if (failure !== undefined) {
+      const block = toHex(held.hash).slice(0, 16);
+      this.#context.log("warn", `block refused: ${failure.detail}`, { code: failure.code, block });
+    }
+    this.#report(held);
+    this.pump();
+  }
+
+  #report(held: Held): void {
+    const header = held.block?.header;
+    if (header === undefined || held.verdict === undefined) return;
+    const facts: BlockFacts = {
+      hash: held.hash,
+      height: header.height,
+      parentHash: header.parentHash,
+      parentView: header.parentView,
+      boundary: !isZero(header.nextSetHash),
+    };
+    this.#chain.verdict(facts, held.verdict);
+  }
+
+  /** Asks the next source for what is missing, and again after a pause, until it is there. */
+  #fetch(held: Held): void {
+    if (held.cancelFetch !== undefined) return;
+    const others = this.#chain.connected().filter((peer) => !held.sources.includes(peer));
+    const candidates = [...held.sources, ...others];
+    const peer = candidates[held.nextSource++ % Math.max(1, candidates.length)];
+    if (peer !== undefined) this.#chain.send(peer, this.#request(held));
+    held.cancelFetch = this.#context.ports.timers.set(this.#context.timing.fetchMs, () => {
+      held.cancelFetch = undefined;
+      this.#pump(held);
+    });
+  }
+
+  #request(held: Held): Message {
+    if (held.block === undefined) return { type: "block-request", hash: held.hash };
+    const missing = held.block.batchDigests.filter((_, i) => held.batches[i] === undefined);
+    return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };
+  }
+}
+
+const laneHeadsOf = (batches: readonly Batch[]): Map<string, LaneHead> => {
+  const heads = new Map<string, LaneHead>();
+  for (const batch of batches) heads.set(toHex(batch.actor), { seq: batch.laneSeq, id: batch.id });
+  return heads;
+};

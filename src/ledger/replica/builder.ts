@@ -1,0 +1,89 @@
+/** Builds the block that a leader proposes: batches from the mempool, roots as executed, the next time. */
+import { toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { LIMITS } from "../../limits.ts";
+import { batchesRoot, encodeBlock, PROTOCOL_VERSION, proofsHash } from "../block.ts";
+import type { Batch, Block, ExecutionRoots, Hash, Header } from "../types.ts";
+import {
+  type ActorKey,
+  checkReference,
+  type EpochSnapshot,
+  isBoundaryTime,
+  type ParentBlock,
+} from "../validity.ts";
+import type { BatchPool } from "./batch-pool.ts";
+import type { BlockTree } from "./block-tree.ts";
+import type { Context } from "./context.ts";
+
+export type BuildInput = {
+  readonly context: Context;
+  readonly pool: BatchPool;
+  readonly tree: BlockTree;
+  readonly epoch: EpochSnapshot;
+  readonly view: number;
+  readonly parentView: number;
+  readonly parent: ParentBlock;
+  readonly proposer: number;
+  readonly roots: ExecutionRoots;
+  readonly actorKey: (actor: Hash) => ActorKey | undefined;
+};
+
+/** A block on `parent` with everything in it valid, and its batches in block order. */
+export const buildBlock = (input: BuildInput): { block: Block; batches: readonly Batch[] } => {
+  const { context, parent, epoch, roots } = input;
+  const timeMs = Math.max(parent.timeMs + 1, context.ports.clock.wallMs());
+  const batches = selectBatches(input, timeMs);
+  const digests = batches.map((batch) => batch.digest);
+  const boundary = isBoundaryTime(epoch, timeMs);
+  const header: Header = {
+    protocolVersion: PROTOCOL_VERSION,
+    chainHash: context.hasher.chainHash,
+    epoch: epoch.set.epoch,
+    view: input.view,
+    height: parent.height + 1,
+    parentView: input.parentView,
+    parentHash: parent.hash,
+    timeMs,
+    batchesRoot: batchesRoot(context.hasher, digests),
+    batchCount: digests.length,
+    executedHeight: roots.height,
+    logSize: roots.logSize,
+    logRoot: roots.logRoot,
+    stateRoot: roots.stateRoot,
+    proofsHash: proofsHash(context.hasher),
+    nextSetHash: boundary ? epoch.nextSetHash : ZERO_HASH,
+    proposer: input.proposer,
+  };
+  return { block: encodeBlock(context.hasher, header, digests), batches };
+};
+
+const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
+  const { context, pool, tree, parent, roots } = input;
+  const point = {
+    height: parent.height + 1,
+    timeMs,
+    hashAt: (height: number) => tree.hashAt(parent.hash, height),
+    timeAt: (height: number) => tree.timeAt(parent.hash, height),
+  };
+  // Many batches share a reference: its check is the same for all of them.
+  const references = new Map<string, boolean>();
+  const isReferenceGood = (batch: Batch): boolean => {
+    const key = `${batch.refHeight}/${toHex(batch.refHash)}`;
+    let good = references.get(key);
+    if (good === undefined) {
+      good = checkReference(batch, point) === undefined;
+      references.set(key, good);
+    }
+    return good;
+  };
+  return pool.mempool.select({
+    hasher: context.hasher,
+    parentHash: parent.hash,
+    laneHead: (actor) => tree.laneHead(parent.hash, actor),
+    includable: (batch) => {
+      const key = input.actorKey(batch.actor);
+      return key !== undefined && key.registeredHeight <= roots.height && isReferenceGood(batch);
+    },
+    batchesMax: LIMITS.blockBatchesMax,
+    bytesMax: LIMITS.blockBytesMax,
+  });
+};

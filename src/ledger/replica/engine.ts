@@ -1,0 +1,376 @@
+/**
+ * The driver of the consensus core of one epoch: turns frames into verified inputs and effects into
+ * writes, signatures, timers and sends. It decides nothing. Every completion that comes back after the
+ * epoch ended, or after the node stopped itself, is dropped.
+ */
+import { type Failure, fail } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { decodeBlock } from "../block.ts";
+import {
+  type CoreState,
+  certificateOf,
+  createCore,
+  step,
+  wantsCertificate,
+  wantsProposal,
+  wantsVote,
+} from "../consensus/core.ts";
+import { statusOf } from "../consensus/retry.ts";
+import type {
+  CoreInput,
+  CoreMessage,
+  Effect,
+  Proposal,
+  Recovered,
+  Status,
+  TimerName,
+  Wanted,
+} from "../consensus/types.ts";
+import type { PeerId } from "../ports.ts";
+import { type SizedCertificate, statementBytes } from "../statement.ts";
+import type { Block, Certificate, Hash, StatementKind, ValidatorSet, Vote } from "../types.ts";
+import { isTimely } from "../validity.ts";
+import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
+import type { Message } from "../wire.ts";
+import type { Context } from "./context.ts";
+
+export type EngineHooks = {
+  peerOf(validator: number): PeerId;
+  send(peer: PeerId, message: Message): void;
+  /** The block of a proposal that is sent, or sent again. */
+  block(hash: Hash): Block | undefined;
+  persist(effect: Effect & { kind: "persist" }, done: () => void): void;
+  keep(certificate: Certificate): void;
+  need(hash: Hash, block: Block | undefined, sources: readonly PeerId[]): void;
+  build(effect: Effect & { kind: "build" }): void;
+  finalized(certificate: Certificate): void;
+  evidence(first: Vote, second: Vote): void;
+  diverged(hash: Hash): void;
+  entered(view: number, leader: number): void;
+  misbehaved(peer: PeerId, failure: Failure): void;
+  behind(peer: PeerId): void;
+};
+
+export type EngineOptions = {
+  readonly context: Context;
+  readonly set: ValidatorSet;
+  readonly self: number | undefined;
+  readonly leaderOf: (view: number) => number;
+  readonly recovered: Recovered;
+  readonly executedHeight: number;
+  readonly hooks: EngineHooks;
+};
+
+export class Engine {
+  readonly #context: Context;
+  readonly #hooks: EngineHooks;
+  readonly #core: CoreState;
+  readonly #timers = new Map<TimerName, () => void>();
+  readonly #queue: CoreInput[] = [];
+  #running = false;
+  #over = false;
+  /** The latest verified vote of each validator: what a watermark question is answered with. */
+  readonly #latest: (Vote | undefined)[] = [];
+  readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
+  readonly set: ValidatorSet;
+
+  constructor(options: EngineOptions) {
+    this.#context = options.context;
+    this.#hooks = options.hooks;
+    this.set = options.set;
+    this.#core = createCore({
+      epoch: options.set.epoch,
+      self: options.self,
+      set: options.set,
+      leaderOf: options.leaderOf,
+      parameters: {
+        ...options.context.timing,
+        unfinalizedGapMax: LIMITS.unfinalizedGapMax,
+        executionLagMax: LIMITS.executionLagMax,
+      },
+      recovered: options.recovered,
+      executedHeight: options.executedHeight,
+      nowMs: options.context.ports.clock.monotonicMs(),
+    });
+    const { certificates, finalization } = options.recovered;
+    for (const certificate of certificates) this.#noteCertificate(certificate);
+    if (finalization !== undefined) this.#noteCertificate(finalization);
+  }
+
+  get epoch(): number {
+    return this.#core.epoch;
+  }
+
+  get view(): number {
+    return this.#core.view;
+  }
+
+  get leader(): number {
+    return this.#core.leaderOf(this.#core.view);
+  }
+
+  get finalView(): number {
+    return this.#core.final.view;
+  }
+
+  /** Applies an input, and whatever its effects bring at once, in order and never nested. */
+  feed(input: CoreInput): void {
+    this.#queue.push(input);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        if (this.#over || this.#context.stopped()) break;
+        const effects = step(this.#core, next, this.#context.ports.clock.monotonicMs());
+        for (const effect of effects) this.#perform(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** The epoch is over or the node stops: nothing that is under way has any effect any more. */
+  end(): void {
+    this.#over = true;
+    this.#queue.length = 0;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+
+  certificate(view: number, kind: StatementKind): Certificate | undefined {
+    return certificateOf(this.#core, view, kind);
+  }
+
+  latestVote(validator: number): Vote | undefined {
+    return this.#latest[validator];
+  }
+
+  status(): Status {
+    return statusOf(this.#core);
+  }
+
+  #alive(): boolean {
+    return !this.#over && !this.#context.stopped();
+  }
+
+  #perform(effect: Effect): void {
+    const hooks = this.#hooks;
+    switch (effect.kind) {
+      case "sign":
+        this.#sign(effect.statement);
+        break;
+      case "persist":
+        hooks.persist(effect, () => {
+          if (this.#alive()) this.feed({ kind: "durable", writeId: effect.writeId });
+        });
+        break;
+      case "keep":
+        this.#noteCertificate(effect.certificate);
+        hooks.keep(effect.certificate);
+        break;
+      case "send":
+        this.#send(effect.to, effect.message);
+        break;
+      case "timer":
+        this.#setTimer(effect.name, effect.delayMs);
+        break;
+      case "need":
+        hooks.need(effect.hash, effect.block, this.#peersOf(effect.sources));
+        break;
+      case "build":
+        hooks.build(effect);
+        break;
+      case "finalized":
+        hooks.finalized(effect.certificate);
+        break;
+      case "evidence":
+        hooks.evidence(effect.first, effect.second);
+        break;
+      case "diverged":
+        hooks.diverged(effect.hash);
+        break;
+      case "entered":
+        hooks.entered(effect.view, effect.leader);
+        break;
+      case "halt":
+        this.#context.fatal(effect.failure);
+        break;
+    }
+  }
+
+  #sign(statement: Vote["statement"]): void {
+    const message = statementBytes(this.#context.hasher, statement);
+    this.#context.ports.signer.sign(message, (signature) => {
+      if (this.#alive()) this.feed({ kind: "signed", statement, signature });
+    });
+  }
+
+  #setTimer(name: TimerName, delayMs: number | undefined): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+    if (delayMs === undefined) return;
+    const cancel = this.#context.ports.timers.set(delayMs, () => {
+      this.#timers.delete(name);
+      if (this.#alive()) this.feed({ kind: "timer", name });
+    });
+    this.#timers.set(name, cancel);
+  }
+
+  #peersOf(validators: readonly number[]): PeerId[] {
+    return validators.map((validator) => this.#hooks.peerOf(validator));
+  }
+
+  #send(to: number | "all", message: CoreMessage): void {
+    const wire = this.#toWire(message);
+    if (wire === undefined) return;
+    if (to !== "all") return this.#hooks.send(this.#hooks.peerOf(to), wire);
+    this.set.validators.forEach((_, validator) => {
+      if (validator !== this.#core.self) this.#hooks.send(this.#hooks.peerOf(validator), wire);
+    });
+  }
+
+  #toWire(message: CoreMessage): Message | undefined {
+    const setSize = this.set.validators.length;
+    switch (message.type) {
+      case "proposal": {
+        const { vote, parentView, reproposal } = message;
+        const block = reproposal ? undefined : this.#hooks.block(vote.statement.hash);
+        // An old proposal whose block is final by now: nobody needs more than the vote.
+        if (!reproposal && block === undefined) return { type: "vote", vote };
+        return { type: "proposal", vote, parentView, block: block?.bytes };
+      }
+      case "certificate":
+        return { type: "certificate", certificate: { ...message.certificate, setSize } };
+      case "certificate-request":
+        return { type: "certificate-request", ...message.query };
+      default:
+        return message;
+    }
+  }
+
+  /** A vote of this epoch: dropped, or verified and then counted. */
+  onVote(peer: PeerId, vote: Vote): void {
+    if (!this.#isWanted(peer, wantsVote(this.#core, vote))) return;
+    this.#verifyVote(peer, vote, () => this.feed({ kind: "vote", vote }));
+  }
+
+  onProposal(peer: PeerId, message: Message & { type: "proposal" }): void {
+    const { vote, parentView } = message;
+    const { epoch, view, kind, hash } = vote.statement;
+    if (kind !== "notarize") {
+      const failure = fail("encoding.malformed", `a proposal carries a ${kind} vote`);
+      return this.#hooks.misbehaved(peer, failure);
+    }
+    const { clock } = this.#context.ports;
+    const receivedMs = clock.wallMs();
+    const peek: Proposal = { epoch, view, hash, parentView, block: undefined, vote };
+    const wanted = wantsProposal(this.#core, peek);
+    // What comes with a proposal that is known or late may still be a vote that counts.
+    if (wanted.want === "drop" && wanted.code === undefined) return this.onVote(peer, vote);
+    if (!this.#isWanted(peer, wanted)) return;
+    let block: Block | undefined;
+    if (message.block !== undefined) {
+      const decoded = decodeBlock(this.#context.hasher, message.block);
+      if (!decoded.ok) return this.#hooks.misbehaved(peer, decoded);
+      block = decoded.value;
+      if (!sameBytes(block.hash, hash)) {
+        const failure = fail("block.header", "a proposal's block is not the one it votes for");
+        return this.#hooks.misbehaved(peer, failure);
+      }
+    }
+    const timely = block === undefined || this.#isTimely(block.header.timeMs, receivedMs);
+    this.#verifyVote(peer, vote, () => {
+      this.feed({ kind: "proposal", proposal: { ...peek, block }, timely });
+    });
+  }
+
+  /** PBTS, with a delay that grows as the view timers do: fixed bounds could end liveness for good. */
+  #isTimely(timeMs: number, receivedMs: number): boolean {
+    const { precisionMs, messageDelayMs } = this.#context.options.genesis.parameters;
+    let delayMs = messageDelayMs;
+    for (let k = 0; k < Math.min(this.#core.timeouts, 64); k++) delayMs += Math.ceil(delayMs / 10);
+    return isTimely(timeMs, receivedMs, precisionMs, delayMs);
+  }
+
+  onCertificate(peer: PeerId, certificate: SizedCertificate): void {
+    if (!this.#isWanted(peer, wantsCertificate(this.#core, certificate))) return;
+    const failure = checkCertificateShape(this.set, certificate);
+    if (failure !== undefined) return this.#hooks.misbehaved(peer, failure);
+    if (!this.#spendCertificate(peer)) return;
+    const jobs = certificateJobs(this.#context.hasher, this.set, certificate);
+    this.#context.ports.verifier.verify(jobs, "consensus", (valid) => {
+      if (!this.#alive()) return;
+      if (valid.includes(false)) {
+        const forged = fail("certificate.signature", "a certificate does not verify");
+        return this.#hooks.misbehaved(peer, forged);
+      }
+      this.feed({ kind: "certificate", certificate });
+    });
+  }
+
+  onStatus(validator: number, status: Status): void {
+    this.feed({ kind: "status", from: validator, status });
+  }
+
+  #isWanted(peer: PeerId, wanted: Wanted): boolean {
+    if (wanted.want === "verify") return true;
+    if (wanted.behind) this.#hooks.behind(peer);
+    if (wanted.code === "consensus.unknown-signer") {
+      this.#hooks.misbehaved(peer, fail(wanted.code, "the signer is not in the set"));
+    } else if (wanted.code !== undefined) {
+      this.#context.ports.metrics.count("tetrad_messages_dropped_total", 1, { code: wanted.code });
+    }
+    return false;
+  }
+
+  #verifyVote(peer: PeerId, vote: Vote, accepted: () => void): void {
+    const validator = this.set.validators[vote.signer];
+    if (validator === undefined) return;
+    const message = statementBytes(this.#context.hasher, vote.statement);
+    const job = { message, signature: vote.signature, publicKey: validator.publicKey };
+    this.#context.ports.verifier.verify([job], "consensus", ([valid]) => {
+      if (!this.#alive()) return;
+      if (valid !== true) {
+        const failure = fail("consensus.signature", "a vote's signature does not verify");
+        return this.#hooks.misbehaved(peer, failure);
+      }
+      this.#noteVote(vote);
+      accepted();
+    });
+  }
+
+  #noteVote(vote: Vote): void {
+    const latest = this.#latest[vote.signer];
+    if (latest === undefined || latest.statement.view <= vote.statement.view) {
+      this.#latest[vote.signer] = vote;
+    }
+  }
+
+  #noteCertificate(certificate: Certificate): void {
+    const { statement } = certificate;
+    certificate.signers.forEach((signer, i) => {
+      const signature = certificate.signatures[i];
+      if (signature !== undefined) this.#noteVote({ statement, signer, signature });
+    });
+  }
+
+  #spendCertificate(peer: PeerId): boolean {
+    const rate = LIMITS.certificatesPerPeerPerSecond;
+    const nowMs = this.#context.ports.clock.monotonicMs();
+    const budget = this.#certificateBudgets.get(peer) ?? { tokens: rate, atMs: nowMs };
+    budget.tokens = Math.min(rate, budget.tokens + ((nowMs - budget.atMs) * rate) / 1000);
+    budget.atMs = nowMs;
+    this.#certificateBudgets.set(peer, budget);
+    if (budget.tokens < 1) {
+      this.#context.ports.metrics.count("tetrad_messages_dropped_total", 1, {
+        code: "consensus.rate",
+      });
+      return false;
+    }
+    budget.tokens -= 1;
+    return true;
+  }
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);

@@ -1,0 +1,132 @@
+/** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
+import { concatBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { fail, ok, type Result } from "../../errors.ts";
+import type { EventPage, LaneState, LedgerHandle, NodeStatus, ProjectionRow } from "../handle.ts";
+import { leafKey, rangeOfPrefix, rowPrefix } from "../keys.ts";
+import { decodeLeaf } from "../leaf.ts";
+import { decodeRow, readRow } from "../row.ts";
+import type { Hash, LogEntry } from "../types.ts";
+import { storeFailure } from "./committer.ts";
+import type { Replica } from "./replica.ts";
+
+export const createHandle = (replica: Replica): LedgerHandle => ({
+  status: () => statusOf(replica),
+  submit: (bytes, level, done) => replica.submit(bytes, level, done),
+  receipt: (batchId) => replica.receiptOf(batchId),
+  lane: (actor) => laneOf(replica, actor),
+  events: (from, limit, done) => readEvents(replica, from, limit, done),
+  timeOf: (height) => replica.executedTimeOf(height),
+  rows: (projection, options, done) => readRows(replica, projection, options, done),
+  row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
+  onExecuted: (listener) => {
+    replica.executedListeners.add(listener);
+    return () => replica.executedListeners.delete(listener);
+  },
+  onHalt: (listener) => {
+    replica.haltListeners.add(listener);
+    return () => replica.haltListeners.delete(listener);
+  },
+  ready: () => {
+    const reasons = readiness(replica);
+    return { ready: reasons.length === 0, reasons };
+  },
+  stop: (done) => replica.stop(done),
+});
+
+const statusOf = (replica: Replica): NodeStatus => {
+  const { committer, engine, pool, context } = replica;
+  const tip = committer?.tip;
+  const executed = committer?.executed;
+  const reference = replica.reference();
+  const leader = engine === undefined ? undefined : engine.set.validators[engine.leader];
+  return {
+    chainId: context.options.genesis.chainId,
+    genesisHash: replica.loaded?.genesisHash ?? ZERO_HASH,
+    nodeId: toHex(replica.selfId),
+    name: context.options.name,
+    validatorIndex: replica.selfIndex,
+    epoch: engine?.epoch ?? committer?.start.epoch ?? 0,
+    view: engine?.view ?? 0,
+    leader: toHex(leader?.id ?? ZERO_HASH),
+    finalHeight: tip?.height ?? 0,
+    finalHash: tip?.hash ?? ZERO_HASH,
+    finalTimeMs: tip?.timeMs ?? 0,
+    executedHeight: executed?.height ?? 0,
+    logSize: executed?.logSize ?? 0,
+    logRoot: executed?.logRoot ?? ZERO_HASH,
+    stateRoot: executed?.stateRoot ?? ZERO_HASH,
+    refHeight: reference?.height ?? 0,
+    refHash: reference?.hash ?? replica.loaded?.genesisHash ?? ZERO_HASH,
+    peers: replica.peers,
+    voting: replica.voting,
+    problems: replica.problems,
+    mempoolBytes: pool?.mempool.bytes ?? 0,
+    mempoolBatches: pool?.mempool.count ?? 0,
+    viewTimeMs: replica.viewTimeMs,
+  };
+};
+
+const laneOf = (replica: Replica, actor: Hash): LaneState => {
+  const head = replica.finalLaneHead(actor);
+  const tail = replica.pool?.mempool.laneTail(actor, head) ?? head;
+  return { actor, laneSeq: head.seq, batchId: head.id, pendingSeq: tail.seq, pendingId: tail.id };
+};
+
+const readEvents = (
+  replica: Replica,
+  from: number,
+  limit: number,
+  done: (result: Result<EventPage>) => void,
+): void => {
+  const logSize = replica.committer?.executed.logSize ?? 0;
+  const to = Math.min(logSize, from + limit);
+  if (from >= to) return done(ok({ entries: [], next: from }));
+  const range = { gte: leafKey(from), lt: leafKey(to), limit };
+  replica.context.ports.store.range(range, (failure, leaves) => {
+    if (failure !== undefined) return done(storeFailure(failure, "events"));
+    const entries: LogEntry[] = [];
+    for (const [, bytes] of leaves) {
+      const entry = decodeLeaf(bytes);
+      if (!entry.ok) return done(fail("store.corrupt", `log leaf ${from + entries.length}`));
+      entries.push(entry.value);
+    }
+    if (entries.length !== to - from) return done(fail("store.corrupt", "log leaves are missing"));
+    done(ok({ entries, next: to }));
+  });
+};
+
+const readRows = (
+  replica: Replica,
+  projection: string,
+  options: Parameters<LedgerHandle["rows"]>[1],
+  done: (result: Result<readonly ProjectionRow[]>) => void,
+): void => {
+  const base = rowPrefix(projection);
+  const prefix = options.prefix === undefined ? base : concatBytes(base, options.prefix);
+  const bounds = rangeOfPrefix(prefix);
+  // The smallest key above `after` is `after` with a zero byte behind it.
+  const gte =
+    options.after === undefined ? bounds.gte : concatBytes(base, options.after, Uint8Array.of(0));
+  const range = { gte, lt: bounds.lt, limit: options.limit };
+  replica.context.ports.store.range(range, (failure, entries) => {
+    if (failure !== undefined) return done(storeFailure(failure, projection));
+    const rows = entries.map(([key, value]) => ({
+      key: key.slice(base.length),
+      value: decodeRow(value).value,
+    }));
+    done(ok(rows));
+  });
+};
+
+const readiness = (replica: Replica): string[] => {
+  const reasons: string[] = [];
+  if (replica.stopped) reasons.push("the node has stopped");
+  if (replica.engine === undefined) reasons.push("consensus has not started");
+  if (replica.syncing) reasons.push("catching up with the network");
+  if (replica.voting === "asking") reasons.push("asking peers for the latest own statement");
+  if (replica.voting === "refused") reasons.push("the node refuses to vote");
+  const height = replica.committer?.tip.height ?? 0;
+  if (height === 0) reasons.push("no block is final yet");
+  for (const problem of replica.problems) reasons.push(`${problem.code}: ${problem.detail}`);
+  return reasons;
+};

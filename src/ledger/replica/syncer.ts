@@ -1,0 +1,196 @@
+/**
+ * Catch-up from peers that are not trusted. One request at a time goes to one of the peers that claim a
+ * higher final block; the answer's finalization certificate is checked before any payload is looked at,
+ * then the hashes back to our own tip, then the batches against the digests. A source that times out or
+ * lies is passed over for the next.
+ */
+import { equalBytes } from "../../crypto/bytes.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { decodeBatch } from "../batch.ts";
+import { decodeBlock } from "../block.ts";
+import type { PeerId } from "../ports.ts";
+import type { SizedCertificate } from "../statement.ts";
+import type { Batch, Certificate, ValidatorSet } from "../types.ts";
+import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
+import type { Message, WireBlock } from "../wire.ts";
+import type { Tip } from "./block-store.ts";
+import type { FinalBlock } from "./committer.ts";
+import type { Context } from "./context.ts";
+
+export type SyncChain = {
+  tip(): Tip;
+  executedHeight(): number;
+  /** Epoch of the block after the tip, with its set; undefined while that is not known yet. */
+  nextSet(): ValidatorSet | undefined;
+  busy(): boolean;
+  send(peer: PeerId, message: Message): boolean;
+  connected(): readonly PeerId[];
+  accept(run: readonly FinalBlock[], certificate: Certificate, set: ValidatorSet): void;
+  misbehaved(peer: PeerId, failure: Failure): void;
+};
+
+/** Appended heights that may wait for execution before more are asked for. */
+const EXECUTION_BACKLOG_MAX = 64;
+
+export class Syncer {
+  readonly #context: Context;
+  readonly #chain: SyncChain;
+  /** What peers claim to have final. A claim costs one request at most. */
+  readonly #claims = new Map<PeerId, number>();
+  #request: { readonly peer: PeerId; readonly from: number; cancel: () => void } | undefined;
+  #checking = false;
+  #turn = 0;
+
+  constructor(context: Context, chain: SyncChain) {
+    this.#context = context;
+    this.#chain = chain;
+  }
+
+  get active(): boolean {
+    return this.#request !== undefined || this.#checking;
+  }
+
+  /** The highest final height that a connected peer claims. */
+  get target(): number {
+    return Math.max(0, ...this.#claims.values());
+  }
+
+  /** A peer claims that this height is final. */
+  hint(peer: PeerId, height: number): void {
+    if (height <= this.#chain.tip().height) return;
+    if (height > (this.#claims.get(peer) ?? 0)) this.#claims.set(peer, height);
+    this.pump();
+  }
+
+  forgetPeer(peer: PeerId): void {
+    this.#claims.delete(peer);
+    if (this.#request?.peer === peer) this.#next();
+  }
+
+  /** Asks for what comes after the tip, if somebody has it and nothing is under way. */
+  pump(): void {
+    if (this.active || this.#context.stopped() || this.#chain.busy()) return;
+    const tip = this.#chain.tip();
+    if (tip.height - this.#chain.executedHeight() > EXECUTION_BACKLOG_MAX) return;
+    if (this.#chain.nextSet() === undefined) return;
+    for (const [peer, height] of this.#claims) if (height <= tip.height) this.#claims.delete(peer);
+    const sources = this.#chain.connected().filter((peer) => this.#claims.has(peer));
+    const peer = sources[this.#turn++ % Math.max(1, sources.length)];
+    if (peer === undefined) return;
+    const from = tip.height + 1;
+    const cancel = this.#context.ports.timers.set(LIMITS.requestTimeoutMs, () => {
+      this.#claims.delete(peer);
+      this.#next();
+    });
+    this.#request = { peer, from, cancel };
+    if (!this.#chain.send(peer, { type: "sync-request", from })) this.#next();
+  }
+
+  /** The peer has nothing there: it lied or was asked too early. */
+  onNone(peer: PeerId, from: number): void {
+    if (this.#request?.peer !== peer || this.#request.from !== from) return;
+    this.#claims.delete(peer);
+    this.#next();
+  }
+
+  onResponse(peer: PeerId, message: Message & { type: "sync-response" }): void {
+    const request = this.#request;
+    if (request?.peer !== peer || request.from !== message.from) return;
+    request.cancel();
+    this.#request = undefined;
+    const set = this.#chain.nextSet();
+    if (set === undefined) return;
+    const { certificate } = message;
+    const shape = checkFinalization(set, certificate);
+    if (shape !== undefined) return this.#blame(peer, shape);
+    this.#checking = true;
+    const jobs = certificateJobs(this.#context.hasher, set, certificate);
+    this.#context.ports.verifier.verify(jobs, "sync", (valid) => {
+      this.#checking = false;
+      if (this.#context.stopped()) return;
+      if (valid.includes(false)) {
+        const failure = fail("certificate.signature", "a served finalization does not verify");
+        return this.#blame(peer, failure);
+      }
+      this.#accept(peer, message.blocks, certificate, set);
+    });
+  }
+
+  #accept(
+    peer: PeerId,
+    blocks: readonly WireBlock[],
+    certificate: SizedCertificate,
+    set: ValidatorSet,
+  ): void {
+    const run = this.#decodeRun(blocks, certificate);
+    if (!run.ok) return this.#blame(peer, run);
+    // Consensus may have moved the tip meanwhile: then this answer is simply old.
+    const tip = this.#chain.tip();
+    const first = run.value.find(({ block }) => block.header.height === tip.height + 1);
+    if (first !== undefined && equalBytes(first.block.header.parentHash, tip.hash)) {
+      if (!this.#chain.busy()) this.#chain.accept(run.value, certificate, set);
+    }
+    this.pump();
+  }
+
+  /** The payload, checked from the certified hash backwards. */
+  #decodeRun(
+    blocks: readonly WireBlock[],
+    certificate: Certificate,
+  ): Result<readonly FinalBlock[]> {
+    const run: FinalBlock[] = [];
+    let expected = certificate.statement.hash;
+    for (const wire of [...blocks].reverse()) {
+      const block = decodeBlock(this.#context.hasher, wire.block);
+      if (!block.ok) return block;
+      if (!equalBytes(block.value.hash, expected)) {
+        return fail("block.header", "a served block is not the one that was certified");
+      }
+      const batches = this.#decodeBatches(wire.batches, block.value.batchDigests);
+      if (!batches.ok) return batches;
+      run.push({ block: block.value, batches: batches.value, persisted: false });
+      expected = block.value.header.parentHash;
+    }
+    if (run.length === 0) return fail("block.header", "an answer without blocks");
+    return ok(run.reverse());
+  }
+
+  #decodeBatches(
+    encoded: readonly Uint8Array[],
+    digests: readonly Uint8Array[],
+  ): Result<readonly Batch[]> {
+    const batches: Batch[] = [];
+    for (const [i, digest] of digests.entries()) {
+      const bytes = encoded[i];
+      if (bytes === undefined) return fail("block.batches-root", "a served block lacks a batch");
+      const batch = decodeBatch(this.#context.hasher, bytes);
+      if (!batch.ok) return batch;
+      if (!equalBytes(batch.value.digest, digest)) {
+        return fail("block.batches-root", "a served batch is not the one that the block names");
+      }
+      batches.push(batch.value);
+    }
+    return ok(batches);
+  }
+
+  #blame(peer: PeerId, failure: Failure): void {
+    this.#claims.delete(peer);
+    this.#chain.misbehaved(peer, failure);
+    this.#next();
+  }
+
+  #next(): void {
+    this.#request?.cancel();
+    this.#request = undefined;
+    this.pump();
+  }
+}
+
+const checkFinalization = (
+  set: ValidatorSet,
+  certificate: SizedCertificate,
+): Failure | undefined =>
+  certificate.statement.kind !== "finalize"
+    ? fail("certificate.sub-quorum", "only a finalization certifies a served block")
+    : checkCertificateShape(set, certificate);

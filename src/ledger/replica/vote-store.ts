@@ -1,0 +1,155 @@
+/**
+ * The vote store: every statement this key has signed above the last final view, with its bytes, the
+ * highest statement ever, and the floor at or below which nothing may be signed because what was signed
+ * there has been forgotten. It lies beside the key and not with the data, and it is the watermark:
+ * EIP-3076 in spirit. A key without its vote store does not vote.
+ *
+ *     f                     format: u16 version, node id
+ *     w                     floor: u64 epoch, u64 view
+ *     v/ epoch view kind    own vote: vote, u8 has proposal, u64 parentView, u8 reproposal
+ */
+import { equalBytes } from "../../crypto/bytes.ts";
+import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import type { OwnVote } from "../consensus/types.ts";
+import type { Store, StoreFailure, StoreOp } from "../ports.ts";
+import { kindNumber, readVote, sameStatement, writeVote } from "../statement.ts";
+import type { Hash, Statement } from "../types.ts";
+
+const VERSION = 1;
+const FORMAT_KEY = utf8("f");
+const FLOOR_KEY = utf8("w");
+/** More own votes than any window of unfinalized views can hold. */
+const VOTES_MAX = 100_000;
+
+export type Floor = { readonly epoch: number; readonly view: number };
+
+const voteKey = (statement: Pick<Statement, "epoch" | "view" | "kind">): Uint8Array =>
+  new Writer(19)
+    .raw(utf8("v/"))
+    .u64(statement.epoch)
+    .u64(statement.view)
+    .u8(kindNumber(statement.kind))
+    .finish();
+
+/** Marks a new vote store as belonging to this key. Done once, when the key is made. */
+export const initVoteStore = (
+  store: Store,
+  nodeId: Hash,
+  done: (failure?: StoreFailure) => void,
+): void => {
+  const value = new Writer(34).u16(VERSION).hash(nodeId).finish();
+  store.write([{ type: "put", key: FORMAT_KEY, value }], { sync: true }, done);
+};
+
+const isAtOrBelow = (epoch: number, view: number, floor: Floor): boolean =>
+  epoch < floor.epoch || (epoch === floor.epoch && view <= floor.view);
+
+export class VoteStore {
+  readonly #store: Store;
+  readonly #votes = new Map<string, OwnVote>();
+  #floor: Floor = { epoch: 0, view: 0 };
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get floor(): Floor {
+    return this.#floor;
+  }
+
+  /** Reads everything. Codes: votes.missing (no or another key's store), store.corrupt, store.io. */
+  load(nodeId: Hash, done: (result: Result<readonly OwnVote[]>) => void): void {
+    const format = this.#store.get(FORMAT_KEY);
+    const expected = new Writer(34).u16(VERSION).hash(nodeId).finish();
+    if (format === undefined || !equalBytes(format, expected)) {
+      done(fail("votes.missing", "the vote store beside the key is missing or of another key"));
+      return;
+    }
+    const floor = this.#store.get(FLOOR_KEY);
+    if (floor !== undefined) {
+      const reader = new Reader(floor);
+      this.#floor = { epoch: reader.u64(), view: reader.u64() };
+    }
+    const range = { gte: utf8("v/"), lt: utf8("v0"), limit: VOTES_MAX };
+    this.#store.range(range, (failure, entries) => {
+      if (failure !== undefined) {
+        const code = failure.code === "corrupt" ? "store.corrupt" : "store.io";
+        return done(fail(code, `vote store: ${failure.detail}`));
+      }
+      done(this.#decodeAll(entries.map(([, value]) => value)));
+    });
+  }
+
+  #decodeAll(values: readonly Uint8Array[]): Result<readonly OwnVote[]> {
+    try {
+      for (const value of values) {
+        const own = readOwnVote(value);
+        this.#votes.set(keyOf(own.vote.statement), own);
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return fail("store.corrupt", `vote store: ${error.message}`);
+    }
+    return ok([...this.#votes.values()]);
+  }
+
+  /** Writes own votes, synced. They are known from this call on, durable when `done` says so. */
+  write(votes: readonly OwnVote[], done: (failure?: StoreFailure) => void): void {
+    const ops: StoreOp[] = votes.map((own) => {
+      this.#votes.set(keyOf(own.vote.statement), own);
+      return { type: "put", key: voteKey(own.vote.statement), value: writeOwnVote(own) };
+    });
+    this.#store.write(ops, { sync: true }, done);
+  }
+
+  /** Forgets votes of views that are durably final, and raises the floor with the same write. */
+  forget(floor: Floor, done: (failure?: StoreFailure) => void): void {
+    const value = new Writer(16).u64(floor.epoch).u64(floor.view).finish();
+    const ops: StoreOp[] = [{ type: "put", key: FLOOR_KEY, value }];
+    for (const [key, own] of this.#votes) {
+      const { epoch, view } = own.vote.statement;
+      if (!isAtOrBelow(epoch, view, floor)) continue;
+      this.#votes.delete(key);
+      ops.push({ type: "del", key: voteKey(own.vote.statement) });
+    }
+    this.#floor = floor;
+    this.#store.write(ops, { sync: false }, done);
+  }
+
+  /** Whether a statement that a peer shows as ours is one we know of (or have safely forgotten). */
+  knows(statement: Statement): boolean {
+    if (isAtOrBelow(statement.epoch, statement.view, this.#floor)) return true;
+    const own = this.#votes.get(keyOf(statement));
+    return own !== undefined && sameStatement(own.vote.statement, statement);
+  }
+}
+
+/** Why a node whose key signed what its store does not know must not vote. */
+export const behindFailure = (statement: Statement): Failure =>
+  fail(
+    "votes.behind",
+    `peers hold a ${statement.kind} statement of epoch ${statement.epoch}, view ${statement.view} ` +
+      "by this key that the vote store does not know: it was restored or cloned",
+    { epoch: statement.epoch, view: statement.view },
+  );
+
+const keyOf = (statement: Statement): string =>
+  `${statement.epoch}/${statement.view}/${statement.kind}`;
+
+const writeOwnVote = (own: OwnVote): Uint8Array => {
+  const writer = new Writer(1400);
+  writeVote(writer, own.vote);
+  writer.u8(own.proposed === undefined ? 0 : 1).u64(own.proposed?.parentView ?? 0);
+  return writer.u8(own.proposed?.reproposal === true ? 1 : 0).finish();
+};
+
+const readOwnVote = (bytes: Uint8Array): OwnVote => {
+  const reader = new Reader(bytes.slice());
+  const vote = readVote(reader);
+  const has = reader.u8() === 1;
+  const parentView = reader.u64();
+  const reproposal = reader.u8() === 1;
+  reader.end();
+  return { vote, proposed: has ? { parentView, reproposal } : undefined };
+};

@@ -1,0 +1,77 @@
+/**
+ * Before it votes, a node asks its peers for the latest statement that carries its signature. While fewer
+ * than a quorum (with itself) have answered it does not vote. A statement that its vote store does not
+ * know means that the store was restored or cloned: the node refuses to vote and says so.
+ */
+import type { Failure } from "../../errors.ts";
+import type { ValidatorSet, Vote } from "../types.ts";
+import { behindFailure, type VoteStore } from "./vote-store.ts";
+
+export type WatermarkHooks = {
+  /** Sends the question to one validator. */
+  ask(validator: number, nonce: number): void;
+  confirmed(): void;
+  refused(failure: Failure): void;
+};
+
+export class Watermark {
+  readonly #self: number;
+  readonly #set: ValidatorSet;
+  readonly #votes: VoteStore;
+  readonly #hooks: WatermarkHooks;
+  readonly #nonce: number;
+  readonly #answered = new Set<number>();
+  #settled = false;
+
+  constructor(
+    self: number,
+    set: ValidatorSet,
+    votes: VoteStore,
+    nonce: number,
+    hooks: WatermarkHooks,
+  ) {
+    this.#self = self;
+    this.#set = set;
+    this.#votes = votes;
+    this.#nonce = nonce;
+    this.#hooks = hooks;
+    this.#answered.add(self);
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Asks whoever has not answered; called at start, for each new session, and on a timer. */
+  askAll(): void {
+    for (let v = 0; v < this.#set.validators.length; v++) this.ask(v);
+    this.#check();
+  }
+
+  ask(validator: number): void {
+    if (this.#settled || this.#answered.has(validator)) return;
+    this.#hooks.ask(validator, this.#nonce);
+  }
+
+  /** An answer whose vote, if any, was verified to carry our signature. */
+  answer(validator: number, nonce: number, vote: Vote | undefined): void {
+    if (this.#settled || nonce !== this.#nonce) return;
+    if (vote !== undefined && vote.signer === this.#self && !this.#votes.knows(vote.statement)) {
+      this.#settled = true;
+      this.#hooks.refused(behindFailure(vote.statement));
+      return;
+    }
+    this.#answered.add(validator);
+    this.#check();
+  }
+
+  #check(): void {
+    let weight = 0n;
+    for (const validator of this.#answered) {
+      weight += this.#set.validators[validator]?.weight ?? 0n;
+    }
+    if (this.#settled || weight < this.#set.quorum) return;
+    this.#settled = true;
+    this.#hooks.confirmed();
+  }
+}
