@@ -88,7 +88,7 @@ const decideEvidence: Decide<EvidenceCommitted> = (read, value, context) => {
   }
   const { publicKey } = keyRow.decode(stored);
   const signedBy = (statement: Statement, signature: Uint8Array): boolean =>
-    context.verifySignature(statementBytes(context.hasher, statement), signature, publicKey);
+    context.verifySignature(signature, statementBytes(context.hasher, statement), publicKey);
   if (!signedBy(found.first, value.first.signature)) {
     return refuse("evidence.invalid", "the first signature does not verify");
   }

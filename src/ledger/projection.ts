@@ -17,6 +17,7 @@
  * Set or Map that was not filled in a fixed order; and it neither keeps nor changes arrays that it is
  * given. A projection that throws is a bug of this program, not an outcome: the replica halts.
  */
+import type { FalconVerifier } from "../crypto/falcon.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { LIMITS } from "../limits.ts";
 import type { AnyEventDefinition, EventDefinition, Json } from "./event-schema.ts";
@@ -43,12 +44,11 @@ export type ProjectionTx = ProjectionRead & {
   del(key: Uint8Array): void;
 };
 
-/** Checks a FALCON-1024 signature, synchronously. False for malformed input, never a throw. */
-export type VerifySignature = (
-  message: Uint8Array,
-  signature: Uint8Array,
-  publicKey: Uint8Array,
-) => boolean;
+/**
+ * Checks a FALCON-1024 signature, synchronously: `verify` of a FalconVerifier (signature, message, key).
+ * False for malformed input, never a throw; every implementation gives the same answer.
+ */
+export type VerifySignature = FalconVerifier["verify"];
 
 /** Where an event stands. The same on every node. */
 export type EventContext = {
