@@ -19,7 +19,12 @@ export type ReplicaOptions = {
   /** Local timing; the replicated parameters are in the genesis. */
   readonly timing?: Partial<ReplicaTiming>;
   /** The event that reports two conflicting votes; undefined while the culprit is already reported. */
-  readonly evidenceEvent: (read: ReadStore, first: Vote, second: Vote) => EncodedEvent | undefined;
+  readonly evidenceEvent: (
+    read: ReadStore,
+    culprit: Hash,
+    first: Vote,
+    second: Vote,
+  ) => EncodedEvent | undefined;
   /** Ids of the validators that the state has quarantined. */
   readonly quarantined: (read: ReadStore, set: ValidatorSet) => readonly Hash[];
   /** The set of a later epoch, from the state as it is now. */

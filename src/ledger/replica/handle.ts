@@ -7,9 +7,9 @@ import { decodeLeaf } from "../leaf.ts";
 import { decodeRow, readRow } from "../row.ts";
 import type { Hash, LogEntry } from "../types.ts";
 import { storeFailure } from "./committer.ts";
-import type { Replica } from "./replica.ts";
+import type { Participant } from "./participant.ts";
 
-export const createHandle = (replica: Replica): LedgerHandle => ({
+export const createHandle = (replica: Participant): LedgerHandle => ({
   status: () => statusOf(replica),
   submit: (bytes, level, done) => replica.submit(bytes, level, done),
   receipt: (batchId) => replica.receiptOf(batchId),
@@ -33,7 +33,7 @@ export const createHandle = (replica: Replica): LedgerHandle => ({
   stop: (done) => replica.stop(done),
 });
 
-const statusOf = (replica: Replica): NodeStatus => {
+const statusOf = (replica: Participant): NodeStatus => {
   const { committer, engine, pool, context } = replica;
   const tip = committer?.tip;
   const executed = committer?.executed;
@@ -66,14 +66,14 @@ const statusOf = (replica: Replica): NodeStatus => {
   };
 };
 
-const laneOf = (replica: Replica, actor: Hash): LaneState => {
+const laneOf = (replica: Participant, actor: Hash): LaneState => {
   const head = replica.finalLaneHead(actor);
   const tail = replica.pool?.mempool.laneTail(actor, head) ?? head;
   return { actor, laneSeq: head.seq, batchId: head.id, pendingSeq: tail.seq, pendingId: tail.id };
 };
 
 const readEvents = (
-  replica: Replica,
+  replica: Participant,
   from: number,
   limit: number,
   done: (result: Result<EventPage>) => void,
@@ -96,7 +96,7 @@ const readEvents = (
 };
 
 const readRows = (
-  replica: Replica,
+  replica: Participant,
   projection: string,
   options: Parameters<LedgerHandle["rows"]>[1],
   done: (result: Result<readonly ProjectionRow[]>) => void,
@@ -118,7 +118,7 @@ const readRows = (
   });
 };
 
-const readiness = (replica: Replica): string[] => {
+const readiness = (replica: Participant): string[] => {
   const reasons: string[] = [];
   if (replica.stopped) reasons.push("the node has stopped");
   if (replica.engine === undefined) reasons.push("consensus has not started");

@@ -1,0 +1,917 @@
+/**
+ * A participant: one validator (or observer) of one chain, on ports. It wires the parts together and holds
+ * what they share: the consensus core's driver (engine.ts), blocks being checked (block-tree.ts), the
+ * mempool (batch-pool.ts), append and execute (committer.ts), catch-up (syncer.ts, server.ts) and the
+ * watermark (watermark.ts). All work happens in callbacks of ports, each one synchronous: the simulator
+ * runs exactly this.
+ */
+import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { decodeBatch, type LaneHead } from "../batch.ts";
+import { decodeBlock } from "../block.ts";
+import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
+import { readEntries } from "../execution.ts";
+import type { BatchReceipt, WaitLevel } from "../handle.ts";
+import type { PeerId, Ports, TrafficClass } from "../ports.ts";
+import { actorKeyAt } from "../projections/actors.ts";
+import { readBatchLocation, readExecution } from "../records.ts";
+import { statementBytes } from "../statement.ts";
+import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
+import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
+import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
+import { classOf, decodeMessage, encodeMessage, type Message } from "../wire.ts";
+import { BatchPool } from "./batch-pool.ts";
+import { BlockStore, blockOps, certificateOp, type Tip } from "./block-store.ts";
+import { BlockTree } from "./block-tree.ts";
+import { buildBlock } from "./builder.ts";
+import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
+import { type Context, type ReplicaOptions, timingOf } from "./context.ts";
+import { Engine } from "./engine.ts";
+import { OwnLane } from "./own-lane.ts";
+import { Server } from "./server.ts";
+import { type Loaded, load, recover } from "./startup.ts";
+import { Syncer } from "./syncer.ts";
+import { VoteStore } from "./vote-store.ts";
+import { projectedReceipt, Waiters } from "./waiters.ts";
+import { Watermark } from "./watermark.ts";
+
+export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
+
+export class Participant {
+  readonly context: Context;
+  readonly selfId: Hash;
+  readonly store: BlockStore;
+  readonly waiters = new Waiters();
+  readonly problems: Failure[] = [];
+  readonly haltListeners = new Set<(failure: Failure) => void>();
+  readonly executedListeners = new Set<(height: number, logSize: number) => void>();
+  readonly #ports: Ports;
+  readonly #votes: VoteStore;
+  readonly #peers = new Set<PeerId>();
+  readonly #asked = new Map<PeerId, number>();
+  #stopped = false;
+  #loaded: Loaded | undefined;
+  #committer: Committer | undefined;
+  #pool: BatchPool | undefined;
+  #tree: BlockTree | undefined;
+  #syncer: Syncer | undefined;
+  #server: Server | undefined;
+  #ownLane: OwnLane | undefined;
+  #watermark: Watermark | undefined;
+  #engine: Engine | undefined;
+  #starting = false;
+  #snapshot: EpochSnapshot | undefined;
+  /** A finalization whose blocks are not all here yet. */
+  #wanted: Certificate | undefined;
+  #cancelBuild: (() => void) | undefined;
+  voting: VotingState = "asking";
+  lastFinalMs = 0;
+  viewTimeMs = 0;
+
+  constructor(options: ReplicaOptions, ports: Ports) {
+    this.#ports = ports;
+    this.selfId = options.hasher.ht("id", ports.signer.publicKey);
+    this.context = {
+      options,
+      ports,
+      hasher: options.hasher,
+      timing: timingOf(options),
+      read: (key) => ports.store.get(key),
+      log: (level, message, fields) => ports.logger.log(level, message, fields),
+      fatal: (failure) => this.#fatal(failure),
+      problem: (failure) => this.#problem(failure),
+      stopped: () => this.#stopped,
+    };
+    this.store = new BlockStore(this.context.read, options.hasher);
+    this.#votes = new VoteStore(ports.voteStore);
+  }
+
+  get loaded(): Loaded | undefined {
+    return this.#loaded;
+  }
+
+  get committer(): Committer | undefined {
+    return this.#committer;
+  }
+
+  get pool(): BatchPool | undefined {
+    return this.#pool;
+  }
+
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  get syncing(): boolean {
+    const target = this.#syncer?.target ?? 0;
+    return this.#syncer?.active === true || target > (this.#committer?.tip.height ?? 0);
+  }
+
+  get peers(): readonly PeerId[] {
+    return [...this.#peers];
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Index of this node in the running epoch's set. */
+  get selfIndex(): number | undefined {
+    const set = this.#snapshot?.set;
+    return set === undefined ? undefined : indexOf(set, this.selfId);
+  }
+
+  start(): void {
+    load(this.context, this.store, this.#votes, this.selfId, (result) => {
+      if (this.#stopped) return;
+      if (!result.ok) return this.#fatal(result);
+      this.#onLoaded(result.value);
+    });
+  }
+
+  /** Stops taking part. Writes that are under way finish; the stores are closed after them. */
+  stop(done: () => void): void {
+    this.#end();
+    this.#ports.transport.close(() => {
+      this.#ports.store.close(() => this.#ports.voteStore.close(done));
+    });
+  }
+
+  #end(): void {
+    this.#stopped = true;
+    this.#cancelBuild?.();
+    this.#engine?.end();
+    this.#tree?.clear();
+    this.waiters.endAll();
+  }
+
+  #fatal(failure: Failure): void {
+    if (this.#stopped) return;
+    this.context.log("error", failure.detail, { code: failure.code });
+    this.problems.push(failure);
+    this.voting = "halted";
+    this.#end();
+    for (const listener of this.haltListeners) listener(failure);
+  }
+
+  #problem(failure: Failure): void {
+    this.context.log("error", failure.detail, { code: failure.code });
+    this.problems.push(failure);
+  }
+
+  #onLoaded(loaded: Loaded): void {
+    this.#loaded = loaded;
+    const context = this.context;
+    const committer = new Committer(
+      context,
+      this.store,
+      {
+        appended: (blocks, tip) => this.#onAppended(blocks, tip),
+        executed: (block, batches, entries) => this.#onExecuted(block, batches, entries),
+      },
+      loaded,
+    );
+    this.#committer = committer;
+    const pool = new BatchPool(context, this.#poolChain(committer), {
+      changed: () => this.#onPoolChanged(),
+      gossip: (batch) => this.#gossip(batch),
+    });
+    this.#pool = pool;
+    this.#tree = new BlockTree(context, this.#treeChain(committer), pool, this.store);
+    this.#syncer = new Syncer(context, {
+      tip: () => committer.tip,
+      executedHeight: () => committer.executed.height,
+      nextSet: () => this.store.validatorSet(committer.start.epoch),
+      busy: () => committer.busy,
+      send: (peer, message) => this.#send(peer, message),
+      connected: () => this.peers,
+      accept: (run, certificate, set) => committer.append(run, certificate, set.validators.length),
+      misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+    });
+    this.#server = new Server(context, this.store, this.#served(), (peer, message) =>
+      this.#send(peer, message),
+    );
+    this.#ownLane = this.#createOwnLane(loaded);
+    this.#ports.transport.start({
+      peerUp: (peer) => this.#onPeerUp(peer),
+      peerDown: (peer) => this.#onPeerDown(peer),
+      frame: (peer, trafficClass, bytes) => this.#onFrame(peer, trafficClass, bytes),
+    });
+    committer.resume();
+    this.#startEngine(loaded.ownVotes);
+  }
+
+  #createOwnLane(loaded: Loaded): OwnLane {
+    return new OwnLane(this.context, {
+      actor: this.selfId,
+      laneHead: () => this.finalLaneHead(this.selfId),
+      reference: () => this.reference() ?? { height: 0, hash: loaded.genesisHash },
+      submit: (bytes, done) => {
+        this.submit(bytes, "accepted", (result) => done(result.ok));
+      },
+    });
+  }
+
+  #served(): ConstructorParameters<typeof Server>[2] {
+    return {
+      finalHeight: () => this.#committer?.tip.height ?? 0,
+      block: (hash) => this.#tree?.get(hash)?.block,
+      batch: (digest) => this.#pool?.get(digest),
+    };
+  }
+
+  #poolChain(committer: Committer): ConstructorParameters<typeof BatchPool>[1] {
+    return {
+      laneHead: (actor) => this.finalLaneHead(actor),
+      actorKey: (actor) => this.actorKey(actor),
+      point: () => ({
+        height: committer.tip.height + 1,
+        timeMs: committer.tip.timeMs + 1,
+        hashAt: (height) => this.store.hashAt(height),
+        timeAt: (height) => this.timeAt(height),
+      }),
+    };
+  }
+
+  #treeChain(committer: Committer): ConstructorParameters<typeof BlockTree>[1] {
+    return {
+      tip: () => committer.tip,
+      executedHeight: () => committer.executed.height,
+      epoch: () => this.#requireSnapshot(),
+      rootsAt: (height) => committer.rootsAt(height),
+      actorKey: (actor) => this.actorKey(actor),
+      finalHashAt: (height) => this.store.hashAt(height),
+      finalTimeAt: (height) => this.timeAt(height),
+      finalLaneHead: (actor) => this.finalLaneHead(actor),
+      tipParent: () => this.#tipParent(committer.tip),
+      send: (peer, message) => {
+        this.#send(peer, message);
+      },
+      connected: () => this.peers,
+      verdict: (facts, verdict) => this.#onVerdict(facts, verdict),
+      behind: (height, sources) => {
+        for (const peer of sources) this.#syncer?.hint(peer, height - 1);
+      },
+    };
+  }
+
+  #requireSnapshot(): EpochSnapshot {
+    if (this.#snapshot === undefined) throw new Error("no epoch is running");
+    return this.#snapshot;
+  }
+
+  #tipParent(tip: Tip): ReturnType<typeof parentOf> {
+    if (tip.height === 0) return genesisParent(tip.hash, tip.timeMs, 0);
+    const block = this.store.block(tip.hash);
+    if (block === undefined) throw new Error("the final block is not in the store");
+    return parentOf(block);
+  }
+
+  finalLaneHead(actor: Hash): LaneHead {
+    return this.store.laneHead(actor) ?? { seq: 0, id: ZERO_HASH };
+  }
+
+  actorKey(actor: Hash): ActorKey | undefined {
+    return actorKeyAt(this.context.read, actor);
+  }
+
+  /** Ledger time of a final height, milliseconds. */
+  timeAt(height: number): number | undefined {
+    if (height === 0) return this.context.options.genesis.timeMs;
+    const hash = this.store.hashAt(height);
+    return hash === undefined ? undefined : this.store.block(hash)?.header.timeMs;
+  }
+
+  /** The newest executed grid height: what a new batch should refer to. */
+  reference(): { readonly height: number; readonly hash: Hash } | undefined {
+    const executed = this.#committer?.executed.height ?? 0;
+    const height = executed - (executed % LIMITS.gridHeights);
+    const hash = this.store.hashAt(height);
+    return hash === undefined ? undefined : { height, hash };
+  }
+
+  // Epochs and the engine.
+
+  #startEngine(ownVotes: readonly OwnVote[]): void {
+    const committer = this.#committer;
+    const loaded = this.#loaded;
+    if (committer === undefined || loaded === undefined || this.#starting) return;
+    const { epoch } = committer.start;
+    if (this.#engine?.epoch === epoch) return;
+    const set = this.store.validatorSet(epoch);
+    const next = this.store.validatorSet(epoch + 1);
+    // The sets follow from executing the boundary before: until then this node only catches up.
+    if (set === undefined || next === undefined) return;
+    this.#starting = true;
+    const schedule = createLeaderSchedule(this.context.hasher, loaded.genesisHash, set);
+    this.#snapshot = {
+      set,
+      schedule,
+      epochStartMs: committer.start.startMs,
+      epochMs: this.context.options.genesis.parameters.epochMs,
+      nextSetHash: next.hash,
+    };
+    const args = { epoch, tip: committer.tip, ownVotes };
+    recover(this.context, this.store, this.#votes, args, (result) => {
+      this.#starting = false;
+      if (this.#stopped) return;
+      if (!result.ok) return this.#fatal(result);
+      if (committer.start.epoch !== epoch) return this.#startEngine([]);
+      this.#runEngine(schedule, {
+        ...result.value,
+        // The tip may have moved while certificates were read.
+        ...(committer.tip.epoch === epoch && committer.tip.height > 0
+          ? { final: { ...committer.tip } }
+          : {}),
+      });
+    });
+  }
+
+  #runEngine(schedule: LeaderSchedule, recovered: Parameters<typeof this.createEngine>[1]): void {
+    const committer = this.#committer;
+    if (committer === undefined) return;
+    this.#engine?.end();
+    const engine = this.createEngine(schedule, recovered);
+    this.#engine = engine;
+    this.#cancelBuild?.();
+    this.#tellQuarantine();
+    engine.feed({ kind: "start" });
+    for (const peer of this.#peers) this.#greet(peer);
+    this.#startWatermark();
+    this.#tellVoting();
+    this.#onPoolChanged();
+  }
+
+  createEngine(
+    schedule: LeaderSchedule,
+    recovered: ConstructorParameters<typeof Engine>[0]["recovered"],
+  ): Engine {
+    const { set } = this.#requireSnapshot();
+    return new Engine({
+      context: this.context,
+      set,
+      self: indexOf(set, this.selfId),
+      leaderOf: (view) => leaderOf(schedule, view),
+      recovered,
+      executedHeight: this.#committer?.executed.height ?? 0,
+      hooks: {
+        peerOf: (validator) => toHex(set.validators[validator]?.id ?? ZERO_HASH),
+        send: (peer, message) => {
+          this.#send(peer, message);
+        },
+        block: (hash) => this.#tree?.get(hash)?.block,
+        persist: (effect, done) => this.#persist(effect, done),
+        keep: (certificate) => this.#keep(certificate),
+        need: (hash, block, sources) => this.#tree?.need(hash, block, sources),
+        build: (effect) => this.#build(effect),
+        finalized: (certificate) => this.#onFinalized(certificate),
+        evidence: (first, second) => this.#onEvidence(first, second),
+        diverged: (hash) => this.#onDiverged(hash),
+        entered: () => undefined,
+        misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+        behind: (peer) => {
+          const validator = this.#validatorOf(peer);
+          if (validator !== undefined) this.#engine?.feed({ kind: "behind", peer: validator });
+        },
+      },
+    });
+  }
+
+  #startWatermark(): void {
+    const self = this.selfIndex;
+    const set = this.#snapshot?.set;
+    if (this.voting !== "asking" || set === undefined || this.#loaded === undefined) return;
+    if (self === undefined) {
+      this.voting = "observer";
+      return;
+    }
+    const votesFailure = this.#loaded.votesFailure;
+    if (votesFailure !== undefined) return this.#refuse(votesFailure);
+    if (this.#watermark !== undefined) return;
+    const nonce = this.#ports.random.u32();
+    this.#watermark = new Watermark(self, set, this.#votes, nonce, {
+      ask: (validator, n) => {
+        const id = set.validators[validator]?.id;
+        if (id !== undefined) this.#send(toHex(id), { type: "watermark-request", nonce: n });
+      },
+      confirmed: () => {
+        this.voting = "yes";
+        this.#tellVoting();
+      },
+      refused: (failure) => this.#refuse(failure),
+    });
+    this.#askWatermark();
+  }
+
+  #askWatermark(): void {
+    const watermark = this.#watermark;
+    if (watermark === undefined || watermark.settled || this.#stopped) return;
+    watermark.askAll();
+    this.#ports.timers.set(this.context.timing.retryMs, () => this.#askWatermark());
+  }
+
+  #refuse(failure: Failure): void {
+    this.voting = "refused";
+    this.#problem(failure);
+    this.#tellVoting();
+  }
+
+  #tellVoting(): void {
+    this.#engine?.feed({ kind: "voting", allowed: this.voting === "yes" });
+  }
+
+  #tellQuarantine(): void {
+    const set = this.#snapshot?.set;
+    if (set === undefined) return;
+    const ids = this.context.options.quarantined(this.context.read, set);
+    const signers = ids.map((id) => indexOf(set, id)).filter((index) => index !== undefined);
+    this.#engine?.feed({ kind: "quarantined", signers });
+  }
+
+  // Peers and frames.
+
+  #validatorOf(peer: PeerId): number | undefined {
+    const validators = this.#snapshot?.set.validators ?? [];
+    const index = validators.findIndex((validator) => toHex(validator.id) === peer);
+    return index < 0 ? undefined : index;
+  }
+
+  #onPeerUp(peer: PeerId): void {
+    if (this.#stopped) return;
+    this.#peers.add(peer);
+    this.#greet(peer);
+    this.#tree?.pump();
+  }
+
+  #greet(peer: PeerId): void {
+    const validator = this.#validatorOf(peer);
+    if (validator === undefined) return;
+    this.#engine?.feed({ kind: "peer", peer: validator });
+    this.#watermark?.ask(validator);
+  }
+
+  #onPeerDown(peer: PeerId): void {
+    this.#peers.delete(peer);
+    if (this.#stopped) return;
+    this.#syncer?.forgetPeer(peer);
+    this.#server?.forgetPeer(peer);
+  }
+
+  #send(peer: PeerId, message: Message): boolean {
+    if (this.#stopped || !this.#peers.has(peer)) return false;
+    return this.#ports.transport.send(peer, classOf(message), encodeMessage(message));
+  }
+
+  #misbehaved(peer: PeerId, failure: Failure): void {
+    const short = peer.slice(0, 16);
+    this.context.log("warn", `peer misbehaved: ${failure.detail}`, {
+      code: failure.code,
+      peer: short,
+    });
+    this.#ports.metrics.count("tetrad_peer_faults_total", 1, { code: failure.code });
+    this.#ports.transport.disconnect(peer, { code: "protocol", detail: failure.code });
+  }
+
+  #onFrame(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void {
+    if (this.#stopped) return;
+    const decoded = decodeMessage(bytes);
+    if (!decoded.ok) return this.#misbehaved(peer, decoded);
+    const message = decoded.value;
+    if (classOf(message) !== trafficClass) {
+      const failure = fail("encoding.malformed", `${message.type} on the ${trafficClass} stream`);
+      return this.#misbehaved(peer, failure);
+    }
+    this.#onMessage(peer, message);
+  }
+
+  #onMessage(peer: PeerId, message: Message): void {
+    switch (message.type) {
+      case "proposal":
+        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
+          this.#engine?.onProposal(peer, message);
+        }
+        break;
+      case "vote":
+        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
+          this.#engine?.onVote(peer, message.vote);
+        }
+        break;
+      case "certificate":
+        if (this.#isCurrent(peer, message.certificate.statement.epoch)) {
+          this.#engine?.onCertificate(peer, message.certificate);
+        }
+        break;
+      case "status":
+        this.#onStatus(peer, message.status);
+        break;
+      case "certificate-request":
+        this.#serveCertificate(peer, message);
+        break;
+      case "batch":
+        this.#onPushedBatch(peer, message.batch);
+        break;
+      case "batches":
+        this.#onFetchedBatches(peer, message.batches);
+        break;
+      default:
+        this.#onSyncMessage(peer, message);
+    }
+  }
+
+  #onSyncMessage(peer: PeerId, message: Message): void {
+    switch (message.type) {
+      case "block-request":
+        this.#server?.block(peer, message.hash);
+        break;
+      case "block": {
+        const block = decodeBlock(this.context.hasher, message.block);
+        if (block.ok) this.#tree?.onBlock(block.value, peer);
+        else this.#misbehaved(peer, block);
+        break;
+      }
+      case "batch-request":
+        this.#server?.batches(peer, message.digests);
+        break;
+      case "sync-request":
+        this.#server?.run(peer, message.from);
+        break;
+      case "sync-response":
+        this.#syncer?.onResponse(peer, message);
+        break;
+      case "sync-none":
+        this.#syncer?.onNone(peer, message.from);
+        break;
+      case "watermark-request": {
+        const validator = this.#validatorOf(peer);
+        const engine = this.#engine;
+        if (validator === undefined || engine === undefined) break;
+        const vote = engine.latestVote(validator);
+        this.#send(peer, { type: "watermark-response", nonce: message.nonce, vote });
+        break;
+      }
+      case "watermark-response":
+        this.#onWatermark(peer, message.nonce, message.vote);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Whether the running engine speaks of this epoch; a later one means that we are behind. */
+  #isCurrent(peer: PeerId, epoch: number): boolean {
+    const current = this.#committer?.start.epoch ?? 0;
+    if (epoch > current) this.#askStatus(peer);
+    return this.#engine !== undefined && epoch === this.#engine.epoch;
+  }
+
+  /** Tells a peer of another epoch where we are; it answers with what we need. */
+  #askStatus(peer: PeerId): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const last = this.#asked.get(peer) ?? Number.NEGATIVE_INFINITY;
+    if (this.#engine === undefined || nowMs - last < this.context.timing.retryMs / 2) return;
+    this.#asked.set(peer, nowMs);
+    this.#send(peer, { type: "status", status: this.#engine.status() });
+  }
+
+  #onStatus(peer: PeerId, status: Parameters<Engine["onStatus"]>[1]): void {
+    const committer = this.#committer;
+    const validator = this.#validatorOf(peer);
+    if (committer === undefined) return;
+    const epoch = this.#engine?.epoch ?? committer.start.epoch;
+    const ahead = status.finalHeight - committer.tip.height;
+    // A block or two come by the certificates of the epoch; more, or another epoch, by height.
+    if (ahead > 2 || (ahead > 0 && status.epoch > epoch)) {
+      this.#syncer?.hint(peer, status.finalHeight);
+    }
+    if (status.epoch === epoch && validator !== undefined) {
+      this.#engine?.onStatus(validator, status);
+    } else if (status.epoch < epoch) {
+      this.#askStatus(peer);
+    }
+  }
+
+  #serveCertificate(peer: PeerId, query: Message & { type: "certificate-request" }): void {
+    const { epoch, view, kind } = query;
+    const engine = this.#engine;
+    const held = engine?.epoch === epoch ? engine.certificate(view, kind) : undefined;
+    const stored = held === undefined ? this.store.certificate(epoch, view, kind) : undefined;
+    const setSize = this.#snapshot?.set.validators.length ?? 0;
+    const certificate = stored ?? (held === undefined ? undefined : { ...held, setSize });
+    if (certificate !== undefined) this.#send(peer, { type: "certificate", certificate });
+  }
+
+  #onWatermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
+    const validator = this.#validatorOf(peer);
+    const watermark = this.#watermark;
+    if (validator === undefined || watermark === undefined || watermark.settled) return;
+    if (vote === undefined) return watermark.answer(validator, nonce, undefined);
+    const job = {
+      message: statementBytes(this.context.hasher, vote.statement),
+      signature: vote.signature,
+      publicKey: this.#ports.signer.publicKey,
+    };
+    this.#ports.verifier.verify([job], "consensus", ([valid]) => {
+      if (this.#stopped) return;
+      if (valid === true) return watermark.answer(validator, nonce, vote);
+      const failure = fail("consensus.signature", "a watermark answer does not verify");
+      this.#misbehaved(peer, failure);
+    });
+  }
+
+  // Batches.
+
+  #onPushedBatch(peer: PeerId, bytes: Uint8Array): void {
+    const batch = decodeBatch(this.context.hasher, bytes);
+    if (!batch.ok) return this.#misbehaved(peer, batch);
+    this.#pool?.admit(batch.value, peer, (result) => {
+      if (!result.ok && result.code === "batch.signature") this.#misbehaved(peer, result);
+    });
+  }
+
+  #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
+    const batches: Batch[] = [];
+    for (const bytes of encoded) {
+      const batch = decodeBatch(this.context.hasher, bytes);
+      if (!batch.ok) return this.#misbehaved(peer, batch);
+      batches.push(batch.value);
+    }
+    this.#tree?.onBatches(batches);
+  }
+
+  #gossip(batch: Batch): void {
+    for (const peer of this.#peers) this.#send(peer, { type: "batch", batch: batch.bytes });
+  }
+
+  #onPoolChanged(): void {
+    const pool = this.#pool;
+    const tree = this.#tree;
+    if (pool === undefined || tree === undefined || this.#stopped) return;
+    tree.pump();
+    const pending = pool.mempool.count > tree.includedCount();
+    this.#engine?.feed({ kind: "work", pending });
+  }
+
+  submit(
+    bytes: Uint8Array,
+    level: WaitLevel,
+    done: (result: Result<BatchReceipt>) => void,
+  ): () => void {
+    const decoded = decodeBatch(this.context.hasher, bytes);
+    const pool = this.#pool;
+    let giveUp: () => void = () => undefined;
+    if (this.#stopped || pool === undefined) {
+      done(fail("node.not-ready", "the node does not take batches now"));
+    } else if (!decoded.ok) {
+      done(decoded);
+    } else {
+      const batch = decoded.value;
+      const known = this.receiptOf(batch.id);
+      if (known !== undefined) {
+        done(ok(known));
+        return giveUp;
+      }
+      if (level !== "accepted") giveUp = this.waiters.add(batch.id, level, done);
+      pool.admit(batch, undefined, (result) => this.#onAdmitted(batch, level, result, done));
+    }
+    return giveUp;
+  }
+
+  #onAdmitted(
+    batch: Batch,
+    level: WaitLevel,
+    result: Result<Batch>,
+    done: (result: Result<BatchReceipt>) => void,
+  ): void {
+    if (level === "accepted") {
+      done(result.ok ? ok({ batchId: batch.id, level: "accepted" }) : result);
+      return;
+    }
+    if (result.ok) return;
+    // Appended but not executed yet: the lane has moved on because of this very batch.
+    const head = this.finalLaneHead(batch.actor);
+    if (result.code === "batch.lane-replay" && this.#isAppended(batch, head)) return;
+    this.waiters.failed(batch.id, result);
+  }
+
+  #isAppended(batch: Batch, head: LaneHead): boolean {
+    const committer = this.#committer;
+    if (committer === undefined || head.seq < batch.laneSeq) return false;
+    return committer.tip.height > committer.executed.height
+      ? this.store.batchBytes(batch.digest) !== undefined
+      : false;
+  }
+
+  /** What became of a batch that is executed here. */
+  receiptOf(id: Hash): BatchReceipt | undefined {
+    const location = readBatchLocation(this.context.read, id);
+    if (location === undefined) return undefined;
+    const { height, firstIndex, count } = location;
+    if (height > (this.#committer?.executed.height ?? 0)) return undefined;
+    const entries = readEntries(this.context.read, firstIndex, count);
+    const outcomes = entries.map((entry) => entry.outcome);
+    return projectedReceipt(id, height, firstIndex, outcomes);
+  }
+
+  // Effects of the core.
+
+  #persist(effect: Effect & { kind: "persist" }, done: () => void): void {
+    const setSize = this.#snapshot?.set.validators.length ?? 0;
+    const ops = effect.certificates.map((certificate) => certificateOp(certificate, setSize));
+    const persisting = effect.blocks.map((hash) => this.#tree?.get(hash));
+    for (const held of persisting) {
+      if (held?.block === undefined || held.persisted) continue;
+      const batches = held.batches.filter((batch) => batch !== undefined);
+      ops.push(...blockOps(held.block, batches));
+    }
+    let left = ops.length > 0 ? 2 : 1;
+    const onWritten = (failure?: Parameters<typeof storeFailure>[0]): void => {
+      if (this.#stopped) return;
+      if (failure !== undefined) return this.#fatal(storeFailure(failure, "persist"));
+      left -= 1;
+      if (left === 0) done();
+    };
+    this.#votes.write(effect.votes, onWritten);
+    if (ops.length === 0) return;
+    this.#ports.store.write(ops, { sync: true }, (failure) => {
+      if (failure === undefined) for (const held of persisting) if (held) held.persisted = true;
+      onWritten(failure);
+    });
+  }
+
+  #keep(certificate: Certificate): void {
+    const setSize = this.#snapshot?.set.validators.length ?? 0;
+    this.#ports.store.write([certificateOp(certificate, setSize)], { sync: false }, (failure) => {
+      if (failure !== undefined) this.#fatal(storeFailure(failure, "certificate"));
+    });
+  }
+
+  /** Under load a leader lets its block fill: fewer and fuller views cost fewer signatures. */
+  #build(effect: Effect & { kind: "build" }): void {
+    const { paceMs, paceBytes } = this.context.timing;
+    const waiting = this.#pool?.mempool.bytes ?? 0;
+    const sinceMs = this.#ports.clock.monotonicMs() - this.lastFinalMs;
+    const full = waiting >= LIMITS.blockBytesMax;
+    const delayMs = waiting >= paceBytes && !full ? Math.max(0, paceMs - sinceMs) : 0;
+    this.#cancelBuild?.();
+    this.#cancelBuild = undefined;
+    if (delayMs === 0) return this.#buildNow(effect);
+    this.#cancelBuild = this.#ports.timers.set(delayMs, () => this.#buildNow(effect));
+  }
+
+  #buildNow(effect: Effect & { kind: "build" }): void {
+    const { view, parentHash, parentView } = effect;
+    const parent = this.#tree?.parent(parentHash);
+    const committer = this.#committer;
+    const proposer = this.selfIndex;
+    const engine = this.#engine;
+    if (this.#stopped || engine === undefined || this.#pool === undefined) return;
+    const cannot =
+      parent === undefined ||
+      committer === undefined ||
+      proposer === undefined ||
+      committer.diverged ||
+      committer.executed.height < parent.executedHeight;
+    if (cannot || this.#tree === undefined) {
+      return engine.feed({ kind: "built", view, block: undefined });
+    }
+    const { block, batches } = buildBlock({
+      context: this.context,
+      pool: this.#pool,
+      tree: this.#tree,
+      epoch: this.#requireSnapshot(),
+      view,
+      parentView,
+      parent,
+      proposer,
+      roots: committer.executed,
+      actorKey: (actor) => this.actorKey(actor),
+    });
+    this.#tree.addOwn(block, batches);
+    engine.feed({ kind: "built", view, block });
+  }
+
+  #onVerdict(facts: BlockFacts, verdict: Verdict): void {
+    this.#engine?.feed({ kind: "validated", facts, verdict });
+    this.#commitWanted();
+  }
+
+  #onFinalized(certificate: Certificate): void {
+    const view = this.#wanted?.statement.view ?? 0;
+    const isNewer = this.#wanted?.statement.epoch !== certificate.statement.epoch;
+    if (isNewer || certificate.statement.view > view) this.#wanted = certificate;
+    this.#commitWanted();
+  }
+
+  /** Appends what is final as soon as the chain to it is here; what is too far comes by sync. */
+  #commitWanted(): void {
+    const certificate = this.#wanted;
+    const committer = this.#committer;
+    const set = this.#snapshot?.set;
+    if (certificate === undefined || committer === undefined || set === undefined) return;
+    if (committer.busy || this.#stopped) return;
+    const hash = certificate.statement.hash;
+    if (equalBytes(hash, committer.tip.hash)) {
+      this.#wanted = undefined;
+      return;
+    }
+    const chain = this.#tree?.chainTo(hash);
+    if (chain === undefined) return;
+    this.#wanted = undefined;
+    const run: FinalBlock[] = [];
+    for (const { block, batches, persisted } of chain) {
+      if (block === undefined) return;
+      run.push({ block, batches: batches.filter((batch) => batch !== undefined), persisted });
+    }
+    committer.append(run, certificate, set.validators.length);
+  }
+
+  #onEvidence(first: Vote, second: Vote): void {
+    this.context.log("warn", "conflicting statements by one validator", {
+      code: "evidence",
+      signer: first.signer,
+      view: first.statement.view,
+    });
+    this.#ports.metrics.count("tetrad_equivocations_total");
+    const { evidenceEvent } = this.context.options;
+    const culprit = this.#snapshot?.set.validators[first.signer]?.id;
+    if (culprit === undefined) return;
+    this.#ownLane?.write(() => evidenceEvent(this.context.read, culprit, first, second));
+  }
+
+  #onDiverged(hash: Hash): void {
+    const header = this.#tree?.get(hash)?.block?.header;
+    this.#committer?.diverge(header?.executedHeight ?? 0, "a root");
+  }
+
+  // What append and execute bring.
+
+  #onAppended(blocks: readonly FinalBlock[], tip: Tip): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    this.viewTimeMs = nowMs - this.lastFinalMs;
+    this.lastFinalMs = nowMs;
+    this.#dropFromPool(blocks, tip);
+    for (const { block, batches } of blocks) {
+      for (const batch of batches) this.waiters.committed(batch.id, block.header.height);
+    }
+    this.#votes.forget({ epoch: tip.epoch, view: tip.view }, (failure) => {
+      if (failure !== undefined) this.#fatal(storeFailure(failure, "vote store"));
+    });
+    const certificate = this.store.certificate(tip.epoch, tip.view, "finalize");
+    if (this.#engine?.epoch === tip.epoch && certificate !== undefined) {
+      const final = { view: tip.view, height: tip.height, hash: tip.hash };
+      this.#engine.feed({ kind: "synced", final, certificate });
+    }
+    this.#tree?.prune();
+    if (tip.boundary) {
+      this.#engine?.end();
+      this.#tree?.clear();
+      this.#wanted = undefined;
+      this.#startEngine([]);
+    }
+    this.#commitWanted();
+    this.#onPoolChanged();
+    this.#syncer?.pump();
+  }
+
+  #dropFromPool(blocks: readonly FinalBlock[], tip: Tip): void {
+    const mempool = this.#pool?.mempool;
+    if (mempool === undefined) return;
+    const actors = new Map<string, Hash>();
+    for (const { batches } of blocks) {
+      for (const batch of batches) actors.set(toHex(batch.actor), batch.actor);
+    }
+    for (const actor of actors.values()) {
+      for (const batch of mempool.onFinalized(actor, this.finalLaneHead(actor))) {
+        const failure = fail("batch.lane-fork", "another batch took this place in the lane");
+        this.waiters.failed(batch.id, failure);
+      }
+    }
+    for (const batch of mempool.expire(tip.height, tip.timeMs, (height) => this.timeAt(height))) {
+      this.waiters.failed(batch.id, fail("batch.expired", "the batch was not included in time"));
+    }
+  }
+
+  #onExecuted(block: Block, batches: readonly Batch[], entries: readonly LogEntry[]): void {
+    const { height } = block.header;
+    let from = 0;
+    for (const batch of batches) {
+      const to = from + batch.events.length;
+      this.waiters.projected(batch.id, height, entries.slice(from, to));
+      from = to;
+    }
+    this.#engine?.feed({ kind: "executed", height });
+    if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
+    this.#ownLane?.onExecuted();
+    this.#startEngine([]);
+    this.#tree?.pump();
+    this.#syncer?.pump();
+    const logSize = this.#committer?.executed.logSize ?? 0;
+    for (const listener of this.executedListeners) listener(height, logSize);
+  }
+
+  /** Ledger time of an executed height, milliseconds. */
+  executedTimeOf(height: number): number | undefined {
+    return readExecution(this.context.read, height)?.timeMs;
+  }
+}
