@@ -91,9 +91,13 @@ export class SimDisk {
   open(incarnation: number): Store {
     this.#owner = incarnation;
     this.#failure = undefined;
+    let closed = false;
     const mine = (): boolean => this.#owner === incarnation && this.#host.isLive(incarnation);
     return {
-      get: (key) => this.#data.get(SortedMap.keyOf(key))?.[1],
+      get: (key) => {
+        if (closed) throw new RangeError("the simulated store is closed");
+        return this.#data.get(SortedMap.keyOf(key))?.[1];
+      },
       write: (ops, options, done) => {
         if (mine()) this.#submit(incarnation, ops, options.sync, done);
       },
@@ -101,12 +105,14 @@ export class SimDisk {
         if (!mine()) return;
         const delayUs = 1 + this.#random.exponential(this.knobs.readMeanUs);
         this.#host.defer(incarnation, delayUs, () => {
-          done(undefined, this.#data.range(range));
+          if (closed) done({ code: "closed", detail: "store is closed" }, []);
+          else done(undefined, this.#data.range(range));
         });
       },
       close: (done) => {
         if (!mine()) return;
         this.#whenIdle(incarnation, () => {
+          closed = true;
           this.#failure = { code: "closed", detail: "store is closed" };
           done();
         });

@@ -1,0 +1,170 @@
+/** The simulated disk: the contract of every Store, and what crashes leave behind. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CALM_DISK, type DiskKnobs, SimDisk } from "../../sim/disk.ts";
+import { Host } from "../../sim/host.ts";
+import { World } from "../../sim/world.ts";
+import type { StoreFailure, StoreOp } from "../../src/ledger/ports.ts";
+import { storeContract } from "../contract/store-contract.ts";
+
+const put = (key: number, value = key): StoreOp => ({
+  type: "put",
+  key: Uint8Array.of(key >> 8, key & 0xff),
+  value: Uint8Array.of(value & 0xff),
+});
+
+type Rig = { readonly world: World; readonly host: Host; readonly disk: SimDisk };
+
+const createRig = (knobs: Partial<DiskKnobs> = {}, seed = 1): Rig => {
+  const world = new World(seed);
+  const host = new Host(world, 0);
+  return { world, host, disk: new SimDisk("data", host, { ...CALM_DISK, ...knobs }) };
+};
+
+for (const visibleEarly of [false, true]) {
+  storeContract(`simulated disk, visible ${visibleEarly ? "early" : "late"}`, () => {
+    const { world, host, disk } = createRig({ visibleEarly });
+    return Promise.resolve({
+      store: disk.open(host.boot()),
+      pump: () => {
+        world.runUntil(world.nowUs + 100_000);
+      },
+      reopen: () => {
+        disk.failNth = 0;
+        return Promise.resolve(disk.open(host.incarnation));
+      },
+      failNextWrite: () => {
+        disk.failNth = 1;
+        return Promise.resolve();
+      },
+      dispose: () => Promise.resolve(),
+    });
+  });
+}
+
+const countOf = (disk: SimDisk): number => disk.dump().length;
+
+describe("crashes", () => {
+  it("keep what a completed sync covers, and always a prefix of the writes", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 0, max: 4_000 }),
+        fc.boolean(),
+        fc.boolean(),
+        fc.nat(),
+        (syncs, crashUs, power, visibleEarly, seed) => {
+          const { world, host, disk } = createRig({ visibleEarly }, seed);
+          const store = disk.open(host.boot());
+          const completed: number[] = [];
+          syncs.forEach((sync, i) => {
+            world.after(i * 60, () => {
+              store.write([put(2 * i), put(2 * i + 1)], { sync }, () => completed.push(i));
+            });
+          });
+          world.runUntil(crashUs);
+          host.kill("test");
+          disk.crash(power);
+          const kept = countOf(disk) / 2;
+          // Whole batches only, and no later one without all before it.
+          expect(Number.isInteger(kept)).toBe(true);
+          disk.dump().forEach(([key], i) => {
+            expect((key[0] ?? 0) * 256 + (key[1] ?? 0)).toBe(i);
+          });
+          const lastSynced = completed.filter((i) => syncs[i]).pop() ?? -1;
+          expect(kept).toBeGreaterThan(lastSynced);
+          // A killed process loses nothing that was completed.
+          if (!power) expect(kept).toBeGreaterThanOrEqual(completed.length);
+        },
+      ),
+    );
+  });
+
+  it("really lose unsynced writes in a power cut", () => {
+    let lost = 0;
+    for (let seed = 0; seed < 20; seed++) {
+      const { world, host, disk } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      for (let i = 0; i < 10; i++) store.write([put(i)], { sync: false }, () => undefined);
+      world.runUntil(1_000_000);
+      expect(countOf(disk)).toBe(10);
+      host.kill("test");
+      disk.crash(true);
+      lost += 10 - countOf(disk);
+    }
+    expect(lost).toBeGreaterThan(20);
+  });
+
+  it("bring back the overwritten value of a lost write", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { world, host, disk } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      store.write([put(1, 7)], { sync: true }, () => undefined);
+      world.runUntil(100_000);
+      store.write([put(1, 8)], { sync: false }, () => undefined);
+      world.runUntil(200_000);
+      host.kill("test");
+      disk.crash(true);
+      expect([7, 8]).toContain(disk.dump()[0]?.[1][0]);
+    }
+  });
+
+  it("leave nothing of a dead process's callbacks", () => {
+    const { world, host, disk } = createRig();
+    let calls = 0;
+    disk.open(host.boot()).write([put(1)], { sync: true }, () => calls++);
+    host.kill("test");
+    disk.crash(true);
+    world.runUntil(1_000_000);
+    expect(calls).toBe(0);
+  });
+});
+
+describe("faults", () => {
+  it("refuse every later write after a failed one, until reopened", () => {
+    const { world, host, disk } = createRig();
+    const store = disk.open(host.boot());
+    const answers: (StoreFailure | undefined)[] = [];
+    store.write([put(1)], { sync: true }, (failure) => answers.push(failure));
+    world.runUntil(100_000);
+    disk.capacityBytes = disk.bytes;
+    store.write([put(2)], { sync: true }, (failure) => answers.push(failure));
+    world.runUntil(200_000);
+    disk.capacityBytes = Number.MAX_SAFE_INTEGER;
+    store.write([put(3)], { sync: true }, (failure) => answers.push(failure));
+    world.runUntil(300_000);
+    expect(answers.map((failure) => failure?.code)).toEqual([undefined, "full", "full"]);
+    expect(countOf(disk)).toBe(1);
+    disk.open(host.incarnation).write([put(4)], { sync: true }, (failure) => answers.push(failure));
+    world.runUntil(400_000);
+    expect(answers[3]).toBeUndefined();
+    expect(countOf(disk)).toBe(2);
+  });
+
+  it("take writes back that were seen early when the disk fails", () => {
+    const { world, host, disk } = createRig({ visibleEarly: true });
+    const store = disk.open(host.boot());
+    disk.failNth = 1;
+    store.write([put(1)], { sync: true }, () => undefined);
+    store.write([put(2)], { sync: true }, () => undefined);
+    expect(store.get(Uint8Array.of(0, 1))).toBeDefined();
+    world.runUntil(100_000);
+    expect(countOf(disk)).toBe(0);
+  });
+
+  it("restore an earlier state", () => {
+    const { world, host, disk } = createRig();
+    const store = disk.open(host.boot());
+    store.write([put(1)], { sync: true }, () => undefined);
+    world.runUntil(100_000);
+    disk.snapshot("before");
+    store.write([put(2)], { sync: true }, () => undefined);
+    world.runUntil(200_000);
+    expect(disk.restore("never taken")).toBe(false);
+    expect(disk.restore("before")).toBe(true);
+    expect(countOf(disk)).toBe(1);
+    disk.wipe();
+    expect(countOf(disk)).toBe(0);
+    expect(disk.bytes).toBe(0);
+  });
+});

@@ -1,0 +1,264 @@
+/** The simulated network: the promises of the Transport port, and each fault. */
+import { describe, expect, it } from "vitest";
+import { Host } from "../../sim/host.ts";
+import { CALM_NET, type NetKnobs } from "../../sim/links.ts";
+import { SimNet } from "../../sim/net.ts";
+import { World } from "../../sim/world.ts";
+import type { PeerId, TrafficClass, Transport } from "../../src/ledger/ports.ts";
+import { LIMITS } from "../../src/limits.ts";
+
+type Got = {
+  readonly from: PeerId;
+  readonly trafficClass: TrafficClass;
+  readonly bytes: Uint8Array;
+};
+
+type Peer = {
+  readonly host: Host;
+  transport: Transport;
+  readonly got: Got[];
+  readonly events: string[];
+};
+
+type Rig = { readonly world: World; readonly net: SimNet; readonly peers: Peer[] };
+
+const startPeer = (net: SimNet, peer: Peer): void => {
+  peer.transport = net.transport(peer.host.slot, peer.host.boot());
+  peer.transport.start({
+    peerUp: (id) => peer.events.push(`+${id}`),
+    peerDown: (id, reason) => peer.events.push(`-${id} ${reason.code}`),
+    frame: (from, trafficClass, bytes) => peer.got.push({ from, trafficClass, bytes }),
+  });
+};
+
+const createRig = (
+  knobs: Partial<NetKnobs> = {},
+  ids: readonly PeerId[] = ["a", "b", "c"],
+): Rig => {
+  const world = new World(1);
+  const net = new SimNet(world, ids.length, { ...CALM_NET, ...knobs });
+  const peers = ids.map((id, slot): Peer => {
+    const host = new Host(world, slot);
+    net.addSlot(host, id);
+    return { host, transport: net.transport(slot, 0), got: [], events: [] };
+  });
+  for (const peer of peers) startPeer(net, peer);
+  world.runUntil(1_000_000);
+  return { world, net, peers };
+};
+
+const peerAt = (rig: Rig, slot: number): Peer => {
+  const peer = rig.peers[slot];
+  if (peer === undefined) throw new RangeError(`no peer ${slot}`);
+  return peer;
+};
+
+const run = (rig: Rig, ms: number): void => {
+  rig.world.runUntil(rig.world.nowUs + ms * 1000);
+};
+
+const send = (rig: Rig, from: number, to: PeerId, ...bytes: number[]): boolean =>
+  peerAt(rig, from).transport.send(to, "consensus", Uint8Array.from(bytes));
+
+const received = (rig: Rig, slot: number): number[] =>
+  peerAt(rig, slot).got.map((got) => got.bytes[0] ?? -1);
+
+describe("sessions", () => {
+  it("come up once at both ends", () => {
+    const rig = createRig();
+    expect([...peerAt(rig, 0).events].sort()).toEqual(["+b", "+c"]);
+    expect([...peerAt(rig, 1).transport.peers()].sort()).toEqual(["a", "c"]);
+  });
+
+  it("end at both ends when one disconnects, and come back", () => {
+    const rig = createRig();
+    peerAt(rig, 0).transport.disconnect("b", { code: "protocol", detail: "test" });
+    expect(send(rig, 0, "b", 1)).toBe(false);
+    run(rig, 100);
+    expect(peerAt(rig, 0).events).toContain("-b protocol");
+    expect(peerAt(rig, 1).events).toContain("-a protocol");
+    run(rig, 2_000);
+    expect(send(rig, 0, "b", 2)).toBe(true);
+    run(rig, 100);
+    expect(received(rig, 1)).toEqual([2]);
+  });
+
+  it("never come up twice without going down between", () => {
+    const rig = createRig();
+    for (let i = 0; i < 20; i++) {
+      rig.net.reset(0, 1);
+      if (i % 3 === 0) rig.net.block(0, 1);
+      run(rig, 150);
+      if (i % 3 === 0) rig.net.unblock(0, 1);
+      run(rig, 400);
+    }
+    for (const slot of [0, 1]) {
+      const other = slot === 0 ? "b" : "a";
+      const ups = peerAt(rig, slot).events.filter((event) => event.slice(1).startsWith(other));
+      ups.forEach((event, i) => {
+        expect(event[0]).toBe(i % 2 === 0 ? "+" : "-");
+      });
+    }
+  });
+
+  it("of a crashed process are gone; its next incarnation gets new ones and no old frames", () => {
+    const rig = createRig();
+    send(rig, 0, "b", 1);
+    peerAt(rig, 1).host.kill("test");
+    rig.net.crashed(1);
+    startPeer(rig.net, peerAt(rig, 1));
+    run(rig, 20_000);
+    expect(received(rig, 1)).toEqual([]);
+    expect(send(rig, 0, "b", 2)).toBe(true);
+    run(rig, 100);
+    expect(received(rig, 1)).toEqual([2]);
+  });
+
+  it("of twins replace each other", () => {
+    const rig = createRig({}, ["a", "b", "b"]);
+    run(rig, 5_000);
+    const ups = peerAt(rig, 0).events.filter((event) => event === "+b").length;
+    expect(ups).toBeGreaterThan(2);
+    expect(
+      peerAt(rig, 0)
+        .transport.peers()
+        .filter((peer) => peer === "b").length,
+    ).toBeLessThan(2);
+    expect(peerAt(rig, 1).events).not.toContain("+b");
+  });
+});
+
+describe("frames", () => {
+  it("arrive once, in order within a class, and as a copy", () => {
+    const rig = createRig({ latencyMeanUs: 50_000 });
+    const bytes = Uint8Array.of(0);
+    for (let i = 0; i < 50; i++) {
+      bytes[0] = i;
+      peerAt(rig, 0).transport.send("b", "consensus", bytes);
+    }
+    run(rig, 10_000);
+    expect(received(rig, 1)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(peerAt(rig, 1).got[0]?.from).toBe("a");
+  });
+
+  it("are refused over the queue's limit, and not at it", () => {
+    const rig = createRig({ linkBytesPerMs: 1 });
+    const size = LIMITS.frameBytesMax.control;
+    const frame = new Uint8Array(size);
+    const room = Math.floor(LIMITS.sendQueueBytesMax.control / size);
+    const answers = Array.from({ length: room + 1 }, () =>
+      peerAt(rig, 0).transport.send("b", "control", frame),
+    );
+    expect(answers.filter((answer) => answer)).toHaveLength(room);
+    expect(answers[room]).toBe(false);
+    expect(() => peerAt(rig, 0).transport.send("b", "control", new Uint8Array(size + 1))).toThrow(
+      RangeError,
+    );
+  });
+
+  it("take their time on narrow links", () => {
+    const rig = createRig({ linkBytesPerMs: 10, latencyMinUs: 0, latencyMeanUs: 0 });
+    peerAt(rig, 0).transport.send("b", "sync", new Uint8Array(1_000));
+    run(rig, 99);
+    expect(peerAt(rig, 1).got).toHaveLength(0);
+    run(rig, 2);
+    expect(peerAt(rig, 1).got).toHaveLength(1);
+  });
+});
+
+describe("faults", () => {
+  it("hold frames back on a blocked link until it heals", () => {
+    const rig = createRig();
+    rig.net.block(0, 1);
+    send(rig, 0, "b", 1);
+    send(rig, 1, "a", 9);
+    run(rig, 1_000);
+    expect(received(rig, 1)).toEqual([]);
+    expect(received(rig, 0)).toEqual([9]);
+    rig.net.unblock(0, 1);
+    send(rig, 0, "b", 2);
+    run(rig, 1_000);
+    expect(received(rig, 1)).toEqual([1, 2]);
+  });
+
+  it("lose frames on a blocked link where the scenario says so", () => {
+    const rig = createRig({ blockedDrops: true });
+    rig.net.block(0, 1);
+    send(rig, 0, "b", 1);
+    run(rig, 1_000);
+    rig.net.unblock(0, 1);
+    run(rig, 1_000);
+    expect(received(rig, 1)).toEqual([]);
+  });
+
+  it("end a session that is blocked for the idle time, and heal afterwards", () => {
+    const rig = createRig({ idleTimeoutMs: 2_000 });
+    rig.net.block(0, 1);
+    send(rig, 0, "b", 1);
+    run(rig, 2_500);
+    expect(peerAt(rig, 0).events).toContain("-b idle");
+    expect(peerAt(rig, 1).events).toContain("-a idle");
+    rig.net.unblock(0, 1);
+    run(rig, 1_500);
+    expect(received(rig, 1)).toEqual([]);
+    expect(send(rig, 0, "b", 2)).toBe(true);
+  });
+
+  it("count blocks, so that one fault's end does not heal another", () => {
+    const rig = createRig();
+    rig.net.block(0, 1);
+    rig.net.block(0, 1);
+    rig.net.unblock(0, 1);
+    send(rig, 0, "b", 1);
+    run(rig, 500);
+    expect(received(rig, 1)).toEqual([]);
+    rig.net.unblock(0, 1);
+    run(rig, 500);
+    expect(received(rig, 1)).toEqual([1]);
+  });
+
+  it("lose, repeat, reorder and damage frames at the rates asked for", () => {
+    const count = 400;
+    const sendAll = (rig: Rig): void => {
+      for (let i = 0; i < count; i++) send(rig, 0, "b", i & 0xff, 7);
+      run(rig, 20_000);
+    };
+    const lossy = createRig({ lossPpm: 250_000 });
+    sendAll(lossy);
+    expect(Math.abs(received(lossy, 1).length - 300)).toBeLessThan(50);
+    const doubled = createRig({ duplicatePpm: 250_000 });
+    sendAll(doubled);
+    expect(Math.abs(received(doubled, 1).length - 500)).toBeLessThan(50);
+    const mixed = createRig({ reorderPpm: 500_000, latencyMeanUs: 50_000 });
+    sendAll(mixed);
+    expect(received(mixed, 1)).toHaveLength(count);
+    expect(received(mixed, 1)).not.toEqual(Array.from({ length: count }, (_, i) => i & 0xff));
+    const damaged = createRig({ corruptPpm: 1_000_000 });
+    sendAll(damaged);
+    const whole = peerAt(damaged, 1).got.filter(
+      (got, i) => got.bytes[0] === (i & 0xff) && got.bytes[1] === 7,
+    );
+    expect(whole).toHaveLength(0);
+  });
+
+  it("drop by message type and link", () => {
+    const rig = createRig();
+    rig.net.links.addRule({ type: 2, from: undefined, to: 1, ppm: 1_000_000 });
+    send(rig, 0, "b", 1);
+    send(rig, 0, "b", 2);
+    send(rig, 0, "c", 2);
+    run(rig, 500);
+    expect(received(rig, 1)).toEqual([1]);
+    expect(received(rig, 2)).toEqual([2]);
+  });
+
+  it("clog a link and let everything through afterwards, in order", () => {
+    const rig = createRig();
+    rig.net.links.clog(0, 1, rig.world.nowUs + 1_000_000);
+    for (const value of [1, 2, 3]) send(rig, 0, "b", value);
+    run(rig, 900);
+    expect(received(rig, 1)).toEqual([]);
+    run(rig, 200);
+    expect(received(rig, 1)).toEqual([1, 2, 3]);
+  });
+});
