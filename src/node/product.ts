@@ -1,0 +1,55 @@
+/**
+ * The product as a set of projections: which events there are, who decides on them, in which order the
+ * state root commits to them. Node, simulator and audit compose the ledger from this one list.
+ */
+
+import { assets } from "../assets/index.ts";
+import type { Hasher } from "../crypto/hash.ts";
+import { evidenceEvent, isQuarantined, quarantine } from "../detect/index.ts";
+import { createExecutor } from "../ledger/execution.ts";
+import type { Genesis } from "../ledger/genesis.ts";
+import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
+import { actorPermissions, actors } from "../ledger/projections/actors.ts";
+import { records } from "../ledger/projections/records.ts";
+import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
+import { createRegistry } from "../ledger/registry.ts";
+import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
+import { evidenceOf } from "../ledger/statement.ts";
+
+/** In the order of the state root: a new one is added at the end. */
+export const PROJECTIONS: readonly Projection[] = [actors, validators, records, assets, quarantine];
+
+/** Everything that a replica of this product needs besides its ports. */
+export const productOptions = (args: {
+  readonly name: string;
+  readonly genesis: Genesis;
+  readonly hasher: Hasher;
+  readonly verifySignature: VerifySignature;
+  readonly timing?: Partial<ReplicaTiming>;
+}): ReplicaOptions => {
+  const { name, genesis, hasher, verifySignature, timing } = args;
+  const registry = createRegistry(ownedDefinitions(PROJECTIONS));
+  const executor = createExecutor({
+    hasher,
+    registry,
+    projections: PROJECTIONS,
+    permissions: actorPermissions,
+    verifySignature,
+  });
+  return {
+    name,
+    genesis,
+    hasher,
+    registry,
+    executor,
+    ...(timing === undefined ? {} : { timing }),
+    evidenceEvent: (read, culprit, first, second) => {
+      const evidence = evidenceOf(first, second);
+      if (evidence === undefined || isQuarantined(read, culprit)) return undefined;
+      return evidenceEvent(evidence, culprit);
+    },
+    quarantined: (read, set) =>
+      set.validators.map((validator) => validator.id).filter((id) => isQuarantined(read, id)),
+    nextSet: (read, epoch) => nextValidatorSet(hasher, epoch, read),
+  };
+};
