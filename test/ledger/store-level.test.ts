@@ -141,7 +141,7 @@ describe("locks", () => {
     const lock = await lockFolder(folder);
     await expect(lockFolder(folder)).rejects.toMatchObject({ code: "folder.locked" });
     await lock.release();
-    await expect(readFile(join(folder, "lock", "owner.pid"))).rejects.toThrow();
+    await expect(readFile(join(folder, "in-use", "owner.pid"))).rejects.toThrow();
     await (await lockFolder(folder)).release();
   });
 });

@@ -43,3 +43,6 @@ export const crc32c = (bytes: Uint8Array, start = 0, end = bytes.length): number
   for (; at < end; at++) crc = (crc >>> 8) ^ (T0[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
   return (crc ^ -1) >>> 0;
 };
+
+/** LevelDB stores a CRC in this form, so that a CRC over bytes with CRCs in them stays a good one. */
+export const maskCrc = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

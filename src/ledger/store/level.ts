@@ -12,18 +12,20 @@
  * **Failure.** The first failed batch fails every write behind it and every later one with the same
  * failure, until the store is opened again: LevelDB itself would go on after a full disk, over the gap.
  *
- * **Corruption.** Rows carry their own checksum (rows.ts), the write-ahead log is checked before LevelDB
- * reads it (write-ahead-log.ts). What cannot be told: a row whose *key* was damaged in a table file is
- * simply not found by `get` (a `range` over it reports it), and damage to the last record of the log
- * looks like a write that a power cut interrupted, and is dropped like one.
+ * **Corruption.** The binding reads without verifying LevelDB's checksums. So rows carry one of their own
+ * (rows.ts), manifest and write-ahead logs are checked before LevelDB replays them, and after a process
+ * that did not close the store so are the tables (check-folder.ts). What cannot be told: damage to the
+ * last record of a log looks like a write that a power cut interrupted, and is dropped like one; damage
+ * to a table *while* the store is open may hide a row from `get` (a `range` over it reports it) or end the
+ * process by an assertion of LevelDB's, after which the next start names the file.
  */
-import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Level } from "level";
 import { TetradError } from "../../errors.ts";
 import type { Logger, Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "../ports.ts";
+import { checkFolder, type FolderCheck } from "./check-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
-import { checkWriteAheadLogs } from "./write-ahead-log.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
@@ -42,6 +44,11 @@ export type LevelStoreOptions = {
   readonly openFilesMax?: number;
   /** A merged batch is not made larger than this; a single larger write goes alone. Default 16 MiB. */
   readonly mergedBytesMax?: number;
+  /**
+   * Tables checked at opening after a process that did not close the store, newest first: about 0.5 GB/s.
+   * After a clean end only the logs are checked. Default 1 GiB.
+   */
+  readonly checkedTableBytesMax?: number;
 };
 
 export type LevelStats = {
@@ -73,40 +80,101 @@ type PendingWrite = {
 
 const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
 const MIB = 1024 * 1024;
-/** Beside LevelDB's LOCK, which has no content: who holds it, for the message to the second process. */
+const GIB = 1024 * MIB;
+const LOCK_FOLDER = "in-use";
+/** Who holds the lock, for the message to the second process. Left behind by one that did not end well. */
 const OWNER_FILE = "owner.pid";
 
 /**
  * Opens the store in `folder`, which is made if it is not there.
- * Throws TetradError: folder.locked when another process (or this one) has it open, store.corrupt when its
- * log or manifest fails its checksum, store.full, store.io.
+ * Throws TetradError: folder.locked when another process (or this one) has it open, store.corrupt with the
+ * file that is damaged, store.full, store.io.
  */
 export const openLevelStore = async (
   folder: string,
   options: LevelStoreOptions,
 ): Promise<LevelStore> => {
-  const database = await openDatabase(folder, options);
-  options.logger.log("debug", "store opened", { folder });
-  return new LevelDbStore(database, folder, options);
+  const lock = await takeLock(folder);
+  try {
+    // LevelDB ends the process on some damage, so what a process left that did not close the store is
+    // looked at as a whole before LevelDB sees it.
+    const tableBytesMax = options.checkedTableBytesMax ?? GIB;
+    const check = await checkFolder(folder, lock.wasClean ? 0 : tableBytesMax);
+    const database = createDatabase(folder, options);
+    await database.open();
+    options.logger.log("debug", "store opened", { folder, clean: lock.wasClean, ...check });
+    return new LevelDbStore(database, folder, lock, options);
+  } catch (error) {
+    await lock.end(false);
+    throw openError(error, folder);
+  }
 };
 
 /**
- * Locks a folder for this process. The lock is LevelDB's own, on a database without rows in
- * `folder`/lock: the kernel frees it when the process dies, so there are no stale locks.
- * Throws TetradError folder.locked, with the holder's process id where it is known.
+ * Checks every file of a store that is not open: checksums of all logs and tables, and that the tables
+ * are complete. Throws TetradError: store.corrupt with the file, folder.locked, store.io.
  */
-export const lockFolder = async (folder: string): Promise<FolderLock> => {
-  const inner = join(folder, "lock");
-  const database = await openDatabase(inner, { writeBufferBytes: 65_536, cacheBytes: 0 }, folder);
-  return { release: () => closeDatabase(database, inner) };
+export const checkLevelStore = async (folder: string): Promise<FolderCheck> => {
+  const lock = await takeLock(folder);
+  try {
+    return await checkFolder(folder, Number.POSITIVE_INFINITY);
+  } catch (error) {
+    throw openError(error, folder);
+  } finally {
+    await lock.end(lock.wasClean);
+  }
 };
 
-async function openDatabase(
-  folder: string,
-  options: Omit<LevelStoreOptions, "logger">,
-  named = folder,
-): Promise<Database> {
-  const database: Database = new Level(folder, {
+/**
+ * Locks a folder for this process; a store's own folder is locked by opening the store.
+ * Throws TetradError: folder.locked, with the holder's process id where it is known, store.full, store.io.
+ */
+export const lockFolder = async (folder: string): Promise<FolderLock> => {
+  const lock = await takeLock(folder);
+  return { release: () => lock.end(true) };
+};
+
+type Lock = {
+  /** The process that held it before has released it as it should. */
+  readonly wasClean: boolean;
+  /** Frees the lock. Unless `clean`, the next holder hears of it. */
+  end(clean: boolean): Promise<void>;
+};
+
+/**
+ * The lock is LevelDB's own, on a database without rows inside the folder: the kernel frees it when the
+ * process dies, so there are no stale locks, and it is held before the folder's own files are touched.
+ */
+async function takeLock(folder: string): Promise<Lock> {
+  const inner = join(folder, LOCK_FOLDER);
+  const ownerFile = join(inner, OWNER_FILE);
+  try {
+    await makeFolderDurable(inner);
+    const database = createDatabase(inner, { writeBufferBytes: 65_536, cacheBytes: 0 });
+    await database.open();
+    const wasClean = await stat(ownerFile).then(
+      () => false,
+      () => true,
+    );
+    try {
+      await writeFile(ownerFile, `${process.pid}\n`);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    const end = async (clean: boolean): Promise<void> => {
+      if (clean) await rm(ownerFile, { force: true });
+      await database.close();
+    };
+    return { wasClean, end };
+  } catch (error) {
+    if (codeOf(causeOf(error)) === "LEVEL_LOCKED") throw lockedBy(await readOwner(inner), folder);
+    throw openError(error, folder);
+  }
+}
+
+const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger">): Database =>
+  new Level(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
     compression: true,
@@ -116,20 +184,12 @@ async function openDatabase(
     maxFileSize: options.tableBytes ?? 2 * MIB,
     maxOpenFiles: options.openFilesMax ?? 96,
   });
-  try {
-    await makeFolderDurable(folder);
-    await checkWriteAheadLogs(folder);
-    await database.open();
-    await writeFile(join(folder, OWNER_FILE), `${process.pid}\n`);
-    return database;
-  } catch (error) {
-    if (database.status === "open") await database.close();
-    if (error instanceof TetradError) throw error;
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    if (codeOf(cause) === "LEVEL_LOCKED") throw await lockedError(folder, named);
-    throw readError(cause, `cannot open ${named}`);
-  }
-}
+
+const causeOf = (error: unknown): unknown =>
+  error instanceof Error && error.cause !== undefined ? error.cause : error;
+
+const openError = (error: unknown, folder: string): TetradError =>
+  error instanceof TetradError ? error : readError(causeOf(error), `cannot open ${folder}`);
 
 /** Makes the folder and syncs the entries that lead to it: a synced row in a lost folder is lost too. */
 async function makeFolderDurable(folder: string): Promise<void> {
@@ -151,17 +211,15 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-async function closeDatabase(database: Database, folder: string): Promise<void> {
-  await rm(join(folder, OWNER_FILE), { force: true });
-  await database.close();
+async function readOwner(inner: string): Promise<number | undefined> {
+  const text = await readFile(join(inner, OWNER_FILE), "utf8").catch(() => "");
+  return /^\d{1,10}\n$/.test(text) ? Number(text) : undefined;
 }
 
-async function lockedError(folder: string, named: string): Promise<TetradError> {
-  const text = await readFile(join(folder, OWNER_FILE), "utf8").catch(() => "");
-  const pid = /^\d{1,10}\n$/.test(text) ? Number(text) : undefined;
+function lockedBy(pid: number | undefined, folder: string): TetradError {
   const holder = pid === undefined ? "another process" : `process ${pid}`;
-  const data = pid === undefined ? { folder: named } : { folder: named, pid };
-  return new TetradError("folder.locked", `${named} is in use by ${holder}`, data);
+  const data = pid === undefined ? { folder } : { folder, pid };
+  return new TetradError("folder.locked", `${folder} is in use by ${holder}`, data);
 }
 
 const codeOf = (error: unknown): string =>
@@ -190,6 +248,7 @@ const opBytes = (op: StoreOp): number => op.key.length + (op.type === "put" ? op
 class LevelDbStore implements LevelStore {
   readonly #database: Database;
   readonly #folder: string;
+  readonly #lock: Lock;
   readonly #logger: Logger;
   readonly #mergedBytesMax: number;
   readonly #reads = new Set<Promise<unknown>>();
@@ -205,9 +264,10 @@ class LevelDbStore implements LevelStore {
   #syncedCommits = 0;
   #bytes = 0;
 
-  constructor(database: Database, folder: string, options: LevelStoreOptions) {
+  constructor(database: Database, folder: string, lock: Lock, options: LevelStoreOptions) {
     this.#database = database;
     this.#folder = folder;
+    this.#lock = lock;
     this.#logger = options.logger;
     this.#mergedBytesMax = options.mergedBytesMax ?? 16 * MIB;
   }
@@ -375,7 +435,8 @@ class LevelDbStore implements LevelStore {
     }
     await Promise.all(this.#reads);
     try {
-      await closeDatabase(this.#database, this.#folder);
+      await this.#database.close();
+      await this.#lock.end(this.#failure === undefined);
     } catch (error) {
       const { detail } = classifyFailure(error);
       this.#logger.log("error", "store did not close cleanly", { folder: this.#folder, detail });

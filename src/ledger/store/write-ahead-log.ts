@@ -1,5 +1,6 @@
 /**
- * Checks LevelDB's write-ahead logs before LevelDB replays them. The binding opens LevelDB in its
+ * Checks LevelDB's logs before LevelDB replays them: the write-ahead logs and the manifest, which has the
+ * same format. The binding opens LevelDB in its
  * tolerant mode: a record that fails its checksum is skipped and the ones behind it are applied, so a
  * flipped byte would silently take one write out of the middle. Here that is an error.
  *
@@ -11,10 +12,8 @@
  * LevelDB holds one batch at a time. So a bad record is an interrupted write as long as no later record
  * begins, in this log or a later one; else it is corruption.
  */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { TetradError } from "../../errors.ts";
-import { crc32c } from "./crc32c.ts";
+import { concatBytes } from "../../crypto/bytes.ts";
+import { crc32c, maskCrc } from "./crc32c.ts";
 
 const BLOCK_BYTES = 32 * 1024;
 const HEADER_BYTES = 7;
@@ -46,9 +45,7 @@ function fragmentAt(log: Uint8Array, view: DataView, at: number): Fragment | und
   const next = at + HEADER_BYTES + length;
   if (type < FULL || type > LAST || next > blockEnd) return undefined;
   const masked = view.getUint32(at, true);
-  const crc = crc32c(log, at + 6, next);
-  const expected = (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-  return masked === expected ? { type, next } : undefined;
+  return masked === maskCrc(crc32c(log, at + 6, next)) ? { type, next } : undefined;
 }
 
 const skipTrailer = (at: number): number => {
@@ -71,12 +68,20 @@ function sequenceAt(
   return [first, first + view.getUint32(data + 8, true)];
 }
 
-/** Checks one log. Any bytes: never throws. */
-export const checkLog = (log: Uint8Array): LogCheck => {
+/**
+ * Checks one log. `batches` tells a write-ahead log, whose records carry running numbers, from a
+ * manifest. `take` is called with each whole record. Any bytes: never throws.
+ */
+export const checkLog = (
+  log: Uint8Array,
+  batches: boolean,
+  take?: (record: Uint8Array) => void,
+): LogCheck => {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
   let records = 0;
   let expected: number | undefined;
   let openAt: number | undefined;
+  let parts: Uint8Array[] = [];
   let at = 0;
   while (at < log.length) {
     const fragment = fragmentAt(log, view, at);
@@ -89,11 +94,14 @@ export const checkLog = (log: Uint8Array): LogCheck => {
     }
     if (begins) {
       openAt = at;
-      expected = sequenceAt(view, at, fragment.next)?.[1] ?? expected;
+      if (batches) expected = sequenceAt(view, at, fragment.next)?.[1] ?? expected;
     }
+    if (take !== undefined) parts.push(log.subarray(at + HEADER_BYTES, fragment.next));
     if (fragment.type === FULL || fragment.type === LAST) {
       openAt = undefined;
       records += 1;
+      take?.(concatBytes(...parts));
+      parts = [];
     }
     at = skipTrailer(fragment.next);
   }
@@ -104,7 +112,7 @@ export const checkLog = (log: Uint8Array): LogCheck => {
  * True when a record begins behind the bad bytes at `at`. In later blocks the headers are where the
  * format puts them. In the bad block the length that leads to the next header may be what is damaged,
  * so every offset is tried; there, bytes of a user's that look like a record must not count, and the
- * running number of the batch tells: it has to follow the last good one.
+ * running number of the batch tells: it has to follow `expected`, that of the last good one.
  */
 function beginsBehind(
   log: Uint8Array,
@@ -117,9 +125,10 @@ function beginsBehind(
     const type = log[offset + 6];
     if (type !== FULL && type !== FIRST) continue;
     const fragment = fragmentAt(log, view, offset);
-    const first = fragment === undefined ? undefined : sequenceAt(view, offset, fragment.next)?.[0];
-    if (first === undefined) continue;
+    if (fragment === undefined) continue;
     if (expected === undefined) return true;
+    const first = sequenceAt(view, offset, fragment.next)?.[0];
+    if (first === undefined) continue;
     if (first > expected && first < expected + SEQUENCE_WINDOW) return true;
   }
   for (let block = blockEnd; block < log.length; block += BLOCK_BYTES) {
@@ -134,26 +143,3 @@ function beginsBehind(
   }
   return false;
 }
-
-/**
- * Checks all logs of a LevelDB folder in order.
- * Throws TetradError store.corrupt, naming file and offset, when a record is damaged that later ones follow.
- */
-export const checkWriteAheadLogs = async (folder: string): Promise<void> => {
-  const names = (await readdir(folder)).filter((name) => /^\d+\.log$/.test(name));
-  names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
-  let torn: { readonly file: string; readonly offset: number } | undefined;
-  for (const file of names) {
-    const check = checkLog(await readFile(join(folder, file)));
-    const bad = check.records > 0 && torn !== undefined ? torn : undefined;
-    if (bad !== undefined || check.corruptAt !== undefined) {
-      const at = bad ?? { file, offset: check.corruptAt ?? 0 };
-      throw new TetradError(
-        "store.corrupt",
-        `${join(folder, at.file)} is damaged at byte ${at.offset}, with later writes behind it`,
-        at,
-      );
-    }
-    if (check.tornAt !== undefined) torn = { file, offset: check.tornAt };
-  }
-};
