@@ -95,7 +95,8 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   const { view: number, kind, hash } = vote.statement;
   if (number <= state.final.view && !state.views.has(number)) return;
   const view = viewOf(state, number);
-  if (vote.signer === state.self && !isOwnStatement(view, vote)) {
+  const remembered = number > state.floorView;
+  if (vote.signer === state.self && remembered && !isOwnStatement(view, vote)) {
     const detail = `a ${kind} statement of view ${number} carries this node's signature but was not made here`;
     state.halted = true;
     emit(state, {

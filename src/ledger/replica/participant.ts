@@ -12,6 +12,7 @@ import { decodeBatch, type LaneHead } from "../batch.ts";
 import { decodeBlock } from "../block.ts";
 import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
 import { readEntries } from "../execution.ts";
+import { genesisHash } from "../genesis.ts";
 import type { BatchReceipt, WaitLevel } from "../handle.ts";
 import type { PeerId, Ports, TrafficClass } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
@@ -41,6 +42,7 @@ export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
 export class Participant {
   readonly context: Context;
   readonly selfId: Hash;
+  readonly genesisHash: Hash;
   readonly store: BlockStore;
   readonly waiters = new Waiters();
   readonly problems: Failure[] = [];
@@ -72,6 +74,7 @@ export class Participant {
   constructor(options: ReplicaOptions, ports: Ports) {
     this.#ports = ports;
     this.selfId = options.hasher.ht("id", ports.signer.publicKey);
+    this.genesisHash = genesisHash(options.hasher, options.genesis);
     this.context = {
       options,
       ports,
@@ -123,7 +126,8 @@ export class Participant {
   }
 
   start(): void {
-    load(this.context, this.store, this.#votes, this.selfId, (result) => {
+    const ids = { self: this.selfId, genesisHash: this.genesisHash };
+    load(this.context, this.store, this.#votes, ids, (result) => {
       if (this.#stopped) return;
       if (!result.ok) return this.#fatal(result);
       this.#onLoaded(result.value);
@@ -192,7 +196,7 @@ export class Participant {
     this.#server = new Server(context, this.store, this.#served(), (peer, message) =>
       this.#send(peer, message),
     );
-    this.#ownLane = this.#createOwnLane(loaded);
+    this.#ownLane = this.#createOwnLane();
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
       peerDown: (peer) => this.#onPeerDown(peer),
@@ -202,11 +206,11 @@ export class Participant {
     this.#startEngine(loaded.ownVotes);
   }
 
-  #createOwnLane(loaded: Loaded): OwnLane {
+  #createOwnLane(): OwnLane {
     return new OwnLane(this.context, {
       actor: this.selfId,
       laneHead: () => this.finalLaneHead(this.selfId),
-      reference: () => this.reference() ?? { height: 0, hash: loaded.genesisHash },
+      reference: () => this.reference() ?? { height: 0, hash: this.genesisHash },
       submit: (bytes, done) => {
         this.submit(bytes, "accepted", (result) => done(result.ok));
       },
@@ -304,7 +308,7 @@ export class Participant {
     // The sets follow from executing the boundary before: until then this node only catches up.
     if (set === undefined || next === undefined) return;
     this.#starting = true;
-    const schedule = createLeaderSchedule(this.context.hasher, loaded.genesisHash, set);
+    const schedule = createLeaderSchedule(this.context.hasher, this.genesisHash, set);
     this.#snapshot = {
       set,
       schedule,

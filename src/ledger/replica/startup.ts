@@ -6,7 +6,6 @@ import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { OwnVote, Recovered } from "../consensus/types.ts";
-import { genesisHash } from "../genesis.ts";
 import { certificateKey } from "../keys.ts";
 import type { StoreOp } from "../ports.ts";
 import { readExecution } from "../records.ts";
@@ -24,7 +23,6 @@ import type { Context } from "./context.ts";
 import type { VoteStore } from "./vote-store.ts";
 
 export type Loaded = {
-  readonly genesisHash: Hash;
   readonly tip: Tip;
   readonly start: EpochStart;
   readonly executed: ExecutionRoots;
@@ -38,13 +36,12 @@ export const load = (
   context: Context,
   store: BlockStore,
   votes: VoteStore,
-  self: Hash,
+  ids: { readonly self: Hash; readonly genesisHash: Hash },
   done: (result: Result<Loaded>) => void,
 ): void => {
-  const expected = genesisHash(context.hasher, context.options.genesis);
-  ensureGenesis(context, store, expected, (failure) => {
+  ensureGenesis(context, store, ids.genesisHash, (failure) => {
     if (failure !== undefined) return done(failure);
-    votes.load(self, (own) => {
+    votes.load(ids.self, (own) => {
       const tip = store.tip();
       const start = store.epochStart();
       const executed = tip === undefined ? undefined : lastExecuted(context, tip.height);
@@ -53,7 +50,6 @@ export const load = (
       }
       done(
         ok({
-          genesisHash: expected,
           tip,
           start,
           executed,
