@@ -18,7 +18,7 @@ export type System = {
   readonly freshVotes: (slot: number) => readonly StoreOp[];
   readonly boot: Boot;
 };
-export type SystemFactory = (chain: SimChain) => System;
+export type SystemFactory = (chain: SimChain, scheme: SignatureScheme) => System;
 
 export type Failure = { readonly slot: number; readonly error: unknown };
 export type LogLine = {
@@ -64,7 +64,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   const world = new World(scenario.seed);
   const scheme = options.createScheme(scenario);
   const chain = createChain(scenario, scheme);
-  const system = options.createSystem(chain);
+  const system = options.createSystem(chain, scheme);
   const owners = slotOwners(scenario);
   const observer = new Observer(world, scenario, chain, scheme, owners, options.checkers);
   const failures: Failure[] = [];

@@ -147,6 +147,7 @@ class Run {
       const status = node.handle?.status();
       if (status === undefined) continue;
       const plain = plainStatus(status);
+      if (plain.epoch > 0) observer.mark("epoch changed");
       observer.each((checker) => checker.status?.(node.slot, plain));
       this.#tend(node, status);
     }

@@ -2,7 +2,6 @@
 
 import type { Store, StoreOp } from "../src/ledger/ports.ts";
 import { createReplica, initVoteStore } from "../src/ledger/replica/replica.ts";
-// biome-ignore lint/style/noRestrictedImports: what is simulated is the composition of production itself; this module of it does no I/O.
 import { productOptions } from "../src/node/product.ts";
 import type { SimChain } from "./genesis.ts";
 import type { NetworkOptions, System } from "./network.ts";
@@ -23,18 +22,16 @@ const votesOf = (nodeId: Uint8Array): readonly StoreOp[] => {
 
 const createSystem = (chain: SimChain, scheme: SignatureScheme): System => ({
   freshVotes: (slot) => votesOf(chain.ids[slot] ?? new Uint8Array(32)),
-  // Each incarnation has an executor of its own: its caches are memory, which a crash loses.
-  boot: (ports, slot) =>
-    createReplica(
-      productOptions({
-        name: `n${slot}`,
-        genesis: chain.genesis,
-        hasher: chain.hasher,
-        verifySignature: (message, signature, publicKey) =>
-          scheme.verify({ message, signature, publicKey }),
-      }),
-      ports,
-    ),
+  boot: (ports, slot) => {
+    const options = productOptions({
+      name: `n${slot}`,
+      genesis: chain.genesis,
+      hasher: chain.hasher,
+      verifySignature: (signature, message, publicKey) =>
+        scheme.verify({ message, signature, publicKey }),
+    });
+    return createReplica(options, ports);
+  },
 });
 
 export const SYSTEM: NetworkOptions = {

@@ -5,8 +5,9 @@
 import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
-/** Rows of this projection are keyed by the id of the validator that was quarantined. */
+/** Rows of this projection under this tag are keyed by the id of the validator that was quarantined. */
 const QUARANTINE = "quarantine";
+const CULPRIT_TAG = 1;
 
 export const evidenceSound = (context: CheckContext): Checker => {
   const signedIn = new Map<string, { kinds: Set<number>; hashes: Set<string> }>();
@@ -35,7 +36,8 @@ export const evidenceSound = (context: CheckContext): Checker => {
       for (const dump of dumps) {
         if (!context.honest(dump.slot)) continue;
         for (const row of dump.rows.get(QUARANTINE) ?? []) {
-          const id = Buffer.from(row.key).toString("hex");
+          if (row.key[0] !== CULPRIT_TAG || row.key.length !== 33) continue;
+          const id = Buffer.from(row.key.subarray(1)).toString("hex");
           context.mark("culprit quarantined");
           if (!guilty.has(id)) {
             context.report("I12", `n${dump.slot} quarantines ${id.slice(0, 16)}, which is honest`);
