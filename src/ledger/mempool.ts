@@ -202,13 +202,12 @@ function checkRoom(
   if (pool.bytes + size > limits.bytesMax) {
     return fail("node.overloaded", "the mempool is full", { bytes: pool.bytes });
   }
-  if (lane !== undefined && lane.bytes + size > limits.laneBytesMax) {
-    return fail("node.overloaded", "the lane's share of the mempool is full", {
-      bytes: lane.bytes,
-    });
+  const laneBytes = lane?.bytes ?? 0;
+  if (laneBytes + size > limits.laneBytesMax) {
+    return fail("node.overloaded", "the lane's share of the mempool is full", { bytes: laneBytes });
   }
-  if (lane !== undefined && lane.bySeq.size >= limits.laneBatchesMax) {
-    const count = lane.bySeq.size;
+  const count = lane?.bySeq.size ?? 0;
+  if (count >= limits.laneBatchesMax) {
     return fail("node.overloaded", `${count} batches of this lane wait`, { count });
   }
   if (batch.laneSeq > head.seq + limits.laneAheadMax) {
