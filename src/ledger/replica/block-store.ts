@@ -42,6 +42,7 @@ export type Tip = {
 /** The epoch that is running: when it began decides when its boundary block is due. */
 export type EpochStart = { readonly epoch: number; readonly startMs: number };
 
+const SETS_KEPT = 4;
 const TIP_KEY = metaKey("final");
 const EPOCH_KEY = metaKey("epoch");
 const GENESIS_KEY = metaKey("genesis");
@@ -66,6 +67,7 @@ const readFixed = <T>(what: string, bytes: Uint8Array, read: (reader: Reader) =>
 export class BlockStore {
   readonly #read: ReadStore;
   readonly #hasher: Hasher;
+  readonly #sets = new Map<number, ValidatorSet>();
 
   constructor(read: ReadStore, hasher: Hasher) {
     this.#read = read;
@@ -95,10 +97,16 @@ export class BlockStore {
     return readFixed("epoch", bytes, (reader) => ({ epoch: reader.u64(), startMs: reader.u64() }));
   }
 
+  /** A set never changes once it is written, so the last few are kept decoded. */
   validatorSet(epoch: number): ValidatorSet | undefined {
+    const known = this.#sets.get(epoch);
+    if (known !== undefined) return known;
     const bytes = this.#read(validatorSetKey(epoch));
     if (bytes === undefined) return undefined;
-    return unwrap(`validator set of epoch ${epoch}`, decodeValidatorSet(this.#hasher, bytes));
+    const set = unwrap(`validator set of epoch ${epoch}`, decodeValidatorSet(this.#hasher, bytes));
+    this.#sets.set(epoch, set);
+    this.#sets.delete(epoch - SETS_KEPT);
+    return set;
   }
 
   hashAt(height: number): Hash | undefined {

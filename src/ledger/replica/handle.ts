@@ -8,6 +8,7 @@ import { decodeRow, readRow } from "../row.ts";
 import type { Hash, LogEntry } from "../types.ts";
 import { storeFailure } from "./committer.ts";
 import type { Participant } from "./participant.ts";
+import { lastExecuted } from "./startup.ts";
 
 export const createHandle = (replica: Participant): LedgerHandle => ({
   status: () => statusOf(replica),
@@ -35,8 +36,9 @@ export const createHandle = (replica: Participant): LedgerHandle => ({
 
 const statusOf = (replica: Participant): NodeStatus => {
   const { committer, engine, pool, context } = replica;
-  const tip = committer?.tip;
-  const executed = committer?.executed;
+  // Before everything is loaded the store already says what is final here.
+  const tip = committer?.tip ?? replica.store.tip();
+  const executed = committer?.executed ?? lastExecuted(context, tip?.height ?? 0);
   const reference = replica.reference();
   const leader = engine === undefined ? undefined : engine.set.validators[engine.leader];
   return {

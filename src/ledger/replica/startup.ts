@@ -92,7 +92,7 @@ const ensureGenesis = (
 };
 
 /** Execution is at most a few heights behind the tip; the search goes down to the genesis if it must. */
-const lastExecuted = (context: Context, tipHeight: number): ExecutionRoots | undefined => {
+export const lastExecuted = (context: Context, tipHeight: number): ExecutionRoots | undefined => {
   for (let height = tipHeight; height >= 0; height--) {
     const record = readExecution(context.read, height);
     if (record !== undefined) return record;
