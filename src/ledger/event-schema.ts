@@ -15,7 +15,6 @@
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../crypto/codec.ts";
 import { fail, ok, type Result } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
 import { encodeEvent, isEventType } from "./event.ts";
 import type { EncodedEvent } from "./types.ts";
 
@@ -423,6 +422,3 @@ function fromBase64(text: string, name: string, bytesMax: number): Uint8Array {
   if ((bits & ((1 << held) - 1)) !== 0) throw new RangeError(`${name}: not canonical base64`);
   return data;
 }
-
-/** A payload can be at most this long; fields with larger limits are of no use. */
-export const PAYLOAD_BYTES_MAX: number = LIMITS.eventBytesMax - 8;

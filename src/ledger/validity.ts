@@ -73,24 +73,27 @@ export type ValidityInput = {
   actorKeyAt(actor: Hash): ActorKey | undefined;
   /** What executing up to a height gave; undefined when this node has not executed that far. */
   rootsAt(height: number): ExecutionRoots | undefined;
-  /** Whether the signature of the batch with this digest was verified under its actor's key. */
-  sameBatchVerdict(digest: Hash): boolean;
+  /** Whether the signature verified under the actor's key; undefined when it was not tried (or forgotten). */
+  sameBatchVerdict(digest: Hash): boolean | undefined;
 };
 
 /**
  * Undefined for a valid block. node.not-ready is not a verdict: the caller has not executed up to the
- * header's executedHeight, or has no header that a batch refers to, and asks again later.
+ * header's executedHeight, has no header that a batch refers to, or has not tried a batch's signature
+ * (data.field names which), and asks again later.
+ * Roots are compared last, so block.wrong-root says that all else is valid and the states differ.
  * Codes: block.wrong-chain, block.header, block.next-set, block.too-many-batches, block.batches-root,
- * block.too-large, block.batch-order, block.wrong-root, block.batch-invalid (data: code, batch,
- * position), node.not-ready.
+ * block.too-large, block.batch-order, block.batch-invalid (data: code, batch, position),
+ * block.wrong-root (data: field, executedHeight), node.not-ready.
  */
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
   checkHeader(input) ??
   checkNextSet(input) ??
   checkBody(input) ??
   checkOrder(input) ??
-  checkRoots(input) ??
-  checkBatches(input);
+  checkExecuted(input) ??
+  checkBatches(input) ??
+  checkRoots(input);
 
 /** The boundary block of an epoch is the first whose time is at least epochMs after the epoch's start. */
 export const isBoundaryTime = (epoch: EpochSnapshot, timeMs: number): boolean =>
@@ -153,7 +156,7 @@ export const checkReference = (
   }
   const hash = at.hashAt(refHeight);
   if (hash === undefined || expired === undefined) {
-    return fail("node.not-ready", `height ${refHeight} is not known here`, { refHeight });
+    return notReady("refHeight", `height ${refHeight} is not known here`);
   }
   return equalBytes(hash, batch.refHash)
     ? undefined
@@ -314,12 +317,18 @@ function checkOrder({ hasher, parent, batches }: ValidityInput): Failure | undef
   return undefined;
 }
 
+/** Before batches: whether an actor is registered can only be told by who has executed that far. */
+function checkExecuted({ block, rootsAt }: ValidityInput): Failure | undefined {
+  const { executedHeight } = block.header;
+  return rootsAt(executedHeight) === undefined
+    ? notReady("executedHeight", `height ${executedHeight} is not executed`)
+    : undefined;
+}
+
 function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
   const { executedHeight, logSize, logRoot, stateRoot } = block.header;
   const roots = rootsAt(executedHeight);
-  if (roots === undefined) {
-    return fail("node.not-ready", `height ${executedHeight} is not executed`, { executedHeight });
-  }
+  if (roots === undefined) return undefined;
   const wrong =
     roots.logSize !== logSize
       ? "logSize"
@@ -378,10 +387,15 @@ function checkActor(
   if (key === undefined || key.registeredHeight > executedHeight) {
     return fail("batch.unknown-actor", `no actor ${toHex(batch.actor)} at ${executedHeight}`);
   }
-  return sameBatchVerdict(batch.digest)
+  const verdict = sameBatchVerdict(batch.digest);
+  if (verdict === undefined) return notReady("signature", "a signature has not been tried");
+  return verdict
     ? undefined
     : fail("batch.signature", "the signature does not verify under the actor's key");
 }
+
+const notReady = (field: string, detail: string): Failure =>
+  fail("node.not-ready", detail, { field });
 
 const laneOrder = (hasher: Hasher, parentHash: Hash, actor: Hash): Hash =>
   hasher.ht("order", parentHash, actor);

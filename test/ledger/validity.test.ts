@@ -81,7 +81,7 @@ type World = {
   readonly header?: Partial<Header>;
   readonly heads?: Readonly<Record<string, LaneHead>>;
   readonly actorKeyAt?: (actor: Hash) => ActorKey | undefined;
-  readonly verdict?: (digest: Hash) => boolean;
+  readonly verdict?: (digest: Hash) => boolean | undefined;
   readonly parent?: ParentBlock;
   readonly epoch?: EpochSnapshot;
   readonly hashAt?: (height: number) => Hash | undefined;
@@ -282,8 +282,17 @@ describe("roots", () => {
     expect(check({ header })).toMatchObject({ code: "block.wrong-root", data: { field } });
   });
 
-  it("are no verdict where this node has not executed", () => {
-    expect(check({ rootsAt: () => undefined })?.code).toBe("node.not-ready");
+  it("are no verdict where this node has not executed, whatever it knows of actors", () => {
+    const world = { batches: [batchAt(ann)], actorKeyAt: () => undefined };
+    expect(check({ ...world, rootsAt: () => undefined })).toMatchObject({
+      code: "node.not-ready",
+      data: { field: "executedHeight" },
+    });
+  });
+
+  it("are compared last: a wrong root means that all else is valid", () => {
+    const header = { stateRoot: hashOf(9) };
+    expect(batchCode({ batches: [batchAt(ann, { laneSeq: 2 })], header })).toBe("batch.lane-gap");
   });
 });
 
@@ -406,7 +415,17 @@ describe("batches of a block", () => {
 
   it("gives no verdict where a referenced height is not known", () => {
     const batches = [batchAt(ann)];
-    expect(check({ batches, hashAt: () => undefined })?.code).toBe("node.not-ready");
+    expect(check({ batches, hashAt: () => undefined })).toMatchObject({
+      code: "node.not-ready",
+      data: { field: "refHeight" },
+    });
+  });
+
+  it("gives no verdict where a signature was not tried", () => {
+    expect(check({ batches: [batchAt(ann)], verdict: () => undefined })).toMatchObject({
+      code: "node.not-ready",
+      data: { field: "signature" },
+    });
   });
 });
 
