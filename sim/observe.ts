@@ -1,5 +1,5 @@
 /** Connects the checkers to a run: who is honest, what was seen, and the first violation found. */
-import { toHex } from "../src/crypto/bytes.ts";
+import { isZero, toHex } from "../src/crypto/bytes.ts";
 import type { NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import type { CheckContext, Checker, CheckerFactory, Member, Status } from "./checkers/types.ts";
@@ -13,6 +13,9 @@ export type Violation = {
   readonly detail: string;
   readonly atMs: number;
 };
+
+/** False while a process still reads its folder: its status says nothing yet. */
+export const isLoaded = (status: NodeStatus): boolean => !isZero(status.finalHash);
 
 /** A node's status as checkers see it. */
 export const plainStatus = (status: NodeStatus): Status => ({

@@ -11,7 +11,7 @@ import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { scheduleFaults } from "./faults.ts";
 import { createNetwork, type NetworkOptions, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
-import { plainStatus, type Violation } from "./observe.ts";
+import { isLoaded, plainStatus, type Violation } from "./observe.ts";
 import type { Scenario } from "./scenario.ts";
 import { formatEvent, type TraceEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
@@ -146,10 +146,11 @@ class Run {
     for (const node of nodes) {
       const status = node.handle?.status();
       if (status === undefined) continue;
+      this.#tend(node, status);
+      if (!isLoaded(status)) continue;
       const plain = plainStatus(status);
       if (plain.epoch > 0) observer.mark("epoch changed");
       observer.each((checker) => checker.status?.(node.slot, plain));
-      this.#tend(node, status);
     }
     this.#checkHalted();
   }
