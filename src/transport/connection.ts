@@ -35,7 +35,7 @@ export type ConnectionHost = {
 };
 
 /** Packets that one connection sends before others and the socket have their turn. */
-const PACKETS_PER_TURN = 128;
+const PACKETS_PER_TURN = 32;
 
 /** A close reason is the peer's text: only this much of it, printable ASCII, reaches logs. */
 const REASON_CHARACTERS_MAX = 128;

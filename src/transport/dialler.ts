@@ -37,18 +37,15 @@ export class Dialler {
     this.#set(this.#options.first ? 0 : YIELD_MS);
   }
 
-  /** Plans the next attempt unless one is planned. Returns the pause, milliseconds. */
-  retry(): number {
-    const pause = this.#pauseMs();
-    this.#failures += 1;
-    this.#set(pause + (this.#options.first ? 0 : YIELD_MS));
-    return pause;
+  /** Plans the next attempt unless one is planned. */
+  retry(): void {
+    if (this.#cancel === undefined) this.#plan();
   }
 
   /** As `retry`, and the peer's own attempts are refused until then: it broke the protocol. */
   penalise(): void {
-    const pause = this.retry();
-    this.#refuseUntilMs = this.#options.clock.monotonicMs() + pause;
+    this.stop();
+    this.#refuseUntilMs = this.#options.clock.monotonicMs() + this.#plan();
   }
 
   /** True while the peer's own attempts are refused. */
@@ -65,6 +62,14 @@ export class Dialler {
   /** Tells how long the last session was up, milliseconds. */
   lasted(ms: number): void {
     if (ms >= STABLE_MS) this.#failures = 0;
+  }
+
+  /** Returns the pause without the yield, milliseconds. */
+  #plan(): number {
+    const pause = this.#pauseMs();
+    this.#failures += 1;
+    this.#set(pause + (this.#options.first ? 0 : YIELD_MS));
+    return pause;
   }
 
   #pauseMs(): number {

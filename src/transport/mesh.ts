@@ -39,7 +39,7 @@ import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-b
 import { Refusals } from "./refusals.ts";
 import { newRunId } from "./secrets.ts";
 import { Session, type SessionEvents } from "./session.ts";
-import { identifyPeer, readCertificate } from "./tls.ts";
+import { checkIdentity, identifyPeer } from "./tls.ts";
 
 /** What nodes have besides the port: where they listen, and figures for status and tests. */
 export type QuicTransport = Transport & {
@@ -166,7 +166,11 @@ export class Mesh implements QuicTransport {
   close(done: () => void): void {
     this.#closing = true;
     this.#cancelTick?.();
-    for (const member of this.#members.values()) member.dialler.stop();
+    for (const member of this.#members.values()) {
+      member.dialler.stop();
+      member.session = undefined;
+      member.attempt = undefined;
+    }
     const endpoint = this.#endpoint;
     if (endpoint === undefined) done();
     else endpoint.close(CLOSE_CODES.shutdown, "the node is stopping", done);
@@ -354,7 +358,9 @@ export class Mesh implements QuicTransport {
     }
     if (member.session !== undefined || member.attempt !== undefined) return;
     if (wasAttempt) {
-      this.#ports.logger.log("debug", "dial failed", { peer: member.known.id, code, detail });
+      // "identity" here is the peer's word about us, and nobody else can tell the operator.
+      const level = code === "identity" ? "warn" : "debug";
+      this.#ports.logger.log(level, "dial failed", { peer: member.known.id, code, detail });
     }
     member.dialler.retry();
   }
@@ -395,9 +401,9 @@ const PUBLISHED = [
   ["dropped", "datagrams_dropped"],
 ] as const;
 
-/** Peers on this machine: the loopback interface carries 64 KiB, so packets need not be small. */
+/** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
 const LOOPBACK = "::1";
-const LOOPBACK_DATAGRAM_BYTES = 8_900;
+const LOOPBACK_DATAGRAM_BYTES = 16_000;
 
 /** Fits every path that carries IPv6 over Ethernet, tunnels included. */
 const NETWORK_DATAGRAM_BYTES = 1_350;
@@ -406,9 +412,7 @@ const createConfigs = (
   options: QuicTransportOptions,
   limits: TransportLimits,
 ): { readonly network: QuicheConfig; readonly loopback: QuicheConfig } => {
-  if (readCertificate(options.identity.certPem) === undefined) {
-    throw new TetradError("key.invalid", "the identity certificate cannot be read");
-  }
+  checkIdentity(options.identity.certPem, options.identity.keyPem);
   const make = (sendDatagramBytesMax: number): QuicheConfig =>
     createQuicheConfig({
       certPem: options.identity.certPem,

@@ -21,7 +21,7 @@ export type KnownPeers = {
 };
 
 /**
- * Throws transport.ipv4 or transport.address for an address that is not IPv6, config.invalid for an id or
+ * Throws transport.ipv4 or transport.address for an address that is not IPv6 or has port 0, config.invalid for an id or
  * pin that occurs twice or has the wrong shape. The entry of `self` is left out.
  */
 export const readPeers = (peers: readonly TransportPeer[], self: PeerId): KnownPeers => {
@@ -37,6 +37,9 @@ export const readPeers = (peers: readonly TransportPeer[], self: PeerId): KnownP
     }
     const address = parseAddress(peer.address);
     if (!address.ok) throw TetradError.from(address);
+    if (address.value.port === 0) {
+      throw new TetradError("transport.address", "a peer's address needs a port");
+    }
     byId.set(peer.id, { id: peer.id, address: address.value, addressText: peer.address });
     pins.set(pin, peer.id);
   }

@@ -151,7 +151,11 @@ export class Session {
   /** Makes the peer answer, so that neither side's idle timer ends a quiet session. */
   keepAlive(): void {
     if (this.#state !== "up") return;
-    this.#connection.quic.sendAckEliciting();
+    try {
+      this.#connection.quic.sendAckEliciting();
+    } catch {
+      // Closing already: the end is on its way to us.
+    }
     this.#connection.requestTurn();
   }
 

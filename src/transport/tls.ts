@@ -3,8 +3,8 @@
  * and within its dates. A certificate of another chain is simply not pinned. No authority is trusted, so a
  * certificate's names and issuer are not looked at.
  */
-import { X509Certificate } from "node:crypto";
-import { toHex } from "../crypto/bytes.ts";
+import { createPublicKey, X509Certificate } from "node:crypto";
+import { equalBytes, toHex } from "../crypto/bytes.ts";
 import { fail, ok, type Result, TetradError } from "../errors.ts";
 import type { PeerId } from "../ledger/ports.ts";
 import { spkiPinOf } from "./identity-certificate.ts";
@@ -26,6 +26,23 @@ export const readCertificate = (bytes: Uint8Array | string): CertificateFacts | 
     };
   } catch {
     return undefined;
+  }
+};
+
+/**
+ * Checks that a node's own certificate can be read and that the key is the certificate's: BoringSSL takes
+ * any pair and fails at the first handshake. Throws key.invalid.
+ */
+export const checkIdentity = (certPem: string, keyPem: string): void => {
+  const pin = pinOfCertificate(certPem);
+  let keyPin: Uint8Array;
+  try {
+    keyPin = spkiPinOf(createPublicKey(keyPem));
+  } catch (error) {
+    throw new TetradError("key.invalid", `the TLS key cannot be read: ${String(error)}`);
+  }
+  if (!equalBytes(pin, keyPin)) {
+    throw new TetradError("key.invalid", "the TLS key is not the certificate's");
   }
 };
 

@@ -1,10 +1,23 @@
 /** Real sockets on [::1] for the transport's tests: identities, nodes, and ports that remember. */
-import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import type { LogFields, Metrics, PeerClose, PeerId, TrafficClass, Transport } from "../../src/ledger/ports.ts";
+
+import type {
+  LogFields,
+  Metrics,
+  PeerClose,
+  PeerId,
+  TrafficClass,
+  Transport,
+} from "../../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers } from "../../src/node/real-ports.ts";
+import type { NameLookup } from "../../src/transport/address.ts";
+import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
+import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { createQuicTransport, type QuicTransport } from "../../src/transport/mesh.ts";
-import type { QuicTransportOptions, TransportLimits, TransportPeer } from "../../src/transport/options.ts";
+import type {
+  QuicTransportOptions,
+  TransportLimits,
+  TransportPeer,
+} from "../../src/transport/options.ts";
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -18,7 +31,11 @@ export const makeIdentity = (
   notAfterMs = Date.now() + DAY_MS,
 ): TestIdentity => ({ id, ...createIdentityCertificate({ nodeId: id, notBeforeMs, notAfterMs }) });
 
-export type LogLine = { readonly level: string; readonly message: string; readonly fields: LogFields };
+export type LogLine = {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields;
+};
 
 export type Recorded = {
   readonly up: PeerId[];
@@ -64,6 +81,7 @@ export type NodeOptions = {
   readonly limits?: Partial<TransportLimits>;
   readonly logs?: LogLine[];
   readonly metrics?: Metrics;
+  readonly names?: NameLookup;
 };
 
 export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
@@ -82,9 +100,11 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     },
     metrics: options.metrics ?? silentMetrics,
   };
-  return createQuicTransport(
-    options.limits === undefined ? base : { ...base, limits: options.limits },
-  );
+  return createQuicTransport({
+    ...base,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.names === undefined ? {} : { names: options.names }),
+  });
 };
 
 /** Ports of this machine that were free a moment ago. */
@@ -147,7 +167,9 @@ export const makeTestNetwork = async (
       throw new RangeError("no such node");
     }
     const options: NodeOptions = { identity, peers, listen: address, logs: lines };
-    const transport = await makeTransport(own === undefined ? options : { ...options, limits: own });
+    const transport = await makeTransport(
+      own === undefined ? options : { ...options, limits: own },
+    );
     all.push(transport);
     return transport;
   };

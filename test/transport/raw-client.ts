@@ -1,0 +1,126 @@
+/**
+ * A QUIC client with any bad parameter that a test wants, straight on the binding: what an attacker would
+ * bring. It shares no code with src/transport.
+ */
+
+import { randomBytes } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
+import quiche from "@matrixai/quic/native/quiche.js";
+import type { Connection } from "@matrixai/quic/native/types.js";
+
+export type RawClientOptions = {
+  readonly port: number;
+  readonly identity?: { readonly certPem: string; readonly keyPem: string };
+  readonly alpn?: string;
+};
+
+export class RawClient {
+  readonly quic: Connection;
+  readonly #socket: Socket;
+  readonly #port: number;
+  readonly #local: { readonly host: string; readonly port: number };
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  private constructor(socket: Socket, quic: Connection, port: number) {
+    this.#socket = socket;
+    this.quic = quic;
+    this.#port = port;
+    this.#local = { host: "::1", port: socket.address().port };
+    socket.on("message", (datagram) => {
+      try {
+        quic.recv(datagram, { from: { host: "::1", port }, to: this.#local });
+      } catch {
+        // What the peer refused shows in peerError and localError.
+      }
+      this.pump();
+    });
+  }
+
+  static async connect(options: RawClientOptions): Promise<RawClient> {
+    const encoder = new TextEncoder();
+    const identity = options.identity;
+    const config = quiche.Config.withBoringSslCtx(
+      false,
+      true,
+      null,
+      identity === undefined ? null : [encoder.encode(identity.keyPem)],
+      identity === undefined ? null : [encoder.encode(identity.certPem)],
+      "ecdsa_secp256r1_sha256:ed25519",
+    );
+    config.setApplicationProtos([options.alpn ?? "tetrad/1"]);
+    config.setMaxIdleTimeout(10_000);
+    config.setInitialMaxData(1_000_000);
+    config.setInitialMaxStreamDataUni(1_000_000);
+    config.setInitialMaxStreamsUni(8);
+    config.setInitialMaxStreamsBidi(8);
+    config.setInitialMaxStreamDataBidiLocal(1_000_000);
+    config.setInitialMaxStreamDataBidiRemote(1_000_000);
+    const socket = createSocket({ type: "udp6", ipv6Only: true });
+    await new Promise<void>((resolve) => {
+      socket.bind({ address: "::1", port: 0 }, resolve);
+    });
+    const quic = quiche.Connection.connect(
+      null,
+      randomBytes(16),
+      { host: "::1", port: socket.address().port },
+      { host: "::1", port: options.port },
+      config,
+    );
+    const client = new RawClient(socket, quic, options.port);
+    client.pump();
+    return client;
+  }
+
+  /** True when the server has ended the connection, in whatever way. */
+  get isRefused(): boolean {
+    return this.quic.peerError() !== null || this.quic.isClosed();
+  }
+
+  get peerErrorCode(): number | undefined {
+    return this.quic.peerError()?.errorCode;
+  }
+
+  send(streamId: number, bytes: Uint8Array, fin = false): void {
+    this.quic.streamSend(streamId, bytes, fin);
+    this.pump();
+  }
+
+  /** Our hello, so that the server reads on. */
+  hello(): void {
+    const frame = new Uint8Array(13);
+    frame[3] = 9;
+    frame[4] = 1;
+    frame.set(randomBytes(8), 5);
+    this.send(CONTROL, frame);
+  }
+
+  pump(): void {
+    if (this.#closed) return;
+    const buffer = Buffer.alloc(1350);
+    for (;;) {
+      const packet = this.quic.send(buffer);
+      if (packet === null) break;
+      this.#socket.send(Buffer.from(buffer.subarray(0, packet[0])), this.#port, "::1");
+    }
+    clearTimeout(this.#timer);
+    const timeout = this.quic.timeout();
+    if (timeout === null) return;
+    this.#timer = setTimeout(() => {
+      this.quic.onTimeout();
+      this.pump();
+    }, timeout + 1);
+  }
+
+  dispose(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket.close();
+  }
+}
+
+/** The dialler's streams by class. */
+export const CONSENSUS = 2;
+export const MEMPOOL = 6;
+export const SYNC = 10;
+export const CONTROL = 14;
