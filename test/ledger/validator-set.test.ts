@@ -192,7 +192,7 @@ describe("leader schedule", () => {
     for (let view = 1; view <= 60; view++) {
       for (const [i, one] of set.validators.entries())
         priority[i] = (priority[i] ?? 0n) + one.weight;
-      const top = priority.reduce((a, b) => (a > b ? a : b));
+      const [top] = priority.toSorted((a, b) => (a > b ? -1 : 1));
       const leader = order.find((i) => priority[i] === top) ?? -1;
       priority[leader] = (priority[leader] ?? 0n) - set.totalWeight;
       expect(leaderOf(schedule, view)).toBe(leader);
