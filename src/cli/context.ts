@@ -1,9 +1,9 @@
 /** What every verb is given: the terminal, global options, and where the network and the key are. */
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ApiClient } from "../client/api.ts";
 import { TetradError } from "../errors.ts";
-import { type DevRecord, readDevRecord } from "./dev/record.ts";
+import { type DevRecord, operatorKeyPath, readDevRecord } from "./dev/record.ts";
 import {
   type Format,
   formatFields,
@@ -75,11 +75,11 @@ export class CliContext {
   keyFile(flag: string | undefined): string {
     const given = flag ?? this.env["NEXUS_KEY"];
     if (given !== undefined && given !== "") return resolve(this.cwd, given);
-    const operator = join(this.dir, "operator.key");
+    const operator = operatorKeyPath(this.dir);
     if (existsSync(operator)) return operator;
     throw new TetradError(
       "cli.usage",
-      `no key to sign with: ${this.options.dir ?? DEFAULT_DIR}/operator.key is not there; ` +
+      `no key to sign with: ${operator} is not there; ` +
         "start a development network with `npm start`, or give --key FILE",
     );
   }

@@ -33,7 +33,12 @@ export type SubmitOptions = {
   readonly now: () => number;
 };
 
-export type Submitted = { readonly batch: Batch; readonly receipt: ReceiptJson };
+export type Submitted = {
+  readonly batch: Batch;
+  readonly receipt: ReceiptJson;
+  /** Kept by a command that did not learn the outcome: asking for the same events again means this. */
+  readonly interrupted: boolean;
+};
 
 /** Bytes of an envelope around its events, generously: core, lengths, signature. */
 const ENVELOPE_BYTES = 2048;
@@ -111,21 +116,22 @@ export class Submitter {
 
   /** Sends what was kept from before. Yields what became of each batch. */
   async *flush(): AsyncGenerator<Submitted> {
-    for (const { seq, bytes } of this.#options.outbox.pending()) {
+    for (const { seq, bytes, accepted } of this.#options.outbox.pending()) {
       const decoded = decodeBatch(this.#hasher, bytes);
       if (!decoded.ok) {
         this.#options.outbox.drop(seq);
         this.#options.note(`dropped a kept batch: it is not of chain ${this.#status.chainId}`);
         continue;
       }
-      this.#options.note(`sending batch ${seq} again, kept from an earlier command`);
-      yield* this.#deliver(decoded.value);
+      if (!accepted) this.#options.note(`sending batch ${seq} again, kept from an earlier command`);
+      const receipt = await this.#deliver(decoded.value);
+      yield { ...receipt, interrupted: !accepted };
     }
   }
 
-  /** Signs, keeps and sends events as one batch. Yields what became of it. */
-  async *submit(events: readonly EncodedEvent[]): AsyncGenerator<Submitted> {
-    yield* this.#deliver(await this.#sign(events));
+  /** Signs, keeps and sends events as one batch. */
+  async submit(events: readonly EncodedEvent[]): Promise<Submitted> {
+    return { ...(await this.#deliver(await this.#sign(events))), interrupted: false };
   }
 
   async #sign(events: readonly EncodedEvent[]): Promise<Batch> {
@@ -149,24 +155,21 @@ export class Submitter {
     return batch;
   }
 
-  async *#deliver(batch: Batch): AsyncGenerator<Submitted> {
+  async #deliver(batch: Batch): Promise<Omit<Submitted, "interrupted">> {
     const { client, outbox, signal, wait } = this.#options;
     try {
       const receipt = await persist(this.#options, () => client.submit(batch.bytes, wait, signal));
       // An accepted batch is only in one node's memory: it stays until its outcome is known.
-      if (receipt.level !== "accepted") outbox.drop(batch.laneSeq);
-      yield { batch, receipt };
+      if (receipt.level === "accepted") outbox.accepted(batch.laneSeq);
+      else outbox.drop(batch.laneSeq);
+      return { batch, receipt };
     } catch (error) {
       if (!(error instanceof TetradError)) throw error;
-      if (TAKEN.has(error.code)) {
-        yield { batch, receipt: await this.#whatTookItsPlace(batch, error) };
-        return;
-      }
+      if (TAKEN.has(error.code)) return { batch, receipt: await this.#itsOwn(batch, error) };
       if (DEAD.has(error.code)) {
         outbox.drop(batch.laneSeq);
         this.#options.note(`batch ${batch.laneSeq} ran out of time; signing its events anew`);
-        yield* this.submit(batch.events);
-        return;
+        return this.#deliver(await this.#sign(batch.events));
       }
       if (!passing(error)) outbox.drop(batch.laneSeq);
       else this.#options.note("the batch is kept; run the command again to learn its outcome");
@@ -174,8 +177,8 @@ export class Submitter {
     }
   }
 
-  /** Its own success where an earlier try got through; throws when another batch has its place. */
-  async #whatTookItsPlace(batch: Batch, error: TetradError): Promise<ReceiptJson> {
+  /** The receipt where an earlier try got through; throws when another batch has the place. */
+  async #itsOwn(batch: Batch, error: TetradError): Promise<ReceiptJson> {
     const { client, outbox, signal } = this.#options;
     try {
       const receipt = await client.get(`/v1/batches/${toHex(batch.id)}`, {}, signal);

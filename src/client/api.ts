@@ -64,6 +64,9 @@ export type RowJson = { readonly key: string; readonly value: unknown };
 /** Characters of one stream message: an event of 60 KiB in base64, twice, with room. */
 const MESSAGE_CHARACTERS_MAX = 1024 * 1024;
 
+/** Items asked for at a time. */
+const PAGE = 500;
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 const isObject = (value: unknown): value is JsonObject =>
@@ -162,7 +165,7 @@ export class ApiClient {
     return body as unknown as ReceiptJson;
   }
 
-  /** Pages of a list until `limit` items were given or the list ends. */
+  /** Rows of a paged list until `limit` were given or the list ends. */
   async *items(
     path: string,
     query: Query,
@@ -170,16 +173,18 @@ export class ApiClient {
     signal?: AbortSignal,
   ): AsyncGenerator<unknown> {
     let left = limit;
-    let after: string | undefined;
+    let cursor: Query = query;
     while (left > 0) {
-      const page = await this.get(path, { ...query, after, limit: Math.min(left, 500) }, signal);
+      const page = await this.get(path, { ...cursor, limit: Math.min(left, PAGE) }, signal);
       if (!Array.isArray(page["items"])) throw problemError(200, undefined);
       for (const item of page["items"] as unknown[]) {
         yield item;
         left -= 1;
       }
       if (page["more"] === false || typeof page["next"] !== "string") return;
-      after = page["next"];
+      // A cursor stands for the place, so it takes the place of what named the first one.
+      const { from: _, ...filters } = query;
+      cursor = { ...filters, after: page["next"] };
     }
   }
 

@@ -5,6 +5,8 @@
  *     <folder>/identity.json public identity: what the other members put into the genesis
  *     <folder>/genesis.json  the genesis; every node has the same bytes
  *     <folder>/keys/         node.key (FALCON-1024), tls-key.pem, tls-cert.pem; never leaves the host
+ *     <folder>/keys/unused   there until the first start: the key has signed nothing, so that an empty
+ *                            vote store is right; without it an empty one means that it was lost
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
@@ -21,6 +23,7 @@ export type NodePaths = {
   readonly nodeKey: string;
   readonly tlsKey: string;
   readonly tlsCertificate: string;
+  readonly unused: string;
   readonly votes: string;
   readonly db: string;
 };
@@ -36,6 +39,7 @@ export const nodePaths = (folder: string): NodePaths => {
     nodeKey: join(keys, "node.key"),
     tlsKey: join(keys, "tls-key.pem"),
     tlsCertificate: join(keys, "tls-cert.pem"),
+    unused: join(keys, "unused"),
     votes: join(keys, "votes"),
     db: join(folder, "db"),
   };

@@ -4,7 +4,7 @@ import { utf8 } from "../../src/crypto/codec.ts";
 import { fail, ok } from "../../src/errors.ts";
 import type { WaitLevel } from "../../src/ledger/handle.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { createTestApi, encodedEvent, type TestApi } from "./fake-ledger.ts";
+import { createTestApi, encodedEvent, HASH, type TestApi } from "./fake-ledger.ts";
 
 const HOST = { host: "[::1]:8440" };
 const id = new Uint8Array(32).fill(7);
@@ -229,6 +229,8 @@ describe("batches", () => {
   });
 
   it("finds an executed batch by id", async () => {
+    const known = await get(`/v1/batches/${toHex(HASH)}`);
+    expect(known.json()).toEqual({ batchId: toHex(HASH), level: "projected", height: 1 });
     const missing = await get(`/v1/batches/${"00".repeat(32)}`);
     expectProblem(missing, 404, "batch.not-found");
     expectProblem(await get("/v1/batches/abc"), 400, "http.bad-parameter");

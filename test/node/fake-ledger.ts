@@ -20,7 +20,7 @@ type Submission = {
   cancelled: boolean;
 };
 
-const HASH = sha256(utf8("fake"));
+export const HASH = sha256(utf8("fake"));
 const START_MS = 1_790_000_000_000;
 
 export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent => ({
@@ -95,6 +95,8 @@ export class FakeLedger {
           submission.cancelled = true;
         };
       },
+      receipt: (batchId) =>
+        compareBytes(batchId, HASH) === 0 ? { batchId, level: "projected", height: 1 } : undefined,
       lane: (actor) => ({ actor, laneSeq: 3, batchId: HASH, pendingSeq: 4, pendingId: HASH }),
       events: (from, limit, done) => {
         const entries = this.entries.slice(from, from + limit);
@@ -181,8 +183,6 @@ export const createTestApi = (): TestApi => {
   const api = createApi({
     handle: ledger.handle(),
     formats: fakeFormats,
-    batch: (id, done) =>
-      done(ok(compareBytes(id, HASH) === 0 ? { batchId: id, level: "projected" } : undefined)),
     clock: { monotonicMs: () => 0, wallMs: () => START_MS },
     timers,
     random: {

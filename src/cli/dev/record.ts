@@ -22,6 +22,11 @@ export type DevRecord = {
   readonly nodes: readonly DevNode[];
 };
 
+/** The folder is private, as key files demand. */
+export const operatorFolder = (dir: string): string => join(dir, "operator");
+
+export const operatorKeyPath = (dir: string): string => join(operatorFolder(dir), "operator.key");
+
 export const devRecordPath = (dir: string): string => join(dir, "dev.json");
 
 const isNode = (value: unknown): value is DevNode =>

@@ -36,14 +36,11 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
   app.get<{ Params: { id: string } }>("/v1/batches/:id", async (request, reply) => {
     readQuery(request, []);
     const id = hash(request.params.id, "id");
-    const found = await new Promise<Result<BatchReceipt | undefined>>((resolve) => {
-      context.batch(id, resolve);
-    });
-    if (!found.ok) throw TetradError.from(found);
-    if (found.value === undefined) {
+    const found = context.handle.receipt(id);
+    if (found === undefined) {
       throw new TetradError("batch.not-found", "No executed block on this node holds this batch");
     }
-    return reply.send(receiptJson(found.value));
+    return reply.send(receiptJson(found));
   });
 
   app.get<{ Params: { actor: string } }>("/v1/lanes/:actor", async (request, reply) => {

@@ -1,8 +1,8 @@
 /** What the routes are given: the ledger by its handle, people's formats, and ports. Nothing else. */
 import type { Result } from "../../errors.ts";
-import type { BatchReceipt, LedgerHandle } from "../../ledger/handle.ts";
+import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
-import type { EncodedEvent, Hash } from "../../ledger/types.ts";
+import type { EncodedEvent } from "../../ledger/types.ts";
 
 export type Json =
   | null
@@ -27,16 +27,9 @@ export type Formats = {
   prefix(projection: string, group: string | undefined): Result<Uint8Array>;
 };
 
-/** Where a batch stands that this node has executed; undefined when it has not. */
-export type BatchLookup = (
-  id: Hash,
-  done: (result: Result<BatchReceipt | undefined>) => void,
-) => void;
-
 export type ApiOptions = {
   readonly handle: LedgerHandle;
   readonly formats: Formats;
-  readonly batch: BatchLookup;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

@@ -1,0 +1,185 @@
+/** `nexus append`: events from people into the log. */
+import { type Command, Option } from "commander";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
+import type { WaitLevel } from "../../ledger/handle.ts";
+import type { EncodedEvent } from "../../ledger/types.ts";
+import { realClock } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { encodeData, readEvents, recordEvent } from "../events-input.ts";
+import { openSigningKey } from "../key.ts";
+import { wholeNumber } from "../numbers.ts";
+import { openOutbox } from "../outbox.ts";
+import { formatJson, formatNdjson, formatTable, type Row, short } from "../output.ts";
+import { cutBatches, type Submitted, Submitter } from "../submit.ts";
+import type { RunVerb } from "../verb.ts";
+
+export type AppendOptions = {
+  readonly type?: string;
+  readonly data?: string;
+  readonly file?: string;
+  readonly wait: WaitLevel;
+  readonly key?: string;
+  readonly timeout: number;
+};
+
+/** The options that every verb which writes has. */
+export const addWriteOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option("--wait <level>", "accepted: taken by a node; committed: durable; projected: done")
+        .choices(["accepted", "committed", "projected"])
+        .default("projected"),
+    )
+    .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
+    .option("--timeout <seconds>", "how long to try", wholeNumber(1, 86_400), 30);
+
+export const addAppend = (program: Command, run: RunVerb): void => {
+  const command = program
+    .command("append")
+    .description("write events")
+    .argument("[record]", "TOPIC/KEY of a record.put")
+    .argument("[body]", 'its body; "-" reads standard input')
+    .option("-t, --type <type>", "event type, with --data")
+    .option("-d, --data <json>", "payload of the event")
+    .option("-f, --file <file>", 'JSON list or NDJSON of {"type", "data"}; "-" is standard input');
+  addWriteOptions(command)
+    .addHelpText(
+      "after",
+      `
+A byte field is base64, or {"text": "…"}, or {"file": "path"}.
+A command that is interrupted keeps its signed batch beside the key; run it again to learn the outcome.
+
+Examples:
+  nexus append notes/first "hello"
+  nexus append --type record.put --data '{"topic":"notes","key":"a","body":{"text":"hi"}}'
+  nexus append --file events.ndjson --wait committed
+`,
+    )
+    .action(run(append));
+};
+
+const append = async (
+  context: CliContext,
+  options: AppendOptions,
+  record?: string,
+  body?: string,
+): Promise<void> => {
+  const events = gather(context, options, record, body);
+  await writeEvents(context, options, () => events);
+  context.suggest("nexus tail", "nexus ls records");
+};
+
+const gather = (
+  context: CliContext,
+  options: AppendOptions,
+  record: string | undefined,
+  body: string | undefined,
+): EncodedEvent[] => {
+  const { type, data, file } = options;
+  const ways = [record !== undefined, type !== undefined || data !== undefined, file !== undefined];
+  if (ways.filter(Boolean).length !== 1) {
+    throw new TetradError("cli.usage", "give either TOPIC/KEY BODY, or --type and --data, or --file");
+  }
+  if (file !== undefined) {
+    const events = readEvents(file, context.cwd);
+    if (events.length === 0) throw new TetradError("cli.usage", `${file} holds no events`);
+    return events;
+  }
+  if (record !== undefined) {
+    if (body === undefined) throw new TetradError("cli.usage", "the record's body is missing");
+    return [recordEvent(record, body, context.cwd)];
+  }
+  if (type === undefined || data === undefined) {
+    throw new TetradError("cli.usage", "--type and --data belong together");
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(data);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "?";
+    throw new TetradError("cli.usage", `--data is not JSON: ${why}`);
+  }
+  return [encodeData(type, json, context.cwd, "--data")];
+};
+
+/** Makes events once chain and actor are known, sends them, prints what became of them. */
+export const writeEvents = async (
+  context: CliContext,
+  options: Pick<AppendOptions, "wait" | "key" | "timeout">,
+  make: (submitter: Submitter) => readonly EncodedEvent[] | Promise<readonly EncodedEvent[]>,
+): Promise<void> => {
+  const keyFile = context.keyFile(options.key);
+  const key = await openSigningKey(keyFile, context.env);
+  const outbox = openOutbox(keyFile);
+  try {
+    const submitter = await Submitter.open({
+      client: context.client(),
+      key,
+      outbox,
+      wait: options.wait,
+      patienceMs: options.timeout * 1000,
+      signal: context.signal,
+      note: (text) => context.note(text),
+      now: realClock.monotonicMs,
+    });
+    const again: Submitted[] = [];
+    for await (const submitted of submitter.flush()) if (submitted.interrupted) again.push(submitted);
+    const done: Submitted[] = [];
+    const batches = cutBatches(await make(submitter));
+    for (const [i, events] of batches.entries()) {
+      const repeated = takeRepeated(again, events);
+      done.push(repeated ?? (await submitter.submit(events)));
+      if (batches.length > 1) context.note(`batch ${i + 1} of ${batches.length}`);
+    }
+    printReceipts(context, done);
+  } finally {
+    outbox.close();
+  }
+};
+
+/** A batch that an interrupted command kept, when this command asks for the very same events. */
+const takeRepeated = (
+  again: Submitted[],
+  events: readonly EncodedEvent[],
+): Submitted | undefined => {
+  const at = again.findIndex(
+    ({ batch }) =>
+      batch.events.length === events.length &&
+      batch.events.every((event, i) => equalBytes(event.bytes, events[i]?.bytes ?? event.bytes)),
+  );
+  return at < 0 ? undefined : again.splice(at, 1)[0];
+};
+
+const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
+  batch.events.map((event, i) => {
+    const outcome = receipt.outcomes?.[i];
+    return {
+      index: receipt.firstIndex === undefined ? null : receipt.firstIndex + i,
+      type: event.type,
+      outcome: outcome?.kind === "refused" ? `refused: ${outcome.code}` : (outcome?.kind ?? receipt.level),
+      height: receipt.height ?? null,
+      batch: short(toHex(batch.id)),
+    };
+  });
+
+const printReceipts = (context: CliContext, done: readonly Submitted[]): void => {
+  const { terminal } = context;
+  if (context.format === "json") terminal.out(formatJson(done.map(({ receipt }) => receipt)));
+  else if (context.format === "ndjson") {
+    for (const { receipt } of done) terminal.out(formatNdjson(receipt));
+  } else {
+    const columns = ["index", "type", "outcome", "height", "batch"];
+    terminal.out(formatTable(columns, done.flatMap(rowsOf), terminal.colorOut));
+  }
+  const refused = done
+    .flatMap(({ receipt }) => receipt.outcomes ?? [])
+    .filter((outcome) => outcome.kind === "refused");
+  const first = refused[0];
+  if (first !== undefined) {
+    throw new TetradError(
+      "event.invalid",
+      `${refused.length} event(s) are in the log but have no effect: ${first.code ?? "refused"}`,
+    );
+  }
+};

@@ -1,0 +1,137 @@
+/** `nexus ls` and `nexus get`: rows of projections, what the log says now. */
+import type { Command } from "commander";
+import type { RowJson } from "../../client/api.ts";
+import type { CliContext } from "../context.ts";
+import { wholeNumber } from "../numbers.ts";
+import {
+  type Cell,
+  formatFields,
+  formatJson,
+  formatNdjson,
+  formatTable,
+  type Row,
+  short,
+} from "../output.ts";
+import type { RunVerb } from "../verb.ts";
+
+type ListOptions = { readonly limit: number; readonly prefix?: string };
+
+export const addLs = (program: Command, run: RunVerb): void => {
+  program
+    .command("ls")
+    .description("list the rows of a projection; without one, the projections")
+    .argument("[projection]", "actors, validators, records, assets or quarantine")
+    .option("-n, --limit <count>", "at most this many rows", wholeNumber(1, 2 ** 50), 1000)
+    .option("--prefix <group>", "only one group of rows: the topic, for records")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus ls\n  nexus ls records --prefix notes\n  nexus ls actors -o json\n",
+    )
+    .action(run(list));
+};
+
+export const addGet = (program: Command, run: RunVerb): void => {
+  program
+    .command("get")
+    .description("read one row of a projection")
+    .argument("<projection>", "name of the projection")
+    .argument("<key>", "TOPIC/KEY of a record; the id for the others")
+    .addHelpText("after", "\nExamples:\n  nexus get records notes/first\n")
+    .action(run(get));
+};
+
+const list = async (
+  context: CliContext,
+  options: ListOptions,
+  projection?: string,
+): Promise<void> => {
+  const client = context.client();
+  const path =
+    projection === undefined
+      ? "/v1/projections"
+      : `/v1/projections/${encodeURIComponent(projection)}`;
+  const query = { prefix: options.prefix };
+  const items: unknown[] = [];
+  const pages =
+    projection === undefined
+      ? all(((await client.get(path, {}, context.signal))["items"] ?? []) as unknown[])
+      : client.items(path, query, options.limit, context.signal);
+  for await (const item of pages) {
+    if (context.format === "ndjson") context.terminal.out(formatNdjson(item));
+    else items.push(item);
+  }
+  if (context.format === "json") context.terminal.out(formatJson(items));
+  if (context.format !== "table") return;
+  const rows = items.map(projection === undefined ? plainRow : tableRow);
+  if (rows.length === 0) {
+    context.note(`${projection ?? "projections"}: no rows`);
+    return;
+  }
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  context.terminal.out(formatTable(columns, rows, context.terminal.colorOut));
+  if (projection === undefined) context.suggest("nexus ls records");
+};
+
+async function* all(items: readonly unknown[]): AsyncGenerator<unknown> {
+  yield* items;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Long values have no place in a table; -o json has all of them, whole. */
+const CELL_CHARACTERS = 40;
+
+const cellOf = (value: unknown): Cell => {
+  if (value === null || typeof value === "number" || typeof value === "boolean") return value;
+  if (typeof value === "string") return short(value.replaceAll("\n", " "), CELL_CHARACTERS);
+  return short(JSON.stringify(value) ?? "", CELL_CHARACTERS);
+};
+
+const plainRow = (item: unknown): Row =>
+  Object.fromEntries(
+    Object.entries(isObject(item) ? item : {}).map(([key, value]) => [key, cellOf(value)]),
+  );
+
+/** Columns that are hashes, keys or bytes: what people do not read. */
+const HIDDEN: ReadonlySet<string> = new Set([
+  "publicKey",
+  "sha256",
+  "body",
+  "fingerprint",
+  "tlsPin",
+  "facts",
+  "validators",
+]);
+
+const tableRow = (item: unknown): Row => {
+  const { key, value } = item as RowJson;
+  const row: Record<string, Cell> = { key: short(key, 24) };
+  if (!isObject(value)) return { ...row, value: cellOf(value) };
+  for (const [name, cell] of Object.entries(value)) {
+    // The key is shown already, whatever the row calls it.
+    if (HIDDEN.has(name) || cell === key || name === "key" || name === "topic") continue;
+    row[name] = typeof cell === "string" && /^[0-9a-f]{64}$/.test(cell) ? short(cell) : cellOf(cell);
+  }
+  return row;
+};
+
+const get = async (
+  context: CliContext,
+  _options: object,
+  projection = "",
+  key = "",
+): Promise<void> => {
+  const path = `/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(key)}`;
+  const row = (await context.client().get(path, {}, context.signal)) as unknown as RowJson;
+  const { terminal } = context;
+  if (context.format === "json") terminal.out(formatJson(row));
+  else if (context.format === "ndjson") terminal.out(formatNdjson(row));
+  else {
+    const value = isObject(row.value) ? row.value : { value: row.value };
+    const fields = Object.entries(value).map(
+      ([name, cell]): [string, Cell] => [name, isObject(cell) || Array.isArray(cell) ? JSON.stringify(cell) : (cell as Cell)],
+    );
+    terminal.out(formatFields(fields, terminal.colorOut));
+  }
+};

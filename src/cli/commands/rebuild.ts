@@ -1,0 +1,62 @@
+/** `nexus rebuild`: makes the projections of a stopped node anew from its log. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { TetradError } from "../../errors.ts";
+import { lockFolder, openLevelStore } from "../../ledger/store/level.ts";
+import { loadConfig } from "../../node/config.ts";
+import { nodePaths } from "../../node/folder.ts";
+import { openVerifier, readGenesis } from "../../node/node.ts";
+import { createLogger, realClock } from "../../node/real-ports.ts";
+import { rebuildStore } from "../../node/rebuild.ts";
+import type { CliContext } from "../context.ts";
+import { createProgress } from "../progress.ts";
+import type { RunVerb } from "../verb.ts";
+
+type RebuildOptions = { readonly config?: string; readonly node?: string };
+
+export const addRebuild = (program: Command, run: RunVerb): void => {
+  program
+    .command("rebuild")
+    .description("make the projections of a stopped node anew from its log, byte for byte")
+    .option("-c, --config <file>", "configuration file of the node")
+    .option("--node <name>", "node of the development network")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus rebuild --node a\n  nexus rebuild --config /srv/tetrad/node.json\n",
+    )
+    .action(run(rebuild));
+};
+
+const configOf = (context: CliContext, options: RebuildOptions): string => {
+  if (options.config !== undefined) return resolve(context.cwd, options.config);
+  const nodes = context.dev()?.nodes ?? [];
+  const node = nodes.find((known) => known.name === (options.node ?? nodes[0]?.name));
+  if (node === undefined) {
+    throw new TetradError("cli.usage", "name the node: --config FILE, or --node of the dev network");
+  }
+  return nodePaths(resolve(context.dir, node.folder)).config;
+};
+
+const rebuild = async (context: CliContext, options: RebuildOptions): Promise<void> => {
+  const { config } = loadConfig(configOf(context, options), {}, context.env, context.cwd);
+  const logger = createLogger("human", "warn", config.name);
+  await using closing = new AsyncDisposableStack();
+  const lock = await lockFolder(config.folder);
+  closing.defer(() => lock.release());
+  const chain = readGenesis(config.genesis);
+  const { verifier, verifySignature } = await openVerifier(logger);
+  closing.defer(() => verifier.close());
+  const store = await openLevelStore(nodePaths(config.folder).db, { logger });
+  closing.defer(() => new Promise<void>((done) => store.close(done)));
+  const progress = createProgress(context.terminal, "rebuilding", "events", realClock.monotonicMs);
+  const report = await rebuildStore(store, chain, verifySignature, (done, total) => {
+    progress.update(done, total);
+  });
+  progress.end();
+  context.print({ node: config.name, ...report, equal: true }, [
+    ["node", config.name],
+    ["height", report.height],
+    ["events", report.events],
+    ["roots", "equal at every height"],
+  ]);
+};

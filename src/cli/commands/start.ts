@@ -1,0 +1,100 @@
+/** `nexus start`: runs one node until it is told to stop or stops itself. */
+import type { Command } from "commander";
+import { type Failure, TetradError } from "../../errors.ts";
+import type { LogLevel } from "../../ledger/ports.ts";
+import { formatAddress } from "../../node/address.ts";
+import { loadConfig, type NodeConfig } from "../../node/config.ts";
+import { type RunningNode, startNode } from "../../node/node.ts";
+import { createLogger } from "../../node/real-ports.ts";
+import { VERSION } from "../../node/version.ts";
+import type { CliContext } from "../context.ts";
+import type { RunVerb } from "../verb.ts";
+
+type StartOptions = {
+  readonly config?: string;
+  readonly listen?: string;
+  readonly apiListen?: string;
+  readonly apiInsecureBind?: boolean;
+  readonly logLevel?: string;
+  readonly passphraseFile?: string;
+};
+
+export const addStart = (program: Command, run: RunVerb): void => {
+  program
+    .command("start")
+    .description("run one configured node")
+    .option("-c, --config <file>", "configuration file, as `nexus init` writes it")
+    .option("--listen <address>", "where QUIC listens, [ipv6]:port")
+    .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
+    .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
+    .option("--passphrase-file <file>", "file whose first line unlocks the keys")
+    .option("--log-level <level>", "debug, info, warn or error")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus start --config a/node.json\n  NEXUS_LOG_LEVEL=debug nexus start -c a/node.json\n",
+    )
+    .action(run(start));
+};
+
+const flagsOf = (options: StartOptions): Record<string, unknown> => {
+  const { listen, apiListen: api, apiInsecureBind, logLevel, passphraseFile } = options;
+  return { listen, api, apiInsecureBind, logLevel, passphraseFile };
+};
+
+const start = async (context: CliContext, options: StartOptions): Promise<void> => {
+  const { config } = loadConfig(options.config, flagsOf(options), context.env, context.cwd);
+  const human = process.stdout.isTTY === true;
+  const logger = createLogger(human ? "human" : "json", config.logLevel as LogLevel, config.name);
+  const node = await startNode(config, { logger, version: VERSION, env: context.env });
+  logger.log("info", "node started", {
+    version: VERSION,
+    listen: formatAddress(config.listen),
+    api: formatAddress(node.api),
+    node: node.handle.status().nodeId,
+    chain: node.handle.status().chainId,
+  });
+  if (config.apiInsecureBind) {
+    logger.log("warn", "the API listens off loopback without TLS or login: anybody may write to it");
+  }
+  tellParent({ kind: "started", api: formatAddress(node.api) });
+  const failure = await untilEnd(context, node);
+  logger.log("info", "stopping");
+  await stopWithin(node, STOP_MS_MAX);
+  logger.log("info", "stopped");
+  if (failure !== undefined) throw haltError(config, failure);
+};
+
+/** After this long the process ends anyway: what is durable is durable, and a hanging stop helps nobody. */
+const STOP_MS_MAX = 15_000;
+
+const stopWithin = async (node: RunningNode, limitMs: number): Promise<void> => {
+  const timer = setTimeout(() => process.exit(process.exitCode ?? 70), limitMs);
+  timer.unref();
+  await node.stop();
+  clearTimeout(timer);
+};
+
+/** A signal, the death of the parent that started this node (`nexus dev`), or a halt. */
+const untilEnd = (context: CliContext, node: RunningNode): Promise<Failure | undefined> =>
+  new Promise((resolve) => {
+    const end = (): void => resolve(undefined);
+    if (context.signal.aborted) end();
+    context.signal.addEventListener("abort", end, { once: true });
+    process.once("disconnect", end);
+    void node.halted.then(resolve);
+  });
+
+const haltError = (config: NodeConfig, failure: Failure): TetradError => {
+  const detail = `the node ${config.name} has stopped itself: ${failure.detail}`;
+  tellParent({ kind: "halted", code: failure.code, detail: failure.detail });
+  return new TetradError(failure.code, detail, failure.data);
+};
+
+/** What a child of `nexus dev` tells it over IPC. */
+export type ChildMessage =
+  | { readonly kind: "started"; readonly api: string }
+  | { readonly kind: "halted"; readonly code: string; readonly detail: string };
+
+const tellParent = (message: ChildMessage): void => {
+  if (process.connected === true) process.send?.(message);
+};

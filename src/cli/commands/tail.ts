@@ -1,0 +1,105 @@
+/** `nexus tail`: follows the log. */
+import type { Command } from "commander";
+import type { EventJson } from "../../client/api.ts";
+import { follow } from "../../client/follow.ts";
+import { TetradError } from "../../errors.ts";
+import { sleep } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { wholeNumber } from "../numbers.ts";
+import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
+import type { RunVerb } from "../verb.ts";
+
+type TailOptions = {
+  readonly from?: string;
+  readonly type?: string;
+  readonly limit?: number;
+  readonly follow: boolean;
+};
+
+/** What a terminal shows before it follows, when nothing was asked for. */
+const LAST_EVENTS = 10;
+
+export const addTail = (program: Command, run: RunVerb): void => {
+  program
+    .command("tail")
+    .description("follow the log, event by event")
+    .option("--from <index>", 'global index to begin at, or "end" (default: the last 10 events)')
+    .option("--type <type>", 'only this event type, or a prefix such as "asset.*"')
+    .option("-n, --limit <count>", "end after this many events", wholeNumber(1, 2 ** 50))
+    .option("--no-follow", "end at the end of the log")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus tail\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +
+        "  nexus tail --type 'record.*' --limit 5\n",
+    )
+    .action(run(tail));
+};
+
+const parseFrom = (text: string | undefined, logSize: number): number => {
+  if (text === undefined) return Math.max(0, logSize - LAST_EVENTS);
+  if (text === "end") return logSize;
+  const index = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(index)) {
+    throw new TetradError("cli.usage", `--from ${text} is not an index or "end"`);
+  }
+  return index;
+};
+
+const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
+  const client = context.client();
+  const { logSize } = await client.status(context.signal);
+  const from = parseFrom(options.from, logSize);
+  const print = printerOf(context);
+  if (!options.follow) {
+    const path = "/v1/events";
+    const limit = options.limit ?? Number.POSITIVE_INFINITY;
+    const query = { from, type: options.type };
+    for await (const item of client.items(path, query, limit, context.signal)) {
+      print(item as EventJson);
+    }
+    return;
+  }
+  if (context.terminal.outIsTerminal) context.note("following; Ctrl-C ends");
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  const messages = follow({
+    client,
+    query: { from, type: options.type },
+    signal: context.signal,
+    sleep,
+    onBreak: (reason) => context.note(`${reason}; resuming`),
+    failuresMax: Number.POSITIVE_INFINITY,
+  });
+  for await (const message of messages) {
+    if (message.event !== "message") continue;
+    print(JSON.parse(message.data) as EventJson);
+    left -= 1;
+    if (left === 0) return;
+  }
+};
+
+const printerOf = (context: CliContext): ((event: EventJson) => void) => {
+  const { terminal } = context;
+  // A stream has no end, so JSON can only be one value a line.
+  if (context.format !== "table") return (event) => terminal.out(formatNdjson(event));
+  return (event) => terminal.out(`${eventLine(event, terminal)}\n`);
+};
+
+const DATA_CHARACTERS = 100;
+
+const eventLine = (event: EventJson, terminal: Terminal): string => {
+  const color = terminal.colorOut;
+  const outcome =
+    event.outcome.kind === "accepted"
+      ? paint(color, "green", "ok")
+      : paint(color, "red", printable(event.outcome.code ?? "refused"));
+  const data = JSON.stringify(event.data ?? event.payload) ?? "";
+  const shown = data.length > DATA_CHARACTERS ? `${data.slice(0, DATA_CHARACTERS)}…` : data;
+  const time = printable(String(event.time ?? "").slice(11, 23));
+  return [
+    String(event.index).padStart(7),
+    paint(color, "dim", time),
+    printable(event.type),
+    outcome,
+    printable(shown),
+  ].join("  ");
+};

@@ -1,0 +1,24 @@
+/** The key that a command signs with. */
+import { dirname } from "node:path";
+import { loadKeyFile } from "../node/keys/key-file.ts";
+import { readPassphrase } from "../node/keys/passphrase.ts";
+import { createInlineSigner } from "../node/signing/signer.ts";
+import type { SigningKey } from "./submit.ts";
+
+/** Opens a key file with NEXUS_PASSPHRASE or the file beside it. Throws key.invalid, key.modes. */
+export const openSigningKey = async (
+  keyFile: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<SigningKey> => {
+  const passphrase = await readPassphrase(dirname(keyFile), env);
+  const keys = await loadKeyFile(keyFile, passphrase);
+  const signer = createInlineSigner(keys.secretKey);
+  keys.secretKey.fill(0);
+  return {
+    publicKey: signer.publicKey,
+    sign: (message) =>
+      new Promise((resolve) => {
+        signer.sign(message, resolve);
+      }),
+  };
+};

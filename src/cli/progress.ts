@@ -1,0 +1,47 @@
+/** Progress on stderr: a bar that is redrawn on a terminal, a plain line every ten seconds elsewhere. */
+import type { Terminal } from "./output.ts";
+
+export type Progress = { update(done: number, total: number): void; end(): void };
+
+const BAR_CELLS = 24;
+const REDRAW_MS = 100;
+const PLAIN_MS = 10_000;
+
+const seconds = (ms: number): string => {
+  const whole = Math.round(ms / 1000);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+};
+
+export const createProgress = (
+  terminal: Terminal,
+  what: string,
+  unit: string,
+  nowMs: () => number,
+): Progress => {
+  const started = nowMs();
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let last = "";
+  const lineOf = (done: number, total: number): string => {
+    const spentMs = nowMs() - started;
+    const rate = spentMs > 0 ? (done * 1000) / spentMs : 0;
+    const share = total > 0 ? Math.min(1, done / total) : 1;
+    const filled = Math.round(share * BAR_CELLS);
+    const bar = `[${"#".repeat(filled)}${".".repeat(BAR_CELLS - filled)}]`;
+    const left = rate > 0 && done < total ? `, ${seconds(((total - done) * 1000) / rate)} left` : "";
+    return `${what} ${bar} ${done}/${total} ${unit}, ${Math.round(rate)}/s${left}`;
+  };
+  return {
+    update(done, total) {
+      const now = nowMs();
+      last = lineOf(done, total);
+      if (now - drawnAt < (terminal.live ? REDRAW_MS : PLAIN_MS)) return;
+      // The first plain line comes after ten seconds: what is quicker needs none.
+      if (!terminal.live && drawnAt === Number.NEGATIVE_INFINITY && now - started < PLAIN_MS) return;
+      drawnAt = now;
+      terminal.err(terminal.live ? `\r\x1b[2K${last}` : `${last}\n`);
+    },
+    end() {
+      if (last !== "") terminal.err(terminal.live ? `\r\x1b[2K${last}\n` : `${last}\n`);
+    },
+  };
+};

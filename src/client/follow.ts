@@ -1,0 +1,45 @@
+/**
+ * Follows the event stream over as many connections as it takes: after a break it resumes behind the last
+ * id it has seen, so that the reader gets every event once and in order. Knows no clock of its own.
+ */
+import { TetradError } from "../errors.ts";
+import type { ApiClient } from "./api.ts";
+import type { SseMessage } from "./sse.ts";
+
+export type FollowOptions = {
+  readonly client: ApiClient;
+  readonly query: Readonly<Record<string, string | number | undefined>>;
+  readonly signal: AbortSignal;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Called before each wait, with why the stream ended. */
+  readonly onBreak: (reason: string) => void;
+  /** Connections in a row that may fail before the error is thrown; Infinity goes on for ever. */
+  readonly failuresMax: number;
+};
+
+const PAUSE_MS_MAX = 5_000;
+
+/** Messages until the signal ends it. Throws what the last failed connection said. */
+export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage> {
+  const { client, query, signal } = options;
+  let lastId = "";
+  let failures = 0;
+  while (!signal.aborted) {
+    let reason = "the node ended the stream";
+    try {
+      for await (const message of client.stream(query, lastId, signal)) {
+        failures = 0;
+        if (message.id !== "") lastId = message.id;
+        yield message;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof TetradError) || !error.spec.retryable) throw error;
+      failures += 1;
+      if (failures > options.failuresMax) throw error;
+      reason = error.message;
+    }
+    options.onBreak(reason);
+    await options.sleep(Math.min(PAUSE_MS_MAX, 250 * 2 ** Math.min(failures, 10)));
+  }
+}

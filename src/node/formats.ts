@@ -1,0 +1,100 @@
+/** How payloads, rows and keys look to people: what the API shows and the command reads. */
+import { fromHex, toHex } from "../crypto/bytes.ts";
+import { quarantinePrefix } from "../detect/index.ts";
+import { fail, ok, type Result } from "../errors.ts";
+import { ownedDefinitions, type Projection } from "../ledger/projection.ts";
+import { recordKey, recordTopicPrefix } from "../ledger/projections/records.ts";
+import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
+import { KeyReader } from "../ledger/row.ts";
+import type { Formats } from "./api/context.ts";
+import { PROJECTIONS } from "./product.ts";
+
+/** The event types that the product's projections own. */
+export const REGISTRY: EventRegistry = createRegistry(ownedDefinitions(PROJECTIONS));
+
+/** How people name the rows of one projection; rows outside of `prefix` are its own bookkeeping. */
+type KeyFormat = {
+  readonly prefix: Uint8Array;
+  text(key: Uint8Array): string;
+  parse(text: string): Result<Uint8Array>;
+  /** Prefix of the keys that a text selects; undefined where there is no such grouping. */
+  group?(text: string): Uint8Array;
+};
+
+const NO_PREFIX = new Uint8Array(0);
+
+const badKey = (detail: string): Result<never> =>
+  fail("http.bad-parameter", `the key ${detail}`, { parameter: "key" });
+
+/** Rows under a 32-byte id, written as 64 hex digits. */
+const byId = (prefix: Uint8Array): KeyFormat => ({
+  prefix,
+  text: (key) => toHex(key.subarray(prefix.length)),
+  parse: (text) => {
+    if (!/^[0-9a-f]{64}$/.test(text)) return badKey("must be an id: 64 lower-case hex digits");
+    return ok(Uint8Array.of(...prefix, ...fromHex(text)));
+  },
+});
+
+/** Topics have no slash, so the first one ends the topic. */
+const recordKeys: KeyFormat = {
+  prefix: NO_PREFIX,
+  text: (key) => {
+    const reader = new KeyReader(key);
+    return `${reader.text()}/${reader.text()}`;
+  },
+  parse: (text) => {
+    const slash = text.indexOf("/");
+    if (slash < 1 || slash === text.length - 1) return badKey("of a record is topic/key");
+    if (!text.isWellFormed()) return badKey("is not well-formed text");
+    return ok(recordKey(text.slice(0, slash), text.slice(slash + 1)));
+  },
+  group: recordTopicPrefix,
+};
+
+const KEYS: Readonly<Record<string, KeyFormat>> = {
+  actors: byId(NO_PREFIX),
+  validators: byId(Uint8Array.of(1)),
+  records: recordKeys,
+  assets: byId(NO_PREFIX),
+  quarantine: byId(quarantinePrefix),
+};
+
+/** Any projection without a format of its own: keys as hex. */
+const HEX_KEYS: KeyFormat = {
+  prefix: NO_PREFIX,
+  text: toHex,
+  parse: (text) =>
+    /^([0-9a-f]{2})+$/.test(text) ? ok(fromHex(text)) : badKey("must be lower-case hex"),
+};
+
+const keysOf = (projection: string): KeyFormat => KEYS[projection] ?? HEX_KEYS;
+
+/** Formats for people, of these projections and event types. */
+export const createFormats = (
+  projections: readonly Projection[],
+  registry: EventRegistry,
+): Formats => ({
+  projections: projections.map((projection) => projection.name),
+  event: (event) => {
+    const definition = registry.get(event.type, event.version);
+    const decoded = definition?.decode(event.payload);
+    return decoded?.ok === true ? definition?.toJson(decoded.value) : undefined;
+  },
+  row: (name, key, value) =>
+    projections.find((projection) => projection.name === name)?.format?.(key, value) ?? {
+      bytes: toHex(value),
+    },
+  keyText: (name, key) => keysOf(name).text(key),
+  keyBytes: (name, text) => keysOf(name).parse(text),
+  prefix: (name, text) => {
+    const format = keysOf(name);
+    if (text === undefined) return ok(format.prefix);
+    const group = format.group?.(text);
+    return group === undefined
+      ? fail("http.bad-parameter", `${name} has no groups to list by`, { parameter: "prefix" })
+      : ok(group);
+  },
+});
+
+export const FORMATS: Formats = createFormats(PROJECTIONS, REGISTRY);

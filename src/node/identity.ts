@@ -1,0 +1,152 @@
+/**
+ * The identity of a node: its FALCON-1024 key, its TLS key and certificate, and the public file that the
+ * other members put into the genesis. Made once; the id of the node follows when a genesis names a chain.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { fromHex, toHex } from "../crypto/bytes.ts";
+import type { FalconKeyPair } from "../crypto/falcon.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { TetradError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { createIdentityCertificate } from "../transport/identity-certificate.ts";
+import { formatAddress, parseBindAddress } from "./address.ts";
+import { checkName } from "./config.ts";
+import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
+import { createKeyFile } from "./keys/key-file.ts";
+import { createPassphraseFile, passphrasePath, readPassphrase } from "./keys/passphrase.ts";
+import { createPrivateFile } from "./keys/private-file.ts";
+
+/** What a member publishes about a node. Nothing in it is secret. */
+export type Identity = {
+  readonly format: 1;
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+  readonly tlsPin: Uint8Array;
+  /** "[ipv6]:port" where the others reach it. */
+  readonly address: string;
+};
+
+const DAY_MS = 86_400_000;
+/** The pin is of the key, so a certificate can be renewed without a new genesis. */
+const CERTIFICATE_DAYS = 3650;
+const IDENTITY_BYTES_MAX = 16 * 1024;
+
+export type IdentityOptions = {
+  readonly paths: NodePaths;
+  readonly name: string;
+  readonly address: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly nowMs: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly keygen?: () => FalconKeyPair;
+};
+
+/** The passphrase in use: from the environment, from the file beside the keys, or a new such file. */
+const ensurePassphrase = async (
+  keysFolder: string,
+  env: IdentityOptions["env"],
+): Promise<string> =>
+  (env["NEXUS_PASSPHRASE"] ?? "") !== "" || existsSync(passphrasePath(keysFolder))
+    ? readPassphrase(keysFolder, env)
+    : createPassphraseFile(keysFolder, randomBytes);
+
+/** Makes an actor's or operator's key file, with a passphrase beside it. Returns the public key. */
+export const createActorKey = async (
+  keysFolder: string,
+  keyFile: string,
+  env: IdentityOptions["env"],
+  keygen?: () => FalconKeyPair,
+): Promise<Uint8Array> => {
+  const passphrase = await ensurePassphrase(keysFolder, env);
+  const options = keygen === undefined ? {} : { keygen };
+  const keys = await createKeyFile(keyFile, passphrase, randomBytes, options);
+  keys.secretKey.fill(0);
+  return keys.publicKey;
+};
+
+/** Makes keys, certificate and identity file in the folder. Throws key.exists when there are keys. */
+export const createIdentity = async (options: IdentityOptions): Promise<Identity> => {
+  const { paths, nowMs } = options;
+  const name = checkName(options.name);
+  const address = formatAddress(parseBindAddress(options.address, "listen"));
+  makeNodeFolder(paths);
+  const publicKey = await createActorKey(paths.keys, paths.nodeKey, options.env, options.keygen);
+  const certificate = createIdentityCertificate({
+    nodeId: toHex(sha256(publicKey)),
+    notBeforeMs: nowMs - DAY_MS,
+    notAfterMs: nowMs + CERTIFICATE_DAYS * DAY_MS,
+  });
+  await createPrivateFile(paths.tlsKey, Buffer.from(certificate.keyPem));
+  await createPrivateFile(paths.tlsCertificate, Buffer.from(certificate.certPem));
+  // Only a key that has never signed may begin with an empty vote store (folder.ts).
+  await createPrivateFile(paths.unused, Buffer.from("This key has not signed anything yet.\n"));
+  const identity: Identity = { format: 1, name, publicKey, tlsPin: certificate.spkiPin, address };
+  writeFileAtomic(paths.identity, formatIdentity(identity));
+  return identity;
+};
+
+export const formatIdentity = (identity: Identity): string =>
+  `${JSON.stringify(
+    {
+      format: identity.format,
+      name: identity.name,
+      address: identity.address,
+      tlsPin: toHex(identity.tlsPin),
+      publicKey: toHex(identity.publicKey),
+    },
+    null,
+    2,
+  )}\n`;
+
+const invalid = (source: string, detail: string): TetradError =>
+  new TetradError("config.invalid", `${source} ${detail}`);
+
+const hexField = (source: string, name: string, value: unknown, bytes: number): Uint8Array => {
+  if (typeof value !== "string" || !/^[0-9a-f]*$/.test(value) || value.length !== bytes * 2) {
+    throw invalid(source, `has a "${name}" that is not ${bytes} bytes of lower-case hex`);
+  }
+  return fromHex(value);
+};
+
+const FIELDS: readonly string[] = ["format", "name", "address", "tlsPin", "publicKey"];
+
+/** Reads an identity that somebody sent. Throws config.invalid or transport.*. */
+export const parseIdentity = (text: string, source: string): Identity => {
+  if (text.length > IDENTITY_BYTES_MAX) throw invalid(source, "is too large for an identity");
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw invalid(source, "is not JSON");
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw invalid(source, "is not an identity file");
+  }
+  const fields = json as Readonly<Record<string, unknown>>;
+  const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
+  if (unknown !== undefined) throw invalid(source, `has the unknown key "${unknown}"`);
+  if (fields["format"] !== 1) throw invalid(source, "is not an identity file of format 1");
+  const { name, address } = fields;
+  if (typeof name !== "string" || typeof address !== "string") {
+    throw invalid(source, "lacks a name or an address");
+  }
+  return {
+    format: 1,
+    name: checkName(name, `the name in ${source}`),
+    address: formatAddress(parseBindAddress(address, `the address in ${source}`)),
+    tlsPin: hexField(source, "tlsPin", fields["tlsPin"], 32),
+    publicKey: hexField(source, "publicKey", fields["publicKey"], LIMITS.falconPublicKeyBytes),
+  };
+};
+
+export const readIdentity = (path: string): Identity => {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "?";
+    throw new TetradError("config.invalid", `${path} cannot be read (${code})`);
+  }
+  return parseIdentity(text, path);
+};

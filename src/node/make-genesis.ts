@@ -1,0 +1,58 @@
+/** Assembles a genesis from identities: what the members of a new network agree on before it starts. */
+import { TetradError } from "../errors.ts";
+import {
+  formatGenesis,
+  type GenesisInput,
+  type GenesisParameters,
+  type ParsedGenesis,
+  parseGenesis,
+} from "../ledger/genesis.ts";
+import type { Identity } from "./identity.ts";
+
+/** Fits members across a continent; see docs/operating.md before changing one. */
+export const DEFAULT_PARAMETERS: GenesisParameters = {
+  epochMs: 3_600_000,
+  idleMs: 1_000,
+  t0Ms: 200,
+  precisionMs: 500,
+  messageDelayMs: 2_000,
+};
+
+export type GenesisActorInput = GenesisInput["actors"][number];
+
+export type NewGenesis = {
+  readonly chainId: string;
+  readonly timeMs: number;
+  readonly insecure: boolean;
+  readonly identities: readonly Identity[];
+  readonly actors: readonly GenesisActorInput[];
+  readonly parameters?: Partial<GenesisParameters>;
+};
+
+/** The file and what it means. Throws config.genesis where the parts do not make a genesis. */
+export const makeGenesis = (
+  input: NewGenesis,
+): { readonly text: string; readonly parsed: ParsedGenesis } => {
+  const names = input.identities.map((identity) => identity.name);
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated !== undefined) {
+    throw new TetradError("config.genesis", `two identities have the name "${repeated}"`);
+  }
+  const text = formatGenesis({
+    chainId: input.chainId,
+    timeMs: input.timeMs,
+    insecure: input.insecure,
+    parameters: { ...DEFAULT_PARAMETERS, ...input.parameters },
+    validators: input.identities.map(({ name, publicKey, tlsPin, address }) => ({
+      name,
+      publicKey,
+      weight: 1n,
+      tlsPin,
+      address,
+    })),
+    actors: input.actors,
+  });
+  const parsed = parseGenesis(text);
+  if (!parsed.ok) throw TetradError.from(parsed);
+  return { text, parsed: parsed.value };
+};

@@ -1,0 +1,295 @@
+/**
+ * Composition root of one node: from a configuration to ports, from ports to a replica, from its handle to
+ * the API. Everything that is opened is closed in reverse order, also when a later step fails.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { toHex } from "../crypto/bytes.ts";
+import { type Failure, fail, TetradError } from "../errors.ts";
+import { type ParsedGenesis, parseGenesis } from "../ledger/genesis.ts";
+import type { LedgerHandle } from "../ledger/handle.ts";
+import type { Logger, Ports, Store } from "../ledger/ports.ts";
+import type { VerifySignature } from "../ledger/projection.ts";
+import { rebuildPending } from "../ledger/rebuild.ts";
+import { createReplica } from "../ledger/replica/replica.ts";
+import { initVoteStore } from "../ledger/replica/vote-store.ts";
+import { lockFolder, openLevelStore } from "../ledger/store/level.ts";
+import type { Validator } from "../ledger/types.ts";
+import { createQuicTransport } from "../transport/mesh.ts";
+import { formatAddress, type SocketAddress } from "./address.ts";
+import { createApi } from "./api/server.ts";
+import type { NodeConfig } from "./config.ts";
+import { type NodePaths, nodePaths } from "./folder.ts";
+import { FORMATS } from "./formats.ts";
+import { loadKeyFile } from "./keys/key-file.ts";
+import { readPassphrase } from "./keys/passphrase.ts";
+import { readPrivateFile } from "./keys/private-file.ts";
+import { createMetrics, type MetricsRegistry } from "./metrics.ts";
+import { productOptions } from "./product.ts";
+import { realClock, realRandom, realTimers } from "./real-ports.ts";
+import { rebuildStore } from "./rebuild.ts";
+import { createInlineVerifier } from "./signing/inline-verifier.ts";
+import { selectVerifier } from "./signing/select-verifier.ts";
+import { createWorkerSigner } from "./signing/signer.ts";
+import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
+import { createVerifierPool } from "./signing/verifier-pool.ts";
+
+export type NodeDependencies = {
+  readonly logger: Logger;
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+export type RunningNode = {
+  readonly handle: LedgerHandle;
+  readonly metrics: MetricsRegistry;
+  /** As bound. */
+  readonly api: SocketAddress;
+  readonly listen: string;
+  /** Resolves when the node has stopped itself, with why. Never rejects. */
+  readonly halted: Promise<Failure>;
+  /** Finishes writes, answers who waits, closes everything. May be called twice. */
+  stop(): Promise<void>;
+};
+
+/** From this many cores on, verification has threads of its own; below, threads only add switching. */
+const POOL_CORES_MIN = 8;
+const POOL_WORKERS = 2;
+const PEM_BYTES_MAX = 64 * 1024;
+
+/** Reads the genesis file. Throws config.genesis. */
+export const readGenesis = (path: string): ParsedGenesis => {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "?";
+    throw new TetradError("config.genesis", `${path} cannot be read (${code})`);
+  }
+  const parsed = parseGenesis(text);
+  if (!parsed.ok) throw new TetradError("config.genesis", `${path}: ${parsed.detail}`);
+  return parsed.value;
+};
+
+/** Starts a node. Throws TetradError with the code and what to do. */
+export const startNode = async (
+  config: NodeConfig,
+  dependencies: NodeDependencies,
+): Promise<RunningNode> => {
+  const { logger, env } = dependencies;
+  await using closing = new AsyncDisposableStack();
+  const paths = nodePaths(config.folder);
+  const chain = readGenesis(config.genesis);
+  const lock = await lockFolder(config.folder);
+  closing.defer(() => lock.release());
+
+  const halt = Promise.withResolvers<Failure>();
+  const signer = await openSigner(config, paths, env, (failure) => halt.resolve(failure));
+  closing.defer(() => signer.close());
+  const self = findSelf(config, chain, signer.publicKey);
+  const { verifier, verifySignature } = await openVerifier(logger);
+  closing.defer(() => verifier.close());
+  const metrics = createMetrics();
+
+  const parts = { signer, verifier, verifySignature, logger, metrics };
+  const ports = await openPorts(config, paths, chain, self, parts);
+  const handle = createReplica(
+    productOptions({
+      name: config.name,
+      genesis: chain.genesis,
+      hasher: chain.hasher,
+      verifySignature,
+    }),
+    ports,
+  );
+  closing.defer(() => new Promise<void>((resolve) => handle.stop(resolve)));
+  handle.onHalt((failure) => halt.resolve(failure));
+  const early = handle.status();
+  const failed = early.problems[0];
+  // What stops a replica while it is made comes before anybody can listen.
+  if (early.voting === "halted" && failed !== undefined) throw TetradError.from(failed);
+
+  const api = createApi({
+    handle,
+    formats: FORMATS,
+    clock: realClock,
+    timers: realTimers,
+    random: realRandom,
+    logger,
+    metrics,
+    metricsPage: () => metrics.page(),
+    version: dependencies.version,
+    anyHost: config.apiInsecureBind,
+  });
+  closing.defer(() => api.stop());
+  const bound = await api.listen(config.api).catch((error: unknown) => {
+    throw listenError("api", config.api, error);
+  });
+  const owned = closing.move();
+  let stopping: Promise<void> | undefined;
+  return {
+    handle,
+    metrics,
+    api: bound,
+    listen: formatAddress(config.listen),
+    halted: halt.promise,
+    stop() {
+      stopping ??= owned.disposeAsync();
+      return stopping;
+    },
+  };
+};
+
+const findSelf = (
+  config: NodeConfig,
+  chain: ParsedGenesis,
+  publicKey: Uint8Array,
+): Validator => {
+  const id = toHex(chain.hasher.ht("id", publicKey));
+  const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
+  if (self === undefined) {
+    throw new TetradError(
+      "folder.foreign",
+      `the key in ${config.folder} is not of a validator in ${config.genesis}`,
+    );
+  }
+  return self;
+};
+
+const openSigner = async (
+  config: NodeConfig,
+  paths: NodePaths,
+  env: NodeDependencies["env"],
+  onFailure: (failure: Failure) => void,
+): Promise<NodeSigner> => {
+  const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
+  const keys = await loadKeyFile(paths.nodeKey, passphrase);
+  try {
+    return await createWorkerSigner({
+      keys,
+      onFailure: (error) => onFailure(fail(error.code, error.message)),
+    });
+  } finally {
+    keys.secretKey.fill(0);
+  }
+};
+
+type Verification = {
+  readonly verifier: NodeVerifier;
+  /** For evidence, which is checked inside execution and so at once. */
+  readonly verifySignature: VerifySignature;
+};
+
+export const openVerifier = async (logger: Logger): Promise<Verification> => {
+  const selection = await selectVerifier({
+    onFault: (detail) => logger.log("warn", "WebAssembly verification failed", { detail }),
+  });
+  const falcon = selection.verifier;
+  const pooled = availableParallelism() >= POOL_CORES_MIN;
+  const verifier = pooled
+    ? await createVerifierPool({ logger, workers: POOL_WORKERS })
+    : createInlineVerifier(falcon);
+  logger.log("info", "verification", {
+    implementation: falcon.name,
+    reason: selection.reason,
+    threads: pooled ? POOL_WORKERS : 0,
+  });
+  return {
+    verifier,
+    verifySignature: (message, signature, publicKey) =>
+      falcon.verify(signature, message, publicKey),
+  };
+};
+
+type PortParts = {
+  readonly signer: NodeSigner;
+  readonly verifier: NodeVerifier;
+  readonly verifySignature: VerifySignature;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+};
+
+const closeStore = (store: Store): Promise<void> =>
+  new Promise((resolve) => {
+    store.close(resolve);
+  });
+
+/** Stores and transport, which the replica closes once it has them; until then this function does. */
+const openPorts = async (
+  config: NodeConfig,
+  paths: NodePaths,
+  chain: ParsedGenesis,
+  self: Validator,
+  parts: PortParts,
+): Promise<Ports> => {
+  await using closing = new AsyncDisposableStack();
+  const { logger, metrics, signer, verifier } = parts;
+  const store = await openLevelStore(paths.db, { logger });
+  closing.defer(() => closeStore(store));
+  if (rebuildPending((key) => store.get(key))) {
+    logger.log("warn", "finishing a rebuild of the projections that was interrupted");
+    await rebuildStore(store, chain, parts.verifySignature, () => {});
+  }
+  const voteStore = await openLevelStore(paths.votes, { logger });
+  closing.defer(() => closeStore(voteStore));
+  await bindVoteStore(paths, voteStore, self.id);
+  const [certPem, keyPem] = await Promise.all([
+    readPem(paths.tlsCertificate),
+    readPem(paths.tlsKey),
+  ]);
+  const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
+  const transport = await createQuicTransport({
+    ...ports,
+    listen: formatAddress(config.listen),
+    identity: { certPem, keyPem },
+    self: toHex(self.id),
+    peers: chain.genesis.validators.map(({ id, address, tlsPin }) => ({
+      id: toHex(id),
+      address,
+      tlsPin,
+    })),
+  }).catch((error: unknown) => {
+    throw listenError("listen", config.listen, error);
+  });
+  closing.move();
+  return { ...ports, store, voteStore, transport, signer, verifier };
+};
+
+/** A key that has never been used begins with an empty vote store; once, durably (folder.ts). */
+const bindVoteStore = async (paths: NodePaths, store: Store, id: Uint8Array): Promise<void> => {
+  if (!existsSync(paths.unused)) return;
+  await new Promise<void>((resolve, reject) => {
+    initVoteStore(store, id, (failure) => {
+      if (failure === undefined) resolve();
+      else {
+        const code = failure.code === "full" ? "store.full" : "store.io";
+        reject(new TetradError(code, `the vote store cannot be made: ${failure.detail}`));
+      }
+    });
+  });
+  rmSync(paths.unused);
+  // The removal must be durable before the first signature: else a power cut could bring back a marker
+  // that says the key has signed nothing.
+  const folder = openSync(paths.keys, "r");
+  fsyncSync(folder);
+  closeSync(folder);
+};
+
+const readPem = async (path: string): Promise<string> =>
+  new TextDecoder().decode(await readPrivateFile(path, PEM_BYTES_MAX));
+
+/** What a bind refused, in words that say which setting to change. */
+const listenError = (setting: string, address: SocketAddress, error: unknown): unknown => {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const where = `${setting} ${formatAddress(address)}`;
+  if (code === "EADDRINUSE") {
+    return new TetradError("config.invalid", `${where}: another process uses this port`);
+  }
+  if (code === "EADDRNOTAVAIL") {
+    return new TetradError("config.invalid", `${where}: this machine has no such address`);
+  }
+  if (code === "EACCES") {
+    return new TetradError("config.invalid", `${where}: not allowed to bind this port`);
+  }
+  return error;
+};
