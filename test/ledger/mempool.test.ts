@@ -334,6 +334,18 @@ describe("mempool: expiry", () => {
     fill(pool, laneOf(ann, 2, { refHeight: 160, salt: 1 }));
   });
 
+  it("leaves what stands before the expired batch, and lets the author go on from there", () => {
+    const pool = createMempool();
+    const young = laneOf(ann, 2, { refHeight: 160 });
+    const [old] = laneOf(ann, 1, { laneSeq: 3, prevBatchId: at(young, 1).id });
+    if (old === undefined) throw new Error("no batch");
+    fill(pool, [...young, old]);
+    expect(pool.laneTail(ann, FRESH)).toEqual(headOf(old));
+    expect(pool.expire(far, late, () => 0)).toEqual([old]);
+    expect(pool.laneTail(ann, FRESH)).toEqual(headOf(at(young, 1)));
+    expect(selectFrom(pool)).toEqual(young);
+  });
+
   it("asks once for the time of a reference that many share", () => {
     const pool = createMempool();
     for (let i = 1; i <= 20; i++) fill(pool, laneOf(hashOf(i), 2));

@@ -318,8 +318,13 @@ describe("batches of a block", () => {
     expect(check({ batches: right, unordered: true })).toBeUndefined();
     expect(check({ batches: right.toReversed(), unordered: true })?.code).toBe("block.batch-order");
     expect(check({ batches: lane.toReversed(), unordered: true })?.code).toBe("block.batch-order");
-    const [first] = lane;
-    if (first === undefined) throw new Error("no lane");
+    const lanes = orderBatches(hasher, parent.hash, two);
+    expect(check({ batches: lanes, unordered: true })).toBeUndefined();
+    expect(check({ batches: lanes.toReversed(), unordered: true })?.code).toBe("block.batch-order");
+    const [first, second] = lane;
+    if (first === undefined || second === undefined) throw new Error("no lane");
+    const split = [first, batchAt(bob), second];
+    expect(check({ batches: split, unordered: true })?.code).toBe("block.batch-order");
     expect(check({ batches: [first, first], unordered: true })?.code).toBe("block.batch-order");
   });
 
