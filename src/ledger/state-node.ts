@@ -14,6 +14,7 @@ import { type Hasher, sha256 } from "../crypto/hash.ts";
 
 const HASH_BYTES = 32;
 const LEAF_BYTES = 64;
+const SCRATCH_BYTES = 4096;
 const HEADER_BYTES = 4;
 const EMPTY_RECORD: Uint8Array = new Uint8Array(HEADER_BYTES);
 
@@ -42,22 +43,25 @@ export const stateHashes = (hasher: Hasher): StateHashes => {
 function makeHashes(hasher: Hasher): StateHashes {
   const prefixOf = (tag: string): Uint8Array =>
     concatBytes(sha256(utf8(`hm/v1/${tag}`)), hasher.chainHash);
-  const keyPrefix = prefixOf("state/key");
-  const valuePrefix = prefixOf("state/value");
   const leafInput = concatBytes(prefixOf("state/leaf"), new Uint8Array(LEAF_BYTES));
   const nodeInput = concatBytes(prefixOf("state/node"), new Uint8Array(LEAF_BYTES));
-  const tagged = (prefix: Uint8Array, bytes: Uint8Array): Uint8Array => {
-    const input = new Uint8Array(prefix.length + bytes.length);
-    input.set(prefix);
-    input.set(bytes, prefix.length);
-    return sha256(input);
+  /** One buffer for all short inputs: making one costs as much as hashing it. */
+  const tagged = (tag: string): ((bytes: Uint8Array) => Uint8Array) => {
+    const prefix = prefixOf(tag);
+    const scratch = concatBytes(prefix, new Uint8Array(SCRATCH_BYTES));
+    return (bytes) => {
+      if (bytes.length > SCRATCH_BYTES) return sha256(concatBytes(prefix, bytes));
+      scratch.set(bytes, prefix.length);
+      return sha256(scratch.subarray(0, prefix.length + bytes.length));
+    };
   };
+  const hashValue = tagged("state/value");
   return {
-    key: (key) => tagged(keyPrefix, key),
+    key: tagged("state/key"),
     leafContent: (keyHash, value) => {
       const content = new Uint8Array(LEAF_BYTES);
       content.set(keyHash);
-      content.set(tagged(valuePrefix, value), HASH_BYTES);
+      content.set(hashValue(value), HASH_BYTES);
       return content;
     },
     leaf: (content) => {

@@ -159,6 +159,18 @@ describe("root of the state tree", () => {
     expect(toHex(tree.root)).toBe(toHex(naiveRoot(tree.rows)));
   });
 
+  it("takes keys and values of any length", () => {
+    const tree = new Tree();
+    const long = "k".repeat(5000);
+    const lengths = [0, 1, 4095, 4096, 4097, 70_000];
+    tree.update(lengths.map((length) => [`${length}`, new Uint8Array(length).fill(7)] as const));
+    tree.update([
+      [long, utf8("v")],
+      ["", utf8("w")],
+    ]);
+    expect(toHex(tree.root)).toBe(toHex(naiveRoot(tree.rows)));
+  });
+
   it("handles keys whose hashes share a long prefix, and takes their nodes away again", () => {
     const tree = new Tree();
     const near = neighbourOf("deep", 13);
