@@ -87,8 +87,12 @@ export class SimDisk {
     return this.#data.size === 0;
   }
 
-  /** Opens the disk for a process; a failed disk works again from here on. */
+  /**
+   * Opens the disk for a process; a failed disk works again from here on. What a process finds when it
+   * opens is durable: a store that replays its journal writes it down again before it answers.
+   */
   open(incarnation: number): Store {
+    this.#syncAll();
     this.#owner = incarnation;
     this.#failure = undefined;
     let closed = false;

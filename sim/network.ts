@@ -71,12 +71,12 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   const logs: LogLine[] = [];
   const net = new SimNet(world, owners.length, scenario.knobs.net, {
     sent: (from, to, trafficClass, bytes) => {
-      observer.each((checker) => checker.sent?.(from, to, trafficClass, bytes));
+      observer.sent(from, to, trafficClass, bytes);
     },
     delivered: () => undefined,
   });
   const signTap = (slot: number, message: Uint8Array, signature: Uint8Array): void => {
-    observer.each((checker) => checker.signed?.(slot, message, signature));
+    observer.signed(slot, message, signature);
   };
   const hosts = createHosts(world, owners.length);
   const watch = (slot: number, handle: LedgerHandle): void => {
@@ -102,8 +102,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     boot: system.boot,
     diskTap: {
       durable: (slot, disk, ops) => {
-        const puts = putsOf(ops);
-        observer.each((checker) => checker.durable?.(slot, disk, puts));
+        observer.durable(slot, disk, putsOf(ops));
       },
       lost: (slot, disk) => observer.each((checker) => checker.diskLost?.(slot, disk)),
     },
@@ -123,10 +122,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       );
     },
     booted: (slot, incarnation, lost, handle) => {
-      observer.each((checker) => checker.booted?.(slot, incarnation, lost));
+      observer.booted(slot, incarnation, lost);
       watch(slot, handle);
     },
-    crashed: (slot) => observer.each((checker) => checker.crashed?.(slot)),
     failed: (slot, error) => {
       failures.push({ slot, error });
       world.stop();

@@ -32,7 +32,6 @@ export type NodeWiring = {
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
-  crashed(slot: number): void;
   failed(slot: number, error: unknown): void;
   log(slot: number, level: LogLevel, message: string, fields: LogFields | undefined): void;
   counted(slot: number, name: string): void;
@@ -119,7 +118,6 @@ export class SimNode {
     this.data.crash(power);
     this.votes.crash(power);
     this.#wiring.net.crashed(this.slot);
-    this.#wiring.crashed(this.slot);
     this.#wiring.world.after(downMs * 1000, () => this.start());
   }
 

@@ -2,7 +2,15 @@
 import { isZero, toHex } from "../src/crypto/bytes.ts";
 import type { NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
-import type { CheckContext, Checker, CheckerFactory, Member, Status } from "./checkers/types.ts";
+import { ReleaseTracker } from "./checkers/release.ts";
+import type {
+  CheckContext,
+  Checker,
+  CheckerFactory,
+  Member,
+  Put,
+  Status,
+} from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
@@ -40,6 +48,7 @@ export class Observer {
   readonly #checkers: readonly Checker[];
   readonly #faulty: ReadonlySet<number>;
   readonly #world: World;
+  readonly #releases: ReleaseTracker;
 
   constructor(
     world: World,
@@ -71,6 +80,12 @@ export class Observer {
       report: (id, detail) => this.report(id, detail),
       mark: (name) => this.mark(name),
     };
+    this.#releases = new ReleaseTracker(
+      (slot) => this.honest(slot),
+      (slot, message, signature) => {
+        this.each((checker) => checker.released?.(slot, message, signature));
+      },
+    );
     this.#checkers = factories.map((factory) => factory(context));
   }
 
@@ -87,6 +102,26 @@ export class Observer {
 
   mark(name: string): void {
     this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
+  }
+
+  signed(slot: number, message: Uint8Array, signature: Uint8Array): void {
+    this.#releases.signed(slot, message, signature);
+    this.each((checker) => checker.signed?.(slot, message, signature));
+  }
+
+  sent(from: number, to: number, trafficClass: string, bytes: Uint8Array): void {
+    this.#releases.sent(from, bytes);
+    this.each((checker) => checker.sent?.(from, to, trafficClass, bytes));
+  }
+
+  durable(slot: number, disk: string, puts: readonly Put[]): void {
+    this.#releases.durable(slot, disk, puts);
+    this.each((checker) => checker.durable?.(slot, disk, puts));
+  }
+
+  booted(slot: number, incarnation: number, lost: boolean): void {
+    this.#releases.booted(slot);
+    this.each((checker) => checker.booted?.(slot, incarnation, lost));
   }
 
   /** Calls one hook of every checker that has it. */

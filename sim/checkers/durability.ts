@@ -4,10 +4,8 @@
  * among them in every frame that leaves. It needs no knowledge of frames or rows: it looks for bytes.
  */
 import { decodeStatement, findHeaders, NOTARIZE } from "./decode.ts";
+import { PROBE_BYTES } from "./release.ts";
 import type { CheckContext, Checker } from "./types.ts";
-
-/** Enough of a signature to be found by: its nonce and the start of its MAC. */
-const PROBE_BYTES = 40;
 
 type Open = {
   readonly probe: Buffer;
@@ -83,8 +81,8 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
       }
       settle(slot);
     },
-    crashed: (slot) => {
-      // What was signed and not written died with the process.
+    booted: (slot) => {
+      // What was signed and not written died with the process before.
       const kept = listOf(slot).filter((entry) => entry.voteDurable);
       open.set(slot, kept);
     },

@@ -15,7 +15,7 @@ export const evidenceSound = (context: CheckContext): Checker => {
   return {
     id: "I12",
     title: "only validators that signed conflicting statements are quarantined",
-    signed: (slot, message) => {
+    released: (slot, message) => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined) return;

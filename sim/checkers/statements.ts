@@ -1,7 +1,6 @@
 /**
  * Everything that follows from who signed what (I3, I4, I7). The oracle sees every signature made with a
- * member's key, over all incarnations, whether or not it was ever sent: what is never signed can never
- * be shown to anybody.
+ * member's key, over all incarnations, and counts it once it is durable or has left (release.ts).
  */
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
 import { isQuorum } from "./oracle.ts";
@@ -59,7 +58,7 @@ export const ownStatements = (context: CheckContext): Checker => {
   return {
     id: "I7",
     title: "no honest validator signs conflicting statements, over all its incarnations",
-    signed: (slot, message) => {
+    released: (slot, message) => {
       if (!context.honest(slot)) return;
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
@@ -118,7 +117,7 @@ export const certificatesPossible = (context: CheckContext): Checker => {
   return {
     id: "I3",
     title: "one notarized hash a view, and no view both nullified and finalized (I4, I6)",
-    signed: (slot, message) => {
+    released: (slot, message) => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined) return;

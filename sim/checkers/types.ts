@@ -66,9 +66,10 @@ export type Checker = {
   readonly title: string;
   /** A process began. `lost` is true when its data was wiped or rolled back before. */
   booted?(slot: number, incarnation: number, lost: boolean): void;
-  crashed?(slot: number): void;
   /** Any signature made by a member's key, by whatever process, adversaries included. */
   signed?(slot: number, message: Uint8Array, signature: Uint8Array): void;
+  /** A signature of a statement that others may see from now on (release.ts). */
+  released?(slot: number, message: Uint8Array, signature: Uint8Array): void;
   sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
   /** These puts of one atomic write survive a power cut from now on. */
   durable?(slot: number, disk: string, puts: readonly Put[]): void;
