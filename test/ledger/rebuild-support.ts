@@ -1,17 +1,18 @@
 /** Drives a rebuild on a MapStore: what a store does, at once. */
-import { compareBytes, fromHex } from "../../src/crypto/bytes.ts";
+import { fromHex, toHex } from "../../src/crypto/bytes.ts";
 import type { Result } from "../../src/errors.ts";
 import type { StoreEntry, StoreRange } from "../../src/ledger/ports.ts";
 import type { Rebuild, RebuildReport, RebuildRequest } from "../../src/ledger/rebuild.ts";
 import type { MapStore } from "./execution-support.ts";
 
 export const rangeOf = (store: MapStore, range: StoreRange): readonly StoreEntry[] => {
-  const entries = store
-    .dump()
-    .map(([key, value]): StoreEntry => [fromHex(key), fromHex(value)])
-    .filter(([key]) => compareBytes(key, range.gte) >= 0 && compareBytes(key, range.lt) < 0);
-  if (range.reverse === true) entries.reverse();
-  return entries.slice(0, range.limit);
+  // Hex digits sort as the bytes do.
+  const [gte, lt] = [toHex(range.gte), toHex(range.lt)];
+  const keys = [...store.rows.keys()].filter((key) => key >= gte && key < lt).sort();
+  if (range.reverse === true) keys.reverse();
+  return keys
+    .slice(0, range.limit)
+    .map((key): StoreEntry => [fromHex(key), store.rows.get(key) ?? new Uint8Array()]);
 };
 
 /** Runs to the end, or until `stop` says so before a request; then undefined. */
