@@ -18,6 +18,7 @@ import { createInlineVerifier } from "../../src/node/signing/inline-verifier.ts"
 import { selectVerifier } from "../../src/node/signing/select-verifier.ts";
 import { createInlineSigner, createWorkerSigner } from "../../src/node/signing/signer.ts";
 import { threadCpuMs } from "../../src/node/signing/thread-cpu.ts";
+import { createVerifier } from "../../src/node/signing/verifier.ts";
 import { createVerifierPool } from "../../src/node/signing/verifier-pool.ts";
 import { startWorker, workerUrl } from "../../src/node/signing/worker.ts";
 import { signerContract, verifierContract } from "../contract/signing-contract.ts";
@@ -314,6 +315,34 @@ describe("verifier pool", () => {
     await pool.close();
     await new Promise((resolve) => setImmediate(resolve));
     expect(answered).toBe(false);
+  });
+});
+
+describe("createVerifier", () => {
+  const load = () => Promise.reject(new Error("no module"));
+
+  it("verifies on the calling thread with WebAssembly, and in a thread without", async () => {
+    const { lines, logger } = recorder();
+    const fast = await createVerifier({ logger });
+    const slow = await createVerifier({ logger, load });
+    const pool = await createVerifier({ logger, workers: 1 });
+    const forced = await createVerifier({ logger, workers: 0, load });
+    const made = [fast, slow, pool, forced];
+    const names = made.map(({ implementation }) => implementation);
+    expect(names).toEqual(["liboqs-wasm", "noble", "liboqs-wasm", "noble"]);
+    expect(lines.map(({ message }) => message)).toEqual([
+      "signatures are verified on the main thread",
+      "signatures are verified in JavaScript, in a thread",
+      "signature verification thread started",
+      "signature verification thread started",
+      "signatures are verified on the main thread",
+    ]);
+    expect(lines[1]?.fields["reason"]).toContain("no module");
+    for (const verifier of made) {
+      const answer = await new Promise((resolve) => verifier.verify(jobs, "batch", resolve));
+      expect(answer).toEqual([true, true, true, true]);
+      await verifier.close();
+    }
   });
 });
 
