@@ -39,7 +39,7 @@ export type LevelStoreOptions = {
   readonly tableBytes?: number;
   /**
    * Open table files. They are mapped into memory, so this times `tableBytes` bounds what they add to
-   * the resident size. Default 96.
+   * the resident size. Default 64.
    */
   readonly openFilesMax?: number;
   /** A merged batch is not made larger than this; a single larger write goes alone. Default 16 MiB. */
@@ -182,7 +182,7 @@ const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger
     cacheSize: options.cacheBytes ?? 32 * MIB,
     blockSize: options.blockBytes ?? 4096,
     maxFileSize: options.tableBytes ?? 2 * MIB,
-    maxOpenFiles: options.openFilesMax ?? 96,
+    maxOpenFiles: options.openFilesMax ?? 64,
   });
 
 const causeOf = (error: unknown): unknown =>
