@@ -47,7 +47,9 @@ const withBytes = (value: unknown, cwd: string): unknown => {
   if (keys.length === 1 && typeof value["file"] === "string") {
     return readFile(resolve(cwd, value["file"])).toString("base64");
   }
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withBytes(item, cwd)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, withBytes(item, cwd)]),
+  );
 };
 
 /** One event of a type that this version knows. Throws cli.usage and batch.bad-payload. */

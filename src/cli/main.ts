@@ -99,7 +99,10 @@ export const createProgram = (terminal: Terminal, signal: AbortSignal): Command 
     .version(VERSION, "-V, --version", "print the version")
     .addOption(new Option("-o, --output <format>", "how data is printed").choices([...FORMATS]))
     .option("--api <url>", `node to ask (NEXUS_API, default ${DEFAULT_API})`)
-    .option("--dir <folder>", `folder of the development network (NEXUS_DIR, default ${DEFAULT_DIR})`)
+    .option(
+      "--dir <folder>",
+      `folder of the development network (NEXUS_DIR, default ${DEFAULT_DIR})`,
+    )
     .option("--no-color", "no colours (also NO_COLOR)")
     .option("-q, --quiet", "no notes on stderr")
     .addHelpText("after", EXAMPLES)

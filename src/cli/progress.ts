@@ -27,7 +27,8 @@ export const createProgress = (
     const share = total > 0 ? Math.min(1, done / total) : 1;
     const filled = Math.round(share * BAR_CELLS);
     const bar = `[${"#".repeat(filled)}${".".repeat(BAR_CELLS - filled)}]`;
-    const left = rate > 0 && done < total ? `, ${seconds(((total - done) * 1000) / rate)} left` : "";
+    const left =
+      rate > 0 && done < total ? `, ${seconds(((total - done) * 1000) / rate)} left` : "";
     return `${what} ${bar} ${done}/${total} ${unit}, ${Math.round(rate)}/s${left}`;
   };
   return {
@@ -36,7 +37,8 @@ export const createProgress = (
       last = lineOf(done, total);
       if (now - drawnAt < (terminal.live ? REDRAW_MS : PLAIN_MS)) return;
       // The first plain line comes after ten seconds: what is quicker needs none.
-      if (!terminal.live && drawnAt === Number.NEGATIVE_INFINITY && now - started < PLAIN_MS) return;
+      if (!terminal.live && drawnAt === Number.NEGATIVE_INFINITY && now - started < PLAIN_MS)
+        return;
       drawnAt = now;
       terminal.err(terminal.live ? `\r\x1b[2K${last}` : `${last}\n`);
     },

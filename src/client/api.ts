@@ -16,6 +16,7 @@ export type StatusJson = {
   readonly leader: string;
   readonly view: number;
   readonly finalHeight: number;
+  readonly finalTimeMs?: number;
   readonly executedHeight: number;
   readonly logSize: number;
   readonly logRoot: string;

@@ -140,11 +140,7 @@ export const startNode = async (
   };
 };
 
-const findSelf = (
-  config: NodeConfig,
-  chain: ParsedGenesis,
-  publicKey: Uint8Array,
-): Validator => {
+const findSelf = (config: NodeConfig, chain: ParsedGenesis, publicKey: Uint8Array): Validator => {
   const id = toHex(chain.hasher.ht("id", publicKey));
   const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
   if (self === undefined) {

@@ -79,7 +79,10 @@ const gather = (
   const { type, data, file } = options;
   const ways = [record !== undefined, type !== undefined || data !== undefined, file !== undefined];
   if (ways.filter(Boolean).length !== 1) {
-    throw new TetradError("cli.usage", "give either TOPIC/KEY BODY, or --type and --data, or --file");
+    throw new TetradError(
+      "cli.usage",
+      "give either TOPIC/KEY BODY, or --type and --data, or --file",
+    );
   }
   if (file !== undefined) {
     const events = readEvents(file, context.cwd);
@@ -124,7 +127,8 @@ export const writeEvents = async (
       now: realClock.monotonicMs,
     });
     const again: Submitted[] = [];
-    for await (const submitted of submitter.flush()) if (submitted.interrupted) again.push(submitted);
+    for await (const submitted of submitter.flush())
+      if (submitted.interrupted) again.push(submitted);
     const done: Submitted[] = [];
     const batches = cutBatches(await make(submitter));
     for (const [i, events] of batches.entries()) {
@@ -157,7 +161,8 @@ const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
     return {
       index: receipt.firstIndex === undefined ? null : receipt.firstIndex + i,
       type: event.type,
-      outcome: outcome?.kind === "refused" ? `refused: ${outcome.code}` : (outcome?.kind ?? receipt.level),
+      outcome:
+        outcome?.kind === "refused" ? `refused: ${outcome.code}` : (outcome?.kind ?? receipt.level),
       height: receipt.height ?? null,
       batch: short(toHex(batch.id)),
     };

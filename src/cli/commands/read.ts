@@ -111,7 +111,8 @@ const tableRow = (item: unknown): Row => {
   for (const [name, cell] of Object.entries(value)) {
     // The key is shown already, whatever the row calls it.
     if (HIDDEN.has(name) || cell === key || name === "key" || name === "topic") continue;
-    row[name] = typeof cell === "string" && /^[0-9a-f]{64}$/.test(cell) ? short(cell) : cellOf(cell);
+    row[name] =
+      typeof cell === "string" && /^[0-9a-f]{64}$/.test(cell) ? short(cell) : cellOf(cell);
   }
   return row;
 };
@@ -129,9 +130,10 @@ const get = async (
   else if (context.format === "ndjson") terminal.out(formatNdjson(row));
   else {
     const value = isObject(row.value) ? row.value : { value: row.value };
-    const fields = Object.entries(value).map(
-      ([name, cell]): [string, Cell] => [name, isObject(cell) || Array.isArray(cell) ? JSON.stringify(cell) : (cell as Cell)],
-    );
+    const fields = Object.entries(value).map(([name, cell]): [string, Cell] => [
+      name,
+      isObject(cell) || Array.isArray(cell) ? JSON.stringify(cell) : (cell as Cell),
+    ]);
     terminal.out(formatFields(fields, terminal.colorOut));
   }
 };

@@ -32,7 +32,10 @@ const configOf = (context: CliContext, options: RebuildOptions): string => {
   const nodes = context.dev()?.nodes ?? [];
   const node = nodes.find((known) => known.name === (options.node ?? nodes[0]?.name));
   if (node === undefined) {
-    throw new TetradError("cli.usage", "name the node: --config FILE, or --node of the dev network");
+    throw new TetradError(
+      "cli.usage",
+      "name the node: --config FILE, or --node of the dev network",
+    );
   }
   return nodePaths(resolve(context.dir, node.folder)).config;
 };

@@ -42,6 +42,21 @@ const flagsOf = (options: StartOptions): Record<string, unknown> => {
 };
 
 const start = async (context: CliContext, options: StartOptions): Promise<void> => {
+  try {
+    await runNode(context, options);
+  } catch (error) {
+    // The parent, if there is one, shows people why; the log has it too.
+    if (error instanceof TetradError) {
+      tellParent({ kind: "halted", code: error.code, detail: error.message });
+    }
+    throw error;
+  } finally {
+    // An open channel would keep the process alive.
+    if (process.connected === true) process.disconnect();
+  }
+};
+
+const runNode = async (context: CliContext, options: StartOptions): Promise<void> => {
   const { config } = loadConfig(options.config, flagsOf(options), context.env, context.cwd);
   const human = process.stdout.isTTY === true;
   const logger = createLogger(human ? "human" : "json", config.logLevel as LogLevel, config.name);
@@ -54,7 +69,10 @@ const start = async (context: CliContext, options: StartOptions): Promise<void> 
     chain: node.handle.status().chainId,
   });
   if (config.apiInsecureBind) {
-    logger.log("warn", "the API listens off loopback without TLS or login: anybody may write to it");
+    logger.log(
+      "warn",
+      "the API listens off loopback without TLS or login: anybody may write to it",
+    );
   }
   tellParent({ kind: "started", api: formatAddress(node.api) });
   const failure = await untilEnd(context, node);
@@ -86,7 +104,6 @@ const untilEnd = (context: CliContext, node: RunningNode): Promise<Failure | und
 
 const haltError = (config: NodeConfig, failure: Failure): TetradError => {
   const detail = `the node ${config.name} has stopped itself: ${failure.detail}`;
-  tellParent({ kind: "halted", code: failure.code, detail: failure.detail });
   return new TetradError(failure.code, detail, failure.data);
 };
 

@@ -10,7 +10,10 @@ export const addStatus = (program: Command, run: RunVerb): void => {
   program
     .command("status")
     .description("show how the nodes are")
-    .addHelpText("after", "\nExamples:\n  nexus status\n  nexus status --api http://[::1]:8441 -o json\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus status\n  nexus status --api http://[::1]:8441 -o json\n",
+    )
     .action(run(status));
 };
 
@@ -21,7 +24,9 @@ type Answer = {
 };
 
 /** The addresses to ask: one when it was named, else every node of the development network. */
-const targets = (context: CliContext): readonly { readonly name: string; readonly api: string }[] => {
+const targets = (
+  context: CliContext,
+): readonly { readonly name: string; readonly api: string }[] => {
   const named = context.options.api ?? context.env["NEXUS_API"];
   const nodes = context.dev()?.nodes ?? [];
   if ((named !== undefined && named !== "") || nodes.length === 0) {
@@ -55,7 +60,8 @@ const print = (context: CliContext, answers: readonly Answer[]): void => {
   const { terminal } = context;
   const values = answers.map(({ name, api, status: value }) => value ?? { name, api, down: true });
   if (context.format === "json") terminal.out(formatJson(values));
-  else if (context.format === "ndjson") for (const value of values) terminal.out(formatNdjson(value));
+  else if (context.format === "ndjson")
+    for (const value of values) terminal.out(formatNdjson(value));
   else {
     const names = new Map(answers.map((answer) => [answer.status?.nodeId, answer.status?.name]));
     const columns = [

@@ -17,7 +17,8 @@ export type DevNode = {
 
 export type DevRecord = {
   readonly format: 1;
-  readonly kind: "tetrad-dev";
+  /** A development network may be deleted by --fresh; one made by `init --network` may not. */
+  readonly kind: "tetrad-dev" | "tetrad-network";
   readonly chainId: string;
   readonly nodes: readonly DevNode[];
 };
@@ -41,7 +42,7 @@ const isRecord = (value: unknown): value is DevRecord => {
   const record = value as Record<string, unknown>;
   return (
     record["format"] === 1 &&
-    record["kind"] === "tetrad-dev" &&
+    (record["kind"] === "tetrad-dev" || record["kind"] === "tetrad-network") &&
     typeof record["chainId"] === "string" &&
     Array.isArray(record["nodes"]) &&
     record["nodes"].length > 0 &&

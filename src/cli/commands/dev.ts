@@ -1,0 +1,212 @@
+/** `nexus dev`: four validators on this machine, one process each. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import type { Command } from "commander";
+import { ApiClient } from "../../client/api.ts";
+import { TetradError } from "../../errors.ts";
+import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
+import { writeFileAtomic } from "../../node/folder.ts";
+import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { createNetwork, formatConfig, writeNodeConfig } from "../dev/create.ts";
+import { Display, type NodeView } from "../dev/display.ts";
+import { requirePorts } from "../dev/ports.ts";
+import { type DevRecord, devRecordPath } from "../dev/record.ts";
+import { Supervisor } from "../dev/supervisor.ts";
+import { wholeNumber } from "../numbers.ts";
+import { paint } from "../output.ts";
+import type { RunVerb } from "../verb.ts";
+
+type DevOptions = {
+  readonly fresh?: boolean;
+  readonly portBase?: number;
+  readonly apiBase?: number;
+};
+
+const NAMES = ["a", "b", "c", "d"] as const;
+const PORT_BASE = 4440;
+const API_BASE = 8440;
+const POLL_MS = 500;
+/** Without a final block after this long, people are told where to look. */
+const SLOW_MS = 15_000;
+
+export const addDev = (program: Command, run: RunVerb): void => {
+  program
+    .command("dev")
+    .description("run four validators on this machine; Ctrl-C stops them")
+    .option("--fresh", "delete what is in the folder and start a new chain")
+    .option("--port-base <port>", `first QUIC port (default ${PORT_BASE})`, wholeNumber(1, 65_532))
+    .option("--api-base <port>", `first API port (default ${API_BASE})`, wholeNumber(1, 65_532))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus dev\n  nexus dev --fresh\n" +
+        "  nexus --dir /tmp/net dev --port-base 5000 --api-base 9000\n",
+    )
+    .action(run(dev));
+};
+
+const dev = async (context: CliContext, options: DevOptions): Promise<void> => {
+  const { record, lock } = await prepare(context, options);
+  try {
+    await requirePorts(record.nodes);
+    await runNetwork(context, record);
+  } finally {
+    await lock.release();
+  }
+};
+
+type Prepared = { readonly record: DevRecord; readonly lock: FolderLock };
+
+const prepare = async (context: CliContext, options: DevOptions): Promise<Prepared> => {
+  const { dir } = context;
+  const known = context.dev();
+  if (options.fresh === true && existsSync(dir)) await removeNetwork(dir, known);
+  const kept = options.fresh === true ? undefined : known;
+  const record = kept ?? (await create(context, options));
+  const lock = await lockFolder(dir);
+  try {
+    return { record: kept === undefined ? record : withPorts(dir, record, options), lock };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+};
+
+/** Deletes a development network that does not run, and nothing else. */
+const removeNetwork = async (dir: string, record: DevRecord | undefined): Promise<void> => {
+  if (readdirSync(dir).length === 0) return;
+  if (record?.kind !== "tetrad-dev") {
+    throw new TetradError(
+      "folder.foreign",
+      `${dir} is not a development network of this command; it is not deleted`,
+    );
+  }
+  const lock = await lockFolder(dir);
+  await lock.release();
+  rmSync(dir, { recursive: true });
+};
+
+const create = async (context: CliContext, options: DevOptions): Promise<DevRecord> => {
+  context.note(`making a development network in ${context.dir}`);
+  const port = options.portBase ?? PORT_BASE;
+  const api = options.apiBase ?? API_BASE;
+  return createNetwork(context.dir, {
+    kind: "tetrad-dev",
+    chainId: `dev-${randomHex(8)}`,
+    nodes: NAMES.map((name, i) => ({
+      name,
+      listen: `[::1]:${port + i}`,
+      api: `[::1]:${api + i}`,
+    })),
+  });
+};
+
+/** API ports may change from run to run; QUIC ports are in the genesis. */
+const withPorts = (dir: string, record: DevRecord, options: DevOptions): DevRecord => {
+  const { portBase, apiBase } = options;
+  const first = record.nodes[0]?.listen ?? "";
+  if (portBase !== undefined && !first.endsWith(`]:${portBase}`)) {
+    throw new TetradError(
+      "cli.usage",
+      `this network's QUIC ports are in its genesis (first ${first}); --port-base needs --fresh`,
+    );
+  }
+  if (apiBase === undefined) return record;
+  const nodes = record.nodes.map((node, i) => ({ ...node, api: `[::1]:${apiBase + i}` }));
+  for (const node of nodes) writeNodeConfig(dir, node);
+  const changed = { ...record, nodes };
+  writeFileAtomic(devRecordPath(dir), formatConfig(changed));
+  return changed;
+};
+
+const runNetwork = async (context: CliContext, record: DevRecord): Promise<void> => {
+  const display = new Display(context.terminal, realClock.monotonicMs);
+  const failure = Promise.withResolvers<TetradError>();
+  const supervisor = new Supervisor(context.dir, record, {
+    report: (text) => display.say(() => context.terminal.err(`${text}\n`)),
+    failed: (error) => failure.resolve(error),
+  });
+  supervisor.start();
+  try {
+    const failed = await Promise.race([
+      failure.promise,
+      watch(context, record, display).then(() => undefined),
+    ]);
+    if (failed !== undefined) throw failed;
+  } finally {
+    display.say(() => context.note("stopping the nodes"));
+    await supervisor.stop();
+    context.note("stopped; `npm start` goes on from the same height");
+  }
+};
+
+type Sample = { readonly atMs: number; readonly logSize: number };
+
+/** Polls the nodes and shows them until the signal; says once that the network is ready. */
+const watch = async (context: CliContext, record: DevRecord, display: Display): Promise<void> => {
+  const samples = new Map<string, Sample>();
+  const startedMs = realClock.monotonicMs();
+  let firstHeight: number | undefined;
+  let ready = false;
+  let toldSlow = false;
+  const ended = aborted(context.signal);
+  while (!context.signal.aborted) {
+    const views = await Promise.all(record.nodes.map((node) => look(node, samples)));
+    if (context.signal.aborted) return;
+    const heights = views.flatMap(({ status }) => (status === undefined ? [] : status.finalHeight));
+    firstHeight ??= heights.length === 0 ? undefined : Math.max(...heights);
+    const voting = views.filter(({ status }) => status?.voting === "yes").length;
+    const quorum = Math.floor((2 * record.nodes.length) / 3) + 1;
+    const tookMs = realClock.monotonicMs() - startedMs;
+    if (!ready && voting >= quorum && Math.max(...heights) > (firstHeight ?? 0)) {
+      ready = true;
+      display.say(() => announce(context, record, tookMs));
+    } else if (!ready && !toldSlow && tookMs > SLOW_MS) {
+      toldSlow = true;
+      display.say(() => context.note(`no block is final yet; see ${context.dir}/*/node.log`));
+    }
+    display.show(views);
+    await Promise.race([sleep(POLL_MS), ended]);
+  }
+};
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+const look = async (
+  node: DevRecord["nodes"][number],
+  samples: Map<string, Sample>,
+): Promise<NodeView> => {
+  const api = `http://${node.api}`;
+  try {
+    const status = await new ApiClient(api).status(AbortSignal.timeout(2_000));
+    const now = { atMs: realClock.monotonicMs(), logSize: status.logSize };
+    const before = samples.get(node.name) ?? now;
+    samples.set(node.name, now);
+    const spentMs = now.atMs - before.atMs;
+    const eventsPerSecond = spentMs > 0 ? ((now.logSize - before.logSize) * 1000) / spentMs : 0;
+    return { name: node.name, api, status, eventsPerSecond };
+  } catch {
+    return { name: node.name, api, status: undefined, eventsPerSecond: 0 };
+  }
+};
+
+const announce = (context: CliContext, record: DevRecord, tookMs: number): void => {
+  const { terminal } = context;
+  const first = `http://${record.nodes[0]?.api}`;
+  const dir = context.options.dir === undefined ? "" : ` --dir ${context.options.dir}`;
+  const nexus = `npx nexus${dir}`;
+  const bold = (text: string): string => paint(terminal.colorOut, "bold", text);
+  terminal.out(
+    [
+      `${paint(terminal.colorOut, "green", "ready")} after ${(tookMs / 1000).toFixed(1)} s: ${first} (chain ${record.chainId})`,
+      "try, in another terminal:",
+      `  ${bold(`${nexus} append notes/first "hello"`)}`,
+      `  ${bold(`${nexus} ls records`)}`,
+      `  ${bold(`${nexus} tail`)}`,
+      "",
+    ].join("\n"),
+  );
+};

@@ -1,0 +1,250 @@
+/**
+ * `nexus init`: makes what a network on real hosts needs. Each member makes keys on its own host and sends
+ * the identity file, which is public, to the others; one of them joins the identities to a genesis, and
+ * everybody gets the same file. A secret key never leaves the host on which it was made.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { formatAddress, parseBindAddress } from "../../node/address.ts";
+import { checkName } from "../../node/config.ts";
+import { nodePaths, writeFileAtomic } from "../../node/folder.ts";
+import {
+  createActorKey,
+  createIdentity,
+  type Identity,
+  parseIdentity,
+} from "../../node/identity.ts";
+import { type GenesisActorInput, makeGenesis } from "../../node/make-genesis.ts";
+import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { createNetwork, fastKeygen, formatConfig } from "../dev/create.ts";
+import type { DevNode } from "../dev/record.ts";
+import type { RunVerb } from "../verb.ts";
+
+type InitOptions = {
+  readonly name?: string;
+  readonly listen?: string;
+  readonly apiListen?: string;
+  readonly actor?: boolean;
+  readonly join?: readonly string[];
+  readonly out?: string;
+  readonly chainId?: string;
+  readonly network?: boolean;
+  readonly node?: readonly string[];
+};
+
+export const addInit = (program: Command, run: RunVerb): void => {
+  program
+    .command("init")
+    .description("make keys, a genesis, or a whole network")
+    .option("--name <name>", "name of the node or actor to make, in --dir")
+    .option("--listen <address>", "where the node is reached, [ipv6]:port")
+    .option("--api-listen <address>", "where its API listens (default [::1]:8440)")
+    .option("--actor", "make the key of an actor (who writes events) instead of a node")
+    .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
+    .option("--out <file>", "where the genesis is written (default genesis.json)")
+    .option("--chain-id <id>", "name of the new chain; no two chains may share one")
+    .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
+    .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
+    .addHelpText(
+      "after",
+      `
+Each member on its own host:
+  nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440'
+and who writes events:
+  nexus --dir ~/ops init --name ops --actor
+One of them, with everybody's identity.json:
+  nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
+Each member puts genesis.json into its folder, and then:
+  nexus start --config /srv/tetrad/node.json
+
+All at once, on one host:
+  nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
+`,
+    )
+    .action(run(init));
+};
+
+const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
+
+const init = async (context: CliContext, options: InitOptions): Promise<void> => {
+  const ways = [options.name, options.join, options.network].filter((way) => way !== undefined);
+  if (ways.length !== 1) throw usage("give one of --name, --join or --network");
+  if (options.join !== undefined) return joinIdentities(context, options, options.join);
+  if (context.options.dir === undefined) throw usage("say where with --dir");
+  if (options.network === true) return initNetwork(context, options);
+  const name = checkName(options.name ?? "");
+  return options.actor === true ? initActor(context, name) : initNode(context, options, name);
+};
+
+const initNode = async (context: CliContext, options: InitOptions, name: string): Promise<void> => {
+  if (options.listen === undefined)
+    throw usage("--listen says where the other members reach the node");
+  const paths = nodePaths(context.dir);
+  if (existsSync(paths.nodeKey)) {
+    throw new TetradError(
+      "key.exists",
+      `${paths.nodeKey} is already there; keys are never replaced`,
+    );
+  }
+  const api = formatAddress(parseBindAddress(options.apiListen ?? "[::1]:8440", "--api-listen"));
+  const keygen = await fastKeygen();
+  const identity = await createIdentity({
+    paths,
+    name,
+    address: options.listen,
+    nowMs: realClock.wallMs(),
+    env: context.env,
+    ...(keygen === undefined ? {} : { keygen }),
+  });
+  const config = { name, folder: ".", listen: identity.address, api, genesis: "genesis.json" };
+  writeFileAtomic(paths.config, formatConfig(config));
+  context.print(
+    { name, identity: paths.identity, config: paths.config, address: identity.address },
+    [
+      ["identity", paths.identity],
+      ["config", paths.config],
+      ["address", identity.address],
+    ],
+  );
+  context.note(
+    "send the identity file to the other members; the keys folder stays here, and is backed up with keys/votes",
+  );
+};
+
+/** An actor's public half, as it goes into a genesis. */
+const actorFile = (name: string, publicKey: Uint8Array): string =>
+  formatConfig({ format: 1, kind: "actor", name, publicKey: toHex(publicKey) });
+
+const initActor = async (context: CliContext, name: string): Promise<void> => {
+  const keyFile = join(context.dir, "keys", `${name}.key`);
+  const publicKey = await createActorKey(
+    join(context.dir, "keys"),
+    keyFile,
+    context.env,
+    await fastKeygen(),
+  );
+  const file = join(context.dir, `${name}.json`);
+  writeFileAtomic(file, actorFile(name, publicKey));
+  context.print({ name, identity: file, key: keyFile }, [
+    ["identity", file],
+    ["key", keyFile],
+  ]);
+};
+
+type Member =
+  | { readonly kind: "validator"; readonly identity: Identity }
+  | { readonly kind: "actor"; readonly actor: GenesisActorInput };
+
+const readMember = (path: string): Member => {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw usage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"})`);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new TetradError("config.invalid", `${path} is not JSON`);
+  }
+  const fields = (typeof json === "object" && json !== null ? json : {}) as Record<string, unknown>;
+  if (fields["kind"] !== "actor") {
+    return { kind: "validator", identity: parseIdentity(text, path) };
+  }
+  const { name, publicKey } = fields;
+  const digits = LIMITS.falconPublicKeyBytes * 2;
+  if (typeof name !== "string" || typeof publicKey !== "string" || publicKey.length !== digits) {
+    throw new TetradError("config.invalid", `${path} is not an actor file`);
+  }
+  if (!/^[0-9a-f]+$/.test(publicKey)) {
+    throw new TetradError("config.invalid", `${path} has a public key that is not lower-case hex`);
+  }
+  const actor = {
+    name: checkName(name, `the name in ${path}`),
+    publicKey: fromHex(publicKey),
+    permissions: ["*"],
+  };
+  return { kind: "actor", actor };
+};
+
+const joinIdentities = async (
+  context: CliContext,
+  options: InitOptions,
+  files: readonly string[],
+): Promise<void> => {
+  if (options.chainId === undefined)
+    throw usage("--chain-id names the new chain, for example acme-1");
+  const members = files.map((file) => readMember(resolve(context.cwd, file)));
+  const identities = members.flatMap((one) => (one.kind === "validator" ? [one.identity] : []));
+  const actors = members.flatMap((one) => (one.kind === "actor" ? [one.actor] : []));
+  const out = resolve(context.cwd, options.out ?? "genesis.json");
+  if (existsSync(out)) throw usage(`${out} is already there; a genesis is never replaced`);
+  const { text, parsed } = makeGenesis({
+    chainId: options.chainId,
+    timeMs: realClock.wallMs(),
+    insecure: false,
+    identities,
+    actors,
+  });
+  writeFileAtomic(out, text);
+  const hash = toHex(parsed.hash);
+  context.print(
+    {
+      genesis: out,
+      hash,
+      chainId: options.chainId,
+      validators: identities.length,
+      actors: actors.length,
+    },
+    [
+      ["genesis", out],
+      ["hash", hash],
+      ["validators", identities.map((identity) => identity.name).join(", ")],
+      ["actors", actors.map((actor) => actor.name).join(", ") || "none"],
+    ],
+  );
+  if (identities.length < 4) {
+    context.note(
+      `${identities.length} validators cannot outvote a bad one; four are the least that can`,
+    );
+  }
+  if (actors.length === 0) {
+    context.note("no actor is in this genesis: nobody will be able to write; see init --actor");
+  }
+  context.note("every member compares the hash with the others before it starts");
+};
+
+const parseNode = (text: string, index: number): Omit<DevNode, "folder"> => {
+  const match = /^([^=]+)=([^,]+)(?:,(.+))?$/.exec(text);
+  if (match === null) throw usage(`--node "${text}" is not name=[ipv6]:port`);
+  const [, name = "", listen = "", api = `[::1]:${8440 + index}`] = match;
+  return {
+    name: checkName(name, "the name in --node"),
+    listen: formatAddress(parseBindAddress(listen, `--node ${name}`)),
+    api: formatAddress(parseBindAddress(api, `--node ${name}`)),
+  };
+};
+
+const initNetwork = async (context: CliContext, options: InitOptions): Promise<void> => {
+  const nodes = (options.node ?? []).map(parseNode);
+  if (nodes.length === 0) throw usage("--network needs at least one --node name=[ipv6]:port");
+  const chainId = options.chainId ?? `net-${randomHex(8)}`;
+  const record = await createNetwork(context.dir, { kind: "tetrad-network", chainId, nodes });
+  const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
+  context.print({ chainId, configs }, [
+    ["chain", chainId],
+    ...configs.map((config): [string, string] => ["config", config]),
+  ]);
+  context.note(
+    "all keys lie in this folder with their passphrases: for tests and hosts of one owner",
+  );
+  for (const config of configs) {
+    context.suggest(`nexus start --config ${relative(context.cwd, config)}`);
+  }
+};
