@@ -38,7 +38,10 @@ type OqsModule = {
 };
 
 export type WasmFalcon = FalconVerifier & {
-  /** A fresh key pair from the system's randomness. */
+  /**
+   * A fresh key pair from the system's randomness. The memory of the instance may keep traces of its
+   * making: use an instance for this alone and let go of it.
+   */
   keygen(): FalconKeyPair;
   /** Size of the module's memory in bytes: it must not grow with use. */
   heapBytes(): number;
@@ -101,7 +104,7 @@ const instance = (
       );
       return status === 0;
     } catch (error) {
-      // A trap leaves the stack of the instance undefined, so it must not be asked again.
+      // After a trap the instance's stack is in no known state, so it must not be asked again.
       faulty = true;
       onFault(String(error));
       return falconVerify(signature, message, publicKey);

@@ -368,6 +368,25 @@ describe("the WebAssembly instance", () => {
     expect(wasm.heapBytes()).toBe(before);
   });
 
+  it("that fails within is reported once and replaced by JavaScript", async () => {
+    const faults: string[] = [];
+    const instance = await loadFalconWasm((detail) => faults.push(detail));
+    expect(instance.verify(signature, message, keys.publicKey)).toBe(true);
+    // Bytes that throw while they are copied in stand for a trap, which no real bytes bring about.
+    const trap = new Proxy(signature, {
+      get: (target, property) => {
+        if (property === "length") return target.length;
+        throw new Error("trap");
+      },
+    });
+    expect(instance.verify(trap, message, keys.publicKey)).toBe(false);
+    expect(faults).toEqual(["Error: trap"]);
+    expect(instance.verify(signature, message, keys.publicKey)).toBe(true);
+    expect(instance.verify(signature, utf8("other"), keys.publicKey)).toBe(false);
+    expect(instance.verify(trap, message, keys.publicKey)).toBe(false);
+    expect(faults).toHaveLength(1);
+  });
+
   it("makes fresh keys each time", () => {
     expect(toHex(wasm.keygen().publicKey)).not.toBe(toHex(wasm.keygen().publicKey));
   });

@@ -102,6 +102,14 @@ describe("key files", () => {
     await loadKeyFile(path, "p");
   });
 
+  it("are not made from a pair that does not belong together", async () => {
+    const keygen = () => ({ ...wasm.keygen(), publicKey: wasm.keygen().publicKey });
+    const path = join(folder, "node.key");
+    const made = createKeyFile(path, "p", randomBytes, { keygen });
+    await expect(made).rejects.toEqual(refusal("internal"));
+    await expect(readPublicKey(path)).rejects.toEqual(refusal("key.invalid"));
+  });
+
   it("are never overwritten", async () => {
     const path = join(folder, "node.key");
     const made = await create(path, "p");

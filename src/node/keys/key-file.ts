@@ -3,7 +3,13 @@
  * 0600 in a folder of mode 0700; its format is that of key-format.ts.
  */
 import { scrypt } from "node:crypto";
-import { FALCON_SEED_BYTES, type FalconKeyPair, falconKeygen } from "../../crypto/falcon.ts";
+import { equalBytes } from "../../crypto/bytes.ts";
+import {
+  FALCON_SEED_BYTES,
+  type FalconKeyPair,
+  falconKeygen,
+  falconPublicKey,
+} from "../../crypto/falcon.ts";
 import { TetradError } from "../../errors.ts";
 import {
   KEY_FILE_BYTES,
@@ -24,7 +30,10 @@ const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 } as const;
 const SEALING_KEY_BYTES = 32;
 
 export type CreateKeyOptions = {
-  /** How the pair is made; from a random seed in JavaScript if not given (0.5 to 1.5 s). */
+  /**
+   * How the pair is made; from a random seed in JavaScript if not given (0.5 to 1.5 s). The generator of
+   * falcon-wasm.ts takes under 0.1 s.
+   */
   readonly keygen?: () => FalconKeyPair;
 };
 
@@ -38,7 +47,7 @@ export const createKeyFile = async (
   random: RandomBytes,
   options: CreateKeyOptions = {},
 ): Promise<FalconKeyPair> => {
-  const keys = options.keygen?.() ?? generate(random);
+  const keys = checked(options.keygen?.() ?? generate(random));
   const salt = random(SALT_BYTES);
   const sealingKey = await deriveKey(passphrase, salt);
   try {
@@ -50,6 +59,12 @@ export const createKeyFile = async (
   } finally {
     sealingKey.fill(0);
   }
+};
+
+/** A generator that is broken must not cost a validator its identity later. */
+const checked = (keys: FalconKeyPair): FalconKeyPair => {
+  if (equalBytes(falconPublicKey(keys.secretKey), keys.publicKey)) return keys;
+  throw new TetradError("internal", "the generated public key does not belong to the secret key");
 };
 
 const generate = (random: RandomBytes): FalconKeyPair => {
