@@ -39,6 +39,15 @@ describe("tagged hash", () => {
     );
   });
 
+  it("is the same whatever was hashed before, for parts of every size", () => {
+    const { ht, chainHash } = createHasher("dev");
+    const prefix = concatBytes(sha256(utf8("hm/v1/t")), chainHash);
+    for (const size of [0, 5, 5000, 1, 200_000, 64, 900, 131_008, 131_009, 3]) {
+      const parts = [new Uint8Array(size).fill(size % 251), utf8("end")];
+      expect(toHex(ht("t", ...parts))).toBe(toHex(nobleSha256(concatBytes(prefix, ...parts))));
+    }
+  });
+
   it("differs by tag and by chain", () => {
     const values = ["dev", "dev2"].flatMap((chain) =>
       ["a", "b"].map((tag) => toHex(createHasher(chain).ht(tag, utf8("x")))),
