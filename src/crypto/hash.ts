@@ -7,20 +7,29 @@ import { concatBytes } from "./bytes.ts";
 import { utf8 } from "./codec.ts";
 
 type NodeCrypto = {
-  hash(algorithm: string, data: Uint8Array, outputEncoding: "buffer"): Uint8Array;
+  hash(algorithm: string, data: Uint8Array, outputEncoding: "latin1"): string;
 };
 
-const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto") as NodeCrypto | undefined;
+const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto") as unknown as
+  | NodeCrypto
+  | undefined;
+
+/**
+ * The digest is taken as text: making a Buffer for 32 bytes costs three times as much as hashing 128
+ * (measured on Node 24: 2.1 against 0.6 microseconds).
+ */
+const nativeSha256 = (crypto: NodeCrypto, bytes: Uint8Array): Uint8Array => {
+  const text = crypto.hash("sha256", bytes, "latin1");
+  const digest = new Uint8Array(32);
+  for (let i = 0; i < 32; i++) digest[i] = text.charCodeAt(i);
+  return digest;
+};
 
 /** SHA-256 of the bytes (FIPS 180-4): 32 bytes. */
 export const sha256: (bytes: Uint8Array) => Uint8Array =
   nodeCrypto === undefined
     ? (bytes) => nobleSha256(bytes)
-    : (bytes) => plain(nodeCrypto.hash("sha256", bytes, "buffer"));
-
-/** A Buffer's `slice` shares memory where a Uint8Array's copies: nobody here shall be handed a Buffer. */
-const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, length);
+    : (bytes) => nativeSha256(nodeCrypto, bytes);
 
 /**
  * Tagged hash bound to one chain: Ht(tag, m) = SHA256(SHA256("hm/v1/" + tag) || SHA256(chainId) || m).
@@ -34,6 +43,9 @@ export type Hasher = {
   ht(tag: string, ...parts: readonly Uint8Array[]): Uint8Array;
 };
 
+/** Longer inputs are joined in a buffer of their own, so that the shared one stays small. */
+const SCRATCH_BYTES_MAX = 128 * 1024;
+
 export const createHasher = (chainId: string): Hasher => {
   const chainHash = sha256(utf8(chainId));
   const prefixes = new Map<string, Uint8Array>();
@@ -45,9 +57,21 @@ export const createHasher = (chainId: string): Hasher => {
     }
     return prefix;
   };
-  return {
-    chainId,
-    chainHash,
-    ht: (tag, ...parts) => sha256(concatBytes(prefixOf(tag), ...parts)),
+  // Hashing never nests, so one buffer serves every call: no allocation but the digest.
+  let scratch = new Uint8Array(1024);
+  const ht = (tag: string, ...parts: readonly Uint8Array[]): Uint8Array => {
+    const prefix = prefixOf(tag);
+    let length = prefix.length;
+    for (const part of parts) length += part.length;
+    if (length > SCRATCH_BYTES_MAX) return sha256(concatBytes(prefix, ...parts));
+    if (length > scratch.length) scratch = new Uint8Array(Math.max(length, 2 * scratch.length));
+    scratch.set(prefix);
+    let at = prefix.length;
+    for (const part of parts) {
+      scratch.set(part, at);
+      at += part.length;
+    }
+    return sha256(scratch.subarray(0, length));
   };
+  return { chainId, chainHash, ht };
 };

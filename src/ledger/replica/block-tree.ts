@@ -311,7 +311,7 @@ export class BlockTree {
       timeAt: (height) => this.timeAt(parentHash, height),
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
-      sameBatchVerdict: (digest) => this.#pool.verdict(digest) === true,
+      sameBatchVerdict: (digest) => this.#pool.verdict(digest),
     });
     if (failure?.code === "node.not-ready") return;
     held.laneHeads = laneHeadsOf(batches);

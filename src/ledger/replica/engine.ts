@@ -39,6 +39,8 @@ export type EngineHooks = {
   send(peer: PeerId, message: Message): void;
   /** The block of a proposal that is sent, or sent again. */
   block(hash: Hash): Block | undefined;
+  /** This node is about to sign N for the block: it may be written while the signature is made. */
+  prepare(hash: Hash): void;
   persist(effect: Effect & { kind: "persist" }, done: () => void): void;
   keep(certificate: Certificate): void;
   need(hash: Hash, block: Block | undefined, sources: readonly PeerId[]): void;
@@ -199,6 +201,7 @@ export class Engine {
   }
 
   #sign(statement: Vote["statement"]): void {
+    if (statement.kind === "notarize") this.#hooks.prepare(statement.hash);
     const message = statementBytes(this.#context.hasher, statement);
     this.#context.ports.signer.sign(message, (signature) => {
       if (this.#alive()) this.feed({ kind: "signed", statement, signature });

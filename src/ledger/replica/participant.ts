@@ -365,6 +365,7 @@ export class Participant {
           this.#send(peer, message);
         },
         block: (hash) => this.#tree?.get(hash)?.block,
+        prepare: (hash) => this.#writeBlocks([hash], [], () => undefined),
         persist: (effect, done) => this.#persist(effect, done),
         keep: (certificate) => this.#keep(certificate),
         need: (hash, block, sources) => this.#tree?.need(hash, block, sources),
@@ -719,33 +720,46 @@ export class Participant {
 
   // Effects of the core.
 
+  /**
+   * What a statement rests on becomes durable before the statement itself: a vote found after a restart
+   * is sent again, and must then never name a block that the crash took with it.
+   */
   #persist(effect: Effect & { kind: "persist" }, done: () => void): void {
+    this.#writeBlocks(effect.blocks, effect.certificates, () => {
+      this.#votes.write(effect.votes, (failure) => {
+        if (this.#stopped) return;
+        if (failure !== undefined) return this.#fatal(storeFailure(failure, "vote store"));
+        done();
+      });
+    });
+  }
+
+  /** Makes blocks with their batches, and certificates, durable; at once where they are already. */
+  #writeBlocks(
+    blocks: readonly Hash[],
+    certificates: readonly Certificate[],
+    done: () => void,
+  ): void {
     const setSize = this.#snapshot?.set.validators.length ?? 0;
-    const ops = effect.certificates.map((certificate) => certificateOp(certificate, setSize));
-    const persisting = effect.blocks.map((hash) => this.#tree?.get(hash));
-    for (const held of persisting) {
+    const ops = certificates.map((certificate) => certificateOp(certificate, setSize));
+    const writing = blocks.map((hash) => this.#tree?.get(hash));
+    for (const held of writing) {
       if (held?.block === undefined || held.persisted) continue;
       const batches = held.batches.filter((batch) => batch !== undefined);
       ops.push(...blockOps(held.block, batches));
     }
-    let left = ops.length > 0 ? 2 : 1;
-    const onWritten = (failure?: Parameters<typeof storeFailure>[0]): void => {
+    if (ops.length === 0) return done();
+    this.#ports.store.write(ops, { sync: true }, (failure) => {
       if (this.#stopped) return;
       if (failure !== undefined) return this.#fatal(storeFailure(failure, "persist"));
-      left -= 1;
-      if (left === 0) done();
-    };
-    this.#votes.write(effect.votes, onWritten);
-    if (ops.length === 0) return;
-    this.#ports.store.write(ops, { sync: true }, (failure) => {
-      if (failure === undefined) for (const held of persisting) if (held) held.persisted = true;
-      onWritten(failure);
+      for (const held of writing) if (held?.block !== undefined) held.persisted = true;
+      done();
     });
   }
 
   #keep(certificate: Certificate): void {
     const setSize = this.#snapshot?.set.validators.length ?? 0;
-    this.#ports.store.write([certificateOp(certificate, setSize)], { sync: false }, (failure) => {
+    this.#ports.store.write([certificateOp(certificate, setSize)], { sync: true }, (failure) => {
       if (failure !== undefined) this.#fatal(storeFailure(failure, "certificate"));
     });
   }

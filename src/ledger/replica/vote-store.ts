@@ -114,7 +114,7 @@ export class VoteStore {
       ops.push({ type: "del", key: voteKey(own.vote.statement) });
     }
     this.#floor = floor;
-    this.#store.write(ops, { sync: false }, done);
+    this.#store.write(ops, { sync: true }, done);
   }
 
   /** Whether a statement that a peer shows as ours is one we know of (or have safely forgotten). */
