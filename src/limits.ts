@@ -60,6 +60,10 @@ export const LIMITS = {
   rowWritesPerEventMax: 64,
   refusalCodeBytesMax: 64,
 
+  // Evidence (R)
+  /** Evidence costs two signature checks, so only the first places of a batch may hold it. */
+  evidencePositionsMax: 4,
+
   // Asset facts (R)
   assetDisksMax: 64,
   assetNicsMax: 64,

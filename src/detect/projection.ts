@@ -76,6 +76,10 @@ const knownKey = (value: EvidenceCommitted, kind: number): Uint8Array =>
   keyOf(KNOWN, hashPart(value.validator), u64Part(value.epoch), u64Part(value.view), tagPart(kind));
 
 const decideEvidence: Decide<EvidenceCommitted> = (read, value, context) => {
+  // Else one batch could make every replica check thousands of signatures for the price of one.
+  if (context.position >= LIMITS.evidencePositionsMax) {
+    return refuse("event.invalid", "evidence stands in the first places of a batch");
+  }
   const found = caseOf(value);
   if (found === undefined) {
     return refuse("evidence.invalid", "not two conflicting statements in order");

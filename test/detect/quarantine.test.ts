@@ -20,6 +20,7 @@ import {
   statementBytes,
 } from "../../src/ledger/statement.ts";
 import type { EncodedEvent, Statement, Vote } from "../../src/ledger/types.ts";
+import { LIMITS } from "../../src/limits.ts";
 import {
   ALL_PROJECTIONS,
   codesOf,
@@ -30,6 +31,7 @@ import {
   runnerOptions,
   TestChain,
   testSign,
+  testVerify,
   VALIDATOR_NAMES,
 } from "../ledger/execution-support.ts";
 import { projectionContract } from "../ledger/projection-contract.ts";
@@ -104,21 +106,19 @@ describe("evidence", () => {
     const resigned = evidence("v1", notarize(1, 7, A), notarize(1, 7, B), 9);
     expect(Buffer.compare(event.bytes, resigned.bytes)).not.toBe(0);
     const C = sha256(utf8("block c"));
+    const later = [
+      event,
+      resigned,
+      // Another pair of blocks in that view is the same fault.
+      evidence("v1", notarize(1, 7, A), notarize(1, 7, C)),
+      evidence("v1", notarize(1, 7, A), finalize(1, 7, B)),
+      evidence("v1", notarize(1, 8, A), notarize(1, 8, B)),
+      evidence("v1", notarize(2, 7, A), notarize(2, 7, B)),
+      evidence("v2", notarize(1, 7, A), notarize(1, 7, B)),
+    ];
     const execution = chain.block(
       { by: "v0", events: [event] },
-      {
-        by: "v2",
-        events: [
-          event,
-          resigned,
-          // Another pair of blocks in that view is the same fault.
-          evidence("v1", notarize(1, 7, A), notarize(1, 7, C)),
-          evidence("v1", notarize(1, 7, A), finalize(1, 7, B)),
-          evidence("v1", notarize(1, 8, A), notarize(1, 8, B)),
-          evidence("v1", notarize(2, 7, A), notarize(2, 7, B)),
-          evidence("v2", notarize(1, 7, A), notarize(1, 7, B)),
-        ],
-      },
+      ...later.map((one) => ({ by: "v2", events: [one] })),
     );
     expect(codesOf(execution)).toEqual([
       "accepted",
@@ -174,6 +174,24 @@ describe("evidence", () => {
     for (const name of VALIDATOR_NAMES) {
       expect(isQuarantined(chain.store.read, idOf(name))).toBe(false);
     }
+  });
+
+  it("is looked at in the first places of a batch only", () => {
+    let verified = 0;
+    const verifySignature = (...args: Parameters<typeof testVerify>): boolean => {
+      verified += 1;
+      return testVerify(...args);
+    };
+    const chain = new TestChain({ ...runnerOptions(), verifySignature });
+    const events = [1, 2, 3, 4, 5, 6].map((view) =>
+      evidence("v1", notarize(1, view, A), notarize(1, view, B)),
+    );
+    expect(codesOf(chain.block({ by: "v0", events }))).toEqual([
+      ...Array.from({ length: LIMITS.evidencePositionsMax }, () => "accepted"),
+      "event.invalid",
+      "event.invalid",
+    ]);
+    expect(verified).toBe(2 * LIMITS.evidencePositionsMax);
   });
 
   it("may be written by validators and by actors with the permission only", () => {
