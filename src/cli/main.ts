@@ -4,17 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../node/version.ts";
-import { addAppend } from "./commands/append.ts";
-import { addAsset } from "./commands/asset.ts";
-import { addDev } from "./commands/dev.ts";
-import { addDoctor } from "./commands/doctor.ts";
-import { addInit } from "./commands/init.ts";
-import { addGet, addLs } from "./commands/read.ts";
-import { addRebuild } from "./commands/rebuild.ts";
-import { addStart } from "./commands/start.ts";
-import { addStatus } from "./commands/status.ts";
-import { addTail } from "./commands/tail.ts";
-import { addVersion } from "./commands/version.ts";
+import { addVerbs } from "./commands.ts";
 import { CliContext, DEFAULT_API, DEFAULT_DIR, type GlobalOptions } from "./context.ts";
 import { createTerminal, explainError, FORMATS, type Terminal } from "./output.ts";
 import type { RunVerb } from "./verb.ts";
@@ -116,32 +106,18 @@ export const createProgram = (terminal: Terminal, signal: AbortSignal): Command 
     .showHelpAfterError("(nexus --help shows the verbs)")
     .exitOverride();
   const run: RunVerb =
-    (verb) =>
+    (load) =>
     async (...args) => {
       // The parser gives arguments, then options, then the command itself.
       const command = args.at(-1) as Command;
-      const options = args.at(-2) as Parameters<typeof verb>[1];
+      const options = args.at(-2);
       const values = args.slice(0, -2).flat() as string[];
       const globals = command.optsWithGlobals() as GlobalOptions;
       const context = new CliContext(terminal, globals, process.env, process.cwd(), signal);
-      await verb(context, options, ...values);
+      const verb = await load();
+      await verb(context, options as Parameters<typeof verb>[1], ...values);
     };
-  for (const add of [
-    addDev,
-    addStatus,
-    addAppend,
-    addTail,
-    addLs,
-    addGet,
-    addAsset,
-    addInit,
-    addStart,
-    addRebuild,
-    addDoctor,
-    addVersion,
-  ]) {
-    add(program, run);
-  }
+  addVerbs(program, run);
   inheritSettings(program);
   return program;
 };

@@ -3,5 +3,5 @@ import type { CliContext } from "./context.ts";
 
 export type Verb<O> = (context: CliContext, options: O, ...args: string[]) => Promise<void>;
 
-/** Wraps a verb as an action of the command parser; errors go to the one place that explains them. */
-export type RunVerb = <O>(verb: Verb<O>) => (...args: unknown[]) => Promise<void>;
+/** Makes an action of the command parser from a verb that is loaded when it is needed. */
+export type RunVerb = <O>(load: () => Promise<Verb<O>>) => (...args: unknown[]) => Promise<void>;

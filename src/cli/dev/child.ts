@@ -16,7 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CONFIG_KEYS } from "../../node/config.ts";
-import type { ChildMessage } from "../commands/start.ts";
+import type { ChildMessage } from "../verbs/start.ts";
 
 export type ChildEnd = {
   readonly name: string;

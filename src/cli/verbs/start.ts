@@ -1,5 +1,4 @@
 /** `nexus start`: runs one node until it is told to stop or stops itself. */
-import type { Command } from "commander";
 import { type Failure, TetradError } from "../../errors.ts";
 import type { LogLevel } from "../../ledger/ports.ts";
 import { formatAddress } from "../../node/address.ts";
@@ -8,7 +7,6 @@ import { type RunningNode, startNode } from "../../node/node.ts";
 import { createLogger } from "../../node/real-ports.ts";
 import { VERSION } from "../../node/version.ts";
 import type { CliContext } from "../context.ts";
-import type { RunVerb } from "../verb.ts";
 
 type StartOptions = {
   readonly config?: string;
@@ -19,29 +17,12 @@ type StartOptions = {
   readonly passphraseFile?: string;
 };
 
-export const addStart = (program: Command, run: RunVerb): void => {
-  program
-    .command("start")
-    .description("run one configured node")
-    .option("-c, --config <file>", "configuration file, as `nexus init` writes it")
-    .option("--listen <address>", "where QUIC listens, [ipv6]:port")
-    .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
-    .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
-    .option("--passphrase-file <file>", "file whose first line unlocks the keys")
-    .option("--log-level <level>", "debug, info, warn or error")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus start --config a/node.json\n  NEXUS_LOG_LEVEL=debug nexus start -c a/node.json\n",
-    )
-    .action(run(start));
-};
-
 const flagsOf = (options: StartOptions): Record<string, unknown> => {
   const { listen, apiListen: api, apiInsecureBind, logLevel, passphraseFile } = options;
   return { listen, api, apiInsecureBind, logLevel, passphraseFile };
 };
 
-const start = async (context: CliContext, options: StartOptions): Promise<void> => {
+export const start = async (context: CliContext, options: StartOptions): Promise<void> => {
   try {
     await runNode(context, options);
   } catch (error) {

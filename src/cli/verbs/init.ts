@@ -5,7 +5,6 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { type Command, Option } from "commander";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
@@ -23,7 +22,6 @@ import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatConfig } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
-import type { RunVerb } from "../verb.ts";
 
 type InitOptions = {
   readonly name?: string;
@@ -37,41 +35,9 @@ type InitOptions = {
   readonly node?: readonly string[];
 };
 
-export const addInit = (program: Command, run: RunVerb): void => {
-  program
-    .command("init")
-    .description("make keys, a genesis, or a whole network")
-    .option("--name <name>", "name of the node or actor to make, in --dir")
-    .option("--listen <address>", "where the node is reached, [ipv6]:port")
-    .option("--api-listen <address>", "where its API listens (default [::1]:8440)")
-    .option("--actor", "make the key of an actor (who writes events) instead of a node")
-    .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
-    .option("--out <file>", "where the genesis is written (default genesis.json)")
-    .option("--chain-id <id>", "name of the new chain; no two chains may share one")
-    .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
-    .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
-    .addHelpText(
-      "after",
-      `
-Each member on its own host:
-  nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440'
-and who writes events:
-  nexus --dir ~/ops init --name ops --actor
-One of them, with everybody's identity.json:
-  nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
-Each member puts genesis.json into its folder, and then:
-  nexus start --config /srv/tetrad/node.json
-
-All at once, on one host:
-  nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
-`,
-    )
-    .action(run(init));
-};
-
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
 
-const init = async (context: CliContext, options: InitOptions): Promise<void> => {
+export const init = async (context: CliContext, options: InitOptions): Promise<void> => {
   const ways = [options.name, options.join, options.network].filter((way) => way !== undefined);
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
   if (options.join !== undefined) return joinIdentities(context, options, options.join);

@@ -1,13 +1,10 @@
 /** `nexus tail`: follows the log. */
-import type { Command } from "commander";
 import type { EventJson } from "../../client/api.ts";
 import { follow } from "../../client/follow.ts";
 import { TetradError } from "../../errors.ts";
 import { sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { wholeNumber } from "../numbers.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
-import type { RunVerb } from "../verb.ts";
 
 type TailOptions = {
   readonly from?: string;
@@ -19,22 +16,6 @@ type TailOptions = {
 /** What a terminal shows before it follows, when nothing was asked for. */
 const LAST_EVENTS = 10;
 
-export const addTail = (program: Command, run: RunVerb): void => {
-  program
-    .command("tail")
-    .description("follow the log, event by event")
-    .option("--from <index>", 'global index to begin at, or "end" (default: the last 10 events)')
-    .option("--type <type>", 'only this event type, or a prefix such as "asset.*"')
-    .option("-n, --limit <count>", "end after this many events", wholeNumber(1, 2 ** 50))
-    .option("--no-follow", "end at the end of the log")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus tail\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +
-        "  nexus tail --type 'record.*' --limit 5\n",
-    )
-    .action(run(tail));
-};
-
 const parseFrom = (text: string | undefined, logSize: number): number => {
   if (text === undefined) return Math.max(0, logSize - LAST_EVENTS);
   if (text === "end") return logSize;
@@ -45,7 +26,7 @@ const parseFrom = (text: string | undefined, logSize: number): number => {
   return index;
 };
 
-const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
+export const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
   const client = context.client();
   const { logSize } = await client.status(context.signal);
   const from = parseFrom(options.from, logSize);

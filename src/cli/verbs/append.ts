@@ -1,5 +1,4 @@
 /** `nexus append`: events from people into the log. */
-import { type Command, Option } from "commander";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
@@ -8,11 +7,9 @@ import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { encodeData, readEvents, recordEvent } from "../events-input.ts";
 import { openSigningKey } from "../key.ts";
-import { wholeNumber } from "../numbers.ts";
 import { openOutbox } from "../outbox.ts";
 import { formatJson, formatNdjson, formatTable, type Row, short } from "../output.ts";
 import { cutBatches, type Submitted, Submitter } from "../submit.ts";
-import type { RunVerb } from "../verb.ts";
 
 export type AppendOptions = {
   readonly type?: string;
@@ -23,43 +20,7 @@ export type AppendOptions = {
   readonly timeout: number;
 };
 
-/** The options that every verb which writes has. */
-export const addWriteOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option("--wait <level>", "accepted: taken by a node; committed: durable; projected: done")
-        .choices(["accepted", "committed", "projected"])
-        .default("projected"),
-    )
-    .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
-    .option("--timeout <seconds>", "how long to try", wholeNumber(1, 86_400), 30);
-
-export const addAppend = (program: Command, run: RunVerb): void => {
-  const command = program
-    .command("append")
-    .description("write events")
-    .argument("[record]", "TOPIC/KEY of a record.put")
-    .argument("[body]", 'its body; "-" reads standard input')
-    .option("-t, --type <type>", "event type, with --data")
-    .option("-d, --data <json>", "payload of the event")
-    .option("-f, --file <file>", 'JSON list or NDJSON of {"type", "data"}; "-" is standard input');
-  addWriteOptions(command)
-    .addHelpText(
-      "after",
-      `
-A byte field is base64, or {"text": "…"}, or {"file": "path"}.
-A command that is interrupted keeps its signed batch beside the key; run it again to learn the outcome.
-
-Examples:
-  nexus append notes/first "hello"
-  nexus append --type record.put --data '{"topic":"notes","key":"a","body":{"text":"hi"}}'
-  nexus append --file events.ndjson --wait committed
-`,
-    )
-    .action(run(append));
-};
-
-const append = async (
+export const append = async (
   context: CliContext,
   options: AppendOptions,
   record?: string,

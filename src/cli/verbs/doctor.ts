@@ -1,6 +1,5 @@
 /** `nexus doctor`: looks for what is wrong, and says what to do about it. */
 import { dirname } from "node:path";
-import type { Command } from "commander";
 import { TetradError } from "../../errors.ts";
 import { formatAddress } from "../../node/address.ts";
 import { CONFIG_KEYS, type ConfigKey, loadConfig, type ResolvedConfig } from "../../node/config.ts";
@@ -8,18 +7,8 @@ import type { CliContext } from "../context.ts";
 import { pathsOf } from "../dev/create.ts";
 import { checkNode, checkProgram, type Finding } from "../doctor-checks.ts";
 import { formatJson, formatNdjson, formatTable, paint, printable } from "../output.ts";
-import type { RunVerb } from "../verb.ts";
 
 type DoctorOptions = { readonly config?: string };
-
-export const addDoctor = (program: Command, run: RunVerb): void => {
-  program
-    .command("doctor")
-    .description("look for what is wrong and say what to do")
-    .option("-c, --config <file>", "check this node (default: all of the development network)")
-    .addHelpText("after", "\nExamples:\n  nexus doctor\n  nexus doctor --config a/node.json\n")
-    .action(run(doctor));
-};
 
 type Subject = { readonly name: string; readonly resolved: ResolvedConfig };
 
@@ -38,7 +27,7 @@ const subjects = (context: CliContext, options: DoctorOptions): Subject[] => {
 
 type Named = Finding & { readonly node: string };
 
-const doctor = async (context: CliContext, options: DoctorOptions): Promise<void> => {
+export const doctor = async (context: CliContext, options: DoctorOptions): Promise<void> => {
   const findings: Named[] = (await checkProgram()).map((one) => ({ ...one, node: "-" }));
   const checked = subjects(context, options);
   for (const { name, resolved } of checked) {

@@ -1,8 +1,6 @@
 /** `nexus ls` and `nexus get`: rows of projections, what the log says now. */
-import type { Command } from "commander";
 import type { RowJson } from "../../client/api.ts";
 import type { CliContext } from "../context.ts";
-import { wholeNumber } from "../numbers.ts";
 import {
   type Cell,
   formatFields,
@@ -12,35 +10,10 @@ import {
   type Row,
   short,
 } from "../output.ts";
-import type { RunVerb } from "../verb.ts";
 
 type ListOptions = { readonly limit: number; readonly prefix?: string };
 
-export const addLs = (program: Command, run: RunVerb): void => {
-  program
-    .command("ls")
-    .description("list the rows of a projection; without one, the projections")
-    .argument("[projection]", "actors, validators, records, assets or quarantine")
-    .option("-n, --limit <count>", "at most this many rows", wholeNumber(1, 2 ** 50), 1000)
-    .option("--prefix <group>", "only one group of rows: the topic, for records")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus ls\n  nexus ls records --prefix notes\n  nexus ls actors -o json\n",
-    )
-    .action(run(list));
-};
-
-export const addGet = (program: Command, run: RunVerb): void => {
-  program
-    .command("get")
-    .description("read one row of a projection")
-    .argument("<projection>", "name of the projection")
-    .argument("<key>", "TOPIC/KEY of a record; the id for the others")
-    .addHelpText("after", "\nExamples:\n  nexus get records notes/first\n")
-    .action(run(get));
-};
-
-const list = async (
+export const list = async (
   context: CliContext,
   options: ListOptions,
   projection?: string,
@@ -117,7 +90,7 @@ const tableRow = (item: unknown): Row => {
   return row;
 };
 
-const get = async (
+export const get = async (
   context: CliContext,
   _options: object,
   projection = "",

@@ -1,6 +1,5 @@
 /** `nexus rebuild`: makes the projections of a stopped node anew from its log. */
 import { resolve } from "node:path";
-import type { Command } from "commander";
 import { TetradError } from "../../errors.ts";
 import { lockFolder, openLevelStore } from "../../ledger/store/level.ts";
 import { loadConfig } from "../../node/config.ts";
@@ -10,22 +9,8 @@ import { createLogger, realClock } from "../../node/real-ports.ts";
 import { rebuildStore } from "../../node/rebuild.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress } from "../progress.ts";
-import type { RunVerb } from "../verb.ts";
 
 type RebuildOptions = { readonly config?: string; readonly node?: string };
-
-export const addRebuild = (program: Command, run: RunVerb): void => {
-  program
-    .command("rebuild")
-    .description("make the projections of a stopped node anew from its log, byte for byte")
-    .option("-c, --config <file>", "configuration file of the node")
-    .option("--node <name>", "node of the development network")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus rebuild --node a\n  nexus rebuild --config /srv/tetrad/node.json\n",
-    )
-    .action(run(rebuild));
-};
 
 const configOf = (context: CliContext, options: RebuildOptions): string => {
   if (options.config !== undefined) return resolve(context.cwd, options.config);
@@ -40,7 +25,7 @@ const configOf = (context: CliContext, options: RebuildOptions): string => {
   return nodePaths(resolve(context.dir, node.folder)).config;
 };
 
-const rebuild = async (context: CliContext, options: RebuildOptions): Promise<void> => {
+export const rebuild = async (context: CliContext, options: RebuildOptions): Promise<void> => {
   const { config } = loadConfig(configOf(context, options), {}, context.env, context.cwd);
   const logger = createLogger("human", "warn", config.name);
   await using closing = new AsyncDisposableStack();

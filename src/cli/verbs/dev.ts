@@ -1,6 +1,5 @@
 /** `nexus dev`: four validators on this machine, one process each. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import type { Command } from "commander";
 import { ApiClient } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
@@ -12,9 +11,7 @@ import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
 import { type DevRecord, devRecordPath } from "../dev/record.ts";
 import { Supervisor } from "../dev/supervisor.ts";
-import { wholeNumber } from "../numbers.ts";
 import { paint } from "../output.ts";
-import type { RunVerb } from "../verb.ts";
 
 type DevOptions = {
   readonly fresh?: boolean;
@@ -29,22 +26,7 @@ const POLL_MS = 500;
 /** Without a final block after this long, people are told where to look. */
 const SLOW_MS = 15_000;
 
-export const addDev = (program: Command, run: RunVerb): void => {
-  program
-    .command("dev")
-    .description("run four validators on this machine; Ctrl-C stops them")
-    .option("--fresh", "delete what is in the folder and start a new chain")
-    .option("--port-base <port>", `first QUIC port (default ${PORT_BASE})`, wholeNumber(1, 65_532))
-    .option("--api-base <port>", `first API port (default ${API_BASE})`, wholeNumber(1, 65_532))
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus dev\n  nexus dev --fresh\n" +
-        "  nexus --dir /tmp/net dev --port-base 5000 --api-base 9000\n",
-    )
-    .action(run(dev));
-};
-
-const dev = async (context: CliContext, options: DevOptions): Promise<void> => {
+export const dev = async (context: CliContext, options: DevOptions): Promise<void> => {
   const { record, lock } = await prepare(context, options);
   try {
     await requirePorts(record.nodes);

@@ -1,21 +1,8 @@
 /** `nexus status`: how the nodes are. All of a development network, or the one that --api names. */
-import type { Command } from "commander";
 import { ApiClient, type StatusJson } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, formatNdjson, formatTable, printable, type Row, short } from "../output.ts";
-import type { RunVerb } from "../verb.ts";
-
-export const addStatus = (program: Command, run: RunVerb): void => {
-  program
-    .command("status")
-    .description("show how the nodes are")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  nexus status\n  nexus status --api http://[::1]:8441 -o json\n",
-    )
-    .action(run(status));
-};
 
 type Answer = {
   readonly name: string;
@@ -35,7 +22,7 @@ const targets = (
   return nodes.map((node) => ({ name: node.name, api: `http://${node.api}` }));
 };
 
-const status = async (context: CliContext): Promise<void> => {
+export const status = async (context: CliContext): Promise<void> => {
   const answers = await Promise.all(
     targets(context).map(async ({ name, api }): Promise<Answer> => {
       try {

@@ -1,0 +1,218 @@
+/**
+ * The verbs of the command: names, options, help. What they do is in verbs/, loaded when it is asked for,
+ * because nobody should wait for a QUIC library to see a version.
+ */
+import { type Command, Option } from "commander";
+import { wholeNumber } from "./numbers.ts";
+import type { RunVerb } from "./verb.ts";
+
+const addDev = (program: Command, run: RunVerb): void => {
+  program
+    .command("dev")
+    .description("run four validators on this machine; Ctrl-C stops them")
+    .option("--fresh", "delete what is in the folder and start a new chain")
+    .option("--port-base <port>", "first QUIC port (default 4440)", wholeNumber(1, 65_532))
+    .option("--api-base <port>", "first API port (default 8440)", wholeNumber(1, 65_532))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus dev\n  nexus dev --fresh\n" +
+        "  nexus --dir /tmp/net dev --port-base 5000 --api-base 9000\n",
+    )
+    .action(run(async () => (await import("./verbs/dev.ts")).dev));
+};
+
+const addStatus = (program: Command, run: RunVerb): void => {
+  program
+    .command("status")
+    .description("show how the nodes are")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus status\n  nexus status --api http://[::1]:8441 -o json\n",
+    )
+    .action(run(async () => (await import("./verbs/status.ts")).status));
+};
+
+/** The options that every verb which writes has. */
+const addWriteOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option("--wait <level>", "accepted: taken by a node; committed: durable; projected: done")
+        .choices(["accepted", "committed", "projected"])
+        .default("projected"),
+    )
+    .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
+    .option("--timeout <seconds>", "how long to try", wholeNumber(1, 86_400), 30);
+
+const addAppend = (program: Command, run: RunVerb): void => {
+  const command = program
+    .command("append")
+    .description("write events")
+    .argument("[record]", "TOPIC/KEY of a record.put")
+    .argument("[body]", 'its body; "-" reads standard input')
+    .option("-t, --type <type>", "event type, with --data")
+    .option("-d, --data <json>", "payload of the event")
+    .option("-f, --file <file>", 'JSON list or NDJSON of {"type", "data"}; "-" is standard input');
+  addWriteOptions(command)
+    .addHelpText(
+      "after",
+      `
+A byte field is base64, or {"text": "…"}, or {"file": "path"}.
+A command that is interrupted keeps its signed batch beside the key; run it again to learn the outcome.
+
+Examples:
+  nexus append notes/first "hello"
+  nexus append --type record.put --data '{"topic":"notes","key":"a","body":{"text":"hi"}}'
+  nexus append --file events.ndjson --wait committed
+`,
+    )
+    .action(run(async () => (await import("./verbs/append.ts")).append));
+};
+
+const addTail = (program: Command, run: RunVerb): void => {
+  program
+    .command("tail")
+    .description("follow the log, event by event")
+    .option("--from <index>", 'global index to begin at, or "end" (default: the last 10 events)')
+    .option("--type <type>", 'only this event type, or a prefix such as "asset.*"')
+    .option("-n, --limit <count>", "end after this many events", wholeNumber(1, 2 ** 50))
+    .option("--no-follow", "end at the end of the log")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus tail\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +
+        "  nexus tail --type 'record.*' --limit 5\n",
+    )
+    .action(run(async () => (await import("./verbs/tail.ts")).tail));
+};
+
+const addLs = (program: Command, run: RunVerb): void => {
+  program
+    .command("ls")
+    .description("list the rows of a projection; without one, the projections")
+    .argument("[projection]", "actors, validators, records, assets or quarantine")
+    .option("-n, --limit <count>", "at most this many rows", wholeNumber(1, 2 ** 50), 1000)
+    .option("--prefix <group>", "only one group of rows: the topic, for records")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus ls\n  nexus ls records --prefix notes\n  nexus ls actors -o json\n",
+    )
+    .action(run(async () => (await import("./verbs/read.ts")).list));
+};
+
+const addGet = (program: Command, run: RunVerb): void => {
+  program
+    .command("get")
+    .description("read one row of a projection")
+    .argument("<projection>", "name of the projection")
+    .argument("<key>", "TOPIC/KEY of a record; the id for the others")
+    .addHelpText("after", "\nExamples:\n  nexus get records notes/first\n")
+    .action(run(async () => (await import("./verbs/read.ts")).get));
+};
+
+const addAsset = (program: Command, run: RunVerb): void => {
+  const asset = program.command("asset").description("the inventory of machines");
+  const scan = asset
+    .command("scan")
+    .description("read this machine's hardware and register it")
+    .option("--dry-run", "print what would be registered, and write nothing");
+  addWriteOptions(scan)
+    .addHelpText("after", "\nExamples:\n  nexus asset scan\n  nexus asset scan --dry-run | less\n")
+    .action(run(async () => (await import("./verbs/asset.ts")).scanHost));
+};
+
+const addInit = (program: Command, run: RunVerb): void => {
+  program
+    .command("init")
+    .description("make keys, a genesis, or a whole network")
+    .option("--name <name>", "name of the node or actor to make, in --dir")
+    .option("--listen <address>", "where the node is reached, [ipv6]:port")
+    .option("--api-listen <address>", "where its API listens (default [::1]:8440)")
+    .option("--actor", "make the key of an actor (who writes events) instead of a node")
+    .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
+    .option("--out <file>", "where the genesis is written (default genesis.json)")
+    .option("--chain-id <id>", "name of the new chain; no two chains may share one")
+    .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
+    .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
+    .addHelpText(
+      "after",
+      `
+Each member on its own host:
+  nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440'
+and who writes events:
+  nexus --dir ~/ops init --name ops --actor
+One of them, with everybody's identity.json:
+  nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
+Each member puts genesis.json into its folder, and then:
+  nexus start --config /srv/tetrad/node.json
+
+All at once, on one host:
+  nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
+`,
+    )
+    .action(run(async () => (await import("./verbs/init.ts")).init));
+};
+
+const addStart = (program: Command, run: RunVerb): void => {
+  program
+    .command("start")
+    .description("run one configured node")
+    .option("-c, --config <file>", "configuration file, as `nexus init` writes it")
+    .option("--listen <address>", "where QUIC listens, [ipv6]:port")
+    .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
+    .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
+    .option("--passphrase-file <file>", "file whose first line unlocks the keys")
+    .option("--log-level <level>", "debug, info, warn or error")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus start --config a/node.json\n  NEXUS_LOG_LEVEL=debug nexus start -c a/node.json\n",
+    )
+    .action(run(async () => (await import("./verbs/start.ts")).start));
+};
+
+const addRebuild = (program: Command, run: RunVerb): void => {
+  program
+    .command("rebuild")
+    .description("make the projections of a stopped node anew from its log, byte for byte")
+    .option("-c, --config <file>", "configuration file of the node")
+    .option("--node <name>", "node of the development network")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus rebuild --node a\n  nexus rebuild --config /srv/tetrad/node.json\n",
+    )
+    .action(run(async () => (await import("./verbs/rebuild.ts")).rebuild));
+};
+
+const addDoctor = (program: Command, run: RunVerb): void => {
+  program
+    .command("doctor")
+    .description("look for what is wrong and say what to do")
+    .option("-c, --config <file>", "check this node (default: all of the development network)")
+    .addHelpText("after", "\nExamples:\n  nexus doctor\n  nexus doctor --config a/node.json\n")
+    .action(run(async () => (await import("./verbs/doctor.ts")).doctor));
+};
+
+const addVersion = (program: Command, run: RunVerb): void => {
+  program
+    .command("version")
+    .description("print the version of the program and of what it runs on")
+    .action(run(async () => (await import("./verbs/version.ts")).version));
+};
+
+/** Adds every verb, in the order of the help. */
+export const addVerbs = (program: Command, run: RunVerb): void => {
+  for (const add of [
+    addDev,
+    addStatus,
+    addAppend,
+    addTail,
+    addLs,
+    addGet,
+    addAsset,
+    addInit,
+    addStart,
+    addRebuild,
+    addDoctor,
+    addVersion,
+  ]) {
+    add(program, run);
+  }
+};
