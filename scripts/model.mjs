@@ -1,0 +1,77 @@
+/**
+ * Checks the Quint model of the consensus rules (docs/model.md).
+ *
+ *   node scripts/model.mjs            types, directed runs, positive and negative instances
+ *   node scripts/model.mjs traces     writes model/traces anew
+ *
+ * MODEL_SCALE multiplies the sample counts (1: the short run), MODEL_SEED draws other runs,
+ * MODEL_ONLY is a regular expression of instance names. Exit code 1 on any surprise.
+ */
+import { fileURLToPath } from "node:url";
+import { loadModel, runScenarios, simulate } from "../model/engine.mjs";
+import { NEGATIVE, POSITIVE } from "../model/plan.mjs";
+import { writeTraces } from "../model/traces.mjs";
+
+const scale = Number(process.env.MODEL_SCALE ?? "1");
+const seed = Number(process.env.MODEL_SEED ?? "1");
+const only = new RegExp(process.env.MODEL_ONLY ?? ".");
+const file = (name) => fileURLToPath(new URL(`../model/${name}`, import.meta.url));
+const seconds = (from) => `${((performance.now() - from) / 1000).toFixed(1)} s`;
+
+/** Short runs may miss a rare situation only when the run was shortened. */
+const complete = scale >= 1;
+
+function verdict(row, result) {
+  if (result.status !== row.expect) {
+    return row.expect === "ok" ? `VIOLATED ${result.violated.join(", ")}` : "NOT NOTICED";
+  }
+  const missed = [...result.witnessed].filter(([, runs]) => runs === 0).map(([name]) => name);
+  return complete && missed.length > 0 ? `NEVER REACHED ${missed.join(", ")}` : "as expected";
+}
+
+function runInstance(model, row, number, total) {
+  const started = performance.now();
+  const samples = Math.max(1, Math.ceil(row.samples * scale));
+  const result = simulate(model, row.name, { ...row, samples, seed });
+  const line = {
+    name: row.name,
+    expected: row.expect === "ok" ? `${row.invariants.join(", ")} hold` : `${row.invariants[0]} broken`,
+    runs: String(result.samples),
+    steps: String(result.steps),
+    time: seconds(started),
+    verdict: verdict(row, result),
+  };
+  console.log(`[${number}/${total}] ${line.name}: ${line.verdict} (${line.time})`);
+  for (const [name, runs] of result.witnessed) console.log(`      ${name} in ${runs} runs`);
+  return line;
+}
+
+function printTable(lines) {
+  const heads = { name: "instance", expected: "expected", runs: "runs", steps: "steps", time: "time", verdict: "verdict" };
+  const rows = [heads, ...lines];
+  const widths = Object.keys(heads).map((key) => Math.max(...rows.map((row) => row[key].length)));
+  for (const row of rows) {
+    console.log(Object.keys(heads).map((key, i) => row[key].padEnd(widths[i])).join("  ").trimEnd());
+  }
+}
+
+async function check() {
+  let surprises = 0;
+  const started = performance.now();
+  const model = await loadModel(file("instances.qnt"));
+  console.log(`types and effects of model/instances.qnt: ok (${seconds(started)})`);
+  const scenarios = await loadModel(file("scenarios.qnt"));
+  runScenarios(scenarios, "scenarios", ({ name, passed, errors }) => {
+    console.log(`directed run ${name}: ${passed ? "ok" : `FAILED ${errors.join("; ")}`}`);
+    if (!passed) surprises += 1;
+  });
+  const rows = [...POSITIVE, ...NEGATIVE].filter((row) => only.test(row.name));
+  const lines = rows.map((row, i) => runInstance(model, row, i + 1, rows.length));
+  surprises += lines.filter((line) => line.verdict !== "as expected").length;
+  console.log();
+  printTable(lines);
+  console.log(`\n${surprises === 0 ? "no surprise" : `${surprises} SURPRISES`}, ${seconds(started)}`);
+  return surprises === 0 ? 0 : 1;
+}
+
+process.exitCode = process.argv[2] === "traces" ? await writeTraces(seed) : await check();
