@@ -35,7 +35,8 @@ function runInstance(model, row, number, total) {
   const result = simulate(model, row.name, { ...row, samples, seed });
   const line = {
     name: row.name,
-    expected: row.expect === "ok" ? `${row.invariants.join(", ")} hold` : `${row.invariants[0]} broken`,
+    expected:
+      row.expect === "ok" ? `${row.invariants.join(", ")} hold` : `${row.invariants[0]} broken`,
     runs: String(result.samples),
     steps: String(result.steps),
     time: seconds(started),
@@ -47,11 +48,23 @@ function runInstance(model, row, number, total) {
 }
 
 function printTable(lines) {
-  const heads = { name: "instance", expected: "expected", runs: "runs", steps: "steps", time: "time", verdict: "verdict" };
+  const heads = {
+    name: "instance",
+    expected: "expected",
+    runs: "runs",
+    steps: "steps",
+    time: "time",
+    verdict: "verdict",
+  };
   const rows = [heads, ...lines];
   const widths = Object.keys(heads).map((key) => Math.max(...rows.map((row) => row[key].length)));
   for (const row of rows) {
-    console.log(Object.keys(heads).map((key, i) => row[key].padEnd(widths[i])).join("  ").trimEnd());
+    console.log(
+      Object.keys(heads)
+        .map((key, i) => row[key].padEnd(widths[i]))
+        .join("  ")
+        .trimEnd(),
+    );
   }
 }
 
@@ -70,7 +83,9 @@ async function check() {
   surprises += lines.filter((line) => line.verdict !== "as expected").length;
   console.log();
   printTable(lines);
-  console.log(`\n${surprises === 0 ? "no surprise" : `${surprises} SURPRISES`}, ${seconds(started)}`);
+  console.log(
+    `\n${surprises === 0 ? "no surprise" : `${surprises} SURPRISES`}, ${seconds(started)}`,
+  );
   return surprises === 0 ? 0 : 1;
 }
 
