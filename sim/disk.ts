@@ -175,25 +175,25 @@ export class SimDisk {
   }
 
   #complete(incarnation: number, group: readonly Pending[], synced: boolean): void {
-    for (const pending of group) {
+    for (const [i, pending] of group.entries()) {
       const failure = this.#failureOf(pending);
       if (failure !== undefined) {
+        // What came before it in the group has happened, and is told before the failure.
+        if (synced) this.#syncAll();
+        for (const done of group.slice(0, i)) this.#host.defer(incarnation, 0, () => done.done());
         this.#failAll(incarnation, failure);
         return;
       }
       this.#queue.shift();
       this.#apply(pending);
       this.#unsynced.push({ ops: pending.ops, undo: pending.undo });
-      if (!synced) this.#host.defer(incarnation, 0, () => pending.done());
     }
     this.#busy = false;
     if (synced) this.#syncAll();
     const slot = this.#host.slot;
     this.#host.world.trace.add(this.#host.world.nowUs, "synced", slot, group.length);
-    if (synced) {
-      if (this.#host.isLive(incarnation) && this.#host.reached("synced")) return;
-      for (const pending of group) this.#host.defer(incarnation, 0, () => pending.done());
-    }
+    if (this.#host.isLive(incarnation) && this.#host.reached("synced")) return;
+    for (const pending of group) this.#host.defer(incarnation, 0, () => pending.done());
     this.#nextGroup(incarnation);
   }
 

@@ -95,8 +95,8 @@ class Run {
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
       submitted: (slot, submission) =>
         observer.each((checker) => checker.submitted?.(slot, submission)),
-      acknowledged: (slot, submission) =>
-        observer.each((checker) => checker.acknowledged?.(slot, submission)),
+      acknowledged: (slot, submission, height) =>
+        observer.each((checker) => checker.acknowledged?.(slot, submission, height)),
     });
   }
 

@@ -24,7 +24,7 @@ export type WorkloadWiring = {
   readonly scheme: SignatureScheme;
   readonly workload: Workload;
   submitted(slot: number, submission: Submission): void;
-  acknowledged(slot: number, submission: Submission): void;
+  acknowledged(slot: number, submission: Submission, height: number | undefined): void;
 };
 
 type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
@@ -130,7 +130,7 @@ class Client {
       world.trace.add(world.nowUs, "answer", node.slot, this.#number, undefined, note);
       if (result.ok) {
         this.acknowledged += 1;
-        this.#wiring.acknowledged(node.slot, flight.submission);
+        this.#wiring.acknowledged(node.slot, flight.submission, result.value.height);
       }
       if (this.#flight !== flight || attempt !== this.#attempt) return;
       if (result.ok) this.#done(flight);

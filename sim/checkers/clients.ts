@@ -78,3 +78,39 @@ export const clientsServed = (context: CheckContext): Checker => {
     },
   };
 };
+
+/** "h/" and a u64: the row that names the final block of a height. */
+const HEIGHT_KEY_BYTES = 10;
+
+/** I11 at the moment of the answer: the block's height is on the disk that answers, synced. */
+export const answersDurable = (context: CheckContext): Checker => {
+  const heights = new Map<number, Set<number>>();
+  return {
+    id: "I11",
+    title: "nobody is told `committed` before the block is synced on the node that answers",
+    durable: (slot, disk, puts) => {
+      if (disk !== "data") return;
+      let known = heights.get(slot);
+      if (known === undefined) {
+        known = new Set();
+        heights.set(slot, known);
+      }
+      for (const { key } of puts) {
+        if (key.length !== HEIGHT_KEY_BYTES || key[0] !== 0x68 || key[1] !== 0x2f) continue;
+        known.add(Number(Buffer.from(key).readBigUInt64BE(2)));
+      }
+    },
+    diskLost: (slot, disk) => {
+      if (disk === "data") heights.delete(slot);
+    },
+    acknowledged: (slot, submission, height) => {
+      if (!context.honest(slot)) return;
+      if (height !== undefined && heights.get(slot)?.has(height) === true) return;
+      const name = submission.batchIdHex.slice(0, 16);
+      context.report(
+        "I11",
+        `n${slot} answered for batch ${name} before height ${height} was synced`,
+      );
+    },
+  };
+};

@@ -2,7 +2,7 @@
 import { agreement, blockTime, monotone } from "./agreement.ts";
 import { capsKept } from "./caps.ts";
 import { certificatesValid } from "./certificates.ts";
-import { clientsServed } from "./clients.ts";
+import { answersDurable, clientsServed } from "./clients.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
 import { rootsEqual } from "./roots.ts";
@@ -19,6 +19,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   blockTime,
   rootsEqual,
   clientsServed,
+  answersDurable,
   evidenceSound,
   capsKept,
 ];

@@ -78,8 +78,8 @@ export type Checker = {
   /** After each executed block, and now and then. */
   status?(slot: number, status: Status): void;
   submitted?(slot: number, submission: Submission): void;
-  /** The node said that this batch is committed. */
-  acknowledged?(slot: number, submission: Submission): void;
+  /** The node said that this batch is committed, and at which height. */
+  acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
   healed?(atUs: number): void;
   end?(dumps: readonly Dump[]): void;
 };

@@ -137,6 +137,13 @@ const EACH_ADVERSARY: readonly Scenario[] = (
   }),
 );
 
+/** Two proposals in one view, and then no F: those who voted for the other one see the certificate late. */
+const EQUIVOCATE_AND_WITHHOLD = scenario("leader-equivocates-and-withholds-finalize", {
+  adversaries: [adversary(1, "equivocate-proposal"), adversary(1, "withhold-finalize")],
+  healMs: 15_000,
+  expect: { finalWithinMs: 3_000, marks: ["culprit quarantined"] },
+});
+
 const LEADER_CRASH: readonly Scenario[] = (["signed", "synced", "send"] as const).map((point) =>
   scenario(`leader-crash-at-${point}`, {
     faults: [0, 1, 2, 3].map((node) => ({
@@ -239,6 +246,7 @@ export const CONSENSUS_SCENARIOS: readonly Scenario[] = [
   S4,
   S5,
   ...EACH_ADVERSARY,
+  EQUIVOCATE_AND_WITHHOLD,
   ...LEADER_CRASH,
   UNEQUAL,
   HALF_SPLIT,

@@ -1,0 +1,54 @@
+/** The regression set: every directed scenario, and a fixed set of seeds, each of these run twice. */
+import { describe, expect, it } from "vitest";
+import { BANK } from "../../sim/scenarios/index.ts";
+import { type RunResult, simulate, simulateTwice } from "../../sim/simulate.ts";
+import { randomScenario } from "../../sim/swarm.ts";
+import { SYSTEM } from "../../sim/system.ts";
+
+const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
+const TIMEOUT_MS = 300_000;
+
+const verdict = ({ outcome, violation }: RunResult): string =>
+  violation === undefined ? outcome : `${outcome} ${violation.id}: ${violation.detail}`;
+
+describe("directed scenarios", () => {
+  it.each(BANK.map((entry) => [entry.name, entry] as const))(
+    "%s",
+    (_name, entry) => {
+      expect(verdict(simulate(entry, SYSTEM))).toBe("ok");
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("seeds", () => {
+  it.each(SEEDS)(
+    "%i gives the same trace twice and breaks nothing",
+    (seed) => {
+      const result = simulateTwice(randomScenario(seed), SYSTEM);
+      expect(verdict(result)).toBe("ok");
+      expect(result.finalHeight).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("a run that cannot succeed", () => {
+  it("is a liveness failure, and says so", () => {
+    const entry = BANK.find(({ name }) => name === "three-of-four-go-on");
+    if (entry === undefined) throw new RangeError("not in the bank");
+    // Adversaries on half of the weight, silent for ever: nothing can become final.
+    const silent = [0, 1].map((node) => ({
+      node,
+      strategy: "silent" as const,
+      fromMs: 0,
+      untilMs: Number.MAX_SAFE_INTEGER,
+    }));
+    const expectation = { ...entry.expect, finalWithinMs: 3_000 };
+    const stuck = { ...entry, adversaries: silent, faults: [], healMs: 2_000, expect: expectation };
+    const result = simulate(stuck, SYSTEM);
+    expect(result.outcome).toBe("liveness");
+    expect(result.violation?.id).toBe("L1");
+    expect(result.report.length).toBeGreaterThan(4);
+  });
+});

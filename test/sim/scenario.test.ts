@@ -1,0 +1,135 @@
+/** Scenarios as data: the swarm, the bank, parsing and shrinking. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { scenarioArbitrary } from "../../sim/arbitraries.ts";
+import { blockedBy } from "../../sim/faults.ts";
+import { type Fault, parseScenario, type Scenario, scenario } from "../../sim/scenario.ts";
+import { BANK, bankScenario } from "../../sim/scenarios/index.ts";
+import { shrink } from "../../sim/shrink.ts";
+import { randomScenario } from "../../sim/swarm.ts";
+
+const byzantineShare = (entry: Scenario): number => {
+  const nodes = new Set(entry.adversaries.map((adversary) => adversary.node));
+  const total = entry.weights.reduce((sum, weight) => sum + weight, 0);
+  return [...nodes].reduce((sum, node) => sum + (entry.weights[node] ?? 0), 0) / total;
+};
+
+describe("the swarm", () => {
+  it("gives one scenario a seed, within the bounds of what must be survived", () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const drawn = randomScenario(seed);
+      expect(drawn).toEqual(randomScenario(seed));
+      expect(byzantineShare(drawn)).toBeLessThan(1 / 3);
+      expect(drawn.weights).toHaveLength(drawn.n);
+      for (const fault of drawn.faults) expect(fault.atMs).toBeLessThan(drawn.healMs);
+    }
+  });
+
+  it("draws every kind of fault that it knows, and runs without faults too", () => {
+    const kinds = new Set<string>();
+    let calm = 0;
+    for (let seed = 0; seed < 600; seed++) {
+      const drawn = randomScenario(seed);
+      if (drawn.faults.length === 0) calm += 1;
+      for (const fault of drawn.faults) kinds.add(fault.kind);
+    }
+    expect(kinds.size).toBe(25);
+    expect(calm).toBeGreaterThan(0);
+  });
+});
+
+describe("the bank", () => {
+  it("has scenarios of distinct names, each found by its name", () => {
+    const names = BANK.map((entry) => entry.name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.length).toBeGreaterThan(30);
+    for (const name of names) expect(bankScenario(name)?.name).toBe(name);
+    expect(bankScenario("no such")).toBeUndefined();
+  });
+
+  it("survives being written to a file and read back", () => {
+    for (const entry of BANK) expect(parseScenario(JSON.stringify(entry))).toEqual(entry);
+  });
+
+  it("keeps adversaries below a third of the weight", () => {
+    for (const entry of BANK) expect(byzantineShare(entry)).toBeLessThan(1 / 3);
+  });
+});
+
+describe("scenario files", () => {
+  const broken: readonly (readonly [string, Record<string, unknown>])[] = [
+    ["no nodes", { n: 0, weights: [] }],
+    ["too few weights", { n: 4, weights: [1, 1, 1] }],
+    ["a weight of nothing", { n: 4, weights: [1, 1, 1, 0] }],
+    ["a fault without a time", { faults: [{ kind: "crash", node: 0 }] }],
+    ["a fault on a node that is not there", { faults: [{ kind: "crash", node: 4, atMs: 1 }] }],
+    [
+      "an unknown strategy",
+      { adversaries: [{ node: 0, strategy: "kind", fromMs: 0, untilMs: 1 }] },
+    ],
+  ];
+  it.each(broken)("are refused with %s", (_name, value) => {
+    expect(() => parseScenario(JSON.stringify(value))).toThrow(RangeError);
+  });
+
+  it("may leave everything out", () => {
+    expect(parseScenario("{}")).toEqual(scenario("unnamed", {}));
+    expect(() => parseScenario("[")).toThrow(SyntaxError);
+    expect(() => parseScenario("7")).toThrow(RangeError);
+  });
+});
+
+describe("blocked links", () => {
+  const at = { atMs: 0, untilMs: 1 };
+  const linksOf = (fault: Fault, n = 4): string[] =>
+    blockedBy(fault, n).map(([from, to]) => `${from}${to}`);
+
+  it("are what the kind of partition says", () => {
+    expect(linksOf({ kind: "one-way", from: [0], to: [1, 2], ...at })).toEqual(["01", "02"]);
+    expect(linksOf({ kind: "isolate", node: 1, ...at })).toEqual([
+      "01",
+      "10",
+      "12",
+      "13",
+      "21",
+      "31",
+    ]);
+    const halves = linksOf({
+      kind: "partition",
+      groups: [
+        [0, 1],
+        [2, 3],
+      ],
+      ...at,
+    });
+    expect(halves).toEqual(["02", "03", "12", "13", "20", "21", "30", "31"]);
+    expect(linksOf({ kind: "ring", ...at })).toEqual(["02", "13", "20", "31"]);
+    const bridge = linksOf({ kind: "bridge", middle: 4, ...at }, 5);
+    expect(bridge).toEqual(["02", "03", "12", "13", "20", "21", "30", "31"]);
+  });
+});
+
+describe("shrinking", () => {
+  it("leaves only the faults that the failure needs", () => {
+    fc.assert(
+      fc.property(scenarioArbitrary(), fc.nat(100), (drawn, pick) => {
+        const needed = drawn.faults[pick % Math.max(1, drawn.faults.length)];
+        if (needed === undefined) return;
+        const failing = (candidate: Scenario): string | undefined =>
+          candidate.faults.includes(needed) ? "I1" : undefined;
+        const small = shrink(drawn, failing, 500);
+        expect(small.faults).toEqual([needed]);
+        expect(small.adversaries).toEqual([]);
+      }),
+    );
+  });
+
+  it("does not trade one failure for another, and gives back what passes", () => {
+    const two = bankScenario("two-of-four-down-halts-safely");
+    if (two === undefined) throw new RangeError("not in the bank");
+    const other = (candidate: Scenario): string | undefined =>
+      candidate.faults.length === 2 ? "I1" : "L1";
+    expect(shrink(two, other, 50).faults).toHaveLength(2);
+    expect(shrink(two, () => undefined)).toBe(two);
+  });
+});
