@@ -192,8 +192,7 @@ export const openVerifier = async (logger: Logger): Promise<Verification> => {
   });
   return {
     verifier,
-    verifySignature: (message, signature, publicKey) =>
-      falcon.verify(signature, message, publicKey),
+    verifySignature: falcon.verify,
   };
 };
 

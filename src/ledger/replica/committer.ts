@@ -5,7 +5,8 @@
  * hears `committed` after the first write and `projected` after the second.
  */
 import { equalBytes } from "../../crypto/bytes.ts";
-import { type Failure, fail } from "../../errors.ts";
+import { type Failure, fail, TetradError } from "../../errors.ts";
+import type { Execution } from "../execution.ts";
 import type { StoreFailure, StoreOp } from "../ports.ts";
 import { readExecution } from "../records.ts";
 import type { Batch, Block, Certificate, ExecutionRoots, LogEntry } from "../types.ts";
@@ -46,6 +47,12 @@ export const storeFailure = (failure: StoreFailure, what: string): Failure => {
   const detail = `${what}: ${failure.detail}`;
   if (failure.code === "full") return fail("store.full", detail);
   return fail(failure.code === "corrupt" ? "store.corrupt" : "store.io", detail);
+};
+
+const executionFailure = (error: unknown, height: number): Failure => {
+  if (error instanceof TetradError) return fail(error.code, error.message, { height });
+  const detail = error instanceof Error ? error.message : String(error);
+  return fail("internal", `execution of height ${height}: ${detail}`, { height });
 };
 
 export class Committer {
@@ -181,12 +188,16 @@ export class Committer {
     if (!this.#agrees(final.block)) return;
     const { executor } = this.#context.options;
     const { header } = final.block;
-    const result = executor.executeBlock(
-      { header, batches: final.batches },
-      this.#context.read,
-      this.#executed,
-    );
-    const ops = [...result.ops, ...this.#nextSetOps(final.block)];
+    let result: Execution;
+    let ops: StoreOp[];
+    try {
+      const input = { header, batches: final.batches };
+      result = executor.executeBlock(input, this.#context.read, this.#executed);
+      ops = [...result.ops, ...this.#nextSetOps(final.block)];
+    } catch (error) {
+      // Execution is deterministic: what it cannot do now it could not do at a second try either.
+      return this.#context.fatal(executionFailure(error, height));
+    }
     this.#executing = true;
     this.#context.ports.store.write(ops, { sync: true }, (failure) => {
       this.#executing = false;
@@ -200,7 +211,10 @@ export class Committer {
     });
   }
 
-  /** The state that the boundary of epoch e leaves decides the set of epoch e + 2 (R9). */
+  /**
+   * The state before the boundary block of epoch e decides the set of epoch e + 2 (R9): final by the start
+   * of epoch e + 1, and the same on every node because it is read before the block's own writes.
+   */
   #nextSetOps(block: Block): StoreOp[] {
     if (block.header.nextSetHash.every((byte) => byte === 0)) return [];
     const { nextSet } = this.#context.options;
