@@ -303,9 +303,7 @@ export class SimNet {
   // Frames
 
   #send(endpoint: Endpoint, peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
-    if (bytes.length > LIMITS.frameBytesMax[trafficClass]) {
-      throw new RangeError(`frame of ${bytes.length} bytes is over the ${trafficClass} limit`);
-    }
+    if (bytes.length > LIMITS.frameBytesMax[trafficClass]) return false;
     const session = endpoint.sessions.get(peer);
     const slot = endpoint.host.slot;
     if (session === undefined || !session.alive) return false;

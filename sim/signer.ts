@@ -135,21 +135,41 @@ export const createSimSigner = (
   };
 };
 
-/** A verifier with one queue: `consensus` jobs overtake nothing that runs, but wait for no other class. */
+const PRIORITIES = ["consensus", "batch", "sync"] as const;
+type Priority = (typeof PRIORITIES)[number];
+
+type Asked = {
+  readonly jobs: readonly VerifyJob[];
+  readonly done: (valid: readonly boolean[]) => void;
+};
+
+/** One checker of signatures: what waits with the highest priority is next, in order within it. */
 export const createSimVerifier = (
   host: Host,
   incarnation: number,
   scheme: SignatureScheme,
   knobs: SignerKnobs,
 ): Verifier => {
-  const freeAtUs = { consensus: 0, batch: 0, sync: 0 };
+  const waiting: Record<Priority, Asked[]> = { consensus: [], batch: [], sync: [] };
+  let busy = false;
+  const next = (): void => {
+    const priority = PRIORITIES.find((name) => waiting[name].length > 0);
+    const asked = priority === undefined ? undefined : waiting[priority].shift();
+    busy = asked !== undefined;
+    if (asked === undefined) return;
+    host.defer(incarnation, knobs.verifyUs * asked.jobs.length, () => {
+      const answers = asked.jobs.map((job) => scheme.verify(job));
+      next();
+      asked.done(answers);
+    });
+  };
   return {
     verify: (jobs, priority, done) => {
       if (!host.isLive(incarnation)) return;
-      const nowUs = host.world.nowUs;
-      freeAtUs[priority] = Math.max(freeAtUs[priority], nowUs) + knobs.verifyUs * jobs.length;
-      const answers = jobs.map((job) => scheme.verify(job));
-      host.defer(incarnation, freeAtUs[priority] - nowUs, () => done(answers));
+      waiting[priority].push({ jobs: [...jobs], done });
+      if (busy) return;
+      busy = true;
+      host.defer(incarnation, 0, next);
     },
   };
 };

@@ -2,9 +2,59 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../sim/host.ts";
-import { createSimSigner, FREE_SIGNER, KeyRing } from "../../sim/signer.ts";
+import { createSimSigner, createSimVerifier, FREE_SIGNER, KeyRing } from "../../sim/signer.ts";
 import { World } from "../../sim/world.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
+import type { Signer, Verifier } from "../../src/ledger/ports.ts";
+import { signerContract, verifierContract } from "../contract/signing-contract.ts";
+
+/** Runs the world whenever something was asked of it: the contract suites know no virtual time. */
+const pumped = (world: World): void => {
+  setImmediate(() => world.runUntil(world.nowUs + 1_000_000));
+};
+
+const contractRing = new KeyRing(7);
+const contractKey = contractRing.createKey("contract");
+
+signerContract(
+  "simulated",
+  () => {
+    const world = new World(1);
+    const host = new Host(world, 0);
+    const inner = createSimSigner(host, host.boot(), contractRing, contractKey, FREE_SIGNER);
+    const signer: Signer = {
+      publicKey: inner.publicKey,
+      sign: (message, done) => {
+        inner.sign(message, done);
+        pumped(world);
+      },
+    };
+    return Promise.resolve(signer);
+  },
+  (signature, message, publicKey) => contractRing.verify({ message, signature, publicKey }),
+);
+
+verifierContract(
+  "simulated",
+  () => {
+    const world = new World(1);
+    const host = new Host(world, 0);
+    const inner = createSimVerifier(host, host.boot(), contractRing, FREE_SIGNER);
+    const verifier: Verifier = {
+      verify: (jobs, priority, done) => {
+        inner.verify(jobs, priority, done);
+        pumped(world);
+      },
+    };
+    return Promise.resolve(verifier);
+  },
+  () =>
+    ["a", "b"].map((text) => ({
+      message: utf8(text),
+      signature: contractRing.sign(contractKey, utf8(text)),
+      publicKey: contractKey.publicKey,
+    })),
+);
 
 describe("key ring", () => {
   const ring = new KeyRing(1);
