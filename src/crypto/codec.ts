@@ -87,7 +87,8 @@ export class Writer {
 
   /** Bytes of a length that the reader knows. */
   fixed(bytes: Uint8Array, length: number): this {
-    if (bytes.length !== length) throw new RangeError(`expected ${length} bytes, got ${bytes.length}`);
+    if (bytes.length !== length)
+      throw new RangeError(`expected ${length} bytes, got ${bytes.length}`);
     const at = this.#reserve(length);
     this.#buffer.set(bytes, at);
     return this;

@@ -24,7 +24,21 @@
 import { utf8 } from "../crypto/codec.ts";
 import { tileKey } from "./log-tree.ts";
 
-export type KeyArea = "b" | "h" | "d" | "l" | "c" | "f" | "s" | "e" | "t" | "i" | "x" | "r" | "n" | "m";
+export type KeyArea =
+  | "b"
+  | "h"
+  | "d"
+  | "l"
+  | "c"
+  | "f"
+  | "s"
+  | "e"
+  | "t"
+  | "i"
+  | "x"
+  | "r"
+  | "n"
+  | "m";
 
 /** Keys gte..lt: everything that has the prefix. */
 export type KeyRange = { readonly gte: Uint8Array; readonly lt: Uint8Array };

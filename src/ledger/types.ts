@@ -13,7 +13,11 @@ export type EncodedEvent = {
 };
 
 /** Room for the space and work proofs of later protocol versions; version 1 requires an empty list. */
-export type ProofSlot = { readonly kind: number; readonly version: number; readonly bytes: Uint8Array };
+export type ProofSlot = {
+  readonly kind: number;
+  readonly version: number;
+  readonly bytes: Uint8Array;
+};
 
 export type Batch = {
   /** SHA256(chainId). */

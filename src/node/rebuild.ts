@@ -15,7 +15,8 @@ export const rebuildStore = async (
   verifySignature: VerifySignature,
   onProgress: (done: number, total: number) => void,
 ): Promise<RebuildReport> => {
-  const { promise, resolve } = Promise.withResolvers<Parameters<Parameters<typeof runRebuild>[2]>[0]>();
+  const { promise, resolve } =
+    Promise.withResolvers<Parameters<Parameters<typeof runRebuild>[2]>[0]>();
   const runner = {
     hasher: chain.hasher,
     registry: REGISTRY,
