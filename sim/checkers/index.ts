@@ -5,6 +5,7 @@ import { certificatesValid } from "./certificates.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
+import { recordsFolded } from "./records.ts";
 import { rootsEqual } from "./roots.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import type { CheckerFactory } from "./types.ts";
@@ -18,6 +19,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   monotone,
   blockTime,
   rootsEqual,
+  recordsFolded,
   clientsServed,
   answersDurable,
   evidenceSound,

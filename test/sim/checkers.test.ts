@@ -8,6 +8,7 @@ import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/
 import { durableBeforeSent } from "../../sim/checkers/durability.ts";
 import { evidenceSound } from "../../sim/checkers/evidence.ts";
 import { isQuorum, rfc6962Root, taggedHash } from "../../sim/checkers/oracle.ts";
+import { recordsFolded } from "../../sim/checkers/records.ts";
 import { ReleaseTracker } from "../../sim/checkers/release.ts";
 import { encodeLeaf, rootsEqual } from "../../sim/checkers/roots.ts";
 import { certificatesPossible, ownStatements } from "../../sim/checkers/statements.ts";
@@ -394,6 +395,47 @@ describe("the log", () => {
     const other = [entry(0, HASH_B, 0), ...whole.slice(1)];
     rig.checker.end?.([dump(0, whole), dump(1, other)]);
     expect(rig.found).toEqual(["I10", "I10"]);
+  });
+
+  it("I10: finds records that are not the fold of the log", () => {
+    const sized = (text: string): Buffer => {
+      const bytes = Buffer.from(text);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(bytes.length);
+      return Buffer.concat([length, bytes]);
+    };
+    const put = (index: number, key: string, body: string, refusedWith = ""): Entry => {
+      const payload = Buffer.concat([sized("t"), sized(key), sized(body)]);
+      const head = Buffer.concat([
+        Buffer.from([0, 10]),
+        Buffer.from("record.put"),
+        Buffer.from([0, 1]),
+      ]);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(payload.length);
+      const eventBytes = Buffer.concat([head, length, payload]);
+      return { ...entry(index, HASH_A, index), refusedWith, eventBytes };
+    };
+    const row = (key: string, body: string) => {
+      const value = Buffer.concat([Buffer.alloc(32), Buffer.alloc(16), sized(body)]);
+      value.writeBigUInt64BE(1n, 32);
+      return { key: Buffer.from(`t\0\0${key}\0\0`), value };
+    };
+    const log = [
+      put(0, "a", "old"),
+      put(1, "b", "x"),
+      put(2, "a", "new"),
+      put(3, "a", "no", "code"),
+    ];
+    const check = (...rows: readonly { key: Uint8Array; value: Uint8Array }[]): string[] => {
+      const rig = createRig(recordsFolded);
+      rig.checker.end?.([{ ...dump(0, log), rows: new Map([["records", rows]]) }]);
+      return rig.found;
+    };
+    expect(check(row("a", "new"), row("b", "x"))).toEqual([]);
+    expect(check(row("a", "old"), row("b", "x"))).toEqual(["I10"]);
+    expect(check(row("a", "new"))).toEqual(["I10"]);
+    expect(check(row("a", "new"), row("b", "x"), row("c", ""))).toEqual(["I10"]);
   });
 
   it("I12: finds an honest validator in quarantine, and not a culprit", () => {

@@ -1,0 +1,61 @@
+/**
+ * I10 for the records of users: the rows of the projection are what the oracle's own fold over the log
+ * gives. The last accepted write of a topic and key wins.
+ */
+import { Cursor, hex } from "./oracle.ts";
+import type { CheckContext, Checker, Dump, Entry } from "./types.ts";
+
+const RECORDS = "records";
+const RECORD_PUT = "record.put";
+/** Beyond this the dump of the rows is cut off and says nothing about what is missing. */
+const ROWS_DUMPED = 1_000;
+
+type Wanted = { readonly height: number; readonly body: string };
+
+/** Row key: topic and key, each with two zero bytes behind it; neither holds a zero byte here. */
+const rowKey = (topic: Uint8Array, key: Uint8Array): string => `${hex(topic)}0000${hex(key)}0000`;
+
+const fold = (entries: readonly Entry[]): Map<string, Wanted> => {
+  const rows = new Map<string, Wanted>();
+  for (const entry of entries) {
+    if (entry.eventType !== RECORD_PUT || entry.refusedWith !== "") continue;
+    // u16 length, type, u16 version, u32 length, payload.
+    const cursor = new Cursor(entry.eventBytes, 2 + RECORD_PUT.length + 2 + 4);
+    const topic = cursor.sized();
+    const key = cursor.sized();
+    const body = cursor.sized();
+    if (cursor.ok) rows.set(rowKey(topic, key), { height: entry.height, body: hex(body) });
+  }
+  return rows;
+};
+
+const compare = (context: CheckContext, dump: Dump): void => {
+  const rows = dump.rows.get(RECORDS);
+  if (rows === undefined || rows.length >= ROWS_DUMPED) return;
+  const expected = fold(dump.entries);
+  for (const { key, value } of rows) {
+    const name = hex(key);
+    const wanted = expected.get(name);
+    expected.delete(name);
+    // Row: actor, u64 height, u64 time, body.
+    const cursor = new Cursor(value, 32);
+    const height = cursor.u64();
+    cursor.u64();
+    const body = hex(cursor.sized());
+    if (wanted !== undefined && wanted.height === height && wanted.body === body) continue;
+    context.report("I10", `n${dump.slot}: record ${name} is not what the log says`);
+    return;
+  }
+  const missing = expected.keys().next();
+  if (missing.done !== true) {
+    context.report("I10", `n${dump.slot}: record ${missing.value} of the log is missing`);
+  }
+};
+
+export const recordsFolded = (context: CheckContext): Checker => ({
+  id: "I10",
+  title: "the records projection is the oracle's own fold over the log",
+  end: (dumps) => {
+    for (const dump of dumps) if (context.honest(dump.slot)) compare(context, dump);
+  },
+});
