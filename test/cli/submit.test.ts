@@ -1,0 +1,221 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Outbox, openOutbox } from "../../src/cli/outbox.ts";
+import { type Submitted, Submitter } from "../../src/cli/submit.ts";
+import {
+  ApiClient,
+  type LaneJson,
+  type ReceiptJson,
+  type StatusJson,
+} from "../../src/client/api.ts";
+import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { createHasher } from "../../src/crypto/hash.ts";
+import { type ErrorCode, TetradError } from "../../src/errors.ts";
+import { decodeBatch } from "../../src/ledger/batch.ts";
+import type { WaitLevel } from "../../src/ledger/handle.ts";
+import { recordPut } from "../../src/ledger/projections/events.ts";
+import type { Batch } from "../../src/ledger/types.ts";
+import { LIMITS } from "../../src/limits.ts";
+
+const CHAIN = "test-1";
+const hasher = createHasher(CHAIN);
+const publicKey = new Uint8Array(LIMITS.falconPublicKeyBytes).fill(7);
+
+/** A node that keeps what it committed, and fails as the test says: before it takes a batch, or after. */
+class FakeNode extends ApiClient {
+  readonly committed: Batch[] = [];
+  readonly received: string[] = [];
+  faults: ("before" | "after" | ErrorCode)[] = [];
+
+  constructor() {
+    super("http://[::1]:1");
+  }
+
+  override async status(): Promise<StatusJson> {
+    const status = { chainId: CHAIN, genesisHash: "g", refHeight: 0, refHash: toHex(ZERO_HASH) };
+    return status as unknown as StatusJson;
+  }
+
+  override async lane(): Promise<LaneJson> {
+    const last = this.committed.at(-1);
+    const seq = last?.laneSeq ?? 0;
+    const id = toHex(last?.id ?? ZERO_HASH);
+    return { laneSeq: seq, batchId: id, pendingSeq: seq, pendingId: id };
+  }
+
+  override async submit(bytes: Uint8Array, wait: WaitLevel): Promise<ReceiptJson> {
+    const batch = decodeBatch(hasher, bytes);
+    if (!batch.ok) throw TetradError.from(batch);
+    const id = toHex(batch.value.id);
+    this.received.push(id);
+    const fault = this.faults.shift();
+    if (fault === "before") throw new TetradError("cli.unreachable", "gone before");
+    if (fault !== undefined && fault !== "after") throw new TetradError(fault, "as told");
+    const known = this.committed.some((one) => toHex(one.id) === id);
+    if (!known && batch.value.laneSeq !== this.committed.length + 1) {
+      throw new TetradError("batch.lane-replay", "taken");
+    }
+    if (!known) this.committed.push(batch.value);
+    if (fault === "after") throw new TetradError("cli.unreachable", "gone after");
+    return { batchId: id, level: wait, height: 1, outcomes: [{ kind: "accepted" }] };
+  }
+
+  override async get(path: string): Promise<Record<string, unknown>> {
+    const id = path.split("/").at(-1) ?? "";
+    if (this.committed.some((one) => toHex(one.id) === id))
+      return { batchId: id, level: "projected" };
+    throw new TetradError("batch.not-found", "none");
+  }
+}
+
+let folder: string;
+let node: FakeNode;
+let outbox: Outbox;
+let notes: string[];
+let now: number;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tetrad-outbox-"));
+  node = new FakeNode();
+  outbox = openOutbox(join(folder, "k"));
+  notes = [];
+  now = 0;
+});
+afterEach(() => {
+  outbox.close();
+  rmSync(folder, { recursive: true });
+});
+
+const open = (patienceMs: number, wait: WaitLevel = "projected"): Promise<Submitter> =>
+  Submitter.open({
+    client: node,
+    key: {
+      publicKey,
+      // Randomised, as FALCON is: a second signature of one message differs.
+      sign: async () => new Uint8Array(LIMITS.falconSignatureBytes).fill(Math.random() * 256),
+    },
+    outbox,
+    wait,
+    patienceMs,
+    signal: new AbortController().signal,
+    note: (text) => notes.push(text),
+    now: () => {
+      now += 1_000;
+      return now;
+    },
+  });
+
+const event = (key: string) => recordPut.encode({ topic: "t", key, body: utf8("b") });
+
+const all = async (submitter: Submitter): Promise<Submitted[]> => {
+  const done: Submitted[] = [];
+  for await (const one of submitter.flush()) done.push(one);
+  return done;
+};
+
+const kept = (): string[] =>
+  readdirSync(join(folder, "k.outbox")).filter((name) => name !== "lock");
+
+describe("submitting", () => {
+  it("keeps a batch until its outcome is known, and then not", async () => {
+    const submitter = await open(60_000);
+    await submitter.submit([event("a")]);
+    expect(node.committed).toHaveLength(1);
+    expect(kept()).toEqual([]);
+  });
+
+  it.each(["before", "after"] as const)(
+    "sends the same batch again when the node goes away %s it took it",
+    async (fault) => {
+      node.faults = [fault, fault];
+      const submitter = await open(60_000);
+      const { receipt } = await submitter.submit([event("a")]);
+      expect(receipt.level).toBe("projected");
+      expect(node.committed).toHaveLength(1);
+      expect(new Set(node.received).size).toBe(1);
+      expect(node.received).toHaveLength(3);
+    },
+  );
+
+  it.each(["before", "after"] as const)(
+    "keeps it for the next command when patience ends (%s), and that one commits it once",
+    async (fault) => {
+      node.faults = Array.from({ length: 20 }, () => fault);
+      await expect((await open(3_000)).submit([event("a")])).rejects.toMatchObject({
+        code: "cli.unreachable",
+      });
+      expect(kept()).toEqual(["0000000000000001.batch"]);
+      node.faults = [];
+      const again = await all(await open(3_000));
+      expect(again).toMatchObject([{ interrupted: true, receipt: { level: "projected" } }]);
+      expect(node.committed).toHaveLength(1);
+      expect(new Set(node.received).size).toBe(1);
+      expect(kept()).toEqual([]);
+    },
+  );
+
+  it("keeps an accepted batch too, but not as an interrupted one", async () => {
+    await (await open(1_000, "accepted")).submit([event("a")]);
+    expect(kept()).toEqual(["0000000000000001.accepted"]);
+    const again = await all(await open(1_000));
+    expect(again).toMatchObject([{ interrupted: false }]);
+    expect(kept()).toEqual([]);
+  });
+
+  it("drops what was refused, and says why", async () => {
+    node.faults = ["batch.unknown-actor"];
+    const failed = (await open(1_000)).submit([event("a")]);
+    await expect(failed).rejects.toMatchObject({ code: "batch.unknown-actor" });
+    expect(kept()).toEqual([]);
+  });
+
+  it("signs the events of an expired batch anew", async () => {
+    node.faults = ["batch.expired"];
+    const { batch } = await (await open(10_000)).submit([event("a")]);
+    expect(node.committed).toMatchObject([{ laneSeq: 1 }]);
+    expect(batch.events[0]?.bytes).toEqual(event("a").bytes);
+    expect(kept()).toEqual([]);
+  });
+
+  it("does not call a batch done whose place another has", async () => {
+    node.faults = ["before", "before", "before", "before"];
+    await expect((await open(3_000)).submit([event("a")])).rejects.toThrow();
+    const other = await open(3_000);
+    const taker = openOutbox(join(folder, "other"));
+    node.faults = [];
+    node.committed.push({ laneSeq: 1, id: ZERO_HASH } as Batch);
+    await expect(all(other)).rejects.toMatchObject({ code: "batch.lane-replay" });
+    expect(kept()).toEqual([]);
+    taker.close();
+  });
+
+  it("drops kept bytes that are no batch of this chain, and says so", async () => {
+    writeFileSync(join(folder, "k.outbox", "0000000000000001.batch"), "junk");
+    expect(await all(await open(1_000))).toEqual([]);
+    expect(notes.join()).toContain("not of chain");
+    expect(kept()).toEqual([]);
+  });
+});
+
+describe("outbox", () => {
+  it("is for one process at a time, and forgets a holder that died", () => {
+    expect(() => openOutbox(join(folder, "k"))).toThrow("appends with this key");
+    outbox.close();
+    writeFileSync(join(folder, "k.outbox", "lock"), "999999999\n");
+    outbox = openOutbox(join(folder, "k"));
+    expect(outbox.pending()).toEqual([]);
+  });
+
+  it("lists batches in the order of the lane", () => {
+    for (const seq of [10, 9, 100]) outbox.keep(seq, Uint8Array.of(seq));
+    outbox.accepted(9);
+    expect(outbox.pending()).toEqual([
+      { seq: 9, bytes: Uint8Array.of(9), accepted: true },
+      { seq: 10, bytes: Uint8Array.of(10), accepted: false },
+      { seq: 100, bytes: Uint8Array.of(100), accepted: false },
+    ]);
+  });
+});

@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { toHex } from "../../src/crypto/bytes.ts";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { recordPut } from "../../src/ledger/projections/events.ts";
+import { recordKey } from "../../src/ledger/projections/records.ts";
+import { FORMATS, REGISTRY } from "../../src/node/formats.ts";
+import { PROJECTIONS } from "../../src/node/product.ts";
+
+describe("formats for people", () => {
+  it("know every projection of the product", () => {
+    expect(FORMATS.projections).toEqual(PROJECTIONS.map((projection) => projection.name));
+    for (const name of FORMATS.projections) expect(FORMATS.prefix(name, undefined).ok).toBe(true);
+  });
+
+  it("give back the key that they show, of records and of ids", () => {
+    const topic = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,20}$/);
+    const key = fc.string({ minLength: 1, unit: "grapheme" });
+    fc.assert(
+      fc.property(topic, key, fc.uint8Array({ minLength: 32, maxLength: 32 }), (t, k, id) => {
+        const record = recordKey(t, k);
+        const text = FORMATS.keyText("records", record);
+        expect(text).toBe(`${t}/${k}`);
+        expect(FORMATS.keyBytes("records", text)).toEqual({ ok: true, value: record });
+        for (const name of ["actors", "validators", "assets", "quarantine"]) {
+          const parsed = FORMATS.keyBytes(name, toHex(id));
+          expect(parsed.ok && FORMATS.keyText(name, parsed.value)).toBe(toHex(id));
+        }
+      }),
+    );
+  });
+
+  it.each(["", "x", "/x", "x/", "AB".repeat(32), "00", `${"0".repeat(63)}g`])(
+    "refuse the id %s",
+    (text) => {
+      expect(FORMATS.keyBytes("actors", text)).toMatchObject({
+        ok: false,
+        code: "http.bad-parameter",
+      });
+    },
+  );
+
+  it("show a payload as JSON that makes the same payload", () => {
+    const event = recordPut.encode({ topic: "t", key: "k", body: utf8("body") });
+    const json = FORMATS.event(event);
+    expect(json).toEqual({ topic: "t", key: "k", body: "Ym9keQ==" });
+    const again = recordPut.fromJson(json);
+    expect(again.ok && recordPut.encode(again.value).bytes).toEqual(event.bytes);
+  });
+
+  it("show nothing for a type or version that they do not know, or a payload that does not fit", () => {
+    const event = recordPut.encode({ topic: "t", key: "k", body: utf8("body") });
+    expect(FORMATS.event({ ...event, type: "other.type" })).toBeUndefined();
+    expect(FORMATS.event({ ...event, version: 9 })).toBeUndefined();
+    expect(FORMATS.event({ ...event, payload: utf8("junk") })).toBeUndefined();
+  });
+
+  it("list groups of records only", () => {
+    expect(FORMATS.prefix("records", "notes").ok).toBe(true);
+    expect(FORMATS.prefix("actors", "notes")).toMatchObject({ code: "http.bad-parameter" });
+  });
+
+  it("have every event type that a projection owns", () => {
+    for (const projection of PROJECTIONS) {
+      for (const { definition } of projection.owns) {
+        expect(REGISTRY.latest(definition.type)?.version).toBe(definition.version);
+      }
+    }
+  });
+});
