@@ -22,7 +22,7 @@ const codeOf = (run: () => unknown): ErrorCode | undefined => {
 };
 
 const resolve = (file: Record<string, unknown>, env = {}, flags = {}) =>
-  resolveConfig({ file, env, flags, cwd: "/work", fileFolder: "/etc/tetrad" });
+  resolveConfig({ file, env, flags, cwd: "/srv", fileFolder: "/etc/tetrad" });
 
 describe("configuration", () => {
   it("fills in defaults and resolves paths against the file's folder", () => {
@@ -45,7 +45,7 @@ describe("configuration", () => {
     const env = { NEXUS_LOG_LEVEL: "error", NEXUS_GENESIS: "e.json" };
     const { config, origins } = resolve(file, env, { logLevel: "debug" });
     expect(config.logLevel).toBe("debug");
-    expect(config.genesis).toBe("/work/e.json");
+    expect(config.genesis).toBe("/srv/e.json");
     expect(origins).toMatchObject({ logLevel: "flag", genesis: "environment", name: "file" });
   });
 
