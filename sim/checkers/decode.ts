@@ -85,70 +85,10 @@ export const decodeCertificate = (cursor: Cursor): CertificateView | undefined =
   return cursor.ok ? { statement, setSize, signers, signatures, canonical } : undefined;
 };
 
-export type HeaderView = {
-  readonly hash: string;
-  readonly epoch: number;
-  readonly view: number;
-  readonly height: number;
-  readonly parentView: number;
-  readonly parentHash: string;
-  readonly timeMs: number;
-  readonly batchCount: number;
-  readonly executedHeight: number;
-  readonly logSize: number;
-  readonly logRoot: string;
-  readonly stateRoot: string;
-  readonly proposer: number;
-};
-
-/** Reads a header and computes its hash. */
-export const decodeHeader = (chainId: string, bytes: Uint8Array): HeaderView | undefined => {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  const raw = bytes.subarray(0, HEADER_BYTES);
-  const cursor = new Cursor(raw);
-  if (cursor.u16() !== 1) return undefined;
-  if (hex(cursor.take(32)) !== hex(chainHashOf(chainId))) return undefined;
-  const epoch = cursor.u64();
-  const view = cursor.u64();
-  const height = cursor.u64();
-  const parentView = cursor.u64();
-  const parentHash = hex(cursor.take(32));
-  const timeMs = cursor.u64();
-  cursor.take(32);
-  const batchCount = cursor.u32();
-  const executedHeight = cursor.u64();
-  const logSize = cursor.u64();
-  const logRoot = hex(cursor.take(32));
-  const stateRoot = hex(cursor.take(32));
-  cursor.take(64);
-  const proposer = cursor.u16();
-  if (!cursor.ok) return undefined;
-  const hash = hex(taggedHash(chainId, "header", raw));
-  return {
-    hash,
-    epoch,
-    view,
-    height,
-    parentView,
-    parentHash,
-    timeMs,
-    batchCount,
-    executedHeight,
-    logSize,
-    logRoot,
-    stateRoot,
-    proposer,
-  };
-};
-
-/** Every place in `bytes` where a block header of this chain begins. */
-export const findHeaders = (chainId: string, bytes: Uint8Array): HeaderView[] => {
-  const out: HeaderView[] = [];
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const needle = Buffer.concat([Buffer.from([0, 1]), chainHashOf(chainId)]);
-  for (let at = buffer.indexOf(needle); at >= 0; at = buffer.indexOf(needle, at + 1)) {
-    const header = decodeHeader(chainId, bytes.subarray(at));
-    if (header !== undefined) out.push(header);
-  }
-  return out;
+/** Hash of the block whose encoding these bytes begin with, if they begin with a header of this chain. */
+export const blockHashOf = (chainId: string, bytes: Uint8Array): string | undefined => {
+  if (bytes.length < HEADER_BYTES || bytes[0] !== 0 || bytes[1] !== 1) return undefined;
+  const chainHash = chainHashOf(chainId);
+  for (let i = 0; i < 32; i++) if (bytes[2 + i] !== chainHash[i]) return undefined;
+  return hex(taggedHash(chainId, "header", bytes.subarray(0, HEADER_BYTES)));
 };

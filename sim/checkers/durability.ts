@@ -1,9 +1,10 @@
 /**
  * I8: nothing leaves a node that its disk could still forget. The checker knows every signature that a
  * node made, sees which bytes survive a power cut from when on, and looks for signatures that are not
- * among them in every frame that leaves. It needs no knowledge of frames or rows: it looks for bytes.
+ * among them in every frame that leaves. It needs no knowledge of frames or rows: it looks
+ * for bytes; of a block it knows that its row begins with the header.
  */
-import { decodeStatement, findHeaders, NOTARIZE } from "./decode.ts";
+import { blockHashOf, decodeStatement, NOTARIZE } from "./decode.ts";
 import { PROBE_BYTES } from "./release.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
@@ -74,9 +75,8 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
         }
       } else {
         for (const put of puts) {
-          for (const header of findHeaders(context.chainId, put.value)) {
-            blocksOf(slot).add(header.hash);
-          }
+          const hash = blockHashOf(context.chainId, put.value);
+          if (hash !== undefined) blocksOf(slot).add(hash);
         }
       }
       settle(slot);

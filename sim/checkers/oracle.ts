@@ -12,15 +12,23 @@ export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
   return hash.digest();
 };
 
+const prefixes = new Map<string, Uint8Array>();
+
 /** Ht(tag, m) = SHA256(SHA256("hm/v1/" + tag) || SHA256(chainId) || m). */
 export const taggedHash = (
   chainId: string,
   tag: string,
   ...parts: readonly Uint8Array[]
 ): Uint8Array => {
-  const tagHash = createHash("sha256").update(`hm/v1/${tag}`, "utf8").digest();
-  const chainHash = createHash("sha256").update(chainId, "utf8").digest();
-  return sha256(tagHash, chainHash, ...parts);
+  const name = `${tag} ${chainId}`;
+  let prefix = prefixes.get(name);
+  if (prefix === undefined) {
+    const tagHash = createHash("sha256").update(`hm/v1/${tag}`, "utf8").digest();
+    const chainHash = createHash("sha256").update(chainId, "utf8").digest();
+    prefix = Buffer.concat([tagHash, chainHash]);
+    prefixes.set(name, prefix);
+  }
+  return sha256(prefix, ...parts);
 };
 
 /** More than two thirds: the least weight w with 3w > 2W, found without the formula of the protocol. */

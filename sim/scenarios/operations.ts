@@ -102,6 +102,26 @@ const KILLS = scenario("kill-of-one-every-second", {
   expect: { finalWithinMs: 3_000 },
 });
 
+/** Power cuts before every n-th write, sync and signature in turn, so that each place has its crash. */
+const CRASH_POINTS: readonly Scenario[] = (["write", "synced", "sign"] as const).map((point) =>
+  scenario(`power-cut-at-each-${point}`, {
+    faults: Array.from(
+      { length: 30 },
+      (_, i): Fault => ({
+        kind: "crash-at",
+        node: i % 4,
+        point,
+        nth: 1 + (i % 13),
+        atMs: 2_000 + 900 * i,
+        downMs: 200,
+        power: true,
+      }),
+    ),
+    healMs: 30_000,
+    expect: { finalWithinMs: 3_000, marks: [`crash at ${point}`] },
+  }),
+);
+
 const TWO_DOWN = scenario("two-of-four-down-halts-safely", {
   faults: [
     { kind: "crash", node: 0, power: false, atMs: 4_000, downMs: 12_000 },
@@ -170,6 +190,7 @@ export const OPERATIONS_SCENARIOS: readonly Scenario[] = [
   TWINS,
   ...ALL_AT_ONCE,
   KILLS,
+  ...CRASH_POINTS,
   TWO_DOWN,
   EXACT_QUORUM,
   SLOW_DISK,
