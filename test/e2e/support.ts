@@ -1,0 +1,174 @@
+/** Runs the command as a user would: as a process, through bin/nexus.js. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const bin: string = join(root, "bin", "nexus.js");
+
+export type Run = {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type RunOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly timeoutMs?: number;
+};
+
+const started = new Set<ChildProcess>();
+
+/** The caller's NEXUS_* must not leak into what is tested. */
+const cleanEnv = (extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("NEXUS_"));
+  return { ...Object.fromEntries(kept), ...extra };
+};
+
+export const spawnNexus = (args: readonly string[], options: RunOptions = {}): ChildProcess => {
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: options.cwd ?? root,
+    env: cleanEnv(options.env),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  started.add(child);
+  child.once("exit", () => started.delete(child));
+  return child;
+};
+
+/** Runs a command to its end. */
+export const nexus = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
+  new Promise((resolve) => {
+    const child = spawnNexus(args, options);
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.on("data", (piece) => {
+      stdout += piece;
+    });
+    child.stderr?.on("data", (piece) => {
+      stderr += piece;
+    });
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
+    child.once("close", (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr });
+    });
+    child.stdin?.end(options.input ?? "");
+  });
+
+/** The command's -o json, after checking that it succeeded. */
+export const nexusJson = async (
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<unknown> => {
+  const run = await nexus([...args, "-o", "json"], options);
+  if (run.code !== 0) throw new Error(`nexus ${args.join(" ")}: exit ${run.code}\n${run.stderr}`);
+  return JSON.parse(run.stdout);
+};
+
+export type Background = {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Waits until stdout or stderr has the text; throws with all output when the process ends before. */
+  sees(text: string | RegExp, timeoutMs?: number): Promise<void>;
+  /** Sends the signal and waits for the end; the exit code, null when a signal killed it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  readonly exited: Promise<number | null>;
+};
+
+export const background = (args: readonly string[], options: RunOptions = {}): Background => {
+  const child = spawnNexus(args, options);
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (piece) => {
+    stdout += piece;
+  });
+  child.stderr?.on("data", (piece) => {
+    stderr += piece;
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.once("close", (code) => resolve(code));
+  });
+  const has = (text: string | RegExp): boolean => {
+    const all = stdout + stderr;
+    return typeof text === "string" ? all.includes(text) : text.test(all);
+  };
+  return {
+    child,
+    exited,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    async sees(text, timeoutMs = 60_000) {
+      const end = Date.now() + timeoutMs;
+      while (!has(text)) {
+        const ended = child.exitCode !== null || child.signalCode !== null;
+        if (ended || Date.now() > end) {
+          const why = ended ? `exit ${child.exitCode} ${child.signalCode}` : "timeout";
+          throw new Error(`"${text}" was not seen (${why})\n${stdout}\n${stderr}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    async stop(signal = "SIGINT") {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      return exited;
+    },
+  };
+};
+
+/** Ends what a failed test left behind. */
+export const killAll = (): void => {
+  for (const child of started) child.kill("SIGKILL");
+};
+
+export const tempFolder = (): { readonly path: string; remove(): void } => {
+  const path = mkdtempSync(join(tmpdir(), "tetrad-e2e-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+};
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ host: "::1", port, ipv6Only: true }, () => server.close(() => resolve(true)));
+  });
+
+/** The first of `count` ports in a row that are free now, below the range that the system gives out. */
+export const freePorts = async (count: number): Promise<number> => {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const first = 10_000 + Math.floor(Math.random() * 20_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error("no free ports");
+};
+
+/** Whether a process is there. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Asks until the answer is true; throws after the limit with what was waited for. */
+export const until = async (
+  what: string,
+  check: () => Promise<boolean> | boolean,
+  limitMs = 60_000,
+): Promise<void> => {
+  const end = Date.now() + limitMs;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+};
