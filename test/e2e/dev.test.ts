@@ -1,0 +1,133 @@
+/** `nexus dev` under everything that happens to it: deaths, taken ports, foreign folders, fresh starts. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Background,
+  background,
+  freePorts,
+  isAlive,
+  killAll,
+  nexus,
+  nexusJson,
+  tempFolder,
+  until,
+} from "./support.ts";
+
+const folder = tempFolder();
+const dir = join(folder.path, "net");
+let quic: number;
+let api: number;
+let dev: Background | undefined;
+
+const start = (...more: readonly string[]): Background => {
+  dev = background(["--dir", dir, "dev", "--api-base", String(api), ...more]);
+  return dev;
+};
+
+const chainId = (): string => JSON.parse(readFileSync(join(dir, "dev.json"), "utf8")).chainId;
+
+/** Process ids of the nodes: who holds the lock of each folder. */
+const pids = (): number[] =>
+  ["a", "b", "c", "d"].map((name) =>
+    Number(readFileSync(join(dir, name, "lock", "owner.pid"), "utf8").trim()),
+  );
+
+beforeAll(async () => {
+  quic = await freePorts(4);
+  api = await freePorts(4);
+});
+afterEach(async () => {
+  await dev?.stop("SIGTERM");
+});
+afterAll(() => {
+  killAll();
+  folder.remove();
+});
+
+describe("nexus dev", () => {
+  it("makes a private folder, and a fresh chain on --fresh only", async () => {
+    await start("--port-base", String(quic)).sees(/^ready after/m);
+    const first = chainId();
+    expect(first).toMatch(/^dev-[0-9a-f]{8}$/);
+    await dev?.stop();
+    await start().sees(/^ready after/m);
+    expect(chainId()).toBe(first);
+    await dev?.stop();
+    await start("--fresh", "--port-base", String(quic)).sees(/^ready after/m);
+    expect(chainId()).not.toBe(first);
+    const [status] = (await nexusJson(["--dir", dir, "status"])) as { logSize: number }[];
+    expect(status?.logSize).toBe(0);
+  });
+
+  it("refuses a second one on the folder, and --fresh under a running one", async () => {
+    await start().sees(/^ready after/m);
+    const second = await nexus(["--dir", dir, "dev"]);
+    expect(second.code).toBe(5);
+    expect(second.stderr).toContain("folder.locked");
+    const fresh = await nexus(["--dir", dir, "dev", "--fresh"]);
+    expect(fresh.code).toBe(5);
+    expect(fresh.stderr).toContain("folder.locked");
+    const node = await nexus(["start", "--config", join(dir, "a", "node.json")]);
+    expect(node.code).toBe(5);
+    expect(node.stderr + node.stdout).toContain("folder.locked");
+  });
+
+  it("does not delete what it has not made", async () => {
+    const foreign = join(folder.path, "precious");
+    mkdirSync(foreign);
+    writeFileSync(join(foreign, "thesis.txt"), "years of work");
+    for (const flags of [["--fresh"], []]) {
+      const run = await nexus(["--dir", foreign, "dev", ...flags]);
+      expect(run.code).toBe(5);
+      expect(run.stderr).toContain("folder.foreign");
+    }
+    expect(readFileSync(join(foreign, "thesis.txt"), "utf8")).toBe("years of work");
+    expect(existsSync(join(foreign, "dev.json"))).toBe(false);
+  });
+
+  it("names a port that is taken and the flag that changes it", async () => {
+    const server: Server = createServer();
+    await new Promise<void>((done) => {
+      server.listen({ host: "::1", port: api + 2, ipv6Only: true }, done);
+    });
+    const run = await nexus(["--dir", dir, "dev", "--api-base", String(api)]);
+    await new Promise((done) => {
+      server.close(done);
+    });
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain(`[::1]:${api + 2}/tcp`);
+    expect(run.stderr).toContain("--api-base");
+  });
+
+  it("keeps QUIC ports that are in the genesis", async () => {
+    const run = await nexus(["--dir", dir, "dev", "--port-base", String(quic + 1)]);
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain("--port-base needs --fresh");
+  });
+
+  it("reports a node that was killed, starts it again, and the node takes part again", async () => {
+    await start().sees(/^ready after/m);
+    const victim = pids()[1] ?? 0;
+    process.kill(victim, "SIGKILL");
+    await dev?.sees("node b ended: it was killed by SIGKILL; starting it again");
+    await until("node b votes again", async () => {
+      const all = (await nexusJson(["--dir", dir, "status"])) as {
+        name: string;
+        voting?: string;
+      }[];
+      return all.find((node) => node.name === "b")?.voting === "yes";
+    });
+    expect(pids()[1]).not.toBe(victim);
+  });
+
+  it("leaves no node behind when it is killed itself", async () => {
+    await start().sees(/^ready after/m);
+    const children = pids();
+    expect(children.every(isAlive)).toBe(true);
+    expect(await dev?.stop("SIGKILL")).toBeNull();
+    await until("the nodes end", () => children.every((pid) => !isAlive(pid)), 30_000);
+    await start().sees(/^ready after/m);
+  });
+});
