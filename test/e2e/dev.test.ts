@@ -1,5 +1,5 @@
 /** `nexus dev` under everything that happens to it: deaths, taken ports, foreign folders, fresh starts. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -28,11 +28,22 @@ const start = (...more: readonly string[]): Background => {
 
 const chainId = (): string => JSON.parse(readFileSync(join(dir, "dev.json"), "utf8")).chainId;
 
-/** Process ids of the nodes: who holds the lock of each folder. */
-const pids = (): number[] =>
-  ["a", "b", "c", "d"].map((name) =>
-    Number(readFileSync(join(dir, name, "lock", "owner.pid"), "utf8").trim()),
-  );
+const commandLine = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+};
+
+/** Process ids of the nodes, by the configuration file that each was started with. */
+const pids = (): number[] => {
+  const all = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
+  return ["a", "b", "c", "d"].map((name) => {
+    const config = join(dir, name, "node.json");
+    return Number(all.find((pid) => commandLine(pid).split("\0").includes(config)) ?? 0);
+  });
+};
 
 beforeAll(async () => {
   quic = await freePorts(4);
