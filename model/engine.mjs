@@ -109,7 +109,6 @@ export function runScenarios(model, main, onResult) {
     });
     onResult({
       name: definition.name,
-      about: (definition.doc ?? "").trim(),
       passed: result.status === "passed",
       errors: result.errors.map((error) => error.message),
       trace,

@@ -74,10 +74,12 @@ async function check() {
   const model = await loadModel(file("instances.qnt"));
   console.log(`types and effects of model/instances.qnt: ok (${seconds(started)})`);
   const scenarios = await loadModel(file("scenarios.qnt"));
-  runScenarios(scenarios, "scenarios", ({ name, passed, errors }) => {
-    console.log(`directed run ${name}: ${passed ? "ok" : `FAILED ${errors.join("; ")}`}`);
-    if (!passed) surprises += 1;
-  });
+  for (const module of ["scenarios", "forks", "losses"]) {
+    runScenarios(scenarios, module, ({ name, passed, errors }) => {
+      console.log(`directed run ${name}: ${passed ? "ok" : `FAILED ${errors.join("; ")}`}`);
+      if (!passed) surprises += 1;
+    });
+  }
   const rows = [...POSITIVE, ...NEGATIVE].filter((row) => only.test(row.name));
   const lines = rows.map((row, i) => runInstance(model, row, i + 1, rows.length));
   surprises += lines.filter((line) => line.verdict !== "as expected").length;
