@@ -145,8 +145,16 @@ export class SimNode {
   }
 
   restore(votes: boolean): void {
-    if (this.data.restore("stale")) this.#forget(this.data);
-    if (votes && this.votes.restore("stale")) this.#forget(this.votes);
+    this.#restoreDisk(this.data);
+    if (votes) this.#restoreDisk(this.votes);
+  }
+
+  #restoreDisk(disk: SimDisk): void {
+    if (!disk.restore("stale")) return;
+    this.#forget(disk);
+    // What a backup holds is durable again.
+    const ops = disk.dump().map(([key, value]) => ({ type: "put" as const, key, value }));
+    this.#wiring.diskTap.durable(this.slot, disk.name, ops);
   }
 
   setFull(full: boolean): void {

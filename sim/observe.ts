@@ -23,7 +23,8 @@ export type Violation = {
 };
 
 /** False while a process still reads its folder: its status says nothing yet. */
-export const isLoaded = (status: NodeStatus): boolean => !isZero(status.finalHash);
+export const isLoaded = (status: NodeStatus): boolean =>
+  !isZero(status.finalHash) && !isZero(status.logRoot);
 
 /** A node's status as checkers see it. */
 export const plainStatus = (status: NodeStatus): Status => ({
