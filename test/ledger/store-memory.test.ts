@@ -5,8 +5,10 @@ import type { StoreEntry, StoreOp } from "../../src/ledger/ports.ts";
 import { createMemoryStore } from "../../src/ledger/store/memory.ts";
 import { storeContract } from "../contract/store-contract.ts";
 
-storeContract("memory", () =>
-  Promise.resolve({ store: createMemoryStore(), dispose: () => Promise.resolve() }),
+storeContract(
+  "memory",
+  () => Promise.resolve({ store: createMemoryStore(), dispose: () => Promise.resolve() }),
+  { fails: false, reopens: false },
 );
 
 const keyOf = (n: number): Uint8Array => {
