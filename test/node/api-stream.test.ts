@@ -19,8 +19,10 @@ afterEach(async () => {
   await t.api.stop();
 });
 
-const events = (count: number, type = "record.put", size = 8) =>
-  Array.from({ length: count }, () => encodedEvent(type, new Uint8Array(size)));
+const events = (count: number, type = "record.put", size = 8) => {
+  const event = encodedEvent(type, new Uint8Array(size));
+  return Array.from({ length: count }, () => event);
+};
 
 /** Reads a stream until `enough` says so, then drops the connection. */
 const read = async (

@@ -285,7 +285,8 @@ describe("events", () => {
 
   it("bounds a page in bytes", async () => {
     const big = new Uint8Array(LIMITS.eventBytesMax - 10);
-    t.ledger.append(Array.from({ length: 100 }, () => encodedEvent("record.put", big)));
+    const event = encodedEvent("record.put", big);
+    t.ledger.append(Array.from({ length: 100 }, () => event));
     const page = (await get("/v1/events?limit=100")).json();
     const most = Math.floor(LIMITS.httpSubscriberQueueBytesMax / LIMITS.eventBytesMax);
     expect(page.items).toHaveLength(most);

@@ -2,7 +2,7 @@
  * An in-memory LedgerHandle for tests of the API alone: a log that the test appends to, and knobs for
  * what a real replica does by itself (readiness, refusals, slow outcomes). End-to-end tests run the real one.
  */
-import { compareBytes, toHex } from "../../src/crypto/bytes.ts";
+import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
@@ -27,7 +27,7 @@ export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent =>
   type,
   version: 1,
   payload,
-  bytes: Uint8Array.of(...utf8(type), ...payload),
+  bytes: concatBytes(utf8(type), payload),
 });
 
 export class FakeLedger {
