@@ -86,6 +86,8 @@ const persist = async <T>(options: SubmitOptions, attempt: () => Promise<T>): Pr
   }
 };
 
+const KEPT = "the batch is kept; run the command again to learn its outcome";
+
 /** Codes that say the batch can never get in, so that its events may be signed anew. */
 const DEAD: ReadonlySet<ErrorCode> = new Set(["batch.expired", "batch.ref-mismatch"]);
 
@@ -164,7 +166,10 @@ export class Submitter {
       else outbox.drop(batch.laneSeq);
       return { batch, receipt };
     } catch (error) {
-      if (!(error instanceof TetradError)) throw error;
+      if (!(error instanceof TetradError)) {
+        this.#options.note(KEPT);
+        throw error;
+      }
       if (TAKEN.has(error.code)) return { batch, receipt: await this.#itsOwn(batch, error) };
       if (DEAD.has(error.code)) {
         outbox.drop(batch.laneSeq);
@@ -172,7 +177,7 @@ export class Submitter {
         return this.#deliver(await this.#sign(batch.events));
       }
       if (!passing(error)) outbox.drop(batch.laneSeq);
-      else this.#options.note("the batch is kept; run the command again to learn its outcome");
+      else this.#options.note(KEPT);
       throw error;
     }
   }

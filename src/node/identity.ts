@@ -81,7 +81,13 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
   await createPrivateFile(paths.tlsCertificate, Buffer.from(certificate.certPem));
   // Only a key that has never signed may begin with an empty vote store (folder.ts).
   await createPrivateFile(paths.unused, Buffer.from("This key has not signed anything yet.\n"));
-  const identity: Identity = { format: 1, name, publicKey, tlsPin: certificate.spkiPin, address };
+  const identity: Identity = {
+    format: 1,
+    name,
+    publicKey,
+    tlsPin: Uint8Array.from(certificate.spkiPin),
+    address,
+  };
   writeFileAtomic(paths.identity, formatIdentity(identity));
   return identity;
 };

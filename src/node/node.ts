@@ -117,7 +117,10 @@ export const startNode = async (
     random: realRandom,
     logger,
     metrics,
-    metricsPage: () => metrics.page(),
+    metricsPage: () => {
+      readGauges(metrics, handle, signer, verifier);
+      return metrics.page();
+    },
     version: dependencies.version,
     anyHost: config.apiInsecureBind,
   });
@@ -138,6 +141,31 @@ export const startNode = async (
       return stopping;
     },
   };
+};
+
+/** Figures that are read when somebody asks, not counted as they change. */
+const readGauges = (
+  metrics: MetricsRegistry,
+  handle: LedgerHandle,
+  signer: NodeSigner,
+  verifier: NodeVerifier,
+): void => {
+  const status = handle.status();
+  metrics.gauge("tetrad_view", status.view);
+  metrics.gauge("tetrad_final_height", status.finalHeight);
+  metrics.gauge("tetrad_executed_height", status.executedHeight);
+  metrics.gauge("tetrad_log_events", status.logSize);
+  metrics.gauge("tetrad_peers", status.peers.length);
+  metrics.gauge("tetrad_mempool_bytes", status.mempoolBytes);
+  metrics.gauge("tetrad_mempool_batches", status.mempoolBatches);
+  metrics.gauge("tetrad_voting", status.voting === "yes" ? 1 : 0);
+  metrics.gauge("tetrad_sign_cpu_ms", signer.cpuMs());
+  metrics.gauge("tetrad_verify_cpu_ms", verifier.cpuMs());
+  const { rss, heapUsed } = process.memoryUsage();
+  metrics.gauge("tetrad_resident_bytes", rss);
+  metrics.gauge("tetrad_heap_bytes", heapUsed);
+  const { user, system } = process.cpuUsage();
+  metrics.gauge("tetrad_process_cpu_ms", (user + system) / 1000);
 };
 
 const findSelf = (config: NodeConfig, chain: ParsedGenesis, publicKey: Uint8Array): Validator => {
@@ -181,7 +209,8 @@ export const openVerifier = async (logger: Logger): Promise<Verification> => {
     onFault: (detail) => logger.log("warn", "WebAssembly verification failed", { detail }),
   });
   const falcon = selection.verifier;
-  const pooled = availableParallelism() >= POOL_CORES_MIN;
+  // In JavaScript a signature takes a millisecond, too long for the thread that answers peers.
+  const pooled = falcon.name === "noble" || availableParallelism() >= POOL_CORES_MIN;
   const verifier = pooled
     ? await createVerifierPool({ logger, workers: POOL_WORKERS })
     : createInlineVerifier(falcon);

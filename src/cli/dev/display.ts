@@ -59,6 +59,8 @@ export class Display {
       return;
     }
     const now = this.#nowMs();
+    // Where lines stay, the seconds before anything runs are not worth any.
+    if (this.#plainAt === Number.NEGATIVE_INFINITY && views.every((view) => !view.status)) return;
     if (now - this.#plainAt < PLAIN_MS) return;
     this.#plainAt = now;
     this.#terminal.err(`${lines.join("\n")}\n`);

@@ -1,0 +1,143 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toHex } from "../../src/crypto/bytes.ts";
+import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
+import { loadFalconWasm } from "../../src/crypto/falcon-wasm.ts";
+import { type ErrorCode, TetradError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { foreignModeBits, nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
+import {
+  createIdentity,
+  formatIdentity,
+  type Identity,
+  parseIdentity,
+  readIdentity,
+} from "../../src/node/identity.ts";
+import { loadKeyFile } from "../../src/node/keys/key-file.ts";
+import { readPassphrase } from "../../src/node/keys/passphrase.ts";
+import { makeGenesis } from "../../src/node/make-genesis.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tetrad-identity-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let keygen: () => FalconKeyPair;
+beforeAll(async () => {
+  const wasm = await loadFalconWasm();
+  keygen = () => wasm.keygen();
+});
+
+const codeOf = async (run: () => unknown): Promise<ErrorCode | undefined> => {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof TetradError) return error.code;
+    throw error;
+  }
+};
+
+const create = (name: string, address = "[::1]:4440"): Promise<Identity> => {
+  const paths = nodePaths(join(folder, name));
+  return createIdentity({ paths, name, address, nowMs: Date.now(), env: {}, keygen });
+};
+
+describe("identities", () => {
+  it("are made with private keys, a passphrase that opens them, and a mark that nothing was signed", async () => {
+    const identity = await create("a");
+    const paths = nodePaths(join(folder, "a"));
+    expect(readIdentity(paths.identity)).toEqual(identity);
+    for (const path of [paths.keys, paths.nodeKey, paths.tlsKey, paths.tlsCertificate]) {
+      expect(foreignModeBits(path), path).toBe(0);
+    }
+    expect(statSync(paths.keys).mode & 0o777).toBe(0o700);
+    expect(existsSync(paths.unused)).toBe(true);
+    const keys = await loadKeyFile(paths.nodeKey, await readPassphrase(paths.keys, {}));
+    expect(keys.publicKey).toEqual(identity.publicKey);
+    const text = readFileSync(paths.identity, "utf8");
+    expect(text).not.toContain(toHex(keys.secretKey).slice(0, 64));
+  });
+
+  it("are never made over others", async () => {
+    await create("b");
+    const before = readFileSync(nodePaths(join(folder, "b")).nodeKey);
+    expect(await codeOf(() => create("b"))).toBe("key.exists");
+    expect(readFileSync(nodePaths(join(folder, "b")).nodeKey)).toEqual(before);
+  });
+
+  it("are refused, before anything is written, for a wrong name or address", async () => {
+    expect(await codeOf(() => create("Bad Name"))).toBe("config.invalid");
+    expect(await codeOf(() => create("v4", "127.0.0.1:4440"))).toBe("transport.ipv4");
+    expect(existsSync(join(folder, "v4"))).toBe(false);
+  });
+
+  const sample: Identity = {
+    format: 1,
+    name: "a",
+    address: "[2001:db8::1]:4440",
+    tlsPin: new Uint8Array(randomBytes(32)),
+    publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
+  };
+
+  it("are read back as written, and refused with anything changed that they need", async () => {
+    expect(parseIdentity(formatIdentity(sample), "x")).toEqual(sample);
+    const json = JSON.parse(formatIdentity(sample)) as Record<string, unknown>;
+    for (const [key, value] of [
+      ["format", 2],
+      ["name", "A"],
+      ["name", 3],
+      ["address", "[::1]"],
+      ["tlsPin", "00"],
+      ["tlsPin", String(json["tlsPin"]).toUpperCase().replace(/^../, "AB")],
+      ["publicKey", ""],
+      ["extra", 1],
+    ] as const) {
+      const text = JSON.stringify({ ...json, [key]: value });
+      expect(await codeOf(() => parseIdentity(text, "x")), key).toMatch(/^(config|transport)\./);
+    }
+  });
+
+  it("survive arbitrary files", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (text) => {
+        expect(await codeOf(() => parseIdentity(text, "x"))).toBe("config.invalid");
+      }),
+    );
+    expect(await codeOf(() => parseIdentity(" ".repeat(20_000), "x"))).toBe("config.invalid");
+  });
+
+  it("make one genesis in whatever order they come, and none when two share a name or a key", async () => {
+    const others = ["b", "c", "d"].map((name, i) => ({
+      ...sample,
+      name,
+      address: `[::1]:${5000 + i}`,
+      publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
+      tlsPin: new Uint8Array(randomBytes(32)),
+    }));
+    const chain = { chainId: "t-1", timeMs: 1_790_000_000_000, insecure: false, actors: [] };
+    const one = makeGenesis({ ...chain, identities: [sample, ...others] }).parsed;
+    const two = makeGenesis({ ...chain, identities: [...others, sample].reverse() }).parsed;
+    expect(two.hash).toEqual(one.hash);
+    const twice = { ...chain, identities: [sample, sample] };
+    expect(await codeOf(() => makeGenesis(twice))).toBe("config.genesis");
+    const sameKey = {
+      ...chain,
+      identities: [sample, { ...sample, name: "z", address: "[::1]:9" }],
+    };
+    expect(await codeOf(() => makeGenesis(sameKey))).toBe("config.genesis");
+  });
+});
+
+describe("writing files", () => {
+  it("replaces a file whole or leaves it", () => {
+    const path = join(folder, "f");
+    writeFileAtomic(path, "one");
+    writeFileAtomic(path, "two", 0o600);
+    expect(readFileSync(path, "utf8")).toBe("two");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(() => writeFileAtomic(join(folder, "none", "f"), "x")).toThrow();
+  });
+});
