@@ -21,6 +21,8 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** A command that runs ours, such as `ip netns exec NAME`. */
+  readonly through?: readonly string[];
 };
 
 const started = new Set<ChildProcess>();
@@ -32,7 +34,8 @@ const cleanEnv = (extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessE
 };
 
 export const spawnNexus = (args: readonly string[], options: RunOptions = {}): ChildProcess => {
-  const child = spawn(process.execPath, [bin, ...args], {
+  const [command = process.execPath, ...more] = [...(options.through ?? []), process.execPath, bin];
+  const child = spawn(command, [...more, ...args], {
     cwd: options.cwd ?? root,
     env: cleanEnv(options.env),
     stdio: ["pipe", "pipe", "pipe"],
