@@ -1,4 +1,5 @@
 /** Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. */
+import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
 import type { Fault, Scenario } from "./scenario.ts";
@@ -50,8 +51,6 @@ export const blockedBy = (fault: Fault, n: number): Pair[] => {
   }
 };
 
-type KnobName = "lossPpm" | "duplicatePpm" | "reorderPpm" | "corruptPpm" | "linkBytesPerMs";
-
 const KNOB_OF: Partial<Record<Fault["kind"], KnobName>> = {
   loss: "lossPpm",
   duplicate: "duplicatePpm",
@@ -72,12 +71,8 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
   }
   const knob = KNOB_OF[fault.kind];
   if (knob !== undefined) {
-    const before = net.links.knobs[knob];
-    net.links.knobs[knob] =
-      "ppm" in fault ? fault.ppm : "bytesPerMs" in fault ? fault.bytesPerMs : 0;
-    return () => {
-      net.links.knobs[knob] = before;
-    };
+    const value = "ppm" in fault ? fault.ppm : "bytesPerMs" in fault ? fault.bytesPerMs : 0;
+    return net.links.override(knob, value);
   }
   const node = "node" in fault ? nodes[fault.node] : undefined;
   switch (fault.kind) {

@@ -36,6 +36,11 @@ export const CALM_NET: NetKnobs = {
   redialMs: 250,
 };
 
+/** Knobs that a fault may turn for a while. */
+export type KnobName = "lossPpm" | "duplicatePpm" | "reorderPpm" | "corruptPpm" | "linkBytesPerMs";
+
+type Override = { readonly knob: KnobName; readonly value: number };
+
 export type Fate = {
   readonly lost: boolean;
   readonly duplicated: boolean;
@@ -70,11 +75,15 @@ export class Links {
   readonly #linkBusyUs: number[];
   readonly #uplinkBusyUs: number[];
   readonly #rules: DropRule[] = [];
+  readonly #base: NetKnobs;
+  /** Turned knobs, the newest last: that one holds, and what is below it when it ends. */
+  readonly #overrides: Override[] = [];
   #anyClog = false;
 
   constructor(random: Prng, slots: number, knobs: NetKnobs) {
     this.random = random;
     this.knobs = { ...knobs };
+    this.#base = { ...knobs };
     this.#slots = slots;
     this.#blocks = new Array<number>(slots * slots).fill(0);
     this.#clogUntilUs = new Array<number>(slots * slots).fill(0);
@@ -128,6 +137,24 @@ export class Links {
   removeRule(rule: DropRule): void {
     const at = this.#rules.indexOf(rule);
     if (at >= 0) this.#rules.splice(at, 1);
+  }
+
+  /** Turns a knob; the returned function turns it back, in whatever order faults end. */
+  override(knob: KnobName, value: number): () => void {
+    const entry = { knob, value };
+    this.#overrides.push(entry);
+    this.knobs[knob] = value;
+    return () => {
+      const at = this.#overrides.indexOf(entry);
+      if (at < 0) return;
+      this.#overrides.splice(at, 1);
+      this.#restore(knob);
+    };
+  }
+
+  #restore(knob: KnobName): void {
+    const newest = this.#overrides.findLast((entry) => entry.knob === knob);
+    this.knobs[knob] = newest?.value ?? this.#base[knob];
   }
 
   latencyUs(from = -1, to = -1): number {
@@ -194,6 +221,11 @@ export class Links {
     this.#clogUntilUs.fill(0);
     this.#extraUs.fill(0);
     this.#anyClog = false;
+    this.#overrides.length = 0;
+    this.knobs.linkBytesPerMs = this.#base.linkBytesPerMs;
+    // What waited behind a narrow link is let go at the link's own rate.
+    this.#linkBusyUs.fill(0);
+    this.#uplinkBusyUs.fill(0);
     this.knobs.lossPpm = 0;
     this.knobs.duplicatePpm = 0;
     this.knobs.reorderPpm = 0;

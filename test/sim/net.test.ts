@@ -268,6 +268,21 @@ describe("faults", () => {
     expect(whole).toHaveLength(0);
   });
 
+  it("turn knobs back in whatever order they end", () => {
+    const { net } = createRig({ linkBytesPerMs: 500 });
+    const endFirst = net.links.override("linkBytesPerMs", 20);
+    const endSecond = net.links.override("linkBytesPerMs", 100);
+    expect(net.links.knobs.linkBytesPerMs).toBe(100);
+    endFirst();
+    expect(net.links.knobs.linkBytesPerMs).toBe(100);
+    endSecond();
+    endSecond();
+    expect(net.links.knobs.linkBytesPerMs).toBe(500);
+    net.links.override("lossPpm", 9);
+    net.links.calm();
+    expect(net.links.knobs.lossPpm).toBe(0);
+  });
+
   it("drop by message type and link", () => {
     const rig = createRig();
     rig.net.links.addRule({ type: 2, from: undefined, to: 1, ppm: 1_000_000 });
