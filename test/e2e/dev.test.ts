@@ -133,6 +133,41 @@ describe("nexus dev", () => {
     expect(pids()[1]).not.toBe(victim);
   });
 
+  it("lets a tail resume over the death of its node, without a gap or a repeat", async () => {
+    await start().sees(/^ready after/m);
+    const write = (key: string) => nexus(["--dir", dir, "append", `resume/${key}`, "x"]);
+    const url = `http://[::1]:${api + 2}`;
+    const tail = background([
+      "--api",
+      url,
+      "tail",
+      "--from",
+      "0",
+      "--type",
+      "record.*",
+      "-o",
+      "ndjson",
+    ]);
+    expect((await write("1")).code).toBe(0);
+    await tail.sees('"key":"1"');
+    process.kill(pids()[2] ?? 0, "SIGKILL");
+    expect((await write("2")).code).toBe(0);
+    await tail.sees("resuming");
+    await tail.sees('"key":"2"');
+    expect((await write("3")).code).toBe(0);
+    await tail.sees('"key":"3"');
+    await tail.stop();
+    const seen = tail
+      .stdout()
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { index: number; data: { topic: string; key: string } });
+    const indexes = seen.map((event) => event.index);
+    expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => a - b));
+    const keys = seen.filter(({ data }) => data.topic === "resume").map(({ data }) => data.key);
+    expect(keys).toEqual(["1", "2", "3"]);
+  });
+
   it("leaves no node behind when it is killed itself", async () => {
     await start().sees(/^ready after/m);
     const children = pids();
