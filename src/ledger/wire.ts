@@ -88,7 +88,6 @@ const TYPE_OF_BYTE: ReadonlyMap<number, MessageType> = new Map(
   (Object.keys(LAYOUT) as MessageType[]).map((type) => [LAYOUT[type].byte, type]),
 );
 
-
 const BLOCK_BYTES_MAX = LIMITS.blockBatchesMax * 32 + 4096;
 const VOTE_BYTES_MAX = 51 + LIMITS.falconSignatureBytes;
 const BITMAP_BYTES_MAX = LIMITS.validatorsMax / 8;
@@ -141,7 +140,9 @@ const writeFields = (writer: Writer, message: Message): void => {
       writer.u64(message.from);
       return;
     case "sync-response":
-      writer.u64(message.from).bytes(encodeCertificate(message.certificate, message.certificate.setSize));
+      writer
+        .u64(message.from)
+        .bytes(encodeCertificate(message.certificate, message.certificate.setSize));
       writer.u32(message.blocks.length);
       for (const { block, batches } of message.blocks) writeList(writer.bytes(block), batches);
       return;

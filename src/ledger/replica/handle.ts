@@ -12,8 +12,8 @@ import { lastExecuted } from "./startup.ts";
 
 export const createHandle = (replica: Participant): LedgerHandle => ({
   status: () => statusOf(replica),
-  submit: (bytes, level, done) => replica.submit(bytes, level, done),
-  receipt: (batchId) => replica.receiptOf(batchId),
+  submit: (bytes, level, done) => replica.submissions.submit(bytes, level, done),
+  receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
   events: (from, limit, done) => readEvents(replica, from, limit, done),
   timeOf: (height) => replica.executedTimeOf(height),

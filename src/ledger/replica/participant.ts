@@ -6,35 +6,34 @@
  * runs exactly this.
  */
 import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
-import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { decodeBatch, type LaneHead } from "../batch.ts";
-import { decodeBlock } from "../block.ts";
+import type { LaneHead } from "../batch.ts";
 import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
-import { readEntries } from "../execution.ts";
 import { genesisHash } from "../genesis.ts";
-import type { BatchReceipt, WaitLevel } from "../handle.ts";
-import type { PeerId, Ports, TrafficClass } from "../ports.ts";
+import type { PeerId, Ports } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
-import { readBatchLocation, readExecution } from "../records.ts";
-import { statementBytes } from "../statement.ts";
+import { readExecution } from "../records.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
 import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
 import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
-import { classOf, decodeMessage, encodeMessage, type Message } from "../wire.ts";
+import { classOf, encodeMessage, type Message } from "../wire.ts";
 import { BatchPool } from "./batch-pool.ts";
-import { BlockStore, blockOps, certificateOp, type Tip } from "./block-store.ts";
+import { BlockStore, type Tip } from "./block-store.ts";
 import { BlockTree } from "./block-tree.ts";
 import { buildBlock } from "./builder.ts";
 import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { OwnLane } from "./own-lane.ts";
+import { Persister } from "./persister.ts";
+import { Router } from "./router.ts";
 import { Server } from "./server.ts";
 import { type Loaded, load, recover } from "./startup.ts";
+import { Submissions } from "./submissions.ts";
 import { Syncer } from "./syncer.ts";
 import { VoteStore } from "./vote-store.ts";
-import { projectedReceipt, Waiters } from "./waiters.ts";
+import { Waiters } from "./waiters.ts";
 import { Watermark } from "./watermark.ts";
 
 export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
@@ -45,13 +44,15 @@ export class Participant {
   readonly genesisHash: Hash;
   readonly store: BlockStore;
   readonly waiters = new Waiters();
+  readonly submissions: Submissions;
   readonly problems: Failure[] = [];
   readonly haltListeners = new Set<(failure: Failure) => void>();
   readonly executedListeners = new Set<(height: number, logSize: number) => void>();
   readonly #ports: Ports;
   readonly #votes: VoteStore;
+  readonly #router: Router;
+  readonly #persister: Persister;
   readonly #peers = new Set<PeerId>();
-  readonly #asked = new Map<PeerId, number>();
   #stopped = false;
   #loaded: Loaded | undefined;
   #committer: Committer | undefined;
@@ -88,6 +89,28 @@ export class Participant {
     };
     this.store = new BlockStore(this.context.read, options.hasher);
     this.#votes = new VoteStore(ports.voteStore);
+    const chain = {
+      store: this.store,
+      committer: () => this.#committer,
+      pool: () => this.#pool,
+      finalLaneHead: (actor: Hash) => this.finalLaneHead(actor),
+    };
+    const setSize = (): number => this.#snapshot?.set.validators.length ?? 0;
+    const tree = (): BlockTree | undefined => this.#tree;
+    this.#persister = new Persister(this.context, { votes: this.#votes, tree, setSize });
+    this.submissions = new Submissions(this.context, chain, this.waiters);
+    this.#router = new Router(this.context, {
+      ...chain,
+      engine: () => this.#engine,
+      tree,
+      syncer: () => this.#syncer,
+      server: () => this.#server,
+      watermark: () => this.#watermark,
+      validatorOf: (peer) => this.#validatorOf(peer),
+      setSize,
+      send: (peer, message) => this.#send(peer, message),
+      misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+    });
   }
 
   get loaded(): Loaded | undefined {
@@ -200,7 +223,7 @@ export class Participant {
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
       peerDown: (peer) => this.#onPeerDown(peer),
-      frame: (peer, trafficClass, bytes) => this.#onFrame(peer, trafficClass, bytes),
+      frame: (peer, trafficClass, bytes) => this.#router.onFrame(peer, trafficClass, bytes),
     });
     committer.resume();
     this.#startEngine(loaded.ownVotes);
@@ -212,7 +235,7 @@ export class Participant {
       laneHead: () => this.finalLaneHead(this.selfId),
       reference: () => this.reference() ?? { height: 0, hash: this.genesisHash },
       submit: (bytes, done) => {
-        this.submit(bytes, "accepted", (result) => done(result.ok));
+        this.submissions.submit(bytes, "accepted", (result) => done(result.ok));
       },
     });
   }
@@ -365,9 +388,9 @@ export class Participant {
           this.#send(peer, message);
         },
         block: (hash) => this.#tree?.get(hash)?.block,
-        prepare: (hash) => this.#writeBlocks([hash], [], () => undefined),
-        persist: (effect, done) => this.#persist(effect, done),
-        keep: (certificate) => this.#keep(certificate),
+        prepare: (hash) => this.#persister.writeBlocks([hash], [], () => undefined),
+        persist: (effect, done) => this.#persister.persist(effect, done),
+        keep: (certificate) => this.#persister.keep(certificate),
         need: (hash, block, sources) => this.#tree?.need(hash, block, sources),
         build: (effect) => this.#build(effect),
         finalized: (certificate) => this.#onFinalized(certificate),
@@ -458,6 +481,7 @@ export class Participant {
 
   #onPeerDown(peer: PeerId): void {
     this.#peers.delete(peer);
+    this.#router.forgetPeer(peer);
     if (this.#stopped) return;
     this.#syncer?.forgetPeer(peer);
     this.#server?.forgetPeer(peer);
@@ -478,171 +502,7 @@ export class Participant {
     this.#ports.transport.disconnect(peer, { code: "protocol", detail: failure.code });
   }
 
-  #onFrame(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void {
-    if (this.#stopped) return;
-    const decoded = decodeMessage(bytes);
-    if (!decoded.ok) return this.#misbehaved(peer, decoded);
-    const message = decoded.value;
-    if (classOf(message) !== trafficClass) {
-      const failure = fail("encoding.malformed", `${message.type} on the ${trafficClass} stream`);
-      return this.#misbehaved(peer, failure);
-    }
-    this.#onMessage(peer, message);
-  }
-
-  #onMessage(peer: PeerId, message: Message): void {
-    switch (message.type) {
-      case "proposal":
-        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
-          this.#engine?.onProposal(peer, message);
-        }
-        break;
-      case "vote":
-        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
-          this.#engine?.onVote(peer, message.vote);
-        }
-        break;
-      case "certificate":
-        if (this.#isCurrent(peer, message.certificate.statement.epoch)) {
-          this.#engine?.onCertificate(peer, message.certificate);
-        }
-        break;
-      case "status":
-        this.#onStatus(peer, message.status);
-        break;
-      case "certificate-request":
-        this.#serveCertificate(peer, message);
-        break;
-      case "batch":
-        this.#onPushedBatch(peer, message.batch);
-        break;
-      case "batches":
-        this.#onFetchedBatches(peer, message.batches);
-        break;
-      default:
-        this.#onSyncMessage(peer, message);
-    }
-  }
-
-  #onSyncMessage(peer: PeerId, message: Message): void {
-    switch (message.type) {
-      case "block-request":
-        this.#server?.block(peer, message.hash);
-        break;
-      case "block": {
-        const block = decodeBlock(this.context.hasher, message.block);
-        if (block.ok) this.#tree?.onBlock(block.value, peer);
-        else this.#misbehaved(peer, block);
-        break;
-      }
-      case "batch-request":
-        this.#server?.batches(peer, message.digests);
-        break;
-      case "sync-request":
-        this.#server?.run(peer, message.from);
-        break;
-      case "sync-response":
-        this.#syncer?.onResponse(peer, message);
-        break;
-      case "sync-none":
-        this.#syncer?.onNone(peer, message.from);
-        break;
-      case "watermark-request": {
-        const validator = this.#validatorOf(peer);
-        const engine = this.#engine;
-        if (validator === undefined || engine === undefined) break;
-        const vote = engine.latestVote(validator);
-        this.#send(peer, { type: "watermark-response", nonce: message.nonce, vote });
-        break;
-      }
-      case "watermark-response":
-        this.#onWatermark(peer, message.nonce, message.vote);
-        break;
-      default:
-        break;
-    }
-  }
-
-  /** Whether the running engine speaks of this epoch; a later one means that we are behind. */
-  #isCurrent(peer: PeerId, epoch: number): boolean {
-    const current = this.#committer?.start.epoch ?? 0;
-    if (epoch > current) this.#askStatus(peer);
-    return this.#engine !== undefined && epoch === this.#engine.epoch;
-  }
-
-  /** Tells a peer of another epoch where we are; it answers with what we need. */
-  #askStatus(peer: PeerId): void {
-    const nowMs = this.#ports.clock.monotonicMs();
-    const last = this.#asked.get(peer) ?? Number.NEGATIVE_INFINITY;
-    if (this.#engine === undefined || nowMs - last < this.context.timing.retryMs / 2) return;
-    this.#asked.set(peer, nowMs);
-    this.#send(peer, { type: "status", status: this.#engine.status() });
-  }
-
-  #onStatus(peer: PeerId, status: Parameters<Engine["onStatus"]>[1]): void {
-    const committer = this.#committer;
-    const validator = this.#validatorOf(peer);
-    if (committer === undefined) return;
-    const epoch = this.#engine?.epoch ?? committer.start.epoch;
-    const ahead = status.finalHeight - committer.tip.height;
-    // A block or two come by the certificates of the epoch; more, or another epoch, by height.
-    if (ahead > 2 || (ahead > 0 && status.epoch > epoch)) {
-      this.#syncer?.hint(peer, status.finalHeight);
-    }
-    if (status.epoch === epoch && validator !== undefined) {
-      this.#engine?.onStatus(validator, status);
-    } else if (status.epoch < epoch) {
-      this.#askStatus(peer);
-    }
-  }
-
-  #serveCertificate(peer: PeerId, query: Message & { type: "certificate-request" }): void {
-    const { epoch, view, kind } = query;
-    const engine = this.#engine;
-    const held = engine?.epoch === epoch ? engine.certificate(view, kind) : undefined;
-    const stored = held === undefined ? this.store.certificate(epoch, view, kind) : undefined;
-    const setSize = this.#snapshot?.set.validators.length ?? 0;
-    const certificate = stored ?? (held === undefined ? undefined : { ...held, setSize });
-    if (certificate !== undefined) this.#send(peer, { type: "certificate", certificate });
-  }
-
-  #onWatermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
-    const validator = this.#validatorOf(peer);
-    const watermark = this.#watermark;
-    if (validator === undefined || watermark === undefined || watermark.settled) return;
-    if (vote === undefined) return watermark.answer(validator, nonce, undefined);
-    const job = {
-      message: statementBytes(this.context.hasher, vote.statement),
-      signature: vote.signature,
-      publicKey: this.#ports.signer.publicKey,
-    };
-    this.#ports.verifier.verify([job], "consensus", ([valid]) => {
-      if (this.#stopped) return;
-      if (valid === true) return watermark.answer(validator, nonce, vote);
-      const failure = fail("consensus.signature", "a watermark answer does not verify");
-      this.#misbehaved(peer, failure);
-    });
-  }
-
   // Batches.
-
-  #onPushedBatch(peer: PeerId, bytes: Uint8Array): void {
-    const batch = decodeBatch(this.context.hasher, bytes);
-    if (!batch.ok) return this.#misbehaved(peer, batch);
-    this.#pool?.admit(batch.value, peer, (result) => {
-      if (!result.ok && result.code === "batch.signature") this.#misbehaved(peer, result);
-    });
-  }
-
-  #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
-    const batches: Batch[] = [];
-    for (const bytes of encoded) {
-      const batch = decodeBatch(this.context.hasher, bytes);
-      if (!batch.ok) return this.#misbehaved(peer, batch);
-      batches.push(batch.value);
-    }
-    this.#tree?.onBatches(batches);
-  }
 
   #gossip(batch: Batch): void {
     for (const peer of this.#peers) this.#send(peer, { type: "batch", batch: batch.bytes });
@@ -657,112 +517,7 @@ export class Participant {
     this.#engine?.feed({ kind: "work", pending });
   }
 
-  submit(
-    bytes: Uint8Array,
-    level: WaitLevel,
-    done: (result: Result<BatchReceipt>) => void,
-  ): () => void {
-    const decoded = decodeBatch(this.context.hasher, bytes);
-    const pool = this.#pool;
-    let giveUp: () => void = () => undefined;
-    if (this.#stopped || pool === undefined) {
-      done(fail("node.not-ready", "the node does not take batches now"));
-    } else if (!decoded.ok) {
-      done(decoded);
-    } else {
-      const batch = decoded.value;
-      const known = this.receiptOf(batch.id);
-      if (known !== undefined) {
-        done(ok(known));
-        return giveUp;
-      }
-      if (level !== "accepted") giveUp = this.waiters.add(batch.id, level, done);
-      pool.admit(batch, undefined, (result) => this.#onAdmitted(batch, level, result, done));
-    }
-    return giveUp;
-  }
-
-  #onAdmitted(
-    batch: Batch,
-    level: WaitLevel,
-    result: Result<Batch>,
-    done: (result: Result<BatchReceipt>) => void,
-  ): void {
-    if (level === "accepted") {
-      done(result.ok ? ok({ batchId: batch.id, level: "accepted" }) : result);
-      return;
-    }
-    if (result.ok) return;
-    // Appended but not executed yet: the lane has moved on because of this very batch.
-    const head = this.finalLaneHead(batch.actor);
-    if (result.code === "batch.lane-replay" && this.#isAppended(batch, head)) return;
-    this.waiters.failed(batch.id, result);
-  }
-
-  #isAppended(batch: Batch, head: LaneHead): boolean {
-    const committer = this.#committer;
-    if (committer === undefined || head.seq < batch.laneSeq) return false;
-    return committer.tip.height > committer.executed.height
-      ? this.store.batchBytes(batch.digest) !== undefined
-      : false;
-  }
-
-  /** What became of a batch that is executed here. */
-  receiptOf(id: Hash): BatchReceipt | undefined {
-    const location = readBatchLocation(this.context.read, id);
-    if (location === undefined) return undefined;
-    const { height, firstIndex, count } = location;
-    if (height > (this.#committer?.executed.height ?? 0)) return undefined;
-    const entries = readEntries(this.context.read, firstIndex, count);
-    const outcomes = entries.map((entry) => entry.outcome);
-    return projectedReceipt(id, height, firstIndex, outcomes);
-  }
-
   // Effects of the core.
-
-  /**
-   * What a statement rests on becomes durable before the statement itself: a vote found after a restart
-   * is sent again, and must then never name a block that the crash took with it.
-   */
-  #persist(effect: Effect & { kind: "persist" }, done: () => void): void {
-    this.#writeBlocks(effect.blocks, effect.certificates, () => {
-      this.#votes.write(effect.votes, (failure) => {
-        if (this.#stopped) return;
-        if (failure !== undefined) return this.#fatal(storeFailure(failure, "vote store"));
-        done();
-      });
-    });
-  }
-
-  /** Makes blocks with their batches, and certificates, durable; at once where they are already. */
-  #writeBlocks(
-    blocks: readonly Hash[],
-    certificates: readonly Certificate[],
-    done: () => void,
-  ): void {
-    const setSize = this.#snapshot?.set.validators.length ?? 0;
-    const ops = certificates.map((certificate) => certificateOp(certificate, setSize));
-    const writing = blocks.map((hash) => this.#tree?.get(hash));
-    for (const held of writing) {
-      if (held?.block === undefined || held.persisted) continue;
-      const batches = held.batches.filter((batch) => batch !== undefined);
-      ops.push(...blockOps(held.block, batches));
-    }
-    if (ops.length === 0) return done();
-    this.#ports.store.write(ops, { sync: true }, (failure) => {
-      if (this.#stopped) return;
-      if (failure !== undefined) return this.#fatal(storeFailure(failure, "persist"));
-      for (const held of writing) if (held?.block !== undefined) held.persisted = true;
-      done();
-    });
-  }
-
-  #keep(certificate: Certificate): void {
-    const setSize = this.#snapshot?.set.validators.length ?? 0;
-    this.#ports.store.write([certificateOp(certificate, setSize)], { sync: true }, (failure) => {
-      if (failure !== undefined) this.#fatal(storeFailure(failure, "certificate"));
-    });
-  }
 
   /** Under load a leader lets its block fill: fewer and fuller views cost fewer signatures. */
   #build(effect: Effect & { kind: "build" }): void {

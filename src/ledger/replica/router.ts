@@ -1,0 +1,221 @@
+/**
+ * What a frame from a peer means: decoding, the class it must come on, and the part that answers. A peer
+ * that breaks an encoding is cut off; whatever is merely late or unknown is dropped.
+ */
+
+import type { Failure } from "../../errors.ts";
+import { fail } from "../../errors.ts";
+import { decodeBatch } from "../batch.ts";
+import { decodeBlock } from "../block.ts";
+import type { PeerId, TrafficClass } from "../ports.ts";
+import { statementBytes } from "../statement.ts";
+import type { Batch, Vote } from "../types.ts";
+import { classOf, decodeMessage, type Message } from "../wire.ts";
+import type { BatchPool } from "./batch-pool.ts";
+import type { BlockStore } from "./block-store.ts";
+import type { BlockTree } from "./block-tree.ts";
+import type { Committer } from "./committer.ts";
+import type { Context } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import type { Server } from "./server.ts";
+import type { Syncer } from "./syncer.ts";
+import type { Watermark } from "./watermark.ts";
+
+/** The parts of a participant that messages go to; each is absent until everything is loaded. */
+export type RoutedParts = {
+  readonly store: BlockStore;
+  engine(): Engine | undefined;
+  committer(): Committer | undefined;
+  pool(): BatchPool | undefined;
+  tree(): BlockTree | undefined;
+  syncer(): Syncer | undefined;
+  server(): Server | undefined;
+  watermark(): Watermark | undefined;
+  /** Index of a peer in the running epoch's set. */
+  validatorOf(peer: PeerId): number | undefined;
+  setSize(): number;
+  send(peer: PeerId, message: Message): boolean;
+  misbehaved(peer: PeerId, failure: Failure): void;
+};
+
+export class Router {
+  readonly #context: Context;
+  readonly #parts: RoutedParts;
+  /** When each peer of another epoch was last told where we are. */
+  readonly #asked = new Map<PeerId, number>();
+
+  constructor(context: Context, parts: RoutedParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  forgetPeer(peer: PeerId): void {
+    this.#asked.delete(peer);
+  }
+
+  onFrame(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void {
+    if (this.#context.stopped()) return;
+    const decoded = decodeMessage(bytes);
+    if (!decoded.ok) return this.#parts.misbehaved(peer, decoded);
+    const message = decoded.value;
+    if (classOf(message) !== trafficClass) {
+      const failure = fail("encoding.malformed", `${message.type} on the ${trafficClass} stream`);
+      return this.#parts.misbehaved(peer, failure);
+    }
+    this.#onMessage(peer, message);
+  }
+
+  #onMessage(peer: PeerId, message: Message): void {
+    switch (message.type) {
+      case "proposal":
+        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
+          this.#parts.engine()?.onProposal(peer, message);
+        }
+        break;
+      case "vote":
+        if (this.#isCurrent(peer, message.vote.statement.epoch)) {
+          this.#parts.engine()?.onVote(peer, message.vote);
+        }
+        break;
+      case "certificate":
+        if (this.#isCurrent(peer, message.certificate.statement.epoch)) {
+          this.#parts.engine()?.onCertificate(peer, message.certificate);
+        }
+        break;
+      case "status":
+        this.#onStatus(peer, message.status);
+        break;
+      case "certificate-request":
+        this.#serveCertificate(peer, message);
+        break;
+      case "batch":
+        this.#onPushedBatch(peer, message.batch);
+        break;
+      case "batches":
+        this.#onFetchedBatches(peer, message.batches);
+        break;
+      default:
+        this.#onSyncMessage(peer, message);
+    }
+  }
+
+  #onSyncMessage(peer: PeerId, message: Message): void {
+    switch (message.type) {
+      case "block-request":
+        this.#parts.server()?.block(peer, message.hash);
+        break;
+      case "block": {
+        const block = decodeBlock(this.#context.hasher, message.block);
+        if (block.ok) this.#parts.tree()?.onBlock(block.value, peer);
+        else this.#parts.misbehaved(peer, block);
+        break;
+      }
+      case "batch-request":
+        this.#parts.server()?.batches(peer, message.digests);
+        break;
+      case "sync-request":
+        this.#parts.server()?.run(peer, message.from);
+        break;
+      case "sync-response":
+        this.#parts.syncer()?.onResponse(peer, message);
+        break;
+      case "sync-none":
+        this.#parts.syncer()?.onNone(peer, message.from);
+        break;
+      case "watermark-request": {
+        const validator = this.#parts.validatorOf(peer);
+        const engine = this.#parts.engine();
+        if (validator === undefined || engine === undefined) break;
+        const vote = engine.latestVote(validator);
+        this.#parts.send(peer, { type: "watermark-response", nonce: message.nonce, vote });
+        break;
+      }
+      case "watermark-response":
+        this.#onWatermark(peer, message.nonce, message.vote);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Whether the running engine speaks of this epoch; a later one means that we are behind. */
+  #isCurrent(peer: PeerId, epoch: number): boolean {
+    const current = this.#parts.committer()?.start.epoch ?? 0;
+    if (epoch > current) this.#askStatus(peer);
+    return epoch === this.#parts.engine()?.epoch;
+  }
+
+  /** Tells a peer of another epoch where we are; it answers with what we need. */
+  #askStatus(peer: PeerId): void {
+    const nowMs = this.#context.ports.clock.monotonicMs();
+    const last = this.#asked.get(peer) ?? Number.NEGATIVE_INFINITY;
+    const engine = this.#parts.engine();
+    if (engine === undefined || nowMs - last < this.#context.timing.retryMs / 2) return;
+    this.#asked.set(peer, nowMs);
+    this.#parts.send(peer, { type: "status", status: engine.status() });
+  }
+
+  #onStatus(peer: PeerId, status: Parameters<Engine["onStatus"]>[1]): void {
+    const committer = this.#parts.committer();
+    const validator = this.#parts.validatorOf(peer);
+    if (committer === undefined) return;
+    const epoch = this.#parts.engine()?.epoch ?? committer.start.epoch;
+    const ahead = status.finalHeight - committer.tip.height;
+    // A block or two come by the certificates of the epoch; more, or another epoch, by height.
+    if (ahead > 2 || (ahead > 0 && status.epoch > epoch)) {
+      this.#parts.syncer()?.hint(peer, status.finalHeight);
+    }
+    if (status.epoch === epoch && validator !== undefined) {
+      this.#parts.engine()?.onStatus(validator, status);
+    } else if (status.epoch < epoch) {
+      this.#askStatus(peer);
+    }
+  }
+
+  #serveCertificate(peer: PeerId, query: Message & { type: "certificate-request" }): void {
+    const { epoch, view, kind } = query;
+    const engine = this.#parts.engine();
+    const held = engine?.epoch === epoch ? engine.certificate(view, kind) : undefined;
+    const stored =
+      held === undefined ? this.#parts.store.certificate(epoch, view, kind) : undefined;
+    const setSize = this.#parts.setSize();
+    const certificate = stored ?? (held === undefined ? undefined : { ...held, setSize });
+    if (certificate !== undefined) this.#parts.send(peer, { type: "certificate", certificate });
+  }
+
+  #onWatermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
+    const validator = this.#parts.validatorOf(peer);
+    const watermark = this.#parts.watermark();
+    if (validator === undefined || watermark === undefined || watermark.settled) return;
+    if (vote === undefined) return watermark.answer(validator, nonce, undefined);
+    const job = {
+      message: statementBytes(this.#context.hasher, vote.statement),
+      signature: vote.signature,
+      publicKey: this.#context.ports.signer.publicKey,
+    };
+    this.#context.ports.verifier.verify([job], "consensus", ([valid]) => {
+      if (this.#context.stopped()) return;
+      if (valid === true) return watermark.answer(validator, nonce, vote);
+      const failure = fail("consensus.signature", "a watermark answer does not verify");
+      this.#parts.misbehaved(peer, failure);
+    });
+  }
+
+  #onPushedBatch(peer: PeerId, bytes: Uint8Array): void {
+    const batch = decodeBatch(this.#context.hasher, bytes);
+    if (!batch.ok) return this.#parts.misbehaved(peer, batch);
+    this.#parts.pool()?.admit(batch.value, peer, (result) => {
+      if (!result.ok && result.code === "batch.signature") this.#parts.misbehaved(peer, result);
+    });
+  }
+
+  #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
+    const batches: Batch[] = [];
+    for (const bytes of encoded) {
+      const batch = decodeBatch(this.#context.hasher, bytes);
+      if (!batch.ok) return this.#parts.misbehaved(peer, batch);
+      batches.push(batch.value);
+    }
+    this.#parts.tree()?.onBatches(batches);
+  }
+}
