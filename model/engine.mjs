@@ -27,7 +27,8 @@ function unwrap(either, what) {
 
 /** Parses a file, resolves its imports and checks types and effects. Throws with what is wrong. */
 export async function loadModel(input) {
-  if (version !== QUINT_VERSION) throw new Error(`quint ${QUINT_VERSION} is needed, not ${version}`);
+  if (version !== QUINT_VERSION)
+    throw new Error(`quint ${QUINT_VERSION} is needed, not ${version}`);
   const args = { input, main: undefined, verbosity: 0 };
   const loaded = unwrap(await load(args), input);
   const parsed = unwrap(await parse(loaded), input);

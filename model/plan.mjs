@@ -32,7 +32,10 @@ export const POSITIVE = [
   holds("heavy", 100),
   holds("pair", 60),
   holds("reproposing", 100, { witnesses: [...REACHED, ...REPROPOSED] }),
-  holds("epochs", 100, { steps: 80, witnesses: ["sawFinal", "sawNextEpoch", "sawFinalInNextEpoch"] }),
+  holds("epochs", 100, {
+    steps: 80,
+    witnesses: ["sawFinal", "sawNextEpoch", "sawFinalInNextEpoch"],
+  }),
   holds("rotation", 100, { steps: 80, witnesses: ["sawFinal", "sawNextEpoch"] }),
   holds("crashy", 80, { invariants: ["safety"] }),
   holds("half", 100, {
@@ -45,11 +48,10 @@ export const POSITIVE = [
     steps: 50,
     witnesses: ["sawFork", "sawForkAcrossViews"],
   }),
-  // No fork is asked for: it happens in one run of a hundred.
-  holds("heavyByzantine", 60, {
+  holds("heavyByzantine", 100, {
     invariants: ["conduct", "accountable"],
-    steps: 60,
-    witnesses: ["sawFinal"],
+    steps: 50,
+    witnesses: ["sawFork"],
   }),
   // An experiment: R2 a forbids N after S; nothing here needs it (docs/model.md).
   holds("notarizeAfterSkip", 60, { steps: 50, witnesses: ["sawFinal"] }),
@@ -68,7 +70,7 @@ const breaks = (name, invariant, samples, steps) => ({
 export const NEGATIVE = [
   breaks("half", "agreement", 600, 50),
   breaks("forking", "agreement", 600, 50),
-  breaks("heavyByzantine", "agreement", 800, 60),
+  breaks("heavyByzantine", "agreement", 600, 50),
   breaks("lowQuorum", "oneNotarization", 200, 40),
   breaks("lowQuorum", "agreement", 400, 40),
   breaks("skipAndFinalize", "honestConsistent", 200, 40),
@@ -102,12 +104,7 @@ export const RANDOM_TRACES = [
     "sawReproposalFinal",
     "A re-proposed block becomes final.",
   ),
-  reaches(
-    "random-unequal",
-    "replayUnequal",
-    "sawTwoFinal",
-    "Two final heights, unequal weights.",
-  ),
+  reaches("random-unequal", "replayUnequal", "sawTwoFinal", "Two final heights, unequal weights."),
   reaches(
     "random-unequal-skip",
     "replayUnequal",

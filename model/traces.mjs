@@ -73,17 +73,22 @@ function slim(trace, instance, head) {
     return {
       "#meta": { index },
       lastStep: { ...step, signers: { "#set": [...signers].sort((a, b) => a - b) } },
-      nodes: { "#map": field(state, "nodes").map(([n, node]) => [n, nodeState(node, instance.views)]) },
+      nodes: {
+        "#map": field(state, "nodes").map(([n, node]) => [n, nodeState(node, instance.views)]),
+      },
     };
   });
   const meta = { format: FORMAT, ...head, instance: { ...instance, blocks } };
   const lines = states.map((state) => `    ${JSON.stringify(state)}`).join(",\n");
-  return `{\n  "#meta": ${JSON.stringify(meta)},\n  "vars": ["lastStep", "nodes"],\n  "states": [\n${lines}\n  ]\n}\n`;
+  const top = `"#meta": ${JSON.stringify(meta)},\n  "vars": ["lastStep", "nodes"]`;
+  return `{\n  ${top},\n  "states": [\n${lines}\n  ]\n}\n`;
 }
 
 /** The constants of an instance, read from its source: the simulator does not show them. */
 function constantsOf(source, module) {
-  const body = new RegExp(`module ${module} \\{[\\s\\S]*?import simplex\\(([\\s\\S]*?)\\)\\.\\*`).exec(source);
+  const body = new RegExp(
+    `module ${module} \\{[\\s\\S]*?import simplex\\(([\\s\\S]*?)\\)\\.\\*`,
+  ).exec(source);
   if (body === null) throw new Error(`no instance ${module}`);
   const json = (name) => {
     const found = new RegExp(`${name} = (\\[[\\s\\S]*?\\]\\]|Set\\([^)]*\\)|\\d+)`).exec(body[1]);
@@ -112,7 +117,8 @@ function aboutOf(source, test) {
 export async function writeTraces(seed) {
   const folder = here("traces");
   mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) if (name.endsWith(".itf.json")) rmSync(`${folder}/${name}`);
+  for (const name of readdirSync(folder))
+    if (name.endsWith(".itf.json")) rmSync(`${folder}/${name}`);
   const write = (name, text) => {
     writeFileSync(`${folder}/${name}.itf.json`, text);
     console.log(`${name}.itf.json  ${text.length} bytes`);
@@ -124,7 +130,11 @@ export async function writeTraces(seed) {
   runScenarios(await loadModel(here("scenarios.qnt")), "scenarios", ({ name, passed, trace }) => {
     if (!passed) failed += 1;
     else {
-      const head = { name: fileOf(name), about: aboutOf(scenarioSource, name), source: `scenarios ${name}` };
+      const head = {
+        name: fileOf(name),
+        about: aboutOf(scenarioSource, name),
+        source: `scenarios ${name}`,
+      };
       write(head.name, slim(trace, scenarioInstance, head));
     }
   });
