@@ -1,3 +1,4 @@
+import { unpack } from "msgpackr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
@@ -37,6 +38,30 @@ const expectProblem = (
 
 const events = (count: number, type = "record.put") =>
   Array.from({ length: count }, (_, i) => encodedEvent(type, utf8(`e${i}`)));
+
+describe("MessagePack", () => {
+  const packed = { accept: "application/msgpack" };
+
+  it("has the same values as the JSON", async () => {
+    t.ledger.append(events(3));
+    const json = (await get("/v1/events?from=1")).json();
+    const response = await get("/v1/events?from=1", packed);
+    expect(response.headers["content-type"]).toBe("application/msgpack");
+    expect(response.headers["vary"]).toContain("accept");
+    expect(unpack(response.rawPayload)).toEqual(json);
+  });
+
+  it("is given to nobody who asks for JSON first, or for anything else", async () => {
+    for (const accept of ["application/json, application/msgpack", "*/*", "text/html", ""]) {
+      const response = await get("/v1/status", { accept });
+      expect(response.headers["content-type"]).toContain("application/json");
+    }
+  });
+
+  it("leaves problems as they are", async () => {
+    expectProblem(await get("/v1/events?nonsense=1", packed), 400, "http.unknown-parameter");
+  });
+});
 
 describe("status and health", () => {
   it("shows the status with hashes in hex and the height in a header", async () => {

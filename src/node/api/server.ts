@@ -12,6 +12,7 @@ import { batchRoutes } from "./batches.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
 import { streamRoutes } from "./stream.ts";
@@ -147,6 +148,10 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
       throw new TetradError("http.malformed", `The URL is over ${LIMITS.httpUrlBytesMax} bytes`);
     }
     if (context.load.stopping) throw new TetradError("node.stopping", "The node is stopping");
+  });
+  app.addHook("preSerialization", async (request, reply, payload) => {
+    negotiate(request, reply);
+    return payload;
   });
   app.addHook("onResponse", async (request, reply) => {
     const path = request.routeOptions.url ?? "none";
