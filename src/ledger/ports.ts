@@ -53,6 +53,8 @@ export type StoreFailure = {
  *   of the process only.
  * - After a failed write the store refuses every later write with the same failure until it is
  *   reopened: a gap in the order of writes never becomes durable.
+ * - What a store shows when it is opened is durable: what a killed process left in the page cache is synced
+ *   by opening, so that a vote found after a restart may be sent again.
  * - `get` and `range` see a write from the moment its `done` has been called, and may see it earlier.
  */
 export type Store = {

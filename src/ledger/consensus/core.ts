@@ -8,7 +8,8 @@
  * finalize. A certificate is Q weight of one statement. D_k = min(D0 · 1.5^k, D_max).
  *
  * R0 Persist before send. A decision is recorded before it is signed. A statement and its signature are
- *    durable before it is sent; the block with all its batches before N, the notarization before F.
+ *    durable before it is sent; before it, the block with all its batches (N), the notarization (F), and
+ *    every certificate taken in earlier: a view that was left is provably over after any crash.
  *    What is sent again is the stored bytes. (`decide`, `signed`, `durable`.)
  * R1 Propose. On entering v its leader builds on the highest p < v that is notarized and certified (or
  *    final), holding nullification(u) for all p < u < v, else it asks for what is missing. It proposes
@@ -33,9 +34,12 @@
  *    peer answers STATUS with what is missing there, and nothing is flooded.
  * R8 Bounds. Votes and proposals up to view + 1; one per signer, view and kind is counted; certificates
  *    may be ahead. What is not wanted is dropped before its signature is checked (`wants*`).
- * R9 Epochs. The boundary block is final: the replica starts a new core for the next set.
+ * R9 Epochs. Nothing stands on a boundary block within its epoch: a child of it there is invalid, and only
+ *    a boundary block of the epoch itself ends it. When it is final the replica starts the next core.
  *
- * Deviations from consensus.md and from the papers:
+ * Deviations from the published rules (Chan and Pass; TON's weighted form; commonware's operation):
+ * - R0 also holds back a statement until earlier certificates are durable. Without it the model finds a
+ *   permanent halt after two crashes, and a fork by two of four that names no culprit (docs/model.md).
  * - An N(v,h) is still cast in the step in which notarization(v,h) arrives, before entering v + 1, where
  *   R2 holds: it adds a possible F(v,h) and signs nothing that R2 would not have allowed a moment before.
  * - "Stuck" also covers the first view after the final one once our own timer fired in it or work waits:

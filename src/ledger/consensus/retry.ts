@@ -20,7 +20,7 @@ export const isStuck = (state: CoreState): boolean => {
 };
 
 export const retry = (state: CoreState): void => {
-  for (const view of state.views.values()) view.asked = false;
+  for (const view of state.views.values()) view.asked.clear();
   sendState(state, "all");
 };
 

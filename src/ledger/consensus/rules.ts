@@ -45,8 +45,9 @@ const commit = (state: CoreState): boolean => {
   if (best === undefined || certificate === undefined) return false;
   const hash = certificate.statement.hash;
   needBlock(state, hash, best.view, certificate.signers);
-  const facts = blockIfKnown(state, hash)?.facts;
-  setFinal(state, best.view, hash, facts?.height, facts?.boundary ?? false);
+  // A tip that was re-proposed is final again, in a later view: what is known of it stays known.
+  const known = equalBytes(hash, state.final.hash) ? state.final : blockIfKnown(state, hash)?.facts;
+  setFinal(state, best.view, hash, known?.height, known?.boundary ?? false);
   state.finalization = certificate;
   emit(state, { kind: "finalized", certificate });
   return true;
@@ -198,11 +199,12 @@ const propose = (state: CoreState): boolean => {
   const view = viewOf(state, state.view);
   if (!maySign(state) || !isLeader(state, state.view)) return false;
   if (view.own.nullify || view.own.notarize !== undefined || view.building) return false;
+  if (view.own.finalize !== undefined) return false;
   // The boundary block is final: this epoch has no more to say (R9).
   if (view.proposal !== undefined || state.final.boundary) return false;
   const parent = choosePoint(state, state.view);
   if (parent.kind === "missing") {
-    if (!view.asked) askFor(state, view, [parent.view], "all");
+    askFor(state, view, [parent.view], "all");
     return false;
   }
   if (mustRepropose(state, parent.view, parent.hash)) {
@@ -239,15 +241,16 @@ const mustRepropose = (state: CoreState, view: number, hash: Hash): boolean => {
   );
 };
 
-/** Asks for the certificates of the given views, of both kinds: the answer has whichever is held. */
+/** Asks once a retry for certificates of these views, of both kinds: the answer is whichever is held. */
 const askFor = (
   state: CoreState,
   view: ViewState,
   missing: readonly number[],
   to: number | "all",
 ): void => {
-  view.asked = true;
   for (const number of missing) {
+    if (view.asked.has(number)) continue;
+    view.asked.add(number);
     for (const kind of ["nullify", "notarize"] as const) {
       emit(state, {
         kind: "send",
@@ -263,15 +266,19 @@ const notarize = (state: CoreState): boolean => {
   const view = viewOf(state, state.view);
   const proposal = view.proposal;
   if (!maySign(state) || proposal === undefined || !proposal.coherent) return false;
+  // An own F without its N can only be what a torn restart left: it decides the view all the same.
+  if (view.own.finalize !== undefined) return false;
   if (view.own.notarize !== undefined || view.own.nullify) return false;
   const missing = missingFor(state, view);
   if (missing === "wait") return false;
   if (missing.length > 0) {
-    if (!view.asked) askFor(state, view, missing, state.leaderOf(view.view));
+    askFor(state, view, missing, state.leaderOf(view.view));
     return false;
   }
   const entry = blockIfKnown(state, proposal.hash);
   if (proposal.reproposal) {
+    // A block may be final by its certificate alone; nothing is said of it until it is held (R0).
+    if (heightOf(state, proposal.hash) === undefined) return false;
     decide(state, view, "notarize", proposal.hash);
     return true;
   }

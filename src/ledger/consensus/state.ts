@@ -43,8 +43,8 @@ export type ViewState = {
   /** Votes arrived since the last attempt to form certificates. */
   dirty: boolean;
   building: boolean;
-  /** Missing certificates were asked for since the last retry. */
-  asked: boolean;
+  /** Views whose missing certificates were asked for since the last retry. */
+  readonly asked: Set<number>;
   readonly accused: Set<number>;
 };
 
@@ -101,7 +101,7 @@ export const emptyView = (view: number): ViewState => ({
   certificates: {},
   dirty: false,
   building: false,
-  asked: false,
+  asked: new Set(),
   accused: new Set(),
 });
 

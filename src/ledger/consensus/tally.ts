@@ -36,10 +36,12 @@ export const wantsVote = (state: CoreState, vote: Vote): Wanted => {
   if (view <= state.final.view && known === undefined) return STALE;
   const held = known?.votes[kind][vote.signer];
   if (held !== undefined && equalBytes(held.statement.hash, hash)) return DUPLICATE;
-  if (view > state.final.view) return VERIFY;
-  return held !== undefined || (known !== undefined && conflictsWithHeld(known, vote))
-    ? VERIFY
-    : STALE;
+  // A signer is accused once a view: more of its contradictions are worth no signature check.
+  const accused = known?.accused.has(vote.signer) === true;
+  if (view > state.final.view) return held !== undefined && accused ? DUPLICATE : VERIFY;
+  const conflicts =
+    held !== undefined || (known !== undefined && conflictsWithHeld(known, vote) !== undefined);
+  return conflicts && !accused ? VERIFY : STALE;
 };
 
 export const wantsProposal = (state: CoreState, proposal: Proposal): Wanted => {

@@ -164,7 +164,7 @@ export class BlockTree {
     let at = hash;
     while (!equalBytes(at, tip.hash)) {
       const held = this.get(at);
-      if (held?.block === undefined || held.batches.includes(undefined)) return undefined;
+      if (held?.block === undefined || !this.#collect(held, held.block)) return undefined;
       if (held.block.header.height <= tip.height) return undefined;
       chain.push(held);
       at = held.block.header.parentHash;

@@ -110,6 +110,7 @@ export class Participant {
       setSize,
       send: (peer, message) => this.#send(peer, message),
       misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+      fetched: () => this.#commitWanted(),
     });
   }
 
@@ -226,7 +227,7 @@ export class Participant {
       frame: (peer, trafficClass, bytes) => this.#router.onFrame(peer, trafficClass, bytes),
     });
     committer.resume();
-    this.#startEngine(loaded.ownVotes);
+    this.#startEngine(this.#votes.all);
   }
 
   #createOwnLane(): OwnLane {
@@ -344,7 +345,7 @@ export class Participant {
       this.#starting = false;
       if (this.#stopped) return;
       if (!result.ok) return this.#fatal(result);
-      if (committer.start.epoch !== epoch) return this.#startEngine([]);
+      if (committer.start.epoch !== epoch) return this.#startEngine(this.#votes.all);
       this.#runEngine(schedule, {
         ...result.value,
         // The tip may have moved while certificates were read.
@@ -640,7 +641,7 @@ export class Participant {
       this.#engine?.end();
       this.#tree?.clear();
       this.#wanted = undefined;
-      this.#startEngine([]);
+      this.#startEngine(this.#votes.all);
     }
     this.#commitWanted();
     this.#onPoolChanged();
@@ -676,7 +677,7 @@ export class Participant {
     this.#engine?.feed({ kind: "executed", height });
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
     this.#ownLane?.onExecuted();
-    this.#startEngine([]);
+    this.#startEngine(this.#votes.all);
     this.#tree?.pump();
     this.#syncer?.pump();
     const logSize = this.#committer?.executed.logSize ?? 0;

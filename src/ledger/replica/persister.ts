@@ -17,6 +17,11 @@ export class Persister {
   readonly #context: Context;
   readonly #parts: PersisterParts;
 
+  /** Certificates handed to the store, and those that it has answered: it answers in order. */
+  #kept = 0;
+  #durable = 0;
+  readonly #waiting: { readonly kept: number; readonly then: () => void }[] = [];
+
   constructor(context: Context, parts: PersisterParts) {
     this.#context = context;
     this.#parts = parts;
@@ -24,16 +29,27 @@ export class Persister {
 
   /**
    * What a statement rests on becomes durable before the statement itself: a vote found after a restart
-   * is sent again, and must then never name a block that the crash took with it.
+   * is sent again, and must then never name a block that the crash took with it. That includes every
+   * certificate taken in before: a node that forgets the nullification by which it left a view can
+   * neither show it nor sign for that view again, and two such losses halt the network for good.
    */
   persist(effect: Effect & { kind: "persist" }, done: () => void): void {
     this.writeBlocks(effect.blocks, effect.certificates, () => {
-      this.#parts.votes.write(effect.votes, (failure) => {
-        if (this.#context.stopped()) return;
-        if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "vote store"));
-        done();
+      this.#whenKept(() => {
+        this.#parts.votes.write(effect.votes, (failure) => {
+          if (this.#context.stopped()) return;
+          if (failure !== undefined) {
+            return this.#context.fatal(storeFailure(failure, "vote store"));
+          }
+          done();
+        });
       });
     });
+  }
+
+  #whenKept(then: () => void): void {
+    if (this.#durable === this.#kept) then();
+    else this.#waiting.push({ kept: this.#kept, then });
   }
 
   /** Makes blocks with their batches, and certificates, durable; at once where they are already. */
@@ -59,14 +75,17 @@ export class Persister {
     });
   }
 
+  /** Writes a certificate; no later statement is written before it is durable. */
   keep(certificate: Certificate): void {
-    const setSize = this.#parts.setSize();
-    this.#context.ports.store.write(
-      [certificateOp(certificate, setSize)],
-      { sync: true },
-      (failure) => {
-        if (failure !== undefined) this.#context.fatal(storeFailure(failure, "certificate"));
-      },
-    );
+    const op = certificateOp(certificate, this.#parts.setSize());
+    this.#kept += 1;
+    this.#context.ports.store.write([op], { sync: true }, (failure) => {
+      if (this.#context.stopped()) return;
+      if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "certificate"));
+      this.#durable += 1;
+      while ((this.#waiting[0]?.kept ?? Number.POSITIVE_INFINITY) <= this.#durable) {
+        this.#waiting.shift()?.then();
+      }
+    });
   }
 }

@@ -36,6 +36,8 @@ export type RoutedParts = {
   setSize(): number;
   send(peer: PeerId, message: Message): boolean;
   misbehaved(peer: PeerId, failure: Failure): void;
+  /** A block or batches arrived: what is final needs no verdict, and a verdict may wait for it. */
+  fetched(): void;
 };
 
 export class Router {
@@ -106,8 +108,12 @@ export class Router {
         break;
       case "block": {
         const block = decodeBlock(this.#context.hasher, message.block);
-        if (block.ok) this.#parts.tree()?.onBlock(block.value, peer);
-        else this.#parts.misbehaved(peer, block);
+        if (!block.ok) {
+          this.#parts.misbehaved(peer, block);
+          break;
+        }
+        this.#parts.tree()?.onBlock(block.value, peer);
+        this.#parts.fetched();
         break;
       }
       case "batch-request":
@@ -217,5 +223,6 @@ export class Router {
       batches.push(batch.value);
     }
     this.#parts.tree()?.onBatches(batches);
+    this.#parts.fetched();
   }
 }

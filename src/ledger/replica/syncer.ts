@@ -84,7 +84,10 @@ export class Syncer {
       this.#next();
     });
     this.#request = { peer, from, cancel };
-    if (!this.#chain.send(peer, { type: "sync-request", from })) this.#next();
+    if (this.#chain.send(peer, { type: "sync-request", from })) return;
+    // The session is going down or its queue is full: another peer, or a later hint of this one.
+    this.#claims.delete(peer);
+    this.#next();
   }
 
   /** The peer has nothing there: it lied or was asked too early. */

@@ -54,6 +54,11 @@ export class VoteStore {
     this.#store = store;
   }
 
+  /** Every statement above the floor, of whatever epoch. */
+  get all(): readonly OwnVote[] {
+    return [...this.#votes.values()];
+  }
+
   get floor(): Floor {
     return this.#floor;
   }
@@ -105,6 +110,8 @@ export class VoteStore {
 
   /** Forgets votes of views that are durably final, and raises the floor with the same write. */
   forget(floor: Floor, done: (failure?: StoreFailure) => void): void {
+    // A node that catches up from nothing passes old heights again: the floor never goes back.
+    if (isAtOrBelow(floor.epoch, floor.view, this.#floor)) return done();
     const value = new Writer(16).u64(floor.epoch).u64(floor.view).finish();
     const ops: StoreOp[] = [{ type: "put", key: FLOOR_KEY, value }];
     for (const [key, own] of this.#votes) {
