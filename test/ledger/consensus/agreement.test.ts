@@ -44,7 +44,7 @@ for (const weights of WEIGHTS) {
           expect(net.evidence).toBe(0);
           expectProgress(net);
         }),
-        { numRuns: 40 },
+        { numRuns: 60, endOnFailure: true },
       );
     });
 
@@ -57,7 +57,7 @@ for (const weights of WEIGHTS) {
           play(net, choices);
           expectProgress(net);
         }),
-        { numRuns: 40 },
+        { numRuns: 60, endOnFailure: true },
       );
     });
   });
