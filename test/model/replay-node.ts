@@ -39,6 +39,8 @@ export type ReplayOptions = {
   readonly fault?: ReplayFault;
   /** Whatever comes from outside comes twice, past the filters of `wants*` as well. */
   readonly twice?: boolean;
+  /** Also asks each node after its steps what it would do besides (replay-probe.ts). */
+  readonly probes?: boolean;
 };
 
 const MAY_REPEAT: ReadonlySet<CoreInput["kind"]> = new Set([
@@ -68,6 +70,8 @@ const parametersOf = (gap: number): CoreParameters => ({
   executionLagMax: NO_LAG,
 });
 
+type CoreOptions = Parameters<typeof createCore>[0];
+
 type Disk = {
   /** By statement text, in the order of the writes. */
   readonly votes: Map<string, OwnVote>;
@@ -95,6 +99,9 @@ export class ReplayNode {
   readonly #world: ReplayWorld;
   readonly #options: ReplayOptions;
   #core: CoreState;
+  /** What this incarnation was made of and fed with: a core is a function of that (see probe). */
+  #made: CoreOptions;
+  #fed: { readonly input: CoreInput; readonly nowMs: number }[] = [];
   #disk: Disk;
   #epoch = 0;
   #nowMs = 10_000;
@@ -114,7 +121,8 @@ export class ReplayNode {
     this.index = index;
     this.#options = options;
     this.#disk = { votes: new Map(), certificates: new Map(), tips: [this.#baseTip(0)] };
-    this.#core = this.#create();
+    this.#made = this.#coreOptions();
+    this.#core = createCore(this.#made);
     this.#start();
   }
 
@@ -209,7 +217,7 @@ export class ReplayNode {
     if (this.#options.fault === "forget-votes") this.#disk.votes.clear();
     if (this.#options.fault === "forget-certificates") this.#disk.certificates.clear();
     if (this.#isOver()) return;
-    this.#core = this.#create();
+    this.#create();
     this.#start();
   }
 
@@ -226,6 +234,17 @@ export class ReplayNode {
       this.#feed({ kind: "peer", peer: this.index === 0 ? 1 : 0 });
     }
     this.#letsOut = false;
+  }
+
+  /**
+   * What the core would do with these inputs, after a pause: asked of a copy, so that nothing happens.
+   * The copy is made by feeding a new core all that this one was fed, which the core makes possible by
+   * being deterministic.
+   */
+  probe(inputs: readonly CoreInput[], pauseMs = 0): Effect[] {
+    const copy = createCore(this.#made);
+    for (const { input, nowMs } of this.#fed) step(copy, input, nowMs);
+    return inputs.flatMap((input) => step(copy, input, this.#nowMs + pauseMs));
   }
 
   seen(): Seen {
@@ -322,9 +341,15 @@ export class ReplayNode {
     };
   }
 
-  #create(): CoreState {
+  #create(): void {
+    this.#made = this.#coreOptions();
+    this.#fed = [];
+    this.#core = createCore(this.#made);
+  }
+
+  #coreOptions(): CoreOptions {
     const epoch = this.#epoch;
-    return createCore({
+    return {
       epoch,
       self: this.index,
       set: this.#world.set(epoch),
@@ -333,7 +358,7 @@ export class ReplayNode {
       recovered: this.#recovered(),
       executedHeight: 0,
       nowMs: this.#nowMs,
-    });
+    };
   }
 
   /** Voting is allowed last, as in the product: the blocks on disk have their verdicts by then. */
@@ -350,7 +375,7 @@ export class ReplayNode {
     this.#writing = [];
     this.#disk = { votes: new Map(), certificates: new Map(), tips: [this.#baseTip(base)] };
     if (this.#isOver()) return;
-    this.#core = this.#create();
+    this.#create();
     this.#start();
   }
 
@@ -361,6 +386,7 @@ export class ReplayNode {
       if (this.#options.twice === true && MAY_REPEAT.has(input.kind)) this.#inputs.push(input);
     }
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      this.#fed.push({ input: next, nowMs: this.#nowMs });
       for (const effect of step(this.#core, next, this.#nowMs)) this.#perform(effect);
       const ended = this.#ended;
       this.#ended = undefined;

@@ -43,6 +43,10 @@ describe("replay of the model's traces against the core", () => {
     expect(compared).toBe(trace.steps.length * nodesOf(trace));
   });
 
+  it.each(traces)("$name: every core does what the rules allow, and nothing else", (trace) => {
+    expect(replay(trace, { probes: true }).divergence).toBeUndefined();
+  });
+
   it.each(traces)("$name: the same when whatever comes from outside comes twice", (trace) => {
     expect(replay(trace, { twice: true }).divergence).toBeUndefined();
   });

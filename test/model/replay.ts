@@ -8,6 +8,7 @@
  */
 import type { Vote } from "../../src/ledger/types.ts";
 import { ReplayNode, type ReplayOptions, type Seen } from "./replay-node.ts";
+import { probe } from "./replay-probe.ts";
 import { certificateOfVotes, type Offer, ReplayWorld, textOf } from "./replay-world.ts";
 import type {
   ModelAction,
@@ -150,6 +151,11 @@ class Replay {
     return whole;
   }
 
+  /** What the node of this step would do too much or too little (replay-probe.ts). */
+  probe(index: number, model: ModelNode): string | undefined {
+    return probe(this.#world, this.node(index), model);
+  }
+
   /** The vote that an honest signer's core sent; a Byzantine signer has signed anything. */
   #voteBy(signer: number, said: ModelStatement): Vote {
     if (this.#world.instance.byzantine.includes(signer)) return this.#world.vote(signer, said);
@@ -199,6 +205,10 @@ export const replay = (trace: ModelTrace, options: ReplayOptions = {}): ReplayRe
       const seen = run.node(index).seen();
       const difference = differenceOf(expectedOf(model, run.epochs), seen);
       compared += 1;
+      const isActor = action.name === "init" || action.node === index;
+      const asks = options.probes === true && isActor && difference === undefined;
+      const answer = asks ? run.probe(index, model) : undefined;
+      if (answer !== undefined) return diverged(index, "probe", "the rules", answer);
       if (difference !== undefined) {
         return diverged(index, difference.what, difference.model, difference.core);
       }
