@@ -23,27 +23,62 @@ export class DecodeError extends Error {
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text);
+/** Names, keys and types are short and ASCII: a loop is several times faster for those than the library. */
+const SHORT_TEXT = 64;
+
+/** The UTF-8 bytes of a text; a lone surrogate becomes U+FFFD, as TextEncoder has it. */
+export const utf8 = (text: string): Uint8Array => {
+  const { length } = text;
+  if (length > SHORT_TEXT) return utf8Encoder.encode(text);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return utf8Encoder.encode(text);
+    bytes[i] = code;
+  }
+  return bytes;
+};
+
+/** Throws TypeError for bytes that are not UTF-8. */
+const fromUtf8 = (bytes: Uint8Array): string => {
+  const { length } = bytes;
+  if (length > SHORT_TEXT) return utf8Decoder.decode(bytes);
+  let text = "";
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i] ?? 0;
+    if (byte > 0x7f) return utf8Decoder.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+};
+
+/**
+ * Buffers of writers that are finished, for the next ones: a byte array of its own costs more than what
+ * most writers write into it. Few and small, so that nothing large stays behind.
+ */
+const spareBuffers: Uint8Array[] = [];
+const SPARE_BUFFERS_MAX = 8;
+const SPARE_BYTES_MAX = 16 * 1024;
+const NO_BUFFER = new Uint8Array(0);
 
 /** Appends fixed-order fields to a growing buffer. `finish` returns a copy of exactly the bytes written. */
 export class Writer {
   #buffer: Uint8Array;
-  #view: DataView;
   #length = 0;
 
+  /** `capacity` spares growing: what the caller expects to write, bytes. */
   constructor(capacity = 256) {
-    this.#buffer = new Uint8Array(capacity);
-    this.#view = new DataView(this.#buffer.buffer);
+    this.#buffer = spareBuffers.pop() ?? new Uint8Array(Math.max(capacity, 256));
   }
 
   #reserve(count: number): number {
     const at = this.#length;
     const needed = at + count;
     if (needed > this.#buffer.length) {
+      if (this.#buffer === NO_BUFFER) throw new Error("the writer is finished");
       const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
       grown.set(this.#buffer.subarray(0, at));
       this.#buffer = grown;
-      this.#view = new DataView(grown.buffer);
     }
     this.#length = needed;
     return at;
@@ -52,37 +87,46 @@ export class Writer {
   u8(value: number): this {
     checkRange(value, 0xff);
     const at = this.#reserve(1);
-    this.#view.setUint8(at, value);
+    this.#buffer[at] = value;
     return this;
   }
 
   u16(value: number): this {
     checkRange(value, 0xffff);
     const at = this.#reserve(2);
-    this.#view.setUint16(at, value);
+    this.#buffer[at] = value >>> 8;
+    this.#buffer[at + 1] = value;
     return this;
   }
 
   u32(value: number): this {
     checkRange(value, 0xffff_ffff);
-    const at = this.#reserve(4);
-    this.#view.setUint32(at, value);
+    this.#word(this.#reserve(4), value);
     return this;
   }
 
   u64(value: number): this {
     checkRange(value, Number.MAX_SAFE_INTEGER);
     const at = this.#reserve(8);
-    this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000));
-    this.#view.setUint32(at + 4, value % 0x1_0000_0000);
+    this.#word(at, Math.floor(value / 0x1_0000_0000));
+    this.#word(at + 4, value % 0x1_0000_0000);
     return this;
   }
 
   u64big(value: bigint): this {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new RangeError("u64 out of range");
     const at = this.#reserve(8);
-    this.#view.setBigUint64(at, value);
+    this.#word(at, Number(value >> 32n));
+    this.#word(at + 4, Number(value & 0xffff_ffffn));
     return this;
+  }
+
+  #word(at: number, value: number): void {
+    const buffer = this.#buffer;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
   }
 
   /** Bytes of a length that the reader knows. */
@@ -121,8 +165,16 @@ export class Writer {
     return this.#length;
   }
 
+  /** Once: the writer cannot be used after. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    const buffer = this.#buffer;
+    if (buffer === NO_BUFFER) throw new Error("the writer is finished");
+    const bytes = buffer.slice(0, this.#length);
+    this.#buffer = NO_BUFFER;
+    if (buffer.length <= SPARE_BYTES_MAX && spareBuffers.length < SPARE_BUFFERS_MAX) {
+      spareBuffers.push(buffer);
+    }
+    return bytes;
   }
 }
 
@@ -202,7 +254,7 @@ export class Reader {
     const at = this.#at;
     const bytes = this.bytes(maxBytes);
     try {
-      return utf8Decoder.decode(bytes);
+      return fromUtf8(bytes);
     } catch {
       throw new DecodeError("utf8", at, "not UTF-8");
     }
