@@ -56,6 +56,8 @@ export type RunningNode = {
 const POOL_CORES_MIN = 8;
 const POOL_WORKERS = 2;
 const PEM_BYTES_MAX = 64 * 1024;
+/** It holds a few votes of 1.4 KB at a time: memory for more would be memory for nothing. */
+const VOTE_STORE_BYTES = { writeBufferBytes: 1024 * 1024, cacheBytes: 1024 * 1024 };
 
 /** Reads the genesis file. Throws config.genesis. */
 export const readGenesis = (path: string): ParsedGenesis => {
@@ -254,7 +256,7 @@ const openPorts = async (
     logger.log("warn", "finishing a rebuild of the projections that was interrupted");
     await rebuildStore(store, chain, parts.verifySignature, () => {});
   }
-  const voteStore = await openLevelStore(paths.votes, { logger });
+  const voteStore = await openLevelStore(paths.votes, { logger, ...VOTE_STORE_BYTES });
   closing.defer(() => closeStore(voteStore));
   await bindVoteStore(paths, voteStore, self.id);
   const [certPem, keyPem] = await Promise.all([

@@ -29,11 +29,11 @@ import { openRow, sealRow } from "./rows.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
-  /** Rows in memory before they become a table; two of these may exist at once. Default 8 MiB. */
+  /** Rows in memory before they become a table; two of these may exist at once. Default 32 MiB. */
   readonly writeBufferBytes?: number;
   /** Uncompressed blocks kept in memory. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Unit of compression and of reading. Default 4 KiB. */
+  /** Unit of compression and of reading. Default 16 KiB. */
   readonly blockBytes?: number;
   /** Size of a table file. Default 2 MiB. */
   readonly tableBytes?: number;
@@ -178,9 +178,9 @@ const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger
     keyEncoding: "view",
     valueEncoding: "view",
     compression: true,
-    writeBufferSize: options.writeBufferBytes ?? 8 * MIB,
+    writeBufferSize: options.writeBufferBytes ?? 32 * MIB,
     cacheSize: options.cacheBytes ?? 32 * MIB,
-    blockSize: options.blockBytes ?? 4096,
+    blockSize: options.blockBytes ?? 16 * 1024,
     maxFileSize: options.tableBytes ?? 2 * MIB,
     maxOpenFiles: options.openFilesMax ?? 64,
   });

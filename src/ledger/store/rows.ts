@@ -10,11 +10,21 @@ import { crc32 } from "node:zlib";
 
 const CRC_BYTES = 4;
 
-/** The bytes to store for a row. */
+/** Rows up to this size are laid out in one buffer: LevelDB copies what it is given. */
+const SCRATCH_BYTES = 4096;
+const scratch = new Uint8Array(SCRATCH_BYTES);
+
+/** The bytes to store for a row: good until the next call. */
 export const sealRow = (key: Uint8Array, value: Uint8Array): Uint8Array => {
-  const row = new Uint8Array(value.length + CRC_BYTES);
+  const at = value.length;
+  const length = at + CRC_BYTES;
+  const row = length > SCRATCH_BYTES ? new Uint8Array(length) : scratch.subarray(0, length);
   row.set(value);
-  new DataView(row.buffer).setUint32(value.length, crc32(value, crc32(key)));
+  const crc = crc32(value, crc32(key));
+  row[at] = crc >>> 24;
+  row[at + 1] = crc >>> 16;
+  row[at + 2] = crc >>> 8;
+  row[at + 3] = crc;
   return row;
 };
 
