@@ -1,5 +1,5 @@
 /** The writer and the texts by hand against what the platform's own encoders give. */
-import * as fc from "fast-check";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DecodeError, Reader, utf8, Writer } from "../../src/crypto/codec.ts";
 
