@@ -2,7 +2,7 @@
  * Folders that are not what the node left: data that is gone, a vote store that is gone, a second process,
  * a copy. The key never signs a contradiction; where it could, the node refuses and says so.
  */
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectSameChain, expectWholeLog, readNode } from "./support/audit.ts";
@@ -10,7 +10,7 @@ import { until } from "./support/clock.ts";
 import { statusOf } from "./support/http.ts";
 import { Load } from "./support/load.ts";
 import { freePorts, makeFolder, Network, type NetworkNode } from "./support/network.ts";
-import { killAll, NodeProcess, nexus } from "./support/processes.ts";
+import { killAll, must, NodeProcess, nexus } from "./support/processes.ts";
 
 const CANNOT_VERIFY_EXIT = 3;
 const CONFLICT_EXIT = 5;
@@ -73,7 +73,8 @@ describe("a second process on the folder", () => {
 /** A second host with the same keys: everything but the ports. */
 const copyOf = async (node: NetworkNode, name: string): Promise<string> => {
   const home = join(folder.path, name);
-  cpSync(node.folder, home, { recursive: true });
+  // As a backup would: with the modes, which the node insists on.
+  await must(["cp", "-a", node.folder, home]);
   const config = JSON.parse(readFileSync(join(home, "node.json"), "utf8"));
   const port = await freePorts(2);
   const genesis = join(network.dir, "genesis.json");
@@ -116,6 +117,49 @@ describe("a folder put back from an old copy", () => {
   });
 });
 
+describe("a vote store that is gone", () => {
+  const c = (): NetworkNode => network.node("c");
+  const votes = (): string => join(c().folder, "keys", "votes");
+
+  it("keeps the node from voting, which it says; the others go on", async () => {
+    await Promise.all([c().process.stop(), d.process.stop()]);
+    renameSync(votes(), `${votes()}.kept`);
+    const process = c().start();
+    const refused = await until(
+      "it says that it does not vote",
+      async () => {
+        const status = await c().status();
+        return status?.voting === "refused" ? status : undefined;
+      },
+      { explain: network.explain },
+    );
+    expect(refused.problems.map(({ code }) => code)).toContain("votes.missing");
+    expect(process.output).toContain("votes.missing");
+    // With d away too, a and b cannot agree on anything unless c votes.
+    await network.stands([a, b, c()], 5_000);
+    const stands = await until("it answers", () => c().status());
+    d.start();
+    await until(
+      "it follows the log without voting",
+      async () => {
+        const now = await c().status();
+        return now !== undefined && now.executedHeight > stands.executedHeight + 2;
+      },
+      { explain: network.explain },
+    );
+    expect((await c().status())?.voting).toBe("refused");
+  });
+
+  it("is got over by putting back the store that the key was last used with", async () => {
+    await c().process.stop();
+    rmSync(votes(), { recursive: true });
+    renameSync(`${votes()}.kept`, votes());
+    c().start();
+    await network.healthy();
+    await expectVotes(a, b);
+  });
+});
+
 describe("the same key in two places at once", () => {
   it("is noticed: one of the two stops or refuses, and the network goes on", async () => {
     await d.process.stop();
@@ -139,39 +183,6 @@ describe("the same key in two places at once", () => {
     }
     await network.progress(b, 3);
     await Promise.all([twin.stop(), first.stop()]);
-  });
-});
-
-describe("a vote store that is gone", () => {
-  it("keeps the node from voting, which it says; the others go on", async () => {
-    const c = network.node("c");
-    await c.process.stop();
-    rmSync(join(c.folder, "keys", "votes"), { recursive: true });
-    // Two of four cannot agree on anything: the check that it does not vote.
-    expect(d.running).toBe(false);
-    const process = c.start();
-    const refused = await until(
-      "it says that it does not vote",
-      async () => {
-        const status = await c.status();
-        return status?.voting === "refused" ? status : undefined;
-      },
-      { explain: network.explain },
-    );
-    expect(refused.problems.map(({ code }) => code)).toContain("votes.missing");
-    expect(process.output).toContain("votes.missing");
-    await network.stands([a, b, c], 5_000);
-    const stands = await until("it answers", () => c.status());
-    d.start();
-    await until(
-      "it follows the log without voting",
-      async () => {
-        const now = await c.status();
-        return now !== undefined && now.executedHeight > stands.executedHeight + 2;
-      },
-      { explain: network.explain },
-    );
-    expect((await c.status())?.voting).toBe("refused");
   });
 });
 
