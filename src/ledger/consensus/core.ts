@@ -80,6 +80,8 @@ export { wantsCertificate, wantsProposal, wantsVote } from "./tally.ts";
 export const createCore = (options: Parameters<typeof createState>[0]): CoreState => {
   const state = createState(options);
   restore(state, options.recovered);
+  // `start` asks for blocks again; what must not be lost is a contradiction found while reading.
+  state.effects = state.effects.filter(({ kind }) => kind === "halt" || kind === "evidence");
   return state;
 };
 
@@ -96,7 +98,6 @@ export const certificateOf = (
 /** Applies one input. `nowMs` is monotonic. The effects are in the order in which they must be begun. */
 export const step = (state: CoreState, input: CoreInput, nowMs: number): Effect[] => {
   state.nowMs = nowMs;
-  state.effects = [];
   if (!state.halted) {
     apply(state, input);
     settle(state);
@@ -259,7 +260,8 @@ const onValidated = (state: CoreState, input: CoreInput & { kind: "validated" })
   const isFinal = equalBytes(facts.hash, state.final.hash);
   if (isFinal) {
     state.final.height = facts.height;
-    state.final.boundary = facts.boundary;
+    // The tip that an epoch starts from ended the epoch before, not this one.
+    state.final.boundary = facts.boundary && state.final.view > 0;
   }
   const entry = blockIfKnown(state, facts.hash);
   if (entry === undefined) return;

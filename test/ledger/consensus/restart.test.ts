@@ -133,4 +133,28 @@ describe("a restart", () => {
     expect(bench.vote(2, "nullify", 2)).toEqual([]);
     expect(ofKind(bench.start(), "entered").at(-1)?.view).toBe(2);
   });
+
+  it("says that it stops where what it kept holds a statement that it did not make", () => {
+    const bench = new Bench({
+      self: 0,
+      recovered: { certificates: [certificate([0, 1, 2], "nullify", 1)] },
+    });
+    const halts = ofKind(bench.start(), "halt");
+    expect(halts.map((effect) => effect.failure.code)).toEqual(["votes.foreign-statement"]);
+  });
+
+  it("reports contradictions by others that it kept, once", () => {
+    const bench = new Bench({
+      recovered: {
+        certificates: [
+          certificate([1, 2, 3], "nullify", 1),
+          certificate([1, 2, 3], "finalize", 1, B1.hash),
+        ],
+      },
+    });
+    expect(ofKind(bench.start(), "evidence").map((effect) => effect.first.signer)).toEqual([
+      1, 2, 3,
+    ]);
+    expect(ofKind(bench.vote(2, "nullify", 2), "evidence")).toEqual([]);
+  });
 });
