@@ -1,10 +1,11 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-// Two workers: the suite must fit a two-core machine, and several tests start processes of their own.
+// Two workers: the suite must fit a two-core machine, and several tests start processes of their own. Tests
+// on whole networks of processes have configurations of their own (npm run e2e, npm run faults).
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/e2e/**"],
+    exclude: ["test/e2e/**", "test/faults/**"],
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
