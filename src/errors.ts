@@ -109,6 +109,7 @@ export const ERRORS = {
     2,
     "disconnect",
   ),
+  "sync.mismatch": spec("What a peer served is not what was certified", 400, 2, "disconnect"),
   "evidence.invalid": spec("The statements do not conflict or do not verify", 400, 2, "disconnect"),
   "evidence.known": spec("This evidence is already in the log", 409, 5, "ignore"),
 

@@ -83,6 +83,8 @@ export const LIMITS = {
   viewsAheadMax: 1,
   certificatesPerPeerPerSecond: 64,
   certificateBytesMax: 512 * 1024,
+  /** Checks of consensus signatures that one peer may have waiting: a STATUS answer among 256 fits. */
+  peerChecksMax: 2048,
   evidencePending: 256,
   /** Views kept in memory above the last final one. */
   viewsTrackedMax: 512,
@@ -93,6 +95,8 @@ export const LIMITS = {
   mempoolLaneBatchesMax: 4096,
   /** Batches whose signatures wait to be checked. */
   admissionBytesMax: 32 * 1024 * 1024,
+  /** Of these, what one peer may have pushed. */
+  peerAdmissionBytesMax: 8 * 1024 * 1024,
   /** Verdicts on batch signatures that are remembered, by digest. */
   verdictCacheMax: 65_536,
   /** laneSeq may run ahead of the lane head by at most this many. */

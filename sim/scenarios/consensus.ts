@@ -199,8 +199,8 @@ const HALF_SPLIT = scenario("half-the-net-split-then-healed", {
 const CERTIFICATE_SPLIT = scenario("certificate-split-healed", {
   // Votes are lost at random while proposals pass: some hold a notarization, some a nullification.
   faults: [
-    { kind: "drop-type", type: 2, ppm: 700_000, atMs: 1_000, untilMs: 12_000 },
-    { kind: "drop-type", type: 3, ppm: 700_000, atMs: 1_000, untilMs: 12_000 },
+    { kind: "drop-type", type: 2, ppm: 900_000, atMs: 1_000, untilMs: 12_000 },
+    { kind: "drop-type", type: 3, ppm: 900_000, atMs: 1_000, untilMs: 12_000 },
   ],
   healMs: 12_000,
   expect: { finalWithinMs: 4_000, marks: ["view nullified"] },

@@ -47,7 +47,7 @@
  * - Proposals and votes of earlier, unfinalized views are still taken in (a finalization may need them).
  * - Votes of the last 16 finalized views are kept: a late conflicting vote is still evidence.
  */
-import { equalBytes, isZero } from "../../crypto/bytes.ts";
+import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import type { StatementKind } from "../types.ts";
 import { answerStatus, askBehind, greetPeer, isStuck, retry } from "./retry.ts";
 import {
@@ -94,6 +94,16 @@ export const certificateOf = (
   kind === "finalize" && state.finalization?.statement.view === view
     ? state.finalization
     : state.views.get(view)?.certificates[kind];
+
+/** Hashes, in hex, of the blocks above the final one that hold a notarization. */
+export const notarizedBlocks = (state: CoreState): Set<string> => {
+  const found = new Set<string>();
+  for (const view of state.views.values()) {
+    const hash = view.certificates.notarize?.statement.hash;
+    if (view.view > state.final.view && hash !== undefined) found.add(toHex(hash));
+  }
+  return found;
+};
 
 /** Applies one input. `nowMs` is monotonic. The effects are in the order in which they must be begun. */
 export const step = (state: CoreState, input: CoreInput, nowMs: number): Effect[] => {

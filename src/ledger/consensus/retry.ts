@@ -10,11 +10,17 @@ import type { Certificate, CoreMessage, StatementKind, Status, Vote } from "./ty
 /** Own votes of this many open views below the current one are sent again. */
 const RESEND_VIEWS = 8;
 
-/** No finalization or view change for t_r, beyond what an idle leader explains. */
+/**
+ * No finalization or view change for t_r, beyond what an idle leader explains: it may idle where nothing
+ * is left to finalize, and only there.
+ */
 export const isStuck = (state: CoreState): boolean => {
   const current = viewOf(state, state.view);
   const waitsForIdleLeader =
-    !state.pendingWork && current.proposal === undefined && !current.own.nullify;
+    state.view === state.final.view + 1 &&
+    !state.pendingWork &&
+    current.proposal === undefined &&
+    !current.own.nullify;
   const graceMs = waitsForIdleLeader ? state.parameters.idleMs : 0;
   return state.nowMs - state.enteredAtMs >= state.parameters.retryMs + graceMs;
 };

@@ -18,6 +18,7 @@ import {
   type InclusionPoint,
 } from "../validity.ts";
 import type { Context } from "./context.ts";
+import { PeerBudget } from "./peer-budget.ts";
 
 /** What admission asks about the final chain of this node. */
 export type PoolChain = {
@@ -26,6 +27,9 @@ export type PoolChain = {
   /** Where a batch would be included next. */
   point(): InclusionPoint;
 };
+
+/** Ids of final batches that may lie about before they are swept. */
+const SUBMITTED_SLACK = 1024;
 
 type Pending = {
   readonly batch: Batch;
@@ -39,7 +43,10 @@ export class BatchPool {
   readonly #changed: () => void;
   readonly #gossip: (batch: Batch) => void;
   readonly #pending = new Map<string, Pending>();
+  readonly #pushed = new PeerBudget(LIMITS.peerAdmissionBytesMax);
   readonly #verdicts = new Map<string, boolean>();
+  /** Ids of what clients of this node gave it; some may be final by now. */
+  readonly #submitted = new Map<string, Hash>();
   #pendingBytes = 0;
   readonly mempool: Mempool = createMempool();
 
@@ -54,6 +61,11 @@ export class BatchPool {
     this.#gossip = hooks.gossip;
   }
 
+  /** What is final or expired is forgotten; called where the mempool has shrunk. */
+  sweep(): void {
+    if (this.#submitted.size > 2 * this.mempool.count + SUBMITTED_SLACK) this.own();
+  }
+
   /** A batch held here, admitted or on its way to be. */
   get(digest: Hash): Batch | undefined {
     return this.mempool.getByDigest(digest) ?? this.#pending.get(toHex(digest))?.batch;
@@ -64,8 +76,8 @@ export class BatchPool {
   }
 
   /**
-   * Admits a decoded batch from a client (`from` undefined) or a peer. Answers once with the batch, or
-   * with the first rule it breaks. A batch that is already held is answered at once.
+   * Admits a decoded batch from a client (`from` undefined) or a peer. Answers a client once with the
+   * batch, or with the first rule it breaks. A batch that is already held is answered at once.
    */
   admit(batch: Batch, from: PeerId | undefined, done: (result: Result<Batch>) => void): void {
     const held = this.mempool.getById(batch.id);
@@ -73,11 +85,15 @@ export class BatchPool {
     const key = toHex(batch.digest);
     const pending = this.#pending.get(key);
     if (pending !== undefined) {
-      pending.waiters.push(done);
+      // A peer waits for nothing: it pushed what is on its way already.
+      if (from === undefined) pending.waiters.push(done);
       return;
     }
     const failure = this.#precheck(batch);
     if (failure !== undefined) return done(failure);
+    if (from !== undefined && !this.#pushed.take(from, batch.bytes.length)) {
+      return done(fail("node.overloaded", "too many batches of one peer wait for verification"));
+    }
     this.#pending.set(key, { batch, from, waiters: [done] });
     this.#pendingBytes += batch.bytes.length;
     this.verify([batch], "batch", ([valid]) => this.#verified(key, valid === true));
@@ -107,15 +123,38 @@ export class BatchPool {
     this.#pending.delete(key);
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
+    if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
     const failure = valid
       ? this.mempool.add(batch, this.#chain.laneHead(batch.actor))
       : fail("batch.signature", "the signature does not verify under the actor's key");
     const result: Result<Batch> = failure ?? ok(batch);
     if (failure === undefined) {
-      if (from === undefined) this.#gossip(batch);
+      if (from === undefined) {
+        this.#submitted.set(toHex(batch.id), batch.id);
+        this.#gossip(batch);
+      }
       this.#changed();
     }
     for (const waiter of waiters) waiter(result);
+  }
+
+  /** The node stops: whoever waits for a verdict is told so. */
+  end(): void {
+    const failure = fail("node.stopping", "the node stops; submit the same batch again elsewhere");
+    const waiting = [...this.#pending.values()].flatMap((pending) => pending.waiters);
+    this.#pending.clear();
+    for (const waiter of waiting) waiter(failure);
+  }
+
+  /** Batches of this node's own clients that are not final yet. */
+  own(): Batch[] {
+    const own: Batch[] = [];
+    for (const [key, id] of this.#submitted) {
+      const batch = this.mempool.getById(id);
+      if (batch === undefined) this.#submitted.delete(key);
+      else own.push(batch);
+    }
+    return own;
   }
 
   /** The cached verdict of a batch's signature; undefined when it was never checked. */

@@ -118,6 +118,10 @@ export class BlockStore {
     return bytes === undefined ? undefined : unwrap("block", decodeBlock(this.#hasher, bytes));
   }
 
+  blockBytes(hash: Hash): Uint8Array | undefined {
+    return this.#read(blockKey(hash));
+  }
+
   batch(digest: Hash): Batch | undefined {
     const bytes = this.#read(batchKey(digest));
     return bytes === undefined ? undefined : unwrap("batch", decodeBatch(this.#hasher, bytes));

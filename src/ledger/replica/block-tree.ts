@@ -4,7 +4,7 @@
  * fetched from validators that should have it, one after the other, until it comes or is no longer wanted.
  */
 import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
-import type { Failure } from "../../errors.ts";
+import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
@@ -21,6 +21,7 @@ import type { Message } from "../wire.ts";
 import type { BatchPool } from "./batch-pool.ts";
 import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
+import type { OpenBlocks } from "./engine.ts";
 
 /** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
 const HEIGHTS_AHEAD_MAX = 64;
@@ -36,6 +37,8 @@ export type Held = {
   batches: (Batch | undefined)[];
   verdict: Verdict | undefined;
   failure: Failure | undefined;
+  /** The core asked for it; otherwise it is only some block's ancestor. */
+  wanted: boolean;
   readonly sources: PeerId[];
   nextSource: number;
   cancelFetch: (() => void) | undefined;
@@ -86,11 +89,27 @@ export class BlockTree {
     return this.#held.size;
   }
 
-  /** Batches in blocks above the tip that are not final yet: not to be counted as work again. */
-  includedCount(): number {
-    let count = 0;
+  /** Whether the bytes of this block are asked for. */
+  wantsBlock(hash: Hash): boolean {
+    const held = this.get(hash);
+    return held !== undefined && held.block === undefined;
+  }
+
+  /** Whether any batch is asked for. */
+  wantsBatches(): boolean {
     for (const held of this.#held.values()) {
-      if (held.verdict === "valid") count += held.block?.batchDigests.length ?? 0;
+      if (held.block !== undefined && held.batches.includes(undefined)) return true;
+    }
+    return false;
+  }
+
+  /** Batches in blocks that may still become final: not to be counted as work again. */
+  includedCount({ fromView, notarized }: OpenBlocks): number {
+    let count = 0;
+    for (const [key, held] of this.#held) {
+      if (held.verdict !== "valid" || held.block === undefined) continue;
+      const open = held.block.header.view >= fromView || notarized.has(key);
+      if (open) count += held.block.batchDigests.length;
     }
     return count;
   }
@@ -98,6 +117,11 @@ export class BlockTree {
   /** Wants a verdict on a block. Asking again adds sources and reports a known verdict again. */
   need(hash: Hash, block: Block | undefined, sources: readonly PeerId[]): void {
     const held = this.#obtain(hash);
+    held.wanted = true;
+    this.#want(held, block, sources);
+  }
+
+  #want(held: Held, block: Block | undefined, sources: readonly PeerId[]): void {
     for (const source of sources) if (!held.sources.includes(source)) held.sources.push(source);
     if (held.block === undefined && block !== undefined) this.#give(held, block);
     if (held.verdict !== undefined) this.#report(held);
@@ -119,7 +143,21 @@ export class BlockTree {
     if (held === undefined || held.block !== undefined) return;
     if (!held.sources.includes(from)) held.sources.push(from);
     this.#give(held, block);
-    this.#pump(held);
+    if (this.#isAncestor(held, block)) this.#pump(held);
+  }
+
+  /** False, and the block is forgotten, where it was wanted only as a parent that it cannot be. */
+  #isAncestor(held: Held, block: Block): boolean {
+    let fits = held.wanted;
+    for (const child of this.#unsettled()) {
+      if (child.block === undefined) continue;
+      const { height, parentHash } = child.block.header;
+      if (!equalBytes(parentHash, block.hash)) continue;
+      if (height === block.header.height + 1) fits = true;
+      else this.#settle(child, "invalid", misplaced(height));
+    }
+    if (!fits) this.#held.delete(toHex(block.hash));
+    return fits;
   }
 
   /** Batches fetched for blocks; each is taken by every held block that names it. */
@@ -229,6 +267,7 @@ export class BlockTree {
         batches: [],
         verdict: undefined,
         failure: undefined,
+        wanted: false,
         sources: [],
         nextSource: 0,
         cancelFetch: undefined,
@@ -263,17 +302,34 @@ export class BlockTree {
       return this.#chain.behind(block.header.height, held.sources);
     }
     if (block.header.height <= tip.height) return;
+    const failure = this.#checkPlace(block, tip);
+    if (failure !== undefined) return this.#settle(held, "invalid", failure);
     const parentHash = block.header.parentHash;
     const parent = this.parent(parentHash);
     if (parent === undefined) {
       const known = this.get(parentHash);
       if (known?.verdict === "invalid") return this.#settle(held, "invalid", known.failure);
-      if (known === undefined) this.need(parentHash, undefined, held.sources);
+      if (known === undefined) this.#want(this.#obtain(parentHash), undefined, held.sources);
       return;
     }
     if (!this.#collect(held, block)) return this.#fetch(held);
     if (this.#chain.executedHeight() < block.header.executedHeight) return;
     this.#check(held, block, parent);
+  }
+
+  /**
+   * Heights grow by one along the chain and the chain goes through the tip. Checked before an ancestor is
+   * asked for: else one invented block could have this node fetch ancestors without end.
+   */
+  #checkPlace(block: Block, tip: Tip): Failure | undefined {
+    const { height, parentHash } = block.header;
+    const parent = this.get(parentHash)?.block?.header;
+    const forks = height === tip.height + 1 && !equalBytes(parentHash, tip.hash);
+    const jumps = parent !== undefined && parent.height !== height - 1;
+    if (!forks && !jumps) return undefined;
+    return fail("block.header", `height ${height} does not stand on the chain`, {
+      field: "height",
+    });
   }
 
   /** Fills in batches that are held somewhere; true when none is missing. */
@@ -313,10 +369,22 @@ export class BlockTree {
       rootsAt: (height) => this.#chain.rootsAt(height),
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
     });
-    if (failure?.code === "node.not-ready") return;
+    if (failure?.code === "node.not-ready") {
+      // A verdict may have been forgotten between its check and here: it is no verdict on the block.
+      if (failure.data?.["field"] === "signature") this.#again(held);
+      return;
+    }
     held.laneHeads = laneHeadsOf(batches);
     if (failure === undefined) return this.#settle(held, "valid", undefined);
     this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
+  }
+
+  /** Looks at a block again after a pause. */
+  #again(held: Held): void {
+    held.cancelFetch ??= this.#context.ports.timers.set(this.#context.timing.fetchMs, () => {
+      held.cancelFetch = undefined;
+      this.#pump(held);
+    });
   }
 
   #settle(held: Held, verdict: Verdict, failure: Failure | undefined): void {
@@ -352,10 +420,7 @@ export class BlockTree {
     const candidates = [...held.sources, ...others];
     const peer = candidates[held.nextSource++ % Math.max(1, candidates.length)];
     if (peer !== undefined) this.#chain.send(peer, this.#request(held));
-    held.cancelFetch = this.#context.ports.timers.set(this.#context.timing.fetchMs, () => {
-      held.cancelFetch = undefined;
-      this.#pump(held);
-    });
+    this.#again(held);
   }
 
   #request(held: Held): Message {
@@ -364,6 +429,9 @@ export class BlockTree {
     return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };
   }
 }
+
+const misplaced = (height: number): Failure =>
+  fail("block.header", `height ${height} does not stand on the chain`, { field: "height" });
 
 const laneHeadsOf = (batches: readonly Batch[]): Map<string, LaneHead> => {
   const heads = new Map<string, LaneHead>();

@@ -9,7 +9,7 @@ import { type Failure, fail, TetradError } from "../../errors.ts";
 import type { Execution } from "../execution.ts";
 import type { StoreFailure, StoreOp } from "../ports.ts";
 import { readExecution } from "../records.ts";
-import type { Batch, Block, Certificate, ExecutionRoots, LogEntry } from "../types.ts";
+import type { Batch, Block, Certificate, ExecutionRoots, Hash, LogEntry } from "../types.ts";
 import {
   appendOps,
   type BlockStore,
@@ -42,6 +42,8 @@ export type CommitterHooks = {
 /** Blocks appended but not executed that are kept in memory; beyond, they are read back. */
 const QUEUE_MAX = 32;
 const ROOTS_KEPT = 64;
+/** Heights in which a batch is looked for that may be final and not executed. */
+const APPENDED_LOOKED_AT = 64;
 
 export const storeFailure = (failure: StoreFailure, what: string): Failure => {
   const detail = `${what}: ${failure.detail}`;
@@ -110,6 +112,17 @@ export class Committer {
     return this.#roots.get(height) ?? readExecution(this.#context.read, height);
   }
 
+  /** Whether a batch is in a final block that is not executed yet (of the next few, if many wait). */
+  appended(id: Hash): boolean {
+    const from = this.#executed.height + 1;
+    const to = Math.min(this.#tip.height, from + APPENDED_LOOKED_AT - 1);
+    for (let height = from; height <= to; height++) {
+      const final = this.#queue.get(height) ?? this.#load(height);
+      if (final?.batches.some((batch) => equalBytes(batch.id, id)) === true) return true;
+    }
+    return false;
+  }
+
   /** Begins executing what an earlier run of this node appended. */
   resume(): void {
     this.#executeNext();
@@ -133,7 +146,7 @@ export class Committer {
     const { height, timeMs, nextSetHash } = last.header;
     const boundary = nextSetHash.some((byte) => byte !== 0);
     const tip: Tip = { epoch, view, height, hash: last.hash, timeMs, boundary };
-    const ops = this.#appendOps(blocks, tip);
+    const ops = this.#appendOps(blocks);
     ops.push(certificateOp(certificate, setSize), finalizationOp(height, epoch, view), tipOp(tip));
     if (boundary) ops.push(epochOp({ epoch: epoch + 1, startMs: timeMs }));
     this.#appending = true;
@@ -145,13 +158,13 @@ export class Committer {
     });
   }
 
-  #appendOps(blocks: readonly FinalBlock[], tip: Tip): StoreOp[] {
+  #appendOps(blocks: readonly FinalBlock[]): StoreOp[] {
     const ops: StoreOp[] = [];
     for (const { block, batches, persisted } of blocks) {
       if (!persisted) ops.push(...blockOps(block, batches));
       ops.push(...appendOps(block, batches));
+      ops.push(...forgetOps(this.#store, block.header.height));
     }
-    ops.push(...forgetOps(this.#store, tip.height));
     return ops;
   }
 

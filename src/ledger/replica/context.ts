@@ -43,6 +43,9 @@ export type ReplicaTiming = Pick<
   readonly paceBytes: number;
 };
 
+/** As NodeStatus.voting. */
+export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
+
 export type Context = {
   readonly options: ReplicaOptions;
   readonly ports: Ports;

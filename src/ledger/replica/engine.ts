@@ -3,13 +3,15 @@
  * writes, signatures, timers and sends. It decides nothing. Every completion that comes back after the
  * epoch ended, or after the node stopped itself, is dropped.
  */
-import { type Failure, fail } from "../../errors.ts";
+import { equalBytes } from "../../crypto/bytes.ts";
+import { type Failure, fail, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeBlock } from "../block.ts";
 import {
   type CoreState,
   certificateOf,
   createCore,
+  notarizedBlocks,
   step,
   wantsCertificate,
   wantsProposal,
@@ -26,13 +28,14 @@ import type {
   TimerName,
   Wanted,
 } from "../consensus/types.ts";
-import type { PeerId } from "../ports.ts";
+import type { PeerId, VerifyJob } from "../ports.ts";
 import { type SizedCertificate, statementBytes } from "../statement.ts";
 import type { Block, Certificate, Hash, StatementKind, ValidatorSet, Vote } from "../types.ts";
 import { isTimely } from "../validity.ts";
 import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
 import type { Message } from "../wire.ts";
 import type { Context } from "./context.ts";
+import type { PeerBudget } from "./peer-budget.ts";
 
 export type EngineHooks = {
   peerOf(validator: number): PeerId;
@@ -53,6 +56,9 @@ export type EngineHooks = {
   behind(peer: PeerId): void;
 };
 
+/** Blocks first proposed at or after a view, or notarized above what is final, by hash in hex. */
+export type OpenBlocks = { readonly fromView: number; readonly notarized: ReadonlySet<string> };
+
 export type EngineOptions = {
   readonly context: Context;
   readonly set: ValidatorSet;
@@ -61,7 +67,12 @@ export type EngineOptions = {
   readonly recovered: Recovered;
   readonly executedHeight: number;
   readonly hooks: EngineHooks;
+  /** Signature checks that each peer has waiting; outlives the engine, as the checks do. */
+  readonly budget: PeerBudget;
 };
+
+/** A payload held while a signature waits counts as one more check for each of these. */
+const PAYLOAD_BYTES_PER_CHECK = 4096;
 
 export class Engine {
   readonly #context: Context;
@@ -75,10 +86,12 @@ export class Engine {
   readonly #latest: (Vote | undefined)[] = [];
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
+  readonly budget: PeerBudget;
 
   constructor(options: EngineOptions) {
     this.#context = options.context;
     this.#hooks = options.hooks;
+    this.budget = options.budget;
     this.set = options.set;
     this.#core = createCore({
       epoch: options.set.epoch,
@@ -141,6 +154,11 @@ export class Engine {
 
   certificate(view: number, kind: StatementKind): Certificate | undefined {
     return certificateOf(this.#core, view, kind);
+  }
+
+  /** Which blocks may still become final: of the current view or a later one, and notarized ones. */
+  openBlocks(): OpenBlocks {
+    return { fromView: this.#core.view, notarized: notarizedBlocks(this.#core) };
   }
 
   latestVote(validator: number): Vote | undefined {
@@ -254,7 +272,7 @@ export class Engine {
   /** A vote of this epoch: dropped, or verified and then counted. */
   onVote(peer: PeerId, vote: Vote): void {
     if (!this.#isWanted(peer, wantsVote(this.#core, vote))) return;
-    this.#verifyVote(peer, vote, () => this.feed({ kind: "vote", vote }));
+    this.#verifyVote(peer, vote, 0, () => this.feed({ kind: "vote", vote }));
   }
 
   onProposal(peer: PeerId, message: Message & { type: "proposal" }): void {
@@ -264,27 +282,32 @@ export class Engine {
       const failure = fail("encoding.malformed", `a proposal carries a ${kind} vote`);
       return this.#hooks.misbehaved(peer, failure);
     }
-    const { clock } = this.#context.ports;
-    const receivedMs = clock.wallMs();
+    // Only its leader sends a proposal: in other hands what the vote does not cover could be changed.
+    if (peer !== this.#hooks.peerOf(vote.signer)) {
+      const failure = fail("consensus.not-leader", "a proposal in other hands than its leader's");
+      return this.#hooks.misbehaved(peer, failure);
+    }
+    const receivedMs = this.#context.ports.clock.wallMs();
     const peek: Proposal = { epoch, view, hash, parentView, block: undefined, vote };
     const wanted = wantsProposal(this.#core, peek);
     // What comes with a proposal that is known or late may still be a vote that counts.
     if (wanted.want === "drop" && wanted.code === undefined) return this.onVote(peer, vote);
     if (!this.#isWanted(peer, wanted)) return;
-    let block: Block | undefined;
-    if (message.block !== undefined) {
-      const decoded = decodeBlock(this.#context.hasher, message.block);
-      if (!decoded.ok) return this.#hooks.misbehaved(peer, decoded);
-      block = decoded.value;
-      if (!sameBytes(block.hash, hash)) {
-        const failure = fail("block.header", "a proposal's block is not the one it votes for");
-        return this.#hooks.misbehaved(peer, failure);
-      }
-    }
-    const timely = block === undefined || this.#isTimely(block.header.timeMs, receivedMs);
-    this.#verifyVote(peer, vote, () => {
-      this.feed({ kind: "proposal", proposal: { ...peek, block }, timely });
+    // Decoding a block hashes thousands of digests: the signature is the cheaper check.
+    this.#verifyVote(peer, vote, message.block?.length ?? 0, () => {
+      const block = message.block === undefined ? undefined : this.#decode(message.block, hash);
+      if (block !== undefined && !block.ok) return this.#hooks.misbehaved(peer, block);
+      const timeMs = block?.value.header.timeMs;
+      const timely = timeMs === undefined || this.#isTimely(timeMs, receivedMs);
+      this.feed({ kind: "proposal", proposal: { ...peek, block: block?.value }, timely });
     });
+  }
+
+  #decode(bytes: Uint8Array, hash: Hash): Result<Block> {
+    const block = decodeBlock(this.#context.hasher, bytes);
+    return !block.ok || equalBytes(block.value.hash, hash)
+      ? block
+      : fail("block.header", "a proposal's block is not the one it votes for");
   }
 
   /** PBTS, with a delay that grows as the view timers do: fixed bounds could end liveness for good. */
@@ -301,13 +324,10 @@ export class Engine {
     if (failure !== undefined) return this.#hooks.misbehaved(peer, failure);
     if (!this.#spendCertificate(peer)) return;
     const jobs = certificateJobs(this.#context.hasher, this.set, certificate);
-    this.#context.ports.verifier.verify(jobs, "consensus", (valid) => {
-      if (!this.#alive()) return;
-      if (valid.includes(false)) {
-        const forged = fail("certificate.signature", "a certificate does not verify");
-        return this.#hooks.misbehaved(peer, forged);
-      }
-      this.feed({ kind: "certificate", certificate });
+    this.#check(peer, jobs, jobs.length, (valid) => {
+      if (valid) return this.feed({ kind: "certificate", certificate });
+      const forged = fail("certificate.signature", "a certificate does not verify");
+      this.#hooks.misbehaved(peer, forged);
     });
   }
 
@@ -318,27 +338,44 @@ export class Engine {
   #isWanted(peer: PeerId, wanted: Wanted): boolean {
     if (wanted.want === "verify") return true;
     if (wanted.behind) this.#hooks.behind(peer);
-    if (wanted.code === "consensus.unknown-signer") {
-      this.#hooks.misbehaved(peer, fail(wanted.code, "the signer is not in the set"));
-    } else if (wanted.code !== undefined) {
-      this.#context.ports.metrics.count("tetrad_messages_dropped_total", 1, { code: wanted.code });
+    if (wanted.code !== undefined) {
+      this.#hooks.misbehaved(peer, fail(wanted.code, "a message that is not wanted"));
     }
     return false;
   }
 
-  #verifyVote(peer: PeerId, vote: Vote, accepted: () => void): void {
+  /** `payloadBytes` is what comes with the vote and is held until the vote is verified. */
+  #verifyVote(peer: PeerId, vote: Vote, payloadBytes: number, accepted: () => void): void {
     const validator = this.set.validators[vote.signer];
     if (validator === undefined) return;
     const message = statementBytes(this.#context.hasher, vote.statement);
     const job = { message, signature: vote.signature, publicKey: validator.publicKey };
-    this.#context.ports.verifier.verify([job], "consensus", ([valid]) => {
-      if (!this.#alive()) return;
-      if (valid !== true) {
+    const cost = 1 + Math.ceil(payloadBytes / PAYLOAD_BYTES_PER_CHECK);
+    this.#check(peer, [job], cost, (valid) => {
+      if (!valid) {
         const failure = fail("consensus.signature", "a vote's signature does not verify");
         return this.#hooks.misbehaved(peer, failure);
       }
       this.#noteVote(vote);
       accepted();
+    });
+  }
+
+  /** Verifies for a peer, within what one peer may have waiting; what is over is dropped. */
+  #check(
+    peer: PeerId,
+    jobs: readonly VerifyJob[],
+    cost: number,
+    done: (valid: boolean) => void,
+  ): void {
+    const { budget } = this;
+    if (!budget.take(peer, cost)) {
+      const failure = fail("consensus.rate", "too many signatures of one peer wait");
+      return this.#hooks.misbehaved(peer, failure);
+    }
+    this.#context.ports.verifier.verify(jobs, "consensus", (valid) => {
+      budget.give(peer, cost);
+      if (this.#alive()) done(!valid.includes(false));
     });
   }
 
@@ -365,15 +402,10 @@ export class Engine {
     budget.atMs = nowMs;
     this.#certificateBudgets.set(peer, budget);
     if (budget.tokens < 1) {
-      this.#context.ports.metrics.count("tetrad_messages_dropped_total", 1, {
-        code: "consensus.rate",
-      });
+      this.#hooks.misbehaved(peer, fail("consensus.rate", "too many certificates"));
       return false;
     }
     budget.tokens -= 1;
     return true;
   }
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);

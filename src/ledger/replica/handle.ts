@@ -4,6 +4,7 @@ import { fail, ok, type Result } from "../../errors.ts";
 import type { EventPage, LaneState, LedgerHandle, NodeStatus, ProjectionRow } from "../handle.ts";
 import { leafKey, rangeOfPrefix, rowPrefix } from "../keys.ts";
 import { decodeLeaf } from "../leaf.ts";
+import { readExecution } from "../records.ts";
 import { decodeRow, readRow } from "../row.ts";
 import type { Hash, LogEntry } from "../types.ts";
 import { storeFailure } from "./committer.ts";
@@ -16,7 +17,7 @@ export const createHandle = (replica: Participant): LedgerHandle => ({
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
   events: (from, limit, done) => readEvents(replica, from, limit, done),
-  timeOf: (height) => replica.executedTimeOf(height),
+  timeOf: (height) => readExecution(replica.context.read, height)?.timeMs,
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
   onExecuted: (listener) => {

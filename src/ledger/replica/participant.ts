@@ -6,14 +6,13 @@
  * runs exactly this.
  */
 import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
-import { type Failure, fail } from "../../errors.ts";
+import { ERRORS, type Failure } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
 import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
 import { genesisHash } from "../genesis.ts";
 import type { PeerId, Ports } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
-import { readExecution } from "../records.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
 import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
 import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
@@ -23,20 +22,21 @@ import { BlockStore, type Tip } from "./block-store.ts";
 import { BlockTree } from "./block-tree.ts";
 import { buildBlock } from "./builder.ts";
 import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
-import { type Context, type ReplicaOptions, timingOf } from "./context.ts";
+import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
 import { Engine } from "./engine.ts";
+import { guardPorts } from "./guard.ts";
 import { OwnLane } from "./own-lane.ts";
+import { PeerBudget } from "./peer-budget.ts";
 import { Persister } from "./persister.ts";
 import { Router } from "./router.ts";
 import { Server } from "./server.ts";
+import { dropSettled, tellPassed } from "./settled.ts";
 import { type Loaded, load, recover } from "./startup.ts";
 import { Submissions } from "./submissions.ts";
 import { Syncer } from "./syncer.ts";
 import { VoteStore } from "./vote-store.ts";
 import { Waiters } from "./waiters.ts";
 import { Watermark } from "./watermark.ts";
-
-export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
 
 export class Participant {
   readonly context: Context;
@@ -53,6 +53,7 @@ export class Participant {
   readonly #router: Router;
   readonly #persister: Persister;
   readonly #peers = new Set<PeerId>();
+  readonly #checks = new PeerBudget(LIMITS.peerChecksMax);
   #stopped = false;
   #loaded: Loaded | undefined;
   #committer: Committer | undefined;
@@ -68,17 +69,19 @@ export class Participant {
   /** A finalization whose blocks are not all here yet. */
   #wanted: Certificate | undefined;
   #cancelBuild: (() => void) | undefined;
+  /** What the core was last told about work. */
+  #working = false;
   voting: VotingState = "asking";
   lastFinalMs = 0;
   viewTimeMs = 0;
 
   constructor(options: ReplicaOptions, ports: Ports) {
-    this.#ports = ports;
+    this.#ports = guardPorts(ports, (failure) => this.#fatal(failure));
     this.selfId = options.hasher.ht("id", ports.signer.publicKey);
     this.genesisHash = genesisHash(options.hasher, options.genesis);
     this.context = {
       options,
-      ports,
+      ports: this.#ports,
       hasher: options.hasher,
       timing: timingOf(options),
       read: (key) => ports.store.get(key),
@@ -88,7 +91,7 @@ export class Participant {
       stopped: () => this.#stopped,
     };
     this.store = new BlockStore(this.context.read, options.hasher);
-    this.#votes = new VoteStore(ports.voteStore);
+    this.#votes = new VoteStore(this.#ports.voteStore);
     const chain = {
       store: this.store,
       committer: () => this.#committer,
@@ -112,10 +115,6 @@ export class Participant {
       misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
       fetched: () => this.#commitWanted(),
     });
-  }
-
-  get loaded(): Loaded | undefined {
-    return this.#loaded;
   }
 
   get committer(): Committer | undefined {
@@ -172,6 +171,7 @@ export class Participant {
     this.#engine?.end();
     this.#tree?.clear();
     this.waiters.endAll();
+    this.#pool?.end();
   }
 
   #fatal(failure: Failure): void {
@@ -202,14 +202,15 @@ export class Participant {
     );
     this.#committer = committer;
     const pool = new BatchPool(context, this.#poolChain(committer), {
-      changed: () => this.#onPoolChanged(),
+      changed: () => this.#onPoolGrown(),
       gossip: (batch) => this.#gossip(batch),
     });
     this.#pool = pool;
     this.#tree = new BlockTree(context, this.#treeChain(committer), pool, this.store);
     this.#syncer = new Syncer(context, {
       tip: () => committer.tip,
-      executedHeight: () => committer.executed.height,
+      // Where execution stands still for good, the log goes on all the same (R2).
+      executedHeight: () => (committer.diverged ? committer.tip.height : committer.executed.height),
       nextSet: () => this.store.validatorSet(committer.start.epoch),
       busy: () => committer.busy,
       send: (peer, message) => this.#send(peer, message),
@@ -368,7 +369,7 @@ export class Participant {
     for (const peer of this.#peers) this.#greet(peer);
     this.#startWatermark();
     this.#tellVoting();
-    this.#onPoolChanged();
+    this.#tellWork();
   }
 
   createEngine(
@@ -383,6 +384,7 @@ export class Participant {
       leaderOf: (view) => leaderOf(schedule, view),
       recovered,
       executedHeight: this.#committer?.executed.height ?? 0,
+      budget: this.#checks,
       hooks: {
         peerOf: (validator) => toHex(set.validators[validator]?.id ?? ZERO_HASH),
         send: (peer, message) => {
@@ -397,7 +399,8 @@ export class Participant {
         finalized: (certificate) => this.#onFinalized(certificate),
         evidence: (first, second) => this.#onEvidence(first, second),
         diverged: (hash) => this.#onDiverged(hash),
-        entered: () => undefined,
+        // Blocks of the view that was left hold no work any more, unless they were notarized.
+        entered: () => this.#tellWork(),
         misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
         behind: (peer) => {
           const validator = this.#validatorOf(peer);
@@ -470,6 +473,7 @@ export class Participant {
     if (this.#stopped) return;
     this.#peers.add(peer);
     this.#greet(peer);
+    this.#pushOwn(peer);
     this.#tree?.pump();
   }
 
@@ -493,29 +497,47 @@ export class Participant {
     return this.#ports.transport.send(peer, classOf(message), encodeMessage(message));
   }
 
+  /** What a peer sent breaks a rule. The table of errors alone decides what that costs the peer. */
   #misbehaved(peer: PeerId, failure: Failure): void {
-    const short = peer.slice(0, 16);
-    this.context.log("warn", `peer misbehaved: ${failure.detail}`, {
-      code: failure.code,
-      peer: short,
-    });
-    this.#ports.metrics.count("tetrad_peer_faults_total", 1, { code: failure.code });
-    this.#ports.transport.disconnect(peer, { code: "protocol", detail: failure.code });
+    const { code, detail } = failure;
+    const action = ERRORS[code].peer;
+    // What was still being checked when its session was cut off costs the peer nothing more.
+    if (action === "none" || !this.#peers.has(peer)) return;
+    const cutOff = action === "disconnect";
+    const name = cutOff ? "tetrad_peer_faults_total" : "tetrad_messages_dropped_total";
+    this.#ports.metrics.count(name, 1, { code });
+    const fields = { code, peer: peer.slice(0, 16) };
+    this.context.log(cutOff ? "warn" : "debug", `peer misbehaved: ${detail}`, fields);
+    if (cutOff) this.#ports.transport.disconnect(peer, { code: "protocol", detail: code });
   }
 
   // Batches.
+
+  /** What clients gave this node, to a peer that was not there to hear of it. */
+  #pushOwn(peer: PeerId): void {
+    for (const batch of this.#pool?.own() ?? []) {
+      if (!this.#send(peer, { type: "batch", batch: batch.bytes })) return;
+    }
+  }
 
   #gossip(batch: Batch): void {
     for (const peer of this.#peers) this.#send(peer, { type: "batch", batch: batch.bytes });
   }
 
-  #onPoolChanged(): void {
-    const pool = this.#pool;
+  /** A batch was admitted: a block may have waited for it, and there is work if there was none. */
+  #onPoolGrown(): void {
+    this.#tree?.pump();
+    if (!this.#working) this.#tellWork();
+  }
+
+  /** Whether a batch waits that is in no block which may still become final. */
+  #tellWork(): void {
+    const engine = this.#engine;
     const tree = this.#tree;
-    if (pool === undefined || tree === undefined || this.#stopped) return;
-    tree.pump();
-    const pending = pool.mempool.count > tree.includedCount();
-    this.#engine?.feed({ kind: "work", pending });
+    if (engine === undefined || tree === undefined || this.#stopped) return;
+    const count = this.#pool?.mempool.count ?? 0;
+    this.#working = count > 0 && count > tree.includedCount(engine.openBlocks());
+    engine.feed({ kind: "work", pending: this.#working });
   }
 
   // Effects of the core.
@@ -540,7 +562,9 @@ export class Participant {
     const proposer = this.selfIndex;
     const engine = this.#engine;
     if (this.#stopped || engine === undefined || this.#pool === undefined) return;
+    // Paced: the view may be over by now, and a block of a view that is over only stands in the way.
     const cannot =
+      engine.view !== view ||
       parent === undefined ||
       committer === undefined ||
       proposer === undefined ||
@@ -624,10 +648,17 @@ export class Participant {
     const nowMs = this.#ports.clock.monotonicMs();
     this.viewTimeMs = nowMs - this.lastFinalMs;
     this.lastFinalMs = nowMs;
-    this.#dropFromPool(blocks, tip);
+    if (this.#pool !== undefined) {
+      dropSettled(this.#pool, this.waiters, blocks, {
+        tip,
+        laneHead: (actor) => this.finalLaneHead(actor),
+        timeAt: (height) => this.timeAt(height),
+      });
+    }
     for (const { block, batches } of blocks) {
       for (const batch of batches) this.waiters.committed(batch.id, block.header.height);
     }
+    tellPassed(this.waiters, blocks);
     this.#votes.forget({ epoch: tip.epoch, view: tip.view }, (failure) => {
       if (failure !== undefined) this.#fatal(storeFailure(failure, "vote store"));
     });
@@ -644,26 +675,9 @@ export class Participant {
       this.#startEngine(this.#votes.all);
     }
     this.#commitWanted();
-    this.#onPoolChanged();
+    this.#tree?.pump();
+    this.#tellWork();
     this.#syncer?.pump();
-  }
-
-  #dropFromPool(blocks: readonly FinalBlock[], tip: Tip): void {
-    const mempool = this.#pool?.mempool;
-    if (mempool === undefined) return;
-    const actors = new Map<string, Hash>();
-    for (const { batches } of blocks) {
-      for (const batch of batches) actors.set(toHex(batch.actor), batch.actor);
-    }
-    for (const actor of actors.values()) {
-      for (const batch of mempool.onFinalized(actor, this.finalLaneHead(actor))) {
-        const failure = fail("batch.lane-fork", "another batch took this place in the lane");
-        this.waiters.failed(batch.id, failure);
-      }
-    }
-    for (const batch of mempool.expire(tip.height, tip.timeMs, (height) => this.timeAt(height))) {
-      this.waiters.failed(batch.id, fail("batch.expired", "the batch was not included in time"));
-    }
   }
 
   #onExecuted(block: Block, batches: readonly Batch[], entries: readonly LogEntry[]): void {
@@ -682,10 +696,5 @@ export class Participant {
     this.#syncer?.pump();
     const logSize = this.#committer?.executed.logSize ?? 0;
     for (const listener of this.executedListeners) listener(height, logSize);
-  }
-
-  /** Ledger time of an executed height, milliseconds. */
-  executedTimeOf(height: number): number | undefined {
-    return readExecution(this.context.read, height)?.timeMs;
   }
 }

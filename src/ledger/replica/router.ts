@@ -6,7 +6,7 @@
 import type { Failure } from "../../errors.ts";
 import { fail } from "../../errors.ts";
 import { decodeBatch } from "../batch.ts";
-import { decodeBlock } from "../block.ts";
+import { decodeBlock, HEADER_BYTES } from "../block.ts";
 import type { PeerId, TrafficClass } from "../ports.ts";
 import { statementBytes } from "../statement.ts";
 import type { Batch, Vote } from "../types.ts";
@@ -106,16 +106,9 @@ export class Router {
       case "block-request":
         this.#parts.server()?.block(peer, message.hash);
         break;
-      case "block": {
-        const block = decodeBlock(this.#context.hasher, message.block);
-        if (!block.ok) {
-          this.#parts.misbehaved(peer, block);
-          break;
-        }
-        this.#parts.tree()?.onBlock(block.value, peer);
-        this.#parts.fetched();
+      case "block":
+        this.#onFetchedBlock(peer, message.block);
         break;
-      }
       case "batch-request":
         this.#parts.server()?.batches(peer, message.digests);
         break;
@@ -132,8 +125,7 @@ export class Router {
         const validator = this.#parts.validatorOf(peer);
         const engine = this.#parts.engine();
         if (validator === undefined || engine === undefined) break;
-        const vote = engine.latestVote(validator);
-        this.#parts.send(peer, { type: "watermark-response", nonce: message.nonce, vote });
+        this.#parts.server()?.watermark(peer, message.nonce, engine.latestVote(validator));
         break;
       }
       case "watermark-response":
@@ -182,17 +174,15 @@ export class Router {
     const { epoch, view, kind } = query;
     const engine = this.#parts.engine();
     const held = engine?.epoch === epoch ? engine.certificate(view, kind) : undefined;
-    const stored =
-      held === undefined ? this.#parts.store.certificate(epoch, view, kind) : undefined;
     const setSize = this.#parts.setSize();
-    const certificate = stored ?? (held === undefined ? undefined : { ...held, setSize });
-    if (certificate !== undefined) this.#parts.send(peer, { type: "certificate", certificate });
+    const sized = held === undefined ? undefined : { ...held, setSize };
+    this.#parts.server()?.certificate(peer, query, sized);
   }
 
   #onWatermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
     const validator = this.#parts.validatorOf(peer);
     const watermark = this.#parts.watermark();
-    if (validator === undefined || watermark === undefined || watermark.settled) return;
+    if (validator === undefined || watermark?.wants(validator, nonce) !== true) return;
     if (vote === undefined) return watermark.answer(validator, nonce, undefined);
     const job = {
       message: statementBytes(this.#context.hasher, vote.statement),
@@ -211,18 +201,32 @@ export class Router {
     const batch = decodeBatch(this.#context.hasher, bytes);
     if (!batch.ok) return this.#parts.misbehaved(peer, batch);
     this.#parts.pool()?.admit(batch.value, peer, (result) => {
-      if (!result.ok && result.code === "batch.signature") this.#parts.misbehaved(peer, result);
+      if (!result.ok) this.#parts.misbehaved(peer, result);
     });
   }
 
+  /** Decoding hashes every digest: only what was asked for is worth it. */
+  #onFetchedBlock(peer: PeerId, bytes: Uint8Array): void {
+    const tree = this.#parts.tree();
+    const hash = this.#context.hasher.ht("header", bytes.subarray(0, HEADER_BYTES));
+    if (tree?.wantsBlock(hash) !== true) return;
+    const block = decodeBlock(this.#context.hasher, bytes);
+    if (!block.ok) return this.#parts.misbehaved(peer, block);
+    tree.onBlock(block.value, peer);
+    this.#parts.fetched();
+  }
+
   #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
+    const tree = this.#parts.tree();
+    if (tree?.wantsBatches() !== true) return;
     const batches: Batch[] = [];
     for (const bytes of encoded) {
-      const batch = decodeBatch(this.#context.hasher, bytes);
+      // A copy: a view would keep the whole frame, megabytes for a batch, as long as the batch.
+      const batch = decodeBatch(this.#context.hasher, bytes.slice());
       if (!batch.ok) return this.#parts.misbehaved(peer, batch);
       batches.push(batch.value);
     }
-    this.#parts.tree()?.onBatches(batches);
+    tree.onBatches(batches);
     this.#parts.fetched();
   }
 }

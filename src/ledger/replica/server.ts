@@ -2,7 +2,7 @@
 import { LIMITS } from "../../limits.ts";
 import type { PeerId } from "../ports.ts";
 import type { SizedCertificate } from "../statement.ts";
-import type { Batch, Block, Hash } from "../types.ts";
+import type { Batch, Block, Hash, Vote } from "../types.ts";
 import type { Message, WireBlock } from "../wire.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { Context } from "./context.ts";
@@ -22,6 +22,9 @@ type CertifiedRun = {
 
 /** One answer with batches stays below the mempool class's frame limit. */
 const BATCHES_REPLY_BYTES = LIMITS.frameBytesMax.mempool - 64 * 1024;
+
+/** What looking something up costs a peer of its rate, in bytes, whether or not it is found. */
+const LOOKUP_COST = 1024;
 
 export class Server {
   readonly #context: Context;
@@ -47,8 +50,31 @@ export class Server {
   }
 
   block(peer: PeerId, hash: Hash): void {
-    const block = this.#state.block(hash) ?? this.#store.block(hash);
-    if (block !== undefined) this.#reply(peer, { type: "block", block: block.bytes }, block.bytes);
+    if (!this.#spend(peer, LOOKUP_COST)) return;
+    const bytes = this.#state.block(hash)?.bytes ?? this.#store.blockBytes(hash);
+    if (bytes !== undefined && this.#spend(peer, bytes.length)) {
+      this.#send(peer, { type: "block", block: bytes });
+    }
+  }
+
+  /** A certificate of the running epoch that the core holds (`held`), or one of the store. */
+  certificate(
+    peer: PeerId,
+    query: Message & { type: "certificate-request" },
+    held: SizedCertificate | undefined,
+  ): void {
+    if (!this.#spend(peer, LOOKUP_COST)) return;
+    const { epoch, view, kind } = query;
+    const certificate = held ?? this.#store.certificate(epoch, view, kind);
+    if (certificate === undefined) return;
+    const bytes = certificate.signers.length * LIMITS.falconSignatureBytes;
+    if (this.#spend(peer, bytes)) this.#send(peer, { type: "certificate", certificate });
+  }
+
+  /** The latest vote known of a validator, which asks for it before it votes. */
+  watermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
+    if (!this.#spend(peer, LOOKUP_COST + LIMITS.falconSignatureBytes)) return;
+    this.#send(peer, { type: "watermark-response", nonce, vote });
   }
 
   batches(peer: PeerId, digests: readonly Hash[]): void {
@@ -61,6 +87,7 @@ export class Server {
       return full.length === 0 || this.#send(peer, { type: "batches", batches: full });
     };
     for (const digest of digests) {
+      if (!this.#spend(peer, LOOKUP_COST)) return;
       const found = this.#state.batch(digest)?.bytes ?? this.#store.batchBytes(digest);
       if (found === undefined) continue;
       if (!this.#spend(peer, found.length)) return;
@@ -78,8 +105,11 @@ export class Server {
       this.#send(peer, none);
       return;
     }
-    const run = this.#certifiedRun(from);
-    if (run === undefined || !this.#spend(peer, run.bytes)) {
+    // Before the work, not after it: a peer over its rate must not have megabytes read for nothing.
+    const affordable = this.#spend(peer, LIMITS.syncResponseBytesMax);
+    const run = affordable ? this.#certifiedRun(from) : undefined;
+    if (affordable) this.#refund(peer, LIMITS.syncResponseBytesMax - costOf(run));
+    if (run === undefined) {
       this.#send(peer, none);
       return;
     }
@@ -136,10 +166,6 @@ export class Server {
     return { block: block.bytes, batches };
   }
 
-  #reply(peer: PeerId, message: Message, payload: Uint8Array): void {
-    if (this.#spend(peer, payload.length)) this.#send(peer, message);
-  }
-
   /** Token bucket a peer, one second deep: what is over the rate is not served. */
   #spend(peer: PeerId, bytes: number): boolean {
     const rate = LIMITS.syncServeBytesPerSecond;
@@ -152,7 +178,16 @@ export class Server {
     budget.bytes -= bytes;
     return true;
   }
+
+  #refund(peer: PeerId, bytes: number): void {
+    const budget = this.#budgets.get(peer);
+    if (budget !== undefined) budget.bytes += bytes;
+  }
 }
+
+/** A run costs its bytes, and the reading of each block even where it is empty. */
+const costOf = (run: CertifiedRun | undefined): number =>
+  run === undefined ? LOOKUP_COST : run.bytes + run.blocks.length * LOOKUP_COST;
 
 const sizeOf = (wire: WireBlock): number =>
   wire.batches.reduce((sum, batch) => sum + batch.length + 4, wire.block.length + 8);

@@ -1,5 +1,5 @@
 /** Batches that clients submit, and the answer that each of them waits for. Idempotent by batch id. */
-import { fail, ok, type Result } from "../../errors.ts";
+import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { decodeBatch, type LaneHead } from "../batch.ts";
 import { readEntries } from "../execution.ts";
 import type { BatchReceipt, WaitLevel } from "../handle.ts";
@@ -18,6 +18,16 @@ export type SubmissionChain = {
   finalLaneHead(actor: Hash): LaneHead;
 };
 
+/** True the first time, then false: a waiter that no list holds. */
+const once = (): (() => boolean) => {
+  let open = true;
+  return () => {
+    const was = open;
+    open = false;
+    return was;
+  };
+};
+
 export class Submissions {
   readonly #context: Context;
   readonly #chain: SubmissionChain;
@@ -29,6 +39,7 @@ export class Submissions {
     this.#waiters = waiters;
   }
 
+  /** Calls `done` once, whatever happens; returns the function that gives up waiting. */
   submit(
     bytes: Uint8Array,
     level: WaitLevel,
@@ -36,47 +47,57 @@ export class Submissions {
   ): () => void {
     const decoded = decodeBatch(this.#context.hasher, bytes);
     const pool = this.#chain.pool();
-    let giveUp: () => void = () => undefined;
     if (this.#context.stopped() || pool === undefined) {
       done(fail("node.not-ready", "the node does not take batches now"));
     } else if (!decoded.ok) {
       done(decoded);
     } else {
-      const batch = decoded.value;
+      return this.#admit(pool, decoded.value, level, done);
+    }
+    return () => undefined;
+  }
+
+  #admit(
+    pool: BatchPool,
+    batch: Batch,
+    level: WaitLevel,
+    done: (result: Result<BatchReceipt>) => void,
+  ): () => void {
+    let giveUp = once();
+    try {
       const known = this.receiptOf(batch.id);
       if (known !== undefined) {
         done(ok(known));
-        return giveUp;
+        return () => undefined;
       }
-      if (level !== "accepted") giveUp = this.#waiters.add(batch.id, level, done);
-      pool.admit(batch, undefined, (result) => this.#onAdmitted(batch, level, result, done));
+      if (level !== "accepted") giveUp = this.#waiters.add(batch, level, done);
+      pool.admit(batch, undefined, (result) => {
+        const answer = this.#answer(batch, level, result);
+        if (answer !== undefined && giveUp()) done(answer);
+      });
+    } catch (error) {
+      // Only the store throws here, and a node whose disk cannot be read must stop.
+      if (!(error instanceof TetradError)) throw error;
+      const failure = fail(error.code, error.message);
+      if (giveUp()) done(failure);
+      this.#context.fatal(failure);
     }
-    return giveUp;
+    return () => {
+      giveUp();
+    };
   }
 
-  #onAdmitted(
-    batch: Batch,
-    level: WaitLevel,
-    result: Result<Batch>,
-    done: (result: Result<BatchReceipt>) => void,
-  ): void {
-    if (level === "accepted") {
-      done(result.ok ? ok({ batchId: batch.id, level: "accepted" }) : result);
-      return;
-    }
-    if (result.ok) return;
-    // Appended but not executed yet: the lane has moved on because of this very batch.
-    const head = this.#chain.finalLaneHead(batch.actor);
-    if (result.code === "batch.lane-replay" && this.#isAppended(batch, head)) return;
-    this.#waiters.failed(batch.id, result);
-  }
-
-  #isAppended(batch: Batch, head: LaneHead): boolean {
-    const committer = this.#chain.committer();
-    if (committer === undefined || head.seq < batch.laneSeq) return false;
-    return committer.tip.height > committer.executed.height
-      ? this.#chain.store.batchBytes(batch.digest) !== undefined
-      : false;
+  /** What admission says to a client; undefined where the client waits for more. */
+  #answer(batch: Batch, level: WaitLevel, result: Result<Batch>): Result<BatchReceipt> | undefined {
+    const accepted: Result<BatchReceipt> = ok({ batchId: batch.id, level: "accepted" });
+    if (result.ok) return level === "accepted" ? accepted : undefined;
+    if (result.code !== "batch.lane-replay") return result;
+    // The lane may have moved on because of this very batch, while its signature was checked or before.
+    const receipt = this.receiptOf(batch.id);
+    if (receipt !== undefined) return ok(receipt);
+    if (this.#chain.committer()?.appended(batch.id) !== true) return result;
+    this.#waiters.included(batch.id);
+    return level === "accepted" ? accepted : undefined;
   }
 
   /** What became of a batch that is executed here. */

@@ -32,6 +32,8 @@ export type SyncChain = {
 
 /** Appended heights that may wait for execution before more are asked for. */
 const EXECUTION_BACKLOG_MAX = 64;
+/** An unanswered request doubles the time that the next one to that peer may take, this often. */
+const DOUBLINGS_MAX = 4;
 
 export class Syncer {
   readonly #context: Context;
@@ -39,6 +41,8 @@ export class Syncer {
   /** What peers claim to have final. A claim costs one request at most. */
   readonly #claims = new Map<PeerId, number>();
   #request: { readonly peer: PeerId; readonly from: number; cancel: () => void } | undefined;
+  /** Requests in a row that a peer left unanswered: a slow link needs longer for one answer. */
+  readonly #silent = new Map<PeerId, number>();
   #checking = false;
   #turn = 0;
 
@@ -65,6 +69,7 @@ export class Syncer {
 
   forgetPeer(peer: PeerId): void {
     this.#claims.delete(peer);
+    this.#silent.delete(peer);
     if (this.#request?.peer === peer) this.#next();
   }
 
@@ -75,11 +80,13 @@ export class Syncer {
     if (tip.height - this.#chain.executedHeight() > EXECUTION_BACKLOG_MAX) return;
     if (this.#chain.nextSet() === undefined) return;
     for (const [peer, height] of this.#claims) if (height <= tip.height) this.#claims.delete(peer);
-    const sources = this.#chain.connected().filter((peer) => this.#claims.has(peer));
-    const peer = sources[this.#turn++ % Math.max(1, sources.length)];
+    const peer = this.#source();
     if (peer === undefined) return;
     const from = tip.height + 1;
-    const cancel = this.#context.ports.timers.set(LIMITS.requestTimeoutMs, () => {
+    const silent = this.#silent.get(peer) ?? 0;
+    const timeoutMs = LIMITS.requestTimeoutMs * 2 ** Math.min(silent, DOUBLINGS_MAX);
+    const cancel = this.#context.ports.timers.set(timeoutMs, () => {
+      this.#silent.set(peer, silent + 1);
       this.#claims.delete(peer);
       this.#next();
     });
@@ -88,6 +95,14 @@ export class Syncer {
     // The session is going down or its queue is full: another peer, or a later hint of this one.
     this.#claims.delete(peer);
     this.#next();
+  }
+
+  /** In turn one of those that claim enough; whoever left requests unanswered comes after the others. */
+  #source(): PeerId | undefined {
+    const claiming = this.#chain.connected().filter((peer) => this.#claims.has(peer));
+    const least = Math.min(...claiming.map((peer) => this.#silent.get(peer) ?? 0));
+    const sources = claiming.filter((peer) => (this.#silent.get(peer) ?? 0) === least);
+    return sources[this.#turn++ % Math.max(1, sources.length)];
   }
 
   /** The peer has nothing there: it lied or was asked too early. */
@@ -102,6 +117,7 @@ export class Syncer {
     if (request?.peer !== peer || request.from !== message.from) return;
     request.cancel();
     this.#request = undefined;
+    this.#silent.delete(peer);
     const set = this.#chain.nextSet();
     if (set === undefined) return;
     const { certificate } = message;
@@ -137,7 +153,7 @@ export class Syncer {
     this.pump();
   }
 
-  /** The payload, checked from the certified hash backwards. */
+  /** The payload, checked from the certified hash backwards: whatever does not fit it is a lie. */
   #decodeRun(
     blocks: readonly WireBlock[],
     certificate: Certificate,
@@ -146,16 +162,16 @@ export class Syncer {
     let expected = certificate.statement.hash;
     for (const wire of [...blocks].reverse()) {
       const block = decodeBlock(this.#context.hasher, wire.block);
-      if (!block.ok) return block;
+      if (!block.ok) return mismatch(`a served block: ${block.detail}`);
       if (!equalBytes(block.value.hash, expected)) {
-        return fail("block.header", "a served block is not the one that was certified");
+        return mismatch("a served block is not the one that was certified");
       }
       const batches = this.#decodeBatches(wire.batches, block.value.batchDigests);
       if (!batches.ok) return batches;
       run.push({ block: block.value, batches: batches.value, persisted: false });
       expected = block.value.header.parentHash;
     }
-    if (run.length === 0) return fail("block.header", "an answer without blocks");
+    if (run.length === 0) return mismatch("an answer without blocks");
     return ok(run.reverse());
   }
 
@@ -163,14 +179,15 @@ export class Syncer {
     encoded: readonly Uint8Array[],
     digests: readonly Uint8Array[],
   ): Result<readonly Batch[]> {
+    if (encoded.length !== digests.length) {
+      return mismatch(`${encoded.length} batches for ${digests.length} that the block names`);
+    }
     const batches: Batch[] = [];
-    for (const [i, digest] of digests.entries()) {
-      const bytes = encoded[i];
-      if (bytes === undefined) return fail("block.batches-root", "a served block lacks a batch");
+    for (const [i, bytes] of encoded.entries()) {
       const batch = decodeBatch(this.#context.hasher, bytes);
-      if (!batch.ok) return batch;
-      if (!equalBytes(batch.value.digest, digest)) {
-        return fail("block.batches-root", "a served batch is not the one that the block names");
+      if (!batch.ok) return mismatch(`a served batch: ${batch.detail}`);
+      if (!equalBytes(batch.value.digest, digests[i] ?? batch.value.id)) {
+        return mismatch("a served batch is not the one that the block names");
       }
       batches.push(batch.value);
     }
@@ -190,10 +207,12 @@ export class Syncer {
   }
 }
 
+const mismatch = (detail: string): Failure => fail("sync.mismatch", detail);
+
 const checkFinalization = (
   set: ValidatorSet,
   certificate: SizedCertificate,
 ): Failure | undefined =>
   certificate.statement.kind !== "finalize"
-    ? fail("certificate.sub-quorum", "only a finalization certifies a served block")
+    ? mismatch("only a finalization certifies a served block")
     : checkCertificateShape(set, certificate);

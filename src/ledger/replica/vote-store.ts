@@ -71,11 +71,9 @@ export class VoteStore {
       done(fail("votes.missing", "the vote store beside the key is missing or of another key"));
       return;
     }
-    const floor = this.#store.get(FLOOR_KEY);
-    if (floor !== undefined) {
-      const reader = new Reader(floor);
-      this.#floor = { epoch: reader.u64(), view: reader.u64() };
-    }
+    const floor = readFloor(this.#store.get(FLOOR_KEY));
+    if (!floor.ok) return done(floor);
+    this.#floor = floor.value;
     const range = { gte: utf8("v/"), lt: utf8("v0"), limit: VOTES_MAX };
     this.#store.range(range, (failure, entries) => {
       if (failure !== undefined) {
@@ -149,6 +147,19 @@ const writeOwnVote = (own: OwnVote): Uint8Array => {
   writeVote(writer, own.vote);
   writer.u8(own.proposed === undefined ? 0 : 1).u64(own.proposed?.parentView ?? 0);
   return writer.u8(own.proposed?.reproposal === true ? 1 : 0).finish();
+};
+
+const readFloor = (bytes: Uint8Array | undefined): Result<Floor> => {
+  if (bytes === undefined) return ok({ epoch: 0, view: 0 });
+  try {
+    const reader = new Reader(bytes);
+    const floor = { epoch: reader.u64(), view: reader.u64() };
+    reader.end();
+    return ok(floor);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return fail("store.corrupt", `vote store: ${error.message}`);
+  }
 };
 
 const readOwnVote = (bytes: Uint8Array): OwnVote => {

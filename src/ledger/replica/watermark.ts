@@ -53,9 +53,14 @@ export class Watermark {
     this.#hooks.ask(validator, this.#nonce);
   }
 
+  /** Whether an answer of this validator would still say something: before its signature is checked. */
+  wants(validator: number, nonce: number): boolean {
+    return !this.#settled && nonce === this.#nonce && !this.#answered.has(validator);
+  }
+
   /** An answer whose vote, if any, was verified to carry our signature. */
   answer(validator: number, nonce: number, vote: Vote | undefined): void {
-    if (this.#settled || nonce !== this.#nonce) return;
+    if (!this.wants(validator, nonce)) return;
     if (vote !== undefined && vote.signer === this.#self && !this.#votes.knows(vote.statement)) {
       this.#settled = true;
       this.#hooks.refused(behindFailure(vote.statement));

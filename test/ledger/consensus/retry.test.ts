@@ -54,6 +54,15 @@ describe("R7: when stuck", () => {
     expect(described(bench.fire("retry"))).toEqual(["status"]);
   });
 
+  it("is not quiet while an earlier block waits for votes, however idle the leader may be", () => {
+    const bench = started();
+    bench.offer(B1);
+    bench.certify("notarize", 1, B1.hash);
+    expect(bench.view).toBe(2);
+    bench.wait(400);
+    expect(described(bench.fire("retry"))).toContain("status");
+  });
+
   it("is not quiet once a proposal is there or the own timer has fired", () => {
     const bench = started();
     bench.propose(B1);

@@ -1,0 +1,64 @@
+/**
+ * Ports as the replica uses them: what a callback throws because the disk cannot be read stops the node
+ * with the store's code instead of ending the process, and checks that do not fit a full verifier wait.
+ * Any other exception is a mistake in this program and is left to end it loudly.
+ */
+import { type Failure, fail, TetradError } from "../../errors.ts";
+import type { Ports, Store, TransportHandler, Verifier } from "../ports.ts";
+
+/** Pause before jobs that a full verifier refused are offered again, milliseconds. */
+const VERIFIER_FULL_MS = 50;
+
+const isStoreFailure = (error: unknown): error is TetradError =>
+  error instanceof TetradError && error.code.startsWith("store.");
+
+export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Ports => {
+  const guard =
+    <A extends readonly unknown[]>(callback: (...args: A) => void) =>
+    (...args: A): void => {
+      try {
+        callback(...args);
+      } catch (error) {
+        if (!isStoreFailure(error)) throw error;
+        failed(fail(error.code, error.message, error.data));
+      }
+    };
+  const guardStore = (store: Store): Store => ({
+    get: (key) => store.get(key),
+    write: (ops, options, done) => store.write(ops, options, guard(done)),
+    range: (range, done) => store.range(range, guard(done)),
+    close: (done) => store.close(done),
+  });
+  const guardHandler = (handler: TransportHandler): TransportHandler => ({
+    peerUp: guard((peer) => handler.peerUp(peer)),
+    peerDown: guard((peer, reason) => handler.peerDown(peer, reason)),
+    frame: guard((peer, trafficClass, bytes) => handler.frame(peer, trafficClass, bytes)),
+  });
+  const { timers, transport, signer, verifier } = ports;
+  const verify: Verifier["verify"] = (jobs, priority, done) => {
+    try {
+      verifier.verify(jobs, priority, guard(done));
+    } catch (error) {
+      if (!(error instanceof TetradError) || error.code !== "node.overloaded") throw error;
+      timers.set(VERIFIER_FULL_MS, () => verify(jobs, priority, done));
+    }
+  };
+  return {
+    ...ports,
+    timers: { set: (delayMs, callback) => timers.set(delayMs, guard(callback)) },
+    store: guardStore(ports.store),
+    voteStore: guardStore(ports.voteStore),
+    transport: {
+      start: (handler) => transport.start(guardHandler(handler)),
+      send: (peer, trafficClass, bytes) => transport.send(peer, trafficClass, bytes),
+      disconnect: (peer, reason) => transport.disconnect(peer, reason),
+      peers: () => transport.peers(),
+      close: (done) => transport.close(done),
+    },
+    signer: {
+      publicKey: signer.publicKey,
+      sign: (message, done) => signer.sign(message, guard(done)),
+    },
+    verifier: { verify },
+  };
+};

@@ -1,0 +1,114 @@
+/** The tree alone: what a forgotten verdict on a signature means, and how a verdict is retried. */
+import { describe, expect, it } from "vitest";
+import { toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
+import type { BlockFacts, Verdict } from "../../../src/ledger/consensus/types.ts";
+import type { Ports } from "../../../src/ledger/ports.ts";
+import type { BatchPool } from "../../../src/ledger/replica/batch-pool.ts";
+import type { BlockStore } from "../../../src/ledger/replica/block-store.ts";
+import { BlockTree, type TreeChain } from "../../../src/ledger/replica/block-tree.ts";
+import type { Context } from "../../../src/ledger/replica/context.ts";
+import { createLeaderSchedule } from "../../../src/ledger/validator-set.ts";
+import { genesisParent } from "../../../src/ledger/validity.ts";
+import { productOptions } from "../../../src/node/product.ts";
+import { Loop, ManualTime } from "./ports.ts";
+import { Lab, WALL_START_MS } from "./support.ts";
+
+describe("a verdict on a signature that is forgotten before the block is looked at", () => {
+  /** A tree over a pool that forgets: `answers` is what it says each time it is asked. */
+  const tried = (
+    answers: readonly (boolean | undefined)[],
+  ): { verdicts: string[]; checks: number } => {
+    const lab = new Lab();
+    const { chain } = lab;
+    const batch = lab.batch(chain.alice);
+    lab.toForeignView();
+    const block = lab.block([batch]);
+    const loop = new Loop();
+    const time = new ManualTime(loop, WALL_START_MS);
+    const verdicts: string[] = [];
+    let asked = 0;
+    let checks = 0;
+    const pool = {
+      get: () => batch,
+      verdict: () => answers[Math.min(asked++, answers.length - 1)],
+      verify: (_batches: unknown, _priority: unknown, done: () => void) => {
+        checks++;
+        loop.post(done);
+      },
+    };
+    const options = productOptions({
+      name: "tree",
+      genesis: chain.genesis,
+      hasher: chain.hasher,
+      verifySignature: () => true,
+    });
+    const ports = { timers: time, clock: time.clock } as unknown as Ports;
+    const context = {
+      options,
+      ports,
+      hasher: chain.hasher,
+      timing: { fetchMs: 100 },
+      log: () => undefined,
+      stopped: () => false,
+    } as unknown as Context;
+    const { status } = lab;
+    const tree = new BlockTree(
+      context,
+      {
+        tip: () => ({
+          epoch: 0,
+          view: 0,
+          height: 0,
+          hash: chain.hash,
+          timeMs: WALL_START_MS,
+          boundary: false,
+        }),
+        executedHeight: () => 0,
+        epoch: () => ({
+          set: chain.set,
+          schedule: createLeaderSchedule(chain.hasher, chain.hash, chain.set),
+          epochStartMs: WALL_START_MS,
+          epochMs: 86_400_000,
+          nextSetHash: ZERO_HASH,
+        }),
+        rootsAt: () => ({
+          height: 0,
+          logSize: 0,
+          logRoot: status.logRoot,
+          stateRoot: status.stateRoot,
+          projections: [],
+        }),
+        actorKey: () => ({ publicKey: chain.alice.key.publicKey, registeredHeight: 0 }),
+        finalHashAt: () => chain.hash,
+        finalTimeAt: () => WALL_START_MS,
+        finalLaneHead: () => ({ seq: 0, id: ZERO_HASH }),
+        tipParent: () => genesisParent(chain.hash, WALL_START_MS, 0),
+        send: () => undefined,
+        connected: () => [],
+        verdict: (_facts: BlockFacts, verdict: Verdict) => verdicts.push(verdict),
+        behind: () => undefined,
+      } satisfies TreeChain,
+      pool as unknown as BatchPool,
+      { block: () => undefined, batch: () => undefined } as unknown as BlockStore,
+    );
+    tree.need(block.hash, block, []);
+    loop.run();
+    time.advance(1_000);
+    expect(toHex(block.hash)).toHaveLength(64);
+    return { verdicts, checks };
+  };
+
+  it("is asked for again, and the block is valid", () => {
+    // Known when the tree looks, gone when the predicate does; then checked again and kept.
+    expect(tried([true, undefined, undefined, true])).toEqual({ verdicts: ["valid"], checks: 1 });
+  });
+
+  it("never makes the block invalid, however often it is forgotten", () => {
+    const answers = [true, undefined, true, undefined, true, undefined, true];
+    expect(tried(answers)).toEqual({ verdicts: ["valid"], checks: 0 });
+  });
+
+  it("is not asked for where it is known: a bad signature is a bad block", () => {
+    expect(tried([false])).toEqual({ verdicts: ["invalid"], checks: 0 });
+  });
+});

@@ -1,0 +1,216 @@
+/** Blocks on their way to a verdict: what is fetched, from whom, how long, and what may not go on for ever. */
+import { describe, expect, it } from "vitest";
+import { equalBytes, toHex } from "../../../src/crypto/bytes.ts";
+import type { Block, Hash } from "../../../src/ledger/types.ts";
+import type { Message } from "../../../src/ledger/wire.ts";
+import { Lab, putEvent } from "./support.ts";
+
+const voted = (lab: Lab): string[] => [
+  ...new Set(lab.sent("vote").map(({ message }) => message.vote.statement.kind)),
+];
+
+const foreign = (): Lab => {
+  const lab = new Lab();
+  lab.toForeignView();
+  lab.clearSent();
+  return lab;
+};
+
+const certify = (lab: Lab, block: Block): void => {
+  const certificate = lab.certificate("notarize", block.header.view, block.hash);
+  lab.tell(1, { type: "certificate", certificate });
+};
+
+describe("a block that is not here", () => {
+  it("is asked of those who signed for it, one after the other, until it comes", () => {
+    const lab = foreign();
+    const block = lab.block();
+    certify(lab, block);
+    lab.time.advance(1_000);
+    const asked = lab.sent("block-request");
+    expect(new Set(asked.map((frame) => frame.to)).size).toBe(3);
+    expect(asked.every(({ message }) => equalBytes(message.hash, block.hash))).toBe(true);
+    const { view } = lab.status;
+    lab.tell(2, { type: "block", block: block.bytes });
+    expect(lab.status.view).toBe(view + 1);
+    const before = lab.sent("block-request").length;
+    lab.time.advance(1_000);
+    expect(lab.sent("block-request")).toHaveLength(before);
+  });
+
+  it("is not taken in another's place, nor where nobody asked for it", () => {
+    const lab = foreign();
+    const block = lab.block();
+    const other = lab.block([], { timeMs: block.header.timeMs + 1 });
+    certify(lab, block);
+    const { view } = lab.status;
+    lab.tell(1, { type: "block", block: other.bytes });
+    expect(lab.status.view).toBe(view);
+    lab.tell(1, { type: "block", block: block.bytes });
+    expect(lab.status.view).toBe(view + 1);
+  });
+
+  it("has its batches asked for, at most 512 at a time", () => {
+    const lab = foreign();
+    const batches = Array.from({ length: 600 }, () => lab.nextBatch(lab.chain.alice));
+    const block = lab.block(batches);
+    lab.tell(block.header.proposer, lab.proposal(block));
+    const [first] = lab.sent("batch-request");
+    expect(first?.message.digests).toHaveLength(512);
+    expect(first?.to).toBe(lab.peer(block.header.proposer));
+    const give = (message: Message & { type: "batch-request" }): void => {
+      const wanted = new Set(message.digests.map(toHex));
+      const found = batches.filter((batch) => wanted.has(toHex(batch.digest)));
+      lab.tell(2, { type: "batches", batches: found.map((batch) => batch.bytes) });
+    };
+    if (first !== undefined) give(first.message);
+    lab.time.advance(300);
+    const rest = lab.sent("batch-request").at(-1);
+    expect(rest?.message.digests).toHaveLength(88);
+    if (rest !== undefined) give(rest.message);
+    expect(voted(lab)).toEqual(["notarize"]);
+  });
+
+  it("whose batch has a bad signature is invalid; the right copy is not harmed by it", () => {
+    const lab = foreign();
+    const good = lab.batch(lab.chain.alice);
+    const bytes = good.bytes.slice();
+    bytes[bytes.length - 600] = (bytes[bytes.length - 600] ?? 0) ^ 1;
+    const bad = { ...good, bytes, digest: lab.chain.hasher.ht("batch/digest", bytes) };
+    const block = lab.block([bad]);
+    lab.tell(block.header.proposer, lab.proposal(block));
+    lab.tell(block.header.proposer, { type: "batches", batches: [bytes] });
+    expect(voted(lab)).toEqual(["nullify"]);
+    lab.tellVotes("nullify", block.header.view);
+    lab.finalize([good]);
+    expect(lab.status.logSize).toBe(1);
+  });
+});
+
+describe("ancestors that somebody invents", () => {
+  it("are not followed without end: heights must fit", () => {
+    const lab = foreign();
+    const tip = lab.status.finalHeight;
+    const invented = new Map<string, Block>();
+    let parentHash: Hash = new Uint8Array(32).fill(7);
+    let last: Block | undefined;
+    for (let i = 0; i < 200; i++) {
+      last = lab.block([], {
+        parentHash,
+        height: tip + 2,
+        view: lab.status.view,
+        timeMs: 1_950_000_000_000 + i,
+      });
+      invented.set(toHex(last.hash), last);
+      parentHash = last.hash;
+    }
+    if (last === undefined) throw new Error("no block");
+    const liar = last.header.proposer;
+    lab.transport.onSent = (frame) => {
+      if (frame.message.type !== "block-request" || frame.to !== lab.peer(liar)) return;
+      const found = invented.get(toHex(frame.message.hash));
+      if (found === undefined) return;
+      lab.loop.post(() => lab.tell(liar, { type: "block", block: found.bytes }));
+    };
+    lab.tell(liar, lab.proposal(last));
+    lab.time.advance(5_000);
+    const hashes = new Set(lab.sent("block-request").map(({ message }) => toHex(message.hash)));
+    expect(hashes.size).toBeLessThanOrEqual(2);
+    expect(voted(lab)).toEqual(["nullify"]);
+  });
+
+  it("cannot fork from below the tip: that is refused at once", () => {
+    const lab = new Lab();
+    lab.finalize();
+    lab.toForeignView();
+    lab.clearSent();
+    const block = lab.block([], { parentHash: lab.chain.hash });
+    lab.tell(block.header.proposer, lab.proposal(block));
+    expect(voted(lab)).toEqual(["nullify"]);
+    expect(lab.sent("block-request")).toEqual([]);
+  });
+
+  it("are forgotten when what became final settles them", () => {
+    const lab = foreign();
+    for (let i = 0; i < 30; i++) {
+      const view = lab.status.view;
+      const hash = new Uint8Array(32).fill(i + 1);
+      const leader = lab.leader();
+      if (leader !== lab.self) {
+        const block = lab.block([], { parentHash: hash, height: lab.status.finalHeight + 2 });
+        lab.tell(leader, lab.proposal(block));
+      }
+      lab.tellVotes("nullify", view);
+      lab.finalize();
+    }
+    lab.clearSent();
+    for (let i = 0; i < 20; i++) lab.finalize();
+    expect(lab.time.pending).toBeLessThan(10);
+  });
+});
+
+describe("a final block that is not here", () => {
+  it("is fetched and appended although nothing else moves", () => {
+    const lab = foreign();
+    const batch = lab.nextBatch(lab.chain.alice, [putEvent("a")]);
+    const block = lab.block([batch]);
+    const { view } = block.header;
+    lab.tell(1, {
+      type: "certificate",
+      certificate: lab.certificate("finalize", view, block.hash),
+    });
+    expect(lab.status.finalHeight).toBe(0);
+    lab.tell(2, { type: "block", block: block.bytes });
+    expect(lab.sent("batch-request").length).toBeGreaterThan(0);
+    lab.tell(2, { type: "batches", batches: [batch.bytes] });
+    expect(lab.status).toMatchObject({ finalHeight: 1, executedHeight: 1, logSize: 1 });
+  });
+});
+
+describe("work", () => {
+  it("in a block of a view that was given up is still work: the next leader does not idle", () => {
+    const lab = new Lab();
+    const leads = (ahead: number): boolean => lab.leader(lab.status.view + ahead) === lab.self;
+    while (leads(0) || leads(1) || !leads(2)) lab.tellVotes("nullify", lab.status.view);
+    const first = lab.block();
+    lab.tell(first.header.proposer, lab.proposal(first));
+    lab.tellVotes("notarize", first.header.view, first.hash);
+    const batch = lab.nextBatch(lab.chain.alice);
+    lab.submit(batch.bytes);
+    const second = lab.block([batch], {
+      height: 2,
+      parentHash: first.hash,
+      parentView: first.header.view,
+      timeMs: first.header.timeMs + 1,
+    });
+    lab.tell(second.header.proposer, lab.proposal(second));
+    // The first is final only now: the node looks at its work again, which is all in the second.
+    lab.tellVotes("finalize", first.header.view, first.hash);
+    expect(lab.status.finalHeight).toBe(1);
+    lab.clearSent();
+    lab.tellVotes("nullify", second.header.view);
+    // No time has passed: the batch must be proposed again now, not after t_idle.
+    const [proposal] = lab.sent("proposal");
+    expect(proposal?.message.vote.statement.view).toBe(second.header.view + 1);
+  });
+
+  it("that was taken in while no peer was there is pushed to those who come", () => {
+    const lab = new Lab({ connect: false });
+    const batch = lab.nextBatch(lab.chain.alice);
+    lab.submit(batch.bytes);
+    const pushed = lab.nextBatch(lab.chain.alice);
+    lab.connect(1);
+    expect(lab.sent("batch").map((frame) => toHex(frame.message.batch))).toEqual([
+      toHex(batch.bytes),
+    ]);
+    // What came from a peer is that peer's to push.
+    lab.tell(1, { type: "batch", batch: pushed.bytes });
+    lab.clearSent();
+    lab.connect(2);
+    expect(lab.sent("batch").map((frame) => frame.to)).toEqual([lab.peer(2)]);
+    lab.finalize([batch]);
+    lab.clearSent();
+    lab.connect(3);
+    expect(lab.sent("batch")).toEqual([]);
+  });
+});

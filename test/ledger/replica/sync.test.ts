@@ -1,0 +1,368 @@
+/** Catch-up from peers that lie, stay silent or are slow, and what this node serves to those that ask. */
+import { describe, expect, it } from "vitest";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import type { SizedCertificate } from "../../../src/ledger/statement.ts";
+import type { Message, WireBlock } from "../../../src/ledger/wire.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { Lab, putEvent } from "./support.ts";
+
+type Response = Message & { type: "sync-response" };
+
+/** A chain of ten blocks, every second with a batch. */
+const grow = (lab: Lab, heights = 10): Lab => {
+  for (let i = 0; i < heights; i++) {
+    lab.finalize(i % 2 === 0 ? [lab.nextBatch(lab.chain.alice, [putEvent(`k${i}`)])] : []);
+  }
+  return lab;
+};
+const SOURCE = grow(new Lab());
+
+const wire = (lab: Lab, from: number, to: number): WireBlock[] =>
+  lab.finals.slice(from - 1, to).map(({ block, batches }) => ({
+    block: block.bytes,
+    batches: batches.map((batch) => batch.bytes),
+  }));
+
+const certificateAt = (lab: Lab, height: number): SizedCertificate => {
+  const final = lab.finals[height - 1];
+  if (final === undefined) throw new Error(`no height ${height}`);
+  return { ...final.certificate, setSize: 4 };
+};
+
+const response = (from: number, to: number): Response => ({
+  type: "sync-response",
+  from,
+  certificate: certificateAt(SOURCE, to),
+  blocks: wire(SOURCE, from, to),
+});
+
+const claim = (lab: Lab, peer: number, finalHeight = 10): void => {
+  const none = new Uint8Array(1);
+  lab.tell(peer, {
+    type: "status",
+    status: {
+      epoch: 0,
+      view: 1,
+      finalView: 0,
+      finalHeight,
+      finalHash: SOURCE.chain.hash,
+      held: { notarize: none, nullify: none, finalize: none },
+    },
+  });
+};
+
+const behind = (): Lab => new Lab({ chain: SOURCE.chain });
+
+const asked = (lab: Lab): string[] =>
+  lab
+    .sent("sync-request")
+    .map(({ to, message }) => `${lab.chain.peers.indexOf(to)}:${message.from}`);
+
+describe("catching up", () => {
+  it("takes a run of blocks that its certificate proves, executes it, and is level", () => {
+    const lab = behind();
+    claim(lab, 1);
+    expect(asked(lab)).toEqual(["1:1"]);
+    lab.tell(1, response(1, 10));
+    expect(lab.status).toMatchObject({ finalHeight: 10, executedHeight: 10, logSize: 5 });
+    expect(toHex(lab.status.stateRoot)).toBe(toHex(SOURCE.status.stateRoot));
+    expect(lab.handle.ready()).toEqual({ ready: true, reasons: [] });
+    expect(lab.sent("vote")).toEqual([]);
+  });
+
+  it("takes it in parts, asking for the next", () => {
+    const lab = behind();
+    claim(lab, 1);
+    lab.tell(1, response(1, 4));
+    expect(asked(lab)).toEqual(["1:1", "1:5"]);
+    lab.tell(1, response(5, 10));
+    expect(lab.status.executedHeight).toBe(10);
+  });
+
+  it("does not ask a peer that claims nothing more, and asks nobody twice at a time", () => {
+    const lab = behind();
+    claim(lab, 1, 0);
+    expect(asked(lab)).toEqual([]);
+    for (let i = 0; i < 5; i++) for (const peer of [1, 2, 3]) claim(lab, peer);
+    expect(asked(lab)).toHaveLength(1);
+  });
+
+  it("ignores answers that it did not ask for, or to an older question", () => {
+    const lab = behind();
+    lab.tell(1, response(1, 10));
+    claim(lab, 1);
+    lab.tell(2, response(1, 10));
+    lab.tell(1, response(2, 10));
+    lab.tell(2, { type: "sync-none", from: 1 });
+    expect(lab.status.finalHeight).toBe(0);
+    expect(lab.cutOff).toEqual([]);
+    lab.tell(1, response(1, 10));
+    expect(lab.status.finalHeight).toBe(10);
+  });
+});
+
+describe("a source that lies", () => {
+  const lies: readonly [string, string, (good: Response) => Response][] = [
+    [
+      "a certificate with one forged signature",
+      "certificate.signature",
+      (good) => {
+        const [first, ...rest] = good.certificate.signatures;
+        const forged = (first ?? new Uint8Array(1280)).slice();
+        forged[100] = (forged[100] ?? 0) ^ 1;
+        return { ...good, certificate: { ...good.certificate, signatures: [forged, ...rest] } };
+      },
+    ],
+    [
+      "a certificate below the quorum",
+      "certificate.sub-quorum",
+      (good) => ({
+        ...good,
+        certificate: {
+          ...good.certificate,
+          signers: good.certificate.signers.slice(1),
+          signatures: good.certificate.signatures.slice(1),
+        },
+      }),
+    ],
+    [
+      "a certificate of another kind",
+      "sync.mismatch",
+      (good) => {
+        const { view, hash } = good.certificate.statement;
+        return { ...good, certificate: SOURCE.certificate("notarize", view, hash) };
+      },
+    ],
+    ["no blocks", "sync.mismatch", (good) => ({ ...good, blocks: [] })],
+    [
+      "blocks that end below the certified one",
+      "sync.mismatch",
+      (good) => ({ ...good, blocks: good.blocks.slice(0, -1) }),
+    ],
+    [
+      "blocks in another order",
+      "sync.mismatch",
+      (good) => ({ ...good, blocks: [...good.blocks].reverse() }),
+    ],
+    [
+      "a block too few in the middle",
+      "sync.mismatch",
+      (good) => ({ ...good, blocks: good.blocks.filter((_, i) => i !== 4) }),
+    ],
+    [
+      "a batch too few",
+      "sync.mismatch",
+      (good) => ({ ...good, blocks: good.blocks.map(({ block }) => ({ block, batches: [] })) }),
+    ],
+    [
+      "a batch too many",
+      "sync.mismatch",
+      (good) => {
+        const extra = good.blocks.flatMap(({ batches }) => batches).slice(0, 1);
+        return {
+          ...good,
+          blocks: good.blocks.map(({ block, batches }) => ({
+            block,
+            batches: [...batches, ...extra],
+          })),
+        };
+      },
+    ],
+    [
+      "another batch",
+      "sync.mismatch",
+      (good) => {
+        const other = SOURCE.batch(SOURCE.chain.reader).bytes;
+        return {
+          ...good,
+          blocks: good.blocks.map(({ block, batches }) => ({
+            block,
+            batches: batches.map(() => other),
+          })),
+        };
+      },
+    ],
+    [
+      "bytes that are no block",
+      "sync.mismatch",
+      (good) => ({
+        ...good,
+        blocks: [...good.blocks.slice(0, -1), { block: new Uint8Array(9), batches: [] }],
+      }),
+    ],
+  ];
+
+  for (const [name, code, lie] of lies) {
+    it(`(${name}) is cut off, and the next one is asked`, () => {
+      const lab = behind();
+      claim(lab, 1);
+      claim(lab, 2);
+      lab.tell(1, lie(response(1, 10)));
+      expect(lab.status.finalHeight).toBe(0);
+      expect(lab.cutOff).toEqual([code]);
+      expect(asked(lab)).toEqual(["1:1", "2:1"]);
+      lab.tell(2, response(1, 10));
+      expect(lab.status.finalHeight).toBe(10);
+      expect(lab.halts).toEqual([]);
+    });
+  }
+
+  it("(a certificate of another epoch) is passed over", () => {
+    const lab = behind();
+    claim(lab, 1);
+    claim(lab, 2);
+    const good = response(1, 10);
+    const { view, hash } = good.certificate.statement;
+    const certificate = SOURCE.certificate("finalize", view, hash, [1, 2, 3], 1);
+    lab.tell(1, { ...good, certificate });
+    expect(lab.status.finalHeight).toBe(0);
+    expect(asked(lab)).toEqual(["1:1", "2:1"]);
+  });
+
+  it("(blocks that do not begin at our tip) gives us nothing, and it is asked again", () => {
+    const lab = behind();
+    claim(lab, 1);
+    lab.tell(1, { ...response(3, 10), from: 1 });
+    expect(lab.status.finalHeight).toBe(0);
+    expect(lab.halts).toEqual([]);
+    expect(asked(lab)).toEqual(["1:1", "1:1"]);
+  });
+});
+
+describe("a source that is silent", () => {
+  it("is passed over for the next after the time-out, and asked last from then on", () => {
+    const lab = behind();
+    claim(lab, 1);
+    claim(lab, 2);
+    lab.time.advance(LIMITS.requestTimeoutMs - 1);
+    expect(asked(lab)).toEqual(["1:1"]);
+    lab.time.advance(1);
+    expect(asked(lab)).toEqual(["1:1", "2:1"]);
+    claim(lab, 1);
+    lab.tell(2, response(1, 4));
+    lab.tell(2, response(5, 8));
+    expect(asked(lab)).toEqual(["1:1", "2:1", "2:5", "2:9"]);
+  });
+
+  it("gets twice the time with each try, so that a slow link serves in the end", () => {
+    const lab = behind();
+    let waited = 0;
+    for (const factor of [1, 2, 4, 8, 16, 16]) {
+      claim(lab, 1);
+      const before = asked(lab).length;
+      lab.time.advance(LIMITS.requestTimeoutMs * factor - 1);
+      claim(lab, 1);
+      expect(asked(lab)).toHaveLength(before);
+      lab.time.advance(1);
+      claim(lab, 1);
+      expect(asked(lab)).toHaveLength(before + 1);
+      waited += factor;
+    }
+    expect(waited).toBe(47);
+    lab.tell(1, response(1, 10));
+    expect(lab.status.finalHeight).toBe(10);
+  });
+
+  it("whose session ends is replaced at once", () => {
+    const lab = behind();
+    claim(lab, 1);
+    claim(lab, 2);
+    lab.transport.disconnect(lab.peer(1), { code: "closed", detail: "test" });
+    expect(asked(lab)).toEqual(["1:1", "2:1"]);
+  });
+
+  it("that has nothing is not asked again before it claims again", () => {
+    const lab = behind();
+    claim(lab, 1);
+    lab.tell(1, { type: "sync-none", from: 1 });
+    lab.time.advance(60_000);
+    expect(asked(lab)).toEqual(["1:1"]);
+    claim(lab, 1);
+    expect(asked(lab)).toEqual(["1:1", "1:1"]);
+  });
+
+  it("cannot be asked (its queue is full): nothing breaks, and a later claim is tried", () => {
+    const lab = behind();
+    for (const peer of [1, 2, 3]) lab.transport.full.add(lab.peer(peer));
+    for (const peer of [1, 2, 3]) claim(lab, peer);
+    expect(asked(lab)).toEqual([]);
+    lab.transport.full.clear();
+    claim(lab, 2);
+    expect(asked(lab)).toEqual(["2:1"]);
+  });
+});
+
+describe("serving", () => {
+  const ask = (lab: Lab, from: number, peer = 1): Message | undefined => {
+    lab.clearSent();
+    lab.tell(peer, { type: "sync-request", from });
+    return lab.transport.sent.at(-1)?.message;
+  };
+
+  it("answers with a run that another node accepts", () => {
+    const answer = ask(SOURCE, 3);
+    if (answer?.type !== "sync-response") throw new Error("no run was served");
+    expect(answer.blocks).toHaveLength(8);
+    const lab = behind();
+    claim(lab, 1);
+    lab.tell(1, response(1, 2));
+    lab.tell(1, answer);
+    expect(lab.status.executedHeight).toBe(10);
+  });
+
+  it("says that there is nothing above the tip, and at height 0", () => {
+    for (const from of [0, 11, Number.MAX_SAFE_INTEGER]) {
+      expect(ask(SOURCE, from)).toEqual({ type: "sync-none", from });
+    }
+  });
+
+  it("gives one peer 64 MiB a second and no more, without reading for what is over", () => {
+    const lab = grow(new Lab({ chain: SOURCE.chain }), 2);
+    const view = lab.finals[0]?.certificate.statement.view ?? 0;
+    lab.clearSent();
+    let served = 0;
+    for (let i = 0; i < 70_000; i++) {
+      lab.tell(1, { type: "certificate-request", epoch: 0, view, kind: "finalize" });
+      if (lab.transport.sent.length === 0) break;
+      served++;
+      lab.clearSent();
+    }
+    const cost = 3 * LIMITS.falconSignatureBytes + 1024;
+    expect(served).toBe(Math.floor(LIMITS.syncServeBytesPerSecond / cost));
+    // What is left is less than an answer; questions use it up.
+    for (let i = 0; i < 5; i++) lab.tell(1, { type: "block-request", hash: new Uint8Array(32) });
+    const get = lab.data.get.bind(lab.data);
+    let reads = 0;
+    lab.data.get = (key) => {
+      reads++;
+      return get(key);
+    };
+    lab.clearSent();
+    for (let i = 0; i < 100; i++) {
+      lab.tell(1, { type: "sync-request", from: 1 });
+      lab.tell(1, { type: "block-request", hash: new Uint8Array(32) });
+      lab.tell(1, { type: "batch-request", digests: [new Uint8Array(32)] });
+    }
+    expect(lab.transport.sent.every((frame) => frame.message.type === "sync-none")).toBe(true);
+    expect(reads).toBe(0);
+    // Another peer is served, and after a second this one is again.
+    expect(ask(lab, 1, 2)?.type).toBe("sync-response");
+    lab.time.nowMs += 1_000;
+    expect(ask(lab, 1, 1)?.type).toBe("sync-response");
+  });
+
+  it("keeps an answer with many large batches within its class's frame", () => {
+    const lab = new Lab();
+    const big = Array.from({ length: 9 }, (_, i) => putEvent(`k${i}`, 50 * 1024));
+    const batches = Array.from({ length: 8 }, () => lab.nextBatch(lab.chain.alice, big));
+    lab.finalize(batches);
+    lab.clearSent();
+    lab.tell(1, { type: "batch-request", digests: batches.map((batch) => batch.digest) });
+    const frames = lab.sent("batches");
+    expect(frames.length).toBeGreaterThan(1);
+    expect(frames.flatMap((frame) => frame.message.batches)).toHaveLength(8);
+    for (const frame of frames) {
+      expect(frame.bytes).toBeLessThanOrEqual(LIMITS.frameBytesMax.mempool);
+    }
+  });
+});
