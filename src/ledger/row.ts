@@ -135,10 +135,10 @@ export type StoredRow = {
 
 const ORIGIN_BYTES = 8;
 
-/** What is stored under r/ and what the state tree commits to: u64 origin, value. Of a slab (slab.ts). */
+/** What is stored under r/ and what the state tree commits to: u64 origin, value. */
 export const encodeRow = (origin: number, value: Uint8Array): Uint8Array => {
-  const stored = slabBytes(ORIGIN_BYTES + value.length);
-  const view = new DataView(stored.buffer, stored.byteOffset, ORIGIN_BYTES);
+  const stored = new Uint8Array(ORIGIN_BYTES + value.length);
+  const view = new DataView(stored.buffer);
   view.setUint32(0, Math.floor(origin / 0x1_0000_0000));
   view.setUint32(4, origin % 0x1_0000_0000);
   stored.set(value, ORIGIN_BYTES);
