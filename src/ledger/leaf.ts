@@ -10,6 +10,7 @@ import { sha256 } from "../crypto/hash.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { decodeEvent } from "./event.ts";
+import { slabBytes } from "./slab.ts";
 import type { EncodedEvent, Hash, LogEntry, Outcome } from "./types.ts";
 
 const LEAF_VERSION = 1;
@@ -22,7 +23,7 @@ export const isRefusalCode = (code: string): boolean =>
   code.length <= LIMITS.refusalCodeBytesMax && CODE_PATTERN.test(code);
 
 export type Leaf = {
-  /** The leaf's bytes: what is stored under e/index and what inclusion proofs are about. */
+  /** The leaf's bytes: what is stored under e/index and what inclusion proofs are about; of a slab. */
   readonly bytes: Uint8Array;
   /** SHA256(0x00 || bytes): RFC 6962, 2.1. */
   readonly hash: Hash;
@@ -45,24 +46,31 @@ export const encodeLeaf = (entry: LeafFields): Leaf => {
     throw new RangeError("a hash has 32 bytes");
   }
   // The hash's prefix byte stands before the leaf, so that hashing needs no copy.
-  const buffer = new Uint8Array(1 + length);
-  const view = new DataView(buffer.buffer);
+  const buffer = slabBytes(1 + length);
   buffer[1] = LEAF_VERSION;
-  setU64(view, 2, entry.index);
-  setU64(view, 10, entry.height);
+  setU64(buffer, 2, entry.index);
+  setU64(buffer, 10, entry.height);
   buffer.set(entry.batchId, 18);
-  view.setUint32(50, entry.position);
+  setU32(buffer, 50, entry.position);
   buffer[54] = entry.outcome.kind === "refused" ? 1 : 0;
-  view.setUint16(55, code.length);
+  buffer[55] = code.length >>> 8;
+  buffer[56] = code.length;
   for (let i = 0; i < code.length; i++) buffer[57 + i] = code.charCodeAt(i);
   buffer.set(entry.effectsHash, 57 + code.length);
   buffer.set(event, 89 + code.length);
   return { bytes: buffer.subarray(1), hash: sha256(buffer) };
 };
 
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(at + 4, value % 0x1_0000_0000);
+function setU64(bytes: Uint8Array, at: number, value: number): void {
+  setU32(bytes, at, Math.floor(value / 0x1_0000_0000));
+  setU32(bytes, at + 4, value % 0x1_0000_0000);
+}
+
+function setU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }
 
 /** Reads a leaf from bytes that nobody vouches for: "encoding.malformed" or "encoding.version". */

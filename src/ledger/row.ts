@@ -11,6 +11,7 @@ import { TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type AnyField, type FieldValues, field, type Json } from "./event-schema.ts";
 import { rowKey } from "./keys.ts";
+import { slabBytes } from "./slab.ts";
 
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -135,10 +136,10 @@ export type StoredRow = {
 
 const ORIGIN_BYTES = 8;
 
-/** What is stored under r/ and what the state tree commits to: u64 origin, value. */
+/** What is stored under r/ and what the state tree commits to: u64 origin, value. Of a slab (slab.ts). */
 export const encodeRow = (origin: number, value: Uint8Array): Uint8Array => {
-  const stored = new Uint8Array(ORIGIN_BYTES + value.length);
-  const view = new DataView(stored.buffer);
+  const stored = slabBytes(ORIGIN_BYTES + value.length);
+  const view = new DataView(stored.buffer, stored.byteOffset, ORIGIN_BYTES);
   view.setUint32(0, Math.floor(origin / 0x1_0000_0000));
   view.setUint32(4, origin % 0x1_0000_0000);
   stored.set(value, ORIGIN_BYTES);

@@ -11,6 +11,7 @@
 import { concatBytes, equalBytes, ZERO_HASH } from "../crypto/bytes.ts";
 import { utf8 } from "../crypto/codec.ts";
 import { type Hasher, sha256 } from "../crypto/hash.ts";
+import { slabBytes } from "./slab.ts";
 
 const HASH_BYTES = 32;
 const LEAF_BYTES = 64;
@@ -105,6 +106,10 @@ function storedPositions(present: number, leaves: number): number {
   return positions;
 }
 
+/** Bytes of a record with these bitmaps, and hashes of the binary nodes at these positions. */
+const lengthOf = (present: number, leaves: number, positions: number): number =>
+  HEADER_BYTES + (popCount(present) + popCount(leaves) + popCount(positions)) * HASH_BYTES;
+
 export type SlotKind = "empty" | "leaf" | "inner";
 
 export class StateNode {
@@ -136,7 +141,8 @@ export class StateNode {
     if (record.length < HEADER_BYTES) return undefined;
     const node = new StateNode(hashes, record);
     const leavesUsed = (node.#leaves & ~node.#present) === 0;
-    return leavesUsed && record.length === node.#length() ? node : undefined;
+    const length = lengthOf(node.#present, node.#leaves, node.#recordPositions);
+    return leavesUsed && record.length === length ? node : undefined;
   }
 
   get present(): number {
@@ -235,13 +241,7 @@ export class StateNode {
     return this.#record.subarray(at, at + HASH_BYTES);
   }
 
-  #length(): number {
-    const positions = storedPositions(this.#present, this.#leaves);
-    const parts = popCount(this.#present) + popCount(this.#leaves) + popCount(positions);
-    return HEADER_BYTES + parts * HASH_BYTES;
-  }
-
-  /** The record of the node as it is now; a fresh array. */
+  /** The record of the node as it is now; of a slab (slab.ts). */
   encode(): Uint8Array {
     const sameShape = this.#present === this.#recordPresent && this.#leaves === this.#recordLeaves;
     return sameShape ? this.#patch() : this.#rebuild();
@@ -249,7 +249,8 @@ export class StateNode {
 
   /** Where slots and hashes lie where they lay, most bytes are copied at once. */
   #patch(): Uint8Array {
-    const record = new Uint8Array(this.#record);
+    const record = slabBytes(this.#record.length);
+    record.set(this.#record);
     let at = HEADER_BYTES;
     for (let slot = 0; slot < 16; slot++) {
       const bit = 1 << slot;
@@ -267,7 +268,8 @@ export class StateNode {
   }
 
   #rebuild(): Uint8Array {
-    const record = new Uint8Array(this.#length());
+    const positions = storedPositions(this.#present, this.#leaves);
+    const record = slabBytes(lengthOf(this.#present, this.#leaves, positions));
     record[0] = this.#present >>> 8;
     record[1] = this.#present & 0xff;
     record[2] = this.#leaves >>> 8;
@@ -279,7 +281,6 @@ export class StateNode {
       record.set(content, at);
       at += content.length;
     }
-    const positions = storedPositions(this.#present, this.#leaves);
     for (let position = 2; position < 16; position++) {
       if ((positions & (1 << position)) === 0) continue;
       record.set(this.#hashAt(position), at);

@@ -71,8 +71,11 @@ export class StateCache {
 
   set(path: string, record: Uint8Array | undefined): void {
     if (path.length > this.#depthMax) return;
+    const known = this.#nodes.get(path);
     if (record === undefined) this.#nodes.delete(path);
-    else this.#nodes.set(path, record);
+    // Kept for long, so it is a copy; and where it lay before, because most changes change no length.
+    else if (known?.length === record.length) known.set(record);
+    else this.#nodes.set(path, record.slice());
   }
 }
 
@@ -191,8 +194,10 @@ class Updater {
       if (stored !== undefined) this.#nodes.delete("");
       return ZERO_HASH;
     }
+    // The hash first: putting a node may overwrite the cached record that the node reads from.
+    const hash = root.hash();
     if (root.changed) this.#nodes.put("", root);
-    return new Uint8Array(root.hash());
+    return new Uint8Array(hash);
   }
 
   /** Applies changes `from` to `to`, which all lie below the node at `path`. */
@@ -239,8 +244,8 @@ class Updater {
   #settle(node: StateNode, slot: number, child: StateNode, path: string, stored: boolean): void {
     const leaf = child.onlyLeaf();
     if (child.present !== 0 && leaf === undefined) {
-      this.#nodes.put(path, child);
       node.setInner(slot, child.hash());
+      this.#nodes.put(path, child);
       return;
     }
     if (stored) this.#nodes.delete(path);
