@@ -5,7 +5,9 @@
  * sessions of one pair are told apart by the run id in the hello: a new run of the peer replaces the
  * session with its dead predecessor; within one run the session that the lower id dialled stays, and a
  * later one of the same dialler replaces the earlier, which that dialler has given up. Both ends apply the
- * same rule to the same facts, so they keep the same session.
+ * same rule to the same facts, so they keep the same session. One fact only one end has: a process that was
+ * stopped for longer than the idle timeout still holds a session that its peer has given up. Who dials has
+ * no session, so a session older than any handshake gives way to one that the peer dials.
  */
 import { compareBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, type Result, TetradError } from "../errors.ts";
@@ -330,6 +332,8 @@ export class Mesh implements QuicTransport {
     if (compareBytes(candidate.peerRun, live.peerRun) !== 0) return true;
     const byUs = candidate.dialled !== undefined;
     if (byUs === (live.dialled !== undefined)) return true;
+    const liveMs = this.#ports.clock.monotonicMs() - live.upSinceMs;
+    if (!byUs && liveMs > this.#limits.handshakeTimeoutMs) return true;
     const lowerIsUs = this.#self < (candidate.peer ?? "");
     return byUs === lowerIsUs;
   }

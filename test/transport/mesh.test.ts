@@ -170,6 +170,45 @@ describe("idle sessions", () => {
   });
 });
 
+describe("a process that is stopped for longer than the idle timeout (SIGSTOP)", () => {
+  let stopped: ChildProcess | undefined;
+  afterEach(() => {
+    stopped?.kill("SIGKILL");
+  });
+
+  for (const index of [0, 1]) {
+    it(`takes the session that its peer dials when it goes on (node ${index})`, async () => {
+      const limits = { idleTimeoutMs: 3_000, handshakeTimeoutMs: 200, redialMsMax: 300 };
+      const { net } = await pair(limits);
+      const stays = net.transports[1 - index];
+      const logs = net.logs[1 - index];
+      const gone = net.transports[index];
+      const identity = net.identities[index];
+      const listen = net.peers[index]?.address;
+      if (stays === undefined || logs === undefined || gone === undefined) throw new RangeError();
+      if (identity === undefined || listen === undefined) throw new RangeError();
+      await closed(gone);
+      const child = await spawnPeer({ identity, peers: net.peers, listen, limits });
+      // Also a test that fails must not leave it, stopped or not.
+      stopped = child;
+      const seen = record(stays);
+      await until(() => stays.peers().length === 1, "up");
+      await sleep(500);
+      child.kill("SIGSTOP");
+      await until(() => seen.down.length === 1, "down");
+      // What it finds in its socket when it goes on makes its own half of the session look alive.
+      child.kill("SIGCONT");
+      await until(() => stays.peers().length === 1, "up again");
+      stays.send(identity.id, "control", Uint8Array.of(1));
+      await until(() => seen.frames.length === 1, "an echo");
+      const turnedAway = logs.filter(
+        ({ message, fields }) => message === "dial failed" && fields["code"] === "replaced",
+      );
+      expect(turnedAway).toEqual([]);
+    });
+  }
+});
+
 describe("configuration", () => {
   const identity = makeIdentity(idOf(0));
   const peer = { id: idOf(1), address: "[::1]:4440", tlsPin: new Uint8Array(32) };

@@ -194,6 +194,30 @@ describe("work", () => {
     expect(proposal?.message.vote.statement.view).toBe(second.header.view + 1);
   });
 
+  it("that a leader lets gather is not proposed in a view that is over by then", () => {
+    const big = Array.from({ length: 2 }, (_, i) => putEvent(`k${i}`, 50 * 1024));
+    /** The subject has just begun to lead, and lets its block fill. */
+    const gathering = (): Lab => {
+      const lab = new Lab();
+      lab.finalize();
+      while (lab.leader() === lab.self || lab.leader(lab.status.view + 1) !== lab.self) {
+        lab.tellVotes("nullify", lab.status.view);
+      }
+      lab.submit(lab.nextBatch(lab.chain.alice, big).bytes);
+      lab.tellVotes("nullify", lab.status.view);
+      expect(lab.leader()).toBe(lab.self);
+      expect(lab.sent("proposal")).toEqual([]);
+      return lab;
+    };
+    const kept = gathering();
+    kept.time.advance(100);
+    expect(kept.sent("proposal").length).toBeGreaterThan(0);
+    const over = gathering();
+    over.tellVotes("nullify", over.status.view);
+    over.time.advance(100);
+    expect(over.sent("proposal")).toEqual([]);
+  });
+
   it("that was taken in while no peer was there is pushed to those who come", () => {
     const lab = new Lab({ connect: false });
     const batch = lab.nextBatch(lab.chain.alice);
