@@ -31,6 +31,15 @@ export const sha256: (bytes: Uint8Array) => Uint8Array =
     ? (bytes) => nobleSha256(bytes)
     : (bytes) => nativeSha256(nodeCrypto, bytes);
 
+/** SHA-256 of `bytes` into `target` from `at` on: makes no array for the digest. */
+export const sha256Into: (bytes: Uint8Array, target: Uint8Array, at: number) => void =
+  nodeCrypto === undefined
+    ? (bytes, target, at) => target.set(nobleSha256(bytes), at)
+    : (bytes, target, at) => {
+        const text = nodeCrypto.hash("sha256", bytes, "latin1");
+        for (let i = 0; i < 32; i++) target[at + i] = text.charCodeAt(i);
+      };
+
 /**
  * Tagged hash bound to one chain: Ht(tag, m) = SHA256(SHA256("hm/v1/" + tag) || SHA256(chainId) || m).
  * The 64-byte prefix is computed once a tag, so no statement, batch or header of one chain ever means

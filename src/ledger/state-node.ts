@@ -7,81 +7,37 @@
  * in heap order. Keeping those costs bytes and saves hashing every sibling again on each update.
  *
  * Binary positions are numbered as a heap: 1 is the node's root, 2p and 2p + 1 are below p, 16 + s is slot s.
+ *
+ * A node is changed where it lies: the record is copied into the node's own memory once, slots and hashes
+ * are moved in it where one comes or goes, and no arrays are made for what is in between. One object serves
+ * one node after the other.
  */
-import { concatBytes, equalBytes, ZERO_HASH } from "../crypto/bytes.ts";
-import { utf8 } from "../crypto/codec.ts";
-import { type Hasher, sha256 } from "../crypto/hash.ts";
+
 import { slabBytes } from "./slab.ts";
+import {
+  copyBytes,
+  HASH_BYTES,
+  LEAF_BYTES,
+  NODE_LEFT,
+  NODE_RIGHT,
+  type StateHashes,
+} from "./state-hashes.ts";
 
-const HASH_BYTES = 32;
-const LEAF_BYTES = 64;
-const SCRATCH_BYTES = 4096;
 const HEADER_BYTES = 4;
-const EMPTY_RECORD: Uint8Array = new Uint8Array(HEADER_BYTES);
-
-/** The hashes of the definition, with the constant first 64 bytes of each input laid out once. */
-export type StateHashes = {
-  key(key: Uint8Array): Uint8Array;
-  /** keyHash || valueHash. */
-  leafContent(keyHash: Uint8Array, value: Uint8Array): Uint8Array;
-  /** Hash of a leaf from its content. */
-  leaf(content: Uint8Array): Uint8Array;
-  node(left: Uint8Array, right: Uint8Array): Uint8Array;
-};
-
-const known = new WeakMap<Hasher, StateHashes>();
-
-/** The same as hasher.ht with the tags of the definition, without its copying: hashing is most of the work. */
-export const stateHashes = (hasher: Hasher): StateHashes => {
-  let hashes = known.get(hasher);
-  if (hashes === undefined) {
-    hashes = makeHashes(hasher);
-    known.set(hasher, hashes);
-  }
-  return hashes;
-};
-
-function makeHashes(hasher: Hasher): StateHashes {
-  const prefixOf = (tag: string): Uint8Array =>
-    concatBytes(sha256(utf8(`hm/v1/${tag}`)), hasher.chainHash);
-  const leafInput = concatBytes(prefixOf("state/leaf"), new Uint8Array(LEAF_BYTES));
-  const nodeInput = concatBytes(prefixOf("state/node"), new Uint8Array(LEAF_BYTES));
-  /** One buffer for all short inputs: making one costs as much as hashing it. */
-  const tagged = (tag: string): ((bytes: Uint8Array) => Uint8Array) => {
-    const prefix = prefixOf(tag);
-    const scratch = concatBytes(prefix, new Uint8Array(SCRATCH_BYTES));
-    return (bytes) => {
-      if (bytes.length > SCRATCH_BYTES) return sha256(concatBytes(prefix, bytes));
-      scratch.set(bytes, prefix.length);
-      return sha256(scratch.subarray(0, prefix.length + bytes.length));
-    };
-  };
-  const hashValue = tagged("state/value");
-  return {
-    key: tagged("state/key"),
-    leafContent: (keyHash, value) => {
-      const content = new Uint8Array(LEAF_BYTES);
-      content.set(keyHash);
-      content.set(hashValue(value), HASH_BYTES);
-      return content;
-    },
-    leaf: (content) => {
-      leafInput.set(content, 64);
-      return sha256(leafInput);
-    },
-    node: (left, right) => {
-      nodeInput.set(left, 64);
-      nodeInput.set(right, 64 + HASH_BYTES);
-      return sha256(nodeInput);
-    },
-  };
-}
+const RECORD_BYTES_MAX: number = HEADER_BYTES + 16 * LEAF_BYTES + 14 * HASH_BYTES;
 
 /** By heap position: the slots below it. */
 const SLOTS_BELOW: readonly number[] = Array.from({ length: 32 }, (_, position) => {
   const depth = 31 - Math.clz32(Math.max(position, 1));
   const width = 16 >>> depth;
   return ((1 << width) - 1) << ((position - (1 << depth)) * width);
+});
+
+/** By slot: the heap positions 2 to 15 above it. */
+const POSITIONS_ABOVE: readonly number[] = Array.from({ length: 16 }, (_, slot) => {
+  let positions = 0;
+  for (let position = (16 + slot) >>> 1; position >= 2; position >>>= 1) positions |= 1 << position;
+  return positions;
 });
 
 const popCount = (bits: number): number => {
@@ -96,53 +52,64 @@ const below = (index: number): number => (1 << index) - 1;
 
 const isOneBit = (bits: number): boolean => bits !== 0 && (bits & (bits - 1)) === 0;
 
-/** Heap positions 2 to 15 whose subtree holds more than one leaf: those with a stored hash. */
+/** Whether the binary node over the slots `used` has a hash in the record: it holds more than one leaf. */
+const isStored = (used: number, leaves: number): boolean =>
+  used !== 0 && !(isOneBit(used) && (used & leaves) !== 0);
+
+/** Heap positions 2 to 15 with a stored hash. */
 function storedPositions(present: number, leaves: number): number {
   let positions = 0;
   for (let position = 2; position < 16; position++) {
-    const used = present & (SLOTS_BELOW[position] ?? 0);
-    if (used !== 0 && !(isOneBit(used) && (used & leaves) !== 0)) positions |= 1 << position;
+    if (isStored(present & (SLOTS_BELOW[position] ?? 0), leaves)) positions |= 1 << position;
   }
   return positions;
 }
-
-/** Bytes of a record with these bitmaps, and hashes of the binary nodes at these positions. */
-const lengthOf = (present: number, leaves: number, positions: number): number =>
-  HEADER_BYTES + (popCount(present) + popCount(leaves) + popCount(positions)) * HASH_BYTES;
 
 export type SlotKind = "empty" | "leaf" | "inner";
 
 export class StateNode {
   readonly #hashes: StateHashes;
-  /** The record it was decoded from; unchanged parts are read from there. */
-  readonly #record: Uint8Array;
-  readonly #recordPresent: number;
-  readonly #recordLeaves: number;
-  readonly #recordPositions: number;
-  #present: number;
-  #leaves: number;
-  /** Slots that differ from the record. */
-  #changed = 0;
-  readonly #slots: (Uint8Array | undefined)[] = [];
-  readonly #computed: (Uint8Array | undefined)[] = [];
+  /** The record, but for its header and the hashes that are stale. */
+  readonly bytes: Uint8Array = new Uint8Array(RECORD_BYTES_MAX);
+  #length = HEADER_BYTES;
+  #present = 0;
+  #leaves = 0;
+  /** Positions with a hash in the record. */
+  #positions = 0;
+  /** Positions below which something has changed since their hash was made. */
+  #stale = 0;
+  #changed = false;
 
-  constructor(hashes: StateHashes, record: Uint8Array = EMPTY_RECORD) {
+  constructor(hashes: StateHashes) {
     this.#hashes = hashes;
-    this.#record = record;
-    this.#present = ((record[0] ?? 0) << 8) | (record[1] ?? 0);
-    this.#leaves = ((record[2] ?? 0) << 8) | (record[3] ?? 0);
-    this.#recordPresent = this.#present;
-    this.#recordLeaves = this.#leaves;
-    this.#recordPositions = storedPositions(this.#present, this.#leaves);
   }
 
-  /** Undefined when the bytes are no record. */
-  static decode(hashes: StateHashes, record: Uint8Array): StateNode | undefined {
-    if (record.length < HEADER_BYTES) return undefined;
-    const node = new StateNode(hashes, record);
-    const leavesUsed = (node.#leaves & ~node.#present) === 0;
-    const length = lengthOf(node.#present, node.#leaves, node.#recordPositions);
-    return leavesUsed && record.length === length ? node : undefined;
+  /** Becomes a node without slots. */
+  clear(): void {
+    this.#length = HEADER_BYTES;
+    this.#present = 0;
+    this.#leaves = 0;
+    this.#positions = 0;
+    this.#stale = 0;
+    this.#changed = false;
+  }
+
+  /** Becomes the node of a record; false when the bytes are none. */
+  load(record: Uint8Array): boolean {
+    this.clear();
+    if (record.length < HEADER_BYTES || record.length > RECORD_BYTES_MAX) return false;
+    const present = ((record[0] ?? 0) << 8) | (record[1] ?? 0);
+    const leaves = ((record[2] ?? 0) << 8) | (record[3] ?? 0);
+    const positions = storedPositions(present, leaves);
+    const hashes = popCount(present) + popCount(leaves) + popCount(positions);
+    if ((leaves & ~present) !== 0) return false;
+    if (record.length !== HEADER_BYTES + hashes * HASH_BYTES) return false;
+    this.bytes.set(record);
+    this.#length = record.length;
+    this.#present = present;
+    this.#leaves = leaves;
+    this.#positions = positions;
+    return true;
   }
 
   get present(): number {
@@ -150,7 +117,7 @@ export class StateNode {
   }
 
   get changed(): boolean {
-    return this.#changed !== 0;
+    return this.#changed;
   }
 
   kind(slot: number): SlotKind {
@@ -159,133 +126,124 @@ export class StateNode {
     return (this.#leaves & bit) === 0 ? "inner" : "leaf";
   }
 
-  /** Content of a used slot: 64 bytes of a leaf, 32 of an inner node. */
-  slot(slot: number): Uint8Array {
-    const bit = 1 << slot;
-    const replaced = this.#slots[slot];
-    if ((this.#changed & bit) !== 0 && replaced !== undefined) return replaced;
+  /** Where in `bytes` the content of a slot is: 64 bytes of a leaf, 32 of an inner node. */
+  slotAt(slot: number): number {
     const mask = below(slot);
-    const before = popCount(this.#recordPresent & mask) + popCount(this.#recordLeaves & mask);
-    const at = HEADER_BYTES + before * HASH_BYTES;
-    const length = (this.#recordLeaves & bit) === 0 ? HASH_BYTES : LEAF_BYTES;
-    return this.#record.subarray(at, at + length);
+    const before = popCount(this.#present & mask) + popCount(this.#leaves & mask);
+    return HEADER_BYTES + before * HASH_BYTES;
   }
 
-  /** The content of the leaf that is all there is below this node, if so. */
-  onlyLeaf(): Uint8Array | undefined {
+  #positionAt(position: number): number {
+    const before =
+      popCount(this.#present) +
+      popCount(this.#leaves) +
+      popCount(this.#positions & below(position));
+    return HEADER_BYTES + before * HASH_BYTES;
+  }
+
+  /** The slot of the leaf that is all there is below this node, if so. */
+  onlyLeaf(): number | undefined {
     const present = this.#present;
     if (!isOneBit(present) || present !== this.#leaves) return undefined;
-    return this.slot(31 - Math.clz32(present));
+    return 31 - Math.clz32(present);
   }
 
   setEmpty(slot: number): void {
-    if (this.kind(slot) === "empty") return;
-    this.#mark(slot, undefined);
-    this.#present &= ~(1 << slot);
-    this.#leaves &= ~(1 << slot);
+    if (this.kind(slot) !== "empty") this.#reshape(slot, "empty");
   }
 
-  setLeaf(slot: number, content: Uint8Array): void {
-    if (this.kind(slot) === "leaf" && equalBytes(this.slot(slot), content)) return;
-    this.#mark(slot, content);
-    this.#present |= 1 << slot;
-    this.#leaves |= 1 << slot;
+  /** The content of the leaf lies in `source` from `from` on. */
+  setLeaf(slot: number, source: Uint8Array, from: number): void {
+    this.#set(slot, "leaf", source, from, LEAF_BYTES);
   }
 
-  setInner(slot: number, hash: Uint8Array): void {
-    if (this.kind(slot) === "inner" && equalBytes(this.slot(slot), hash)) return;
-    this.#mark(slot, hash);
-    this.#present |= 1 << slot;
-    this.#leaves &= ~(1 << slot);
+  setInner(slot: number, source: Uint8Array, from: number): void {
+    this.#set(slot, "inner", source, from, HASH_BYTES);
   }
 
-  #mark(slot: number, content: Uint8Array | undefined): void {
-    this.#changed |= 1 << slot;
-    this.#slots[slot] = content;
-    for (let position = (16 + slot) >>> 1; position > 0; position >>>= 1) {
-      this.#computed[position] = undefined;
+  #set(slot: number, kind: SlotKind, source: Uint8Array, from: number, length: number): void {
+    if (this.kind(slot) !== kind) this.#reshape(slot, kind);
+    else if (this.#holds(this.slotAt(slot), source, from, length)) return;
+    copyBytes(source, from, this.bytes, this.slotAt(slot), length);
+    this.#stale |= POSITIONS_ABOVE[slot] ?? 0;
+    this.#changed = true;
+  }
+
+  #holds(at: number, source: Uint8Array, from: number, length: number): boolean {
+    for (let i = 0; i < length; i++) if (this.bytes[at + i] !== source[from + i]) return false;
+    return true;
+  }
+
+  /** Makes room for, or takes away, what a slot of another kind needs. */
+  #reshape(slot: number, kind: SlotKind): void {
+    const bit = 1 << slot;
+    const at = this.slotAt(slot);
+    const before = (this.#present & bit) === 0 ? 0 : (this.#leaves & bit) === 0 ? 1 : 2;
+    const after = kind === "empty" ? 0 : kind === "inner" ? 1 : 2;
+    this.#move(at + before * HASH_BYTES, (after - before) * HASH_BYTES);
+    this.#present = kind === "empty" ? this.#present & ~bit : this.#present | bit;
+    this.#leaves = kind === "leaf" ? this.#leaves | bit : this.#leaves & ~bit;
+    for (let position = (16 + slot) >>> 1; position >= 2; position >>>= 1) {
+      const has = (this.#positions & (1 << position)) !== 0;
+      const wants = isStored(this.#present & (SLOTS_BELOW[position] ?? 0), this.#leaves);
+      if (has === wants) continue;
+      const hashAt = this.#positionAt(position);
+      this.#move(wants ? hashAt : hashAt + HASH_BYTES, wants ? HASH_BYTES : -HASH_BYTES);
+      this.#positions ^= 1 << position;
     }
+    this.#stale |= POSITIONS_ABOVE[slot] ?? 0;
+    this.#changed = true;
   }
 
-  /** Hash of the whole subtree. */
-  hash(): Uint8Array {
-    return this.#hashAt(1);
+  /** Moves what lies from `at` to the end by some bytes. */
+  #move(at: number, by: number): void {
+    if (by === 0) return;
+    this.bytes.copyWithin(at + by, at, this.#length);
+    this.#length += by;
   }
 
-  #hashAt(position: number): Uint8Array {
+  /** Writes the hash of the whole subtree to `target` from `at` on. */
+  hashInto(target: Uint8Array, at: number): void {
+    this.#hashInto(1, 0, target, at);
+  }
+
+  #hashInto(position: number, level: number, target: Uint8Array, at: number): void {
     const used = this.#present & (SLOTS_BELOW[position] ?? 0);
-    if (used === 0) return ZERO_HASH;
-    if (isOneBit(used) && (used & this.#leaves) !== 0) {
-      return this.#hashes.leaf(this.slot(31 - Math.clz32(used)));
+    if (used === 0) {
+      target.fill(0, at, at + HASH_BYTES);
+    } else if (isOneBit(used) && (used & this.#leaves) !== 0) {
+      this.#hashes.leafInto(this.bytes, this.slotAt(31 - Math.clz32(used)), target, at);
+    } else if (position >= 16) {
+      copyBytes(this.bytes, this.slotAt(position - 16), target, at, HASH_BYTES);
+    } else if (position > 1 && (this.#stale & (1 << position)) === 0) {
+      copyBytes(this.bytes, this.#positionAt(position), target, at, HASH_BYTES);
+    } else {
+      this.#makeHash(position, level, target, at);
     }
-    if (position >= 16) return this.slot(position - 16);
-    let hash = this.#computed[position];
-    if (hash === undefined) {
-      const unchanged = (this.#changed & (SLOTS_BELOW[position] ?? 0)) === 0;
-      if (unchanged && position > 1) return this.#recordHash(position);
-      // Both are taken before they are laid out, because hashing a leaf or a node shares one buffer.
-      const left = this.#hashAt(position * 2);
-      const right = this.#hashAt(position * 2 + 1);
-      hash = this.#hashes.node(left, right);
-      this.#computed[position] = hash;
-    }
-    return hash;
   }
 
-  #recordHash(position: number): Uint8Array {
-    const before =
-      popCount(this.#recordPresent) +
-      popCount(this.#recordLeaves) +
-      popCount(this.#recordPositions & below(position));
-    const at = HEADER_BYTES + before * HASH_BYTES;
-    return this.#record.subarray(at, at + HASH_BYTES);
+  /** Each level has an input of its own, so that hashing what is below cannot touch it. */
+  #makeHash(position: number, level: number, target: Uint8Array, at: number): void {
+    const input = this.#hashes.nodeInputs[level];
+    if (input === undefined) throw new RangeError(`position ${position} is below the slots`);
+    this.#hashInto(position * 2, level + 1, input, NODE_LEFT);
+    this.#hashInto(position * 2 + 1, level + 1, input, NODE_RIGHT);
+    this.#hashes.nodeInto(input, target, at);
+    if (position === 1) return;
+    copyBytes(target, at, this.bytes, this.#positionAt(position), HASH_BYTES);
+    this.#stale &= ~(1 << position);
   }
 
-  /** The record of the node as it is now; of a slab (slab.ts). */
+  /** The record of the node as it is now; of a slab (slab.ts). Only after `hashInto`. */
   encode(): Uint8Array {
-    const sameShape = this.#present === this.#recordPresent && this.#leaves === this.#recordLeaves;
-    return sameShape ? this.#patch() : this.#rebuild();
-  }
-
-  /** Where slots and hashes lie where they lay, most bytes are copied at once. */
-  #patch(): Uint8Array {
-    const record = slabBytes(this.#record.length);
-    record.set(this.#record);
-    let at = HEADER_BYTES;
-    for (let slot = 0; slot < 16; slot++) {
-      const bit = 1 << slot;
-      if ((this.#present & bit) === 0) continue;
-      if ((this.#changed & bit) !== 0) record.set(this.slot(slot), at);
-      at += (this.#leaves & bit) === 0 ? HASH_BYTES : LEAF_BYTES;
-    }
-    for (let position = 2; position < 16; position++) {
-      if ((this.#recordPositions & (1 << position)) === 0) continue;
-      if ((this.#changed & (SLOTS_BELOW[position] ?? 0)) !== 0)
-        record.set(this.#hashAt(position), at);
-      at += HASH_BYTES;
-    }
-    return record;
-  }
-
-  #rebuild(): Uint8Array {
-    const positions = storedPositions(this.#present, this.#leaves);
-    const record = slabBytes(lengthOf(this.#present, this.#leaves, positions));
-    record[0] = this.#present >>> 8;
-    record[1] = this.#present & 0xff;
-    record[2] = this.#leaves >>> 8;
-    record[3] = this.#leaves & 0xff;
-    let at = HEADER_BYTES;
-    for (let slot = 0; slot < 16; slot++) {
-      if ((this.#present & (1 << slot)) === 0) continue;
-      const content = this.slot(slot);
-      record.set(content, at);
-      at += content.length;
-    }
-    for (let position = 2; position < 16; position++) {
-      if ((positions & (1 << position)) === 0) continue;
-      record.set(this.#hashAt(position), at);
-      at += HASH_BYTES;
-    }
+    if ((this.#stale & this.#positions) !== 0) throw new RangeError("encoded before it was hashed");
+    const { bytes } = this;
+    bytes[0] = this.#present >>> 8;
+    bytes[1] = this.#present & 0xff;
+    bytes[2] = this.#leaves >>> 8;
+    bytes[3] = this.#leaves & 0xff;
+    const record = slabBytes(this.#length);
+    record.set(bytes.subarray(0, this.#length));
     return record;
   }
 
@@ -298,9 +256,14 @@ export class StateNode {
       const position = (16 + slot) >>> (4 - depth);
       const used = this.#present & (SLOTS_BELOW[position] ?? 0);
       if (used === 0) return undefined;
-      if (isOneBit(used) && (used & this.#leaves) !== 0) return this.slot(31 - Math.clz32(used));
+      if (isOneBit(used) && (used & this.#leaves) !== 0) {
+        const at = this.slotAt(31 - Math.clz32(used));
+        return this.bytes.slice(at, at + LEAF_BYTES);
+      }
       if (depth === 4) return "inner";
-      siblings.push(this.#hashAt(((16 + slot) >>> (3 - depth)) ^ 1));
+      const sibling = new Uint8Array(HASH_BYTES);
+      this.#hashInto(((16 + slot) >>> (3 - depth)) ^ 1, 0, sibling, 0);
+      siblings.push(sibling);
     }
   }
 }

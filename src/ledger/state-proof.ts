@@ -15,7 +15,7 @@ import { equalBytes, isZero, ZERO_HASH } from "../crypto/bytes.ts";
 import { DecodeError, Reader, Writer } from "../crypto/codec.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { fail, ok, type Result } from "../errors.ts";
-import { stateHashes } from "./state-node.ts";
+import { stateHashes } from "./state-hashes.ts";
 
 const VERSION = 1;
 const END_EMPTY = 0;

@@ -17,11 +17,12 @@
  * Pure. A node that must exist and does not, or does not decode, is corruption of the store and throws
  * TetradError "store.corrupt".
  */
-import { compareBytes, equalBytes, ZERO_HASH } from "../crypto/bytes.ts";
+import { ZERO_HASH } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import type { StoreOp } from "./ports.ts";
-import { type StateHashes, StateNode, stateHashes } from "./state-node.ts";
+import { HASH_BYTES, LEAF_BYTES, type StateHashes, stateHashes } from "./state-hashes.ts";
+import { StateNode } from "./state-node.ts";
 import { encodeStateProof } from "./state-proof.ts";
 
 export { verifyStateProof } from "./state-proof.ts";
@@ -38,7 +39,43 @@ export type StateUpdate = {
   readonly ops: readonly StoreOp[];
 };
 
-const HEX_DIGITS = "0123456789abcdef";
+/** The nibbles from the root to a node: one byte each, and how many there are. */
+class Path {
+  readonly nibbles: Uint8Array = new Uint8Array(2 * HASH_BYTES);
+  depth = 0;
+
+  push(nibble: number): void {
+    this.nibbles[this.depth] = nibble;
+    this.depth += 1;
+  }
+
+  pop(): void {
+    this.depth -= 1;
+  }
+
+  key(prefix: Uint8Array): Uint8Array {
+    const key = new Uint8Array(prefix.length + this.depth);
+    key.set(prefix);
+    for (let i = 0; i < this.depth; i++) key[prefix.length + i] = this.nibbles[i] ?? 0;
+    return key;
+  }
+
+  /** A number that is another one for every path of at most 12 nibbles. */
+  number(): number {
+    let number = 1;
+    for (let i = 0; i < this.depth; i++) number = number * 16 + (this.nibbles[i] ?? 0);
+    return number;
+  }
+
+  text(): string {
+    return Array.from(this.nibbles.subarray(0, this.depth), (nibble) => nibble.toString(16)).join(
+      "",
+    );
+  }
+}
+
+/** Deeper paths have no number of their own (Path.number), and no memory holds so many nodes. */
+const CACHED_DEPTH_MAX = 12;
 
 /**
  * Stored nodes of ONE tree (one prefix in one store), kept between calls. It takes the levels from the
@@ -49,12 +86,12 @@ const HEX_DIGITS = "0123456789abcdef";
  */
 export class StateCache {
   readonly #depthMax: number;
-  readonly #nodes = new Map<string, Uint8Array>();
+  readonly #nodes = new Map<number, Uint8Array>();
 
   constructor(nodesMax: number) {
     let depth = -1;
     for (let total = 1, width = 1; total <= nodesMax; width *= 16, total += width) depth += 1;
-    this.#depthMax = depth;
+    this.#depthMax = Math.min(depth, CACHED_DEPTH_MAX);
   }
 
   get nodes(): number {
@@ -65,33 +102,23 @@ export class StateCache {
     this.#nodes.clear();
   }
 
-  get(path: string): Uint8Array | undefined {
-    return this.#nodes.get(path);
+  get(path: Path): Uint8Array | undefined {
+    return path.depth > this.#depthMax ? undefined : this.#nodes.get(path.number());
   }
 
-  set(path: string, record: Uint8Array | undefined): void {
-    if (path.length > this.#depthMax) return;
-    const known = this.#nodes.get(path);
-    if (record === undefined) this.#nodes.delete(path);
+  set(path: Path, record: Uint8Array | undefined): void {
+    if (path.depth > this.#depthMax) return;
+    const number = path.number();
+    const known = this.#nodes.get(number);
+    if (record === undefined) this.#nodes.delete(number);
     // Kept for long, so it is a copy; and where it lay before, because most changes change no length.
     else if (known?.length === record.length) known.set(record);
-    else this.#nodes.set(path, record.slice());
+    else this.#nodes.set(number, record.slice());
   }
 }
 
-/** `path` has one hex digit a nibble; the key has one byte a nibble. */
-const nodeKey = (prefix: Uint8Array, path: string): Uint8Array => {
-  const key = new Uint8Array(prefix.length + path.length);
-  key.set(prefix);
-  for (let i = 0; i < path.length; i++) {
-    const code = path.charCodeAt(i);
-    key[prefix.length + i] = code < 58 ? code - 48 : code - 87;
-  }
-  return key;
-};
-
-const nibbleAt = (hash: Uint8Array, depth: number): number => {
-  const byte = hash[depth >>> 1] ?? 0;
+const nibbleAt = (hash: Uint8Array, from: number, depth: number): number => {
+  const byte = hash[from + (depth >>> 1)] ?? 0;
   return (depth & 1) === 0 ? byte >>> 4 : byte & 15;
 };
 
@@ -100,157 +127,192 @@ class NodeStore {
   readonly #prefix: Uint8Array;
   readonly #read: ReadNode;
   readonly #cache: StateCache | undefined;
-  readonly #hashes: StateHashes;
   readonly ops: StoreOp[] = [];
 
-  constructor(hashes: StateHashes, prefix: Uint8Array, read: ReadNode, cache?: StateCache) {
-    this.#hashes = hashes;
+  constructor(prefix: Uint8Array, read: ReadNode, cache?: StateCache) {
     this.#prefix = prefix;
     this.#read = read;
     this.#cache = cache;
   }
 
-  root(): StateNode | undefined {
-    return this.#load("");
-  }
-
-  /** A node that its parent says is there. */
-  child(path: string): StateNode {
-    const node = this.#load(path);
-    if (node === undefined) throw corrupt(path, "missing");
-    return node;
-  }
-
-  #load(path: string): StateNode | undefined {
+  /** Loads the node at a path; false when there is none, which only the root may be. */
+  load(path: Path, node: StateNode): boolean {
     let record = this.#cache?.get(path);
     if (record === undefined) {
-      record = this.#read(nodeKey(this.#prefix, path));
-      if (record === undefined) return undefined;
+      record = this.#read(path.key(this.#prefix));
+      if (record === undefined && path.depth === 0) return false;
+      if (record === undefined) throw corrupt(path, "missing");
       this.#cache?.set(path, record);
     }
-    const node = StateNode.decode(this.#hashes, record);
-    if (node === undefined) throw corrupt(path, "does not decode");
-    return node;
+    if (!node.load(record)) throw corrupt(path, "does not decode");
+    return true;
   }
 
-  put(path: string, node: StateNode): void {
+  put(path: Path, node: StateNode): void {
     const value = node.encode();
     this.#cache?.set(path, value);
-    this.ops.push({ type: "put", key: nodeKey(this.#prefix, path), value });
+    this.ops.push({ type: "put", key: path.key(this.#prefix), value });
   }
 
-  delete(path: string): void {
+  delete(path: Path): void {
     this.#cache?.set(path, undefined);
-    this.ops.push({ type: "del", key: nodeKey(this.#prefix, path) });
+    this.ops.push({ type: "del", key: path.key(this.#prefix) });
   }
 }
 
-const corrupt = (path: string, what: string): TetradError =>
-  new TetradError("store.corrupt", `state node "${path}" ${what}`);
+const corrupt = (path: Path, what: string): TetradError =>
+  new TetradError("store.corrupt", `state node "${path.text()}" ${what}`);
 
-type HashedChange = {
-  readonly keyHash: Uint8Array;
-  /** The first 48 bits of keyHash, to sort by. */
-  readonly order: number;
-  readonly value: Uint8Array | undefined;
+/** Changes with the contents of their leaves, keyHash || valueHash, one after the other in one array. */
+type HashedChanges = {
+  readonly contents: Uint8Array;
+  /** In the order of the key hashes, the last of each key only. */
+  readonly sorted: readonly HashedChange[];
 };
 
-/** Changes in the order of their key hashes, the last of each key only. */
-function sortChanges(hashes: StateHashes, changes: readonly StateChange[]): HashedChange[] {
-  const sorted = changes.map(({ key, value }): HashedChange => {
-    const keyHash = hashes.key(key);
-    const high = nibbles(keyHash, 0) * 0x1000 + (nibbles(keyHash, 3) >>> 12);
-    const order = high * 0x1000 + (nibbles(keyHash, 3) & 0xfff);
-    return { keyHash, order, value };
+type HashedChange = {
+  /** Where in `contents` the leaf is. */
+  readonly at: number;
+  /** The first 48 bits of keyHash, to sort by. */
+  readonly order: number;
+  readonly deletes: boolean;
+};
+
+function hashChanges(hashes: StateHashes, changes: readonly StateChange[]): HashedChanges {
+  const contents = new Uint8Array(changes.length * LEAF_BYTES);
+  const sorted = changes.map(({ key, value }, i): HashedChange => {
+    const at = i * LEAF_BYTES;
+    hashes.keyInto(key, contents, at);
+    if (value !== undefined) hashes.valueInto(value, contents, at + HASH_BYTES);
+    const order = number24(contents, at) * 0x100_0000 + number24(contents, at + 3);
+    return { at, order, deletes: value === undefined };
   });
+  const compare = (a: HashedChange, b: HashedChange): number =>
+    a.order - b.order || compareHashes(contents, a.at, b.at);
   // The sort is stable, so equal keys stay in the order of the changes.
-  sorted.sort((a, b) => a.order - b.order || compareBytes(a.keyHash, b.keyHash));
-  return sorted.filter((change, i) => {
+  sorted.sort(compare);
+  const last = sorted.filter((change, i) => {
     const next = sorted[i + 1];
-    return next === undefined || !equalBytes(next.keyHash, change.keyHash);
+    return next === undefined || compare(change, next) !== 0;
   });
+  return { contents, sorted: last };
 }
 
-const nibbles = (hash: Uint8Array, at: number): number =>
-  ((hash[at] ?? 0) << 16) | ((hash[at + 1] ?? 0) << 8) | (hash[at + 2] ?? 0);
+const number24 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+
+const compareHashes = (bytes: Uint8Array, a: number, b: number): number => {
+  for (let i = 0; i < HASH_BYTES; i++) {
+    const difference = (bytes[a + i] ?? 0) - (bytes[b + i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+};
 
 /** One traversal: applies sorted changes below a node and tells the node above what became of it. */
 class Updater {
   readonly #hashes: StateHashes;
   readonly #nodes: NodeStore;
+  readonly #contents: Uint8Array;
   readonly #changes: readonly HashedChange[];
+  readonly #path = new Path();
+  /** One node a depth: no more of them are open at a time. */
+  readonly #open: StateNode[] = [];
+  readonly #hash = new Uint8Array(HASH_BYTES);
 
-  constructor(hashes: StateHashes, nodes: NodeStore, changes: readonly HashedChange[]) {
+  constructor(hashes: StateHashes, nodes: NodeStore, changes: HashedChanges) {
     this.#hashes = hashes;
     this.#nodes = nodes;
-    this.#changes = changes;
+    this.#contents = changes.contents;
+    this.#changes = changes.sorted;
   }
 
   run(): Uint8Array {
-    const stored = this.#nodes.root();
-    const root = stored ?? new StateNode(this.#hashes);
-    this.#apply(root, "", 0, this.#changes.length);
+    const root = this.#nodeAtPath();
+    const stored = this.#nodes.load(this.#path, root);
+    this.#apply(root, 0, this.#changes.length);
     if (root.present === 0) {
-      if (stored !== undefined) this.#nodes.delete("");
+      if (stored) this.#nodes.delete(this.#path);
       return ZERO_HASH;
     }
-    // The hash first: putting a node may overwrite the cached record that the node reads from.
-    const hash = root.hash();
-    if (root.changed) this.#nodes.put("", root);
-    return new Uint8Array(hash);
+    const hash = new Uint8Array(HASH_BYTES);
+    root.hashInto(hash, 0);
+    if (root.changed) this.#nodes.put(this.#path, root);
+    return hash;
   }
 
-  /** Applies changes `from` to `to`, which all lie below the node at `path`. */
-  #apply(node: StateNode, path: string, from: number, to: number): void {
+  /** An empty node to fill for the current path. */
+  #nodeAtPath(): StateNode {
+    const { depth } = this.#path;
+    const node = this.#open[depth] ?? new StateNode(this.#hashes);
+    this.#open[depth] = node;
+    node.clear();
+    return node;
+  }
+
+  /** Applies changes `from` to `to`, which all lie below the node, the one at the path. */
+  #apply(node: StateNode, from: number, to: number): void {
     let start = from;
     while (start < to) {
-      const slot = this.#slotOf(start, path.length);
+      const slot = this.#slotOf(start);
       let end = start + 1;
-      while (end < to && this.#slotOf(end, path.length) === slot) end += 1;
-      this.#applySlot(node, path, slot, start, end);
+      while (end < to && this.#slotOf(end) === slot) end += 1;
+      this.#applySlot(node, slot, start, end);
       start = end;
     }
   }
 
-  #slotOf(index: number, depth: number): number {
+  #slotOf(index: number): number {
     const change = this.#changes[index];
-    return change === undefined ? 16 : nibbleAt(change.keyHash, depth);
+    return change === undefined ? 16 : nibbleAt(this.#contents, change.at, this.#path.depth);
   }
 
-  #applySlot(node: StateNode, path: string, slot: number, from: number, to: number): void {
-    const below = path + HEX_DIGITS.charAt(slot);
-    if (node.kind(slot) === "inner") {
-      const child = this.#nodes.child(below);
-      this.#apply(child, below, from, to);
-      if (child.changed) this.#settle(node, slot, child, below, true);
-      return;
+  #applySlot(node: StateNode, slot: number, from: number, to: number): void {
+    const kind = node.kind(slot);
+    if (kind !== "inner" && to - from === 1 && this.#applyLeaf(node, slot, from)) return;
+    this.#path.push(slot);
+    const child = this.#nodeAtPath();
+    if (kind === "inner") {
+      this.#nodes.load(this.#path, child);
+    } else if (kind === "leaf") {
+      const at = node.slotAt(slot);
+      child.setLeaf(nibbleAt(node.bytes, at, this.#path.depth), node.bytes, at);
     }
-    const existing = node.kind(slot) === "leaf" ? node.slot(slot) : undefined;
-    const change = this.#changes[from];
-    if (change !== undefined && to - from === 1) {
-      if (existing === undefined || equalBytes(existing.subarray(0, 32), change.keyHash)) {
-        if (change.value === undefined) node.setEmpty(slot);
-        else node.setLeaf(slot, this.#hashes.leafContent(change.keyHash, change.value));
-        return;
-      }
-    }
-    const child = new StateNode(this.#hashes);
-    if (existing !== undefined) child.setLeaf(nibbleAt(existing, below.length), existing);
-    this.#apply(child, below, from, to);
-    this.#settle(node, slot, child, below, false);
+    this.#apply(child, from, to);
+    if (kind !== "inner" || child.changed) this.#settle(node, slot, child, kind === "inner");
+    this.#path.pop();
   }
 
-  /** Puts what is left of a child into its slot: nothing, its only leaf, or its hash. */
-  #settle(node: StateNode, slot: number, child: StateNode, path: string, stored: boolean): void {
+  /** A single change of an empty slot, or of the leaf that is there; false when that is another key's. */
+  #applyLeaf(node: StateNode, slot: number, index: number): boolean {
+    const change = this.#changes[index];
+    if (change === undefined) return false;
+    if (node.kind(slot) === "leaf" && !this.#sameKey(node, slot, change.at)) return false;
+    if (change.deletes) node.setEmpty(slot);
+    else node.setLeaf(slot, this.#contents, change.at);
+    return true;
+  }
+
+  #sameKey(node: StateNode, slot: number, at: number): boolean {
+    const leafAt = node.slotAt(slot);
+    for (let i = 0; i < HASH_BYTES; i++) {
+      if (node.bytes[leafAt + i] !== this.#contents[at + i]) return false;
+    }
+    return true;
+  }
+
+  /** Puts what is left of the child at the path into its slot: nothing, its only leaf, or its hash. */
+  #settle(node: StateNode, slot: number, child: StateNode, stored: boolean): void {
     const leaf = child.onlyLeaf();
     if (child.present !== 0 && leaf === undefined) {
-      node.setInner(slot, child.hash());
-      this.#nodes.put(path, child);
+      child.hashInto(this.#hash, 0);
+      node.setInner(slot, this.#hash, 0);
+      this.#nodes.put(this.#path, child);
       return;
     }
-    if (stored) this.#nodes.delete(path);
+    if (stored) this.#nodes.delete(this.#path);
     if (leaf === undefined) node.setEmpty(slot);
-    else node.setLeaf(slot, leaf);
+    else node.setLeaf(slot, child.bytes, child.slotAt(leaf));
   }
 }
 
@@ -266,15 +328,18 @@ export const updateStateTree = (
   cache?: StateCache,
 ): StateUpdate => {
   const hashes = stateHashes(hasher);
-  const nodes = new NodeStore(hashes, prefix, read, cache);
-  const root = new Updater(hashes, nodes, sortChanges(hashes, changes)).run();
+  const nodes = new NodeStore(prefix, read, cache);
+  const root = new Updater(hashes, nodes, hashChanges(hashes, changes)).run();
   return { root, ops: nodes.ops };
 };
 
 /** Root of the stored tree: 32 zero bytes when it is empty. One read. */
 export const stateRoot = (hasher: Hasher, prefix: Uint8Array, read: ReadNode): Uint8Array => {
-  const root = new NodeStore(stateHashes(hasher), prefix, read).root();
-  return root === undefined ? ZERO_HASH : new Uint8Array(root.hash());
+  const root = new StateNode(stateHashes(hasher));
+  if (!new NodeStore(prefix, read).load(new Path(), root)) return ZERO_HASH;
+  const hash = new Uint8Array(HASH_BYTES);
+  root.hashInto(hash, 0);
+  return hash;
 };
 
 /**
@@ -289,14 +354,15 @@ export const provePath = (
 ): Uint8Array => {
   const hashes = stateHashes(hasher);
   const keyHash = hashes.key(key);
-  const nodes = new NodeStore(hashes, prefix, read);
+  const nodes = new NodeStore(prefix, read);
   const siblings: Uint8Array[] = [];
-  let node = nodes.root();
-  for (let path = ""; node !== undefined; node = nodes.child(path)) {
-    const slot = nibbleAt(keyHash, path.length);
+  const path = new Path();
+  const node = new StateNode(hashes);
+  while (nodes.load(path, node)) {
+    const slot = nibbleAt(keyHash, 0, path.depth);
     const end = node.walk(slot, siblings);
     if (end !== "inner") return encodeStateProof(keyHash, siblings, end);
-    path += HEX_DIGITS.charAt(slot);
+    path.push(slot);
   }
   return encodeStateProof(keyHash, siblings, undefined);
 };
