@@ -52,6 +52,32 @@ export type Hasher = {
   ht(tag: string, ...parts: readonly Uint8Array[]): Uint8Array;
 };
 
+/**
+ * A buffer and its beginnings, by length: making a view costs as much as hashing what is in it, and short
+ * inputs come in few lengths.
+ */
+export class ScratchViews {
+  readonly bytes: Uint8Array;
+  readonly #views: (Uint8Array | undefined)[] = [];
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+  }
+
+  /** The first `length` bytes, as a view. */
+  first(length: number): Uint8Array {
+    let view = this.#views[length];
+    if (view === undefined) {
+      view = this.bytes.subarray(0, length);
+      this.#views[length] = view;
+    }
+    return view;
+  }
+}
+
+/** Views are kept for inputs up to this length. */
+const VIEWED_BYTES_MAX = 4096;
+
 /** Longer inputs are joined in a buffer of their own, so that the shared one stays small. */
 const SCRATCH_BYTES_MAX = 128 * 1024;
 
@@ -66,21 +92,23 @@ export const createHasher = (chainId: string): Hasher => {
     }
     return prefix;
   };
-  // Hashing never nests, so one buffer serves every call: no allocation but the digest.
-  let scratch = new Uint8Array(1024);
+  // Hashing never nests, so two buffers serve every call: no allocation but the digest.
+  const short = new ScratchViews(VIEWED_BYTES_MAX);
+  let long = new Uint8Array(2 * VIEWED_BYTES_MAX);
   const ht = (tag: string, ...parts: readonly Uint8Array[]): Uint8Array => {
     const prefix = prefixOf(tag);
     let length = prefix.length;
     for (const part of parts) length += part.length;
     if (length > SCRATCH_BYTES_MAX) return sha256(concatBytes(prefix, ...parts));
-    if (length > scratch.length) scratch = new Uint8Array(Math.max(length, 2 * scratch.length));
+    if (length > long.length) long = new Uint8Array(Math.max(length, 2 * long.length));
+    const scratch = length > VIEWED_BYTES_MAX ? long : short.bytes;
     scratch.set(prefix);
     let at = prefix.length;
     for (const part of parts) {
       scratch.set(part, at);
       at += part.length;
     }
-    return sha256(scratch.subarray(0, length));
+    return sha256(length > VIEWED_BYTES_MAX ? long.subarray(0, length) : short.first(length));
   };
   return { chainId, chainHash, ht };
 };

@@ -53,8 +53,8 @@ export const decodeEvent = (bytes: Uint8Array): Result<EncodedEvent> => {
   if (typeLength > LIMITS.eventTypeBytesMax || payloadAt > bytes.length) {
     return fail("encoding.malformed", `event type of ${typeLength} bytes does not fit`);
   }
-  const type = String.fromCharCode(...bytes.subarray(2, 2 + typeLength));
-  if (!EVENT_TYPE.test(type)) return fail("encoding.malformed", "event type is not area.noun.verb");
+  const type = readType(bytes, typeLength);
+  if (type === undefined) return fail("encoding.malformed", "event type is not area.noun.verb");
   const payloadLength = u16At(bytes, payloadAt - 4) * 0x1_0000 + u16At(bytes, payloadAt - 2);
   if (payloadLength !== bytes.length - payloadAt) {
     return fail("encoding.malformed", `payload length ${payloadLength} is not what follows`);
@@ -62,6 +62,23 @@ export const decodeEvent = (bytes: Uint8Array): Result<EncodedEvent> => {
   const version = u16At(bytes, 2 + typeLength);
   return ok({ type, version, payload: bytes.subarray(payloadAt), bytes });
 };
+
+/** The type of the event before: events of one type come in rows. */
+let lastType = "";
+
+/** Undefined where the bytes are no event type. */
+function readType(bytes: Uint8Array, length: number): string | undefined {
+  if (length === lastType.length) {
+    let at = 0;
+    while (at < length && bytes[2 + at] === lastType.charCodeAt(at)) at += 1;
+    if (at === length && length > 0) return lastType;
+  }
+  let type = "";
+  for (let i = 0; i < length; i++) type += String.fromCharCode(bytes[2 + i] ?? 0);
+  if (!EVENT_TYPE.test(type)) return undefined;
+  lastType = type;
+  return type;
+}
 
 const u16At = (bytes: Uint8Array, at: number): number =>
   (bytes[at] ?? 0) * 0x100 + (bytes[at + 1] ?? 0);

@@ -96,7 +96,7 @@ export const updateState = (
   ops: StoreOp[],
 ): Hash[] =>
   overlays.map((overlay, at) => {
-    const changes = [...overlay.changed()];
+    const changes = overlay.changed();
     const before = previous[at];
     if (changes.length === 0 && before !== undefined) return before;
     for (const { storeKey: key, value } of changes) {

@@ -123,11 +123,13 @@ export class Overlay {
   }
 
   /** Every row that was written, in the order of the first touch. */
-  *changed(): Generator<RowChange> {
-    for (const { storeKey, stored, changed } of this.#rows.values()) {
-      if (!changed) continue;
-      yield { storeKey, key: storeKey.subarray(this.#prefix.length), value: stored };
-    }
+  changed(): RowChange[] {
+    const changes: RowChange[] = [];
+    this.#rows.forEach(({ storeKey, stored, changed }) => {
+      if (!changed) return;
+      changes.push({ storeKey, key: storeKey.subarray(this.#prefix.length), value: stored });
+    });
+    return changes;
   }
 
   #row(key: Uint8Array): Row {

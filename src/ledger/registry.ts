@@ -95,14 +95,16 @@ export const createRegistry = (
     upcast: (event) => {
       const decoded = decode(event);
       if (!decoded.ok) return decoded;
+      const { type } = event;
       let { value } = decoded;
       let { version } = event;
-      for (;;) {
-        const step = steps.get(`${event.type} version ${version}`);
-        if (step === undefined) return ok({ type: event.type, version, value });
+      while (version !== newest.get(type)?.version) {
+        const step = steps.get(nameOf({ type, version }));
+        if (step === undefined) break;
         value = step.upcast(value);
         version = step.to;
       }
+      return ok({ type, version, value });
     },
   };
 };

@@ -21,8 +21,7 @@ export type KeyPart = Uint8Array;
 /** UTF-8 text of any length; sorts by code point, shorter first. */
 export const textPart = (text: string): KeyPart => {
   const bytes = utf8(text);
-  let zeros = 0;
-  for (const byte of bytes) if (byte === 0) zeros += 1;
+  const zeros = bytes.includes(0) ? bytes.filter((byte) => byte === 0).length : 0;
   const part = new Uint8Array(bytes.length + zeros + 2);
   if (zeros === 0) {
     part.set(bytes);

@@ -6,7 +6,7 @@
  */
 import { concatBytes } from "../crypto/bytes.ts";
 import { utf8 } from "../crypto/codec.ts";
-import { type Hasher, sha256Into } from "../crypto/hash.ts";
+import { type Hasher, ScratchViews, sha256Into } from "../crypto/hash.ts";
 
 export const HASH_BYTES = 32;
 /** keyHash || valueHash. */
@@ -64,11 +64,12 @@ type HashInto = (bytes: Uint8Array, target: Uint8Array, at: number) => void;
 
 /** One buffer for all short inputs: making one costs as much as hashing it. */
 const taggedInto = (prefix: Uint8Array): HashInto => {
-  const scratch = concatBytes(prefix, new Uint8Array(SCRATCH_BYTES));
+  const scratch = new ScratchViews(prefix.length + SCRATCH_BYTES);
+  scratch.bytes.set(prefix);
   return (bytes, target, at) => {
     if (bytes.length > SCRATCH_BYTES) return sha256Into(concatBytes(prefix, bytes), target, at);
-    scratch.set(bytes, prefix.length);
-    sha256Into(scratch.subarray(0, prefix.length + bytes.length), target, at);
+    scratch.bytes.set(bytes, prefix.length);
+    sha256Into(scratch.first(prefix.length + bytes.length), target, at);
   };
 };
 

@@ -7,18 +7,19 @@
  * another key is refused too.
  */
 import { crc32 } from "node:zlib";
+import { ScratchViews } from "../../crypto/hash.ts";
 
 const CRC_BYTES = 4;
 
 /** Rows up to this size are laid out in one buffer: LevelDB copies what it is given. */
 const SCRATCH_BYTES = 4096;
-const scratch = new Uint8Array(SCRATCH_BYTES);
+const scratch = new ScratchViews(SCRATCH_BYTES);
 
 /** The bytes to store for a row: good until the next call. */
 export const sealRow = (key: Uint8Array, value: Uint8Array): Uint8Array => {
   const at = value.length;
   const length = at + CRC_BYTES;
-  const row = length > SCRATCH_BYTES ? new Uint8Array(length) : scratch.subarray(0, length);
+  const row = length > SCRATCH_BYTES ? new Uint8Array(length) : scratch.first(length);
   row.set(value);
   const crc = crc32(value, crc32(key));
   row[at] = crc >>> 24;
