@@ -16,7 +16,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { binPath } from "../../src/cli/dev/child.ts";
+import { binPath, SHARED_MACHINE_FLAGS } from "../../src/cli/dev/child.ts";
 import { createNetwork, pathsOf } from "../../src/cli/dev/create.ts";
 import { type DevRecord, operatorFolder, operatorKeyPath } from "../../src/cli/dev/record.ts";
 import { ApiClient, type StatusJson } from "../../src/client/api.ts";
@@ -80,8 +80,9 @@ export class BenchNetwork {
       const folder = join(this.dir, node.name);
       mkdirSync(folder, { recursive: true });
       const log = openSync(join(folder, "node.log"), "a");
+      const flags = [...SHARED_MACHINE_FLAGS, ...(options.nodeFlags ?? [])];
       const args = ["start", "--config", pathsOf(this.dir, node).config];
-      const child = spawn(process.execPath, [...(options.nodeFlags ?? []), binPath(), ...args], {
+      const child = spawn(process.execPath, [...flags, binPath(), ...args], {
         stdio: ["ignore", log, log],
         env: cleanEnv(),
       });
