@@ -427,6 +427,8 @@ export class ReplayNode {
         break;
       case "halt":
         throw new Error(`the core halts: ${JSON.stringify(effect.failure)}`);
+      case "forgotten":
+        throw new Error("the core has forgotten a statement of its own");
       case "diverged":
         throw new Error("the core takes its roots for wrong");
       case "evidence":

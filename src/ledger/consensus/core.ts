@@ -74,14 +74,14 @@ import type {
 } from "./types.ts";
 
 export type { CoreState } from "./state.ts";
-export { wantsCertificate, wantsProposal, wantsVote } from "./tally.ts";
+export { foreignFailure, wantsCertificate, wantsProposal, wantsVote } from "./tally.ts";
 
 /** A core that has read what survived a restart but has done nothing yet: step it with `start`. */
 export const createCore = (options: Parameters<typeof createState>[0]): CoreState => {
   const state = createState(options);
   restore(state, options.recovered);
   // `start` asks for blocks again; what must not be lost is a contradiction found while reading.
-  state.effects = state.effects.filter(({ kind }) => kind === "halt" || kind === "evidence");
+  state.effects = state.effects.filter(({ kind }) => kind === "forgotten" || kind === "evidence");
   return state;
 };
 

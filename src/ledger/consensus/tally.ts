@@ -3,7 +3,7 @@
  * and saying before any signature check whether a message is wanted at all (R8).
  */
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
-import { fail } from "../../errors.ts";
+import { type Failure, fail } from "../../errors.ts";
 import type { Hash, StatementKind } from "../types.ts";
 import {
   blockOf,
@@ -15,7 +15,7 @@ import {
   viewOf,
   weightAt,
 } from "./state.ts";
-import type { Certificate, Proposal, Vote, Wanted } from "./types.ts";
+import type { Certificate, Proposal, Statement, Vote, Wanted } from "./types.ts";
 
 const VERIFY: Wanted = { want: "verify" };
 const DUPLICATE: Wanted = { want: "drop", code: undefined, behind: false };
@@ -88,10 +88,19 @@ const isOwnStatement = (view: ViewState, vote: Vote): boolean => {
   return sameHash(kind === "notarize" ? view.own.notarize : view.own.finalize, hash);
 };
 
+/** Why a node that votes stops when it meets a statement of its own that it did not make. */
+export const foreignFailure = ({ kind, epoch, view }: Statement): Failure =>
+  fail(
+    "votes.foreign-statement",
+    `a ${kind} statement of view ${view} carries this node's signature but was not made here`,
+    { epoch, view },
+  );
+
 /**
  * Records a verified vote. The first statement of a kind by a signer is the one that counts; whatever
  * conflicts with what is held becomes evidence, once a signer and view. A statement of our own that we
- * did not make means that another process signs with this key: stop.
+ * did not make means, where we vote, that another process signs with this key: stop. Before we vote it
+ * means that our vote store has forgotten it: then it counts as anybody's, and we never come to vote.
  */
 export const recordVote = (state: CoreState, vote: Vote): void => {
   const { view: number, kind, hash } = vote.statement;
@@ -99,13 +108,12 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   const view = viewOf(state, number);
   const remembered = number > state.floorView;
   if (vote.signer === state.self && remembered && !isOwnStatement(view, vote)) {
-    const detail = `a ${kind} statement of view ${number} carries this node's signature but was not made here`;
-    state.halted = true;
-    emit(state, {
-      kind: "halt",
-      failure: fail("votes.foreign-statement", detail, { epoch: state.epoch, view: number }),
-    });
-    return;
+    if (state.allowed) {
+      state.halted = true;
+      emit(state, { kind: "halt", failure: foreignFailure(vote.statement) });
+      return;
+    }
+    emit(state, { kind: "forgotten", statement: vote.statement });
   }
   const held = view.votes[kind][vote.signer];
   const conflicting =

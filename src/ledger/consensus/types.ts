@@ -163,6 +163,8 @@ export type Effect =
   /** A quorum notarized roots that differ from ours: we are the odd one out (R2). */
   | { readonly kind: "diverged"; readonly hash: Hash }
   | { readonly kind: "entered"; readonly view: number; readonly leader: number }
+  /** A statement of our own that we do not know of, met while we may not sign: we must not begin to. */
+  | { readonly kind: "forgotten"; readonly statement: Statement }
   | { readonly kind: "halt"; readonly failure: Failure };
 
 /** What to do with a message before its signatures are checked. */

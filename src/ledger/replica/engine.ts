@@ -30,7 +30,15 @@ import type {
 } from "../consensus/types.ts";
 import type { PeerId, VerifyJob } from "../ports.ts";
 import { type SizedCertificate, statementBytes } from "../statement.ts";
-import type { Block, Certificate, Hash, StatementKind, ValidatorSet, Vote } from "../types.ts";
+import type {
+  Block,
+  Certificate,
+  Hash,
+  Statement,
+  StatementKind,
+  ValidatorSet,
+  Vote,
+} from "../types.ts";
 import { isTimely } from "../validity.ts";
 import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
 import type { Message } from "../wire.ts";
@@ -51,6 +59,7 @@ export type EngineHooks = {
   finalized(certificate: Certificate): void;
   evidence(first: Vote, second: Vote): void;
   diverged(hash: Hash): void;
+  forgotten(statement: Statement): void;
   entered(view: number, leader: number): void;
   misbehaved(peer: PeerId, failure: Failure): void;
   behind(peer: PeerId): void;
@@ -208,6 +217,9 @@ export class Engine {
         break;
       case "diverged":
         hooks.diverged(effect.hash);
+        break;
+      case "forgotten":
+        hooks.forgotten(effect.statement);
         break;
       case "entered":
         hooks.entered(effect.view, effect.leader);
@@ -379,11 +391,15 @@ export class Engine {
     });
   }
 
+  /** Of one view the notarize vote is signed first, in whatever order votes and certificates arrive. */
   #noteVote(vote: Vote): void {
-    const latest = this.#latest[vote.signer];
-    if (latest === undefined || latest.statement.view <= vote.statement.view) {
-      this.#latest[vote.signer] = vote;
-    }
+    const { view, kind } = vote.statement;
+    const latest = this.#latest[vote.signer]?.statement;
+    const isLater =
+      latest === undefined ||
+      latest.view < view ||
+      (latest.view === view && (kind !== "notarize" || latest.kind === "notarize"));
+    if (isLater) this.#latest[vote.signer] = vote;
   }
 
   #noteCertificate(certificate: Certificate): void {

@@ -1,8 +1,8 @@
 /**
  * A participant: one validator (or observer) of one chain, on ports. It wires the parts together and holds
  * what they share: the consensus core's driver (engine.ts), blocks being checked (block-tree.ts), the
- * mempool (batch-pool.ts), append and execute (committer.ts), catch-up (syncer.ts, server.ts) and the
- * watermark (watermark.ts). All work happens in callbacks of ports, each one synchronous: the simulator
+ * mempool (batch-pool.ts), append and execute (committer.ts), catch-up (syncer.ts, server.ts) and the right
+ * to vote (voting-permit.ts). All work happens in callbacks of ports, each one synchronous: the simulator
  * runs exactly this.
  */
 import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
@@ -35,8 +35,8 @@ import { type Loaded, load, recover } from "./startup.ts";
 import { Submissions } from "./submissions.ts";
 import { Syncer } from "./syncer.ts";
 import { VoteStore } from "./vote-store.ts";
+import { VotingPermit } from "./voting-permit.ts";
 import { Waiters } from "./waiters.ts";
-import { Watermark } from "./watermark.ts";
 
 export class Participant {
   readonly context: Context;
@@ -50,6 +50,7 @@ export class Participant {
   readonly executedListeners = new Set<(height: number, logSize: number) => void>();
   readonly #ports: Ports;
   readonly #votes: VoteStore;
+  readonly #permit: VotingPermit;
   readonly #router: Router;
   readonly #persister: Persister;
   readonly #peers = new Set<PeerId>();
@@ -62,7 +63,6 @@ export class Participant {
   #syncer: Syncer | undefined;
   #server: Server | undefined;
   #ownLane: OwnLane | undefined;
-  #watermark: Watermark | undefined;
   #engine: Engine | undefined;
   #starting = false;
   #snapshot: EpochSnapshot | undefined;
@@ -71,7 +71,6 @@ export class Participant {
   #cancelBuild: (() => void) | undefined;
   /** What the core was last told about work. */
   #working = false;
-  voting: VotingState = "asking";
   lastFinalMs = 0;
   viewTimeMs = 0;
 
@@ -92,6 +91,10 @@ export class Participant {
     };
     this.store = new BlockStore(this.context.read, options.hasher);
     this.#votes = new VoteStore(this.#ports.voteStore);
+    this.#permit = new VotingPermit(this.context, this.#votes, {
+      send: (peer, message) => this.#send(peer, message),
+      changed: () => this.#tellVoting(),
+    });
     const chain = {
       store: this.store,
       committer: () => this.#committer,
@@ -108,13 +111,17 @@ export class Participant {
       tree,
       syncer: () => this.#syncer,
       server: () => this.#server,
-      watermark: () => this.#watermark,
+      watermark: () => this.#permit.watermark,
       validatorOf: (peer) => this.#validatorOf(peer),
       setSize,
       send: (peer, message) => this.#send(peer, message),
       misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
       fetched: () => this.#commitWanted(),
     });
+  }
+
+  get voting(): VotingState {
+    return this.#permit.state;
   }
 
   get committer(): Committer | undefined {
@@ -178,7 +185,7 @@ export class Participant {
     if (this.#stopped) return;
     this.context.log("error", failure.detail, { code: failure.code });
     this.problems.push(failure);
-    this.voting = "halted";
+    this.#permit.halt();
     this.#end();
     for (const listener of this.haltListeners) listener(failure);
   }
@@ -190,6 +197,7 @@ export class Participant {
 
   #onLoaded(loaded: Loaded): void {
     this.#loaded = loaded;
+    this.#permit.loaded(loaded.votesFailure);
     const context = this.context;
     const committer = new Committer(
       context,
@@ -367,7 +375,7 @@ export class Participant {
     this.#tellQuarantine();
     engine.feed({ kind: "start" });
     for (const peer of this.#peers) this.#greet(peer);
-    this.#startWatermark();
+    this.#permit.begin(this.#requireSnapshot().set, this.selfIndex);
     this.#tellVoting();
     this.#tellWork();
   }
@@ -399,6 +407,7 @@ export class Participant {
         finalized: (certificate) => this.#onFinalized(certificate),
         evidence: (first, second) => this.#onEvidence(first, second),
         diverged: (hash) => this.#onDiverged(hash),
+        forgotten: (statement) => this.#permit.forgotten(statement),
         // Blocks of the view that was left hold no work any more, unless they were notarized.
         entered: () => this.#tellWork(),
         misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
@@ -408,45 +417,6 @@ export class Participant {
         },
       },
     });
-  }
-
-  #startWatermark(): void {
-    const self = this.selfIndex;
-    const set = this.#snapshot?.set;
-    if (this.voting !== "asking" || set === undefined || this.#loaded === undefined) return;
-    if (self === undefined) {
-      this.voting = "observer";
-      return;
-    }
-    const votesFailure = this.#loaded.votesFailure;
-    if (votesFailure !== undefined) return this.#refuse(votesFailure);
-    if (this.#watermark !== undefined) return;
-    const nonce = this.#ports.random.u32();
-    this.#watermark = new Watermark(self, set, this.#votes, nonce, {
-      ask: (validator, n) => {
-        const id = set.validators[validator]?.id;
-        if (id !== undefined) this.#send(toHex(id), { type: "watermark-request", nonce: n });
-      },
-      confirmed: () => {
-        this.voting = "yes";
-        this.#tellVoting();
-      },
-      refused: (failure) => this.#refuse(failure),
-    });
-    this.#askWatermark();
-  }
-
-  #askWatermark(): void {
-    const watermark = this.#watermark;
-    if (watermark === undefined || watermark.settled || this.#stopped) return;
-    watermark.askAll();
-    this.#ports.timers.set(this.context.timing.retryMs, () => this.#askWatermark());
-  }
-
-  #refuse(failure: Failure): void {
-    this.voting = "refused";
-    this.#problem(failure);
-    this.#tellVoting();
   }
 
   #tellVoting(): void {
@@ -481,7 +451,7 @@ export class Participant {
     const validator = this.#validatorOf(peer);
     if (validator === undefined) return;
     this.#engine?.feed({ kind: "peer", peer: validator });
-    this.#watermark?.ask(validator);
+    this.#permit.watermark?.ask(validator);
   }
 
   #onPeerDown(peer: PeerId): void {

@@ -10,6 +10,8 @@ import { behindFailure, type VoteStore } from "./vote-store.ts";
 export type WatermarkHooks = {
   /** Sends the question to one validator. */
   ask(validator: number, nonce: number): void;
+  /** Runs a function after a while, unless the node has stopped. */
+  later(run: () => void): void;
   confirmed(): void;
   refused(failure: Failure): void;
 };
@@ -38,14 +40,17 @@ export class Watermark {
     this.#answered.add(self);
   }
 
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  /** Asks whoever has not answered; called at start, for each new session, and on a timer. */
+  /** Asks whoever has not answered, and again until it is settled. */
   askAll(): void {
+    if (this.#settled) return;
     for (let v = 0; v < this.#set.validators.length; v++) this.ask(v);
     this.#check();
+    if (!this.#settled) this.#hooks.later(() => this.askAll());
+  }
+
+  /** It is known without an answer that this node may not vote. */
+  end(): void {
+    this.#settled = true;
   }
 
   ask(validator: number): void {

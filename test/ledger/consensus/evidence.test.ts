@@ -127,6 +127,21 @@ describe("a statement of our own that we did not make", () => {
     expect(bench.all).toEqual([]);
   });
 
+  it.each([["notarize"], ["nullify"], ["finalize"]] as const)(
+    "(%s) was forgotten where we do not vote yet: it counts, and is told",
+    (kind) => {
+      const bench = new Bench();
+      bench.feed({ kind: "start" });
+      for (const signer of [0, 1, 2]) bench.vote(signer, kind, 1, A);
+      expect(ofKind(bench.all, "halt")).toEqual([]);
+      expect(ofKind(bench.all, "forgotten").map((effect) => effect.statement)).toContainEqual(
+        voteOf(0, kind, 1, A).statement,
+      );
+      const [kept] = ofKind(bench.all, "keep").map((effect) => effect.certificate);
+      expect(kept?.signers).toEqual([0, 1, 2]);
+    },
+  );
+
   it("stops the node when it comes inside a certificate", () => {
     const bench = started();
     bench.certify("nullify", 1, undefined, [0, 1, 2]);

@@ -134,13 +134,14 @@ describe("a restart", () => {
     expect(ofKind(bench.start(), "entered").at(-1)?.view).toBe(2);
   });
 
-  it("says that it stops where what it kept holds a statement that it did not make", () => {
+  it("says so where what it kept holds a statement of its own that its votes do not", () => {
     const bench = new Bench({
       self: 0,
       recovered: { certificates: [certificate([0, 1, 2], "nullify", 1)] },
     });
-    const halts = ofKind(bench.start(), "halt");
-    expect(halts.map((effect) => effect.failure.code)).toEqual(["votes.foreign-statement"]);
+    const forgotten = ofKind(bench.feed({ kind: "start" }), "forgotten");
+    expect(forgotten.map((effect) => effect.statement.view)).toEqual([1]);
+    expect(bench.view).toBe(2);
   });
 
   it("reports contradictions by others that it kept, once", () => {

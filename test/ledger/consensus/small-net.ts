@@ -198,6 +198,9 @@ export class SmallNet {
       case "halt":
         this.faults.push(`n${node.index} halts: ${effect.failure.detail}`);
         break;
+      case "forgotten":
+        this.faults.push(`n${node.index} has forgotten a statement of its own`);
+        break;
       case "diverged":
         this.faults.push(`n${node.index} diverged`);
         break;

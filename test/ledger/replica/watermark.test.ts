@@ -148,6 +148,57 @@ describe("the watermark", () => {
     expect(foreign.status.view).toBe(6);
   });
 
+  it("without a vote store: what its key signed before is no reason to stop, it follows on", () => {
+    const lab = new Lab({ votesMissing: true });
+    const { view } = lab.status;
+    lab.tell(1, { type: "vote", vote: lab.vote(lab.self, "nullify", view) });
+    const certificate = lab.certificate("nullify", view, undefined, [0, 1, 2]);
+    lab.tell(2, { type: "certificate", certificate });
+    expect(lab.halts).toEqual([]);
+    expect(lab.status.view).toBe(view + 1);
+    expect(codes(lab)).toEqual(["votes.missing"]);
+    // The certificate is on its disk now, and found there after a restart.
+    const after = new Lab({ chain: lab.chain, data: lab.disks().data, votesMissing: true });
+    expect(after.halts).toEqual([]);
+    expect(codes(after)).toEqual(["votes.missing"]);
+    expect(after.status.view).toBe(view + 1);
+    after.finalize();
+    expect(after.status.finalHeight).toBe(1);
+    expect(votes(after)).toBe(false);
+  });
+
+  it("with an older vote store: a certificate or vote shows that as an answer does", () => {
+    for (const kind of ["certificate", "vote"] as const) {
+      const lab = new Lab({ watermark: false });
+      const { view } = lab.status;
+      const certificate = lab.certificate("nullify", view, undefined, [0, 1, 2]);
+      if (kind === "certificate") lab.tell(1, { type: "certificate", certificate });
+      else lab.tell(1, { type: "vote", vote: lab.vote(lab.self, "nullify", view) });
+      expect(lab.halts).toEqual([]);
+      expect(lab.status.voting).toBe("refused");
+      expect(codes(lab)).toEqual(["votes.behind"]);
+      // Whatever peers answer now, it stays refused.
+      for (const from of [1, 2, 3]) answer(lab, from);
+      expect(lab.status.voting).toBe("refused");
+      expect(votes(lab)).toBe(false);
+    }
+  });
+
+  it("with an older vote store than the data beside it: refuses, and follows on", () => {
+    const lab = new Lab();
+    const old = lab.disks().votes;
+    const { view } = lab.status;
+    lab.time.advance(20_000);
+    expect(lab.sent("vote").at(-1)?.message.vote.statement).toMatchObject({ view });
+    lab.tellVotes("nullify", view, undefined, [1, 2]);
+    expect(lab.status.view).toBe(view + 1);
+    const after = new Lab({ chain: lab.chain, data: lab.disks().data, votes: old });
+    expect(after.halts).toEqual([]);
+    expect(codes(after)).toEqual(["votes.behind"]);
+    expect(after.status.view).toBe(view + 1);
+    expect(votes(after)).toBe(false);
+  });
+
   it("answers others with the latest verified vote it has seen of them", () => {
     const lab = new Lab();
     lab.toForeignView();
@@ -165,6 +216,21 @@ describe("the watermark", () => {
     expect(first).not.toEqual({ type: "watermark-response", nonce: 9, vote });
     lab.tell(3, { type: "vote", vote: { ...lab.vote(1, "nullify", view + 1), signer: asker } });
     expect(ask()).toEqual({ type: "watermark-response", nonce: 9, vote });
+  });
+
+  it("answers with the vote that binds its signer most, where there are several of one view", () => {
+    const lab = new Lab();
+    lab.toForeignView();
+    const asker = 2;
+    const { view } = lab.status;
+    const skip = lab.vote(asker, "nullify", view);
+    lab.tell(1, { type: "vote", vote: skip });
+    // A notarize vote of the same view that comes later was signed earlier.
+    lab.tell(1, { type: "vote", vote: lab.vote(asker, "notarize", view, lab.block().hash) });
+    lab.clearSent();
+    lab.tell(asker, { type: "watermark-request", nonce: 9 });
+    const vote = lab.sent("watermark-response")[0]?.message.vote;
+    expect(vote?.statement.kind).toBe("nullify");
   });
 
   it("a statement of this key that was not made here stops the node for good", () => {

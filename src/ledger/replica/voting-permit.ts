@@ -1,0 +1,90 @@
+/**
+ * Whether this node may vote: it asks its peers first (watermark.ts), votes once they have confirmed that
+ * its vote store is whole, and never where it is missing or behind. Outlives epochs.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import type { Failure } from "../../errors.ts";
+import { foreignFailure } from "../consensus/core.ts";
+import type { PeerId } from "../ports.ts";
+import type { Statement, ValidatorSet } from "../types.ts";
+import type { Message } from "../wire.ts";
+import type { Context, VotingState } from "./context.ts";
+import { behindFailure, type VoteStore } from "./vote-store.ts";
+import { Watermark } from "./watermark.ts";
+
+export type PermitHooks = {
+  send(peer: PeerId, message: Message): void;
+  /** The state has changed. */
+  changed(): void;
+};
+
+export class VotingPermit {
+  readonly #context: Context;
+  readonly #votes: VoteStore;
+  readonly #hooks: PermitHooks;
+  /** Why the vote store cannot be used, if it cannot. */
+  #failure: Failure | undefined;
+  #watermark: Watermark | undefined;
+  #state: VotingState = "asking";
+
+  constructor(context: Context, votes: VoteStore, hooks: PermitHooks) {
+    this.#context = context;
+    this.#votes = votes;
+    this.#hooks = hooks;
+  }
+
+  get state(): VotingState {
+    return this.#state;
+  }
+
+  get watermark(): Watermark | undefined {
+    return this.#watermark;
+  }
+
+  /** What reading the vote store found. */
+  loaded(failure: Failure | undefined): void {
+    this.#failure = failure;
+  }
+
+  /** An epoch runs. Asks the validators of the first one in which this node is one of them. */
+  begin(set: ValidatorSet, self: number | undefined): void {
+    if (this.#state !== "asking" || this.#watermark !== undefined) return;
+    if (self === undefined) {
+      this.#state = "observer";
+      return;
+    }
+    if (this.#failure !== undefined) return this.#refuse(this.#failure);
+    const { ports, timing } = this.#context;
+    this.#watermark = new Watermark(self, set, this.#votes, ports.random.u32(), {
+      ask: (validator, nonce) => {
+        const id = set.validators[validator]?.id;
+        if (id !== undefined) this.#hooks.send(toHex(id), { type: "watermark-request", nonce });
+      },
+      later: (run) => ports.timers.set(timing.retryMs, () => this.#context.stopped() || run()),
+      confirmed: () => {
+        this.#state = "yes";
+        this.#hooks.changed();
+      },
+      refused: (failure) => this.#refuse(failure),
+    });
+    this.#watermark.askAll();
+  }
+
+  /** A statement of this key that the vote store does not know has come, as no answer of a peer. */
+  forgotten(statement: Statement): void {
+    // Confirmed, and then such a statement: another process signs with this key.
+    if (this.#state === "yes") this.#context.fatal(foreignFailure(statement));
+    if (this.#state === "asking") this.#refuse(this.#failure ?? behindFailure(statement));
+  }
+
+  halt(): void {
+    this.#state = "halted";
+  }
+
+  #refuse(failure: Failure): void {
+    this.#watermark?.end();
+    this.#state = "refused";
+    this.#context.problem(failure);
+    this.#hooks.changed();
+  }
+}
