@@ -223,7 +223,10 @@ export class Participant {
       busy: () => committer.busy,
       send: (peer, message) => this.#send(peer, message),
       connected: () => this.peers,
-      accept: (run, certificate, set) => committer.append(run, certificate, set.validators.length),
+      accept: (run, certificate, set) => {
+        this.#permit.meet(certificate, set, this.selfId);
+        if (!this.#stopped) committer.append(run, certificate, set.validators.length);
+      },
       misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
     });
     this.#server = new Server(context, this.store, this.#served(), (peer, message) =>

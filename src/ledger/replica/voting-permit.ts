@@ -6,7 +6,8 @@ import { toHex } from "../../crypto/bytes.ts";
 import type { Failure } from "../../errors.ts";
 import { foreignFailure } from "../consensus/core.ts";
 import type { PeerId } from "../ports.ts";
-import type { Statement, ValidatorSet } from "../types.ts";
+import type { Certificate, Hash, Statement, ValidatorSet } from "../types.ts";
+import { indexOf } from "../validator-set.ts";
 import type { Message } from "../wire.ts";
 import type { Context, VotingState } from "./context.ts";
 import { behindFailure, type VoteStore } from "./vote-store.ts";
@@ -68,6 +69,13 @@ export class VotingPermit {
       refused: (failure) => this.#refuse(failure),
     });
     this.#watermark.askAll();
+  }
+
+  /** A verified certificate that the consensus core does not come to see: is its own signature known? */
+  meet({ statement, signers }: Certificate, set: ValidatorSet, selfId: Hash): void {
+    const self = indexOf(set, selfId);
+    if (self === undefined || !signers.includes(self) || this.#votes.knows(statement)) return;
+    this.forgotten(statement);
   }
 
   /** A statement of this key that the vote store does not know has come, as no answer of a peer. */

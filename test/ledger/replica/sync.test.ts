@@ -303,9 +303,14 @@ describe("serving", () => {
     const answer = ask(SOURCE, 3);
     if (answer?.type !== "sync-response") throw new Error("no run was served");
     expect(answer.blocks).toHaveLength(8);
-    const lab = behind();
+    // One whose signature is not in it: it would know that it has not made it.
+    const lab = new Lab({ chain: SOURCE.chain, self: 3 });
+    expect(answer.certificate.signers).not.toContain(lab.self);
     claim(lab, 1);
-    lab.tell(1, response(1, 2));
+    const first = response(1, 2);
+    const { view, hash } = first.certificate.statement;
+    const certificate = SOURCE.certificate("finalize", view, hash, [0, 1, 2]);
+    lab.tell(1, { ...first, certificate });
     lab.tell(1, answer);
     expect(lab.status.executedHeight).toBe(10);
   });

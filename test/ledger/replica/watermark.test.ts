@@ -233,6 +233,55 @@ describe("the watermark", () => {
     expect(vote?.statement.kind).toBe("nullify");
   });
 
+  it("such a statement in what catching up brings: stops who votes, is refused or followed else", () => {
+    const source = new Lab({ self: 3 });
+    for (let i = 0; i < 5; i++) source.finalize();
+    const statementHash = source.finals.at(-1)?.block.hash;
+    const { view = 0 } = source.finals.at(-1)?.certificate.statement ?? {};
+    const sync = (lab: Lab, signers: readonly number[]): void => {
+      const none = new Uint8Array(1);
+      const status = {
+        epoch: 0,
+        view: 1,
+        finalView: 0,
+        finalHeight: 5,
+        finalHash: source.chain.hash,
+      };
+      const held = { notarize: none, nullify: none, finalize: none };
+      lab.tell(1, { type: "status", status: { ...status, held } });
+      lab.tell(1, {
+        type: "sync-response",
+        from: 1,
+        certificate: source.certificate("finalize", view, statementHash, signers),
+        blocks: source.finals.map(({ block }) => ({ block: block.bytes, batches: [] })),
+      });
+    };
+    const { chain } = source;
+    const voting = new Lab({ chain });
+    sync(voting, [0, 1, 2]);
+    expect(voting.halts.map((failure) => failure.code)).toEqual(["votes.foreign-statement"]);
+    expect(voting.status.finalHeight).toBe(0);
+    const asking = new Lab({ chain, watermark: false });
+    sync(asking, [0, 1, 2]);
+    expect(codes(asking)).toEqual(["votes.behind"]);
+    expect(asking.status.finalHeight).toBe(5);
+    const missing = new Lab({ chain, votesMissing: true });
+    sync(missing, [0, 1, 2]);
+    expect(codes(missing)).toEqual(["votes.missing"]);
+    expect(missing.status.finalHeight).toBe(5);
+    const others = new Lab({ chain });
+    sync(others, [1, 2, 3]);
+    expect(others.halts).toEqual([]);
+    expect(others.status).toMatchObject({ finalHeight: 5, voting: "yes" });
+    // What it has signed itself and may forget: its own store, with the data wiped.
+    const life = new Lab({ chain });
+    for (let i = 0; i < 5; i++) life.finalize();
+    const wiped = new Lab({ chain, votes: life.disks().votes });
+    sync(wiped, [0, 1, 2]);
+    expect(wiped.halts).toEqual([]);
+    expect(wiped.status).toMatchObject({ finalHeight: 5, voting: "yes" });
+  });
+
   it("a statement of this key that was not made here stops the node for good", () => {
     const lab = new Lab();
     lab.toForeignView();
