@@ -150,6 +150,22 @@ describe("a vote store that is gone", () => {
     expect((await c().status())?.voting).toBe("refused");
   });
 
+  it("with the data gone too: the node fetches the log and does not vote all the same", async () => {
+    await c().process.stop();
+    rmSync(join(c().folder, "db"), { recursive: true });
+    const from = await until("b answers", () => b.status());
+    c().start();
+    await until(
+      "it has all that there was, and what came since",
+      async () => ((await c().status())?.executedHeight ?? 0) > from.executedHeight + 2,
+      { explain: network.explain },
+    );
+    const [mine, other] = await Promise.all([c().status(), b.status()]);
+    expect(mine?.logSize).toBe(other?.logSize);
+    expect(mine?.voting).toBe("refused");
+    expect(mine?.problems.map(({ code }) => code)).toContain("votes.missing");
+  });
+
   it("is got over by putting back the store that the key was last used with", async () => {
     await c().process.stop();
     rmSync(votes(), { recursive: true });
@@ -183,6 +199,32 @@ describe("the same key in two places at once", () => {
     }
     await network.progress(b, 3);
     await Promise.all([twin.stop(), first.stop()]);
+  });
+});
+
+describe("a copy that votes while the first stands still", () => {
+  it("stops the first as soon as it goes on: its key has signed what it has not", async () => {
+    const c = network.node("c");
+    // d is away, so all that becomes final from here on is signed by c's key.
+    expect(d.running).toBe(false);
+    await network.healthy([a, b, c]);
+    c.process.signal("SIGSTOP");
+    const home = await copyOf(c, "copy");
+    const config = join(home, "node.json");
+    const copy = new NodeProcess({ config, logPath: join(folder.path, "copy.out") });
+    await network.progress(b, 6);
+    expect(copy.over, copy.output).toBe(false);
+    c.process.signal("SIGCONT");
+    const ended = await until(
+      "the first one stops",
+      () => (c.process.over ? c.process.ended : undefined),
+      {
+        explain: async () => `${await network.explain()}\n--- copy\n${copy.output.slice(-3_000)}`,
+      },
+    );
+    expect(c.process.output).toContain("votes.foreign-statement");
+    expect(ended).toEqual({ code: CANNOT_VERIFY_EXIT, signal: null });
+    await copy.stop();
   });
 });
 

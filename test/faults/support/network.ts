@@ -107,9 +107,14 @@ export class NetworkNode {
     return statusOf(this.endpoint);
   }
 
-  /** The last lines that the node printed, for messages. */
+  /** All that its processes have printed. */
+  get printed(): string {
+    return readLogFile(this.logPath);
+  }
+
+  /** The last lines of that, for messages. */
   tail(lines = 12): string {
-    const all = readLogFile(this.logPath).trimEnd().split("\n");
+    const all = this.printed.trimEnd().split("\n");
     return all.slice(-lines).join("\n");
   }
 }
