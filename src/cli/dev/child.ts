@@ -44,6 +44,7 @@ export type Child = {
 export const SHARED_MACHINE_FLAGS: readonly string[] = [
   "--single-threaded-gc",
   "--max-semi-space-size=4",
+  "--heap-growing-percent=40",
 ];
 
 /** A log that has grown beyond this is put aside when the node starts; one old one is kept. */
