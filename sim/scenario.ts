@@ -98,6 +98,7 @@ export const STRATEGIES = [
   "lying-sync",
   "wrong-roots",
   "stale",
+  "last-word",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 

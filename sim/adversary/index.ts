@@ -7,6 +7,7 @@ import { classOf, decodeMessage, encodeMessage, type Message } from "../../src/l
 import type { Host } from "../host.ts";
 import type { AdversarySpec, StrategyName } from "../scenario.ts";
 import type { KeyPair, SignatureScheme, SignTap } from "../signer.ts";
+import { lastWord } from "./last-word.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
 import type { Powers, Strategy, StrategyFactory } from "./types.ts";
 import {
@@ -34,6 +35,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "lying-sync": lyingSync,
   "wrong-roots": wrongRoots,
   stale,
+  "last-word": lastWord,
 };
 
 const TICK_MS = 100;

@@ -238,6 +238,32 @@ const SLOW_WORLD = scenario("slow-lossy-world", {
   expect: { finalWithinMs: 10_000 },
 });
 
+/**
+ * D proposes to all but C, which is away, and is never heard again. C leads the next view: it gets the
+ * certificate of D's view first, and catching up takes its tip far ahead before it gets the block. The
+ * other two have signed F and may not skip that view: only C can go on.
+ */
+const lastProposal = (name: string, leader: number, away: number): Scenario =>
+  scenario(name, {
+    adversaries: [adversary(leader, "last-word", 25_000)],
+    faults: [{ kind: "isolate", node: away, atMs: 2_000, untilMs: 30_000 }],
+    healMs: 30_000,
+    workload: {
+      clients: 2,
+      batchesPerSecond: 4,
+      eventsPerBatch: 1,
+      bodyBytes: 8,
+      untilMs: FOREVER,
+    },
+    expect: { finalWithinMs: 2_500, marks: ["adversary last-word", "sync served"] },
+  });
+
+/** Slots whose turns follow each other with this seed; the leader is the last source, or the first. */
+const LAST_PROPOSAL: readonly Scenario[] = [
+  lastProposal("crash-after-proposal-while-one-rejoins-1", 3, 2),
+  lastProposal("crash-after-proposal-while-one-rejoins-2", 0, 1),
+];
+
 export const CONSENSUS_SCENARIOS: readonly Scenario[] = [
   ...S1,
   ...S2,
@@ -255,4 +281,5 @@ export const CONSENSUS_SCENARIOS: readonly Scenario[] = [
   RING,
   ONE_WAY,
   SLOW_WORLD,
+  ...LAST_PROPOSAL,
 ];

@@ -30,8 +30,9 @@
  * R6 Commit. finalization(v,h) makes h and its ancestors final.
  * R7 Retry. Stuck: neither finalization nor view change for t_r, and the view is not simply waiting for
  *    an idle leader. Then re-send own durable votes of the current view and the last 8 above the final
- *    one, the newest finalization, the entry certificate and STATUS with bitmaps of the votes held. A
- *    peer answers STATUS with what is missing there, and nothing is flooded.
+ *    one, the newest finalization, the entry certificate and STATUS with bitmaps of the votes held, and
+ *    ask again for each block that a certificate or an own N names and that has no verdict. A peer
+ *    answers STATUS with what is missing there, and nothing is flooded.
  * R8 Bounds. Votes and proposals up to view + 1; one per signer, view and kind is counted; certificates
  *    may be ahead. What is not wanted is dropped before its signature is checked (`wants*`).
  * R9 Epochs. Nothing stands on a boundary block within its epoch: a child of it there is invalid, and only
@@ -62,7 +63,7 @@ import {
 } from "./rules.ts";
 import type { CoreState } from "./state.ts";
 import { blockIfKnown, blockOf, createState, emit, ownMessage, viewOf } from "./state.ts";
-import { needBlock, recordCertificate, recordVote } from "./tally.ts";
+import { needBlock, needOpenBlocks, recordCertificate, recordVote } from "./tally.ts";
 import type {
   Certificate,
   CoreInput,
@@ -194,16 +195,7 @@ const start = (state: CoreState): void => {
   state.started = true;
   // Blocks that certificates and own votes name were asked for while restoring, before anybody listened.
   for (const [, entry] of state.blocks) if (entry.verdict === undefined) entry.view = state.view;
-  for (const view of state.views.values()) {
-    const { notarize, finalize } = view.certificates;
-    const hashes = [view.own.notarize, notarize?.statement.hash, finalize?.statement.hash];
-    for (const hash of hashes) {
-      if (hash !== undefined && blockIfKnown(state, hash)?.verdict === undefined) {
-        const sources = state.set.validators.map((_, i) => i).filter((i) => i !== state.self);
-        emit(state, { kind: "need", hash, block: undefined, sources });
-      }
-    }
-  }
+  needOpenBlocks(state);
   enter(state, state.view);
 };
 

@@ -5,6 +5,7 @@
  */
 import type { CoreState, ViewState } from "./state.ts";
 import { emit, KINDS, openViews, ownMessage, viewOf } from "./state.ts";
+import { needOpenBlocks } from "./tally.ts";
 import type { Certificate, CoreMessage, StatementKind, Status, Vote } from "./types.ts";
 
 /** Own votes of this many open views below the current one are sent again. */
@@ -27,6 +28,7 @@ export const isStuck = (state: CoreState): boolean => {
 
 export const retry = (state: CoreState): void => {
   for (const view of state.views.values()) view.asked.clear();
+  needOpenBlocks(state);
   sendState(state, "all");
 };
 

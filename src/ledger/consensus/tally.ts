@@ -11,6 +11,7 @@ import {
   EVIDENCE_VIEWS,
   emit,
   KINDS,
+  openViews,
   type ViewState,
   viewOf,
   weightAt,
@@ -161,6 +162,25 @@ export const needBlock = (
     block: undefined,
     sources: sources.filter((s) => s !== state.self),
   });
+};
+
+/**
+ * Asks for every block that holds this node up: named by a certificate or by an own N, or final, and
+ * without a verdict. A view whose block never comes cannot be left, so no single question is relied on.
+ */
+export const needOpenBlocks = (state: CoreState): void => {
+  const sources = state.set.validators.map((_, i) => i).filter((i) => i !== state.self);
+  const ask = (hash: Hash | undefined, view: number): void => {
+    if (hash === undefined || blockOf(state, hash, view).verdict !== undefined) return;
+    emit(state, { kind: "need", hash, block: undefined, sources });
+  };
+  if (state.final.height === undefined) ask(state.final.hash, state.final.view);
+  for (const view of openViews(state)) {
+    const { notarize, finalize } = view.certificates;
+    for (const hash of [view.own.notarize, notarize?.statement.hash, finalize?.statement.hash]) {
+      if (hash !== undefined && !equalBytes(hash, state.final.hash)) ask(hash, view.view);
+    }
+  }
 };
 
 /** Forms every certificate that the held votes allow. True when one was formed. */

@@ -25,7 +25,7 @@ import type { OpenBlocks } from "./engine.ts";
 
 /** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
 const HEIGHTS_AHEAD_MAX = 64;
-/** Final heights after which a block that never came is given up. */
+/** Final heights after which a block that never came, and that the core does not hold, is given up. */
 const WANTED_HEIGHTS = 16;
 
 export type Held = {
@@ -63,6 +63,8 @@ export type TreeChain = {
   send(peer: PeerId, message: Message): void;
   connected(): readonly PeerId[];
   verdict(facts: BlockFacts, verdict: Verdict): void;
+  /** The core still holds this hash above what is final: it asks once and waits for the verdict. */
+  isOpen(hash: Hash): boolean;
   /** A block is too far ahead: somebody knows a final height near this one. */
   behind(height: number, sources: readonly PeerId[]): void;
 };
@@ -182,8 +184,10 @@ export class BlockTree {
     for (const [key, held] of this.#held) {
       const height = held.block?.header.height;
       if (height !== undefined && height > tip.height) continue;
-      // A hash that nobody could show for so long was a lie, or is settled by what became final.
-      if (height === undefined && tip.height < held.wantedAt + WANTED_HEIGHTS) continue;
+      // What a certificate names is waited for however far catching up takes the tip meanwhile: nobody can
+      // leave its view otherwise. Any other hash that nobody showed for so long was a lie, or is settled.
+      const young = tip.height < held.wantedAt + WANTED_HEIGHTS;
+      if (height === undefined && (young || this.#chain.isOpen(held.hash))) continue;
       held.cancelFetch?.();
       this.#held.delete(key);
     }

@@ -18,6 +18,7 @@ import {
   wantsVote,
 } from "../consensus/core.ts";
 import { statusOf } from "../consensus/retry.ts";
+import { blockIfKnown } from "../consensus/state.ts";
 import type {
   CoreInput,
   CoreMessage,
@@ -168,6 +169,11 @@ export class Engine {
   /** Which blocks may still become final: of the current view or a later one, and notarized ones. */
   openBlocks(): OpenBlocks {
     return { fromView: this.#core.view, notarized: notarizedBlocks(this.#core) };
+  }
+
+  /** Whether the core still refers to this block, with or without a verdict. */
+  holdsBlock(hash: Hash): boolean {
+    return blockIfKnown(this.#core, hash) !== undefined;
   }
 
   latestVote(validator: number): Vote | undefined {

@@ -290,6 +290,7 @@ export class Participant {
       },
       connected: () => this.peers,
       verdict: (facts, verdict) => this.#onVerdict(facts, verdict),
+      isOpen: (hash) => this.#engine?.holdsBlock(hash) === true,
       behind: (height, sources) => {
         for (const peer of sources) this.#syncer?.hint(peer, height - 1);
       },

@@ -46,6 +46,33 @@ describe("R7: when stuck", () => {
     expect(described(bench.fire("retry"))).toEqual(["status"]);
   });
 
+  it("asks again for each block without a verdict that a certificate or its own N names", () => {
+    const bench = started();
+    bench.certify("notarize", 1, B1.hash);
+    bench.certify("nullify", 2);
+    bench.certify("notarize", 3, hashOf("unseen"));
+    bench.clear();
+    bench.wait(400);
+    const asked = ofKind(bench.fire("retry"), "need");
+    expect(asked.map((need) => need.hash)).toEqual([B1.hash, hashOf("unseen")]);
+    expect(asked[0]?.sources).toEqual([1, 2, 3]);
+    bench.validate(B1);
+    bench.wait(400);
+    const again = ofKind(bench.fire("retry"), "need");
+    expect(again.map((need) => need.hash)).toEqual([hashOf("unseen")]);
+  });
+
+  it("asks again for the final block until it knows its height", () => {
+    const bench = started();
+    bench.certify("finalize", 1, B1.hash);
+    bench.clear();
+    bench.wait(1_400);
+    expect(ofKind(bench.fire("retry"), "need").map((need) => need.hash)).toEqual([B1.hash]);
+    bench.validate(B1);
+    bench.wait(1_400);
+    expect(ofKind(bench.fire("retry"), "need")).toEqual([]);
+  });
+
   it("is quiet while it only waits for an idle leader, and not for longer", () => {
     const bench = started();
     bench.wait(1_399);

@@ -86,6 +86,7 @@ describe("a verdict on a signature that is forgotten before the block is looked 
         send: () => undefined,
         connected: () => [],
         verdict: (_facts: BlockFacts, verdict: Verdict) => verdicts.push(verdict),
+        isOpen: () => false,
         behind: () => undefined,
       } satisfies TreeChain,
       pool as unknown as BatchPool,
