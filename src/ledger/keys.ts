@@ -7,6 +7,7 @@
  *     b/    block hash (32)           block: header and body                       append
  *     h/    height                    block hash of the final block                append
  *     d/    batch digest (32)         batch envelope as received                   append
+ *     o/    height, block hash (32)   nothing: written for a vote and not final    consensus
  *     l/    actor (32)                lane head: u64 laneSeq, batch id             append
  *     c/    epoch, view, u8 kind      certificate                                  consensus
  *     f/    height                    epoch, view of the height's own finalization append
@@ -28,6 +29,7 @@ export type KeyArea =
   | "b"
   | "h"
   | "d"
+  | "o"
   | "l"
   | "c"
   | "f"
@@ -75,6 +77,13 @@ const numberKey = (area: KeyArea, value: number): Uint8Array => {
 export const blockKey = (hash: Uint8Array): Uint8Array => hashKey("b", hash);
 export const heightKey = (height: number): Uint8Array => numberKey("h", height);
 export const batchKey = (digest: Uint8Array): Uint8Array => hashKey("d", digest);
+export const openKey = (height: number, hash: Uint8Array): Uint8Array => {
+  if (hash.length !== 32) throw new RangeError(`a hash has 32 bytes, not ${hash.length}`);
+  const key = areaKey("o", 40);
+  setU64(key, 2, height);
+  key.set(hash, 10);
+  return key;
+};
 export const laneKey = (actor: Uint8Array): Uint8Array => hashKey("l", actor);
 /** Where the finalization certificate of exactly this height is; absent if only a descendant has one. */
 export const finalizationKey = (height: number): Uint8Array => numberKey("f", height);

@@ -283,8 +283,8 @@ export class BlockTree {
       const stored = this.#store.block(hash);
       if (stored !== undefined) {
         this.#give(held, stored);
+        // Not taken as persisted: its batches may have been another block's, deleted when that one lost.
         held.batches = stored.batchDigests.map((digest) => this.#store.batch(digest));
-        held.persisted = !held.batches.includes(undefined);
       }
     }
     return held;

@@ -33,6 +33,8 @@ export type FinalBlock = {
 };
 
 export type CommitterHooks = {
+  /** What appending this run deletes beside: blocks that lost against it. Part of the same write. */
+  settle(run: readonly Block[]): readonly StoreOp[];
   /** Durable: these blocks are final on this node whatever happens. */
   appended(blocks: readonly FinalBlock[], tip: Tip): void;
   /** Durable: this height's results are what reads see. */
@@ -165,6 +167,7 @@ export class Committer {
       ops.push(...appendOps(block, batches));
       ops.push(...forgetOps(this.#store, block.header.height));
     }
+    ops.push(...this.#hooks.settle(blocks.map(({ block }) => block)));
     return ops;
   }
 

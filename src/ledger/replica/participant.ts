@@ -25,6 +25,7 @@ import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { guardPorts } from "./guard.ts";
+import { OpenIndex } from "./open-index.ts";
 import { OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
 import { Persister } from "./persister.ts";
@@ -50,6 +51,7 @@ export class Participant {
   readonly executedListeners = new Set<(height: number, logSize: number) => void>();
   readonly #ports: Ports;
   readonly #votes: VoteStore;
+  readonly #open: OpenIndex;
   readonly #permit: VotingPermit;
   readonly #router: Router;
   readonly #persister: Persister;
@@ -91,6 +93,7 @@ export class Participant {
     };
     this.store = new BlockStore(this.context.read, options.hasher);
     this.#votes = new VoteStore(this.#ports.voteStore);
+    this.#open = new OpenIndex(this.context, this.store);
     this.#permit = new VotingPermit(this.context, this.#votes, {
       send: (peer, message) => this.#send(peer, message),
       changed: () => this.#tellVoting(),
@@ -103,7 +106,8 @@ export class Participant {
     };
     const setSize = (): number => this.#snapshot?.set.validators.length ?? 0;
     const tree = (): BlockTree | undefined => this.#tree;
-    this.#persister = new Persister(this.context, { votes: this.#votes, tree, setSize });
+    const written = { votes: this.#votes, open: this.#open };
+    this.#persister = new Persister(this.context, { ...written, tree, setSize });
     this.submissions = new Submissions(this.context, chain, this.waiters);
     this.#router = new Router(this.context, {
       ...chain,
@@ -157,7 +161,7 @@ export class Participant {
 
   start(): void {
     const ids = { self: this.selfId, genesisHash: this.genesisHash };
-    load(this.context, this.store, this.#votes, ids, (result) => {
+    load(this.context, this.store, { votes: this.#votes, open: this.#open }, ids, (result) => {
       if (this.#stopped) return;
       if (!result.ok) return this.#fatal(result);
       this.#onLoaded(result.value);
@@ -203,6 +207,7 @@ export class Participant {
       context,
       this.store,
       {
+        settle: (run) => this.#open.settle(run),
         appended: (blocks, tip) => this.#onAppended(blocks, tip),
         executed: (block, batches, entries) => this.#onExecuted(block, batches, entries),
       },

@@ -5,10 +5,12 @@ import { blockOps, certificateOp } from "./block-store.ts";
 import type { BlockTree } from "./block-tree.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
+import type { OpenIndex } from "./open-index.ts";
 import type { VoteStore } from "./vote-store.ts";
 
 export type PersisterParts = {
   readonly votes: VoteStore;
+  readonly open: OpenIndex;
   tree(): BlockTree | undefined;
   setSize(): number;
 };
@@ -64,7 +66,7 @@ export class Persister {
     for (const held of writing) {
       if (held?.block === undefined || held.persisted) continue;
       const batches = held.batches.filter((batch) => batch !== undefined);
-      ops.push(...blockOps(held.block, batches));
+      ops.push(...blockOps(held.block, batches), this.#parts.open.add(held.block));
     }
     if (ops.length === 0) return done();
     this.#context.ports.store.write(ops, { sync: true }, (failure) => {

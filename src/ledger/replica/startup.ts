@@ -20,6 +20,7 @@ import {
 } from "./block-store.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
+import type { OpenIndex } from "./open-index.ts";
 import type { VoteStore } from "./vote-store.ts";
 
 export type Loaded = {
@@ -35,29 +36,42 @@ export type Loaded = {
 export const load = (
   context: Context,
   store: BlockStore,
-  votes: VoteStore,
+  { votes, open }: { readonly votes: VoteStore; readonly open: OpenIndex },
   ids: { readonly self: Hash; readonly genesisHash: Hash },
   done: (result: Result<Loaded>) => void,
 ): void => {
   ensureGenesis(context, store, ids.genesisHash, (failure) => {
     if (failure !== undefined) return done(failure);
-    votes.load(ids.self, (own) => {
-      const tip = store.tip();
-      const start = store.epochStart();
-      const executed = tip === undefined ? undefined : lastExecuted(context, tip.height);
-      if (tip === undefined || start === undefined || executed === undefined) {
-        return done(fail("store.corrupt", "the final tip or its execution record is missing"));
-      }
-      done(
-        ok({
-          tip,
-          start,
-          executed,
-          ownVotes: own.ok ? own.value : [],
-          votesFailure: own.ok ? undefined : own,
-        }),
-      );
+    open.load((damaged) => {
+      if (damaged !== undefined) return done(damaged);
+      loadRest(context, store, votes, ids, done);
     });
+  });
+};
+
+const loadRest = (
+  context: Context,
+  store: BlockStore,
+  votes: VoteStore,
+  ids: { readonly self: Hash },
+  done: (result: Result<Loaded>) => void,
+): void => {
+  votes.load(ids.self, (own) => {
+    const tip = store.tip();
+    const start = store.epochStart();
+    const executed = tip === undefined ? undefined : lastExecuted(context, tip.height);
+    if (tip === undefined || start === undefined || executed === undefined) {
+      return done(fail("store.corrupt", "the final tip or its execution record is missing"));
+    }
+    done(
+      ok({
+        tip,
+        start,
+        executed,
+        ownVotes: own.ok ? own.value : [],
+        votesFailure: own.ok ? undefined : own,
+      }),
+    );
   });
 };
 
