@@ -131,11 +131,17 @@ export const LIMITS = {
   // Sync, local
   syncResponseBytesMax: 6 * 1024 * 1024,
   syncResponseBlocksMax: 512,
-  syncRequestsInFlightPerPeer: 2,
+  /** Of a run that is served, what is read in one go; then everything else has its turn. */
+  syncSliceLookupsMax: 192,
+  syncSliceBytesMax: 1024 * 1024,
+  /** Pause between two slices, so that serving never takes the whole of the event loop. */
+  syncSlicePauseMs: 4,
   fetchBatchesMax: 512,
   requestTimeoutMs: 2_000,
   /** Bytes a peer may be served per second from sync, to keep consensus fed. */
   syncServeBytesPerSecond: 64 * 1024 * 1024,
+  /** What looking something up costs a peer of that rate, whether or not it is found. */
+  syncLookupCostBytes: 4096,
 
   // HTTP API, local
   httpBodyBytesMax: 1024 * 1024 + 8192,

@@ -7,7 +7,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeBatch, type LaneHead } from "../batch.ts";
-import { decodeBlock } from "../block.ts";
+import { decodeBlock, decodeHeader, HEADER_BYTES } from "../block.ts";
 import {
   batchKey,
   blockKey,
@@ -25,7 +25,15 @@ import {
   kindNumber,
   type SizedCertificate,
 } from "../statement.ts";
-import type { Batch, Block, Certificate, Hash, StatementKind, ValidatorSet } from "../types.ts";
+import type {
+  Batch,
+  Block,
+  Certificate,
+  Hash,
+  Header,
+  StatementKind,
+  ValidatorSet,
+} from "../types.ts";
 import type { ReadStore } from "./context.ts";
 import { decodeValidatorSet, encodeValidatorSet } from "./set-codec.ts";
 
@@ -38,6 +46,9 @@ export type Tip = {
   readonly timeMs: number;
   readonly boundary: boolean;
 };
+
+/** A header read from the store; `bytes` is the whole block. */
+export type StoredHeader = Header & { readonly bytes: Uint8Array };
 
 /** The epoch that is running: when it began decides when its boundary block is due. */
 export type EpochStart = { readonly epoch: number; readonly startMs: number };
@@ -116,6 +127,14 @@ export class BlockStore {
   block(hash: Hash): Block | undefined {
     const bytes = this.#read(blockKey(hash));
     return bytes === undefined ? undefined : unwrap("block", decodeBlock(this.#hasher, bytes));
+  }
+
+  /** The header of a stored block, with the block's bytes: decoding the rest hashes every digest. */
+  header(hash: Hash): StoredHeader | undefined {
+    const bytes = this.#read(blockKey(hash));
+    if (bytes === undefined) return undefined;
+    const header = decodeHeader(this.#hasher, bytes.subarray(0, HEADER_BYTES));
+    return { ...unwrap("block", header), bytes };
   }
 
   blockBytes(hash: Hash): Uint8Array | undefined {

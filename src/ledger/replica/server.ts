@@ -3,9 +3,10 @@ import { LIMITS } from "../../limits.ts";
 import type { PeerId } from "../ports.ts";
 import type { SizedCertificate } from "../statement.ts";
 import type { Batch, Block, Hash, Vote } from "../types.ts";
-import type { Message, WireBlock } from "../wire.ts";
+import type { Message } from "../wire.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { Context } from "./context.ts";
+import { RunReader } from "./run-reader.ts";
 
 export type ServedState = {
   finalHeight(): number;
@@ -14,17 +15,10 @@ export type ServedState = {
   batch(digest: Hash): Batch | undefined;
 };
 
-type CertifiedRun = {
-  readonly blocks: readonly WireBlock[];
-  readonly bytes: number;
-  readonly certificate: SizedCertificate;
-};
-
 /** One answer with batches stays below the mempool class's frame limit. */
 const BATCHES_REPLY_BYTES = LIMITS.frameBytesMax.mempool - 64 * 1024;
 
-/** What looking something up costs a peer of its rate, in bytes, whether or not it is found. */
-const LOOKUP_COST = 1024;
+const LOOKUP_COST = LIMITS.syncLookupCostBytes;
 
 export class Server {
   readonly #context: Context;
@@ -32,6 +26,9 @@ export class Server {
   readonly #state: ServedState;
   readonly #send: (peer: PeerId, message: Message) => boolean;
   readonly #budgets = new Map<PeerId, { bytes: number; atMs: number }>();
+  /** In the order of their turns. */
+  readonly #runs = new Map<PeerId, RunReader>();
+  #pausing = false;
 
   constructor(
     context: Context,
@@ -45,8 +42,10 @@ export class Server {
     this.#send = send;
   }
 
+  /** Its session is over. What it has spent stays spent: a new session is no new second. */
   forgetPeer(peer: PeerId): void {
-    this.#budgets.delete(peer);
+    const reader = this.#runs.get(peer);
+    if (reader !== undefined) this.#settle(peer, reader);
   }
 
   block(peer: PeerId, hash: Hash): void {
@@ -98,72 +97,63 @@ export class Server {
     flush();
   }
 
-  /** A run of final blocks from a height, ending in one with its own certificate, within one epoch. */
+  /**
+   * A run of final blocks from a height, ending in one with its own certificate, within one epoch. One run
+   * a peer is in progress; runs are read in slices with pauses between them, and peers take turns.
+   */
   run(peer: PeerId, from: number): void {
-    const none: Message = { type: "sync-none", from };
     if (from < 1 || from > this.#state.finalHeight()) {
-      this.#send(peer, none);
+      this.#send(peer, { type: "sync-none", from });
       return;
     }
+    const current = this.#runs.get(peer);
+    // Asked again: it waits already. Asked for something else: the peer does not want the first any more.
+    if (current?.from === from) return;
+    if (current !== undefined) this.#settle(peer, current);
     // Before the work, not after it: a peer over its rate must not have megabytes read for nothing.
-    const affordable = this.#spend(peer, LIMITS.syncResponseBytesMax);
-    const run = affordable ? this.#certifiedRun(from) : undefined;
-    if (affordable) this.#refund(peer, LIMITS.syncResponseBytesMax - costOf(run));
+    if (!this.#spend(peer, LIMITS.syncResponseBytesMax)) {
+      this.#send(peer, { type: "sync-none", from });
+      return;
+    }
+    this.#runs.set(peer, new RunReader(this.#store, from, this.#state.finalHeight()));
+    if (!this.#pausing) this.#turn();
+  }
+
+  /** One slice of the run whose turn it is, and a pause after it whatever came of it. */
+  #turn(): void {
+    const [next] = this.#runs;
+    if (next === undefined) return;
+    this.#pausing = true;
+    this.#context.ports.timers.set(LIMITS.syncSlicePauseMs, () => {
+      this.#pausing = false;
+      if (!this.#context.stopped()) this.#turn();
+    });
+    const [peer, reader] = next;
+    this.#runs.delete(peer);
+    if (reader.slice()) this.#answer(peer, reader);
+    else this.#runs.set(peer, reader);
+  }
+
+  #answer(peer: PeerId, reader: RunReader): void {
+    const { from } = reader;
+    const run = reader.result();
+    this.#settle(peer, reader);
     if (run === undefined) {
-      this.#send(peer, none);
+      this.#send(peer, { type: "sync-none", from });
       return;
     }
     const { certificate, blocks } = run;
     // A run too large for one frame: with the certificate the peer fetches block by block.
     if (blocks.length === 0) this.#send(peer, { type: "certificate", certificate });
+    if (blocks.length === 0) this.#send(peer, { type: "sync-none", from });
     else this.#send(peer, { type: "sync-response", from, certificate, blocks });
-    if (blocks.length === 0) this.#send(peer, none);
   }
 
-  /** The longest run that fits; no blocks if not even the first certified block is within the limit. */
-  #certifiedRun(from: number): CertifiedRun | undefined {
-    const blocks: WireBlock[] = [];
-    let bytes = 0;
-    let best: CertifiedRun | undefined;
-    for (let height = from; height < from + LIMITS.syncResponseBlocksMax; height++) {
-      const wire = this.#wireBlock(height);
-      if (wire === undefined) break;
-      bytes += sizeOf(wire);
-      const fits = bytes <= LIMITS.syncResponseBytesMax;
-      if (!fits && best !== undefined) break;
-      blocks.push(wire);
-      const at = this.#store.finalizationAt(height);
-      const certificate =
-        at === undefined ? undefined : this.#store.certificate(at.epoch, at.view, "finalize");
-      if (certificate !== undefined) {
-        best = fits
-          ? { blocks: blocks.slice(), bytes, certificate }
-          : { blocks: [], bytes: 0, certificate };
-      }
-      if (!fits && best !== undefined) break;
-      if (this.#isBoundary(height)) break;
-    }
-    return best;
-  }
-
-  #isBoundary(height: number): boolean {
-    const hash = this.#store.hashAt(height);
-    const header = hash === undefined ? undefined : this.#store.block(hash)?.header;
-    return header?.nextSetHash.some((byte) => byte !== 0) === true;
-  }
-
-  #wireBlock(height: number): WireBlock | undefined {
-    if (height > this.#state.finalHeight()) return undefined;
-    const hash = this.#store.hashAt(height);
-    const block = hash === undefined ? undefined : this.#store.block(hash);
-    if (block === undefined) return undefined;
-    const batches: Uint8Array[] = [];
-    for (const digest of block.batchDigests) {
-      const bytes = this.#store.batchBytes(digest);
-      if (bytes === undefined) return undefined;
-      batches.push(bytes);
-    }
-    return { block: block.bytes, batches };
+  /** Charges what was read instead of what was set aside, be it more or less. */
+  #settle(peer: PeerId, reader: RunReader): void {
+    this.#runs.delete(peer);
+    const budget = this.#budgets.get(peer);
+    if (budget !== undefined) budget.bytes += LIMITS.syncResponseBytesMax - reader.cost;
   }
 
   /** Token bucket a peer, one second deep: what is over the rate is not served. */
@@ -178,16 +168,4 @@ export class Server {
     budget.bytes -= bytes;
     return true;
   }
-
-  #refund(peer: PeerId, bytes: number): void {
-    const budget = this.#budgets.get(peer);
-    if (budget !== undefined) budget.bytes += bytes;
-  }
 }
-
-/** A run costs its bytes, and the reading of each block even where it is empty. */
-const costOf = (run: CertifiedRun | undefined): number =>
-  run === undefined ? LOOKUP_COST : run.bytes + run.blocks.length * LOOKUP_COST;
-
-const sizeOf = (wire: WireBlock): number =>
-  wire.batches.reduce((sum, batch) => sum + batch.length + 4, wire.block.length + 8);

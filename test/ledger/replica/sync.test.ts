@@ -294,6 +294,8 @@ describe("a source that is silent", () => {
 
 describe("serving", () => {
   const ask = (lab: Lab, from: number, peer = 1): Message | undefined => {
+    // The pause after the last slice that was read.
+    lab.time.advance(LIMITS.syncSlicePauseMs);
     lab.clearSent();
     lab.tell(peer, { type: "sync-request", from });
     return lab.transport.sent.at(-1)?.message;
@@ -332,7 +334,7 @@ describe("serving", () => {
       served++;
       lab.clearSent();
     }
-    const cost = 3 * LIMITS.falconSignatureBytes + 1024;
+    const cost = 3 * LIMITS.falconSignatureBytes + LIMITS.syncLookupCostBytes;
     expect(served).toBe(Math.floor(LIMITS.syncServeBytesPerSecond / cost));
     // What is left is less than an answer; questions use it up.
     for (let i = 0; i < 5; i++) lab.tell(1, { type: "block-request", hash: new Uint8Array(32) });
