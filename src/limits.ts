@@ -97,6 +97,13 @@ export const LIMITS = {
   admissionBytesMax: 32 * 1024 * 1024,
   /** Of these, what one peer may have pushed. */
   peerAdmissionBytesMax: 8 * 1024 * 1024,
+  /**
+   * What decoding pushed batches may cost a second, for each peer and for all clients together: their
+   * bytes, and so many for each event, which is hashed on its own. One peer can take a tenth of a core.
+   */
+  peerDecodeBytesPerSecond: 64 * 1024 * 1024,
+  clientDecodeBytesPerSecond: 128 * 1024 * 1024,
+  decodeEventCostBytes: 1024,
   /** Verdicts on batch signatures that are remembered, by digest. */
   verdictCacheMax: 65_536,
   /** laneSeq may run ahead of the lane head by at most this many. */
@@ -137,6 +144,8 @@ export const LIMITS = {
   /** Pause between two slices, so that serving never takes the whole of the event loop. */
   syncSlicePauseMs: 4,
   fetchBatchesMax: 512,
+  /** Blocks and batches asked of one peer and not answered that are remembered; others are not taken. */
+  fetchesOpenPerPeer: 2048,
   requestTimeoutMs: 2_000,
   /** Bytes a peer may be served per second from sync, to keep consensus fed. */
   syncServeBytesPerSecond: 64 * 1024 * 1024,

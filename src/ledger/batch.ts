@@ -117,31 +117,63 @@ export const sealBatch = (
     ...fields,
     signature: signature.slice(),
     proofs: [],
-    digest: hasher.ht("batch/digest", bytes),
+    digest: batchDigest(hasher, bytes),
     bytes,
   };
 };
 
+/** The fixed part of an envelope, of which nothing but the core is read. */
+export type SealedBatch = Omit<Batch, "events" | "signature" | "proofs" | "digest"> & {
+  readonly eventCount: number;
+  readonly eventBytes: number;
+};
+
 /**
- * Decodes an envelope and checks all that needs no state, cheapest first. Every byte string of the
- * result is a view into `bytes`. The signature is not verified here.
+ * Reads the core of an envelope: one short hash, whatever the envelope's size, so that what is known or
+ * has no place in its lane costs next to nothing. The rest is not looked at before `openBatch`.
  * Codes in order: batch.too-large, encoding.malformed, encoding.version, batch.wrong-chain, batch.empty,
- * batch.too-many-events, batch.event-too-large, batch.proofs-unsupported, batch.events-root.
+ * batch.too-many-events.
  */
-export const decodeBatch = (hasher: Hasher, bytes: Uint8Array): Result<Batch> => {
+export const readSealed = (hasher: Hasher, bytes: Uint8Array): Result<SealedBatch> => {
   if (bytes.length > LIMITS.batchBytesMax) {
     return fail("batch.too-large", `${bytes.length} bytes, limit ${LIMITS.batchBytesMax}`);
   }
+  return refusing(() => readCore(hasher, new Reader(bytes), bytes));
+};
+
+/** What blocks and gossip name a batch by: one pass over its bytes. */
+export const batchDigest = (hasher: Hasher, bytes: Uint8Array): Hash =>
+  hasher.ht("batch/digest", bytes);
+
+/**
+ * The rest of the envelope: its events, hashed to the signed root. `digest` is that of its bytes.
+ * Codes in order: encoding.malformed, batch.event-too-large, encoding.version, batch.proofs-unsupported,
+ * batch.events-root.
+ */
+export const openBatch = (hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> =>
+  refusing(() => readRest(hasher, sealed, digest));
+
+/**
+ * Decodes an envelope and checks all that needs no state, cheapest first. Every byte string of the
+ * result is a view into `bytes`. The signature is not verified here. Codes: those of `readSealed`, then
+ * those of `openBatch`.
+ */
+export const decodeBatch = (hasher: Hasher, bytes: Uint8Array, digest?: Hash): Result<Batch> => {
+  const sealed = readSealed(hasher, bytes);
+  if (!sealed.ok) return sealed;
+  return openBatch(hasher, sealed.value, digest ?? batchDigest(hasher, bytes));
+};
+
+function refusing<T>(read: () => Result<T>): Result<T> {
   try {
-    return readBatch(hasher, bytes);
+    return read();
   } catch (error) {
     if (error instanceof DecodeError) return fail("encoding.malformed", error.message);
     throw error;
   }
-};
+}
 
-function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
-  const reader = new Reader(bytes);
+function readCore(hasher: Hasher, reader: Reader, bytes: Uint8Array): Result<SealedBatch> {
   const version = reader.u16();
   if (version !== BATCH_VERSION) return fail("encoding.version", `batch version ${version}`);
   const chainHash = reader.hash();
@@ -159,6 +191,15 @@ function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
   const root = reader.hash();
   const wrong = checkCount(eventCount);
   if (wrong !== undefined) return wrong;
+  const id = hasher.ht("batch/id", bytes.subarray(0, BATCH_CORE_BYTES));
+  const lane = { actor, laneSeq, prevBatchId, refHeight, refHash };
+  return ok({ chainHash, ...lane, eventsRoot: root, eventCount, eventBytes, id, bytes });
+}
+
+function readRest(hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> {
+  const { eventCount, eventBytes, ...fields } = sealed;
+  const reader = new Reader(fields.bytes);
+  reader.fixed(BATCH_CORE_BYTES);
   const read = readEvents(reader, eventCount, eventBytes);
   if (!read.ok) return read;
   const events = read.value;
@@ -173,23 +214,10 @@ function readBatch(hasher: Hasher, bytes: Uint8Array): Result<Batch> {
   const proofCount = reader.u8();
   if (proofCount !== 0) return fail("batch.proofs-unsupported", `${proofCount} proofs`);
   reader.end();
-  if (!equalBytes(root, eventsRoot(hasher, events))) {
+  if (!equalBytes(fields.eventsRoot, eventsRoot(hasher, events))) {
     return fail("batch.events-root", "the events do not hash to the signed root");
   }
-  const id = hasher.ht("batch/id", bytes.subarray(0, BATCH_CORE_BYTES));
-  const digest = hasher.ht("batch/digest", bytes);
-  const lane = { actor, laneSeq, prevBatchId, refHeight, refHash };
-  return ok({
-    chainHash,
-    ...lane,
-    eventsRoot: root,
-    events,
-    signature,
-    proofs: [],
-    id,
-    digest,
-    bytes,
-  });
+  return ok({ ...fields, events, signature, proofs: [], digest });
 }
 
 function checkCount(eventCount: number): Failure | undefined {

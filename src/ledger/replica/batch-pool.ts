@@ -6,7 +6,13 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { batchSigningMessage, type LaneHead } from "../batch.ts";
+import {
+  batchDigest,
+  batchSigningMessage,
+  type LaneHead,
+  openBatch,
+  type SealedBatch,
+} from "../batch.ts";
 import { createMempool, type Mempool } from "../mempool.ts";
 import type { PeerId, VerifyJob } from "../ports.ts";
 import type { Batch, Hash } from "../types.ts";
@@ -18,7 +24,7 @@ import {
   type InclusionPoint,
 } from "../validity.ts";
 import type { Context } from "./context.ts";
-import { PeerBudget } from "./peer-budget.ts";
+import { PeerBudget, RateBudget } from "./peer-budget.ts";
 
 /** What admission asks about the final chain of this node. */
 export type PoolChain = {
@@ -37,6 +43,12 @@ type Pending = {
   readonly waiters: ((result: Result<Batch>) => void)[];
 };
 
+const tooMany = (): Failure =>
+  fail("node.overloaded", "batches come faster than this node will decode them");
+
+const forged = (): Failure =>
+  fail("batch.signature", "the signature does not verify under the actor's key");
+
 export class BatchPool {
   readonly #context: Context;
   readonly #chain: PoolChain;
@@ -44,6 +56,8 @@ export class BatchPool {
   readonly #gossip: (batch: Batch) => void;
   readonly #pending = new Map<string, Pending>();
   readonly #pushed = new PeerBudget(LIMITS.peerAdmissionBytesMax);
+  readonly #peerDecodes: RateBudget;
+  readonly #clientDecodes: RateBudget;
   readonly #verdicts = new Map<string, boolean>();
   /** Ids of what clients of this node gave it; some may be final by now. */
   readonly #submitted = new Map<string, Hash>();
@@ -59,6 +73,9 @@ export class BatchPool {
     this.#chain = chain;
     this.#changed = hooks.changed;
     this.#gossip = hooks.gossip;
+    const { clock } = context.ports;
+    this.#peerDecodes = new RateBudget(clock, LIMITS.peerDecodeBytesPerSecond);
+    this.#clientDecodes = new RateBudget(clock, LIMITS.clientDecodeBytesPerSecond);
   }
 
   /** What is final or expired is forgotten; called where the mempool has shrunk. */
@@ -76,20 +93,36 @@ export class BatchPool {
   }
 
   /**
-   * Admits a decoded batch from a client (`from` undefined) or a peer. Answers a client once with the
-   * batch, or with the first rule it breaks. A batch that is already held is answered at once.
+   * Admits the batch of a client (`from` undefined) or a peer. Answers a client once with the batch, or
+   * with the first rule it breaks. A batch that is already held is answered at once. Cheapest check first:
+   * its events are hashed only where its core has a place in the log and its bytes are not known yet.
    */
-  admit(batch: Batch, from: PeerId | undefined, done: (result: Result<Batch>) => void): void {
-    const held = this.mempool.getById(batch.id);
+  admit(
+    sealed: SealedBatch,
+    from: PeerId | undefined,
+    done: (result: Result<Batch>) => void,
+  ): void {
+    const held = this.mempool.getById(sealed.id);
     if (held !== undefined) return done(ok(held));
-    const key = toHex(batch.digest);
+    const refused = this.#precheck(sealed);
+    if (refused !== undefined) return done(refused);
+    if (!this.#mayDecode(from, sealed.bytes.length)) return done(tooMany());
+    const digest = batchDigest(this.#context.hasher, sealed.bytes);
+    const key = toHex(digest);
     const pending = this.#pending.get(key);
     if (pending !== undefined) {
       // A peer waits for nothing: it pushed what is on its way already.
       if (from === undefined) pending.waiters.push(done);
       return;
     }
-    const failure = this.#precheck(batch);
+    if (this.#verdicts.get(key) === false) return done(forged());
+    if (!this.#mayDecode(from, sealed.eventCount * LIMITS.decodeEventCostBytes)) {
+      return done(tooMany());
+    }
+    const opened = openBatch(this.#context.hasher, sealed, digest);
+    if (!opened.ok) return done(opened);
+    const batch = opened.value;
+    const failure = checkEvents(this.#context.options.registry, batch);
     if (failure !== undefined) return done(failure);
     if (from !== undefined && !this.#pushed.take(from, batch.bytes.length)) {
       return done(fail("node.overloaded", "too many batches of one peer wait for verification"));
@@ -99,10 +132,15 @@ export class BatchPool {
     this.verify([batch], "batch", ([valid]) => this.#verified(key, valid === true));
   }
 
-  /** Everything but the signature. */
-  #precheck(batch: Batch): Failure | undefined {
-    const events = checkEvents(this.#context.options.registry, batch);
-    if (events !== undefined) return events;
+  /** Clients have one rate together: anybody may be a client. */
+  #mayDecode(from: PeerId | undefined, costBytes: number): boolean {
+    return from === undefined
+      ? this.#clientDecodes.take("", costBytes)
+      : this.#peerDecodes.take(from, costBytes);
+  }
+
+  /** Everything that the core alone decides. */
+  #precheck(batch: SealedBatch): Failure | undefined {
     if (this.#chain.actorKey(batch.actor) === undefined) {
       return fail("batch.unknown-actor", `no actor ${toHex(batch.actor)}`);
     }
@@ -124,9 +162,7 @@ export class BatchPool {
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
     if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
-    const failure = valid
-      ? this.mempool.add(batch, this.#chain.laneHead(batch.actor))
-      : fail("batch.signature", "the signature does not verify under the actor's key");
+    const failure = valid ? this.mempool.add(batch, this.#chain.laneHead(batch.actor)) : forged();
     const result: Result<Batch> = failure ?? ok(batch);
     if (failure === undefined) {
       if (from === undefined) {

@@ -22,6 +22,7 @@ import type { BatchPool } from "./batch-pool.ts";
 import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import type { OpenBlocks } from "./engine.ts";
+import { OpenFetches } from "./open-fetches.ts";
 
 /** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
 const HEIGHTS_AHEAD_MAX = 64;
@@ -75,6 +76,7 @@ export class BlockTree {
   readonly #pool: BatchPool;
   readonly #store: BlockStore;
   readonly #held = new Map<string, Held>();
+  readonly #fetches = new OpenFetches();
 
   constructor(context: Context, chain: TreeChain, pool: BatchPool, store: BlockStore) {
     this.#context = context;
@@ -97,12 +99,9 @@ export class BlockTree {
     return held !== undefined && held.block === undefined;
   }
 
-  /** Whether any batch is asked for. */
-  wantsBatches(): boolean {
-    for (const held of this.#held.values()) {
-      if (held.block !== undefined && held.batches.includes(undefined)) return true;
-    }
-    return false;
+  /** Whether this peer was asked for what has this hash. Each question takes one answer. */
+  answers(peer: PeerId, hash: Hash): boolean {
+    return this.#fetches.close(peer, hash);
   }
 
   /** Batches in blocks that may still become final: not to be counted as work again. */
@@ -197,6 +196,7 @@ export class BlockTree {
   clear(): void {
     for (const held of this.#held.values()) held.cancelFetch?.();
     this.#held.clear();
+    this.#fetches.clear();
   }
 
   /** The chain from the block after the tip to `hash`, oldest first; undefined while it has a gap. */
@@ -423,11 +423,15 @@ export class BlockTree {
     const others = this.#chain.connected().filter((peer) => !held.sources.includes(peer));
     const candidates = [...held.sources, ...others];
     const peer = candidates[held.nextSource++ % Math.max(1, candidates.length)];
-    if (peer !== undefined) this.#chain.send(peer, this.#request(held));
+    if (peer !== undefined) {
+      const request = this.#request(held);
+      this.#fetches.open(peer, request.type === "block-request" ? [request.hash] : request.digests);
+      this.#chain.send(peer, request);
+    }
     this.#again(held);
   }
 
-  #request(held: Held): Message {
+  #request(held: Held): Message & { type: "block-request" | "batch-request" } {
     if (held.block === undefined) return { type: "block-request", hash: held.hash };
     const missing = held.block.batchDigests.filter((_, i) => held.batches[i] === undefined);
     return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };

@@ -4,8 +4,8 @@
  */
 
 import type { Failure } from "../../errors.ts";
-import { fail } from "../../errors.ts";
-import { decodeBatch } from "../batch.ts";
+import { fail, ok } from "../../errors.ts";
+import { batchDigest, decodeBatch, readSealed } from "../batch.ts";
 import { decodeBlock, HEADER_BYTES } from "../block.ts";
 import type { PeerId, TrafficClass } from "../ports.ts";
 import { statementBytes } from "../statement.ts";
@@ -198,18 +198,18 @@ export class Router {
   }
 
   #onPushedBatch(peer: PeerId, bytes: Uint8Array): void {
-    const batch = decodeBatch(this.#context.hasher, bytes);
-    if (!batch.ok) return this.#parts.misbehaved(peer, batch);
-    this.#parts.pool()?.admit(batch.value, peer, (result) => {
+    const sealed = readSealed(this.#context.hasher, bytes);
+    if (!sealed.ok) return this.#parts.misbehaved(peer, sealed);
+    this.#parts.pool()?.admit(sealed.value, peer, (result) => {
       if (!result.ok) this.#parts.misbehaved(peer, result);
     });
   }
 
-  /** Decoding hashes every digest: only what was asked for is worth it. */
+  /** Decoding hashes every digest: only what was asked of this peer is worth it, and once. */
   #onFetchedBlock(peer: PeerId, bytes: Uint8Array): void {
     const tree = this.#parts.tree();
     const hash = this.#context.hasher.ht("header", bytes.subarray(0, HEADER_BYTES));
-    if (tree?.wantsBlock(hash) !== true) return;
+    if (tree?.wantsBlock(hash) !== true || !tree.answers(peer, hash)) return;
     const block = decodeBlock(this.#context.hasher, bytes);
     if (!block.ok) return this.#parts.misbehaved(peer, block);
     tree.onBlock(block.value, peer);
@@ -218,14 +218,20 @@ export class Router {
 
   #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
     const tree = this.#parts.tree();
-    if (tree?.wantsBatches() !== true) return;
+    if (tree === undefined) return;
+    const { hasher } = this.#context;
     const batches: Batch[] = [];
     for (const bytes of encoded) {
+      const digest = batchDigest(hasher, bytes);
+      // Nobody asked this peer for it: the rest of the frame is not worth a look either.
+      if (!tree.answers(peer, digest)) break;
+      const held = this.#parts.pool()?.get(digest);
       // A copy: a view would keep the whole frame, megabytes for a batch, as long as the batch.
-      const batch = decodeBatch(this.#context.hasher, bytes.slice());
+      const batch = held === undefined ? decodeBatch(hasher, bytes.slice(), digest) : ok(held);
       if (!batch.ok) return this.#parts.misbehaved(peer, batch);
       batches.push(batch.value);
     }
+    if (batches.length === 0) return;
     tree.onBatches(batches);
     this.#parts.fetched();
   }

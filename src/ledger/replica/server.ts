@@ -6,6 +6,7 @@ import type { Batch, Block, Hash, Vote } from "../types.ts";
 import type { Message } from "../wire.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { Context } from "./context.ts";
+import { RateBudget } from "./peer-budget.ts";
 import { RunReader } from "./run-reader.ts";
 
 export type ServedState = {
@@ -25,7 +26,7 @@ export class Server {
   readonly #store: BlockStore;
   readonly #state: ServedState;
   readonly #send: (peer: PeerId, message: Message) => boolean;
-  readonly #budgets = new Map<PeerId, { bytes: number; atMs: number }>();
+  readonly #budget: RateBudget;
   /** In the order of their turns. */
   readonly #runs = new Map<PeerId, RunReader>();
   #pausing = false;
@@ -39,6 +40,7 @@ export class Server {
     this.#context = context;
     this.#store = store;
     this.#state = state;
+    this.#budget = new RateBudget(context.ports.clock, LIMITS.syncServeBytesPerSecond);
     this.#send = send;
   }
 
@@ -49,9 +51,9 @@ export class Server {
   }
 
   block(peer: PeerId, hash: Hash): void {
-    if (!this.#spend(peer, LOOKUP_COST)) return;
+    if (!this.#budget.take(peer, LOOKUP_COST)) return;
     const bytes = this.#state.block(hash)?.bytes ?? this.#store.blockBytes(hash);
-    if (bytes !== undefined && this.#spend(peer, bytes.length)) {
+    if (bytes !== undefined && this.#budget.take(peer, bytes.length)) {
       this.#send(peer, { type: "block", block: bytes });
     }
   }
@@ -62,17 +64,17 @@ export class Server {
     query: Message & { type: "certificate-request" },
     held: SizedCertificate | undefined,
   ): void {
-    if (!this.#spend(peer, LOOKUP_COST)) return;
+    if (!this.#budget.take(peer, LOOKUP_COST)) return;
     const { epoch, view, kind } = query;
     const certificate = held ?? this.#store.certificate(epoch, view, kind);
     if (certificate === undefined) return;
     const bytes = certificate.signers.length * LIMITS.falconSignatureBytes;
-    if (this.#spend(peer, bytes)) this.#send(peer, { type: "certificate", certificate });
+    if (this.#budget.take(peer, bytes)) this.#send(peer, { type: "certificate", certificate });
   }
 
   /** The latest vote known of a validator, which asks for it before it votes. */
   watermark(peer: PeerId, nonce: number, vote: Vote | undefined): void {
-    if (!this.#spend(peer, LOOKUP_COST + LIMITS.falconSignatureBytes)) return;
+    if (!this.#budget.take(peer, LOOKUP_COST + LIMITS.falconSignatureBytes)) return;
     this.#send(peer, { type: "watermark-response", nonce, vote });
   }
 
@@ -86,10 +88,10 @@ export class Server {
       return full.length === 0 || this.#send(peer, { type: "batches", batches: full });
     };
     for (const digest of digests) {
-      if (!this.#spend(peer, LOOKUP_COST)) return;
+      if (!this.#budget.take(peer, LOOKUP_COST)) return;
       const found = this.#state.batch(digest)?.bytes ?? this.#store.batchBytes(digest);
       if (found === undefined) continue;
-      if (!this.#spend(peer, found.length)) return;
+      if (!this.#budget.take(peer, found.length)) return;
       if (bytes + found.length > BATCHES_REPLY_BYTES && !flush()) return;
       reply.push(found);
       bytes += found.length + 4;
@@ -111,7 +113,7 @@ export class Server {
     if (current?.from === from) return;
     if (current !== undefined) this.#settle(peer, current);
     // Before the work, not after it: a peer over its rate must not have megabytes read for nothing.
-    if (!this.#spend(peer, LIMITS.syncResponseBytesMax)) {
+    if (!this.#budget.take(peer, LIMITS.syncResponseBytesMax)) {
       this.#send(peer, { type: "sync-none", from });
       return;
     }
@@ -152,20 +154,6 @@ export class Server {
   /** Charges what was read instead of what was set aside, be it more or less. */
   #settle(peer: PeerId, reader: RunReader): void {
     this.#runs.delete(peer);
-    const budget = this.#budgets.get(peer);
-    if (budget !== undefined) budget.bytes += LIMITS.syncResponseBytesMax - reader.cost;
-  }
-
-  /** Token bucket a peer, one second deep: what is over the rate is not served. */
-  #spend(peer: PeerId, bytes: number): boolean {
-    const rate = LIMITS.syncServeBytesPerSecond;
-    const nowMs = this.#context.ports.clock.monotonicMs();
-    const budget = this.#budgets.get(peer) ?? { bytes: rate, atMs: nowMs };
-    budget.bytes = Math.min(rate, budget.bytes + ((nowMs - budget.atMs) * rate) / 1000);
-    budget.atMs = nowMs;
-    this.#budgets.set(peer, budget);
-    if (budget.bytes < bytes) return false;
-    budget.bytes -= bytes;
-    return true;
+    this.#budget.give(peer, LIMITS.syncResponseBytesMax - reader.cost);
   }
 }

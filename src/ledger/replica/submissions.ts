@@ -1,6 +1,6 @@
 /** Batches that clients submit, and the answer that each of them waits for. Idempotent by batch id. */
 import { fail, ok, type Result, TetradError } from "../../errors.ts";
-import { decodeBatch, type LaneHead } from "../batch.ts";
+import { type LaneHead, readSealed, type SealedBatch } from "../batch.ts";
 import { readEntries } from "../execution.ts";
 import type { BatchReceipt, WaitLevel } from "../handle.ts";
 import { readBatchLocation } from "../records.ts";
@@ -45,21 +45,21 @@ export class Submissions {
     level: WaitLevel,
     done: (result: Result<BatchReceipt>) => void,
   ): () => void {
-    const decoded = decodeBatch(this.#context.hasher, bytes);
+    const sealed = readSealed(this.#context.hasher, bytes);
     const pool = this.#chain.pool();
     if (this.#context.stopped() || pool === undefined) {
       done(fail("node.not-ready", "the node does not take batches now"));
-    } else if (!decoded.ok) {
-      done(decoded);
+    } else if (!sealed.ok) {
+      done(sealed);
     } else {
-      return this.#admit(pool, decoded.value, level, done);
+      return this.#admit(pool, sealed.value, level, done);
     }
     return () => undefined;
   }
 
   #admit(
     pool: BatchPool,
-    batch: Batch,
+    batch: SealedBatch,
     level: WaitLevel,
     done: (result: Result<BatchReceipt>) => void,
   ): () => void {
@@ -88,7 +88,11 @@ export class Submissions {
   }
 
   /** What admission says to a client; undefined where the client waits for more. */
-  #answer(batch: Batch, level: WaitLevel, result: Result<Batch>): Result<BatchReceipt> | undefined {
+  #answer(
+    batch: SealedBatch,
+    level: WaitLevel,
+    result: Result<Batch>,
+  ): Result<BatchReceipt> | undefined {
     const accepted: Result<BatchReceipt> = ok({ batchId: batch.id, level: "accepted" });
     if (result.ok) return level === "accepted" ? accepted : undefined;
     if (result.code !== "batch.lane-replay") return result;

@@ -58,16 +58,17 @@ describe("a block that is not here", () => {
     const [first] = lab.sent("batch-request");
     expect(first?.message.digests).toHaveLength(512);
     expect(first?.to).toBe(lab.peer(block.header.proposer));
-    const give = (message: Message & { type: "batch-request" }): void => {
+    const give = (to: string, message: Message & { type: "batch-request" }): void => {
       const wanted = new Set(message.digests.map(toHex));
       const found = batches.filter((batch) => wanted.has(toHex(batch.digest)));
-      lab.tell(2, { type: "batches", batches: found.map((batch) => batch.bytes) });
+      const peer = lab.chain.peers.indexOf(to);
+      lab.tell(peer, { type: "batches", batches: found.map((batch) => batch.bytes) });
     };
-    if (first !== undefined) give(first.message);
+    if (first !== undefined) give(first.to, first.message);
     lab.time.advance(300);
     const rest = lab.sent("batch-request").at(-1);
     expect(rest?.message.digests).toHaveLength(88);
-    if (rest !== undefined) give(rest.message);
+    if (rest !== undefined) give(rest.to, rest.message);
     expect(voted(lab)).toEqual(["notarize"]);
   });
 
@@ -160,9 +161,10 @@ describe("a final block that is not here", () => {
       certificate: lab.certificate("finalize", view, block.hash),
     });
     expect(lab.status.finalHeight).toBe(0);
-    lab.tell(2, { type: "block", block: block.bytes });
-    expect(lab.sent("batch-request").length).toBeGreaterThan(0);
-    lab.tell(2, { type: "batches", batches: [batch.bytes] });
+    const askedOf = (type: "block-request" | "batch-request"): number =>
+      lab.chain.peers.indexOf(lab.sent(type).at(-1)?.to ?? "");
+    lab.tell(askedOf("block-request"), { type: "block", block: block.bytes });
+    lab.tell(askedOf("batch-request"), { type: "batches", batches: [batch.bytes] });
     expect(lab.status).toMatchObject({ finalHeight: 1, executedHeight: 1, logSize: 1 });
   });
 });

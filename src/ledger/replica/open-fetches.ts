@@ -1,0 +1,42 @@
+/**
+ * Blocks and batches that were asked of each peer and have not come. What was not asked is not decoded: a
+ * peer could have this node hash megabytes for nothing. An answer that comes late, after another peer's, is
+ * still an answer.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import { LIMITS } from "../../limits.ts";
+import type { PeerId } from "../ports.ts";
+import type { Hash } from "../types.ts";
+
+export class OpenFetches {
+  /** Hashes in hex, in the order of asking. */
+  readonly #open = new Map<PeerId, Set<string>>();
+
+  /** These are asked of the peer. The oldest questions are forgotten where there are too many. */
+  open(peer: PeerId, hashes: readonly Hash[]): void {
+    const open = this.#open.get(peer) ?? new Set<string>();
+    this.#open.set(peer, open);
+    for (const hash of hashes) {
+      const key = toHex(hash);
+      open.delete(key);
+      open.add(key);
+    }
+    for (const key of open) {
+      if (open.size <= LIMITS.fetchesOpenPerPeer) break;
+      open.delete(key);
+    }
+  }
+
+  /** Takes an answer: true once for each that was asked. */
+  close(peer: PeerId, hash: Hash): boolean {
+    const open = this.#open.get(peer);
+    const asked = open?.delete(toHex(hash)) === true;
+    if (open?.size === 0) this.#open.delete(peer);
+    return asked;
+  }
+
+  /** Whatever comes now is too late. */
+  clear(): void {
+    this.#open.clear();
+  }
+}
