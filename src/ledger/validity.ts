@@ -163,6 +163,18 @@ export const checkReference = (
     : fail("batch.ref-mismatch", `not the hash of height ${refHeight}`, { refHeight });
 };
 
+/** `checkReference` of many batches at one point: those that share a reference share its answer. */
+export const referenceCheck = (
+  at: InclusionPoint,
+): ((batch: Pick<Batch, "refHeight" | "refHash">) => Failure | undefined) => {
+  const answers = new Map<string, Failure | undefined>();
+  return (batch) => {
+    const key = `${batch.refHeight}/${toHex(batch.refHash)}`;
+    if (!answers.has(key)) answers.set(key, checkReference(batch, at));
+    return answers.get(key);
+  };
+};
+
 /**
  * Whether a reference is too old for a block of this height and time: beyond both the block and the time
  * bound, or beyond the cap. Undefined when that depends on the time of a height that is not known here.
@@ -345,12 +357,12 @@ function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
 function checkBatches(input: ValidityInput): Failure | undefined {
   const { hasher, block, batches, registry } = input;
   const { height, timeMs, executedHeight } = block.header;
-  const at: InclusionPoint = {
+  const checkRef = referenceCheck({
     height,
     timeMs,
     hashAt: (h) => input.hashAt(h),
     timeAt: (h) => input.timeAt(h),
-  };
+  });
   let before: Batch | undefined;
   for (const [position, batch] of batches.entries()) {
     const head: LaneHead =
@@ -359,7 +371,7 @@ function checkBatches(input: ValidityInput): Failure | undefined {
         : input.laneHead(batch.actor);
     const failure =
       checkChain(hasher, batch) ??
-      checkReference(batch, at) ??
+      checkRef(batch) ??
       checkLane(batch, head) ??
       checkActor(input, batch, executedHeight) ??
       checkEvents(registry, batch);

@@ -54,6 +54,8 @@ export type StoredHeader = Header & { readonly bytes: Uint8Array };
 export type EpochStart = { readonly epoch: number; readonly startMs: number };
 
 const SETS_KEPT = 4;
+/** More than there are grid heights that a batch which is not expired may refer to. */
+const TIMES_KEPT = 2 * (LIMITS.batchAgeBlocksCap / LIMITS.gridHeights);
 const TIP_KEY = metaKey("final");
 const EPOCH_KEY = metaKey("epoch");
 const GENESIS_KEY = metaKey("genesis");
@@ -79,6 +81,7 @@ export class BlockStore {
   readonly #read: ReadStore;
   readonly #hasher: Hasher;
   readonly #sets = new Map<number, ValidatorSet>();
+  readonly #times = new Map<number, number>();
 
   constructor(read: ReadStore, hasher: Hasher) {
     this.#read = read;
@@ -135,6 +138,21 @@ export class BlockStore {
     if (bytes === undefined) return undefined;
     const header = decodeHeader(this.#hasher, bytes.subarray(0, HEADER_BYTES));
     return { ...unwrap("block", header), bytes };
+  }
+
+  /**
+   * Ledger time of a final height above 0, which never changes. References of batches ask for it over and
+   * over, so the last few are kept, and of a block no more is decoded than its header.
+   */
+  timeAt(height: number): number | undefined {
+    const known = this.#times.get(height);
+    if (known !== undefined) return known;
+    const hash = this.hashAt(height);
+    const timeMs = hash === undefined ? undefined : this.header(hash)?.timeMs;
+    if (timeMs === undefined) return undefined;
+    if (this.#times.size >= TIMES_KEPT) this.#times.clear();
+    this.#times.set(height, timeMs);
+    return timeMs;
   }
 
   blockBytes(hash: Hash): Uint8Array | undefined {

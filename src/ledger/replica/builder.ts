@@ -1,14 +1,14 @@
 /** Builds the block that a leader proposes: batches from the mempool, roots as executed, the next time. */
-import { toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { ZERO_HASH } from "../../crypto/bytes.ts";
 import { LIMITS } from "../../limits.ts";
 import { batchesRoot, encodeBlock, PROTOCOL_VERSION, proofsHash } from "../block.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header } from "../types.ts";
 import {
   type ActorKey,
-  checkReference,
   type EpochSnapshot,
   isBoundaryTime,
   type ParentBlock,
+  referenceCheck,
 } from "../validity.ts";
 import type { BatchPool } from "./batch-pool.ts";
 import type { BlockTree } from "./block-tree.ts";
@@ -64,24 +64,15 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     hashAt: (height: number) => tree.hashAt(parent.hash, height),
     timeAt: (height: number) => tree.timeAt(parent.hash, height),
   };
-  // Many batches share a reference: its check is the same for all of them.
-  const references = new Map<string, boolean>();
-  const isReferenceGood = (batch: Batch): boolean => {
-    const key = `${batch.refHeight}/${toHex(batch.refHash)}`;
-    let good = references.get(key);
-    if (good === undefined) {
-      good = checkReference(batch, point) === undefined;
-      references.set(key, good);
-    }
-    return good;
-  };
+  const checkRef = referenceCheck(point);
   return pool.mempool.select({
     hasher: context.hasher,
     parentHash: parent.hash,
     laneHead: (actor) => tree.laneHead(parent.hash, actor),
     includable: (batch) => {
       const key = input.actorKey(batch.actor);
-      return key !== undefined && key.registeredHeight <= roots.height && isReferenceGood(batch);
+      if (key === undefined || key.registeredHeight > roots.height) return false;
+      return checkRef(batch) === undefined;
     },
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,

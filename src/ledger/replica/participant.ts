@@ -309,9 +309,9 @@ export class Participant {
 
   #tipParent(tip: Tip): ReturnType<typeof parentOf> {
     if (tip.height === 0) return genesisParent(tip.hash, tip.timeMs, 0);
-    const block = this.store.block(tip.hash);
-    if (block === undefined) throw new Error("the final block is not in the store");
-    return parentOf(block);
+    const header = this.store.header(tip.hash);
+    if (header === undefined) throw new Error("the final block is not in the store");
+    return parentOf({ header, hash: tip.hash });
   }
 
   finalLaneHead(actor: Hash): LaneHead {
@@ -325,8 +325,7 @@ export class Participant {
   /** Ledger time of a final height, milliseconds. */
   timeAt(height: number): number | undefined {
     if (height === 0) return this.context.options.genesis.timeMs;
-    const hash = this.store.hashAt(height);
-    return hash === undefined ? undefined : this.store.block(hash)?.header.timeMs;
+    return this.store.timeAt(height);
   }
 
   /** The newest executed grid height: what a new batch should refer to. */
