@@ -116,6 +116,8 @@ export type Expectation = {
   readonly convergeWithinMs: number;
   /** Slots that may end up refusing to vote or stopped: they are not asked to converge. */
   readonly exempt: readonly number[];
+  /** Slots without their votes: not to blame for what they forgot, but asked to converge all the same. */
+  readonly follows?: readonly number[];
   /** Nothing may become final in these spans: less than a quorum is up. */
   readonly haltedMs?: readonly (readonly [fromMs: number, untilMs: number])[];
   /** Marks that must have been seen, so that the scenario shows what it is named for. */

@@ -162,12 +162,18 @@ class Run {
       if (!node.lacksRoom && status.voting === "halted") node.restartAfterFailure();
       return;
     }
-    const exempt = this.#scenario.expect.exempt.includes(node.slot);
-    if (!this.#network.observer.honest(node.slot) || exempt) return;
+    if (!this.#isAsked(node)) return;
     if (status.voting === "halted" || codes.includes("state.mismatch")) {
       const why = status.problems.map((problem) => `${problem.code} ${problem.detail}`).join("; ");
       this.#stop("correctness", "I13", `honest n${node.slot} has stopped itself: ${why}`);
     }
+  }
+
+  /** Whether the node has to go on and to end up with what all have. */
+  #isAsked({ slot }: SimNode): boolean {
+    const { exempt, follows } = this.#scenario.expect;
+    const isHonest = this.#network.observer.honest(slot) && !exempt.includes(slot);
+    return isHonest || follows?.includes(slot) === true;
   }
 
   #haltedFrom = new Map<number, number>();
@@ -250,9 +256,8 @@ class Run {
   }
 
   #behind(target: number): string | undefined {
-    const { observer, scenario, nodes } = this.#network;
-    for (const node of nodes) {
-      if (!observer.honest(node.slot) || scenario.expect.exempt.includes(node.slot)) continue;
+    for (const node of this.#network.nodes) {
+      if (!this.#isAsked(node)) continue;
       const status = node.handle?.status();
       if (status === undefined) return `n${node.slot} is down`;
       if (status.executedHeight < target) return `n${node.slot} is at ${status.executedHeight}`;
@@ -319,7 +324,7 @@ class Run {
     const { nodes, observer, scenario } = this.#network;
     const dumps: Dump[] = [];
     for (const node of nodes) {
-      if (!observer.honest(node.slot) || scenario.expect.exempt.includes(node.slot)) continue;
+      if (!this.#isAsked(node)) continue;
       if (node.handle !== undefined) dumps.push(this.#dump(node, node.handle));
     }
     observer.each((checker) => checker.end?.(dumps));

@@ -43,17 +43,28 @@ const WIPED_ALL_IN_TURN = scenario("every-data-folder-wiped-in-turn", {
   expect: { finalWithinMs: 3_000, marks: ["sync served"] },
 });
 
-/** With votes gone a key must not vote: the others go on without it. */
+/** With votes gone a key must not vote: the others go on without it, and it follows them. */
 const VOTES_LOST = scenario("vote-store-lost-refuses-to-vote", {
   faults: [{ kind: "wipe", node: 3, votes: true, atMs: 6_000, downMs: 1_000 }],
   healMs: 10_000,
-  expect: { finalWithinMs: 3_000, exempt: [3], marks: ["problem votes.missing"] },
+  expect: { finalWithinMs: 3_000, follows: [3], marks: ["problem votes.missing"] },
+});
+
+/** Others hold votes of the open view by the key: that they come back to it is no reason to stop. */
+const VOTES_LOST_OPEN_VIEW = scenario("vote-store-lost-with-a-view-open", {
+  faults: [
+    { kind: "crash", node: 2, power: false, atMs: 5_500, downMs: 5_000 },
+    { kind: "crash", node: 1, power: false, atMs: 6_500, downMs: 3_000 },
+    { kind: "wipe", node: 3, votes: true, atMs: 7_500, downMs: 1_000 },
+  ],
+  healMs: 14_000,
+  expect: { finalWithinMs: 3_000, follows: [3], marks: ["problem votes.missing"] },
 });
 
 const VOTES_STALE = scenario("old-vote-store-refuses-to-vote", {
   faults: [{ kind: "restore", node: 3, votes: true, takenMs: 2_000, atMs: 9_000, downMs: 1_000 }],
   healMs: 14_000,
-  expect: { finalWithinMs: 3_000, exempt: [3], marks: ["problem votes.behind"] },
+  expect: { finalWithinMs: 3_000, follows: [3], marks: ["problem votes.behind"] },
 });
 
 const DATA_STALE = scenario("old-data-folder-catches-up", {
@@ -185,6 +196,7 @@ export const OPERATIONS_SCENARIOS: readonly Scenario[] = [
   WIPED,
   WIPED_ALL_IN_TURN,
   VOTES_LOST,
+  VOTES_LOST_OPEN_VIEW,
   VOTES_STALE,
   DATA_STALE,
   TWINS,
