@@ -2,7 +2,7 @@
 import type { Effect } from "../consensus/types.ts";
 import type { Certificate, Hash } from "../types.ts";
 import { blockOps, certificateOp } from "./block-store.ts";
-import type { BlockTree } from "./block-tree.ts";
+import type { BlockTree, Held } from "./block-tree.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
 import type { OpenIndex } from "./open-index.ts";
@@ -62,17 +62,20 @@ export class Persister {
   ): void {
     const setSize = this.#parts.setSize();
     const ops = certificates.map((certificate) => certificateOp(certificate, setSize));
-    const writing = blocks.map((hash) => this.#parts.tree()?.get(hash));
-    for (const held of writing) {
+    const whole: Held[] = [];
+    for (const hash of blocks) {
+      const held = this.#parts.tree()?.get(hash);
       if (held?.block === undefined || held.persisted) continue;
       const batches = held.batches.filter((batch) => batch !== undefined);
       ops.push(...blockOps(held.block, batches), this.#parts.open.add(held.block));
+      // The log is read from the batches: append leaves out only what was written with all of them.
+      if (batches.length === held.block.batchDigests.length) whole.push(held);
     }
     if (ops.length === 0) return done();
     this.#context.ports.store.write(ops, { sync: true }, (failure) => {
       if (this.#context.stopped()) return;
       if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "persist"));
-      for (const held of writing) if (held?.block !== undefined) held.persisted = true;
+      for (const held of whole) held.persisted = true;
       done();
     });
   }
