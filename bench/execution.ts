@@ -14,6 +14,7 @@ import type { Result } from "../src/errors.ts";
 import { buildBatch, decodeBatch, sealBatch } from "../src/ledger/batch.ts";
 import type { GenesisInput } from "../src/ledger/genesis.ts";
 import { formatGenesis, parseGenesis } from "../src/ledger/genesis.ts";
+import { batchKey } from "../src/ledger/keys.ts";
 import type { Store, StoreOp } from "../src/ledger/ports.ts";
 import { recordPut } from "../src/ledger/projections/events.ts";
 import { appendOps } from "../src/ledger/replica/block-store.ts";
@@ -124,7 +125,9 @@ for (let height = 1; height <= blocks; height++) {
   const header = { height, timeMs: genesis.timeMs + height };
   const block = { header, hash } as Block;
   const ops = appendOps(block, batches);
-  for (const { digest, bytes } of batches) ops.push({ type: "put", key: digest, value: bytes });
+  for (const { digest, bytes } of batches) {
+    ops.push({ type: "put", key: batchKey(digest), value: bytes });
+  }
   await write(store, ops);
   mark("append");
   const result = executor.executeBlock({ header, batches }, (at) => store.get(at), roots);
