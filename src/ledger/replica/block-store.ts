@@ -247,7 +247,8 @@ export const finalizationOp = (height: number, epoch: number, view: number): Sto
 
 /**
  * What append at `height` may forget: the certificates of the height that leaves the evidence window,
- * and of the views that were skipped before it. Every 64th finalization and boundaries stay.
+ * and of the views that were skipped before it. Every 64th finalization and boundaries stay. Blocks and
+ * their batches stay for good: they are where the log's events are (adr/0009).
  */
 export const forgetOps = (store: BlockStore, height: number): StoreOp[] => {
   const old = height - LIMITS.certificateWindowHeights;
