@@ -14,8 +14,8 @@ import { equalBytes } from "../crypto/bytes.ts";
 import { Writer } from "../crypto/codec.ts";
 import { TetradError } from "../errors.ts";
 import type { Genesis } from "./genesis.ts";
-import { batchIndexKey, executionKey, leafKey, nodePrefix } from "./keys.ts";
-import { decodeLeaf } from "./leaf.ts";
+import { batchIndexKey, executionKey, logBatchKey, nodePrefix } from "./keys.ts";
+import { addEntries, corruptEntry, encodeLogBatch, readLogBatches } from "./log-batch.ts";
 import { createLogAppender, EMPTY_LOG_ROOT, type LogAppender } from "./log-tree.ts";
 import { Overlay } from "./overlay.ts";
 import type { StoreOp } from "./ports.ts";
@@ -32,7 +32,6 @@ import {
   BlockRun,
   createDispatch,
   type Dispatch,
-  type EventRun,
   type RunnerOptions,
 } from "./runner.ts";
 import { StateCache, updateStateTree } from "./state-tree.ts";
@@ -164,16 +163,21 @@ export const previousRootsOf = (
   return previous.projections.map((projection) => projection.root);
 };
 
-/** The stored entries from..from+count. Throws "store.corrupt" for a leaf that is missing or malformed. */
-export const readEntries = (read: ReadStore, from: number, count: number): LogEntry[] => {
+/** The entries of an executed height, from its batches. Throws "store.corrupt" where those are others. */
+const knownEntries = (
+  read: ReadStore,
+  known: ExecutionRecord,
+  batches: BlockInput["batches"],
+): LogEntry[] => {
+  const records = readLogBatches(read, known);
   const entries: LogEntry[] = [];
-  for (let index = from; index < from + count; index++) {
-    const bytes = read(leafKey(index));
-    const entry = bytes === undefined ? undefined : decodeLeaf(bytes);
-    if (entry?.ok !== true || entry.value.index !== index) {
-      throw new TetradError("store.corrupt", `log leaf ${index} is missing or damaged`, { index });
-    }
-    entries.push(entry.value);
+  for (const [at, record] of records.entries()) {
+    const batch = batches[at];
+    if (batch === undefined) throw corruptEntry(record.firstIndex, "is of no batch of the block");
+    addEntries(record, batch, record.firstIndex, record.count, entries);
+  }
+  if (batches.length !== records.length) {
+    throw corruptEntry(known.firstIndex + known.count, "should be of this block");
   }
   return entries;
 };
@@ -214,7 +218,7 @@ class CachingExecutor implements Executor {
     const { height } = input.header;
     const known = readExecution(read, height);
     if (known !== undefined) {
-      return { ops: [], roots: known, entries: readEntries(read, known.firstIndex, known.count) };
+      return { ops: [], roots: known, entries: knownEntries(read, known, input.batches) };
     }
     if (previous.height !== height - 1) {
       throw new RangeError(`height ${height} does not follow ${previous.height}`);
@@ -236,26 +240,28 @@ class CachingExecutor implements Executor {
     const appender = this.#appenderAt(read, previous);
     const firstIndex = previous.logSize;
     const run = new BlockRun(this.#dispatch, read, input.header, firstIndex);
-    const events: EventRun[] = [];
     const ops: StoreOp[] = [];
     for (const batch of input.batches) {
+      const at = run.entries.length;
       const location = { height, firstIndex: run.index, count: batch.events.length };
       const value = encodeBatchLocation({ ...location, actor: batch.actor });
-      ops.push(put(batchIndexKey(batch.id), value));
-      run.batch(batch, events);
+      run.batch(batch);
+      ops.push(
+        put(batchIndexKey(batch.id), value),
+        put(logBatchKey(location.firstIndex), encodeLogBatch(batch.digest, run.entries.slice(at))),
+      );
     }
-    for (const { entry, leaf } of events) ops.push(put(leafKey(entry.index), leaf.bytes));
-    const log = appender.append(events.map((event) => event.leaf.hash));
+    const log = appender.append(run.leafHashes);
     for (const op of log.ops) ops.push(op);
     const roots = updateState(this.#dispatch, run.overlays, read, before, this.#caches, ops);
-    const count = events.length;
+    const count = run.entries.length;
     const record = recordOf(
       this.#dispatch,
       { height, timeMs, firstIndex, count, logSize: log.size, logRoot: log.root },
       roots,
     );
     ops.push(put(executionKey(height), encodeExecutionRecord(record)));
-    return { ops, roots: record, entries: events.map((event) => event.entry) };
+    return { ops, roots: record, entries: run.entries };
   }
 
   #appenderAt(read: ReadStore, previous: ExecutionRoots): LogAppender {
@@ -281,6 +287,5 @@ const sameResult = (a: ExecutionRoots, b: ExecutionRoots): boolean =>
 /** Throws RangeError when registry, projections and permissions do not fit together. */
 export const createExecutor = (options: ExecutorOptions): Executor => new CachingExecutor(options);
 
-export { decodeLeaf } from "./leaf.ts";
 export { decodeExecutionRecord, readBatchLocation, readExecution } from "./records.ts";
 export type { BlockInput, Permissions, RunnerOptions } from "./runner.ts";

@@ -12,7 +12,7 @@
  *     c/    epoch, view, u8 kind      certificate                                  consensus
  *     f/    height                    epoch, view of the height's own finalization append
  *     s/    epoch                     validator set of the epoch                   append
- *     e/    index                     leaf of the log                              execution
+ *     e/    index of its first event  what came of a batch (log-batch.ts)          execution
  *     t/    u8 level, index           tile of the log tree (log-tree.ts)           execution
  *     i/    batch id (32)             where the batch was executed (records.ts)    execution
  *     x/    height                    execution record (records.ts)                execution
@@ -88,10 +88,19 @@ export const laneKey = (actor: Uint8Array): Uint8Array => hashKey("l", actor);
 /** Where the finalization certificate of exactly this height is; absent if only a descendant has one. */
 export const finalizationKey = (height: number): Uint8Array => numberKey("f", height);
 export const validatorSetKey = (epoch: number): Uint8Array => numberKey("s", epoch);
-export const leafKey = (index: number): Uint8Array => numberKey("e", index);
+/** What came of the batch whose first event has this index. */
+export const logBatchKey = (firstIndex: number): Uint8Array => numberKey("e", firstIndex);
 export const batchIndexKey = (batchId: Uint8Array): Uint8Array => hashKey("i", batchId);
 export const executionKey = (height: number): Uint8Array => numberKey("x", height);
 export { tileKey };
+
+/** The index in a key of `logBatchKey`; undefined for a key that is none. */
+export const firstIndexOf = (key: Uint8Array): number | undefined => {
+  if (key.length !== 10) return undefined;
+  const view = new DataView(key.buffer, key.byteOffset);
+  const index = view.getUint32(2) * 0x1_0000_0000 + view.getUint32(6);
+  return Number.isSafeInteger(index) ? index : undefined;
+};
 
 /** `kind` is the statement kind's number: 1 notarize, 2 nullify, 3 finalize. */
 export const certificateKey = (epoch: number, view: number, kind: number): Uint8Array => {

@@ -10,7 +10,6 @@ import { sha256 } from "../crypto/hash.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { decodeEvent } from "./event.ts";
-import { slabBytes } from "./slab.ts";
 import type { EncodedEvent, Hash, LogEntry, Outcome } from "./types.ts";
 
 const LEAF_VERSION = 1;
@@ -22,22 +21,28 @@ const CODE_PATTERN = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 export const isRefusalCode = (code: string): boolean =>
   code.length <= LIMITS.refusalCodeBytesMax && CODE_PATTERN.test(code);
 
-export type Leaf = {
-  /** The leaf's bytes: what is stored under e/index and what inclusion proofs are about; of a slab. */
-  readonly bytes: Uint8Array;
-  /** SHA256(0x00 || bytes): RFC 6962, 2.1. */
-  readonly hash: Hash;
-};
-
 export type LeafFields = Omit<LogEntry, "event"> & { readonly event: Pick<EncodedEvent, "bytes"> };
 
 const codeOf = (outcome: Outcome): string => (outcome.kind === "refused" ? outcome.code : "");
 
+/** The hash's prefix byte (zero, never written) and room for any leaf: hashing allocates the digest only. */
+const scratch = new Uint8Array(1 + LIMITS.leafBytesMax);
+
 /**
- * Encodes and hashes a leaf. Throws RangeError where a field breaks its limit: whoever executes has
- * checked the event and the code before.
+ * SHA256(0x00 || leaf): RFC 6962, 2.1. Throws RangeError where a field breaks its limit: whoever executes
+ * has checked the event and the code before.
  */
-export const encodeLeaf = (entry: LeafFields): Leaf => {
+export const hashLeaf = (entry: LeafFields): Hash =>
+  sha256(scratch.subarray(0, 1 + writeLeaf(entry)));
+
+/** The leaf's bytes: what inclusion proofs are about. They are not stored. Throws as `hashLeaf`. */
+export const encodeLeaf = (entry: LeafFields): Uint8Array => {
+  const length = writeLeaf(entry);
+  return scratch.slice(1, 1 + length);
+};
+
+/** Lays the leaf out behind the first byte of the scratch buffer; its length. */
+function writeLeaf(entry: LeafFields): number {
   const code = codeOf(entry.outcome);
   const event = entry.event.bytes;
   const length = FIXED_BYTES + code.length + event.length;
@@ -45,8 +50,7 @@ export const encodeLeaf = (entry: LeafFields): Leaf => {
   if (entry.batchId.length !== 32 || entry.effectsHash.length !== 32) {
     throw new RangeError("a hash has 32 bytes");
   }
-  // The hash's prefix byte stands before the leaf, so that hashing needs no copy.
-  const buffer = slabBytes(1 + length);
+  const buffer = scratch;
   buffer[1] = LEAF_VERSION;
   setU64(buffer, 2, entry.index);
   setU64(buffer, 10, entry.height);
@@ -58,8 +62,8 @@ export const encodeLeaf = (entry: LeafFields): Leaf => {
   for (let i = 0; i < code.length; i++) buffer[57 + i] = code.charCodeAt(i);
   buffer.set(entry.effectsHash, 57 + code.length);
   buffer.set(event, 89 + code.length);
-  return { bytes: buffer.subarray(1), hash: sha256(buffer) };
-};
+  return length;
+}
 
 function setU64(bytes: Uint8Array, at: number, value: number): void {
   setU32(bytes, at, Math.floor(value / 0x1_0000_0000));

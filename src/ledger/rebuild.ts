@@ -7,18 +7,24 @@
  * says that a rebuild has begun: while it is there the projections are not whole, and a node must finish
  * the rebuild (by starting it again) before it executes or answers anything.
  */
-import { equalBytes, toHex } from "../crypto/bytes.ts";
+import { equalBytes } from "../crypto/bytes.ts";
 import { fail, ok, type Result, TetradError } from "../errors.ts";
 import {
   genesisRecord,
   genesisState,
   previousRootsOf,
-  readEntries,
   recordOf,
   updateState,
 } from "./execution.ts";
 import type { Genesis } from "./genesis.ts";
-import { leafKey, metaKey, rangeOfArea } from "./keys.ts";
+import { metaKey, rangeOfArea } from "./keys.ts";
+import {
+  corruptEntry,
+  differingIndex,
+  type LogBatch,
+  readBatchOf,
+  readLogBatches,
+} from "./log-batch.ts";
 import { createLogAppender, type LogAppender } from "./log-tree.ts";
 import type { Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "./ports.ts";
 import {
@@ -28,16 +34,9 @@ import {
   readBatchLocation,
   readExecution,
 } from "./records.ts";
-import {
-  type BlockInput,
-  BlockRun,
-  createDispatch,
-  type Dispatch,
-  type EventRun,
-  type RunnerOptions,
-} from "./runner.ts";
+import { BlockRun, createDispatch, type Dispatch, type RunnerOptions } from "./runner.ts";
 import { StateCache } from "./state-tree.ts";
-import type { EncodedEvent, Hash, LogEntry } from "./types.ts";
+import type { Batch } from "./types.ts";
 
 export type RebuildOptions = {
   readonly runner: RunnerOptions;
@@ -146,7 +145,7 @@ const recordAt = (read: ReadStore, height: number): ExecutionRecord => {
 
 type Replayed = { readonly ops: readonly StoreOp[]; readonly record: ExecutionRecord };
 
-/** Executes a height again, from its leaves: only rows and nodes are written. */
+/** Executes a height again, from its batches: only rows and nodes are written. */
 function replay(
   dispatch: Dispatch,
   read: ReadStore,
@@ -161,43 +160,37 @@ function replay(
       height,
     });
   }
-  const entries = readEntries(read, firstIndex, count);
   const run = new BlockRun(dispatch, read, { height, timeMs }, firstIndex);
-  const events: EventRun[] = [];
-  for (const batch of batchesOf(read, entries)) run.batch(batch, events);
+  const logBatches = readLogBatches(read, recorded);
+  for (const stored of logBatches) {
+    const batch = readBatchOf(read, dispatch.hasher, stored);
+    checkLocation(read, stored, batch);
+    run.batch(batch);
+  }
   const ops: StoreOp[] = [];
   const before = previousRootsOf(dispatch.projections, previous);
   const roots = updateState(dispatch, run.overlays, read, before, caches, ops);
-  const tree = log.append(events.map((event) => event.leaf.hash));
+  const tree = log.append(run.leafHashes);
   const fields = { height, timeMs, firstIndex, count, logSize: tree.size, logRoot: tree.root };
   const record = recordOf(dispatch, fields, roots);
-  const differing = events.find(({ leaf, entry }) => {
-    const stored = read(leafKey(entry.index));
-    return stored === undefined || !equalBytes(stored, leaf.bytes);
-  });
+  const differing = differingIndex(logBatches, run.entries);
   if (differing !== undefined) {
     // Roots first: they name the projection whose writes made the leaf another.
-    throw compareRecords(recorded, record) ?? mismatchOf(height, "log", differing.entry.index);
+    throw compareRecords(recorded, record) ?? mismatchOf(height, "log", differing);
   }
   return { ops, record };
 }
 
-/** The events of a block by batch, in order; who wrote them is in the batch index. */
-function batchesOf(read: ReadStore, entries: readonly LogEntry[]): BlockInput["batches"] {
-  const batches: { id: Hash; actor: Hash; events: EncodedEvent[] }[] = [];
-  for (const entry of entries) {
-    const open = batches.at(-1);
-    if (open !== undefined && equalBytes(open.id, entry.batchId)) {
-      open.events.push(entry.event);
-      continue;
-    }
-    const location = readBatchLocation(read, entry.batchId);
-    if (location === undefined) {
-      throw new TetradError("store.corrupt", `batch ${toHex(entry.batchId)} has no location`);
-    }
-    batches.push({ id: entry.batchId, actor: location.actor, events: [entry.event] });
-  }
-  return batches;
+/** The index of batches is not made again, so it is compared with the log that it is an index of. */
+function checkLocation(read: ReadStore, stored: LogBatch, batch: Batch): void {
+  const { firstIndex, height, count, batchId } = stored;
+  const location = readBatchLocation(read, batchId);
+  const fits =
+    location?.height === height &&
+    location.firstIndex === firstIndex &&
+    location.count === count &&
+    equalBytes(location.actor, batch.actor);
+  if (!fits) throw corruptEntry(firstIndex, "is not where its batch is said to be");
 }
 
 const mismatchOf = (height: number, projection: string, index?: number): TetradError => {

@@ -4,7 +4,7 @@
  */
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
-import { encodeLeaf, type Leaf } from "./leaf.ts";
+import { hashLeaf } from "./leaf.ts";
 import { EffectsLog, Overlay } from "./overlay.ts";
 import {
   type Apply,
@@ -38,7 +38,7 @@ export type RunnerOptions = {
 /** What execution needs of a block; whole headers and batches fit. */
 export type BlockInput = {
   readonly header: Pick<Header, "height" | "timeMs">;
-  readonly batches: readonly Pick<Batch, "id" | "actor" | "events">[];
+  readonly batches: readonly Pick<Batch, "id" | "digest" | "actor" | "events">[];
 };
 
 type Route = {
@@ -98,17 +98,19 @@ function listenersOf(projections: readonly Projection[], type: string): Route[] 
   );
 }
 
-export type EventRun = { readonly entry: LogEntry; readonly leaf: Leaf };
-
 const ACCEPTED: Outcome = { kind: "accepted" };
 
 /** One block's way through the projections. Throws for a projection's bug: the caller must halt. */
 export class BlockRun {
   readonly overlays: readonly Overlay[];
+  /** What came of each event so far, in log order. */
+  readonly entries: LogEntry[] = [];
+  /** The hash of each entry's leaf. */
+  readonly leafHashes: Hash[] = [];
   readonly #dispatch: Dispatch;
   readonly #header: BlockInput["header"];
   readonly #effects = new EffectsLog();
-  #index: number;
+  readonly #firstIndex: number;
 
   constructor(
     dispatch: Dispatch,
@@ -118,7 +120,7 @@ export class BlockRun {
   ) {
     this.#dispatch = dispatch;
     this.#header = header;
-    this.#index = firstIndex;
+    this.#firstIndex = firstIndex;
     this.overlays = dispatch.projections.map(
       (projection) => new Overlay(projection.name, read, this.#effects),
     );
@@ -126,11 +128,11 @@ export class BlockRun {
 
   /** Global index of the next event. */
   get index(): number {
-    return this.#index;
+    return this.#firstIndex + this.entries.length;
   }
 
-  /** Runs a batch's events in order and appends what came of each to `out`. */
-  batch(batch: BlockInput["batches"][number], out: EventRun[]): void {
+  /** Runs a batch's events in order. */
+  batch(batch: BlockInput["batches"][number]): void {
     const { height } = this.#header;
     const actors = this.#overlay(this.#dispatch.permissionsAt);
     let asOf = -1;
@@ -150,8 +152,8 @@ export class BlockRun {
       this.#effects.reset();
       const { index } = context;
       const entry = { index, height, batchId: batch.id, position, outcome, effectsHash, event };
-      out.push({ entry, leaf: encodeLeaf(entry) });
-      this.#index += 1;
+      this.leafHashes.push(hashLeaf(entry));
+      this.entries.push(entry);
     });
   }
 
@@ -159,7 +161,7 @@ export class BlockRun {
     return {
       height: this.#header.height,
       timeMs: this.#header.timeMs,
-      index: this.#index,
+      index: this.index,
       batchId: batch.id,
       position,
       actor: batch.actor,

@@ -1,5 +1,5 @@
 /**
- * Memory for many small byte strings that live as long as one block takes: leaves, rows, tree nodes. A
+ * Memory for many small byte strings that live as long as one block takes: rows, tree nodes. A
  * byte array of its own costs more in allocation and collection than the hashing of what is in it; these
  * are views of large arrays, one after the other, never overwritten.
  *

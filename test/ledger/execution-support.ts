@@ -1,11 +1,13 @@
 /** What tests of execution share: a store in a map, a chain with three actors, and blocks of events. */
 import { assets } from "../../src/assets/index.ts";
-import { concatBytes, toHex } from "../../src/crypto/bytes.ts";
+import { concatBytes, toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher, type Hasher, sha256 } from "../../src/crypto/hash.ts";
 import { quarantine } from "../../src/detect/index.ts";
+import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { createExecutor, type Execution, type Executor } from "../../src/ledger/execution.ts";
 import type { Genesis, GenesisActor } from "../../src/ledger/genesis.ts";
+import { batchKey } from "../../src/ledger/keys.ts";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import { ownedDefinitions, type Projection } from "../../src/ledger/projection.ts";
 import { actorPermissions, actors } from "../../src/ledger/projections/actors.ts";
@@ -13,7 +15,13 @@ import { records } from "../../src/ledger/projections/records.ts";
 import { validators } from "../../src/ledger/projections/validators.ts";
 import { createRegistry } from "../../src/ledger/registry.ts";
 import type { BlockInput, RunnerOptions } from "../../src/ledger/runner.ts";
-import type { EncodedEvent, ExecutionRoots, Hash, Validator } from "../../src/ledger/types.ts";
+import type {
+  Batch,
+  EncodedEvent,
+  ExecutionRoots,
+  Hash,
+  Validator,
+} from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 export const hasher: Hasher = createHasher("execution-test-1");
@@ -115,12 +123,32 @@ export const runnerOptions = (projections = ALL_PROJECTIONS): RunnerOptions => (
   verifySignature: testVerify,
 });
 
+/** The batch in which an actor of the tests writes these events, at a place in its lane. */
+export const sealed = (by: string, events: readonly EncodedEvent[], laneSeq: number): Batch => {
+  const unsigned = buildBatch(hasher, {
+    actor: idOf(by),
+    laneSeq,
+    prevBatchId: ZERO_HASH,
+    refHeight: 0,
+    refHash: ZERO_HASH,
+    events,
+  });
+  return sealBatch(hasher, unsigned, testSign(unsigned.signingMessage, keyOf(by)));
+};
+
+/** What append does with the batches of a block. */
+export const batchOps = (batches: readonly Batch[]): StoreOp[] =>
+  batches.map(({ digest, bytes }) => ({ type: "put", key: batchKey(digest), value: bytes }));
+
+export type TestInput = BlockInput & { readonly batches: readonly Batch[] };
+
 export type TestBatch = { readonly by: string; readonly events: readonly EncodedEvent[] };
 
-/** A chain without consensus: each call of `block` is the next final block, executed and stored. */
+/** A chain without consensus: each call of `block` is the next final block, stored and executed. */
 export class TestChain {
   readonly store = new MapStore();
   readonly executor: Executor;
+  readonly inputs: TestInput[] = [];
   readonly executions: Execution[] = [];
   roots: ExecutionRoots;
   height = 0;
@@ -133,12 +161,12 @@ export class TestChain {
     this.roots = start.roots;
   }
 
-  input(batches: readonly TestBatch[], height = this.height + 1): BlockInput {
+  input(batches: readonly TestBatch[], height = this.height + 1): TestInput {
     return {
       header: { height, timeMs: genesis.timeMs + height * 250 },
       batches: batches.map(({ by, events }) => {
         this.#batches += 1;
-        return { id: sha256(utf8(`batch ${this.#batches}`)), actor: idOf(by), events };
+        return sealed(by, events, this.#batches);
       }),
     };
   }
@@ -147,9 +175,11 @@ export class TestChain {
     return this.run(this.input(batches));
   }
 
-  run(input: BlockInput): Execution {
+  run(input: TestInput): Execution {
+    this.store.apply(batchOps(input.batches));
     const execution = this.executor.executeBlock(input, this.store.read, this.roots);
     this.store.apply(execution.ops);
+    this.inputs.push(input);
     this.executions.push(execution);
     this.roots = execution.roots;
     this.height = input.header.height;

@@ -6,8 +6,8 @@ import { TetradError } from "../../src/errors.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import { defineEvent, field } from "../../src/ledger/event-schema.ts";
 import { createExecutor } from "../../src/ledger/execution.ts";
-import { leafKey, nodePrefix, tileKey } from "../../src/ledger/keys.ts";
-import { decodeLeaf, encodeLeaf, isRefusalCode } from "../../src/ledger/leaf.ts";
+import { logBatchKey, nodePrefix, tileKey } from "../../src/ledger/keys.ts";
+import { decodeLeaf, encodeLeaf, hashLeaf, isRefusalCode } from "../../src/ledger/leaf.ts";
 import { leafHash, logRoot } from "../../src/ledger/log-tree.ts";
 import { defineProjection, own, refuse } from "../../src/ledger/projection.ts";
 import { actorPermissions, actors } from "../../src/ledger/projections/actors.ts";
@@ -80,10 +80,13 @@ describe("execution", () => {
       count: 1,
       actor: idOf("reader"),
     });
-    const leaves = [0, 1, 2].map((index) => read(leafKey(index)) ?? new Uint8Array());
+    const leaves = execution.entries.map(encodeLeaf);
     for (const [index, leaf] of leaves.entries()) {
       expect(decodeLeaf(leaf)).toEqual({ ok: true, value: execution.entries[index] });
     }
+    // One row a batch, whatever the number of its events.
+    const log = [0, 1, 2].map((index) => read(logBatchKey(index)) !== undefined);
+    expect(log).toEqual([true, false, true]);
     expect(read(tileKey(0, 0))).toEqual(new Uint8Array(Buffer.concat(leaves.map(leafHash))));
     expect(logRoot(read, 3)).toEqual(execution.roots.logRoot);
     for (const { name, root } of execution.roots.projections) {
@@ -317,25 +320,27 @@ describe("leaf", () => {
   const code = `event.${"x".repeat(LIMITS.refusalCodeBytesMax - 6)}`;
 
   it("holds the largest event with the longest code within the limit", () => {
-    const leaf = encodeLeaf({ ...fields, outcome: { kind: "refused", code }, event: largest });
-    expect(leaf.bytes.length).toBeLessThanOrEqual(LIMITS.leafBytesMax);
-    expect(leaf.hash).toEqual(leafHash(leaf.bytes));
-    const decoded = decodeLeaf(leaf.bytes);
+    const outcome = { kind: "refused", code } as const;
+    const leaf = encodeLeaf({ ...fields, outcome, event: largest });
+    expect(leaf.length).toBeLessThanOrEqual(LIMITS.leafBytesMax);
+    expect(hashLeaf({ ...fields, outcome, event: largest })).toEqual(leafHash(leaf));
+    const decoded = decodeLeaf(leaf);
     expect(decoded.ok && decoded.value.outcome).toEqual({ kind: "refused", code });
     expect(decoded.ok && decoded.value.event.bytes).toEqual(largest.bytes);
   });
 
   it("is never longer than a bundle entry may be", () => {
     const event = { bytes: new Uint8Array(LIMITS.leafBytesMax - 88) };
-    expect(encodeLeaf({ ...fields, event }).bytes.length).toBe(LIMITS.leafBytesMax);
+    expect(encodeLeaf({ ...fields, event }).length).toBe(LIMITS.leafBytesMax);
     const longer = { bytes: new Uint8Array(LIMITS.leafBytesMax - 87) };
     expect(() => encodeLeaf({ ...fields, event: longer })).toThrow(RangeError);
+    expect(() => hashLeaf({ ...fields, event: longer })).toThrow(RangeError);
     const decoded = decodeLeaf(new Uint8Array(LIMITS.leafBytesMax + 1).fill(1));
     expect(decoded).toMatchObject({ ok: false, code: "encoding.malformed" });
   });
 
   it("has one encoding: every other version, outcome or code is refused", () => {
-    const { bytes } = encodeLeaf({ ...fields, event: put("a", "k", "1") });
+    const bytes = encodeLeaf({ ...fields, event: put("a", "k", "1") });
     const changed = (at: number, value: number) => {
       const copy = bytes.slice();
       copy[at] = value;
@@ -350,7 +355,7 @@ describe("leaf", () => {
       ...fields,
       outcome: { kind: "refused", code: "event.conflict" },
       event: put("a", "k", "1"),
-    }).bytes;
+    });
     refused[53] = 0;
     expect(decodeLeaf(refused)).toMatchObject({ code: "encoding.malformed" });
   });
@@ -359,16 +364,16 @@ describe("leaf", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const decoded = decodeLeaf(bytes);
-        if (decoded.ok) expect(encodeLeaf(decoded.value).bytes).toEqual(bytes);
+        if (decoded.ok) expect(encodeLeaf(decoded.value)).toEqual(bytes);
       }),
     );
-    const { bytes } = encodeLeaf({ ...fields, event: put("a", "k", "1") });
+    const bytes = encodeLeaf({ ...fields, event: put("a", "k", "1") });
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const copy = bytes.slice();
         copy[at] = (copy[at] ?? 0) ^ flip;
         const decoded = decodeLeaf(copy);
-        if (decoded.ok) expect(encodeLeaf(decoded.value).bytes).toEqual(copy);
+        if (decoded.ok) expect(encodeLeaf(decoded.value)).toEqual(copy);
       }),
     );
   });
@@ -385,7 +390,7 @@ describe("execution records", () => {
   it("survive any bytes", () => {
     const store = new MapStore();
     const { roots } = createExecutor(runnerOptions()).executeGenesis(genesis);
-    expect(store.read(leafKey(0))).toBeUndefined();
+    expect(store.read(logBatchKey(0))).toBeUndefined();
     expect(roots.height).toBe(0);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {

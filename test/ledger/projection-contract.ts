@@ -12,7 +12,13 @@ import type { Projection } from "../../src/ledger/projection.ts";
 import { type RebuildReport, rebuildProjections } from "../../src/ledger/rebuild.ts";
 import { decodeRow } from "../../src/ledger/row.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
-import { genesis, runnerOptions, type TestBatch, TestChain } from "./execution-support.ts";
+import {
+  batchOps,
+  genesis,
+  runnerOptions,
+  type TestBatch,
+  TestChain,
+} from "./execution-support.ts";
 import { answer } from "./rebuild-support.ts";
 
 export type ProjectionUnderTest = {
@@ -50,7 +56,7 @@ export const projectionContract = (test: ProjectionUnderTest): void => {
             // A replica that starts anew before every block must not come out differently.
             const fresh = createExecutor(options);
             const theirs = fresh.executeBlock(input, other.store.read, other.roots);
-            other.store.apply(theirs.ops);
+            other.store.apply([...batchOps(input.batches), ...theirs.ops]);
             other.roots = theirs.roots;
             expect(one.run(input)).toEqual(theirs);
           }

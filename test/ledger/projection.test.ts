@@ -251,7 +251,7 @@ describe("the key space", () => {
       keys.laneKey(hash),
       keys.certificateKey(1, 2, 3),
       keys.validatorSetKey(1),
-      keys.leafKey(1),
+      keys.logBatchKey(1),
       keys.tileKey(0, 1),
       keys.batchIndexKey(hash),
       keys.executionKey(1),
@@ -269,7 +269,9 @@ describe("the key space", () => {
     }
     fc.assert(
       fc.property(fc.maxSafeNat(), fc.maxSafeNat(), (a, b) => {
-        expect(Math.sign(compareBytes(keys.leafKey(a), keys.leafKey(b)))).toBe(Math.sign(a - b));
+        expect(Math.sign(compareBytes(keys.logBatchKey(a), keys.logBatchKey(b)))).toBe(
+          Math.sign(a - b),
+        );
       }),
     );
   });
@@ -286,7 +288,7 @@ describe("the key space", () => {
     );
     expect(() => keys.rangeOfPrefix(Uint8Array.of(0xff))).toThrow(RangeError);
     expect(() => keys.rowPrefix("a/b")).toThrow(RangeError);
-    expect(() => keys.leafKey(-1)).toThrow(RangeError);
+    expect(() => keys.logBatchKey(-1)).toThrow(RangeError);
     expect(() => keys.blockKey(new Uint8Array(31))).toThrow(RangeError);
   });
 });

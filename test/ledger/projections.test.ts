@@ -261,27 +261,30 @@ describe("records", () => {
   it("keeps the last write of each topic and key, like a map", () => {
     const write = fc.record({ topic, key, body: fc.uint8Array({ maxLength: 40 }) });
     fc.assert(
-      fc.property(fc.array(fc.array(write, { maxLength: 8 }), { maxLength: 6 }), (blocks) => {
-        const chain = new TestChain();
-        const model = new Map<string, { body: Uint8Array; height: number; origin: number }>();
-        let index = 0;
-        for (const [at, writes] of blocks.entries()) {
-          chain.block({ by: "clerk", events: writes.map((one) => recordPut.encode(one)) });
-          for (const one of writes) {
-            const known = { body: one.body, height: at + 1, origin: index };
-            model.set(JSON.stringify([one.topic, one.key]), known);
-            index += 1;
+      fc.property(
+        fc.array(fc.array(write, { minLength: 1, maxLength: 8 }), { maxLength: 6 }),
+        (blocks) => {
+          const chain = new TestChain();
+          const model = new Map<string, { body: Uint8Array; height: number; origin: number }>();
+          let index = 0;
+          for (const [at, writes] of blocks.entries()) {
+            chain.block({ by: "clerk", events: writes.map((one) => recordPut.encode(one)) });
+            for (const one of writes) {
+              const known = { body: one.body, height: at + 1, origin: index };
+              model.set(JSON.stringify([one.topic, one.key]), known);
+              index += 1;
+            }
           }
-        }
-        for (const [name, expected] of model) {
-          const [inTopic, named] = JSON.parse(name) as [string, string];
-          expect(recordAt(chain.store.read, inTopic, named)).toMatchObject(expected);
-        }
-        const rows = [...chain.store.rows.keys()].filter((one) =>
-          one.startsWith(toHex(utf8("r/records/"))),
-        );
-        expect(rows).toHaveLength(model.size);
-      }),
+          for (const [name, expected] of model) {
+            const [inTopic, named] = JSON.parse(name) as [string, string];
+            expect(recordAt(chain.store.read, inTopic, named)).toMatchObject(expected);
+          }
+          const rows = [...chain.store.rows.keys()].filter((one) =>
+            one.startsWith(toHex(utf8("r/records/"))),
+          );
+          expect(rows).toHaveLength(model.size);
+        },
+      ),
       { numRuns: 40 },
     );
   });

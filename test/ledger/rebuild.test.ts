@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import type { Result } from "../../src/errors.ts";
-import { batchIndexKey, executionKey, leafKey, rowKey } from "../../src/ledger/keys.ts";
+import {
+  batchIndexKey,
+  batchKey,
+  executionKey,
+  logBatchKey,
+  rowKey,
+} from "../../src/ledger/keys.ts";
+import { encodeLogBatch } from "../../src/ledger/log-batch.ts";
 import { defineProjection, own } from "../../src/ledger/projection.ts";
 import { actorRevoked, recordPut } from "../../src/ledger/projections/events.ts";
 import { records } from "../../src/ledger/projections/records.ts";
@@ -12,17 +20,20 @@ import {
   rebuildProjections,
   runRebuild,
 } from "../../src/ledger/rebuild.ts";
+import { encodeBatchLocation } from "../../src/ledger/records.ts";
 import { createMemoryStore } from "../../src/ledger/store/memory.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { ALL_PROJECTIONS, genesis, idOf, runnerOptions, TestChain } from "./execution-support.ts";
 import { answer } from "./rebuild-support.ts";
 
 const chainOf = (blocks: number, perBlock = 5): TestChain => {
   const chain = new TestChain();
   for (let b = 0; b < blocks; b++) {
-    const events = Array.from({ length: b % 3 === 2 ? 0 : perBlock }, (_, i) =>
+    const events = Array.from({ length: perBlock }, (_, i) =>
       recordPut.encode({ topic: "t", key: `k${(b * i) % 7}`, body: utf8(`${b}/${i}`) }),
     );
-    chain.block({ by: "clerk", events }, { by: "reader", events: events.slice(0, 1) });
+    if (b % 3 === 2) chain.block();
+    else chain.block({ by: "clerk", events }, { by: "reader", events: events.slice(0, 1) });
   }
   return chain;
 };
@@ -115,42 +126,63 @@ describe("rebuild", () => {
     }
   });
 
-  it("names the log where the log was changed", () => {
+  it("names the log where a recorded outcome or the effects of an event were changed", () => {
     const chain = chainOf(8);
-    const leaf = chain.store.read(leafKey(4))?.slice() ?? new Uint8Array();
-    // The last byte is of the body: the event still decodes, and means another record.
-    leaf[leaf.length - 1] = (leaf.at(-1) ?? 0) ^ 1;
-    chain.store.apply([{ type: "put", key: leafKey(4), value: leaf }]);
+    const record = chain.store.read(logBatchKey(0))?.slice() ?? new Uint8Array();
+    // The last byte is of the effects of the batch's last event.
+    record[record.length - 1] = (record.at(-1) ?? 0) ^ 1;
+    chain.store.apply([{ type: "put", key: logBatchKey(0), value: record }]);
     expect(answer(chain.store, rebuildOf(chain))).toMatchObject({
       code: "state.mismatch",
-      data: { height: 1, projection: "records" },
+      data: { height: 1, projection: "log", index: 4 },
     });
-    // A refused event changes no row: only the log itself can tell.
     const refused = chainOf(8);
-    const index = refused.executions[0]?.entries.find((e) => e.outcome.kind === "refused")?.index;
-    const stored = refused.store.read(leafKey(index ?? 0))?.slice() ?? new Uint8Array();
-    stored[stored.length - 1] = (stored.at(-1) ?? 0) ^ 1;
-    refused.store.apply([{ type: "put", key: leafKey(index ?? 0), value: stored }]);
+    const entry = refused.executions[0]?.entries.find(({ outcome }) => outcome.kind === "refused");
+    const digest = refused.inputs[0]?.batches[1]?.digest ?? new Uint8Array();
+    if (entry === undefined) throw new Error("nothing was refused");
+    const value = encodeLogBatch(digest, [{ ...entry, outcome: { kind: "accepted" } }]);
+    refused.store.apply([{ type: "put", key: logBatchKey(entry.index), value }]);
     expect(answer(refused.store, rebuildOf(refused))).toMatchObject({
       code: "state.mismatch",
-      data: { height: 1, projection: "log" },
+      data: { height: 1, projection: "log", index: 5 },
+    });
+  });
+
+  it("refuses a batch whose bytes were changed", () => {
+    const chain = chainOf(8);
+    const batch = chain.inputs[0]?.batches[0];
+    const bytes = batch?.bytes.slice() ?? new Uint8Array();
+    // Of the body of an event: it still decodes, and means another record.
+    const at = bytes.length - 1 - 4 - LIMITS.falconSignatureBytes - 1 - 1;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    const key = batchKey(batch?.digest ?? new Uint8Array());
+    chain.store.apply([{ type: "put", key, value: bytes }]);
+    expect(answer(chain.store, rebuildOf(chain))).toMatchObject({
+      code: "store.corrupt",
+      data: { index: 0 },
     });
   });
 
   it.each([
-    ["a leaf", leafKey(4)],
-    ["an execution record", executionKey(3)],
-  ])("reports %s that is missing", (_what, key) => {
+    ["a record of the log", () => logBatchKey(5)],
+    ["an execution record", () => executionKey(3)],
+    ["a batch", (chain: TestChain) => batchKey(chain.inputs[0]?.batches[1]?.digest ?? ZERO_HASH)],
+  ])("reports %s that is missing", (_what, keyOf) => {
     const chain = chainOf(8);
-    chain.store.apply([{ type: "del", key }]);
+    chain.store.apply([{ type: "del", key: keyOf(chain) }]);
     expect(answer(chain.store, rebuildOf(chain))).toMatchObject({ code: "store.corrupt" });
   });
 
-  it("reports a batch without a location, and a store that was never executed", () => {
+  it("reports a batch without a location or with another, and a store that was never executed", () => {
     const chain = chainOf(2);
     const batchId = chain.executions[0]?.entries[0]?.batchId ?? new Uint8Array(32);
-    chain.store.apply([{ type: "del", key: batchIndexKey(batchId) }]);
-    expect(answer(chain.store, rebuildOf(chain))).toMatchObject({ code: "store.corrupt" });
+    const key = batchIndexKey(batchId);
+    const elsewhere = { height: 1, firstIndex: 1, count: 5, actor: idOf("clerk") };
+    chain.store.apply([{ type: "put", key, value: encodeBatchLocation(elsewhere) }]);
+    const corrupt = { code: "store.corrupt", data: { index: 0 } };
+    expect(answer(chain.store, rebuildOf(chain))).toMatchObject(corrupt);
+    chain.store.apply([{ type: "del", key }]);
+    expect(answer(chain.store, rebuildOf(chain))).toMatchObject(corrupt);
     const empty = chainOf(0);
     empty.store.rows.clear();
     expect(answer(empty.store, rebuildOf(empty))).toMatchObject({ code: "store.corrupt" });

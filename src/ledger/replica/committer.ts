@@ -1,7 +1,7 @@
 /**
  * Append and execute (R6). Append: a run of final blocks that ends in one with its own finalization
  * certificate becomes durable in one atomic synced batch. Execute: each height in turn, one atomic synced
- * batch of leaves, rows, trees and roots. Both are idempotent by height; nothing is ever undone. A client
+ * batch of outcomes, rows, trees and roots. Both are idempotent by height; nothing is ever undone. A client
  * hears `committed` after the first write and `projected` after the second.
  */
 import { equalBytes } from "../../crypto/bytes.ts";

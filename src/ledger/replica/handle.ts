@@ -1,22 +1,27 @@
 /** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
 import { concatBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
-import { fail, ok, type Result } from "../../errors.ts";
+import { ok, type Result } from "../../errors.ts";
 import type { EventPage, LaneState, LedgerHandle, NodeStatus, ProjectionRow } from "../handle.ts";
-import { leafKey, rangeOfPrefix, rowPrefix } from "../keys.ts";
-import { decodeLeaf } from "../leaf.ts";
+import { rangeOfPrefix, rowPrefix } from "../keys.ts";
 import { readExecution } from "../records.ts";
 import { decodeRow, readRow } from "../row.ts";
-import type { Hash, LogEntry } from "../types.ts";
+import type { Hash } from "../types.ts";
 import { storeFailure } from "./committer.ts";
+import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
 import { lastExecuted } from "./startup.ts";
 
-export const createHandle = (replica: Participant): LedgerHandle => ({
+export const createHandle = (replica: Participant): LedgerHandle => {
+  const { hasher, ports } = replica.context;
+  return handleOf(replica, new LogReader(hasher, ports.store));
+};
+
+const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
   status: () => statusOf(replica),
   submit: (bytes, level, done) => replica.submissions.submit(bytes, level, done),
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
-  events: (from, limit, done) => readEvents(replica, from, limit, done),
+  events: (from, limit, done) => readEvents(replica, log, from, limit, done),
   timeOf: (height) => readExecution(replica.context.read, height)?.timeMs,
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
@@ -77,6 +82,7 @@ const laneOf = (replica: Participant, actor: Hash): LaneState => {
 
 const readEvents = (
   replica: Participant,
+  log: LogReader,
   from: number,
   limit: number,
   done: (result: Result<EventPage>) => void,
@@ -84,18 +90,7 @@ const readEvents = (
   const logSize = replica.committer?.executed.logSize ?? 0;
   const to = Math.min(logSize, from + limit);
   if (from >= to) return done(ok({ entries: [], next: from }));
-  const range = { gte: leafKey(from), lt: leafKey(to), limit };
-  replica.context.ports.store.range(range, (failure, leaves) => {
-    if (failure !== undefined) return done(storeFailure(failure, "events"));
-    const entries: LogEntry[] = [];
-    for (const [, bytes] of leaves) {
-      const entry = decodeLeaf(bytes);
-      if (!entry.ok) return done(fail("store.corrupt", `log leaf ${from + entries.length}`));
-      entries.push(entry.value);
-    }
-    if (entries.length !== to - from) return done(fail("store.corrupt", "log leaves are missing"));
-    done(ok({ entries, next: to }));
-  });
+  log.page(from, to, (page) => done(page.ok ? ok({ entries: page.value, next: to }) : page));
 };
 
 const readRows = (

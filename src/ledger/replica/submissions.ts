@@ -1,8 +1,9 @@
 /** Batches that clients submit, and the answer that each of them waits for. Idempotent by batch id. */
+import { equalBytes } from "../../crypto/bytes.ts";
 import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { type LaneHead, readSealed, type SealedBatch } from "../batch.ts";
-import { readEntries } from "../execution.ts";
 import type { BatchReceipt, WaitLevel } from "../handle.ts";
+import { corruptEntry, readLogBatch } from "../log-batch.ts";
 import { readBatchLocation } from "../records.ts";
 import type { Batch, Hash } from "../types.ts";
 import type { BatchPool } from "./batch-pool.ts";
@@ -110,8 +111,10 @@ export class Submissions {
     if (location === undefined) return undefined;
     const { height, firstIndex, count } = location;
     if (height > (this.#chain.committer()?.executed.height ?? 0)) return undefined;
-    const entries = readEntries(this.#context.read, firstIndex, count);
-    const outcomes = entries.map((entry) => entry.outcome);
-    return projectedReceipt(id, height, firstIndex, outcomes);
+    const record = readLogBatch(this.#context.read, firstIndex);
+    if (record.count !== count || !equalBytes(record.batchId, id)) {
+      throw corruptEntry(firstIndex, "is not of the batch that is said to be there");
+    }
+    return projectedReceipt(id, height, firstIndex, record.outcomes);
   }
 }
