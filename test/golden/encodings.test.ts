@@ -8,6 +8,7 @@ import { sha256 } from "../../src/crypto/hash.ts";
 import { buildBatch } from "../../src/ledger/batch.ts";
 import { encodeHeader } from "../../src/ledger/block.ts";
 import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
+import { encodeLeaf, hashLeaf } from "../../src/ledger/leaf.ts";
 import {
   encodeCertificate,
   encodeEvidence,
@@ -70,6 +71,15 @@ const examples = (): Record<string, string> => {
   const evidence = evidenceOf(voteOf(notarize(3, 7, hashOf(2)), 1), voteOf(n1, 1));
   if (evidence === undefined) throw new Error("no evidence");
   const block = blockOf([batch.digest, hashOf(8), hashOf(9)]);
+  const entry = {
+    index: 70_000,
+    height: 300,
+    batchId: batch.id,
+    position: 2,
+    outcome: { kind: "refused", code: "event.conflict" },
+    effectsHash: hashOf(3),
+    event: putOf(1),
+  } as const;
   const lanes = [1, 2, 3, 4, 5].map((byte) => batchOf({ actor: hashOf(byte) }));
   return {
     event: sum(putOf(1).bytes),
@@ -84,6 +94,9 @@ const examples = (): Record<string, string> => {
     block: sum(block.bytes),
     "block hash": hex(block.hash),
     "batches root": hex(block.header.batchesRoot),
+    "log leaf": sum(encodeLeaf({ ...entry, outcome: { kind: "accepted" } })),
+    "log leaf of a refused event": sum(encodeLeaf(entry)),
+    "log leaf hash": hex(hashLeaf(entry)),
     "statement notarize": sum(statementBytes(hasher, n1)),
     "statement nullify": sum(statementBytes(hasher, nullify(3, 7))),
     "statement finalize": sum(statementBytes(hasher, finalize(3, 7, hashOf(1)))),
