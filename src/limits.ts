@@ -86,8 +86,12 @@ export const LIMITS = {
   /** Checks of consensus signatures that one peer may have waiting: a STATUS answer among 256 fits. */
   peerChecksMax: 2048,
   evidencePending: 256,
-  /** Views kept in memory above the last final one. */
-  viewsTrackedMax: 512,
+  /** Views above the last final one in which re-proposals are not paced; then each as many double it. */
+  quickViewsMax: 64,
+  /** What a start reads of what is above the last final view: months without finality, or damage. */
+  recoveredCertificatesMax: 200_000,
+  recoveredVotesMax: 200_000,
+  recoveredBlocksMax: 100_000,
 
   // Mempool, local
   mempoolBytesMax: 64 * 1024 * 1024,

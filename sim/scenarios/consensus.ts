@@ -255,7 +255,7 @@ const lastProposal = (name: string, leader: number, away: number): Scenario =>
       bodyBytes: 8,
       untilMs: FOREVER,
     },
-    expect: { finalWithinMs: 2_500, marks: ["adversary last-word", "sync served"] },
+    expect: { finalWithinMs: 4_000, marks: ["adversary last-word", "sync served"] },
   });
 
 /** Slots whose turns follow each other with this seed; the leader is the last source, or the first. */

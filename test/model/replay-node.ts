@@ -59,6 +59,9 @@ const NEVER_MS = 1e12;
 /** The model has no execution, so no lag ever makes a leader re-propose. */
 const NO_LAG = 1e6;
 
+/** The model has no time, so no re-proposal waits. */
+const NO_PACE = 1e6;
+
 const parametersOf = (gap: number): CoreParameters => ({
   delayMs: 100,
   delayMsMax: 2_000,
@@ -68,6 +71,7 @@ const parametersOf = (gap: number): CoreParameters => ({
   // The model's gap is "more than", the core's "at least".
   unfinalizedGapMax: gap + 1,
   executionLagMax: NO_LAG,
+  quickViewsMax: NO_PACE,
 });
 
 type CoreOptions = Parameters<typeof createCore>[0];

@@ -15,7 +15,10 @@
  *    final), holding nullification(u) for all p < u < v, else it asks for what is missing. It proposes
  *    when there is work or t_idle has passed. The proposal is its N(v, h): one signature for both. Where
  *    the parent is the epoch's boundary block, or the unfinalized gap is 8, or the execution lag would
- *    pass 16, it re-proposes the parent. A leader that cannot build says S(v).
+ *    pass 16, it re-proposes the parent: at once in the first 64 views above the final one; after them
+ *    t_idle after entering, and twice as late with every 64 views more, up to D_max; but at once for
+ *    4 t_idle after a validator is back that had long been silent or behind. A leader that cannot build
+ *    says S(v).
  * R2 Notarize. In view v, on the first proposal by L(v): N(v,h) iff no own N or S in v, the parent's
  *    notarization is held and certified (or is final), every view between is nullified, the block is
  *    valid and its time was timely on arrival (new blocks only). Definite invalidity: S(v) at once.
@@ -23,10 +26,11 @@
  * R4 Finalize vote. F(v,h) iff notarization(v,h) is certified, own N(v) = h, no own S(v), and L(v) was
  *    not seen to sign two proposals. Tried until something at or above v is final.
  * R5 Skip vote. S(v) in the current view, never after F(v): on the timer, on the leader's S(v), on an
- *    invalid proposal, for a leader that is quarantined or silent while a quorum is heard. After S(v) no
- *    N(v) and no F(v). Timers start at the later of entering and the first work, at most t_idle after
- *    entering: 2 D_k without a proposal, 3 D_k with one. k counts the views since the last finalization
- *    in which our own timer fired.
+ *    invalid proposal, for a leader that is quarantined or was silent for t_skip in which a quorum was
+ *    heard all the while. After S(v) no N(v) and no F(v). Timers start at the later of entering and the
+ *    first work, at most t_idle after entering, but not before a paced re-proposal (R1) may be due: 2 D_k
+ *    without a proposal, 3 D_k with one. k counts the views since the last finalization in which our own
+ *    timer fired.
  * R6 Commit. finalization(v,h) makes h and its ancestors final.
  * R7 Retry. Stuck: neither finalization nor view change for t_r, and the view is not simply waiting for
  *    an idle leader. Then re-send own durable votes of the current view and the last 8 above the final
@@ -46,6 +50,8 @@
  * - "Stuck" also covers the first view after the final one once our own timer fired in it or work waits:
  *   otherwise votes lost there would never be sent again.
  * - Proposals and votes of earlier, unfinalized views are still taken in (a finalization may need them).
+ * - Re-proposals are paced (R1). Unpaced, one voter that withholds F while another is away has the rest
+ *   open views as fast as the network can, each with its certificates, for as long as it lasts.
  * - Votes of the last 16 finalized views are kept: a late conflicting vote is still evidence.
  */
 import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
@@ -62,7 +68,18 @@ import {
   viewDeadline,
 } from "./rules.ts";
 import type { CoreState } from "./state.ts";
-import { blockIfKnown, blockOf, createState, emit, ownMessage, viewOf } from "./state.ts";
+import {
+  activeMs,
+  blockIfKnown,
+  blockOf,
+  createState,
+  emit,
+  isLeader,
+  isQuorumActive,
+  ownMessage,
+  paceMs,
+  viewOf,
+} from "./state.ts";
 import { needBlock, needOpenBlocks, recordCertificate, recordVote } from "./tally.ts";
 import type {
   Certificate,
@@ -125,12 +142,12 @@ const apply = (state: CoreState, input: CoreInput): void => {
     case "proposal":
       return onProposal(state, input.proposal, input.timely);
     case "vote":
-      heard(state, input.vote.signer);
+      heard(state, input.vote.signer, input.vote.statement.view);
       return recordVote(state, input.vote);
     case "certificate":
       return recordCertificate(state, input.certificate);
     case "status":
-      heard(state, input.from);
+      heard(state, input.from, input.status.view);
       return answerStatus(state, input.from, input.status);
     case "peer":
       return greetPeer(state, input.peer);
@@ -164,8 +181,28 @@ const apply = (state: CoreState, input: CoreInput): void => {
   }
 };
 
-const heard = (state: CoreState, signer: number): void => {
-  if (signer < state.lastHeardMs.length) state.lastHeardMs[signer] = state.nowMs;
+/** For this many t_idle after somebody is back: a view that a liar leads may be among the first. */
+const QUICK_IDLES = 4;
+/** Silences of this many pauses between paced re-proposals end the pace for a moment. */
+const SILENT_PACES = 8;
+
+/**
+ * Notes that a validator lives, and whether it is back: heard, or level with us, after a long time. Long
+ * against the pace, so that coming and going makes re-proposals only a little more frequent.
+ */
+const heard = (state: CoreState, signer: number, view: number): void => {
+  if (signer >= state.lastHeardMs.length) return;
+  const long = Math.max(state.parameters.skipMs, SILENT_PACES * paceMs(state));
+  const since = state.nowMs - long;
+  const isLevel = view >= state.view - 1;
+  const isBack =
+    (state.lastHeardMs[signer] ?? 0) <= since ||
+    (isLevel && (state.lastLevelMs[signer] ?? 0) <= since);
+  const wasSilent = state.nowMs - (state.lastHeardMs[signer] ?? 0) >= activeMs(state);
+  if (wasSilent && !isQuorumActive(state)) state.deafAtMs = state.nowMs;
+  state.lastHeardMs[signer] = state.nowMs;
+  if (isLevel) state.lastLevelMs[signer] = state.nowMs;
+  if (isBack) state.quickUntilMs = state.nowMs + QUICK_IDLES * state.parameters.idleMs;
 };
 
 /** Puts back certificates and own statements. Own votes count again: they were durable. */
@@ -200,7 +237,7 @@ const start = (state: CoreState): void => {
 };
 
 const onProposal = (state: CoreState, proposal: Proposal, timely: boolean): void => {
-  heard(state, proposal.vote.signer);
+  heard(state, proposal.vote.signer, proposal.view);
   recordVote(state, proposal.vote);
   if (state.halted || proposal.view <= state.final.view) return;
   const view = viewOf(state, proposal.view);
@@ -254,7 +291,11 @@ const onTimer = (state: CoreState, name: TimerName): void => {
     if (isStuck(state)) retry(state);
     scheduleRetry(state);
   }
-  // "idle" needs nothing: settle looks at the time.
+  // After "idle" settle looks at the time; a re-proposal may have to wait for longer than t_idle.
+  else if (isLeader(state, state.view)) {
+    const waitMs = state.enteredAtMs + paceMs(state) - state.nowMs;
+    if (waitMs > 0) emit(state, { kind: "timer", name: "idle", delayMs: waitMs });
+  }
 };
 
 const onValidated = (state: CoreState, input: CoreInput & { kind: "validated" }): void => {

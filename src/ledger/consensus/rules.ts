@@ -12,9 +12,10 @@ import {
   emit,
   isCertified,
   isLeader,
+  isQuorumActive,
   openViews,
+  paceMs,
   viewOf,
-  weightAt,
 } from "./state.ts";
 import { formCertificates, needBlock, prune } from "./tally.ts";
 
@@ -113,8 +114,18 @@ export const viewDeadline = (state: CoreState): number => {
   const origin = state.pendingWork
     ? Math.min(idleEnd, Math.max(state.enteredAtMs, state.workSinceMs))
     : idleEnd;
+  const due = Math.max(origin, state.enteredAtMs + expectedPaceMs(state));
   const factor = state.views.get(state.view)?.proposal === undefined ? 2 : 3;
-  return origin + factor * delayBound(state);
+  return due + factor * delayBound(state);
+};
+
+/** How long the view's leader may wait before it re-proposes, unless it is known to have no need to. */
+const expectedPaceMs = (state: CoreState): number => {
+  const pace = paceMs(state);
+  if (pace === 0) return 0;
+  const parent = choosePoint(state, state.view);
+  const builds = parent.kind === "found" && !mustRepropose(state, parent.view, parent.hash);
+  return builds ? 0 : pace;
 };
 
 export const scheduleView = (state: CoreState): void => {
@@ -166,15 +177,11 @@ const isProposalInvalid = (state: CoreState, view: ViewState): boolean => {
   return !proposal.reproposal && (verdict === "invalid" || verdict === "wrong-root");
 };
 
-/** L(v) was not heard for t_skip while a quorum was. */
+/** L(v) was not heard for t_skip in which a quorum was: a node that was cut off cannot say so of others. */
 const isSilent = (state: CoreState, leader: number): boolean => {
   const since = state.nowMs - state.parameters.skipMs;
-  if ((state.lastHeardMs[leader] ?? 0) > since) return false;
-  let active = 0n;
-  state.set.validators.forEach((_, i) => {
-    if (i === state.self || (state.lastHeardMs[i] ?? 0) > since) active += weightAt(state, i);
-  });
-  return active >= state.set.quorum;
+  const heardMs = Math.max(state.lastHeardMs[leader] ?? 0, state.deafAtMs);
+  return heardMs <= since && isQuorumActive(state);
 };
 
 type Parent =
@@ -209,6 +216,8 @@ const propose = (state: CoreState): boolean => {
   }
   if (mustRepropose(state, parent.view, parent.hash)) {
     if (parent.view === 0) return false;
+    const isQuick = state.nowMs < state.quickUntilMs;
+    if (!isQuick && state.nowMs < state.enteredAtMs + paceMs(state)) return false;
     offer(state, view, parent.hash, { parentView: parent.view, reproposal: true });
     return true;
   }

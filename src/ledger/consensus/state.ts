@@ -79,6 +79,12 @@ export type CoreState = {
   timeouts: number;
   lastTimeoutView: number;
   readonly lastHeardMs: number[];
+  /** When a quorum was last not heard: whom we have not heard since may have spoken all the while. */
+  deafAtMs: number;
+  /** When each validator last spoke of the current view, or of one next to it. */
+  readonly lastLevelMs: number[];
+  /** Somebody is back whom re-proposals may have waited for: until then they are not paced (R1). */
+  quickUntilMs: number;
   readonly lastStatusReplyMs: Map<number, number>;
   readonly lastBehindMs: Map<number, number>;
   readonly quarantined: Set<number>;
@@ -155,6 +161,32 @@ export const delayBound = (state: CoreState): number => {
   return Math.min(bound, delayMsMax);
 };
 
+/**
+ * How long after entering the view a re-proposal waits (R1): not at all in the first views above the final
+ * one, then t_idle, twice that after as many views again, and so on. What is open grows with the logarithm
+ * of the time in which nothing becomes final, not with the speed of the network.
+ */
+export const paceMs = (state: CoreState): number => {
+  const { quickViewsMax, idleMs, delayMsMax } = state.parameters;
+  const doublings = Math.floor((state.view - state.final.view - 1) / quickViewsMax) - 1;
+  if (doublings < 0) return 0;
+  return Math.min(delayMsMax, idleMs * 2 ** Math.min(doublings, 32));
+};
+
+/** Whoever was heard in this time lives. In a paced view an honest validator may have little to say. */
+export const activeMs = (state: CoreState): number =>
+  Math.max(state.parameters.skipMs, 2 * paceMs(state));
+
+/** Whether validators of a quorum, with ourselves, were heard of late. */
+export const isQuorumActive = (state: CoreState): boolean => {
+  const since = state.nowMs - activeMs(state);
+  let active = 0n;
+  state.set.validators.forEach((_, i) => {
+    if (i === state.self || (state.lastHeardMs[i] ?? 0) > since) active += weightAt(state, i);
+  });
+  return active >= state.set.quorum;
+};
+
 /** Ascending views above the final one that hold anything. */
 export const openViews = (state: CoreState): ViewState[] => {
   const open: ViewState[] = [];
@@ -195,6 +227,9 @@ export const createState = (options: {
     timeouts: 0,
     lastTimeoutView: 0,
     lastHeardMs: options.set.validators.map(() => nowMs),
+    lastLevelMs: options.set.validators.map(() => nowMs),
+    deafAtMs: nowMs,
+    quickUntilMs: nowMs + options.parameters.idleMs,
     lastStatusReplyMs: new Map(),
     lastBehindMs: new Map(),
     quarantined: new Set(),

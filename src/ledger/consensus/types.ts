@@ -96,6 +96,8 @@ export type CoreParameters = {
   readonly retryMs: number;
   readonly unfinalizedGapMax: number;
   readonly executionLagMax: number;
+  /** Views above the final one in which a leader re-proposes at once; beyond, it is paced (R1). */
+  readonly quickViewsMax: number;
 };
 
 export type CoreInput =

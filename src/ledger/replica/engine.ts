@@ -112,6 +112,7 @@ export class Engine {
         ...options.context.timing,
         unfinalizedGapMax: LIMITS.unfinalizedGapMax,
         executionLagMax: LIMITS.executionLagMax,
+        quickViewsMax: LIMITS.quickViewsMax,
       },
       recovered: options.recovered,
       executedHeight: options.executedHeight,

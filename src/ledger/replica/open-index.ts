@@ -39,7 +39,8 @@ export class OpenIndex {
   }
 
   load(done: (failure?: Failure) => void): void {
-    readAll(this.#context.ports.store, rangeOfArea("o"), (failure, entries) => {
+    const max = LIMITS.recoveredBlocksMax;
+    readAll(this.#context.ports.store, rangeOfArea("o"), max, (failure, entries) => {
       if (failure !== undefined) return done(failure);
       for (const [key] of entries) {
         const open = this.#read(key);

@@ -21,6 +21,7 @@ import {
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
 import type { OpenIndex } from "./open-index.ts";
+import { readAll } from "./read-all.ts";
 import type { VoteStore } from "./vote-store.ts";
 
 export type Loaded = {
@@ -134,13 +135,13 @@ export const recover = (
   const range = {
     gte: certificateKey(epoch, view + 1, 0),
     lt: certificateKey(epoch + 1, 0, 0),
-    limit: 3 * LIMITS.viewsTrackedMax,
   };
-  context.ports.store.range(range, (failure, entries) => {
-    if (failure !== undefined) return done(storeFailure(failure, "certificates"));
+  const max = LIMITS.recoveredCertificatesMax;
+  readAll(context.ports.store, range, max, (failure, entries) => {
+    if (failure !== undefined) return done(failure);
     const certificates: Certificate[] = [];
     for (const [, value] of entries) {
-      const certificate = decodeCertificate(value.slice());
+      const certificate = decodeCertificate(value);
       if (!certificate.ok) return done(fail("store.corrupt", "a stored certificate is damaged"));
       certificates.push(certificate.value);
     }

@@ -11,16 +11,16 @@
 import { equalBytes } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type { OwnVote } from "../consensus/types.ts";
 import type { Store, StoreFailure, StoreOp } from "../ports.ts";
 import { kindNumber, readVote, sameStatement, writeVote } from "../statement.ts";
 import type { Hash, Statement } from "../types.ts";
+import { readAll } from "./read-all.ts";
 
 const VERSION = 1;
 const FORMAT_KEY = utf8("f");
 const FLOOR_KEY = utf8("w");
-/** More own votes than any window of unfinalized views can hold. */
-const VOTES_MAX = 100_000;
 
 export type Floor = { readonly epoch: number; readonly view: number };
 
@@ -74,12 +74,9 @@ export class VoteStore {
     const floor = readFloor(this.#store.get(FLOOR_KEY));
     if (!floor.ok) return done(floor);
     this.#floor = floor.value;
-    const range = { gte: utf8("v/"), lt: utf8("v0"), limit: VOTES_MAX };
-    this.#store.range(range, (failure, entries) => {
-      if (failure !== undefined) {
-        const code = failure.code === "corrupt" ? "store.corrupt" : "store.io";
-        return done(fail(code, `vote store: ${failure.detail}`));
-      }
+    const range = { gte: utf8("v/"), lt: utf8("v0") };
+    readAll(this.#store, range, LIMITS.recoveredVotesMax, (failure, entries) => {
+      if (failure !== undefined) return done(fail(failure.code, `vote store: ${failure.detail}`));
       done(this.#decodeAll(entries.map(([, value]) => value)));
     });
   }

@@ -62,6 +62,7 @@ export const PARAMETERS: CoreParameters = {
   retryMs: 400,
   unfinalizedGapMax: 8,
   executionLagMax: 16,
+  quickViewsMax: 64,
 };
 
 export const statement = (

@@ -169,7 +169,7 @@ describe("a replica under any bytes", () => {
     lab.finalize();
     expect(lab.status.finalHeight).toBe(finalHeight + 1);
     // Timers: view, retry, idle, and one for each block that somebody made us want.
-    expect(lab.time.pending).toBeLessThan(LIMITS.viewsTrackedMax);
+    expect(lab.time.pending).toBeLessThan(512);
   });
 
   it("lets a peer do nothing before everything is loaded, or after the node has stopped", () => {
