@@ -67,6 +67,22 @@ const VOTES_STALE = scenario("old-vote-store-refuses-to-vote", {
   expect: { finalWithinMs: 3_000, follows: [3], marks: ["problem votes.behind"] },
 });
 
+/** Its peers restart while it is down: none of them has heard it vote in this life. */
+const VOTES_STALE_PEERS_NEW = scenario("old-vote-store-meets-restarted-peers", {
+  faults: [
+    { kind: "restore", node: 3, votes: true, takenMs: 2_000, atMs: 9_000, downMs: 2_000 },
+    ...[0, 1, 2].map((node) => ({
+      kind: "crash" as const,
+      node,
+      power: true,
+      atMs: 10_000,
+      downMs: 200,
+    })),
+  ],
+  healMs: 14_000,
+  expect: { finalWithinMs: 3_000, exempt: [3], marks: ["problem votes.behind"] },
+});
+
 const DATA_STALE = scenario("old-data-folder-catches-up", {
   faults: [{ kind: "restore", node: 3, votes: false, takenMs: 3_000, atMs: 9_000, downMs: 1_000 }],
   healMs: 13_000,
@@ -199,6 +215,7 @@ export const OPERATIONS_SCENARIOS: readonly Scenario[] = [
   VOTES_LOST,
   VOTES_LOST_OPEN_VIEW,
   VOTES_STALE,
+  VOTES_STALE_PEERS_NEW,
   DATA_STALE,
   TWINS,
   ...ALL_AT_ONCE,

@@ -33,8 +33,8 @@ export type FinalBlock = {
 };
 
 export type CommitterHooks = {
-  /** What appending this run deletes beside: blocks that lost against it. Part of the same write. */
-  settle(run: readonly Block[]): readonly StoreOp[];
+  /** What the append of this run writes beside, such as the deletion of blocks that lost against it. */
+  settle(run: readonly Block[], certificate: Certificate): readonly StoreOp[];
   /** Durable: these blocks are final on this node whatever happens. */
   appended(blocks: readonly FinalBlock[], tip: Tip): void;
   /** Durable: this height's results are what reads see. */
@@ -149,6 +149,8 @@ export class Committer {
     const boundary = nextSetHash.some((byte) => byte !== 0);
     const tip: Tip = { epoch, view, height, hash: last.hash, timeMs, boundary };
     const ops = this.#appendOps(blocks);
+    const final = blocks.map(({ block }) => block);
+    ops.push(...this.#hooks.settle(final, certificate));
     ops.push(certificateOp(certificate, setSize), finalizationOp(height, epoch, view), tipOp(tip));
     if (boundary) ops.push(epochOp({ epoch: epoch + 1, startMs: timeMs }));
     this.#appending = true;
@@ -167,7 +169,6 @@ export class Committer {
       ops.push(...appendOps(block, batches));
       ops.push(...forgetOps(this.#store, block.header.height));
     }
-    ops.push(...this.#hooks.settle(blocks.map(({ block }) => block)));
     return ops;
   }
 

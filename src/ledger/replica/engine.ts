@@ -44,6 +44,7 @@ import { isTimely } from "../validity.ts";
 import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
 import type { Message } from "../wire.ts";
 import type { Context } from "./context.ts";
+import type { LatestVotes } from "./latest-votes.ts";
 import type { PeerBudget } from "./peer-budget.ts";
 
 export type EngineHooks = {
@@ -77,6 +78,7 @@ export type EngineOptions = {
   readonly recovered: Recovered;
   readonly executedHeight: number;
   readonly hooks: EngineHooks;
+  readonly latest: LatestVotes;
   /** Signature checks that each peer has waiting; outlives the engine, as the checks do. */
   readonly budget: PeerBudget;
 };
@@ -92,8 +94,7 @@ export class Engine {
   readonly #queue: CoreInput[] = [];
   #running = false;
   #over = false;
-  /** The latest verified vote of each validator: what a watermark question is answered with. */
-  readonly #latest: (Vote | undefined)[] = [];
+  readonly #latest: LatestVotes;
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
   readonly budget: PeerBudget;
@@ -101,6 +102,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#context = options.context;
     this.#hooks = options.hooks;
+    this.#latest = options.latest;
     this.budget = options.budget;
     this.set = options.set;
     this.#core = createCore({
@@ -119,8 +121,8 @@ export class Engine {
       nowMs: options.context.ports.clock.monotonicMs(),
     });
     const { certificates, finalization } = options.recovered;
-    for (const certificate of certificates) this.#noteCertificate(certificate);
-    if (finalization !== undefined) this.#noteCertificate(finalization);
+    for (const certificate of certificates) this.#latest.noteCertificate(this.set, certificate);
+    if (finalization !== undefined) this.#latest.noteCertificate(this.set, finalization);
   }
 
   get epoch(): number {
@@ -178,7 +180,8 @@ export class Engine {
   }
 
   latestVote(validator: number): Vote | undefined {
-    return this.#latest[validator];
+    const id = this.set.validators[validator]?.id;
+    return id === undefined ? undefined : this.#latest.of(id);
   }
 
   status(): Status {
@@ -201,7 +204,7 @@ export class Engine {
         });
         break;
       case "keep":
-        this.#noteCertificate(effect.certificate);
+        this.#latest.noteCertificate(this.set, effect.certificate);
         hooks.keep(effect.certificate);
         break;
       case "send":
@@ -375,7 +378,7 @@ export class Engine {
         const failure = fail("consensus.signature", "a vote's signature does not verify");
         return this.#hooks.misbehaved(peer, failure);
       }
-      this.#noteVote(vote);
+      this.#latest.note(this.set, vote);
       accepted();
     });
   }
@@ -395,25 +398,6 @@ export class Engine {
     this.#context.ports.verifier.verify(jobs, "consensus", (valid) => {
       budget.give(peer, cost);
       if (this.#alive()) done(!valid.includes(false));
-    });
-  }
-
-  /** Of one view the notarize vote is signed first, in whatever order votes and certificates arrive. */
-  #noteVote(vote: Vote): void {
-    const { view, kind } = vote.statement;
-    const latest = this.#latest[vote.signer]?.statement;
-    const isLater =
-      latest === undefined ||
-      latest.view < view ||
-      (latest.view === view && (kind !== "notarize" || latest.kind === "notarize"));
-    if (isLater) this.#latest[vote.signer] = vote;
-  }
-
-  #noteCertificate(certificate: Certificate): void {
-    const { statement } = certificate;
-    certificate.signers.forEach((signer, i) => {
-      const signature = certificate.signatures[i];
-      if (signature !== undefined) this.#noteVote({ statement, signer, signature });
     });
   }
 

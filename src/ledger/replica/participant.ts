@@ -25,6 +25,7 @@ import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { guardPorts } from "./guard.ts";
+import { LatestVotes } from "./latest-votes.ts";
 import { OpenIndex } from "./open-index.ts";
 import { OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
@@ -52,6 +53,7 @@ export class Participant {
   readonly #ports: Ports;
   readonly #votes: VoteStore;
   readonly #open: OpenIndex;
+  readonly #latest = new LatestVotes();
   readonly #permit: VotingPermit;
   readonly #router: Router;
   readonly #persister: Persister;
@@ -200,6 +202,8 @@ export class Participant {
   }
 
   #onLoaded(loaded: Loaded): void {
+    const damaged = this.#latest.load(this.context.read, this.store);
+    if (damaged !== undefined) return this.#fatal(damaged);
     this.#loaded = loaded;
     this.#permit.loaded(loaded.votesFailure);
     const context = this.context;
@@ -207,7 +211,10 @@ export class Participant {
       context,
       this.store,
       {
-        settle: (run) => this.#open.settle(run),
+        settle: (run, certificate) => [
+          ...this.#open.settle(run),
+          ...this.#latest.ops(this.store, certificate),
+        ],
         appended: (blocks, tip) => this.#onAppended(blocks, tip),
         executed: (block, batches, entries) => this.#onExecuted(block, batches, entries),
       },
@@ -400,6 +407,7 @@ export class Participant {
       leaderOf: (view) => leaderOf(schedule, view),
       recovered,
       executedHeight: this.#committer?.executed.height ?? 0,
+      latest: this.#latest,
       budget: this.#checks,
       hooks: {
         peerOf: (validator) => toHex(set.validators[validator]?.id ?? ZERO_HASH),

@@ -1,0 +1,90 @@
+/**
+ * The latest verified statement of each validator: what a watermark question is answered with. It outlives
+ * engines, and each append writes it, so that peers that restart together still know what a validator had
+ * signed. What came after the last append and is in no certificate is forgotten in a restart.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
+import { type Failure, fail } from "../../errors.ts";
+import { metaKey } from "../keys.ts";
+import type { StoreOp } from "../ports.ts";
+import { readVote, sameStatement, writeVote } from "../statement.ts";
+import type { Certificate, Hash, ValidatorSet, Vote } from "../types.ts";
+import type { BlockStore } from "./block-store.ts";
+import type { ReadStore } from "./context.ts";
+
+const LATEST_KEY = metaKey("latest");
+const VOTE_BYTES = 1400;
+
+type Latest = { readonly id: Hash; readonly vote: Vote };
+
+/** Of one view the notarize vote is signed first, in whatever order votes and certificates arrive. */
+const isLater = (a: Vote["statement"], b: Vote["statement"]): boolean => {
+  if (a.epoch !== b.epoch) return a.epoch > b.epoch;
+  if (a.view !== b.view) return a.view > b.view;
+  return a.kind !== "notarize" || b.kind === "notarize";
+};
+
+export class LatestVotes {
+  readonly #latest = new Map<string, Latest>();
+
+  of(validator: Hash): Vote | undefined {
+    return this.#latest.get(toHex(validator))?.vote;
+  }
+
+  note(set: ValidatorSet, vote: Vote): void {
+    const id = set.validators[vote.signer]?.id;
+    if (id !== undefined) this.#note({ id, vote });
+  }
+
+  noteCertificate(set: ValidatorSet, certificate: Certificate): void {
+    const { statement } = certificate;
+    certificate.signers.forEach((signer, i) => {
+      const signature = certificate.signatures[i];
+      if (signature !== undefined) this.note(set, { statement, signer, signature });
+    });
+  }
+
+  #note(latest: Latest): void {
+    const key = toHex(latest.id);
+    const known = this.#latest.get(key);
+    if (known === undefined || isLater(latest.vote.statement, known.vote.statement)) {
+      this.#latest.set(key, latest);
+    }
+  }
+
+  /** Part of the append that this finalization certifies; what the certificate itself says is left out. */
+  ops(store: BlockStore, certificate: Certificate): StoreOp[] {
+    const set = store.validatorSet(certificate.statement.epoch);
+    if (set !== undefined) this.noteCertificate(set, certificate);
+    const rest = [...this.#latest.values()].filter(
+      ({ vote }) =>
+        !sameStatement(vote.statement, certificate.statement) ||
+        !certificate.signers.includes(vote.signer),
+    );
+    const writer = new Writer(2 + VOTE_BYTES * rest.length).u16(rest.length);
+    for (const { id, vote } of rest) writeVote(writer.hash(id), vote);
+    return [{ type: "put", key: LATEST_KEY, value: writer.finish() }];
+  }
+
+  /** What an earlier life knew when it appended last. */
+  load(read: ReadStore, store: BlockStore): Failure | undefined {
+    const tip = store.tip();
+    const certificate =
+      tip === undefined ? undefined : store.certificate(tip.epoch, tip.view, "finalize");
+    const set = tip === undefined ? undefined : store.validatorSet(tip.epoch);
+    if (certificate !== undefined && set !== undefined) this.noteCertificate(set, certificate);
+    const bytes = read(LATEST_KEY);
+    if (bytes === undefined) return undefined;
+    try {
+      const reader = new Reader(bytes.slice());
+      const count = reader.u16();
+      for (let i = 0; i < count; i++) this.#note({ id: reader.hash(), vote: readVote(reader) });
+      reader.end();
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return fail("store.corrupt", `the latest votes: ${error.message}`);
+    }
+    return undefined;
+  }
+}
