@@ -67,6 +67,7 @@ export const ERRORS = {
   // Blocks and proposals
   "block.too-large": spec("A block is at most 4 MiB", 413, 1, "disconnect"),
   "block.too-many-batches": spec("A block names at most 4096 batches", 413, 1, "disconnect"),
+  "block.too-many-events": spec("A block holds at most 8192 events", 413, 1, "ignore"),
   "block.wrong-chain": spec("The header names another chain", 400, 2, "disconnect"),
   "block.header": spec("A header field breaks its rule", 400, 2, "ignore"),
   "block.batches-root": spec("The batches do not hash to the header's root", 400, 2, "ignore"),

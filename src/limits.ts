@@ -19,6 +19,11 @@ export const LIMITS = {
   // Blocks (R)
   blockBatchesMax: 4096,
   blockBytesMax: 4 * 1024 * 1024,
+  /**
+   * A block is executed in one turn, in 17 to 35 microseconds an event: this many take about 0.2 s, less
+   * than the first view timer. 4 MiB alone would hold 100,000 small events, which take seconds.
+   */
+  blockEventsMax: 8192,
   /** height - executedHeight in a header may not exceed this. */
   executionLagMax: 16,
   /** Heights above the last final one that may be notarized before leaders only re-propose. */

@@ -39,6 +39,7 @@ export type SelectArgs = {
   includable(batch: Batch): boolean;
   readonly batchesMax?: number;
   readonly bytesMax?: number;
+  readonly eventsMax?: number;
 };
 
 export type Mempool = {
@@ -275,23 +276,27 @@ function expire(
 function select(pool: Pool, args: SelectArgs): Batch[] {
   const batchesMax = args.batchesMax ?? LIMITS.blockBatchesMax;
   const bytesMax = args.bytesMax ?? LIMITS.blockBytesMax;
+  const eventsMax = args.eventsMax ?? LIMITS.blockEventsMax;
   const heads = new Map<string, LaneHead>();
   const selected: Batch[] = [];
   let bytes = 0;
+  let events = 0;
   let misfits = 0;
   // A lane that gives a batch goes to the back, where this loop meets it again for its next one; a lane
   // that gives none is not met again. So the work is what is selected plus the lanes that were blocked.
   for (const lane of pool.ready.values()) {
     if (selected.length >= batchesMax || bytesMax - bytes < BATCH_BYTES_MIN) break;
+    if (events >= eventsMax) break;
     const batch = following(lane, heads.get(lane.key) ?? args.laneHead(lane.actor));
     if (batch === undefined || !args.includable(batch)) continue;
-    if (bytes + batch.bytes.length > bytesMax) {
+    if (bytes + batch.bytes.length > bytesMax || events + batch.events.length > eventsMax) {
       misfits += 1;
       if (misfits >= LIMITS.mempoolMisfitsMax) break;
       continue;
     }
     selected.push(batch);
     bytes += batch.bytes.length;
+    events += batch.events.length;
     heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
     pool.ready.delete(lane.key);
     pool.ready.set(lane.key, lane);

@@ -83,7 +83,7 @@ export type ValidityInput = {
  * (data.field names which), and asks again later.
  * Roots are compared last, so block.wrong-root says that all else is valid and the states differ.
  * Codes: block.wrong-chain, block.header, block.next-set, block.too-many-batches, block.batches-root,
- * block.too-large, block.batch-order, block.batch-invalid (data: code, batch, position),
+ * block.too-large, block.too-many-events, block.batch-order, block.batch-invalid (data: code, batch, position),
  * block.wrong-root (data: field, executedHeight), node.not-ready.
  */
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
@@ -299,14 +299,19 @@ function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefin
     return fail("block.batches-root", `${batches.length} batches for ${count} digests`);
   }
   let bytes = 0;
+  let events = 0;
   for (const [i, batch] of batches.entries()) {
     if (!equalBytes(batch.digest, batchDigests[i] ?? batch.id)) {
       return fail("block.batches-root", `batch ${i} is not the one that the block names`);
     }
     bytes += batch.bytes.length;
+    events += batch.events.length;
   }
-  return bytes > LIMITS.blockBytesMax
-    ? fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`)
+  if (bytes > LIMITS.blockBytesMax) {
+    return fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`);
+  }
+  return events > LIMITS.blockEventsMax
+    ? fail("block.too-many-events", `${events} events, limit ${LIMITS.blockEventsMax}`)
     : undefined;
 }
 

@@ -27,6 +27,7 @@ const selectFrom = (
     readonly includable?: (batch: Batch) => boolean;
     readonly batchesMax?: number;
     readonly bytesMax?: number;
+    readonly eventsMax?: number;
   } = {},
 ): readonly Batch[] => {
   const { heads = {}, includable = () => true, ...limits } = rest;
@@ -50,6 +51,25 @@ const sizeOf = (batches: readonly Batch[]): number =>
 
 const countOf = (batches: readonly Batch[], actor: Hash): number =>
   batches.filter((batch) => toHex(batch.actor) === toHex(actor)).length;
+
+describe("mempool: a block's events", () => {
+  const of = (actor: Hash, events: number): Batch =>
+    batchOf({ actor, events: Array.from({ length: events }, (_, i) => putOf(i)) });
+
+  it("are never more than the limit, and exactly the limit where they fit", () => {
+    const pool = createMempool();
+    fill(pool, [of(ann, 3), of(bob, 2)]);
+    expect(selectFrom(pool, { eventsMax: 5 })).toHaveLength(2);
+    expect(selectFrom(pool, { eventsMax: 4 })).toHaveLength(1);
+    expect(selectFrom(pool, { eventsMax: 1 })).toEqual([]);
+  });
+
+  it("that do not fit are passed over for a smaller batch of another lane", () => {
+    const pool = createMempool();
+    fill(pool, [of(ann, 3), of(bob, 2)]);
+    expect(selectFrom(pool, { eventsMax: 2 }).map((batch) => batch.actor)).toEqual([bob]);
+  });
+});
 
 describe("mempool: holding", () => {
   it("finds batches by id and by digest, and takes one id once", () => {

@@ -354,6 +354,16 @@ describe("batches of a block", () => {
     expect(check({ block: crowd })?.code).toBe("block.too-many-batches");
   });
 
+  it("refuses more than 8192 events, and takes exactly that", () => {
+    const event = putOf(1, 0);
+    const of = (actor: number, count: number) =>
+      batchAt(hashOf(actor), { events: new Array<typeof event>(count).fill(event) });
+    const full = LIMITS.blockEventsMax / LIMITS.batchEventsMax;
+    const most = Array.from({ length: full }, (_, i) => of(i + 1, LIMITS.batchEventsMax));
+    expect(check({ batches: most })).toBeUndefined();
+    expect(check({ batches: [...most, of(full + 1, 1)] })?.code).toBe("block.too-many-events");
+  });
+
   it("names the batch and its code", () => {
     const bad = batchAt(bob, { refHash: hashOf(1) });
     const failure = check({ batches: [batchAt(ann), bad] });

@@ -76,5 +76,6 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     },
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,
+    eventsMax: LIMITS.blockEventsMax,
   });
 };

@@ -1,8 +1,10 @@
 /** Blocks on their way to a verdict: what is fetched, from whom, how long, and what may not go on for ever. */
 import { describe, expect, it } from "vitest";
 import { equalBytes, toHex } from "../../../src/crypto/bytes.ts";
-import type { Block, Hash } from "../../../src/ledger/types.ts";
+import { decodeBlock } from "../../../src/ledger/block.ts";
+import type { Batch, Block, Hash } from "../../../src/ledger/types.ts";
 import type { Message } from "../../../src/ledger/wire.ts";
+import { LIMITS } from "../../../src/limits.ts";
 import { Lab, putEvent } from "./support.ts";
 
 const voted = (lab: Lab): string[] => [
@@ -166,6 +168,57 @@ describe("a final block that is not here", () => {
     lab.tell(askedOf("block-request"), { type: "block", block: block.bytes });
     lab.tell(askedOf("batch-request"), { type: "batches", batches: [batch.bytes] });
     expect(lab.status).toMatchObject({ finalHeight: 1, executedHeight: 1, logSize: 1 });
+  });
+});
+
+describe("the size of a block", () => {
+  const offer = (batches: readonly Batch[]): Lab => {
+    const lab = foreign();
+    const block = lab.block(batches);
+    lab.tell(block.header.proposer, lab.proposal(block));
+    for (const batch of batches) {
+      lab.tell(block.header.proposer, { type: "batches", batches: [batch.bytes] });
+    }
+    return lab;
+  };
+  const maker = foreign();
+  const small = Array.from({ length: LIMITS.batchEventsMax }, (_, i) => putEvent(`k${i}`, 0));
+  const most = Array.from({ length: LIMITS.blockEventsMax / small.length }, () =>
+    maker.nextBatch(maker.chain.alice, small),
+  );
+  const oneMore = maker.nextBatch(maker.chain.alice, small.slice(0, 1));
+
+  it("may be 8192 events, and with one more it gets S with the code", () => {
+    expect(voted(offer(most))).toEqual(["notarize"]);
+    const lab = offer([...most, oneMore]);
+    expect(voted(lab)).toEqual(["nullify"]);
+    expect(lab.logs.map((line) => line.code)).toContain("block.too-many-events");
+    expect(lab.cutOff).toEqual([]);
+  });
+
+  it("may be 4 MiB of batches, and with one more it gets S with the code", () => {
+    const big = Array.from({ length: 20 }, (_, i) => putEvent(`k${i}`, 52_000));
+    const author = foreign();
+    const batches = Array.from({ length: 5 }, () => author.nextBatch(author.chain.alice, big));
+    const four = batches.slice(0, 4);
+    const bytes = (of: readonly Batch[]): number => of.reduce((sum, b) => sum + b.bytes.length, 0);
+    expect(bytes(four)).toBeLessThanOrEqual(LIMITS.blockBytesMax);
+    expect(bytes(batches)).toBeGreaterThan(LIMITS.blockBytesMax);
+    expect(voted(offer(four))).toEqual(["notarize"]);
+    const lab = offer(batches);
+    expect(voted(lab)).toEqual(["nullify"]);
+    expect(lab.logs.map((line) => line.code)).toContain("block.too-large");
+  });
+
+  it("is kept by a leader: what does not fit waits for the next block", () => {
+    const lab = new Lab();
+    for (const batch of [...most, oneMore]) lab.submit(batch.bytes);
+    expect(lab.status.mempoolBatches).toBe(most.length + 1);
+    while (lab.leader() !== lab.self) lab.tellVotes("nullify", lab.status.view);
+    lab.time.advance(200);
+    const [proposal] = lab.sent("proposal");
+    const block = decodeBlock(lab.chain.hasher, proposal?.message.block ?? new Uint8Array(0));
+    expect(block.ok && block.value.header.batchCount).toBe(most.length);
   });
 });
 
