@@ -100,6 +100,12 @@ export const LIMITS = {
 
   // Mempool, local
   mempoolBytesMax: 64 * 1024 * 1024,
+  /** Of these, for batches whose predecessors are missing, which nobody may ever send; and for one lane. */
+  mempoolGapBytesMax: 8 * 1024 * 1024,
+  mempoolLaneGapBytesMax: 1024 * 1024,
+  /** Of these, for what validators write themselves (evidence), and for each: some batches of one event. */
+  mempoolReserveBytes: 4 * 1024 * 1024,
+  mempoolReserveLaneBytes: 16 * 1024,
   mempoolLaneBytesMax: 32 * 1024 * 1024,
   mempoolLaneBatchesMax: 4096,
   /** Batches whose signatures wait to be checked. */

@@ -6,6 +6,9 @@
  * predecessor. A lane is *ready* while the batch after its finalized head is held; only ready lanes are
  * looked at for a proposal, and each batch taken sends its lane to the back of the ready queue. So lanes
  * take turns within a proposal and over proposals, and a lane that was passed over stays in front.
+ *
+ * A batch behind a gap may never be included, so what is held of such has a small share of its own; and
+ * a validator's own lane, which carries evidence, has room and the first turn where it is short.
  */
 import { equalBytes, toHex } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
@@ -16,7 +19,12 @@ import type { Batch, Hash } from "./types.ts";
 import { checkLane, isExpired, orderBatches } from "./validity.ts";
 
 export type MempoolLimits = {
+  /** All bytes held; of these, room for batches behind a gap, and room that only validators may use. */
   readonly bytesMax: number;
+  readonly gapBytesMax: number;
+  readonly reserveBytes: number;
+  readonly laneGapBytesMax: number;
+  readonly reserveLaneBytes: number;
   readonly laneBytesMax: number;
   readonly laneBatchesMax: number;
   readonly laneAheadMax: number;
@@ -24,6 +32,10 @@ export type MempoolLimits = {
 
 export const MEMPOOL_LIMITS: MempoolLimits = {
   bytesMax: LIMITS.mempoolBytesMax,
+  gapBytesMax: LIMITS.mempoolGapBytesMax,
+  reserveBytes: LIMITS.mempoolReserveBytes,
+  laneGapBytesMax: LIMITS.mempoolLaneGapBytesMax,
+  reserveLaneBytes: LIMITS.mempoolReserveLaneBytes,
   laneBytesMax: LIMITS.mempoolLaneBytesMax,
   laneBatchesMax: LIMITS.mempoolLaneBatchesMax,
   laneAheadMax: LIMITS.mempoolLaneAheadMax,
@@ -44,12 +56,16 @@ export type SelectArgs = {
 
 export type Mempool = {
   readonly bytes: number;
+  /** Of these, behind a gap in their lane. */
+  readonly gapBytes: number;
   readonly count: number;
   /**
-   * Holds a batch; nothing changes when its id is held already. `laneHead` is the finalized head.
-   * Codes: batch.lane-replay, batch.lane-fork, batch.lane-gap (too far ahead), node.overloaded.
+   * Holds a batch; nothing changes when its id is held already. `laneHead` is the finalized head;
+   * `byValidator` says that the batch's actor is a validator.
+   * Codes: batch.lane-replay, batch.lane-fork, batch.lane-gap (too far ahead, or too much behind the
+   * gap), node.overloaded.
    */
-  add(batch: Batch, laneHead: LaneHead): Failure | undefined;
+  add(batch: Batch, laneHead: LaneHead, byValidator?: boolean): Failure | undefined;
   has(digest: Hash): boolean;
   getByDigest(digest: Hash): Batch | undefined;
   getById(id: Hash): Batch | undefined;
@@ -84,6 +100,8 @@ type Lane = {
   /** The last place that is held without a gap after the head; the head's own when there is none. */
   tailSeq: number;
   bytes: number;
+  /** Bytes of what is held above the tail. */
+  gapBytes: number;
 };
 
 type Pool = {
@@ -91,11 +109,14 @@ type Pool = {
   readonly lanes: Map<string, Lane>;
   /** In the order of their turns. */
   readonly ready: Map<string, Lane>;
+  /** Lanes of validators: the first in each proposal, while they are short. */
+  readonly ofValidators: Set<Lane>;
   readonly byDigest: Map<string, Batch>;
   readonly byId: Map<string, Batch>;
   /** By refHeight: what expires together. */
   readonly byReference: Map<number, Set<Batch>>;
   bytes: number;
+  gapBytes: number;
 };
 
 /** An empty mempool. */
@@ -104,19 +125,24 @@ export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool =
     limits,
     lanes: new Map(),
     ready: new Map(),
+    ofValidators: new Set(),
     byDigest: new Map(),
     byId: new Map(),
     byReference: new Map(),
     bytes: 0,
+    gapBytes: 0,
   };
   return {
     get bytes() {
       return pool.bytes;
     },
+    get gapBytes() {
+      return pool.gapBytes;
+    },
     get count() {
       return pool.byId.size;
     },
-    add: (batch, laneHead) => add(pool, batch, laneHead),
+    add: (batch, laneHead, byValidator = false) => add(pool, batch, laneHead, byValidator),
     has: (digest) => pool.byDigest.has(toHex(digest)),
     getByDigest: (digest) => pool.byDigest.get(toHex(digest)),
     getById: (id) => pool.byId.get(toHex(id)),
@@ -142,7 +168,12 @@ export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool =
   };
 };
 
-function add(pool: Pool, batch: Batch, laneHead: LaneHead): Failure | undefined {
+function add(
+  pool: Pool,
+  batch: Batch,
+  laneHead: LaneHead,
+  byValidator: boolean,
+): Failure | undefined {
   const id = toHex(batch.id);
   if (pool.byId.has(id)) return undefined;
   const key = toHex(batch.actor);
@@ -150,13 +181,19 @@ function add(pool: Pool, batch: Batch, laneHead: LaneHead): Failure | undefined 
   // What is finalized is dropped by onFinalized, which also reports what lost; a head that is older or
   // newer than the pool's only decides about this batch.
   const head = held !== undefined && held.head.seq > laneHead.seq ? held.head : laneHead;
-  const failure = checkPlace(batch, head, held) ?? checkRoom(pool, batch, head, held);
+  const failure =
+    checkPlace(batch, head, held) ??
+    checkLaneRoom(pool, batch, head, held) ??
+    checkRoom(pool, batch, head, held, byValidator);
   if (failure !== undefined) return failure;
   const lane = held ?? newLane(key, batch.actor, head);
   pool.lanes.set(key, lane);
+  if (byValidator) pool.ofValidators.add(lane);
   lane.bySeq.set(batch.laneSeq, batch);
   lane.bytes += batch.bytes.length;
   pool.bytes += batch.bytes.length;
+  // Until its lane is settled, which finds out whether it stands behind the tail.
+  gap(pool, lane, batch.bytes.length);
   pool.byId.set(id, batch);
   pool.byDigest.set(toHex(batch.digest), batch);
   const together = pool.byReference.get(batch.refHeight) ?? new Set<Batch>();
@@ -172,7 +209,17 @@ const newLane = (key: string, actor: Hash, head: LaneHead): Lane => ({
   head,
   tailSeq: head.seq,
   bytes: 0,
+  gapBytes: 0,
 });
+
+const gap = (pool: Pool, lane: Lane, bytes: number): void => {
+  lane.gapBytes += bytes;
+  pool.gapBytes += bytes;
+};
+
+/** Whether the batch would stand behind a gap of its lane. */
+const isBehindGap = (batch: Batch, head: LaneHead, lane: Lane | undefined): boolean =>
+  batch.laneSeq > Math.max(head.seq, lane?.tailSeq ?? 0) + 1;
 
 /** Whether the place in the lane is free and its neighbours, where held, agree. */
 function checkPlace(batch: Batch, head: LaneHead, lane: Lane | undefined): Failure | undefined {
@@ -192,7 +239,35 @@ function checkPlace(batch: Batch, head: LaneHead, lane: Lane | undefined): Failu
     : undefined;
 }
 
+/** Gaps have their share and nothing else; all others leave that share and the validators' reserve free. */
 function checkRoom(
+  pool: Pool,
+  batch: Batch,
+  head: LaneHead,
+  lane: Lane | undefined,
+  byValidator: boolean,
+): Failure | undefined {
+  const { limits } = pool;
+  const size = batch.bytes.length;
+  const full = (): Failure => fail("node.overloaded", "the mempool is full", { bytes: pool.bytes });
+  if (isBehindGap(batch, head, lane)) {
+    const bytes = lane?.gapBytes ?? 0;
+    if (bytes + size > limits.laneGapBytesMax) {
+      const detail = `${bytes} bytes of this lane wait for what is missing before them`;
+      return fail("batch.lane-gap", detail, { laneSeq: batch.laneSeq, head: head.seq });
+    }
+    const left = limits.bytesMax - limits.reserveBytes - pool.bytes;
+    return pool.gapBytes + size > limits.gapBytesMax || size > left ? full() : undefined;
+  }
+  if (byValidator && (lane?.bytes ?? 0) + size <= limits.reserveLaneBytes) {
+    return pool.bytes + size > limits.bytesMax ? full() : undefined;
+  }
+  const room = limits.bytesMax - limits.reserveBytes - limits.gapBytesMax;
+  const left = limits.bytesMax - limits.reserveBytes - pool.bytes;
+  return pool.bytes - pool.gapBytes + size > room || size > left ? full() : undefined;
+}
+
+function checkLaneRoom(
   pool: Pool,
   batch: Batch,
   head: LaneHead,
@@ -200,9 +275,6 @@ function checkRoom(
 ): Failure | undefined {
   const { limits } = pool;
   const size = batch.bytes.length;
-  if (pool.bytes + size > limits.bytesMax) {
-    return fail("node.overloaded", "the mempool is full", { bytes: pool.bytes });
-  }
   const laneBytes = lane?.bytes ?? 0;
   if (laneBytes + size > limits.laneBytesMax) {
     return fail("node.overloaded", "the lane's share of the mempool is full", { bytes: laneBytes });
@@ -284,7 +356,7 @@ function select(pool: Pool, args: SelectArgs): Batch[] {
   let misfits = 0;
   // A lane that gives a batch goes to the back, where this loop meets it again for its next one; a lane
   // that gives none is not met again. So the work is what is selected plus the lanes that were blocked.
-  for (const lane of pool.ready.values()) {
+  for (const lane of turns(pool)) {
     if (selected.length >= batchesMax || bytesMax - bytes < BATCH_BYTES_MIN) break;
     if (events >= eventsMax) break;
     const batch = following(lane, heads.get(lane.key) ?? args.laneHead(lane.actor));
@@ -302,6 +374,15 @@ function select(pool: Pool, args: SelectArgs): Batch[] {
     pool.ready.set(lane.key, lane);
   }
   return orderBatches(args.hasher, args.parentHash, selected);
+}
+
+/** A validator's lane while it is short, then every lane in its turn. */
+function* turns(pool: Pool): Generator<Lane> {
+  for (const lane of pool.ofValidators) {
+    const isShort = lane.bytes <= pool.limits.reserveLaneBytes;
+    if (isShort && pool.ready.has(lane.key)) yield lane;
+  }
+  yield* pool.ready.values();
 }
 
 /** The batch that continues a lane from this head, if it is held and names that head. */
@@ -331,15 +412,30 @@ function remove(pool: Pool, lane: Lane, seq: number): Batch | undefined {
   const together = pool.byReference.get(batch.refHeight);
   together?.delete(batch);
   if (together?.size === 0) pool.byReference.delete(batch.refHeight);
-  lane.tailSeq = Math.min(lane.tailSeq, seq - 1);
+  if (seq > lane.tailSeq) {
+    gap(pool, lane, -batch.bytes.length);
+    return batch;
+  }
+  // What followed it stands behind a gap now.
+  for (let after = seq + 1; after <= lane.tailSeq; after++) {
+    gap(pool, lane, lane.bySeq.get(after)?.bytes.length ?? 0);
+  }
+  lane.tailSeq = seq - 1;
   return batch;
 }
 
 /** After a change of the lane: its tail, whether it is ready, whether it is needed at all. */
 function settle(pool: Pool, lane: Lane): void {
   lane.tailSeq = Math.max(lane.tailSeq, lane.head.seq);
-  while (lane.bySeq.has(lane.tailSeq + 1)) lane.tailSeq += 1;
+  for (;;) {
+    const next = lane.bySeq.get(lane.tailSeq + 1);
+    if (next === undefined) break;
+    lane.tailSeq += 1;
+    gap(pool, lane, -next.bytes.length);
+  }
   if (lane.tailSeq === lane.head.seq) pool.ready.delete(lane.key);
   else if (!pool.ready.has(lane.key)) pool.ready.set(lane.key, lane);
-  if (lane.bySeq.size === 0) pool.lanes.delete(lane.key);
+  if (lane.bySeq.size > 0) return;
+  pool.lanes.delete(lane.key);
+  pool.ofValidators.delete(lane);
 }

@@ -136,10 +136,11 @@ describe("mempool: bounds", () => {
   const size = batchOf({ actor: ann }).bytes.length;
 
   it("is bounded in all, to the byte", () => {
-    const pool = createMempool({ ...MEMPOOL_LIMITS, bytesMax: 2 * size });
+    const shares = { ...MEMPOOL_LIMITS, gapBytesMax: 0, reserveBytes: 0 };
+    const pool = createMempool({ ...shares, bytesMax: 2 * size });
     fill(pool, [batchOf({ actor: ann }), batchOf({ actor: bob })]);
     expect(pool.add(batchOf({ actor: eve }), FRESH)?.code).toBe("node.overloaded");
-    const tight = createMempool({ ...MEMPOOL_LIMITS, bytesMax: size - 1 });
+    const tight = createMempool({ ...shares, bytesMax: size - 1 });
     expect(tight.add(batchOf({ actor: ann }), FRESH)?.code).toBe("node.overloaded");
     expect([tight.count, tight.bytes]).toEqual([0, 0]);
   });
@@ -156,6 +157,55 @@ describe("mempool: bounds", () => {
     }
     const narrow = createMempool({ ...MEMPOOL_LIMITS, laneBytesMax: size - 1 });
     expect(narrow.add(at(lane, 0), FRESH)?.code).toBe("node.overloaded");
+  });
+
+  it("is bounded behind gaps, by lane and in all, to the byte", () => {
+    const limits = { laneGapBytesMax: 2 * size, gapBytesMax: 3 * size };
+    const pool = createMempool({ ...MEMPOOL_LIMITS, ...limits });
+    const [a, b] = [laneOf(ann, 6), laneOf(bob, 4)];
+    fill(pool, [at(a, 2), at(a, 4)]);
+    expect(pool.add(at(a, 5), FRESH)?.code).toBe("batch.lane-gap");
+    fill(pool, [at(b, 1)]);
+    expect(pool.gapBytes).toBe(3 * size);
+    expect(pool.add(at(b, 2), FRESH)?.code).toBe("node.overloaded");
+    // What closes a gap is behind none, and what follows it is so no more.
+    fill(pool, [at(a, 0), at(a, 1)]);
+    expect(pool.gapBytes).toBe(2 * size);
+    fill(pool, [at(b, 2), at(a, 3)]);
+    expect(pool.gapBytes).toBe(2 * size);
+    fill(pool, [at(a, 5)]);
+    expect([pool.count, pool.gapBytes]).toEqual([8, 2 * size]);
+  });
+
+  it("keeps the rest free for what can be included, whatever stands behind gaps", () => {
+    const limits = { bytesMax: 5 * size, gapBytesMax: 2 * size, reserveBytes: size };
+    const pool = createMempool({ ...MEMPOOL_LIMITS, ...limits });
+    const lane = laneOf(ann, 8);
+    fill(pool, [at(lane, 5), at(lane, 6)]);
+    expect(pool.add(at(lane, 7), FRESH)?.code).toBe("node.overloaded");
+    fill(pool, [...laneOf(bob, 2)]);
+    expect(pool.add(batchOf({ actor: eve }), FRESH)?.code).toBe("node.overloaded");
+    // The reserve is a validator's, and no more of it than one lane's share.
+    const own = laneOf(eve, 2);
+    expect(pool.add(at(own, 0), FRESH, true)).toBeUndefined();
+    expect(pool.bytes).toBe(5 * size);
+    expect(pool.add(at(own, 1), FRESH, true)?.code).toBe("node.overloaded");
+    const narrow = createMempool({ ...MEMPOOL_LIMITS, ...limits, reserveLaneBytes: size });
+    fill(narrow, laneOf(bob, 2));
+    expect(narrow.add(at(own, 0), FRESH, true)).toBeUndefined();
+    expect(narrow.add(at(own, 1), FRESH, true)?.code).toBe("node.overloaded");
+  });
+
+  it("gives a validator's lane the first turn while it is short", () => {
+    const pool = createMempool();
+    fill(pool, [...laneOf(ann, 3), ...laneOf(bob, 3)]);
+    for (const batch of laneOf(eve, 2)) expect(pool.add(batch, FRESH, true)).toBeUndefined();
+    expect(selectFrom(pool, { batchesMax: 1 }).map((batch) => batch.actor)).toEqual([eve]);
+    expect(selectFrom(pool)).toHaveLength(8);
+    const long = createMempool({ ...MEMPOOL_LIMITS, reserveLaneBytes: size });
+    fill(long, laneOf(ann, 1));
+    for (const batch of laneOf(eve, 2)) expect(long.add(batch, FRESH, true)).toBeUndefined();
+    expect(selectFrom(long, { batchesMax: 1 }).map((batch) => batch.actor)).toEqual([ann]);
   });
 
   it("is bounded ahead of the head", () => {
@@ -470,12 +520,23 @@ describe("mempool: model", () => {
           }
           expect(pool.count).toBe(held.length);
           expect(pool.bytes).toBe(sizeOf(held));
+          expect(pool.gapBytes).toBe(sizeOf(behindGaps(held, headFor)));
           for (const batch of held) expect(pool.getById(batch.id)).toBe(batch);
         }
       }),
       { numRuns: 300 },
     );
   });
+
+  /** Batches of which a place between the head and them is not held. */
+  const behindGaps = (held: readonly Batch[], headFor: (actor: Hash) => LaneHead): Batch[] =>
+    held.filter((batch) => {
+      const seqs = new Set(held.filter((b) => b.actor === batch.actor).map((b) => b.laneSeq));
+      for (let seq = headFor(batch.actor).seq + 1; seq < batch.laneSeq; seq++) {
+        if (!seqs.has(seq)) return true;
+      }
+      return false;
+    });
 
   /** Everything that follows a head without a gap is offered, as far as there is room. */
   const checkSelection = (

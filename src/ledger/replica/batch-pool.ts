@@ -30,6 +30,8 @@ import { PeerBudget, RateBudget } from "./peer-budget.ts";
 export type PoolChain = {
   laneHead(actor: Hash): LaneHead;
   actorKey(actor: Hash): ActorKey | undefined;
+  /** Of the running epoch. */
+  isValidator(actor: Hash): boolean;
   /** Where a batch would be included next. */
   point(): InclusionPoint;
 };
@@ -162,7 +164,13 @@ export class BatchPool {
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
     if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
-    const failure = valid ? this.mempool.add(batch, this.#chain.laneHead(batch.actor)) : forged();
+    const failure = valid
+      ? this.mempool.add(
+          batch,
+          this.#chain.laneHead(batch.actor),
+          this.#chain.isValidator(batch.actor),
+        )
+      : forged();
     const result: Result<Batch> = failure ?? ok(batch);
     if (failure === undefined) {
       if (from === undefined) {

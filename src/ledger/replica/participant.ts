@@ -277,6 +277,10 @@ export class Participant {
     return {
       laneHead: (actor) => this.finalLaneHead(actor),
       actorKey: (actor) => this.actorKey(actor),
+      isValidator: (actor) => {
+        const set = this.#snapshot?.set;
+        return set !== undefined && indexOf(set, actor) !== undefined;
+      },
       point: () => ({
         height: committer.tip.height + 1,
         timeMs: committer.tip.timeMs + 1,

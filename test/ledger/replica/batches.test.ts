@@ -6,7 +6,7 @@ import { sealBatch } from "../../../src/ledger/batch.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { answerOf, createChain, Lab, putEvent } from "./support.ts";
+import { type Author, answerOf, createChain, Lab, putEvent } from "./support.ts";
 
 /** The answer to a client, and what a peer that pushes the same bytes is charged. */
 const expectRefused = (lab: Lab, bytes: Uint8Array, code: ErrorCode): void => {
@@ -348,6 +348,47 @@ describe("a client is answered once", () => {
 });
 
 describe("the mempool under load", () => {
+  it("has room for a third author and for evidence, whatever two others hold behind gaps", () => {
+    const lab = new Lab();
+    const big = Array.from({ length: 19 }, (_, i) => putEvent(`big${i}`, 50 * 1024));
+    for (const author of [lab.chain.alice, lab.chain.reader]) {
+      for (let laneSeq = 2; laneSeq < 40; laneSeq++) {
+        // Places with nothing between them: none of these follows another.
+        const place = { laneSeq: 2 * laneSeq, prevBatchId: new Uint8Array(32).fill(1) };
+        lab.submit(lab.batch(author, big, place).bytes);
+        lab.time.nowMs += 1_000;
+      }
+    }
+    expect(lab.status.mempoolBytes).toBeLessThanOrEqual(2 * LIMITS.mempoolLaneGapBytesMax);
+    const validator = { key: lab.keyOf(1), id: lab.validatorId(1) };
+    const middle = [putEvent("k", 50 * 1024), putEvent("l", 50 * 1024)];
+    expect(answerOf(lab.submit(lab.batch(validator, middle).bytes))).toEqual(["accepted"]);
+  });
+
+  it("takes a validator's own batch although it is full of what can be included", () => {
+    const lab = new Lab();
+    const big = Array.from({ length: 19 }, (_, i) => putEvent(`big${i}`, 50 * 1024));
+    const put = (author: Author, bodyBytes: number): string | undefined => {
+      lab.time.nowMs += 1_000;
+      const events = bodyBytes < 51_200 ? [putEvent("k", bodyBytes)] : big;
+      const answer = answerOf(lab.submit(lab.batch(author, events).bytes))[0];
+      if (answer === "accepted") lab.nextBatch(author, events);
+      return answer;
+    };
+    const validators = lab.others.map((i) => ({ key: lab.keyOf(i), id: lab.validatorId(i) }));
+    const [first = lab.chain.alice, second = lab.chain.alice] = validators;
+    for (const author of [lab.chain.alice, lab.chain.reader]) {
+      while (put(author, 51_200) === "accepted");
+    }
+    for (const bodyBytes of [50_000, 5_000, 0]) {
+      while (put(lab.chain.reader, bodyBytes) === "accepted");
+    }
+    expect(put(second, 20_000)).toBe("node.overloaded");
+    expect(put(lab.chain.alice, 3_000)).toBe("node.overloaded");
+    expect(put(first, 3_000)).toBe("accepted");
+    expect(put(second, 3_000)).toBe("accepted");
+  });
+
   it("refuses what would make too many bytes wait for a check, and takes it afterwards", () => {
     const lab = new Lab();
     lab.verifier.hold = true;
