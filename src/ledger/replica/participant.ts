@@ -143,8 +143,7 @@ export class Participant {
   }
 
   get syncing(): boolean {
-    const target = this.#syncer?.target ?? 0;
-    return this.#syncer?.active === true || target > (this.#committer?.tip.height ?? 0);
+    return this.#syncer?.behind === true;
   }
 
   get peers(): readonly PeerId[] {

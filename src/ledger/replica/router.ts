@@ -161,7 +161,7 @@ export class Router {
     const ahead = status.finalHeight - committer.tip.height;
     // A block or two come by the certificates of the epoch; more, or another epoch, by height.
     if (ahead > 2 || (ahead > 0 && status.epoch > epoch)) {
-      this.#parts.syncer()?.hint(peer, status.finalHeight);
+      this.#parts.syncer()?.claim(peer, status.finalHeight);
     }
     if (status.epoch === epoch && validator !== undefined) {
       this.#parts.engine()?.onStatus(validator, status);

@@ -4,7 +4,7 @@
  * then the hashes back to our own tip, then the batches against the digests. A source that times out or
  * lies is passed over for the next.
  */
-import { equalBytes } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeBatch } from "../batch.ts";
@@ -40,6 +40,10 @@ export class Syncer {
   readonly #chain: SyncChain;
   /** What peers claim to have final. A claim costs one request at most. */
   readonly #claims = new Map<PeerId, number>();
+  /** What each peer last said of itself, whether or not it could show it. */
+  readonly #stated = new Map<PeerId, number>();
+  /** Peers whose last answer was what they claimed. */
+  readonly #honoured = new Set<PeerId>();
   #request: { readonly peer: PeerId; readonly from: number; cancel: () => void } | undefined;
   /** Requests in a row that a peer left unanswered: a slow link needs longer for one answer. */
   readonly #silent = new Map<PeerId, number>();
@@ -55,12 +59,29 @@ export class Syncer {
     return this.#request !== undefined || this.#checking;
   }
 
-  /** The highest final height that a connected peer claims. */
-  get target(): number {
-    return Math.max(0, ...this.#claims.values());
+  /**
+   * Whether the network is ahead, as far as this node may believe it: more weight than can be faulty says
+   * so, or a peer does that has just shown what it claimed. One liar cannot make a node look late for ever.
+   */
+  get behind(): boolean {
+    const { height } = this.#chain.tip();
+    for (const peer of this.#honoured) if ((this.#claims.get(peer) ?? 0) > height) return true;
+    const set = this.#chain.nextSet();
+    if (set === undefined) return false;
+    let weight = 0n;
+    for (const validator of set.validators) {
+      if ((this.#stated.get(toHex(validator.id)) ?? 0) > height) weight += validator.weight;
+    }
+    return weight > set.totalWeight - set.quorum;
   }
 
-  /** A peer claims that this height is final. */
+  /** A peer states what is final on it. */
+  claim(peer: PeerId, height: number): void {
+    this.#stated.set(peer, height);
+    this.hint(peer, height);
+  }
+
+  /** A peer seems to have this height final. */
   hint(peer: PeerId, height: number): void {
     if (height <= this.#chain.tip().height) return;
     if (height > (this.#claims.get(peer) ?? 0)) this.#claims.set(peer, height);
@@ -69,6 +90,8 @@ export class Syncer {
 
   forgetPeer(peer: PeerId): void {
     this.#claims.delete(peer);
+    this.#stated.delete(peer);
+    this.#honoured.delete(peer);
     this.#silent.delete(peer);
     if (this.#request?.peer === peer) this.#next();
   }
@@ -87,7 +110,7 @@ export class Syncer {
     const timeoutMs = LIMITS.requestTimeoutMs * 2 ** Math.min(silent, DOUBLINGS_MAX);
     const cancel = this.#context.ports.timers.set(timeoutMs, () => {
       this.#silent.set(peer, silent + 1);
-      this.#claims.delete(peer);
+      this.#disappoint(peer);
       this.#next();
     });
     this.#request = { peer, from, cancel };
@@ -108,7 +131,7 @@ export class Syncer {
   /** The peer has nothing there: it lied or was asked too early. */
   onNone(peer: PeerId, from: number): void {
     if (this.#request?.peer !== peer || this.#request.from !== from) return;
-    this.#claims.delete(peer);
+    this.#disappoint(peer);
     this.#next();
   }
 
@@ -148,6 +171,7 @@ export class Syncer {
     const tip = this.#chain.tip();
     const first = run.value.find(({ block }) => block.header.height === tip.height + 1);
     if (first !== undefined && equalBytes(first.block.header.parentHash, tip.hash)) {
+      this.#honoured.add(peer);
       if (!this.#chain.busy()) this.#chain.accept(run.value, certificate, set);
     }
     this.pump();
@@ -194,8 +218,14 @@ export class Syncer {
     return ok(batches);
   }
 
-  #blame(peer: PeerId, failure: Failure): void {
+  /** It did not show what it claimed. */
+  #disappoint(peer: PeerId): void {
     this.#claims.delete(peer);
+    this.#honoured.delete(peer);
+  }
+
+  #blame(peer: PeerId, failure: Failure): void {
+    this.#disappoint(peer);
     this.#chain.misbehaved(peer, failure);
     this.#next();
   }

@@ -292,6 +292,50 @@ describe("a source that is silent", () => {
   });
 });
 
+describe("readiness", () => {
+  const reasons = (lab: Lab): readonly string[] => lab.handle.ready().reasons;
+  const late = ["catching up with the network"];
+  const level = (): Lab => grow(new Lab({ chain: SOURCE.chain }), 3);
+
+  it("is not taken away by one validator that claims what it cannot show", () => {
+    const lab = level();
+    expect(reasons(lab)).toEqual([]);
+    for (let i = 0; i < 300; i++) {
+      claim(lab, 1, 1e12);
+      if (i % 3 === 0) lab.tell(1, { type: "sync-none", from: 4 });
+      expect(reasons(lab)).toEqual([]);
+      lab.time.advance(200);
+      expect(reasons(lab)).toEqual([]);
+    }
+    expect(lab.cutOff).toEqual([]);
+  });
+
+  it("waits where more weight than can be faulty is ahead", () => {
+    const lab = level();
+    claim(lab, 1, 100);
+    claim(lab, 2, 10);
+    expect(reasons(lab)).toEqual(late);
+    lab.transport.disconnect(lab.peer(2), { code: "closed", detail: "test" });
+    expect(reasons(lab)).toEqual([]);
+  });
+
+  it("waits for one peer that has shown a part of what it claims, until it shows no more", () => {
+    const lab = behind();
+    claim(lab, 1);
+    lab.tell(1, response(1, 4));
+    expect(reasons(lab)).toEqual(late);
+    lab.time.advance(LIMITS.requestTimeoutMs);
+    expect(lab.status.finalHeight).toBe(4);
+    expect(reasons(lab)).toEqual([]);
+    claim(lab, 1);
+    expect(reasons(lab)).toEqual([]);
+    lab.tell(1, response(5, 7));
+    expect(reasons(lab)).toEqual(late);
+    lab.tell(1, response(8, 10));
+    expect(reasons(lab)).toEqual([]);
+  });
+});
+
 describe("serving", () => {
   const ask = (lab: Lab, from: number, peer = 1): Message | undefined => {
     // The pause after the last slice that was read.
