@@ -321,6 +321,10 @@ export class Engine {
       if (block !== undefined && !block.ok) return this.#hooks.misbehaved(peer, block);
       const timeMs = block?.value.header.timeMs;
       const timely = timeMs === undefined || this.#isTimely(timeMs, receivedMs);
+      if (!timely) {
+        const detail = `a block of ${timeMs} came at ${receivedMs}: it gets no vote here`;
+        this.#hooks.misbehaved(peer, fail("block.untimely", detail));
+      }
       this.feed({ kind: "proposal", proposal: { ...peek, block: block?.value }, timely });
     });
   }

@@ -122,7 +122,7 @@ const readiness = (replica: Participant): string[] => {
   if (replica.engine === undefined) reasons.push("consensus has not started");
   if (replica.syncing) reasons.push("catching up with the network");
   if (replica.voting === "asking") reasons.push("asking peers for the latest own statement");
-  if (replica.voting === "refused") reasons.push("the node refuses to vote");
+  if (replica.voting === "refused") reasons.push("node.not-voting: the node refuses to vote");
   const height = replica.committer?.tip.height ?? 0;
   if (height === 0) reasons.push("no block is final yet");
   for (const problem of replica.problems) reasons.push(`${problem.code}: ${problem.detail}`);

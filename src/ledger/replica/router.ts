@@ -80,7 +80,7 @@ export class Router {
         }
         break;
       case "certificate":
-        if (this.#isCurrent(peer, message.certificate.statement.epoch)) {
+        if (this.#isCurrent(peer, message.certificate.statement.epoch, "certificate.wrong-epoch")) {
           this.#parts.engine()?.onCertificate(peer, message.certificate);
         }
         break;
@@ -137,10 +137,18 @@ export class Router {
   }
 
   /** Whether the running engine speaks of this epoch; a later one means that we are behind. */
-  #isCurrent(peer: PeerId, epoch: number): boolean {
+  #isCurrent(
+    peer: PeerId,
+    epoch: number,
+    code: "consensus.wrong-epoch" | "certificate.wrong-epoch" = "consensus.wrong-epoch",
+  ): boolean {
     const current = this.#parts.committer()?.start.epoch ?? 0;
     if (epoch > current) this.#askStatus(peer);
-    return epoch === this.#parts.engine()?.epoch;
+    const running = this.#parts.engine()?.epoch;
+    if (running !== undefined && epoch !== running) {
+      this.#parts.misbehaved(peer, fail(code, `of epoch ${epoch}, this is ${running}`));
+    }
+    return epoch === running;
   }
 
   /** Tells a peer of another epoch where we are; it answers with what we need. */

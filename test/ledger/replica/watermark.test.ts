@@ -23,6 +23,14 @@ const answer = (lab: Lab, from: number, vote?: Vote): void => {
 };
 
 describe("the watermark", () => {
+  it("with a refusal to vote: readiness says so with its code", () => {
+    const lab = new Lab({ votesMissing: true });
+    lab.finalize();
+    expect(lab.status.voting).toBe("refused");
+    const { reasons } = lab.handle.ready();
+    expect(reasons.some((reason) => reason.startsWith("node.not-voting: "))).toBe(true);
+  });
+
   it("is asked of every peer before anything is signed", () => {
     const lab = new Lab({ watermark: false });
     expect(lab.sent("watermark-request").map((frame) => frame.to)).toEqual(
