@@ -30,6 +30,8 @@ import { PeerBudget, RateBudget } from "./peer-budget.ts";
 export type PoolChain = {
   laneHead(actor: Hash): LaneHead;
   actorKey(actor: Hash): ActorKey | undefined;
+  /** Whether the state as executed here says that this key may not write any more. */
+  isRevoked(actor: Hash): boolean;
   /** Of the running epoch. */
   isValidator(actor: Hash): boolean;
   /** Where a batch would be included next. */
@@ -151,6 +153,10 @@ export class BatchPool {
     if (lane !== undefined && lane.code !== "batch.lane-gap") return lane;
     const reference = checkReference(batch, this.#chain.point());
     if (reference !== undefined) return reference;
+    // Not a rule of blocks: there it is an outcome, because who has executed less cannot know it yet.
+    if (this.#chain.isRevoked(batch.actor)) {
+      return fail("event.forbidden", `the actor ${toHex(batch.actor)} is revoked`);
+    }
     if (this.#pendingBytes + batch.bytes.length > LIMITS.admissionBytesMax) {
       return fail("node.overloaded", "too many batches wait for verification");
     }

@@ -12,7 +12,7 @@ import type { LaneHead } from "../batch.ts";
 import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
 import { genesisHash } from "../genesis.ts";
 import type { PeerId, Ports } from "../ports.ts";
-import { actorKeyAt } from "../projections/actors.ts";
+import { actorAt, actorKeyAt } from "../projections/actors.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
 import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
 import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
@@ -276,6 +276,7 @@ export class Participant {
     return {
       laneHead: (actor) => this.finalLaneHead(actor),
       actorKey: (actor) => this.actorKey(actor),
+      isRevoked: (actor) => (actorAt(this.context.read, actor)?.revokedHeight ?? 0) > 0,
       isValidator: (actor) => {
         const set = this.#snapshot?.set;
         return set !== undefined && indexOf(set, actor) !== undefined;

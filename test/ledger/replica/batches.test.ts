@@ -4,6 +4,7 @@ import { toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { ERRORS, type ErrorCode } from "../../../src/errors.ts";
 import { sealBatch } from "../../../src/ledger/batch.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
+import { actorRevoked } from "../../../src/ledger/projections/events.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { type Author, answerOf, createChain, Lab, putEvent } from "./support.ts";
@@ -112,6 +113,21 @@ describe("a batch is refused", () => {
   it("by an actor that is not registered", () => {
     const lab = new Lab();
     expectRefused(lab, lab.batch(lab.chain.stranger).bytes, "batch.unknown-actor");
+  });
+
+  it("by an actor that is revoked, once that is executed here", () => {
+    const lab = new Lab();
+    const before = lab.batch(lab.chain.reader);
+    const revoke = actorRevoked.encode({ actor: lab.chain.reader.id });
+    lab.finalize([lab.nextBatch(lab.chain.alice, [revoke])]);
+    expectRefused(lab, before.bytes, "event.forbidden");
+    // In a block it is valid and has an outcome: others may have executed less.
+    lab.finalize([before]);
+    expect(lab.status.logSize).toBe(2);
+    const { answers } = lab.submit(before.bytes, "projected");
+    expect(answers[0]).toMatchObject({
+      value: { outcomes: [{ kind: "refused", code: "event.forbidden" }] },
+    });
   });
 
   it("with an unknown event type, an unknown version, or a payload that does not fit", () => {
