@@ -164,6 +164,7 @@ export const ERRORS = {
   "config.genesis": spec("The genesis is not valid", 400, 1),
   "folder.locked": spec("Another process uses this folder", 409, 5),
   "folder.foreign": spec("The folder belongs to another chain or node", 409, 5),
+  "folder.format": spec("The folder was written in another storage format", 409, 5),
   "key.modes": spec("A key file is readable by others", 403, 1),
   "key.invalid": spec("A key file cannot be read", 400, 1),
   "key.exists": spec("A key file is already there", 409, 5),

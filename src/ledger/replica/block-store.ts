@@ -57,6 +57,7 @@ const SETS_KEPT = 4;
 /** More than there are grid heights that a batch which is not expired may refer to. */
 const TIMES_KEPT = 2 * (LIMITS.batchAgeBlocksCap / LIMITS.gridHeights);
 const TIP_KEY = metaKey("final");
+const FORMAT_KEY = metaKey("format");
 const EPOCH_KEY = metaKey("epoch");
 const GENESIS_KEY = metaKey("genesis");
 
@@ -86,6 +87,11 @@ export class BlockStore {
   constructor(read: ReadStore, hasher: Hasher) {
     this.#read = read;
     this.#hasher = hasher;
+  }
+
+  /** The storage format of the folder; 0 for one of before there was a mark. */
+  format(): number {
+    return this.#read(FORMAT_KEY)?.[0] ?? 0;
   }
 
   genesisHash(): Hash | undefined {
@@ -190,6 +196,9 @@ export class BlockStore {
   }
 }
 
+/** Counts up whenever what is under a key of the main store (keys.ts) changes its meaning. */
+export const STORE_FORMAT = 2;
+
 const put = (key: Uint8Array, value: Uint8Array): StoreOp => ({ type: "put", key, value });
 
 export const genesisOps = (
@@ -198,6 +207,7 @@ export const genesisOps = (
   sets: readonly ValidatorSet[],
 ): StoreOp[] => [
   put(GENESIS_KEY, genesisHash),
+  put(FORMAT_KEY, Uint8Array.of(STORE_FORMAT)),
   put(heightKey(0), genesisHash),
   tipOp({ epoch: 0, view: 0, height: 0, hash: genesisHash, timeMs, boundary: false }),
   epochOp({ epoch: 0, startMs: timeMs }),

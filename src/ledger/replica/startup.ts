@@ -15,6 +15,7 @@ import {
   type BlockStore,
   type EpochStart,
   genesisOps,
+  STORE_FORMAT,
   type Tip,
   validatorSetOp,
 } from "./block-store.ts";
@@ -86,6 +87,12 @@ const ensureGenesis = (
   if (stored !== undefined && !equalBytes(stored, expected)) {
     const detail = `the folder holds the chain ${toHex(stored).slice(0, 16)}, not this genesis`;
     return done(fail("folder.foreign", detail));
+  }
+  if (stored !== undefined && store.format() !== STORE_FORMAT) {
+    const detail =
+      `the data is in storage format ${store.format()}, this version reads ${STORE_FORMAT}: ` +
+      "delete the folder db (not keys) and start, the peers have it";
+    return done(fail("folder.format", detail));
   }
   if (store.validatorSet(1) !== undefined) return done();
   const { genesis, executor, nextSet } = context.options;
