@@ -16,7 +16,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { binPath, SHARED_MACHINE_FLAGS } from "../../src/cli/dev/child.ts";
+import { binPath, SHARED_MACHINE_ENV, SHARED_MACHINE_FLAGS } from "../../src/cli/dev/child.ts";
 import { createNetwork, pathsOf } from "../../src/cli/dev/create.ts";
 import { type DevRecord, operatorFolder, operatorKeyPath } from "../../src/cli/dev/record.ts";
 import { ApiClient, type StatusJson } from "../../src/client/api.ts";
@@ -142,7 +142,10 @@ const end = async (child: ChildProcess): Promise<void> => {
 
 /** Settings of the caller's own node must not reach these. */
 const cleanEnv = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NEXUS_")));
+  Object.fromEntries([
+    ...Object.entries(SHARED_MACHINE_ENV),
+    ...Object.entries(process.env).filter(([name]) => !name.startsWith("NEXUS_")),
+  ]);
 
 /** Ports that are free for UDP and TCP on [::1] at this moment. */
 const freePorts = async (count: number): Promise<number[]> => {

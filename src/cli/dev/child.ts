@@ -47,6 +47,17 @@ export const SHARED_MACHINE_FLAGS: readonly string[] = [
   "--heap-growing-percent=40",
 ];
 
+/**
+ * Settings of glibc's allocator for the same: few arenas, and memory that is free goes back to the system.
+ * Blocks come and go in megabytes, and without these a node keeps a hundred MiB that it does not use.
+ * Other C libraries ignore them.
+ */
+export const SHARED_MACHINE_ENV: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+};
+
 /** A log that has grown beyond this is put aside when the node starts; one old one is kept. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -67,7 +78,8 @@ const childEnv = (): NodeJS.ProcessEnv => {
   const drop = new Set(Object.values(CONFIG_KEYS).map((key): string => key.env));
   drop.delete(CONFIG_KEYS.logLevel.env);
   drop.add("NEXUS_PASSPHRASE");
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !drop.has(name)));
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !drop.has(name)));
+  return { ...SHARED_MACHINE_ENV, ...own };
 };
 
 const openLog = (path: string): number => {

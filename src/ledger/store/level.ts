@@ -29,9 +29,9 @@ import { openRow, sealRow } from "./rows.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
-  /** Rows in memory before they become a table; two of these may exist at once. Default 32 MiB. */
+  /** Rows in memory before they become a table; two of these may exist at once. Default 16 MiB. */
   readonly writeBufferBytes?: number;
-  /** Uncompressed blocks kept in memory. Default 32 MiB. */
+  /** Uncompressed blocks kept in memory. Default 16 MiB. */
   readonly cacheBytes?: number;
   /** Unit of compression and of reading. Default 16 KiB. */
   readonly blockBytes?: number;
@@ -178,8 +178,8 @@ const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger
     keyEncoding: "view",
     valueEncoding: "view",
     compression: true,
-    writeBufferSize: options.writeBufferBytes ?? 32 * MIB,
-    cacheSize: options.cacheBytes ?? 32 * MIB,
+    writeBufferSize: options.writeBufferBytes ?? 16 * MIB,
+    cacheSize: options.cacheBytes ?? 16 * MIB,
     blockSize: options.blockBytes ?? 16 * 1024,
     maxFileSize: options.tableBytes ?? 2 * MIB,
     maxOpenFiles: options.openFilesMax ?? 64,
