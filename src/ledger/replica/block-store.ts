@@ -5,7 +5,6 @@
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { type Result, TetradError } from "../../errors.ts";
-import { LIMITS } from "../../limits.ts";
 import { decodeBatch, type LaneHead } from "../batch.ts";
 import { decodeBlock, decodeHeader, HEADER_BYTES } from "../block.ts";
 import {
@@ -254,32 +253,3 @@ export const appendOps = (block: Block, batches: readonly Batch[]): StoreOp[] =>
 
 export const finalizationOp = (height: number, epoch: number, view: number): StoreOp =>
   put(finalizationKey(height), new Writer(16).u64(epoch).u64(view).finish());
-
-/**
- * What append at `height` may forget: the certificates of the height that leaves the evidence window,
- * and of the views that were skipped before it. Every 64th finalization and boundaries stay. Blocks and
- * their batches stay for good: they are where the log's events are (adr/0009).
- */
-export const forgetOps = (store: BlockStore, height: number): StoreOp[] => {
-  const old = height - LIMITS.certificateWindowHeights;
-  const at = old > 0 ? store.finalizationAt(old) : undefined;
-  if (at === undefined) return [];
-  const { epoch, view } = at;
-  const ops: StoreOp[] = [];
-  const del = (v: number, kind: StatementKind): void => {
-    ops.push({ type: "del", key: certificateKey(epoch, v, kindNumber(kind)) });
-  };
-  const before = store.finalizationAt(old - 1);
-  const from = before?.epoch === epoch ? before.view + 1 : Math.max(1, view - 16);
-  for (let v = Math.max(from, view - 64); v <= view; v++) {
-    del(v, "notarize");
-    del(v, "nullify");
-  }
-  const next = store.finalizationAt(old + 1);
-  const isBoundary = next !== undefined && next.epoch !== epoch;
-  if (old % LIMITS.certificateKeepEvery !== 0 && !isBoundary) {
-    del(view, "finalize");
-    ops.push({ type: "del", key: finalizationKey(old) });
-  }
-  return ops;
-};

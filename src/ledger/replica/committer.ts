@@ -18,12 +18,12 @@ import {
   type EpochStart,
   epochOp,
   finalizationOp,
-  forgetOps,
   type Tip,
   tipOp,
   validatorSetOp,
 } from "./block-store.ts";
 import type { Context } from "./context.ts";
+import { forgetOps } from "./forget.ts";
 
 /** A final block on its way into the store. `persisted`: its bytes and batches are there already. */
 export type FinalBlock = {
@@ -151,6 +151,8 @@ export class Committer {
     const ops = this.#appendOps(blocks);
     const final = blocks.map(({ block }) => block);
     ops.push(...this.#hooks.settle(final, certificate));
+    const { read, hasher } = this.#context;
+    ops.push(...forgetOps(this.#store, read, hasher, first.header.height, height));
     ops.push(certificateOp(certificate, setSize), finalizationOp(height, epoch, view), tipOp(tip));
     if (boundary) ops.push(epochOp({ epoch: epoch + 1, startMs: timeMs }));
     this.#appending = true;
@@ -167,7 +169,6 @@ export class Committer {
     for (const { block, batches, persisted } of blocks) {
       if (!persisted) ops.push(...blockOps(block, batches));
       ops.push(...appendOps(block, batches));
-      ops.push(...forgetOps(this.#store, block.header.height));
     }
     return ops;
   }
