@@ -24,7 +24,8 @@
  *    valid and its time was timely on arrival (new blocks only). Definite invalidity: S(v) at once.
  * R3 Advance. A nullification, a certified notarization or a finalization ends its view and all before.
  * R4 Finalize vote. F(v,h) iff notarization(v,h) is certified, own N(v) = h, no own S(v), and L(v) was
- *    not seen to sign two proposals. Tried until something at or above v is final.
+ *    not seen to sign two N (two proposals, in whatever messages they came). Tried until something at or
+ *    above v is final.
  * R5 Skip vote. S(v) in the current view, never after F(v): on the timer, on the leader's S(v), on an
  *    invalid proposal, for a leader that is quarantined or was silent for t_skip in which a quorum was
  *    heard all the while. After S(v) no N(v) and no F(v). Timers start at the later of entering and the

@@ -121,6 +121,9 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
     held !== undefined && !equalBytes(held.statement.hash, hash)
       ? held
       : conflictsWithHeld(view, vote);
+  // A leader's N is its proposal, in whatever message it comes (R4).
+  const secondN = kind === "notarize" && held !== undefined && conflicting === held;
+  if (secondN && vote.signer === state.leaderOf(number)) view.leaderConflict = true;
   if (conflicting !== undefined && !view.accused.has(vote.signer)) {
     view.accused.add(vote.signer);
     emit(state, { kind: "evidence", first: conflicting, second: vote });

@@ -11,8 +11,10 @@ import {
   factsOf,
   GENESIS,
   hashOf,
+  ownVote,
   proposalOf,
   reproposalOf,
+  voteOf,
 } from "./support.ts";
 
 const B1 = blockOf({ view: 1, height: 1 });
@@ -246,6 +248,38 @@ describe("R4: F(v, h)", () => {
       bench.propose(blockOf({ view: 1, height: 1, name: "other" }));
     });
     expect(twice).toEqual(["notarize 1"]);
+  });
+
+  it("is not said when the leader's second N came as a vote or in a certificate", () => {
+    const other = hashOf("other");
+    const asVote = finalizes((bench) => {
+      bench.offer(B1);
+      bench.vote(1, "notarize", 1, other);
+    });
+    expect(asVote).toEqual(["notarize 1"]);
+    const asVoteFirst = finalizes((bench) => {
+      bench.vote(1, "notarize", 1, other);
+      bench.offer(B1);
+    });
+    expect(asVoteFirst).toEqual(["notarize 1"]);
+    // Own N came from before a restart: only the certificate shows that the leader signed for it, too.
+    const ownVotes = [ownVote(voteOf(0, "notarize", 1, B1.hash))];
+    for (const heard of [undefined, other]) {
+      const bench = voter({ recovered: { ownVotes } });
+      if (heard !== undefined) bench.vote(1, "notarize", 1, heard);
+      bench.validate(B1);
+      bench.certify("notarize", 1, B1.hash, [0, 1, 2]);
+      expect(decided(bench.all)).toEqual(heard === undefined ? ["finalize 1"] : []);
+    }
+  });
+
+  it("is said all the same when somebody else signed two N", () => {
+    const said = finalizes((bench) => {
+      bench.offer(B1);
+      bench.vote(2, "notarize", 1, hashOf("other"));
+      bench.vote(2, "notarize", 1, B1.hash);
+    });
+    expect(said).toEqual(["notarize 1", "finalize 1"]);
   });
 
   it("is still said after a nullification of its view, until something at or above is final", () => {
