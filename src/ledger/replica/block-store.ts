@@ -5,6 +5,7 @@
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { type Result, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import { decodeBatch, type LaneHead } from "../batch.ts";
 import { decodeBlock, decodeHeader, HEADER_BYTES } from "../block.ts";
 import {

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { utf8 } from "../../../src/crypto/codec.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
-import { BlockStore, finalizationOp, forgetOps } from "../../../src/ledger/replica/block-store.ts";
+import { metaKey } from "../../../src/ledger/keys.ts";
+import { BlockStore, finalizationOp } from "../../../src/ledger/replica/block-store.ts";
+import { forgetOps } from "../../../src/ledger/replica/forget.ts";
 import { LIMITS } from "../../../src/limits.ts";
 
 describe("what append forgets", () => {
@@ -25,14 +27,17 @@ describe("what append forgets", () => {
           if (own && op.type === "put") rows.set(toHex(op.key), op.value);
           if (boundary) [epoch, view] = [epoch + 1, 0];
         }
-        const store = new BlockStore((key) => rows.get(toHex(key)), createHasher("forget"));
+        const read = (key: Uint8Array): Uint8Array | undefined => rows.get(toHex(key));
+        const hasher = createHasher("forget");
+        const store = new BlockStore(read, hasher);
         for (const at of steps.keys()) {
-          const ops = forgetOps(store, first + at + LIMITS.certificateWindowHeights);
-          forgotten += ops.length;
-          expect(ops.every((op) => op.type === "del")).toBe(true);
-          expect(ops.filter(({ key }) => !forgettable.includes(toHex(key).slice(0, 4)))).toEqual(
-            [],
-          );
+          const height = first + at + LIMITS.certificateWindowHeights;
+          const ops = forgetOps(store, read, hasher, height, height);
+          const deleted = ops.filter(({ type }) => type === "del").map(({ key }) => toHex(key));
+          forgotten += deleted.length;
+          expect(deleted.filter((key) => !forgettable.includes(key.slice(0, 4)))).toEqual([]);
+          const put = ops.filter(({ type }) => type === "put").map(({ key }) => toHex(key));
+          expect(put.filter((key) => key !== toHex(metaKey("forgotten")))).toEqual([]);
         }
       }),
     );
