@@ -2,17 +2,23 @@
 import { dirname } from "node:path";
 import { loadKeyFile } from "../node/keys/key-file.ts";
 import { readPassphrase } from "../node/keys/passphrase.ts";
+import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { createInlineSigner } from "../node/signing/signer.ts";
 import type { SigningKey } from "./submit.ts";
 
-/** Opens a key file with NEXUS_PASSPHRASE or the file beside it. Throws key.invalid, key.modes. */
+/**
+ * Opens a key file with NEXUS_PASSPHRASE or the file beside it. Throws key.invalid, key.modes. `note` is
+ * told when noble has to sign because the faster signer made a mistake.
+ */
 export const openSigningKey = async (
   keyFile: string,
   env: Readonly<Record<string, string | undefined>>,
+  note: (text: string) => void,
 ): Promise<SigningKey> => {
   const passphrase = await readPassphrase(dirname(keyFile), env);
   const keys = await loadKeyFile(keyFile, passphrase);
-  const signer = createInlineSigner(keys.secretKey);
+  const { verifier } = await selectVerifier();
+  const signer = createInlineSigner(keys.secretKey, { verifier, onFault: note });
   keys.secretKey.fill(0);
   return {
     publicKey: signer.publicKey,

@@ -1,7 +1,7 @@
 /**
  * FALCON-1024 padded by liboqs compiled to WebAssembly: verification in 0.1 to 0.15 ms and key generation
  * in under 0.1 s, against about 1 ms and 1 s in JavaScript. It signs slower than JavaScript, so it is not
- * used for that. Only loading is asynchronous; everything after is synchronous and pure.
+ * used for that: falcon-sign.ts is. Only loading is asynchronous; everything after is synchronous and pure.
  *
  * The module of the one algorithm is loaded by its own address in the package: the package's entry loads
  * the wrappers of all hundred algorithms, and its wrapper allocates anew for every signature. Here three

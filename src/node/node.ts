@@ -78,7 +78,7 @@ export const startNode = async (
   config: NodeConfig,
   dependencies: NodeDependencies,
 ): Promise<RunningNode> => {
-  const { logger, env } = dependencies;
+  const { logger } = dependencies;
   await using closing = new AsyncDisposableStack();
   const paths = nodePaths(config.folder);
   const chain = readGenesis(config.genesis);
@@ -86,7 +86,7 @@ export const startNode = async (
   closing.defer(() => lock.release());
 
   const halt = Promise.withResolvers<Failure>();
-  const signer = await openSigner(config, paths, env, (failure) => halt.resolve(failure));
+  const signer = await openSigner(config, paths, dependencies, (failure) => halt.resolve(failure));
   closing.defer(() => signer.close());
   const self = findSelf(config, chain, signer.publicKey);
   const { verifier, verifySignature } = await openVerifier(logger);
@@ -162,6 +162,7 @@ const readGauges = (
   metrics.gauge("tetrad_mempool_batches", status.mempoolBatches);
   metrics.gauge("tetrad_voting", status.voting === "yes" ? 1 : 0);
   metrics.gauge("tetrad_sign_cpu_ms", signer.cpuMs());
+  metrics.gauge("tetrad_sign_fallback", signer.implementation() === "noble" ? 1 : 0);
   metrics.gauge("tetrad_verify_cpu_ms", verifier.cpuMs());
   const { rss, heapUsed } = process.memoryUsage();
   metrics.gauge("tetrad_resident_bytes", rss);
@@ -185,16 +186,19 @@ const findSelf = (config: NodeConfig, chain: ParsedGenesis, publicKey: Uint8Arra
 const openSigner = async (
   config: NodeConfig,
   paths: NodePaths,
-  env: NodeDependencies["env"],
+  { env, logger }: NodeDependencies,
   onFailure: (failure: Failure) => void,
 ): Promise<NodeSigner> => {
   const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
   const keys = await loadKeyFile(paths.nodeKey, passphrase);
   try {
-    return await createWorkerSigner({
+    const signer = await createWorkerSigner({
       keys,
       onFailure: (error) => onFailure(fail(error.code, error.message)),
+      onFault: (detail) => logger.log("warn", "noble has taken over in the signer", { detail }),
     });
+    logger.log("info", "signing", { implementation: signer.implementation() });
+    return signer;
   } finally {
     keys.secretKey.fill(0);
   }

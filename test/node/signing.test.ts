@@ -174,6 +174,30 @@ describe("worker signer", () => {
     ]);
   });
 
+  it("says who signs, and passes on what its thread says of a fault", async () => {
+    const faults: string[] = [];
+    const faulty: typeof startWorker = (entry, name, onMessage, ...rest) =>
+      startWorker(
+        entry,
+        name,
+        (message) => {
+          const { type } = message as { type: string };
+          if (type === "signed") onMessage({ type: "fault", detail: "one went wrong" });
+          const noble = { ...(message as object), implementation: "noble" };
+          onMessage(type === "signed" ? noble : message);
+        },
+        ...rest,
+      );
+    const onFault = (detail: string) => faults.push(detail);
+    const options = { keys, onFailure: neverFails, onFault };
+    const signer = await createWorkerSigner({ ...options, start: faulty });
+    expect(signer.implementation()).toBe("expanded");
+    await new Promise((resolve) => signer.sign(utf8("x"), resolve));
+    expect(signer.implementation()).toBe("noble");
+    expect(faults).toEqual(["one went wrong"]);
+    await signer.close();
+  });
+
   it("does not call back after close", async () => {
     const signer = await createWorkerSigner({ keys, onFailure: neverFails });
     let signed = 0;

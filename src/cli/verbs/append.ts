@@ -74,7 +74,7 @@ export const writeEvents = async (
   make: (submitter: Submitter) => readonly EncodedEvent[] | Promise<readonly EncodedEvent[]>,
 ): Promise<void> => {
   const keyFile = context.keyFile(options.key);
-  const key = await openSigningKey(keyFile, context.env);
+  const key = await openSigningKey(keyFile, context.env, (text) => context.note(text));
   const outbox = openOutbox(keyFile);
   try {
     const submitter = await Submitter.open({

@@ -24,7 +24,9 @@ export const scanHost = async (context: CliContext, options: ScanOptions): Promi
 
 /** The asset's id depends on chain and actor, so even a dry run asks the node which chain it is. */
 const writeNothing = async (context: CliContext, options: ScanOptions): Promise<void> => {
-  const { publicKey } = await openSigningKey(context.keyFile(options.key), context.env);
+  const { publicKey } = await openSigningKey(context.keyFile(options.key), context.env, (text) =>
+    context.note(text),
+  );
   const { chainId } = await context.client().status(context.signal);
   const hasher = createHasher(chainId);
   const value = await probeHost(hasher, actorId(hasher, publicKey));

@@ -1,4 +1,5 @@
 /** Messages between a signer and its worker thread. Bytes are transferred, not copied. */
+import type { SigningImplementation } from "./checked-signer.ts";
 
 export type SignerRequest =
   | { readonly type: "start"; readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
@@ -6,7 +7,17 @@ export type SignerRequest =
   | { readonly type: "stop" };
 
 export type SignerResponse =
-  | { readonly type: "ready"; readonly cpuMs: number }
-  | { readonly type: "signed"; readonly signature: Uint8Array; readonly cpuMs: number }
+  | {
+      readonly type: "ready";
+      readonly implementation: SigningImplementation;
+      readonly cpuMs: number;
+    }
+  | { readonly type: "fault"; readonly detail: string }
+  | {
+      readonly type: "signed";
+      readonly signature: Uint8Array;
+      readonly implementation: SigningImplementation;
+      readonly cpuMs: number;
+    }
   | { readonly type: "failed"; readonly detail: string }
   | { readonly type: "stopped" };

@@ -1,7 +1,10 @@
 /** What the signing drivers offer beyond the ports: names, accounts of CPU time, and an end. */
 import type { Signer, Verifier } from "../../ledger/ports.ts";
+import type { SigningImplementation } from "./checked-signer.ts";
 
 export type NodeSigner = Signer & {
+  /** Who makes the signatures: noble only after a fault of the faster one. */
+  implementation(): SigningImplementation;
   /** CPU time spent on signing since the start, milliseconds. */
   cpuMs(): number;
   /** Ends the signer; what is not signed yet is dropped, and the secret key is overwritten. */

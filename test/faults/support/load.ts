@@ -72,7 +72,7 @@ export class Load {
   static async open(network: Network, lanes: number): Promise<Load> {
     const status = await until("a node answers", () => network.nodes[0]?.status());
     const hasher = createHasher(status.chainId);
-    const key = await openSigningKey(network.operatorKey, {});
+    const key = await openSigningKey(network.operatorKey, {}, console.error);
     const load = new Load(network, hasher, await resume(network, hasher, key));
     const events: EncodedEvent[] = [];
     for (let i = 0; i < lanes; i++) {
