@@ -44,7 +44,7 @@ export type Child = {
 export const SHARED_MACHINE_FLAGS: readonly string[] = [
   "--single-threaded-gc",
   "--max-semi-space-size=4",
-  "--heap-growing-percent=40",
+  "--heap-growing-percent=120",
 ];
 
 /**
