@@ -182,6 +182,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export const isErrorCode = (code: unknown): code is ErrorCode =>
+  typeof code === "string" && Object.hasOwn(ERRORS, code);
+
 export type ErrorData = Readonly<Record<string, string | number | boolean>>;
 
 /** An error of the table as a value: what pure code returns. */

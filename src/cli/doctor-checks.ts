@@ -1,13 +1,14 @@
 /** What `nexus doctor` looks at. Every check says what it found and, where something is wrong, what to do. */
 import { existsSync, statfsSync } from "node:fs";
-import { ApiClient } from "../client/api.ts";
+import { ApiClient, type StatusJson } from "../client/api.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { TetradError } from "../errors.ts";
 import { formatAddress } from "../node/address.ts";
 import type { NodeConfig } from "../node/config.ts";
 import { foreignModeBits, nodePaths } from "../node/folder.ts";
 import { readPublicKey } from "../node/keys/key-file.ts";
-import { readGenesis } from "../node/node.ts";
+import { passphrasePath } from "../node/keys/passphrase.ts";
+import { checkSecrets, readGenesis } from "../node/node.ts";
 import { realClock } from "../node/real-ports.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { portProblems } from "./dev/ports.ts";
@@ -70,8 +71,8 @@ export const checkRoom = (folder: string): Finding => {
 
 const checkModes = (config: NodeConfig): Finding => {
   const paths = nodePaths(config.folder);
-  const files = [paths.keys, paths.nodeKey, paths.tlsKey];
-  const open = files.filter((path) => foreignModeBits(path) !== 0);
+  const files = [paths.keys, paths.nodeKey, paths.tlsKey, passphrasePath(paths.keys)];
+  const open = files.filter((path) => existsSync(path) && foreignModeBits(path) !== 0);
   return open.length === 0
     ? ok("key modes", "private")
     : bad("key modes", open.join(", "), "chmod 700 the keys folder and 600 the files in it");
@@ -91,6 +92,10 @@ const checkKeys = async (config: NodeConfig): Promise<Finding[]> => {
         ? bad("key", "not of a validator of this genesis", "check genesis and keys folder")
         : ok("key", `validator ${validator.name}`),
     );
+    if (validator !== undefined) {
+      await checkSecrets(config, validator, process.env);
+      findings.push(ok("secrets", "key, passphrase and certificate fit the genesis"));
+    }
     if (validator !== undefined && validator.address !== formatAddress(config.listen)) {
       findings.push(
         warn(
@@ -118,6 +123,16 @@ const checkKeys = async (config: NodeConfig): Promise<Finding[]> => {
 };
 
 const CLOCK_WARN_MS = 2_000;
+/** A node that takes longer to say how it is hangs. */
+const ANSWER_MS = 3_000;
+
+/** Who answers at the node's address where it is not the node; undefined where it is. */
+const strangerAt = async (config: NodeConfig, status: StatusJson): Promise<string | undefined> => {
+  const chain = readGenesis(config.genesis);
+  if (status.genesisHash !== toHex(chain.hash)) return `chain ${status.chainId} answers there`;
+  const own = toHex(chain.hasher.ht("id", await readPublicKey(nodePaths(config.folder).nodeKey)));
+  return status.nodeId === own ? undefined : `node ${status.name} answers there`;
+};
 
 /** How the running node sees itself and its peers; undefined when it does not answer. */
 const checkRunning = async (
@@ -125,12 +140,16 @@ const checkRunning = async (
   signal: AbortSignal,
 ): Promise<Finding[] | undefined> => {
   const client = new ApiClient(`http://${formatAddress(config.api)}`);
-  let status: Awaited<ReturnType<ApiClient["status"]>>;
+  let status: StatusJson;
   try {
-    status = await client.status(signal);
+    status = await client.statusWithin(ANSWER_MS, signal);
   } catch (error) {
     if (error instanceof TetradError && error.code === "cli.unreachable") return undefined;
     throw error;
+  }
+  const stranger = await strangerAt(config, status);
+  if (stranger !== undefined) {
+    return [bad("running", stranger, "start this node, or give it an API address of its own")];
   }
   const findings = [ok("running", `height ${status.finalHeight}, view ${status.view}`)];
   for (const problem of status.problems) {

@@ -68,13 +68,16 @@ const passing = (error: unknown): boolean =>
   error instanceof TetradError && (error.spec.retryable || error.code === "http.timeout");
 
 /** Runs `attempt` until it succeeds, fails for good, or patience ends. Pauses grow to 2 s. */
-const persist = async <T>(options: SubmitOptions, attempt: () => Promise<T>): Promise<T> => {
+const persist = async <T>(
+  options: SubmitOptions,
+  attempt: (leftMs: number) => Promise<T>,
+): Promise<T> => {
   const started = options.now();
   let pauseMs = 100;
   let told = false;
   for (;;) {
     try {
-      return await attempt();
+      return await attempt(Math.max(1, options.patienceMs - (options.now() - started)));
     } catch (error) {
       options.signal.throwIfAborted();
       if (!passing(error) || options.now() - started + pauseMs > options.patienceMs) throw error;
@@ -85,6 +88,9 @@ const persist = async <T>(options: SubmitOptions, attempt: () => Promise<T>): Pr
     }
   }
 };
+
+/** The longest that a node lets a client wait for an outcome in one request. */
+const WAIT_MS_MAX = LIMITS.httpWaitMsMax;
 
 const KEPT = "the batch is kept; run the command again to learn its outcome";
 
@@ -160,7 +166,9 @@ export class Submitter {
   async #deliver(batch: Batch): Promise<Omit<Submitted, "interrupted">> {
     const { client, outbox, signal, wait } = this.#options;
     try {
-      const receipt = await persist(this.#options, () => client.submit(batch.bytes, wait, signal));
+      const receipt = await persist(this.#options, (leftMs) =>
+        client.submit(batch.bytes, wait, signal, Math.ceil(Math.min(WAIT_MS_MAX, leftMs))),
+      );
       // An accepted batch is only in one node's memory: it stays until its outcome is known.
       if (receipt.level === "accepted") outbox.accepted(batch.laneSeq);
       else outbox.drop(batch.laneSeq);

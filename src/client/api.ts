@@ -2,7 +2,7 @@
  * A client of one node's HTTP API. Answers are checked for the shape that is relied on; problems become
  * errors of the error table. Only fetch is used, so that it also runs in a browser.
  */
-import { ERRORS, type ErrorCode, TetradError } from "../errors.ts";
+import { ERRORS, isErrorCode, TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
 
@@ -73,12 +73,9 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const isCode = (code: unknown): code is ErrorCode =>
-  typeof code === "string" && Object.hasOwn(ERRORS, code);
-
 /** A problem document as the error it stands for. */
 const problemError = (status: number, body: unknown): TetradError => {
-  if (isObject(body) && isCode(body["code"])) {
+  if (isObject(body) && isErrorCode(body["code"])) {
     const detail = typeof body["detail"] === "string" ? body["detail"] : ERRORS[body["code"]].title;
     return new TetradError(body["code"], detail);
   }
@@ -138,6 +135,20 @@ export class ApiClient {
     return this.#json(this.#url(path, query), withSignal({}, signal));
   }
 
+  /**
+   * The status, or cli.unreachable after `limitMs`: a node that hangs still accepts connections.
+   */
+  async statusWithin(limitMs: number, signal: AbortSignal): Promise<StatusJson> {
+    const limit = AbortSignal.timeout(limitMs);
+    try {
+      return await this.status(AbortSignal.any([signal, limit]));
+    } catch (error) {
+      if (signal.aborted || !limit.aborted) throw error;
+      const seconds = limitMs / 1000;
+      throw new TetradError("cli.unreachable", `${this.base} does not answer within ${seconds} s`);
+    }
+  }
+
   async status(signal?: AbortSignal): Promise<StatusJson> {
     const body = await this.get("/v1/status", {}, signal);
     if (typeof body["genesisHash"] !== "string" || typeof body["executedHeight"] !== "number") {
@@ -155,13 +166,21 @@ export class ApiClient {
   }
 
   /** Submits a signed batch. Doing it twice is harmless: the batch id is the identity. */
-  async submit(bytes: Uint8Array, wait: WaitLevel, signal?: AbortSignal): Promise<ReceiptJson> {
+  async submit(
+    bytes: Uint8Array,
+    wait: WaitLevel,
+    signal?: AbortSignal,
+    waitMs?: number,
+  ): Promise<ReceiptJson> {
     const init: RequestInit = {
       method: "POST",
       headers: { "content-type": "application/octet-stream" },
       body: bytes.slice(),
     };
-    const body = await this.#json(this.#url("/v1/batches", { wait }), withSignal(init, signal));
+    const body = await this.#json(
+      this.#url("/v1/batches", { wait, waitMs }),
+      withSignal(init, signal),
+    );
     if (typeof body["batchId"] !== "string") throw problemError(200, undefined);
     return body as unknown as ReceiptJson;
   }

@@ -8,6 +8,8 @@ import type { SseMessage } from "./sse.ts";
 
 export type FollowOptions = {
   readonly client: ApiClient;
+  /** Hex; a stream whose checkpoints name another chain ends with folder.foreign. */
+  readonly genesisHash: string;
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly signal: AbortSignal;
   readonly sleep: (ms: number) => Promise<void>;
@@ -19,16 +21,28 @@ export type FollowOptions = {
 
 const PAUSE_MS_MAX = 5_000;
 
+/** Indexes mean something on one chain only: resuming on another would pass over events in silence. */
+const checkChain = (from: { readonly genesisHash: string }, genesisHash: string): void => {
+  if (from.genesisHash === genesisHash) return;
+  throw new TetradError("folder.foreign", "another chain answers at this address now");
+};
+
 /** Messages until the signal ends it. Throws what the last failed connection said. */
 export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage> {
   const { client, query, signal } = options;
   let lastId = "";
   let failures = 0;
+  let resumes = false;
   while (!signal.aborted) {
     let reason = "the node ended the stream";
     try {
+      // A stream gives events before its first checkpoint: after a break, ask first whose they are.
+      if (resumes) checkChain(await client.status(signal), options.genesisHash);
+      resumes = true;
       for await (const message of client.stream(query, lastId, signal)) {
         failures = 0;
+        if (message.event === "checkpoint")
+          checkChain(JSON.parse(message.data), options.genesisHash);
         if (message.id !== "") lastId = message.id;
         yield message;
       }

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { toHex } from "../crypto/bytes.ts";
+import { equalBytes, toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import { type ParsedGenesis, parseGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
@@ -16,6 +16,7 @@ import { initVoteStore } from "../ledger/replica/vote-store.ts";
 import { lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import { createQuicTransport } from "../transport/mesh.ts";
+import { checkIdentity, pinOfCertificate } from "../transport/tls.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { createApi } from "./api/server.ts";
 import type { NodeConfig } from "./config.ts";
@@ -267,6 +268,7 @@ const openPorts = async (
     readPem(paths.tlsCertificate),
     readPem(paths.tlsKey),
   ]);
+  checkOwnPin(certPem, self, paths);
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
   const transport = await createQuicTransport({
     ...ports,
@@ -303,6 +305,28 @@ const bindVoteStore = async (paths: NodePaths, store: Store, id: Uint8Array): Pr
   const folder = openSync(paths.keys, "r");
   fsyncSync(folder);
   closeSync(folder);
+};
+
+/** No peer would take a session with another certificate than the genesis pins: better said here. */
+export const checkOwnPin = (certPem: string, self: Validator, paths: NodePaths): void => {
+  if (equalBytes(pinOfCertificate(certPem), self.tlsPin)) return;
+  const detail = `${paths.tlsCertificate} is not the certificate that the genesis pins for ${self.name}`;
+  throw new TetradError("folder.foreign", detail);
+};
+
+/** Reads everything that a start needs beside the stores; throws what a start would. */
+export const checkSecrets = async (
+  config: NodeConfig,
+  self: Validator,
+  env: NodeDependencies["env"],
+): Promise<void> => {
+  const paths = nodePaths(config.folder);
+  const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
+  const keys = await loadKeyFile(paths.nodeKey, passphrase);
+  keys.secretKey.fill(0);
+  const certPem = await readPem(paths.tlsCertificate);
+  checkIdentity(certPem, await readPem(paths.tlsKey));
+  checkOwnPin(certPem, self, paths);
 };
 
 const readPem = async (path: string): Promise<string> =>

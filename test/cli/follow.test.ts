@@ -1,23 +1,34 @@
 import { describe, expect, it } from "vitest";
-import { ApiClient } from "../../src/client/api.ts";
+import { ApiClient, type StatusJson } from "../../src/client/api.ts";
 import { follow } from "../../src/client/follow.ts";
 import type { SseMessage } from "../../src/client/sse.ts";
 import { TetradError } from "../../src/errors.ts";
 
+const CHAIN = "ab".repeat(32);
+
+type Connection = { ids: number[]; error?: TetradError; chain?: string };
+
 /** Each connection gives some messages and then ends as told. */
 class FakeStream extends ApiClient {
   readonly asked: string[] = [];
-  readonly #connections: { ids: number[]; error?: TetradError }[];
+  readonly #connections: Connection[];
 
-  constructor(connections: { ids: number[]; error?: TetradError }[]) {
+  constructor(connections: Connection[]) {
     super("http://[::1]:1");
     this.#connections = connections;
+  }
+
+  override async status(): Promise<StatusJson> {
+    const chain = this.#connections[0]?.chain ?? CHAIN;
+    return { genesisHash: chain } as StatusJson;
   }
 
   override async *stream(_query: object, lastId: string): AsyncGenerator<SseMessage> {
     this.asked.push(lastId);
     const next = this.#connections.shift();
     if (next === undefined) throw new TetradError("http.bad-parameter", "no more");
+    const data = JSON.stringify({ genesisHash: next.chain ?? CHAIN });
+    if (next.ids.length > 0) yield { event: "checkpoint", data, id: "" };
     for (const id of next.ids) yield { event: "message", data: String(id), id: String(id) };
     if (next.error !== undefined) throw next.error;
   }
@@ -31,6 +42,7 @@ const run = async (client: ApiClient, failuresMax: number, take = Number.POSITIV
   const seen: string[] = [];
   const messages = follow({
     client,
+    genesisHash: CHAIN,
     query: {},
     signal: controller.signal,
     sleep: async (ms) => void pauses.push(ms),
@@ -38,7 +50,8 @@ const run = async (client: ApiClient, failuresMax: number, take = Number.POSITIV
     failuresMax,
   });
   try {
-    for await (const { id } of messages) {
+    for await (const { id, event } of messages) {
+      if (event === "checkpoint") continue;
       seen.push(id);
       if (seen.length === take) controller.abort();
     }
@@ -76,6 +89,16 @@ describe("following a stream", () => {
     const bad = new TetradError("http.unknown-parameter", "bad");
     const other = new FakeStream([{ ids: [], error: bad }]);
     expect((await run(other, 9)).error).toBe(bad);
+  });
+
+  it("ends when another chain answers, before it shows any of its events", async () => {
+    const client = new FakeStream([
+      { ids: [0, 1], error: gone },
+      { ids: [2, 3], chain: "cd".repeat(32) },
+    ]);
+    const { seen, error } = await run(client, 9);
+    expect(seen).toEqual(["0", "1"]);
+    expect(error).toMatchObject({ code: "folder.foreign" });
   });
 
   it("ends without an error when it is told to", async () => {

@@ -94,7 +94,7 @@ describe("nexus append", () => {
   it("exits with the code of the table when an event has no effect", async () => {
     const key = "0".repeat(64);
     const done = await run("append", "--type", "actor.revoked", "--data", `{"actor":"${key}"}`);
-    expect(done.code).toBe(1);
+    expect(done.code).toBe(ERRORS["event.conflict"].exitCode);
     expect(done.stdout).toContain("refused: event.conflict");
     expect(done.stderr).toContain("have no effect");
   });

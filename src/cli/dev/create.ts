@@ -55,12 +55,25 @@ export const createNetwork = async (dir: string, plan: NetworkPlan): Promise<Dev
   mkdirSync(draft, { recursive: true, mode: 0o700 });
   try {
     const record = await fill(draft, plan);
-    rmSync(dir, { recursive: true, force: true });
-    renameSync(draft, dir);
+    moveIn(draft, dir);
     return record;
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     throw error;
+  }
+};
+
+/**
+ * Moves the finished network to its place, which must still be empty: a rename replaces an empty folder
+ * and no other, so of two commands that began at once the second finds the network of the first.
+ */
+const moveIn = (draft: string, dir: string): void => {
+  try {
+    renameSync(draft, dir);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    throw new TetradError("folder.foreign", `another command has made ${dir} meanwhile`);
   }
 };
 

@@ -4,7 +4,7 @@
  * restart can cure (a foreign signature, a wrong root, corruption) is left as it is and named.
  */
 import { join } from "node:path";
-import { ERRORS, type ErrorCode, TetradError } from "../../errors.ts";
+import { ERRORS, isErrorCode, TetradError } from "../../errors.ts";
 import { sleep } from "../../node/real-ports.ts";
 import { type Child, type ChildEnd, lastLines, startChild } from "./child.ts";
 import { pathsOf } from "./create.ts";
@@ -21,8 +21,6 @@ const PAUSE_MS_MIN = 1_000;
 const PAUSE_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
 
-const isCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
-
 const howItEnded = (end: ChildEnd): string => {
   if (end.reason !== undefined) return `${end.reason.code}: ${end.reason.detail}`;
   if (end.signal !== null) return `it was killed by ${end.signal}`;
@@ -32,7 +30,7 @@ const howItEnded = (end: ChildEnd): string => {
 /** Whether starting it again can help. */
 const curable = (end: ChildEnd): boolean => {
   if (end.reason === undefined) return true;
-  return isCode(end.reason.code) && ERRORS[end.reason.code].retryable;
+  return isErrorCode(end.reason.code) && ERRORS[end.reason.code].retryable;
 };
 
 export class Supervisor {
@@ -85,7 +83,7 @@ export class Supervisor {
     if (this.#stopping) return;
     const first = !this.#pauses.has(name);
     if (!end.wasUp && first && !curable(end) && end.reason !== undefined) {
-      const code = isCode(end.reason.code) ? end.reason.code : "internal";
+      const code = isErrorCode(end.reason.code) ? end.reason.code : "internal";
       this.#events.failed(new TetradError(code, `node ${name}: ${end.reason.detail}`));
       return;
     }

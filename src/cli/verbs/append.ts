@@ -1,6 +1,6 @@
 /** `nexus append`: events from people into the log. */
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
-import { TetradError } from "../../errors.ts";
+import { isErrorCode, TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
 import { realClock } from "../../node/real-ports.ts";
@@ -97,7 +97,8 @@ export const writeEvents = async (
       done.push(repeated ?? (await submitter.submit(events)));
       if (batches.length > 1) context.note(`batch ${i + 1} of ${batches.length}`);
     }
-    printReceipts(context, done);
+    // What was kept from before and is not asked for again has an outcome too, and nobody else tells it.
+    printReceipts(context, [...again, ...done]);
   } finally {
     outbox.close();
   }
@@ -123,7 +124,10 @@ const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
       index: receipt.firstIndex === undefined ? null : receipt.firstIndex + i,
       type: event.type,
       outcome:
-        outcome?.kind === "refused" ? `refused: ${outcome.code}` : (outcome?.kind ?? receipt.level),
+        outcome?.kind === "refused"
+          ? `refused: ${outcome.code}`
+          : (outcome?.kind ??
+            `pending (${receipt.level === "accepted" ? "in memory" : "durable"})`),
       height: receipt.height ?? null,
       batch: short(toHex(batch.id)),
     };
@@ -143,9 +147,10 @@ const printReceipts = (context: CliContext, done: readonly Submitted[]): void =>
     .filter((outcome) => outcome.kind === "refused");
   const first = refused[0];
   if (first !== undefined) {
+    const code = first.code ?? "event.invalid";
     throw new TetradError(
-      "event.invalid",
-      `${refused.length} event(s) are in the log but have no effect: ${first.code ?? "refused"}`,
+      isErrorCode(code) ? code : "event.invalid",
+      `${refused.length} event(s) are in the log but have no effect: ${code}`,
     );
   }
 };

@@ -1,12 +1,12 @@
 /** `nexus dev`: four validators on this machine, one process each. */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { ApiClient } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { createNetwork, formatConfig, writeNodeConfig } from "../dev/create.ts";
+import { createNetwork, formatConfig, pathsOf, writeNodeConfig } from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
 import { type DevRecord, devRecordPath } from "../dev/record.ts";
@@ -62,10 +62,26 @@ const removeNetwork = async (dir: string, record: DevRecord | undefined): Promis
       `${dir} is not a development network of this command; it is not deleted`,
     );
   }
-  const lock = await lockFolder(dir);
-  await lock.release();
-  rmSync(dir, { recursive: true });
+  await requirePorts(record.nodes);
+  // A node of it may run by itself (`nexus start`): whoever holds a lock keeps the network.
+  const locks: FolderLock[] = [];
+  const aside = `${dir}.old-${randomHex(8)}`;
+  try {
+    for (const folder of lockedFolders(dir, record)) locks.push(await lockFolder(folder));
+    renameSync(dir, aside);
+  } finally {
+    for (const lock of locks) await lock.release();
+  }
+  rmSync(aside, { recursive: true });
 };
+
+/** What a running network and its nodes hold locks on. */
+const lockedFolders = (dir: string, record: DevRecord): string[] => [
+  dir,
+  ...record.nodes
+    .flatMap((node) => [pathsOf(dir, node).db, pathsOf(dir, node).votes])
+    .filter(existsSync),
+];
 
 const create = async (context: CliContext, options: DevOptions): Promise<DevRecord> => {
   context.note(`making a development network in ${context.dir}`);

@@ -11,7 +11,10 @@ import {
   short,
 } from "../output.ts";
 
-type ListOptions = { readonly limit: number; readonly prefix?: string };
+/** Rows of a table where no limit is asked for. */
+const TABLE_ROWS_MAX = 1000;
+
+type ListOptions = { readonly limit?: number; readonly prefix?: string };
 
 export const list = async (
   context: CliContext,
@@ -24,15 +27,22 @@ export const list = async (
       ? "/v1/projections"
       : `/v1/projections/${encodeURIComponent(projection)}`;
   const query = { prefix: options.prefix };
+  // Programs get all that there is; people get what fits a screen or two, and hear that there is more.
+  const limit =
+    options.limit ?? (context.format === "table" ? TABLE_ROWS_MAX : Number.POSITIVE_INFINITY);
   const items: unknown[] = [];
   const pages =
     projection === undefined
       ? all(((await client.get(path, {}, context.signal))["items"] ?? []) as unknown[])
-      : client.items(path, query, options.limit, context.signal);
+      : client.items(path, query, limit + 1, context.signal);
+  let count = 0;
   for await (const item of pages) {
+    count += 1;
+    if (count > limit) break;
     if (context.format === "ndjson") context.terminal.out(formatNdjson(item));
     else items.push(item);
   }
+  if (count > limit) context.note(`${limit} shown, there are more: --limit`);
   if (context.format === "json") context.terminal.out(formatJson(items));
   if (context.format !== "table") return;
   const rows = items.map(projection === undefined ? plainRow : tableRow);

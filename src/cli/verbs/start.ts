@@ -23,8 +23,10 @@ const flagsOf = (options: StartOptions): Record<string, unknown> => {
 };
 
 export const start = async (context: CliContext, options: StartOptions): Promise<void> => {
+  // From the first moment: a parent that dies while the node comes up must not leave it behind.
+  const orphaned = parentGone();
   try {
-    await runNode(context, options);
+    await runNode(context, options, orphaned);
   } catch (error) {
     // The parent, if there is one, shows people why; the log has it too.
     if (error instanceof TetradError) {
@@ -37,7 +39,19 @@ export const start = async (context: CliContext, options: StartOptions): Promise
   }
 };
 
-const runNode = async (context: CliContext, options: StartOptions): Promise<void> => {
+/** Resolves when the channel to the process that started this one closes; never where there was none. */
+const parentGone = (): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) return;
+    if (process.connected !== true) resolve();
+    process.once("disconnect", () => resolve());
+  });
+
+const runNode = async (
+  context: CliContext,
+  options: StartOptions,
+  orphaned: Promise<void>,
+): Promise<void> => {
   const { config } = loadConfig(options.config, flagsOf(options), context.env, context.cwd);
   const human = process.stdout.isTTY === true;
   const logger = createLogger(human ? "human" : "json", config.logLevel as LogLevel, config.name);
@@ -56,7 +70,7 @@ const runNode = async (context: CliContext, options: StartOptions): Promise<void
     );
   }
   tellParent({ kind: "started", api: formatAddress(node.api) });
-  const failure = await untilEnd(context, node);
+  const failure = await untilEnd(context, node, orphaned);
   logger.log("info", "stopping");
   await stopWithin(node, STOP_MS_MAX);
   logger.log("info", "stopped");
@@ -74,12 +88,16 @@ const stopWithin = async (node: RunningNode, limitMs: number): Promise<void> => 
 };
 
 /** A signal, the death of the parent that started this node (`nexus dev`), or a halt. */
-const untilEnd = (context: CliContext, node: RunningNode): Promise<Failure | undefined> =>
+const untilEnd = (
+  context: CliContext,
+  node: RunningNode,
+  orphaned: Promise<void>,
+): Promise<Failure | undefined> =>
   new Promise((resolve) => {
     const end = (): void => resolve(undefined);
     if (context.signal.aborted) end();
     context.signal.addEventListener("abort", end, { once: true });
-    process.once("disconnect", end);
+    void orphaned.then(end);
     void node.halted.then(resolve);
   });
 

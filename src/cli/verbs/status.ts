@@ -22,11 +22,18 @@ const targets = (
   return nodes.map((node) => ({ name: node.name, api: `http://${node.api}` }));
 };
 
+/** A node that takes longer to say how it is hangs. */
+const ANSWER_MS = 3_000;
+
 export const status = async (context: CliContext): Promise<void> => {
   const answers = await Promise.all(
     targets(context).map(async ({ name, api }): Promise<Answer> => {
       try {
-        return { name, api, status: await new ApiClient(api).status(context.signal) };
+        return {
+          name,
+          api,
+          status: await new ApiClient(api).statusWithin(ANSWER_MS, context.signal),
+        };
       } catch (error) {
         if (error instanceof TetradError && error.code === "cli.unreachable") {
           return { name, api, status: undefined };

@@ -8,6 +8,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
+import { boundAnswer } from "./answers.ts";
 import { batchRoutes } from "./batches.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
@@ -35,7 +36,7 @@ const hostAllowed = (host: string | undefined): boolean =>
 export const createApi = (options: ApiOptions): Api => {
   const context: ApiContext = {
     ...options,
-    load: { waiters: 0, stopping: false, onStop: new Set() },
+    load: { waiters: 0, answerBytes: 0, stopping: false, onStop: new Set() },
   };
   const app = fastify({
     bodyLimit: LIMITS.httpBodyBytesMax,
@@ -151,6 +152,10 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
   });
   app.addHook("preSerialization", async (request, reply, payload) => {
     negotiate(request, reply);
+    return payload;
+  });
+  app.addHook("onSend", async (_request, reply, payload) => {
+    boundAnswer(context, reply, payload);
     return payload;
   });
   app.addHook("onResponse", async (request, reply) => {
