@@ -36,27 +36,18 @@ export type Child = {
 };
 
 /**
- * Flags of V8 for validators that share a machine: helper threads of the collector, which wait for each
- * other busily, cost four processes on two cores a seventh of all their CPU, and a young generation of
- * its default size a hundred MiB each (docs/benchmarks.md). A validator that has a machine to itself is
- * better off without them.
+ * Flags of V8 for validators that share a machine: helper threads of the collector wait for each other
+ * busily and keep young generations of their own, which saves nothing where there are fewer cores than
+ * validators. They cost memory: 620 MiB a node under load against 530 (docs/benchmarks.md). A validator
+ * that has a machine to itself is better off without these flags.
  */
 export const SHARED_MACHINE_FLAGS: readonly string[] = [
   "--single-threaded-gc",
-  "--max-semi-space-size=4",
-  "--heap-growing-percent=120",
+  "--max-semi-space-size=16",
 ];
 
-/**
- * Settings of glibc's allocator for the same: few arenas, and memory that is free goes back to the system.
- * Blocks come and go in megabytes, and without these a node keeps a hundred MiB that it does not use.
- * Other C libraries ignore them.
- */
-export const SHARED_MACHINE_ENV: Readonly<Record<string, string>> = {
-  MALLOC_ARENA_MAX: "2",
-  MALLOC_MMAP_THRESHOLD_: "131072",
-  MALLOC_TRIM_THRESHOLD_: "131072",
-};
+/** Fewer arenas of glibc's allocator, for the same reason; other C libraries ignore it. */
+export const SHARED_MACHINE_ENV: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "2" };
 
 /** A log that has grown beyond this is put aside when the node starts; one old one is kept. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;

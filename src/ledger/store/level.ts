@@ -29,7 +29,7 @@ import { openRow, sealRow } from "./rows.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
-  /** Rows in memory before they become a table; two of these may exist at once. Default 16 MiB. */
+  /** Rows in memory before they become a table; two of these may exist at once. Default 32 MiB. */
   readonly writeBufferBytes?: number;
   /** Uncompressed blocks kept in memory. Default 16 MiB. */
   readonly cacheBytes?: number;
@@ -178,7 +178,7 @@ const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger
     keyEncoding: "view",
     valueEncoding: "view",
     compression: true,
-    writeBufferSize: options.writeBufferBytes ?? 16 * MIB,
+    writeBufferSize: options.writeBufferBytes ?? 32 * MIB,
     cacheSize: options.cacheBytes ?? 16 * MIB,
     blockSize: options.blockBytes ?? 16 * 1024,
     maxFileSize: options.tableBytes ?? 2 * MIB,
