@@ -58,12 +58,14 @@ describe("restart", () => {
       record(goes);
       await linked(stays, goes);
       await closed(goes);
-      await until(() => seen.down.length === 1, "down");
-      expect(seen.down[0]?.reason.code).toBe("shutdown");
+      // Both dialled, so a session that lost to the other may have ended before, on a busy machine.
+      const shutdowns = () => seen.down.filter(({ reason }) => reason.code === "shutdown");
+      await until(() => shutdowns().length === 1, "down");
+      const ups = seen.up.length;
       const again = await net.restart(index);
       const seenAgain = record(again);
       await linked(stays, again);
-      expect(seen.up.length).toBe(2);
+      expect(seen.up.length).toBeGreaterThan(ups);
       expect(stays.send(goesId, "consensus", Uint8Array.of(1))).toBe(true);
       await until(() => seenAgain.frames.length === 1, "a frame on the new session");
     });
