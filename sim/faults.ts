@@ -3,6 +3,7 @@ import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
 import type { Fault, Scenario } from "./scenario.ts";
+import type { FrameStatement } from "./statements.ts";
 import type { World } from "./world.ts";
 
 export type FaultTarget = {
@@ -92,6 +93,18 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
       net.links.addRule(rule);
       return () => net.links.removeRule(rule);
     }
+    case "drop-statement": {
+      const rule = {
+        type: undefined,
+        from: fault.from,
+        to: fault.to,
+        ppm: 1_000_000,
+        statement: ({ view, kind }: FrameStatement) =>
+          (fault.view ?? view) === view && (fault.statement ?? kind) === kind,
+      };
+      net.links.addRule(rule);
+      return () => net.links.removeRule(rule);
+    }
     case "reset":
       if (fault.a !== fault.b) net.reset(fault.a, fault.b);
       return undefined;
@@ -120,6 +133,15 @@ const beginOnNode = (
       node.host.arm(point, nth, () => {
         target.mark(`crash at ${point}`);
         node.crash(power, `at ${point}`, downMs);
+      });
+      return undefined;
+    }
+    case "crash-after-vote": {
+      const { view, statement, power, wipe, downMs } = fault;
+      node.host.armVote(view, statement, target.scenario.n - 1, () => {
+        target.mark(`crash after ${statement}`);
+        node.crash(power, `after ${statement} of view ${view}`, downMs);
+        if (wipe) node.wipe(false);
       });
       return undefined;
     }

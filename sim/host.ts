@@ -9,12 +9,20 @@
  */
 import type { Clock, Random, Timers } from "../src/ledger/ports.ts";
 import type { Prng } from "./prng.ts";
+import { type StatementKind, statementOfFrame } from "./statements.ts";
 import { WALL_START_MS, World } from "./world.ts";
 
 /** Where a process may be made to crash: before the n-th action of that kind. */
 export type CrashPoint = "sign" | "signed" | "write" | "synced" | "send" | "deliver";
 
 export type ArmedCrash = { readonly point: CrashPoint; nth: number; readonly crash: () => void };
+
+type ArmedVote = {
+  readonly view: number;
+  readonly kind: StatementKind;
+  copies: number;
+  readonly crash: () => void;
+};
 
 export class Host {
   readonly world: World;
@@ -27,6 +35,7 @@ export class Host {
   #driftSinceUs = 0;
   #driftBaseMs = 0;
   readonly #armed: ArmedCrash[] = [];
+  readonly #armedVotes: ArmedVote[] = [];
   readonly #random: Prng;
 
   constructor(world: World, slot: number) {
@@ -80,8 +89,29 @@ export class Host {
     this.#armed.push({ point, nth, crash });
   }
 
+  /** Crashes when so many copies of a vote (or of the proposal that is one) have been sent. */
+  armVote(view: number, kind: StatementKind, copies: number, crash: () => void): void {
+    this.#armedVotes.push({ view, kind, copies, crash });
+  }
+
   disarm(): void {
     this.#armed.length = 0;
+    this.#armedVotes.length = 0;
+  }
+
+  /** Called with every frame that has left: the process may die right after it. */
+  frameSent(bytes: Uint8Array): void {
+    if (this.#armedVotes.length === 0) return;
+    const statement = statementOfFrame(bytes);
+    if (statement === undefined || statement.message === "certificate") return;
+    for (const [i, armed] of this.#armedVotes.entries()) {
+      if (armed.view !== statement.view || armed.kind !== statement.kind) continue;
+      armed.copies -= 1;
+      if (armed.copies > 0) continue;
+      this.#armedVotes.splice(i, 1);
+      armed.crash();
+      return;
+    }
   }
 
   /** Called by ports just before the action: true when the process has just died of it. */

@@ -3,6 +3,7 @@
  * bandwidth, clogs, blocks, and drops by message type. State only; net.ts schedules what follows.
  */
 import type { Prng } from "./prng.ts";
+import { type FrameStatement, statementOfFrame } from "./statements.ts";
 
 export type NetKnobs = {
   /** Floor of the one-way latency, microseconds. */
@@ -52,6 +53,8 @@ export type Fate = {
 /** Drops frames whose first byte is `type` (any type when undefined) on matching links. */
 export type DropRule = {
   readonly type: number | undefined;
+  /** Only frames whose statement fits. */
+  readonly statement?: (statement: FrameStatement) => boolean;
   readonly from: number | undefined;
   readonly to: number | undefined;
   readonly ppm: number;
@@ -201,6 +204,10 @@ export class Links {
       if (rule.type !== undefined && rule.type !== bytes[0]) continue;
       if (rule.from !== undefined && rule.from !== from) continue;
       if (rule.to !== undefined && rule.to !== to) continue;
+      if (rule.statement !== undefined) {
+        const statement = statementOfFrame(bytes);
+        if (statement === undefined || !rule.statement(statement)) continue;
+      }
       if (this.random.ppm(rule.ppm)) return true;
     }
     return false;

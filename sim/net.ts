@@ -319,6 +319,7 @@ export class SimNet {
     this.#world.trace.add(this.#world.nowUs, "send", slot, to, copy);
     this.#tap?.sent(slot, to, trafficClass, copy);
     this.#transmit(session, end, to, trafficClass, copy);
+    endpoint.host.frameSent(copy);
     return true;
   }
 

@@ -2,6 +2,7 @@
 import { toHex } from "../src/crypto/bytes.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { StoreOp } from "../src/ledger/ports.ts";
+import { createLeaderSchedule, leaderOf } from "../src/ledger/validator-set.ts";
 import { corruptTransport } from "./adversary/index.ts";
 import type { CheckerFactory, Put } from "./checkers/types.ts";
 import { createChain, type SimChain } from "./genesis.ts";
@@ -113,10 +114,23 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       const host = hosts[slot];
       if (specs.length === 0 || key === undefined || host === undefined) return transport;
       const self = chain.indexOfSlot[slot] ?? 0;
-      const { hasher, set } = chain;
+      const { hasher, set, hash } = chain;
+      const schedule = createLeaderSchedule(hasher, hash, set);
       const mark = (name: string): void => observer.mark(name);
       return corruptTransport(
-        { host, self, key, scheme, signTap, hasher, set, mark },
+        {
+          host,
+          self,
+          key,
+          scheme,
+          signTap,
+          hasher,
+          set,
+          ids: chain.ids.map(toHex),
+          leaderOf: (view) => leaderOf(schedule, view),
+          healMs: scenario.healMs,
+          mark,
+        },
         specs,
         transport,
       );

@@ -9,6 +9,7 @@ import { CALM_DISK, type DiskKnobs } from "./disk.ts";
 import type { CrashPoint } from "./host.ts";
 import { CALM_NET, type NetKnobs } from "./links.ts";
 import { FREE_SIGNER, type SignerKnobs } from "./signer.ts";
+import type { StatementKind } from "./statements.ts";
 
 export type Knobs = {
   readonly net: NetKnobs;
@@ -59,6 +60,14 @@ export type Fault =
       readonly ppm: number;
       readonly to?: number;
     })
+  /** Proposals, votes and certificates of a view, a kind of statement or a link are lost. */
+  | (Lasting & {
+      readonly kind: "drop-statement";
+      readonly view?: number;
+      readonly statement?: StatementKind;
+      readonly from?: number;
+      readonly to?: number;
+    })
   | (At & { readonly kind: "reset"; readonly a: number; readonly b: number })
   | (Down & { readonly kind: "crash"; readonly power: boolean })
   /** Crashes at the n-th action of that kind after atMs. */
@@ -67,6 +76,14 @@ export type Fault =
       readonly point: CrashPoint;
       readonly nth: number;
       readonly power: boolean;
+    })
+  /** Crashes as soon as its own vote of that view has been sent to everybody; `wipe` takes its data too. */
+  | (Down & {
+      readonly kind: "crash-after-vote";
+      readonly view: number;
+      readonly statement: StatementKind;
+      readonly power: boolean;
+      readonly wipe: boolean;
     })
   | (At & { readonly kind: "crash-all"; readonly downMs: number; readonly power: boolean })
   | (Lasting & { readonly kind: "pause"; readonly node: number })
@@ -100,11 +117,19 @@ export const STRATEGIES = [
   "stale",
   "last-word",
 ] as const;
-export type StrategyName = (typeof STRATEGIES)[number];
+
+/** For directed scenarios only: of no use where nothing else is arranged for them. */
+export const DIRECTED_STRATEGIES = ["vote-to-one", "skip-led"] as const;
+export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
+  /** For `vote-to-one`: the view, and the only slot that gets the vote. */
+  readonly view?: number;
+  readonly to?: number;
+  /** For `skip-led`: from when on it says nothing at all in views that it leads. */
+  readonly muteFromMs?: number;
   readonly fromMs: number;
   readonly untilMs: number;
 };
@@ -205,8 +230,9 @@ export const parseScenario = (text: string): Scenario => {
     }
   }
   for (const [i, adversary] of whole.adversaries.entries()) {
-    if (!STRATEGIES.includes(adversary.strategy)) {
-      throw new RangeError(`adversaries[${i}].strategy: one of ${STRATEGIES.join(", ")}`);
+    const known: readonly string[] = [...STRATEGIES, ...DIRECTED_STRATEGIES];
+    if (!known.includes(adversary.strategy)) {
+      throw new RangeError(`adversaries[${i}].strategy: one of ${known.join(", ")}`);
     }
   }
   return whole;

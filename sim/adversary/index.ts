@@ -1,6 +1,6 @@
 /** Puts an adversary between a replica and its transport for the time that the scenario says. */
 import type { Hasher } from "../../src/crypto/hash.ts";
-import type { Transport, TransportHandler } from "../../src/ledger/ports.ts";
+import type { PeerId, Transport, TransportHandler } from "../../src/ledger/ports.ts";
 import { statementBytes } from "../../src/ledger/statement.ts";
 import type { ValidatorSet } from "../../src/ledger/types.ts";
 import { classOf, decodeMessage, encodeMessage, type Message } from "../../src/ledger/wire.ts";
@@ -8,6 +8,7 @@ import type { Host } from "../host.ts";
 import type { AdversarySpec, StrategyName } from "../scenario.ts";
 import type { KeyPair, SignatureScheme, SignTap } from "../signer.ts";
 import { lastWord } from "./last-word.ts";
+import { skipLed } from "./puppet.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
 import type { Powers, Strategy, StrategyFactory } from "./types.ts";
 import {
@@ -17,6 +18,7 @@ import {
   silent,
   skipAndFinalize,
   subsetVotes,
+  voteToOne,
   withholdFinalize,
   wrongRoots,
 } from "./votes.ts";
@@ -30,6 +32,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "withhold-finalize": withholdFinalize,
   "withhold-payload": withholdPayload,
   "nullify-only": nullifyOnly,
+  "vote-to-one": voteToOne,
+  "skip-led": skipLed,
   "future-flood": futureFlood,
   "forge-certificates": forgeCertificates,
   "lying-sync": lyingSync,
@@ -48,6 +52,10 @@ export type AdversaryWiring = {
   readonly signTap: SignTap;
   readonly hasher: Hasher;
   readonly set: ValidatorSet;
+  /** By slot: under which name the transport knows it. */
+  readonly ids: readonly PeerId[];
+  leaderOf(view: number): number;
+  readonly healMs: number;
   mark(name: string): void;
 };
 
@@ -71,12 +79,16 @@ export const corruptTransport = (
   transport: Transport,
 ): Transport => {
   const { host, hasher, key } = wiring;
-  const powers: Powers = {
+  const powers: Omit<Powers, "spec"> = {
     slot: host.slot,
     self: wiring.self,
     hasher,
     set: wiring.set,
     random: host.world.stream("byz"),
+    peerOf: (slot) => wiring.ids[slot],
+    leaderOf: (view) => wiring.leaderOf(view),
+    healMs: wiring.healMs,
+    mark: (name) => wiring.mark(name),
     nowMs: () => host.world.nowMs,
     vote: (statement) => {
       const message = statementBytes(hasher, statement);
@@ -92,7 +104,10 @@ export const corruptTransport = (
       transport.send(peer, trafficClass, bytes);
     },
   };
-  const parts = specs.map((spec) => ({ spec, strategy: FACTORIES[spec.strategy](powers) }));
+  const parts = specs.map((spec) => ({
+    spec,
+    strategy: FACTORIES[spec.strategy]({ ...powers, spec }),
+  }));
   const active = (): Strategy[] => {
     const nowMs = host.world.nowMs;
     return parts
@@ -112,6 +127,7 @@ export const corruptTransport = (
     peerDown: (peer, reason) => handler.peerDown(peer, reason),
     frame: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
+      for (const { strategy } of parts) strategy.watch?.(read());
       for (const strategy of active()) if (strategy.incoming?.(peer, bytes, read) === true) return;
       handler.frame(peer, trafficClass, bytes);
     },

@@ -8,6 +8,7 @@ import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
 import type { Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
 import type { Message } from "../../src/ledger/wire.ts";
 import type { Prng } from "../prng.ts";
+import type { AdversarySpec } from "../scenario.ts";
 
 export type Powers = {
   readonly slot: number;
@@ -16,6 +17,15 @@ export type Powers = {
   readonly hasher: Hasher;
   readonly set: ValidatorSet;
   readonly random: Prng;
+  /** What the scenario says of this adversary. */
+  readonly spec: AdversarySpec;
+  /** The peer that runs the validator of a slot. */
+  peerOf(slot: number): PeerId | undefined;
+  /** Index in the set of the leader of a view, in the first epoch. */
+  leaderOf(view: number): number;
+  readonly healMs: number;
+  /** Says that the scenario has got somewhere. */
+  mark(name: string): void;
   nowMs(): number;
   /** A vote with its own key; the oracle sees the signature. */
   vote(statement: Statement): Vote;
@@ -35,6 +45,8 @@ export type Strategy = {
   ): boolean;
   /** What came for the replica underneath. True when it shall not see it. */
   incoming?(peer: PeerId, bytes: Uint8Array, message: () => Message | undefined): boolean;
+  /** Everything that comes, also while the adversary is not active yet. */
+  watch?(message: Message | undefined): void;
   /** Called every 100 ms of virtual time while the adversary is active. */
   tick?(): void;
 };

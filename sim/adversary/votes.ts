@@ -86,13 +86,57 @@ export const subsetVotes: StrategyFactory = (powers) => ({
   },
 });
 
-/** Votes N and never F (scenario S1). */
-export const withholdFinalize: StrategyFactory = () => ({
+/** A message by which others could learn that something is final. */
+const tellsOfFinality = (message: Message | undefined): boolean => {
+  switch (message?.type) {
+    case "vote":
+      return message.vote.statement.kind === "finalize";
+    case "certificate":
+      return message.certificate.statement.kind === "finalize";
+    case "status":
+    case "sync-response":
+    case "sync-none":
+      return true;
+    default:
+      return false;
+  }
+};
+
+/**
+ * Votes N and never F (scenario S1). Its replica signs F as an honest one does, so what could be made of
+ * that F is withheld too: certificates, answers to those who catch up, and its status.
+ */
+export const withholdFinalize: StrategyFactory = (powers) => ({
   outgoing: (_peer, _class, _bytes, read) => {
     const message = read();
-    return message?.type === "vote" && message.vote.statement.kind === "finalize";
+    if (message?.type === "vote" && message.vote.statement.kind === "finalize") {
+      powers.mark("finalize withheld");
+    }
+    return tellsOfFinality(message);
   },
 });
+
+/** Gives its N of one view to one slot, once, and says nothing else of that view or a later one (S2). */
+export const voteToOne: StrategyFactory = (powers) => {
+  const { view: chosen = 0, to = 0 } = powers.spec;
+  let given = false;
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message === undefined) return false;
+      if (message.type === "certificate") return message.certificate.statement.view >= chosen;
+      if (message.type === "status") return message.status.view >= chosen;
+      if (message.type !== "vote" && message.type !== "proposal") return false;
+      const { view, kind } = message.vote.statement;
+      if (view < chosen) return false;
+      if (view > chosen || kind !== "notarize" || peer !== powers.peerOf(to)) return true;
+      if (given) return true;
+      given = true;
+      powers.mark("vote given to one");
+      return false;
+    },
+  };
+};
 
 /** Skips whenever it would have agreed. */
 export const nullifyOnly: StrategyFactory = (powers) => ({

@@ -3,6 +3,7 @@ import { agreement, blockTime, monotone } from "./agreement.ts";
 import { capsKept } from "./caps.ts";
 import { certificatesValid } from "./certificates.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
+import { reproposals, splitViews } from "./coverage.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
 import { recordsFolded } from "./records.ts";
@@ -24,4 +25,6 @@ export const CHECKERS: readonly CheckerFactory[] = [
   answersDurable,
   evidenceSound,
   capsKept,
+  reproposals,
+  splitViews,
 ];

@@ -1,0 +1,79 @@
+/**
+ * Marks of where a run has been, for scenarios that show nothing unless they get there. It judges
+ * nothing. It reads what honest nodes sign and propose, and which height each has final.
+ */
+import { decodeStatement, FINALIZE, HEADER_BYTES, NULLIFY } from "./decode.ts";
+import { Cursor, hex, taggedHash } from "./oracle.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+const PROPOSAL = 1;
+/** Up to the height in a header: version, chain, epoch, view. */
+const HEIGHT_OFFSET = 2 + 32 + 8 + 8;
+const NEXT_SET_OFFSET = HEADER_BYTES - 2 - 32;
+
+type Proposed = { readonly height: number; readonly boundary: boolean };
+
+/** What honest nodes propose again, and how far it lies above what they have as final. */
+export const reproposals = (context: CheckContext): Checker => {
+  const proposed = new Map<string, Proposed>();
+  const finalHeights = new Map<number, number>();
+  const seen = new Set<string>();
+
+  const note = (block: Uint8Array): void => {
+    const header = block.subarray(0, HEADER_BYTES);
+    const hash = hex(taggedHash(context.chainId, "header", header));
+    const height = new Cursor(header, HEIGHT_OFFSET).u64();
+    const nextSet = header.subarray(NEXT_SET_OFFSET, NEXT_SET_OFFSET + 32);
+    proposed.set(hash, { height, boundary: nextSet.some((byte) => byte !== 0) });
+  };
+
+  return {
+    id: "marks",
+    title: "blocks proposed again",
+    status: (slot, status) => {
+      finalHeights.set(slot, status.finalHeight);
+    },
+    sent: (from, _to, _class, bytes) => {
+      if (bytes[0] !== PROPOSAL) return;
+      const cursor = new Cursor(bytes, 1);
+      const vote = new Cursor(cursor.sized());
+      const key = `${vote.u64()}/${vote.u64()}`;
+      if (seen.has(key)) return;
+      seen.add(key);
+      vote.u8();
+      const hash = hex(vote.take(32));
+      cursor.u64();
+      const block = cursor.sized();
+      if (block.length >= HEADER_BYTES) return note(block);
+      const again = proposed.get(hash);
+      if (!context.honest(from) || again === undefined) return;
+      context.mark("re-proposed");
+      if (again.boundary) context.mark("boundary block re-proposed");
+      const gap = again.height - (finalHeights.get(from) ?? 0);
+      context.mark(`re-proposed at a gap of ${gap}`);
+    },
+  };
+};
+
+/** Views in which honest nodes were of two minds: one would make it final, the others skip it. */
+export const splitViews = (context: CheckContext): Checker => {
+  const views = new Map<string, { finalize: Set<number>; nullify: Set<number> }>();
+  return {
+    id: "marks",
+    title: "views with F by one and S by the others",
+    released: (slot, message) => {
+      const statement = decodeStatement(message);
+      const isSkip = statement?.kind === NULLIFY;
+      if (statement === undefined || !context.honest(slot)) return;
+      if (!isSkip && statement.kind !== FINALIZE) return;
+      const key = `${statement.epoch}/${statement.view}`;
+      let view = views.get(key);
+      if (view === undefined) {
+        view = { finalize: new Set(), nullify: new Set() };
+        views.set(key, view);
+      }
+      (isSkip ? view.nullify : view.finalize).add(slot);
+      if (view.finalize.size > 0 && view.nullify.size >= 2) context.mark("F and S in one view");
+    },
+  };
+};
