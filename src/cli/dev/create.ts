@@ -2,7 +2,15 @@
  * Making a network on this machine: folders, keys, genesis, configuration files and the operator's key.
  * It is made beside its place and then moved there, so that a folder is whole or not there at all.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { loadFalconWasm } from "../../crypto/falcon-wasm.ts";
@@ -41,10 +49,15 @@ export const fastKeygen = async (): Promise<(() => FalconKeyPair) | undefined> =
 export const formatConfig = (fields: Readonly<Record<string, unknown>>): string =>
   `${JSON.stringify(fields, null, 2)}\n`;
 
-const isEmpty = (dir: string): boolean => !existsSync(dir) || readdirSync(dir).length === 0;
+const isEmpty = (dir: string): boolean =>
+  !existsSync(dir) || (statSync(dir).isDirectory() && readdirSync(dir).length === 0);
+
+/** What a link leads to is renamed and deleted, not the link. */
+export const realFolder = (dir: string): string => (existsSync(dir) ? realpathSync(dir) : dir);
 
 /** Throws folder.foreign when something else is in the folder. */
-export const createNetwork = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
+export const createNetwork = async (path: string, plan: NetworkPlan): Promise<DevRecord> => {
+  const dir = realFolder(path);
   if (!isEmpty(dir)) {
     throw new TetradError(
       "folder.foreign",
@@ -55,7 +68,7 @@ export const createNetwork = async (dir: string, plan: NetworkPlan): Promise<Dev
   mkdirSync(draft, { recursive: true, mode: 0o700 });
   try {
     const record = await fill(draft, plan);
-    moveIn(draft, dir);
+    moveInto(draft, dir);
     return record;
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -64,16 +77,16 @@ export const createNetwork = async (dir: string, plan: NetworkPlan): Promise<Dev
 };
 
 /**
- * Moves the finished network to its place, which must still be empty: a rename replaces an empty folder
- * and no other, so of two commands that began at once the second finds the network of the first.
+ * The keys took a second to make, and another command may have filled the folder in that time. A rename
+ * takes the place of a folder that is empty and of no other, and nothing is deleted to make room for it.
  */
-const moveIn = (draft: string, dir: string): void => {
+const moveInto = (draft: string, dir: string): void => {
   try {
     renameSync(draft, dir);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
-    throw new TetradError("folder.foreign", `another command has made ${dir} meanwhile`);
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(code)) throw error;
+    throw new TetradError("folder.foreign", `another command has filled ${dir} meanwhile`);
   }
 };
 
