@@ -1,15 +1,16 @@
 /** `nexus dev`: four validators on this machine, one process each. */
-import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { ApiClient } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { createNetwork, formatConfig, pathsOf, writeNodeConfig } from "../dev/create.ts";
+import { createNetwork, formatConfig, realFolder, writeNodeConfig } from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
-import { type DevRecord, devRecordPath } from "../dev/record.ts";
+import { type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
+import { removeNetwork } from "../dev/remove.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { paint } from "../output.ts";
 
@@ -39,11 +40,14 @@ export const dev = async (context: CliContext, options: DevOptions): Promise<voi
 type Prepared = { readonly record: DevRecord; readonly lock: FolderLock };
 
 const prepare = async (context: CliContext, options: DevOptions): Promise<Prepared> => {
-  const { dir } = context;
+  const dir = realFolder(context.dir);
   const known = context.dev();
-  if (options.fresh === true && existsSync(dir)) await removeNetwork(dir, known);
+  if (options.fresh === true && existsSync(dir)) {
+    // What would keep the new network from starting is found out while the old one is still there.
+    await removeNetwork(dir, known, () => requirePorts(plannedNodes(options)));
+  }
   const kept = options.fresh === true ? undefined : known;
-  const record = kept ?? (await create(context, options));
+  const record = kept ?? (await create(context, dir, options));
   const lock = await lockFolder(dir);
   try {
     return { record: kept === undefined ? record : withPorts(dir, record, options), lock };
@@ -53,49 +57,27 @@ const prepare = async (context: CliContext, options: DevOptions): Promise<Prepar
   }
 };
 
-/** Deletes a development network that does not run, and nothing else. */
-const removeNetwork = async (dir: string, record: DevRecord | undefined): Promise<void> => {
-  if (readdirSync(dir).length === 0) return;
-  if (record?.kind !== "tetrad-dev") {
-    throw new TetradError(
-      "folder.foreign",
-      `${dir} is not a development network of this command; it is not deleted`,
-    );
-  }
-  await requirePorts(record.nodes);
-  // A node of it may run by itself (`nexus start`): whoever holds a lock keeps the network.
-  const locks: FolderLock[] = [];
-  const aside = `${dir}.old-${randomHex(8)}`;
-  try {
-    for (const folder of lockedFolders(dir, record)) locks.push(await lockFolder(folder));
-    renameSync(dir, aside);
-  } finally {
-    for (const lock of locks) await lock.release();
-  }
-  rmSync(aside, { recursive: true });
-};
-
-/** What a running network and its nodes hold locks on. */
-const lockedFolders = (dir: string, record: DevRecord): string[] => [
-  dir,
-  ...record.nodes
-    .flatMap((node) => [pathsOf(dir, node).db, pathsOf(dir, node).votes])
-    .filter(existsSync),
-];
-
-const create = async (context: CliContext, options: DevOptions): Promise<DevRecord> => {
-  context.note(`making a development network in ${context.dir}`);
+const plannedNodes = (options: DevOptions): DevNode[] => {
   const port = options.portBase ?? PORT_BASE;
   const api = options.apiBase ?? API_BASE;
-  return createNetwork(context.dir, {
-    kind: "tetrad-dev",
-    chainId: `dev-${randomHex(8)}`,
-    nodes: NAMES.map((name, i) => ({
-      name,
-      listen: `[::1]:${port + i}`,
-      api: `[::1]:${api + i}`,
-    })),
-  });
+  return NAMES.map((name, i) => ({
+    name,
+    folder: name,
+    listen: `[::1]:${port + i}`,
+    api: `[::1]:${api + i}`,
+  }));
+};
+
+const create = async (
+  context: CliContext,
+  dir: string,
+  options: DevOptions,
+): Promise<DevRecord> => {
+  const nodes = plannedNodes(options);
+  // QUIC ports go into the genesis: a network on taken ones would have to be made anew.
+  await requirePorts(nodes);
+  context.note(`making a development network in ${context.dir}`);
+  return createNetwork(dir, { kind: "tetrad-dev", chainId: `dev-${randomHex(8)}`, nodes });
 };
 
 /** API ports may change from run to run; QUIC ports are in the genesis. */
