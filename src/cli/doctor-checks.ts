@@ -11,7 +11,7 @@ import { passphrasePath } from "../node/keys/passphrase.ts";
 import { checkSecrets, readGenesis } from "../node/node.ts";
 import { realClock } from "../node/real-ports.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
-import { portProblems } from "./dev/ports.ts";
+import { describePort, portProblems } from "./dev/ports.ts";
 
 export type Finding = {
   readonly check: string;
@@ -209,8 +209,12 @@ export const checkNode = async (config: NodeConfig, signal: AbortSignal): Promis
   return [
     ...findings,
     warn("running", "no", "start it with `nexus start`, or all with `npm start`"),
-    ...taken.map(({ what, code }) =>
-      bad("port", `${what}: ${code}`, "stop what uses it, or change the address in node.json"),
+    ...taken.map((port) =>
+      bad(
+        "port",
+        `${describePort(port)}: ${port.code}`,
+        "stop what uses it, or change the address in node.json",
+      ),
     ),
     ...(taken.length === 0 ? [ok("ports", "free")] : []),
   ];

@@ -85,6 +85,35 @@ describe("nexus dev", () => {
     expect(node.stderr + node.stdout).toContain("folder.locked");
   });
 
+  it("leaves the folder of a node that runs by itself", async () => {
+    const before = chainId();
+    const node = background(["start", "--config", join(dir, "a", "node.json")]);
+    await node.sees("node started");
+    const run = await nexus(["--dir", dir, "dev", "--fresh"]);
+    expect(run.code).toBe(5);
+    expect(run.stderr).toContain("folder.locked");
+    expect(await node.stop("SIGTERM")).toBe(0);
+    expect(chainId()).toBe(before);
+    expect(existsSync(join(dir, "a", "keys", "node.key"))).toBe(true);
+  });
+
+  it("of two starts on a new folder, the second leaves the first one alone", async () => {
+    const fresh = join(folder.path, "two");
+    const ports = await freePorts(16);
+    const begin = (i: number): Background => {
+      const bases = ["--port-base", String(ports + i), "--api-base", String(ports + i + 4)];
+      return background(["--dir", fresh, "dev", ...bases]);
+    };
+    const both = [begin(0), begin(8)];
+    const over = await Promise.race(both.map(async (one) => ({ one, code: await one.exited })));
+    expect(over.code).toBe(5);
+    expect(over.one.stderr()).toMatch(/folder\.(foreign|locked)/);
+    const other = both.find((one) => one !== over.one);
+    await other?.sees(/^ready after/m);
+    expect(await other?.stop("SIGTERM")).toBe(0);
+    expect(existsSync(join(fresh, "d", "keys", "node.key"))).toBe(true);
+  });
+
   it("does not delete what it has not made", async () => {
     const foreign = join(folder.path, "precious");
     mkdirSync(foreign);
@@ -110,6 +139,22 @@ describe("nexus dev", () => {
     expect(run.code).toBe(1);
     expect(run.stderr).toContain(`[::1]:${api + 2}/tcp`);
     expect(run.stderr).toContain("--api-base");
+  });
+
+  it("keeps the old network when the new one would find its ports taken", async () => {
+    const before = chainId();
+    const server: Server = createServer();
+    await new Promise<void>((done) => {
+      server.listen({ host: "::1", port: api + 2, ipv6Only: true }, done);
+    });
+    const ports = ["--api-base", String(api), "--port-base", String(quic)];
+    const run = await nexus(["--dir", dir, "dev", "--fresh", ...ports]);
+    await new Promise((done) => {
+      server.close(done);
+    });
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain(`[::1]:${api + 2}/tcp`);
+    expect(chainId()).toBe(before);
   });
 
   it("keeps QUIC ports that are in the genesis", async () => {
@@ -173,6 +218,17 @@ describe("nexus dev", () => {
     const children = pids();
     expect(children.every(isAlive)).toBe(true);
     expect(await dev?.stop("SIGKILL")).toBeNull();
+    await until("the nodes end", () => children.every((pid) => !isAlive(pid)), 30_000);
+    await start().sees(/^ready after/m);
+  });
+
+  it("leaves no node behind when it is killed while they start", async () => {
+    const network = start();
+    await until("the nodes are there", () => pids().every((pid) => pid > 0));
+    const children = pids();
+    // They have loaded and open their keys now; none is up.
+    await new Promise((done) => setTimeout(done, 500));
+    expect(await network.stop("SIGKILL")).toBeNull();
     await until("the nodes end", () => children.every((pid) => !isAlive(pid)), 30_000);
     await start().sees(/^ready after/m);
   });

@@ -2,8 +2,9 @@
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { TetradError } from "../../errors.ts";
-import { parseBindAddress, type SocketAddress } from "../../node/address.ts";
-import type { DevRecord } from "./record.ts";
+import { formatAddress, parseBindAddress, type SocketAddress } from "../../node/address.ts";
+import { holdersOf } from "./port-holders.ts";
+import type { DevNode, DevRecord } from "./record.ts";
 
 type BindError = { readonly code?: string };
 
@@ -24,26 +25,42 @@ const tcpError = ({ host, port }: SocketAddress): Promise<string | undefined> =>
     server.listen({ host, port, ipv6Only: true }, () => server.close(() => resolve(undefined)));
   });
 
-export type PortProblem = { readonly what: string; readonly code: string };
+export type PortProblem = {
+  readonly what: string;
+  readonly code: string;
+  /** Processes that have the port, where the system tells. */
+  readonly pids: readonly number[];
+};
 
 /** The addresses of a network that cannot be bound now. */
-export const portProblems = async (nodes: DevRecord["nodes"]): Promise<PortProblem[]> => {
+export const portProblems = async (
+  nodes: readonly Pick<DevNode, "listen" | "api">[],
+): Promise<PortProblem[]> => {
   const checks = nodes.flatMap((node) => [
-    { what: `${node.listen}/udp`, error: udpError(parseBindAddress(node.listen, "listen")) },
-    { what: `${node.api}/tcp`, error: tcpError(parseBindAddress(node.api, "api")) },
+    { protocol: "udp" as const, address: parseBindAddress(node.listen, "listen") },
+    { protocol: "tcp" as const, address: parseBindAddress(node.api, "api") },
   ]);
   const found = await Promise.all(
-    checks.map(async ({ what, error }) => ({ what, code: (await error) ?? "" })),
+    checks.map(async ({ protocol, address }): Promise<PortProblem[]> => {
+      const code = await (protocol === "udp" ? udpError : tcpError)(address);
+      if (code === undefined) return [];
+      const pids = code === "EADDRINUSE" ? holdersOf(protocol, address.port) : [];
+      return [{ what: `${formatAddress(address)}/${protocol}`, code, pids }];
+    }),
   );
-  return found.filter(({ code }) => code !== "");
+  return found.flat();
 };
+
+/** "[::1]:4440/udp (process 12)". */
+export const describePort = ({ what, pids }: PortProblem): string =>
+  pids.length === 0 ? what : `${what} (process ${pids.join(", ")})`;
 
 /** Throws config.invalid with every port that is taken and the flags that change them. */
 export const requirePorts = async (nodes: DevRecord["nodes"]): Promise<void> => {
   const problems = await portProblems(nodes);
   const first = problems[0];
   if (first === undefined) return;
-  const list = problems.map(({ what }) => what).join(", ");
+  const list = problems.map(describePort).join(", ");
   const why =
     first.code === "EADDRINUSE" ? "in use by another process" : `not to be had (${first.code})`;
   throw new TetradError(

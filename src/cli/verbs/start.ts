@@ -23,10 +23,10 @@ const flagsOf = (options: StartOptions): Record<string, unknown> => {
 };
 
 export const start = async (context: CliContext, options: StartOptions): Promise<void> => {
-  // From the first moment: a parent that dies while the node comes up must not leave it behind.
-  const orphaned = parentGone();
+  // Before anything else: a parent that dies while the node comes up must take the node with it as well.
+  const end = endOf(context.signal);
   try {
-    await runNode(context, options, orphaned);
+    if (!end.aborted) await runNode(context, options, end);
   } catch (error) {
     // The parent, if there is one, shows people why; the log has it too.
     if (error instanceof TetradError) {
@@ -39,18 +39,24 @@ export const start = async (context: CliContext, options: StartOptions): Promise
   }
 };
 
-/** Resolves when the channel to the process that started this one closes; never where there was none. */
-const parentGone = (): Promise<void> =>
-  new Promise((resolve) => {
-    if (process.send === undefined) return;
-    if (process.connected !== true) resolve();
-    process.once("disconnect", () => resolve());
-  });
+/**
+ * Aborts on a signal and when the parent that started this node (`nexus dev`) dies. Not AbortSignal.any:
+ * a collection that comes while the node starts made it miss the abort of its source.
+ */
+const endOf = (signal: AbortSignal): AbortSignal => {
+  const end = new AbortController();
+  const abort = (): void => end.abort();
+  signal.addEventListener("abort", abort, { once: true });
+  process.once("disconnect", abort);
+  // Undefined where there never was a channel to a parent, false where it has closed since.
+  if (signal.aborted || process.connected === false) abort();
+  return end.signal;
+};
 
 const runNode = async (
   context: CliContext,
   options: StartOptions,
-  orphaned: Promise<void>,
+  end: AbortSignal,
 ): Promise<void> => {
   const { config } = loadConfig(options.config, flagsOf(options), context.env, context.cwd);
   const human = process.stdout.isTTY === true;
@@ -70,7 +76,7 @@ const runNode = async (
     );
   }
   tellParent({ kind: "started", api: formatAddress(node.api) });
-  const failure = await untilEnd(context, node, orphaned);
+  const failure = await untilEnd(node, end);
   logger.log("info", "stopping");
   await stopWithin(node, STOP_MS_MAX);
   logger.log("info", "stopped");
@@ -87,17 +93,11 @@ const stopWithin = async (node: RunningNode, limitMs: number): Promise<void> => 
   clearTimeout(timer);
 };
 
-/** A signal, the death of the parent that started this node (`nexus dev`), or a halt. */
-const untilEnd = (
-  context: CliContext,
-  node: RunningNode,
-  orphaned: Promise<void>,
-): Promise<Failure | undefined> =>
+/** A signal or the death of the parent, also when it came while the node was starting; or a halt. */
+const untilEnd = (node: RunningNode, end: AbortSignal): Promise<Failure | undefined> =>
   new Promise((resolve) => {
-    const end = (): void => resolve(undefined);
-    if (context.signal.aborted) end();
-    context.signal.addEventListener("abort", end, { once: true });
-    void orphaned.then(end);
+    if (end.aborted) resolve(undefined);
+    end.addEventListener("abort", () => resolve(undefined), { once: true });
     void node.halted.then(resolve);
   });
 
@@ -112,5 +112,6 @@ export type ChildMessage =
   | { readonly kind: "halted"; readonly code: string; readonly detail: string };
 
 const tellParent = (message: ChildMessage): void => {
-  if (process.connected === true) process.send?.(message);
+  // A parent that dies right now is no failure of this process; `disconnect` says so anyway.
+  if (process.connected === true) process.send?.(message, undefined, undefined, () => {});
 };
