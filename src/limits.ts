@@ -173,7 +173,14 @@ export const LIMITS = {
   httpPageDefault: 100,
   httpSubscribersMax: 256,
   httpWaitMsMax: 30_000,
-  httpSubscriberQueueBytesMax: 4 * 1024 * 1024,
+  /** Events, or rows, of one page; their text is up to three times as long. */
+  httpPageBytesMax: 1024 * 1024,
+  /** Events that a subscriber is sent at a time, and so what waits for it; one event always goes. */
+  httpSubscriberBytesMax: 64 * 1024,
+  /** Answers that clients have not taken yet, over all connections. */
+  httpOutgoingBytesMax: 64 * 1024 * 1024,
+  /** Answers up to this size are given even when the others have reached their bound. */
+  httpSmallAnswerBytesMax: 16 * 1024,
   cursorBytesMax: 512,
   httpHeaderBytesMax: 16 * 1024,
   httpUrlBytesMax: 4096,
@@ -185,7 +192,7 @@ export const LIMITS = {
   /** Requests that wait for an outcome (?wait=committed or projected) at one time. */
   httpWaitersMax: 1024,
   httpHeartbeatMs: 10_000,
-  /** A subscriber that takes nothing for this long is dropped; it resumes by its last id. */
+  /** Who has not taken an answer in this time, or a subscriber its next events, is dropped. */
   httpStallMsMax: 60_000,
   /** Bytes of answers that clients have not taken yet, over all connections; past it reads answer 503. */
   httpAnswerBytesMax: 64 * 1024 * 1024,

@@ -311,13 +311,13 @@ describe("events", () => {
   it("bounds a page in bytes", async () => {
     const big = new Uint8Array(LIMITS.eventBytesMax - 10);
     const event = encodedEvent("record.put", big);
-    t.ledger.append(Array.from({ length: 100 }, () => event));
+    t.ledger.append(Array.from({ length: 30 }, () => event));
     const page = (await get("/v1/events?limit=100")).json();
-    const most = Math.floor(LIMITS.httpSubscriberQueueBytesMax / LIMITS.eventBytesMax);
+    const most = Math.floor(LIMITS.httpPageBytesMax / LIMITS.eventBytesMax);
     expect(page.items).toHaveLength(most);
     expect(page.more).toBe(true);
     const rest = (await get(`/v1/events?limit=100&after=${page.next}`)).json();
-    expect(rest.items).toHaveLength(100 - most);
+    expect(rest.items).toHaveLength(30 - most);
   });
 
   it("gives the bytes of an event whose type it does not know", async () => {

@@ -3,6 +3,7 @@ import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
+import type { Outgoing } from "./outgoing.ts";
 
 export type Json =
   | null
@@ -48,6 +49,7 @@ export type ApiLoad = {
   /** Bytes of answers that are on their way. */
   answerBytes: number;
   stopping: boolean;
+  readonly outgoing: Outgoing;
   readonly onStop: Set<() => void>;
 };
 

@@ -28,7 +28,12 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
       query.after === undefined
         ? integer(query.from, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 })
         : decodeIndexCursor(list, query.after);
-    const { entries, next } = await scan(context, from, limit, filter);
+    const { entries, next } = await scan(context, from, {
+      limit,
+      bytesMax: LIMITS.httpPageBytesMax,
+      filter,
+      charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
+    });
     const status = context.handle.status();
     const more = next < status.logSize;
     const cursor = encodeIndexCursor(list, next);

@@ -9,8 +9,9 @@ import type { ApiContext, Json } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { integer, readQuery } from "./query.ts";
 
-/** Rows of one answer: values may be as large as events, so bytes bound a page too. */
-const CHUNK = 64;
+/** Rows read at a time: few at first, then twice as many, because values may be as large as events. */
+const CHUNK_FIRST = 4;
+const CHUNK_MAX = 64;
 
 const checkName = (context: ApiContext, name: string): string => {
   if (context.formats.projections.includes(name)) return name;
@@ -37,28 +38,34 @@ const readRows = async (
 
 type Page = { readonly rows: readonly ProjectionRow[]; readonly more: boolean };
 
-/** At most `limit` rows and 4 MiB after a key. */
+/** At most `limit` rows and LIMITS.httpPageBytesMax after a key; `charge` is told of what was taken. */
 const pageOf = async (
   context: ApiContext,
   name: string,
   prefix: Uint8Array,
   start: Uint8Array | undefined,
   limit: number,
+  charge: (count: number, bytes: number) => void,
 ): Promise<Page> => {
   const rows: ProjectionRow[] = [];
   let bytes = 0;
   let after = start;
-  for (;;) {
-    const found = await readRows(context, name, prefix, after, CHUNK);
+  for (let chunk = CHUNK_FIRST; ; chunk = Math.min(CHUNK_MAX, chunk * 2)) {
+    const found = await readRows(context, name, prefix, after, chunk);
+    const before = { count: rows.length, bytes };
+    let full = false;
     for (const row of found) {
       const size = row.key.length + row.value.length;
-      const heavy = rows.length > 0 && bytes + size > LIMITS.httpSubscriberQueueBytesMax;
-      if (rows.length >= limit || heavy) return { rows, more: true };
+      const heavy = rows.length > 0 && bytes + size > LIMITS.httpPageBytesMax;
+      full = rows.length >= limit || heavy;
+      if (full) break;
       rows.push(row);
       bytes += size;
       after = row.key;
     }
-    if (found.length < CHUNK) return { rows, more: false };
+    charge(rows.length - before.count, bytes - before.bytes);
+    if (full) return { rows, more: true };
+    if (found.length < chunk) return { rows, more: false };
   }
 };
 
@@ -85,7 +92,9 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
     if (!prefix.ok) throw TetradError.from(prefix);
     const list = `projections/${name}/${query.prefix ?? ""}`;
     const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
-    const { rows, more } = await pageOf(context, name, prefix.value, after, limit);
+    const { rows, more } = await pageOf(context, name, prefix.value, after, limit, (count, bytes) =>
+      context.load.outgoing.addItems(reply, count, bytes),
+    );
     const last = rows.at(-1);
     const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
     if (next !== null) {

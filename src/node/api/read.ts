@@ -6,8 +6,12 @@ import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import type { TypeFilter } from "./query.ts";
 
-/** Entries read at a time: 64 of the largest events are just under the queue bound of a subscriber. */
-const CHUNK = 64;
+/**
+ * Entries read at a time: few at first, then twice as many each time, so that what is read before it is
+ * charged is never much more than what was charged before.
+ */
+const CHUNK_FIRST = 4;
+const CHUNK_MAX = 64;
 
 export type Scan = {
   readonly entries: readonly LogEntry[];
@@ -23,36 +27,50 @@ const readChunk = async (context: ApiContext, from: number, limit: number): Prom
   return result.value;
 };
 
+export type ScanOptions = {
+  readonly limit: number;
+  readonly bytesMax: number;
+  readonly filter: TypeFilter | undefined;
+  /** Told of what was taken, after each read; may throw to end the scan. */
+  readonly charge: (count: number, bytes: number) => void;
+};
+
 /**
- * Entries from `from` that pass the filter: at most `limit`, at most 4 MiB of events, and at most
- * LIMITS.httpScanMax looked at. Fewer than `limit` does not mean the end: compare `next` with logSize.
+ * Entries from `from` that pass the filter: at most `limit`, at most `bytesMax` of events but at least
+ * one, and at most LIMITS.httpScanMax looked at. Fewer than `limit` does not mean the end: compare `next`
+ * with logSize.
  */
 export const scan = async (
   context: ApiContext,
   from: number,
-  limit: number,
-  filter: TypeFilter | undefined,
+  options: ScanOptions,
 ): Promise<Scan> => {
+  const { limit, bytesMax, filter, charge } = options;
   const entries: LogEntry[] = [];
   let next = from;
   let bytes = 0;
+  let chunk = CHUNK_FIRST;
   while (entries.length < limit && next - from < LIMITS.httpScanMax) {
-    const want = filter === undefined ? Math.min(CHUNK, limit - entries.length) : CHUNK;
+    const want = filter === undefined ? Math.min(chunk, limit - entries.length) : chunk;
     const page = await readChunk(context, next, want);
     if (page.entries.length === 0) break;
+    const before = { count: entries.length, bytes };
+    chunk = Math.min(CHUNK_MAX, chunk * 2);
+    let full = false;
     for (const entry of page.entries) {
       if (filter !== undefined && !filter(entry.event.type)) {
         next = entry.index + 1;
         continue;
       }
       const size = entry.event.bytes.length;
-      const full = entries.length >= limit;
-      const heavy = bytes > 0 && bytes + size > LIMITS.httpSubscriberQueueBytesMax;
-      if (full || heavy) return { entries, next };
+      full = entries.length >= limit || (bytes > 0 && bytes + size > bytesMax);
+      if (full) break;
       entries.push(entry);
       bytes += size;
       next = entry.index + 1;
     }
+    charge(entries.length - before.count, bytes - before.bytes);
+    if (full) break;
   }
   return { entries, next };
 };

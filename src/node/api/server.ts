@@ -13,6 +13,7 @@ import { batchRoutes } from "./batches.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { Outgoing } from "./outgoing.ts";
 import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
@@ -36,7 +37,12 @@ const hostAllowed = (host: string | undefined): boolean =>
 export const createApi = (options: ApiOptions): Api => {
   const context: ApiContext = {
     ...options,
-    load: { waiters: 0, answerBytes: 0, stopping: false, onStop: new Set() },
+    load: {
+      waiters: 0,
+      stopping: false,
+      onStop: new Set(),
+      outgoing: new Outgoing(options.timers, options.metrics),
+    },
   };
   const app = fastify({
     bodyLimit: LIMITS.httpBodyBytesMax,
@@ -155,8 +161,10 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
     return payload;
   });
   app.addHook("onSend", async (_request, reply, payload) => {
-    boundAnswer(context, reply, payload);
-    return payload;
+    // Bytes once, outside the heap, instead of a text that is copied when the socket is full.
+    const body = typeof payload === "string" ? Buffer.from(payload) : payload;
+    if (body instanceof Uint8Array) context.load.outgoing.setBody(reply, body.length);
+    return body;
   });
   app.addHook("onResponse", async (request, reply) => {
     const path = request.routeOptions.url ?? "none";

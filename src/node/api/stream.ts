@@ -2,9 +2,9 @@
  * The event stream (Server-Sent Events). The id of a message is the global index, so that a client that
  * reconnects with Last-Event-ID goes on without a gap and without a repeat.
  *
- * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one page
- * (at most 4 MiB) and a position; when its socket is full the loop waits, and a client that takes nothing
- * for a minute is dropped and may resume. Messages:
+ * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one piece
+ * (64 KiB of events, or one event) and a position; when its socket is full the loop waits, and a client
+ * that takes nothing for a minute is dropped and may resume. Messages:
  *
  *     (default)          id: index     one event
  *     event: checkpoint  id: index of the last event looked at   {height, logSize, logRoot, next, …}
@@ -151,19 +151,32 @@ class Subscriber {
     do {
       this.#again = false;
       while (this.#open && this.#position < this.#context.handle.status().logSize) {
-        const { entries, next } = await scan(this.#context, this.#position, PAGE, this.#filter);
-        if (!this.#open || next === this.#position) break;
-        const { formats, handle } = this.#context;
-        let text = "";
-        for (const entry of entries) {
-          const json = JSON.stringify(entryJson(entry, formats, handle.timeOf));
-          text += `id: ${entry.index}\ndata: ${json}\n\n`;
-        }
-        this.#position = next;
+        const before = this.#position;
+        const text = await this.#read();
+        if (!this.#open || this.#position === before) break;
         await this.#send(text);
       }
       await this.#checkpoint();
     } while (this.#again && this.#open);
+  }
+
+  /** The next events as text; moves the position. Of its own, so that nothing else waits with the text. */
+  async #read(): Promise<string> {
+    const { formats, handle } = this.#context;
+    const { entries, next } = await scan(this.#context, this.#position, {
+      limit: PAGE,
+      bytesMax: LIMITS.httpSubscriberBytesMax,
+      filter: this.#filter,
+      // Bounded by the number of subscribers and the bytes of each.
+      charge: () => {},
+    });
+    let text = "";
+    for (const entry of entries) {
+      const json = JSON.stringify(entryJson(entry, formats, handle.timeOf));
+      text += `id: ${entry.index}\ndata: ${json}\n\n`;
+    }
+    this.#position = next;
+    return text;
   }
 
   /** Once per height that was reached: how far this stream is, and what the log is there. */
