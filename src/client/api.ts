@@ -1,6 +1,9 @@
 /**
  * A client of one node's HTTP API. Answers are checked for the shape that is relied on; problems become
  * errors of the error table. Only fetch is used, so that it also runs in a browser.
+ *
+ * A client is of one chain, that of the first answer: positions and cursors mean nothing on another one, so
+ * an answer of another chain at the same address is folder.foreign.
  */
 import { ERRORS, isErrorCode, TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
@@ -84,6 +87,7 @@ const problemError = (status: number, body: unknown): TetradError => {
 
 export class ApiClient {
   readonly base: string;
+  #genesisHash: string | undefined;
 
   /** Throws cli.usage for a base that is no http(s) URL. */
   constructor(base: string) {
@@ -102,8 +106,31 @@ export class ApiClient {
     return url.href;
   }
 
+  /** Remembers the chain of the first answer; throws folder.foreign when a later one is of another. */
+  checkChain(genesisHash: string | null): void {
+    if (genesisHash === null) return;
+    this.#genesisHash ??= genesisHash;
+    if (this.#genesisHash === genesisHash) return;
+    const [now, before] = [genesisHash, this.#genesisHash].map((hash) => hash.slice(0, 12));
+    throw new TetradError(
+      "folder.foreign",
+      `${this.base} serves another chain now (genesis ${now}…, before ${before}…)`,
+    );
+  }
+
   /** Throws cli.unreachable when nobody answers. */
   async #fetch(url: string, init: RequestInit): Promise<Response> {
+    const response = await this.#send(url, init);
+    try {
+      this.checkChain(response.headers.get("ledger-genesis"));
+    } catch (error) {
+      await response.body?.cancel();
+      throw error;
+    }
+    return response;
+  }
+
+  async #send(url: string, init: RequestInit): Promise<Response> {
     try {
       return await fetch(url, { ...init, redirect: "error" });
     } catch (error) {
@@ -154,6 +181,7 @@ export class ApiClient {
     if (typeof body["genesisHash"] !== "string" || typeof body["executedHeight"] !== "number") {
       throw problemError(200, undefined);
     }
+    this.checkChain(body["genesisHash"]);
     return body as unknown as StatusJson;
   }
 

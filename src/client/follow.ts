@@ -1,6 +1,10 @@
 /**
  * Follows the event stream over as many connections as it takes: after a break it resumes behind the last
  * id it has seen, so that the reader gets every event once and in order. Knows no clock of its own.
+ *
+ * The id means a place in one log. When the address comes back with another chain the client says so before
+ * its first event (ApiClient.checkChain, by a header of the answer); checkpoints say it too, for a proxy
+ * that lets no such header through.
  */
 import { TetradError } from "../errors.ts";
 import type { ApiClient } from "./api.ts";
@@ -21,13 +25,21 @@ export type FollowOptions = {
 
 const PAUSE_MS_MAX = 5_000;
 
-/** Indexes mean something on one chain only: resuming on another would pass over events in silence. */
-const checkChain = (from: { readonly genesisHash: string }, genesisHash: string): void => {
-  if (from.genesisHash === genesisHash) return;
-  throw new TetradError("folder.foreign", "another chain answers at this address now");
+/** The chain that a checkpoint names; null where there is none. */
+const chainOf = (message: SseMessage): string | null => {
+  if (message.event !== "checkpoint") return null;
+  const value: unknown = JSON.parse(message.data);
+  const hash =
+    typeof value === "object" && value !== null && "genesisHash" in value
+      ? value.genesisHash
+      : null;
+  return typeof hash === "string" ? hash : null;
 };
 
-/** Messages until the signal ends it. Throws what the last failed connection said. */
+/**
+ * Messages until the signal ends it. Throws what the last failed connection said, and folder.foreign when
+ * the stream is of another chain than before.
+ */
 export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage> {
   const { client, query, signal } = options;
   let lastId = "";
@@ -41,8 +53,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage
       resumes = true;
       for await (const message of client.stream(query, lastId, signal)) {
         failures = 0;
-        if (message.event === "checkpoint")
-          checkChain(JSON.parse(message.data), options.genesisHash);
+        client.checkChain(chainOf(message));
         if (message.id !== "") lastId = message.id;
         yield message;
       }

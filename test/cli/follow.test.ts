@@ -1,12 +1,12 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import { ApiClient, type StatusJson } from "../../src/client/api.ts";
 import { follow } from "../../src/client/follow.ts";
 import type { SseMessage } from "../../src/client/sse.ts";
 import { TetradError } from "../../src/errors.ts";
 
-const CHAIN = "ab".repeat(32);
-
-type Connection = { ids: number[]; error?: TetradError; chain?: string };
+type Connection = { ids: number[]; checkpoint?: string; error?: TetradError };
 
 /** Each connection gives some messages and then ends as told. */
 class FakeStream extends ApiClient {
@@ -30,6 +30,10 @@ class FakeStream extends ApiClient {
     const data = JSON.stringify({ genesisHash: next.chain ?? CHAIN });
     if (next.ids.length > 0) yield { event: "checkpoint", data, id: "" };
     for (const id of next.ids) yield { event: "message", data: String(id), id: String(id) };
+    if (next.checkpoint !== undefined) {
+      const data = JSON.stringify({ genesisHash: next.checkpoint });
+      yield { event: "checkpoint", data, id: String(next.ids.at(-1)) };
+    }
     if (next.error !== undefined) throw next.error;
   }
 }
@@ -91,14 +95,34 @@ describe("following a stream", () => {
     expect((await run(other, 9)).error).toBe(bad);
   });
 
-  it("ends when another chain answers, before it shows any of its events", async () => {
-    const client = new FakeStream([
-      { ids: [0, 1], error: gone },
-      { ids: [2, 3], chain: "cd".repeat(32) },
-    ]);
-    const { seen, error } = await run(client, 9);
-    expect(seen).toEqual(["0", "1"]);
+  it("ends when the node comes back with another chain, before it takes any of its events", async () => {
+    const server = createServer((_request, response) => {
+      const chain = served === 0 ? "aa".repeat(32) : "bb".repeat(32);
+      response.writeHead(200, { "content-type": "text/event-stream", "ledger-genesis": chain });
+      response.end(`id: ${served}\ndata: ${served}\n\n`);
+      served += 1;
+    });
+    let served = 0;
+    await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { seen, error } = await run(new ApiClient(`http://[::1]:${port}`), 9);
+    server.close();
+    expect(seen).toEqual(["0"]);
     expect(error).toMatchObject({ code: "folder.foreign" });
+  });
+
+  it("ends at a checkpoint of another chain than the status was of", async () => {
+    const client = new FakeStream([{ ids: [0], checkpoint: "bb" }]);
+    client.checkChain("aa");
+    const { seen, error } = await run(client, 9);
+    expect(seen).toEqual(["0"]);
+    expect(error).toMatchObject({ code: "folder.foreign" });
+    const same = new FakeStream([
+      { ids: [0], checkpoint: "aa" },
+      { ids: [1], checkpoint: "aa" },
+    ]);
+    same.checkChain("aa");
+    expect((await run(same, 9, 4)).seen).toEqual(["0", "0", "1", "1"]);
   });
 
   it("ends without an error when it is told to", async () => {

@@ -65,9 +65,15 @@ describe("nexus dev", () => {
     await dev?.stop();
     await start().sees(/^ready after/m);
     expect(chainId()).toBe(first);
+    const tail = background(["--dir", dir, "tail", "--from", "0"]);
+    await nexus(["--dir", dir, "append", "a/b", "of the first chain"]);
+    await tail.sees("record.put");
     await dev?.stop();
     await start("--fresh", "--port-base", String(quic)).sees(/^ready after/m);
     expect(chainId()).not.toBe(first);
+    // A position of the first chain means nothing on this one.
+    expect(await tail.exited).toBe(5);
+    expect(tail.stderr()).toContain("serves another chain now");
     const [status] = (await nexusJson(["--dir", dir, "status"])) as { logSize: number }[];
     expect(status?.logSize).toBe(0);
   });

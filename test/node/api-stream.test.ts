@@ -1,8 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createSseParser, type SseMessage } from "../../src/client/sse.ts";
+import { toHex } from "../../src/crypto/bytes.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { createTestApi, encodedEvent, type TestApi } from "./fake-ledger.ts";
+import { createTestApi, encodedEvent, HASH, type TestApi } from "./fake-ledger.ts";
 
 let t: TestApi;
 let port: number;
@@ -37,6 +38,7 @@ const read = async (
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
   expect(response.headers.get("ledger-height")).toBe(String(t.ledger.height));
+  expect(response.headers.get("ledger-genesis")).toBe(toHex(HASH));
   const parser = createSseParser(1 << 24);
   const messages: SseMessage[] = [];
   for await (const piece of response.body ?? []) {

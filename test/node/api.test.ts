@@ -34,6 +34,7 @@ const expectProblem = (
   expect(response.statusCode).toBe(status);
   expect(response.json().instance).toMatch(/^urn:tetrad:request:[0-9a-f]{16}$/);
   expect(response.headers["ledger-height"]).toBe(String(t.ledger.height));
+  expect(response.headers["ledger-genesis"]).toBe(toHex(HASH));
 };
 
 const events = (count: number, type = "record.put") =>

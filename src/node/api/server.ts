@@ -1,10 +1,12 @@
 /**
  * The HTTP API of one node. Loopback only unless asked otherwise: it has no TLS and no login in this
- * version. Every answer has the header Ledger-Height (the executed height that reads see), every error
- * is a problem of the error table, and everything a client sends is bounded in size and in time.
+ * version. Every answer has the headers Ledger-Height (the executed height that reads see) and
+ * Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every error is
+ * a problem of the error table, and everything a client sends is bounded in size and in time.
  */
 import { createServer } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
@@ -144,7 +146,9 @@ const watchRoutes = (app: FastifyInstance): readonly Allowed[] => {
 
 const addHooks = (app: FastifyInstance, context: ApiContext): void => {
   app.addHook("onRequest", async (request, reply) => {
-    reply.header("ledger-height", String(context.handle.status().executedHeight));
+    const { executedHeight, genesisHash } = context.handle.status();
+    reply.header("ledger-height", String(executedHeight));
+    reply.header("ledger-genesis", toHex(genesisHash));
     reply.header("x-content-type-options", "nosniff");
     reply.header("request-id", request.id);
     // A page of another site can make a browser ask [::1] by a name of its own; it never names us.
@@ -205,6 +209,7 @@ const refuseRaw = (
     `content-type: ${PROBLEM_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     `ledger-height: ${context.handle.status().executedHeight}`,
+    `ledger-genesis: ${toHex(context.handle.status().genesisHash)}`,
     "connection: close",
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);

@@ -94,6 +94,7 @@ class Subscriber {
       "x-accel-buffering": "no",
       "x-content-type-options": "nosniff",
       "ledger-height": String(handle.status().executedHeight),
+      "ledger-genesis": toHex(handle.status().genesisHash),
       "request-id": requestId,
     });
     const stop = (): void => this.end();
