@@ -82,6 +82,9 @@ describe("nexus append", () => {
   it("waits as far as it is told, and learns the outcome of what was only accepted later", async () => {
     const accepted = (await json("append", "e2e/wait", "1", "--wait", "accepted")) as Receipt[];
     expect(accepted[0]?.level).toBe("accepted");
+    const table = await run("append", "e2e/wait", "1", "--wait", "accepted");
+    expect(table.stdout).toMatch(/record\.put +pending/);
+    expect(table.stderr).toContain("no outcome yet");
     const committed = (await json("append", "e2e/wait", "2", "--wait", "committed")) as Receipt[];
     expect(["committed", "projected"]).toContain(committed[0]?.level);
     await expect
@@ -96,6 +99,7 @@ describe("nexus append", () => {
     const done = await run("append", "--type", "actor.revoked", "--data", `{"actor":"${key}"}`);
     expect(done.code).toBe(ERRORS["event.conflict"].exitCode);
     expect(done.stdout).toContain("refused: event.conflict");
+    expect(done.stderr).toContain("error event.conflict: 1 event(s)");
     expect(done.stderr).toContain("have no effect");
   });
 
@@ -126,7 +130,7 @@ describe("nexus append", () => {
     expect(mine.code, mine.stderr).toBe(0);
     const more = JSON.stringify({ actor: "0".repeat(64) });
     const other = await run("append", "--key", key, "--type", "actor.revoked", "--data", more);
-    expect(other.code).toBe(1);
+    expect(other.code).toBe(ERRORS["event.forbidden"].exitCode);
     expect(other.stdout).toContain("refused: event.forbidden");
   });
 

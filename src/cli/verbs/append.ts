@@ -1,4 +1,5 @@
 /** `nexus append`: events from people into the log. */
+import type { OutcomeJson, ReceiptJson } from "../../client/api.ts";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { isErrorCode, TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
@@ -117,21 +118,22 @@ const takeRepeated = (
   return at < 0 ? undefined : again.splice(at, 1)[0];
 };
 
-const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
-  batch.events.map((event, i) => {
-    const outcome = receipt.outcomes?.[i];
-    return {
-      index: receipt.firstIndex === undefined ? null : receipt.firstIndex + i,
-      type: event.type,
-      outcome:
-        outcome?.kind === "refused"
-          ? `refused: ${outcome.code}`
-          : (outcome?.kind ??
-            `pending (${receipt.level === "accepted" ? "in memory" : "durable"})`),
-      height: receipt.height ?? null,
-      batch: short(toHex(batch.id)),
-    };
-  });
+/** What is known of an event; "pending" while its batch waits to be executed, which --wait may not wait for. */
+const outcomeText = (outcome: OutcomeJson | undefined): string =>
+  outcome === undefined
+    ? "pending"
+    : outcome.kind === "refused"
+      ? `refused: ${outcome.code}`
+      : outcome.kind;
+
+export const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
+  batch.events.map((event, i) => ({
+    index: receipt.firstIndex === undefined ? null : receipt.firstIndex + i,
+    type: event.type,
+    outcome: outcomeText(receipt.outcomes?.[i]),
+    height: receipt.height ?? null,
+    batch: short(toHex(batch.id)),
+  }));
 
 const printReceipts = (context: CliContext, done: readonly Submitted[]): void => {
   const { terminal } = context;
@@ -142,15 +144,25 @@ const printReceipts = (context: CliContext, done: readonly Submitted[]): void =>
     const columns = ["index", "type", "outcome", "height", "batch"];
     terminal.out(formatTable(columns, done.flatMap(rowsOf), terminal.colorOut));
   }
-  const refused = done
-    .flatMap(({ receipt }) => receipt.outcomes ?? [])
-    .filter((outcome) => outcome.kind === "refused");
-  const first = refused[0];
-  if (first !== undefined) {
-    const code = first.code ?? "event.invalid";
-    throw new TetradError(
-      isErrorCode(code) ? code : "event.invalid",
-      `${refused.length} event(s) are in the log but have no effect: ${code}`,
+  const pending = done.filter(({ receipt }) => receipt.outcomes === undefined).length;
+  if (pending > 0) {
+    context.note(
+      `${pending} batch(es) have no outcome yet: \`nexus tail\` shows it when there is one`,
     );
   }
+  const failure = refusalOf(done.map(({ receipt }) => receipt));
+  if (failure !== undefined) throw failure;
+};
+
+/** The error of the first refused event, under its own code where that is one of the table. */
+export const refusalOf = (receipts: readonly ReceiptJson[]): TetradError | undefined => {
+  const refused = receipts
+    .flatMap((receipt) => receipt.outcomes ?? [])
+    .filter((outcome) => outcome.kind === "refused");
+  const first = refused[0];
+  if (first === undefined) return undefined;
+  return new TetradError(
+    isErrorCode(first.code) ? first.code : "event.invalid",
+    `${refused.length} event(s) are in the log but have no effect: ${first.code ?? "refused"}`,
+  );
 };
