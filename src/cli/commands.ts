@@ -89,7 +89,11 @@ const addLs = (program: Command, run: RunVerb): void => {
     .command("ls")
     .description("list the rows of a projection; without one, the projections")
     .argument("[projection]", "actors, validators, records, assets or quarantine")
-    .option("-n, --limit <count>", "at most this many rows", wholeNumber(1, 2 ** 50))
+    .option(
+      "-n, --limit <count>",
+      "at most this many rows (default: all; 1000 in a table)",
+      wholeNumber(1, 2 ** 50),
+    )
     .option("--prefix <group>", "only one group of rows: the topic, for records")
     .addHelpText(
       "after",

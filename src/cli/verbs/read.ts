@@ -11,10 +11,10 @@ import {
   short,
 } from "../output.ts";
 
-/** Rows of a table where no limit is asked for. */
-const TABLE_ROWS_MAX = 1000;
-
 type ListOptions = { readonly limit?: number; readonly prefix?: string };
+
+/** Rows of a table where no limit was given: programs get all, people a screen that ends. */
+const TABLE_ROWS = 1000;
 
 export const list = async (
   context: CliContext,
@@ -31,11 +31,13 @@ export const list = async (
   const limit =
     options.limit ?? (context.format === "table" ? TABLE_ROWS_MAX : Number.POSITIVE_INFINITY);
   const items: unknown[] = [];
+  const cut = context.format === "table" && options.limit === undefined;
+  // One more than is shown says whether there are more.
+  const limit = options.limit ?? (cut ? TABLE_ROWS + 1 : Number.POSITIVE_INFINITY);
   const pages =
     projection === undefined
       ? all(((await client.get(path, {}, context.signal))["items"] ?? []) as unknown[])
-      : client.items(path, query, limit + 1, context.signal);
-  let count = 0;
+      : client.items(path, query, limit, context.signal);
   for await (const item of pages) {
     count += 1;
     if (count > limit) break;
@@ -50,8 +52,11 @@ export const list = async (
     context.note(`${projection ?? "projections"}: no rows`);
     return;
   }
+  const more = cut && rows.length > TABLE_ROWS;
+  if (more) rows.length = TABLE_ROWS;
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   context.terminal.out(formatTable(columns, rows, context.terminal.colorOut));
+  if (more) context.note(`${TABLE_ROWS} rows are shown, more exist: --limit COUNT shows more`);
   if (projection === undefined) context.suggest("nexus ls records");
 };
 
