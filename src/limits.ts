@@ -194,10 +194,6 @@ export const LIMITS = {
   httpHeartbeatMs: 10_000,
   /** Who has not taken an answer in this time, or a subscriber its next events, is dropped. */
   httpStallMsMax: 60_000,
-  /** Bytes of answers that clients have not taken yet, over all connections; past it reads answer 503. */
-  httpAnswerBytesMax: 64 * 1024 * 1024,
-  /** An answer that has not been taken after this long is given up with its connection. */
-  httpAnswerMsMax: 60_000,
   /** Entries that one filtered page may pass over before it answers with what it has. */
   httpScanMax: 10_000,
 

@@ -128,9 +128,17 @@ const ANSWER_MS = 3_000;
 
 /** Who answers at the node's address where it is not the node; undefined where it is. */
 const strangerAt = async (config: NodeConfig, status: StatusJson): Promise<string | undefined> => {
-  const chain = readGenesis(config.genesis);
+  let chain: ReturnType<typeof readGenesis>;
+  let key: Uint8Array;
+  try {
+    chain = readGenesis(config.genesis);
+    key = await readPublicKey(nodePaths(config.folder).nodeKey);
+  } catch {
+    // The checks of the files say what is wrong with them.
+    return undefined;
+  }
   if (status.genesisHash !== toHex(chain.hash)) return `chain ${status.chainId} answers there`;
-  const own = toHex(chain.hasher.ht("id", await readPublicKey(nodePaths(config.folder).nodeKey)));
+  const own = toHex(chain.hasher.ht("id", key));
   return status.nodeId === own ? undefined : `node ${status.name} answers there`;
 };
 

@@ -12,8 +12,6 @@ import type { SseMessage } from "./sse.ts";
 
 export type FollowOptions = {
   readonly client: ApiClient;
-  /** Hex; a stream whose checkpoints name another chain ends with folder.foreign. */
-  readonly genesisHash: string;
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly signal: AbortSignal;
   readonly sleep: (ms: number) => Promise<void>;
@@ -44,13 +42,9 @@ export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage
   const { client, query, signal } = options;
   let lastId = "";
   let failures = 0;
-  let resumes = false;
   while (!signal.aborted) {
     let reason = "the node ended the stream";
     try {
-      // A stream gives events before its first checkpoint: after a break, ask first whose they are.
-      if (resumes) checkChain(await client.status(signal), options.genesisHash);
-      resumes = true;
       for await (const message of client.stream(query, lastId, signal)) {
         failures = 0;
         client.checkChain(chainOf(message));

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
-import { ApiClient, type StatusJson } from "../../src/client/api.ts";
+import { ApiClient } from "../../src/client/api.ts";
 import { follow } from "../../src/client/follow.ts";
 import type { SseMessage } from "../../src/client/sse.ts";
 import { TetradError } from "../../src/errors.ts";
@@ -18,17 +18,10 @@ class FakeStream extends ApiClient {
     this.#connections = connections;
   }
 
-  override async status(): Promise<StatusJson> {
-    const chain = this.#connections[0]?.chain ?? CHAIN;
-    return { genesisHash: chain } as StatusJson;
-  }
-
   override async *stream(_query: object, lastId: string): AsyncGenerator<SseMessage> {
     this.asked.push(lastId);
     const next = this.#connections.shift();
     if (next === undefined) throw new TetradError("http.bad-parameter", "no more");
-    const data = JSON.stringify({ genesisHash: next.chain ?? CHAIN });
-    if (next.ids.length > 0) yield { event: "checkpoint", data, id: "" };
     for (const id of next.ids) yield { event: "message", data: String(id), id: String(id) };
     if (next.checkpoint !== undefined) {
       const data = JSON.stringify({ genesisHash: next.checkpoint });
@@ -46,7 +39,6 @@ const run = async (client: ApiClient, failuresMax: number, take = Number.POSITIV
   const seen: string[] = [];
   const messages = follow({
     client,
-    genesisHash: CHAIN,
     query: {},
     signal: controller.signal,
     sleep: async (ms) => void pauses.push(ms),
@@ -54,8 +46,7 @@ const run = async (client: ApiClient, failuresMax: number, take = Number.POSITIV
     failuresMax,
   });
   try {
-    for await (const { id, event } of messages) {
-      if (event === "checkpoint") continue;
+    for await (const { id } of messages) {
       seen.push(id);
       if (seen.length === take) controller.abort();
     }

@@ -98,8 +98,7 @@ export const writeEvents = async (
       done.push(repeated ?? (await submitter.submit(events)));
       if (batches.length > 1) context.note(`batch ${i + 1} of ${batches.length}`);
     }
-    // What was kept from before and is not asked for again has an outcome too, and nobody else tells it.
-    printReceipts(context, [...again, ...done]);
+    printReceipts(context, done);
   } finally {
     outbox.close();
   }

@@ -27,9 +27,6 @@ export const list = async (
       ? "/v1/projections"
       : `/v1/projections/${encodeURIComponent(projection)}`;
   const query = { prefix: options.prefix };
-  // Programs get all that there is; people get what fits a screen or two, and hear that there is more.
-  const limit =
-    options.limit ?? (context.format === "table" ? TABLE_ROWS_MAX : Number.POSITIVE_INFINITY);
   const items: unknown[] = [];
   const cut = context.format === "table" && options.limit === undefined;
   // One more than is shown says whether there are more.
@@ -39,12 +36,9 @@ export const list = async (
       ? all(((await client.get(path, {}, context.signal))["items"] ?? []) as unknown[])
       : client.items(path, query, limit, context.signal);
   for await (const item of pages) {
-    count += 1;
-    if (count > limit) break;
     if (context.format === "ndjson") context.terminal.out(formatNdjson(item));
     else items.push(item);
   }
-  if (count > limit) context.note(`${limit} shown, there are more: --limit`);
   if (context.format === "json") context.terminal.out(formatJson(items));
   if (context.format !== "table") return;
   const rows = items.map(projection === undefined ? plainRow : tableRow);

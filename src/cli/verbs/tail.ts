@@ -28,7 +28,7 @@ const parseFrom = (text: string | undefined, logSize: number): number => {
 
 export const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
   const client = context.client();
-  const { logSize, genesisHash } = await client.status(context.signal);
+  const { logSize } = await client.status(context.signal);
   const from = parseFrom(options.from, logSize);
   const print = printerOf(context);
   if (!options.follow) {
@@ -44,7 +44,6 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   const messages = follow({
     client,
-    genesisHash,
     query: { from, type: options.type },
     signal: context.signal,
     sleep,

@@ -46,8 +46,6 @@ export type ApiOptions = {
 /** What is bounded over all connections, and whom to tell when the node stops. */
 export type ApiLoad = {
   waiters: number;
-  /** Bytes of answers that are on their way. */
-  answerBytes: number;
   stopping: boolean;
   readonly outgoing: Outgoing;
   readonly onStop: Set<() => void>;

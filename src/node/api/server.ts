@@ -10,7 +10,6 @@ import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
-import { boundAnswer } from "./answers.ts";
 import { batchRoutes } from "./batches.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
