@@ -13,11 +13,14 @@ type Rows = ReadonlyMap<string, Buffer>;
 
 export type NodeData = {
   readonly name: string;
-  /** Rows of an area, by the hex of what follows the area's two bytes. */
+  /**
+   * Rows of an area, by the hex of what follows the area's two bytes; under e the leaves of the log by
+   * index, put together from the records of execution and the batches.
+   */
   readonly areas: Readonly<Record<"h" | "x" | "e" | "c", Rows>>;
 };
 
-const AREAS = ["h", "x", "e", "c"] as const;
+const AREAS = ["h", "x", "e", "c", "d"] as const;
 const SLASH_END = "0";
 
 const silent = { log: () => {} };
@@ -30,6 +33,7 @@ export const readNode = async (node: NetworkNode): Promise<NodeData> => {
     x: new Map(),
     e: new Map(),
     c: new Map(),
+    d: new Map(),
   };
   try {
     for (const area of AREAS) {
@@ -54,7 +58,65 @@ export const readNode = async (node: NetworkNode): Promise<NodeData> => {
       store.close(resolve);
     });
   }
-  return { name: node.name, areas };
+  const { h, x, c, e, d } = areas;
+  return { name: node.name, areas: { h, x, c, e: leavesOf(node.name, e, d) } };
+};
+
+/** An envelope's events follow its core: the count, then count × (u32 length || event). */
+const EVENT_COUNT_AT = 2 + 32 + 32 + 8 + 32 + 8 + 32;
+const EVENTS_AT = EVENT_COUNT_AT + 4 + 4 + 32;
+
+const eventsOf = (envelope: Buffer): Buffer[] => {
+  const events: Buffer[] = [];
+  let at = EVENTS_AT;
+  for (let left = envelope.readUInt32BE(EVENT_COUNT_AT); left > 0; left--) {
+    const end = at + 4 + envelope.readUInt32BE(at);
+    events.push(envelope.subarray(at + 4, end));
+    at = end;
+  }
+  return events;
+};
+
+const u64 = (value: number | bigint): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+};
+
+/**
+ * The leaves that the records stand for. Record: u16 version, u64 height, batchId(32), digest(32),
+ * u32 count, count × (u8 length || code), count × effectsHash(32). Leaf: docs/protocol.md, Log.
+ */
+const leavesOf = (name: string, records: Rows, batches: Rows): Rows => {
+  const leaves = new Map<string, Buffer>();
+  for (const [key, record] of records) {
+    const digest = record.toString("hex", 42, 74);
+    const envelope = batches.get(digest);
+    if (envelope === undefined) expect.fail(`${name}: batch ${digest} of the log is gone`);
+    const events = eventsOf(envelope);
+    const count = record.readUInt32BE(74);
+    expect(events.length, `${name}: events of batch ${digest}`).toBe(count);
+    let at = 78;
+    const codes = events.map(() => {
+      const code = record.subarray(at + 1, at + 1 + record.readUInt8(at));
+      at += 1 + code.length;
+      return code;
+    });
+    const first = BigInt(`0x${key}`);
+    events.forEach((event, position) => {
+      const code = codes[position] ?? Buffer.alloc(0);
+      const fixed = Buffer.alloc(7);
+      fixed.writeUInt32BE(position);
+      fixed.writeUInt8(code.length === 0 ? 0 : 1, 4);
+      fixed.writeUInt16BE(code.length, 5);
+      const index = first + BigInt(position);
+      const effects = record.subarray(at + 32 * position, at + 32 * (position + 1));
+      const head = [Buffer.of(1), u64(index), record.subarray(2, 10), record.subarray(10, 42)];
+      const leaf = Buffer.concat([...head, fixed, code, effects, event]);
+      leaves.set(index.toString(16).padStart(16, "0"), leaf);
+    });
+  }
+  return leaves;
 };
 
 /** Every height that two nodes have is the same block with the same roots; every leaf is the same. */
