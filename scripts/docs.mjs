@@ -1,0 +1,30 @@
+// Writes the pages that are made from the source: docs/errors.md from the table of errors.
+//
+//     node scripts/docs.mjs           writes them
+//     node scripts/docs.mjs --print   prints them instead
+import { writeFileSync } from "node:fs";
+import { ERRORS } from "../src/errors.ts";
+
+const HEAD = `# Errors
+
+Made by \`npm run docs\` from \`src/errors.ts\`: do not change it here. A code is stable; \`nexus\` prints it and
+the API gives it in a problem ([api.md](api.md)). What to do about those that an operator meets stands in
+[operating.md](operating.md).
+
+| column | what |
+|---|---|
+| HTTP | status of the API's answer |
+| exit | exit code of \`nexus\`: 1 usage or refused, 2 verification failed, 3 cannot verify, 4 unreachable, 5 conflict, 70 internal |
+| retry | the same request may succeed later |
+| peer | what a node does to a peer that caused it |
+
+| code | meaning | HTTP | exit | retry | peer |
+|---|---|---|---|---|---|
+`;
+
+const row = ([code, { title, status, exitCode, retryable, peer }]) =>
+  `| \`${code}\` | ${title} | ${status} | ${exitCode} | ${retryable ? "yes" : ""} | ${peer === "none" ? "" : peer} |\n`;
+
+const page = HEAD + Object.entries(ERRORS).map(row).join("");
+if (process.argv.includes("--print")) process.stdout.write(page);
+else writeFileSync(new URL("../docs/errors.md", import.meta.url), page);

@@ -1,0 +1,71 @@
+/** The reference pages name what there is: every route, parameter, limit, setting and code. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../src/limits.ts";
+import { CONFIG_KEYS } from "../src/node/config.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+const sources = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => read(join(folder, name)));
+
+const routes = sources("src/node/api").flatMap((text) =>
+  [...text.matchAll(/\bapp\.(get|post|put|delete|patch)(?:<[^(]*>)?\(\s*"([^"]+)"/g)].map(
+    ([, method = "", path = ""]) => ({ method: method.toUpperCase(), path }),
+  ),
+);
+
+describe("docs/api.md", () => {
+  const page = read("docs/api.md");
+
+  it("names every route, and no other", () => {
+    expect(routes.length).toBeGreaterThan(10);
+    const named = [...page.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, route]) => route);
+    expect(named.sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
+  });
+
+  it("names every parameter", () => {
+    const lists = sources("src/node/api").flatMap((text) => [
+      ...text.matchAll(/readQuery\(request, \[([^\]]*)\]\)/g),
+    ]);
+    const names = lists.flatMap(([, list = ""]) => list.match(/[A-Za-z]+/g) ?? []);
+    expect(names).toContain("waitMs");
+    expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it("names every limit of HTTP", () => {
+    const limits = Object.keys(LIMITS).filter((name) => name.startsWith("http"));
+    expect(limits.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe("docs/operating.md", () => {
+  const page = read("docs/operating.md");
+
+  it("names every setting with its variable and default", () => {
+    for (const [key, { env, initial }] of Object.entries(CONFIG_KEYS)) {
+      const row = page.split("\n").find((line) => line.startsWith(`| \`${key}\` | \`${env}\` |`));
+      expect(row, key).toBeDefined();
+      if (initial !== undefined) expect(row).toContain(`\`${initial}\``);
+    }
+  });
+
+  it("names every variable that is read", () => {
+    const variables = sources("src").flatMap((text) => text.match(/\bNEXUS_[A-Z_]*[A-Z]\b/g) ?? []);
+    const missing = new Set(variables.filter((name) => !page.includes(`\`${name}\``)));
+    expect([...missing]).toEqual([]);
+  });
+});
+
+describe("docs/errors.md", () => {
+  it("is what npm run docs makes of the table", () => {
+    const made = execFileSync(process.execPath, [join(root, "scripts/docs.mjs"), "--print"]);
+    expect(read("docs/errors.md")).toBe(made.toString());
+  });
+});
