@@ -8,6 +8,8 @@
  *     h/    height                    block hash of the final block                append
  *     d/    batch digest (32)         batch envelope as received                   append
  *     o/    height, block hash (32)   nothing: written for a vote and not final    consensus
+ *     p/    validator id (32)         two votes that contradict each other and are     consensus
+ *                                     not in the log yet (evidence-box.ts)
  *     l/    actor (32)                lane head: u64 laneSeq, batch id             append
  *     c/    epoch, view, u8 kind      certificate                                  consensus
  *     f/    height                    epoch, view of the height's own finalization append
@@ -30,6 +32,7 @@ export type KeyArea =
   | "h"
   | "d"
   | "o"
+  | "p"
   | "l"
   | "c"
   | "f"
@@ -84,6 +87,7 @@ export const openKey = (height: number, hash: Uint8Array): Uint8Array => {
   key.set(hash, 10);
   return key;
 };
+export const evidenceKey = (culprit: Uint8Array): Uint8Array => hashKey("p", culprit);
 export const laneKey = (actor: Uint8Array): Uint8Array => hashKey("l", actor);
 /** Where the finalization certificate of exactly this height is; absent if only a descendant has one. */
 export const finalizationKey = (height: number): Uint8Array => numberKey("f", height);

@@ -24,6 +24,7 @@ import { buildBlock } from "./builder.ts";
 import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
 import { Engine } from "./engine.ts";
+import { EvidenceBox } from "./evidence-box.ts";
 import { guardPorts } from "./guard.ts";
 import { LatestVotes } from "./latest-votes.ts";
 import { OpenIndex } from "./open-index.ts";
@@ -66,7 +67,7 @@ export class Participant {
   #tree: BlockTree | undefined;
   #syncer: Syncer | undefined;
   #server: Server | undefined;
-  #ownLane: OwnLane | undefined;
+  #evidence: EvidenceBox | undefined;
   #engine: Engine | undefined;
   #starting = false;
   #snapshot: EpochSnapshot | undefined;
@@ -243,13 +244,16 @@ export class Participant {
     this.#server = new Server(context, this.store, this.#served(), (peer, message) =>
       this.#send(peer, message),
     );
-    this.#ownLane = this.#createOwnLane();
+    this.#evidence = new EvidenceBox(context, this.#createOwnLane());
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
       peerDown: (peer) => this.#onPeerDown(peer),
       frame: (peer, trafficClass, bytes) => this.#router.onFrame(peer, trafficClass, bytes),
     });
     committer.resume();
+    const { validators } = context.options.genesis;
+    const unreadable = this.#evidence.load(validators.map(({ id }) => id));
+    if (unreadable !== undefined) return this.#fatal(unreadable);
     this.#startEngine(this.#votes.all);
   }
 
@@ -615,16 +619,8 @@ export class Participant {
   }
 
   #onEvidence(first: Vote, second: Vote): void {
-    this.context.log("warn", "conflicting statements by one validator", {
-      code: "evidence",
-      signer: first.signer,
-      view: first.statement.view,
-    });
-    this.#ports.metrics.count("tetrad_equivocations_total");
-    const { evidenceEvent } = this.context.options;
     const culprit = this.#snapshot?.set.validators[first.signer]?.id;
-    if (culprit === undefined) return;
-    this.#ownLane?.write(() => evidenceEvent(this.context.read, culprit, first, second));
+    if (culprit !== undefined) this.#evidence?.found({ culprit, first, second });
   }
 
   #onDiverged(hash: Hash): void {
@@ -680,7 +676,7 @@ export class Participant {
     }
     this.#engine?.feed({ kind: "executed", height });
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
-    this.#ownLane?.onExecuted();
+    this.#evidence?.onExecuted();
     this.#startEngine(this.#votes.all);
     this.#tree?.pump();
     this.#syncer?.pump();
