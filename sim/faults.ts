@@ -89,7 +89,7 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
       };
     }
     case "drop-type": {
-      const rule = { type: fault.type, from: undefined, to: fault.to, ppm: fault.ppm };
+      const rule = { type: fault.type, from: fault.from, to: fault.to, ppm: fault.ppm };
       net.links.addRule(rule);
       return () => net.links.removeRule(rule);
     }

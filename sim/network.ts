@@ -74,7 +74,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     sent: (from, to, trafficClass, bytes) => {
       observer.sent(from, to, trafficClass, bytes);
     },
-    delivered: () => undefined,
+    delivered: (from, to, _class, bytes) => {
+      observer.each((checker) => checker.delivered?.(from, to, bytes));
+    },
   });
   const signTap = (slot: number, message: Uint8Array, signature: Uint8Array): void => {
     observer.signed(slot, message, signature);

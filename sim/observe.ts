@@ -9,6 +9,7 @@ import type {
   CheckerFactory,
   Member,
   Put,
+  ReadRows,
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
@@ -123,6 +124,10 @@ export class Observer {
   booted(slot: number, incarnation: number, lost: boolean): void {
     this.#releases.booted(slot);
     this.each((checker) => checker.booted?.(slot, incarnation, lost));
+  }
+
+  settled(rows: ReadRows): boolean {
+    return this.#checkers.every((checker) => checker.settled?.(rows) ?? true);
   }
 
   /** Calls one hook of every checker that has it. */

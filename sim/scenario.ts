@@ -58,6 +58,7 @@ export type Fault =
       readonly kind: "drop-type";
       readonly type: number;
       readonly ppm: number;
+      readonly from?: number;
       readonly to?: number;
     })
   /** Proposals, votes and certificates of a view, a kind of statement or a link are lost. */
@@ -119,13 +120,13 @@ export const STRATEGIES = [
 ] as const;
 
 /** For directed scenarios only: of no use where nothing else is arranged for them. */
-export const DIRECTED_STRATEGIES = ["vote-to-one", "skip-led"] as const;
+export const DIRECTED_STRATEGIES = ["vote-to-one", "lie-to-one", "skip-led"] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
-  /** For `vote-to-one`: the view, and the only slot that gets the vote. */
+  /** For `vote-to-one` and `lie-to-one`: the view, and the only slot that gets to see it. */
   readonly view?: number;
   readonly to?: number;
   /** For `skip-led`: from when on it says nothing at all in views that it leads. */

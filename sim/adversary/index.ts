@@ -14,6 +14,7 @@ import type { Powers, Strategy, StrategyFactory } from "./types.ts";
 import {
   equivocateProposal,
   equivocateVote,
+  lieToOne,
   nullifyOnly,
   silent,
   skipAndFinalize,
@@ -33,6 +34,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "withhold-payload": withholdPayload,
   "nullify-only": nullifyOnly,
   "vote-to-one": voteToOne,
+  "lie-to-one": lieToOne,
   "skip-led": skipLed,
   "future-flood": futureFlood,
   "forge-certificates": forgeCertificates,

@@ -171,3 +171,24 @@ export const wrongRoots: StrategyFactory = (powers) => {
     },
   };
 };
+
+/** Signs two N of one view, early, and shows both to one slot only: nobody else can prove anything. */
+export const lieToOne: StrategyFactory = (powers) => {
+  const { view: chosen = 1, to = 0 } = powers.spec;
+  let told = false;
+  return {
+    outgoing: (_peer, _class, _bytes, read) => {
+      const message = read();
+      if (told || (message?.type !== "vote" && message?.type !== "proposal")) return false;
+      const { epoch, view } = message.vote.statement;
+      const victim = powers.peerOf(to);
+      if (view < chosen - 1 || victim === undefined) return false;
+      told = true;
+      for (const tag of [1, 2]) {
+        const hash = powers.hasher.ht("adversary", Uint8Array.of(tag));
+        powers.send(victim, { type: "vote", vote: powers.vote(notarize(epoch, view + 1, hash)) });
+      }
+      return false;
+    },
+  };
+};

@@ -6,8 +6,8 @@ import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Rows of this projection under this tag are keyed by the id of the validator that was quarantined. */
-const QUARANTINE = "quarantine";
-const CULPRIT_TAG = 1;
+export const QUARANTINE = "quarantine";
+export const CULPRIT_TAG = 1;
 
 export const evidenceSound = (context: CheckContext): Checker => {
   const signedIn = new Map<string, { kinds: Set<number>; hashes: Set<string> }>();

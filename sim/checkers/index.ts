@@ -6,6 +6,7 @@ import { answersDurable, clientsServed } from "./clients.ts";
 import { reproposals, splitViews } from "./coverage.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
+import { evidenceComplete } from "./evidence-complete.ts";
 import { recordsFolded } from "./records.ts";
 import { rootsEqual } from "./roots.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
@@ -24,6 +25,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   clientsServed,
   answersDurable,
   evidenceSound,
+  evidenceComplete,
   capsKept,
   reproposals,
   splitViews,

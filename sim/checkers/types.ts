@@ -60,6 +60,9 @@ export type Submission = {
 
 export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 
+/** Rows of a projection as a node has them now; undefined for a node that is not asked to converge. */
+export type ReadRows = (slot: number, projection: string) => readonly Row[] | undefined;
+
 export type Checker = {
   /** I1..I20 and L1..L8 of docs/simulation.md. */
   readonly id: string;
@@ -71,6 +74,8 @@ export type Checker = {
   /** A signature of a statement that others may see from now on (release.ts). */
   released?(slot: number, message: Uint8Array, signature: Uint8Array): void;
   sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
+  /** A frame has reached a live process. */
+  delivered?(from: number, to: number, bytes: Uint8Array): void;
   /** These puts of one atomic write survive a power cut from now on. */
   durable?(slot: number, disk: string, puts: readonly Put[]): void;
   /** The disk lost what it had: a wipe or a stale restore. */
@@ -81,6 +86,8 @@ export type Checker = {
   /** The node said that this batch is committed, and at which height. */
   acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
   healed?(atUs: number): void;
+  /** False while something must still come about by the end: the run goes on for it, up to its limit. */
+  settled?(rows: ReadRows): boolean;
   end?(dumps: readonly Dump[]): void;
 };
 

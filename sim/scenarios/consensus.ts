@@ -238,6 +238,21 @@ const EQUIVOCATE_AND_WITHHOLD = scenario("leader-equivocates-and-withholds-final
   expect: { finalWithinMs: 3_000, marks: ["culprit quarantined"] },
 });
 
+/**
+ * Only A is shown that D lies. No batch of A reaches anybody, and then A loses its memory in a power cut:
+ * what it has on its disk is all that is left of the proof.
+ */
+const PROOF_WITH_ONE = scenario("only-witness-of-a-lie-loses-its-memory", {
+  adversaries: [{ ...adversary(3, "lie-to-one"), view: 6, to: 0 }],
+  faults: [
+    { kind: "drop-type", type: 9, from: 0, ppm: 1_000_000, atMs: 0, untilMs: 8_000 },
+    { kind: "drop-type", type: 10, from: 0, ppm: 1_000_000, atMs: 0, untilMs: 8_000 },
+    { kind: "crash", node: 0, power: true, atMs: 7_500, downMs: 100 },
+  ],
+  healMs: 8_000,
+  expect: { finalWithinMs: 3_000, marks: ["culprit owed to the log", "culprit quarantined"] },
+});
+
 const LEADER_CRASH: readonly Scenario[] = (["signed", "synced", "send"] as const).map((point) =>
   scenario(`leader-crash-at-${point}`, {
     faults: [0, 1, 2, 3].map((node) => ({
@@ -367,6 +382,7 @@ export const CONSENSUS_SCENARIOS: readonly Scenario[] = [
   S5,
   ...EACH_ADVERSARY,
   EQUIVOCATE_AND_WITHHOLD,
+  PROOF_WITH_ONE,
   ...LEADER_CRASH,
   UNEQUAL,
   HALF_SPLIT,

@@ -1,0 +1,150 @@
+/**
+ * I12, the other half: whoever signed two conflicting statements, and had both halves delivered to one
+ * honest node, is in the log by the end. The checker reads the frames that arrive itself. It counts only
+ * what that node must have taken in, and errs on the side of not counting: a half must be a vote or a
+ * proposal by its own leader; the first half names a view that the node has not left by its next status,
+ * the second one at most a few views old; both come in one life of the process, which then lives on for
+ * a while. What a node has seen in certificates only is not counted.
+ */
+import { FINALIZE, NOTARIZE, NULLIFY, SIGNATURE_BYTES, statementBytes } from "./decode.ts";
+import { CULPRIT_TAG, QUARANTINE } from "./evidence.ts";
+import { Cursor, hex } from "./oracle.ts";
+import type { CheckContext, Checker, Member, ReadRows, Row, Status } from "./types.ts";
+
+const PROPOSAL = 1;
+const VOTE = 2;
+/** A node keeps votes of 16 views below the final one, and is in the view above it at least. */
+const VIEWS_BACK = 8;
+/** A pair that the process outlived by this much is on its disk, however slow that is. */
+const SETTLE_US = 2_000_000;
+
+type Half = {
+  readonly member: Member;
+  readonly epoch: number;
+  readonly view: number;
+  readonly kind: number;
+  readonly hash: string;
+};
+
+type Life = {
+  status: Status | undefined;
+  /** Arrived since the last status. */
+  fresh: Half[];
+  /** By member and view: what the node holds. */
+  readonly held: Map<string, Half[]>;
+  /** By id of the culprit: when this node had both halves. */
+  readonly pairs: Map<string, number>;
+};
+
+const newLife = (): Life => ({ status: undefined, fresh: [], held: new Map(), pairs: new Map() });
+
+const excludes = (a: Half, b: Half): boolean => {
+  const kinds = [a.kind, b.kind];
+  if (kinds.includes(NULLIFY)) return kinds.includes(FINALIZE);
+  return a.hash !== b.hash && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE));
+};
+
+/** The vote in a frame, with a good signature of a member that may have lied. */
+const readHalf = (context: CheckContext, from: number, bytes: Uint8Array): Half | undefined => {
+  if (bytes[0] !== VOTE && bytes[0] !== PROPOSAL) return undefined;
+  const outer = new Cursor(bytes, 1);
+  const cursor = bytes[0] === PROPOSAL ? new Cursor(outer.sized()) : outer;
+  const statement = {
+    epoch: cursor.u64(),
+    view: cursor.u64(),
+    kind: cursor.u8(),
+    hash: hex(cursor.take(32)),
+  };
+  const signer = cursor.u16();
+  const member = context.members.find(({ index }) => index === signer);
+  if (member === undefined || context.honest(member.slot)) return undefined;
+  if (bytes[0] === PROPOSAL && member.slot !== from) return undefined;
+  const signature = cursor.take(SIGNATURE_BYTES);
+  const message = statementBytes(context.chainId, statement);
+  if (!cursor.ok || !context.verify(member.publicKey, message, signature)) return undefined;
+  return { member, ...statement };
+};
+
+/** Sorts what came since the status before, now that it is known where the node was all the while. */
+const sortIn = (life: Life, status: Status, nowUs: number): void => {
+  const before = life.status;
+  life.status = status;
+  const fresh = life.fresh;
+  life.fresh = [];
+  if (before === undefined || before.epoch !== status.epoch) return life.held.clear();
+  for (const half of fresh) {
+    if (half.epoch !== status.epoch || half.view > before.view + 1) continue;
+    const key = `${half.member.index}/${half.view}`;
+    const held = life.held.get(key);
+    if (half.view > status.view - VIEWS_BACK && held?.some((other) => excludes(half, other))) {
+      if (!life.pairs.has(half.member.idHex)) life.pairs.set(half.member.idHex, nowUs);
+    }
+    if (half.view < status.view) continue;
+    if (held === undefined) life.held.set(key, [half]);
+    else held.push(half);
+  }
+  for (const [key, [half]] of life.held) {
+    if (half !== undefined && half.view <= status.view - VIEWS_BACK) life.held.delete(key);
+  }
+};
+
+const culpritsOf = (rows: readonly Row[]): Set<string> => {
+  const found = new Set<string>();
+  for (const { key } of rows) {
+    if (key[0] === CULPRIT_TAG && key.length === 33) found.add(hex(key.subarray(1)));
+  }
+  return found;
+};
+
+export const evidenceComplete = (context: CheckContext): Checker => {
+  const lives = new Map<number, Life>();
+  /** By slot: culprits whose pair is on this node's disk. */
+  const owed = new Map<number, Set<string>>();
+
+  const missing = (rows: ReadRows): string | undefined => {
+    for (const [slot, culprits] of owed) {
+      const shown = rows(slot, QUARANTINE);
+      if (shown === undefined) continue;
+      const known = culpritsOf(shown);
+      for (const id of culprits) {
+        if (!known.has(id)) return `n${slot} was given both halves against ${id.slice(0, 16)}`;
+      }
+    }
+    return undefined;
+  };
+
+  return {
+    id: "I12",
+    title: "whoever an honest node can prove guilty is in the log by the end",
+    booted: (slot) => {
+      lives.set(slot, newLife());
+    },
+    diskLost: (slot, disk) => {
+      if (disk === "data") owed.delete(slot);
+    },
+    delivered: (from, to, bytes) => {
+      const life = context.honest(to) ? lives.get(to) : undefined;
+      const half = life === undefined ? undefined : readHalf(context, from, bytes);
+      if (half !== undefined) life?.fresh.push(half);
+    },
+    status: (slot, status) => {
+      const life = lives.get(slot);
+      if (life === undefined || !context.honest(slot)) return;
+      const nowUs = context.nowUs();
+      sortIn(life, status, nowUs);
+      for (const [id, sinceUs] of life.pairs) {
+        if (nowUs - sinceUs < SETTLE_US) continue;
+        const ids = owed.get(slot) ?? new Set();
+        if (!ids.has(id)) context.mark("culprit owed to the log");
+        owed.set(slot, ids.add(id));
+      }
+    },
+    settled: (rows) => missing(rows) === undefined,
+    end: (dumps) => {
+      const rows: ReadRows = (slot, projection) =>
+        dumps.find((dump) => dump.slot === slot)?.rows.get(projection);
+      const what = missing(rows);
+      if (what !== undefined) context.report("I12", `${what}, and the log does not name it`);
+    },
+  };
+};
