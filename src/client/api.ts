@@ -167,12 +167,19 @@ export class ApiClient {
    */
   async statusWithin(limitMs: number, signal: AbortSignal): Promise<StatusJson> {
     const limit = AbortSignal.timeout(limitMs);
+    // Not AbortSignal.any: a collection made the combined signal miss the abort of its sources.
+    const end = new AbortController();
+    const stop = (): void => end.abort();
+    for (const source of [signal, limit]) source.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     try {
-      return await this.status(AbortSignal.any([signal, limit]));
+      return await this.status(end.signal);
     } catch (error) {
       if (signal.aborted || !limit.aborted) throw error;
       const seconds = limitMs / 1000;
       throw new TetradError("cli.unreachable", `${this.base} does not answer within ${seconds} s`);
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
   }
 
