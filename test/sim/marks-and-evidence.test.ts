@@ -92,10 +92,7 @@ const show = (rig: Rig, view: number, part: Partial<Status> = {}): void =>
   });
 
 describe("evidence is complete", () => {
-  const pair = [
-    notarize(0, 6, fromHex(HASH_A)),
-    notarize(0, 6, fromHex(HASH_B)),
-  ];
+  const pair = [notarize(0, 6, fromHex(HASH_A)), notarize(0, 6, fromHex(HASH_B))];
 
   /** Node 0 gets these votes of the adversary in view 5 and lives on for a while. */
   const given = (votes: readonly Vote[], lifeMs = 3_000, viewAfter = 6): Rig => {
