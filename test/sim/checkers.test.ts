@@ -28,10 +28,9 @@ import {
   encodeCertificate,
   statementBytes as srcStatementBytes,
 } from "../../src/ledger/statement.ts";
-import { toHex, utf8Hash } from "./support.ts";
+import { HASH_A, statusWith, toHex, utf8Hash } from "./support.ts";
 
 const CHAIN = "tetrad-test";
-const HASH_A = "aa".repeat(32);
 const HASH_B = "bb".repeat(32);
 const ZERO = "00".repeat(32);
 const ring = new KeyRing(1);
@@ -70,22 +69,6 @@ const statement = (view: number, kind: number, hash: string): Uint8Array =>
 
 const release = (rig: Rig, slot: number, view: number, kind: number, hash: string): void =>
   rig.checker.released?.(slot, statement(view, kind, hash), new Uint8Array(1280));
-
-const status = (part: Partial<Status>): Status => ({
-  epoch: 0,
-  view: 1,
-  finalHeight: 5,
-  finalHash: HASH_A,
-  finalTimeMs: 500,
-  executedHeight: 5,
-  logSize: 5,
-  logRoot: HASH_A,
-  stateRoot: HASH_A,
-  voting: "yes",
-  mempoolBytes: 0,
-  mempoolBatches: 0,
-  ...part,
-});
 
 describe("the oracle's arithmetic", () => {
   it("knows a quorum as more than two thirds, for every remainder of W by 3", () => {
@@ -281,7 +264,7 @@ describe("nodes", () => {
     ...shown: (readonly [number, Partial<Status>])[]
   ): string[] => {
     const rig = createRig(factory);
-    for (const [slot, part] of shown) rig.checker.status?.(slot, status(part));
+    for (const [slot, part] of shown) rig.checker.status?.(slot, statusWith(part));
     return rig.found;
   };
 
@@ -295,9 +278,9 @@ describe("nodes", () => {
     expect(show(monotone, [0, {}], [0, { logSize: 4 }])).toEqual(["I2"]);
     expect(show(monotone, [0, {}], [1, { finalHeight: 4, executedHeight: 4 }])).toEqual([]);
     const rig = createRig(monotone);
-    rig.checker.status?.(0, status({}));
+    rig.checker.status?.(0, statusWith({}));
     rig.checker.booted?.(0, 2, true);
-    rig.checker.status?.(0, status({ finalHeight: 1, executedHeight: 1, logSize: 0 }));
+    rig.checker.status?.(0, statusWith({ finalHeight: 1, executedHeight: 1, logSize: 0 }));
     expect(rig.found).toEqual([]);
   });
 
@@ -333,7 +316,7 @@ describe("the log", () => {
   });
   const dump = (slot: number, entries: readonly Entry[], part: Partial<Status> = {}): Dump => ({
     slot,
-    status: status({
+    status: statusWith({
       logSize: entries.length,
       logRoot: toHex(rfc6962Root(entries.map(encodeLeaf))),
       ...part,

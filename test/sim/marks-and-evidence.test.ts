@@ -18,10 +18,9 @@ import { encodeHeader } from "../../src/ledger/block.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
 import type { Statement, Vote } from "../../src/ledger/types.ts";
 import { encodeMessage } from "../../src/ledger/wire.ts";
-import { toHex } from "./support.ts";
+import { HASH_A, statusWith, toHex } from "./support.ts";
 
 const CHAIN = "tetrad-test";
-const HASH_A = "aa".repeat(32);
 const HASH_B = "bb".repeat(32);
 const ring = new KeyRing(1);
 const keys = [0, 1, 2, 3].map((i) => ring.createKey(`v${i}`));
@@ -75,21 +74,7 @@ const voteOf = (signer: number, statement: Statement): Vote => {
 const voteFrame = (vote: Vote): Uint8Array => encodeMessage({ type: "vote", vote });
 
 const show = (rig: Rig, view: number, part: Partial<Status> = {}): void =>
-  rig.checker.status?.(0, {
-    epoch: 0,
-    view,
-    finalHeight: 5,
-    finalHash: HASH_A,
-    finalTimeMs: 500,
-    executedHeight: 5,
-    logSize: 5,
-    logRoot: HASH_A,
-    stateRoot: HASH_A,
-    voting: "yes",
-    mempoolBytes: 0,
-    mempoolBatches: 0,
-    ...part,
-  });
+  rig.checker.status?.(0, statusWith({ view, ...part }));
 
 describe("evidence is complete", () => {
   const pair = [notarize(0, 6, fromHex(HASH_A)), notarize(0, 6, fromHex(HASH_B))];

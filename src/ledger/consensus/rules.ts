@@ -370,7 +370,7 @@ export const acceptBuilt = (
   offer(state, view, built.hash, { parentView, reproposal: false });
 };
 
-/** The leader's own proposal: recorded as any other, and its N(v, h) is what will be sent. */
+/** The leader's own proposal: recorded like every other one, and its N(v, h) is what will be sent. */
 const offer = (
   state: CoreState,
   view: ViewState,

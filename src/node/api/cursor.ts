@@ -5,7 +5,7 @@
  *     u8 version = 1   u32 check   position (rest)        as base64url
  *
  * The check is the head of a hash over the list's name and the position. It guards against mistakes,
- * not against a forger, who gains nothing: any position may be asked for anyway.
+ * not against a forger, who gains nothing by it, because every position may be asked for.
  */
 import { concatBytes } from "../../crypto/bytes.ts";
 import { utf8 } from "../../crypto/codec.ts";
