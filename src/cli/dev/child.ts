@@ -38,7 +38,7 @@ export type Child = {
 /**
  * Flags of V8 for validators that share a machine: helper threads of the collector wait for each other
  * busily and keep young generations of their own, which saves nothing where there are fewer cores than
- * validators. They cost memory: 620 MiB a node under load against 530 (docs/benchmarks.md). A validator
+ * validators. Without them they cost memory: 620 MiB a node under load against 530 (docs/benchmarks.md). A validator
  * that has a machine to itself is better off without these flags.
  */
 export const SHARED_MACHINE_FLAGS: readonly string[] = [
