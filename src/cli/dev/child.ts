@@ -38,8 +38,8 @@ export type Child = {
 /**
  * Flags of V8 for validators that share a machine: helper threads of the collector wait for each other
  * busily and keep young generations of their own, which saves nothing where there are fewer cores than
- * validators. Without them they cost memory: 620 MiB a node under load against 530 (docs/benchmarks.md). A validator
- * that has a machine to itself is better off without these flags.
+ * validators: a node takes 620 MiB under load without these flags, and 530 with them
+ * (docs/benchmarks.md). A validator that has a machine to itself is better off without.
  */
 export const SHARED_MACHINE_FLAGS: readonly string[] = [
   "--single-threaded-gc",
