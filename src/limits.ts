@@ -197,6 +197,10 @@ export const LIMITS = {
   /** Entries that one filtered page may pass over before it answers with what it has. */
   httpScanMax: 10_000,
 
+  // Command, local
+  /** A node that has not said how it is within this time counts as one that hangs. */
+  cliStatusMsMax: 2_000,
+
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
   certificateWindowHeights: 4096,

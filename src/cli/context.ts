@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ApiClient } from "../client/api.ts";
 import { TetradError } from "../errors.ts";
+import { FolderClient } from "./ask.ts";
 import { type DevRecord, operatorKeyPath, readDevRecord } from "./dev/record.ts";
 import {
   type Format,
@@ -59,6 +60,11 @@ export class CliContext {
     return readDevRecord(this.dir);
   }
 
+  /** Somebody has said which node to ask. */
+  get apiIsNamed(): boolean {
+    return (this.options.api ?? this.env["NEXUS_API"] ?? "") !== "";
+  }
+
   /** The address to ask: flag, variable, first node of the development network, default. */
   apiUrl(): string {
     const given = this.options.api ?? this.env["NEXUS_API"];
@@ -67,8 +73,11 @@ export class CliContext {
     return first === undefined ? DEFAULT_API : `http://${first.api}`;
   }
 
+  /** Where the address is the folder's, the node must be of the folder's network: folder.foreign. */
   client(): ApiClient {
-    return new ApiClient(this.apiUrl());
+    const url = this.apiUrl();
+    const known = this.apiIsNamed ? undefined : this.dev();
+    return known === undefined ? new ApiClient(url) : new FolderClient(url, known.chainId);
   }
 
   /** The key to sign with: flag, variable, operator key of the development network. */

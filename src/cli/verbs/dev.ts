@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { ApiClient } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
+import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
@@ -161,7 +162,7 @@ const look = async (
 ): Promise<NodeView> => {
   const api = `http://${node.api}`;
   try {
-    const status = await new ApiClient(api).status(AbortSignal.timeout(2_000));
+    const status = await new ApiClient(api).status(AbortSignal.timeout(LIMITS.cliStatusMsMax));
     const now = { atMs: realClock.monotonicMs(), logSize: status.logSize };
     const before = samples.get(node.name) ?? now;
     samples.set(node.name, now);

@@ -1,63 +1,58 @@
 /** `nexus status`: how the nodes are. All of a development network, or the one that --api names. */
-import { ApiClient, type StatusJson } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
+import { type Asked, askStatus, requireChain } from "../ask.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, formatNdjson, formatTable, printable, type Row, short } from "../output.ts";
 
-type Answer = {
+type Target = {
   readonly name: string;
   readonly api: string;
-  readonly status: StatusJson | undefined;
+  /** Of the folder that the address is from; undefined for an address that somebody gave. */
+  readonly chainId: string | undefined;
 };
+
+type Answer = Target & { readonly asked: Asked };
 
 /** The addresses to ask: one when it was named, else every node of the development network. */
-const targets = (
-  context: CliContext,
-): readonly { readonly name: string; readonly api: string }[] => {
-  const named = context.options.api ?? context.env["NEXUS_API"];
-  const nodes = context.dev()?.nodes ?? [];
-  if ((named !== undefined && named !== "") || nodes.length === 0) {
-    return [{ name: "-", api: context.apiUrl() }];
-  }
-  return nodes.map((node) => ({ name: node.name, api: `http://${node.api}` }));
+const targets = (context: CliContext): readonly Target[] => {
+  const known = context.apiIsNamed ? undefined : context.dev();
+  if (known === undefined) return [{ name: "-", api: context.apiUrl(), chainId: undefined }];
+  const { nodes, chainId } = known;
+  return nodes.map((node) => ({ name: node.name, api: `http://${node.api}`, chainId }));
 };
-
-/** A node that takes longer to say how it is hangs. */
-const ANSWER_MS = 3_000;
 
 export const status = async (context: CliContext): Promise<void> => {
   const answers = await Promise.all(
-    targets(context).map(async ({ name, api }): Promise<Answer> => {
-      try {
-        return {
-          name,
-          api,
-          status: await new ApiClient(api).statusWithin(ANSWER_MS, context.signal),
-        };
-      } catch (error) {
-        if (error instanceof TetradError && error.code === "cli.unreachable") {
-          return { name, api, status: undefined };
-        }
-        throw error;
-      }
-    }),
+    targets(context).map(
+      async (target): Promise<Answer> => ({
+        ...target,
+        asked: await askStatus(target.api, context.signal),
+      }),
+    ),
   );
   print(context, answers);
-  if (answers.every((answer) => answer.status === undefined)) {
+  for (const { api, chainId, asked } of answers) {
+    if (typeof asked === "object") requireChain(api, chainId ?? asked.chainId, asked.chainId);
+  }
+  if (answers.every(({ asked }) => typeof asked === "string")) {
     const where = answers.map((answer) => answer.api).join(", ");
     throw new TetradError("cli.unreachable", `no node answers at ${where}`);
   }
   context.suggest("nexus ls records", "nexus tail");
 };
 
+const jsonOf = ({ name, api, asked }: Answer): unknown =>
+  typeof asked === "object" ? asked : { name, api, down: true, reason: asked };
+
 const print = (context: CliContext, answers: readonly Answer[]): void => {
   const { terminal } = context;
-  const values = answers.map(({ name, api, status: value }) => value ?? { name, api, down: true });
+  const values = answers.map(jsonOf);
+  const statuses = answers.flatMap(({ asked }) => (typeof asked === "object" ? [asked] : []));
   if (context.format === "json") terminal.out(formatJson(values));
   else if (context.format === "ndjson")
     for (const value of values) terminal.out(formatNdjson(value));
   else {
-    const names = new Map(answers.map((answer) => [answer.status?.nodeId, answer.status?.name]));
+    const names = new Map(statuses.map(({ nodeId, name }) => [nodeId, name]));
     const columns = [
       "node",
       "api",
@@ -73,19 +68,16 @@ const print = (context: CliContext, answers: readonly Answer[]): void => {
     ];
     const rows = answers.map((answer) => rowOf(answer, names));
     terminal.out(formatTable(columns, rows, terminal.colorOut));
-    for (const { status: value } of answers) {
-      for (const problem of value?.problems ?? []) {
-        context.note(printable(`${value?.name}: ${problem.code}: ${problem.detail}`));
+    for (const value of statuses) {
+      for (const problem of value.problems) {
+        context.note(printable(`${value.name}: ${problem.code}: ${problem.detail}`));
       }
     }
   }
 };
 
-const rowOf = (
-  { name, api, status: value }: Answer,
-  names: ReadonlyMap<string | undefined, string | undefined>,
-): Row => {
-  if (value === undefined) return { node: name, api, voting: "down" };
+const rowOf = ({ name, api, asked: value }: Answer, names: ReadonlyMap<string, string>): Row => {
+  if (typeof value === "string") return { node: name, api, voting: value };
   return {
     node: value.name,
     api,
