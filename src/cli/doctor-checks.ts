@@ -1,16 +1,20 @@
 /** What `nexus doctor` looks at. Every check says what it found and, where something is wrong, what to do. */
 import { existsSync, statfsSync } from "node:fs";
-import { ApiClient, type StatusJson } from "../client/api.ts";
+import type { StatusJson } from "../client/api.ts";
 import { toHex } from "../crypto/bytes.ts";
-import { TetradError } from "../errors.ts";
+import { type ErrorCode, TetradError } from "../errors.ts";
+import type { ParsedGenesis } from "../ledger/genesis.ts";
+import type { Logger } from "../ledger/ports.ts";
+import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
+import type { Validator } from "../ledger/types.ts";
 import { formatAddress } from "../node/address.ts";
 import type { NodeConfig } from "../node/config.ts";
-import { foreignModeBits, nodePaths } from "../node/folder.ts";
-import { readPublicKey } from "../node/keys/key-file.ts";
-import { passphrasePath } from "../node/keys/passphrase.ts";
-import { checkSecrets, readGenesis } from "../node/node.ts";
+import { nodePaths } from "../node/folder.ts";
+import { readGenesis } from "../node/node.ts";
 import { realClock } from "../node/real-ports.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
+import { findSelf, inspectVotes, readTlsIdentity, unlockKey } from "../node/unlock.ts";
+import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
 
 export type Finding = {
@@ -18,6 +22,8 @@ export type Finding = {
   readonly state: "ok" | "warn" | "fail";
   readonly found: string;
   readonly todo?: string;
+  /** What a start would end with, or what else the table of errors calls it. */
+  readonly code?: ErrorCode;
 };
 
 const ok = (check: string, found: string): Finding => ({ check, state: "ok", found });
@@ -69,96 +75,93 @@ export const checkRoom = (folder: string): Finding => {
   return bytes < ROOM_WARN_BYTES ? warn("disk", found, "make room soon") : ok("disk", found);
 };
 
-const checkModes = (config: NodeConfig): Finding => {
-  const paths = nodePaths(config.folder);
-  const files = [paths.keys, paths.nodeKey, paths.tlsKey, passphrasePath(paths.keys)];
-  const open = files.filter((path) => existsSync(path) && foreignModeBits(path) !== 0);
-  return open.length === 0
-    ? ok("key modes", "private")
-    : bad("key modes", open.join(", "), "chmod 700 the keys folder and 600 the files in it");
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What one part of a start finds wrong, with the code that the start would end with. */
+const failed = (check: string, error: unknown, todo: string): Finding => {
+  if (!(error instanceof TetradError)) return bad(check, messageOf(error), todo);
+  return { ...bad(check, `${error.code}: ${error.message}`, todo), code: error.code };
 };
 
-/** The key must be one of the genesis, and its vote store must be beside it. */
-const checkKeys = async (config: NodeConfig): Promise<Finding[]> => {
-  const paths = nodePaths(config.folder);
+const RESTORE = "restore the file from where the keys are backed up, as the node's user, mode 600";
+
+/** Unlocks what a start unlocks: passphrase, key, certificate. Undefined without genesis or key. */
+const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own | undefined]> => {
   const findings: Finding[] = [];
+  let chain: ParsedGenesis;
   try {
-    const chain = readGenesis(config.genesis);
-    findings.push(ok("genesis", `${chain.genesis.chainId} ${toHex(chain.hash).slice(0, 16)}`));
-    const id = toHex(chain.hasher.ht("id", await readPublicKey(paths.nodeKey)));
-    const validator = chain.genesis.validators.find((known) => toHex(known.id) === id);
-    findings.push(
-      validator === undefined
-        ? bad("key", "not of a validator of this genesis", "check genesis and keys folder")
-        : ok("key", `validator ${validator.name}`),
-    );
-    if (validator !== undefined) {
-      await checkSecrets(config, validator, process.env);
-      findings.push(ok("secrets", "key, passphrase and certificate fit the genesis"));
-    }
-    if (validator !== undefined && validator.address !== formatAddress(config.listen)) {
-      findings.push(
-        warn(
-          "address",
-          `listens at ${formatAddress(config.listen)}, peers dial ${validator.address}`,
-          "right only if the network translates the one to the other",
-        ),
-      );
-    }
+    chain = readGenesis(config.genesis);
   } catch (error) {
-    const todo = "restore the file, or make the node anew with `nexus init`";
-    findings.push(bad(error instanceof TetradError ? error.code : "keys", messageOf(error), todo));
+    return [[failed("genesis", error, "copy it from a member and compare the hash")], undefined];
   }
-  const voted = existsSync(paths.votes) || existsSync(paths.unused);
-  findings.push(
-    voted
-      ? ok("vote store", existsSync(paths.unused) ? "new: has signed nothing" : "beside the key")
-      : bad(
-          "vote store",
-          "missing",
-          "restore keys/votes from where the key came; see docs/operating.md",
-        ),
-  );
-  return findings;
+  findings.push(ok("genesis", `${chain.genesis.chainId} ${toHex(chain.hash).slice(0, 16)}`));
+  let self: Validator;
+  try {
+    const keys = await unlockKey(config, env);
+    keys.secretKey.fill(0);
+    self = findSelf(config, chain, keys.publicKey);
+    findings.push(ok("key", `opens: validator ${self.name}`));
+  } catch (error) {
+    const modes = error instanceof TetradError && error.code === "key.modes";
+    const todo = modes ? "chmod 700 the keys folder and 600 the files in it" : RESTORE;
+    return [[...findings, failed("key", error, todo)], undefined];
+  }
+  try {
+    await readTlsIdentity(nodePaths(config.folder), self);
+    findings.push(ok("certificate", "as the genesis pins it"));
+  } catch (error) {
+    findings.push(failed("certificate", error, RESTORE));
+  }
+  if (self.address !== formatAddress(config.listen)) {
+    findings.push(
+      warn(
+        "address",
+        `listens at ${formatAddress(config.listen)}, peers dial ${self.address}`,
+        "right only if the network translates the one to the other",
+      ),
+    );
+  }
+  return [findings, { chain, self }];
+};
+
+type Own = { readonly chain: ParsedGenesis; readonly self: Validator };
+
+const SILENT: Logger = { log: () => {} };
+
+/** Reads the vote store of a node that does not run, under the lock that keeps it from starting. */
+const checkVotes = async (config: NodeConfig, self: Validator): Promise<Finding> => {
+  const todo = "restore keys/votes from where the key came; see docs/operating.md";
+  try {
+    const votes = await inspectVotes(nodePaths(config.folder), self, SILENT);
+    if (!votes.ok) throw TetradError.from(votes);
+    const { unused, votes: count } = votes.value;
+    return ok("vote store", unused ? "new: has signed nothing" : `sound: ${count} open votes`);
+  } catch (error) {
+    return failed("vote store", error, todo);
+  }
 };
 
 const CLOCK_WARN_MS = 2_000;
-/** A node that takes longer to say how it is hangs. */
-const ANSWER_MS = 3_000;
 
-/** Who answers at the node's address where it is not the node; undefined where it is. */
-const strangerAt = async (config: NodeConfig, status: StatusJson): Promise<string | undefined> => {
-  let chain: ReturnType<typeof readGenesis>;
-  let key: Uint8Array;
-  try {
-    chain = readGenesis(config.genesis);
-    key = await readPublicKey(nodePaths(config.folder).nodeKey);
-  } catch {
-    // The checks of the files say what is wrong with them.
-    return undefined;
+/** Whether the node that answers is this one: ports are taken over by other networks and nodes. */
+const checkAnswer = (config: NodeConfig, own: Own, status: StatusJson): Finding | undefined => {
+  const at = formatAddress(config.api);
+  const todo = "stop what answers there, or change the address in node.json";
+  const foreign = (found: string): Finding => ({
+    ...bad("running", `folder.foreign: ${found}`, todo),
+    code: "folder.foreign",
+  });
+  if (status.genesisHash !== toHex(own.chain.hash)) {
+    return foreign(`another network answers at ${at}: chain ${status.chainId}`);
   }
-  if (status.genesisHash !== toHex(chain.hash)) return `chain ${status.chainId} answers there`;
-  const own = toHex(chain.hasher.ht("id", key));
-  return status.nodeId === own ? undefined : `node ${status.name} answers there`;
+  if (status.nodeId !== toHex(own.self.id)) {
+    return foreign(`another node of the network answers at ${at}: ${status.name}`);
+  }
+  return undefined;
 };
 
-/** How the running node sees itself and its peers; undefined when it does not answer. */
-const checkRunning = async (
-  config: NodeConfig,
-  signal: AbortSignal,
-): Promise<Finding[] | undefined> => {
-  const client = new ApiClient(`http://${formatAddress(config.api)}`);
-  let status: StatusJson;
-  try {
-    status = await client.statusWithin(ANSWER_MS, signal);
-  } catch (error) {
-    if (error instanceof TetradError && error.code === "cli.unreachable") return undefined;
-    throw error;
-  }
-  const stranger = await strangerAt(config, status);
-  if (stranger !== undefined) {
-    return [bad("running", stranger, "start this node, or give it an API address of its own")];
-  }
+/** How the running node sees itself and its peers. */
+const checkRunning = (own: Own, status: StatusJson): Finding[] => {
   const findings = [ok("running", `height ${status.finalHeight}, view ${status.view}`)];
   for (const problem of status.problems) {
     findings.push(bad(problem.code, problem.detail, "see docs/operating.md"));
@@ -168,7 +171,7 @@ const checkRunning = async (
       ? ok("voting", "yes")
       : warn("voting", status.voting, "it waits for a quorum of peers, or says above why not"),
   );
-  const validators = readGenesis(config.genesis).genesis.validators.length;
+  const validators = own.chain.genesis.validators.length;
   const others = validators - 1;
   const quorumOthers = Math.floor((2 * validators) / 3);
   const peers = `${status.peers.length} of ${others}`;
@@ -192,38 +195,58 @@ const checkRunning = async (
   return findings;
 };
 
+/** A node that does not answer: does it hang, and would it start? */
+const checkStopped = async (
+  config: NodeConfig,
+  own: Own | undefined,
+  asked: "down" | "no answer",
+): Promise<Finding[]> => {
+  let lock: FolderLock;
+  try {
+    lock = await lockFolder(config.folder);
+  } catch (error) {
+    if (!(error instanceof TetradError) || error.code !== "folder.locked") throw error;
+    const found = `${error.message}; its API: ${asked}`;
+    return [bad("running", found, "wait if it is starting; else see its log, and end the process")];
+  }
+  try {
+    const votes = own === undefined ? [] : [await checkVotes(config, own.self)];
+    const [listen, api] = [formatAddress(config.listen), formatAddress(config.api)];
+    const taken = await portProblems([{ listen, api }]);
+    return [
+      ...votes,
+      warn("running", "no", "start it with `nexus start`, or all with `npm start`"),
+      ...taken.map((port) =>
+        bad(
+          "port",
+          `${describePort(port)}: ${port.code}`,
+          "stop what uses it, or change the address in node.json",
+        ),
+      ),
+      ...(taken.length === 0 ? [ok("ports", "free")] : []),
+    ];
+  } finally {
+    await lock.release();
+  }
+};
+
 /** All checks of one node. */
-export const checkNode = async (config: NodeConfig, signal: AbortSignal): Promise<Finding[]> => {
+export const checkNode = async (
+  config: NodeConfig,
+  env: Env,
+  signal: AbortSignal,
+): Promise<Finding[]> => {
   if (!existsSync(config.folder)) {
     return [
       bad("folder", `${config.folder} is not there`, "make it with `nexus init` or `nexus dev`"),
     ];
   }
-  const findings = [
-    ok("folder", config.folder),
-    checkRoom(config.folder),
-    checkModes(config),
-    ...(await checkKeys(config)),
-  ];
-  const running = await checkRunning(config, signal);
-  if (running !== undefined) return [...findings, ...running];
-  const addresses = {
-    name: config.name,
-    folder: config.folder,
-    listen: formatAddress(config.listen),
-    api: formatAddress(config.api),
-  };
-  const taken = await portProblems([addresses]);
-  return [
-    ...findings,
-    warn("running", "no", "start it with `nexus start`, or all with `npm start`"),
-    ...taken.map((port) =>
-      bad(
-        "port",
-        `${describePort(port)}: ${port.code}`,
-        "stop what uses it, or change the address in node.json",
-      ),
-    ),
-    ...(taken.length === 0 ? [ok("ports", "free")] : []),
-  ];
+  const [keys, own] = await checkKeys(config, env);
+  const findings = [ok("folder", config.folder), checkRoom(config.folder), ...keys];
+  const asked = await askStatus(`http://${formatAddress(config.api)}`, signal);
+  if (typeof asked === "string") return [...findings, ...(await checkStopped(config, own, asked))];
+  if (own === undefined) return findings;
+  const foreign = checkAnswer(config, own, asked);
+  if (foreign !== undefined) return [...findings, foreign];
+  return [...findings, ok("vote store", "in use by the node"), ...checkRunning(own, asked)];
 };

@@ -11,7 +11,7 @@
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
  */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export type NodePaths = {
@@ -62,7 +62,3 @@ export const writeFileAtomic = (path: string, data: string | Uint8Array, mode = 
     throw error;
   }
 };
-
-/** Permission bits that let anybody but the owner read or write a file; 0 when it is private. */
-export const foreignModeBits = (path: string): number =>
-  existsSync(path) ? statSync(path).mode & 0o077 : 0;

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { equalBytes, toHex } from "../crypto/bytes.ts";
+import { toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import { type ParsedGenesis, parseGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
@@ -16,15 +16,11 @@ import { initVoteStore } from "../ledger/replica/vote-store.ts";
 import { lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import { createQuicTransport } from "../transport/mesh.ts";
-import { checkIdentity, pinOfCertificate } from "../transport/tls.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { createApi } from "./api/server.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
-import { loadKeyFile } from "./keys/key-file.ts";
-import { readPassphrase } from "./keys/passphrase.ts";
-import { readPrivateFile } from "./keys/private-file.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { productOptions } from "./product.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
@@ -34,6 +30,7 @@ import { selectVerifier } from "./signing/select-verifier.ts";
 import { createWorkerSigner } from "./signing/signer.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 import { createVerifierPool } from "./signing/verifier-pool.ts";
+import { findSelf, readTlsIdentity, type TlsIdentity, unlockKey } from "./unlock.ts";
 
 export type NodeDependencies = {
   readonly logger: Logger;
@@ -56,7 +53,6 @@ export type RunningNode = {
 /** From this many cores on, verification has threads of its own; below, threads only add switching. */
 const POOL_CORES_MIN = 8;
 const POOL_WORKERS = 2;
-const PEM_BYTES_MAX = 64 * 1024;
 /** It holds a few votes of 1.4 KB at a time: memory for more would be memory for nothing. */
 const VOTE_STORE_BYTES = { writeBufferBytes: 1024 * 1024, cacheBytes: 1024 * 1024 };
 
@@ -87,14 +83,15 @@ export const startNode = async (
   closing.defer(() => lock.release());
 
   const halt = Promise.withResolvers<Failure>();
-  const signer = await openSigner(config, paths, dependencies, (failure) => halt.resolve(failure));
+  const signer = await openSigner(config, dependencies, (failure) => halt.resolve(failure));
   closing.defer(() => signer.close());
   const self = findSelf(config, chain, signer.publicKey);
+  const tls = await readTlsIdentity(paths, self);
   const { verifier, verifySignature } = await openVerifier(logger);
   closing.defer(() => verifier.close());
   const metrics = createMetrics();
 
-  const parts = { signer, verifier, verifySignature, logger, metrics };
+  const parts = { tls, signer, verifier, verifySignature, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
   const handle = createReplica(
     productOptions({
@@ -172,26 +169,12 @@ const readGauges = (
   metrics.gauge("tetrad_process_cpu_ms", (user + system) / 1000);
 };
 
-const findSelf = (config: NodeConfig, chain: ParsedGenesis, publicKey: Uint8Array): Validator => {
-  const id = toHex(chain.hasher.ht("id", publicKey));
-  const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
-  if (self === undefined) {
-    throw new TetradError(
-      "folder.foreign",
-      `the key in ${config.folder} is not of a validator in ${config.genesis}`,
-    );
-  }
-  return self;
-};
-
 const openSigner = async (
   config: NodeConfig,
-  paths: NodePaths,
   { env, logger }: NodeDependencies,
   onFailure: (failure: Failure) => void,
 ): Promise<NodeSigner> => {
-  const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
-  const keys = await loadKeyFile(paths.nodeKey, passphrase);
+  const keys = await unlockKey(config, env);
   try {
     const signer = await createWorkerSigner({
       keys,
@@ -233,6 +216,7 @@ export const openVerifier = async (logger: Logger): Promise<Verification> => {
 };
 
 type PortParts = {
+  readonly tls: TlsIdentity;
   readonly signer: NodeSigner;
   readonly verifier: NodeVerifier;
   readonly verifySignature: VerifySignature;
@@ -264,16 +248,11 @@ const openPorts = async (
   const voteStore = await openLevelStore(paths.votes, { logger, ...VOTE_STORE_BYTES });
   closing.defer(() => closeStore(voteStore));
   await bindVoteStore(paths, voteStore, self.id);
-  const [certPem, keyPem] = await Promise.all([
-    readPem(paths.tlsCertificate),
-    readPem(paths.tlsKey),
-  ]);
-  checkOwnPin(certPem, self, paths);
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
   const transport = await createQuicTransport({
     ...ports,
     listen: formatAddress(config.listen),
-    identity: { certPem, keyPem },
+    identity: parts.tls,
     self: toHex(self.id),
     peers: chain.genesis.validators.map(({ id, address, tlsPin }) => ({
       id: toHex(id),
@@ -306,31 +285,6 @@ const bindVoteStore = async (paths: NodePaths, store: Store, id: Uint8Array): Pr
   fsyncSync(folder);
   closeSync(folder);
 };
-
-/** No peer would take a session with another certificate than the genesis pins: better said here. */
-export const checkOwnPin = (certPem: string, self: Validator, paths: NodePaths): void => {
-  if (equalBytes(pinOfCertificate(certPem), self.tlsPin)) return;
-  const detail = `${paths.tlsCertificate} is not the certificate that the genesis pins for ${self.name}`;
-  throw new TetradError("folder.foreign", detail);
-};
-
-/** Reads everything that a start needs beside the stores; throws what a start would. */
-export const checkSecrets = async (
-  config: NodeConfig,
-  self: Validator,
-  env: NodeDependencies["env"],
-): Promise<void> => {
-  const paths = nodePaths(config.folder);
-  const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
-  const keys = await loadKeyFile(paths.nodeKey, passphrase);
-  keys.secretKey.fill(0);
-  const certPem = await readPem(paths.tlsCertificate);
-  checkIdentity(certPem, await readPem(paths.tlsKey));
-  checkOwnPin(certPem, self, paths);
-};
-
-const readPem = async (path: string): Promise<string> =>
-  new TextDecoder().decode(await readPrivateFile(path, PEM_BYTES_MAX));
 
 /** What a bind refused, in words that say which setting to change. */
 const listenError = (setting: string, address: SocketAddress, error: unknown): unknown => {

@@ -279,7 +279,16 @@ describe("nexus doctor", () => {
     expect(findings.filter((finding) => finding.state === "fail")).toEqual([]);
     expect(done.code).toBe(0);
     const checks = new Set(findings.map((finding) => finding.check));
-    for (const check of ["node", "disk", "key modes", "vote store", "peers", "clock", "voting"]) {
+    for (const check of [
+      "node",
+      "disk",
+      "key",
+      "certificate",
+      "vote store",
+      "peers",
+      "clock",
+      "voting",
+    ]) {
       expect(checks).toContain(check);
     }
   });
@@ -290,7 +299,7 @@ describe("nexus doctor", () => {
     const done = await run("doctor");
     chmodSync(key, 0o600);
     expect(done.code).toBe(1);
-    expect(done.stdout).toMatch(/b +key modes +fail/);
+    expect(done.stdout).toMatch(/b +key +fail +key.modes/);
     expect(done.stderr).toContain("chmod");
   });
 

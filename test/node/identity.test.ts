@@ -9,7 +9,7 @@ import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../src/crypto/falcon-wasm.ts";
 import { type ErrorCode, TetradError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { foreignModeBits, nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
+import { nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
 import {
   createIdentity,
   formatIdentity,
@@ -51,7 +51,7 @@ describe("identities", () => {
     const paths = nodePaths(join(folder, "a"));
     expect(readIdentity(paths.identity)).toEqual(identity);
     for (const path of [paths.keys, paths.nodeKey, paths.tlsKey, paths.tlsCertificate]) {
-      expect(foreignModeBits(path), path).toBe(0);
+      expect(statSync(path).mode & 0o077, path).toBe(0);
     }
     expect(statSync(paths.keys).mode & 0o777).toBe(0o700);
     expect(existsSync(paths.unused)).toBe(true);

@@ -1,0 +1,101 @@
+/**
+ * What must hold of a node's folder before the node may sign or be reached. `nexus start` refuses by these
+ * functions and `nexus doctor` looks with them, so that what the one finds sound the other takes.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { equalBytes, toHex } from "../crypto/bytes.ts";
+import type { FalconKeyPair } from "../crypto/falcon.ts";
+import { fail, type Result, TetradError } from "../errors.ts";
+import type { ParsedGenesis } from "../ledger/genesis.ts";
+import type { Logger } from "../ledger/ports.ts";
+import { VoteStore } from "../ledger/replica/vote-store.ts";
+import { openLevelStore } from "../ledger/store/level.ts";
+import type { Validator } from "../ledger/types.ts";
+import { checkIdentity, pinOfCertificate } from "../transport/tls.ts";
+import type { NodeConfig } from "./config.ts";
+import { type NodePaths, nodePaths } from "./folder.ts";
+import { loadKeyFile } from "./keys/key-file.ts";
+import { readPassphrase } from "./keys/passphrase.ts";
+import { readPrivateFile } from "./keys/private-file.ts";
+
+const PEM_BYTES_MAX = 64 * 1024;
+
+/** Opens the node's key; the caller overwrites the secret half. Throws key.invalid or key.modes. */
+export const unlockKey = async (
+  config: NodeConfig,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<FalconKeyPair> => {
+  const paths = nodePaths(config.folder);
+  const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
+  return loadKeyFile(paths.nodeKey, passphrase);
+};
+
+/** The validator whose key it is. Throws folder.foreign when the genesis has none. */
+export const findSelf = (
+  config: NodeConfig,
+  chain: ParsedGenesis,
+  publicKey: Uint8Array,
+): Validator => {
+  const id = toHex(chain.hasher.ht("id", publicKey));
+  const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
+  if (self === undefined) {
+    throw new TetradError(
+      "folder.foreign",
+      `the key in ${config.folder} is not of a validator in ${config.genesis}`,
+    );
+  }
+  return self;
+};
+
+export type TlsIdentity = { readonly certPem: string; readonly keyPem: string };
+
+/**
+ * The node's TLS pair. Peers know a node by the pin in the genesis and by nothing else: with another pair
+ * it would run and reach nobody. Throws key.invalid, key.modes, and folder.foreign for another pin.
+ */
+export const readTlsIdentity = async (paths: NodePaths, self: Validator): Promise<TlsIdentity> => {
+  const [certPem, keyPem] = await Promise.all([
+    readPem(paths.tlsCertificate),
+    readPem(paths.tlsKey),
+  ]);
+  checkIdentity(certPem, keyPem);
+  if (!equalBytes(pinOfCertificate(certPem), self.tlsPin)) {
+    throw new TetradError(
+      "folder.foreign",
+      `${paths.tlsCertificate} is not the certificate that the genesis pins for ${self.name}`,
+    );
+  }
+  return { certPem, keyPem };
+};
+
+const readPem = async (path: string): Promise<string> =>
+  new TextDecoder().decode(await readPrivateFile(path, PEM_BYTES_MAX));
+
+export type VoteStoreState = { readonly unused: boolean; readonly votes: number };
+
+/**
+ * Reads the vote store of a node that does not run; the caller holds the node's lock. Nothing is made
+ * where nothing is. Codes: votes.missing, store.corrupt, store.io; throws folder.locked.
+ */
+export const inspectVotes = async (
+  paths: NodePaths,
+  self: Validator,
+  logger: Logger,
+): Promise<Result<VoteStoreState>> => {
+  if (existsSync(paths.unused)) return { ok: true, value: { unused: true, votes: 0 } };
+  if (!existsSync(paths.votes) || readdirSync(paths.votes).length === 0) {
+    return fail("votes.missing", `${paths.votes} is missing or empty`);
+  }
+  const store = await openLevelStore(paths.votes, { logger });
+  try {
+    const votes = new VoteStore(store);
+    const loaded = await new Promise<Result<readonly unknown[]>>((resolve) => {
+      votes.load(self.id, resolve);
+    });
+    return loaded.ok ? { ok: true, value: { unused: false, votes: loaded.value.length } } : loaded;
+  } finally {
+    await new Promise<void>((resolve) => {
+      store.close(() => resolve());
+    });
+  }
+};
