@@ -5,21 +5,12 @@
  *
  *     <key file>.outbox/<lane seq, 16 digits>.batch       one envelope
  *     <key file>.outbox/<lane seq, 16 digits>.accepted    one that a node has taken into its memory
- *     <key file>.outbox/lock                              process id of the command that uses it
+ *     <key file>.outbox/in-use                            the lock of the command that uses it
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TetradError } from "../errors.ts";
+import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
 import { LIMITS } from "../limits.ts";
 import { writeFileAtomic } from "../node/folder.ts";
 
@@ -37,50 +28,28 @@ export type Outbox = {
   keep(seq: number, bytes: Uint8Array): void;
   accepted(seq: number): void;
   drop(seq: number): void;
-  close(): void;
+  close(): Promise<void>;
 };
 
 const nameOf = (seq: number, kind: "batch" | "accepted"): string =>
   `${String(seq).padStart(16, "0")}.${kind}`;
 
-const alive = (pid: number): boolean => {
+/** The kernel frees it however the command ends; a process id in a file may be another process's by now. */
+const lock = async (folder: string): Promise<FolderLock> => {
   try {
-    process.kill(pid, 0);
-    return true;
+    return await lockFolder(folder);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if (!(error instanceof TetradError) || error.code !== "folder.locked") throw error;
+    const detail = `another command appends with this key: ${error.message}`;
+    throw new TetradError("folder.locked", detail);
   }
-};
-
-/** Takes the lock, also from a dead holder. Throws folder.locked. */
-const lock = (path: string): void => {
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const file = openSync(path, "wx", 0o600);
-      writeSync(file, `${process.pid}\n`);
-      closeSync(file);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const holder = Number.parseInt(existsSync(path) ? readFileSync(path, "utf8") : "", 10);
-    if (Number.isSafeInteger(holder) && holder > 0 && alive(holder)) {
-      throw new TetradError(
-        "folder.locked",
-        `another command (process ${holder}) appends with this key`,
-      );
-    }
-    rmSync(path, { force: true });
-  }
-  throw new TetradError("folder.locked", "another command appends with this key");
 };
 
 /** Opens the outbox of a key, for this process alone. Throws folder.locked. */
-export const openOutbox = (keyFile: string): Outbox => {
+export const openOutbox = async (keyFile: string): Promise<Outbox> => {
   const folder = `${keyFile}.outbox`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lockPath = join(folder, "lock");
-  lock(lockPath);
+  const held = await lock(folder);
   return {
     pending: () =>
       readdirSync(folder)
@@ -104,8 +73,6 @@ export const openOutbox = (keyFile: string): Outbox => {
       rmSync(join(folder, nameOf(seq, "batch")), { force: true });
       rmSync(join(folder, nameOf(seq, "accepted")), { force: true });
     },
-    close() {
-      rmSync(lockPath, { force: true });
-    },
+    close: () => held.release(),
   };
 };

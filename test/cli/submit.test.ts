@@ -77,15 +77,15 @@ let outbox: Outbox;
 let notes: string[];
 let now: number;
 
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "tetrad-outbox-"));
   node = new FakeNode();
-  outbox = openOutbox(join(folder, "k"));
+  outbox = await openOutbox(join(folder, "k"));
   notes = [];
   now = 0;
 });
-afterEach(() => {
-  outbox.close();
+afterEach(async () => {
+  await outbox.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -117,7 +117,7 @@ const all = async (submitter: Submitter): Promise<Submitted[]> => {
 };
 
 const kept = (): string[] =>
-  readdirSync(join(folder, "k.outbox")).filter((name) => name !== "lock");
+  readdirSync(join(folder, "k.outbox")).filter((name) => name !== "in-use");
 
 describe("submitting", () => {
   it("keeps a batch until its outcome is known, and then not", async () => {
@@ -184,12 +184,12 @@ describe("submitting", () => {
     node.faults = ["before", "before", "before", "before"];
     await expect((await open(3_000)).submit([event("a")])).rejects.toThrow();
     const other = await open(3_000);
-    const taker = openOutbox(join(folder, "other"));
+    const taker = await openOutbox(join(folder, "other"));
     node.faults = [];
     node.committed.push({ laneSeq: 1, id: ZERO_HASH } as Batch);
     await expect(all(other)).rejects.toMatchObject({ code: "batch.lane-replay" });
     expect(kept()).toEqual([]);
-    taker.close();
+    await taker.close();
   });
 
   it("drops kept bytes that are no batch of this chain, and says so", async () => {
@@ -201,11 +201,14 @@ describe("submitting", () => {
 });
 
 describe("outbox", () => {
-  it("is for one process at a time, and forgets a holder that died", () => {
-    expect(() => openOutbox(join(folder, "k"))).toThrow("appends with this key");
-    outbox.close();
-    writeFileSync(join(folder, "k.outbox", "lock"), "999999999\n");
-    outbox = openOutbox(join(folder, "k"));
+  it("is for one process at a time, and asks no process id whether its holder lives", async () => {
+    await expect(openOutbox(join(folder, "k"))).rejects.toMatchObject({ code: "folder.locked" });
+    await expect(openOutbox(join(folder, "k"))).rejects.toThrow("appends with this key");
+    await outbox.close();
+    // A holder that was killed, and whose id another process has by now.
+    writeFileSync(join(folder, "k.outbox", "in-use", "owner.pid"), "1\n");
+    writeFileSync(join(folder, "k.outbox", "lock"), "1\n");
+    outbox = await openOutbox(join(folder, "k"));
     expect(outbox.pending()).toEqual([]);
   });
 

@@ -76,7 +76,7 @@ export const writeEvents = async (
 ): Promise<void> => {
   const keyFile = context.keyFile(options.key);
   const key = await openSigningKey(keyFile, context.env, (text) => context.note(text));
-  const outbox = openOutbox(keyFile);
+  const outbox = await openOutbox(keyFile);
   try {
     const submitter = await Submitter.open({
       client: context.client(),
@@ -100,7 +100,7 @@ export const writeEvents = async (
     }
     printReceipts(context, done);
   } finally {
-    outbox.close();
+    await outbox.close();
   }
 };
 
