@@ -133,7 +133,7 @@ export const ERRORS = {
     "disconnect",
   ),
   "transport.no-certificate": spec("The peer showed no certificate", 403, 4, "disconnect"),
-  "transport.ipv4": spec("IPv4 peers are refused", 403, 4, "disconnect"),
+  "transport.ipv4": spec("IPv4 peers are refused", 403, 1, "disconnect"),
   "transport.address": spec("The address has no IPv6 form", 400, 1),
   "transport.unreachable": spec("The peer does not answer", 503, 4, "none", true),
 

@@ -1,5 +1,6 @@
 /** Addresses to bind: literal IPv6 socket addresses, "[::1]:4440". IPv4 has no place here, mapped or not. */
 import { TetradError } from "../errors.ts";
+import { parseNodeAddress } from "../ledger/address.ts";
 import { formatAddress as format, parseAddress } from "../transport/address.ts";
 
 export type SocketAddress = { readonly host: string; readonly port: number };
@@ -23,6 +24,20 @@ export const parseBindAddress = (
     throw new TetradError("transport.address", `${what}: "${text}" has port 0`);
   }
   return { host, port };
+};
+
+/**
+ * Reads "[ipv6]:port" where others reach a node: what may be bound and also dialled, so neither the
+ * unspecified address nor a multicast one. Throws transport.ipv4, transport.address.
+ */
+export const parsePeerAddress = (text: string, what: string): SocketAddress => {
+  const address = parseBindAddress(text, what);
+  const dialled = parseNodeAddress(formatAddress(address));
+  if (!dialled.ok) {
+    const detail = `${what}: "${text}": ${dialled.detail}; say where the others reach the node`;
+    throw new TetradError(dialled.code, detail);
+  }
+  return address;
 };
 
 /** `host` in the canonical spelling of parseBindAddress. */

@@ -10,7 +10,7 @@ import { sha256 } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { createIdentityCertificate } from "../transport/identity-certificate.ts";
-import { formatAddress, parseBindAddress } from "./address.ts";
+import { formatAddress, parsePeerAddress } from "./address.ts";
 import { checkName } from "./config.ts";
 import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
 import { createKeyFile } from "./keys/key-file.ts";
@@ -69,7 +69,7 @@ export const createActorKey = async (
 export const createIdentity = async (options: IdentityOptions): Promise<Identity> => {
   const { paths, nowMs } = options;
   const name = checkName(options.name);
-  const address = formatAddress(parseBindAddress(options.address, "listen"));
+  const address = formatAddress(parsePeerAddress(options.address, "listen"));
   makeNodeFolder(paths);
   const publicKey = await createActorKey(paths.keys, paths.nodeKey, options.env, options.keygen);
   const certificate = createIdentityCertificate({
@@ -140,7 +140,7 @@ export const parseIdentity = (text: string, source: string): Identity => {
   return {
     format: 1,
     name: checkName(name, `the name in ${source}`),
-    address: formatAddress(parseBindAddress(address, `the address in ${source}`)),
+    address: formatAddress(parsePeerAddress(address, `the address in ${source}`)),
     tlsPin: hexField(source, "tlsPin", fields["tlsPin"], 32),
     publicKey: hexField(source, "publicKey", fields["publicKey"], LIMITS.falconPublicKeyBytes),
   };

@@ -13,7 +13,7 @@ import { killAll, nexus } from "./support/processes.ts";
 import { sandboxProblem, skipUnlessCi } from "./support/sandbox.ts";
 import { API_PORT, type Host, QUIC_PORT, Wires } from "./support/wires.ts";
 
-const IPV4_EXIT = 4;
+const IPV4_EXIT = 1;
 const CUT_MS = SHORT ? 4_000 : 20_000;
 
 const problem = await sandboxProblem("networks");

@@ -8,7 +8,7 @@ import { join, relative, resolve } from "node:path";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { formatAddress, parseBindAddress } from "../../node/address.ts";
+import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { checkName } from "../../node/config.ts";
 import { nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import {
@@ -192,7 +192,7 @@ const parseNode = (text: string, index: number): Omit<DevNode, "folder"> => {
   const [, name = "", listen = "", api = `[::1]:${8440 + index}`] = match;
   return {
     name: checkName(name, "the name in --node"),
-    listen: formatAddress(parseBindAddress(listen, `--node ${name}`)),
+    listen: formatAddress(parsePeerAddress(listen, `--node ${name}`)),
     api: formatAddress(parseBindAddress(api, `--node ${name}`)),
   };
 };
