@@ -7,12 +7,12 @@
  *     <key file>.outbox/<lane seq, 16 digits>.accepted    one that a node has taken into its memory
  *     <key file>.outbox/in-use                            the lock of the command that uses it
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TetradError } from "../errors.ts";
 import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
 import { LIMITS } from "../limits.ts";
-import { writeFileAtomic } from "../node/folder.ts";
+import { makeFolder, writeFileAtomic } from "../node/folder.ts";
 
 export type Pending = {
   readonly seq: number;
@@ -48,7 +48,7 @@ const lock = async (folder: string): Promise<FolderLock> => {
 /** Opens the outbox of a key, for this process alone. Throws folder.locked. */
 export const openOutbox = async (keyFile: string): Promise<Outbox> => {
   const folder = `${keyFile}.outbox`;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const held = await lock(folder);
   return {
     pending: () =>

@@ -13,6 +13,7 @@
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { TetradError } from "../errors.ts";
 
 export type NodePaths = {
   readonly folder: string;
@@ -45,20 +46,54 @@ export const nodePaths = (folder: string): NodePaths => {
   };
 };
 
-/** Makes the folder and its keys folder; the latter for its owner only. */
-export const makeNodeFolder = (paths: NodePaths): void => {
-  mkdirSync(paths.folder, { recursive: true });
-  mkdirSync(paths.keys, { recursive: true, mode: 0o700 });
+/** What is wrong with the path that somebody gave, and not with the disk. */
+const PATH_ERRORS: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EEXIST",
+  "EISDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "ENOENT",
+  "ENOTDIR",
+  "EPERM",
+  "EROFS",
+]);
+
+/** A failed write in terms of the table: cli.usage for a wrong path, store.full, store.io. */
+export const fileError = (path: string, error: unknown): TetradError => {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const detail = `${path} cannot be written: ${message}`;
+  if (PATH_ERRORS.has(code)) return new TetradError("cli.usage", detail, { path });
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new TetradError(full ? "store.full" : "store.io", detail, { path });
 };
 
-/** Writes a whole file or nothing: beside it first, then renamed over. */
+/** Makes a folder and those above it. Throws the codes of fileError. */
+export const makeFolder = (path: string, mode = 0o777): void => {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    throw fileError(path, error);
+  }
+};
+
+/** Makes the folder and its keys folder; the latter for its owner only. */
+export const makeNodeFolder = (paths: NodePaths): void => {
+  makeFolder(paths.folder);
+  makeFolder(paths.keys, 0o700);
+};
+
+/** Writes a whole file or nothing: beside it first, then renamed over. Throws the codes of fileError. */
 export const writeFileAtomic = (path: string, data: string | Uint8Array, mode = 0o644): void => {
   const temporary = `${path}.new-${process.pid}`;
   try {
     writeFileSync(temporary, data, { mode, flush: true });
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    // The failure that counts is the first one: a path that cannot be written may not be removed either.
+    try {
+      rmSync(temporary, { force: true });
+    } catch {}
+    throw fileError(path, error);
   }
 };

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
 import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../src/crypto/falcon-wasm.ts";
-import { type ErrorCode, TetradError } from "../../src/errors.ts";
+import { ERRORS, type ErrorCode, TetradError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
+import { fileError, makeNodeFolder, nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
 import {
   createIdentity,
   formatIdentity,
@@ -71,7 +71,13 @@ describe("identities", () => {
   it("are refused, before anything is written, for a wrong name or address", async () => {
     expect(await codeOf(() => create("Bad Name"))).toBe("config.invalid");
     expect(await codeOf(() => create("v4", "127.0.0.1:4440"))).toBe("transport.ipv4");
-    expect(existsSync(join(folder, "v4"))).toBe(false);
+    expect(await codeOf(() => create("any", "[::]:4440"))).toBe("transport.address");
+    expect(await codeOf(() => create("many", "[ff02::1]:4440"))).toBe("transport.address");
+    for (const name of ["v4", "any", "many"]) expect(existsSync(join(folder, name))).toBe(false);
+    // What a user has typed is wrong; nobody was asked and nothing is unreachable.
+    for (const code of ["transport.ipv4", "transport.address"] as const) {
+      expect(ERRORS[code].exitCode).toBe(1);
+    }
   });
 
   const sample: Identity = {
@@ -132,12 +138,26 @@ describe("identities", () => {
 });
 
 describe("writing files", () => {
-  it("replaces a file whole or leaves it", () => {
+  it("replaces a file whole or leaves it", async () => {
     const path = join(folder, "f");
     writeFileAtomic(path, "one");
     writeFileAtomic(path, "two", 0o600);
     expect(readFileSync(path, "utf8")).toBe("two");
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(() => writeFileAtomic(join(folder, "none", "f"), "x")).toThrow();
+    const failing: readonly [string, ErrorCode][] = [
+      [join(folder, "none", "f"), "cli.usage"],
+      [join(path, "f"), "cli.usage"],
+      [folder, "cli.usage"],
+      [join(folder, "n".repeat(300)), "cli.usage"],
+    ];
+    for (const [wrong, code] of failing) {
+      const thrown = await codeOf(() => writeFileAtomic(wrong, "x"));
+      expect(thrown, wrong).toBe(code);
+    }
+    const inFile = nodePaths(join(path, "node"));
+    expect(await codeOf(() => makeNodeFolder(inFile))).toBe("cli.usage");
+    const under = (error: string) => fileError("f", Object.assign(new Error("x"), { code: error }));
+    for (const code of ["ENOSPC", "EDQUOT"]) expect(under(code).code).toBe("store.full");
+    for (const code of ["EIO", "EMFILE"]) expect(under(code).code).toBe("store.io");
   });
 });

@@ -2,21 +2,13 @@
  * Making a network on this machine: folders, keys, genesis, configuration files and the operator's key.
  * It is made beside its place and then moved there, so that a folder is whole or not there at all.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { loadFalconWasm } from "../../crypto/falcon-wasm.ts";
 import { TetradError } from "../../errors.ts";
 import type { GenesisParameters } from "../../ledger/genesis.ts";
-import { type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
+import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
@@ -65,7 +57,7 @@ export const createNetwork = async (path: string, plan: NetworkPlan): Promise<De
     );
   }
   const draft = join(dirname(dir), `.${basename(dir)}.new-${randomHex(8)}`);
-  mkdirSync(draft, { recursive: true, mode: 0o700 });
+  makeFolder(draft, 0o700);
   try {
     const record = await fill(draft, plan);
     moveInto(draft, dir);
