@@ -8,27 +8,47 @@ import { LIMITS } from "../limits.ts";
 /** "down": nobody listens there. "no answer": somebody does, and says nothing. */
 export type Asked = StatusJson | "down" | "no answer";
 
-/** Throws what is no matter of reachability, and the signal's reason. */
-export const askStatus = async (api: string, signal: AbortSignal): Promise<Asked> => {
+/**
+ * Runs `ask` with a signal that aborts with `signal` and after `limitMs`; then `late` is what comes of it.
+ * Not AbortSignal.any: a garbage collection made the combined signal miss the abort of its sources.
+ */
+export const within = async <T>(
+  signal: AbortSignal,
+  limitMs: number,
+  ask: (signal: AbortSignal) => Promise<T>,
+  late: () => T,
+): Promise<T> => {
   signal.throwIfAborted();
   const asking = new AbortController();
   const abort = (): void => asking.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  let late = false;
+  let isLate = false;
   const timer = setTimeout(() => {
-    late = true;
+    isLate = true;
     asking.abort();
-  }, LIMITS.cliStatusMsMax);
+  }, limitMs);
   try {
-    return await new ApiClient(api).status(asking.signal);
+    return await ask(asking.signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (late) return "no answer";
-    if (error instanceof TetradError && error.code === "cli.unreachable") return "down";
+    // A refusal by the node that came in time is one, whatever the timer did meanwhile.
+    const told = error instanceof TetradError && error.code !== "cli.unreachable";
+    if (isLate && !told) return late();
     throw error;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
+  }
+};
+
+/** Throws what is no matter of reachability, and the signal's reason. */
+export const askStatus = async (api: string, signal: AbortSignal): Promise<Asked> => {
+  try {
+    const ask = (asking: AbortSignal): Promise<Asked> => new ApiClient(api).status(asking);
+    return await within(signal, LIMITS.cliStatusMsMax, ask, () => "no answer");
+  } catch (error) {
+    if (error instanceof TetradError && error.code === "cli.unreachable") return "down";
+    throw error;
   }
 };
 

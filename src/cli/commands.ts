@@ -41,7 +41,7 @@ const addWriteOptions = (command: Command): Command =>
         .default("projected"),
     )
     .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
-    .option("--timeout <seconds>", "how long to try", wholeNumber(1, 86_400), 30);
+    .option("--timeout <seconds>", "how long to try, for each batch", wholeNumber(1, 86_400), 30);
 
 const addAppend = (program: Command, run: RunVerb): void => {
   const command = program

@@ -5,7 +5,7 @@
  * again whatever happens in between, and its id is its identity on the network. New events are signed only
  * when everything kept from before has an outcome.
  */
-import type { ApiClient, ReceiptJson, StatusJson } from "../client/api.ts";
+import type { ApiClient, JsonObject, ReceiptJson, StatusJson } from "../client/api.ts";
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { type ErrorCode, TetradError } from "../errors.ts";
@@ -14,6 +14,7 @@ import type { WaitLevel } from "../ledger/handle.ts";
 import type { Batch, EncodedEvent } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { sleep } from "../node/real-ports.ts";
+import { within } from "./ask.ts";
 import type { Outbox } from "./outbox.ts";
 
 export type SigningKey = {
@@ -26,7 +27,7 @@ export type SubmitOptions = {
   readonly key: SigningKey;
   readonly outbox: Outbox;
   readonly wait: WaitLevel;
-  /** Milliseconds after which a node that cannot be reached is given up. */
+  /** Milliseconds without a batch that got an answer, after which the command gives up. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   readonly note: (text: string) => void;
@@ -67,20 +68,37 @@ export const cutBatches = (events: readonly EncodedEvent[]): EncodedEvent[][] =>
 const passing = (error: unknown): boolean =>
   error instanceof TetradError && (error.spec.retryable || error.code === "http.timeout");
 
-/** Runs `attempt` until it succeeds, fails for good, or patience ends. Pauses grow to 2 s. */
+/** A node that waits says itself that the time is over; one that hangs is given this much longer. */
+const GRACE_MS = 500;
+
+type Attempt<T> = (signal: AbortSignal, leftMs: number) => Promise<T>;
+
+/** One attempt, cut off when the time that is left is over. */
+const attemptOnce = <T>(options: SubmitOptions, attempt: Attempt<T>, leftMs: number): Promise<T> =>
+  within(
+    options.signal,
+    leftMs + GRACE_MS,
+    (signal) => attempt(signal, leftMs),
+    () => {
+      throw new TetradError("http.timeout", `${options.client.base} has not answered in time`);
+    },
+  );
+
+/** Runs `attempt` until it succeeds, fails for good, or the time is over. Pauses grow to 2 s. */
 const persist = async <T>(
   options: SubmitOptions,
-  attempt: (leftMs: number) => Promise<T>,
+  deadlineMs: number,
+  attempt: Attempt<T>,
 ): Promise<T> => {
-  const started = options.now();
   let pauseMs = 100;
   let told = false;
   for (;;) {
     try {
-      return await attempt(Math.max(1, options.patienceMs - (options.now() - started)));
+      const leftMs = Math.max(1, Math.ceil(deadlineMs - options.now()));
+      return await attemptOnce(options, attempt, leftMs);
     } catch (error) {
       options.signal.throwIfAborted();
-      if (!passing(error) || options.now() - started + pauseMs > options.patienceMs) throw error;
+      if (!passing(error) || options.now() + pauseMs > deadlineMs) throw error;
       if (!told && error instanceof TetradError) options.note(`waiting: ${error.message}`);
       told = true;
       await sleep(pauseMs);
@@ -88,9 +106,6 @@ const persist = async <T>(
     }
   }
 };
-
-/** The longest that a node lets a client wait for an outcome in one request. */
-const WAIT_MS_MAX = LIMITS.httpWaitMsMax;
 
 const KEPT = "the batch is kept; run the command again to learn its outcome";
 
@@ -105,17 +120,21 @@ export class Submitter {
   readonly #hasher: Hasher;
   readonly #status: StatusJson;
   readonly actor: Uint8Array;
+  /** Moved on by each batch that got an answer: a long file may take long, one batch may not. */
+  #deadlineMs: number;
 
-  private constructor(options: SubmitOptions, status: StatusJson) {
+  private constructor(options: SubmitOptions, status: StatusJson, deadlineMs: number) {
     this.#options = options;
     this.#status = status;
+    this.#deadlineMs = deadlineMs;
     this.#hasher = createHasher(status.chainId);
     this.actor = actorId(this.#hasher, options.key.publicKey);
   }
 
   static async open(options: SubmitOptions): Promise<Submitter> {
-    const status = await persist(options, () => options.client.status(options.signal));
-    return new Submitter(options, status);
+    const deadlineMs = options.now() + options.patienceMs;
+    const status = await persist(options, deadlineMs, (signal) => options.client.status(signal));
+    return new Submitter(options, status, deadlineMs);
   }
 
   get hasher(): Hasher {
@@ -143,8 +162,8 @@ export class Submitter {
   }
 
   async #sign(events: readonly EncodedEvent[]): Promise<Batch> {
-    const { client, key, outbox, signal } = this.#options;
-    const [status, lane] = await persist(this.#options, () =>
+    const { client, key, outbox } = this.#options;
+    const [status, lane] = await persist(this.#options, this.#deadlineMs, (signal) =>
       Promise.all([client.status(signal), client.lane(toHex(this.actor), signal)]),
     );
     if (status.genesisHash !== this.#status.genesisHash) {
@@ -164,11 +183,12 @@ export class Submitter {
   }
 
   async #deliver(batch: Batch): Promise<Omit<Submitted, "interrupted">> {
-    const { client, outbox, signal, wait } = this.#options;
+    const { client, outbox, wait } = this.#options;
     try {
-      const receipt = await persist(this.#options, (leftMs) =>
-        client.submit(batch.bytes, wait, signal, Math.ceil(Math.min(WAIT_MS_MAX, leftMs))),
+      const receipt = await persist(this.#options, this.#deadlineMs, (signal, leftMs) =>
+        client.submit(batch.bytes, wait, signal, Math.min(LIMITS.httpWaitMsMax, leftMs)),
       );
+      this.#deadlineMs = this.#options.now() + this.#options.patienceMs;
       // An accepted batch is only in one node's memory: it stays until its outcome is known.
       if (receipt.level === "accepted") outbox.accepted(batch.laneSeq);
       else outbox.drop(batch.laneSeq);
@@ -192,9 +212,12 @@ export class Submitter {
 
   /** The receipt where an earlier try got through; throws when another batch has the place. */
   async #itsOwn(batch: Batch, error: TetradError): Promise<ReceiptJson> {
-    const { client, outbox, signal } = this.#options;
+    const { client, outbox } = this.#options;
     try {
-      const receipt = await client.get(`/v1/batches/${toHex(batch.id)}`, {}, signal);
+      const leftMs = Math.max(1, Math.ceil(this.#deadlineMs - this.#options.now()));
+      const path = `/v1/batches/${toHex(batch.id)}`;
+      const ask: Attempt<JsonObject> = (signal) => client.get(path, {}, signal);
+      const receipt = await attemptOnce(this.#options, ask, leftMs);
       outbox.drop(batch.laneSeq);
       return receipt as unknown as ReceiptJson;
     } catch (lookup) {

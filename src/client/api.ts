@@ -162,27 +162,6 @@ export class ApiClient {
     return this.#json(this.#url(path, query), withSignal({}, signal));
   }
 
-  /**
-   * The status, or cli.unreachable after `limitMs`: a node that hangs still accepts connections.
-   */
-  async statusWithin(limitMs: number, signal: AbortSignal): Promise<StatusJson> {
-    const limit = AbortSignal.timeout(limitMs);
-    // Not AbortSignal.any: a collection made the combined signal miss the abort of its sources.
-    const end = new AbortController();
-    const stop = (): void => end.abort();
-    for (const source of [signal, limit]) source.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-    try {
-      return await this.status(end.signal);
-    } catch (error) {
-      if (signal.aborted || !limit.aborted) throw error;
-      const seconds = limitMs / 1000;
-      throw new TetradError("cli.unreachable", `${this.base} does not answer within ${seconds} s`);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-  }
-
   async status(signal?: AbortSignal): Promise<StatusJson> {
     const body = await this.get("/v1/status", {}, signal);
     if (typeof body["genesisHash"] !== "string" || typeof body["executedHeight"] !== "number") {
@@ -200,7 +179,10 @@ export class ApiClient {
     return body as unknown as LaneJson;
   }
 
-  /** Submits a signed batch. Doing it twice is harmless: the batch id is the identity. */
+  /**
+   * Submits a signed batch. Doing it twice is harmless: the batch id is the identity. The node waits for
+   * the level for `waitMs` at most and then answers http.timeout; without it, as long as nodes wait.
+   */
   async submit(
     bytes: Uint8Array,
     wait: WaitLevel,
@@ -212,10 +194,8 @@ export class ApiClient {
       headers: { "content-type": "application/octet-stream" },
       body: bytes.slice(),
     };
-    const body = await this.#json(
-      this.#url("/v1/batches", { wait, waitMs }),
-      withSignal(init, signal),
-    );
+    const url = this.#url("/v1/batches", { wait, waitMs });
+    const body = await this.#json(url, withSignal(init, signal));
     if (typeof body["batchId"] !== "string") throw problemError(200, undefined);
     return body as unknown as ReceiptJson;
   }

@@ -2,9 +2,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { CliContext } from "../../src/cli/context.ts";
-import type { Format, Terminal } from "../../src/cli/output.ts";
+import type { Format } from "../../src/cli/output.ts";
 import { list } from "../../src/cli/verbs/read.ts";
+import { fakeContext } from "./fake-context.ts";
 
 let server: Server | undefined;
 afterEach(() => {
@@ -30,25 +30,10 @@ const serve = async (rows: number): Promise<string> => {
 };
 
 const ls = async (rows: number, output: Format, limit?: number) => {
-  let [out, err] = ["", ""];
-  const terminal: Terminal = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    colorOut: false,
-    colorErr: false,
-    live: false,
-    outIsTerminal: false,
-    columns: () => 100,
-  };
   const api = await serve(rows);
-  const signal = new AbortController().signal;
-  const context = new CliContext(terminal, { api, output }, {}, "/", signal);
+  const { context, said } = fakeContext({ api, output });
   await list(context, limit === undefined ? {} : { limit }, "records");
-  return { out, err, lines: out.trimEnd().split("\n").length };
+  return { ...said, lines: said.out.trimEnd().split("\n").length };
 };
 
 describe("nexus ls", () => {

@@ -28,6 +28,8 @@ const publicKey = new Uint8Array(LIMITS.falconPublicKeyBytes).fill(7);
 class FakeNode extends ApiClient {
   readonly committed: Batch[] = [];
   readonly received: string[] = [];
+  readonly waits: number[] = [];
+  hangs = false;
   faults: ("before" | "after" | ErrorCode)[] = [];
 
   constructor() {
@@ -46,7 +48,18 @@ class FakeNode extends ApiClient {
     return { laneSeq: seq, batchId: id, pendingSeq: seq, pendingId: id };
   }
 
-  override async submit(bytes: Uint8Array, wait: WaitLevel): Promise<ReceiptJson> {
+  override async submit(
+    bytes: Uint8Array,
+    wait: WaitLevel,
+    signal?: AbortSignal,
+    waitMs = 0,
+  ): Promise<ReceiptJson> {
+    this.waits.push(waitMs);
+    if (this.hangs) {
+      await new Promise((_resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
+    }
     const batch = decodeBatch(hasher, bytes);
     if (!batch.ok) throw TetradError.from(batch);
     const id = toHex(batch.value.id);
@@ -197,6 +210,38 @@ describe("submitting", () => {
     expect(await all(await open(1_000))).toEqual([]);
     expect(notes.join()).toContain("not of chain");
     expect(kept()).toEqual([]);
+  });
+});
+
+describe("time", () => {
+  it("asks the node to wait no longer than is left, and never longer than nodes wait", async () => {
+    await (await open(7_000)).submit([event("a")]);
+    await (await open(3_600_000)).submit([event("b")]);
+    expect(node.waits[0]).toBeGreaterThan(0);
+    expect(node.waits[0]).toBeLessThan(7_000);
+    expect(node.waits[1]).toBe(LIMITS.httpWaitMsMax);
+  });
+
+  it("gives each batch its time, and all attempts of one batch the same", async () => {
+    const submitter = await open(10_000);
+    for (const key of ["a", "b", "c", "d"]) await submitter.submit([event(key)]);
+    expect(Math.min(...node.waits)).toBeGreaterThan(4_000);
+    node.waits.length = 0;
+    node.faults = ["before", "before"];
+    await submitter.submit([event("e")]);
+    expect(node.waits).toEqual([...node.waits].sort((a, b) => b - a));
+    expect(new Set(node.waits).size).toBe(3);
+  });
+
+  it("gives up a node that does not answer at all, and keeps the batch", async () => {
+    const submitter = await open(5_000);
+    now += 3_990;
+    node.hangs = true;
+    const started = performance.now();
+    await expect(submitter.submit([event("a")])).rejects.toMatchObject({ code: "http.timeout" });
+    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(kept()).toEqual(["0000000000000001.batch"]);
+    expect(notes.join()).toContain("the batch is kept");
   });
 });
 

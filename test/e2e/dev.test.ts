@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ERRORS } from "../../src/errors.ts";
 import {
   type Background,
   background,
@@ -182,6 +183,24 @@ describe("nexus dev", () => {
       return all.find((node) => node.name === "b")?.voting === "yes";
     });
     expect(pids()[1]).not.toBe(victim);
+  });
+
+  it("keeps a batch that is not decided in time, within the time, and tells of it later", async () => {
+    await start().sees(/^ready after/m);
+    const halted = pids().slice(2);
+    for (const pid of halted) process.kill(pid, "SIGSTOP");
+    const started = performance.now();
+    const late = await nexus(["--dir", dir, "append", "time/kept", "x", "--timeout", "3"]);
+    const tookMs = performance.now() - started;
+    for (const pid of halted) process.kill(pid, "SIGCONT");
+    expect(late.code).toBe(ERRORS["http.timeout"].exitCode);
+    expect(late.stderr).toContain("the batch is kept");
+    expect(tookMs).toBeLessThan(10_000);
+    const next = (await nexusJson(["--dir", dir, "append", "time/next", "y"])) as object[];
+    expect(next).toMatchObject([
+      { level: "projected", outcomes: [{ kind: "accepted" }] },
+      { level: "projected", outcomes: [{ kind: "accepted" }], kept: true },
+    ]);
   });
 
   it("lets a tail resume over the death of its node, without a gap or a repeat", async () => {

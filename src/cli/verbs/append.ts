@@ -88,17 +88,18 @@ export const writeEvents = async (
       note: (text) => context.note(text),
       now: realClock.monotonicMs,
     });
-    const again: Submitted[] = [];
-    for await (const submitted of submitter.flush())
-      if (submitted.interrupted) again.push(submitted);
+    const kept: Submitted[] = [];
+    for await (const submitted of submitter.flush()) kept.push(submitted);
     const done: Submitted[] = [];
     const batches = cutBatches(await make(submitter));
     for (const [i, events] of batches.entries()) {
-      const repeated = takeRepeated(again, events);
+      const repeated = takeRepeated(kept, events);
       done.push(repeated ?? (await submitter.submit(events)));
       if (batches.length > 1) context.note(`batch ${i + 1} of ${batches.length}`);
     }
-    printReceipts(context, done);
+    // What is only accepted still is kept, and the next command learns more.
+    const known = kept.filter(({ receipt }) => receipt.level !== "accepted");
+    printReceipts(context, done, known);
   } finally {
     await outbox.close();
   }
@@ -106,15 +107,16 @@ export const writeEvents = async (
 
 /** A batch that an interrupted command kept, when this command asks for the very same events. */
 const takeRepeated = (
-  again: Submitted[],
+  kept: Submitted[],
   events: readonly EncodedEvent[],
 ): Submitted | undefined => {
-  const at = again.findIndex(
-    ({ batch }) =>
+  const at = kept.findIndex(
+    ({ batch, interrupted }) =>
+      interrupted &&
       batch.events.length === events.length &&
       batch.events.every((event, i) => equalBytes(event.bytes, events[i]?.bytes ?? event.bytes)),
   );
-  return at < 0 ? undefined : again.splice(at, 1)[0];
+  return at < 0 ? undefined : kept.splice(at, 1)[0];
 };
 
 /** What is known of an event; "pending" while its batch waits to be executed, which --wait may not wait for. */
@@ -134,15 +136,31 @@ export const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
     batch: short(toHex(batch.id)),
   }));
 
-const printReceipts = (context: CliContext, done: readonly Submitted[]): void => {
+/**
+ * First what was asked for, then the batches of earlier commands whose outcome is known only now. The exit
+ * code is about the first alone; of the others a refusal is told, because nobody else will tell it.
+ */
+export const printReceipts = (
+  context: CliContext,
+  done: readonly Submitted[],
+  kept: readonly Submitted[],
+): void => {
   const { terminal } = context;
-  if (context.format === "json") terminal.out(formatJson(done.map(({ receipt }) => receipt)));
+  const receipts = [
+    ...done.map(({ receipt }) => receipt),
+    ...kept.map(({ receipt }) => ({ ...receipt, kept: true })),
+  ];
+  if (context.format === "json") terminal.out(formatJson(receipts));
   else if (context.format === "ndjson") {
-    for (const { receipt } of done) terminal.out(formatNdjson(receipt));
+    for (const receipt of receipts) terminal.out(formatNdjson(receipt));
   } else {
     const columns = ["index", "type", "outcome", "height", "batch"];
-    terminal.out(formatTable(columns, done.flatMap(rowsOf), terminal.colorOut));
+    terminal.out(formatTable(columns, [...done, ...kept].flatMap(rowsOf), terminal.colorOut));
   }
+  const earlier = kept.reduce((sum, { batch }) => sum + batch.events.length, 0);
+  if (earlier > 0) context.note(`the last ${earlier} event(s) are of earlier commands`);
+  const lost = refusalOf(kept.map(({ receipt }) => receipt));
+  if (lost !== undefined) context.note(`of these, ${lost.message}`);
   const pending = done.filter(({ receipt }) => receipt.outcomes === undefined).length;
   if (pending > 0) {
     context.note(

@@ -1,0 +1,24 @@
+/** A context whose terminal keeps what is said. */
+import { CliContext, type GlobalOptions } from "../../src/cli/context.ts";
+import type { Terminal } from "../../src/cli/output.ts";
+
+export const fakeContext = (
+  options: GlobalOptions,
+): { readonly context: CliContext; readonly said: { out: string; err: string } } => {
+  const said = { out: "", err: "" };
+  const terminal: Terminal = {
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+    colorOut: false,
+    colorErr: false,
+    live: false,
+    outIsTerminal: false,
+    columns: () => 100,
+  };
+  const signal = new AbortController().signal;
+  return { context: new CliContext(terminal, options, {}, "/", signal), said };
+};
