@@ -161,6 +161,7 @@ export const ERRORS = {
   "cli.usage": spec("Wrong usage", 400, 1),
   "cli.unreachable": spec("No node answers", 503, 4, "none", true),
   "config.invalid": spec("The configuration is not valid", 400, 1),
+  "doctor.failed": spec("A check of a node failed", 409, 1),
   "config.genesis": spec("The genesis is not valid", 400, 1),
   "folder.locked": spec("Another process uses this folder", 409, 5),
   "folder.foreign": spec("The folder belongs to another chain or node", 409, 5),

@@ -128,16 +128,19 @@ export const explainError = (
   return { text: `${red("error")} internal: ${text}\n`, exitCode: 70 };
 };
 
-/** What to do next, where one answer fits nearly always. */
+/**
+ * What to do next, where one answer fits nearly always. An error whose message says what to change, as
+ * config.invalid does, has none.
+ */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   "cli.unreachable": "start a network with `npm start`, or name a node with --api or NEXUS_API",
   "folder.locked": "stop the other process first; two processes must never sign with one key",
-  "folder.foreign": "use another --dir, or `--fresh` for a development network",
+  "folder.foreign": "name another folder with --dir, or another node with --api",
   "store.full": "make room on the disk and start again: nothing acknowledged is lost",
   "batch.lane-gap": "an earlier batch of this key is still on its way; run the command again",
   "batch.unknown-actor": "use a registered key (--key); `nexus ls actors` shows who is",
   "votes.missing": "restore keys/votes beside the key; see docs/operating.md",
   "votes.foreign-statement": "another machine signs with this key: find it before you start again",
   "key.modes": "chmod 600 the key file",
-  "config.invalid": "`nexus doctor --config FILE` shows each value and where it came from",
+  "doctor.failed": "the lines with an arrow above say what to do",
 };

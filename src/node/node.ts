@@ -18,6 +18,7 @@ import type { Validator } from "../ledger/types.ts";
 import { createQuicTransport } from "../transport/mesh.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { createApi } from "./api/server.ts";
+import { bindError } from "./bind-error.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
@@ -126,7 +127,7 @@ export const startNode = async (
   });
   closing.defer(() => api.stop());
   const bound = await api.listen(config.api).catch((error: unknown) => {
-    throw listenError("api", config.api, error);
+    throw bindError("api", config.api, error);
   });
   const owned = closing.move();
   let stopping: Promise<void> | undefined;
@@ -260,7 +261,7 @@ const openPorts = async (
       tlsPin,
     })),
   }).catch((error: unknown) => {
-    throw listenError("listen", config.listen, error);
+    throw bindError("listen", config.listen, error);
   });
   closing.move();
   return { ...ports, store, voteStore, transport, signer, verifier };
@@ -284,20 +285,4 @@ const bindVoteStore = async (paths: NodePaths, store: Store, id: Uint8Array): Pr
   const folder = openSync(paths.keys, "r");
   fsyncSync(folder);
   closeSync(folder);
-};
-
-/** What a bind refused, in words that say which setting to change. */
-const listenError = (setting: string, address: SocketAddress, error: unknown): unknown => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const where = `${setting} ${formatAddress(address)}`;
-  if (code === "EADDRINUSE") {
-    return new TetradError("config.invalid", `${where}: another process uses this port`);
-  }
-  if (code === "EADDRNOTAVAIL") {
-    return new TetradError("config.invalid", `${where}: this machine has no such address`);
-  }
-  if (code === "EACCES") {
-    return new TetradError("config.invalid", `${where}: not allowed to bind this port`);
-  }
-  return error;
 };

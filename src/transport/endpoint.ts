@@ -151,8 +151,10 @@ export class Endpoint {
         socket.off("error", reject);
         resolve();
       });
-    }).catch((error: unknown) => {
-      throw new TetradError("config.invalid", `cannot listen: ${String(error)}`);
+    }).catch((error: NodeJS.ErrnoException) => {
+      // The system's code goes along: whoever knows the setting has better words for it.
+      const errno = error.code ?? "";
+      throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
     });
     const bound = socket.address();
     endpoint.#local = { host: bound.address, port: bound.port };

@@ -77,6 +77,16 @@ describe("output", () => {
     expect(explainError(new Error("bug"), terminal()).exitCode).toBe(70);
   });
 
+  it("sends nobody in a circle", () => {
+    const hint = (code: ErrorCode): string =>
+      explainError(new TetradError(code, "why"), terminal()).text;
+    // `nexus doctor` fails with the same error where the configuration cannot be read.
+    expect(hint("config.invalid")).not.toContain("doctor");
+    // A folder that is foreign is exactly what --fresh does not delete.
+    expect(hint("folder.foreign")).not.toContain("--fresh");
+    expect(hint("doctor.failed")).toContain("say what to do");
+  });
+
   it("shortens with an ellipsis", () => {
     expect(short("abcdef", 4)).toBe("abc…");
     expect(short("abcd", 4)).toBe("abcd");

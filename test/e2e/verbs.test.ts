@@ -300,7 +300,7 @@ describe("nexus doctor", () => {
     chmodSync(key, 0o600);
     expect(done.code).toBe(1);
     expect(done.stdout).toMatch(/b +key +fail +key.modes/);
-    expect(done.stderr).toContain("chmod");
+    expect(done.stdout).toContain("chmod");
   });
 
   it("shows where every setting comes from", async () => {

@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { TetradError } from "../../errors.ts";
 import { formatAddress, parseBindAddress, type SocketAddress } from "../../node/address.ts";
+import { bindReason } from "../../node/bind-error.ts";
 import { holdersOf } from "./port-holders.ts";
 import type { DevNode, DevRecord } from "./record.ts";
 
@@ -61,10 +62,10 @@ export const requirePorts = async (nodes: DevRecord["nodes"]): Promise<void> => 
   const first = problems[0];
   if (first === undefined) return;
   const list = problems.map(describePort).join(", ");
-  const why =
-    first.code === "EADDRINUSE" ? "in use by another process" : `not to be had (${first.code})`;
+  const flags = "--api-base changes the API ports, --port-base with --fresh the others";
+  const why = bindReason(first.code);
   throw new TetradError(
     "config.invalid",
-    `${list}: ${why}; stop it, or choose others with --api-base, and --port-base with --fresh`,
+    why === undefined ? `${list}: not to be had (${first.code})` : `${list}: ${why} (${flags})`,
   );
 };

@@ -48,11 +48,8 @@ export const doctor = async (context: CliContext, options: DoctorOptions): Promi
   } else if (options.config !== undefined) {
     for (const { resolved } of checked) explain(context, resolved);
   }
-  const failed = findings.filter((finding) => finding.state === "fail");
-  const [first] = failed;
-  if (first !== undefined) {
-    throw new TetradError(first.code ?? "config.invalid", `${failed.length} check(s) failed`);
-  }
+  const failed = findings.filter((finding) => finding.state === "fail").length;
+  if (failed > 0) throw new TetradError("doctor.failed", `${failed} check(s) failed`);
 };
 
 const print = (context: CliContext, findings: readonly Named[]): void => {
