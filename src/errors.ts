@@ -81,7 +81,6 @@ export const ERRORS = {
   ),
   "block.untimely": spec("The header's time is outside the live window", 400, 2, "ignore"),
   "block.next-set": spec("The boundary header names the wrong next set", 400, 2, "ignore"),
-  "block.not-found": spec("No such block", 404, 1),
 
   // Consensus messages
   "consensus.not-leader": spec(
@@ -135,7 +134,6 @@ export const ERRORS = {
   "transport.no-certificate": spec("The peer showed no certificate", 403, 4, "disconnect"),
   "transport.ipv4": spec("IPv4 peers are refused", 403, 1, "disconnect"),
   "transport.address": spec("The address has no IPv6 form", 400, 1),
-  "transport.unreachable": spec("The peer does not answer", 503, 4, "none", true),
 
   // API
   "http.body-too-large": spec("The body is over the limit", 413, 1),
@@ -149,13 +147,11 @@ export const ERRORS = {
   "http.malformed": spec("The request is not valid HTTP", 400, 1),
   "http.header-too-large": spec("The request's headers are over the limit", 431, 1),
   "http.request-timeout": spec("The request did not arrive in time", 408, 4, "none", true),
-  "http.too-old": spec("The position is no longer kept", 410, 1),
   "http.timeout": spec("The wait ended before the outcome was known", 504, 4, "none", true),
   "node.overloaded": spec("The mempool is full", 503, 4, "none", true),
   "node.not-ready": spec("The node is not ready", 503, 4, "none", true),
   "node.stopping": spec("The node is stopping", 503, 4, "none", true),
   "node.not-voting": spec("The node refuses to vote", 503, 3),
-  "node.halted": spec("The node has stopped itself", 503, 3),
 
   // Command line and configuration
   "cli.usage": spec("Wrong usage", 400, 1),
