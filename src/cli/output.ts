@@ -5,6 +5,9 @@
  */
 import { styleText } from "node:util";
 import { TetradError } from "../errors.ts";
+import { padEnd, padStart, widthOf } from "./width.ts";
+
+export { short } from "./width.ts";
 
 export type Format = "table" | "json" | "ndjson";
 export const FORMATS: readonly Format[] = ["table", "json", "ndjson"];
@@ -66,7 +69,7 @@ export const formatTable = (
 ): string => {
   const texts = rows.map((row) => columns.map((column) => cellText(row[column])));
   const widths = columns.map((column, i) =>
-    Math.max(column.length, ...texts.map((row) => (row[i] ?? "").length)),
+    texts.reduce((most, row) => Math.max(most, widthOf(row[i] ?? "")), widthOf(column)),
   );
   const numeric = columns.map(
     (column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"),
@@ -74,7 +77,7 @@ export const formatTable = (
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) =>
-        numeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+        numeric[i] === true ? padStart(cell, widths[i] ?? 0) : padEnd(cell, widths[i] ?? 0),
       )
       .join("  ")
       .trimEnd();
@@ -87,9 +90,9 @@ export const formatFields = (
   fields: readonly (readonly [string, Cell])[],
   color: boolean,
 ): string => {
-  const width = Math.max(0, ...fields.map(([name]) => name.length));
+  const width = Math.max(0, ...fields.map(([name]) => widthOf(name)));
   return fields
-    .map(([name, value]) => `${paint(color, "bold", name.padEnd(width))}  ${cellText(value)}\n`)
+    .map(([name, value]) => `${paint(color, "bold", padEnd(name, width))}  ${cellText(value)}\n`)
     .join("");
 };
 
@@ -105,10 +108,6 @@ const escapeHidden = (json: string): string =>
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-
-/** Shortens ids for tables; whole ones are in -o json. */
-export const short = (text: string, length = 12): string =>
-  text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 
 /** The lines that an error is told in, and the exit code of the table. */
 export const explainError = (

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { nodeLine } from "../../src/cli/dev/display.ts";
 import {
   createTerminal,
   explainError,
@@ -11,6 +12,9 @@ import {
   short,
   type Terminal,
 } from "../../src/cli/output.ts";
+import { eventLine } from "../../src/cli/verbs/tail.ts";
+import { widthOf } from "../../src/cli/width.ts";
+import type { StatusJson } from "../../src/client/api.ts";
 import { ERRORS, type ErrorCode, TetradError } from "../../src/errors.ts";
 
 const terminal = (): Terminal => createTerminal({ NO_COLOR: "1" }, true);
@@ -90,5 +94,44 @@ describe("output", () => {
   it("shortens with an ellipsis", () => {
     expect(short("abcdef", 4)).toBe("abc…");
     expect(short("abcd", 4)).toBe("abcd");
+    expect(short("日本語", 6)).toBe("日本語");
+    expect(short("日本語x", 6)).toBe("日本…");
+    // Never a half of a surrogate pair, nor a letter without its mark.
+    for (let cells = 1; cells < 9; cells++) {
+      for (const text of [
+        "😀😀😀😀😀",
+        "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301",
+      ]) {
+        const cut = short(text, cells);
+        expect(cut.isWellFormed()).toBe(true);
+        expect(cut).toMatch(/^(😀|e\u0301)*…$/u);
+        expect(widthOf(cut)).toBeLessThanOrEqual(cells);
+      }
+    }
+  });
+
+  it("aligns by the cells of a terminal", () => {
+    expect(["abc", "日本", "ｱ", "é", "e\u0301", "😀", "☀\ufe0f", "한글", ""].map(widthOf)).toEqual([
+      3, 4, 1, 1, 1, 2, 2, 4, 0,
+    ]);
+    const rows = [
+      { key: "日本", n: 1 },
+      { key: "abcde", n: 22 },
+    ];
+    expect(formatTable(["key", "n"], rows, false)).toBe("KEY     N\n日本    1\nabcde  22\n");
+  });
+
+  it("lines up a node that is down, and events of any type", () => {
+    const down = { name: "b", api: "x", status: undefined, eventsPerSecond: 0 };
+    const status = { voting: "asking", leader: "", finalHeight: 1, viewTimeMs: 1, peers: [] };
+    const up = { ...down, name: "a", status: status as unknown as StatusJson };
+    const [first, second] = [up, down].map((view) => nodeLine(view, new Map(), false));
+    expect(second?.indexOf("down")).toBe(first?.indexOf("asking"));
+    const widths = { type: 10, outcome: 2 };
+    const event = { index: 1, height: 1, batchId: "", position: 0, version: 1, payload: "" };
+    const line = (type: string): string =>
+      eventLine({ ...event, type, outcome: { kind: "accepted" } }, terminal(), widths);
+    line("asset.host.registered");
+    expect(line("record.put").indexOf("ok")).toBe(line("asset.host.registered").indexOf("ok"));
   });
 });

@@ -20,7 +20,7 @@ const serve = async (rows: number): Promise<string> => {
     const end = Math.min(rows, first + limit);
     const items = Array.from({ length: end - first }, (_, i) => ({
       key: `k${first + i}`,
-      value: { n: first + i },
+      value: { n: first + i, timeMs: 1_795_470_297_063 },
     }));
     response.end(JSON.stringify({ items, next: end < rows ? String(end) : null }));
   });
@@ -40,6 +40,13 @@ describe("nexus ls", () => {
   it("gives programs every row", async () => {
     expect(JSON.parse((await ls(2500, "json")).out)).toHaveLength(2500);
     expect((await ls(2500, "ndjson")).lines).toBe(2500);
+  });
+
+  it("shows times in a table as people write them, and as they are to programs", async () => {
+    const { out } = await ls(1, "table");
+    expect(out.split("\n")[0]).toMatch(/ TIME$/);
+    expect(out).toContain("2026-11-23T");
+    expect((await ls(1, "json")).out).toContain('"timeMs": 1795470297063');
   });
 
   it("cuts a table at its limit, and says so past it", async () => {

@@ -36,7 +36,7 @@ describe("an address that cannot be bound", () => {
     await expect(requirePorts([node])).rejects.toMatchObject({
       code: "config.invalid",
       message: expect.stringMatching(
-        /\/udp, .*\/tcp: another process uses this port; stop it.*--api-base/,
+        /\/udp.*, .*\/tcp.*: another process uses this port; stop it.*--api-base/,
       ),
     });
     const nowhere = { ...node, listen: `[${NOWHERE}]:4440` };

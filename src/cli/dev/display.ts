@@ -19,7 +19,7 @@ export const nodeLine = (
 ): string => {
   const name = paint(color, "bold", view.name.padEnd(4));
   const { status } = view;
-  if (status === undefined) return `${name} ${paint(color, "yellow", "down")}`;
+  if (status === undefined) return `${name}  ${paint(color, "yellow", "down")}`;
   const voting =
     status.voting === "yes"
       ? paint(color, "green", "voting ")

@@ -86,6 +86,14 @@ const HIDDEN: ReadonlySet<string> = new Set([
   "validators",
 ]);
 
+/** A field of ledger time, for people; whole numbers are in -o json. */
+const timeText = (name: string, value: unknown): string | undefined => {
+  // What is smaller is a duration: no ledger began before 2001.
+  if (!/Ms$/.test(name) || typeof value !== "number" || value < 1e12) return undefined;
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+};
+
 const tableRow = (item: unknown): Row => {
   const { key, value } = item as RowJson;
   const row: Record<string, Cell> = { key: short(key, 24) };
@@ -93,8 +101,11 @@ const tableRow = (item: unknown): Row => {
   for (const [name, cell] of Object.entries(value)) {
     // The key is shown already, whatever the row calls it.
     if (HIDDEN.has(name) || cell === key || name === "key" || name === "topic") continue;
-    row[name] =
-      typeof cell === "string" && /^[0-9a-f]{64}$/.test(cell) ? short(cell) : cellOf(cell);
+    const time = timeText(name, cell);
+    if (time !== undefined) row[name.slice(0, -"Ms".length)] = time;
+    else
+      row[name] =
+        typeof cell === "string" && /^[0-9a-f]{64}$/.test(cell) ? short(cell) : cellOf(cell);
   }
   return row;
 };
@@ -112,10 +123,11 @@ export const get = async (
   else if (context.format === "ndjson") terminal.out(formatNdjson(row));
   else {
     const value = isObject(row.value) ? row.value : { value: row.value };
-    const fields = Object.entries(value).map(([name, cell]): [string, Cell] => [
-      name,
-      isObject(cell) || Array.isArray(cell) ? JSON.stringify(cell) : (cell as Cell),
-    ]);
+    const fields = Object.entries(value).map(([name, cell]): [string, Cell] => {
+      const time = timeText(name, cell);
+      if (time !== undefined) return [name.slice(0, -"Ms".length), time];
+      return [name, isObject(cell) || Array.isArray(cell) ? JSON.stringify(cell) : (cell as Cell)];
+    });
     terminal.out(formatFields(fields, terminal.colorOut));
   }
 };

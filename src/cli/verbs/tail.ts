@@ -5,6 +5,7 @@ import { TetradError } from "../../errors.ts";
 import { sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
+import { padEnd, short, widthOf } from "../width.ts";
 
 type TailOptions = {
   readonly from?: string;
@@ -62,25 +63,32 @@ const printerOf = (context: CliContext): ((event: EventJson) => void) => {
   const { terminal } = context;
   // A stream has no end, so JSON can only be one value a line.
   if (context.format !== "table") return (event) => terminal.out(formatNdjson(event));
-  return (event) => terminal.out(`${eventLine(event, terminal)}\n`);
+  const widths = { type: TYPE_CELLS, outcome: 2 };
+  return (event) => terminal.out(`${eventLine(event, terminal, widths)}\n`);
 };
 
-const DATA_CHARACTERS = 100;
+/** Cells of the columns so far: a stream has no end, so they grow with what was printed. */
+type Widths = { type: number; outcome: number };
 
-const eventLine = (event: EventJson, terminal: Terminal): string => {
+/** The longest of the types that come all the time. */
+const TYPE_CELLS = 10;
+
+const DATA_CELLS = 101;
+
+export const eventLine = (event: EventJson, terminal: Terminal, widths: Widths): string => {
   const color = terminal.colorOut;
-  const outcome =
-    event.outcome.kind === "accepted"
-      ? paint(color, "green", "ok")
-      : paint(color, "red", printable(event.outcome.code ?? "refused"));
+  const accepted = event.outcome.kind === "accepted";
+  const outcome = accepted ? "ok" : printable(event.outcome.code ?? "refused");
+  const type = printable(event.type);
+  widths.type = Math.max(widths.type, widthOf(type));
+  widths.outcome = Math.max(widths.outcome, widthOf(outcome));
   const data = JSON.stringify(event.data ?? event.payload) ?? "";
-  const shown = data.length > DATA_CHARACTERS ? `${data.slice(0, DATA_CHARACTERS)}…` : data;
   const time = printable(String(event.time ?? "").slice(11, 23));
   return [
     String(event.index).padStart(7),
     paint(color, "dim", time),
-    printable(event.type),
-    outcome,
-    printable(shown),
+    padEnd(type, widths.type),
+    paint(color, accepted ? "green" : "red", padEnd(outcome, widths.outcome)),
+    printable(short(data, DATA_CELLS)),
   ].join("  ");
 };

@@ -222,7 +222,6 @@ const PASSING: ReadonlySet<string> = new Set([
   "node.overloaded",
   "node.not-ready",
   "node.stopping",
-  "node.halted",
   "batch.lane-gap",
   "batch.lane-replay",
   "batch.ref-future",
