@@ -1,9 +1,11 @@
-// Writes the pages that are made from the source: docs/errors.md from the table of errors.
+// Writes the pages that are made from the source: docs/errors.md from the table of errors, and the JSON
+// Schema of the configuration file from the table of settings.
 //
-//     node scripts/docs.mjs           writes them
-//     node scripts/docs.mjs --print   prints them instead
+//     node scripts/docs.mjs                          writes them
+//     node scripts/docs.mjs --print [errors|config]  prints one instead
 import { writeFileSync } from "node:fs";
 import { ERRORS } from "../src/errors.ts";
+import { configSchema } from "../src/node/config-keys.ts";
 
 const HEAD = `# Errors
 
@@ -26,5 +28,16 @@ const row = ([code, { title, status, exitCode, retryable, peer }]) =>
   `| \`${code}\` | ${title} | ${status} | ${exitCode} | ${retryable ? "yes" : ""} | ${peer === "none" ? "" : peer} |\n`;
 
 const page = HEAD + Object.entries(ERRORS).map(row).join("");
-if (process.argv.includes("--print")) process.stdout.write(page);
-else writeFileSync(new URL("../docs/errors.md", import.meta.url), page);
+
+const pages = {
+  errors: ["../docs/errors.md", page],
+  config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
+};
+
+const asked = process.argv.indexOf("--print");
+if (asked >= 0) process.stdout.write(pages[process.argv[asked + 1] ?? "errors"][1]);
+else {
+  for (const [path, text] of Object.values(pages)) {
+    writeFileSync(new URL(path, import.meta.url), text);
+  }
+}

@@ -200,6 +200,8 @@ export const LIMITS = {
   // Command, local
   /** A node that has not said how it is within this time counts as one that hangs. */
   cliStatusMsMax: 2_000,
+  /** A configuration file. */
+  configBytesMax: 64 * 1024,
 
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */

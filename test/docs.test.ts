@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ERRORS } from "../src/errors.ts";
 import { LIMITS } from "../src/limits.ts";
-import { CONFIG_KEYS } from "../src/node/config.ts";
+import { CONFIG_KEYS, fileKey, KEYS } from "../src/node/config-keys.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -50,8 +50,10 @@ describe("docs/operating.md", () => {
   const page = read("docs/operating.md");
 
   it("names every setting with its variable and default", () => {
-    for (const [key, { env, initial }] of Object.entries(CONFIG_KEYS)) {
-      const row = page.split("\n").find((line) => line.startsWith(`| \`${key}\` | \`${env}\` |`));
+    for (const key of KEYS) {
+      const { env, initial } = CONFIG_KEYS[key];
+      const start = `| \`${fileKey(key)}\` | \`${env}\` |`;
+      const row = page.split("\n").find((line) => line.startsWith(start));
       expect(row, key).toBeDefined();
       if (initial !== undefined) expect(row).toContain(`\`${initial}\``);
     }
@@ -61,6 +63,14 @@ describe("docs/operating.md", () => {
     const variables = sources("src").flatMap((text) => text.match(/\bNEXUS_[A-Z_]*[A-Z]\b/g) ?? []);
     const missing = new Set(variables.filter((name) => !page.includes(`\`${name}\``)));
     expect([...missing]).toEqual([]);
+  });
+});
+
+describe("docs/config.schema.json", () => {
+  it("is what npm run docs makes of the table of settings", () => {
+    const script = join(root, "scripts/docs.mjs");
+    const made = execFileSync(process.execPath, [script, "--print", "config"]);
+    expect(read("docs/config.schema.json")).toBe(made.toString());
   });
 });
 

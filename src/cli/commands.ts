@@ -3,6 +3,7 @@
  * because nobody should wait for a QUIC library to see a version.
  */
 import { type Command, Option } from "commander";
+import { addConfig, addNodeOptions } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -146,7 +147,7 @@ and who writes events:
 One of them, with everybody's identity.json:
   nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
 Each member puts genesis.json into its folder, and then:
-  nexus start --config /srv/tetrad/node.json
+  nexus start --config /srv/tetrad/node.toml
 
 All at once, on one host:
   nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
@@ -156,18 +157,10 @@ All at once, on one host:
 };
 
 const addStart = (program: Command, run: RunVerb): void => {
-  program
-    .command("start")
-    .description("run one configured node")
-    .option("-c, --config <file>", "configuration file, as `nexus init` writes it")
-    .option("--listen <address>", "where QUIC listens, [ipv6]:port")
-    .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
-    .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
-    .option("--passphrase-file <file>", "file whose first line unlocks the keys")
-    .option("--log-level <level>", "debug, info, warn or error")
+  addNodeOptions(program.command("start").description("run one configured node"))
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus start --config a/node.json\n  NEXUS_LOG_LEVEL=debug nexus start -c a/node.json\n",
+      "\nExamples:\n  nexus start --config a/node.toml\n  NEXUS_LOG_LEVEL=debug nexus start -c a/node.toml\n",
     )
     .action(run(async () => (await import("./verbs/start.ts")).start));
 };
@@ -180,7 +173,7 @@ const addRebuild = (program: Command, run: RunVerb): void => {
     .option("--node <name>", "node of the development network")
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus rebuild --node a\n  nexus rebuild --config /srv/tetrad/node.json\n",
+      "\nExamples:\n  nexus rebuild --node a\n  nexus rebuild --config /srv/tetrad/node.toml\n",
     )
     .action(run(async () => (await import("./verbs/rebuild.ts")).rebuild));
 };
@@ -190,7 +183,7 @@ const addDoctor = (program: Command, run: RunVerb): void => {
     .command("doctor")
     .description("look for what is wrong and say what to do")
     .option("-c, --config <file>", "check this node (default: all of the development network)")
-    .addHelpText("after", "\nExamples:\n  nexus doctor\n  nexus doctor --config a/node.json\n")
+    .addHelpText("after", "\nExamples:\n  nexus doctor\n  nexus doctor --config a/node.toml\n")
     .action(run(async () => (await import("./verbs/doctor.ts")).doctor));
 };
 
@@ -215,6 +208,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addStart,
     addRebuild,
     addDoctor,
+    addConfig,
     addVersion,
   ]) {
     add(program, run);

@@ -146,7 +146,7 @@ const CLOCK_WARN_MS = 2_000;
 /** Whether the node that answers is this one: ports are taken over by other networks and nodes. */
 const checkAnswer = (config: NodeConfig, own: Own, status: StatusJson): Finding | undefined => {
   const at = formatAddress(config.api);
-  const todo = "stop what answers there, or change the address in node.json";
+  const todo = "stop what answers there, or change the address in node.toml";
   const foreign = (found: string): Finding => ({
     ...bad("running", `folder.foreign: ${found}`, todo),
     code: "folder.foreign",
@@ -220,7 +220,7 @@ const checkStopped = async (
         bad(
           "port",
           `${describePort(port)}: ${port.code}`,
-          "stop what uses it, or change the address in node.json",
+          "stop what uses it, or change the address in node.toml",
         ),
       ),
       ...(taken.length === 0 ? [ok("ports", "free")] : []),

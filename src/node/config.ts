@@ -1,81 +1,107 @@
 /**
- * The configuration of one node: a JSON file with a strict schema, then NEXUS_* variables, then flags;
+ * The configuration of one node: a TOML file with a strict schema, then NEXUS_* variables, then flags;
  * the later wins. An unknown key is an error that names the key meant: a misspelt setting must not
- * silently become its default.
+ * silently become its default. What settings there are stands in config-keys.ts.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
 import { TetradError } from "../errors.ts";
 import type { LogLevel } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
-import { isLoopback, parseBindAddress, type SocketAddress } from "./address.ts";
-import { nearest } from "./suggest.ts";
+import { formatAddress, isLoopback, parseBindAddress } from "./address.ts";
+import {
+  CONFIG_KEYS,
+  type ConfigKey,
+  fileKey,
+  KEYS,
+  keyOfFile,
+  LOG_LEVELS,
+  type NodeConfig,
+} from "./config-keys.ts";
+import { editDistance, nearest } from "./suggest.ts";
 
-export type NodeConfig = {
-  readonly name: string;
-  /** Absolute. Holds keys/ and db/ (folder.ts). */
-  readonly folder: string;
-  /** Where QUIC listens. */
-  readonly listen: SocketAddress;
-  /** Where the HTTP API listens. */
-  readonly api: SocketAddress;
-  /** Absolute path of the genesis file. */
-  readonly genesis: string;
-  /** Absolute path of a file whose first line unlocks the keys; undefined for keys without one. */
-  readonly passphraseFile: string | undefined;
-  readonly logLevel: LogLevel;
-  /** The API has no TLS and no login in this version: off loopback it must be asked for by name. */
-  readonly apiInsecureBind: boolean;
+export { CONFIG_KEYS, type ConfigKey, type NodeConfig } from "./config-keys.ts";
+
+/** Where a value came from. */
+export type Origin = {
+  readonly kind: "default" | "file" | "environment" | "flag";
+  /** For people: "default", "node.toml:12", "NEXUS_LISTEN", "--listen". */
+  readonly place: string;
 };
 
-/** Where a value came from: what `doctor` shows beside it. */
-export type Origin = "default" | "file" | "environment" | "flag";
-
-export type ConfigKey = keyof NodeConfig;
-
 type Raw = Readonly<Record<string, unknown>>;
-type Spec = { readonly env: string; readonly initial: string | boolean | undefined };
+type Env = Readonly<Record<string, string | undefined>>;
 
-/** Every key with its variable and default; a key without a default must be given. */
-export const CONFIG_KEYS = {
-  name: { env: "NEXUS_NAME", initial: undefined },
-  folder: { env: "NEXUS_FOLDER", initial: "." },
-  listen: { env: "NEXUS_LISTEN", initial: "[::1]:4440" },
-  api: { env: "NEXUS_API_LISTEN", initial: "[::1]:8440" },
-  genesis: { env: "NEXUS_GENESIS", initial: "genesis.json" },
-  passphraseFile: { env: "NEXUS_PASSPHRASE_FILE", initial: undefined },
-  logLevel: { env: "NEXUS_LOG_LEVEL", initial: "info" },
-  apiInsecureBind: { env: "NEXUS_API_INSECURE_BIND", initial: false },
-} as const satisfies Record<ConfigKey, Spec>;
-
-const KEYS = Object.keys(CONFIG_KEYS) as readonly ConfigKey[];
-const LOG_LEVELS: readonly string[] = ["debug", "info", "warn", "error"];
-const CONFIG_BYTES_MAX = 64 * 1024;
+/** What a file says: values by the key of the code, and the line of each. */
+export type ConfigFile = {
+  readonly source: string;
+  readonly values: Raw;
+  readonly lines: Readonly<Partial<Record<ConfigKey, number>>>;
+};
 
 const invalid = (detail: string): TetradError => new TetradError("config.invalid", detail);
 
-const isKey = (key: string): key is ConfigKey => (KEYS as readonly string[]).includes(key);
+/** Parses the text of a configuration file; `source` names it in messages. Throws config.invalid. */
+export const parseConfigText = (text: string, source: string): ConfigFile => {
+  if (text.length > LIMITS.configBytesMax) {
+    throw invalid(`${source} is over ${LIMITS.configBytesMax} bytes`);
+  }
+  const values: Record<string, unknown> = {};
+  const lines: Partial<Record<ConfigKey, number>> = {};
+  for (const [name, value] of Object.entries(parseToml(text, source))) {
+    const key = keyOfFile(name);
+    const line = lineOf(text, name);
+    if (key === undefined) {
+      const meant = nearest(name, KEYS.map(fileKey));
+      const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+      throw invalid(`${source}:${line} has the unknown key "${name}"${hint}`);
+    }
+    values[key] = value;
+    lines[key] = line;
+  }
+  return { source, values, lines };
+};
 
-/** Parses the text of a configuration file into its raw keys; `source` names it in messages. */
-export const parseConfigText = (text: string, source: string): Raw => {
-  if (text.length > CONFIG_BYTES_MAX) throw invalid(`${source} is over 64 KiB`);
-  let parsed: unknown;
+const parseToml = (text: string, source: string): Raw => {
   try {
-    parsed = JSON.parse(text);
+    return parse(text);
   } catch (error) {
-    throw invalid(`${source} is not JSON: ${error instanceof Error ? error.message : "?"}`);
+    if (!(error instanceof TomlError)) throw error;
+    // What follows the first line of the message is a picture of the place.
+    const [what = "?"] = error.message.split("\n");
+    throw invalid(`${source}:${error.line}:${error.column} is not TOML: ${what}`);
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw invalid(`${source} must hold one JSON object`);
+};
+
+/**
+ * The line, from 1, on which a top-level key is set. The library tells no positions: a line that looks like
+ * it counts when the text before it is whole, so that no line of a long string is taken for a key.
+ */
+const LINE_CANDIDATES_MAX = 32;
+
+const lineOf = (text: string, name: string): number => {
+  const lines = text.split("\n");
+  const pattern = /^\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*[.=]|^\s*\[+\s*"?([\w-]+)/;
+  let candidates = 0;
+  for (const [i, line] of lines.entries()) {
+    const match = pattern.exec(line);
+    if (candidates >= LINE_CANDIDATES_MAX) break;
+    if ((match?.[1] ?? match?.[2] ?? match?.[3] ?? match?.[4]) !== name) continue;
+    candidates += 1;
+    if (isComplete(lines.slice(0, i).join("\n"))) return i + 1;
   }
-  for (const key of Object.keys(parsed)) {
-    if (isKey(key)) continue;
-    const meant = nearest(key, KEYS);
-    throw invalid(
-      `${source} has the unknown key "${key}"${meant ? `; did you mean "${meant}"?` : ""}`,
-    );
+  return 1;
+};
+
+/** A text that ends inside a string of several lines is none. */
+const isComplete = (text: string): boolean => {
+  try {
+    parse(text);
+    return true;
+  } catch {
+    return false;
   }
-  return parsed as Raw;
 };
 
 const boolFrom = (value: unknown, what: string): boolean => {
@@ -100,11 +126,11 @@ export const checkName = (name: string, what = "name"): string => {
 };
 
 export type ConfigInputs = {
-  /** Raw keys of the file, from parseConfigText. */
-  readonly file?: Raw;
+  /** From parseConfigText. */
+  readonly file?: ConfigFile;
   /** Folder that relative paths of the file are relative to. */
   readonly fileFolder?: string;
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Env;
   readonly flags?: Raw;
   /** Folder that relative paths of variables and flags are relative to. */
   readonly cwd: string;
@@ -118,17 +144,26 @@ export type ResolvedConfig = {
 type Chosen = { readonly value: unknown; readonly origin: Origin; readonly base: string };
 
 const choose = (key: ConfigKey, inputs: ConfigInputs): Chosen => {
-  const { env, initial } = CONFIG_KEYS[key];
+  const spec: { readonly env: string; readonly flag?: string; readonly initial: unknown } =
+    CONFIG_KEYS[key];
+  const { env, initial } = spec;
   const fileFolder = inputs.fileFolder ?? inputs.cwd;
   const flag = inputs.flags?.[key];
-  if (flag !== undefined) return { value: flag, origin: "flag", base: inputs.cwd };
+  if (flag !== undefined) {
+    const origin: Origin = { kind: "flag", place: spec.flag ?? "flag" };
+    return { value: flag, origin, base: inputs.cwd };
+  }
   const variable = inputs.env?.[env];
   if (variable !== undefined && variable !== "") {
-    return { value: variable, origin: "environment", base: inputs.cwd };
+    return { value: variable, origin: { kind: "environment", place: env }, base: inputs.cwd };
   }
-  const inFile = inputs.file?.[key];
-  if (inFile !== undefined) return { value: inFile, origin: "file", base: fileFolder };
-  return { value: initial, origin: "default", base: fileFolder };
+  const { file } = inputs;
+  const inFile = file?.values[key];
+  if (file !== undefined && inFile !== undefined) {
+    const origin: Origin = { kind: "file", place: `${file.source}:${file.lines[key] ?? 1}` };
+    return { value: inFile, origin, base: fileFolder };
+  }
+  return { value: initial, origin: { kind: "default", place: "default" }, base: fileFolder };
 };
 
 const pathFrom = (chosen: Chosen, what: string): string => {
@@ -145,16 +180,16 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
   if (at.name.value === undefined) {
     throw invalid('"name" is missing: the name of this validator in the genesis');
   }
-  const logLevel = stringFrom(at.logLevel.value, "logLevel");
-  if (!LOG_LEVELS.includes(logLevel)) {
-    throw invalid(`logLevel "${logLevel}" is not one of ${LOG_LEVELS.join(", ")}`);
+  const logLevel = stringFrom(at.logLevel.value, "log_level");
+  if (!(LOG_LEVELS as readonly string[]).includes(logLevel)) {
+    throw invalid(`log_level "${logLevel}" is not one of ${LOG_LEVELS.join(", ")}`);
   }
-  const apiInsecureBind = boolFrom(at.apiInsecureBind.value, "apiInsecureBind");
+  const apiInsecureBind = boolFrom(at.apiInsecureBind.value, "api_insecure_bind");
   const api = parseBindAddress(stringFrom(at.api.value, "api"), "api", { zeroPort: true });
   if (!isLoopback(api.host) && !apiInsecureBind) {
     throw invalid(
       `api [${api.host}]:${api.port} is not loopback, and the API has no TLS and no login yet: ` +
-        "bind [::1] and put a TLS proxy before it, or set apiInsecureBind (--api-insecure-bind)",
+        "bind [::1] and put a TLS proxy before it, or set api_insecure_bind (--api-insecure-bind)",
     );
   }
   const config: NodeConfig = {
@@ -166,7 +201,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     passphraseFile:
       at.passphraseFile.value === undefined
         ? undefined
-        : pathFrom(at.passphraseFile, "passphraseFile"),
+        : pathFrom(at.passphraseFile, "passphrase_file"),
     logLevel: logLevel as LogLevel,
     apiInsecureBind,
   };
@@ -181,18 +216,61 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
 export const loadConfig = (
   path: string | undefined,
   flags: Raw,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Env,
   cwd: string,
 ): ResolvedConfig => {
   if (path === undefined) return resolveConfig({ env, flags, cwd });
   const absolute = resolve(cwd, path);
-  let text: string;
+  const file = parseConfigText(readConfigText(absolute, path), path);
+  return resolveConfig({ file, fileFolder: dirname(absolute), env, flags, cwd });
+};
+
+const readConfigText = (absolute: string, path: string): string => {
   try {
-    text = readFileSync(absolute, "utf8");
+    // Looked at before it is read, so that no device and no huge file is.
+    const info = statSync(absolute);
+    if (!info.isFile()) throw invalid(`${path} is no file`);
+    if (info.size > LIMITS.configBytesMax) {
+      throw invalid(`${path} is over ${LIMITS.configBytesMax} bytes`);
+    }
+    return readFileSync(absolute, "utf8");
   } catch (error) {
+    if (error instanceof TetradError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     throw invalid(`${path} cannot be read (${code ?? "?"}); \`nexus init\` makes one`);
   }
-  const file = parseConfigText(text, path);
-  return resolveConfig({ file, fileFolder: dirname(absolute), env, flags, cwd });
+};
+
+/** A setting as `nexus config explain` and `nexus doctor` show it. No setting is a secret. */
+export type ExplainedSetting = {
+  readonly key: string;
+  readonly value: string | boolean | null;
+  readonly origin: Origin["kind"];
+  readonly place: string;
+  readonly variable: string;
+};
+
+export const explainConfig = ({ config, origins }: ResolvedConfig): ExplainedSetting[] =>
+  KEYS.map((key) => {
+    const value = config[key];
+    const { kind, place } = origins[key];
+    return {
+      key: fileKey(key),
+      value: typeof value === "object" ? formatAddress(value) : (value ?? null),
+      origin: kind,
+      place,
+      variable: CONFIG_KEYS[key].env,
+    };
+  });
+
+/** Variables that nothing reads and that look like a setting misspelt. */
+export const misspeltVariables = (
+  env: Env,
+): readonly { readonly name: string; readonly meant: string }[] => {
+  const known = KEYS.map((key): string => CONFIG_KEYS[key].env);
+  return Object.keys(env).flatMap((name) => {
+    if (!name.startsWith("NEXUS_") || known.includes(name)) return [];
+    const meant = known.find((candidate) => editDistance(name, candidate) === 1);
+    return meant === undefined ? [] : [{ name, meant }];
+  });
 };

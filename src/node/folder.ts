@@ -1,7 +1,7 @@
 /**
  * The folder of one node:
  *
- *     <folder>/node.json     configuration (config.ts)
+ *     <folder>/node.toml     configuration (config.ts)
  *     <folder>/identity.json public identity: what the other members put into the genesis
  *     <folder>/genesis.json  the genesis; every node has the same bytes
  *     <folder>/keys/         node.key (FALCON-1024), tls-key.pem, tls-cert.pem; never leaves the host
@@ -33,7 +33,7 @@ export const nodePaths = (folder: string): NodePaths => {
   const keys = join(folder, "keys");
   return {
     folder,
-    config: join(folder, "node.json"),
+    config: join(folder, "node.toml"),
     identity: join(folder, "identity.json"),
     genesis: join(folder, "genesis.json"),
     keys,

@@ -28,12 +28,12 @@ beforeEach(() => {
   dir = join(parent, "net");
   for (const name of ["a", "b"]) {
     mkdirSync(join(dir, name), { recursive: true });
-    writeFileSync(join(dir, name, "node.json"), "{}");
+    writeFileSync(join(dir, name, "node.toml"), "{}");
   }
 });
 afterEach(() => rmSync(parent, { recursive: true }));
 
-const isWhole = (): boolean => ["a", "b"].every((name) => existsSync(join(dir, name, "node.json")));
+const isWhole = (): boolean => ["a", "b"].every((name) => existsSync(join(dir, name, "node.toml")));
 
 describe("deleting a development network", () => {
   it("leaves nothing, neither there nor beside it", async () => {

@@ -41,7 +41,7 @@ const commandLine = (pid: string): string => {
 const pids = (): number[] => {
   const all = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
   return ["a", "b", "c", "d"].map((name) => {
-    const config = join(dir, name, "node.json");
+    const config = join(dir, name, "node.toml");
     return Number(all.find((pid) => commandLine(pid).split("\0").includes(config)) ?? 0);
   });
 };
@@ -87,14 +87,14 @@ describe("nexus dev", () => {
     const fresh = await nexus(["--dir", dir, "dev", "--fresh"]);
     expect(fresh.code).toBe(5);
     expect(fresh.stderr).toContain("folder.locked");
-    const node = await nexus(["start", "--config", join(dir, "a", "node.json")]);
+    const node = await nexus(["start", "--config", join(dir, "a", "node.toml")]);
     expect(node.code).toBe(5);
     expect(node.stderr + node.stdout).toContain("folder.locked");
   });
 
   it("leaves the folder of a node that runs by itself", async () => {
     const before = chainId();
-    const node = background(["start", "--config", join(dir, "a", "node.json")]);
+    const node = background(["start", "--config", join(dir, "a", "node.toml")]);
     await node.sees("node started");
     const run = await nexus(["--dir", dir, "dev", "--fresh"]);
     expect(run.code).toBe(5);

@@ -42,7 +42,7 @@ const statusOf = async (name: Name): Promise<Status | undefined> => {
 };
 
 const start = (name: Name): void => {
-  const config = join(folder.path, name, "node.json");
+  const config = join(folder.path, name, "node.toml");
   const through = ["ip", "netns", "exec", space(name)];
   nodes.set(name, background(["start", "--config", config], { through }));
 };

@@ -131,7 +131,7 @@ describe("members that make a network", () => {
   });
 
   it("start from four configuration files and agree", async () => {
-    startAll(NAMES.map((name) => join(home(name), "node.json")));
+    startAll(NAMES.map((name) => join(home(name), "node.toml")));
     await allAtHeight(1);
     const key = join(home("ops"), "keys", "ops.key");
     const wrote = await nexus(["--api", url(0), "append", "--key", key, "net/first", "hello"]);
@@ -146,7 +146,7 @@ describe("members that make a network", () => {
   });
 
   it("are told when a node stops by a signal, in JSON, with nothing left open", async () => {
-    startAll(NAMES.map((name) => join(home(name), "node.json")));
+    startAll(NAMES.map((name) => join(home(name), "node.toml")));
     await allAtHeight(2);
     const log = nodes[0]?.stdout() ?? "";
     for (const line of log.trimEnd().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
@@ -154,11 +154,11 @@ describe("members that make a network", () => {
   });
 
   it("rebuild the projections of a stopped node, byte for byte, and of no running one", async () => {
-    const config = join(home("beta"), "node.json");
+    const config = join(home("beta"), "node.toml");
     const rebuilt = await nexus(["rebuild", "--config", config, "-o", "json"]);
     expect(rebuilt.code, rebuilt.stderr).toBe(0);
     expect(JSON.parse(rebuilt.stdout)).toMatchObject({ node: "beta", events: 1, equal: true });
-    startAll(NAMES.map((name) => join(home(name), "node.json")));
+    startAll(NAMES.map((name) => join(home(name), "node.toml")));
     await allAtHeight(1);
     const running = await nexus(["rebuild", "--config", config]);
     expect(running.code).toBe(5);
@@ -174,7 +174,7 @@ describe("members that make a network", () => {
 
   it("refuse a key without its vote store, and say so", async () => {
     rmSync(join(home("gamma"), "keys", "votes"), { recursive: true });
-    startAll(NAMES.map((name) => join(home(name), "node.json")));
+    startAll(NAMES.map((name) => join(home(name), "node.toml")));
     await allAtHeight(1);
     await until("gamma refuses to vote", async () => (await statusOf(2))?.voting === "refused");
     const status = await nexus(["--api", url(2), "status"]);
@@ -187,16 +187,16 @@ describe("members that make a network", () => {
     const other = join(home("delta"), "genesis.json");
     const text = readFileSync(other, "utf8");
     writeFileSync(other, text.replace('"acme-1"', '"acme-2"'));
-    const run = await nexus(["start", "--config", join(home("delta"), "node.json")]);
+    const run = await nexus(["start", "--config", join(home("delta"), "node.toml")]);
     writeFileSync(other, text);
     expect(run.code).not.toBe(0);
     expect(run.stderr).toMatch(/folder\.foreign|votes\.missing/);
   });
 
   it("refuse unknown settings and an API off loopback", async () => {
-    const config = join(home("alpha"), "node.json");
+    const config = join(home("alpha"), "node.toml");
     const text = readFileSync(config, "utf8");
-    writeFileSync(config, text.replace('"listen"', '"lisen"'));
+    writeFileSync(config, text.replace(/^listen /m, "lisen "));
     const typo = await nexus(["start", "--config", config]);
     writeFileSync(config, text);
     expect(typo.code).toBe(1);

@@ -304,10 +304,10 @@ describe("nexus doctor", () => {
   });
 
   it("shows where every setting comes from", async () => {
-    const config = join(dir, "a", "node.json");
+    const config = join(dir, "a", "node.toml");
     const done = await nexus(["doctor", "--config", config], { env: { NEXUS_LOG_LEVEL: "debug" } });
-    expect(done.stderr).toMatch(/logLevel +debug \(environment\)/);
-    expect(done.stderr).toMatch(/name +a \(file\)/);
+    expect(done.stderr).toMatch(/log_level +debug \(NEXUS_LOG_LEVEL\)/);
+    expect(done.stderr).toMatch(/name +a \(.*node\.toml:\d+\)/);
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse, stringify } from "smol-toml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectSameChain, expectWholeLog, readNode } from "./support/audit.ts";
 import { until } from "./support/clock.ts";
@@ -75,16 +76,16 @@ const copyOf = async (node: NetworkNode, name: string): Promise<string> => {
   const home = join(folder.path, name);
   // As a backup would: with the modes, which the node insists on.
   await must(["cp", "-a", node.folder, home]);
-  const config = JSON.parse(readFileSync(join(home, "node.json"), "utf8"));
+  const config = parse(readFileSync(join(home, "node.toml"), "utf8"));
   const port = await freePorts(2);
   const genesis = join(network.dir, "genesis.json");
   const moved = { ...config, listen: `[::1]:${port}`, api: `[::1]:${port + 1}`, genesis };
-  writeFileSync(join(home, "node.json"), JSON.stringify(moved));
+  writeFileSync(join(home, "node.toml"), stringify(moved));
   return home;
 };
 
 const apiOf = (home: string): { host: string; port: number } => {
-  const { api } = JSON.parse(readFileSync(join(home, "node.json"), "utf8"));
+  const { api } = parse(readFileSync(join(home, "node.toml"), "utf8"));
   return { host: "::1", port: Number(String(api).split("]:")[1]) };
 };
 
@@ -96,7 +97,7 @@ describe("a folder put back from an old copy", () => {
     await network.healthy();
     await network.progress(b, 3);
     await d.process.stop();
-    const config = join(home, "node.json");
+    const config = join(home, "node.toml");
     const old = new NodeProcess({ config, logPath: join(folder.path, "old.out") });
     const refused = await until(
       "the old copy has asked its peers",
@@ -180,7 +181,7 @@ describe("the same key in two places at once", () => {
   it("is noticed: one of the two stops or refuses, and the network goes on", async () => {
     await d.process.stop();
     const home = await copyOf(d, "twin");
-    const config = join(home, "node.json");
+    const config = join(home, "node.toml");
     // Both begin where the other ended, so neither can know of the other from the past.
     const twin = new NodeProcess({ config, logPath: join(folder.path, "twin.out") });
     const first = d.start();
@@ -210,7 +211,7 @@ describe("a copy that votes while the first stands still", () => {
     await network.healthy([a, b, c]);
     c.process.signal("SIGSTOP");
     const home = await copyOf(c, "copy");
-    const config = join(home, "node.json");
+    const config = join(home, "node.toml");
     const copy = new NodeProcess({ config, logPath: join(folder.path, "copy.out") });
     await network.progress(b, 6);
     expect(copy.over, copy.output).toBe(false);

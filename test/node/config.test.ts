@@ -2,10 +2,25 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { stringify } from "smol-toml";
 import { afterAll, describe, expect, it } from "vitest";
 import { type ErrorCode, TetradError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { isLoopback, parseBindAddress } from "../../src/node/address.ts";
-import { loadConfig, parseConfigText, resolveConfig } from "../../src/node/config.ts";
+import {
+  explainConfig,
+  loadConfig,
+  misspeltVariables,
+  parseConfigText,
+  resolveConfig,
+} from "../../src/node/config.ts";
+import {
+  CONFIG_KEYS,
+  configSchema,
+  fileKey,
+  formatNodeConfig,
+  KEYS,
+} from "../../src/node/config-keys.ts";
 import { editDistance, nearest } from "../../src/node/suggest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-config-"));
@@ -21,8 +36,11 @@ const codeOf = (run: () => unknown): ErrorCode | undefined => {
   }
 };
 
-const resolve = (file: Record<string, unknown>, env = {}, flags = {}) =>
-  resolveConfig({ file, env, flags, cwd: "/srv", fileFolder: "/etc/tetrad" });
+/** A file of these values, as its text: what is tested is what a user writes. */
+const file = (values: Record<string, unknown>) => parseConfigText(stringify(values), "node.toml");
+
+const resolve = (values: Record<string, unknown>, env = {}, flags = {}) =>
+  resolveConfig({ file: file(values), env, flags, cwd: "/srv", fileFolder: "/etc/tetrad" });
 
 describe("configuration", () => {
   it("fills in defaults and resolves paths against the file's folder", () => {
@@ -37,23 +55,30 @@ describe("configuration", () => {
       logLevel: "info",
       apiInsecureBind: false,
     });
-    expect(origins).toMatchObject({ name: "file", folder: "default", logLevel: "default" });
+    expect(origins).toMatchObject({
+      name: { kind: "file", place: "node.toml:1" },
+      folder: { kind: "default", place: "default" },
+    });
   });
 
   it("lets variables win over the file, and flags over both", () => {
-    const file = { name: "a", logLevel: "warn", genesis: "g.json" };
+    const file = { name: "a", log_level: "warn", genesis: "g.json" };
     const env = { NEXUS_LOG_LEVEL: "error", NEXUS_GENESIS: "e.json" };
     const { config, origins } = resolve(file, env, { logLevel: "debug" });
     expect(config.logLevel).toBe("debug");
     expect(config.genesis).toBe("/srv/e.json");
-    expect(origins).toMatchObject({ logLevel: "flag", genesis: "environment", name: "file" });
+    expect(origins).toMatchObject({
+      logLevel: { kind: "flag", place: "--log-level" },
+      genesis: { kind: "environment", place: "NEXUS_GENESIS" },
+      name: { kind: "file", place: "node.toml:1" },
+    });
   });
 
   it.each([
     ["a missing name", {}, "config.invalid"],
     ["a bad name", { name: "A b" }, "config.invalid"],
     ["a long name", { name: "a".repeat(65) }, "config.invalid"],
-    ["a bad level", { name: "a", logLevel: "loud" }, "config.invalid"],
+    ["a bad level", { name: "a", log_level: "loud" }, "config.invalid"],
     ["a number for a text", { name: "a", folder: 3 }, "config.invalid"],
     ["a NUL in a path", { name: "a", folder: "a\0b" }, "config.invalid"],
     ["IPv4", { name: "a", listen: "127.0.0.1:4440" }, "transport.ipv4"],
@@ -70,32 +95,124 @@ describe("configuration", () => {
   });
 
   it("allows the API off loopback when it is asked for by name", () => {
-    const { config } = resolve({ name: "a", api: "[::]:8440", apiInsecureBind: true });
+    const { config } = resolve({ name: "a", api: "[::]:8440", api_insecure_bind: true });
     expect(config.api).toEqual({ host: "::", port: 8440 });
   });
 
-  it("refuses an unknown key and names the one meant", () => {
-    expect(() => parseConfigText('{"lisen":"[::1]:1"}', "f")).toThrow('did you mean "listen"?');
-    expect(codeOf(() => parseConfigText('{"lisen":"[::1]:1"}', "f"))).toBe("config.invalid");
-    expect(codeOf(() => parseConfigText('{"__proto__":1}', "f"))).toBe("config.invalid");
+  it.each([
+    ['lisen = "[::1]:1"', 'node.toml:1 has the unknown key "lisen"; did you mean "listen"?'],
+    [
+      '\n\nlogLevel = "info"',
+      'node.toml:3 has the unknown key "logLevel"; did you mean "log_level"?',
+    ],
+    ['name = "a"\n[zzzzzzzz]\nx = 1', 'node.toml:2 has the unknown key "zzzzzzzz"'],
+    ["__proto__ = 1", 'node.toml:1 has the unknown key "__proto__"'],
+    ['name = "a"\nname = "b"', "node.toml:2:"],
+    ["name = ", "node.toml:1:"],
+  ])("refuses %j and says where and what was meant", (text, message) => {
+    expect(() => parseConfigText(text, "node.toml")).toThrow(message);
+    expect(codeOf(() => parseConfigText(text, "node.toml"))).toBe("config.invalid");
   });
 
-  it("refuses everything that is not one JSON object, without a crash", () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
-        const code = codeOf(() => parseConfigText(text, "f"));
-        const empty = code === undefined && Object.keys(JSON.parse(text)).length === 0;
-        expect(code === "config.invalid" || empty).toBe(true);
-      }),
+  it("knows the line of a key, and none inside a long string", () => {
+    const text = 'folder = """\nname = 1\n"""\n# name = 2\n"name"= "a"\nlog_level =\'info\'\n';
+    expect(parseConfigText(text, "f").lines).toEqual({ folder: 1, name: 5, logLevel: 6 });
+  });
+
+  it("refuses everything that is not TOML with known keys, without a crash", () => {
+    const line = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(
+        "[",
+        "[[",
+        "]",
+        "=",
+        '"""',
+        "'''",
+        "name",
+        "folder.",
+        "{",
+        "\n",
+        "#",
+        "1979-",
+      ),
     );
-    expect(codeOf(() => parseConfigText(" ".repeat(70_000), "f"))).toBe("config.invalid");
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.json(),
+          fc.array(line).map((all) => all.join("")),
+        ),
+        (text) => {
+          const code = codeOf(() => parseConfigText(text, "f"));
+          expect(code === undefined || code === "config.invalid").toBe(true);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("takes a file at the limit and refuses one past it", () => {
+    const room = " ".repeat(LIMITS.configBytesMax);
+    expect(codeOf(() => parseConfigText(room, "f"))).toBeUndefined();
+    expect(codeOf(() => parseConfigText(`${room} `, "f"))).toBe("config.invalid");
+  });
+
+  it("refuses to be deep, dated or a list where a text is wanted", () => {
+    for (const value of ["1979-05-27", "[1]", "{ a = 1 }", "inf", "true"]) {
+      const parsed = () => parseConfigText(`name = ${value}`, "f");
+      expect(codeOf(() => resolveConfig({ file: parsed(), cwd: "/" }))).toBe("config.invalid");
+    }
+    const deep = `name = ${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+    expect(codeOf(() => parseConfigText(deep, "f"))).toBe("config.invalid");
   });
 
   it("reads a file, and says what to do when it is not there", () => {
-    writeFileSync(join(folder, "node.json"), '{"name":"a"}');
-    const { config } = loadConfig("node.json", {}, {}, folder);
+    writeFileSync(join(folder, "node.toml"), 'name = "a"\n');
+    const { config } = loadConfig("node.toml", {}, {}, folder);
     expect(config.folder).toBe(folder);
-    expect(() => loadConfig("none.json", {}, {}, folder)).toThrow("nexus init");
+    expect(() => loadConfig("none.toml", {}, {}, folder)).toThrow("nexus init");
+    expect(() => loadConfig(".", {}, {}, folder)).toThrow("is no file");
+    writeFileSync(join(folder, "big.toml"), "#".repeat(LIMITS.configBytesMax + 1));
+    expect(() => loadConfig("big.toml", {}, {}, folder)).toThrow("is over");
+  });
+
+  it("is written with every key and its meaning, and read back", () => {
+    const values = { name: "a", listen: "[::1]:5000", genesis: 'a "quoted"\tpath' };
+    const text = formatNodeConfig(values);
+    expect(parseConfigText(text, "f").values).toEqual(values);
+    for (const key of KEYS) {
+      expect(text).toMatch(new RegExp(`^(# )?${fileKey(key)} = `, "m"));
+      expect(text).toContain(CONFIG_KEYS[key].env);
+      expect(text).toContain(CONFIG_KEYS[key].about[0] ?? "?");
+    }
+    // Each comment is what holds without it: all of them set is the same configuration.
+    const all = text.replaceAll(/^# ([a-z_]+ = )/gm, "$1");
+    const given = { file: parseConfigText(all, "f"), cwd: "/x" };
+    const { config } = resolveConfig(given);
+    expect({ ...config, passphraseFile: undefined }).toEqual(
+      resolveConfig({ file: parseConfigText(text, "f"), cwd: "/x" }).config,
+    );
+  });
+
+  it("is explained by value and place, and a variable misspelt by one letter is named", () => {
+    const env = { NEXUS_LISTN: "x", NEXUS_KEY: "y", NEXUS_API: "z", NEXUS_DIR: "d", LISTEN: "l" };
+    const settings = explainConfig(resolve({ name: "a" }, { ...env, NEXUS_LOG_LEVEL: "warn" }));
+    expect(settings.map(({ key }) => key)).toEqual(KEYS.map(fileKey));
+    expect(settings).toContainEqual({
+      key: "log_level",
+      value: "warn",
+      origin: "environment",
+      place: "NEXUS_LOG_LEVEL",
+      variable: "NEXUS_LOG_LEVEL",
+    });
+    expect(misspeltVariables(env)).toEqual([{ name: "NEXUS_LISTN", meant: "NEXUS_LISTEN" }]);
+  });
+
+  it("has a schema that takes what is written and names the same keys", () => {
+    const schema = configSchema() as { properties: Record<string, unknown> };
+    expect(Object.keys(schema.properties)).toEqual(KEYS.map(fileKey));
+    expect(schema).toMatchObject({ additionalProperties: false });
   });
 });
 

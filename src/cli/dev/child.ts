@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CONFIG_KEYS } from "../../node/config.ts";
+import { CONFIG_KEYS } from "../../node/config-keys.ts";
 import type { ChildMessage } from "../verbs/start.ts";
 
 export type ChildEnd = {
@@ -69,6 +69,7 @@ const childEnv = (): NodeJS.ProcessEnv => {
   const drop = new Set(Object.values(CONFIG_KEYS).map((key): string => key.env));
   drop.delete(CONFIG_KEYS.logLevel.env);
   drop.add("NEXUS_PASSPHRASE");
+  drop.add("CREDENTIALS_DIRECTORY");
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !drop.has(name)));
   return { ...SHARED_MACHINE_ENV, ...own };
 };

@@ -8,6 +8,7 @@ import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { loadFalconWasm } from "../../crypto/falcon-wasm.ts";
 import { TetradError } from "../../errors.ts";
 import type { GenesisParameters } from "../../ledger/genesis.ts";
+import { formatNodeConfig } from "../../node/config-keys.ts";
 import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis } from "../../node/make-genesis.ts";
@@ -37,8 +38,8 @@ export const fastKeygen = async (): Promise<(() => FalconKeyPair) | undefined> =
   }
 };
 
-/** A node's configuration file. Paths are relative to it, so that the folder can be moved. */
-export const formatConfig = (fields: Readonly<Record<string, unknown>>): string =>
+/** Records and public files of this command, which are JSON. */
+export const formatJsonFile = (fields: Readonly<Record<string, unknown>>): string =>
   `${JSON.stringify(fields, null, 2)}\n`;
 
 const isEmpty = (dir: string): boolean =>
@@ -113,7 +114,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
   writeFileAtomic(join(dir, "genesis.json"), text);
   for (const node of nodes) writeNodeConfig(dir, node);
   const record: DevRecord = { format: 1, kind: plan.kind, chainId: plan.chainId, nodes };
-  writeFileAtomic(devRecordPath(dir), formatConfig(record));
+  writeFileAtomic(devRecordPath(dir), formatJsonFile(record));
   return record;
 };
 
@@ -121,6 +122,7 @@ export const pathsOf = (dir: string, node: DevNode): NodePaths => nodePaths(join
 
 export const writeNodeConfig = (dir: string, node: DevNode): void => {
   const { name, listen, api } = node;
-  const config = { name, folder: ".", listen, api, genesis: "../genesis.json" };
-  writeFileAtomic(pathsOf(dir, node).config, formatConfig(config));
+  // Paths are relative to the file, so that the folder can be moved.
+  const text = formatNodeConfig({ name, listen, api, genesis: "../genesis.json" });
+  writeFileAtomic(pathsOf(dir, node).config, text);
 };

@@ -7,7 +7,13 @@ import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { createNetwork, formatConfig, realFolder, writeNodeConfig } from "../dev/create.ts";
+import {
+  createNetwork,
+  formatJsonFile,
+  pathsOf,
+  realFolder,
+  writeNodeConfig,
+} from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
 import { type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
@@ -51,6 +57,9 @@ const prepare = async (context: CliContext, options: DevOptions): Promise<Prepar
   const record = kept ?? (await create(context, dir, options));
   const lock = await lockFolder(dir);
   try {
+    // The record has all that they say: one that is gone is no reason to begin a new chain.
+    const lost = record.nodes.filter((node) => !existsSync(pathsOf(dir, node).config));
+    for (const node of lost) writeNodeConfig(dir, node);
     return { record: kept === undefined ? record : withPorts(dir, record, options), lock };
   } catch (error) {
     await lock.release();
@@ -95,7 +104,7 @@ const withPorts = (dir: string, record: DevRecord, options: DevOptions): DevReco
   const nodes = record.nodes.map((node, i) => ({ ...node, api: `[::1]:${apiBase + i}` }));
   for (const node of nodes) writeNodeConfig(dir, node);
   const changed = { ...record, nodes };
-  writeFileAtomic(devRecordPath(dir), formatConfig(changed));
+  writeFileAtomic(devRecordPath(dir), formatJsonFile(changed));
   return changed;
 };
 

@@ -1,8 +1,7 @@
 /** `nexus doctor`: looks for what is wrong, and says what to do about it. */
 import { dirname } from "node:path";
 import { TetradError } from "../../errors.ts";
-import { formatAddress } from "../../node/address.ts";
-import { CONFIG_KEYS, type ConfigKey, loadConfig, type ResolvedConfig } from "../../node/config.ts";
+import { explainConfig, loadConfig, type ResolvedConfig } from "../../node/config.ts";
 import type { CliContext } from "../context.ts";
 import { pathsOf } from "../dev/create.ts";
 import { checkNode, checkProgram, type Finding } from "../doctor-checks.ts";
@@ -76,10 +75,8 @@ const print = (context: CliContext, findings: readonly Named[]): void => {
 };
 
 /** Each setting, its value and where it came from. */
-const explain = (context: CliContext, { config, origins }: ResolvedConfig): void => {
-  for (const key of Object.keys(CONFIG_KEYS) as ConfigKey[]) {
-    const value = config[key];
-    const text = typeof value === "object" ? formatAddress(value) : String(value ?? "-");
-    context.note(`${key.padEnd(16)} ${printable(text)} (${origins[key]})`);
+const explain = (context: CliContext, resolved: ResolvedConfig): void => {
+  for (const { key, value, place } of explainConfig(resolved)) {
+    context.note(`${key.padEnd(18)} ${printable(String(value ?? "-"))} (${printable(place)})`);
   }
 };

@@ -10,6 +10,7 @@ import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { checkName } from "../../node/config.ts";
+import { formatNodeConfig } from "../../node/config-keys.ts";
 import { nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import {
   createActorKey,
@@ -20,7 +21,7 @@ import {
 import { type GenesisActorInput, makeGenesis } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { createNetwork, fastKeygen, formatConfig } from "../dev/create.ts";
+import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
 
 type InitOptions = {
@@ -67,8 +68,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     env: context.env,
     ...(keygen === undefined ? {} : { keygen }),
   });
-  const config = { name, folder: ".", listen: identity.address, api, genesis: "genesis.json" };
-  writeFileAtomic(paths.config, formatConfig(config));
+  writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
   context.print(
     { name, identity: paths.identity, config: paths.config, address: identity.address },
     [
@@ -84,7 +84,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
 
 /** An actor's public half, as it goes into a genesis. */
 const actorFile = (name: string, publicKey: Uint8Array): string =>
-  formatConfig({ format: 1, kind: "actor", name, publicKey: toHex(publicKey) });
+  formatJsonFile({ format: 1, kind: "actor", name, publicKey: toHex(publicKey) });
 
 const initActor = async (context: CliContext, name: string): Promise<void> => {
   const keyFile = join(context.dir, "keys", `${name}.key`);

@@ -7,20 +7,9 @@ import { type RunningNode, startNode } from "../../node/node.ts";
 import { createLogger } from "../../node/real-ports.ts";
 import { VERSION } from "../../node/version.ts";
 import type { CliContext } from "../context.ts";
+import { flagsOf, type NodeFlags } from "../node-flags.ts";
 
-type StartOptions = {
-  readonly config?: string;
-  readonly listen?: string;
-  readonly apiListen?: string;
-  readonly apiInsecureBind?: boolean;
-  readonly logLevel?: string;
-  readonly passphraseFile?: string;
-};
-
-const flagsOf = (options: StartOptions): Record<string, unknown> => {
-  const { listen, apiListen: api, apiInsecureBind, logLevel, passphraseFile } = options;
-  return { listen, api, apiInsecureBind, logLevel, passphraseFile };
-};
+type StartOptions = NodeFlags & { readonly config?: string };
 
 export const start = async (context: CliContext, options: StartOptions): Promise<void> => {
   // Before anything else: a parent that dies while the node comes up must take the node with it as well.

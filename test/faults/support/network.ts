@@ -78,7 +78,7 @@ export class NetworkNode {
   }
 
   get config(): string {
-    return join(this.folder, "node.json");
+    return join(this.folder, "node.toml");
   }
 
   get process(): NodeProcess {

@@ -1,0 +1,172 @@
+/**
+ * The table of a node's settings: from it come the parser, the file that `nexus init` writes with every key
+ * commented, the JSON Schema (docs/config.schema.json) and what `nexus config explain` shows.
+ *
+ * A setting is called `logLevel` in the code, `log_level` in the file, `NEXUS_LOG_LEVEL` as a variable.
+ */
+import { stringify } from "smol-toml";
+import type { LogLevel } from "../ledger/ports.ts";
+import { LIMITS } from "../limits.ts";
+import type { SocketAddress } from "./address.ts";
+
+export type NodeConfig = {
+  readonly name: string;
+  /** Absolute. Holds keys/ and db/ (folder.ts). */
+  readonly folder: string;
+  /** Where QUIC listens. */
+  readonly listen: SocketAddress;
+  /** Where the HTTP API listens. */
+  readonly api: SocketAddress;
+  /** Absolute path of the genesis file. */
+  readonly genesis: string;
+  /** Absolute path of a file whose first line unlocks the keys; undefined for keys without one. */
+  readonly passphraseFile: string | undefined;
+  readonly logLevel: LogLevel;
+  /** The API has no TLS and no login in this version: off loopback it must be asked for by name. */
+  readonly apiInsecureBind: boolean;
+};
+
+export type ConfigKey = keyof NodeConfig;
+
+type Spec = {
+  readonly env: string;
+  /** Flag of `nexus start`, where there is one. */
+  readonly flag?: string;
+  /** What holds when nothing is said; undefined: the key must be given, or there is no such thing. */
+  readonly initial: string | boolean | undefined;
+  readonly kind: "text" | "path" | "address" | "level" | "boolean";
+  /** For people, in lines of the file. */
+  readonly about: readonly string[];
+  /** Shown in the comment of a key that is not set and has no default. */
+  readonly example?: string;
+};
+
+/** Every key with its variable and default; a key without a default must be given. */
+export const CONFIG_KEYS = {
+  name: {
+    env: "NEXUS_NAME",
+    initial: undefined,
+    kind: "text",
+    about: ["Name of this validator in the genesis. It must be given."],
+    example: "a",
+  },
+  folder: {
+    env: "NEXUS_FOLDER",
+    initial: ".",
+    kind: "path",
+    about: ["Folder of the node: keys/ (which is backed up apart) and db/ (which peers have too)."],
+  },
+  listen: {
+    env: "NEXUS_LISTEN",
+    flag: "--listen",
+    initial: "[::1]:4440",
+    kind: "address",
+    about: ["Where QUIC listens for the other validators, [ipv6]:port. IPv4 is refused."],
+  },
+  api: {
+    env: "NEXUS_API_LISTEN",
+    flag: "--api-listen",
+    initial: "[::1]:8440",
+    kind: "address",
+    about: ["Where the HTTP API listens, [ipv6]:port; port 0 takes a free one."],
+  },
+  genesis: {
+    env: "NEXUS_GENESIS",
+    initial: "genesis.json",
+    kind: "path",
+    about: ["The genesis file: the same bytes on every node."],
+  },
+  passphraseFile: {
+    env: "NEXUS_PASSPHRASE_FILE",
+    flag: "--passphrase-file",
+    initial: undefined,
+    kind: "path",
+    about: [
+      "File whose first line unlocks the keys, mode 0600, best on another volume than the keys.",
+      "NEXUS_PASSPHRASE wins over it, and a systemd credential named tetrad-passphrase is next;",
+      "without any of them the file keys/passphrase is used.",
+    ],
+    example: "/run/secrets/tetrad-passphrase",
+  },
+  logLevel: {
+    env: "NEXUS_LOG_LEVEL",
+    flag: "--log-level",
+    initial: "info",
+    kind: "level",
+    about: ["Least level that is logged: debug, info, warn or error."],
+  },
+  apiInsecureBind: {
+    env: "NEXUS_API_INSECURE_BIND",
+    flag: "--api-insecure-bind",
+    initial: false,
+    kind: "boolean",
+    about: [
+      "Allows `api` off loopback, where anybody who reaches the port may read and write:",
+      "there is no TLS and no login. Put a proxy before it instead.",
+    ],
+  },
+} as const satisfies Record<ConfigKey, Spec>;
+
+export const KEYS = Object.keys(CONFIG_KEYS) as readonly ConfigKey[];
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** Name of a key in the file: logLevel is log_level there. */
+export const fileKey = (key: ConfigKey): string =>
+  key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+export const keyOfFile = (name: string): ConfigKey | undefined =>
+  KEYS.find((key) => fileKey(key) === name);
+
+const HEAD = `# Configuration of one node. A variable of the environment wins over this file, a flag of
+# \`nexus start\` over both; \`nexus config explain --config FILE\` shows what holds and why.
+# A key that is not known is an error. Relative paths are relative to this file's folder.
+`;
+
+type Values = Partial<Readonly<Record<ConfigKey, string | boolean>>>;
+
+/** The file, with every key explained; those without a value are there as comments with their default. */
+export const formatNodeConfig = (values: Values): string => {
+  const parts = KEYS.map((key) => {
+    const spec: Spec = CONFIG_KEYS[key];
+    const given = values[key];
+    const shown = given ?? spec.initial ?? spec.example ?? "";
+    const line = stringify({ [fileKey(key)]: shown }).trim();
+    const names = spec.flag === undefined ? spec.env : `${spec.env}, ${spec.flag}`;
+    const about = [...spec.about, `(${names})`].map((text) => `# ${text}\n`).join("");
+    return `${about}${given === undefined ? "# " : ""}${line}\n`;
+  });
+  return [HEAD, ...parts].join("\n");
+};
+
+const SCHEMA_TYPES: Readonly<Record<Spec["kind"], Readonly<Record<string, unknown>>>> = {
+  text: {
+    type: "string",
+    pattern: "^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$",
+    maxLength: LIMITS.nameBytesMax,
+  },
+  path: { type: "string", minLength: 1 },
+  address: { type: "string", pattern: "^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$" },
+  level: { type: "string", enum: LOG_LEVELS },
+  boolean: { type: "boolean" },
+};
+
+/** JSON Schema (2020-12) of the file as editors and linters for TOML read it. */
+export const configSchema = (): unknown => ({
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "Configuration of a Tetrad node (node.toml)",
+  type: "object",
+  additionalProperties: false,
+  properties: Object.fromEntries(
+    KEYS.map((key) => {
+      const spec: Spec = CONFIG_KEYS[key];
+      return [
+        fileKey(key),
+        {
+          description: `${spec.about.join(" ")} Variable: ${spec.env}.`,
+          ...SCHEMA_TYPES[spec.kind],
+          ...(spec.initial === undefined ? {} : { default: spec.initial }),
+        },
+      ];
+    }),
+  ),
+});

@@ -1,0 +1,67 @@
+/** `nexus config` on the file that `nexus init` writes. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killAll, nexus, nexusJson, root, tempFolder } from "./support.ts";
+
+const folder = tempFolder();
+const dir = join(folder.path, "a");
+const config = join(dir, "node.toml");
+
+beforeAll(async () => {
+  const made = await nexus(["--dir", dir, "init", "--name", "a", "--listen", "[2001:db8::a]:4440"]);
+  expect(made.code, made.stderr).toBe(0);
+});
+afterAll(() => {
+  killAll();
+  folder.remove();
+});
+
+describe("nexus config", () => {
+  it("explains each setting: value and origin", async () => {
+    const env = { NEXUS_LOG_LEVEL: "debug" };
+    const flags = ["--api-listen", "[::1]:9000"];
+    const args = ["config", "explain", "--config", config, ...flags];
+    const settings = await nexusJson(args, { env });
+    expect(settings).toContainEqual(expect.objectContaining({ key: "name", value: "a" }));
+    const text = readFileSync(config, "utf8").split("\n");
+    const line = text.findIndex((one) => one.startsWith("listen =")) + 1;
+    const place = `${config}:${line}`;
+    for (const [key, origin, from] of [
+      ["listen", "file", place],
+      ["api", "flag", "--api-listen"],
+      ["log_level", "environment", "NEXUS_LOG_LEVEL"],
+      ["genesis", "default", "default"],
+    ]) {
+      const wanted = { key, origin, place: from };
+      expect(settings).toContainEqual(expect.objectContaining(wanted));
+    }
+    const table = await nexus(args, { env });
+    expect(table.stdout).toMatch(/^log_level +debug +environment +NEXUS_LOG_LEVEL$/m);
+  });
+
+  it("checks: exit 0, or 1 with the line and what was meant", async () => {
+    const good = await nexus(["config", "check", "--config", config], {
+      env: { NEXUS_LISTN: "[::1]:1" },
+    });
+    expect(good.code, good.stderr).toBe(0);
+    expect(good.stderr).toContain("nothing reads NEXUS_LISTN; did you mean NEXUS_LISTEN?");
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, `${text}log_levle = "info"\n`);
+    const bad = await nexus(["config", "check", "--config", config]);
+    expect(bad.code).toBe(1);
+    expect(bad.stderr).toContain(
+      `:${text.split("\n").length} has the unknown key "log_levle"; did you mean "log_level"?`,
+    );
+    writeFileSync(config, text.replace("[2001:db8::a]:4440", "192.0.2.1:4440"));
+    const v4 = await nexus(["config", "check", "--config", config]);
+    expect(v4.code).toBe(1);
+    expect(v4.stderr).toContain("transport.ipv4");
+    writeFileSync(config, text);
+  });
+
+  it("prints the published schema", async () => {
+    const printed = await nexus(["config", "schema"]);
+    expect(printed.stdout).toBe(readFileSync(join(root, "docs/config.schema.json"), "utf8"));
+  });
+});
