@@ -21,6 +21,8 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** Another copy of bin/nexus.js than the checkout's. */
+  readonly bin?: string;
   /** A command that runs ours, such as `ip netns exec NAME`. */
   readonly through?: readonly string[];
 };
@@ -34,7 +36,12 @@ const cleanEnv = (extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessE
 };
 
 export const spawnNexus = (args: readonly string[], options: RunOptions = {}): ChildProcess => {
-  const [command = process.execPath, ...more] = [...(options.through ?? []), process.execPath, bin];
+  const entry = options.bin ?? bin;
+  const [command = process.execPath, ...more] = [
+    ...(options.through ?? []),
+    process.execPath,
+    entry,
+  ];
   const child = spawn(command, [...more, ...args], {
     cwd: options.cwd ?? root,
     env: cleanEnv(options.env),

@@ -1,0 +1,186 @@
+/**
+ * The package as a user gets it: packed, installed in an empty folder, imported, type-checked against its
+ * declarations, and run. Everything here is of the tarball; nothing of the checkout is on any path.
+ */
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Background,
+  background,
+  freePorts,
+  killAll,
+  nexus,
+  root,
+  tempFolder,
+} from "./support.ts";
+
+const run = promisify(execFile);
+
+const folder = tempFolder();
+const app = join(folder.path, "app");
+const installed = join(app, "node_modules", "tetrad");
+const bin = join(installed, "bin", "nexus.js");
+let packed: readonly string[] = [];
+let printed = "";
+
+/** npm finds the node that runs this test, as a user's shell would find Node 24. */
+const env = {
+  ...process.env,
+  PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
+};
+
+beforeAll(async () => {
+  mkdirSync(app);
+  const out = ["--pack-destination", folder.path, "--json"];
+  const { stdout } = await run("npm", ["pack", ...out], { cwd: root, env, timeout: 120_000 });
+  const report: unknown = JSON.parse(stdout);
+  const [entry] = (Array.isArray(report) ? report : Object.values(report as object)) as {
+    readonly filename: string;
+    readonly files: readonly { readonly path: string }[];
+  }[];
+  packed = (entry?.files ?? []).map((file) => file.path);
+  writeFileSync(join(app, "package.json"), '{"name":"app","private":true,"type":"module"}\n');
+  const install = ["install", "--prefer-offline", "--no-audit", "--no-fund"];
+  const tarball = join(folder.path, entry?.filename ?? "");
+  const done = await run("npm", [...install, tarball], { cwd: app, env, timeout: 300_000 });
+  printed = done.stdout + done.stderr;
+}, 400_000);
+
+afterAll(() => {
+  killAll();
+  folder.remove();
+});
+
+/** Runs a program in the app's folder with the Node of this test. */
+const node = async (source: string): Promise<string> => {
+  const args = ["--input-type=module", "--eval", source];
+  const { stdout } = await run(process.execPath, args, { cwd: app, env, timeout: 60_000 });
+  return stdout.trim();
+};
+
+describe("the packed package", () => {
+  it("holds what runs and what explains it, and no source, test or simulation data of ours", () => {
+    expect(packed).toContain("dist/src/client/index.js");
+    expect(packed).toContain("dist/src/client/index.d.ts");
+    expect(packed).toContain("bin/nexus.js");
+    expect(packed).toContain("LICENSE");
+    const folders = new Set(packed.map((path) => path.split("/")[0]));
+    expect([...folders].sort()).toEqual(
+      ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json"].sort(),
+    );
+    expect(packed.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))).toEqual([]);
+    expect(packed.filter((path) => /\.test\.|arbitraries|node_modules/.test(path))).toEqual([]);
+  });
+
+  it("installs without running a build of anything", () => {
+    expect(printed).toMatch(/added \d+ packages/);
+    expect(printed).not.toMatch(/node-gyp (rebuild|configure)|gyp ERR/);
+    expect(existsSync(join(installed, "src"))).toBe(false);
+  });
+});
+
+describe("its entries", () => {
+  it("import in JavaScript", async () => {
+    const found = await node(
+      'import * as client from "tetrad/client"; import * as sim from "tetrad/sim";' +
+        "console.log(Object.keys(client).length, sim.simulate(sim.randomScenario(3)).outcome);",
+    );
+    expect(found).toMatch(/^[1-9][0-9]* ok$/);
+  });
+
+  it("find the files that they read: the bank has the scenarios that are JSON", async () => {
+    const inBank = await node('import { BANK } from "tetrad/sim"; console.log(BANK.length)');
+    const found = readdirSync(join(root, "sim", "scenarios", "found"));
+    expect(Number(inBank)).toBeGreaterThan(found.filter((name) => name.endsWith(".json")).length);
+  });
+
+  it("are all that can be imported, but for package.json", async () => {
+    await expect(node('await import("tetrad/dist/src/node/node.js")')).rejects.toThrow(
+      /ERR_PACKAGE_PATH_NOT_EXPORTED/,
+    );
+    const version =
+      'import p from "tetrad/package.json" with { type: "json" }; console.log(p.version)';
+    const ours = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      version: string;
+    };
+    expect(await node(version)).toBe(ours.version);
+  });
+
+  it("type-check in a strict consumer that has no types of Node", async () => {
+    writeFileSync(join(app, "use.ts"), readFileSync(join(root, "test/e2e/consumer/use.ts")));
+    const options = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      target: "es2024",
+      lib: ["es2024", "dom", "dom.iterable", "dom.asynciterable"],
+      module: "nodenext",
+      types: [],
+      skipLibCheck: false,
+    };
+    const config = { compilerOptions: options, files: ["use.ts"] };
+    writeFileSync(join(app, "tsconfig.json"), JSON.stringify(config));
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    const done = await run(process.execPath, [tsc, "-p", "."], { cwd: app }).catch(
+      (error: { readonly stdout?: string }) => ({ stdout: error.stdout ?? String(error) }),
+    );
+    expect(done.stdout).toBe("");
+  });
+});
+
+describe("its command", () => {
+  let dev: Background | undefined;
+
+  it("runs a network, takes an event, shows it, and ends on Ctrl-C", async () => {
+    const api = await freePorts(4);
+    const quic = await freePorts(4);
+    const ports = ["--api-base", String(api), "--port-base", String(quic)];
+    const options = { cwd: app, bin };
+    dev = background(["dev", ...ports], options);
+    await dev.sees(/^ready after/m, 60_000);
+    const done = await nexus(["append", "notes/first", "hello"], options);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toMatch(/record\.put +accepted/);
+    const rows = await nexus(["ls", "records", "-o", "json"], options);
+    expect(rows.stdout).toContain('"text": "hello"');
+    expect(await dev.stop("SIGINT")).toBe(0);
+    expect(dev.stderr()).toContain("stopped");
+  });
+
+  it("is linked where npm puts commands", async () => {
+    const { stdout } = await run(join(app, "node_modules", ".bin", "nexus"), ["--version"], {
+      cwd: app,
+      env,
+    });
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it("says on an older Node which Node it needs, and where npm has put it", async () => {
+    // A runtime that is too old cannot be had here for certain: the version is what bin looks at.
+    const old = join(folder.path, "old.mjs");
+    writeFileSync(
+      old,
+      `Object.defineProperty(process.versions, "node", { value: "20.20.2" });
+       await import(${JSON.stringify(bin)});\n`,
+    );
+    const bundled = join(app, "node_modules", ".bin", "node");
+    const had = existsSync(bundled);
+    if (!had) symlinkSync(process.execPath, bundled);
+    const failed = await run(process.execPath, [old], { cwd: app }).catch(
+      (error: { readonly code: number; readonly stderr: string }) => error,
+    );
+    expect(failed).toMatchObject({ code: 1 });
+    expect(failed.stderr).toMatch(/Node 24 or newer is needed/);
+    expect(failed.stderr).toContain("npx nexus");
+  });
+});
