@@ -1,9 +1,10 @@
-// Writes the pages that are made from the source: docs/errors.md from the table of errors, and the JSON
-// Schema of the configuration file from the table of settings.
+// Writes the pages that are made from the source: docs/errors.md from the table of errors, docs/cli.md from
+// the definitions of the verbs, and the JSON Schema of the configuration file from the table of settings.
 //
 //     node scripts/docs.mjs                          writes them
-//     node scripts/docs.mjs --print [errors|config]  prints one instead
+//     node scripts/docs.mjs --print [errors|cli|config]  prints one instead
 import { writeFileSync } from "node:fs";
+import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
 import { configSchema } from "../src/node/config-keys.ts";
 
@@ -31,6 +32,7 @@ const page = HEAD + Object.entries(ERRORS).map(row).join("");
 
 const pages = {
   errors: ["../docs/errors.md", page],
+  cli: ["../docs/cli.md", cliPage()],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

@@ -88,3 +88,11 @@ describe("docs/errors.md", () => {
     expect(read("docs/errors.md")).toBe(made.toString());
   });
 });
+
+describe("docs/cli.md", () => {
+  it("is what npm run docs makes of the definitions of the verbs", () => {
+    const script = join(root, "scripts/docs.mjs");
+    const made = execFileSync(process.execPath, [script, "--print", "cli"]);
+    expect(read("docs/cli.md")).toBe(made.toString());
+  });
+});

@@ -26,12 +26,16 @@ const addStatus = (program: Command, run: RunVerb): void => {
   program
     .command("status")
     .description("show how the nodes are")
+    .option(...WATCH)
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus status\n  nexus status --api http://[::1]:8441 -o json\n",
+      "\nExamples:\n  nexus status\n  nexus status -w\n" +
+        "  nexus status --api http://[::1]:8441 -o json\n",
     )
     .action(run(async () => (await import("./verbs/status.ts")).status));
 };
+
+const WATCH = ["-w, --watch", "print again whenever it has changed; Ctrl-C ends"] as const;
 
 /** The options that every verb which writes has. */
 const addWriteOptions = (command: Command): Command =>
@@ -96,6 +100,7 @@ const addLs = (program: Command, run: RunVerb): void => {
       wholeNumber(1, 2 ** 50),
     )
     .option("--prefix <group>", "only one group of rows: the topic, for records")
+    .option(...WATCH)
     .addHelpText(
       "after",
       "\nExamples:\n  nexus ls\n  nexus ls records --prefix notes\n  nexus ls actors -o json\n",
@@ -109,6 +114,7 @@ const addGet = (program: Command, run: RunVerb): void => {
     .description("read one row of a projection")
     .argument("<projection>", "name of the projection")
     .argument("<key>", "TOPIC/KEY of a record; the id for the others")
+    .option(...WATCH)
     .addHelpText("after", "\nExamples:\n  nexus get records notes/first\n")
     .action(run(async () => (await import("./verbs/read.ts")).get));
 };
@@ -140,16 +146,16 @@ const addInit = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       `
-Each member on its own host:
+Examples:
+  # each member on its own host
   nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440'
-and who writes events:
+  # and who writes events
   nexus --dir ~/ops init --name ops --actor
-One of them, with everybody's identity.json:
+  # one of them, with everybody's identity.json
   nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
-Each member puts genesis.json into its folder, and then:
+  # each member puts genesis.json into its folder, and then
   nexus start --config /srv/tetrad/node.toml
-
-All at once, on one host:
+  # or all at once, on one host
   nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
 `,
     )
@@ -191,6 +197,7 @@ const addVersion = (program: Command, run: RunVerb): void => {
   program
     .command("version")
     .description("print the version of the program and of what it runs on")
+    .addHelpText("after", "\nExamples:\n  nexus version\n  nexus version -o json\n")
     .action(run(async () => (await import("./verbs/version.ts")).version));
 };
 

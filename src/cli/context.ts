@@ -6,11 +6,14 @@ import { TetradError } from "../errors.ts";
 import { FolderClient } from "./ask.ts";
 import { type DevRecord, operatorKeyPath, readDevRecord } from "./dev/record.ts";
 import {
+  type CellStyle,
   type Format,
   formatFields,
   formatJson,
   formatNdjson,
+  formatTable,
   paint,
+  type Row,
   type Terminal,
 } from "./output.ts";
 
@@ -99,6 +102,20 @@ export class CliContext {
     if (this.format === "json") terminal.out(formatJson(value));
     else if (this.format === "ndjson") terminal.out(formatNdjson(value));
     else terminal.out(formatFields(fields, terminal.colorOut));
+  }
+
+  /** Prints a list in the format asked for: JSON is one array, NDJSON an item a line, a table the rows. */
+  printList(
+    items: readonly unknown[],
+    columns: readonly string[],
+    rows: readonly Row[],
+    style?: CellStyle,
+  ): void {
+    const { terminal } = this;
+    if (this.format === "json") terminal.out(formatJson(items));
+    else if (this.format === "ndjson") {
+      for (const item of items) terminal.out(formatNdjson(item));
+    } else terminal.out(formatTable(columns, rows, terminal.colorOut, style));
   }
 
   /** A note for people; not with --quiet. */

@@ -2,11 +2,12 @@
  * The `nexus` command. Data on stdout, all else on stderr; exit codes are those of the error table:
  * 0 ok, 1 usage or refused, 2 verification failed, 3 cannot verify, 4 unreachable, 5 conflict, 70 a bug.
  */
-import { Command, CommanderError, Option } from "commander";
+import { type Command, CommanderError, Option } from "commander";
 import { VERSION } from "../node/version.ts";
 import { addVerbs } from "./commands.ts";
 import { CliContext, DEFAULT_API, DEFAULT_DIR, type GlobalOptions } from "./context.ts";
-import { createTerminal, explainError, FORMATS, type Terminal } from "./output.ts";
+import { NexusCommand } from "./nexus-command.ts";
+import { createTerminal, explainError, FORMATS, paint, type Terminal } from "./output.ts";
 import type { RunVerb } from "./verb.ts";
 
 const EXAMPLES = `
@@ -83,7 +84,7 @@ const listenForSignals = (): Interrupt => {
 };
 
 export const createProgram = (terminal: Terminal, signal: AbortSignal): Command => {
-  const program = new Command("nexus");
+  const program = new NexusCommand("nexus");
   program
     .description("Tetrad: one event log that organisations keep together, trusting no single one")
     .version(VERSION, "-V, --version", "print the version")
@@ -101,9 +102,13 @@ export const createProgram = (terminal: Terminal, signal: AbortSignal): Command 
       writeErr: (text) => terminal.err(text),
       getOutHasColors: () => terminal.colorOut,
       getErrHasColors: () => terminal.colorErr,
+      outputError: (text, write) => write(usageError(text, terminal)),
+    })
+    .configureHelp({
+      showGlobalOptions: true,
+      styleTitle: (title) => paint(terminal.colorOut, "bold", title),
     })
     .showSuggestionAfterError(true)
-    .showHelpAfterError("(nexus --help shows the verbs)")
     .exitOverride();
   const run: RunVerb =
     (load) =>
@@ -121,6 +126,16 @@ export const createProgram = (terminal: Terminal, signal: AbortSignal): Command 
   inheritSettings(program);
   return program;
 };
+
+/** The parser's message as this program's errors look: with the code of the table. */
+const usageError = (text: string, terminal: Terminal): string => {
+  const error = paint(terminal.colorErr, "red", "error");
+  return text
+    .replace(/^error: /, `${error} cli.usage: `)
+    .replace(/\n\((Did you mean .*)\)\n$/, (_, hint: string) => ` — ${lowerFirst(hint)}\n`);
+};
+
+const lowerFirst = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 
 /** Subcommands made by `.command()` copy settings that were set before; exitOverride among them. */
 const inheritSettings = (program: Command): void => {

@@ -27,18 +27,23 @@ export type Terminal = {
   columns(): number;
 };
 
-/** Colours: on for a terminal, off by NO_COLOR (no-color.org), TERM=dumb and --no-color. */
+/**
+ * Colours: on for a terminal; off by --no-color, NO_COLOR (no-color.org) and TERM=dumb, in this order before
+ * FORCE_COLOR (force-color.org), which colours a pipe as well.
+ */
 export const createTerminal = (
   env: Readonly<Record<string, string | undefined>>,
   colorFlag: boolean,
 ): Terminal => {
   const dumb = env["TERM"] === "dumb";
   const wanted = colorFlag && !dumb && (env["NO_COLOR"] ?? "") === "";
+  const force = env["FORCE_COLOR"] ?? "";
+  const forced = force !== "" && force !== "0";
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    colorOut: wanted && process.stdout.isTTY === true,
-    colorErr: wanted && process.stderr.isTTY === true,
+    colorOut: wanted && (forced || process.stdout.isTTY === true),
+    colorErr: wanted && (forced || process.stderr.isTTY === true),
     live: process.stderr.isTTY === true && !dumb,
     outIsTerminal: process.stdout.isTTY === true,
     columns: () => process.stderr.columns ?? process.stdout.columns ?? 100,
@@ -61,11 +66,36 @@ export type Row = Readonly<Record<string, Cell>>;
 const cellText = (cell: Cell): string =>
   cell === null || cell === undefined ? "-" : printable(String(cell));
 
+/** What a cell means, as a colour; undefined leaves it plain. */
+export type CellStyle = (column: string, cell: Cell) => Style | undefined;
+
+const plain: CellStyle = () => undefined;
+
+/** Words that say how something is, wherever they stand: good, to be looked at, bad. */
+const MEANINGS: ReadonlyMap<string, Style> = new Map<string, Style>([
+  ...["ok", "yes", "accepted", "up", "active"].map((word): [string, Style] => [word, "green"]),
+  ...["warn", "asking", "pending", "dialling", "no answer"].map((word): [string, Style] => [
+    word,
+    "yellow",
+  ]),
+  ...["fail", "down", "refused", "halted"].map((word): [string, Style] => [word, "red"]),
+]);
+
+/** Colours cells of the named columns by what they say. */
+export const byMeaning =
+  (...columns: readonly string[]): CellStyle =>
+  (column, cell) => {
+    if (!columns.includes(column)) return undefined;
+    const text = String(cell);
+    return MEANINGS.get(text) ?? (text.startsWith("refused") ? "red" : undefined);
+  };
+
 /** The columns of a table: name, and right-aligned when all its cells are numbers. */
 export const formatTable = (
   columns: readonly string[],
   rows: readonly Row[],
   color: boolean,
+  style: CellStyle = plain,
 ): string => {
   const texts = rows.map((row) => columns.map((column) => cellText(row[column])));
   const widths = columns.map((column, i) =>
@@ -74,15 +104,24 @@ export const formatTable = (
   const numeric = columns.map(
     (column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"),
   );
-  const line = (cells: readonly string[]): string =>
+  const last = columns.length - 1;
+  const cellOf = (cell: string, i: number): string => {
+    if (numeric[i] === true) return padStart(cell, widths[i] ?? 0);
+    return i === last ? cell : padEnd(cell, widths[i] ?? 0);
+  };
+  const line = (row: Row, cells: readonly string[]): string =>
     cells
-      .map((cell, i) =>
-        numeric[i] === true ? padStart(cell, widths[i] ?? 0) : padEnd(cell, widths[i] ?? 0),
-      )
+      .map((cell, i) => {
+        const column = columns[i] ?? "";
+        const meaning = color ? style(column, row[column]) : undefined;
+        const padded = cellOf(cell, i);
+        return meaning === undefined ? padded : paint(color, meaning, padded);
+      })
       .join("  ")
       .trimEnd();
-  const head = paint(color, "bold", line(columns.map((column) => column.toUpperCase())));
-  return `${[head, ...texts.map(line)].join("\n")}\n`;
+  const titles = columns.map((column) => column.toUpperCase());
+  const head = paint(color, "bold", titles.map(cellOf).join("  ").trimEnd());
+  return `${[head, ...rows.map((row, i) => line(row, texts[i] ?? []))].join("\n")}\n`;
 };
 
 /** Fields of one thing, one a line. */

@@ -1,7 +1,9 @@
+import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nodeLine } from "../../src/cli/dev/display.ts";
 import {
+  byMeaning,
   createTerminal,
   explainError,
   formatFields,
@@ -67,6 +69,31 @@ describe("output", () => {
       expect([made.colorOut, made.colorErr]).toEqual([false, false]);
     }
     expect(formatTable(["a"], [], true)).toContain("\x1b[1m");
+  });
+
+  it("colours a pipe when FORCE_COLOR says so and nothing else says no", () => {
+    const colored = (env: Record<string, string>, flag = true): boolean =>
+      createTerminal(env, flag).colorOut;
+    expect(colored({ FORCE_COLOR: "1" })).toBe(true);
+    expect(colored({ FORCE_COLOR: "0" })).toBe(false);
+    expect(colored({ FORCE_COLOR: "" })).toBe(false);
+    expect(colored({ FORCE_COLOR: "1", NO_COLOR: "1" })).toBe(false);
+    expect(colored({ FORCE_COLOR: "1" }, false)).toBe(false);
+  });
+
+  it("colours words by what they mean, in the columns that say so, and keeps the widths", () => {
+    const rows = [
+      { name: "ok", state: "ok" },
+      { name: "b", state: "fail" },
+      { name: "c", state: "refused: event.conflict" },
+    ];
+    const table = formatTable(["name", "state"], rows, true, byMeaning("state"));
+    const lines = table.split("\n");
+    expect(lines[1]).toBe("ok    \x1b[32mok\x1b[39m");
+    expect(lines[2]).toBe("b     \x1b[31mfail\x1b[39m");
+    expect(lines[3]).toContain("\x1b[31mrefused");
+    const bare = stripVTControlCharacters(table);
+    expect(bare).toBe(formatTable(["name", "state"], rows, false, byMeaning("state")));
   });
 
   it("tells an error with its code, and exits with the code of the table", () => {

@@ -10,16 +10,23 @@ import {
   type Row,
   short,
 } from "../output.ts";
+import { type WatchOptions, watching } from "../watch.ts";
 
-type ListOptions = { readonly limit?: number; readonly prefix?: string };
+type ListOptions = WatchOptions & { readonly limit?: number; readonly prefix?: string };
 
 /** Rows of a table where no limit was given: programs get all, people a screen that ends. */
 const TABLE_ROWS = 1000;
 
-export const list = async (
+export const list = (
   context: CliContext,
   options: ListOptions,
   projection?: string,
+): Promise<void> => watching(context, options, (one) => listRows(one, options, projection));
+
+const listRows = async (
+  context: CliContext,
+  options: ListOptions,
+  projection: string | undefined,
 ): Promise<void> => {
   const client = context.client();
   const path =
@@ -110,12 +117,14 @@ const tableRow = (item: unknown): Row => {
   return row;
 };
 
-export const get = async (
+export const get = (
   context: CliContext,
-  _options: object,
+  options: WatchOptions,
   projection = "",
   key = "",
-): Promise<void> => {
+): Promise<void> => watching(context, options, (one) => getRow(one, projection, key));
+
+const getRow = async (context: CliContext, projection: string, key: string): Promise<void> => {
   const path = `/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(key)}`;
   const row = (await context.client().get(path, {}, context.signal)) as unknown as RowJson;
   const { terminal } = context;

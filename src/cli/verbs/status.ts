@@ -2,7 +2,8 @@
 import { TetradError } from "../../errors.ts";
 import { type Asked, askStatus, requireChain } from "../ask.ts";
 import type { CliContext } from "../context.ts";
-import { formatJson, formatNdjson, formatTable, printable, type Row, short } from "../output.ts";
+import { byMeaning, printable, type Row, short } from "../output.ts";
+import { type WatchOptions, watching } from "../watch.ts";
 
 type Target = {
   readonly name: string;
@@ -21,7 +22,10 @@ const targets = (context: CliContext): readonly Target[] => {
   return nodes.map((node) => ({ name: node.name, api: `http://${node.api}`, chainId }));
 };
 
-export const status = async (context: CliContext): Promise<void> => {
+export const status = (context: CliContext, options: WatchOptions): Promise<void> =>
+  watching(context, options, showStatus);
+
+const showStatus = async (context: CliContext): Promise<void> => {
   const answers = await Promise.all(
     targets(context).map(
       async (target): Promise<Answer> => ({
@@ -45,36 +49,31 @@ const jsonOf = ({ name, api, asked }: Answer): unknown =>
   typeof asked === "object" ? asked : { name, api, down: true, reason: asked };
 
 const print = (context: CliContext, answers: readonly Answer[]): void => {
-  const { terminal } = context;
-  const values = answers.map(jsonOf);
   const statuses = answers.flatMap(({ asked }) => (typeof asked === "object" ? [asked] : []));
-  if (context.format === "json") terminal.out(formatJson(values));
-  else if (context.format === "ndjson")
-    for (const value of values) terminal.out(formatNdjson(value));
-  else {
-    const names = new Map(statuses.map(({ nodeId, name }) => [nodeId, name]));
-    const columns = [
-      "node",
-      "api",
-      "voting",
-      "height",
-      "view",
-      "leader",
-      "peers",
-      "events",
-      "waiting",
-      "view_ms",
-      "state",
-    ];
-    const rows = answers.map((answer) => rowOf(answer, names));
-    terminal.out(formatTable(columns, rows, terminal.colorOut));
-    for (const value of statuses) {
-      for (const problem of value.problems) {
-        context.note(printable(`${value.name}: ${problem.code}: ${problem.detail}`));
-      }
+  const names = new Map(statuses.map(({ nodeId, name }) => [nodeId, name]));
+  const rows = answers.map((answer) => rowOf(answer, names));
+  context.printList(answers.map(jsonOf), COLUMNS, rows, byMeaning("voting"));
+  if (context.format !== "table") return;
+  for (const value of statuses) {
+    for (const problem of value.problems) {
+      context.note(printable(`${value.name}: ${problem.code}: ${problem.detail}`));
     }
   }
 };
+
+const COLUMNS = [
+  "node",
+  "api",
+  "voting",
+  "height",
+  "view",
+  "leader",
+  "peers",
+  "events",
+  "waiting",
+  "view_ms",
+  "state",
+];
 
 const rowOf = ({ name, api, asked: value }: Answer, names: ReadonlyMap<string, string>): Row => {
   if (typeof value === "string") return { node: name, api, voting: value };

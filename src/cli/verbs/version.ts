@@ -1,6 +1,7 @@
 /** `nexus version`: what is running, for bug reports. */
 import { VERSION } from "../../node/version.ts";
 import type { CliContext } from "../context.ts";
+import { SHAPES } from "../shapes.ts";
 
 export const version = async (context: CliContext): Promise<void> => {
   const value = {
@@ -10,5 +11,6 @@ export const version = async (context: CliContext): Promise<void> => {
     openssl: process.versions.openssl,
     platform: `${process.platform}-${process.arch}`,
   };
-  context.print(value, Object.entries(value));
+  const shapes = Object.entries(SHAPES).map(([verb, shape]) => [verb, shape.version]);
+  context.print({ ...value, shapes: Object.fromEntries(shapes) }, Object.entries(value));
 };

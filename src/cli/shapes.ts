@@ -1,0 +1,53 @@
+/**
+ * What `-o json` prints, verb by verb. A shape has a number that changes when a field goes or changes its
+ * meaning; new fields may come at any time, and a reader passes over those that it does not know. A list is
+ * one array in JSON and an item a line in NDJSON. A test holds every verb against this table.
+ */
+
+export type Shape = {
+  readonly version: number;
+  /** The verb prints a list of these. */
+  readonly list: boolean;
+  readonly what: string;
+  /** Fields that are always there. */
+  readonly fields: readonly string[];
+};
+
+const one = (version: number, what: string, ...fields: readonly string[]): Shape => ({
+  version,
+  list: false,
+  what,
+  fields,
+});
+const list = (version: number, what: string, ...fields: readonly string[]): Shape => ({
+  version,
+  list: true,
+  what,
+  fields,
+});
+
+/** By verb, with its subverb behind a space. */
+export const SHAPES: Readonly<Record<string, Shape>> = {
+  status: list(
+    1,
+    "what GET /v1/status gives, one for each node; a node that does not answer has name, api, down and reason",
+  ),
+  append: list(1, "receipts, as POST /v1/batches gives them", "batchId", "level"),
+  "asset scan": list(1, "receipts, as append", "batchId", "level"),
+  tail: list(
+    1,
+    "events, as GET /v1/events gives them; always one a line, because a stream has no end",
+    "index",
+    "height",
+    "batchId",
+    "position",
+    "type",
+    "version",
+    "outcome",
+    "payload",
+  ),
+  ls: list(1, "rows with key and value; without a projection, their names"),
+  get: one(1, "a row, as GET /v1/projections/:name/:key gives it", "key", "value"),
+  doctor: list(1, "findings: state is ok, warn or fail", "node", "check", "state", "found"),
+  version: one(1, "the program and what it runs on", "tetrad", "protocol", "node", "shapes"),
+};
