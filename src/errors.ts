@@ -153,6 +153,9 @@ export const ERRORS = {
   "node.stopping": spec("The node is stopping", 503, 4, "none", true),
   "node.not-voting": spec("The node refuses to vote", 503, 3),
 
+  // Clients
+  "client.bad-answer": spec("The answer of a node is not of this API", 502, 4),
+
   // Command line and configuration
   "cli.usage": spec("Wrong usage", 400, 1),
   "cli.unreachable": spec("No node answers", 503, 4, "none", true),

@@ -203,6 +203,21 @@ export const LIMITS = {
   /** A configuration file. */
   configBytesMax: 64 * 1024,
 
+  // Clients, local
+  /** Bytes of an answer: a page with its proofs; what is longer is not read. */
+  clientAnswerBytesMax: 16 * 1024 * 1024,
+  /** Characters of one stream message: an event of 60 KiB in base64, twice, with room. */
+  clientMessageCharactersMax: 1024 * 1024,
+  /** A node that answers nothing for this long is left for the next one. */
+  clientRequestMsMax: 15_000,
+  /** Silence of a stream, whose node sends a comment every httpHeartbeatMs: the connection is dead. */
+  clientSilenceMsMax: 25_000,
+  /** Nodes that one client knows. */
+  clientNodesMax: 64,
+  /** Events of a stream that wait to be proven: then they are, without waiting for the next checkpoint. */
+  clientUnprovenEventsMax: 512,
+  clientUnprovenBytesMax: 8 * 1024 * 1024,
+
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
   certificateWindowHeights: 4096,

@@ -1,45 +1,13 @@
 /** Asking nodes how they are: in bounded time, because a node that hangs takes connections as ever. */
 import { ApiClient, type JsonObject, type StatusJson } from "../client/api.ts";
 import type { SseMessage } from "../client/sse.ts";
+import { within } from "../client/within.ts";
 import { TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
 import { LIMITS } from "../limits.ts";
 
 /** "down": nobody listens there. "no answer": somebody does, and says nothing. */
 export type Asked = StatusJson | "down" | "no answer";
-
-/**
- * Runs `ask` with a signal that aborts with `signal` and after `limitMs`; then `late` is what comes of it.
- * Not AbortSignal.any: a garbage collection made the combined signal miss the abort of its sources.
- */
-export const within = async <T>(
-  signal: AbortSignal,
-  limitMs: number,
-  ask: (signal: AbortSignal) => Promise<T>,
-  late: () => T,
-): Promise<T> => {
-  signal.throwIfAborted();
-  const asking = new AbortController();
-  const abort = (): void => asking.abort(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    asking.abort();
-  }, limitMs);
-  try {
-    return await ask(asking.signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    // A refusal by the node that came in time is one, whatever the timer did meanwhile.
-    const told = error instanceof TetradError && error.code !== "cli.unreachable";
-    if (isLate && !told) return late();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
-  }
-};
 
 /** Throws what is no matter of reachability, and the signal's reason. */
 export const askStatus = async (api: string, signal: AbortSignal): Promise<Asked> => {

@@ -6,6 +6,7 @@
  * when everything kept from before has an outcome.
  */
 import type { ApiClient, JsonObject, ReceiptJson, StatusJson } from "../client/api.ts";
+import { within } from "../client/within.ts";
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { type ErrorCode, TetradError } from "../errors.ts";
@@ -14,7 +15,6 @@ import type { WaitLevel } from "../ledger/handle.ts";
 import type { Batch, EncodedEvent } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { sleep } from "../node/real-ports.ts";
-import { within } from "./ask.ts";
 import type { Outbox } from "./outbox.ts";
 
 export type SigningKey = {

@@ -1,15 +1,25 @@
 /**
- * A client of one node's HTTP API. Answers are checked for the shape that is relied on; problems become
- * errors of the error table. Only fetch is used, so that it also runs in a browser.
+ * A client of one node's HTTP API. Answers are bounded and checked for the shape that is relied on; problems
+ * become errors of the error table. Only fetch is used, so that it also runs in a browser.
  *
  * A client is of one chain, that of the first answer: positions and cursors mean nothing on another one, so
  * an answer of another chain at the same address is folder.foreign.
  */
-import { ERRORS, isErrorCode, TetradError } from "../errors.ts";
+import { TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
+import { LIMITS } from "../limits.ts";
+import {
+  badAnswer,
+  type Fetch,
+  isObject,
+  type JsonObject,
+  parseJson,
+  problemError,
+  readText,
+} from "./http.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
 
-export type JsonObject = { readonly [key: string]: unknown };
+export type { JsonObject } from "./http.ts";
 
 export type StatusJson = {
   readonly name: string;
@@ -63,39 +73,38 @@ export type EventJson = {
   readonly payload: string;
 };
 
-export type RowJson = { readonly key: string; readonly value: unknown };
+/** A page of a list; which other fields there are is of the list (docs/api.md). */
+export type PageJson = JsonObject & { readonly items: readonly unknown[] };
 
-/** Characters of one stream message: an event of 60 KiB in base64, twice, with room. */
-const MESSAGE_CHARACTERS_MAX = 1024 * 1024;
+export type RowJson = { readonly key: string; readonly value: unknown };
 
 /** Items asked for at a time. */
 const PAGE = 500;
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+export type Query = Readonly<Record<string, string | number | undefined>>;
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** A problem document as the error it stands for. */
-const problemError = (status: number, body: unknown): TetradError => {
-  if (isObject(body) && isErrorCode(body["code"])) {
-    const detail = typeof body["detail"] === "string" ? body["detail"] : ERRORS[body["code"]].title;
-    return new TetradError(body["code"], detail);
-  }
-  return new TetradError("cli.unreachable", `the answer (HTTP ${status}) is not of this API`);
+export type ApiClientOptions = {
+  /** Instead of the global fetch. */
+  readonly fetch?: Fetch;
+  /** The only chain to talk to, hex; else that of the first answer. */
+  readonly genesisHash?: string;
 };
 
 export class ApiClient {
   readonly base: string;
+  readonly #send: Fetch;
   #genesisHash: string | undefined;
 
   /** Throws cli.usage for a base that is no http(s) URL. */
-  constructor(base: string) {
+  constructor(base: string, options: ApiClientOptions = {}) {
     const url = URL.canParse(base) ? new URL(base) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
       throw new TetradError("cli.usage", `"${base}" is not an API address like http://[::1]:8440`);
     }
     this.base = url.origin;
+    // The global one is looked up when it is used: browsers want it called without a receiver.
+    this.#send = options.fetch ?? ((address, init) => fetch(address, init));
+    this.#genesisHash = options.genesisHash;
   }
 
   #url(path: string, query: Query = {}): string {
@@ -114,13 +123,13 @@ export class ApiClient {
     const [now, before] = [genesisHash, this.#genesisHash].map((hash) => hash.slice(0, 12));
     throw new TetradError(
       "folder.foreign",
-      `${this.base} serves another chain now (genesis ${now}…, before ${before}…)`,
+      `${this.base} serves another chain (genesis ${now}…, expected ${before}…)`,
     );
   }
 
   /** Throws cli.unreachable when nobody answers. */
   async #fetch(url: string, init: RequestInit): Promise<Response> {
-    const response = await this.#send(url, init);
+    const response = await this.#reach(url, init);
     try {
       this.checkChain(response.headers.get("ledger-genesis"));
     } catch (error) {
@@ -130,9 +139,9 @@ export class ApiClient {
     return response;
   }
 
-  async #send(url: string, init: RequestInit): Promise<Response> {
+  async #reach(url: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(url, { ...init, redirect: "error" });
+      return await this.#send(url, { ...init, redirect: "error" });
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
       const cause = error instanceof Error ? error.cause : undefined;
@@ -142,18 +151,22 @@ export class ApiClient {
     }
   }
 
-  async #json(url: string, init: RequestInit): Promise<JsonObject> {
-    const response = await this.#fetch(url, init);
-    let body: unknown;
+  async #text(response: Response, init: RequestInit): Promise<string> {
     try {
-      body = await response.json();
+      return await readText(this.base, response);
     } catch (error) {
-      if (init.signal?.aborted === true) throw error;
+      if (init.signal?.aborted === true || error instanceof TetradError) throw error;
       // The connection may have ended inside the answer: the caller may try again.
       throw new TetradError("cli.unreachable", `the answer of ${this.base} was cut off`);
     }
-    if (!response.ok) throw problemError(response.status, body);
-    if (!isObject(body)) throw problemError(response.status, body);
+  }
+
+  async #json(url: string, init: RequestInit): Promise<JsonObject> {
+    const response = await this.#fetch(url, init);
+    const text = await this.#text(response, init);
+    if (!response.ok) throw problemError(this.base, response.status, tryJson(text));
+    const body = parseJson(this.base, text);
+    if (!isObject(body)) throw problemError(this.base, response.status, body);
     return body;
   }
 
@@ -165,7 +178,7 @@ export class ApiClient {
   async status(signal?: AbortSignal): Promise<StatusJson> {
     const body = await this.get("/v1/status", {}, signal);
     if (typeof body["genesisHash"] !== "string" || typeof body["executedHeight"] !== "number") {
-      throw problemError(200, undefined);
+      throw problemError(this.base, 200, undefined);
     }
     this.checkChain(body["genesisHash"]);
     return body as unknown as StatusJson;
@@ -174,7 +187,7 @@ export class ApiClient {
   async lane(actor: string, signal?: AbortSignal): Promise<LaneJson> {
     const body = await this.get(`/v1/lanes/${actor}`, {}, signal);
     if (typeof body["pendingSeq"] !== "number" || typeof body["pendingId"] !== "string") {
-      throw problemError(200, undefined);
+      throw problemError(this.base, 200, undefined);
     }
     return body as unknown as LaneJson;
   }
@@ -196,49 +209,110 @@ export class ApiClient {
     };
     const url = this.#url("/v1/batches", { wait, waitMs });
     const body = await this.#json(url, withSignal(init, signal));
-    if (typeof body["batchId"] !== "string") throw problemError(200, undefined);
+    if (typeof body["batchId"] !== "string") throw problemError(this.base, 200, undefined);
     return body as unknown as ReceiptJson;
   }
 
-  /** Rows of a paged list until `limit` were given or the list ends. */
+  /** Pages of a list, each as the node gave it, until it ends. `limit` is of one page. */
+  async *pages(path: string, query: Query, signal?: AbortSignal): AsyncGenerator<PageJson> {
+    let cursor: Query = query;
+    for (;;) {
+      const page = await this.get(path, { limit: PAGE, ...cursor }, signal);
+      if (!Array.isArray(page["items"])) throw problemError(this.base, 200, undefined);
+      yield page as PageJson;
+      if (page["more"] === false || typeof page["next"] !== "string") return;
+      // A cursor stands for the place, so it takes the place of what named the first one.
+      const { from: _, ...filters } = query;
+      if (cursor["after"] === page["next"]) throw badAnswer(this.base, "a page leads to itself");
+      cursor = { ...filters, after: page["next"] };
+    }
+  }
+
+  /** Items of a paged list until `limit` were given or the list ends. */
   async *items(
     path: string,
     query: Query,
     limit: number,
     signal?: AbortSignal,
   ): AsyncGenerator<unknown> {
+    if (limit <= 0) return;
     let left = limit;
-    let cursor: Query = query;
-    while (left > 0) {
-      const page = await this.get(path, { ...cursor, limit: Math.min(left, PAGE) }, signal);
-      if (!Array.isArray(page["items"])) throw problemError(200, undefined);
-      for (const item of page["items"] as unknown[]) {
+    for await (const page of this.pages(path, { ...query, limit: Math.min(limit, PAGE) }, signal)) {
+      for (const item of page.items) {
         yield item;
         left -= 1;
+        if (left <= 0) return;
       }
-      if (page["more"] === false || typeof page["next"] !== "string") return;
-      // A cursor stands for the place, so it takes the place of what named the first one.
-      const { from: _, ...filters } = query;
-      cursor = { ...filters, after: page["next"] };
     }
   }
 
-  /** One connection to the event stream, until it ends. Resuming is the caller's (tail.ts). */
+  /**
+   * One connection to the event stream, until it ends. Resuming is the caller's (follow.ts). A node that
+   * is silent for longer than its heartbeats allow is cli.unreachable.
+   */
   async *stream(query: Query, lastId: string, signal: AbortSignal): AsyncGenerator<SseMessage> {
-    const headers: Record<string, string> = { accept: "text/event-stream" };
-    if (lastId !== "") headers["last-event-id"] = lastId;
-    const response = await this.#fetch(this.#url("/v1/events/stream", query), { headers, signal });
-    if (!response.ok) throw problemError(response.status, await response.json().catch(() => null));
-    if (response.body === null) throw problemError(response.status, undefined);
-    const parser = createSseParser(MESSAGE_CHARACTERS_MAX);
+    signal.throwIfAborted();
+    const dog = createWatchdog(signal);
     try {
-      for await (const piece of response.body) yield* parser.push(piece);
+      const headers: Record<string, string> = { accept: "text/event-stream" };
+      if (lastId !== "") headers["last-event-id"] = lastId;
+      const init = { headers, signal: dog.signal };
+      const response = await dog.watch(this.#fetch(this.#url("/v1/events/stream", query), init));
+      if (!response.ok) {
+        const text = await dog.watch(this.#text(response, init));
+        throw problemError(this.base, response.status, tryJson(text));
+      }
+      if (response.body === null) throw problemError(this.base, response.status, undefined);
+      const parser = createSseParser(LIMITS.clientMessageCharactersMax);
+      const reader = response.body.getReader();
+      for (;;) {
+        const { done, value } = await dog.watch(reader.read());
+        if (done) return;
+        yield* parser.push(value);
+      }
     } catch (error) {
-      if (signal.aborted) throw error;
-      throw new TetradError("cli.unreachable", `the stream of ${this.base} broke off`);
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof TetradError) throw error;
+      if (error instanceof RangeError) throw badAnswer(this.base, error.message);
+      const why = dog.signal.aborted ? "is silent" : "broke off";
+      throw new TetradError("cli.unreachable", `the stream of ${this.base} ${why}`);
+    } finally {
+      dog.release();
     }
   }
 }
+
+/** Aborts with the caller's signal, when one wait takes longer than a stream may be silent, and at the end. */
+const createWatchdog = (signal: AbortSignal) => {
+  const closing = new AbortController();
+  const abort = (): void => closing.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  return {
+    signal: closing.signal,
+    /** Time runs only while the node is waited for, not while the reader of the events takes its own. */
+    async watch<T>(waiting: Promise<T>): Promise<T> {
+      const timer = setTimeout(() => closing.abort(), LIMITS.clientSilenceMsMax);
+      try {
+        return await waiting;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    release(): void {
+      signal.removeEventListener("abort", abort);
+      closing.abort();
+    },
+  };
+};
+
+/** The body of a refusal, which may be of a proxy and anything. */
+const tryJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
 
 const withSignal = (init: RequestInit, signal: AbortSignal | undefined): RequestInit =>
   signal === undefined ? init : { ...init, signal };

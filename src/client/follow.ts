@@ -8,6 +8,7 @@
  */
 import { TetradError } from "../errors.ts";
 import type { ApiClient } from "./api.ts";
+import { isObject, parseJson } from "./http.ts";
 import type { SseMessage } from "./sse.ts";
 
 export type FollowOptions = {
@@ -19,18 +20,17 @@ export type FollowOptions = {
   readonly onBreak: (reason: string) => void;
   /** Connections in a row that may fail before the error is thrown; Infinity goes on for ever. */
   readonly failuresMax: number;
+  /** As if the message with this id had been seen already; it wins over `from` in the query. */
+  readonly lastId?: string;
 };
 
 const PAUSE_MS_MAX = 5_000;
 
 /** The chain that a checkpoint names; null where there is none. */
-const chainOf = (message: SseMessage): string | null => {
+const chainOf = (base: string, message: SseMessage): string | null => {
   if (message.event !== "checkpoint") return null;
-  const value: unknown = JSON.parse(message.data);
-  const hash =
-    typeof value === "object" && value !== null && "genesisHash" in value
-      ? value.genesisHash
-      : null;
+  const value = parseJson(base, message.data);
+  const hash = isObject(value) ? value["genesisHash"] : null;
   return typeof hash === "string" ? hash : null;
 };
 
@@ -40,14 +40,14 @@ const chainOf = (message: SseMessage): string | null => {
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<SseMessage> {
   const { client, query, signal } = options;
-  let lastId = "";
+  let lastId = options.lastId ?? "";
   let failures = 0;
   while (!signal.aborted) {
     let reason = "the node ended the stream";
     try {
       for await (const message of client.stream(query, lastId, signal)) {
         failures = 0;
-        client.checkChain(chainOf(message));
+        client.checkChain(chainOf(client.base, message));
         if (message.id !== "") lastId = message.id;
         yield message;
       }

@@ -51,6 +51,34 @@ describe("event stream parser", () => {
     );
   });
 
+  it("takes any bytes in any pieces: it gives messages or refuses, and holds no more than the bound", () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 64 }),
+      fc.constantFrom(...["data:\n", "data", ":", "\r", "\n\n", "id:\0\n", "event: x\n"].map(utf8)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 200 }), (pieces) => {
+        const parser = createSseParser(64);
+        try {
+          for (const one of pieces) {
+            for (const { data } of parser.push(one)) expect(data.length).toBeLessThanOrEqual(65);
+          }
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+        }
+      }),
+    );
+  });
+
+  it("counts lines without anything in them, which are kept as well", () => {
+    const parser = createSseParser(100);
+    expect(() => parser.push(utf8("data:\n".repeat(101)))).toThrow(RangeError);
+    const inPieces = createSseParser(100);
+    expect(() => {
+      for (let i = 0; i <= 100; i++) inPieces.push(utf8("data\n"));
+    }).toThrow(RangeError);
+  });
+
   it("bounds a message, in one line or in many", () => {
     const parser = createSseParser(100);
     parser.push(utf8(`data: ${"x".repeat(90)}`));

@@ -1,0 +1,48 @@
+/** Waiting in bounded time, for people who end their wish and for nodes that hang. */
+import { TetradError } from "../errors.ts";
+
+/**
+ * Runs `ask` with a signal that aborts with `signal` and after `limitMs`; then `late` is what comes of it.
+ * Not AbortSignal.any: a garbage collection made the combined signal miss the abort of its sources.
+ */
+export const within = async <T>(
+  signal: AbortSignal | undefined,
+  limitMs: number,
+  ask: (signal: AbortSignal) => Promise<T>,
+  late: () => T,
+): Promise<T> => {
+  signal?.throwIfAborted();
+  const asking = new AbortController();
+  const abort = (): void => asking.abort(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    asking.abort();
+  }, limitMs);
+  try {
+    return await ask(asking.signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    // A refusal by the node that came in time is one, whatever the timer did meanwhile.
+    const told = error instanceof TetradError && error.code !== "cli.unreachable";
+    if (isLate && !told) return late();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+};
+
+/** Resolves after the time, or at once when the signal aborts: look at it afterwards. */
+export const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
