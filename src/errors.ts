@@ -167,6 +167,7 @@ export const ERRORS = {
   "folder.format": spec("The folder was written in another storage format", 409, 5),
   "key.modes": spec("A key file is readable by others", 403, 1),
   "key.invalid": spec("A key file cannot be read", 400, 1),
+  "key.development": spec("A development key is not for this network", 403, 1),
   "key.exists": spec("A key file is already there", 409, 5),
   "votes.missing": spec("The vote store is missing", 409, 3),
   "votes.behind": spec("Peers know a later statement of this key", 409, 3),

@@ -202,6 +202,9 @@ export const LIMITS = {
   cliStatusMsMax: 2_000,
   /** A configuration file. */
   configBytesMax: 64 * 1024,
+  passphraseBytesMax: 1024,
+  /** A TLS key or certificate in PEM. */
+  pemBytesMax: 64 * 1024,
 
   // Clients, local
   /** Bytes of an answer: a page with its proofs; what is longer is not read. */

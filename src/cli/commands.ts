@@ -3,7 +3,7 @@
  * because nobody should wait for a QUIC library to see a version.
  */
 import { type Command, Option } from "commander";
-import { addConfig, addNodeOptions } from "./node-commands.ts";
+import { addConfig, addKey, addNodeOptions } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -141,6 +141,7 @@ const addInit = (program: Command, run: RunVerb): void => {
     .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
     .option("--out <file>", "where the genesis is written (default genesis.json)")
     .option("--chain-id <id>", "name of the new chain; no two chains may share one")
+    .option("--passphrase-file <file>", "file with the passphrase that seals the key")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
     .addHelpText(
@@ -216,6 +217,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addRebuild,
     addDoctor,
     addConfig,
+    addKey,
     addVersion,
   ]) {
     add(program, run);

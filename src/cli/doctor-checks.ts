@@ -97,7 +97,7 @@ const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own 
   findings.push(ok("genesis", `${chain.genesis.chainId} ${toHex(chain.hash).slice(0, 16)}`));
   let self: Validator;
   try {
-    const keys = await unlockKey(config, env);
+    const keys = await unlockKey(config, env, chain);
     keys.secretKey.fill(0);
     self = findSelf(config, chain, keys.publicKey);
     findings.push(ok("key", `opens: validator ${self.name}`));

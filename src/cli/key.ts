@@ -1,9 +1,11 @@
-/** The key that a command signs with. */
+/** The key that a command signs with, and what is said of keys. */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { loadKeyFile } from "../node/keys/key-file.ts";
-import { readPassphrase } from "../node/keys/passphrase.ts";
+import { passphrasePath, readPassphrase } from "../node/keys/passphrase.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { createInlineSigner } from "../node/signing/signer.ts";
+import type { CliContext } from "./context.ts";
 import type { SigningKey } from "./submit.ts";
 
 /**
@@ -27,4 +29,14 @@ export const openSigningKey = async (
         signer.sign(message, resolve);
       }),
   };
+};
+
+/** Says so where the passphrase lies beside the key that it opens, which protects nothing. */
+export const notePassphrase = (context: CliContext, keysFolder: string): void => {
+  const path = passphrasePath(keysFolder);
+  if (!existsSync(path)) return;
+  context.note(
+    `${path} opens the key: it protects nothing where it lies; ` +
+      "keep it elsewhere (--passphrase-file, NEXUS_PASSPHRASE, or a systemd credential)",
+  );
 };

@@ -1,5 +1,6 @@
 /** Verbs about one node's own folder, files and settings: names, options, help (see commands.ts). */
 import type { Command } from "commander";
+import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
 /** The options that say which node, and override its settings. */
@@ -9,7 +10,7 @@ export const addNodeOptions = (command: Command): Command =>
     .option("--listen <address>", "where QUIC listens, [ipv6]:port")
     .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
     .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
-    .option("--passphrase-file <file>", "file whose first line unlocks the keys")
+    .option("--passphrase-file <file>", "file with the passphrase of the keys")
     .option("--log-level <level>", "debug, info, warn or error");
 
 export const addConfig = (program: Command, run: RunVerb): void => {
@@ -30,3 +31,65 @@ export const addConfig = (program: Command, run: RunVerb): void => {
     .addHelpText("after", "\nExamples:\n  nexus config schema > node.schema.json\n")
     .action(run(async () => (await import("./verbs/config.ts")).configPrintSchema));
 };
+
+const addPassphraseOptions = (command: Command, fresh: boolean): Command => {
+  command.option("--passphrase-file <file>", "file with the passphrase (or NEXUS_PASSPHRASE)");
+  if (!fresh) return command;
+  return command.option(
+    "--new-passphrase-file <file>",
+    "file with the passphrase to seal with from now on (or NEXUS_NEW_PASSPHRASE)",
+  );
+};
+
+export const addKey = (program: Command, run: RunVerb): void => {
+  const key = program.command("key").description("key files: make, show, copy and seal them anew");
+  addPassphraseOptions(key.command("new").argument("<file>", "key file to make"), false)
+    .description("make the key of an actor, who writes events")
+    .option("--development", "mark it: only development networks take it")
+    .addHelpText("after", "\nExamples:\n  nexus key new ~/ops/keys/ops.key\n")
+    .action(run(async () => (await import("./verbs/key.ts")).keyNew));
+  addPassphraseOptions(key.command("show").argument("<file>", "key file or export"), false)
+    .description("show what a key file says of itself; nothing secret")
+    .option("--genesis <file>", "say which id and name the key has on this chain")
+    .option("--open", "open it, which proves the passphrase and what is shown")
+    .addHelpText("after", "\nExamples:\n  nexus key show a/keys/node.key --genesis genesis.json\n")
+    .action(run(async () => (await import("./verbs/key.ts")).keyShow));
+  addPassphraseOptions(key.command("export").argument("<file>", "key file"), true)
+    .description("write a sealed copy of a key, with the TLS pair of a validator")
+    .requiredOption("--to <file>", "file to write")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus key export a/keys/node.key --to a.export --new-passphrase-file paper\n",
+    )
+    .action(run(async () => (await import("./verbs/key.ts")).keyExport));
+  addPassphraseOptions(key.command("import").argument("<export>", "exported key"), true)
+    .description("make a key file of an exported key")
+    .requiredOption("--to <path>", "key file to make; for a validator its keys folder")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus key import ops.export --to ~/ops/keys/ops.key\n" +
+        "  nexus key import a.export --to /srv/tetrad/keys\n",
+    )
+    .action(run(async () => (await import("./verbs/key.ts")).keyImport));
+  const rotate = key
+    .command("rotate")
+    .argument("[files...]", "key files that one passphrase opens");
+  addPassphraseOptions(rotate, true)
+    .description("seal keys under another passphrase, or replace what can be replaced")
+    .option("--actor <key>", "replace an actor: register the key --to, then revoke this one")
+    .option("--to <file>", "key of the new actor; made where there is none")
+    .option("--certificate <folder>", "make a new certificate for the TLS key in a keys folder")
+    .option("--timeout <seconds>", "how long to try, with --actor", wholeNumber(1, 86_400), 30)
+    .addHelpText("after", ROTATE_HELP)
+    .action(run(async () => (await import("./verbs/key-rotate.ts")).keyRotate));
+};
+
+const ROTATE_HELP = `
+The FALCON key of a validator or an actor is its identity on the chain and does not change. An actor is
+replaced by another one; a validator cannot be in this version.
+
+Examples:
+  nexus key rotate /srv/tetrad/keys/node.key --new-passphrase-file /run/new
+  nexus key rotate --actor ops.key --to ops-2027.key
+  nexus key rotate --certificate /srv/tetrad/keys
+`;

@@ -82,7 +82,7 @@ export const CONFIG_KEYS = {
     initial: undefined,
     kind: "path",
     about: [
-      "File whose first line unlocks the keys, mode 0600, best on another volume than the keys.",
+      "File with the passphrase of the keys, mode 0600, best on another volume than they are.",
       "NEXUS_PASSPHRASE wins over it, and a systemd credential named tetrad-passphrase is next;",
       "without any of them the file keys/passphrase is used.",
     ],

@@ -29,6 +29,17 @@ export type NodePaths = {
   readonly db: string;
 };
 
+/** What lies in a folder of keys. */
+export const keysPaths = (
+  keys: string,
+): Pick<NodePaths, "nodeKey" | "tlsKey" | "tlsCertificate" | "unused" | "votes"> => ({
+  nodeKey: join(keys, "node.key"),
+  tlsKey: join(keys, "tls-key.pem"),
+  tlsCertificate: join(keys, "tls-cert.pem"),
+  unused: join(keys, "unused"),
+  votes: join(keys, "votes"),
+});
+
 export const nodePaths = (folder: string): NodePaths => {
   const keys = join(folder, "keys");
   return {
@@ -37,11 +48,7 @@ export const nodePaths = (folder: string): NodePaths => {
     identity: join(folder, "identity.json"),
     genesis: join(folder, "genesis.json"),
     keys,
-    nodeKey: join(keys, "node.key"),
-    tlsKey: join(keys, "tls-key.pem"),
-    tlsCertificate: join(keys, "tls-cert.pem"),
-    unused: join(keys, "unused"),
-    votes: join(keys, "votes"),
+    ...keysPaths(keys),
     db: join(folder, "db"),
   };
 };

@@ -3,7 +3,7 @@
  * other members put into the genesis. Made once; the id of the node follows when a genesis names a chain.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import type { FalconKeyPair } from "../crypto/falcon.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -14,7 +14,8 @@ import { formatAddress, parsePeerAddress } from "./address.ts";
 import { checkName } from "./config.ts";
 import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
 import { createKeyFile } from "./keys/key-file.ts";
-import { createPassphraseFile, passphrasePath, readPassphrase } from "./keys/passphrase.ts";
+import type { KeyMark } from "./keys/key-format.ts";
+import { createPassphraseFile, findPassphrase } from "./keys/passphrase.ts";
 import { createPrivateFile } from "./keys/private-file.ts";
 
 /** What a member publishes about a node. Nothing in it is secret. */
@@ -25,6 +26,8 @@ export type Identity = {
   readonly tlsPin: Uint8Array;
   /** "[ipv6]:port" where the others reach it. */
   readonly address: string;
+  /** The key was made for networks of one machine: no other genesis takes it. */
+  readonly development?: true;
 };
 
 const DAY_MS = 86_400_000;
@@ -39,17 +42,21 @@ export type IdentityOptions = {
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly passphraseFile?: string | undefined;
+  readonly development?: boolean;
   readonly keygen?: () => FalconKeyPair;
 };
 
-/** The passphrase in use: from the environment, from the file beside the keys, or a new such file. */
-const ensurePassphrase = async (
+/** The passphrase that is there (passphrase.ts), or a new one in a file beside the keys. */
+export const ensurePassphrase = async (
   keysFolder: string,
   env: IdentityOptions["env"],
+  file?: string,
 ): Promise<string> =>
-  (env["NEXUS_PASSPHRASE"] ?? "") !== "" || existsSync(passphrasePath(keysFolder))
-    ? readPassphrase(keysFolder, env)
-    : createPassphraseFile(keysFolder, randomBytes);
+  (await findPassphrase(keysFolder, env, file))?.text ??
+  (await createPassphraseFile(keysFolder, randomBytes));
+
+type KeyOptions = Partial<KeyMark> & { readonly passphraseFile?: string | undefined };
 
 /** Makes an actor's or operator's key file, with a passphrase beside it. Returns the public key. */
 export const createActorKey = async (
@@ -57,9 +64,10 @@ export const createActorKey = async (
   keyFile: string,
   env: IdentityOptions["env"],
   keygen?: () => FalconKeyPair,
+  { passphraseFile, ...mark }: KeyOptions = {},
 ): Promise<Uint8Array> => {
-  const passphrase = await ensurePassphrase(keysFolder, env);
-  const options = keygen === undefined ? {} : { keygen };
+  const passphrase = await ensurePassphrase(keysFolder, env, passphraseFile);
+  const options = keygen === undefined ? mark : { ...mark, keygen };
   const keys = await createKeyFile(keyFile, passphrase, randomBytes, options);
   keys.secretKey.fill(0);
   return keys.publicKey;
@@ -71,7 +79,9 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
   const name = checkName(options.name);
   const address = formatAddress(parsePeerAddress(options.address, "listen"));
   makeNodeFolder(paths);
-  const publicKey = await createActorKey(paths.keys, paths.nodeKey, options.env, options.keygen);
+  const { env, keygen, passphraseFile, development = false } = options;
+  const mark = { use: "validator", development, passphraseFile } as const;
+  const publicKey = await createActorKey(paths.keys, paths.nodeKey, env, keygen, mark);
   const certificate = createIdentityCertificate({
     nodeId: toHex(sha256(publicKey)),
     notBeforeMs: nowMs - DAY_MS,
@@ -87,9 +97,23 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
     publicKey,
     tlsPin: Uint8Array.from(certificate.spkiPin),
     address,
+    ...(development ? { development } : {}),
   };
   writeFileAtomic(paths.identity, formatIdentity(identity));
   return identity;
+};
+
+/** A new certificate for the TLS key that the genesis pins: the pin is of the key and stays. */
+export const renewCertificate = (
+  publicKey: Uint8Array,
+  keyPem: string,
+  nowMs: number,
+): { readonly certPem: string; readonly spkiPin: Uint8Array; readonly notAfterMs: number } => {
+  const notAfterMs = nowMs + CERTIFICATE_DAYS * DAY_MS;
+  const nodeId = toHex(sha256(publicKey));
+  const notBeforeMs = nowMs - DAY_MS;
+  const made = createIdentityCertificate({ nodeId, notBeforeMs, notAfterMs, keyPem });
+  return { certPem: made.certPem, spkiPin: made.spkiPin, notAfterMs };
 };
 
 export const formatIdentity = (identity: Identity): string =>
@@ -100,6 +124,7 @@ export const formatIdentity = (identity: Identity): string =>
       address: identity.address,
       tlsPin: toHex(identity.tlsPin),
       publicKey: toHex(identity.publicKey),
+      ...(identity.development === true ? { development: true } : {}),
     },
     null,
     2,
@@ -115,7 +140,14 @@ const hexField = (source: string, name: string, value: unknown, bytes: number): 
   return fromHex(value);
 };
 
-const FIELDS: readonly string[] = ["format", "name", "address", "tlsPin", "publicKey"];
+const FIELDS: readonly string[] = [
+  "format",
+  "name",
+  "address",
+  "tlsPin",
+  "publicKey",
+  "development",
+];
 
 /** Reads an identity that somebody sent. Throws config.invalid or transport.*. */
 export const parseIdentity = (text: string, source: string): Identity => {
@@ -133,7 +165,10 @@ export const parseIdentity = (text: string, source: string): Identity => {
   const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined) throw invalid(source, `has the unknown key "${unknown}"`);
   if (fields["format"] !== 1) throw invalid(source, "is not an identity file of format 1");
-  const { name, address } = fields;
+  const { name, address, development } = fields;
+  if (development !== undefined && development !== true) {
+    throw invalid(source, 'has a "development" that is not true');
+  }
   if (typeof name !== "string" || typeof address !== "string") {
     throw invalid(source, "lacks a name or an address");
   }
@@ -143,6 +178,7 @@ export const parseIdentity = (text: string, source: string): Identity => {
     address: formatAddress(parsePeerAddress(address, `the address in ${source}`)),
     tlsPin: hexField(source, "tlsPin", fields["tlsPin"], 32),
     publicKey: hexField(source, "publicKey", fields["publicKey"], LIMITS.falconPublicKeyBytes),
+    ...(development === true ? { development } : {}),
   };
 };
 

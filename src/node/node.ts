@@ -84,7 +84,7 @@ export const startNode = async (
   closing.defer(() => lock.release());
 
   const halt = Promise.withResolvers<Failure>();
-  const signer = await openSigner(config, dependencies, (failure) => halt.resolve(failure));
+  const signer = await openSigner(config, chain, dependencies, (failure) => halt.resolve(failure));
   closing.defer(() => signer.close());
   const self = findSelf(config, chain, signer.publicKey);
   const tls = await readTlsIdentity(paths, self);
@@ -172,10 +172,11 @@ const readGauges = (
 
 const openSigner = async (
   config: NodeConfig,
+  chain: ParsedGenesis,
   { env, logger }: NodeDependencies,
   onFailure: (failure: Failure) => void,
 ): Promise<NodeSigner> => {
-  const keys = await unlockKey(config, env);
+  const keys = await unlockKey(config, env, chain);
   try {
     const signer = await createWorkerSigner({
       keys,

@@ -11,23 +11,45 @@ import type { Logger } from "../ledger/ports.ts";
 import { VoteStore } from "../ledger/replica/vote-store.ts";
 import { openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
+import { LIMITS } from "../limits.ts";
 import { checkIdentity, pinOfCertificate } from "../transport/tls.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { loadKeyFile } from "./keys/key-file.ts";
+import type { KeyMark } from "./keys/key-format.ts";
 import { readPassphrase } from "./keys/passphrase.ts";
 import { readPrivateFile } from "./keys/private-file.ts";
 
-const PEM_BYTES_MAX = 64 * 1024;
-
-/** Opens the node's key; the caller overwrites the secret half. Throws key.invalid or key.modes. */
+/**
+ * Opens the node's key; the caller overwrites the secret half. Throws key.invalid, key.modes, and
+ * key.development for a key that was made for networks of one machine only.
+ */
 export const unlockKey = async (
   config: NodeConfig,
   env: Readonly<Record<string, string | undefined>>,
+  chain: ParsedGenesis,
 ): Promise<FalconKeyPair> => {
   const paths = nodePaths(config.folder);
   const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
-  return loadKeyFile(paths.nodeKey, passphrase);
+  const key = await loadKeyFile(paths.nodeKey, passphrase);
+  try {
+    checkMark(key, chain, paths.nodeKey);
+    return key;
+  } catch (error) {
+    key.secretKey.fill(0);
+    throw error;
+  }
+};
+
+const checkMark = (mark: KeyMark, chain: ParsedGenesis, path: string): void => {
+  if (mark.use !== "validator") {
+    throw new TetradError("key.invalid", `${path} is the key of an actor, not of a validator`);
+  }
+  if (mark.development && !chain.genesis.insecure) {
+    const { chainId } = chain.genesis;
+    const detail = `${path} was made for development; ${chainId} is no development network`;
+    throw new TetradError("key.development", detail, { path });
+  }
 };
 
 /** The validator whose key it is. Throws folder.foreign when the genesis has none. */
@@ -69,7 +91,7 @@ export const readTlsIdentity = async (paths: NodePaths, self: Validator): Promis
 };
 
 const readPem = async (path: string): Promise<string> =>
-  new TextDecoder().decode(await readPrivateFile(path, PEM_BYTES_MAX));
+  new TextDecoder().decode(await readPrivateFile(path, LIMITS.pemBytesMax));
 
 export type VoteStoreState = { readonly unused: boolean; readonly votes: number };
 

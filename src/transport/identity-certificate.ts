@@ -5,7 +5,15 @@
  *
  * P-256 because BoringSSL offers ecdsa_secp256r1_sha256 everywhere; Ed25519 it must be told to accept.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { concatBytes, fromHex } from "../crypto/bytes.ts";
 import { utf8 } from "../crypto/codec.ts";
 import { TetradError } from "../errors.ts";
@@ -23,6 +31,8 @@ export type IdentityCertificateOptions = {
   /** First and last instant of validity, milliseconds since the Unix epoch, cut to seconds. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** The P-256 key to certify, PKCS#8 PEM; a fresh one where none is given. */
+  readonly keyPem?: string;
 };
 
 const TAG = {
@@ -105,9 +115,22 @@ const pem = (label: string, bytes: Uint8Array): string => {
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 };
 
+const keyPairOf = (
+  keyPem: string | undefined,
+): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } => {
+  if (keyPem === undefined) return generateKeyPairSync("ec", { namedCurve: "P-256" });
+  try {
+    const privateKey = createPrivateKey(keyPem);
+    if (privateKey.asymmetricKeyDetails?.namedCurve === "prime256v1") {
+      return { publicKey: createPublicKey(privateKey), privateKey };
+    }
+  } catch {}
+  throw new TetradError("key.invalid", "the TLS key is not a P-256 key in PEM");
+};
+
 /**
- * Makes a fresh key and the certificate over it. Throws config.invalid for an id that is not 64 hex digits
- * or dates that are out of order.
+ * Makes the certificate over a key, a fresh one unless one is given. Throws key.invalid for a key of
+ * another kind, config.invalid for an id that is not 64 hex digits or dates that are out of order.
  */
 export const createIdentityCertificate = (
   options: IdentityCertificateOptions,
@@ -118,7 +141,7 @@ export const createIdentityCertificate = (
   if (!(options.notBeforeMs < options.notAfterMs)) {
     throw new TetradError("config.invalid", "the certificate would end before it begins");
   }
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { publicKey, privateKey } = keyPairOf(options.keyPem);
   const serial = randomBytes(16);
   // A positive, non-zero integer in its shortest form: the first byte between 0x40 and 0x7f.
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;

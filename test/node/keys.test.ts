@@ -18,7 +18,13 @@ import { toHex } from "../../src/crypto/bytes.ts";
 import { type FalconKeyPair, falconKeygen } from "../../src/crypto/falcon.ts";
 import { loadFalconWasm, type WasmFalcon } from "../../src/crypto/falcon-wasm.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import { createKeyFile, loadKeyFile, readPublicKey } from "../../src/node/keys/key-file.ts";
+import { LIMITS } from "../../src/limits.ts";
+import {
+  createKeyFile,
+  loadKeyFile,
+  readPublicKey,
+  resealKeyFile,
+} from "../../src/node/keys/key-file.ts";
 import {
   createPassphraseFile,
   passphrasePath,
@@ -86,8 +92,8 @@ describe("key files", () => {
     const path = join(folder, "node.key");
     await create(path, "p");
     const good = await readFile(path);
-    // Magic, version, salt, nonce, public key, sealed key, tag; key-format's test tries every byte.
-    for (const at of [0, 11, 12, 28, 40, 1833, 4153]) {
+    // Magic, version, use, mark, salt, nonce, public key, sealed key, tag; key-format's test tries every byte.
+    for (const at of [0, 11, 12, 13, 14, 30, 42, 1835, 4155]) {
       const changed = Buffer.from(good);
       changed[at] = (changed[at] ?? 0) ^ 1;
       await writeFile(path, changed);
@@ -108,6 +114,36 @@ describe("key files", () => {
     const made = createKeyFile(path, "p", randomBytes, { keygen });
     await expect(made).rejects.toEqual(refusal("internal"));
     await expect(readPublicKey(path)).rejects.toEqual(refusal("key.invalid"));
+  });
+
+  it("say whose they are and whether they are for development", async () => {
+    const path = join(folder, "node.key");
+    const mark = { use: "validator", development: true } as const;
+    await createKeyFile(path, "p", randomBytes, { ...mark, keygen: () => wasm.keygen() });
+    expect(await loadKeyFile(path, "p")).toMatchObject(mark);
+    const plain = join(folder, "plain.key");
+    await create(plain, "p");
+    expect(await loadKeyFile(plain, "p")).toMatchObject({ use: "actor", development: false });
+  });
+
+  it("are sealed anew in one step, with everything else as it was", async () => {
+    const path = join(folder, "node.key");
+    const mark = { use: "validator", development: true } as const;
+    await createKeyFile(path, "old", randomBytes, { ...mark, keygen: () => wasm.keygen() });
+    const key = await loadKeyFile(path, "old");
+    const before = await readFile(path);
+    await resealKeyFile(path, key, "new", randomBytes);
+    await expect(loadKeyFile(path, "old")).rejects.toEqual(refusal("key.invalid"));
+    const loaded = await loadKeyFile(path, "new");
+    expect(loaded).toMatchObject(mark);
+    expect(toHex(loaded.secretKey)).toBe(toHex(key.secretKey));
+    expect([await modeOf(path), await readdir(folder)]).toEqual(["600", ["node.key"]]);
+    // A salt and a nonce of its own: nothing of the sealed part is as it was.
+    expect((await readFile(path)).subarray(1835, 1867)).not.toEqual(before.subarray(1835, 1867));
+    const none = join(folder, "none.key");
+    await expect(resealKeyFile(none, key, "new", randomBytes)).rejects.toEqual(
+      refusal("key.invalid"),
+    );
   });
 
   it("are never overwritten", async () => {
@@ -227,14 +263,42 @@ describe("passphrases", () => {
     }
   });
 
+  it("come from a credential of systemd before the file beside the keys, and after a named one", async () => {
+    await createPassphraseFile(folder, randomBytes);
+    const credentials = join(folder, "credentials");
+    const path = join(credentials, "tetrad-passphrase");
+    await createPrivateFile(path, new TextEncoder().encode("given by systemd\n"));
+    const env = { CREDENTIALS_DIRECTORY: credentials };
+    expect(await readPassphrase(folder, env)).toBe("given by systemd");
+    expect(await readPassphrase(folder, { ...env, NEXUS_PASSPHRASE: "text" })).toBe("text");
+    const named = join(folder, "named");
+    await createPrivateFile(named, new TextEncoder().encode("named"));
+    expect(await readPassphrase(folder, env, named)).toBe("named");
+    // An access list for the service's user shows as permissions of the group.
+    await chmod(path, 0o440);
+    await chmod(credentials, 0o550);
+    expect(await readPassphrase(folder, env)).toBe("given by systemd");
+    for (const mode of [0o444, 0o460, 0o404]) {
+      await chmod(path, mode);
+      await expect(readPassphrase(folder, env)).rejects.toEqual(refusal("key.modes"));
+    }
+    const none = { CREDENTIALS_DIRECTORY: join(folder, "none") };
+    expect(await readPassphrase(folder, none)).toMatch(/^[0-9a-f]{64}$/);
+    await chmod(credentials, 0o700);
+  });
+
   it("that are missing, empty, too long, no text or readable by others are refused", async () => {
     await expect(readPassphrase(folder, {})).rejects.toThrow("set NEXUS_PASSPHRASE");
     const path = passphrasePath(folder);
-    for (const bytes of [Buffer.of(), Buffer.from("\n"), Buffer.alloc(1025, 65), Buffer.of(0xff)]) {
+    const over = Buffer.alloc(LIMITS.passphraseBytesMax + 1, 65);
+    for (const bytes of [Buffer.of(), Buffer.from("\n"), over, Buffer.of(0xff)]) {
       await rm(path, { force: true });
       await createPrivateFile(path, bytes);
       await expect(readPassphrase(folder, {})).rejects.toEqual(refusal("key.invalid"));
     }
+    await rm(path);
+    await createPrivateFile(path, over.subarray(1));
+    expect(await readPassphrase(folder, {})).toHaveLength(LIMITS.passphraseBytesMax);
     await rm(path);
     await createPassphraseFile(folder, randomBytes);
     await chmod(path, 0o640);

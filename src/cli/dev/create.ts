@@ -96,11 +96,14 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
         address: node.listen,
         nowMs,
         env: {},
+        development: true,
         ...(keygen === undefined ? {} : { keygen }),
       }),
     ),
   );
-  const operatorDone = createActorKey(operatorFolder(dir), operatorKeyPath(dir), {}, keygen);
+  const operatorDone = createActorKey(operatorFolder(dir), operatorKeyPath(dir), {}, keygen, {
+    development: true,
+  });
   const [identities, operator] = await Promise.all([identitiesDone, operatorDone]);
   const { text } = makeGenesis({
     chainId: plan.chainId,

@@ -23,6 +23,7 @@ import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
+import { notePassphrase } from "../key.ts";
 
 type InitOptions = {
   readonly name?: string;
@@ -32,6 +33,7 @@ type InitOptions = {
   readonly join?: readonly string[];
   readonly out?: string;
   readonly chainId?: string;
+  readonly passphraseFile?: string;
   readonly network?: boolean;
   readonly node?: readonly string[];
 };
@@ -45,7 +47,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   if (context.options.dir === undefined) throw usage("say where with --dir");
   if (options.network === true) return initNetwork(context, options);
   const name = checkName(options.name ?? "");
-  return options.actor === true ? initActor(context, name) : initNode(context, options, name);
+  return options.actor === true
+    ? initActor(context, options, name)
+    : initNode(context, options, name);
 };
 
 const initNode = async (context: CliContext, options: InitOptions, name: string): Promise<void> => {
@@ -66,6 +70,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     address: options.listen,
     nowMs: realClock.wallMs(),
     env: context.env,
+    passphraseFile: passphraseFileOf(context, options),
     ...(keygen === undefined ? {} : { keygen }),
   });
   writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
@@ -77,22 +82,31 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
       ["address", identity.address],
     ],
   );
+  notePassphrase(context, paths.keys);
   context.note(
     "send the identity file to the other members; the keys folder stays here, and is backed up with keys/votes",
   );
 };
 
+const passphraseFileOf = (context: CliContext, options: InitOptions): string | undefined =>
+  options.passphraseFile === undefined ? undefined : resolve(context.cwd, options.passphraseFile);
+
 /** An actor's public half, as it goes into a genesis. */
 const actorFile = (name: string, publicKey: Uint8Array): string =>
   formatJsonFile({ format: 1, kind: "actor", name, publicKey: toHex(publicKey) });
 
-const initActor = async (context: CliContext, name: string): Promise<void> => {
+const initActor = async (
+  context: CliContext,
+  options: InitOptions,
+  name: string,
+): Promise<void> => {
   const keyFile = join(context.dir, "keys", `${name}.key`);
   const publicKey = await createActorKey(
     join(context.dir, "keys"),
     keyFile,
     context.env,
     await fastKeygen(),
+    { passphraseFile: passphraseFileOf(context, options) },
   );
   const file = join(context.dir, `${name}.json`);
   writeFileAtomic(file, actorFile(name, publicKey));
@@ -100,11 +114,18 @@ const initActor = async (context: CliContext, name: string): Promise<void> => {
     ["identity", file],
     ["key", keyFile],
   ]);
+  notePassphrase(context, join(context.dir, "keys"));
 };
 
 type Member =
   | { readonly kind: "validator"; readonly identity: Identity }
   | { readonly kind: "actor"; readonly actor: GenesisActorInput };
+
+const developmentKey = (path: string): TetradError =>
+  new TetradError(
+    "key.development",
+    `the key of ${path} was made for development; a network of several hosts needs keys of its own`,
+  );
 
 const readMember = (path: string): Member => {
   let text: string;
@@ -121,8 +142,11 @@ const readMember = (path: string): Member => {
   }
   const fields = (typeof json === "object" && json !== null ? json : {}) as Record<string, unknown>;
   if (fields["kind"] !== "actor") {
-    return { kind: "validator", identity: parseIdentity(text, path) };
+    const identity = parseIdentity(text, path);
+    if (identity.development === true) throw developmentKey(path);
+    return { kind: "validator", identity };
   }
+  if (fields["development"] === true) throw developmentKey(path);
   const { name, publicKey } = fields;
   const digits = LIMITS.falconPublicKeyBytes * 2;
   if (typeof name !== "string" || typeof publicKey !== "string" || publicKey.length !== digits) {

@@ -2,7 +2,6 @@
  * Key files on disk: `keys/node.key` of a validator, and those of actors and operators. The file has mode
  * 0600 in a folder of mode 0700; its format is that of key-format.ts.
  */
-import { scrypt } from "node:crypto";
 import { equalBytes } from "../../crypto/bytes.ts";
 import {
   FALCON_SEED_BYTES,
@@ -13,23 +12,22 @@ import {
 import { TetradError } from "../../errors.ts";
 import {
   KEY_FILE_BYTES,
-  NONCE_BYTES,
+  type KeyMark,
   openKeys,
   parseKeyFile,
-  SALT_BYTES,
   type SealedKeys,
   sealKeys,
 } from "./key-format.ts";
-import { createPrivateFile, readPrivateFile } from "./private-file.ts";
+import { createPrivateFile, readPrivateFile, replacePrivateFile } from "./private-file.ts";
+import { deriveKey, NONCE_BYTES, SALT_BYTES } from "./sealing.ts";
 
 /** Random bytes fit for keys: randomBytes of node:crypto, or a fixed stream in tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
-/** 32 MiB and about 0.3 s: what a guess of a passphrase costs. Part of version 1 of the format. */
-const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 * 1024 * 1024 } as const;
-const SEALING_KEY_BYTES = 32;
+/** A key as it was opened, with what its file says of it. */
+export type LoadedKey = FalconKeyPair & KeyMark;
 
-export type CreateKeyOptions = {
+export type CreateKeyOptions = Partial<KeyMark> & {
   /**
    * How the pair is made; from a random seed in JavaScript if not given (0.5 to 1.5 s). The generator of
    * falcon-wasm.ts takes under 0.1 s.
@@ -48,18 +46,47 @@ export const createKeyFile = async (
   options: CreateKeyOptions = {},
 ): Promise<FalconKeyPair> => {
   const keys = checked(options.keygen?.() ?? generate(random));
-  const salt = random(SALT_BYTES);
-  const sealingKey = await deriveKey(passphrase, salt);
+  const { use = "actor", development = false } = options;
   try {
-    await createPrivateFile(path, sealKeys(keys, salt, random(NONCE_BYTES), sealingKey));
+    await createPrivateFile(path, await sealed(keys, { use, development }, passphrase, random));
     return keys;
   } catch (error) {
     keys.secretKey.fill(0);
     throw error;
+  }
+};
+
+/** The bytes of a key file, under a fresh salt and nonce. */
+const sealed = async (
+  keys: FalconKeyPair,
+  mark: KeyMark,
+  passphrase: string,
+  random: RandomBytes,
+): Promise<Uint8Array> => {
+  const salt = random(SALT_BYTES);
+  const sealingKey = await deriveKey(passphrase, salt);
+  try {
+    return sealKeys(keys, mark, salt, random(NONCE_BYTES), sealingKey);
   } finally {
     sealingKey.fill(0);
   }
 };
+
+/** Writes a key that exists already, as an import does; `key.exists` where something is. */
+export const writeKeyFile = async (
+  path: string,
+  key: LoadedKey,
+  passphrase: string,
+  random: RandomBytes,
+): Promise<void> => createPrivateFile(path, await sealed(key, key, passphrase, random));
+
+/** Seals the key of a file anew, in one step: a crash leaves the one or the other whole. */
+export const resealKeyFile = async (
+  path: string,
+  key: LoadedKey,
+  passphrase: string,
+  random: RandomBytes,
+): Promise<void> => replacePrivateFile(path, await sealed(key, key, passphrase, random));
 
 /** A generator that is broken must not cost a validator its identity later. */
 const checked = (keys: FalconKeyPair): FalconKeyPair => {
@@ -80,32 +107,22 @@ const generate = (random: RandomBytes): FalconKeyPair => {
  * Reads and opens a key file. Throws `key.modes` when others have access to it, and `key.invalid` when it
  * is missing, no key file, changed, or sealed with another passphrase.
  */
-export const loadKeyFile = async (path: string, passphrase: string): Promise<FalconKeyPair> => {
-  const sealed = await readSealed(path);
-  const sealingKey = await deriveKey(passphrase, sealed.salt);
-  const opened = openKeys(sealed, sealingKey);
+export const loadKeyFile = async (path: string, passphrase: string): Promise<LoadedKey> => {
+  const file = await readSealed(path);
+  const sealingKey = await deriveKey(passphrase, file.salt);
+  const opened = openKeys(file, sealingKey);
   sealingKey.fill(0);
   if (!opened.ok) throw new TetradError(opened.code, `${path}: ${opened.detail}`, { path });
-  return opened.value;
+  return { ...opened.value, use: file.use, development: file.development };
 };
 
 /** The public key that the file states; not proven, because that takes the passphrase. */
 export const readPublicKey = async (path: string): Promise<Uint8Array> =>
   Uint8Array.from((await readSealed(path)).publicKey);
 
-const readSealed = async (path: string): Promise<SealedKeys> => {
+/** What the file says of itself without the passphrase; none of it is proven. */
+export const readSealed = async (path: string): Promise<SealedKeys> => {
   const parsed = parseKeyFile(await readPrivateFile(path, KEY_FILE_BYTES));
   if (!parsed.ok) throw new TetradError(parsed.code, `${path}: ${parsed.detail}`, { path });
   return parsed.value;
-};
-
-const deriveKey = (passphrase: string, salt: Uint8Array): Promise<Uint8Array> => {
-  if (passphrase.length === 0) throw new TetradError("key.invalid", "the passphrase is empty");
-  return new Promise((resolve, reject) => {
-    // The same text has the same bytes however the keyboard composed it.
-    scrypt(passphrase.normalize("NFC"), salt, SEALING_KEY_BYTES, SCRYPT, (error, key) => {
-      if (error === null) resolve(key);
-      else reject(error);
-    });
-  });
 };

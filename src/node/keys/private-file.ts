@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TetradError } from "../../errors.ts";
 
@@ -12,6 +12,8 @@ const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 /** Any permission of group or others. */
 const OTHERS = 0o077;
+/** Reading and entering, for the group. */
+const GROUP_MASK = 0o050;
 
 const hasModes = process.platform !== "win32";
 
@@ -19,15 +21,27 @@ type FileError = { readonly code?: string; readonly message: string };
 const asFileError = (error: unknown): FileError =>
   error instanceof Error ? error : { message: String(error) };
 
+export type ReadOptions = {
+  /**
+   * A credential of systemd: readable by the service's user through an access list, whose mask shows as
+   * the permission of the group.
+   */
+  readonly credential?: boolean;
+};
+
 /**
  * Reads a private file of at most `bytesMax` bytes. Throws TetradError `key.modes` when group or others
  * have any access to the file or to its folder, or when the file is another user's, and `key.invalid`
  * when it is missing, larger, or no regular file.
  */
-export const readPrivateFile = async (path: string, bytesMax: number): Promise<Uint8Array> => {
+export const readPrivateFile = async (
+  path: string,
+  bytesMax: number,
+  options: ReadOptions = {},
+): Promise<Uint8Array> => {
   const file = await openToRead(path);
   try {
-    await checkModes(file, path);
+    await checkModes(file, path, options.credential === true);
     const { size } = await file.stat();
     if (size > bytesMax) {
       throw new TetradError(
@@ -56,22 +70,22 @@ const openToRead = async (path: string): Promise<FileHandle> => {
   }
 };
 
-const checkModes = async (file: FileHandle, path: string): Promise<void> => {
+const checkModes = async (file: FileHandle, path: string, credential: boolean): Promise<void> => {
   const info = await file.stat();
   if (!info.isFile()) throw new TetradError("key.invalid", `${path} is no regular file`, { path });
   if (!hasModes) return;
   const folder = dirname(path);
   const folderInfo = await stat(folder);
-  refuseOthers(path, info.mode, FILE_MODE);
-  refuseOthers(folder, folderInfo.mode, FOLDER_MODE);
+  refuseOthers(path, info.mode, FILE_MODE, credential ? GROUP_MASK : 0);
+  refuseOthers(folder, folderInfo.mode, FOLDER_MODE, credential ? GROUP_MASK : 0);
   const own = process.getuid?.();
   if (own !== undefined && own !== 0 && info.uid !== own && info.uid !== 0) {
     throw new TetradError("key.modes", `${path} belongs to another user`, { path });
   }
 };
 
-const refuseOthers = (path: string, mode: number, wanted: number): void => {
-  if ((mode & OTHERS) === 0) return;
+const refuseOthers = (path: string, mode: number, wanted: number, allowed = 0): void => {
+  if ((mode & OTHERS & ~allowed) === 0) return;
   const octal = (value: number): string => (value & 0o777).toString(8).padStart(4, "0");
   throw new TetradError(
     "key.modes",
@@ -94,6 +108,26 @@ export const createPrivateFile = async (path: string, bytes: Uint8Array): Promis
     await publish(join(folder, `.${randomUUID()}.draft`), path, bytes);
     await syncFolder(folder);
   } catch (error) {
+    throw error instanceof TetradError ? error : writeError(path, asFileError(error));
+  }
+};
+
+/**
+ * Replaces a private file that is there: the new bytes are on the disk under its name when the promise
+ * resolves, and until then, also after a crash, the old ones. Throws `key.invalid` where there is none, and
+ * the codes of createPrivateFile.
+ */
+export const replacePrivateFile = async (path: string, bytes: Uint8Array): Promise<void> => {
+  const folder = dirname(path);
+  const draft = join(folder, `.${randomUUID()}.draft`);
+  try {
+    const file = await openToRead(path);
+    await checkModes(file, path, false).finally(() => file.close());
+    await writeDurably(draft, bytes);
+    await rename(draft, path);
+    await syncFolder(folder);
+  } catch (error) {
+    await unlink(draft).catch(() => {});
     throw error instanceof TetradError ? error : writeError(path, asFileError(error));
   }
 };
