@@ -1,12 +1,12 @@
 /** The key that a command signs with, and what is said of keys. */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import type { Signer } from "../client/submit.ts";
 import { loadKeyFile } from "../node/keys/key-file.ts";
 import { passphrasePath, readPassphrase } from "../node/keys/passphrase.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { createInlineSigner } from "../node/signing/signer.ts";
 import type { CliContext } from "./context.ts";
-import type { SigningKey } from "./submit.ts";
 
 /**
  * Opens a key file with NEXUS_PASSPHRASE or the file beside it. Throws key.invalid, key.modes. `note` is
@@ -16,7 +16,7 @@ export const openSigningKey = async (
   keyFile: string,
   env: Readonly<Record<string, string | undefined>>,
   note: (text: string) => void,
-): Promise<SigningKey> => {
+): Promise<Signer> => {
   const passphrase = await readPassphrase(dirname(keyFile), env);
   const keys = await loadKeyFile(keyFile, passphrase);
   const { verifier } = await selectVerifier();

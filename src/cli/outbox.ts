@@ -9,22 +9,15 @@
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { KeptBatch } from "../client/submit.ts";
 import { TetradError } from "../errors.ts";
 import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
 import { LIMITS } from "../limits.ts";
 import { makeFolder, writeFileAtomic } from "../node/folder.ts";
 
-export type Pending = {
-  readonly seq: number;
-  readonly bytes: Uint8Array;
-  /** The command that made it was told "accepted" and ended; else it was interrupted or failed. */
-  readonly accepted: boolean;
-};
-
+/** A BatchKeeper whose writes are done when they return. */
 export type Outbox = {
-  /** In order of the lane. */
-  pending(): readonly Pending[];
-  /** Durable when it returns. */
+  pending(): readonly KeptBatch[];
   keep(seq: number, bytes: Uint8Array): void;
   accepted(seq: number): void;
   drop(seq: number): void;

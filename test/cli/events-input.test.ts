@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { encodeData, readEvents, recordEvent } from "../../src/cli/events-input.ts";
-import { cutBatches } from "../../src/cli/submit.ts";
+import { cutBatches } from "../../src/client/submit.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
 import { type ErrorCode, TetradError } from "../../src/errors.ts";

@@ -1,5 +1,6 @@
 /** `nexus append`: events from people into the log. */
 import type { OutcomeJson, ReceiptJson } from "../../client/api.ts";
+import { cutBatches, type Submitted, Submitter } from "../../client/submit.ts";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { isErrorCode, TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
@@ -10,7 +11,6 @@ import { encodeData, readEvents, recordEvent } from "../events-input.ts";
 import { openSigningKey } from "../key.ts";
 import { openOutbox } from "../outbox.ts";
 import { formatJson, formatNdjson, formatTable, type Row, short } from "../output.ts";
-import { cutBatches, type Submitted, Submitter } from "../submit.ts";
 
 export type AppendOptions = {
   readonly type?: string;

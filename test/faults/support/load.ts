@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { openSigningKey } from "../../../src/cli/key.ts";
-import type { SigningKey } from "../../../src/cli/submit.ts";
+import type { Signer } from "../../../src/client/submit.ts";
 import { fromHex, toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { FALCON_SEED_BYTES, falconSign } from "../../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../../src/crypto/falcon-wasm.ts";
@@ -29,7 +29,7 @@ export type Acknowledged = {
 };
 
 type Lane = {
-  readonly key: SigningKey;
+  readonly key: Signer;
   readonly actor: Uint8Array;
   seq: number;
   previous: Uint8Array;
@@ -43,7 +43,7 @@ const LIMIT_MS = 120_000;
 
 const wasm = await loadFalconWasm();
 
-const newKey = (): SigningKey => {
+const newKey = (): Signer => {
   const { publicKey, secretKey } = wasm.keygen();
   return {
     publicKey,
@@ -247,7 +247,7 @@ const recordOf = (topic: string, key: string, text: string): EncodedEvent =>
   recordPut.encode({ topic, key, body: new TextEncoder().encode(text) });
 
 /** Where the operator's lane stands on a network that may have been written to before. */
-const resume = async (network: Network, hasher: Hasher, key: SigningKey): Promise<Lane> => {
+const resume = async (network: Network, hasher: Hasher, key: Signer): Promise<Lane> => {
   const actor = actorId(hasher, key.publicKey);
   const [node] = network.nodes;
   if (node === undefined) throw new Error("there are no nodes");

@@ -1,12 +1,10 @@
 /**
- * From events to outcomes: cut into batches, sign, keep in the outbox, send until the outcome is known.
+ * From events to outcomes: cut into batches, sign, keep, send until the outcome is known.
  *
- * What makes a repeat safe: a batch is written to the outbox before it is sent, the same bytes are sent
+ * What makes a repeat safe: a batch is kept before it is sent, the same bytes are sent
  * again whatever happens in between, and its id is its identity on the network. New events are signed only
  * when everything kept from before has an outcome.
  */
-import type { ApiClient, JsonObject, ReceiptJson, StatusJson } from "../client/api.ts";
-import { within } from "../client/within.ts";
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { type ErrorCode, TetradError } from "../errors.ts";
@@ -14,18 +12,57 @@ import { actorId, buildBatch, decodeBatch, sealBatch } from "../ledger/batch.ts"
 import type { WaitLevel } from "../ledger/handle.ts";
 import type { Batch, EncodedEvent } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
-import { sleep } from "../node/real-ports.ts";
-import type { Outbox } from "./outbox.ts";
+import type { ApiClient, JsonObject, ReceiptJson, StatusJson } from "./api.ts";
+import { pause, within } from "./within.ts";
 
-export type SigningKey = {
+/** A batch whose outcome is not known yet, as it was kept. */
+export type KeptBatch = {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  /** Whoever made it was told "accepted" and went on; else it was interrupted or failed. */
+  readonly accepted: boolean;
+};
+
+/** Where signed batches are kept until their outcome is known: one place a key, used by one at a time. */
+export type BatchKeeper = {
+  /** In order of the lane. */
+  pending(): readonly KeptBatch[] | Promise<readonly KeptBatch[]>;
+  /** As durable as a crash should not be able to lose, when it returns. */
+  keep(seq: number, bytes: Uint8Array): void | Promise<void>;
+  accepted(seq: number): void | Promise<void>;
+  drop(seq: number): void | Promise<void>;
+};
+
+/** Keeps batches as long as the program runs. */
+export const memoryKeeper = (): BatchKeeper => {
+  const kept = new Map<number, KeptBatch>();
+  return {
+    pending: () => [...kept.values()].sort((a, b) => a.seq - b.seq),
+    keep(seq, bytes) {
+      kept.set(seq, { seq, bytes: bytes.slice(), accepted: false });
+    },
+    accepted(seq) {
+      const one = kept.get(seq);
+      if (one !== undefined) kept.set(seq, { ...one, accepted: true });
+    },
+    drop(seq) {
+      kept.delete(seq);
+    },
+  };
+};
+
+/** A key that signs: in memory, in a thread, or in a device. */
+export type Signer = {
+  /** 1793 bytes. */
   readonly publicKey: Uint8Array;
+  /** The padded FALCON-1024 signature of the message: 1280 bytes. */
   sign(message: Uint8Array): Promise<Uint8Array>;
 };
 
 export type SubmitOptions = {
   readonly client: ApiClient;
-  readonly key: SigningKey;
-  readonly outbox: Outbox;
+  readonly key: Signer;
+  readonly outbox: BatchKeeper;
   readonly wait: WaitLevel;
   /** Milliseconds without a batch that got an answer, after which the command gives up. */
   readonly patienceMs: number;
@@ -101,7 +138,7 @@ const persist = async <T>(
       if (!passing(error) || options.now() + pauseMs > deadlineMs) throw error;
       if (!told && error instanceof TetradError) options.note(`waiting: ${error.message}`);
       told = true;
-      await sleep(pauseMs);
+      await pause(pauseMs, options.signal);
       pauseMs = Math.min(2_000, pauseMs * 2);
     }
   }
@@ -143,10 +180,10 @@ export class Submitter {
 
   /** Sends what was kept from before. Yields what became of each batch. */
   async *flush(): AsyncGenerator<Submitted> {
-    for (const { seq, bytes, accepted } of this.#options.outbox.pending()) {
+    for (const { seq, bytes, accepted } of await this.#options.outbox.pending()) {
       const decoded = decodeBatch(this.#hasher, bytes);
       if (!decoded.ok) {
-        this.#options.outbox.drop(seq);
+        await this.#options.outbox.drop(seq);
         this.#options.note(`dropped a kept batch: it is not of chain ${this.#status.chainId}`);
         continue;
       }
@@ -178,7 +215,7 @@ export class Submitter {
       events,
     });
     const batch = sealBatch(this.#hasher, unsigned, await key.sign(unsigned.signingMessage));
-    outbox.keep(batch.laneSeq, batch.bytes);
+    await outbox.keep(batch.laneSeq, batch.bytes);
     return batch;
   }
 
@@ -190,8 +227,8 @@ export class Submitter {
       );
       this.#deadlineMs = this.#options.now() + this.#options.patienceMs;
       // An accepted batch is only in one node's memory: it stays until its outcome is known.
-      if (receipt.level === "accepted") outbox.accepted(batch.laneSeq);
-      else outbox.drop(batch.laneSeq);
+      if (receipt.level === "accepted") await outbox.accepted(batch.laneSeq);
+      else await outbox.drop(batch.laneSeq);
       return { batch, receipt };
     } catch (error) {
       if (!(error instanceof TetradError)) {
@@ -200,11 +237,11 @@ export class Submitter {
       }
       if (TAKEN.has(error.code)) return { batch, receipt: await this.#itsOwn(batch, error) };
       if (DEAD.has(error.code)) {
-        outbox.drop(batch.laneSeq);
+        await outbox.drop(batch.laneSeq);
         this.#options.note(`batch ${batch.laneSeq} ran out of time; signing its events anew`);
         return this.#deliver(await this.#sign(batch.events));
       }
-      if (!passing(error)) outbox.drop(batch.laneSeq);
+      if (!passing(error)) await outbox.drop(batch.laneSeq);
       else this.#options.note(KEPT);
       throw error;
     }
@@ -218,11 +255,11 @@ export class Submitter {
       const path = `/v1/batches/${toHex(batch.id)}`;
       const ask: Attempt<JsonObject> = (signal) => client.get(path, {}, signal);
       const receipt = await attemptOnce(this.#options, ask, leftMs);
-      outbox.drop(batch.laneSeq);
+      await outbox.drop(batch.laneSeq);
       return receipt as unknown as ReceiptJson;
     } catch (lookup) {
       if (!(lookup instanceof TetradError) || lookup.code !== "batch.not-found") throw lookup;
-      outbox.drop(batch.laneSeq);
+      await outbox.drop(batch.laneSeq);
       throw error;
     }
   }

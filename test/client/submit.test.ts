@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Outbox, openOutbox } from "../../src/cli/outbox.ts";
-import { type Submitted, Submitter } from "../../src/cli/submit.ts";
 import {
   ApiClient,
   type LaneJson,
   type ReceiptJson,
   type StatusJson,
 } from "../../src/client/api.ts";
+import { type Submitted, Submitter } from "../../src/client/submit.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
