@@ -200,6 +200,10 @@ export const LIMITS = {
   // Command, local
   /** A node that has not said how it is within this time counts as one that hangs. */
   cliStatusMsMax: 2_000,
+  /** How long `nexus dev kill` may keep a node down, and a request to a running `nexus dev`. */
+  devHoldMsMax: 3_600_000,
+  devRequestBytesMax: 4096,
+  devAnswerMsMax: 10_000,
   /** A configuration file. */
   configBytesMax: 64 * 1024,
   passphraseBytesMax: 1024,

@@ -3,13 +3,14 @@
  * because nobody should wait for a QUIC library to see a version.
  */
 import { type Command, Option } from "commander";
+import { LIMITS } from "../limits.ts";
 import { addConfig, addKey, addNodeOptions } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
-  program
-    .command("dev")
+  const dev = program.command("dev");
+  dev
     .description("run four validators on this machine; Ctrl-C stops them")
     .option("--fresh", "delete what is in the folder and start a new chain")
     .option("--port-base <port>", "first QUIC port (default 4440)", wholeNumber(1, 65_532))
@@ -20,6 +21,24 @@ const addDev = (program: Command, run: RunVerb): void => {
         "  nexus --dir /tmp/net dev --port-base 5000 --api-base 9000\n",
     )
     .action(run(async () => (await import("./verbs/dev.ts")).dev));
+  dev
+    .command("kill")
+    .description("end one node of the running development network, as in a crash (SIGKILL)")
+    .argument("<node>", "its name: a, b, c or d")
+    .option(
+      "--hold <seconds>",
+      "it is started again after this time",
+      wholeNumber(0, LIMITS.devHoldMsMax / 1000),
+      60,
+    )
+    .addHelpText("after", "\nExamples:\n  nexus dev kill b\n  nexus dev kill b --hold 5\n")
+    .action(run(async () => (await import("./verbs/dev-control.ts")).devKill));
+  dev
+    .command("start")
+    .description("start a node again that `nexus dev kill` has ended")
+    .argument("<node>", "its name: a, b, c or d")
+    .addHelpText("after", "\nExamples:\n  nexus dev start b\n")
+    .action(run(async () => (await import("./verbs/dev-control.ts")).devStart));
 };
 
 const addStatus = (program: Command, run: RunVerb): void => {

@@ -28,6 +28,8 @@ const list = (version: number, what: string, ...fields: readonly string[]): Shap
 
 /** By verb, with its subverb behind a space. */
 export const SHAPES: Readonly<Record<string, Shape>> = {
+  "dev kill": one(1, "what was done", "node", "state", "pid", "holdSeconds"),
+  "dev start": one(1, "what was done", "node", "state", "pid"),
   status: list(
     1,
     "what GET /v1/status gives, one for each node; a node that does not answer has name, api, down and reason",

@@ -33,6 +33,8 @@ export type Child = {
   readonly pid: number | undefined;
   /** Asks it to stop, and ends it by force when it has not after the limit. */
   stop(limitMs: number): Promise<void>;
+  /** Ends it at once and without a word, as a crash does. */
+  kill(): Promise<void>;
 };
 
 /**
@@ -123,6 +125,10 @@ export const startChild = (
       const force = setTimeout(() => child.kill("SIGKILL"), limitMs);
       await exited;
       clearTimeout(force);
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
     },
   };
 };

@@ -4,9 +4,10 @@
  * restart can cure (a foreign signature, a wrong root, corruption) is left as it is and named.
  */
 import { join } from "node:path";
-import { ERRORS, isErrorCode, TetradError } from "../../errors.ts";
+import { ERRORS, fail, isErrorCode, type Result, TetradError } from "../../errors.ts";
 import { sleep } from "../../node/real-ports.ts";
 import { type Child, type ChildEnd, lastLines, startChild } from "./child.ts";
+import type { ControlDone, ControlRequest } from "./control.ts";
 import { pathsOf } from "./create.ts";
 import type { DevRecord } from "./record.ts";
 
@@ -39,6 +40,8 @@ export class Supervisor {
   readonly #events: SupervisorEvents;
   readonly #children = new Map<string, Child>();
   readonly #pauses = new Map<string, number>();
+  /** Nodes that were killed on purpose, and how to end their time. */
+  readonly #held = new Map<string, () => void>();
   #stopping = false;
 
   constructor(dir: string, record: DevRecord, events: SupervisorEvents) {
@@ -55,8 +58,38 @@ export class Supervisor {
     return this.#children.get(name)?.pid;
   }
 
+  /** What another command asks for: a crash of one node, for a time, or its end. */
+  async control(request: ControlRequest): Promise<Result<ControlDone>> {
+    const { node } = request;
+    const names = this.#record.nodes.map(({ name }) => name);
+    if (!names.includes(node)) {
+      return fail("cli.usage", `no node "${node}"; there are ${names.join(", ")}`);
+    }
+    if (this.#stopping) return fail("node.stopping", "the network is stopping");
+    if (request.action === "start") {
+      this.#release(node);
+      return { ok: true, value: { pid: this.pidOf(node) } };
+    }
+    const child = this.#children.get(node);
+    if (child === undefined) return fail("event.conflict", `node ${node} is down already`);
+    const timer = setTimeout(() => this.#release(node), request.holdMs);
+    this.#held.get(node)?.();
+    this.#held.set(node, () => clearTimeout(timer));
+    const { pid } = child;
+    await child.kill();
+    return { ok: true, value: { pid } };
+  }
+
+  /** Starts a node that was held down; nothing for one that runs. */
+  #release(name: string): void {
+    this.#held.get(name)?.();
+    this.#held.delete(name);
+    this.#start(name);
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const cancel of this.#held.values()) cancel();
     await Promise.all([...this.#children.values()].map((child) => child.stop(STOP_MS_MAX)));
   }
 
@@ -67,6 +100,7 @@ export class Supervisor {
   #start(name: string): void {
     const node = this.#record.nodes.find((known) => known.name === name);
     if (node === undefined || this.#stopping) return;
+    if (this.#children.has(name) || this.#held.has(name)) return;
     const child = startChild(
       name,
       pathsOf(this.#dir, node).config,
@@ -81,6 +115,12 @@ export class Supervisor {
     const { name } = end;
     this.#children.delete(name);
     if (this.#stopping) return;
+    if (this.#held.has(name)) {
+      this.#events.report(
+        `node ${name} was killed on request; \`nexus dev start ${name}\` starts it`,
+      );
+      return;
+    }
     const first = !this.#pauses.has(name);
     if (!end.wasUp && first && !curable(end) && end.reason !== undefined) {
       const code = isErrorCode(end.reason.code) ? end.reason.code : "internal";

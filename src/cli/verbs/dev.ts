@@ -7,6 +7,7 @@ import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
+import { serveControl } from "../dev/control.ts";
 import {
   createNetwork,
   formatJsonFile,
@@ -116,6 +117,9 @@ const runNetwork = async (context: CliContext, record: DevRecord): Promise<void>
     failed: (error) => failure.resolve(error),
   });
   supervisor.start();
+  const endControl = serveControl(realFolder(context.dir), (request) =>
+    supervisor.control(request),
+  );
   try {
     const failed = await Promise.race([
       failure.promise,
@@ -123,6 +127,7 @@ const runNetwork = async (context: CliContext, record: DevRecord): Promise<void>
     ]);
     if (failed !== undefined) throw failed;
   } finally {
+    endControl();
     display.say(() => context.note("stopping the nodes"));
     await supervisor.stop();
     context.note("stopped; `npm start` goes on from the same height");

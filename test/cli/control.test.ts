@@ -1,0 +1,94 @@
+/** Requests to a running `nexus dev`: answered once, refused where anybody else could have written them. */
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  askControl,
+  type ControlRequest,
+  parseRequest,
+  serveControl,
+} from "../../src/cli/dev/control.ts";
+import { fail } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
+
+let dir = "";
+let end: (() => void) | undefined;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "tetrad-control-"));
+});
+afterEach(() => {
+  end?.();
+  end = undefined;
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const { signal } = new AbortController();
+
+describe("control", () => {
+  it("hands a request over once and brings the answer back", async () => {
+    const seen: ControlRequest[] = [];
+    end = serveControl(dir, async (request) => {
+      seen.push(request);
+      return { ok: true, value: { pid: 12 } };
+    });
+    expect(statSync(join(dir, "control")).mode & 0o777).toBe(0o700);
+    const request = { action: "kill", node: "a", holdMs: 5 } as const;
+    expect(await askControl(dir, request, signal)).toEqual({ pid: 12 });
+    expect(seen).toEqual([request]);
+    end();
+    expect(existsSync(join(dir, "control"))).toBe(false);
+  });
+
+  it("brings a refusal back under its code", async () => {
+    end = serveControl(dir, async () => fail("cli.usage", 'no node "x"'));
+    const asked = askControl(dir, { action: "start", node: "x" }, signal);
+    await expect(asked).rejects.toMatchObject({ code: "cli.usage", message: 'no node "x"' });
+  });
+
+  it("says when nobody serves the folder", async () => {
+    const asked = askControl(dir, { action: "start", node: "a" }, signal);
+    await expect(asked).rejects.toMatchObject({ code: "cli.unreachable" });
+  });
+
+  it("takes no request that others can write, no link, and none that is too large", async () => {
+    const seen: ControlRequest[] = [];
+    end = serveControl(dir, async (request) => {
+      seen.push(request);
+      return { ok: true, value: { pid: 1 } };
+    });
+    const good = JSON.stringify({ action: "start", node: "a" });
+    const place = (digit: string): string => join(dir, "control", `${digit.repeat(32)}.request`);
+    const target = join(dir, "target");
+    writeFileSync(target, good, { mode: 0o600 });
+    symlinkSync(target, place("1"));
+    writeFileSync(place("2"), good.padEnd(LIMITS.devRequestBytesMax + 1), { mode: 0o600 });
+    writeFileSync(place("3"), good, { mode: 0o644 });
+    writeFileSync(place("4"), good.padEnd(LIMITS.devRequestBytesMax), { mode: 0o600 });
+    const answer = join(dir, "control", `${"4".repeat(32)}.answer`);
+    await expect.poll(() => existsSync(answer), { timeout: 5000 }).toBe(true);
+    expect(seen).toHaveLength(1);
+    expect(existsSync(target)).toBe(true);
+  });
+
+  it("reads hostile requests without a throw, and holds at most as long as the limit", () => {
+    const max = LIMITS.devHoldMsMax;
+    const kill = (holdMs: unknown): boolean =>
+      parseRequest(JSON.stringify({ action: "kill", node: "a", holdMs })).ok;
+    expect([kill(0), kill(max), kill(max + 1), kill(-1), kill(1.5), kill("1")]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        const parsed = parseRequest(text);
+        if (!parsed.ok) expect(parsed.code).toBe("cli.usage");
+      }),
+    );
+  });
+});
