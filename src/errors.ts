@@ -115,6 +115,11 @@ export const ERRORS = {
 
   // Proofs that a client checks
   "proof.invalid": spec("The proof does not show what it is shown for", 422, 2),
+  "proof.malformed": spec("Not a proof bundle in its one format", 422, 2),
+  "proof.untrusted": spec("The proof is of another chain than the trusted one", 422, 2),
+  "proof.unanchored": spec("The proof does not reach what is trusted", 422, 3),
+  "proof.version": spec("The proof is in a format that this version does not know", 422, 3),
+  "proof.trust": spec("Not a genesis and not a checkpoint to trust", 400, 3),
 
   // Transport
   "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),

@@ -225,6 +225,14 @@ export const LIMITS = {
   clientUnprovenEventsMax: 512,
   clientUnprovenBytesMax: 8 * 1024 * 1024,
 
+  // Proof bundles: part of version 1 of their format
+  /** Characters of a bundle's text. */
+  proofTextMax: 32 * 1024 * 1024,
+  /** Epochs that one bundle may span: who trusts an older set goes on from checkpoint to checkpoint. */
+  proofLinksMax: 1024,
+  /** Events, or rows, of one bundle. */
+  proofItemsMax: 1000,
+
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
   certificateWindowHeights: 4096,

@@ -12,13 +12,22 @@
  * The hash is Ht("genesis", …). The reader is strict: unknown, missing and repeated keys are refused, so
  * that two people who read one file cannot see two chains.
  */
-import { compareBytes, fromHex, toHex } from "../crypto/bytes.ts";
+import { compareBytes, toHex } from "../crypto/bytes.ts";
 import { Writer } from "../crypto/codec.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { parseNodeAddress } from "./address.ts";
 import { actorId } from "./batch.ts";
+import {
+  hexAt,
+  integerAt,
+  listAt,
+  objectAt,
+  parseStrictJson,
+  textAt,
+  Wrong,
+} from "./strict-json.ts";
 import type { Hash, Validator } from "./types.ts";
 import { TOTAL_WEIGHT_MAX } from "./validator-set.ts";
 
@@ -75,7 +84,8 @@ export type GenesisInput = {
   readonly actors: readonly Omit<GenesisActor, "id">[];
 };
 
-const CHAIN_ID = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
+/** What may name a chain. */
+export const CHAIN_ID: RegExp = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
 const NAME = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
 const PERMISSION = /^(\*|[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,3}(\.\*)?)$/;
 const WEIGHT = /^[1-9][0-9]{0,18}$/;
@@ -95,9 +105,7 @@ export const parseGenesis = (text: string): Result<ParsedGenesis> => {
     return fail("config.genesis", `the file is over ${LIMITS.genesisBytesMax} bytes`);
   }
   try {
-    const json: unknown = JSON.parse(text);
-    if (countKeys(json) !== countKeyTokens(text)) throw new Wrong("", "a key is repeated");
-    const genesis = readGenesis(json);
+    const genesis = readGenesis(parseStrictJson(text));
     const hasher = createHasher(genesis.chainId);
     return ok({ genesis, hasher, hash: genesisHash(hasher, genesis) });
   } catch (error) {
@@ -157,15 +165,6 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
 /** Ht("genesis", canonical encoding): the hash of height 0. */
 export const genesisHash = (hasher: Hasher, genesis: Genesis): Hash =>
   hasher.ht("genesis", encodeGenesis(genesis));
-
-/** A value that is not what the genesis wants there; never leaves this module. */
-class Wrong extends Error {
-  readonly path: string;
-  constructor(path: string, detail: string) {
-    super(detail);
-    this.path = path;
-  }
-}
 
 function readGenesis(json: unknown): Genesis {
   const root = objectAt("", json, [
@@ -249,53 +248,6 @@ function readActor(hasher: Hasher, path: string, json: unknown): GenesisActor {
   };
 }
 
-/** An object with exactly these keys. */
-function objectAt<K extends string>(
-  path: string,
-  value: unknown,
-  keys: readonly K[],
-): Readonly<Record<K, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Wrong(path, "expected an object");
-  }
-  const own = new Set<string>(Object.keys(value));
-  const known = new Set<string>(keys);
-  for (const key of own) {
-    if (known.has(key)) continue;
-    throw new Wrong(path, `unknown key ${JSON.stringify(key.slice(0, 64))}`);
-  }
-  for (const key of keys) if (!own.has(key)) throw new Wrong(path, `${key} is missing`);
-  return value as Readonly<Record<K, unknown>>;
-}
-
-function listAt(path: string, value: unknown, min: number, max: number): unknown[] {
-  if (!Array.isArray(value)) throw new Wrong(path, "expected a list");
-  if (value.length < min || value.length > max) throw new Wrong(path, `expected ${min} to ${max}`);
-  return value;
-}
-
-/** The patterns allow ASCII only, so characters are bytes. */
-function textAt(path: string, value: unknown, pattern: RegExp, bytesMax: number): string {
-  if (typeof value !== "string" || value.length > bytesMax || !pattern.test(value)) {
-    throw new Wrong(path, `expected text of at most ${bytesMax} bytes like ${pattern.source}`);
-  }
-  return value;
-}
-
-function integerAt(path: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw new Wrong(path, `expected an integer of ${min} to ${max}`);
-  }
-  return value;
-}
-
-function hexAt(path: string, value: unknown, bytes: number): Uint8Array {
-  if (typeof value !== "string" || value.length !== 2 * bytes || !/^[0-9a-f]*$/.test(value)) {
-    throw new Wrong(path, `expected ${bytes} bytes as lower-case hex`);
-  }
-  return fromHex(value);
-}
-
 const byId = (a: { readonly id: Hash }, b: { readonly id: Hash }): number =>
   compareBytes(a.id, b.id);
 
@@ -311,29 +263,4 @@ function unique<T>(
     if (seen.has(key)) throw new Wrong(path, `${what} ${key.slice(0, 64)} is listed twice`);
     seen.add(key);
   }
-}
-
-/** Keys of all objects within a parsed value. */
-function countKeys(json: unknown): number {
-  let count = 0;
-  const open: unknown[] = [json];
-  while (open.length > 0) {
-    const value = open.pop();
-    if (typeof value !== "object" || value === null) continue;
-    if (!Array.isArray(value)) count += Object.keys(value).length;
-    for (const inner of Object.values(value)) open.push(inner);
-  }
-  return count;
-}
-
-/**
- * Strings of a JSON text that stand before a colon: its keys, repeated ones included, of which
- * JSON.parse silently keeps the last. The text has been parsed, so strings are well-formed.
- */
-function countKeyTokens(text: string): number {
-  let count = 0;
-  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"[ \t\r\n]*(:?)/g)) {
-    if (match[1] === ":") count += 1;
-  }
-  return count;
 }
