@@ -1,12 +1,15 @@
 // Writes the pages that are made from the source: docs/errors.md from the table of errors, docs/cli.md from
-// the definitions of the verbs, and the JSON Schema of the configuration file from the table of settings.
+// the definitions of the verbs, the JSON Schema of the configuration file from the table of settings, and
+// docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes.
 //
 //     node scripts/docs.mjs                          writes them
-//     node scripts/docs.mjs --print [errors|cli|config]  prints one instead
-import { writeFileSync } from "node:fs";
+//     node scripts/docs.mjs --print [errors|cli|config|openapi|api]  prints one instead
+import { readFileSync, writeFileSync } from "node:fs";
 import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
+import { productDocument, routesTable } from "../src/node/api/openapi/offline.ts";
 import { configSchema } from "../src/node/config-keys.ts";
+import { VERSION } from "../src/node/version.ts";
 
 const HEAD = `# Errors
 
@@ -30,9 +33,21 @@ const row = ([code, { title, status, exitCode, retryable, peer }]) =>
 
 const page = HEAD + Object.entries(ERRORS).map(row).join("");
 
+/** docs/api.md with the table of routes put in anew. */
+const apiPage = () => {
+  const path = new URL("../docs/api.md", import.meta.url);
+  const [before, rest] = readFileSync(path, "utf8").split(
+    "<!-- routes: made by `npm run docs` -->\n",
+  );
+  const after = rest.slice(rest.indexOf("<!-- end of routes -->"));
+  return `${before}<!-- routes: made by \`npm run docs\` -->\n\n${routesTable()}\n${after}`;
+};
+
 const pages = {
   errors: ["../docs/errors.md", page],
   cli: ["../docs/cli.md", cliPage()],
+  openapi: ["../docs/openapi.json", `${JSON.stringify(productDocument(VERSION), null, 2)}\n`],
+  api: ["../docs/api.md", apiPage()],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

@@ -1,14 +1,71 @@
 /** Submission of batches, what became of them, and the state of an actor's lane. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { fail, type Result, TetradError } from "../../errors.ts";
+import { ERRORS, type ErrorCode, fail, type Result, TetradError } from "../../errors.ts";
 import type { BatchReceipt, WaitLevel } from "../../ledger/handle.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import { laneJson, receiptJson } from "./json.ts";
+import { described, type Operation, values } from "./openapi/operation.ts";
+import { hashParameter, ref } from "./openapi/schemas.ts";
 import { hash, integer, oneOf, readQuery } from "./query.ts";
 
 const LEVELS: readonly WaitLevel[] = ["accepted", "committed", "projected"];
 const BATCH_TYPE = "application/octet-stream";
+
+const SUBMIT = {
+  id: "submitBatch",
+  tag: "ledger",
+  summary: "submit a signed batch",
+  description:
+    "The signature of the batch authorises it. Sending the same bytes again is harmless at any time, and is how the outcome is learnt.",
+  query: {
+    wait: { description: "what is waited for", schema: { enum: LEVELS, default: "accepted" } },
+    waitMs: {
+      description: "ends the wait with http.timeout; the batch is taken all the same",
+      schema: { type: "integer", minimum: 1, maximum: LIMITS.httpWaitMsMax },
+    },
+  },
+  body: {
+    description: "the bytes of one batch, as docs/protocol.md lays them out",
+    content: { [BATCH_TYPE]: { type: "string", maxLength: LIMITS.httpBodyBytesMax } },
+  },
+  answers: {
+    200: { description: "committed or projected", content: values(ref("Receipt")) },
+    202: {
+      description: "in this node's memory; nothing is promised",
+      content: values(ref("Receipt")),
+    },
+  },
+  problems: [
+    ...(Object.keys(ERRORS) as ErrorCode[]).filter((code) => code.startsWith("batch.")),
+    "encoding.malformed",
+    "event.unknown-type",
+    "event.invalid",
+    "http.body-too-large",
+    "http.media-type",
+    "http.timeout",
+    "node.not-ready",
+  ],
+} as const satisfies Operation;
+
+const FIND = {
+  id: "getBatch",
+  tag: "ledger",
+  summary: "what became of an executed batch",
+  path: { id: hashParameter("batch id") },
+  query: {},
+  answers: { 200: { description: "its outcomes", content: values(ref("Receipt")) } },
+  problems: ["batch.not-found"],
+} as const satisfies Operation;
+
+const LANE = {
+  id: "getLane",
+  tag: "ledger",
+  summary: "where an actor's next batch goes",
+  path: { actor: hashParameter("id of the actor") },
+  query: {},
+  answers: { 200: { description: "head of the lane", content: values(ref("Lane")) } },
+} as const satisfies Operation;
 
 export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.removeAllContentTypeParsers();
@@ -16,8 +73,8 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
     done(null, body);
   });
 
-  app.post("/v1/batches", async (request, reply) => {
-    const query = readQuery(request, ["wait", "waitMs"]);
+  app.post("/v1/batches", described(SUBMIT), async (request, reply) => {
+    const query = readQuery(request, SUBMIT.query);
     const level = oneOf(query.wait, "wait", LEVELS, "accepted");
     const waitMs = integer(query.waitMs, "waitMs", {
       min: 1,
@@ -33,21 +90,29 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
     return reply.status(receipt.level === "accepted" ? 202 : 200).send(receiptJson(receipt));
   });
 
-  app.get<{ Params: { id: string } }>("/v1/batches/:id", async (request, reply) => {
-    readQuery(request, []);
-    const id = hash(request.params.id, "id");
-    const found = context.handle.receipt(id);
-    if (found === undefined) {
-      throw new TetradError("batch.not-found", "No executed block on this node holds this batch");
-    }
-    return reply.send(receiptJson(found));
-  });
+  app.get<{ Params: { id: string } }>(
+    "/v1/batches/:id",
+    described(FIND),
+    async (request, reply) => {
+      readQuery(request, FIND.query);
+      const id = hash(request.params.id, "id");
+      const found = context.handle.receipt(id);
+      if (found === undefined) {
+        throw new TetradError("batch.not-found", "No executed block on this node holds this batch");
+      }
+      return reply.send(receiptJson(found));
+    },
+  );
 
-  app.get<{ Params: { actor: string } }>("/v1/lanes/:actor", async (request, reply) => {
-    readQuery(request, []);
-    const actor = hash(request.params.actor, "actor");
-    return reply.header("cache-control", "no-store").send(laneJson(context.handle.lane(actor)));
-  });
+  app.get<{ Params: { actor: string } }>(
+    "/v1/lanes/:actor",
+    described(LANE),
+    async (request, reply) => {
+      readQuery(request, LANE.query);
+      const actor = hash(request.params.actor, "actor");
+      return reply.header("cache-control", "no-store").send(laneJson(context.handle.lane(actor)));
+    },
+  );
 };
 
 /** Hands a batch to the ledger and waits for the level, the time limit, the client or the stop. */

@@ -6,12 +6,37 @@ import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
 import { entryJson } from "./json.ts";
+import { described, type Operation, values } from "./openapi/operation.ts";
+import { AFTER, COUNT, LIMIT, ref, TEXT, TYPE } from "./openapi/schemas.ts";
 import { integer, readQuery, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
 
+const PAGE = {
+  id: "listEvents",
+  tag: "ledger",
+  summary: "a page of the log",
+  query: {
+    from: {
+      description: "index to begin at; not together with after",
+      schema: { ...COUNT, default: 0 },
+    },
+    after: AFTER,
+    limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault),
+    type: TYPE,
+  },
+  answers: {
+    200: {
+      description: "events in the order of the log",
+      content: values(ref("EventPage")),
+      headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
+    },
+  },
+  problems: ["http.bad-cursor"],
+} as const satisfies Operation;
+
 export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => {
-  app.get("/v1/events", async (request, reply) => {
-    const query = readQuery(request, ["from", "after", "limit", "type"]);
+  app.get("/v1/events", described(PAGE), async (request, reply) => {
+    const query = readQuery(request, PAGE.query);
     if (query.from !== undefined && query.after !== undefined) {
       throw new TetradError("http.bad-parameter", "from and after exclude each other", {
         parameter: "after",

@@ -7,6 +7,8 @@ import { LIMITS } from "../../limits.ts";
 import { nearest } from "../suggest.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
+import { AFTER, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
 import { integer, readQuery } from "./query.ts";
 
 /** Rows read at a time: few at first, then twice as many, because values may be as large as events. */
@@ -74,48 +76,107 @@ const rowJson = (context: ApiContext, name: string, row: ProjectionRow): Json =>
   value: context.formats.row(name, row.key, row.value),
 });
 
+const NAMES = {
+  id: "listProjections",
+  tag: "state",
+  summary: "names of the projections",
+  query: {},
+  answers: {
+    200: {
+      description: "in the order of registration",
+      content: values(objectOf({ items: listOf(objectOf({ name: TEXT })) })),
+    },
+  },
+} as const satisfies Operation;
+
+const NAME: Parameter = { description: "name of the projection", schema: TEXT, example: "records" };
+
+const ROWS = {
+  id: "listRows",
+  tag: "state",
+  summary: "a page of rows, in key order",
+  path: { name: NAME },
+  query: {
+    after: AFTER,
+    limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault),
+    prefix: {
+      description: "one group of rows where there are groups: the topic, for records",
+      schema: TEXT,
+    },
+  },
+  answers: {
+    200: {
+      description: "rows",
+      content: values(ref("RowPage")),
+      headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
+    },
+  },
+  problems: ["http.not-found", "http.bad-cursor"],
+} as const satisfies Operation;
+
+const ROW = {
+  id: "getRow",
+  tag: "state",
+  summary: "one row",
+  path: { name: NAME, key: { description: "key of the row", schema: TEXT } },
+  query: {},
+  answers: { 200: { description: "the row", content: values(ref("Row")) } },
+  problems: ["http.not-found"],
+} as const satisfies Operation;
+
 export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
-  app.get("/v1/projections", async (request, reply) => {
-    readQuery(request, []);
+  app.get("/v1/projections", described(NAMES), async (request, reply) => {
+    readQuery(request, NAMES.query);
     return reply.send({ items: context.formats.projections.map((name) => ({ name })) });
   });
 
-  app.get<{ Params: { name: string } }>("/v1/projections/:name", async (request, reply) => {
-    const query = readQuery(request, ["after", "limit", "prefix"]);
-    const name = checkName(context, request.params.name);
-    const limit = integer(query.limit, "limit", {
-      min: 1,
-      max: LIMITS.httpPageMax,
-      fallback: LIMITS.httpPageDefault,
-    });
-    const prefix = context.formats.prefix(name, query.prefix);
-    if (!prefix.ok) throw TetradError.from(prefix);
-    const list = `projections/${name}/${query.prefix ?? ""}`;
-    const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
-    const { rows, more } = await pageOf(context, name, prefix.value, after, limit, (count, bytes) =>
-      context.load.outgoing.addItems(reply, count, bytes),
-    );
-    const last = rows.at(-1);
-    const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
-    if (next !== null) {
-      const group = query.prefix === undefined ? "" : `&prefix=${encodeURIComponent(query.prefix)}`;
-      const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}`;
-      reply.header("link", `<${url}>; rel="next"`);
-    }
-    const status = context.handle.status();
-    return reply.header("cache-control", "no-store").send({
-      projection: name,
-      items: rows.map((row) => rowJson(context, name, row)),
-      next,
-      height: status.executedHeight,
-      stateRoot: toHex(status.stateRoot),
-    });
-  });
+  app.get<{ Params: { name: string } }>(
+    "/v1/projections/:name",
+    described(ROWS),
+    async (request, reply) => {
+      const query = readQuery(request, ROWS.query);
+      const name = checkName(context, request.params.name);
+      const limit = integer(query.limit, "limit", {
+        min: 1,
+        max: LIMITS.httpPageMax,
+        fallback: LIMITS.httpPageDefault,
+      });
+      const prefix = context.formats.prefix(name, query.prefix);
+      if (!prefix.ok) throw TetradError.from(prefix);
+      const list = `projections/${name}/${query.prefix ?? ""}`;
+      const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
+      const { rows, more } = await pageOf(
+        context,
+        name,
+        prefix.value,
+        after,
+        limit,
+        (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
+      );
+      const last = rows.at(-1);
+      const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
+      if (next !== null) {
+        const group =
+          query.prefix === undefined ? "" : `&prefix=${encodeURIComponent(query.prefix)}`;
+        const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}`;
+        reply.header("link", `<${url}>; rel="next"`);
+      }
+      const status = context.handle.status();
+      return reply.header("cache-control", "no-store").send({
+        projection: name,
+        items: rows.map((row) => rowJson(context, name, row)),
+        next,
+        height: status.executedHeight,
+        stateRoot: toHex(status.stateRoot),
+      });
+    },
+  );
 
   app.get<{ Params: { name: string; key: string } }>(
     "/v1/projections/:name/:key",
+    described(ROW),
     async (request, reply) => {
-      readQuery(request, []);
+      readQuery(request, ROW.query);
       const name = checkName(context, request.params.name);
       const key = context.formats.keyBytes(name, request.params.key);
       if (!key.ok) throw TetradError.from(key);

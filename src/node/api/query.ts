@@ -10,11 +10,12 @@ const bad = (name: string, detail: string): TetradError =>
 
 export type Query<K extends string> = { readonly [key in K]?: string };
 
-/** The parameters of the URL; each known, each once. */
+/** The parameters of the URL, of those that the operation describes; each once. */
 export const readQuery = <K extends string>(
   request: FastifyRequest,
-  known: readonly K[],
+  described: { readonly [name in K]: unknown },
 ): Query<K> => {
+  const known = Object.keys(described) as K[];
   const url = request.raw.url ?? "";
   const mark = url.indexOf("?");
   const values: { [key in K]?: string } = {};

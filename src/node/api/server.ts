@@ -14,6 +14,8 @@ import { batchRoutes } from "./batches.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { collectRoutes, type DescribedRoute } from "./openapi/operation.ts";
+import { openApiRoute } from "./openapi/route.ts";
 import { Outgoing } from "./outgoing.ts";
 import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
@@ -23,6 +25,8 @@ import { streamRoutes } from "./stream.ts";
 export type Api = {
   /** For tests: requests without a socket. */
   readonly app: FastifyInstance;
+  /** Every route with its description. */
+  readonly routes: readonly DescribedRoute[];
   /** Binds the address, IPv6 only; resolves with the one bound (port 0 asks for a free one). */
   listen(address: SocketAddress): Promise<SocketAddress>;
   /** Answers what waits with node.stopping, ends the streams and closes the socket. */
@@ -77,6 +81,7 @@ export const createApi = (options: ApiOptions): Api => {
     },
   });
   const allowed = watchRoutes(app);
+  const routes = collectRoutes(app);
   addHooks(app, context);
   app.setErrorHandler((error, request, reply) => {
     const known = toTetradError(error);
@@ -101,9 +106,11 @@ export const createApi = (options: ApiOptions): Api => {
   eventRoutes(app, context);
   streamRoutes(app, context);
   projectionRoutes(app, context);
+  openApiRoute(app, routes, context.version);
 
   return {
     app,
+    routes,
     async listen(address) {
       await app.listen({ host: address.host, port: address.port, ipv6Only: true });
       const bound = app.server.address();

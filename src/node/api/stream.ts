@@ -17,6 +17,8 @@ import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import { entryJson } from "./json.ts";
+import { described, type Operation } from "./openapi/operation.ts";
+import { COUNT, TYPE } from "./openapi/schemas.ts";
 import { integer, readQuery, type TypeFilter, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
 
@@ -24,6 +26,33 @@ import { scan } from "./read.ts";
 const PAGE = 64;
 
 const INDEX = { min: 0, max: Number.MAX_SAFE_INTEGER - 1 } as const;
+
+const STREAM = {
+  id: "streamEvents",
+  tag: "ledger",
+  summary: "the log as Server-Sent Events",
+  description:
+    "Follows the log until the client goes away. The id of a message is the index of its event.",
+  query: {
+    from: {
+      description: "index to begin at, or `end`",
+      schema: { anyOf: [{ ...COUNT, maximum: INDEX.max }, { const: "end" }], default: 0 },
+    },
+    type: TYPE,
+  },
+  headers: {
+    "Last-Event-ID": {
+      description: "the last index that the client has; wins over from",
+      schema: { ...COUNT, maximum: INDEX.max },
+    },
+  },
+  answers: {
+    200: {
+      description: "one message an event, and checkpoints",
+      content: { "text/event-stream": { type: "string" } },
+    },
+  },
+} as const satisfies Operation;
 
 /** Where to begin: Last-Event-ID + 1 (a reconnect wins over the URL), ?from=, or the end for "end". */
 const startOf = (
@@ -41,22 +70,26 @@ const startOf = (
 
 export const streamRoutes = (app: FastifyInstance, context: ApiContext): void => {
   const subscribers = new Set<Subscriber>();
-  app.get("/v1/events/stream", { exposeHeadRoute: false }, async (request, reply) => {
-    const query = readQuery(request, ["from", "type"]);
-    const filter = typeFilter(query.type);
-    const position = startOf(context, request, query.from);
-    if (subscribers.size >= LIMITS.httpSubscribersMax) {
-      throw new TetradError("node.overloaded", "Too many subscribers");
-    }
-    reply.hijack();
-    const subscriber = new Subscriber(context, reply.raw, position, filter, () => {
-      subscribers.delete(subscriber);
+  app.get(
+    "/v1/events/stream",
+    { exposeHeadRoute: false, ...described(STREAM) },
+    async (request, reply) => {
+      const query = readQuery(request, STREAM.query);
+      const filter = typeFilter(query.type);
+      const position = startOf(context, request, query.from);
+      if (subscribers.size >= LIMITS.httpSubscribersMax) {
+        throw new TetradError("node.overloaded", "Too many subscribers");
+      }
+      reply.hijack();
+      const subscriber = new Subscriber(context, reply.raw, position, filter, () => {
+        subscribers.delete(subscriber);
+        context.metrics.gauge("http_subscribers", subscribers.size);
+      });
+      subscribers.add(subscriber);
       context.metrics.gauge("http_subscribers", subscribers.size);
-    });
-    subscribers.add(subscriber);
-    context.metrics.gauge("http_subscribers", subscribers.size);
-    subscriber.start(request.id);
-  });
+      subscriber.start(request.id);
+    },
+  );
 };
 
 class Subscriber {

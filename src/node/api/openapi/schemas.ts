@@ -1,0 +1,158 @@
+/** Shapes that several answers have, under components/schemas of the OpenAPI document. */
+import type { Parameter, Schema } from "./operation.ts";
+
+export const ref = (name: keyof typeof SCHEMAS): Schema => ({
+  $ref: `#/components/schemas/${name}`,
+});
+
+const object = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []) =>
+  ({
+    type: "object",
+    properties,
+    required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  }) as const satisfies Schema;
+
+export const listOf = (items: Schema): Schema => ({ type: "array", items });
+
+export const HASH: Schema = {
+  type: "string",
+  pattern: "^[0-9a-f]{64}$",
+  description: "32 bytes, lower-case hex",
+};
+export const COUNT: Schema = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+export const TEXT: Schema = { type: "string" };
+export const TIME_MS: Schema = { ...COUNT, description: "milliseconds since 1970" };
+export const TIME: Schema = { type: "string", format: "date-time" };
+export const BYTES: Schema = { type: "string", description: "bytes, base64url without padding" };
+const BOOLEAN: Schema = { type: "boolean" };
+
+const OUTCOME = object(
+  {
+    kind: { enum: ["accepted", "refused"] },
+    code: { ...TEXT, description: "why it was refused: a code of the error table" },
+  },
+  ["code"],
+);
+
+const EVENT = object(
+  {
+    index: COUNT,
+    height: COUNT,
+    time: { ...TIME, description: "ledger time of its block" },
+    batchId: HASH,
+    position: { ...COUNT, description: "place in the batch" },
+    type: TEXT,
+    version: COUNT,
+    outcome: { $ref: "#/components/schemas/Outcome" },
+    effectsHash: HASH,
+    data: { description: "the payload for people; absent for a type that the node does not know" },
+    payload: BYTES,
+  },
+  ["time", "data"],
+);
+
+const STATUS = object({
+  version: TEXT,
+  chainId: TEXT,
+  genesisHash: HASH,
+  nodeId: HASH,
+  name: TEXT,
+  validatorIndex: { type: ["integer", "null"] },
+  epoch: COUNT,
+  view: COUNT,
+  leader: HASH,
+  voting: { enum: ["yes", "asking", "refused", "halted", "observer"] },
+  problems: listOf(object({ code: TEXT, detail: TEXT, data: { type: "object" } })),
+  finalHeight: COUNT,
+  finalHash: HASH,
+  finalTimeMs: TIME_MS,
+  finalTime: TIME,
+  executedHeight: { ...COUNT, description: "what reads see" },
+  logSize: COUNT,
+  logRoot: HASH,
+  stateRoot: HASH,
+  refHeight: { ...COUNT, description: "what a new batch should reference" },
+  refHash: HASH,
+  peers: listOf(HASH),
+  mempoolBytes: COUNT,
+  mempoolBatches: COUNT,
+  viewTimeMs: { type: "number", minimum: 0 },
+});
+
+const PROBLEM = object(
+  {
+    type: { ...TEXT, description: "urn:tetrad:error: and the code" },
+    title: TEXT,
+    status: { type: "integer", minimum: 400, maximum: 599 },
+    code: { ...TEXT, description: "stable: one of docs/errors.md" },
+    detail: TEXT,
+    retryable: { ...BOOLEAN, description: "the same request may succeed later" },
+    instance: { ...TEXT, description: "urn:tetrad:request: and the id that the node's log has" },
+    data: { type: "object" },
+  },
+  ["data"],
+);
+
+export const SCHEMAS = {
+  Outcome: OUTCOME,
+  Event: EVENT,
+  EventPage: object({
+    items: listOf({ $ref: "#/components/schemas/Event" }),
+    next: { ...TEXT, description: "cursor of the next page; also there at the end of the log" },
+    more: BOOLEAN,
+    logSize: COUNT,
+    logRoot: HASH,
+    height: COUNT,
+  }),
+  Row: object({ key: TEXT, value: {} }),
+  RowPage: object({
+    projection: TEXT,
+    items: listOf({ $ref: "#/components/schemas/Row" }),
+    next: { type: ["string", "null"], description: "cursor of the next page, null at the end" },
+    height: COUNT,
+    stateRoot: HASH,
+  }),
+  Receipt: object(
+    {
+      batchId: HASH,
+      level: { enum: ["accepted", "committed", "projected"] },
+      height: COUNT,
+      firstIndex: COUNT,
+      outcomes: listOf({ $ref: "#/components/schemas/Outcome" }),
+    },
+    ["height", "firstIndex", "outcomes"],
+  ),
+  Lane: object({
+    actor: HASH,
+    laneSeq: { ...COUNT, description: "of the last final batch; 0 for a new lane" },
+    batchId: HASH,
+    pendingSeq: { ...COUNT, description: "of the last batch that waits behind it here" },
+    pendingId: HASH,
+  }),
+  Status: STATUS,
+  Problem: PROBLEM,
+} as const satisfies Readonly<Record<string, Schema>>;
+
+export const objectOf = object;
+
+/** Parameters that several routes take. */
+export const LIMIT = (most: number, usual: number): Parameter => ({
+  description: "at most so many items; a page may hold fewer and not be the last",
+  schema: { type: "integer", minimum: 1, maximum: most, default: usual },
+});
+
+export const AFTER: Parameter = {
+  description: "the `next` of the page before: an opaque cursor of this list and filter",
+  schema: { type: "string", minLength: 1 },
+};
+
+export const TYPE: Parameter = {
+  description: "an event type, or a prefix such as `asset.*`",
+  schema: { type: "string", pattern: "^[a-z0-9-]+(\\.[a-z0-9-]+)*(\\.\\*)?$", maxLength: 64 },
+  example: "record.put",
+};
+
+export const hashParameter = (description: string): Parameter => ({
+  description,
+  schema: { type: "string", pattern: "^[0-9a-fA-F]{64}$" },
+});
