@@ -97,21 +97,25 @@ export class SimDisk {
     this.#failure = undefined;
     let closed = false;
     const mine = (): boolean => this.#owner === incarnation && this.#host.isLive(incarnation);
-    return {
+    const readsOf = (data: SortedMap): Pick<Store, "get" | "range"> => ({
       get: (key) => {
         if (closed) throw new RangeError("the simulated store is closed");
-        return this.#data.get(SortedMap.keyOf(key))?.[1];
-      },
-      write: (ops, options, done) => {
-        if (mine()) this.#submit(incarnation, ops, options.sync, done);
+        return data.get(SortedMap.keyOf(key))?.[1];
       },
       range: (range, done) => {
         if (!mine()) return;
         const delayUs = 1 + this.#random.exponential(this.knobs.readMeanUs);
         this.#host.defer(incarnation, delayUs, () => {
           if (closed) done({ code: "closed", detail: "store is closed" }, []);
-          else done(undefined, this.#data.range(range));
+          else done(undefined, data.range(range));
         });
+      },
+    });
+    return {
+      ...readsOf(this.#data),
+      snapshot: () => ({ ...readsOf(this.#data.clone()), release: () => undefined }),
+      write: (ops, options, done) => {
+        if (mine()) this.#submit(incarnation, ops, options.sync, done);
       },
       close: (done) => {
         if (!mine()) return;

@@ -14,6 +14,7 @@ const votesOf = (nodeId: Uint8Array): readonly StoreOp[] => {
     get: () => undefined,
     write: (ops) => written.push(...ops),
     range: () => undefined,
+    snapshot: () => ({ get: () => undefined, range: () => undefined, release: () => undefined }),
     close: () => undefined,
   };
   initVoteStore(catcher, nodeId, () => undefined);

@@ -47,6 +47,16 @@ export type StoreFailure = {
 };
 
 /**
+ * A store as it was at one moment: whatever is written later, its reads give the same. It sees every write
+ * whose `done` had been called, and may see others that were submitted. What it sees cannot be thrown away
+ * by the store, so it must be released, and few may be held at a time.
+ */
+export type StoreSnapshot = Pick<Store, "get" | "range"> & {
+  /** May be called twice, and while a range is read, which is then given. No read may begin after it. */
+  release(): void;
+};
+
+/**
  * Ordered key-value store.
  * - `write` is atomic. Writes take effect in the order they were submitted. With sync, `done` without a
  *   failure means that the batch and all before it survive a power cut; without sync it survives a crash
@@ -68,6 +78,8 @@ export type Store = {
     range: StoreRange,
     done: (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void,
   ): void;
+  /** Snapshots end with the store: reading one after `close` fails as reading the store does. */
+  snapshot(): StoreSnapshot;
   close(done: () => void): void;
 };
 

@@ -11,6 +11,7 @@ import type {
   StoreFailure,
   StoreOp,
   StoreRange,
+  StoreSnapshot,
 } from "../../src/ledger/ports.ts";
 
 export type StoreUnderTest = {
@@ -114,6 +115,7 @@ export const storeContract = (
     describe("writes", () => writeTests(use));
     describe("order", () => orderTests(use));
     describe("ranges", () => rangeTests(use));
+    describe("snapshots", () => snapshotTests(use));
     if (can.fails) describe("failures", () => failureTests(use));
     describe("closing", () => closeTests(use));
     if (can.reopens) describe("reopening", () => reopenTests(use));
@@ -294,6 +296,78 @@ function rangeTests(use: Use): void {
     await subject.write([del(bytes(1)), put(bytes(2), bytes(9)), put(bytes(1, 1), bytes(8))]);
     const range = { ...everything, gte: bytes(1), lt: bytes(3) };
     expect(await subject.range(range)).toEqual(["0101=08", "01ff=01", "02=09"]);
+  });
+}
+
+function snapshotTests(use: Use): void {
+  const rangeOf = async (subject: Subject, snapshot: StoreSnapshot): Promise<string[]> => {
+    const entries = await subject.settle((done: (found: readonly StoreEntry[]) => void) => {
+      snapshot.range(everything, (failure, found) => {
+        expect(failure).toBeUndefined();
+        done(found);
+      });
+    });
+    return hexOf(entries);
+  };
+
+  it("keep what they saw, whatever is written later", async () => {
+    const { subject } = use();
+    await subject.put([bytes(1), bytes(1)], [bytes(2), bytes(2)]);
+    const snapshot = subject.store.snapshot();
+    await subject.write([put(bytes(1), bytes(9)), del(bytes(2)), put(bytes(3), bytes(3))]);
+    expect([1, 2, 3].map((key) => snapshot.get(bytes(key)))).toEqual([
+      bytes(1),
+      bytes(2),
+      undefined,
+    ]);
+    expect(await rangeOf(subject, snapshot)).toEqual(["01=01", "02=02"]);
+    expect(await subject.range(everything)).toEqual(["01=09", "03=03"]);
+    snapshot.release();
+    snapshot.release();
+    expect(subject.get(bytes(1))).toBe("09");
+  });
+
+  it("see a write when they are taken in its `done`", async () => {
+    const { subject } = use();
+    const snapshot = await subject.settle((done: (taken: StoreSnapshot) => void) => {
+      subject.store.write([put(bytes(1), bytes(2))], { sync: true }, () => {
+        done(subject.store.snapshot());
+        subject.store.write([put(bytes(1), bytes(3))], { sync: true }, () => undefined);
+      });
+    });
+    await subject.write([], true);
+    expect(snapshot.get(bytes(1))).toEqual(bytes(2));
+    expect(subject.get(bytes(1))).toBe("03");
+    snapshot.release();
+  });
+
+  it("do not know of each other, and give a range that is read while they are released", async () => {
+    const { subject } = use();
+    const held: StoreSnapshot[] = [];
+    for (let i = 0; i < 20; i++) {
+      await subject.put([bytes(1), bytes(i)], [bytes(2, i), bytes(i)]);
+      held.push(subject.store.snapshot());
+    }
+    for (const i of [7, 0, 19]) {
+      const snapshot = held[i];
+      if (snapshot === undefined) throw new Error("no snapshot");
+      expect(snapshot.get(bytes(1))).toEqual(bytes(i));
+      const reading = rangeOf(subject, snapshot);
+      snapshot.release();
+      expect((await reading).length).toBe(i + 2);
+    }
+    for (const snapshot of held) snapshot.release();
+  });
+
+  it("may be held when the store closes", async () => {
+    const { subject } = use();
+    await subject.put([bytes(1), bytes(1)]);
+    const snapshot = subject.store.snapshot();
+    await subject.close();
+    snapshot.release();
+    if (use().target.reopen === undefined) return;
+    await subject.reopen();
+    expect(subject.get(bytes(1))).toBe("01");
   });
 }
 

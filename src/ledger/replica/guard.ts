@@ -23,10 +23,17 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
         failed(fail(error.code, error.message, error.data));
       }
     };
+  const guardReads = (reads: Pick<Store, "get" | "range">): Pick<Store, "get" | "range"> => ({
+    get: (key) => reads.get(key),
+    range: (range, done) => reads.range(range, guard(done)),
+  });
   const guardStore = (store: Store): Store => ({
-    get: (key) => store.get(key),
+    ...guardReads(store),
     write: (ops, options, done) => store.write(ops, options, guard(done)),
-    range: (range, done) => store.range(range, guard(done)),
+    snapshot: () => {
+      const snapshot = store.snapshot();
+      return { ...guardReads(snapshot), release: () => snapshot.release() };
+    },
     close: (done) => store.close(done),
   });
   const guardHandler = (handler: TransportHandler): TransportHandler => ({

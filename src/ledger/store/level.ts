@@ -23,7 +23,15 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/pro
 import { dirname, join, resolve } from "node:path";
 import { Level } from "level";
 import { TetradError } from "../../errors.ts";
-import type { Logger, Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "../ports.ts";
+import type {
+  Logger,
+  Store,
+  StoreEntry,
+  StoreFailure,
+  StoreOp,
+  StoreRange,
+  StoreSnapshot,
+} from "../ports.ts";
 import { checkFolder, type FolderCheck } from "./check-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
 
@@ -70,6 +78,8 @@ export type LevelStore = Store & { stats(): LevelStats };
 export type FolderLock = { release(): Promise<void> };
 
 type Database = Level<Uint8Array, Uint8Array>;
+type Snapshot = ReturnType<Database["snapshot"]>;
+type RangeDone = (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void;
 
 type PendingWrite = {
   readonly ops: readonly StoreOp[];
@@ -273,9 +283,17 @@ class LevelDbStore implements LevelStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
+    return this.#get(key, undefined);
+  }
+
+  #get(key: Uint8Array, snapshot: Snapshot | undefined): Uint8Array | undefined {
     let row: Uint8Array | undefined;
     try {
-      row = this.#database.getSync(key);
+      // Without options the binding takes a shorter way.
+      row =
+        snapshot === undefined
+          ? this.#database.getSync(key)
+          : this.#database.getSync(key, { snapshot });
     } catch (error) {
       throw readError(error, `cannot read from ${this.#folder}`);
     }
@@ -379,15 +397,25 @@ class LevelDbStore implements LevelStore {
     }
   }
 
-  range(
-    range: StoreRange,
-    done: (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void,
-  ): void {
+  range(range: StoreRange, done: RangeDone): void {
+    this.#range(range, undefined, done);
+  }
+
+  snapshot(): StoreSnapshot {
+    const snapshot = this.#database.snapshot();
+    return {
+      get: (key) => this.#get(key, snapshot),
+      range: (range, done) => this.#range(range, snapshot, done),
+      release: () => void snapshot.close(),
+    };
+  }
+
+  #range(range: StoreRange, snapshot: Snapshot | undefined, done: RangeDone): void {
     if (this.#closing !== undefined) {
       queueMicrotask(() => done(CLOSED, []));
       return;
     }
-    const reading = this.#readRange(range);
+    const reading = this.#readRange(range, snapshot);
     this.#reads.add(reading);
     void reading.then((result) => {
       this.#reads.delete(reading);
@@ -396,7 +424,10 @@ class LevelDbStore implements LevelStore {
     });
   }
 
-  async #readRange(range: StoreRange): Promise<readonly StoreEntry[] | StoreFailure> {
+  async #readRange(
+    range: StoreRange,
+    snapshot: Snapshot | undefined,
+  ): Promise<readonly StoreEntry[] | StoreFailure> {
     const { gte, lt, limit, reverse = false } = range;
     try {
       const iterator = this.#database.iterator({
@@ -405,6 +436,7 @@ class LevelDbStore implements LevelStore {
         limit,
         reverse,
         highWaterMarkBytes: 256 * 1024,
+        ...(snapshot === undefined ? {} : { snapshot }),
       });
       const entries: StoreEntry[] = [];
       for (const [rawKey, row] of await iterator.all()) {

@@ -4,7 +4,7 @@
  */
 import { compareBytes } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
-import type { Store, StoreEntry, StoreFailure, StoreOp } from "../ports.ts";
+import type { Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "../ports.ts";
 
 /** A leaf is split when it grows over this: inserting moves at most this many references. */
 const LEAF_ROWS_MAX = 512;
@@ -19,6 +19,13 @@ const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
  */
 class SortedRows {
   #leaves: Row[][] = [[]];
+
+  /** The rows as they are now: later changes of one are not seen by the other. */
+  clone(): SortedRows {
+    const copy = new SortedRows();
+    copy.#leaves = this.#leaves.map((leaf) => leaf.map((row) => ({ ...row })));
+    return copy;
+  }
 
   /** Index of the last leaf whose first key is not above `key`; 0 when there is none. */
   #leafOf(key: Uint8Array): number {
@@ -103,44 +110,53 @@ function lowerBound(rows: readonly Row[], key: Uint8Array): number {
   return low;
 }
 
+function entriesIn(rows: SortedRows, { gte, lt, limit, reverse }: StoreRange): StoreEntry[] {
+  const found: StoreEntry[] = [];
+  for (const row of reverse === true ? rows.descending(lt) : rows.ascending(gte)) {
+    const inside =
+      reverse === true ? compareBytes(row.key, gte) >= 0 : compareBytes(row.key, lt) < 0;
+    if (!inside || found.length >= limit) break;
+    found.push([new Uint8Array(row.key), new Uint8Array(row.value)]);
+  }
+  return found;
+}
+
 /**
  * An empty store. Bytes are copied on their way in and out, so that no caller can change a stored row
  * by writing to an array it still holds. Writes take effect at once; callbacks run as microtasks.
  */
 export const createMemoryStore = (): Store => {
-  const rows = new SortedRows();
+  const store = new SortedRows();
   let closed = false;
 
   const apply = (ops: readonly StoreOp[]): void => {
     for (const op of ops) {
-      if (op.type === "put") rows.put(new Uint8Array(op.key), new Uint8Array(op.value));
-      else rows.delete(op.key);
+      if (op.type === "put") store.put(new Uint8Array(op.key), new Uint8Array(op.value));
+      else store.delete(op.key);
     }
   };
 
-  return {
+  const readsOf = (rows: SortedRows): Pick<Store, "get" | "range"> => ({
     get: (key) => {
       if (closed) throw new TetradError("store.io", CLOSED.detail);
       const value = rows.get(key);
       return value === undefined ? undefined : new Uint8Array(value);
     },
+    range: (range, done) => {
+      const failure = closed ? CLOSED : undefined;
+      const found = closed ? [] : entriesIn(rows, range);
+      queueMicrotask(() => done(failure, found));
+    },
+  });
+
+  return {
+    ...readsOf(store),
+    // A copy of all rows: for stores that fit in memory, and for few snapshots.
+    snapshot: () => ({ ...readsOf(store.clone()), release: () => undefined }),
     write: (ops, _options, done) => {
       const failure = closed ? CLOSED : undefined;
       if (failure === undefined) apply(ops);
       queueMicrotask(() => done(failure));
-    },
-    range: ({ gte, lt, limit, reverse }, done) => {
-      if (closed) {
-        queueMicrotask(() => done(CLOSED, []));
-        return;
-      }
-      const found: StoreEntry[] = [];
-      for (const row of reverse ? rows.descending(lt) : rows.ascending(gte)) {
-        const inside = reverse ? compareBytes(row.key, gte) >= 0 : compareBytes(row.key, lt) < 0;
-        if (!inside || found.length >= limit) break;
-        found.push([new Uint8Array(row.key), new Uint8Array(row.value)]);
-      }
-      queueMicrotask(() => done(undefined, found));
     },
     close: (done) => {
       closed = true;

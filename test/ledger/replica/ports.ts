@@ -12,6 +12,7 @@ import type {
   StoreEntry,
   StoreFailure,
   StoreOp,
+  StoreSnapshot,
   Timers,
   TrafficClass,
   Transport,
@@ -183,6 +184,25 @@ export class TestStore implements Store {
       .slice(0, limit)
       .map((key): StoreEntry => [fromHex(key), (this.rows.get(key) ?? new Uint8Array(0)).slice()]);
     this.#loop.post(() => done(this.#failure, this.#failure === undefined ? entries : []));
+  }
+
+  snapshots = 0;
+
+  snapshot(): StoreSnapshot {
+    const copy = new TestStore(this.#loop, new Map(this.rows));
+    this.snapshots += 1;
+    let held = true;
+    return {
+      get: (key) => {
+        if (!held) throw new RangeError("a read of a snapshot that was released");
+        return copy.get(key);
+      },
+      range: (range, done) => copy.range(range, done),
+      release: () => {
+        if (held) this.snapshots -= 1;
+        held = false;
+      },
+    };
   }
 
   close(done: () => void): void {
