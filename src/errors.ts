@@ -178,6 +178,10 @@ export const ERRORS = {
   "votes.behind": spec("Peers know a later statement of this key", 409, 3),
   "votes.foreign-statement": spec("Another process signs with this key", 409, 3),
 
+  // Backups
+  "backup.invalid": spec("A backup is damaged, or no backup", 422, 2),
+  "backup.refused": spec("The data cannot be backed up now", 409, 5, "none", true),
+
   // Storage
   "store.full": spec("No room on the disk", 507, 4, "none", true),
   "store.corrupt": spec("Stored bytes fail their check", 500, 3),

@@ -207,6 +207,14 @@ export const LIMITS = {
   /** A configuration file. */
   configBytesMax: 64 * 1024,
   passphraseBytesMax: 1024,
+  /** One row of a backup: a block is the largest. */
+  backupKeyBytesMax: 1024,
+  backupValueBytesMax: 8 * 1024 * 1024,
+  /** Rows that a restore gives the store at a time. */
+  restoreWriteBytes: 1024 * 1024,
+  /** Bytes of one request to the admin socket, and how long a request or an answer may stand still. */
+  adminRequestBytesMax: 16 * 1024,
+  adminStallMsMax: 60_000,
   /** A TLS key or certificate in PEM. */
   pemBytesMax: 64 * 1024,
 

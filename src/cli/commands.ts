@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
-import { addConfig, addKey, addNodeOptions } from "./node-commands.ts";
+import { addBackup, addConfig, addKey, addNodeOptions, addRestore } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -237,6 +237,8 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addDoctor,
     addConfig,
     addKey,
+    addBackup,
+    addRestore,
     addVersion,
   ]) {
     add(program, run);

@@ -93,3 +93,32 @@ Examples:
   nexus key rotate --actor ops.key --to ops-2027.key
   nexus key rotate --certificate /srv/tetrad/keys
 `;
+
+export const addBackup = (program: Command, run: RunVerb): void => {
+  program
+    .command("backup")
+    .description("write a node's data to one file, while it runs or not; never keys")
+    .option("-c, --config <file>", "configuration file of the node")
+    .option("--node <name>", "node of the development network (default: its first)")
+    .requiredOption("--to <file>", "file to write, or a folder to write one in")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus backup --config /srv/tetrad/node.toml --to /backup\n" +
+        "  nexus backup --node b --to b.tetrad\n",
+    )
+    .action(run(async () => (await import("./verbs/backup.ts")).backup));
+};
+
+export const addRestore = (program: Command, run: RunVerb): void => {
+  program
+    .command("restore")
+    .description("make a new folder from a backup, checked against its certificates")
+    .argument("<backup>", "file that `nexus backup` wrote")
+    .requiredOption("--to <folder>", "folder to make; must be empty or not there")
+    .option("--genesis <file>", "the genesis that the backup must be of")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus restore /backup/a.tetrad --to /srv/tetrad --genesis genesis.json\n",
+    )
+    .action(run(async () => (await import("./verbs/backup.ts")).restore));
+};

@@ -10,6 +10,7 @@
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
+ *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,6 +28,8 @@ export type NodePaths = {
   readonly unused: string;
   readonly votes: string;
   readonly db: string;
+  /** Unix socket of a running node (admin.ts). */
+  readonly admin: string;
 };
 
 /** What lies in a folder of keys. */
@@ -50,6 +53,7 @@ export const nodePaths = (folder: string): NodePaths => {
     keys,
     ...keysPaths(keys),
     db: join(folder, "db"),
+    admin: join(folder, "admin.sock"),
   };
 };
 

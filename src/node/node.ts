@@ -2,28 +2,31 @@
  * Composition root of one node: from a configuration to ports, from ports to a replica, from its handle to
  * the API. Everything that is opened is closed in reverse order, also when a later step fails.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
-import { type ParsedGenesis, parseGenesis } from "../ledger/genesis.ts";
+import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
 import type { Logger, Ports, Store } from "../ledger/ports.ts";
 import type { VerifySignature } from "../ledger/projection.ts";
 import { rebuildPending } from "../ledger/rebuild.ts";
 import { createReplica } from "../ledger/replica/replica.ts";
 import { initVoteStore } from "../ledger/replica/vote-store.ts";
-import { lockFolder, openLevelStore } from "../ledger/store/level.ts";
+import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import { createQuicTransport } from "../transport/mesh.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
+import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
+import { backupOf } from "./backup/make.ts";
 import { bindError } from "./bind-error.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { productOptions } from "./product.ts";
+import { readGenesis } from "./read-genesis.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
 import { rebuildStore } from "./rebuild.ts";
 import { createInlineVerifier } from "./signing/inline-verifier.ts";
@@ -57,19 +60,7 @@ const POOL_WORKERS = 2;
 /** It holds a few votes of 1.4 KB at a time: memory for more would be memory for nothing. */
 const VOTE_STORE_BYTES = { writeBufferBytes: 1024 * 1024, cacheBytes: 1024 * 1024 };
 
-/** Reads the genesis file. Throws config.genesis. */
-export const readGenesis = (path: string): ParsedGenesis => {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "?";
-    throw new TetradError("config.genesis", `${path} cannot be read (${code})`);
-  }
-  const parsed = parseGenesis(text);
-  if (!parsed.ok) throw new TetradError("config.genesis", `${path}: ${parsed.detail}`);
-  return parsed.value;
-};
+export { readGenesis } from "./read-genesis.ts";
 
 /** Starts a node. Throws TetradError with the code and what to do. */
 export const startNode = async (
@@ -129,6 +120,9 @@ export const startNode = async (
   const bound = await api.listen(config.api).catch((error: unknown) => {
     throw bindError("api", config.api, error);
   });
+  const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
+  const admin = await openAdminSocket({ path: paths.admin, logger, backup });
+  closing.defer(() => admin?.close());
   const owned = closing.move();
   let stopping: Promise<void> | undefined;
   return {
@@ -226,6 +220,9 @@ type PortParts = {
   readonly metrics: MetricsRegistry;
 };
 
+/** The real ones: the main store can be read as a whole too. */
+type OpenPorts = Ports & { readonly store: LevelStore };
+
 const closeStore = (store: Store): Promise<void> =>
   new Promise((resolve) => {
     store.close(resolve);
@@ -238,7 +235,7 @@ const openPorts = async (
   chain: ParsedGenesis,
   self: Validator,
   parts: PortParts,
-): Promise<Ports> => {
+): Promise<OpenPorts> => {
   await using closing = new AsyncDisposableStack();
   const { logger, metrics, signer, verifier } = parts;
   const store = await openLevelStore(paths.db, { logger });

@@ -145,3 +145,49 @@ describe("locks", () => {
     await (await lockFolder(folder)).release();
   });
 });
+
+describe("a scan", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tetrad-scan-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const row = (i: number, value: number): StoreOp =>
+    put(bytes(i >> 8, i & 0xff), new Uint8Array(100).fill(value));
+
+  it("sees the store as it was when it began, whatever is written meanwhile", async () => {
+    const store = await openLevelStore(join(folder, "s"), { logger, writeBufferBytes: 65_536 });
+    const count = 5000;
+    await write(
+      store,
+      Array.from({ length: count }, (_, i) => row(i, 1)),
+    );
+    const seen: number[] = [];
+    for await (const page of store.scan()) {
+      for (const [key, value] of page) {
+        expect((key[0] ?? 0) * 256 + (key[1] ?? 0)).toBe(seen.length);
+        seen.push(value[0] ?? 0);
+      }
+      // All that is still to come is changed, much is deleted and something is added.
+      const changes = Array.from({ length: count + 5 }, (_, i) => row(i, 2));
+      await write(store, [...changes, { type: "del", key: bytes(0x10, 0) }]);
+    }
+    expect(seen).toEqual(new Array(count).fill(1));
+    expect(store.get(bytes(0x10, 0))).toBeUndefined();
+    await close(store);
+  });
+
+  it("ends when the store is closed, which does not wait for who reads it", async () => {
+    const store = await openLevelStore(join(folder, "s"), { logger });
+    await write(
+      store,
+      Array.from({ length: 2000 }, (_, i) => row(i, 1)),
+    );
+    const scan = store.scan();
+    expect((await scan.next()).done).toBe(false);
+    await close(store);
+    await expect(scan.next()).rejects.toMatchObject({ code: "node.stopping" });
+    await expect(store.scan().next()).rejects.toMatchObject({ code: "node.stopping" });
+  });
+});

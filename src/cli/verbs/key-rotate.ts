@@ -163,10 +163,13 @@ const rotateCertificate = async (context: CliContext, folder: string): Promise<v
   await replacePrivateFile(certificatePath, Buffer.from(renewed.certPem));
   const until = new Date(renewed.notAfterMs).toISOString();
   const pin = toHex(renewed.spkiPin);
-  context.print({ certificate: certificatePath, pin, notAfter: until }, [
-    ["certificate", certificatePath],
-    ["pin", pin],
-    ["valid until", until],
-  ]);
+  context.print(
+    [{ certificate: certificatePath, pin, notAfter: until }],
+    [
+      ["certificate", certificatePath],
+      ["pin", pin],
+      ["valid until", until],
+    ],
+  );
   context.note("the pin is that of the TLS key and has not changed; it holds from the next start");
 };

@@ -1,6 +1,4 @@
 /** `nexus rebuild`: makes the projections of a stopped node anew from its log. */
-import { resolve } from "node:path";
-import { TetradError } from "../../errors.ts";
 import { lockFolder, openLevelStore } from "../../ledger/store/level.ts";
 import { loadConfig } from "../../node/config.ts";
 import { nodePaths } from "../../node/folder.ts";
@@ -8,24 +6,10 @@ import { openVerifier, readGenesis } from "../../node/node.ts";
 import { createLogger, realClock } from "../../node/real-ports.ts";
 import { rebuildStore } from "../../node/rebuild.ts";
 import type { CliContext } from "../context.ts";
+import { configOf, type NodeOptions } from "../node-config.ts";
 import { createProgress } from "../progress.ts";
 
-type RebuildOptions = { readonly config?: string; readonly node?: string };
-
-const configOf = (context: CliContext, options: RebuildOptions): string => {
-  if (options.config !== undefined) return resolve(context.cwd, options.config);
-  const nodes = context.dev()?.nodes ?? [];
-  const node = nodes.find((known) => known.name === (options.node ?? nodes[0]?.name));
-  if (node === undefined) {
-    throw new TetradError(
-      "cli.usage",
-      "name the node: --config FILE, or --node of the dev network",
-    );
-  }
-  return nodePaths(resolve(context.dir, node.folder)).config;
-};
-
-export const rebuild = async (context: CliContext, options: RebuildOptions): Promise<void> => {
+export const rebuild = async (context: CliContext, options: NodeOptions): Promise<void> => {
   const { config } = loadConfig(configOf(context, options), {}, context.env, context.cwd);
   const logger = createLogger("human", "warn", config.name);
   await using closing = new AsyncDisposableStack();

@@ -72,7 +72,15 @@ export type LevelStats = {
   readonly failure: StoreFailure | undefined;
 };
 
-export type LevelStore = Store & { stats(): LevelStats };
+export type LevelStore = Store & {
+  stats(): LevelStats;
+  /**
+   * All rows as they are now, in the order of their keys, in pages of bounded size, while writes go on: a
+   * snapshot. Throws TetradError store.corrupt, store.io; node.stopping when the store is closed meanwhile,
+   * which waits for the page that is being read and not for who takes it.
+   */
+  scan(): AsyncGenerator<readonly StoreEntry[], void, void>;
+};
 
 /** Held until released, or until the process ends in whatever way. */
 export type FolderLock = { release(): Promise<void> };
@@ -87,6 +95,10 @@ type PendingWrite = {
   readonly bytes: number;
   readonly done: (failure?: StoreFailure) => void;
 };
+
+/** One page of a scan: little enough not to stand before the votes of a node that is backed up. */
+const SCAN_PAGE_BYTES = 256 * 1024;
+const SCAN_PAGE_ROWS = 256;
 
 const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
 const MIB = 1024 * 1024;
@@ -453,6 +465,32 @@ class LevelDbStore implements LevelStore {
     }
   }
 
+  async *scan(): AsyncGenerator<readonly StoreEntry[], void, void> {
+    const stopped = (): TetradError => new TetradError("node.stopping", "the store was closed");
+    if (this.#closing !== undefined) throw stopped();
+    // LevelDB takes its snapshot here.
+    const iterator = this.#database.iterator({ highWaterMarkBytes: SCAN_PAGE_BYTES });
+    try {
+      for (;;) {
+        if (this.#closing !== undefined) throw stopped();
+        const reading = iterator.nextv(SCAN_PAGE_ROWS);
+        this.#reads.add(reading);
+        const rows = await reading.finally(() => this.#reads.delete(reading));
+        if (rows.length === 0) return;
+        yield rows.map(([rawKey, row]): StoreEntry => {
+          const key = new Uint8Array(rawKey.buffer, rawKey.byteOffset, rawKey.length);
+          const value = openRow(key, row);
+          if (value !== undefined) return [key, value];
+          throw new TetradError("store.corrupt", `a row in ${this.#folder} fails its checksum`);
+        });
+      }
+    } catch (error) {
+      throw error instanceof TetradError ? error : readError(error, `cannot read ${this.#folder}`);
+    } finally {
+      await iterator.close().catch(() => {});
+    }
+  }
+
   close(done: () => void): void {
     this.#closing ??= this.#finish();
     void this.#closing.then(done);
@@ -465,7 +503,7 @@ class LevelDbStore implements LevelStore {
         this.#idle = resolved;
       });
     }
-    await Promise.all(this.#reads);
+    await Promise.allSettled(this.#reads);
     try {
       await this.#database.close();
       await this.#lock.end(this.#failure === undefined);
