@@ -69,6 +69,28 @@ export const LIMITS = {
   /** Evidence costs two signature checks, so only the first places of a batch may hold it. */
   evidencePositionsMax: 4,
 
+  // Certificates (R)
+  caCsrBytesMax: 8 * 1024,
+  caCertificateBytesMax: 10 * 1024,
+  caIssuerNameBytesMax: 512,
+  caProfileBytesMax: 16,
+  /** Names of one certificate, each a row; and the longest DNS name there is (RFC 1035, 2.3.4). */
+  caNamesMax: 32,
+  caNameBytesMax: 253,
+  caRsaBits: [2048, 4096],
+  caSerialBytesMin: 8,
+  caSerialBytesMax: 20,
+  /** A minute to 90 days. */
+  caLifetimeS: [60, 90 * 86_400],
+  /** A certificate begins this long before it is signed, for clocks that are behind. */
+  caBackdateS: 600,
+  /** Ledger time that may pass from signing a certificate to its event. */
+  caIssueDelayS: 3600,
+  /** Requests that wait for one issuer. */
+  caPendingMax: 10_000,
+  /** A certificate costs every replica one P-256 check, 1 to 2 ms: so many first places of a batch. */
+  caSignaturePositionsMax: 8,
+
   // Asset facts (R)
   assetDisksMax: 64,
   assetNicsMax: 64,

@@ -112,7 +112,7 @@ const addLs = (program: Command, run: RunVerb): void => {
   program
     .command("ls")
     .description("list the rows of a projection; without one, the projections")
-    .argument("[projection]", "actors, validators, records, assets or quarantine")
+    .argument("[projection]", "actors, validators, records, assets, quarantine, certificates or ct")
     .option(
       "-n, --limit <count>",
       "at most this many rows (default: all; 1000 in a table)",
@@ -149,6 +149,57 @@ const addAsset = (program: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/asset.ts")).scanHost));
 };
 
+const addCa = (program: Command, run: RunVerb): void => {
+  const ca = program.command("ca").description("certificates from an issuer on the log");
+  ca.command("sign")
+    .description("have a PKCS#10 request signed; prints the certificate and its issuer's")
+    .requiredOption("--csr <file>", 'the request, PEM or DER; "-" reads standard input')
+    .option("--days <count>", "how long it is to be valid (default: 24 hours)", wholeNumber(1, 90))
+    .option("--hours <count>", "the same in hours", wholeNumber(1, 2160))
+    .addOption(
+      new Option("--profile <name>", "what it is for")
+        .choices(["server", "client", "peer"])
+        .default("server"),
+    )
+    .option("--issuer <name>", "name or id of the issuer, where there are several")
+    .option("--out <file>", "where the chain is written, instead of standard output")
+    .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
+    .option("--timeout <seconds>", "how long to try", wholeNumber(1, 86_400), 30)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem \\
+    -subj / -addext 'subjectAltName=DNS:www.example.org' -out www.csr
+  nexus ca sign --csr www.csr --days 30 --out www.pem
+`,
+    )
+    .action(run(async () => (await import("./verbs/ca.ts")).sign));
+  ca.command("root")
+    .description("print the certificate of an issuer, to be trusted by whoever wants to")
+    .option("--issuer <name>", "name or id of the issuer, where there are several")
+    .option("--out <file>", "where it is written, instead of standard output")
+    .addHelpText("after", "\nExamples:\n  nexus ca root > root.pem\n")
+    .action(run(async () => (await import("./verbs/ca.ts")).root));
+};
+
+const addCt = (program: Command, run: RunVerb): void => {
+  const ct = program.command("ct").description("the Certificate Transparency log");
+  ct.command("tail")
+    .description("follow the certificates that are issued")
+    .option("--domain <pattern>", 'only a name, "*.example.org" for all below it (default: "*")')
+    .option("--from <index>", 'global index of the event to begin at, or "end" (default: 0)')
+    .option("-n, --limit <count>", "end after this many entries", wholeNumber(1, 2 ** 50))
+    .option("--no-follow", "end at the end of the log")
+    .option("--domains-only", "print names only, one a line")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus ct tail\n  nexus ct tail --domain '*.example.org' -o ndjson\n" +
+        "  nexus ct tail --domains-only --no-follow\n",
+    )
+    .action(run(async () => (await import("./verbs/ct.ts")).ctTail));
+};
+
 const addInit = (program: Command, run: RunVerb): void => {
   program
     .command("init")
@@ -158,6 +209,7 @@ const addInit = (program: Command, run: RunVerb): void => {
     .option("--api-listen <address>", "where its API listens (default [::1]:8440)")
     .option("--actor", "make the key of an actor (who writes events) instead of a node")
     .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
+    .option("--issuer", "make the keys of a certificate issuer too; the (first) node runs it")
     .option("--out <file>", "where the genesis is written (default genesis.json)")
     .option("--chain-id <id>", "name of the new chain; no two chains may share one")
     .option("--passphrase-file <file>", "file with the passphrase that seals the key")
@@ -231,6 +283,8 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addLs,
     addGet,
     addAsset,
+    addCa,
+    addCt,
     addInit,
     addStart,
     addRebuild,

@@ -213,6 +213,25 @@ export class ApiClient {
     return body as unknown as ReceiptJson;
   }
 
+  /** Submits a signed certificate request and waits for the certificate (docs/ca.md); twice is harmless. */
+  async requestCertificate(
+    bytes: Uint8Array,
+    signal?: AbortSignal,
+    waitMs?: number,
+  ): Promise<ReceiptJson> {
+    const init: RequestInit = {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream" },
+      body: bytes.slice(),
+    };
+    const body = await this.#json(
+      this.#url("/ca/v1/certificates", { waitMs }),
+      withSignal(init, signal),
+    );
+    if (typeof body["batchId"] !== "string") throw problemError(this.base, 200, undefined);
+    return body as unknown as ReceiptJson;
+  }
+
   /** Pages of a list, each as the node gave it, until it ends. `limit` is of one page. */
   async *pages(path: string, query: Query, signal?: AbortSignal): AsyncGenerator<PageJson> {
     let cursor: Query = query;

@@ -60,7 +60,7 @@ export type Signer = {
 };
 
 export type SubmitOptions = {
-  readonly client: ApiClient;
+  readonly client: Pick<ApiClient, "base" | "get" | "lane" | "status" | "submit">;
   readonly key: Signer;
   readonly outbox: BatchKeeper;
   readonly wait: WaitLevel;

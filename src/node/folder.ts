@@ -5,6 +5,8 @@
  *     <folder>/identity.json public identity: what the other members put into the genesis
  *     <folder>/genesis.json  the genesis; every node has the same bytes
  *     <folder>/keys/         node.key (FALCON-1024), tls-key.pem, tls-cert.pem; never leaves the host
+ *     <folder>/keys/         issuer.key (FALCON-1024), issuer-ca.key (P-256): of an issuer of certificates,
+ *                            which the node runs when they are there
  *     <folder>/keys/unused   there until the first start: the key has signed nothing, so that an empty
  *                            vote store is right; without it an empty one means that it was lost
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
@@ -25,6 +27,8 @@ export type NodePaths = {
   readonly nodeKey: string;
   readonly tlsKey: string;
   readonly tlsCertificate: string;
+  readonly issuerActorKey: string;
+  readonly issuerKey: string;
   readonly unused: string;
   readonly votes: string;
   readonly db: string;
@@ -35,10 +39,15 @@ export type NodePaths = {
 /** What lies in a folder of keys. */
 export const keysPaths = (
   keys: string,
-): Pick<NodePaths, "nodeKey" | "tlsKey" | "tlsCertificate" | "unused" | "votes"> => ({
+): Pick<
+  NodePaths,
+  "nodeKey" | "tlsKey" | "tlsCertificate" | "issuerActorKey" | "issuerKey" | "unused" | "votes"
+> => ({
   nodeKey: join(keys, "node.key"),
   tlsKey: join(keys, "tls-key.pem"),
   tlsCertificate: join(keys, "tls-cert.pem"),
+  issuerActorKey: join(keys, "issuer.key"),
+  issuerKey: join(keys, "issuer-ca.key"),
   unused: join(keys, "unused"),
   votes: join(keys, "votes"),
 });

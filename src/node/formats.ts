@@ -7,6 +7,7 @@ import { recordKey, recordTopicPrefix } from "../ledger/projections/records.ts";
 import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
 import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
+import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
 import { PROJECTIONS } from "./product.ts";
 
 /** The event types that the product's projections own. */
@@ -58,6 +59,8 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   records: recordKeys,
   assets: byId(NO_PREFIX),
   quarantine: byId(quarantinePrefix),
+  certificates: certificateKeys,
+  ct: ctKeys,
 };
 
 /** Any projection without a format of its own: keys as hex. */

@@ -21,6 +21,7 @@ import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
 import { backupOf } from "./backup/make.ts";
 import { bindError } from "./bind-error.ts";
+import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
@@ -100,6 +101,19 @@ export const startNode = async (
   const failed = early.problems[0];
   // What stops a replica while it is made comes before anybody can listen.
   if (early.voting === "halted" && failed !== undefined) throw TetradError.from(failed);
+
+  const issuer = await openIssuer({
+    paths,
+    env: dependencies.env,
+    passphraseFile: config.passphraseFile,
+    handle,
+    chainId: chain.genesis.chainId,
+    insecure: chain.genesis.insecure,
+    name: config.name,
+    logger,
+    metrics,
+  });
+  if (issuer !== undefined) closing.defer(() => issuer.close());
 
   const api = createApi({
     handle,

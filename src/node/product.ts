@@ -4,6 +4,7 @@
  */
 
 import { assets } from "../assets/index.ts";
+import { certificates, ct } from "../ca/index.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { evidenceEvent, isQuarantined, quarantine } from "../detect/index.ts";
 import { createExecutor } from "../ledger/execution.ts";
@@ -17,7 +18,15 @@ import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts
 import { evidenceOf } from "../ledger/statement.ts";
 
 /** In the order of the state root: a new one is added at the end. */
-export const PROJECTIONS: readonly Projection[] = [actors, validators, records, assets, quarantine];
+export const PROJECTIONS: readonly Projection[] = [
+  actors,
+  validators,
+  records,
+  assets,
+  quarantine,
+  certificates,
+  ct,
+];
 
 /** Everything that a replica of this product needs besides its ports. */
 export const productOptions = (args: {

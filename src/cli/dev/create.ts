@@ -8,6 +8,7 @@ import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { loadFalconWasm } from "../../crypto/falcon-wasm.ts";
 import { TetradError } from "../../errors.ts";
 import type { GenesisParameters } from "../../ledger/genesis.ts";
+import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
 import { formatNodeConfig } from "../../node/config-keys.ts";
 import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
@@ -26,6 +27,8 @@ export type NetworkPlan = {
   readonly chainId: string;
   readonly nodes: readonly Omit<DevNode, "folder">[];
   readonly parameters?: Partial<GenesisParameters>;
+  /** Whether the first node issues certificates. */
+  readonly issuer?: boolean;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -105,13 +108,21 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     development: true,
   });
   const [identities, operator] = await Promise.all([identitiesDone, operatorDone]);
+  const actors = [{ name: "operator", publicKey: operator, permissions: ["*"] }];
+  const [first] = nodes;
+  if (plan.issuer === true && first !== undefined) {
+    const publicKey = await createIssuerKeys(pathsOf(dir, first), {}, keygen, {
+      development: true,
+    });
+    actors.push({ name: "issuer", publicKey, permissions: [...ISSUER_PERMISSIONS] });
+  }
   const { text } = makeGenesis({
     chainId: plan.chainId,
     timeMs: nowMs,
     // All keys lie on one machine, each with its passphrase beside it.
     insecure: true,
     identities,
-    actors: [{ name: "operator", publicKey: operator, permissions: ["*"] }],
+    actors,
     ...(plan.parameters === undefined ? {} : { parameters: plan.parameters }),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);

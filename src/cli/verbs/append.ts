@@ -106,7 +106,7 @@ export const writeEvents = async (
 };
 
 /** A batch that an interrupted command kept, when this command asks for the very same events. */
-const takeRepeated = (
+export const takeRepeated = (
   kept: Submitted[],
   events: readonly EncodedEvent[],
 ): Submitted | undefined => {

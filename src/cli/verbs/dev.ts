@@ -88,7 +88,12 @@ const create = async (
   // QUIC ports go into the genesis: a network on taken ones would have to be made anew.
   await requirePorts(nodes);
   context.note(`making a development network in ${context.dir}`);
-  return createNetwork(dir, { kind: "tetrad-dev", chainId: `dev-${randomHex(8)}`, nodes });
+  return createNetwork(dir, {
+    kind: "tetrad-dev",
+    chainId: `dev-${randomHex(8)}`,
+    nodes,
+    issuer: true,
+  });
 };
 
 /** API ports may change from run to run; QUIC ports are in the genesis. */

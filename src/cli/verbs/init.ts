@@ -9,6 +9,7 @@ import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
+import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
 import { checkName } from "../../node/config.ts";
 import { formatNodeConfig } from "../../node/config-keys.ts";
 import { nodePaths, writeFileAtomic } from "../../node/folder.ts";
@@ -36,6 +37,7 @@ type InitOptions = {
   readonly passphraseFile?: string;
   readonly network?: boolean;
   readonly node?: readonly string[];
+  readonly issuer?: boolean;
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -74,10 +76,19 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     ...(keygen === undefined ? {} : { keygen }),
   });
   writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
+  const issuer = options.issuer === true ? join(context.dir, ISSUER_FILE) : undefined;
+  if (issuer !== undefined) {
+    const publicKey = await createIssuerKeys(paths, context.env, keygen, {
+      development: false,
+      passphraseFile: passphraseFileOf(context, options),
+    });
+    writeFileAtomic(issuer, actorFile("issuer", `${name}-issuer`, publicKey));
+  }
   context.print(
-    { name, identity: paths.identity, config: paths.config, address: identity.address },
+    { name, identity: paths.identity, issuer, config: paths.config, address: identity.address },
     [
       ["identity", paths.identity],
+      ...(issuer === undefined ? [] : [["issuer", issuer] as const]),
       ["config", paths.config],
       ["address", identity.address],
     ],
@@ -91,9 +102,11 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
 const passphraseFileOf = (context: CliContext, options: InitOptions): string | undefined =>
   options.passphraseFile === undefined ? undefined : resolve(context.cwd, options.passphraseFile);
 
-/** An actor's public half, as it goes into a genesis. */
-const actorFile = (name: string, publicKey: Uint8Array): string =>
-  formatJsonFile({ format: 1, kind: "actor", name, publicKey: toHex(publicKey) });
+const ISSUER_FILE = "issuer.json";
+
+/** An actor's public half, as it goes into a genesis: an issuer's may write what issuers write. */
+const actorFile = (kind: "actor" | "issuer", name: string, publicKey: Uint8Array): string =>
+  formatJsonFile({ format: 1, kind, name, publicKey: toHex(publicKey) });
 
 const initActor = async (
   context: CliContext,
@@ -109,7 +122,7 @@ const initActor = async (
     { passphraseFile: passphraseFileOf(context, options) },
   );
   const file = join(context.dir, `${name}.json`);
-  writeFileAtomic(file, actorFile(name, publicKey));
+  writeFileAtomic(file, actorFile("actor", name, publicKey));
   context.print({ name, identity: file, key: keyFile }, [
     ["identity", file],
     ["key", keyFile],
@@ -141,7 +154,8 @@ const readMember = (path: string): Member => {
     throw new TetradError("config.invalid", `${path} is not JSON`);
   }
   const fields = (typeof json === "object" && json !== null ? json : {}) as Record<string, unknown>;
-  if (fields["kind"] !== "actor") {
+  const kind = fields["kind"];
+  if (kind !== "actor" && kind !== "issuer") {
     const identity = parseIdentity(text, path);
     if (identity.development === true) throw developmentKey(path);
     return { kind: "validator", identity };
@@ -158,7 +172,7 @@ const readMember = (path: string): Member => {
   const actor = {
     name: checkName(name, `the name in ${path}`),
     publicKey: fromHex(publicKey),
-    permissions: ["*"],
+    permissions: kind === "issuer" ? ISSUER_PERMISSIONS : ["*"],
   };
   return { kind: "actor", actor };
 };
@@ -225,7 +239,12 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
   const nodes = (options.node ?? []).map(parseNode);
   if (nodes.length === 0) throw usage("--network needs at least one --node name=[ipv6]:port");
   const chainId = options.chainId ?? `net-${randomHex(8)}`;
-  const record = await createNetwork(context.dir, { kind: "tetrad-network", chainId, nodes });
+  const record = await createNetwork(context.dir, {
+    kind: "tetrad-network",
+    chainId,
+    nodes,
+    issuer: options.issuer === true,
+  });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
   context.print({ chainId, configs }, [
     ["chain", chainId],

@@ -17,7 +17,8 @@ type TailOptions = {
 /** What a terminal shows before it follows, when nothing was asked for. */
 const LAST_EVENTS = 10;
 
-const parseFrom = (text: string | undefined, logSize: number): number => {
+/** Where --from says to begin. Throws cli.usage. */
+export const startOf = (text: string | undefined, logSize: number): number => {
   if (text === undefined) return Math.max(0, logSize - LAST_EVENTS);
   if (text === "end") return logSize;
   const index = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
@@ -30,7 +31,7 @@ const parseFrom = (text: string | undefined, logSize: number): number => {
 export const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
   const client = context.client();
   const { logSize } = await client.status(context.signal);
-  const from = parseFrom(options.from, logSize);
+  const from = startOf(options.from, logSize);
   const print = printerOf(context);
   if (!options.follow) {
     const path = "/v1/events";

@@ -1,6 +1,6 @@
 /** Submission of batches, what became of them, and the state of an actor's lane. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { ERRORS, type ErrorCode, fail, type Result, TetradError } from "../../errors.ts";
+import { ERRORS, type ErrorCode, TetradError } from "../../errors.ts";
 import type { BatchReceipt, WaitLevel } from "../../ledger/handle.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
@@ -8,6 +8,7 @@ import { laneJson, receiptJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { hashParameter, ref } from "./openapi/schemas.ts";
 import { hash, integer, oneOf, readQuery } from "./query.ts";
+import { waitFor } from "./waiting.ts";
 
 const LEVELS: readonly WaitLevel[] = ["accepted", "committed", "projected"];
 const BATCH_TYPE = "application/octet-stream";
@@ -116,38 +117,15 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
 };
 
 /** Hands a batch to the ledger and waits for the level, the time limit, the client or the stop. */
-const submit = async (
+export const submit = (
   context: ApiContext,
   request: FastifyRequest,
   bytes: Uint8Array,
   level: WaitLevel,
   waitMs: number,
-): Promise<BatchReceipt> => {
-  const { load } = context;
-  if (load.waiters >= LIMITS.httpWaitersMax) {
-    throw new TetradError("node.overloaded", "Too many requests wait for an outcome");
-  }
-  load.waiters += 1;
-  const undo: (() => void)[] = [];
-  try {
-    const result = await new Promise<Result<BatchReceipt>>((resolve) => {
-      undo.push(context.handle.submit(bytes, level, resolve));
-      const stopped = (): void => resolve(fail("node.stopping", "The node is stopping"));
-      load.onStop.add(stopped);
-      undo.push(() => load.onStop.delete(stopped));
-      const late = fail(
-        "http.timeout",
-        `The batch was taken but is not ${level} after ${waitMs} ms; sending it again is harmless`,
-      );
-      undo.push(context.timers.set(waitMs, () => resolve(late)));
-      const gone = (): void => resolve(fail("http.timeout", "The client went away"));
-      request.raw.socket.once("close", gone);
-      undo.push(() => request.raw.socket.off("close", gone));
-    });
-    if (!result.ok) throw TetradError.from(result);
-    return result.value;
-  } finally {
-    load.waiters -= 1;
-    for (const step of undo) step();
-  }
-};
+): Promise<BatchReceipt> =>
+  waitFor(context, request, {
+    waitMs,
+    late: `The batch was taken but is not ${level} after ${waitMs} ms; sending it again is harmless`,
+    start: (resolve) => context.handle.submit(bytes, level, resolve),
+  });

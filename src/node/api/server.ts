@@ -11,6 +11,7 @@ import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
 import { batchRoutes } from "./batches.ts";
+import { certificateRoutes } from "./certificates.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
@@ -103,6 +104,7 @@ export const createApi = (options: ApiOptions): Api => {
   });
   healthRoutes(app, context);
   batchRoutes(app, context);
+  certificateRoutes(app, context);
   eventRoutes(app, context);
   streamRoutes(app, context);
   projectionRoutes(app, context);

@@ -1,0 +1,111 @@
+/**
+ * `nexus ct`: the Certificate Transparency log as a stream. An entry is an accepted event
+ * `ca.certificate.issued`, so the stream is that of the ledger's events and resumes as it does.
+ */
+import { certificateJson, matchesDomain } from "../../ca/index.ts";
+import type { EventJson } from "../../client/api.ts";
+import { follow } from "../../client/follow.ts";
+import { TetradError } from "../../errors.ts";
+import { sleep } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { formatNdjson, paint, printable } from "../output.ts";
+import { startOf } from "./tail.ts";
+
+type CtTailOptions = {
+  readonly domain?: string;
+  readonly from?: string;
+  readonly limit?: number;
+  readonly follow: boolean;
+  readonly domainsOnly?: boolean;
+};
+
+const TYPE = "ca.certificate.issued";
+
+type Entry = {
+  readonly event: number;
+  readonly time: string | undefined;
+  readonly names: readonly string[];
+  readonly [key: string]: unknown;
+};
+
+/** The entry that an event is; undefined for a refused one, which issued nothing. */
+const entryOf = (event: EventJson): Entry | undefined => {
+  if (event.type !== TYPE || event.outcome.kind !== "accepted") return undefined;
+  const data = (event.data ?? {}) as { readonly certificate?: unknown; readonly request?: unknown };
+  if (typeof data.certificate !== "string") return undefined;
+  const certificate = new Uint8Array(Buffer.from(data.certificate, "base64"));
+  const parsed = certificateJson(certificate);
+  return {
+    event: event.index,
+    time: event.time,
+    ...parsed,
+    names: parsed["names"] as readonly string[],
+    request: data.request,
+    certificate: data.certificate,
+  };
+};
+
+const DOMAIN = /^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|[0-9a-f:]+)$/;
+
+const checkDomain = (text: string | undefined): string => {
+  const domain = (text ?? "*").toLowerCase();
+  if (DOMAIN.test(domain) && domain.length <= 255) return domain;
+  throw new TetradError("cli.usage", `--domain ${text} is not a name, "*.example.org" or "*"`);
+};
+
+/** Prints what fits; says whether it was an entry that counts. */
+const printerOf = (
+  context: CliContext,
+  options: CtTailOptions,
+): ((event: EventJson) => boolean) => {
+  const domain = checkDomain(options.domain);
+  const { terminal } = context;
+  return (event) => {
+    const entry = entryOf(event);
+    const names = entry?.names.filter((name) => matchesDomain(name, domain)) ?? [];
+    if (entry === undefined || names.length === 0) return false;
+    if (options.domainsOnly === true) {
+      const lines = context.format === "table" ? names.map((name) => `${printable(name)}\n`) : [];
+      terminal.out(lines.join("") || names.map((name) => formatNdjson(name)).join(""));
+    } else if (context.format !== "table") terminal.out(formatNdjson(entry));
+    else {
+      const time = printable(String(entry.time ?? "").slice(0, 19));
+      const until = new Date(Number(entry["notAfterMs"])).toISOString().slice(0, 16);
+      const index = String(entry.event).padStart(7);
+      const text = entry.names.map(printable).join(" ");
+      const color = terminal.colorOut;
+      terminal.out(`${index}  ${paint(color, "dim", time)}  to ${until}  ${text}\n`);
+    }
+    return true;
+  };
+};
+
+export const ctTail = async (context: CliContext, options: CtTailOptions): Promise<void> => {
+  const print = printerOf(context, options);
+  const client = context.client();
+  const { logSize } = await client.status(context.signal);
+  // Certificates are rare among events: without a start, all of them.
+  const from = startOf(options.from ?? "0", logSize);
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  if (!options.follow) {
+    const query = { from, type: TYPE };
+    const pages = client.items("/v1/events", query, Number.POSITIVE_INFINITY, context.signal);
+    for await (const item of pages) {
+      if (print(item as EventJson) && --left === 0) return;
+    }
+    return;
+  }
+  if (context.terminal.outIsTerminal) context.note("following; Ctrl-C ends");
+  const messages = follow({
+    client,
+    query: { from, type: TYPE },
+    signal: context.signal,
+    sleep,
+    onBreak: (reason) => context.note(`${reason}; resuming`),
+    failuresMax: Number.POSITIVE_INFINITY,
+  });
+  for await (const message of messages) {
+    if (message.event !== "message") continue;
+    if (print(JSON.parse(message.data) as EventJson) && --left === 0) return;
+  }
+};

@@ -1,0 +1,117 @@
+/**
+ * The key of an issuer on disk: P-256, sealed with AES-256-GCM under a key that scrypt derives from the
+ * passphrase of the keys beside it. Nothing but the issuer signs with it.
+ *
+ *     "tetrad-ca-key" (13 bytes ASCII)   u16 version = 1   salt(16)   nonce(12)
+ *     u16 length || sealed PKCS#8, tag(16)
+ */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
+import { concatBytes, equalBytes } from "../../crypto/bytes.ts";
+import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
+import { TetradError } from "../../errors.ts";
+import type { RandomBytes } from "../keys/key-file.ts";
+import { createPrivateFile, readPrivateFile } from "../keys/private-file.ts";
+import { deriveKey, NONCE_BYTES, SALT_BYTES, seal, unseal } from "../keys/sealing.ts";
+
+/** Signs bodies of certificates. Asynchronous, so that a key in a device can be one. */
+export type IssuerSigner = {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  /** ECDSA with SHA-256: r and s, 32 bytes each. */
+  sign(body: Uint8Array): Promise<Uint8Array>;
+};
+
+const MAGIC = utf8("tetrad-ca-key");
+const VERSION = 1;
+const HEADER_BYTES = MAGIC.length + 2 + SALT_BYTES + NONCE_BYTES;
+const FILE_BYTES_MAX = 1024;
+
+/** Makes a key and its file. Throws key.exists and the codes of createPrivateFile. */
+export const createIssuerKey = async (
+  path: string,
+  passphrase: string,
+  random: RandomBytes,
+): Promise<void> => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const plain = privateKey.export({ type: "pkcs8", format: "der" });
+  const salt = random(SALT_BYTES);
+  const nonce = random(NONCE_BYTES);
+  const sealingKey = await deriveKey(passphrase, salt);
+  try {
+    const header = new Writer(HEADER_BYTES)
+      .raw(MAGIC)
+      .u16(VERSION)
+      .fixed(salt, SALT_BYTES)
+      .fixed(nonce, NONCE_BYTES)
+      .finish();
+    const sealed = seal(sealingKey, nonce, header, plain);
+    const length = new Writer(2).u16(sealed.length).finish();
+    await createPrivateFile(path, concatBytes(header, length, sealed));
+  } finally {
+    plain.fill(0);
+    sealingKey.fill(0);
+  }
+};
+
+type Sealed = {
+  readonly header: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly nonce: Uint8Array;
+  /** PKCS#8 and tag. */
+  readonly sealed: Uint8Array;
+};
+
+const invalid = (path: string, detail: string): TetradError =>
+  new TetradError("key.invalid", `${path}: ${detail}`, { path });
+
+const parse = (path: string, bytes: Uint8Array): Sealed => {
+  try {
+    const reader = new Reader(bytes);
+    if (!equalBytes(reader.fixed(MAGIC.length), MAGIC)) throw invalid(path, "no issuer's key file");
+    if (reader.u16() !== VERSION) throw invalid(path, "unknown version of issuers' key files");
+    const salt = reader.fixed(SALT_BYTES);
+    const nonce = reader.fixed(NONCE_BYTES);
+    const sealed = reader.fixed(reader.u16());
+    reader.end();
+    return { header: bytes.subarray(0, HEADER_BYTES), salt, nonce, sealed };
+  } catch (error) {
+    if (error instanceof DecodeError) throw invalid(path, error.message);
+    throw error;
+  }
+};
+
+/** Opens a key file. Throws key.modes, and key.invalid for another passphrase or a changed file. */
+export const loadIssuerKey = async (path: string, passphrase: string): Promise<IssuerSigner> => {
+  const file = parse(path, await readPrivateFile(path, FILE_BYTES_MAX));
+  const sealingKey = await deriveKey(passphrase, file.salt);
+  const plain = unseal(sealingKey, file.nonce, file.header, file.sealed);
+  sealingKey.fill(0);
+  if (plain === undefined) {
+    throw invalid(path, "the passphrase is another, or the file was changed");
+  }
+  try {
+    const key = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
+    return issuerSigner(createPrivateKey({ key, format: "der", type: "pkcs8" }));
+  } finally {
+    plain.fill(0);
+  }
+};
+
+/** A signer over a P-256 key in memory. */
+export const issuerSigner = (privateKey: KeyObject): IssuerSigner => ({
+  spki: new Uint8Array(createPublicKey(privateKey).export({ type: "spki", format: "der" })),
+  sign: (body) =>
+    new Promise((resolve, reject) => {
+      // With a callback it is done in a thread of the pool.
+      sign("sha256", body, { key: privateKey, dsaEncoding: "ieee-p1363" }, (error, signature) => {
+        if (error === null) resolve(new Uint8Array(signature));
+        else reject(error);
+      });
+    }),
+});

@@ -1,0 +1,85 @@
+/** Makes the keys of an issuer, and starts it on the node in whose folder they are. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import type { FalconKeyPair } from "../../crypto/falcon.ts";
+import { TetradError } from "../../errors.ts";
+import type { LedgerHandle } from "../../ledger/handle.ts";
+import type { Logger, Metrics } from "../../ledger/ports.ts";
+import type { NodePaths } from "../folder.ts";
+import { createActorKey } from "../identity.ts";
+import { loadKeyFile } from "../keys/key-file.ts";
+import { readPassphrase } from "../keys/passphrase.ts";
+import { realRandom, realTimers } from "../real-ports.ts";
+import { createInlineSigner } from "../signing/signer.ts";
+import { startIssuer } from "./issuer.ts";
+import { createIssuerKey, loadIssuerKey } from "./issuer-key.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What an issuer writes, and so what its actor may write. */
+export const ISSUER_PERMISSIONS: readonly string[] = [
+  "ca.certificate.denied",
+  "ca.certificate.issued",
+  "ca.issuer.created",
+];
+
+/** Makes both keys of an issuer in a node's folder: of its actor, whose public half is returned, and P-256. */
+export const createIssuerKeys = async (
+  paths: NodePaths,
+  env: Env,
+  keygen: (() => FalconKeyPair) | undefined,
+  options: { readonly development: boolean; readonly passphraseFile?: string | undefined },
+): Promise<Uint8Array> => {
+  const publicKey = await createActorKey(paths.keys, paths.issuerActorKey, env, keygen, options);
+  const passphrase = await readPassphrase(paths.keys, env, options.passphraseFile);
+  await createIssuerKey(paths.issuerKey, passphrase, randomBytes);
+  return publicKey;
+};
+
+export type OpenIssuerOptions = {
+  readonly paths: NodePaths;
+  readonly env: Env;
+  readonly passphraseFile: string | undefined;
+  readonly handle: LedgerHandle;
+  readonly chainId: string;
+  /** The chain is for development (genesis). */
+  readonly insecure: boolean;
+  readonly name: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+/** Starts the issuer whose keys the folder has; undefined where it has none. Throws key.*. */
+export const openIssuer = async (
+  options: OpenIssuerOptions,
+): Promise<{ close(): Promise<void> } | undefined> => {
+  const { paths, handle, chainId, name, logger, metrics } = options;
+  const keys = [paths.issuerKey, paths.issuerActorKey];
+  const missing = keys.filter((path) => !existsSync(path));
+  if (missing.length === keys.length) return undefined;
+  if (missing[0] !== undefined) {
+    throw new TetradError(
+      "key.invalid",
+      `${missing[0]} is missing, and the issuer needs both keys`,
+    );
+  }
+  const passphrase = await readPassphrase(paths.keys, options.env, options.passphraseFile);
+  const signer = await loadIssuerKey(paths.issuerKey, passphrase);
+  const pair = await loadKeyFile(paths.issuerActorKey, passphrase);
+  if (pair.development && !options.insecure) {
+    pair.secretKey.fill(0);
+    throw new TetradError("key.development", `${paths.issuerActorKey} was made for development`);
+  }
+  const actor = createInlineSigner(pair.secretKey, {
+    onFault: (detail) => logger.log("warn", "noble signs for the issuer", { detail }),
+  });
+  pair.secretKey.fill(0);
+  const ports = { timers: realTimers, random: realRandom, logger, metrics };
+  const issuer = startIssuer({ ...ports, handle, chainId, name, signer, actor });
+  return {
+    async close() {
+      issuer.stop();
+      await actor.close();
+    },
+  };
+};
