@@ -268,23 +268,27 @@ export const certificateRoutes = (app: FastifyInstance, context: ApiContext): vo
       .send({ ...(receiptJson(receipt) as object), certificate });
   });
 
-  app.get<{ Params: { index: string } }>("/ca/v1/requests/:index", described(ANSWER), async (request, reply) => {
-    const query = readQuery(request, ANSWER.query);
-    const index = integer(request.params.index, "index", {
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      fallback: 0,
-    });
-    const waitMs = waitMsOf(query.waitMs);
-    if (answerOf(context, index) === undefined && !(await isPending(context, index))) {
-      throw new TetradError(
-        "ca.request-unknown",
-        `Event ${index} asks no issuer for a certificate`,
-      );
-    }
-    const certificate = await awaitAnswer(context, request, index, waitMs);
-    return reply.header("cache-control", "no-store").send(certificate);
-  });
+  app.get<{ Params: { index: string } }>(
+    "/ca/v1/requests/:index",
+    described(ANSWER),
+    async (request, reply) => {
+      const query = readQuery(request, ANSWER.query);
+      const index = integer(request.params.index, "index", {
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        fallback: 0,
+      });
+      const waitMs = waitMsOf(query.waitMs);
+      if (answerOf(context, index) === undefined && !(await isPending(context, index))) {
+        throw new TetradError(
+          "ca.request-unknown",
+          `Event ${index} asks no issuer for a certificate`,
+        );
+      }
+      const certificate = await awaitAnswer(context, request, index, waitMs);
+      return reply.header("cache-control", "no-store").send(certificate);
+    },
+  );
 
   app.get("/ca/v1/issuers", described(ISSUERS), async (request, reply) => {
     readQuery(request, ISSUERS.query);
