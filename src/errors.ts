@@ -185,6 +185,9 @@ export const ERRORS = {
 
   // Clients
   "client.bad-answer": spec("The answer of a node is not of this API", 502, 4),
+  "trust.inconsistent": spec("The log contradicts what this client has verified before", 409, 2),
+  "trust.behind": spec("The node is behind what this client has verified", 503, 4, "none", true),
+  "trust.state": spec("The kept state of a client cannot be read", 500, 3),
 
   // Command line and configuration
   "cli.usage": spec("Wrong usage", 400, 1),

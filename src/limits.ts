@@ -249,6 +249,8 @@ export const LIMITS = {
   clientRequestMsMax: 15_000,
   /** Silence of a stream, whose node sends a comment every httpHeartbeatMs: the connection is dead. */
   clientSilenceMsMax: 25_000,
+  /** Verdicts on signatures that a client remembers. */
+  clientVerifiedSignatures: 4096,
   /** Nodes that one client knows. */
   clientNodesMax: 64,
   /** Events of a stream that wait to be proven: then they are, without waiting for the next checkpoint. */

@@ -31,7 +31,7 @@ const OTHER_NODE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** Another node may do what this one could not. The wait for an outcome ends everywhere at the same time. */
-const isOfThisNode = (error: unknown): error is TetradError =>
+export const isOfThisNode = (error: unknown): error is TetradError =>
   error instanceof TetradError &&
   error.code !== "http.timeout" &&
   (error.spec.retryable || OTHER_NODE.has(error.code));
@@ -56,6 +56,11 @@ export class PoolClient extends ApiClient {
   /** The node that is asked first now. */
   get node(): ApiClient {
     return this.#nodes[this.#current] ?? this;
+  }
+
+  /** How many nodes there are. */
+  get size(): number {
+    return this.#nodes.length;
   }
 
   /** Asks the next node first from now on; for what only the caller can see in an answer. */

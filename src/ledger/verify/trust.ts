@@ -91,7 +91,8 @@ const CHECKPOINT_KEYS = [
   "timeMs",
 ] as const;
 
-const readCheckpoint = (json: unknown): Checkpoint => {
+/** A checkpoint from parsed JSON. Throws `Wrong`, with the path of what is not as it must be. */
+export const readCheckpoint = (json: unknown): Checkpoint => {
   const root = objectAt("", json, CHECKPOINT_KEYS);
   if (root.version !== 1) throw new Wrong("version", "only version 1 is known");
   const number = (path: (typeof CHECKPOINT_KEYS)[number]): number =>

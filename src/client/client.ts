@@ -1,0 +1,361 @@
+/**
+ * `createClient`: what programs use. A client reads and writes one chain through any of its nodes and, unless
+ * it is told otherwise, believes none of them: what it reads it checks against the genesis (docs/sdk.md).
+ */
+import { toHex } from "../crypto/bytes.ts";
+import type { FalconVerifier } from "../crypto/falcon.ts";
+import { TetradError } from "../errors.ts";
+import type { Json } from "../ledger/event-schema.ts";
+import { parseTrust, type Trust } from "../ledger/verify/trust.ts";
+import { FORMATS } from "../node/formats.ts";
+import { selectVerifier } from "../node/signing/select-verifier.ts";
+import type { PageJson, StatusJson } from "./api.ts";
+import { type Appended, type AppendOptions, appendEvents, type EventInput } from "./append.ts";
+import { claimedTimeOf, eventOf, type LedgerEvent, readEntry } from "./entry.ts";
+import { type EventsOptions, readEvents } from "./events.ts";
+import { badAnswer, type Fetch, isObject } from "./http.ts";
+import { PoolClient } from "./pool.ts";
+import { Prover, type Shown } from "./prover.ts";
+import { createQueue, memoryStore, type TextStore } from "./store.ts";
+import { type BatchKeeper, memoryKeeper } from "./submit.ts";
+import { pause } from "./within.ts";
+
+/** What to start from: the chain's genesis, or a checkpoint that was verified not long ago. */
+export type TrustInput = { readonly genesis: string | object } | { readonly checkpoint: string };
+
+export type ClientOptions = {
+  /** Addresses of nodes, such as "http://[::1]:8440": the first that can answer does. */
+  readonly baseUrl: string | readonly string[];
+  /** Instead of the global fetch. */
+  readonly fetch?: Fetch;
+  /** Whom to believe. Required unless `unverified` is true. */
+  readonly trust?: TrustInput;
+  /** True: the word of the node is taken for everything. Nothing is checked, and results say so. */
+  readonly unverified?: boolean;
+  /** Where the newest verified header is kept between runs; the memory of this client if not given. */
+  readonly stateStore?: TextStore;
+  /** Instead of WebAssembly, or JavaScript where that does not load. */
+  readonly verifier?: FalconVerifier;
+  /** Told of each node that is left for the next one, with why. */
+  readonly onFailover?: (baseUrl: string, error: TetradError) => void;
+};
+
+/** A row of a projection, or that there is none. */
+export type LedgerRow = {
+  readonly projection: string;
+  readonly key: string;
+  /** Undefined: the projection has no row under this key. */
+  readonly value: Json | undefined;
+  /** The state after this height was read. */
+  readonly height: number;
+  /** True: checked against what validators have signed, absence included. */
+  readonly verified: boolean;
+};
+
+export type ReadOptions = { readonly signal?: AbortSignal };
+
+export type RowOptions = ReadOptions & {
+  /** Waits until the state after this height, or a later one, can be read: that of one's own append. */
+  readonly minHeight?: number;
+};
+
+export type ListOptions = ReadOptions & {
+  /** One group of rows, where a projection has groups: the topic, for records. */
+  readonly prefix?: string;
+  /** Lists are not proven in this version, so a client that verifies wants this said: it must be true. */
+  readonly unverified?: true;
+};
+
+/** The newest header that the client has verified. */
+export type VerifiedHead = {
+  readonly height: number;
+  readonly blockHash: string;
+  readonly logSize: number;
+  readonly logRoot: string;
+  /** Ledger time of the header, milliseconds since 1970. */
+  readonly timeMs: number;
+};
+
+export type Client = {
+  /** What the current node says of itself: never verified. */
+  status(options?: ReadOptions): Promise<StatusJson>;
+  /** The log, event by event (events.ts). */
+  events(options?: EventsOptions): AsyncGenerator<LedgerEvent>;
+  /** One event; undefined: the log has no event there yet. */
+  event(index: number, options?: ReadOptions): Promise<LedgerEvent | undefined>;
+  /** One row, or the proof that there is none. */
+  row(projection: string, key: string, options?: RowOptions): Promise<LedgerRow>;
+  /** The rows of a projection in the order of their keys, page after page. Not proven. */
+  rows(projection: string, options?: ListOptions): AsyncGenerator<LedgerRow>;
+  /** The pages of any list of the API as they are: `/v1/events`, `/v1/projections/records`. Not proven. */
+  pages(
+    path: string,
+    options?: ListOptions & { readonly limit?: number },
+  ): AsyncGenerator<PageJson>;
+  /** Signs events and sends them; resolves with what became of each. */
+  append(events: readonly EventInput[], options: AppendOptions): Promise<Appended[]>;
+  /** The newest verified header; undefined before the first proof, and where nothing is verified. */
+  head(): Promise<VerifiedHead | undefined>;
+};
+
+/** How long a proof may lag behind what the node says it has: a block or two. */
+const LAG_MS = 15_000;
+const POLL_MS = 100;
+
+const readTrust = (input: TrustInput): Trust => {
+  const text =
+    "checkpoint" in input
+      ? input.checkpoint
+      : typeof input.genesis === "string"
+        ? input.genesis
+        : JSON.stringify(input.genesis);
+  const trust = parseTrust(text);
+  if (!trust.ok) throw TetradError.from(trust);
+  return trust.value;
+};
+
+const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
+
+/**
+ * A client of one chain. Opens no connection before it is asked for something. Throws cli.usage for
+ * addresses that are none and for neither `trust` nor `unverified`, config.genesis and proof.trust for
+ * what is not a genesis or a checkpoint.
+ */
+export const createClient = (options: ClientOptions): Client => {
+  const { trust: given, unverified = false } = options;
+  if (given === undefined && !unverified) {
+    throw usage("give trust: { genesis }, or unverified: true to take the word of the node");
+  }
+  if (given !== undefined && unverified)
+    throw usage("trust and unverified: true exclude each other");
+  const trust = given === undefined ? undefined : readTrust(given);
+  const client = new PoolClient(
+    typeof options.baseUrl === "string" ? [options.baseUrl] : options.baseUrl,
+    {
+      ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      ...(options.onFailover === undefined ? {} : { onFailover: options.onFailover }),
+      ...(trust === undefined ? {} : { genesisHash: toHex(trust.genesisHash) }),
+    },
+  );
+  const open = trust === undefined ? async () => undefined : openOnce(client, trust, options);
+  return {
+    status: ({ signal } = {}) => client.status(signal),
+    async *events(reading) {
+      const prover = await open();
+      yield* readEvents({ client, prover, genesisHash: trust?.genesisHash }, reading);
+    },
+    async event(index, { signal } = {}) {
+      if (!Number.isSafeInteger(index) || index < 0) throw usage(`${index} is not an index`);
+      const prover = await open();
+      return prover === undefined
+        ? toldEvent(client, index, signal)
+        : provenEvent(client, prover, index, signal);
+    },
+    async row(projection, key, reading = {}) {
+      const prover = await open();
+      return prover === undefined
+        ? toldRow(client, projection, key, reading)
+        : provenRow(prover, projection, key, reading);
+    },
+    rows: (projection, reading = {}) => rowsOf(client, projection, reading, unverified),
+    pages: (path, reading = {}) => pagesOf(client, path, reading, unverified),
+    append: appender(client),
+    async head() {
+      const head = (await open())?.head;
+      if (head === undefined) return undefined;
+      const { height, blockHash, timeMs } = head.checkpoint;
+      const log = { logSize: head.logSize, logRoot: toHex(head.logRoot) };
+      return { height, blockHash: toHex(blockHash), timeMs, ...log };
+    },
+  };
+};
+
+/** The prover, opened when it is first needed; a failure to open it is met again by who comes later. */
+const openOnce = (client: PoolClient, trust: Trust, options: ClientOptions) => {
+  let opened: Promise<Prover> | undefined;
+  const open = async (): Promise<Prover> => {
+    const { verify } = options.verifier ?? (await selectVerifier()).verifier;
+    return Prover.open({ client, trust, store: options.stateStore ?? memoryStore(), verify });
+  };
+  return (): Promise<Prover> => {
+    opened ??= open();
+    return opened;
+  };
+};
+
+const listed = (unverified: boolean, reading: ListOptions): void => {
+  if (unverified || reading.unverified === true) return;
+  throw usage("lists are not proven: say unverified: true, or read rows one by one");
+};
+
+async function* pagesOf(
+  client: PoolClient,
+  path: string,
+  reading: ListOptions & { readonly limit?: number },
+  unverified: boolean,
+): AsyncGenerator<PageJson> {
+  listed(unverified, reading);
+  const { prefix, limit, signal } = reading;
+  const query = limit === undefined ? { prefix } : { prefix, limit };
+  yield* client.pages(path, query, signal);
+}
+
+async function* rowsOf(
+  client: PoolClient,
+  projection: string,
+  reading: ListOptions,
+  unverified: boolean,
+): AsyncGenerator<LedgerRow> {
+  const path = `/v1/projections/${encodeURIComponent(projection)}`;
+  for await (const page of pagesOf(client, path, reading, unverified)) {
+    const height = heightOf(client, page);
+    for (const item of page.items) {
+      if (!isObject(item) || typeof item["key"] !== "string") {
+        throw badAnswer(client.node.base, "a row without a key");
+      }
+      const { key, value } = item;
+      yield { projection, key, value: value as Json, height, verified: false };
+    }
+  }
+}
+
+const heightOf = (client: PoolClient, body: { readonly [key: string]: unknown }): number => {
+  const { height } = body;
+  if (typeof height === "number" && Number.isSafeInteger(height)) return height;
+  throw badAnswer(client.node.base, "an answer without a height");
+};
+
+/** Waits as long as `check` has no answer, but not longer than proofs may lag. */
+const within15s = async <T>(
+  signal: AbortSignal | undefined,
+  check: () => Promise<T | undefined>,
+  late: () => T,
+): Promise<T> => {
+  const end = performance.now() + LAG_MS;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (performance.now() > end) return late();
+    await pause(POLL_MS, signal);
+    signal?.throwIfAborted();
+  }
+};
+
+const toldEvent = async (
+  client: PoolClient,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<LedgerEvent | undefined> => {
+  const page = await client.get("/v1/events", { from: index, limit: 1 }, signal);
+  const [item] = Array.isArray(page["items"]) ? page["items"] : [];
+  if (item === undefined) return undefined;
+  const entry = readEntry(client.node.base, item);
+  if (entry.index !== index) throw badAnswer(client.node.base, "another event than was asked for");
+  return eventOf(entry, false, claimedTimeOf(item));
+};
+
+const eventIn = ({ proven }: Shown, index: number): LedgerEvent | undefined => {
+  const { claim } = proven;
+  const found =
+    claim.kind === "events" ? claim.events.find((event) => event.index === index) : undefined;
+  return found === undefined ? undefined : eventOf(found, true);
+};
+
+const provenEvent = async (
+  client: PoolClient,
+  prover: Prover,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<LedgerEvent | undefined> => {
+  // What a node has just taken is covered by a header a block or two later.
+  const isTold = (await client.status(signal)).logSize > index;
+  const check = async (): Promise<LedgerEvent | "none" | undefined> => {
+    const shown = await prover.show(`/v1/events/${index}`, signal);
+    return eventIn(shown, index) ?? (isTold ? undefined : "none");
+  };
+  const found = await within15s(signal, check, () => {
+    throw new TetradError("trust.behind", `no header that is final covers event ${index} yet`);
+  });
+  return found === "none" ? undefined : found;
+};
+
+const rowPath = (projection: string, key: string): string =>
+  `/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(key)}`;
+
+const toldRow = async (
+  client: PoolClient,
+  projection: string,
+  key: string,
+  { signal, minHeight = 0 }: RowOptions,
+): Promise<LedgerRow> => {
+  const check = async (): Promise<LedgerRow | undefined> => {
+    const row = await askRow(client, projection, key, signal);
+    return row.height >= minHeight ? row : undefined;
+  };
+  return within15s(signal, check, () => notYet(minHeight));
+};
+
+const notYet = (minHeight: number): never => {
+  throw new TetradError("trust.behind", `the state after height ${minHeight} cannot be read yet`);
+};
+
+const askRow = async (
+  client: PoolClient,
+  projection: string,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<LedgerRow> => {
+  const base = { projection, key, verified: false };
+  try {
+    const body = await client.get(rowPath(projection, key), {}, signal);
+    return { ...base, value: body["value"] as Json, height: heightOf(client, body) };
+  } catch (error) {
+    if (!(error instanceof TetradError) || error.code !== "http.not-found") throw error;
+    const { executedHeight } = await client.status(signal);
+    return { ...base, value: undefined, height: executedHeight };
+  }
+};
+
+const provenRow = async (
+  prover: Prover,
+  projection: string,
+  key: string,
+  { signal, minHeight = 0 }: RowOptions,
+): Promise<LedgerRow> => {
+  const bytes = FORMATS.keyBytes(projection, key);
+  if (!bytes.ok) throw TetradError.from(bytes);
+  const wanted = toHex(bytes.value);
+  const check = async (): Promise<LedgerRow | undefined> => {
+    const { base, proven } = await prover.show(rowPath(projection, key), signal);
+    const { claim, header } = proven;
+    const found =
+      claim.kind === "rows" && claim.projection === projection
+        ? claim.rows.find((row) => toHex(row.key) === wanted)
+        : undefined;
+    if (found === undefined) {
+      throw new TetradError("proof.invalid", `${base}: the proof is not of ${projection} ${key}`);
+    }
+    if (header.executedHeight < minHeight) return undefined;
+    const { value } = found;
+    return {
+      projection,
+      key,
+      value: value === undefined ? undefined : (FORMATS.row(projection, found.key, value) as Json),
+      height: header.executedHeight,
+      verified: true,
+    };
+  };
+  return within15s(signal, check, () => notYet(minHeight));
+};
+
+/** Appends of one key one after the other: each takes the next place of the key's lane. */
+const appender = (client: PoolClient): Client["append"] => {
+  type Lane = { readonly queue: ReturnType<typeof createQueue>; readonly keeper: BatchKeeper };
+  const lanes = new Map<string, Lane>();
+  return (events, options) => {
+    const key = toHex(options.signer.publicKey);
+    const lane = lanes.get(key) ?? { queue: createQueue(), keeper: memoryKeeper() };
+    lanes.set(key, lane);
+    return lane.queue(() => appendEvents(client, events, options, lane.keeper));
+  };
+};

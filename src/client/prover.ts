@@ -1,0 +1,240 @@
+/**
+ * Proofs from nodes, checked one against the other. A proof alone shows that validators have signed the log
+ * that it is about; the prover adds that this log contains the one of the newest header that it has verified
+ * before (trust-state.ts). So a quorum that signs two histories is found out by whoever has seen both.
+ *
+ * **How a longer log is compared.** The inclusion path of a leaf holds the log before it (compact-range.ts).
+ * A path that ends where the remembered log ends gives its root again. Where the path at hand is of another
+ * place, the prover asks for the one of the last event of the remembered log, and goes on from its header.
+ */
+import { equalBytes, toHex } from "../crypto/bytes.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { rfc6962Leaf } from "../crypto/merkle.ts";
+import { TetradError } from "../errors.ts";
+import type { Hash } from "../ledger/types.ts";
+import { type Bundle, decodeBundle, type EventProof } from "../ledger/verify/bundle.ts";
+import {
+  appendLeaf,
+  type CompactRange,
+  rangeBefore,
+  rangeRoot,
+} from "../ledger/verify/compact-range.ts";
+import type { Proven } from "../ledger/verify/proven.ts";
+import type { Trust } from "../ledger/verify/trust.ts";
+import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
+import { LIMITS } from "../limits.ts";
+import { isObject, type JsonObject } from "./http.ts";
+import type { PoolClient } from "./pool.ts";
+import { createQueue, type TextStore } from "./store.ts";
+import {
+  formatHead,
+  type Head,
+  headOf,
+  inconsistent,
+  parseHead,
+  relate,
+  trustOf,
+} from "./trust-state.ts";
+import { pause } from "./within.ts";
+
+/** Verifies a FALCON-1024 signature; never throws. */
+export type VerifySignature = (
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+) => boolean;
+
+/** A verified proof, and who gave it. */
+export type Shown = { readonly base: string; readonly proven: Proven; readonly bundle: Bundle };
+
+export type ProverOptions = {
+  readonly client: PoolClient;
+  readonly trust: Trust;
+  readonly store: TextStore;
+  readonly verify: VerifySignature;
+};
+
+/** What a caller knows of the log itself: its root at a size, where it has read up to there. */
+export type OwnRoots = (size: number) => Hash | undefined;
+
+/** Headers may be newer with every answer: how often the two that are compared may miss each other. */
+const ROUNDS = 16;
+const PAUSE_MS = 100;
+
+/** A bundle alone, or beside other fields of an answer. */
+const bundleIn = (body: JsonObject): unknown => (isObject(body["proof"]) ? body["proof"] : body);
+
+/** Remembers what has verified: nodes show the same certificate again and again. */
+export const rememberVerified = (verify: VerifySignature): VerifySignature => {
+  const known = new Set<string>();
+  return (signature, message, publicKey) => {
+    const parts = new Uint8Array(signature.length + message.length + publicKey.length);
+    parts.set(signature);
+    parts.set(message, signature.length);
+    parts.set(publicKey, signature.length + message.length);
+    // All but the message have a fixed length, so no two triples give the same bytes.
+    const key = toHex(sha256(parts));
+    if (known.has(key)) return true;
+    if (!verify(signature, message, publicKey)) return false;
+    const oldest =
+      known.size >= LIMITS.clientVerifiedSignatures ? known.values().next().value : undefined;
+    if (oldest !== undefined) known.delete(oldest);
+    known.add(key);
+    return true;
+  };
+};
+
+/** The leaves before the event, and the one after it, as its path holds them. */
+export const rangesOf = (
+  { proven, bundle }: Shown,
+  index: number,
+): { readonly before: CompactRange; readonly through: CompactRange } | undefined => {
+  const { claim } = bundle;
+  if (claim.kind !== "events" || proven.claim.kind !== "events") return undefined;
+  const at = proven.claim.events.findIndex((event) => event.index === index);
+  const proof: EventProof | undefined = claim.events[at];
+  if (proof === undefined) return undefined;
+  const before = rangeBefore(index, proven.header.logSize, proof.path);
+  if (before === undefined) return undefined;
+  return { before, through: appendLeaf(before, rfc6962Leaf(proof.leaf)) };
+};
+
+/** The root of the log at a size, where the path of the event shows it. */
+const rootIn = (shown: Shown, size: number): Hash | undefined => {
+  const { claim } = shown.proven;
+  if (claim.kind !== "events") return undefined;
+  for (const { index } of claim.events) {
+    if (index !== size && index + 1 !== size) continue;
+    const ranges = rangesOf(shown, index);
+    if (ranges !== undefined) return rangeRoot(index === size ? ranges.before : ranges.through);
+  }
+  return undefined;
+};
+
+export class Prover {
+  readonly #options: ProverOptions;
+  readonly #verify: VerifySignature;
+  readonly #save = createQueue();
+  #head: Head | undefined;
+
+  private constructor(options: ProverOptions, head: Head | undefined) {
+    this.#options = options;
+    this.#verify = rememberVerified(options.verify);
+    this.#head = head;
+  }
+
+  /** Throws trust.state for a kept state that cannot be read, folder.foreign for one of another chain. */
+  static async open(options: ProverOptions): Promise<Prover> {
+    const text = await options.store.load();
+    const head = text === undefined ? undefined : parseHead(text);
+    if (head !== undefined && !equalBytes(head.checkpoint.genesisHash, options.trust.genesisHash)) {
+      const kept = toHex(head.checkpoint.genesisHash).slice(0, 12);
+      throw new TetradError(
+        "folder.foreign",
+        `the kept trust state is of another chain (${kept}…)`,
+      );
+    }
+    return new Prover(options, head);
+  }
+
+  /** The newest verified header, and the log as it has it. */
+  get head(): Head | undefined {
+    return this.#head;
+  }
+
+  /** A proof from the current node, verified on its own. */
+  async #show(path: string, signal: AbortSignal | undefined): Promise<Shown> {
+    const { client, trust } = this.#options;
+    const body = await client.get(path, { proof: "true" }, signal);
+    const { base } = client.node;
+    const bundle = decodeBundle(bundleIn(body));
+    if (!bundle.ok) throw new TetradError(bundle.code, `${base}: ${bundle.detail}`);
+    const { result } = verifyBundle(bundle.value, trustOf(trust, this.#head), this.#verify);
+    if (result.ok) return { base, proven: result.value, bundle: bundle.value };
+    // Whoever trusts a later epoch than the proof reaches has seen more of the chain than the node.
+    const isOld = result.code === "proof.unanchored" && this.#head !== undefined;
+    throw new TetradError(isOld ? "trust.behind" : result.code, `${base}: ${result.detail}`);
+  }
+
+  /** Takes a header that contains the remembered log for the newest; false when that has moved meanwhile. */
+  async #remember({ proven }: Shown, seen: Head | undefined): Promise<boolean> {
+    if (this.#head !== seen) return false;
+    const head = headOf(proven.checkpoint, proven.header);
+    this.#head = head;
+    await this.#save(async () => this.#options.store.save(formatHead(head)));
+    return true;
+  }
+
+  /**
+   * The proof at a path, once it is of a log that contains the remembered one. `own` are roots that the
+   * caller has computed from what this very proof shows. Throws trust.inconsistent and trust.behind, and
+   * what verifyBundle refuses.
+   */
+  async show(
+    path: string,
+    signal?: AbortSignal,
+    own: (shown: Shown) => OwnRoots = () => () => undefined,
+  ): Promise<Shown> {
+    let late: TetradError | undefined;
+    for (let round = 0; round < ROUNDS; round++) {
+      signal?.throwIfAborted();
+      let shown: Shown;
+      try {
+        shown = await this.#show(path, signal);
+        const settled = await this.#settle(shown, own(shown), signal);
+        if (settled) return shown;
+      } catch (error) {
+        if (!(error instanceof TetradError) || error.code !== "trust.behind") throw error;
+        late = error;
+        this.#options.client.leave(error);
+        await pause(PAUSE_MS, signal);
+      }
+    }
+    throw late ?? new TetradError("trust.behind", "no two proofs were of the same header");
+  }
+
+  /** True when the proof may be used; false: ask again, the remembered header has moved. */
+  async #settle(shown: Shown, own: OwnRoots, signal: AbortSignal | undefined): Promise<boolean> {
+    const head = this.#head;
+    const { base, proven } = shown;
+    if (head === undefined) return this.#remember(shown, head);
+    const relation = relate(base, head, proven.header);
+    if (relation === "same") return true;
+    if (relation === "older") throw behind(base, proven.header.height, head);
+    if (relation === "same-log" || head.logSize === 0) return this.#remember(shown, head);
+    const root = own(head.logSize) ?? rootIn(shown, head.logSize);
+    if (root !== undefined) {
+      requireRoot(base, head, root);
+      return this.#remember(shown, head);
+    }
+    return this.#bridge(shown, head, signal);
+  }
+
+  /** Compares by a proof of the last event of the remembered log, and takes its header for the newest. */
+  async #bridge(shown: Shown, head: Head, signal: AbortSignal | undefined): Promise<boolean> {
+    const last = head.logSize - 1;
+    const bridge = await this.#show(`/v1/events/${last}`, signal);
+    const relation = relate(bridge.base, head, bridge.proven.header);
+    if (relation === "older" || relation === "same") {
+      throw behind(bridge.base, bridge.proven.header.height, head);
+    }
+    const root = rootIn(bridge, head.logSize);
+    if (root === undefined) {
+      throw new TetradError("proof.invalid", `${bridge.base}: the proof is not of event ${last}`);
+    }
+    requireRoot(bridge.base, head, root);
+    const isSame = equalBytes(bridge.proven.header.hash, shown.proven.header.hash);
+    return (await this.#remember(bridge, head)) && isSame;
+  }
+}
+
+const behind = (base: string, height: number, { checkpoint }: Head): TetradError =>
+  new TetradError(
+    "trust.behind",
+    `${base} shows height ${height}; height ${checkpoint.height} was verified before`,
+  );
+
+const requireRoot = (base: string, head: Head, root: Hash): void => {
+  if (equalBytes(root, head.logRoot)) return;
+  throw inconsistent(base, `its first ${head.logSize} events are others`);
+};
