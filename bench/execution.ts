@@ -46,7 +46,15 @@ const input: GenesisInput = {
   insecure: true,
   parameters: DEFAULT_PARAMETERS,
   validators: [
-    { name: "v", publicKey: key, weight: 1n, tlsPin: new Uint8Array(32), address: "[::1]:4440" },
+    {
+      name: "v",
+      publicKey: key,
+      weight: 1n,
+      tlsPin: new Uint8Array(32),
+      address: "[::1]:4440",
+      ed25519Key: new Uint8Array(LIMITS.ed25519PublicKeyBytes),
+      mlDsa44Key: new Uint8Array(LIMITS.mlDsa44PublicKeyBytes),
+    },
   ],
   actors: [{ name: "operator", publicKey: key, permissions: ["*"] }],
 };

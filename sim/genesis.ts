@@ -5,7 +5,7 @@ import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
 import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
 import { createValidatorSet } from "../src/ledger/validator-set.ts";
 import type { Scenario } from "./scenario.ts";
-import type { KeyPair, SignatureScheme } from "./signer.ts";
+import { checkpointKeysOf, type KeyPair, type SignatureScheme } from "./signer.ts";
 import { WALL_START_MS } from "./world.ts";
 
 export type SimChain = {
@@ -56,7 +56,10 @@ export const createChain = (scenario: Scenario, scheme: SignatureScheme): SimCha
       precisionMs: 500,
       messageDelayMs: 2_000,
     },
-    validators: set.validators,
+    validators: set.validators.map((one) => ({
+      ...one,
+      ...checkpointKeysOf(one.publicKey),
+    })),
     actors: clientKeys
       .map((key, i) => ({
         id: clientIds[i] ?? new Uint8Array(32),

@@ -5,6 +5,7 @@
  * unless a scenario asks for a deterministic scheme.
  */
 import { hash as nodeHash } from "node:crypto";
+import type { CheckpointKeys } from "../src/ledger/genesis.ts";
 import type { Signer, Verifier, VerifyJob } from "../src/ledger/ports.ts";
 import { LIMITS } from "../src/limits.ts";
 import type { Host } from "./host.ts";
@@ -105,6 +106,25 @@ export class KeyRing implements SignatureScheme {
     return true;
   }
 }
+
+/**
+ * Leaders follow from the hash of the genesis, and so from these keys too. With this number slots lead
+ * in the order that the directed scenarios name; another one needs other scenarios.
+ */
+const KEY_SALT = 136;
+
+/** Checkpoint keys of a simulated validator: they follow from its public key. */
+export const checkpointKeysOf = (publicKey: Uint8Array): CheckpointKeys => {
+  const bytes = (name: string, length: number): Uint8Array =>
+    Uint8Array.from(
+      { length },
+      (_, i) => (publicKey[1 + (i % 1792)] ?? 0) ^ (name.length + i + KEY_SALT),
+    );
+  return {
+    ed25519Key: bytes("ed25519", LIMITS.ed25519PublicKeyBytes),
+    mlDsa44Key: bytes("ml-dsa-44", LIMITS.mlDsa44PublicKeyBytes),
+  };
+};
 
 export type SignTap = (slot: number, message: Uint8Array, signature: Uint8Array) => void;
 

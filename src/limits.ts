@@ -101,6 +101,10 @@ export const LIMITS = {
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,
   falconSignatureBytes: 1280,
+  ed25519PublicKeyBytes: 32,
+  ed25519SignatureBytes: 64,
+  mlDsa44PublicKeyBytes: 1312,
+  mlDsa44SignatureBytes: 2420,
   /** Statements and batch ids are under 200 bytes; longer messages neither sign nor verify (R). */
   signedMessageBytesMax: 64 * 1024,
   /** Jobs waiting in a verifier, for each priority; local. */

@@ -5,7 +5,7 @@
  *     u16 format = 1   u32 length || chainId   u64 timeMs   u8 insecure
  *     u64 epochMs   u64 idleMs   u64 t0Ms   u64 precisionMs   u64 messageDelayMs
  *     u16 n × (id(32)  u32 length || name  u32 length || publicKey  u64 weight  tlsPin(32)
- *              u32 length || address)                                     ascending id
+ *              u32 length || address  ed25519Key(32)  mlDsa44Key(1312))   ascending id
  *     u16 n × (id(32)  u32 length || name  u32 length || publicKey
  *              u16 n × (u32 length || permission), ascending)             ascending id
  *
@@ -45,6 +45,16 @@ export type GenesisParameters = {
   readonly messageDelayMs: number;
 };
 
+/** What a validator signs checkpoints with beside its FALCON key (docs/protocol.md, Checkpoints). */
+export type CheckpointKeys = {
+  /** Ed25519, RFC 8032. */
+  readonly ed25519Key: Uint8Array;
+  /** ML-DSA-44, FIPS 204. */
+  readonly mlDsa44Key: Uint8Array;
+};
+
+export type GenesisValidator = Validator & CheckpointKeys;
+
 export type GenesisActor = {
   /** Ht("id", publicKey). */
   readonly id: Hash;
@@ -63,7 +73,7 @@ export type Genesis = {
   readonly insecure: boolean;
   readonly parameters: GenesisParameters;
   /** In ascending order of id. */
-  readonly validators: readonly Validator[];
+  readonly validators: readonly GenesisValidator[];
   /** In ascending order of id. */
   readonly actors: readonly GenesisActor[];
 };
@@ -80,7 +90,7 @@ export type GenesisInput = {
   readonly timeMs: number;
   readonly insecure: boolean;
   readonly parameters: GenesisParameters;
-  readonly validators: readonly Omit<Validator, "id">[];
+  readonly validators: readonly Omit<GenesisValidator, "id">[];
   readonly actors: readonly Omit<GenesisActor, "id">[];
 };
 
@@ -131,6 +141,8 @@ export const formatGenesis = (input: GenesisInput): string => {
     weight: one.weight.toString(),
     tlsPin: toHex(one.tlsPin),
     address: one.address,
+    ed25519Key: toHex(one.ed25519Key),
+    mlDsa44Key: toHex(one.mlDsa44Key),
   }));
   const actors = input.actors.map((one) => ({
     name: one.name,
@@ -153,6 +165,8 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
   for (const one of validators) {
     writer.hash(one.id).string(one.name).bytes(one.publicKey).u64big(one.weight);
     writer.hash(one.tlsPin).string(one.address);
+    writer.fixed(one.ed25519Key, LIMITS.ed25519PublicKeyBytes);
+    writer.fixed(one.mlDsa44Key, LIMITS.mlDsa44PublicKeyBytes);
   }
   writer.u16(actors.length);
   for (const one of actors) {
@@ -190,6 +204,8 @@ function readGenesis(json: unknown): Genesis {
   unique("validators", validators, (one) => one.name, "name");
   unique("validators", validators, (one) => toHex(one.tlsPin), "tlsPin");
   unique("validators", validators, (one) => one.address, "address");
+  unique("validators", validators, (one) => toHex(one.ed25519Key), "ed25519Key");
+  unique("validators", validators, (one) => toHex(one.mlDsa44Key), "mlDsa44Key");
   if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
     throw new Wrong("validators", "the weights sum to 2^63 or more");
   }
@@ -216,8 +232,16 @@ function readParameters(json: unknown): GenesisParameters {
   };
 }
 
-function readValidator(hasher: Hasher, path: string, json: unknown): Validator {
-  const from = objectAt(path, json, ["name", "publicKey", "weight", "tlsPin", "address"]);
+function readValidator(hasher: Hasher, path: string, json: unknown): GenesisValidator {
+  const from = objectAt(path, json, [
+    "name",
+    "publicKey",
+    "weight",
+    "tlsPin",
+    "address",
+    "ed25519Key",
+    "mlDsa44Key",
+  ]);
   const publicKey = hexAt(`${path}.publicKey`, from.publicKey, LIMITS.falconPublicKeyBytes);
   const weight = textAt(`${path}.weight`, from.weight, WEIGHT, 19);
   const address = parseNodeAddress(from.address);
@@ -229,6 +253,8 @@ function readValidator(hasher: Hasher, path: string, json: unknown): Validator {
     weight: BigInt(weight),
     tlsPin: hexAt(`${path}.tlsPin`, from.tlsPin, 32),
     address: address.value,
+    ed25519Key: hexAt(`${path}.ed25519Key`, from.ed25519Key, LIMITS.ed25519PublicKeyBytes),
+    mlDsa44Key: hexAt(`${path}.mlDsa44Key`, from.mlDsa44Key, LIMITS.mlDsa44PublicKeyBytes),
   };
 }
 

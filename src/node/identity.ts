@@ -8,18 +8,20 @@ import { fromHex, toHex } from "../crypto/bytes.ts";
 import type { FalconKeyPair } from "../crypto/falcon.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
+import type { CheckpointKeys } from "../ledger/genesis.ts";
 import { LIMITS } from "../limits.ts";
 import { createIdentityCertificate } from "../transport/identity-certificate.ts";
 import { formatAddress, parsePeerAddress } from "./address.ts";
 import { checkName } from "./config.ts";
 import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
+import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createKeyFile } from "./keys/key-file.ts";
 import type { KeyMark } from "./keys/key-format.ts";
 import { createPassphraseFile, findPassphrase } from "./keys/passphrase.ts";
 import { createPrivateFile } from "./keys/private-file.ts";
 
 /** What a member publishes about a node. Nothing in it is secret. */
-export type Identity = {
+export type Identity = CheckpointKeys & {
   readonly format: 1;
   readonly name: string;
   readonly publicKey: Uint8Array;
@@ -58,17 +60,28 @@ export const ensurePassphrase = async (
 
 type KeyOptions = Partial<KeyMark> & { readonly passphraseFile?: string | undefined };
 
+/** Makes a key file, with a passphrase beside it where there is none. The caller wipes the secret half. */
+const createKey = async (
+  keysFolder: string,
+  keyFile: string,
+  env: IdentityOptions["env"],
+  keygen: (() => FalconKeyPair) | undefined,
+  { passphraseFile, ...mark }: KeyOptions,
+): Promise<FalconKeyPair> => {
+  const passphrase = await ensurePassphrase(keysFolder, env, passphraseFile);
+  const options = keygen === undefined ? mark : { ...mark, keygen };
+  return createKeyFile(keyFile, passphrase, randomBytes, options);
+};
+
 /** Makes an actor's or operator's key file, with a passphrase beside it. Returns the public key. */
 export const createActorKey = async (
   keysFolder: string,
   keyFile: string,
   env: IdentityOptions["env"],
   keygen?: () => FalconKeyPair,
-  { passphraseFile, ...mark }: KeyOptions = {},
+  options: KeyOptions = {},
 ): Promise<Uint8Array> => {
-  const passphrase = await ensurePassphrase(keysFolder, env, passphraseFile);
-  const options = keygen === undefined ? mark : { ...mark, keygen };
-  const keys = await createKeyFile(keyFile, passphrase, randomBytes, options);
+  const keys = await createKey(keysFolder, keyFile, env, keygen, options);
   keys.secretKey.fill(0);
   return keys.publicKey;
 };
@@ -81,7 +94,10 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
   makeNodeFolder(paths);
   const { env, keygen, passphraseFile, development = false } = options;
   const mark = { use: "validator", development, passphraseFile } as const;
-  const publicKey = await createActorKey(paths.keys, paths.nodeKey, env, keygen, mark);
+  const keys = await createKey(paths.keys, paths.nodeKey, env, keygen, mark);
+  const { publicKey } = keys;
+  const { ed25519Key, mlDsa44Key } = deriveCheckpointKeys(keys.secretKey);
+  keys.secretKey.fill(0);
   const certificate = createIdentityCertificate({
     nodeId: toHex(sha256(publicKey)),
     notBeforeMs: nowMs - DAY_MS,
@@ -97,6 +113,8 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
     publicKey,
     tlsPin: Uint8Array.from(certificate.spkiPin),
     address,
+    ed25519Key,
+    mlDsa44Key,
     ...(development ? { development } : {}),
   };
   writeFileAtomic(paths.identity, formatIdentity(identity));
@@ -124,6 +142,8 @@ export const formatIdentity = (identity: Identity): string =>
       address: identity.address,
       tlsPin: toHex(identity.tlsPin),
       publicKey: toHex(identity.publicKey),
+      ed25519Key: toHex(identity.ed25519Key),
+      mlDsa44Key: toHex(identity.mlDsa44Key),
       ...(identity.development === true ? { development: true } : {}),
     },
     null,
@@ -146,6 +166,8 @@ const FIELDS: readonly string[] = [
   "address",
   "tlsPin",
   "publicKey",
+  "ed25519Key",
+  "mlDsa44Key",
   "development",
 ];
 
@@ -178,6 +200,8 @@ export const parseIdentity = (text: string, source: string): Identity => {
     address: formatAddress(parsePeerAddress(address, `the address in ${source}`)),
     tlsPin: hexField(source, "tlsPin", fields["tlsPin"], 32),
     publicKey: hexField(source, "publicKey", fields["publicKey"], LIMITS.falconPublicKeyBytes),
+    ed25519Key: hexField(source, "ed25519Key", fields["ed25519Key"], LIMITS.ed25519PublicKeyBytes),
+    mlDsa44Key: hexField(source, "mlDsa44Key", fields["mlDsa44Key"], LIMITS.mlDsa44PublicKeyBytes),
     ...(development === true ? { development } : {}),
   };
 };

@@ -43,13 +43,17 @@ export const makeGenesis = (
     timeMs: input.timeMs,
     insecure: input.insecure,
     parameters: { ...DEFAULT_PARAMETERS, ...input.parameters },
-    validators: input.identities.map(({ name, publicKey, tlsPin, address }) => ({
-      name,
-      publicKey,
-      weight: 1n,
-      tlsPin,
-      address,
-    })),
+    validators: input.identities.map(
+      ({ name, publicKey, tlsPin, address, ed25519Key, mlDsa44Key }) => ({
+        name,
+        publicKey,
+        weight: 1n,
+        tlsPin,
+        address,
+        ed25519Key,
+        mlDsa44Key,
+      }),
+    ),
     actors: input.actors,
   });
   const parsed = parseGenesis(text);

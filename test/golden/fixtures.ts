@@ -7,7 +7,7 @@ import { createHasher, type Hasher } from "../../src/crypto/hash.ts";
 import { actorId, type BatchInput, buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock, PROTOCOL_VERSION, proofsHash } from "../../src/ledger/block.ts";
 import { defineEvent, field, NAME_TEXT } from "../../src/ledger/event-schema.ts";
-import type { GenesisInput } from "../../src/ledger/genesis.ts";
+import type { GenesisInput, GenesisValidator } from "../../src/ledger/genesis.ts";
 import type {
   Batch,
   Block,
@@ -111,6 +111,12 @@ export const validatorOf = (seed: number, weight = 1n): Validator => ({
   address: `[::1]:${9000 + seed}`,
 });
 
+export const genesisValidatorOf = (seed: number, weight = 1n): GenesisValidator => ({
+  ...validatorOf(seed, weight),
+  ed25519Key: keyOf(seed).slice(0, LIMITS.ed25519PublicKeyBytes),
+  mlDsa44Key: keyOf(seed).slice(0, LIMITS.mlDsa44PublicKeyBytes),
+});
+
 export const setOf = (weights: readonly bigint[], epoch = 0): ValidatorSet =>
   createValidatorSet(
     hasher,
@@ -168,7 +174,7 @@ export const genesisInput: GenesisInput = {
     precisionMs: 500,
     messageDelayMs: 2000,
   },
-  validators: [1, 2, 3, 4].map((seed) => validatorOf(seed, BigInt(seed))),
+  validators: [1, 2, 3, 4].map((seed) => genesisValidatorOf(seed, BigInt(seed))),
   actors: [
     { name: "operator", publicKey: keyOf(90), permissions: ["record.*", "actor.registered"] },
     { name: "scanner", publicKey: keyOf(91), permissions: ["asset.*"] },

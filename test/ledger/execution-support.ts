@@ -6,7 +6,7 @@ import { createHasher, type Hasher, sha256 } from "../../src/crypto/hash.ts";
 import { quarantine } from "../../src/detect/index.ts";
 import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { createExecutor, type Execution, type Executor } from "../../src/ledger/execution.ts";
-import type { Genesis, GenesisActor } from "../../src/ledger/genesis.ts";
+import type { Genesis, GenesisActor, GenesisValidator } from "../../src/ledger/genesis.ts";
 import { batchKey } from "../../src/ledger/keys.ts";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import { ownedDefinitions, type Projection } from "../../src/ledger/projection.ts";
@@ -15,13 +15,7 @@ import { records } from "../../src/ledger/projections/records.ts";
 import { validators } from "../../src/ledger/projections/validators.ts";
 import { createRegistry } from "../../src/ledger/registry.ts";
 import type { BlockInput, RunnerOptions } from "../../src/ledger/runner.ts";
-import type {
-  Batch,
-  EncodedEvent,
-  ExecutionRoots,
-  Hash,
-  Validator,
-} from "../../src/ledger/types.ts";
+import type { Batch, EncodedEvent, ExecutionRoots, Hash } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 export const hasher: Hasher = createHasher("execution-test-1");
@@ -66,13 +60,15 @@ const actorOf = (name: string, permissions: readonly string[]): GenesisActor => 
   permissions,
 });
 
-const validatorOf = (name: string, weight: bigint): Validator => ({
+const validatorOf = (name: string, weight: bigint): GenesisValidator => ({
   id: idOf(name),
   name,
   publicKey: keyOf(name),
   weight,
   tlsPin: sha256(utf8(name)),
   address: "[::1]:4000",
+  ed25519Key: sha256(utf8(`ed25519 ${name}`)),
+  mlDsa44Key: new Uint8Array(LIMITS.mlDsa44PublicKeyBytes).fill(name.charCodeAt(1)),
 });
 
 export const VALIDATOR_NAMES: readonly string[] = ["v0", "v1", "v2", "v3"];

@@ -7,7 +7,7 @@ import { actorId } from "../../src/ledger/batch.ts";
 import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
 import { createValidatorSet } from "../../src/ledger/validator-set.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { genesisInput, hex, keyOf, validatorOf } from "../golden/fixtures.ts";
+import { genesisInput, genesisValidatorOf, hex, keyOf } from "../golden/fixtures.ts";
 
 type Entry = Record<string, unknown>;
 type File = Entry & { parameters: Entry; validators: Entry[]; actors: Entry[] };
@@ -90,6 +90,8 @@ describe("genesis", () => {
       put("validators.0.weight", "9"),
       put("validators.0.tlsPin", "ab".repeat(32)),
       put("validators.0.address", "[2001:db8::7]:1"),
+      put("validators.0.ed25519Key", "cd".repeat(32)),
+      put("validators.0.mlDsa44Key", "ef".repeat(1312)),
       (g) => g.validators.pop(),
       put("actors.0.name", "other"),
       put("actors.0.publicKey", hex(keyOf(51))),
@@ -141,6 +143,16 @@ describe("genesis", () => {
       put("validators.0.weight", (2n ** 63n - 9n).toString()),
     ],
     ["a short pin", "validators[0].tlsPin", put("validators.0.tlsPin", "00")],
+    [
+      "a short Ed25519 key",
+      "validators[0].ed25519Key",
+      put("validators.0.ed25519Key", "ab".repeat(31)),
+    ],
+    [
+      "a long ML-DSA-44 key",
+      "validators[0].mlDsa44Key",
+      put("validators.0.mlDsa44Key", "ab".repeat(1313)),
+    ],
     ["an IPv4 address", "validators[0].address", put("validators.0.address", "127.0.0.1:1")],
     ["no actors key", "", (g) => ({ ...g, actors: undefined })],
     ["an actor twice", "actors", (g) => void g.actors.push(first(g.actors))],
@@ -162,11 +174,14 @@ describe("genesis", () => {
     expect(refusedAt(change)).toBe(path);
   });
 
-  it.each(["name", "publicKey", "tlsPin", "address"])("refuses two validators of one %s", (key) => {
-    expect(refusedAt((g) => put(`validators.0.${key}`, g.validators[1]?.[key])(g))).toBe(
-      "validators",
-    );
-  });
+  it.each(["name", "publicKey", "tlsPin", "address", "ed25519Key", "mlDsa44Key"])(
+    "refuses two validators of one %s",
+    (key) => {
+      expect(refusedAt((g) => put(`validators.0.${key}`, g.validators[1]?.[key])(g))).toBe(
+        "validators",
+      );
+    },
+  );
 
   it.each(["name", "publicKey"])("refuses two actors of one %s", (key) => {
     expect(refusedAt((g) => put(`actors.0.${key}`, g.actors[1]?.[key])(g))).toBe("actors");
@@ -184,7 +199,7 @@ describe("genesis", () => {
     const many = (count: number) => ({
       ...genesisInput,
       validators: Array.from({ length: count }, (_, i) => ({
-        ...validatorOf(i + 1),
+        ...genesisValidatorOf(i + 1),
         tlsPin: actorId(createHasher("pins"), keyOf(i)),
       })),
     });

@@ -86,6 +86,8 @@ describe("identities", () => {
     address: "[2001:db8::1]:4440",
     tlsPin: new Uint8Array(randomBytes(32)),
     publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
+    ed25519Key: new Uint8Array(randomBytes(LIMITS.ed25519PublicKeyBytes)),
+    mlDsa44Key: new Uint8Array(randomBytes(LIMITS.mlDsa44PublicKeyBytes)),
   };
 
   it("are read back as written, and refused with anything changed that they need", async () => {
@@ -99,6 +101,8 @@ describe("identities", () => {
       ["tlsPin", "00"],
       ["tlsPin", String(json["tlsPin"]).toUpperCase().replace(/^../, "AB")],
       ["publicKey", ""],
+      ["ed25519Key", "00"],
+      ["mlDsa44Key", "00"],
       ["extra", 1],
     ] as const) {
       const text = JSON.stringify({ ...json, [key]: value });
@@ -122,6 +126,8 @@ describe("identities", () => {
       address: `[::1]:${5000 + i}`,
       publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
       tlsPin: new Uint8Array(randomBytes(32)),
+      ed25519Key: new Uint8Array(randomBytes(LIMITS.ed25519PublicKeyBytes)),
+      mlDsa44Key: new Uint8Array(randomBytes(LIMITS.mlDsa44PublicKeyBytes)),
     }));
     const chain = { chainId: "t-1", timeMs: 1_790_000_000_000, insecure: false, actors: [] };
     const one = makeGenesis({ ...chain, identities: [sample, ...others] }).parsed;

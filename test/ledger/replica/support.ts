@@ -4,7 +4,7 @@
  * test can bring the replica to any point of a real chain and then do one thing wrong.
  */
 
-import { type KeyPair, KeyRing } from "../../../sim/signer.ts";
+import { checkpointKeysOf, type KeyPair, KeyRing } from "../../../sim/signer.ts";
 import { compareBytes, toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { Writer } from "../../../src/crypto/codec.ts";
 import { createHasher, type Hasher } from "../../../src/crypto/hash.ts";
@@ -109,7 +109,10 @@ export const createChain = (options: ChainOptions = {}): Chain => {
       precisionMs: 500,
       messageDelayMs: 2_000,
     },
-    validators: set.validators,
+    validators: set.validators.map((one) => ({
+      ...one,
+      ...checkpointKeysOf(hasher.ht("test/checkpoint-4", one.publicKey)),
+    })),
     actors: [
       { id: alice.id, name: "alice", publicKey: alice.key.publicKey, permissions: ["*"] },
       { id: reader.id, name: "reader", publicKey: reader.key.publicKey, permissions: [] },
