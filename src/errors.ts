@@ -104,6 +104,8 @@ export const ERRORS = {
     2,
     "ignore",
   ),
+  "block.not-found": spec("No final block has this height here", 404, 1),
+  "block.no-certificate": spec("The block has no finalization certificate of its own", 404, 3),
   "block.untimely": spec("The header's time is outside the live window", 400, 2, "ignore"),
   "block.next-set": spec("The boundary header names the wrong next set", 400, 2, "ignore"),
 
@@ -177,6 +179,9 @@ export const ERRORS = {
   "http.malformed": spec("The request is not valid HTTP", 400, 1),
   "http.header-too-large": spec("The request's headers are over the limit", 431, 1),
   "http.request-timeout": spec("The request did not arrive in time", 408, 4, "none", true),
+  "http.behind": spec("The node has not executed that height yet", 504, 4, "none", true),
+  "http.height-gone": spec("The state at that height is not held any more", 410, 3),
+  "http.idempotency": spec("The Idempotency-Key is not the id of the batch", 422, 1),
   "http.timeout": spec("The wait ended before the outcome was known", 504, 4, "none", true),
   "node.overloaded": spec("The mempool is full", 503, 4, "none", true),
   "node.not-ready": spec("The node is not ready", 503, 4, "none", true),

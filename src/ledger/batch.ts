@@ -142,6 +142,12 @@ export const readSealed = (hasher: Hasher, bytes: Uint8Array): Result<SealedBatc
 };
 
 /** What blocks and gossip name a batch by: one pass over its bytes. */
+/** The id of an encoded batch, whatever follows its core; undefined where the bytes are too few for one. */
+export const batchIdOf = (hasher: Hasher, bytes: Uint8Array): Hash | undefined =>
+  bytes.length < BATCH_CORE_BYTES
+    ? undefined
+    : hasher.ht("batch/id", bytes.subarray(0, BATCH_CORE_BYTES));
+
 export const batchDigest = (hasher: Hasher, bytes: Uint8Array): Hash =>
   hasher.ht("batch/digest", bytes);
 

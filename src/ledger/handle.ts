@@ -4,7 +4,9 @@
  */
 import type { Failure, Result } from "../errors.ts";
 import type { PeerId } from "./ports.ts";
-import type { Hash, LogEntry, Outcome } from "./types.ts";
+import type { ExecutionRecord } from "./records.ts";
+import type { SizedCertificate } from "./statement.ts";
+import type { Block, Hash, LogEntry, Outcome, ValidatorSet } from "./types.ts";
 
 export type NodeStatus = {
   readonly chainId: string;
@@ -63,6 +65,16 @@ export type LaneState = {
 
 export type EventPage = { readonly entries: readonly LogEntry[]; readonly next: number };
 
+/** A finalization certificate and the height of the block that it is of. */
+export type Finalization = { readonly height: number; readonly certificate: SizedCertificate };
+
+/** The set of the running epoch, and who leads the views from the current one on, by index. */
+export type Network = {
+  readonly set: ValidatorSet;
+  readonly view: number;
+  readonly leaders: readonly number[];
+};
+
 export type ProjectionRow = { readonly key: Uint8Array; readonly value: Uint8Array };
 
 export type LedgerHandle = {
@@ -82,6 +94,19 @@ export type LedgerHandle = {
   lane(actor: Hash): LaneState;
   /** Entries from..from+limit of executed blocks; stops early at the end of the log. */
   events(from: number, limit: number, done: (result: Result<EventPage>) => void): void;
+  /** A final block above the genesis; undefined past the last final height. */
+  block(height: number): Block | undefined;
+  /**
+   * The finalization of the lowest height from `height` on that has one of its own here: a block is final
+   * by a descendant's too, and old ones are forgotten but for one in LIMITS.certificateKeepEvery heights.
+   */
+  finalization(height: number): Finalization | undefined;
+  /** What execution made of a height; undefined above the last executed one. */
+  execution(height: number): ExecutionRecord | undefined;
+  /** The set of an epoch that this node knows. */
+  validatorSet(epoch: number): ValidatorSet | undefined;
+  /** Undefined before consensus has started. `views` says how many leaders to tell. */
+  network(views: number): Network | undefined;
   /** Ledger time of an executed height, milliseconds. */
   timeOf(height: number): number | undefined;
   /** Rows of a projection in key order, after `after` (exclusive). */

@@ -86,15 +86,10 @@ export const startNode = async (
 
   const parts = { tls, signer, verifier, verifySignature, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
-  const handle = createReplica(
-    productOptions({
-      name: config.name,
-      genesis: chain.genesis,
-      hasher: chain.hasher,
-      verifySignature,
-    }),
-    ports,
-  );
+  const { name } = config;
+  const { genesis, hasher } = chain;
+  const product = productOptions({ name, genesis, hasher, verifySignature });
+  const handle = createReplica(product, ports);
   closing.defer(() => new Promise<void>((resolve) => handle.stop(resolve)));
   handle.onHalt((failure) => halt.resolve(failure));
   const early = handle.status();
@@ -107,9 +102,9 @@ export const startNode = async (
     env: dependencies.env,
     passphraseFile: config.passphraseFile,
     handle,
-    chainId: chain.genesis.chainId,
-    insecure: chain.genesis.insecure,
-    name: config.name,
+    chainId: genesis.chainId,
+    insecure: genesis.insecure,
+    name,
     logger,
     metrics,
   });
@@ -128,6 +123,7 @@ export const startNode = async (
       return metrics.page();
     },
     version: dependencies.version,
+    chainId: genesis.chainId,
     anyHost: config.apiInsecureBind,
   });
   closing.defer(() => api.stop());

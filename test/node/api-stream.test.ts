@@ -66,6 +66,34 @@ const raw = (text: string): Promise<{ text: string; ended: boolean }> =>
     socket.write(text);
   });
 
+describe("NDJSON", () => {
+  const lines = async (accept: string, count: number): Promise<unknown[]> => {
+    const abort = new AbortController();
+    aborts.push(abort);
+    const url = `http://[::1]:${port}/v1/events/stream?type=asset.*`;
+    const response = await fetch(url, { headers: { accept }, signal: abort.signal });
+    expect(response.headers.get("content-type")).toBe("application/x-ndjson; charset=utf-8");
+    let text = "";
+    for await (const piece of response.body ?? []) {
+      text += Buffer.from(piece).toString();
+      if (text.split("\n").length > count) break;
+    }
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as unknown);
+  };
+
+  it("has an event or a checkpoint a line, filtered like the other form", async () => {
+    t.ledger.append([...events(2), ...events(1, "asset.host.registered"), ...events(1)]);
+    for (const accept of ["application/x-ndjson", "application/ndjson, text/event-stream"]) {
+      const [event, checkpoint] = await lines(accept, 2);
+      expect(event).toMatchObject({ index: 2, type: "asset.host.registered" });
+      expect(checkpoint).toMatchObject({ checkpoint: { height: 1, logSize: 4, next: 4 } });
+    }
+  });
+});
+
 describe("event stream", () => {
   it("catches up, then follows live, without a gap or a repeat", async () => {
     t.ledger.append(events(200));

@@ -346,7 +346,10 @@ describe("projections", () => {
 
   it("lists them, and suggests a near name for a wrong one", async () => {
     const response = await get("/v1/projections");
-    expect(response.json()).toEqual({ items: [{ name: "records" }, { name: "actors" }] });
+    expect(response.json().items).toMatchObject([
+      { name: "records", schemaVersion: 1, root: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      { name: "actors" },
+    ]);
     const wrong = await get("/v1/projections/recrods");
     expectProblem(wrong, 404, "http.not-found");
     expect(wrong.json().detail).toContain('did you mean "records"?');

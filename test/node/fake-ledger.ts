@@ -8,10 +8,13 @@ import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
 import type { BatchReceipt, LedgerHandle, NodeStatus, WaitLevel } from "../../src/ledger/handle.ts";
 import type { Timers } from "../../src/ledger/ports.ts";
-import type { EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
+import type { ExecutionRecord } from "../../src/ledger/records.ts";
+import { finalize } from "../../src/ledger/statement.ts";
+import type { Block, EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
 import type { Formats } from "../../src/node/api/context.ts";
 import { type Api, createApi } from "../../src/node/api/server.ts";
 import { createMetrics, type MetricsRegistry } from "../../src/node/metrics.ts";
+import { blockOf, certificateOf, setOf } from "../golden/fixtures.ts";
 
 type Submission = {
   readonly bytes: Uint8Array;
@@ -21,6 +24,7 @@ type Submission = {
 };
 
 export const HASH = sha256(utf8("fake"));
+const SET = setOf([1n, 1n, 1n, 1n]);
 const START_MS = 1_790_000_000_000;
 
 export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent => ({
@@ -84,6 +88,28 @@ export class FakeLedger {
     };
   }
 
+  blockAt(height: number): Block | undefined {
+    if (height < 1 || height > this.height) return undefined;
+    return blockOf([HASH], { height, epoch: 0, executedHeight: height - 1 });
+  }
+
+  executionAt(height: number): ExecutionRecord | undefined {
+    if (height > this.height) return undefined;
+    const logSize = this.entries.filter((entry) => entry.height <= height).length;
+    const before = this.entries.filter((entry) => entry.height < height).length;
+    return {
+      height,
+      timeMs: START_MS + height,
+      firstIndex: before,
+      count: logSize - before,
+      logSize,
+      logRoot: HASH,
+      stateRoot: HASH,
+      schemaVersions: [1, 1],
+      projections: fakeFormats.projections.map((name) => ({ name, root: HASH })),
+    };
+  }
+
   handle(): LedgerHandle {
     return {
       status: () => this.status(),
@@ -102,6 +128,21 @@ export class FakeLedger {
         const entries = this.entries.slice(from, from + limit);
         queueMicrotask(() => done(ok({ entries, next: from + entries.length })));
       },
+      block: (height) => this.blockAt(height),
+      finalization: (height) => {
+        // Every third height has a certificate of its own.
+        const own = Math.max(3, Math.ceil(height / 3) * 3);
+        if (own > this.height) return undefined;
+        const statement = finalize(0, own, this.blockAt(own)?.hash ?? HASH);
+        return { height: own, certificate: { ...certificateOf(statement, [0, 1, 3]), setSize: 4 } };
+      },
+      execution: (height) => this.executionAt(height),
+      validatorSet: (epoch) => (epoch === 0 ? SET : undefined),
+      network: (views) => ({
+        set: SET,
+        view: this.height + 1,
+        leaders: Array.from({ length: views }, (_, i) => (this.height + i) % 4),
+      }),
       timeOf: (height) => (height <= this.height ? START_MS + height : undefined),
       rows: (projection, options, done) => {
         const { after, prefix } = options;
@@ -155,6 +196,10 @@ export class ManualTimers implements Timers {
     };
   }
 
+  fireAll(): void {
+    for (const { delayMs } of [...this.pending.values()]) this.fire(delayMs);
+  }
+
   /** Fires every timer of this delay. */
   fire(delayMs: number): number {
     const due = [...this.pending].filter(([, timer]) => timer.delayMs === delayMs);
@@ -195,6 +240,7 @@ export const createTestApi = (): TestApi => {
     metrics,
     metricsPage: () => metrics.page(),
     version: "0.0.0-test",
+    chainId: "fake-1",
     anyHost: false,
   });
   return { api, ledger, timers, metrics, logged };

@@ -134,7 +134,12 @@ export class Engine {
   }
 
   get leader(): number {
-    return this.#core.leaderOf(this.#core.view);
+    return this.leaderOf(this.view);
+  }
+
+  /** Index of the validator that leads a view of this epoch; views count from 1. */
+  leaderOf(view: number): number {
+    return this.#core.leaderOf(view);
   }
 
   get finalView(): number {

@@ -1,11 +1,20 @@
 /** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
 import { concatBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { ok, type Result } from "../../errors.ts";
-import type { EventPage, LaneState, LedgerHandle, NodeStatus, ProjectionRow } from "../handle.ts";
+import { LIMITS } from "../../limits.ts";
+import type {
+  EventPage,
+  Finalization,
+  LaneState,
+  LedgerHandle,
+  Network,
+  NodeStatus,
+  ProjectionRow,
+} from "../handle.ts";
 import { rangeOfPrefix, rowPrefix } from "../keys.ts";
 import { readExecution } from "../records.ts";
 import { decodeRow, readRow } from "../row.ts";
-import type { Hash } from "../types.ts";
+import type { Block, Hash } from "../types.ts";
 import { storeFailure } from "./committer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
@@ -22,6 +31,11 @@ const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
   events: (from, limit, done) => readEvents(replica, log, from, limit, done),
+  block: (height) => blockAt(replica, height),
+  finalization: (height) => finalizationFrom(replica, height),
+  execution: (height) => readExecution(replica.context.read, height),
+  validatorSet: (epoch) => replica.store.validatorSet(epoch),
+  network: (views) => networkOf(replica, views),
   timeOf: (height) => readExecution(replica.context.read, height)?.timeMs,
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
@@ -78,6 +92,35 @@ const laneOf = (replica: Participant, actor: Hash): LaneState => {
   const head = replica.finalLaneHead(actor);
   const tail = replica.pool?.mempool.laneTail(actor, head) ?? head;
   return { actor, laneSeq: head.seq, batchId: head.id, pendingSeq: tail.seq, pendingId: tail.id };
+};
+
+const finalHeightOf = (replica: Participant): number =>
+  (replica.committer?.tip ?? replica.store.tip())?.height ?? 0;
+
+const blockAt = (replica: Participant, height: number): Block | undefined => {
+  if (height < 1 || height > finalHeightOf(replica)) return undefined;
+  const hash = replica.store.hashAt(height);
+  return hash === undefined ? undefined : replica.store.block(hash);
+};
+
+const finalizationFrom = (replica: Participant, height: number): Finalization | undefined => {
+  const { store } = replica;
+  const from = Math.max(1, height);
+  const last = Math.min(finalHeightOf(replica), from + 2 * LIMITS.certificateKeepEvery);
+  for (let at = from; at <= last; at++) {
+    const where = store.finalizationAt(at);
+    if (where === undefined) continue;
+    const certificate = store.certificate(where.epoch, where.view, "finalize");
+    if (certificate !== undefined) return { height: at, certificate };
+  }
+  return undefined;
+};
+
+const networkOf = (replica: Participant, views: number): Network | undefined => {
+  const { engine } = replica;
+  if (engine === undefined) return undefined;
+  const leaders = Array.from({ length: views }, (_, i) => engine.leaderOf(engine.view + i));
+  return { set: engine.set, view: engine.view, leaders };
 };
 
 const readEvents = (

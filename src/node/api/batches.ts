@@ -1,12 +1,16 @@
 /** Submission of batches, what became of them, and the state of an actor's lane. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { toHex } from "../../crypto/bytes.ts";
+import { createHasher, type Hasher } from "../../crypto/hash.ts";
 import { ERRORS, type ErrorCode, TetradError } from "../../errors.ts";
+import { batchIdOf } from "../../ledger/batch.ts";
 import type { BatchReceipt, WaitLevel } from "../../ledger/handle.ts";
 import { LIMITS } from "../../limits.ts";
+import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext } from "./context.ts";
 import { laneJson, receiptJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
-import { hashParameter, ref } from "./openapi/schemas.ts";
+import { HASH, hashParameter, ref } from "./openapi/schemas.ts";
 import { hash, integer, oneOf, readQuery } from "./query.ts";
 import { waitFor } from "./waiting.ts";
 
@@ -24,6 +28,12 @@ const SUBMIT = {
     waitMs: {
       description: "ends the wait with http.timeout; the batch is taken all the same",
       schema: { type: "integer", minimum: 1, maximum: LIMITS.httpWaitMsMax },
+    },
+  },
+  headers: {
+    "Idempotency-Key": {
+      description: "the id of the batch, which is its identity with and without this header",
+      schema: HASH,
     },
   },
   body: {
@@ -45,6 +55,7 @@ const SUBMIT = {
     "http.body-too-large",
     "http.media-type",
     "http.timeout",
+    "http.idempotency",
     "node.not-ready",
   ],
 } as const satisfies Operation;
@@ -69,6 +80,8 @@ const LANE = {
 } as const satisfies Operation;
 
 export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  const { chainId } = context;
+  const hasher = createHasher(chainId);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(BATCH_TYPE, { parseAs: "buffer" }, (_request, body, done) => {
     done(null, body);
@@ -86,7 +99,9 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
       throw new TetradError("http.media-type", `A batch is sent as ${BATCH_TYPE}`);
     }
     // A copy: the framework's buffer may be a slice of a shared pool.
-    const receipt = await submit(context, request, new Uint8Array(request.body), level, waitMs);
+    const bytes = new Uint8Array(request.body);
+    checkIdempotencyKey(hasher, request.headers["idempotency-key"], bytes);
+    const receipt = await submit(context, request, bytes, level, waitMs);
     // Nothing is promised before the block is synced here, and the status says so.
     return reply.status(receipt.level === "accepted" ? 202 : 200).send(receiptJson(receipt));
   });
@@ -101,7 +116,8 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
       if (found === undefined) {
         throw new TetradError("batch.not-found", "No executed block on this node holds this batch");
       }
-      return reply.send(receiptJson(found));
+      // What is executed never changes.
+      return reply.header("cache-control", IMMUTABLE).send(receiptJson(found));
     },
   );
 
@@ -111,8 +127,23 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
     async (request, reply) => {
       readQuery(request, LANE.query);
       const actor = hash(request.params.actor, "actor");
-      return reply.header("cache-control", "no-store").send(laneJson(context.handle.lane(actor)));
+      return reply.header("cache-control", "no-cache").send(laneJson(context.handle.lane(actor)));
     },
+  );
+};
+
+/** The header says nothing that the batch does not say, so a client that mixes batches up is told. */
+const checkIdempotencyKey = (
+  hasher: Hasher,
+  key: string | string[] | undefined,
+  bytes: Uint8Array,
+): void => {
+  if (key === undefined) return;
+  const id = batchIdOf(hasher, bytes);
+  if (id !== undefined && key === toHex(id)) return;
+  throw new TetradError(
+    "http.idempotency",
+    "Idempotency-Key is the id of the batch, 64 hex digits",
   );
 };
 

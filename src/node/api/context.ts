@@ -39,6 +39,7 @@ export type ApiOptions = {
   /** The text of GET /metrics. */
   readonly metricsPage: () => string;
   readonly version: string;
+  readonly chainId: string;
   /** Any Host header is taken: for binds off loopback, where the name is not known here. */
   readonly anyHost: boolean;
 };

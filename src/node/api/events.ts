@@ -5,6 +5,7 @@ import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
+import { logSizeAt, MIN_HEIGHT, reachHeight } from "./heights.ts";
 import { entryJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, LIMIT, ref, TEXT, TYPE } from "./openapi/schemas.ts";
@@ -23,6 +24,8 @@ const PAGE = {
     after: AFTER,
     limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault),
     type: TYPE,
+    atHeight: { description: "the log as it was at this height", schema: COUNT },
+    ...MIN_HEIGHT,
   },
   answers: {
     200: {
@@ -31,12 +34,21 @@ const PAGE = {
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: ["http.bad-cursor"],
+  problems: ["http.bad-cursor", "http.behind"],
 } as const satisfies Operation;
+
+/** Size, root and height of the log that was read. */
+const logAt = (context: ApiContext, atHeight: string | undefined) => {
+  const status = context.handle.status();
+  const at = atHeight === undefined ? undefined : context.handle.execution(Number(atHeight));
+  const { logSize, logRoot, height } = at ?? { ...status, height: status.executedHeight };
+  return { logSize, logRoot: toHex(logRoot), height };
+};
 
 export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/events", described(PAGE), async (request, reply) => {
     const query = readQuery(request, PAGE.query);
+    await reachHeight(context, request, query);
     if (query.from !== undefined && query.after !== undefined) {
       throw new TetradError("http.bad-parameter", "from and after exclude each other", {
         parameter: "after",
@@ -53,27 +65,27 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
       query.after === undefined
         ? integer(query.from, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 })
         : decodeIndexCursor(list, query.after);
+    const logSize = logSizeAt(context, query.atHeight);
     const { entries, next } = await scan(context, from, {
+      end: logSize,
       limit,
       bytesMax: LIMITS.httpPageBytesMax,
       filter,
       charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
     });
-    const status = context.handle.status();
-    const more = next < status.logSize;
+    const more = next < logSize;
     const cursor = encodeIndexCursor(list, next);
     if (more) {
       const type = query.type === undefined ? "" : `&type=${encodeURIComponent(query.type)}`;
-      reply.header("link", `</v1/events?after=${cursor}&limit=${limit}${type}>; rel="next"`);
+      const at = query.atHeight === undefined ? "" : `&atHeight=${query.atHeight}`;
+      reply.header("link", `</v1/events?after=${cursor}&limit=${limit}${type}${at}>; rel="next"`);
     }
-    return reply.header("cache-control", "no-store").send({
+    return reply.header("cache-control", "no-cache").send({
       items: entries.map((entry) => entryJson(entry, context.formats, context.handle.timeOf)),
       // Always there: at the end of the log it is where the next page will begin.
       next: cursor,
       more,
-      logSize: status.logSize,
-      logRoot: toHex(status.logRoot),
-      height: status.executedHeight,
+      ...logAt(context, query.atHeight),
     });
   });
 };

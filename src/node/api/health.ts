@@ -70,7 +70,7 @@ export const healthRoutes = (app: FastifyInstance, context: ApiContext): void =>
   app.get("/v1/status", described(STATUS), async (request, reply) => {
     readQuery(request, STATUS.query);
     return reply
-      .header("cache-control", "no-store")
+      .header("cache-control", "no-cache")
       .send(statusJson(context.handle.status(), context.version));
   });
 
@@ -106,6 +106,7 @@ export const healthRoutes = (app: FastifyInstance, context: ApiContext): void =>
     readQuery(request, METRICS.query);
     return reply
       .header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+      .header("cache-control", "no-store")
       .send(context.metricsPage());
   });
 };

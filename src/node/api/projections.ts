@@ -7,8 +7,9 @@ import { LIMITS } from "../../limits.ts";
 import { nearest } from "../suggest.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { MIN_HEIGHT, reachHeight, requireStateAt } from "./heights.ts";
 import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
-import { AFTER, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
+import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
 import { integer, readQuery } from "./query.ts";
 
 /** Rows read at a time: few at first, then twice as many, because values may be as large as events. */
@@ -79,15 +80,27 @@ const rowJson = (context: ApiContext, name: string, row: ProjectionRow): Json =>
 const NAMES = {
   id: "listProjections",
   tag: "state",
-  summary: "names of the projections",
+  summary: "the projections with their roots",
   query: {},
   answers: {
     200: {
       description: "in the order of registration",
-      content: values(objectOf({ items: listOf(objectOf({ name: TEXT })) })),
+      content: values(
+        objectOf({
+          height: COUNT,
+          stateRoot: HASH,
+          items: listOf(objectOf({ name: TEXT, schemaVersion: COUNT, root: HASH })),
+        }),
+      ),
     },
   },
+  problems: ["node.not-ready"],
 } as const satisfies Operation;
+
+const AT_HEIGHT: Parameter = {
+  description: "the state at exactly this height: only that of the last executed height is held",
+  schema: COUNT,
+};
 
 const NAME: Parameter = { description: "name of the projection", schema: TEXT, example: "records" };
 
@@ -103,6 +116,8 @@ const ROWS = {
       description: "one group of rows where there are groups: the topic, for records",
       schema: TEXT,
     },
+    atHeight: AT_HEIGHT,
+    ...MIN_HEIGHT,
   },
   answers: {
     200: {
@@ -111,7 +126,7 @@ const ROWS = {
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: ["http.not-found", "http.bad-cursor"],
+  problems: ["http.not-found", "http.bad-cursor", "http.behind", "http.height-gone"],
 } as const satisfies Operation;
 
 const ROW = {
@@ -119,15 +134,26 @@ const ROW = {
   tag: "state",
   summary: "one row",
   path: { name: NAME, key: { description: "key of the row", schema: TEXT } },
-  query: {},
+  query: { atHeight: AT_HEIGHT, ...MIN_HEIGHT },
   answers: { 200: { description: "the row", content: values(ref("Row")) } },
-  problems: ["http.not-found"],
+  problems: ["http.not-found", "http.behind", "http.height-gone"],
 } as const satisfies Operation;
 
 export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/projections", described(NAMES), async (request, reply) => {
     readQuery(request, NAMES.query);
-    return reply.send({ items: context.formats.projections.map((name) => ({ name })) });
+    const { executedHeight } = context.handle.status();
+    const executed = context.handle.execution(executedHeight);
+    if (executed === undefined) throw new TetradError("node.not-ready", "Nothing is executed yet");
+    return reply.header("cache-control", "no-cache").send({
+      height: executed.height,
+      stateRoot: toHex(executed.stateRoot),
+      items: executed.projections.map(({ name, root }, i) => ({
+        name,
+        schemaVersion: executed.schemaVersions[i] ?? 0,
+        root: toHex(root),
+      })),
+    });
   });
 
   app.get<{ Params: { name: string } }>(
@@ -135,6 +161,8 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
     described(ROWS),
     async (request, reply) => {
       const query = readQuery(request, ROWS.query);
+      await reachHeight(context, request, query);
+      requireStateAt(context, query.atHeight);
       const name = checkName(context, request.params.name);
       const limit = integer(query.limit, "limit", {
         min: 1,
@@ -162,7 +190,7 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
         reply.header("link", `<${url}>; rel="next"`);
       }
       const status = context.handle.status();
-      return reply.header("cache-control", "no-store").send({
+      return reply.header("cache-control", "no-cache").send({
         projection: name,
         items: rows.map((row) => rowJson(context, name, row)),
         next,
@@ -176,7 +204,9 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
     "/v1/projections/:name/:key",
     described(ROW),
     async (request, reply) => {
-      readQuery(request, ROW.query);
+      const query = readQuery(request, ROW.query);
+      await reachHeight(context, request, query);
+      requireStateAt(context, query.atHeight);
       const name = checkName(context, request.params.name);
       const key = context.formats.keyBytes(name, request.params.key);
       if (!key.ok) throw TetradError.from(key);
@@ -185,7 +215,7 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
         throw new TetradError("http.not-found", `${name} has no row with this key`);
       }
       return reply
-        .header("cache-control", "no-store")
+        .header("cache-control", "no-cache")
         .send(rowJson(context, name, { key: key.value, value }));
     },
   );

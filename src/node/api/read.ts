@@ -28,6 +28,8 @@ const readChunk = async (context: ApiContext, from: number, limit: number): Prom
 };
 
 export type ScanOptions = {
+  /** Index before which to end; the end of the log without it. */
+  readonly end?: number;
   readonly limit: number;
   readonly bytesMax: number;
   readonly filter: TypeFilter | undefined;
@@ -45,13 +47,14 @@ export const scan = async (
   from: number,
   options: ScanOptions,
 ): Promise<Scan> => {
-  const { limit, bytesMax, filter, charge } = options;
+  const { limit, bytesMax, filter, charge, end = Number.MAX_SAFE_INTEGER } = options;
   const entries: LogEntry[] = [];
   let next = from;
   let bytes = 0;
   let chunk = CHUNK_FIRST;
-  while (entries.length < limit && next - from < LIMITS.httpScanMax) {
-    const want = filter === undefined ? Math.min(chunk, limit - entries.length) : chunk;
+  while (entries.length < limit && next < end && next - from < LIMITS.httpScanMax) {
+    const most = filter === undefined ? Math.min(chunk, limit - entries.length) : chunk;
+    const want = Math.min(most, end - next);
     const page = await readChunk(context, next, want);
     if (page.entries.length === 0) break;
     const before = { count: entries.length, bytes };

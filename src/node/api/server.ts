@@ -1,7 +1,7 @@
 /**
  * The HTTP API of one node. Loopback only unless asked otherwise: it has no TLS and no login in this
- * version. Every answer has the headers Ledger-Height (the executed height that reads see) and
- * Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every error is
+ * version. Every answer has the headers Ledger-Height (the executed height that reads see),
+ * Ledger-Checkpoint (size and root of the log there) and Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every error is
  * a problem of the error table, and everything a client sends is bounded in size and in time.
  */
 import { createServer } from "node:http";
@@ -11,10 +11,13 @@ import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
 import { batchRoutes } from "./batches.ts";
+import { blockRoutes } from "./blocks.ts";
+import { tagged } from "./caching.ts";
 import { certificateRoutes } from "./certificates.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { networkRoutes } from "./network.ts";
 import { collectRoutes, type DescribedRoute } from "./openapi/operation.ts";
 import { openApiRoute } from "./openapi/route.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -33,6 +36,17 @@ export type Api = {
   /** Answers what waits with node.stopping, ends the streams and closes the socket. */
   stop(): Promise<void>;
 };
+
+const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] = [
+  healthRoutes,
+  batchRoutes,
+  certificateRoutes,
+  eventRoutes,
+  streamRoutes,
+  projectionRoutes,
+  blockRoutes,
+  networkRoutes,
+];
 
 /** Methods of each path, for 405 answers. */
 type Allowed = { readonly pattern: RegExp; readonly methods: Set<string> };
@@ -102,12 +116,7 @@ export const createApi = (options: ApiOptions): Api => {
     reply.header("allow", allow);
     return sendProblem(request, reply, fail("http.method", `Only ${allow} is allowed here`));
   });
-  healthRoutes(app, context);
-  batchRoutes(app, context);
-  certificateRoutes(app, context);
-  eventRoutes(app, context);
-  streamRoutes(app, context);
-  projectionRoutes(app, context);
+  for (const add of ROUTES) add(app, context);
   openApiRoute(app, routes, context.version);
 
   return {
@@ -154,8 +163,9 @@ const watchRoutes = (app: FastifyInstance): readonly Allowed[] => {
 
 const addHooks = (app: FastifyInstance, context: ApiContext): void => {
   app.addHook("onRequest", async (request, reply) => {
-    const { executedHeight, genesisHash } = context.handle.status();
+    const { executedHeight, genesisHash, logSize, logRoot } = context.handle.status();
     reply.header("ledger-height", String(executedHeight));
+    reply.header("ledger-checkpoint", `${logSize} ${toHex(logRoot)}`);
     reply.header("ledger-genesis", toHex(genesisHash));
     reply.header("x-content-type-options", "nosniff");
     reply.header("request-id", request.id);
@@ -172,11 +182,13 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
     negotiate(request, reply);
     return payload;
   });
-  app.addHook("onSend", async (_request, reply, payload) => {
+  app.addHook("onSend", async (request, reply, payload) => {
     // Bytes once, outside the heap, instead of a text that is copied when the socket is full.
     const body = typeof payload === "string" ? Buffer.from(payload) : payload;
-    if (body instanceof Uint8Array) context.load.outgoing.setBody(reply, body.length);
-    return body;
+    if (!(body instanceof Uint8Array)) return body;
+    const sent = tagged(request, reply, body);
+    context.load.outgoing.setBody(reply, sent?.length ?? 0);
+    return sent;
   });
   app.addHook("onResponse", async (request, reply) => {
     const path = request.routeOptions.url ?? "none";

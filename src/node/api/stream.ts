@@ -1,5 +1,5 @@
 /**
- * The event stream (Server-Sent Events). The id of a message is the global index, so that a client that
+ * The event stream: Server-Sent Events, or NDJSON where a client asks for it (stream-framing.ts). The id of a message is the global index, so that a client that
  * reconnects with Last-Event-ID goes on without a gap and without a repeat.
  *
  * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one piece
@@ -21,6 +21,7 @@ import { described, type Operation } from "./openapi/operation.ts";
 import { COUNT, TYPE } from "./openapi/schemas.ts";
 import { integer, readQuery, type TypeFilter, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
+import { type Framing, framingOf } from "./stream-framing.ts";
 
 /** Entries after which a filtered stream says how far it has looked even when nothing matched. */
 const PAGE = 64;
@@ -30,7 +31,7 @@ const INDEX = { min: 0, max: Number.MAX_SAFE_INTEGER - 1 } as const;
 const STREAM = {
   id: "streamEvents",
   tag: "ledger",
-  summary: "the log as Server-Sent Events",
+  summary: "the log as Server-Sent Events, or as NDJSON by `Accept: application/x-ndjson`",
   description:
     "Follows the log until the client goes away. The id of a message is the index of its event.",
   query: {
@@ -49,7 +50,10 @@ const STREAM = {
   answers: {
     200: {
       description: "one message an event, and checkpoints",
-      content: { "text/event-stream": { type: "string" } },
+      content: {
+        "text/event-stream": { type: "string" },
+        "application/x-ndjson": { type: "string" },
+      },
     },
   },
 } as const satisfies Operation;
@@ -81,7 +85,8 @@ export const streamRoutes = (app: FastifyInstance, context: ApiContext): void =>
         throw new TetradError("node.overloaded", "Too many subscribers");
       }
       reply.hijack();
-      const subscriber = new Subscriber(context, reply.raw, position, filter, () => {
+      const framing = framingOf(request.headers.accept);
+      const subscriber = new Subscriber(context, reply.raw, { position, filter, framing }, () => {
         subscribers.delete(subscriber);
         context.metrics.gauge("http_subscribers", subscribers.size);
       });
@@ -92,10 +97,17 @@ export const streamRoutes = (app: FastifyInstance, context: ApiContext): void =>
   );
 };
 
+type Subscription = {
+  readonly position: number;
+  readonly filter: TypeFilter | undefined;
+  readonly framing: Framing;
+};
+
 class Subscriber {
   readonly #context: ApiContext;
   readonly #response: ServerResponse;
   readonly #filter: TypeFilter | undefined;
+  readonly #framing: Framing;
   readonly #ended: () => void;
   readonly #undo: (() => void)[] = [];
   #position: number;
@@ -108,25 +120,27 @@ class Subscriber {
   constructor(
     context: ApiContext,
     response: ServerResponse,
-    position: number,
-    filter: TypeFilter | undefined,
+    { position, filter, framing }: Subscription,
     ended: () => void,
   ) {
     this.#context = context;
     this.#response = response;
     this.#position = position;
     this.#filter = filter;
+    this.#framing = framing;
     this.#ended = ended;
   }
 
   start(requestId: string): void {
     const { handle, load } = this.#context;
     this.#response.writeHead(200, {
-      "content-type": "text/event-stream; charset=utf-8",
+      "content-type": this.#framing.contentType,
       "cache-control": "no-store",
+      vary: "accept",
       "x-accel-buffering": "no",
       "x-content-type-options": "nosniff",
       "ledger-height": String(handle.status().executedHeight),
+      "ledger-checkpoint": `${handle.status().logSize} ${toHex(handle.status().logRoot)}`,
       "ledger-genesis": toHex(handle.status().genesisHash),
       "request-id": requestId,
     });
@@ -139,7 +153,8 @@ class Subscriber {
       handle.onExecuted(() => this.#kick()),
       () => this.#cancelHeartbeat(),
     );
-    this.#response.write("retry: 1000\n\n");
+    if (this.#framing.preamble !== "") this.#response.write(this.#framing.preamble);
+    this.#response.flushHeaders();
     this.#armHeartbeat();
     this.#kick();
   }
@@ -158,7 +173,7 @@ class Subscriber {
     this.#cancelHeartbeat = this.#context.timers.set(LIMITS.httpHeartbeatMs, () => {
       if (!this.#open) return;
       // A socket that is full needs no sign of life, and must not be given more.
-      if (!this.#response.writableNeedDrain) this.#response.write(": heartbeat\n\n");
+      if (!this.#response.writableNeedDrain) this.#response.write(this.#framing.heartbeat);
       this.#armHeartbeat();
     });
   }
@@ -207,7 +222,7 @@ class Subscriber {
     let text = "";
     for (const entry of entries) {
       const json = JSON.stringify(entryJson(entry, formats, handle.timeOf));
-      text += `id: ${entry.index}\ndata: ${json}\n\n`;
+      text += this.#framing.event(entry.index, json);
     }
     this.#position = next;
     return text;
@@ -226,8 +241,7 @@ class Subscriber {
       logRoot: toHex(status.logRoot),
       next: this.#position,
     });
-    const id = this.#position > 0 ? `id: ${this.#position - 1}\n` : "";
-    await this.#send(`${id}event: checkpoint\ndata: ${data}\n\n`);
+    await this.#send(this.#framing.checkpoint(this.#position - 1, data));
   }
 
   /** Writes and waits for the socket to take it; a client that takes nothing for long is dropped. */

@@ -17,6 +17,10 @@ const COMMON: readonly ErrorCode[] = [
 
 const HEADERS: Parameters = {
   "Ledger-Height": { description: "executed height that the answer was read at", schema: COUNT },
+  "Ledger-Checkpoint": {
+    description: "size and root of the log at that height: a number, a space, 64 hex digits",
+    schema: { ...TEXT, pattern: "^[0-9]+ [0-9a-f]{64}$" },
+  },
   "Ledger-Genesis": { description: "hash of the chain's genesis", schema: HASH },
   "Request-Id": { description: "the node's log has it too", schema: TEXT },
 };

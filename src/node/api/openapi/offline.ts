@@ -26,6 +26,7 @@ export const productRoutes = (): readonly DescribedRoute[] =>
     metrics: untouched("metrics", {} as Metrics),
     metricsPage: () => "",
     version: "0",
+    chainId: "none",
     anyHost: false,
   }).routes;
 
