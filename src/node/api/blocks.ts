@@ -206,7 +206,8 @@ export const blockRoutes = (app: FastifyInstance, context: ApiContext): void => 
           : `${found.height} is the next height that has one`;
       throw new TetradError(
         "block.no-certificate",
-        `Height ${height} has no certificate of its own here; ${next}. Old ones are kept for one in ${LIMITS.certificateKeepEvery} heights.`,
+        `Height ${height} has no certificate of its own here; ${next}. ` +
+          `Old ones are kept for one in ${LIMITS.certificateKeepEvery} heights.`,
         found === undefined ? {} : { next: found.height },
       );
     },

@@ -1,8 +1,9 @@
 /**
  * The HTTP API of one node. Loopback only unless asked otherwise: it has no TLS and no login in this
  * version. Every answer has the headers Ledger-Height (the executed height that reads see),
- * Ledger-Checkpoint (size and root of the log there) and Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every error is
- * a problem of the error table, and everything a client sends is bounded in size and in time.
+ * Ledger-Checkpoint (size and root of the log there) and Ledger-Genesis (the hash of the chain's genesis,
+ * so that a client notices another chain), every error is a problem of the error table, and everything a
+ * client sends is bounded in size and in time. How a route is added: openapi/operation.ts.
  */
 import { createServer } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";

@@ -1,5 +1,6 @@
 /**
- * The event stream: Server-Sent Events, or NDJSON where a client asks for it (stream-framing.ts). The id of a message is the global index, so that a client that
+ * The event stream: Server-Sent Events, or NDJSON where a client asks for it (stream-framing.ts).
+ * The id of a message is the global index, so that a client that
  * reconnects with Last-Event-ID goes on without a gap and without a repeat.
  *
  * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one piece
