@@ -172,7 +172,9 @@ export class ApiClient {
 
   /** GET of any path; problems are thrown. */
   async get(path: string, query: Query = {}, signal?: AbortSignal): Promise<JsonObject> {
-    return this.#json(this.#url(path, query), withSignal({}, signal));
+    // A kept answer proves what it proved before; what is asked for is what holds now.
+    const init: RequestInit = query["proof"] === undefined ? {} : { cache: "no-store" };
+    return this.#json(this.#url(path, query), withSignal(init, signal));
   }
 
   async status(signal?: AbortSignal): Promise<StatusJson> {

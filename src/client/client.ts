@@ -271,7 +271,8 @@ const provenEvent = async (
   const isTold = (await client.status(signal)).logSize > index;
   const check = async (): Promise<LedgerEvent | "none" | undefined> => {
     const shown = await prover.show(`/v1/events/${index}`, signal);
-    return eventIn(shown, index) ?? (isTold ? undefined : "none");
+    const found = shown === undefined ? undefined : eventIn(shown, index);
+    return found ?? (isTold || shown === undefined ? undefined : "none");
   };
   const found = await within15s(signal, check, () => {
     throw new TetradError("trust.behind", `no header that is final covers event ${index} yet`);
@@ -326,14 +327,18 @@ const provenRow = async (
   if (!bytes.ok) throw TetradError.from(bytes);
   const wanted = toHex(bytes.value);
   const check = async (): Promise<LedgerRow | undefined> => {
-    const { base, proven } = await prover.show(rowPath(projection, key), signal);
-    const { claim, header } = proven;
+    const shown = await prover.show(rowPath(projection, key), signal);
+    if (shown === undefined) return undefined;
+    const { claim, header } = shown.proven;
     const found =
       claim.kind === "rows" && claim.projection === projection
         ? claim.rows.find((row) => toHex(row.key) === wanted)
         : undefined;
     if (found === undefined) {
-      throw new TetradError("proof.invalid", `${base}: the proof is not of ${projection} ${key}`);
+      throw new TetradError(
+        "proof.invalid",
+        `${shown.base}: the proof is not of ${projection} ${key}`,
+      );
     }
     if (header.executedHeight < minHeight) return undefined;
     const { value } = found;

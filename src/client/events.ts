@@ -147,7 +147,7 @@ class Run {
       const shown = await this.#prover.show(`/v1/events/${last}`, signal, (one) =>
         this.#compare(one),
       );
-      if (rangesOf(shown, last) !== undefined) break;
+      if (shown !== undefined && rangesOf(shown, last) !== undefined) break;
       await pause(ms, signal);
     }
     this.range = this.#reached;
@@ -165,7 +165,7 @@ const rangeAt = async (
   if (index === 0) return EMPTY_RANGE;
   for (let ms = POLL_MS_MIN; ; ms = Math.min(POLL_MS_MAX, ms * 2)) {
     const shown = await prover.show(`/v1/events/${index - 1}`, signal);
-    const range = rangesOf(shown, index - 1)?.through;
+    const range = shown === undefined ? undefined : rangesOf(shown, index - 1)?.through;
     if (range !== undefined) return range;
     await pause(ms, signal);
   }

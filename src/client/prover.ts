@@ -145,7 +145,10 @@ export class Prover {
   /** A proof from the current node, verified on its own. */
   async #show(path: string, signal: AbortSignal | undefined): Promise<Shown> {
     const { client, trust } = this.#options;
-    const body = await client.get(path, { proof: "true" }, signal);
+    // Of the newest header, not of the one that has proven the event for ever: that one is older than ours.
+    const newest = path.startsWith("/v1/events/") ? "true" : undefined;
+    const trustedEpoch = this.#head?.checkpoint.epoch;
+    const body = await client.get(path, { proof: "true", newest, trustedEpoch }, signal);
     const { base } = client.node;
     const bundle = decodeBundle(bundleIn(body));
     if (!bundle.ok) throw new TetradError(bundle.code, `${base}: ${bundle.detail}`);
@@ -166,27 +169,28 @@ export class Prover {
   }
 
   /**
-   * The proof at a path, once it is of a log that contains the remembered one. `own` are roots that the
-   * caller has computed from what this very proof shows. Throws trust.inconsistent and trust.behind, and
-   * what verifyBundle refuses.
+   * The proof at a path, once it is of a log that contains the remembered one; undefined while no header
+   * commits to what is asked for. `own` are roots that the caller has computed from what this very proof
+   * shows. Throws trust.inconsistent and trust.behind, and what verifyBundle refuses.
    */
   async show(
     path: string,
     signal?: AbortSignal,
     own: (shown: Shown) => OwnRoots = () => () => undefined,
-  ): Promise<Shown> {
+  ): Promise<Shown | undefined> {
     let late: TetradError | undefined;
     for (let round = 0; round < ROUNDS; round++) {
       signal?.throwIfAborted();
-      let shown: Shown;
       try {
-        shown = await this.#show(path, signal);
-        const settled = await this.#settle(shown, own(shown), signal);
-        if (settled) return shown;
+        const shown = await this.#show(path, signal);
+        if (await this.#settle(shown, own(shown), signal)) return shown;
       } catch (error) {
-        if (!(error instanceof TetradError) || error.code !== "trust.behind") throw error;
+        if (!(error instanceof TetradError)) throw error;
+        if ((error.code as string) === "proof.pending") return undefined;
+        if (error.code !== "trust.behind") throw error;
         late = error;
-        this.#options.client.leave(error);
+        // Rows are proven of a state that may be a block behind the newest header: no reason to leave yet.
+        if (round > 1) this.#options.client.leave(error);
         await pause(PAUSE_MS, signal);
       }
     }
