@@ -148,7 +148,10 @@ export class Prover {
     // Of the newest header, not of the one that has proven the event for ever: that one is older than ours.
     const newest = path.startsWith("/v1/events/") ? "true" : undefined;
     const trustedEpoch = this.#head?.checkpoint.epoch;
-    const body = await client.get(path, { proof: "true", newest, trustedEpoch }, signal);
+    const query = { proof: "true", newest, trustedEpoch };
+    const body = await client.get(path, query, signal).catch((error: unknown) => {
+      throw isEpochUnknown(error) ? new TetradError("trust.behind", error.message) : error;
+    });
     const { base } = client.node;
     const bundle = decodeBundle(bundleIn(body));
     if (!bundle.ok) throw new TetradError(bundle.code, `${base}: ${bundle.detail}`);
@@ -231,6 +234,12 @@ export class Prover {
     return (await this.#remember(bridge, head)) && isSame;
   }
 }
+
+/** A node that has not come to the epoch that the client trusts already. */
+const isEpochUnknown = (error: unknown): error is TetradError =>
+  error instanceof TetradError &&
+  error.code === "http.bad-parameter" &&
+  error.data["parameter"] === "trustedEpoch";
 
 const behind = (base: string, height: number, { checkpoint }: Head): TetradError =>
   new TetradError(

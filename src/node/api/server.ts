@@ -16,6 +16,7 @@ import { blockRoutes } from "./blocks.ts";
 import { tagged } from "./caching.ts";
 import { certificateRoutes } from "./certificates.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
+import { addCors } from "./cors.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { networkRoutes } from "./network.ts";
@@ -99,6 +100,7 @@ export const createApi = (options: ApiOptions): Api => {
   const allowed = watchRoutes(app);
   const routes = collectRoutes(app);
   addHooks(app, context);
+  addCors(app);
   app.setErrorHandler((error, request, reply) => {
     const known = toTetradError(error);
     if (known.code === "internal") {

@@ -17,6 +17,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
+import { corsHeaders } from "./cors.ts";
 import { entryJson } from "./json.ts";
 import { described, type Operation } from "./openapi/operation.ts";
 import { COUNT, TYPE } from "./openapi/schemas.ts";
@@ -135,6 +136,7 @@ class Subscriber {
   start(requestId: string): void {
     const { handle, load } = this.#context;
     this.#response.writeHead(200, {
+      ...corsHeaders("GET", "/v1/events/stream"),
       "content-type": this.#framing.contentType,
       "cache-control": "no-store",
       vary: "accept",
