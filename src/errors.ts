@@ -214,6 +214,9 @@ export const ERRORS = {
   // Backups
   "backup.invalid": spec("A backup is damaged, or no backup", 422, 2),
   "backup.refused": spec("The data cannot be backed up now", 409, 5, "none", true),
+  // Audit
+  "audit.mismatch": spec("What was audited is not what the log and the rules give", 409, 2),
+  "audit.unverified": spec("The audit could not be made or not be finished", 503, 3),
 
   // Storage
   "store.full": spec("No room on the disk", 507, 4, "none", true),

@@ -223,6 +223,18 @@ export const LIMITS = {
   /** Entries that one filtered page may pass over before it answers with what it has. */
   httpScanMax: 10_000,
 
+  // Audit, local
+  /** Of final blocks that are served for an audit in one answer; the first one always goes. */
+  auditBytesMax: 1024 * 1024,
+  auditBlocksMax: 256,
+  /** Rows read for one answer, so that everything else in the node waits for a few milliseconds only. */
+  auditLookupsMax: 1024,
+  /** Blocks whose signatures are being checked ahead of the one that is executed, and their bytes. */
+  auditAheadBlocksMax: 256,
+  auditAheadBytesMax: 16 * 1024 * 1024,
+  /** Findings that an audit lists; it counts the others. */
+  auditFindingsMax: 100,
+
   // Command, local
   /** A node that has not said how it is within this time counts as one that hangs. */
   cliStatusMsMax: 2_000,
