@@ -203,7 +203,10 @@ const mismatchOf = (height: number, projection: string, index?: number): TetradE
 };
 
 /** What differs first between what was recorded and what came out now: a projection, or the log. */
-function compareRecords(recorded: ExecutionRecord, now: ExecutionRecord): TetradError | undefined {
+export function compareRecords(
+  recorded: ExecutionRecord,
+  now: ExecutionRecord,
+): TetradError | undefined {
   for (const [at, { name, root }] of now.projections.entries()) {
     const then = recorded.projections[at];
     const version = recorded.schemaVersions[at];

@@ -66,7 +66,11 @@ export const decodeItems = (bytes: Uint8Array): Result<AuditItems> => {
         batches.push(reader.bytes(LIMITS.batchBytesMax));
       }
       const certificate = reader.bytes(LIMITS.certificateBytesMax);
-      items.push({ block, batches, certificate: certificate.length === 0 ? undefined : certificate });
+      items.push({
+        block,
+        batches,
+        certificate: certificate.length === 0 ? undefined : certificate,
+      });
     }
     reader.end();
     return ok({ from, items });
@@ -103,7 +107,8 @@ export const readItem = (store: BlockStore, height: number): AuditItem => {
 
 /**
  * Neighbouring final heights from..last, as many as one answer may hold: the first one always, whatever
- * its size, and then as long as bytes and look-ups are within the limits. Throws as `readItem`.
+ * its size, and then as long as bytes and look-ups are within the limits and nothing is damaged. Throws as
+ * `readItem` for the first.
  */
 export const readItems = (store: BlockStore, from: number, last: number): AuditItem[] => {
   const items: AuditItem[] = [];
@@ -111,7 +116,8 @@ export const readItems = (store: BlockStore, from: number, last: number): AuditI
   let lookups = 0;
   for (let height = from; height <= last && items.length < LIMITS.auditBlocksMax; height++) {
     if (bytes >= LIMITS.auditBytesMax || lookups >= LIMITS.auditLookupsMax) break;
-    const item = readItem(store, height);
+    const item = readOr(store, height, items.length > 0);
+    if (item === undefined) break;
     const size = itemBytes(item);
     if (items.length > 0 && bytes + size > LIMITS.auditBytesMax) break;
     items.push(item);
@@ -119,6 +125,16 @@ export const readItems = (store: BlockStore, from: number, last: number): AuditI
     lookups += 4 + item.batches.length;
   }
   return items;
+};
+
+/** Undefined instead of a throw where what stands before it can be given. */
+const readOr = (store: BlockStore, height: number, lenient: boolean): AuditItem | undefined => {
+  try {
+    return readItem(store, height);
+  } catch (error) {
+    if (lenient && error instanceof TetradError) return undefined;
+    throw error;
+  }
 };
 
 export const itemBytes = ({ block, batches, certificate }: AuditItem): number =>

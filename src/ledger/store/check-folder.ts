@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 import { checkTable } from "./table-file.ts";
 import { VarReader } from "./varint.ts";
-import { checkLog } from "./write-ahead-log.ts";
+import { checkLog, isDamagedTail } from "./write-ahead-log.ts";
 
 export type FolderCheck = {
   /** Bytes of logs and of tables that were checked. */
@@ -18,6 +18,16 @@ export type FolderCheck = {
   readonly tableBytes: number;
   /** Tables that were not checked because of the limit. */
   readonly tablesSkipped: number;
+  /** The last write is not whole: LevelDB drops it. */
+  readonly torn: TornLog | undefined;
+};
+
+export type TornLog = {
+  readonly file: string;
+  /** Where it begins, in bytes. */
+  readonly at: number;
+  /** Its bytes are all there and fail their checksum: no power cut leaves that. */
+  readonly damaged: boolean;
 };
 
 type LiveFiles = {
@@ -25,6 +35,7 @@ type LiveFiles = {
   /** Logs below this number are obsolete, but for `previousLog`. */
   firstLog: number;
   previousLog: number;
+  torn: TornLog | undefined;
 };
 
 /**
@@ -34,12 +45,14 @@ type LiveFiles = {
  */
 export const checkFolder = async (folder: string, tableBytesMax: number): Promise<FolderCheck> => {
   const names = await readdir(folder);
-  if (!names.includes("CURRENT")) return { logBytes: 0, tableBytes: 0, tablesSkipped: 0 };
+  if (!names.includes("CURRENT")) {
+    return { logBytes: 0, tableBytes: 0, tablesSkipped: 0, torn: undefined };
+  }
   const live = await readManifest(folder, names);
   const isLive = (number: number): boolean =>
     number >= live.firstLog || (number === live.previousLog && number > 0);
   const logs = numbered(names, "log").filter(([number]) => isLive(number));
-  const logBytes = await checkLogs(
+  const { bytes: logBytes, torn } = await checkLogs(
     folder,
     logs.map(([, name]) => name),
   );
@@ -54,7 +67,8 @@ export const checkFolder = async (folder: string, tableBytesMax: number): Promis
     tableBytes += bytes.length;
     checked += 1;
   }
-  return { logBytes, tableBytes, tablesSkipped: tables.length - checked };
+  const tablesSkipped = tables.length - checked;
+  return { logBytes, tableBytes, tablesSkipped, torn: live.torn ?? torn };
 };
 
 const corrupt = (folder: string, file: string, damage: string): TetradError =>
@@ -67,33 +81,43 @@ const numbered = (names: readonly string[], extension: string): (readonly [numbe
     .map((name) => [Number.parseInt(name, 10), name] as const)
     .sort(([a], [b]) => a - b);
 
-async function checkLogs(folder: string, names: readonly string[]): Promise<number> {
+async function checkLogs(
+  folder: string,
+  names: readonly string[],
+): Promise<{ readonly bytes: number; readonly torn: TornLog | undefined }> {
   let bytes = 0;
-  let torn: { readonly name: string; readonly at: number } | undefined;
+  let torn: TornLog | undefined;
   for (const name of names) {
     const log = await readFile(join(folder, name));
     const { records, tornAt, corruptAt } = checkLog(log, true);
     if (torn !== undefined && records > 0) {
-      throw corrupt(folder, torn.name, `damaged at byte ${torn.at}, with a later log behind it`);
+      throw corrupt(folder, torn.file, `damaged at byte ${torn.at}, with a later log behind it`);
     }
     if (corruptAt !== undefined) {
       throw corrupt(folder, name, `damaged at byte ${corruptAt}, with later writes behind it`);
     }
-    if (tornAt !== undefined) torn = { name, at: tornAt };
+    if (tornAt !== undefined) torn = tornLog(name, log, tornAt);
     bytes += log.length;
   }
-  return bytes;
+  return { bytes, torn };
 }
+
+const tornLog = (file: string, log: Uint8Array, at: number): TornLog => ({
+  file,
+  at,
+  damaged: isDamagedTail(log, at),
+});
 
 async function readManifest(folder: string, names: readonly string[]): Promise<LiveFiles> {
   const name = (await readFile(join(folder, "CURRENT"), "latin1")).trimEnd();
   if (!/^MANIFEST-\d+$/.test(name)) throw corrupt(folder, "CURRENT", "names no manifest");
   if (!names.includes(name)) throw corrupt(folder, name, "missing");
-  const live: LiveFiles = { tables: new Set(), firstLog: 0, previousLog: 0 };
+  const live: LiveFiles = { tables: new Set(), firstLog: 0, previousLog: 0, torn: undefined };
   const manifest = await readFile(join(folder, name));
   const edits: Uint8Array[] = [];
-  const { corruptAt } = checkLog(manifest, false, (record) => edits.push(record));
+  const { corruptAt, tornAt } = checkLog(manifest, false, (record) => edits.push(record));
   if (corruptAt !== undefined) throw corrupt(folder, name, `damaged at byte ${corruptAt}`);
+  if (tornAt !== undefined) live.torn = tornLog(name, manifest, tornAt);
   try {
     for (const edit of edits) applyEdit(edit, live);
   } catch (error) {

@@ -121,10 +121,15 @@ export const openLevelStore = async (
     // LevelDB ends the process on some damage, so what a process left that did not close the store is
     // looked at as a whole before LevelDB sees it.
     const tableBytesMax = options.checkedTableBytesMax ?? GIB;
-    const check = await checkFolder(folder, lock.wasClean ? 0 : tableBytesMax);
+    const { torn, ...check } = await checkFolder(folder, lock.wasClean ? 0 : tableBytesMax);
     const database = createDatabase(folder, options);
     await database.open();
-    options.logger.log("debug", "store opened", { folder, clean: lock.wasClean, ...check });
+    options.logger.log("debug", "store opened", {
+      folder,
+      clean: lock.wasClean,
+      torn: torn?.file,
+      ...check,
+    });
     return new LevelDbStore(database, folder, lock, options);
   } catch (error) {
     await lock.end(false);
@@ -154,6 +159,22 @@ export const checkLevelStore = async (folder: string): Promise<FolderCheck> => {
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const lock = await takeLock(folder);
   return { release: () => lock.end(true) };
+};
+
+/**
+ * Takes LevelDB's lock on the file LOCK of a folder of the caller's own, which may be a hard link to that of
+ * another one: the kernel's lock is on the file. Nothing is written to the file.
+ * Throws TetradError: folder.locked, store.full, store.io.
+ */
+export const holdLockFile = async (folder: string): Promise<FolderLock> => {
+  const database = createDatabase(folder, { writeBufferBytes: 65_536, cacheBytes: 0 });
+  try {
+    await database.open();
+  } catch (error) {
+    if (codeOf(causeOf(error)) === "LEVEL_LOCKED") throw lockedBy(undefined, folder);
+    throw openError(error, folder);
+  }
+  return { release: () => database.close() };
 };
 
 type Lock = {

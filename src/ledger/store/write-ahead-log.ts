@@ -48,6 +48,23 @@ function fragmentAt(log: Uint8Array, view: DataView, at: number): Fragment | und
   return masked === maskCrc(crc32c(log, at + 6, next)) ? { type, next } : undefined;
 }
 
+/**
+ * Whether the record that does not end at `at` (tornAt) is there in its whole length and fails its checksum,
+ * and not cut off: a power cut shortens a log, and does not change what it leaves.
+ */
+export const isDamagedTail = (log: Uint8Array, tornAt: number): boolean => {
+  const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
+  let at = tornAt;
+  for (;;) {
+    const fragment = at < log.length ? fragmentAt(log, view, at) : undefined;
+    if (fragment === undefined) break;
+    at = skipTrailer(fragment.next);
+  }
+  const blockEnd = at - (at % BLOCK_BYTES) + BLOCK_BYTES;
+  if (at + HEADER_BYTES > Math.min(log.length, blockEnd)) return false;
+  return at + HEADER_BYTES + view.getUint16(at + 4, true) <= Math.min(log.length, blockEnd);
+};
+
 const skipTrailer = (at: number): number => {
   const left = BLOCK_BYTES - (at % BLOCK_BYTES);
   return left < HEADER_BYTES ? at + left : at;

@@ -141,6 +141,7 @@ export class Auditor {
     let next = this.height + 1;
     let ended = false;
     let reading: Promise<readonly AuditItem[]> | undefined;
+    let failed: { readonly error: unknown } | undefined;
     const startReading = (): void => {
       if (reading !== undefined || ended || next > to) return;
       if (ahead.length >= LIMITS.auditAheadBlocksMax || bytes >= LIMITS.auditAheadBytesMax) return;
@@ -149,8 +150,13 @@ export class Auditor {
       reading.catch(() => {});
     };
     const take = async (): Promise<void> => {
-      const items = (await reading) ?? [];
+      const items = await reading?.catch((error: unknown): readonly AuditItem[] => {
+        // What was read before it is looked at first: a lower height may be wrong, too.
+        failed = { error };
+        return [];
+      });
       reading = undefined;
+      if (items === undefined) return;
       ended = items.length === 0;
       for (const item of items) {
         if (next > to || ended) break;
@@ -167,6 +173,7 @@ export class Auditor {
       signal.throwIfAborted();
       startReading();
       if (ahead.length === 0) {
+        if (failed !== undefined) throw failed.error;
         if (reading === undefined) return undefined;
         await take();
         continue;

@@ -1,0 +1,127 @@
+/**
+ * A folder of LevelDB as it is, for reading only. LevelDB writes whenever it opens a folder (it replays its
+ * log into a table and deletes what is obsolete), so it is never let near the audited one: it opens a copy
+ * beside it, in which tables, which nobody ever changes, are hard links where the file system allows it
+ * (else copies, shared blocks where it has them), and manifest and logs are copies.
+ *
+ * A folder that is in use is refused. The lock of a node is a lock of the kernel on in-use/LOCK. It is on
+ * the file and not on its name, so a hard link to it, opened from another folder, tells whether it is held
+ * and holds it while the copy is made. Where no link can be made the kernel's list of locks is read.
+ */
+import { constants } from "node:fs";
+import { copyFile, link, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TetradError } from "../../errors.ts";
+import type { Logger } from "../../ledger/ports.ts";
+import { checkFolder, type FolderCheck } from "../../ledger/store/check-folder.ts";
+import { holdLockFile, type LevelStore, openLevelStore } from "../../ledger/store/level.ts";
+
+export type Snapshot = {
+  readonly store: LevelStore;
+  readonly check: FolderCheck;
+  /** Closes the store and deletes the copy. */
+  close(): Promise<void>;
+};
+
+const LOCK_FILE = join("in-use", "LOCK");
+
+const inUse = (db: string): TetradError =>
+  new TetradError(
+    "folder.locked",
+    `${db} is in use by a running node: audit its API with --api, or stop it first`,
+    { folder: db },
+  );
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "";
+
+/**
+ * Opens what is in `db` through a copy in `work`, which is made and must not be there.
+ * Throws TetradError: folder.locked; store.corrupt with the file that is damaged; config.invalid where
+ * there is no store; store.io, store.full.
+ */
+export const openSnapshot = async (db: string, work: string, logger: Logger): Promise<Snapshot> => {
+  const names = await readdir(db).catch((): string[] => []);
+  if (!names.includes("CURRENT")) {
+    throw new TetradError("config.invalid", `there is no ledger in ${db}`, { folder: db });
+  }
+  await mkdir(work, { recursive: true, mode: 0o700 });
+  const remove = (): Promise<void> => rm(work, { recursive: true, force: true });
+  try {
+    const copy = join(work, "db");
+    await copyUnlocked(db, work, copy, names);
+    const check = await checkFolder(copy, Number.POSITIVE_INFINITY);
+    const store = await openLevelStore(copy, { logger });
+    const close = async (): Promise<void> => {
+      await new Promise<void>((resolve) => store.close(resolve));
+      await remove();
+    };
+    return { store, check, close };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+};
+
+const copyUnlocked = async (
+  db: string,
+  work: string,
+  copy: string,
+  names: readonly string[],
+): Promise<void> => {
+  const lock = await takeLock(db, join(work, "lock"));
+  try {
+    await mkdir(copy);
+    for (const name of names) {
+      const from = join(db, name);
+      const to = join(copy, name);
+      if (/^\d+\.ldb$/.test(name)) await linkOrCopy(from, to);
+      else if (/^(CURRENT|MANIFEST-\d+|\d+\.log)$/.test(name)) await copyShared(from, to);
+    }
+  } finally {
+    await lock?.release();
+  }
+};
+
+const copyShared = (from: string, to: string): Promise<void> =>
+  copyFile(from, to, constants.COPYFILE_FICLONE);
+
+/** A link is refused across file systems, by some file systems, and on files of others. */
+const linkOrCopy = async (from: string, to: string): Promise<void> => {
+  try {
+    await link(from, to);
+  } catch {
+    await copyShared(from, to);
+  }
+};
+
+type Held = { release(): Promise<void> };
+
+/** Undefined where nobody has ever locked the folder, or where only a look was possible. */
+const takeLock = async (db: string, place: string): Promise<Held | undefined> => {
+  const file = join(db, LOCK_FILE);
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  await mkdir(place);
+  try {
+    await link(file, join(place, "LOCK"));
+  } catch {
+    if (await isListed(found.ino)) throw inUse(db);
+    return undefined;
+  }
+  try {
+    return await holdLockFile(place);
+  } catch (error) {
+    if (error instanceof TetradError && error.code === "folder.locked") throw inUse(db);
+    throw error;
+  }
+};
+
+/** Whether the kernel lists a lock on a file: "1: POSIX ADVISORY WRITE 4711 08:01:131 0 EOF". */
+const isListed = async (inode: number): Promise<boolean> => {
+  const text = await readFile("/proc/locks", "utf8").catch((error: unknown) => {
+    const why = `whether a node uses the folder cannot be told here (${codeOf(error)})`;
+    throw new TetradError("audit.unverified", `${why}: audit a copy of it`);
+  });
+  return text.split("\n").some((line) => line.split(/\s+/)[5]?.split(":")[2] === String(inode));
+};
