@@ -4,6 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
+import { addAudit } from "./audit-commands.ts";
 import { addBackup, addConfig, addKey, addNodeOptions, addRestore } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
@@ -287,6 +288,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addCt,
     addInit,
     addStart,
+    addAudit,
     addRebuild,
     addDoctor,
     addConfig,

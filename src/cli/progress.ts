@@ -12,18 +12,20 @@ const seconds = (ms: number): string => {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 };
 
+/** `from`: what was done before this run, which its rate does not count. */
 export const createProgress = (
   terminal: Terminal,
   what: string,
   unit: string,
   nowMs: () => number,
+  from = 0,
 ): Progress => {
   const started = nowMs();
   let drawnAt = Number.NEGATIVE_INFINITY;
   let last = "";
   const lineOf = (done: number, total: number): string => {
     const spentMs = nowMs() - started;
-    const rate = spentMs > 0 ? (done * 1000) / spentMs : 0;
+    const rate = spentMs > 0 ? ((done - from) * 1000) / spentMs : 0;
     const share = total > 0 ? Math.min(1, done / total) : 1;
     const filled = Math.round(share * BAR_CELLS);
     const bar = `[${"#".repeat(filled)}${".".repeat(BAR_CELLS - filled)}]`;

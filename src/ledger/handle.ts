@@ -3,6 +3,7 @@
  * knows no HTTP) and src/node (which knows no consensus).
  */
 import type { Failure, Result } from "../errors.ts";
+import type { AuditItem } from "./audit/item.ts";
 import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
 import type { SizedCertificate } from "./statement.ts";
@@ -116,6 +117,11 @@ export type LedgerHandle = {
     done: (result: Result<readonly ProjectionRow[]>) => void,
   ): void;
   row(projection: string, key: Uint8Array): Uint8Array | undefined;
+  /**
+   * Final heights from `from` on, at least 1, with batches and certificates: as many as one answer may hold,
+   * none above the final tip. Throws TetradError store.corrupt where the first of them is damaged.
+   */
+  finalBlocks(from: number): readonly AuditItem[];
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
   /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */

@@ -6,6 +6,7 @@ import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
+import type { AuditItem } from "../../src/ledger/audit/item.ts";
 import type { BatchReceipt, LedgerHandle, NodeStatus, WaitLevel } from "../../src/ledger/handle.ts";
 import type { Timers } from "../../src/ledger/ports.ts";
 import type { ExecutionRecord } from "../../src/ledger/records.ts";
@@ -36,6 +37,8 @@ export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent =>
 
 export class FakeLedger {
   readonly entries: LogEntry[] = [];
+  /** What GET /v1/audit/blocks serves, from height 1. */
+  readonly blocks: AuditItem[] = [];
   readonly rowsByName = new Map<string, [Uint8Array, Uint8Array][]>();
   readonly submissions: Submission[] = [];
   readonly listeners = new Set<(height: number, logSize: number) => void>();
@@ -156,6 +159,7 @@ export class FakeLedger {
       },
       row: (projection, key) =>
         this.rowsByName.get(projection)?.find(([known]) => compareBytes(known, key) === 0)?.[1],
+      finalBlocks: (from) => this.blocks.slice(from - 1),
       onExecuted: (listener) => {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);

@@ -15,6 +15,7 @@ import { TILE_WIDTH } from "../log-tree.ts";
 import type { StoreOp, VerifyJob } from "../ports.ts";
 import { compareRecords } from "../rebuild.ts";
 import { decodeExecutionRecord, type ReadStore } from "../records.ts";
+import { decodeLatest, LATEST_KEY } from "../replica/latest-votes.ts";
 import {
   decodeCertificate,
   evidenceOf,
@@ -282,6 +283,7 @@ export const judgeRow = (
     case "p":
       return judgeEvidence(context, key, value, wrong);
     case "m": {
+      if (equalBytes(key, LATEST_KEY)) return judgeLatest(context, value, wrong);
       const name = toHex(key);
       if (!context.facts.has(name)) return wrong("a fact that this version does not write");
       const expected = context.facts.get(name);
@@ -321,6 +323,23 @@ function judgePointer(context: StoredContext, key: Uint8Array, wrong: Wrong): St
   const height = u64At(key, 2);
   const known = height !== undefined && height > 0 && context.hashAt(height) !== undefined;
   return key.length === 10 && known ? FINE : wrong("there is no such final height", height);
+}
+
+/** Votes of others that the node remembers: each must be the validator's own. */
+function judgeLatest(context: StoredContext, value: Uint8Array, wrong: Wrong): StoredVerdict {
+  const latest = decodeLatest(value);
+  if (!latest.ok) return wrong(`the latest votes do not decode: ${latest.detail}`);
+  const jobs: VerifyJob[] = [];
+  for (const { id, vote } of latest.value) {
+    const { statement, signature, signer } = vote;
+    const validator = context.setOf(statement.epoch)?.validators[signer];
+    if (validator === undefined || !equalBytes(validator.id, id)) {
+      return wrong("a latest vote is not of the validator that it is noted for");
+    }
+    const message = statementBytes(context.hasher, statement);
+    jobs.push({ message, signature, publicKey: validator.publicKey });
+  }
+  return { jobs };
 }
 
 function judgeEvidence(

@@ -2,6 +2,7 @@
 import { concatBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { readItems } from "../audit/item.ts";
 import type {
   EventPage,
   Finalization,
@@ -39,6 +40,7 @@ const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
   timeOf: (height) => readExecution(replica.context.read, height)?.timeMs,
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
+  finalBlocks: (from) => readItems(replica.store, from, statusOf(replica).finalHeight),
   onExecuted: (listener) => {
     replica.executedListeners.add(listener);
     return () => replica.executedListeners.delete(listener);

@@ -5,7 +5,7 @@
  */
 import { toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
-import { type Failure, fail } from "../../errors.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { metaKey } from "../keys.ts";
 import type { StoreOp } from "../ports.ts";
 import { readVote, sameStatement, writeVote } from "../statement.ts";
@@ -13,10 +13,10 @@ import type { Certificate, Hash, ValidatorSet, Vote } from "../types.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { ReadStore } from "./context.ts";
 
-const LATEST_KEY = metaKey("latest");
+export const LATEST_KEY: Uint8Array = metaKey("latest");
 const VOTE_BYTES = 1400;
 
-type Latest = { readonly id: Hash; readonly vote: Vote };
+export type Latest = { readonly id: Hash; readonly vote: Vote };
 
 /** Of one view the notarize vote is signed first, in whatever order votes and certificates arrive. */
 const isLater = (a: Vote["statement"], b: Vote["statement"]): boolean => {
@@ -76,15 +76,25 @@ export class LatestVotes {
     if (certificate !== undefined && set !== undefined) this.noteCertificate(set, certificate);
     const bytes = read(LATEST_KEY);
     if (bytes === undefined) return undefined;
-    try {
-      const reader = new Reader(bytes.slice());
-      const count = reader.u16();
-      for (let i = 0; i < count; i++) this.#note({ id: reader.hash(), vote: readVote(reader) });
-      reader.end();
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return fail("store.corrupt", `the latest votes: ${error.message}`);
-    }
+    const latest = decodeLatest(bytes.slice());
+    if (!latest.ok) return fail("store.corrupt", `the latest votes: ${latest.detail}`);
+    for (const one of latest.value) this.#note(one);
     return undefined;
   }
 }
+
+/** The row that `ops` writes. Code: encoding.malformed. Signatures are views into `bytes`. */
+export const decodeLatest = (bytes: Uint8Array): Result<readonly Latest[]> => {
+  try {
+    const reader = new Reader(bytes);
+    const latest: Latest[] = [];
+    for (let left = reader.u16(); left > 0; left--) {
+      latest.push({ id: reader.hash(), vote: readVote(reader) });
+    }
+    reader.end();
+    return ok(latest);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return fail("encoding.malformed", error.message);
+  }
+};

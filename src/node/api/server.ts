@@ -11,6 +11,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, type SocketAddress } from "../address.ts";
+import { auditRoutes } from "./audit.ts";
 import { batchRoutes } from "./batches.ts";
 import { blockRoutes } from "./blocks.ts";
 import { tagged } from "./caching.ts";
@@ -48,6 +49,7 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
   projectionRoutes,
   blockRoutes,
   networkRoutes,
+  auditRoutes,
 ];
 
 /** Methods of each path, for 405 answers. */

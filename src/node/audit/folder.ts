@@ -281,7 +281,7 @@ export class FolderAudit {
   ): Promise<void> {
     const valid = await auditor.verify(jobs);
     if (!valid.includes(false)) return;
-    const code = area === "c" ? "certificate.signature" : "evidence.invalid";
+    const code = area === "p" ? "evidence.invalid" : "certificate.signature";
     const failure = fail(code, `a signature in the stored ${subjectOfArea(area)} does not verify`);
     const more = { key: toHex(key.subarray(2)) };
     this.findings.add(findingOf(failure, undefined, subjectOfArea(area), more));

@@ -37,13 +37,13 @@ const codeOf = (error: unknown): string =>
 
 /**
  * Opens what is in `db` through a copy in `work`, which is made and must not be there.
- * Throws TetradError: folder.locked; store.corrupt with the file that is damaged; config.invalid where
+ * Throws TetradError: folder.locked; store.corrupt with the file that is damaged; audit.unverified where
  * there is no store; store.io, store.full.
  */
 export const openSnapshot = async (db: string, work: string, logger: Logger): Promise<Snapshot> => {
   const names = await readdir(db).catch((): string[] => []);
   if (!names.includes("CURRENT")) {
-    throw new TetradError("config.invalid", `there is no ledger in ${db}`, { folder: db });
+    throw new TetradError("audit.unverified", `there is no ledger in ${db}`, { folder: db });
   }
   await mkdir(work, { recursive: true, mode: 0o700 });
   const remove = (): Promise<void> => rm(work, { recursive: true, force: true });

@@ -1,0 +1,35 @@
+/** The verbs of auditors: their options and help. */
+import type { Command } from "commander";
+import { wholeNumber } from "./numbers.ts";
+import type { RunVerb } from "./verb.ts";
+
+/** Options of what is audited, and against which genesis. */
+const addTarget = (command: Command): Command =>
+  command
+    .option("--genesis <file>", "the genesis that you trust (default: that of the folder)")
+    .option("--node <name>", "node of the network in --dir (default: its first)")
+    .option("--state <folder>", "the audit's own folder, best on the file system of the data")
+    .option("--workers <count>", "threads that check signatures", wholeNumber(0, 64));
+
+export const addAudit = (program: Command, run: RunVerb): void => {
+  addTarget(program.command("audit"))
+    .description("check a whole log from its genesis, trusting no node")
+    .option("--from <height>", "check signatures from this height on", wholeNumber(0, 2 ** 50), 0)
+    .option("--rebuild", "begin at the genesis even where an earlier audit could be gone on from")
+    .option("--follow", "keep auditing a node's API as it grows")
+    .option("--metrics <address>", "with --follow: serve Prometheus metrics on this [::1]:port")
+    .option("--keep-running", "with --follow: stay up after a mismatch and report it")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus audit --api http://[::1]:8440 --genesis genesis.json
+  nexus audit --dir backup-of-a --genesis genesis.json
+  nexus audit --api http://[::1]:8440 --genesis genesis.json --follow --metrics '[::1]:9477'
+
+Exit codes: 0 clean, 2 mismatch, 3 could not verify. A folder is read through a copy and never changed.
+An audit that was interrupted goes on when the same command is given again.
+`,
+    )
+    .action(run(async () => (await import("./verbs/audit.ts")).audit));
+};
