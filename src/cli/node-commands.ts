@@ -9,7 +9,9 @@ export const addNodeOptions = (command: Command): Command =>
     .option("-c, --config <file>", "configuration file, as `nexus init` writes it")
     .option("--listen <address>", "where QUIC listens, [ipv6]:port")
     .option("--api-listen <address>", "where the HTTP API listens, [ipv6]:port")
-    .option("--api-insecure-bind", "allow the API, which has no TLS and no login, off loopback")
+    .option("--api-tls-certificate <file>", "PEM certificate chain of the API")
+    .option("--api-tls-key <file>", "PEM key of the API's certificate")
+    .option("--api-insecure-bind", "allow the API off loopback without TLS: a proxy has it")
     .option("--passphrase-file <file>", "file with the passphrase of the keys")
     .option("--log-level <level>", "debug, info, warn or error");
 

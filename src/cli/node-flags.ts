@@ -3,6 +3,8 @@
 export type NodeFlags = {
   readonly listen?: string;
   readonly apiListen?: string;
+  readonly apiTlsCertificate?: string;
+  readonly apiTlsKey?: string;
   readonly apiInsecureBind?: boolean;
   readonly logLevel?: string;
   readonly passphraseFile?: string;
@@ -10,6 +12,7 @@ export type NodeFlags = {
 
 /** As loadConfig takes them. */
 export const flagsOf = (options: NodeFlags): Record<string, unknown> => {
-  const { listen, apiListen: api, apiInsecureBind, logLevel, passphraseFile } = options;
-  return { listen, api, apiInsecureBind, logLevel, passphraseFile };
+  const { apiListen: api, ...same } = options;
+  const { listen, apiTlsCertificate, apiTlsKey, apiInsecureBind, logLevel, passphraseFile } = same;
+  return { listen, api, apiTlsCertificate, apiTlsKey, apiInsecureBind, logLevel, passphraseFile };
 };

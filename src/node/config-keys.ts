@@ -22,7 +22,10 @@ export type NodeConfig = {
   /** Absolute path of a file whose first line unlocks the keys; undefined for keys without one. */
   readonly passphraseFile: string | undefined;
   readonly logLevel: LogLevel;
-  /** The API has no TLS and no login in this version: off loopback it must be asked for by name. */
+  /** PEM files of the API's certificate chain and key; both or none. */
+  readonly apiTlsCertificate: string | undefined;
+  readonly apiTlsKey: string | undefined;
+  /** Off loopback the API has TLS, unless a proxy that has it is before it: that must be said by name. */
   readonly apiInsecureBind: boolean;
 };
 
@@ -95,14 +98,30 @@ export const CONFIG_KEYS = {
     kind: "level",
     about: ["Least level that is logged: debug, info, warn or error."],
   },
+  apiTlsCertificate: {
+    env: "NEXUS_API_TLS_CERTIFICATE",
+    flag: "--api-tls-certificate",
+    initial: undefined,
+    kind: "path",
+    about: ["PEM file with the certificate chain of the API, which off loopback speaks TLS 1.3."],
+    example: "/etc/tetrad/api.crt",
+  },
+  apiTlsKey: {
+    env: "NEXUS_API_TLS_KEY",
+    flag: "--api-tls-key",
+    initial: undefined,
+    kind: "path",
+    about: ["PEM file with the key of that certificate, mode 0600."],
+    example: "/etc/tetrad/api.key",
+  },
   apiInsecureBind: {
     env: "NEXUS_API_INSECURE_BIND",
     flag: "--api-insecure-bind",
     initial: false,
     kind: "boolean",
     about: [
-      "Allows `api` off loopback, where anybody who reaches the port may read and write:",
-      "there is no TLS and no login. Put a proxy before it instead.",
+      "Allows `api` off loopback without TLS: for a proxy before it that has TLS, on a network",
+      "where nobody else reaches the port.",
     ],
   },
 } as const satisfies Record<ConfigKey, Spec>;

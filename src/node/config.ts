@@ -171,6 +171,9 @@ const pathFrom = (chosen: Chosen, what: string): string => {
   return isAbsolute(path) ? path : resolve(chosen.base, path);
 };
 
+const optionalPath = (chosen: Chosen, what: string): string | undefined =>
+  chosen.value === undefined ? undefined : pathFrom(chosen, what);
+
 /** Puts file, variables and flags together and checks every value. Throws config.invalid or transport.*. */
 export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
   const at = Object.fromEntries(KEYS.map((key) => [key, choose(key, inputs)])) as Record<
@@ -186,10 +189,16 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
   }
   const apiInsecureBind = boolFrom(at.apiInsecureBind.value, "api_insecure_bind");
   const api = parseBindAddress(stringFrom(at.api.value, "api"), "api", { zeroPort: true });
-  if (!isLoopback(api.host) && !apiInsecureBind) {
+  const apiTlsCertificate = optionalPath(at.apiTlsCertificate, "api_tls_certificate");
+  const apiTlsKey = optionalPath(at.apiTlsKey, "api_tls_key");
+  if ((apiTlsCertificate === undefined) !== (apiTlsKey === undefined)) {
+    throw invalid("api_tls_certificate and api_tls_key belong together: give both or none");
+  }
+  if (!isLoopback(api.host) && apiTlsKey === undefined && !apiInsecureBind) {
     throw invalid(
-      `api [${api.host}]:${api.port} is not loopback, and the API has no TLS and no login yet: ` +
-        "bind [::1] and put a TLS proxy before it, or set api_insecure_bind (--api-insecure-bind)",
+      `api [${api.host}]:${api.port} is not loopback, so it needs TLS: ` +
+        "set api_tls_certificate and api_tls_key, bind [::1], or, behind a proxy that has TLS, " +
+        "set api_insecure_bind (--api-insecure-bind)",
     );
   }
   const config: NodeConfig = {
@@ -198,11 +207,10 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     listen: parseBindAddress(stringFrom(at.listen.value, "listen"), "listen"),
     api,
     genesis: pathFrom(at.genesis, "genesis"),
-    passphraseFile:
-      at.passphraseFile.value === undefined
-        ? undefined
-        : pathFrom(at.passphraseFile, "passphrase_file"),
+    passphraseFile: optionalPath(at.passphraseFile, "passphrase_file"),
     logLevel: logLevel as LogLevel,
+    apiTlsCertificate,
+    apiTlsKey,
     apiInsecureBind,
   };
   const origins = Object.fromEntries(KEYS.map((key) => [key, at[key].origin])) as Record<

@@ -19,6 +19,7 @@ import { createQuicTransport } from "../transport/mesh.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
+import { readApiTls } from "./api/tls.ts";
 import { backupOf } from "./backup/make.ts";
 import { bindError } from "./bind-error.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
@@ -110,6 +111,7 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
+  const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
   const api = createApi({
     handle,
     formats: FORMATS,
@@ -124,7 +126,8 @@ export const startNode = async (
     },
     version: dependencies.version,
     chainId: genesis.chainId,
-    anyHost: config.apiInsecureBind,
+    anyHost: config.apiInsecureBind || apiTls !== undefined,
+    tls: apiTls,
   });
   closing.defer(() => api.stop());
   const bound = await api.listen(config.api).catch((error: unknown) => {

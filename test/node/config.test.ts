@@ -53,6 +53,8 @@ describe("configuration", () => {
       genesis: "/etc/tetrad/genesis.json",
       passphraseFile: undefined,
       logLevel: "info",
+      apiTlsCertificate: undefined,
+      apiTlsKey: undefined,
       apiInsecureBind: false,
     });
     expect(origins).toMatchObject({
@@ -92,6 +94,15 @@ describe("configuration", () => {
     ["an API on a real address", { name: "a", api: "[2001:db8::1]:8440" }, "config.invalid"],
   ])("refuses %s", (_name, file, code) => {
     expect(codeOf(() => resolve(file))).toBe(code);
+  });
+
+  it("allows the API off loopback with TLS, whose two files belong together", () => {
+    const files = { api_tls_certificate: "api.crt", api_tls_key: "/keys/api.key" };
+    const { config } = resolve({ name: "a", api: "[::]:8440", ...files });
+    expect(config.apiTlsCertificate).toBe("/etc/tetrad/api.crt");
+    expect(config.apiTlsKey).toBe("/keys/api.key");
+    const { api_tls_key: _one, ...alone } = files;
+    expect(codeOf(() => resolve({ name: "a", ...alone }))).toBe("config.invalid");
   });
 
   it("allows the API off loopback when it is asked for by name", () => {
@@ -190,7 +201,12 @@ describe("configuration", () => {
     const all = text.replaceAll(/^# ([a-z_]+ = )/gm, "$1");
     const given = { file: parseConfigText(all, "f"), cwd: "/x" };
     const { config } = resolveConfig(given);
-    expect({ ...config, passphraseFile: undefined }).toEqual(
+    const examples = {
+      passphraseFile: undefined,
+      apiTlsCertificate: undefined,
+      apiTlsKey: undefined,
+    };
+    expect({ ...config, ...examples }).toEqual(
       resolveConfig({ file: parseConfigText(text, "f"), cwd: "/x" }).config,
     );
   });

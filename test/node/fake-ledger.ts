@@ -14,6 +14,7 @@ import { finalize } from "../../src/ledger/statement.ts";
 import type { Block, EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
 import type { Formats } from "../../src/node/api/context.ts";
 import { type Api, createApi } from "../../src/node/api/server.ts";
+import type { ApiTls } from "../../src/node/api/tls.ts";
 import { createMetrics, type MetricsRegistry } from "../../src/node/metrics.ts";
 import { blockOf, certificateOf, setOf } from "../golden/fixtures.ts";
 
@@ -223,7 +224,7 @@ export type TestApi = {
   readonly logged: string[];
 };
 
-export const createTestApi = (): TestApi => {
+export const createTestApi = (tls?: ApiTls): TestApi => {
   const ledger = new FakeLedger();
   const timers = new ManualTimers();
   const metrics = createMetrics();
@@ -245,7 +246,8 @@ export const createTestApi = (): TestApi => {
     metricsPage: () => metrics.page(),
     version: "0.0.0-test",
     chainId: "fake-1",
-    anyHost: false,
+    anyHost: tls !== undefined,
+    tls,
   });
   return { api, ledger, timers, metrics, logged };
 };

@@ -58,10 +58,10 @@ const runNode = async (
     node: node.handle.status().nodeId,
     chain: node.handle.status().chainId,
   });
-  if (config.apiInsecureBind) {
+  if (config.apiInsecureBind && config.apiTlsKey === undefined) {
     logger.log(
       "warn",
-      "the API listens off loopback without TLS or login: anybody may write to it",
+      "the API may listen off loopback without TLS: a proxy before it must have it",
     );
   }
   tellParent({ kind: "started", api: formatAddress(node.api) });

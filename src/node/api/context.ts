@@ -4,6 +4,7 @@ import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
 import type { Outgoing } from "./outgoing.ts";
+import type { ApiTls } from "./tls.ts";
 
 export type Json =
   | null
@@ -42,6 +43,8 @@ export type ApiOptions = {
   readonly chainId: string;
   /** Any Host header is taken: for binds off loopback, where the name is not known here. */
   readonly anyHost: boolean;
+  /** Speaks TLS 1.3 with this certificate; plain HTTP without. */
+  readonly tls?: ApiTls | undefined;
 };
 
 /** What is bounded over all connections, and whom to tell when the node stops. */

@@ -1,11 +1,12 @@
 /**
- * The HTTP API of one node. Loopback only unless asked otherwise: it has no TLS and no login in this
- * version. Every answer has the headers Ledger-Height (the executed height that reads see),
- * Ledger-Checkpoint (size and root of the log there) and Ledger-Genesis (the hash of the chain's genesis,
- * so that a client notices another chain), every error is a problem of the error table, and everything a
- * client sends is bounded in size and in time. How a route is added: openapi/operation.ts.
+ * The HTTP API of one node. Loopback only, or TLS 1.3, or behind a proxy that has it. Every answer has the
+ * headers Ledger-Height (the executed height that reads see), Ledger-Checkpoint (size and root of the log
+ * there) and Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every
+ * error is a problem of the error table, and everything a client sends is bounded in size and in time. How
+ * a route is added: openapi/operation.ts.
  */
-import { createServer } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
@@ -28,6 +29,7 @@ import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
 import { streamRoutes } from "./stream.ts";
+import type { ApiTls } from "./tls.ts";
 
 export type Api = {
   /** For tests: requests without a socket. */
@@ -82,22 +84,7 @@ export const createApi = (options: ApiOptions): Api => {
     clientErrorHandler(error, socket) {
       refuseRaw(context, error, socket);
     },
-    serverFactory(handler) {
-      const server = createServer(
-        {
-          maxHeaderSize: LIMITS.httpHeaderBytesMax,
-          headersTimeout: LIMITS.httpHeadersTimeoutMs,
-          requestTimeout: LIMITS.httpRequestTimeoutMs,
-          keepAliveTimeout: LIMITS.httpIdleTimeoutMs,
-          connectionsCheckingInterval: 1_000,
-          insecureHTTPParser: false,
-          requireHostHeader: true,
-        },
-        handler,
-      );
-      server.maxConnections = LIMITS.httpConnectionsMax;
-      return server;
-    },
+    serverFactory: (handler) => createSocketServer(context.tls, handler),
   });
   const allowed = watchRoutes(app);
   const routes = collectRoutes(app);
@@ -142,6 +129,33 @@ export const createApi = (options: ApiOptions): Api => {
       await app.close();
     },
   };
+};
+
+/** Bounded in what it reads before a request is one; with TLS, in the time of the handshake too. */
+const createSocketServer = (tls: ApiTls | undefined, handler: RequestListener): Server => {
+  const limits = {
+    maxHeaderSize: LIMITS.httpHeaderBytesMax,
+    headersTimeout: LIMITS.httpHeadersTimeoutMs,
+    requestTimeout: LIMITS.httpRequestTimeoutMs,
+    keepAliveTimeout: LIMITS.httpIdleTimeoutMs,
+    connectionsCheckingInterval: 1_000,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+  };
+  const server =
+    tls === undefined
+      ? createServer(limits, handler)
+      : createTlsServer(
+          {
+            ...limits,
+            ...tls,
+            minVersion: "TLSv1.3",
+            handshakeTimeout: LIMITS.httpHeadersTimeoutMs,
+          },
+          handler,
+        );
+  server.maxConnections = LIMITS.httpConnectionsMax;
+  return server;
 };
 
 const requestId = (context: ApiContext): string =>
