@@ -197,7 +197,7 @@ export const LIMITS = {
   httpBodyBytesMax: 1024 * 1024 + 8192,
   httpPageMax: 1000,
   httpPageDefault: 100,
-  httpSubscribersMax: 256,
+  httpSubscribersMax: 1_100,
   httpWaitMsMax: 30_000,
   /** Events, or rows, of one page; their text is up to three times as long. */
   httpPageBytesMax: 1024 * 1024,
@@ -214,7 +214,7 @@ export const LIMITS = {
   /** A request, body and all, must have arrived within this time. */
   httpRequestTimeoutMs: 10_000,
   httpIdleTimeoutMs: 30_000,
-  httpConnectionsMax: 1024,
+  httpConnectionsMax: 2048,
   /** Requests that wait for an outcome (?wait=committed or projected) at one time. */
   httpWaitersMax: 1024,
   httpHeartbeatMs: 10_000,
@@ -263,6 +263,8 @@ export const LIMITS = {
   clientMessageCharactersMax: 1024 * 1024,
   /** A node that answers nothing for this long is left for the next one. */
   clientRequestMsMax: 15_000,
+  /** Bodies of requests that are read or worked on at the same time, over all connections. */
+  httpIncomingBytesMax: 64 * 1024 * 1024,
   /** Silence of a stream, whose node sends a comment every httpHeartbeatMs: the connection is dead. */
   clientSilenceMsMax: 25_000,
   /** Verdicts on signatures that a client remembers. */

@@ -3,6 +3,7 @@ import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
+import type { Incoming } from "./incoming.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { ApiTls } from "./tls.ts";
 
@@ -51,6 +52,7 @@ export type ApiOptions = {
 export type ApiLoad = {
   waiters: number;
   stopping: boolean;
+  readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly onStop: Set<() => void>;
 };

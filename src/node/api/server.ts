@@ -21,6 +21,7 @@ import type { ApiContext, ApiOptions } from "./context.ts";
 import { addCors } from "./cors.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { Incoming } from "./incoming.ts";
 import { networkRoutes } from "./network.ts";
 import { collectRoutes, type DescribedRoute } from "./openapi/operation.ts";
 import { openApiRoute } from "./openapi/route.ts";
@@ -67,6 +68,7 @@ export const createApi = (options: ApiOptions): Api => {
       waiters: 0,
       stopping: false,
       onStop: new Set(),
+      incoming: new Incoming(options.metrics),
       outgoing: new Outgoing(options.timers, options.metrics),
     },
   };
@@ -196,6 +198,7 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
       throw new TetradError("http.malformed", `The URL is over ${LIMITS.httpUrlBytesMax} bytes`);
     }
     if (context.load.stopping) throw new TetradError("node.stopping", "The node is stopping");
+    context.load.incoming.take(request, reply);
   });
   app.addHook("preSerialization", async (request, reply, payload) => {
     negotiate(request, reply);
