@@ -40,7 +40,6 @@ import { LIMITS } from "../../limits.ts";
 import { FORMATS } from "../formats.ts";
 import { type Auditor, type AuditSource, certificateName, unfinal } from "./auditor.ts";
 import { differences, gapsBetween, readRange, rowsOf } from "./compare.ts";
-import type { Snapshot } from "./snapshot.ts";
 
 /** Collects findings up to the limit and counts the rest. */
 export class Findings {
@@ -109,9 +108,8 @@ export class FolderAudit {
    */
   static async open(
     fixed: { readonly rules: AuditRules; readonly scratch: Store; readonly name: string },
-    snapshot: Pick<Snapshot, "store">,
+    { store }: { readonly store: Store },
   ): Promise<FolderAudit> {
-    const { store } = snapshot;
     const blocks = new BlockStore((key) => store.get(key), fixed.rules.hasher);
     const genesis = blocks.genesisHash();
     if (genesis !== undefined && !equalBytes(genesis, fixed.rules.genesisHash)) {
