@@ -94,6 +94,7 @@ const REQUEST = {
   problems: [
     ...codesOf("batch.", "ca.", "event."),
     "encoding.malformed",
+    "encoding.version",
     "http.body-too-large",
     "http.media-type",
     "http.timeout",
