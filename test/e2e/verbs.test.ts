@@ -218,6 +218,8 @@ describe("nexus ls, get and status", () => {
       "records",
       "assets",
       "quarantine",
+      "certificates",
+      "ct",
     ]);
     const validators = (await json("ls", "validators")) as { value: { name: string } }[];
     expect(validators.map(({ value }) => value.name).sort()).toEqual(["a", "b", "c", "d"]);

@@ -30,6 +30,46 @@ describe("formats for people", () => {
     );
   });
 
+  it("give back the keys of certificates and of the CT log", () => {
+    const id = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
+    const index = fc.nat(Number.MAX_SAFE_INTEGER).map(String);
+    const name = fc.stringMatching(/^[a-z0-9]{1,9}(\.[a-z0-9]{1,9}){0,3}$/);
+    const serial = fc
+      .uint8Array({ minLength: 1, maxLength: 20 })
+      .map((b) => toHex(b).toUpperCase());
+    const certificates = fc.oneof(
+      id,
+      id.map((text) => `issuer/${text}`),
+      index.map((text) => `request/${text}`),
+      fc.tuple(id, serial).map(([issuer, text]) => `serial/${issuer}/${text}`),
+      fc
+        .tuple(fc.oneof(name, fc.constant("2001:db8::1")), id)
+        .map((two) => `name/${two.join("/")}`),
+    );
+    const ct = fc.oneof(id, index, fc.constant("tree"));
+    const gives = (projection: string, text: string): void => {
+      const parsed = FORMATS.keyBytes(projection, text);
+      expect(parsed.ok && FORMATS.keyText(projection, parsed.value)).toBe(text);
+    };
+    fc.assert(fc.property(certificates, (text) => gives("certificates", text)));
+    fc.assert(fc.property(ct, (text) => gives("ct", text)));
+  });
+
+  it.each([
+    ["certificates", "x"],
+    ["certificates", "issuer/00"],
+    ["certificates", `issuer/${"0".repeat(64)}/x`],
+    ["certificates", "request/-1"],
+    ["certificates", "request/9007199254740993"],
+    ["certificates", `serial/${"0".repeat(64)}/0a`],
+    ["certificates", `name/A b/${"0".repeat(64)}`],
+    ["certificates", `name/${"a".repeat(254)}/${"0".repeat(64)}`],
+    ["ct", "01"],
+    ["ct", "roots"],
+  ])("refuse the key of %s %s", (projection, text) => {
+    expect(FORMATS.keyBytes(projection, text)).toMatchObject({ code: "http.bad-parameter" });
+  });
+
   it.each(["", "x", "/x", "x/", "AB".repeat(32), "00", `${"0".repeat(63)}g`])(
     "refuse the id %s",
     (text) => {
