@@ -1,5 +1,5 @@
 /**
- * A keep-alive HTTP/1.1 connection that posts one body after the other. By hand on a socket: a client
+ * A keep-alive HTTP/1.1 connection, one request after the other. By hand on a socket: a client
  * library takes a tenth of a millisecond a request from cores that the measured processes need.
  */
 import { connect, type Socket } from "node:net";
@@ -53,6 +53,14 @@ export class HttpConnection {
       this.#socket.write(head, "latin1");
       this.#socket.write(body);
       this.#socket.uncork();
+    });
+  }
+
+  /** One request at a time. */
+  get(path: string): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#socket.write(`GET ${path} HTTP/1.1\r\nhost: ${this.#host}${HEAD_END}`, "latin1");
     });
   }
 
