@@ -5,8 +5,8 @@
  * unless a scenario asks for a deterministic scheme.
  */
 import { hash as nodeHash } from "node:crypto";
-import type { CheckpointKeys } from "../src/ledger/genesis.ts";
 import type { Signer, Verifier, VerifyJob } from "../src/ledger/ports.ts";
+import type { CheckpointKeys } from "../src/ledger/types.ts";
 import { LIMITS } from "../src/limits.ts";
 import type { Host } from "./host.ts";
 import { Prng } from "./prng.ts";

@@ -141,6 +141,13 @@ export const ERRORS = {
   "evidence.known": spec("This evidence is already in the log", 409, 5, "ignore"),
 
   // Proofs that a client checks
+  "checkpoint.malformed": spec("Not a signed checkpoint", 422, 2),
+  "checkpoint.foreign": spec("The checkpoint is of another log", 422, 2),
+  "checkpoint.signature": spec("A signature on the checkpoint fails", 422, 2, "disconnect"),
+  "checkpoint.quorum": spec("The checkpoint lacks signatures of a quorum", 422, 3),
+  "checkpoint.inconsistent": spec("Two checkpoints are not of one growing log", 422, 2),
+  "checkpoint.conflict": spec("Another root is signed for this size of the log", 500, 2),
+  "checkpoint.pending": spec("No checkpoint has a quorum of signatures yet", 503, 4, "none", true),
   "proof.invalid": spec("The proof does not show what it is shown for", 422, 2),
   "proof.malformed": spec("Not a proof bundle in its one format", 422, 2),
   "proof.untrusted": spec("The proof is of another chain than the trusted one", 422, 2),

@@ -283,6 +283,18 @@ export const LIMITS = {
   /** Events, or rows, of one bundle. */
   proofItemsMax: 1000,
 
+  // Checkpoints, local
+  /** A note with as many signatures as clients in the wild read. */
+  noteSignaturesMax: 100,
+  noteBytesMax: 512 * 1024,
+  /** Cosignatures that are kept of each validator: of the newest sizes. */
+  cosignaturesKept: 4,
+  /** Cosignatures of one peer that wait to be checked, and how many it may send a second. */
+  cosignaturesPendingMax: 4,
+  cosignaturesPerSecond: 4,
+  /** While the log does not grow, its checkpoint is signed again with a new time this often. */
+  checkpointRefreshMs: 60_000,
+
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
   certificateWindowHeights: 4096,

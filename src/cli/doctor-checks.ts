@@ -10,10 +10,17 @@ import type { Validator } from "../ledger/types.ts";
 import { formatAddress } from "../node/address.ts";
 import type { NodeConfig } from "../node/config.ts";
 import { nodePaths } from "../node/folder.ts";
+import { deriveCheckpointKeys } from "../node/keys/checkpoint-keys.ts";
 import { readGenesis } from "../node/node.ts";
 import { realClock } from "../node/real-ports.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
-import { findSelf, inspectVotes, readTlsIdentity, unlockKey } from "../node/unlock.ts";
+import {
+  checkCheckpointKeys,
+  findSelf,
+  inspectVotes,
+  readTlsIdentity,
+  unlockKey,
+} from "../node/unlock.ts";
 import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
 
@@ -98,8 +105,11 @@ const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own 
   let self: Validator;
   try {
     const keys = await unlockKey(config, env, chain);
+    const checkpointKeys = deriveCheckpointKeys(keys.secretKey);
     keys.secretKey.fill(0);
-    self = findSelf(config, chain, keys.publicKey);
+    const validator = findSelf(config, chain, keys.publicKey);
+    checkCheckpointKeys(validator, checkpointKeys);
+    self = validator;
     findings.push(ok("key", `opens: validator ${self.name}`));
   } catch (error) {
     const modes = error instanceof TetradError && error.code === "key.modes";

@@ -40,6 +40,8 @@ export type StatusJson = {
   readonly peers: readonly string[];
   readonly problems: readonly { readonly code: string; readonly detail: string }[];
   readonly viewTimeMs: number;
+  /** The newest checkpoint with a quorum of signatures. */
+  readonly checkpoint?: { readonly size: number; readonly time: string } | null;
   readonly mempoolBatches: number;
 };
 

@@ -28,7 +28,7 @@ import {
   textAt,
   Wrong,
 } from "./strict-json.ts";
-import type { Hash, Validator } from "./types.ts";
+import type { CheckpointKeys, Hash, Validator } from "./types.ts";
 import { TOTAL_WEIGHT_MAX } from "./validator-set.ts";
 
 /** Times that every validator must agree on, milliseconds. Ranges: LIMITS.genesisMs. */
@@ -43,14 +43,6 @@ export type GenesisParameters = {
   readonly precisionMs: number;
   /** PBTS: how long a proposal may travel. */
   readonly messageDelayMs: number;
-};
-
-/** What a validator signs checkpoints with beside its FALCON key (docs/protocol.md, Checkpoints). */
-export type CheckpointKeys = {
-  /** Ed25519, RFC 8032. */
-  readonly ed25519Key: Uint8Array;
-  /** ML-DSA-44, FIPS 204. */
-  readonly mlDsa44Key: Uint8Array;
 };
 
 export type GenesisValidator = Validator & CheckpointKeys;

@@ -40,6 +40,18 @@ export type NodeStatus = {
   readonly mempoolBatches: number;
   /** Milliseconds between the last two finalized views, as this node saw them. */
   readonly viewTimeMs: number;
+  /** The newest checkpoint with a quorum of signatures. */
+  readonly checkpoint: Pick<ServedCheckpoint, "size" | "timeS"> | undefined;
+};
+
+/** A checkpoint of the log that a quorum of validators has signed. */
+export type ServedCheckpoint = {
+  readonly size: number;
+  readonly root: Hash;
+  /** Ledger time that its newest signer stated, seconds since 1970. */
+  readonly timeS: number;
+  /** The signed note. */
+  readonly note: string;
 };
 
 export type WaitLevel = "accepted" | "committed" | "projected";
@@ -122,6 +134,12 @@ export type LedgerHandle = {
    * none above the final tip. Throws TetradError store.corrupt where the first of them is damaged.
    */
   finalBlocks(from: number): readonly AuditItem[];
+  /** The newest checkpoint of the log that a quorum has signed; undefined before the first. */
+  checkpoint(): ServedCheckpoint | undefined;
+  /** Whose signatures on checkpoints count, as a file (c2sp.org/tlog-policy). */
+  checkpointPolicy(): string;
+  /** The first `width` hashes of a tile of the log as it is executed here; undefined beyond its end. */
+  tile(level: number, index: number, width: number): Uint8Array | undefined;
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
   /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */

@@ -74,8 +74,8 @@ function checkSize(size: number): void {
   if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`bad tree size ${size}`);
 }
 
-/** The first `width` hashes of a tile. */
-function readTile(read: ReadTile, level: number, index: number, width: number): Uint8Array {
+/** The first `width` hashes of a tile. Throws "store.corrupt" where they are not there. */
+export function readTile(read: ReadTile, level: number, index: number, width: number): Uint8Array {
   const tile = read(tileKey(level, index));
   const needed = width * HASH_BYTES;
   if (tile === undefined || tile.length < needed || tile.length % HASH_BYTES !== 0) {

@@ -7,6 +7,8 @@
  * completion runs, and a replica's turn is one synchronous call.
  */
 
+import type { CheckpointKeys } from "./types.ts";
+
 export type Clock = {
   /** Milliseconds, never decreasing, origin arbitrary. For timers and rates. */
   monotonicMs(): number;
@@ -121,6 +123,25 @@ export type Signer = {
   sign(message: Uint8Array, done: (signature: Uint8Array) => void): void;
 };
 
+export type CheckpointSignatures = {
+  readonly ed25519: Uint8Array;
+  readonly mlDsa44: Uint8Array;
+};
+
+/**
+ * Signs and checks checkpoints with Ed25519 and ML-DSA-44 (docs/protocol.md, Checkpoints); FALCON lines come
+ * from Signer and Verifier. Malformed input is invalid, never a throw. The callbacks come later, in any order.
+ */
+export type CheckpointSigner = {
+  sign(messages: CheckpointSignatures, done: (signatures: CheckpointSignatures) => void): void;
+  verify(
+    keys: CheckpointKeys,
+    messages: CheckpointSignatures,
+    signatures: CheckpointSignatures,
+    done: (valid: boolean) => void,
+  ): void;
+};
+
 export type VerifyJob = {
   readonly message: Uint8Array;
   readonly signature: Uint8Array;
@@ -160,6 +181,8 @@ export type Ports = {
   readonly transport: Transport;
   readonly signer: Signer;
   readonly verifier: Verifier;
+  /** Absent where no checkpoints are signed or collected. */
+  readonly checkpointSigner?: CheckpointSigner;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };

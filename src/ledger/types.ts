@@ -116,6 +116,14 @@ export type Validator = {
   readonly address: string;
 };
 
+/** What a validator signs checkpoints with beside its FALCON key (docs/protocol.md, Checkpoints). */
+export type CheckpointKeys = {
+  /** Ed25519, RFC 8032. */
+  readonly ed25519Key: Uint8Array;
+  /** ML-DSA-44, FIPS 204. */
+  readonly mlDsa44Key: Uint8Array;
+};
+
 export type ValidatorSet = {
   readonly epoch: number;
   /** In ascending order of id. */

@@ -22,6 +22,17 @@ import type { Hash, StatementKind, Vote } from "./types.ts";
 /** A block as sync serves it: with all its batches, in block order. */
 export type WireBlock = { readonly block: Uint8Array; readonly batches: readonly Uint8Array[] };
 
+/** Signatures of one validator on the root of the log at a size (verify/checkpoint.ts). */
+export type Cosignature = {
+  readonly size: number;
+  readonly root: Hash;
+  /** Ledger time, seconds since 1970; ML-DSA-44 and FALCON sign it too. */
+  readonly timeS: number;
+  readonly ed25519: Uint8Array;
+  readonly mlDsa44: Uint8Array;
+  readonly falcon: Uint8Array;
+};
+
 export type Message =
   | {
       readonly type: "proposal";
@@ -59,7 +70,8 @@ export type Message =
       readonly nonce: number;
       /** The latest statement that the answering node knows of the asking one. */
       readonly vote: Vote | undefined;
-    };
+    }
+  | ({ readonly type: "cosignature" } & Cosignature);
 
 type MessageType = Message["type"];
 
@@ -82,6 +94,7 @@ const LAYOUT: Readonly<
   "sync-none": { byte: 13, class: "sync" },
   "watermark-request": { byte: 14, class: "control" },
   "watermark-response": { byte: 15, class: "control" },
+  cosignature: { byte: 16, class: "control" },
 };
 
 const TYPE_OF_BYTE: ReadonlyMap<number, MessageType> = new Map(
@@ -152,6 +165,12 @@ const writeFields = (writer: Writer, message: Message): void => {
     case "watermark-response":
       writer.u64(message.nonce);
       if (message.vote !== undefined) writer.raw(encodeVote(message.vote));
+      return;
+    case "cosignature":
+      writer.u64(message.size).hash(message.root).u64(message.timeS);
+      writer.fixed(message.ed25519, LIMITS.ed25519SignatureBytes);
+      writer.fixed(message.mlDsa44, LIMITS.mlDsa44SignatureBytes);
+      writer.fixed(message.falcon, LIMITS.falconSignatureBytes);
       return;
   }
 };
@@ -253,6 +272,16 @@ const READERS: Readonly<Record<MessageType, (reader: Reader) => Message>> = {
     const vote = reader.remaining === 0 ? undefined : unwrap(decodeVote(reader.rest()));
     return { type: "watermark-response", nonce, vote };
   },
+  cosignature: (reader) => ({
+    type: "cosignature",
+    size: reader.u64(),
+    // Copies: they are kept, and views would keep the frame.
+    root: reader.hash().slice(),
+    timeS: reader.u64(),
+    ed25519: reader.fixed(LIMITS.ed25519SignatureBytes).slice(),
+    mlDsa44: reader.fixed(LIMITS.mlDsa44SignatureBytes).slice(),
+    falcon: reader.fixed(LIMITS.falconSignatureBytes).slice(),
+  }),
 };
 
 const readStatus = (reader: Reader): Status => ({

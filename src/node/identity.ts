@@ -8,7 +8,7 @@ import { fromHex, toHex } from "../crypto/bytes.ts";
 import type { FalconKeyPair } from "../crypto/falcon.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
-import type { CheckpointKeys } from "../ledger/genesis.ts";
+import type { CheckpointKeys } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { createIdentityCertificate } from "../transport/identity-certificate.ts";
 import { formatAddress, parsePeerAddress } from "./address.ts";

@@ -8,7 +8,7 @@ import { toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
-import type { Logger, Ports, Store } from "../ledger/ports.ts";
+import type { CheckpointSigner, Logger, Ports, Store } from "../ledger/ports.ts";
 import type { VerifySignature } from "../ledger/projection.ts";
 import { rebuildPending } from "../ledger/rebuild.ts";
 import { createReplica } from "../ledger/replica/replica.ts";
@@ -26,17 +26,25 @@ import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
+import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { productOptions } from "./product.ts";
 import { readGenesis } from "./read-genesis.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
 import { rebuildStore } from "./rebuild.ts";
+import { createCheckpointSigner } from "./signing/checkpoint-signer.ts";
 import { createInlineVerifier } from "./signing/inline-verifier.ts";
 import { selectVerifier } from "./signing/select-verifier.ts";
 import { createWorkerSigner } from "./signing/signer.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 import { createVerifierPool } from "./signing/verifier-pool.ts";
-import { findSelf, readTlsIdentity, type TlsIdentity, unlockKey } from "./unlock.ts";
+import {
+  checkCheckpointKeys,
+  findSelf,
+  readTlsIdentity,
+  type TlsIdentity,
+  unlockKey,
+} from "./unlock.ts";
 
 export type NodeDependencies = {
   readonly logger: Logger;
@@ -77,7 +85,7 @@ export const startNode = async (
   closing.defer(() => lock.release());
 
   const halt = Promise.withResolvers<Failure>();
-  const signer = await openSigner(config, chain, dependencies, (failure) => halt.resolve(failure));
+  const { signer, checkpointSigner } = await openSigner(config, chain, dependencies, halt.resolve);
   closing.defer(() => signer.close());
   const self = findSelf(config, chain, signer.publicKey);
   const tls = await readTlsIdentity(paths, self);
@@ -85,7 +93,7 @@ export const startNode = async (
   closing.defer(() => verifier.close());
   const metrics = createMetrics();
 
-  const parts = { tls, signer, verifier, verifySignature, logger, metrics };
+  const parts = { tls, signer, checkpointSigner, verifier, verifySignature, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
   const { name } = config;
   const { genesis, hasher } = chain;
@@ -167,6 +175,11 @@ const readGauges = (
   metrics.gauge("tetrad_mempool_bytes", status.mempoolBytes);
   metrics.gauge("tetrad_mempool_batches", status.mempoolBatches);
   metrics.gauge("tetrad_voting", status.voting === "yes" ? 1 : 0);
+  if (status.checkpoint !== undefined) {
+    const { size, timeS } = status.checkpoint;
+    metrics.gauge("tetrad_checkpoint_size", size);
+    metrics.gauge("tetrad_checkpoint_age_seconds", realClock.wallMs() / 1000 - timeS);
+  }
   metrics.gauge("tetrad_sign_cpu_ms", signer.cpuMs());
   metrics.gauge("tetrad_sign_fallback", signer.implementation() === "noble" ? 1 : 0);
   metrics.gauge("tetrad_verify_cpu_ms", verifier.cpuMs());
@@ -177,21 +190,29 @@ const readGauges = (
   metrics.gauge("tetrad_process_cpu_ms", (user + system) / 1000);
 };
 
+type Signing = { readonly signer: NodeSigner; readonly checkpointSigner: CheckpointSigner };
+
 const openSigner = async (
   config: NodeConfig,
   chain: ParsedGenesis,
   { env, logger }: NodeDependencies,
   onFailure: (failure: Failure) => void,
-): Promise<NodeSigner> => {
+): Promise<Signing> => {
   const keys = await unlockKey(config, env, chain);
   try {
+    const pairs = deriveCheckpointKeys(keys.secretKey);
+    checkCheckpointKeys(findSelf(config, chain, keys.publicKey), pairs);
+    const checkpointSigner = createCheckpointSigner({
+      keys: pairs,
+      onFailure: (error) => logger.log("error", "a checkpoint failed", { detail: String(error) }),
+    });
     const signer = await createWorkerSigner({
       keys,
       onFailure: (error) => onFailure(fail(error.code, error.message)),
       onFault: (detail) => logger.log("warn", "noble has taken over in the signer", { detail }),
     });
     logger.log("info", "signing", { implementation: signer.implementation() });
-    return signer;
+    return { signer, checkpointSigner };
   } finally {
     keys.secretKey.fill(0);
   }
@@ -227,6 +248,7 @@ export const openVerifier = async (logger: Logger): Promise<Verification> => {
 type PortParts = {
   readonly tls: TlsIdentity;
   readonly signer: NodeSigner;
+  readonly checkpointSigner: CheckpointSigner;
   readonly verifier: NodeVerifier;
   readonly verifySignature: VerifySignature;
   readonly logger: Logger;
@@ -250,7 +272,7 @@ const openPorts = async (
   parts: PortParts,
 ): Promise<OpenPorts> => {
   await using closing = new AsyncDisposableStack();
-  const { logger, metrics, signer, verifier } = parts;
+  const { logger, metrics, signer, checkpointSigner, verifier } = parts;
   const store = await openLevelStore(paths.db, { logger });
   closing.defer(() => closeStore(store));
   if (rebuildPending((key) => store.get(key))) {
@@ -275,7 +297,7 @@ const openPorts = async (
     throw bindError("listen", config.listen, error);
   });
   closing.move();
-  return { ...ports, store, voteStore, transport, signer, verifier };
+  return { ...ports, store, voteStore, transport, signer, checkpointSigner, verifier };
 };
 
 /** A key that has never been used begins with an empty vote store; once, durably (folder.ts). */

@@ -6,11 +6,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { equalBytes, toHex } from "../crypto/bytes.ts";
 import type { FalconKeyPair } from "../crypto/falcon.ts";
 import { fail, type Result, TetradError } from "../errors.ts";
-import type { ParsedGenesis } from "../ledger/genesis.ts";
+import type { GenesisValidator, ParsedGenesis } from "../ledger/genesis.ts";
 import type { Logger } from "../ledger/ports.ts";
 import { VoteStore } from "../ledger/replica/vote-store.ts";
 import { openLevelStore } from "../ledger/store/level.ts";
-import type { Validator } from "../ledger/types.ts";
+import type { CheckpointKeys, Validator } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { checkIdentity, pinOfCertificate } from "../transport/tls.ts";
 import type { NodeConfig } from "./config.ts";
@@ -57,7 +57,7 @@ export const findSelf = (
   config: NodeConfig,
   chain: ParsedGenesis,
   publicKey: Uint8Array,
-): Validator => {
+): GenesisValidator => {
   const id = toHex(chain.hasher.ht("id", publicKey));
   const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
   if (self === undefined) {
@@ -67,6 +67,20 @@ export const findSelf = (
     );
   }
   return self;
+};
+
+/**
+ * The checkpoint keys of a node follow from its key: a genesis that names others was put together wrongly,
+ * and no checkpoint of this node would count. Throws folder.foreign.
+ */
+export const checkCheckpointKeys = (self: GenesisValidator, keys: CheckpointKeys): void => {
+  const same =
+    equalBytes(self.ed25519Key, keys.ed25519Key) && equalBytes(self.mlDsa44Key, keys.mlDsa44Key);
+  if (same) return;
+  throw new TetradError(
+    "folder.foreign",
+    `the genesis names other checkpoint keys for ${self.name} than follow from its key`,
+  );
 };
 
 export type TlsIdentity = { readonly certPem: string; readonly keyPem: string };

@@ -6,8 +6,16 @@ import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
+
 import type { AuditItem } from "../../src/ledger/audit/item.ts";
-import type { BatchReceipt, LedgerHandle, NodeStatus, WaitLevel } from "../../src/ledger/handle.ts";
+import type {
+  BatchReceipt,
+  LedgerHandle,
+  NodeStatus,
+  ServedCheckpoint,
+  WaitLevel,
+} from "../../src/ledger/handle.ts";
+
 import type { Timers } from "../../src/ledger/ports.ts";
 import type { ExecutionRecord } from "../../src/ledger/records.ts";
 import { finalize } from "../../src/ledger/statement.ts";
@@ -45,6 +53,8 @@ export class FakeLedger {
   readonly listeners = new Set<(height: number, logSize: number) => void>();
   readonly reasons: string[] = [];
   height = 0;
+  checkpoint: ServedCheckpoint | undefined;
+  readonly tiles = new Map<string, Uint8Array>();
   /** Answers a submission at once; undefined leaves it open until the test answers it. */
   answer: ((bytes: Uint8Array, level: WaitLevel) => Result<BatchReceipt>) | undefined;
 
@@ -89,6 +99,7 @@ export class FakeLedger {
       mempoolBytes: 0,
       mempoolBatches: 0,
       viewTimeMs: 5,
+      checkpoint: this.checkpoint,
     };
   }
 
@@ -117,6 +128,9 @@ export class FakeLedger {
   handle(): LedgerHandle {
     return {
       status: () => this.status(),
+      checkpoint: () => this.checkpoint,
+      checkpointPolicy: () => "quorum none\n",
+      tile: (level, index, width) => this.tiles.get(`${level}/${index}`)?.subarray(0, width * 32),
       submit: (bytes, level, done) => {
         const submission: Submission = { bytes, level, done, cancelled: false };
         this.submissions.push(submission);

@@ -41,7 +41,7 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     peerDown: guard((peer, reason) => handler.peerDown(peer, reason)),
     frame: guard((peer, trafficClass, bytes) => handler.frame(peer, trafficClass, bytes)),
   });
-  const { timers, transport, signer, verifier } = ports;
+  const { timers, transport, signer, verifier, checkpointSigner } = ports;
   const verify: Verifier["verify"] = (jobs, priority, done) => {
     try {
       verifier.verify(jobs, priority, guard(done));
@@ -67,5 +67,14 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
       sign: (message, done) => signer.sign(message, guard(done)),
     },
     verifier: { verify },
+    ...(checkpointSigner === undefined
+      ? {}
+      : {
+          checkpointSigner: {
+            sign: (messages, done) => checkpointSigner.sign(messages, guard(done)),
+            verify: (keys, messages, signatures, done) =>
+              checkpointSigner.verify(keys, messages, signatures, guard(done)),
+          },
+        }),
   };
 };

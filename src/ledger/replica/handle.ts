@@ -13,9 +13,11 @@ import type {
   ProjectionRow,
 } from "../handle.ts";
 import { rangeOfPrefix, rowPrefix } from "../keys.ts";
+import { readTile, TILE_WIDTH } from "../log-tree.ts";
 import { readExecution } from "../records.ts";
 import { decodeRow, readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
+import { checkpointPolicyOf, formatPolicy } from "../verify/checkpoint.ts";
 import { storeFailure } from "./committer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
@@ -41,6 +43,9 @@ const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
   finalBlocks: (from) => readItems(replica.store, from, statusOf(replica).finalHeight),
+  checkpoint: () => replica.cosigner.served,
+  checkpointPolicy: () => formatPolicy(checkpointPolicyOf(replica.context.options.genesis)),
+  tile: (level, index, width) => tileOf(replica, level, index, width),
   onExecuted: (listener) => {
     replica.executedListeners.add(listener);
     return () => replica.executedListeners.delete(listener);
@@ -87,7 +92,20 @@ const statusOf = (replica: Participant): NodeStatus => {
     mempoolBytes: pool?.mempool.bytes ?? 0,
     mempoolBatches: pool?.mempool.count ?? 0,
     viewTimeMs: replica.viewTimeMs,
+    checkpoint: replica.cosigner.served,
   };
+};
+
+const tileOf = (
+  replica: Participant,
+  level: number,
+  index: number,
+  width: number,
+): Uint8Array | undefined => {
+  const size = replica.committer?.executed.logSize ?? 0;
+  const count = Math.floor(size / TILE_WIDTH ** level);
+  if (width < 1 || width > TILE_WIDTH || index * TILE_WIDTH + width > count) return undefined;
+  return readTile(replica.context.read, level, index, width);
 };
 
 const laneOf = (replica: Participant, actor: Hash): LaneState => {

@@ -23,6 +23,7 @@ import { BlockTree } from "./block-tree.ts";
 import { buildBlock } from "./builder.ts";
 import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
+import { Cosigner } from "./cosigner.ts";
 import { Engine } from "./engine.ts";
 import { EvidenceBox } from "./evidence-box.ts";
 import { guardPorts } from "./guard.ts";
@@ -60,6 +61,7 @@ export class Participant {
   readonly #persister: Persister;
   readonly #peers = new Set<PeerId>();
   readonly #checks = new PeerBudget(LIMITS.peerChecksMax);
+  readonly cosigner: Cosigner;
   #stopped = false;
   #loaded: Loaded | undefined;
   #committer: Committer | undefined;
@@ -112,8 +114,18 @@ export class Participant {
     const written = { votes: this.#votes, open: this.#open };
     this.#persister = new Persister(this.context, { ...written, tree, setSize });
     this.submissions = new Submissions(this.context, chain, this.waiters);
+    this.cosigner = new Cosigner(this.context, this.selfId, {
+      ...chain,
+      syncing: () => this.syncing,
+      voting: () => this.voting,
+      timeAt: (height) => this.timeAt(height),
+      connected: () => this.peers,
+      send: (peer, message) => this.#send(peer, message),
+      misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+    });
     this.#router = new Router(this.context, {
       ...chain,
+      cosigner: this.cosigner,
       engine: () => this.#engine,
       tree,
       syncer: () => this.#syncer,
@@ -202,7 +214,7 @@ export class Participant {
   }
 
   #onLoaded(loaded: Loaded): void {
-    const damaged = this.#latest.load(this.context.read, this.store);
+    const damaged = this.#latest.load(this.context.read, this.store) ?? this.cosigner.load();
     if (damaged !== undefined) return this.#fatal(damaged);
     this.#loaded = loaded;
     this.#permit.loaded(loaded.votesFailure);
@@ -468,6 +480,7 @@ export class Participant {
     this.#peers.add(peer);
     this.#greet(peer);
     this.#pushOwn(peer);
+    this.cosigner.greet(peer);
     this.#tree?.pump();
   }
 
@@ -677,6 +690,7 @@ export class Participant {
     this.#engine?.feed({ kind: "executed", height });
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
     this.#evidence?.onExecuted();
+    this.cosigner.onExecuted(block.header);
     this.#startEngine(this.#votes.all);
     this.#tree?.pump();
     this.#syncer?.pump();

@@ -16,6 +16,7 @@ import type { BlockStore } from "./block-store.ts";
 import type { BlockTree } from "./block-tree.ts";
 import type { Committer } from "./committer.ts";
 import type { Context } from "./context.ts";
+import type { Cosigner } from "./cosigner.ts";
 import type { Engine } from "./engine.ts";
 import type { Server } from "./server.ts";
 import type { Syncer } from "./syncer.ts";
@@ -24,6 +25,7 @@ import type { Watermark } from "./watermark.ts";
 /** The parts of a participant that messages go to; each is absent until everything is loaded. */
 export type RoutedParts = {
   readonly store: BlockStore;
+  readonly cosigner: Cosigner;
   engine(): Engine | undefined;
   committer(): Committer | undefined;
   pool(): BatchPool | undefined;
@@ -130,6 +132,9 @@ export class Router {
       }
       case "watermark-response":
         this.#onWatermark(peer, message.nonce, message.vote);
+        break;
+      case "cosignature":
+        this.#parts.cosigner.onCosignature(peer, message);
         break;
       default:
         break;

@@ -35,6 +35,10 @@ export const statusJson = (status: NodeStatus, version: string): Json => ({
   mempoolBytes: status.mempoolBytes,
   mempoolBatches: status.mempoolBatches,
   viewTimeMs: status.viewTimeMs,
+  checkpoint:
+    status.checkpoint === undefined
+      ? null
+      : { size: status.checkpoint.size, time: isoTime(status.checkpoint.timeS * 1000) },
 });
 
 export const receiptJson = (receipt: BatchReceipt): Json => ({

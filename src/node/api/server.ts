@@ -30,6 +30,7 @@ import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
 import { streamRoutes } from "./stream.ts";
+import { tlogRoutes } from "./tlog.ts";
 import type { ApiTls } from "./tls.ts";
 
 export type Api = {
@@ -53,6 +54,7 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
   blockRoutes,
   networkRoutes,
   auditRoutes,
+  tlogRoutes,
 ];
 
 /** Methods of each path, for 405 answers. */
@@ -172,7 +174,10 @@ const watchRoutes = (app: FastifyInstance): readonly Allowed[] => {
   app.addHook("onRoute", (route) => {
     let entry = byUrl.get(route.url);
     if (entry === undefined) {
-      const source = route.url.replaceAll(".", "\\.").replaceAll(/:[A-Za-z]+/g, "[^/]+");
+      const source = route.url
+        .replaceAll(".", "\\.")
+        .replaceAll(/:[A-Za-z]+/g, "[^/]+")
+        .replace("*", ".+");
       entry = { pattern: new RegExp(`^${source}$`), methods: new Set() };
       byUrl.set(route.url, entry);
       allowed.push(entry);

@@ -7,7 +7,7 @@
 import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from "node:crypto";
 import { concatBytes, fromHex } from "../../crypto/bytes.ts";
 import { utf8 } from "../../crypto/codec.ts";
-import type { CheckpointKeys } from "../../ledger/genesis.ts";
+import type { CheckpointKeys } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 
 const SEED_BYTES = 32;

@@ -77,6 +77,11 @@ const STATUS = object({
   mempoolBytes: COUNT,
   mempoolBatches: COUNT,
   viewTimeMs: { type: "number", minimum: 0 },
+  checkpoint: {
+    type: ["object", "null"],
+    description: "the newest checkpoint that a quorum has signed",
+    properties: { size: COUNT, time: TIME },
+  },
 });
 
 const PROBLEM = object(

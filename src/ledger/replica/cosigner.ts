@@ -1,0 +1,333 @@
+/**
+ * Cosigned checkpoints (docs/protocol.md, Checkpoints): this validator's signatures on roots of the log, and
+ * those of its peers, put together to the newest checkpoint that a quorum of weight has signed.
+ *
+ * All of it happens beside consensus: nothing waits for it. What is signed is a root that was executed here,
+ * at a header where the second of ledger time changes, so that all validators sign the same sizes. The
+ * largest size signed and its root are synced beside the key before the first signature leaves, so that no
+ * restart and no data that was wiped makes this key sign two roots of one size.
+ */
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
+import { fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { ServedCheckpoint } from "../handle.ts";
+import { logRoot } from "../log-tree.ts";
+import type { PeerId } from "../ports.ts";
+import type { ExecutionRoots, Hash, Header } from "../types.ts";
+import {
+  type Checkpoint,
+  type CheckpointMember,
+  type CheckpointPolicy,
+  checkpointLines,
+  checkpointMessages,
+  checkpointPolicyOf,
+  checkpointText,
+} from "../verify/checkpoint.ts";
+import { formatNote, type NoteSignature } from "../verify/note.ts";
+import type { Cosignature, Message } from "../wire.ts";
+import { type Committer, storeFailure } from "./committer.ts";
+import type { Context, VotingState } from "./context.ts";
+
+/** Beside the votes: u64 size, root(32) of the largest log that this key has signed. */
+export const SIGNED_KEY: Uint8Array = utf8("c");
+
+type Signed = { readonly size: number; readonly root: Hash };
+
+export type CosignerParts = {
+  /** What is final and executed here; undefined until everything is loaded. */
+  committer(): Pick<Committer, "tip" | "executed"> | undefined;
+  syncing(): boolean;
+  voting(): VotingState;
+  /** Ledger time of a final height, milliseconds. */
+  timeAt(height: number): number | undefined;
+  connected(): readonly PeerId[];
+  send(peer: PeerId, message: Message): boolean;
+  misbehaved(peer: PeerId, failure: ReturnType<typeof fail>): void;
+};
+
+/** What is kept of one validator. */
+type Member = {
+  readonly member: CheckpointMember;
+  readonly id: PeerId;
+  /** Newest size first, at most LIMITS.cosignaturesKept. */
+  kept: readonly Cosignature[];
+  pending: number;
+  /** Cosignatures that it may still send now, and when that was counted. */
+  allowance: number;
+  countedMs: number;
+};
+
+type Candidate = Signed & { readonly timeS: number };
+
+const secondOf = (timeMs: number): number => Math.floor(timeMs / 1000);
+
+const readSigned = (bytes: Uint8Array | undefined): Result<Signed | undefined> => {
+  if (bytes === undefined) return ok(undefined);
+  try {
+    const reader = new Reader(bytes.slice());
+    const signed = { size: reader.u64(), root: reader.hash() };
+    reader.end();
+    return ok(signed);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return fail("store.corrupt", `vote store: ${error.message}`);
+  }
+};
+
+export class Cosigner {
+  readonly #context: Context;
+  readonly #parts: CosignerParts;
+  readonly #policy: CheckpointPolicy;
+  readonly #members = new Map<PeerId, Member>();
+  readonly #self: Member | undefined;
+  #signed: Signed | undefined;
+  /** Whether this run has signed anything: what an earlier one signed is gone from memory. */
+  #fresh = true;
+  #busy = false;
+  #next: Candidate | undefined;
+  readonly #roots = new Map<number, Hash>();
+  #served: (ServedCheckpoint & { readonly lines: number }) | undefined;
+
+  constructor(context: Context, selfId: Hash, parts: CosignerParts) {
+    this.#context = context;
+    this.#parts = parts;
+    const { genesis } = context.options;
+    this.#policy = checkpointPolicyOf(genesis);
+    for (const [i, member] of this.#policy.members.entries()) {
+      const id = toHex(genesis.validators[i]?.id ?? selfId);
+      const allowance = LIMITS.cosignaturesPerSecond;
+      this.#members.set(id, { member, id, kept: [], pending: 0, allowance, countedMs: 0 });
+    }
+    this.#self = this.#members.get(toHex(selfId));
+  }
+
+  get served(): ServedCheckpoint | undefined {
+    return this.#served;
+  }
+
+  /** Reads what this key has signed. A failure stops the node: without it nothing may be signed. */
+  load(): ReturnType<typeof fail> | undefined {
+    const signed = readSigned(this.#context.ports.voteStore.get(SIGNED_KEY));
+    if (!signed.ok) return signed;
+    this.#signed = signed.value;
+    return undefined;
+  }
+
+  /** A peer is there: it may lack our newest signature. */
+  greet(peer: PeerId): void {
+    const newest = this.#self?.kept[0];
+    if (newest !== undefined) this.#parts.send(peer, { type: "cosignature", ...newest });
+  }
+
+  /** A height was executed and is durable. */
+  onExecuted(header: Header): void {
+    const roots = this.#parts.committer()?.executed;
+    const port = this.#context.ports.checkpointSigner;
+    if (roots?.height !== header.height) return;
+    this.#refresh();
+    if (this.#self === undefined || port === undefined || roots.logSize === 0) return;
+    const before = this.#parts.timeAt(header.height - 1);
+    const timeS = secondOf(header.timeMs);
+    if (before === undefined || secondOf(before) === timeS) return;
+    if (!this.#isCurrent(header.height) || this.#parts.voting() !== "yes") return;
+    if (!this.#isDue(roots, before, header.timeMs)) return;
+    this.#next = { size: roots.logSize, root: roots.logRoot, timeS };
+    this.#signNext();
+  }
+
+  /** Whether a height is so near the final one that the others sign it too. */
+  #isCurrent(height: number): boolean {
+    const tip = this.#parts.committer()?.tip.height ?? 0;
+    return !this.#parts.syncing() && tip - height <= LIMITS.executionLagMax;
+  }
+
+  /** Whether there is something new to sign, or a time to state anew; never another root of one size. */
+  #isDue({ logSize, logRoot: root }: ExecutionRoots, beforeMs: number, nowMs: number): boolean {
+    const signed = this.#signed;
+    if (signed === undefined || logSize > signed.size) return true;
+    if (logSize < signed.size) return false;
+    if (!equalBytes(root, signed.root)) {
+      this.#conflict(logSize, "by this key");
+      return false;
+    }
+    const period = LIMITS.checkpointRefreshMs;
+    return this.#fresh || Math.floor(beforeMs / period) !== Math.floor(nowMs / period);
+  }
+
+  #conflict(size: number, by: string): void {
+    const detail = `another root than the one executed here is signed ${by} for ${size} entries`;
+    this.#context.problem(fail("checkpoint.conflict", detail, { size }));
+  }
+
+  #signNext(): void {
+    const candidate = this.#next;
+    if (candidate === undefined || this.#busy || this.#context.stopped()) return;
+    this.#next = undefined;
+    this.#busy = true;
+    const { size, root } = candidate;
+    if (this.#signed !== undefined && this.#signed.size >= size) return this.#sign(candidate);
+    const value = new Writer(40).u64(size).hash(root).finish();
+    const { voteStore } = this.#context.ports;
+    voteStore.write([{ type: "put", key: SIGNED_KEY, value }], { sync: true }, (failure) => {
+      if (this.#context.stopped()) return;
+      if (failure !== undefined) {
+        return this.#context.fatal(storeFailure(failure, "signed checkpoint"));
+      }
+      this.#signed = { size, root };
+      this.#sign(candidate);
+    });
+  }
+
+  #sign({ size, root, timeS }: Candidate): void {
+    const { checkpointSigner, signer } = this.#context.ports;
+    const self = this.#self;
+    if (checkpointSigner === undefined || self === undefined) return;
+    const messages = checkpointMessages(self.member, this.#checkpoint(size, root), timeS);
+    checkpointSigner.sign(messages, ({ ed25519, mlDsa44 }) => {
+      signer.sign(messages.falcon, (falcon) => {
+        this.#busy = false;
+        if (this.#context.stopped()) return;
+        this.#fresh = false;
+        const cosignature = { size, root, timeS, ed25519, mlDsa44, falcon };
+        this.#keep(self, cosignature);
+        for (const peer of this.#parts.connected()) this.greet(peer);
+        this.#signNext();
+      });
+    });
+  }
+
+  #checkpoint(size: number, root: Hash): Checkpoint {
+    return { origin: this.#policy.origin, size, root };
+  }
+
+  /** A peer's signatures: counted, then checked, then kept. Only what is newer than what it sent before. */
+  onCosignature(peer: PeerId, cosignature: Cosignature): void {
+    const member = this.#members.get(peer);
+    const { checkpointSigner, verifier, metrics } = this.#context.ports;
+    if (member === undefined || member === this.#self || checkpointSigner === undefined) return;
+    if (!this.#admits(member, cosignature)) {
+      metrics.count("tetrad_cosignatures_dropped_total");
+      return;
+    }
+    const { size, root, timeS, ed25519, mlDsa44, falcon } = cosignature;
+    const messages = checkpointMessages(member.member, this.#checkpoint(size, root), timeS);
+    const { keys } = member.member;
+    const [ed25519Key, mlDsa44Key] = [keys.ed25519.publicKey, keys.mlDsa44.publicKey];
+    member.pending += 1;
+    const answer = (valid: boolean): void => {
+      member.pending -= 1;
+      if (this.#context.stopped()) return;
+      if (valid) return this.#keep(member, cosignature);
+      const failure = fail("checkpoint.signature", `a cosignature of size ${size} does not verify`);
+      this.#parts.misbehaved(peer, failure);
+    };
+    const bare = { ed25519, mlDsa44 };
+    checkpointSigner.verify({ ed25519Key, mlDsa44Key }, messages, bare, (valid) => {
+      if (!valid) return answer(false);
+      const publicKey = keys.falcon.publicKey;
+      const job = { message: messages.falcon, signature: falcon, publicKey };
+      verifier.verify([job], "sync", ([holds]) => answer(holds === true));
+    });
+  }
+
+  #admits(member: Member, { size, timeS }: Cosignature): boolean {
+    const nowMs = this.#context.ports.clock.monotonicMs();
+    const rate = LIMITS.cosignaturesPerSecond;
+    const earned = ((nowMs - member.countedMs) / 1000) * rate;
+    member.allowance = Math.min(rate, member.allowance + earned);
+    member.countedMs = nowMs;
+    if (member.allowance < 1 || member.pending >= LIMITS.cosignaturesPendingMax) return false;
+    member.allowance -= 1;
+    const newest = member.kept[0];
+    if (size === 0 || newest === undefined) return size > 0;
+    return size > newest.size || (size === newest.size && timeS > newest.timeS);
+  }
+
+  #keep(member: Member, cosignature: Cosignature): void {
+    const others = member.kept.filter(({ size }) => size !== cosignature.size);
+    const sorted = [cosignature, ...others].sort((a, b) => b.size - a.size);
+    member.kept = sorted.slice(0, LIMITS.cosignaturesKept);
+    this.#refresh();
+  }
+
+  /** The root of the log at a size that is executed here. */
+  #rootAt(size: number): Hash | undefined {
+    const executed = this.#parts.committer()?.executed;
+    if (executed === undefined || size > executed.logSize) return undefined;
+    const known = this.#roots.get(size);
+    if (known !== undefined) return known;
+    const root = logRoot(this.#context.read, executed.logSize, size);
+    this.#roots.set(size, root);
+    for (const oldest of this.#roots.keys()) {
+      if (this.#roots.size <= 2 * LIMITS.cosignaturesKept) break;
+      this.#roots.delete(oldest);
+    }
+    return root;
+  }
+
+  /** Looks for a newer checkpoint with a quorum among the sizes that are kept. */
+  #refresh(): void {
+    const least = this.#served?.size ?? 0;
+    const sizes = new Set<number>();
+    for (const { kept } of this.#members.values()) {
+      for (const { size } of kept) if (size >= least) sizes.add(size);
+    }
+    for (const size of [...sizes].sort((a, b) => b - a)) {
+      const signers = this.#signersOf(size);
+      const weight = signers.reduce((sum, [{ member }]) => sum + member.weight, 0n);
+      if (weight < this.#policy.quorum) continue;
+      return this.#serve(size, signers);
+    }
+  }
+
+  #signersOf(size: number): (readonly [Member, Cosignature])[] {
+    // Adversaries may send many sizes; what no quorum can have signed is not worth reading the tree.
+    let weight = 0n;
+    const found: (readonly [Member, Cosignature])[] = [];
+    for (const one of this.#members.values()) {
+      const cosignature = one.kept.find((kept) => kept.size === size);
+      if (cosignature === undefined) continue;
+      weight += one.member.weight;
+      found.push([one, cosignature]);
+    }
+    if (weight < this.#policy.quorum) return [];
+    const root = this.#rootAt(size);
+    if (root === undefined) return [];
+    return found.filter(([, cosignature]) => equalBytes(cosignature.root, root));
+  }
+
+  #serve(size: number, signers: readonly (readonly [Member, Cosignature])[]): void {
+    const root = this.#rootAt(size);
+    if (root === undefined) return;
+    const timeS = Math.max(...signers.map(([, cosignature]) => cosignature.timeS));
+    const lines = noteLines(signers);
+    const served = this.#served;
+    const isNews =
+      served === undefined ||
+      size > served.size ||
+      timeS > served.timeS ||
+      lines.length > served.lines;
+    if (!isNews) return;
+    const text = checkpointText(this.#checkpoint(size, root));
+    const note = formatNote({ text, signatures: lines });
+    this.#served = { size, root, timeS, note, lines: lines.length };
+  }
+}
+
+/**
+ * All lines where they fit into what clients read; in a larger network Ed25519 first, then ML-DSA-44, then
+ * FALCON, by weight.
+ */
+function noteLines(signers: readonly (readonly [Member, Cosignature])[]): NoteSignature[] {
+  const heaviest = [...signers].sort(([a], [b]) =>
+    a.member.weight === b.member.weight ? 0 : a.member.weight > b.member.weight ? -1 : 1,
+  );
+  const all = heaviest.map(([{ member }, cosignature]) =>
+    checkpointLines(member, cosignature.timeS, cosignature),
+  );
+  const byAlgorithm = [0, 1, 2].flatMap((place) =>
+    all.flatMap((lines) => lines.slice(place, place + 1)),
+  );
+  return byAlgorithm.slice(0, LIMITS.noteSignaturesMax);
+}
