@@ -5,6 +5,7 @@
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
 import { addAudit } from "./audit-commands.ts";
+import { addLookVerbs } from "./look-commands.ts";
 import { addBackup, addConfig, addKey, addNodeOptions, addRestore } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
@@ -76,7 +77,8 @@ const addAppend = (program: Command, run: RunVerb): void => {
     .argument("[body]", 'its body; "-" reads standard input')
     .option("-t, --type <type>", "event type, with --data")
     .option("-d, --data <json>", "payload of the event")
-    .option("-f, --file <file>", 'JSON list or NDJSON of {"type", "data"}; "-" is standard input');
+    .option("-f, --file <file>", 'JSON list or NDJSON of {"type", "data"}; "-" is standard input')
+    .option("--batch <file>", "a batch that is signed already, as bytes");
   addWriteOptions(command)
     .addHelpText(
       "after",
@@ -88,6 +90,7 @@ Examples:
   nexus append notes/first "hello"
   nexus append --type record.put --data '{"topic":"notes","key":"a","body":{"text":"hi"}}'
   nexus append --file events.ndjson --wait committed
+  nexus append --batch signed.batch
 `,
     )
     .action(run(async () => (await import("./verbs/append.ts")).append));
@@ -278,6 +281,7 @@ const addVersion = (program: Command, run: RunVerb): void => {
 export const addVerbs = (program: Command, run: RunVerb): void => {
   for (const add of [
     addDev,
+    addLookVerbs,
     addStatus,
     addAppend,
     addTail,

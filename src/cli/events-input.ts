@@ -25,7 +25,8 @@ const parseJson = (text: string, where: string): unknown => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const readFile = (path: string): Buffer => {
+/** A file that somebody named. Throws cli.usage. */
+export const readFile = (path: string): Buffer => {
   try {
     const bytes = readFileSync(path);
     if (bytes.length > FILE_BYTES_MAX) throw usage(`${path} is over 512 MiB`);

@@ -30,6 +30,7 @@ const list = (version: number, what: string, ...fields: readonly string[]): Shap
 export const SHAPES: Readonly<Record<string, Shape>> = {
   "dev kill": one(1, "what was done", "node", "state", "pid", "holdSeconds"),
   "dev start": one(1, "what was done", "node", "state", "pid"),
+  tour: list(1, "what each step has shown", "step", "shown", "found", "commands", "seconds"),
   status: list(
     1,
     "what GET /v1/status gives, one for each node; a node that does not answer has name, api, down and reason",

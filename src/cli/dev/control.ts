@@ -23,7 +23,7 @@ export type ControlDone = { readonly pid: number | undefined };
 
 export type ControlHandler = (request: ControlRequest) => Promise<Result<ControlDone>>;
 
-const controlFolder = (dir: string): string => join(dir, "control");
+export const controlFolder = (dir: string): string => join(dir, "control");
 
 /** Between two looks at the folder, on both sides. */
 const LOOK_MS = 100;

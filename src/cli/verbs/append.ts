@@ -6,6 +6,7 @@ import { isErrorCode, TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
 import { realClock } from "../../node/real-ports.ts";
+import { submitSigned } from "../append-signed.ts";
 import type { CliContext } from "../context.ts";
 import { encodeData, readEvents, recordEvent } from "../events-input.ts";
 import { openSigningKey } from "../key.ts";
@@ -16,6 +17,7 @@ export type AppendOptions = {
   readonly type?: string;
   readonly data?: string;
   readonly file?: string;
+  readonly batch?: string;
   readonly wait: WaitLevel;
   readonly key?: string;
   readonly timeout: number;
@@ -27,10 +29,20 @@ export const append = async (
   record?: string,
   body?: string,
 ): Promise<void> => {
+  if (options.batch !== undefined) {
+    const { batch, wait, timeout } = options;
+    if (record !== undefined || [options.type, options.data, options.file].some(isGiven)) {
+      throw new TetradError("cli.usage", "--batch is the whole of what is sent");
+    }
+    printReceipts(context, [await submitSigned(context, batch, wait, timeout)], []);
+    return;
+  }
   const events = gather(context, options, record, body);
   await writeEvents(context, options, () => events);
   context.suggest("nexus tail", "nexus ls records");
 };
+
+const isGiven = (option: string | undefined): boolean => option !== undefined;
 
 const gather = (
   context: CliContext,
@@ -43,7 +55,7 @@ const gather = (
   if (ways.filter(Boolean).length !== 1) {
     throw new TetradError(
       "cli.usage",
-      "give either TOPIC/KEY BODY, or --type and --data, or --file",
+      "give either TOPIC/KEY BODY, or --type and --data, or --file, or --batch",
     );
   }
   if (file !== undefined) {
