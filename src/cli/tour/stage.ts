@@ -112,9 +112,7 @@ export class Stage {
   #spawn(args: readonly string[]): Promise<Ran> {
     const { terminal, signal, env, cwd } = this.context;
     signal.throwIfAborted();
-    const own = Object.entries(env).filter(
-      ([name]) => !OWN_SETTINGS.includes(name),
-    );
+    const own = Object.entries(env).filter(([name]) => !OWN_SETTINGS.includes(name));
     const color = terminal.colorOut ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
     const child = spawn(process.execPath, [binPath(), "--dir", this.dir, ...args], {
       cwd,
