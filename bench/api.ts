@@ -66,7 +66,9 @@ const reads = async (what: string, base: string, paths: readonly string[]): Prom
 };
 
 const hello = async (): Promise<{ readonly base: string; stop(): void }> => {
-  const child = spawn(process.execPath, [fileOf("hello.ts")], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [fileOf("hello.ts")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const port = await new Promise<string>((resolve) => {
     child.stdout.once("data", (text) => resolve(String(text).trim()));
   });
