@@ -190,7 +190,7 @@ export const ERRORS = {
   "http.height-gone": spec("The state at that height is not held any more", 410, 3),
   "http.idempotency": spec("The Idempotency-Key is not the id of the batch", 422, 1),
   "http.timeout": spec("The wait ended before the outcome was known", 504, 4, "none", true),
-  "node.overloaded": spec("The mempool is full", 503, 4, "none", true),
+  "node.overloaded": spec("The node holds as much as it can at the moment", 503, 4, "none", true),
   "node.not-ready": spec("The node is not ready", 503, 4, "none", true),
   "node.stopping": spec("The node is stopping", 503, 4, "none", true),
   "node.not-voting": spec("The node refuses to vote", 503, 3),

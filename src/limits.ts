@@ -197,14 +197,24 @@ export const LIMITS = {
   httpBodyBytesMax: 1024 * 1024 + 8192,
   httpPageMax: 1000,
   httpPageDefault: 100,
-  httpSubscribersMax: 1_100,
+  /** Streams, and of them those of one client (src/node/api/shares.ts says who that is). */
+  httpSubscribersMax: 2_200,
+  httpClientSubscribersMax: 1_100,
   httpWaitMsMax: 30_000,
   /** Events, or rows, of one page; their text is up to three times as long. */
   httpPageBytesMax: 1024 * 1024,
   /** Events that a subscriber is sent at a time, and so what waits for it; one event always goes. */
   httpSubscriberBytesMax: 64 * 1024,
-  /** Answers that clients have not taken yet, over all connections. */
+  /** Messages that subscribers have not taken yet, over all: past it who has waited longest is dropped. */
+  httpStreamBytesMax: 64 * 1024 * 1024,
+  /** Messages for the newest events that are kept to be sent to every subscriber at that place. */
+  httpStreamPagesMax: 16,
+  /** Answers that clients have not taken yet, over all connections; and those of one client. */
   httpOutgoingBytesMax: 64 * 1024 * 1024,
+  httpClientOutgoingBytesMax: 32 * 1024 * 1024,
+  /** Bodies of requests that are read or worked on, over all connections; and those of one client. */
+  httpIncomingBytesMax: 64 * 1024 * 1024,
+  httpClientIncomingBytesMax: 32 * 1024 * 1024,
   /** Answers up to this size are given even when the others have reached their bound. */
   httpSmallAnswerBytesMax: 16 * 1024,
   cursorBytesMax: 512,
@@ -214,9 +224,11 @@ export const LIMITS = {
   /** A request, body and all, must have arrived within this time. */
   httpRequestTimeoutMs: 10_000,
   httpIdleTimeoutMs: 30_000,
-  httpConnectionsMax: 2048,
-  /** Requests that wait for an outcome (?wait=committed or projected) at one time. */
-  httpWaitersMax: 1024,
+  httpConnectionsMax: 4096,
+  httpClientConnectionsMax: 2048,
+  /** Requests that wait for an outcome or a height at one time; and those of one client. */
+  httpWaitersMax: 2048,
+  httpClientWaitersMax: 1024,
   httpHeartbeatMs: 10_000,
   /** Who has not taken an answer in this time, or a subscriber its next events, is dropped. */
   httpStallMsMax: 60_000,
@@ -263,8 +275,6 @@ export const LIMITS = {
   clientMessageCharactersMax: 1024 * 1024,
   /** A node that answers nothing for this long is left for the next one. */
   clientRequestMsMax: 15_000,
-  /** Bodies of requests that are read or worked on at the same time, over all connections. */
-  httpIncomingBytesMax: 64 * 1024 * 1024,
   /** Silence of a stream, whose node sends a comment every httpHeartbeatMs: the connection is dead. */
   clientSilenceMsMax: 25_000,
   /** Verdicts on signatures that a client remembers. */

@@ -1,4 +1,4 @@
-/** Bodies of requests are bounded over all connections, before they are read. */
+/** Bodies of requests are bounded over the connections of a client, before they are read. */
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
@@ -37,9 +37,9 @@ it.each([
   ["a length", `Content-Length: ${LIMITS.httpBodyBytesMax}`],
   ["no length", "Transfer-Encoding: chunked"],
 ])(
-  "takes bodies with %s up to the limit, refuses the next, and takes it when there is room",
+  "takes bodies with %s up to the limit of a client, refuses the next, and takes it when there is room",
   async (_what, framing) => {
-    const fit = Math.floor(LIMITS.httpIncomingBytesMax / LIMITS.httpBodyBytesMax);
+    const fit = Math.floor(LIMITS.httpClientIncomingBytesMax / LIMITS.httpBodyBytesMax);
     for (let n = 0; n < fit; n++) await begin(framing);
     await expect.poll(held).toBe(fit * LIMITS.httpBodyBytesMax);
     const refused = await begin(framing);

@@ -47,16 +47,20 @@ const get = (path: string): Promise<Response> => fetch(`http://[::1]:${port}${pa
 
 describe("clients that do not read", () => {
   it.each([PAGE, "/v1/projections/records?limit=1000"])(
-    "hold no more than the limit over all of them, and are told so past it: %s",
+    "hold no more than the limit of one client, and are told so past it: %s",
     async (path) => {
       fill();
       const one = await get(path);
       const bytes = Buffer.byteLength(await one.text());
       await expect.poll(waiting).toBe(0);
-      const fit = Math.floor(LIMITS.httpOutgoingBytesMax / bytes);
-      for (let i = 0; i < fit + 20; i++) ask(path);
-      await expect.poll(waiting).toBeGreaterThan(LIMITS.httpOutgoingBytesMax - 2 * bytes);
-      expect(waiting()).toBeLessThanOrEqual(LIMITS.httpOutgoingBytesMax);
+      const fit = Math.floor(LIMITS.httpClientOutgoingBytesMax / bytes);
+      // One after the other: pages that are read at the same time refuse each other.
+      for (let held = 1; held <= fit; held++) {
+        ask(path);
+        await expect.poll(waiting, { timeout: 10_000 }).toBe(held * bytes);
+      }
+      for (let i = 0; i < 20; i++) ask(path);
+      expect(waiting()).toBeLessThanOrEqual(LIMITS.httpClientOutgoingBytesMax);
       const past = await get(path);
       expect(past.status).toBe(503);
       expect(past.headers.get("retry-after")).toBe("1");
@@ -71,14 +75,20 @@ describe("clients that do not read", () => {
     },
   );
 
-  it("get a small answer even so, up to its limit", () => {
+  it("get a small answer even so, up to its limit, and no more than their part of the others", () => {
     const outgoing = new Outgoing(t.timers, t.metrics);
-    const reply = (): FastifyReply => ({ raw: new EventEmitter() }) as unknown as FastifyReply;
+    const past = LIMITS.httpSmallAnswerBytesMax + 1;
+    const reply = (remoteAddress = "2001:db8:0:2::1"): FastifyReply =>
+      ({
+        raw: Object.assign(new EventEmitter(), { socket: { remoteAddress } }),
+      }) as unknown as FastifyReply;
     const rest = LIMITS.httpOutgoingBytesMax - LIMITS.httpSmallAnswerBytesMax;
-    outgoing.setBody(reply(), rest);
+    const half = LIMITS.httpClientOutgoingBytesMax;
+    outgoing.setBody(reply("2001:db8::1"), half);
+    expect(() => outgoing.setBody(reply("2001:db8::2"), past)).toThrow("not taken yet");
+    outgoing.setBody(reply("2001:db8:0:1::1"), rest - half);
     outgoing.setBody(reply(), LIMITS.httpSmallAnswerBytesMax);
     expect(outgoing.bytes).toBe(rest);
-    const past = LIMITS.httpSmallAnswerBytesMax + 1;
     expect(() => outgoing.setBody(reply(), past)).toThrow("not taken yet");
     const last = reply();
     outgoing.addItems(last, 1, 1);

@@ -5,6 +5,7 @@ import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.
 import type { EncodedEvent } from "../../ledger/types.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Outgoing } from "./outgoing.ts";
+import type { Shares } from "./shares.ts";
 import type { ApiTls } from "./tls.ts";
 
 export type Json =
@@ -50,8 +51,9 @@ export type ApiOptions = {
 
 /** What is bounded over all connections, and whom to tell when the node stops. */
 export type ApiLoad = {
-  waiters: number;
   stopping: boolean;
+  /** Requests that wait. */
+  readonly waiters: Shares;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly onStop: Set<() => void>;

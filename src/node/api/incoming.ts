@@ -1,11 +1,13 @@
 /**
- * The bodies of requests that are being read or worked on, counted over all connections before the first
- * byte is read: by the length that the request says, or by the most that it may have where it says none.
+ * The bodies of requests that are being read or worked on, counted over all connections, and for each client,
+ * before the first byte is read: by the length that the request says, or by the most that it may have where
+ * it says none.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { TetradError } from "../../errors.ts";
 import type { Metrics } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import { clientOf, Shares } from "./shares.ts";
 
 const lengthOf = ({ headers }: FastifyRequest): number => {
   if (headers["transfer-encoding"] !== undefined) return LIMITS.httpBodyBytesMax;
@@ -15,7 +17,7 @@ const lengthOf = ({ headers }: FastifyRequest): number => {
 
 export class Incoming {
   readonly #metrics: Metrics;
-  #bytes = 0;
+  readonly #shares = new Shares(LIMITS.httpIncomingBytesMax, LIMITS.httpClientIncomingBytesMax);
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -25,15 +27,18 @@ export class Incoming {
   take(request: FastifyRequest, reply: FastifyReply): void {
     const bytes = lengthOf(request);
     if (bytes === 0) return;
-    if (this.#bytes + bytes > LIMITS.httpIncomingBytesMax) {
+    const client = clientOf(request.raw.socket.remoteAddress);
+    if (!this.#shares.take(client, bytes)) {
       throw new TetradError("node.overloaded", "Too many requests are being read at once");
     }
-    this.#move(bytes);
-    reply.raw.once("close", () => this.#move(-bytes));
+    this.#gauge();
+    reply.raw.once("close", () => {
+      this.#shares.give(client, bytes);
+      this.#gauge();
+    });
   }
 
-  #move(bytes: number): void {
-    this.#bytes += bytes;
-    this.#metrics.gauge("http_incoming_bytes", this.#bytes);
+  #gauge(): void {
+    this.#metrics.gauge("http_incoming_bytes", this.#shares.total);
   }
 }

@@ -7,6 +7,7 @@
  */
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
@@ -29,6 +30,7 @@ import { Outgoing } from "./outgoing.ts";
 import { negotiate } from "./packed.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
+import { clientOf, Shares } from "./shares.ts";
 import { streamRoutes } from "./stream.ts";
 import { tlogRoutes } from "./tlog.ts";
 import type { ApiTls } from "./tls.ts";
@@ -67,8 +69,8 @@ export const createApi = (options: ApiOptions): Api => {
   const context: ApiContext = {
     ...options,
     load: {
-      waiters: 0,
       stopping: false,
+      waiters: new Shares(LIMITS.httpWaitersMax, LIMITS.httpClientWaitersMax),
       onStop: new Set(),
       incoming: new Incoming(options.metrics),
       outgoing: new Outgoing(options.timers, options.metrics),
@@ -159,6 +161,13 @@ const createSocketServer = (tls: ApiTls | undefined, handler: RequestListener): 
           handler,
         );
   server.maxConnections = LIMITS.httpConnectionsMax;
+  const connections = new Shares(LIMITS.httpConnectionsMax, LIMITS.httpClientConnectionsMax);
+  // Before TLS: a handshake costs more than a socket.
+  server.on("connection", (socket: Socket) => {
+    const client = clientOf(socket.remoteAddress);
+    if (!connections.take(client, 1)) socket.destroy();
+    else socket.once("close", () => connections.give(client, 1));
+  });
   return server;
 };
 

@@ -5,7 +5,8 @@
  *
  * Catching up and following live are one loop: the log itself is the queue. A subscriber holds one piece
  * (64 KiB of events, or one event) and a position; when its socket is full the loop waits, and a client
- * that takes nothing for a minute is dropped and may resume. Messages:
+ * that takes nothing for a minute is dropped and may resume, as is who has waited longest when all that
+ * waits is too much (stream-load.ts). What is new is read and written as text once for all. Messages:
  *
  *     (default)          id: index     one event
  *     event: checkpoint  id: index of the last event looked at   {height, logSize, logRoot, next, …}
@@ -23,7 +24,9 @@ import { described, type Operation } from "./openapi/operation.ts";
 import { COUNT, TYPE } from "./openapi/schemas.ts";
 import { integer, readQuery, type TypeFilter, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
+import { clientOf, Shares } from "./shares.ts";
 import { type Framing, framingOf } from "./stream-framing.ts";
+import { NewestPages, Stalled, type StreamPage } from "./stream-load.ts";
 
 /** Entries after which a filtered stream says how far it has looked even when nothing matched. */
 const PAGE = 64;
@@ -75,7 +78,8 @@ const startOf = (
 };
 
 export const streamRoutes = (app: FastifyInstance, context: ApiContext): void => {
-  const subscribers = new Set<Subscriber>();
+  const slots = new Shares(LIMITS.httpSubscribersMax, LIMITS.httpClientSubscribersMax);
+  const shared: SharedLoad = { pages: new NewestPages(), stalled: new Stalled() };
   app.get(
     "/v1/events/stream",
     { exposeHeadRoute: false, ...described(STREAM) },
@@ -83,17 +87,17 @@ export const streamRoutes = (app: FastifyInstance, context: ApiContext): void =>
       const query = readQuery(request, STREAM.query);
       const filter = typeFilter(query.type);
       const position = startOf(context, request, query.from);
-      if (subscribers.size >= LIMITS.httpSubscribersMax) {
-        throw new TetradError("node.overloaded", "Too many subscribers");
-      }
+      const client = clientOf(request.raw.socket.remoteAddress);
+      if (!slots.take(client, 1)) throw new TetradError("node.overloaded", "Too many subscribers");
       reply.hijack();
       const framing = framingOf(request.headers.accept);
-      const subscriber = new Subscriber(context, reply.raw, { position, filter, framing }, () => {
-        subscribers.delete(subscriber);
-        context.metrics.gauge("http_subscribers", subscribers.size);
+      const list = `${framing.contentType}/${query.type ?? ""}`;
+      const subscription = { position, filter, framing, list };
+      const subscriber = new Subscriber(context, shared, reply.raw, subscription, () => {
+        slots.give(client, 1);
+        context.metrics.gauge("http_subscribers", slots.total);
       });
-      subscribers.add(subscriber);
-      context.metrics.gauge("http_subscribers", subscribers.size);
+      context.metrics.gauge("http_subscribers", slots.total);
       subscriber.start(request.id);
     },
   );
@@ -103,13 +107,19 @@ type Subscription = {
   readonly position: number;
   readonly filter: TypeFilter | undefined;
   readonly framing: Framing;
+  /** Equal for subscribers that get the same bytes at the same position. */
+  readonly list: string;
 };
+
+type SharedLoad = { readonly pages: NewestPages; readonly stalled: Stalled };
 
 class Subscriber {
   readonly #context: ApiContext;
+  readonly #shared: SharedLoad;
   readonly #response: ServerResponse;
   readonly #filter: TypeFilter | undefined;
   readonly #framing: Framing;
+  readonly #list: string;
   readonly #ended: () => void;
   readonly #undo: (() => void)[] = [];
   #position: number;
@@ -121,15 +131,18 @@ class Subscriber {
 
   constructor(
     context: ApiContext,
+    shared: SharedLoad,
     response: ServerResponse,
-    { position, filter, framing }: Subscription,
+    { position, filter, framing, list }: Subscription,
     ended: () => void,
   ) {
     this.#context = context;
+    this.#shared = shared;
     this.#response = response;
     this.#position = position;
     this.#filter = filter;
     this.#framing = framing;
+    this.#list = list;
     this.#ended = ended;
   }
 
@@ -204,22 +217,30 @@ class Subscriber {
       this.#again = false;
       while (this.#open && this.#position < this.#context.handle.status().logSize) {
         const before = this.#position;
-        const text = await this.#read();
-        if (!this.#open || this.#position === before) break;
-        await this.#send(text);
+        const { bytes, next } = await this.#page();
+        if (!this.#open || next === before) break;
+        this.#position = next;
+        await this.#send(bytes);
       }
       await this.#checkpoint();
     } while (this.#again && this.#open);
   }
 
-  /** The next events as text; moves the position. Of its own, so that nothing else waits with the text. */
-  async #read(): Promise<string> {
+  /** The next events: of all who wait for the newest ones, the first reads them for all. */
+  #page(): Promise<StreamPage> {
+    const { logSize } = this.#context.handle.status();
+    const from = this.#position;
+    if (logSize - from > PAGE) return this.#read(from);
+    return this.#shared.pages.get(logSize, `${this.#list}/${from}`, () => this.#read(from));
+  }
+
+  async #read(from: number): Promise<StreamPage> {
     const { formats, handle } = this.#context;
-    const { entries, next } = await scan(this.#context, this.#position, {
+    const { entries, next } = await scan(this.#context, from, {
       limit: PAGE,
       bytesMax: LIMITS.httpSubscriberBytesMax,
       filter: this.#filter,
-      // Bounded by the number of subscribers and the bytes of each.
+      // Bounded by what may wait for all subscribers together.
       charge: () => {},
     });
     let text = "";
@@ -227,8 +248,7 @@ class Subscriber {
       const json = JSON.stringify(entryJson(entry, formats, handle.timeOf));
       text += this.#framing.event(entry.index, json);
     }
-    this.#position = next;
-    return text;
+    return { bytes: Buffer.from(text), next };
   }
 
   /** Once per height that was reached: how far this stream is, and what the log is there. */
@@ -244,26 +264,29 @@ class Subscriber {
       logRoot: toHex(status.logRoot),
       next: this.#position,
     });
-    await this.#send(this.#framing.checkpoint(this.#position - 1, data));
+    await this.#send(Buffer.from(this.#framing.checkpoint(this.#position - 1, data)));
   }
 
   /** Writes and waits for the socket to take it; a client that takes nothing for long is dropped. */
-  async #send(text: string): Promise<void> {
-    if (!this.#open || text === "") return;
+  async #send(bytes: Uint8Array): Promise<void> {
+    if (!this.#open || bytes.length === 0) return;
     this.#armHeartbeat();
-    if (this.#response.write(text)) return;
+    if (this.#response.write(bytes)) return;
+    const { stalled } = this.#shared;
     const drained = await new Promise<boolean>((resolve) => {
       const finish = (value: boolean): void => {
         cancel();
+        stalled.remove(drop);
         this.#response.off("drain", onDrain);
-        this.#response.off("close", onClose);
+        this.#response.off("close", drop);
         resolve(value);
       };
       const onDrain = (): void => finish(true);
-      const onClose = (): void => finish(false);
-      const cancel = this.#context.timers.set(LIMITS.httpStallMsMax, () => finish(false));
+      const drop = (): void => finish(false);
+      const cancel = this.#context.timers.set(LIMITS.httpStallMsMax, drop);
       this.#response.once("drain", onDrain);
-      this.#response.once("close", onClose);
+      this.#response.once("close", drop);
+      stalled.add(drop, bytes.length);
     });
     if (drained || !this.#open) return;
     this.#context.metrics.count("http_subscribers_dropped_total");

@@ -1,8 +1,8 @@
 /** Requests that wait for what the ledger will say: bounded in number and time, ended with client and node. */
 import type { FastifyRequest } from "fastify";
 import { fail, type Result, TetradError } from "../../errors.ts";
-import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
+import { clientOf } from "./shares.ts";
 
 export type Wait<T> = {
   readonly waitMs: number;
@@ -19,10 +19,10 @@ export const waitFor = async <T>(
   wait: Wait<T>,
 ): Promise<T> => {
   const { load } = context;
-  if (load.waiters >= LIMITS.httpWaitersMax) {
+  const client = clientOf(request.raw.socket.remoteAddress);
+  if (!load.waiters.take(client, 1)) {
     throw new TetradError("node.overloaded", "Too many requests wait for an outcome");
   }
-  load.waiters += 1;
   const undo: (() => void)[] = [];
   try {
     const result = await new Promise<Result<T>>((resolve) => {
@@ -39,7 +39,7 @@ export const waitFor = async <T>(
     if (!result.ok) throw TetradError.from(result);
     return result.value;
   } finally {
-    load.waiters -= 1;
+    load.waiters.give(client, 1);
     for (const step of undo) step();
   }
 };
