@@ -246,6 +246,8 @@ export const LIMITS = {
   auditAheadBytesMax: 16 * 1024 * 1024,
   /** Findings that an audit lists; it counts the others. */
   auditFindingsMax: 100,
+  /** Rows that two heights may differ in and are still compared. */
+  replayRowsMax: 1_000_000,
 
   // Command, local
   /** A node that has not said how it is within this time counts as one that hangs. */

@@ -33,3 +33,28 @@ An audit that was interrupted goes on when the same command is given again.
     )
     .action(run(async () => (await import("./verbs/audit.ts")).audit));
 };
+
+export const addReplay = (program: Command, run: RunVerb): void => {
+  addTarget(program.command("replay"))
+    .description("make the state at a height again from the log, and compare two heights")
+    .requiredOption("--to <height>", "the height", wholeNumber(0, 2 ** 50))
+    .option(
+      "--from <height>",
+      "with --diff: the other height (default: one below)",
+      wholeNumber(0, 2 ** 50),
+    )
+    .option("--diff", "show the rows that differ between the two heights, side by side")
+    .option("--projection <name>", "only this projection; without --diff, its rows")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus replay --to 120
+  nexus replay --to 120 --projection records
+  nexus replay --from 100 --to 120 --diff
+
+Hashes, headers and roots are checked on the way; signatures are not: \`nexus audit\` does that.
+`,
+    )
+    .action(run(async () => (await import("./verbs/replay.ts")).replayVerb));
+};

@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
-import { addAudit } from "./audit-commands.ts";
+import { addAudit, addReplay } from "./audit-commands.ts";
 import { addLookVerbs } from "./look-commands.ts";
 import { addBackup, addConfig, addKey, addNodeOptions, addRestore } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
@@ -293,6 +293,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addInit,
     addStart,
     addAudit,
+    addReplay,
     addRebuild,
     addDoctor,
     addConfig,

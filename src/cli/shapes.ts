@@ -51,6 +51,10 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   ),
   ls: list(1, "rows with key and value; without a projection, their names"),
   get: one(1, "a row, as GET /v1/projections/:name/:key gives it", "key", "value"),
+  replay: one(
+    1,
+    "the state at a height: roots and rows of each projection; with --diff the changes between two heights",
+  ),
   audit: one(
     1,
     "what was checked, and what differs: result is clean or mismatch",

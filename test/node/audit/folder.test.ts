@@ -130,7 +130,9 @@ describe("an audit of a folder", () => {
     await expect(run(join(root, "none"))).rejects.toMatchObject({ code: "audit.unverified" });
   });
 
-  it("finds a byte that an administrator changes with a right checksum", async () => {
+  it("finds a byte that an administrator changes with a right checksum", {
+    timeout: 120_000,
+  }, async () => {
     const keys = [...audited.rows.keys()].filter((key) => key !== metaHex("forgotten"));
     const copy = join(root, "changed");
     await fc.assert(
@@ -152,7 +154,9 @@ describe("an audit of a folder", () => {
     );
   });
 
-  it("finds any flipped byte of any file, or comes to the same roots", async () => {
+  it("finds any flipped byte of any file, or comes to the same roots", {
+    timeout: 180_000,
+  }, async () => {
     const clean = await outcome(db);
     expect(clean).toMatch(/^clean 24 /);
     const copy = join(root, "flipped");
