@@ -149,6 +149,8 @@ export const ERRORS = {
   "checkpoint.conflict": spec("Another root is signed for this size of the log", 500, 2),
   "checkpoint.pending": spec("No checkpoint has a quorum of signatures yet", 503, 4, "none", true),
   "proof.invalid": spec("The proof does not show what it is shown for", 422, 2),
+  "proof.pending": spec("No certified header commits to this yet", 503, 4, "none", true),
+  "proof.too-long": spec("The proof would span too many epochs", 400, 1),
   "proof.malformed": spec("Not a proof bundle in its one format", 422, 2),
   "proof.untrusted": spec("The proof is of another chain than the trusted one", 422, 2),
   "proof.unanchored": spec("The proof does not reach what is trusted", 422, 3),

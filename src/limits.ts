@@ -229,6 +229,8 @@ export const LIMITS = {
   /** Requests that wait for an outcome or a height at one time; and those of one client. */
   httpWaitersMax: 2048,
   httpClientWaitersMax: 1024,
+  /** How long a proof is waited for when the asker does not say. */
+  httpProofWaitMs: 5_000,
   httpHeartbeatMs: 10_000,
   /** Who has not taken an answer in this time, or a subscriber its next events, is dropped. */
   httpStallMsMax: 60_000,
@@ -294,6 +296,11 @@ export const LIMITS = {
   proofLinksMax: 1024,
   /** Events, or rows, of one bundle. */
   proofItemsMax: 1000,
+  /**
+   * States that a node holds until a certified header commits to one, and so the snapshots of its store:
+   * a header commits to a state at most executionLagMax behind it. Local.
+   */
+  proofSnapshotsMax: 18,
 
   // Checkpoints, local
   /** A note with as many signatures as clients in the wild read. */

@@ -8,6 +8,7 @@ import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
 import type { SizedCertificate } from "./statement.ts";
 import type { Block, Hash, LogEntry, Outcome, ValidatorSet } from "./types.ts";
+import type { Bundle } from "./verify/bundle.ts";
 
 export type NodeStatus = {
   readonly chainId: string;
@@ -90,6 +91,47 @@ export type Network = {
 
 export type ProjectionRow = { readonly key: Uint8Array; readonly value: Uint8Array };
 
+/** What a proof is asked with. */
+export type ProofOptions = {
+  /** The bundle's chain of trust begins at this epoch: what the asker trusts already. */
+  readonly trustedEpoch: number;
+  /**
+   * Of rows: a state at least as new as this one, or one that is equal. Absent: the newest there is. What
+   * a plain read sees is a block or two ahead of what can be proven.
+   */
+  readonly notBefore?: Pick<NodeStatus, "executedHeight" | "stateRoot">;
+};
+
+export type ProvenPage = { readonly bundle: Bundle; readonly more: boolean };
+
+/**
+ * Proof bundles (verify/bundle.ts). Codes of all: proof.pending when no certified header commits to it yet
+ * (a block or two later one does), proof.too-long, http.bad-parameter, and the disk's.
+ */
+export type ProofSource = {
+  /** That event `index` is in the log, with who signed it; or that the log ends before it. */
+  event(index: number, options: ProofOptions, done: (result: Result<Bundle>) => void): void;
+  /** Of each key its row, or that there is none. At least one key, at most LIMITS.proofItemsMax. */
+  rows(
+    projection: string,
+    keys: readonly Uint8Array[],
+    options: ProofOptions,
+    done: (result: Result<Bundle>) => void,
+  ): void;
+  /** Rows in key order, after `after` (exclusive), at most `limit` and about `bytesMax` of them. */
+  page(
+    projection: string,
+    query: {
+      readonly after?: Uint8Array;
+      readonly prefix?: Uint8Array;
+      readonly limit: number;
+      readonly bytesMax: number;
+    },
+    options: ProofOptions,
+    done: (result: Result<ProvenPage>) => void,
+  ): void;
+};
+
 export type LedgerHandle = {
   status(): NodeStatus;
   /**
@@ -140,6 +182,11 @@ export type LedgerHandle = {
   checkpointPolicy(): string;
   /** The first `width` hashes of a tile of the log as it is executed here; undefined beyond its end. */
   tile(level: number, index: number, width: number): Uint8Array | undefined;
+  /**
+   * Proofs of what is final here. From the first call on the node keeps the states that rows can be proven
+   * from, until it stops.
+   */
+  proofs(): ProofSource;
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
   /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */

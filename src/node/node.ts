@@ -106,6 +106,9 @@ export const startNode = async (
   // What stops a replica while it is made comes before anybody can listen.
   if (early.voting === "halted" && failed !== undefined) throw TetradError.from(failed);
 
+  // From now on the node holds the states that rows can be proven from.
+  handle.proofs();
+
   const issuer = await openIssuer({
     paths,
     env: dependencies.env,

@@ -12,6 +12,8 @@ import type {
   BatchReceipt,
   LedgerHandle,
   NodeStatus,
+  ProofOptions,
+  ProofSource,
   ServedCheckpoint,
   WaitLevel,
 } from "../../src/ledger/handle.ts";
@@ -20,11 +22,13 @@ import type { Timers } from "../../src/ledger/ports.ts";
 import type { ExecutionRecord } from "../../src/ledger/records.ts";
 import { finalize } from "../../src/ledger/statement.ts";
 import type { Block, EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
+import type { Bundle } from "../../src/ledger/verify/bundle.ts";
 import type { Formats } from "../../src/node/api/context.ts";
 import { type Api, createApi } from "../../src/node/api/server.ts";
 import type { ApiTls } from "../../src/node/api/tls.ts";
 import { createMetrics, type MetricsRegistry } from "../../src/node/metrics.ts";
 import { blockOf, certificateOf, setOf } from "../golden/fixtures.ts";
+import { World } from "../ledger/verify/support.ts";
 
 type Submission = {
   readonly bytes: Uint8Array;
@@ -44,6 +48,9 @@ export const encodedEvent = (type: string, payload: Uint8Array): EncodedEvent =>
   bytes: concatBytes(utf8(type), payload),
 });
 
+/** A whole proof, of another chain than the fake's: routes do not look into it. */
+export const BUNDLE: Bundle = new World({ events: 2 }).events(1);
+
 export class FakeLedger {
   readonly entries: LogEntry[] = [];
   /** What GET /v1/audit/blocks serves, from height 1. */
@@ -52,6 +59,10 @@ export class FakeLedger {
   readonly submissions: Submission[] = [];
   readonly listeners = new Set<(height: number, logSize: number) => void>();
   readonly reasons: string[] = [];
+  /** What every proof is answered with. */
+  proof: Result<Bundle> = ok(BUNDLE);
+  /** What proofs were asked for. */
+  readonly proofsAsked: { readonly what: string; readonly options: ProofOptions }[] = [];
   height = 0;
   checkpoint: ServedCheckpoint | undefined;
   readonly tiles = new Map<string, Uint8Array>();
@@ -125,6 +136,18 @@ export class FakeLedger {
     };
   }
 
+  #proofs(): ProofSource {
+    return {
+      event: (index, options, done) => done(noteProof(this, `event ${index}`, options)),
+      rows: (name, keys, options, done) =>
+        done(noteProof(this, `${name} ${keys.map((key) => Buffer.from(key))}`, options)),
+      page: (name, query, options, done) => {
+        const bundle = noteProof(this, `${name} page of ${query.limit}`, options);
+        done(bundle.ok ? ok({ bundle: bundle.value, more: true }) : bundle);
+      },
+    };
+  }
+
   handle(): LedgerHandle {
     return {
       status: () => this.status(),
@@ -175,6 +198,7 @@ export class FakeLedger {
       row: (projection, key) =>
         this.rowsByName.get(projection)?.find(([known]) => compareBytes(known, key) === 0)?.[1],
       finalBlocks: (from) => this.blocks.slice(from - 1),
+      proofs: () => this.#proofs(),
       onExecuted: (listener) => {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);
@@ -185,6 +209,11 @@ export class FakeLedger {
     };
   }
 }
+
+const noteProof = (ledger: FakeLedger, what: string, options: ProofOptions): Result<Bundle> => {
+  ledger.proofsAsked.push({ what, options });
+  return ledger.proof;
+};
 
 /** Keys and values are text; the type of an event with no JSON form is "unknown.type". */
 export const fakeFormats: Formats = {

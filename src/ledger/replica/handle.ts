@@ -21,14 +21,27 @@ import { checkpointPolicyOf, formatPolicy } from "../verify/checkpoint.ts";
 import { storeFailure } from "./committer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
+import { createProofs, type Proofs } from "./proofs.ts";
 import { lastExecuted } from "./startup.ts";
 
 export const createHandle = (replica: Participant): LedgerHandle => {
   const { hasher, ports } = replica.context;
-  return handleOf(replica, new LogReader(hasher, ports.store));
+  const log = new LogReader(hasher, ports.store);
+  let proofs: Proofs | undefined;
+  return {
+    ...handleOf(replica, log),
+    proofs: () => {
+      proofs ??= createProofs(replica, log);
+      return proofs;
+    },
+    stop: (done) => {
+      proofs?.close();
+      replica.stop(done);
+    },
+  };
 };
 
-const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
+const handleOf = (replica: Participant, log: LogReader): Omit<LedgerHandle, "proofs" | "stop"> => ({
   status: () => statusOf(replica),
   submit: (bytes, level, done) => replica.submissions.submit(bytes, level, done),
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
@@ -58,7 +71,6 @@ const handleOf = (replica: Participant, log: LogReader): LedgerHandle => ({
     const reasons = readiness(replica);
     return { ready: reasons.length === 0, reasons };
   },
-  stop: (done) => replica.stop(done),
 });
 
 const statusOf = (replica: Participant): NodeStatus => {

@@ -72,6 +72,25 @@ export class LogReader {
     );
   }
 
+  /** Where an executed entry is: the record and the batch that hold it. Codes as those of `page`. */
+  find(
+    index: number,
+    done: (found: Result<{ readonly record: LogBatch; readonly batch: Batch }>) => void,
+  ): void {
+    const holds = { gte: logBatchKey(0), lt: logBatchKey(index + 1), limit: 1, reverse: true };
+    this.#store.range(holds, (failure, [row]) => {
+      if (failure !== undefined) return done(storeFailure(failure, "events"));
+      const found = attempt(() => {
+        const firstIndex = row === undefined ? undefined : firstIndexOf(row[0]);
+        if (row === undefined || firstIndex === undefined) throw corruptEntry(index, "is missing");
+        const record = openLogBatch(firstIndex, row[1]);
+        if (index >= firstIndex + record.count) throw corruptEntry(index, "is missing");
+        return { record, batch: this.#batchOf(record) };
+      });
+      done(found);
+    });
+  }
+
   #step(
     range: StoreRange,
     take: (rows: readonly StoreEntry[]) => number,

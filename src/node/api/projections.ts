@@ -1,8 +1,9 @@
 /** Rows of projections, in key order, as JSON for people. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { type Result, TetradError } from "../../errors.ts";
-import type { ProjectionRow } from "../../ledger/handle.ts";
+import type { ProjectionRow, ProofOptions, ProvenPage } from "../../ledger/handle.ts";
+import type { Bundle, BundleJson } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import { nearest } from "../suggest.ts";
 import type { ApiContext, Json } from "./context.ts";
@@ -10,6 +11,13 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { MIN_HEIGHT, reachHeight, requireStateAt } from "./heights.ts";
 import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
+import {
+  bundleAnswer,
+  PROOF_QUERY,
+  type ProofRequest,
+  proofRequest,
+  whenProvable,
+} from "./proof.ts";
 import { integer, readQuery } from "./query.ts";
 
 /** Rows read at a time: few at first, then twice as many, because values may be as large as events. */
@@ -102,6 +110,8 @@ const AT_HEIGHT: Parameter = {
   schema: COUNT,
 };
 
+const HEIGHT_PROBLEMS = ["http.not-found", "http.behind", "http.height-gone"] as const;
+
 const NAME: Parameter = { description: "name of the projection", schema: TEXT, example: "records" };
 
 const ROWS = {
@@ -118,26 +128,93 @@ const ROWS = {
     },
     atHeight: AT_HEIGHT,
     ...MIN_HEIGHT,
+    ...PROOF_QUERY,
   },
   answers: {
     200: {
-      description: "rows",
-      content: values(ref("RowPage")),
+      description: "rows; with proof=true a proof bundle of each of them",
+      content: values({ oneOf: [ref("RowPage"), ref("Proof")] }),
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: ["http.not-found", "http.bad-cursor", "http.behind", "http.height-gone"],
+  problems: [...HEIGHT_PROBLEMS, "http.bad-cursor", "proof.pending", "proof.too-long"],
 } as const satisfies Operation;
 
 const ROW = {
   id: "getRow",
   tag: "state",
-  summary: "one row",
+  summary: "one row, or a proof of it or of its absence",
   path: { name: NAME, key: { description: "key of the row", schema: TEXT } },
-  query: { atHeight: AT_HEIGHT, ...MIN_HEIGHT },
-  answers: { 200: { description: "the row", content: values(ref("Row")) } },
-  problems: ["http.not-found", "http.behind", "http.height-gone"],
+  query: { atHeight: AT_HEIGHT, ...MIN_HEIGHT, ...PROOF_QUERY },
+  answers: {
+    200: {
+      description: "the row; with proof=true a proof bundle, also when there is no such row",
+      content: values({ oneOf: [ref("Row"), ref("Proof")] }),
+    },
+  },
+  problems: [...HEIGHT_PROBLEMS, "proof.pending", "proof.too-long"],
 } as const satisfies Operation;
+
+/** A proven read is not older than a plain one at the same time would be. */
+const asNew = (context: ApiContext, proof: ProofRequest): ProofOptions => {
+  const { executedHeight, stateRoot } = context.handle.status();
+  return { trustedEpoch: proof.trustedEpoch, notBefore: { executedHeight, stateRoot } };
+};
+
+const lastKey = ({ claim }: Bundle): Uint8Array | undefined =>
+  claim.kind === "rows" ? claim.rows.at(-1)?.key : undefined;
+
+type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+type PagePlace = {
+  readonly list: string;
+  readonly prefix: Uint8Array;
+  readonly after: Uint8Array | undefined;
+  readonly limit: number;
+  readonly group: string | undefined;
+};
+
+const provenPage = async (
+  context: ApiContext,
+  { request, reply }: Exchange,
+  name: string,
+  { list, prefix, after, limit, group }: PagePlace,
+  proof: ProofRequest,
+): Promise<BundleJson> => {
+  const start = after === undefined ? {} : { after };
+  const page = { ...start, prefix, limit, bytesMax: LIMITS.httpPageBytesMax };
+  const wanted = asNew(context, proof);
+  const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done) =>
+    context.handle.proofs().page(name, page, wanted, done),
+  );
+  const last = lastKey(proven.bundle);
+  if (proven.more && last !== undefined) {
+    const filter = group === undefined ? "" : `&prefix=${encodeURIComponent(group)}`;
+    const from = `&trustedEpoch=${proof.trustedEpoch}`;
+    const at = `after=${encodeCursor(list, last)}&limit=${limit}${filter}`;
+    reply.header("link", `</v1/projections/${name}?proof=true${from}&${at}>; rel="next"`);
+  }
+  return bundleAnswer(context, reply, proven.bundle);
+};
+
+const provenRow = async (
+  context: ApiContext,
+  { request, reply }: Exchange,
+  name: string,
+  key: Uint8Array,
+  proof: ProofRequest,
+): Promise<BundleJson> => {
+  if (key.length === 0 || key.length > LIMITS.rowKeyBytesMax) {
+    throw new TetradError("http.bad-parameter", "no row has a key of this length", {
+      parameter: "key",
+    });
+  }
+  const wanted = asNew(context, proof);
+  const bundle = await whenProvable<Bundle>(context, request, proof.waitMs, (done) =>
+    context.handle.proofs().rows(name, [key], wanted, done),
+  );
+  return bundleAnswer(context, reply, bundle);
+};
 
 export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/projections", described(NAMES), async (request, reply) => {
@@ -173,6 +250,12 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
       if (!prefix.ok) throw TetradError.from(prefix);
       const list = `projections/${name}/${query.prefix ?? ""}`;
       const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
+      const proof = proofRequest(query);
+      if (proof !== undefined) {
+        const place = { list, prefix: prefix.value, after, limit, group: query.prefix };
+        const body = await provenPage(context, { request, reply }, name, place, proof);
+        return reply.header("cache-control", "no-cache").send(body);
+      }
       const { rows, more } = await pageOf(
         context,
         name,
@@ -199,7 +282,10 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
       });
     },
   );
+  rowRoute(app, context);
+};
 
+const rowRoute = (app: FastifyInstance, context: ApiContext): void => {
   app.get<{ Params: { name: string; key: string } }>(
     "/v1/projections/:name/:key",
     described(ROW),
@@ -207,9 +293,14 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
       const query = readQuery(request, ROW.query);
       await reachHeight(context, request, query);
       requireStateAt(context, query.atHeight);
+      const proof = proofRequest(query);
       const name = checkName(context, request.params.name);
       const key = context.formats.keyBytes(name, request.params.key);
       if (!key.ok) throw TetradError.from(key);
+      if (proof !== undefined) {
+        const body = await provenRow(context, { request, reply }, name, key.value, proof);
+        return reply.header("cache-control", "no-cache").send(body);
+      }
       const value = context.handle.row(name, key.value);
       if (value === undefined) {
         throw new TetradError("http.not-found", `${name} has no row with this key`);

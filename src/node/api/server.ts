@@ -20,6 +20,7 @@ import { tagged } from "./caching.ts";
 import { certificateRoutes } from "./certificates.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { addCors } from "./cors.ts";
+import { eventRoute } from "./event.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { Incoming } from "./incoming.ts";
@@ -51,6 +52,7 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
   batchRoutes,
   certificateRoutes,
   eventRoutes,
+  eventRoute,
   streamRoutes,
   projectionRoutes,
   blockRoutes,

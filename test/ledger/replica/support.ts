@@ -31,6 +31,7 @@ import type {
 import {
   createLeaderSchedule,
   createValidatorSet,
+  type LeaderSchedule,
   leaderOf,
 } from "../../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../../src/ledger/validity.ts";
@@ -174,7 +175,8 @@ export class Lab {
   readonly counts = new Map<string, number>();
   /** Blocks that this lab's validators have made final, by height. */
   readonly finals: FinalBlock[] = [];
-  readonly #leaderOf: (view: number) => number;
+  /** Leaders of the epochs so far, all of which have the validators of the first. */
+  readonly #schedules: LeaderSchedule[] = [];
   readonly #lanes = new Map<string, { seq: number; id: Hash }>();
   signatures = 0;
 
@@ -187,8 +189,6 @@ export class Lab {
     this.votes = new TestStore(this.loop, options.votes);
     const { chain } = this;
     this.verifier = new TestVerifier(this.loop, (job) => chain.ring.verify(job));
-    const schedule = createLeaderSchedule(chain.hasher, chain.hash, chain.set);
-    this.#leaderOf = (view) => leaderOf(schedule, view);
     if (options.votesMissing !== true && options.votes === undefined) {
       initVoteStore(this.votes, this.validatorId(this.self), () => undefined);
       this.loop.run();
@@ -267,7 +267,14 @@ export class Lab {
   }
 
   leader(view = this.status.view): number {
-    return this.#leaderOf(view);
+    const { hasher, hash, set } = this.chain;
+    const { epoch } = this.status;
+    this.#schedules[epoch] ??= createLeaderSchedule(
+      hasher,
+      hash,
+      createValidatorSet(hasher, epoch, set.validators),
+    );
+    return leaderOf(this.#schedules[epoch], view);
   }
 
   // Sessions and frames.
@@ -398,13 +405,16 @@ export class Lab {
     const ordered = orderBatches(chain.hasher, status.finalHash, batches);
     const digests = ordered.map((batch) => batch.digest);
     const view = change.view ?? status.view;
+    const last = this.finals.at(-1);
+    // Views count from 1 in each epoch, and its first block has no parent among them.
+    const continues = last !== undefined && last.block.header.epoch === status.epoch;
     const header: Header = {
       protocolVersion: 1,
       chainHash: chain.hasher.chainHash,
       epoch: status.epoch,
       view,
       height: status.finalHeight + 1,
-      parentView: this.finals.at(-1)?.certificate.statement.view ?? 0,
+      parentView: continues ? last.certificate.statement.view : 0,
       parentHash: status.finalHash,
       timeMs: Math.max(status.finalTimeMs + 1, this.time.wallMs),
       batchesRoot: batchesRoot(chain.hasher, digests),

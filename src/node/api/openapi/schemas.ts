@@ -98,6 +98,27 @@ const PROBLEM = object(
   ["data"],
 );
 
+const PROOF_CLAIMS: readonly Schema[] = [
+  object({
+    kind: { const: "events" },
+    events: listOf(object({ leaf: BYTES, path: BYTES, batchPath: BYTES })),
+    batches: listOf(object({ core: BYTES, signature: BYTES, publicKey: BYTES })),
+  }),
+  object({ kind: { const: "no-event" }, index: COUNT }),
+  object({
+    kind: { const: "rows" },
+    projection: TEXT,
+    projections: listOf(object({ name: TEXT, schemaVersion: COUNT, root: HASH })),
+    rows: listOf(
+      object({
+        key: BYTES,
+        row: { type: ["string", "null"], description: "u64 origin and value; null: there is none" },
+        proof: BYTES,
+      }),
+    ),
+  }),
+];
+
 export const SCHEMAS = {
   Outcome: OUTCOME,
   Event: EVENT,
@@ -117,6 +138,18 @@ export const SCHEMAS = {
     height: COUNT,
     stateRoot: HASH,
   }),
+  Proof: {
+    ...object({
+      format: { const: "tetrad-proof" },
+      version: { const: 1 },
+      chainId: TEXT,
+      genesisHash: HASH,
+      links: listOf(object({ set: BYTES, header: BYTES, certificate: BYTES })),
+      claim: { oneOf: PROOF_CLAIMS },
+    }),
+    additionalProperties: false,
+    description: "a proof bundle (docs/protocol.md): `nexus proof verify` and the SDK check it",
+  },
   Receipt: object(
     {
       batchId: HASH,

@@ -1,0 +1,179 @@
+/**
+ * Headers with a finalization certificate of their own, and the chain of boundaries that leads to them: the
+ * part of proof bundles that is about consensus. Reads the store of a node, which keeps the certificates of
+ * boundaries for good and of other heights as forget.ts says.
+ */
+import { isZero } from "../../crypto/bytes.ts";
+import { fail, ok, type Result, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { HEADER_BYTES } from "../block.ts";
+import { certificateKey, finalizationKey } from "../keys.ts";
+import type { Store } from "../ports.ts";
+import { decodeCertificate, encodeCertificate, type SizedCertificate } from "../statement.ts";
+import type { Header } from "../types.ts";
+import type { ProofLink } from "../verify/bundle.ts";
+import { encodeSet } from "../verify/links.ts";
+import type { BlockStore } from "./block-store.ts";
+import { storeFailure } from "./committer.ts";
+
+/** A final header and what proves it. */
+export type CertifiedHeader = {
+  readonly header: Header;
+  readonly bytes: Uint8Array;
+  readonly certificate: SizedCertificate;
+};
+
+/**
+ * A header commits to a height at most this much below its own, so among one header more that follow a
+ * height and have certificates, one commits to that height or a later one.
+ */
+const LOOKED_AT = LIMITS.executionLagMax + 1;
+
+/** Certificates of one epoch, from its end, among which its boundary's is. */
+const EPOCH_END_ROWS = 1024;
+
+export class ProofChain {
+  readonly #store: BlockStore;
+  readonly #rows: Pick<Store, "range">;
+  /** By epoch; a boundary never changes. */
+  readonly #boundaries = new Map<number, ProofLink>();
+
+  constructor(store: BlockStore, rows: Pick<Store, "range">) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /** The header of a final height, when it has its own certificate. Throws store.*. */
+  certified(height: number): CertifiedHeader | undefined {
+    const at = this.#store.finalizationAt(height);
+    if (at === undefined) return undefined;
+    const certificate = this.#store.certificate(at.epoch, at.view, "finalize");
+    return certificate === undefined ? undefined : this.#headerOf(certificate);
+  }
+
+  #headerOf(certificate: SizedCertificate): CertifiedHeader | undefined {
+    const found = this.#store.header(certificate.statement.hash);
+    if (found === undefined) return undefined;
+    const { bytes, ...header } = found;
+    return { header, bytes: bytes.slice(0, HEADER_BYTES), certificate };
+  }
+
+  /** The first certified header above `height` whose log has event `index`; undefined when none has. */
+  covering(
+    height: number,
+    index: number,
+    done: (found: Result<CertifiedHeader | undefined>) => void,
+  ): void {
+    const gte = finalizationKey(height + 1);
+    const lt = finalizationKey(Number.MAX_SAFE_INTEGER);
+    this.#rows.range({ gte, lt, limit: LOOKED_AT }, (failure, rows) => {
+      if (failure !== undefined) return done(storeFailure(failure, "finalizations"));
+      done(
+        reading(() => {
+          for (const [key] of rows) {
+            const found = this.certified(heightOf(key));
+            if (found !== undefined && found.header.logSize > index) return found;
+          }
+          return undefined;
+        }),
+      );
+    });
+  }
+
+  /**
+   * The links of a bundle about `target`, from `trustedEpoch` on. Codes: http.bad-parameter for an epoch
+   * that is not there yet, proof.too-long, store.*.
+   */
+  links(
+    target: CertifiedHeader,
+    trustedEpoch: number,
+    done: (links: Result<readonly ProofLink[]>) => void,
+  ): void {
+    const { epoch } = target.header;
+    if (trustedEpoch > epoch) {
+      const detail = `trustedEpoch is ${trustedEpoch}, the newest is ${epoch}`;
+      return done(fail("http.bad-parameter", detail, { parameter: "trustedEpoch" }));
+    }
+    if (epoch - trustedEpoch >= LIMITS.proofLinksMax) {
+      const detail =
+        `${epoch - trustedEpoch + 1} epochs, the limit is ${LIMITS.proofLinksMax}: ` +
+        "ask with trustedEpoch, and go from checkpoint to checkpoint";
+      return done(fail("proof.too-long", detail));
+    }
+    this.#collect([], trustedEpoch, target, done);
+  }
+
+  #collect(
+    links: ProofLink[],
+    from: number,
+    target: CertifiedHeader,
+    done: (links: Result<readonly ProofLink[]>) => void,
+  ): void {
+    for (let epoch = from; epoch < target.header.epoch; epoch++) {
+      const known = this.#boundaries.get(epoch);
+      if (known === undefined) {
+        return this.#readBoundary(epoch, (link) => {
+          if (!link.ok) return done(link);
+          links.push(link.value);
+          this.#collect(links, epoch + 1, target, done);
+        });
+      }
+      links.push(known);
+    }
+    const last = reading(() => this.#linkOf(target));
+    done(last.ok ? ok([...links, last.value]) : last);
+  }
+
+  #linkOf({ header, bytes, certificate }: CertifiedHeader): ProofLink {
+    const set = this.#store.validatorSet(header.epoch);
+    if (set === undefined) {
+      const detail = `the validator set of epoch ${header.epoch} is missing`;
+      throw new TetradError("store.corrupt", detail, { epoch: header.epoch });
+    }
+    return {
+      set: encodeSet(set),
+      header: bytes,
+      certificate: encodeCertificate(certificate, certificate.setSize),
+    };
+  }
+
+  /** The boundary of a past epoch is where its last finalization is. */
+  #readBoundary(epoch: number, done: (link: Result<ProofLink>) => void): void {
+    const gte = certificateKey(epoch, 0, 0);
+    const lt = certificateKey(epoch + 1, 0, 0);
+    this.#rows.range({ gte, lt, limit: EPOCH_END_ROWS, reverse: true }, (failure, rows) => {
+      if (failure !== undefined) return done(storeFailure(failure, "certificates"));
+      const link = reading(() => {
+        for (const [, value] of rows) {
+          const certificate = decodeCertificate(value);
+          if (!certificate.ok || certificate.value.statement.kind !== "finalize") continue;
+          const found = this.#headerOf(certificate.value);
+          if (found !== undefined && !isZero(found.header.nextSetHash)) return this.#linkOf(found);
+        }
+        const detail = `the boundary certificate of epoch ${epoch} is missing`;
+        throw new TetradError("store.corrupt", detail, { epoch });
+      });
+      if (link.ok) {
+        if (this.#boundaries.size >= LIMITS.proofLinksMax) this.#boundaries.clear();
+        this.#boundaries.set(epoch, link.value);
+      }
+      done(link);
+    });
+  }
+}
+
+/** The height in a key of `finalizationKey`. */
+const heightOf = (key: Uint8Array): number => {
+  const view = new DataView(key.buffer, key.byteOffset);
+  return view.getUint32(2) * 0x1_0000_0000 + view.getUint32(6);
+};
+
+/** What reading the store gives, or its failure as a value. */
+export const reading = <T>(step: () => T): Result<T> => {
+  try {
+    return ok(step());
+  } catch (error) {
+    if (error instanceof TetradError) return fail(error.code, error.message, error.data);
+    throw error;
+  }
+};

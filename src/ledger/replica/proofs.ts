@@ -1,0 +1,273 @@
+/**
+ * Makes proof bundles (verify/bundle.ts) from what a node has: the log, its tiles, the headers with their own
+ * certificates, and the states that such headers commit to. Reads only; nothing of the replica waits for it.
+ */
+import { concatBytes } from "../../crypto/bytes.ts";
+import { merklePath } from "../../crypto/merkle.ts";
+import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
+import { BATCH_CORE_BYTES } from "../batch.ts";
+import type { ProofOptions, ProofSource, ProvenPage } from "../handle.ts";
+import { nodePrefix, rangeOfPrefix, rowKey, rowPrefix } from "../keys.ts";
+import { encodeLeaf } from "../leaf.ts";
+import { addEntries, type LogBatch } from "../log-batch.ts";
+import { inclusionPath } from "../log-tree.ts";
+import { actorKeyAt } from "../projections/actors.ts";
+import { provePath } from "../state-tree.ts";
+import type { Batch, Hash, LogEntry } from "../types.ts";
+import type {
+  BatchProof,
+  Bundle,
+  Claim,
+  EventProof,
+  ProofLink,
+  RowProof,
+} from "../verify/bundle.ts";
+import type { BlockStore } from "./block-store.ts";
+import { storeFailure } from "./committer.ts";
+import type { Context } from "./context.ts";
+import { type HeldState, HeldStates } from "./held-states.ts";
+import type { LogReader } from "./log-reader.ts";
+import { type CertifiedHeader, ProofChain, reading } from "./proof-chain.ts";
+
+/** What of a running replica proofs are made from. */
+export type ProvenReplica = {
+  readonly context: Context;
+  readonly store: BlockStore;
+  readonly genesisHash: Hash;
+  readonly executedListeners: Set<(height: number, logSize: number) => void>;
+  readonly committer:
+    | {
+        readonly tip: { readonly height: number };
+        readonly executed: { readonly height: number; readonly logSize: number };
+      }
+    | undefined;
+};
+
+type Done<T> = (result: Result<T>) => void;
+
+export type Proofs = ProofSource & { readonly states: HeldStates; close(): void };
+
+const PENDING: Failure = fail(
+  "proof.pending",
+  "no header with its own certificate commits to this yet: a block or two later one does",
+);
+
+export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => {
+  const { context } = replica;
+  const chain = new ProofChain(replica.store, context.ports.store);
+  const states = new HeldStates(
+    () => context.ports.store.snapshot(),
+    chain,
+    () => replica.committer?.tip.height ?? 0,
+  );
+  const listener = (height: number): void => states.executed(height);
+  replica.executedListeners.add(listener);
+  const { committer } = replica;
+  if (committer !== undefined) {
+    // A disk that fails now fails the next execution too, which is where the node stops for it.
+    const held = reading(() => listener(committer.executed.height));
+    if (!held.ok) context.log("warn", "no state is held to prove rows from", { code: held.code });
+  }
+  const maker = new BundleMaker(replica, log, chain, states);
+  return {
+    states,
+    event: (index, options, done) => maker.event(index, options, done),
+    rows: (projection, keys, options, done) => maker.rows(projection, keys, options, done),
+    page: (projection, query, options, done) => maker.page(projection, query, options, done),
+    close: () => {
+      replica.executedListeners.delete(listener);
+      states.close();
+    },
+  };
+};
+
+class BundleMaker {
+  readonly #replica: ProvenReplica;
+  readonly #log: LogReader;
+  readonly #chain: ProofChain;
+  readonly #states: HeldStates;
+
+  constructor(replica: ProvenReplica, log: LogReader, chain: ProofChain, states: HeldStates) {
+    this.#replica = replica;
+    this.#log = log;
+    this.#chain = chain;
+    this.#states = states;
+  }
+
+  event(index: number, { trustedEpoch }: ProofOptions, done: Done<Bundle>): void {
+    const logSize = this.#replica.committer?.executed.logSize ?? 0;
+    if (index >= logSize) {
+      const claim: Claim = { kind: "no-event", index };
+      return this.#atTip(trustedEpoch, done, ({ header }) =>
+        header.logSize <= index ? ok(claim) : PENDING,
+      );
+    }
+    this.#log.find(index, (found) => {
+      if (!found.ok) return done(found);
+      const { record, batch } = found.value;
+      const claimAt = (target: CertifiedHeader): Result<Claim> =>
+        reading(() => this.#eventClaim(index, record, batch, target.header.logSize));
+      this.#chain.covering(record.height, index, (covering) => {
+        if (!covering.ok) return done(covering);
+        const target = covering.value;
+        if (target === undefined) return done(PENDING);
+        // Who trusts a later set than the first header's needs a header of that epoch, which has all that
+        // the first one has.
+        if (target.header.epoch < trustedEpoch) return this.#atTip(trustedEpoch, done, claimAt);
+        this.#finish(target, trustedEpoch, claimAt(target), done);
+      });
+    });
+  }
+
+  /** A bundle about the newest certified header. */
+  #atTip(
+    trustedEpoch: number,
+    done: Done<Bundle>,
+    claimAt: (target: CertifiedHeader) => Result<Claim>,
+  ): void {
+    const tip = reading(() => this.#chain.certified(this.#replica.committer?.tip.height ?? 0));
+    if (!tip.ok) return done(tip);
+    if (tip.value === undefined) return done(PENDING);
+    this.#finish(tip.value, trustedEpoch, claimAt(tip.value), done);
+  }
+
+  #eventClaim(index: number, record: LogBatch, batch: Batch, logSize: number): Claim {
+    const { hasher, read } = this.#replica.context;
+    const entries: LogEntry[] = [];
+    addEntries(record, batch, index, 1, entries);
+    const [entry] = entries;
+    const key = actorKeyAt(read, batch.actor);
+    if (entry === undefined || key === undefined) {
+      throw new TetradError("store.corrupt", `log entry ${index}: its actor is missing`, { index });
+    }
+    const leaves = batch.events.map((one) => hasher.ht("event/leaf", one.bytes));
+    const node = (left: Hash, right: Hash): Hash => hasher.ht("event/node", left, right);
+    const event: EventProof = {
+      leaf: encodeLeaf(entry),
+      path: inclusionPath(read, index, logSize),
+      batchPath: merklePath(leaves, entry.position, node),
+    };
+    const signed: BatchProof = {
+      core: batch.bytes.slice(0, BATCH_CORE_BYTES),
+      signature: batch.signature,
+      publicKey: key.publicKey,
+    };
+    return { kind: "events", events: [event], batches: [signed] };
+  }
+
+  rows(
+    projection: string,
+    keys: readonly Uint8Array[],
+    options: ProofOptions,
+    done: Done<Bundle>,
+  ): void {
+    const found = reading(() => this.#stateFor(options));
+    if (!found.ok) return done(found);
+    const state = found.value;
+    if (state === undefined) return done(PENDING);
+    const rows = reading(() => keys.map((key) => this.#rowProof(state, projection, key)));
+    this.#finishRows(state, projection, rows, options, done);
+  }
+
+  page(
+    projection: string,
+    query: Parameters<ProofSource["page"]>[1],
+    options: ProofOptions,
+    done: Done<ProvenPage>,
+  ): void {
+    const found = reading(() => this.#stateFor(options));
+    if (!found.ok) return done(found);
+    const state = found.value;
+    if (state === undefined) return done(PENDING);
+    const release = state.hold();
+    const finish: Done<ProvenPage> = (result) => {
+      release();
+      done(result);
+    };
+    const { snapshot } = state;
+    const base = rowPrefix(projection);
+    const bounds = rangeOfPrefix(concatBytes(base, query.prefix ?? new Uint8Array(0)));
+    const after = query.after;
+    // The smallest key above `after` is `after` with a zero byte behind it.
+    const gte = after === undefined ? bounds.gte : concatBytes(base, after, Uint8Array.of(0));
+    snapshot.range({ gte, lt: bounds.lt, limit: query.limit + 1 }, (failure, entries) => {
+      if (failure !== undefined) return finish(storeFailure(failure, projection));
+      const rows = reading(() => {
+        const proofs: RowProof[] = [];
+        let bytes = 0;
+        for (const [key, row] of entries.slice(0, query.limit)) {
+          bytes += key.length + row.length;
+          if (proofs.length > 0 && bytes > query.bytesMax) break;
+          proofs.push(this.#rowProof(state, projection, key.slice(base.length), row));
+        }
+        return proofs;
+      });
+      const more = rows.ok && rows.value.length < entries.length;
+      this.#finishRows(state, projection, rows, options, (bundle) => {
+        finish(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
+      });
+    });
+  }
+
+  /** The newest provable state, unless a newer one is asked for. */
+  #stateFor({ notBefore, trustedEpoch }: ProofOptions): HeldState | undefined {
+    const state = this.#states.newest;
+    if (state === undefined) return undefined;
+    // An epoch that has begun, but not yet for the states that can be proven.
+    const { epoch } = state.target.header;
+    if (epoch < trustedEpoch && trustedEpoch <= this.#epochOfTip()) return undefined;
+    if (notBefore === undefined) return state;
+    const { height, stateRoot } = state.record;
+    if (height >= notBefore.executedHeight) return state;
+    // A block that changed no row leaves the state what it was.
+    return stateRoot.every((byte, i) => byte === notBefore.stateRoot[i]) ? state : undefined;
+  }
+
+  #epochOfTip(): number {
+    const tip = this.#chain.certified(this.#replica.committer?.tip.height ?? 0);
+    return tip?.header.epoch ?? 0;
+  }
+
+  #rowProof(
+    { snapshot }: HeldState,
+    projection: string,
+    key: Uint8Array,
+    row: Uint8Array | undefined = snapshot.get(rowKey(projection, key)),
+  ): RowProof {
+    const { hasher } = this.#replica.context;
+    const read = (at: Uint8Array): Uint8Array | undefined => snapshot.get(at);
+    return { key, row, proof: provePath(hasher, nodePrefix(projection), read, key) };
+  }
+
+  #finishRows(
+    { record, target }: HeldState,
+    projection: string,
+    rows: Result<readonly RowProof[]>,
+    { trustedEpoch }: ProofOptions,
+    done: Done<Bundle>,
+  ): void {
+    if (!rows.ok) return done(rows);
+    const projections = record.projections.map(({ name, root }, at) => ({
+      name,
+      schemaVersion: record.schemaVersions[at] ?? 0,
+      root,
+    }));
+    const claim: Claim = { kind: "rows", projection, projections, rows: rows.value };
+    this.#finish(target, trustedEpoch, ok(claim), done);
+  }
+
+  #finish(
+    target: CertifiedHeader,
+    trustedEpoch: number,
+    claim: Result<Claim>,
+    done: Done<Bundle>,
+  ): void {
+    if (!claim.ok) return done(claim);
+    this.#chain.links(target, trustedEpoch, (links: Result<readonly ProofLink[]>) => {
+      if (!links.ok) return done(links);
+      const { genesisHash, context } = this.#replica;
+      const { chainId } = context.hasher;
+      done(ok({ chainId, genesisHash, links: links.value, claim: claim.value }));
+    });
+  }
+}

@@ -1,0 +1,76 @@
+/** One event of the log by its index, as values or with a proof. */
+import type { FastifyInstance } from "fastify";
+import { type Result, TetradError } from "../../errors.ts";
+import type { EventPage } from "../../ledger/handle.ts";
+import type { Bundle } from "../../ledger/verify/bundle.ts";
+import { LIMITS } from "../../limits.ts";
+import { IMMUTABLE } from "./caching.ts";
+import type { ApiContext } from "./context.ts";
+import { entryJson } from "./json.ts";
+import { described, type Operation, values } from "./openapi/operation.ts";
+import { COUNT, ref } from "./openapi/schemas.ts";
+import { bundleAnswer, PROOF_QUERY, proofRequest, whenProvable } from "./proof.ts";
+import { integer, readQuery } from "./query.ts";
+
+const EVENT = {
+  id: "getEvent",
+  tag: "ledger",
+  summary: "one event of the log, or a proof of it",
+  description:
+    "With proof=true the answer is a proof bundle: of the event, its outcome and who signed it, or that " +
+    "the log ends before the index. The same index is the same event for ever.",
+  path: { index: { description: "global index, from 0", schema: COUNT } },
+  query: {
+    ...PROOF_QUERY,
+    waitMs: {
+      description: "with proof: how long to wait for a header that commits to it",
+      schema: {
+        type: "integer",
+        minimum: 0,
+        maximum: LIMITS.httpWaitMsMax,
+        default: LIMITS.httpProofWaitMs,
+      },
+    },
+  },
+  answers: {
+    200: {
+      description: "the event; with proof=true a proof bundle, also when there is no such event",
+      content: values({ oneOf: [ref("Event"), ref("Proof")] }),
+    },
+  },
+  problems: ["http.not-found", "proof.pending", "proof.too-long", "store.corrupt", "store.io"],
+} as const satisfies Operation;
+
+export const eventRoute = (app: FastifyInstance, context: ApiContext): void => {
+  app.get<{ Params: { index: string } }>(
+    "/v1/events/:index",
+    described(EVENT),
+    async (request, reply) => {
+      const proof = proofRequest(readQuery(request, EVENT.query));
+      const max = Number.MAX_SAFE_INTEGER - 1;
+      const index = integer(request.params.index, "index", { min: 0, max, fallback: 0 });
+      const { handle } = context;
+      if (proof !== undefined) {
+        const attempt = (done: (result: Result<Bundle>) => void): void =>
+          handle.proofs().event(index, proof, done);
+        const bundle = await whenProvable(context, request, proof.waitMs, attempt);
+        // What an index names does not change, and a proof that was right stays right.
+        reply.header("cache-control", bundle.claim.kind === "events" ? IMMUTABLE : "no-cache");
+        return reply.send(bundleAnswer(context, reply, bundle));
+      }
+      const page = await new Promise<Result<EventPage>>((resolve) => {
+        handle.events(index, 1, resolve);
+      });
+      if (!page.ok) throw TetradError.from(page);
+      const [entry] = page.value.entries;
+      if (entry === undefined) {
+        const { logSize } = handle.status();
+        throw new TetradError("http.not-found", `The log has ${logSize} events, from 0`);
+      }
+      context.load.outgoing.addItems(reply, 1, entry.event.bytes.length);
+      return reply
+        .header("cache-control", IMMUTABLE)
+        .send(entryJson(entry, context.formats, handle.timeOf));
+    },
+  );
+};

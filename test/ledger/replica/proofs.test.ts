@@ -1,0 +1,253 @@
+import { describe, expect, it } from "vitest";
+import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
+import type { Result } from "../../../src/errors.ts";
+import type { ProofOptions, ProvenPage } from "../../../src/ledger/handle.ts";
+import { recordKey } from "../../../src/ledger/projections/records.ts";
+import { setHash } from "../../../src/ledger/validator-set.ts";
+import { type Bundle, formatBundle, parseBundle } from "../../../src/ledger/verify/bundle.ts";
+import type { ProvenClaim } from "../../../src/ledger/verify/proven.ts";
+import { type Trust, trustCheckpoint, trustGenesis } from "../../../src/ledger/verify/trust.ts";
+import { verifyBundle } from "../../../src/ledger/verify/verify-bundle.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { createChain, Lab, putEvent } from "./support.ts";
+
+const FROM_GENESIS: ProofOptions = { trustedEpoch: 0 };
+
+const trustOf = ({ chain }: Lab): Trust =>
+  trustGenesis({ genesis: chain.genesis, hasher: chain.hasher, hash: chain.hash });
+
+/** What a bundle proves to who has nothing but the genesis, after its way through the text. */
+const proven = (
+  lab: Lab,
+  result: Result<Bundle>,
+  trust = trustOf(lab),
+): { claim: ProvenClaim; height: number; epoch: number; links: number } => {
+  if (!result.ok) throw new Error(`${result.code}: ${result.detail}`);
+  const parsed = parseBundle(formatBundle(result.value));
+  if (!parsed.ok) throw new Error(parsed.detail);
+  const verification = verifyBundle(parsed.value, trust, (signature, message, publicKey) =>
+    lab.chain.ring.verify({ signature, message, publicKey }),
+  );
+  if (!verification.result.ok) throw new Error(verification.result.detail);
+  const { claim, header } = verification.result.value;
+  const { height, epoch } = header;
+  return { claim, height, epoch, links: parsed.value.links.length };
+};
+
+const settle = <T>(lab: Lab, start: (done: (result: T) => void) => void): T => {
+  const results: T[] = [];
+  start((result) => results.push(result));
+  lab.loop.run();
+  expect(results.length).toBe(1);
+  return results[0] as T;
+};
+
+const event = (lab: Lab, index: number, options = FROM_GENESIS): Result<Bundle> =>
+  settle(lab, (done) => lab.handle.proofs().event(index, options, done));
+
+const row = (lab: Lab, key: string, options = FROM_GENESIS): Result<Bundle> =>
+  settle(lab, (done) =>
+    lab.handle.proofs().rows("records", [recordKey("topic", key)], options, done),
+  );
+
+const codeOf = (result: Result<unknown>): string => (result.ok ? "ok" : result.code);
+
+/** Ends the epoch: a boundary block, then the views of the next epoch. */
+const endEpoch = (lab: Lab): void => {
+  lab.time.advance(lab.chain.genesis.parameters.epochMs);
+  const next = lab.status.epoch + 1;
+  const nextSetHash = setHash(lab.chain.hasher, next, lab.chain.set.validators);
+  lab.finalize([], { nextSetHash });
+};
+
+describe("proofs of events", () => {
+  it("are there once a header with its own certificate commits to them", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    const events = [putEvent("a"), putEvent("b"), putEvent("c")];
+    lab.finalize([lab.nextBatch(lab.chain.alice, events)]);
+    expect(lab.status.logSize).toBe(3);
+    expect(codeOf(event(lab, 1))).toBe("proof.pending");
+    lab.finalize();
+    const { claim, height } = proven(lab, event(lab, 1));
+    expect(height).toBe(2);
+    if (claim.kind !== "events") throw new Error(claim.kind);
+    expect(claim.events[0]).toMatchObject({ index: 1, height: 1, position: 1 });
+    expect(claim.events[0]?.author?.actor).toEqual(lab.chain.alice.id);
+  });
+
+  it("say that the log ends before an index, with the newest header", () => {
+    const lab = new Lab();
+    expect(codeOf(event(lab, 0))).toBe("proof.pending");
+    lab.finalize([lab.nextBatch(lab.chain.alice)]);
+    lab.finalize();
+    expect(proven(lab, event(lab, 1))).toMatchObject({
+      height: 2,
+      claim: { kind: "no-event", index: 1, logSize: 1 },
+    });
+  });
+
+  it("stay the same, however long the log grows", () => {
+    const lab = new Lab();
+    for (let i = 0; i < 20; i++) lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent(`${i}`)])]);
+    const early = event(lab, 3);
+    expect(proven(lab, early).height).toBe(5);
+    for (let i = 0; i < 5; i++) lab.finalize();
+    expect(event(lab, 3)).toEqual(early);
+    for (let index = 0; index < 20; index++) {
+      const { claim } = proven(lab, event(lab, index));
+      expect(claim.kind === "events" && claim.events[0]?.index).toBe(index);
+    }
+  });
+
+  it("lead over the boundaries of every epoch, and from a checkpoint over the later ones only", () => {
+    const lab = new Lab({ chain: createChain({ epochMs: 5_000 }) });
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("first")])]);
+    lab.finalize();
+    const checkpoint = proven(lab, event(lab, 0));
+    expect(checkpoint).toMatchObject({ epoch: 0, links: 1 });
+    for (let i = 0; i < 3; i++) {
+      endEpoch(lab);
+      lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent(`epoch ${i}`)])]);
+      lab.finalize();
+    }
+    expect(lab.status.epoch).toBe(3);
+    expect(proven(lab, event(lab, 3))).toMatchObject({ epoch: 3, links: 4 });
+    // An old event is of a header of its epoch; who trusts a later set gets a header of that one.
+    expect(proven(lab, event(lab, 0))).toMatchObject({ epoch: 0, links: 1 });
+    const last = event(lab, 3);
+    if (!last.ok) throw new Error(last.detail);
+    const whole = verifyBundle(last.value, trustOf(lab), (signature, message, publicKey) =>
+      lab.chain.ring.verify({ signature, message, publicKey }),
+    ).result;
+    if (!whole.ok) throw new Error(whole.detail);
+    const trust = trustCheckpoint(whole.value.checkpoint);
+    const since = { trustedEpoch: 3 };
+    expect(proven(lab, event(lab, 0, since), trust)).toMatchObject({ epoch: 3, links: 1 });
+    expect(proven(lab, row(lab, "first", since), trust)).toMatchObject({ epoch: 3, links: 1 });
+    expect(codeOf(event(lab, 0, { trustedEpoch: 4 }))).toBe("http.bad-parameter");
+    expect(codeOf(row(lab, "first", { trustedEpoch: 4 }))).toBe("http.bad-parameter");
+  });
+
+  it("are answered by store.* when the disk is not what it was", () => {
+    const lab = new Lab();
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("a"), putEvent("b")])]);
+    lab.finalize();
+    for (const area of ["t/", "c/", "f/", "d/", "s/", "r/"]) {
+      const fresh = new Lab({ chain: lab.chain, ...lab.disks() });
+      fresh.data.readFailurePrefix = area;
+      fresh.data.readFailure = "store.corrupt";
+      expect([area, codeOf(event(fresh, 0))]).toEqual([
+        area,
+        area === "s/" ? "ok" : "store.corrupt",
+      ]);
+      fresh.data.readFailure = undefined;
+      expect(codeOf(event(fresh, 0))).toBe("ok");
+    }
+  });
+});
+
+describe("proofs of rows", () => {
+  it("are of the newest state that a certified header commits to, present and absent", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    expect(codeOf(row(lab, "a"))).toBe("proof.pending");
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("a", 3)])]);
+    lab.finalize();
+    const { claim, height } = proven(lab, row(lab, "a"));
+    if (claim.kind !== "rows") throw new Error(claim.kind);
+    expect(height).toBe(2);
+    expect(claim.rows[0]).toMatchObject({ origin: 0 });
+    const none = proven(lab, row(lab, "b")).claim;
+    expect(none.kind === "rows" && none.rows[0]?.value).toBeUndefined();
+  });
+
+  it("are read as the state was, not as it is by now", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("a", 3)])]);
+    lab.finalize();
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("a", 9), putEvent("z")])]);
+    const before = proven(lab, row(lab, "a")).claim;
+    const lengthOf = (claim: ProvenClaim): number | undefined =>
+      claim.kind === "rows" ? claim.rows[0]?.value?.length : undefined;
+    const now = lab.handle.row("records", recordKey("topic", "a"))?.length ?? 0;
+    expect(now - (lengthOf(before) ?? 0)).toBe(6);
+    const { executedHeight, stateRoot } = lab.status;
+    const wanted = { trustedEpoch: 0, notBefore: { executedHeight, stateRoot } };
+    expect(codeOf(row(lab, "a", wanted))).toBe("proof.pending");
+    lab.finalize();
+    expect(lengthOf(proven(lab, row(lab, "a", wanted)).claim)).toBe(now);
+    // A block without events changes no state: what could be proven before it is as new as anything.
+    const same = { executedHeight: lab.status.executedHeight, stateRoot: lab.status.stateRoot };
+    expect(codeOf(row(lab, "z", { trustedEpoch: 0, notBefore: same }))).toBe("ok");
+    const other = { executedHeight: lab.status.executedHeight, stateRoot: ZERO_HASH };
+    expect(codeOf(row(lab, "z", { trustedEpoch: 0, notBefore: other }))).toBe("proof.pending");
+  });
+
+  it("come in pages that end by count or by bytes", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    const events = ["a", "b", "c", "d"].map((key) => putEvent(key, 100));
+    lab.finalize([lab.nextBatch(lab.chain.alice, events)]);
+    lab.finalize();
+    const page = (query: { limit: number; bytesMax?: number; after?: string }): string[] => {
+      const after = query.after === undefined ? {} : { after: recordKey("topic", query.after) };
+      const result = settle<Result<ProvenPage>>(lab, (done) =>
+        lab.handle
+          .proofs()
+          .page(
+            "records",
+            { limit: query.limit, bytesMax: query.bytesMax ?? 1e6, ...after },
+            FROM_GENESIS,
+            done,
+          ),
+      );
+      if (!result.ok) throw new Error(result.detail);
+      const { claim } = proven(lab, { ok: true, value: result.value.bundle });
+      if (claim.kind !== "rows") throw new Error(claim.kind);
+      const keys = claim.rows.map(({ key }) => Buffer.from(key).toString("latin1").at(-3) ?? "");
+      return [...keys, result.value.more ? "more" : "end"];
+    };
+    expect(page({ limit: 2 })).toEqual(["a", "b", "more"]);
+    expect(page({ limit: 2, after: "b" })).toEqual(["c", "d", "end"]);
+    expect(page({ limit: 9, after: "d" })).toEqual(["end"]);
+    expect(page({ limit: 9, bytesMax: 1 })).toEqual(["a", "more"]);
+  });
+
+  it("are held for few states, and for none after the end", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    expect(lab.data.snapshots).toBeLessThanOrEqual(1);
+    // Headers that commit to nothing new: every state may still be the one.
+    lab.finalize();
+    const { executedHeight, logSize, logRoot, stateRoot } = lab.finals[0]?.block.header ?? {
+      executedHeight: 0,
+      logSize: 0,
+      logRoot: ZERO_HASH,
+      stateRoot: ZERO_HASH,
+    };
+    for (let i = 0; i < 14; i++) lab.finalize([], { executedHeight, logSize, logRoot, stateRoot });
+    expect(lab.data.snapshots).toBeGreaterThan(10);
+    expect(lab.data.snapshots).toBeLessThanOrEqual(LIMITS.proofSnapshotsMax);
+    lab.finalize();
+    lab.finalize();
+    expect(lab.data.snapshots).toBeLessThanOrEqual(3);
+    lab.handle.stop(() => undefined);
+    lab.loop.run();
+    expect(lab.data.snapshots).toBe(0);
+  });
+
+  it("are there again after a restart, a block or two later", () => {
+    const first = new Lab();
+    first.finalize([first.nextBatch(first.chain.alice, [putEvent("a")])]);
+    first.finalize();
+    const lab = new Lab({ chain: first.chain, ...first.disks(), nowMs: first.time.nowMs });
+    lab.finals.push(...first.finals);
+    lab.handle.proofs();
+    expect(codeOf(row(lab, "a"))).toBe("proof.pending");
+    lab.finalize();
+    lab.finalize();
+    expect(proven(lab, row(lab, "a")).claim).toMatchObject({ kind: "rows" });
+  });
+});

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { fail, ok } from "../../src/errors.ts";
+import { decodeBundle } from "../../src/ledger/verify/bundle.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { World } from "../ledger/verify/support.ts";
+import { BUNDLE, createTestApi, encodedEvent, HASH, type TestApi } from "./fake-ledger.ts";
+
+let test: TestApi;
+beforeEach(() => {
+  test = createTestApi();
+});
+afterEach(() => test.api.stop());
+
+const get = (url: string) =>
+  test.api.app.inject({ method: "GET", url, headers: { host: "[::1]:8440" } });
+
+const PENDING = fail("proof.pending", "not yet");
+
+/** Lets everything that waits for nothing go on. */
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 20; i++) await new Promise((resume) => setImmediate(resume));
+};
+
+describe("GET /v1/events/:index", () => {
+  it("is the event, for ever, or says how long the log is", async () => {
+    test.ledger.append([encodedEvent("a.b.c", utf8("x")), encodedEvent("a.b.d", utf8("y"))]);
+    const found = await get("/v1/events/1");
+    expect(found.statusCode).toBe(200);
+    expect(found.json()).toMatchObject({ index: 1, type: "a.b.d" });
+    expect(found.headers["cache-control"]).toContain("immutable");
+    const none = await get("/v1/events/2");
+    expect(none.json()).toMatchObject({ code: "http.not-found" });
+    expect(none.json().detail).toContain("2 events");
+    for (const bad of ["-1", "01", "x", "9007199254740992"]) {
+      expect((await get(`/v1/events/${bad}`)).json()).toMatchObject({ code: "http.bad-parameter" });
+    }
+  });
+
+  it("gives a bundle, which is all of the body, for what is there and for what is not", async () => {
+    const found = await get("/v1/events/1?proof=true&trustedEpoch=3");
+    expect(decodeBundle(found.json())).toEqual(ok(BUNDLE));
+    expect(found.headers["cache-control"]).toContain("immutable");
+    expect(test.ledger.proofsAsked[0]).toMatchObject({
+      what: "event 1",
+      options: { trustedEpoch: 3 },
+    });
+    const absent = new World().bundle({ kind: "no-event", index: 9 });
+    test.ledger.proof = ok(absent);
+    const none = await get("/v1/events/9?proof=true");
+    expect([none.statusCode, decodeBundle(none.json())]).toEqual([200, ok(absent)]);
+    expect(none.headers["cache-control"]).toBe("no-cache");
+  });
+
+  it("takes parameters of proofs with proofs only", async () => {
+    for (const query of ["trustedEpoch=1", "proof=false&trustedEpoch=1", "proof=2"]) {
+      const answer = await get(`/v1/events/1?${query}`);
+      expect(answer.json()).toMatchObject({ code: "http.bad-parameter" });
+    }
+    for (const query of ["trustedEpoch=-1", "waitMs=-1", `waitMs=${LIMITS.httpWaitMsMax + 1}`]) {
+      const answer = await get(`/v1/events/1?proof=true&${query}`);
+      expect(answer.json()).toMatchObject({ code: "http.bad-parameter" });
+    }
+  });
+});
+
+describe("waiting for a proof", () => {
+  it("tries again after each executed block", async () => {
+    test.ledger.proof = PENDING;
+    const answer = get("/v1/projections/records/a?proof=true");
+    await settle();
+    test.ledger.append([]);
+    await settle();
+    test.ledger.proof = ok(BUNDLE);
+    test.ledger.append([]);
+    expect((await answer).statusCode).toBe(200);
+    expect(test.ledger.proofsAsked.length).toBe(3);
+    // Newer blocks do not move what was asked for.
+    const asked = test.ledger.proofsAsked.map(({ options }) => options.notBefore);
+    expect(asked).toEqual(Array(3).fill({ executedHeight: 0, stateRoot: HASH }));
+    expect(test.ledger.listeners.size).toBe(0);
+    expect(test.timers.pending.size).toBe(0);
+  });
+
+  it("ends with 503 when the time is over, and says when to come again", async () => {
+    test.ledger.proof = PENDING;
+    const answers = [get("/v1/events/0?proof=true"), get("/v1/events/0?proof=true&waitMs=77")];
+    await settle();
+    expect(test.timers.fire(77)).toBe(1);
+    expect(test.timers.fire(LIMITS.httpProofWaitMs)).toBe(1);
+    for (const answer of await Promise.all(answers)) {
+      expect([answer.statusCode, answer.json().code]).toEqual([503, "proof.pending"]);
+      expect(answer.headers["retry-after"]).toBeDefined();
+    }
+    expect(test.ledger.listeners.size).toBe(0);
+  });
+
+  it("ends when the node stops, and is not begun by too many", async () => {
+    test.ledger.proof = PENDING;
+    const answers = Array.from({ length: LIMITS.httpWaitersMax + 1 }, () =>
+      get("/v1/events/0?proof=true"),
+    );
+    const refused = await Promise.race(answers);
+    expect(refused.json()).toMatchObject({ code: "node.overloaded" });
+    await test.api.stop();
+    const codes = (await Promise.all(answers)).map((answer) => answer.json().code);
+    expect(codes.filter((code) => code === "node.stopping").length).toBe(LIMITS.httpWaitersMax);
+  });
+
+  it("does not wait for what waiting cannot mend, nor when it must not", async () => {
+    test.ledger.proof = PENDING;
+    expect((await get("/v1/events/0?proof=true&waitMs=0")).json().code).toBe("proof.pending");
+    test.ledger.proof = fail("proof.too-long", "2000 epochs");
+    expect((await get("/v1/events/0?proof=true")).json()).toMatchObject({ code: "proof.too-long" });
+  });
+});
+
+describe("proofs of rows", () => {
+  it("are of the key in the path, or of a page with its cursor in Link", async () => {
+    expect((await get("/v1/projections/records/a%2Fb?proof=true")).statusCode).toBe(200);
+    expect(test.ledger.proofsAsked[0]?.what).toBe("records a/b");
+    test.ledger.proof = ok(new World().rows("absent", "records-3"));
+    const page = await get("/v1/projections/records?proof=true&limit=2&prefix=re");
+    expect(test.ledger.proofsAsked[1]?.what).toBe("records page of 2");
+    const link = String(page.headers["link"]);
+    expect(link).toMatch(/^<\/v1\/projections\/records\?proof=true&.*prefix=re>; rel="next"$/);
+    const next = await get(link.slice(1, link.indexOf(">")));
+    expect(next.statusCode).toBe(200);
+    expect((await get("/v1/projections/none?proof=true")).json().code).toBe("http.not-found");
+    const both = await get("/v1/projections/records/a?proof=true&atHeight=0");
+    expect(both.json()).toMatchObject({ code: "http.bad-parameter" });
+    const long = "k".repeat(LIMITS.rowKeyBytesMax + 1);
+    const refused = await get(`/v1/projections/records/${long}?proof=true`);
+    expect(refused.json()).toMatchObject({ code: "http.bad-parameter" });
+  });
+});
