@@ -236,10 +236,14 @@ describe("actors", () => {
 describe("validators", () => {
   it("gives the genesis set at every epoch, whatever order the genesis lists it in", () => {
     const shuffled = { ...genesis, validators: [...genesis.validators].reverse() };
+    // A set has no keys for checkpoints: they sign nothing that consensus knows.
+    const members = genesis.validators.map(
+      ({ ed25519Key: _e, mlDsa44Key: _m, ...member }) => member,
+    );
     for (const from of [genesis, shuffled]) {
       const { store } = new TestChain(runnerOptions(), from);
       expect(nextValidatorSet(hasher, 3, store.read)).toEqual(
-        createValidatorSet(hasher, 3, genesis.validators),
+        createValidatorSet(hasher, 3, members),
       );
     }
     expect(validatorAt(new TestChain().store.read, idOf("clerk"))).toBeUndefined();
