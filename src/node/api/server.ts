@@ -148,7 +148,8 @@ const createSocketServer = (tls: ApiTls | undefined, handler: RequestListener): 
     keepAliveTimeout: LIMITS.httpIdleTimeoutMs,
     connectionsCheckingInterval: 1_000,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // A hook does, with a problem as the answer.
+    requireHostHeader: false,
   };
   const server =
     tls === undefined
@@ -162,6 +163,8 @@ const createSocketServer = (tls: ApiTls | undefined, handler: RequestListener): 
           },
           handler,
         );
+  // What else a client expects is nothing to fail for, and the framework answers in our words.
+  server.on("checkExpectation", handler);
   server.maxConnections = LIMITS.httpConnectionsMax;
   const connections = new Shares(LIMITS.httpConnectionsMax, LIMITS.httpClientConnectionsMax);
   // Before TLS: a handshake costs more than a socket.
@@ -206,6 +209,9 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
     reply.header("ledger-genesis", toHex(genesisHash));
     reply.header("x-content-type-options", "nosniff");
     reply.header("request-id", request.id);
+    if (request.headers.host === undefined) {
+      throw new TetradError("http.malformed", "A request needs a Host header");
+    }
     // A page of another site can make a browser ask [::1] by a name of its own; it never names us.
     if (!context.anyHost && !hostAllowed(request.headers.host)) {
       throw new TetradError("http.host", "Use the address itself, for example [::1]:8440");
