@@ -9,6 +9,7 @@ import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
 import { productDocument, routesTable } from "../src/node/api/openapi/offline.ts";
 import { configSchema } from "../src/node/config-keys.ts";
+import { metricsPage } from "../src/node/metrics-catalogue.ts";
 import { VERSION } from "../src/node/version.ts";
 
 const HEAD = `# Errors
@@ -48,6 +49,7 @@ const pages = {
   cli: ["../docs/cli.md", cliPage()],
   openapi: ["../docs/openapi.json", `${JSON.stringify(productDocument(VERSION), null, 2)}\n`],
   api: ["../docs/api.md", apiPage()],
+  metrics: ["../docs/metrics.md", metricsPage()],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

@@ -261,6 +261,8 @@ export const LIMITS = {
   /** A configuration file. */
   configBytesMax: 64 * 1024,
   passphraseBytesMax: 1024,
+  /** Characters of one text in a log. */
+  logTextMax: 2048,
   /** One row of a backup: a block is the largest. */
   backupKeyBytesMax: 1024,
   backupValueBytesMax: 8 * 1024 * 1024,

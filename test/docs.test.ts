@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { ERRORS } from "../src/errors.ts";
 import { LIMITS } from "../src/limits.ts";
 import { CONFIG_KEYS, fileKey, KEYS } from "../src/node/config-keys.ts";
+import { AUDIT_METRICS, METRICS } from "../src/node/metrics-catalogue.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -60,6 +61,37 @@ describe("docs/config.schema.json", () => {
     const script = join(root, "scripts/docs.mjs");
     const made = execFileSync(process.execPath, [script, "--print", "config"]);
     expect(read("docs/config.schema.json")).toBe(made.toString());
+  });
+});
+
+describe("docs/metrics.md", () => {
+  it("is what npm run docs makes of the catalogue", () => {
+    const script = join(root, "scripts/docs.mjs");
+    const made = execFileSync(process.execPath, [script, "--print", "metrics"]);
+    expect(read("docs/metrics.md")).toBe(made.toString());
+  });
+
+  it("has every metric that the source names, and no other", () => {
+    const texts = sources("src", join("node", "metrics-catalogue.ts"));
+    const named = texts.flatMap((text) => [...text.matchAll(/"(tetrad_[a-z0-9_]+)"/g)]);
+    const called = texts.flatMap((text) => [
+      ...text.matchAll(/\.(?:count|gauge|observe|total)\(\s*"([a-z][a-z0-9_]*)"/g),
+    ]);
+    const full = [...named, ...called].map(([, name = ""]) =>
+      name.startsWith("tetrad_") ? name : `tetrad_${name}`,
+    );
+    expect(full).toContain("tetrad_http_requests_total");
+    expect([...new Set(full)].sort()).toEqual(Object.keys({ ...METRICS, ...AUDIT_METRICS }).sort());
+  });
+
+  it("is what the rules for alerts speak of", () => {
+    const all = { ...METRICS, ...AUDIT_METRICS };
+    const rules = read("packaging/alerts.yml");
+    const named = rules.match(/\btetrad_[a-z0-9_]+/g) ?? [];
+    expect(named.length).toBeGreaterThan(10);
+    const families = named.map((name) => name.replace(/_(bucket|sum|count)$/, ""));
+    const unknown = families.filter((name) => all[name] === undefined);
+    expect([...new Set(unknown)].filter((name) => all[`${name}_count`] === undefined)).toEqual([]);
   });
 });
 

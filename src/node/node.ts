@@ -28,6 +28,7 @@ import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
+import { createNodeMetrics } from "./node-metrics.ts";
 import { productOptions } from "./product.ts";
 import { readGenesis } from "./read-genesis.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
@@ -123,6 +124,9 @@ export const startNode = async (
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
+  const { version } = dependencies;
+  const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });
+  closing.defer(() => figures.close());
   const api = createApi({
     handle,
     formats: FORMATS,
@@ -131,11 +135,8 @@ export const startNode = async (
     random: realRandom,
     logger,
     metrics,
-    metricsPage: () => {
-      readGauges(metrics, handle, signer, verifier);
-      return metrics.page();
-    },
-    version: dependencies.version,
+    metricsPage: () => figures.page(),
+    version,
     chainId: genesis.chainId,
     anyHost: config.apiInsecureBind || apiTls !== undefined,
     tls: apiTls,
@@ -162,6 +163,7 @@ export const startNode = async (
   };
 };
 
+<<<<<<< HEAD
 /** Figures that are read when somebody asks, not counted as they change. */
 const readGauges = (
   metrics: MetricsRegistry,
@@ -195,6 +197,8 @@ const readGauges = (
 
 type Signing = { readonly signer: NodeSigner; readonly checkpointSigner: CheckpointSigner };
 
+=======
+>>>>>>> d7fc5e3 (node: list every metric with its meaning, and keep logs printable and without secrets)
 const openSigner = async (
   config: NodeConfig,
   chain: ParsedGenesis,

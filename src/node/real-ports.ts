@@ -6,6 +6,7 @@ import { randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { destination, type Logger as PinoLogger, pino } from "pino";
 import type { Clock, LogFields, Logger, LogLevel, Random, Timers } from "../ledger/ports.ts";
+import { plainFields, plainText } from "./log-fields.ts";
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -55,7 +56,7 @@ export const sleep = (ms: number): Promise<void> =>
 
 export type LogFormat = "json" | "human";
 
-/** JSON lines on stdout, or lines for people on stderr. */
+/** JSON lines on stdout, or lines for people on stderr; no secrets and nothing unprintable (log-fields.ts). */
 export const createLogger = (format: LogFormat, level: LogLevel, name: string): Logger =>
   format === "json" ? jsonLogger(level, name) : humanLogger(level, name);
 
@@ -67,7 +68,7 @@ const jsonLogger = (level: LogLevel, name: string): Logger => {
   );
   return {
     log(at, message, fields) {
-      log[at](fields ?? {}, message);
+      log[at](plainFields(fields), plainText(message));
     },
   };
 };
@@ -80,14 +81,15 @@ const humanLogger = (level: LogLevel, name: string): Logger => {
     log(at, message, fields) {
       if (LEVELS.indexOf(at) < least) return;
       const time = new Date().toISOString().slice(11, 23);
-      process.stderr.write(`${time} ${at.padEnd(5)} ${name}: ${message}${humanFields(fields)}\n`);
+      const text = `${plainText(message)}${humanFields(plainFields(fields))}`;
+      process.stderr.write(`${time} ${at.padEnd(5)} ${name}: ${text}\n`);
     },
   };
 };
 
-const humanFields = (fields: LogFields | undefined): string => {
+const humanFields = (fields: LogFields): string => {
   let text = "";
-  for (const [key, value] of Object.entries(fields ?? {})) {
+  for (const [key, value] of Object.entries(fields)) {
     if (value !== undefined) text += ` ${key}=${typeof value === "string" ? quoted(value) : value}`;
   }
   return text;

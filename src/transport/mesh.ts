@@ -11,12 +11,13 @@
  */
 import { compareBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, type Result, TetradError } from "../errors.ts";
-import type {
-  PeerClose,
-  PeerId,
-  TrafficClass,
-  Transport,
-  TransportHandler,
+import {
+  type PeerClose,
+  type PeerId,
+  TRAFFIC_CLASSES,
+  type TrafficClass,
+  type Transport,
+  type TransportHandler,
 } from "../ledger/ports.ts";
 import {
   formatAddress,
@@ -91,6 +92,13 @@ export class Mesh implements QuicTransport {
   #handler: TransportHandler | undefined;
   #closing = false;
   #cancelTick: (() => void) | undefined;
+  /** By class, since they were published last: a label is too dear for every frame. */
+  readonly #frameBytes: Record<TrafficClass, { sent: number; received: number }> = {
+    consensus: { sent: 0, received: 0 },
+    mempool: { sent: 0, received: 0 },
+    sync: { sent: 0, received: 0 },
+    control: { sent: 0, received: 0 },
+  };
   #published = { datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
 
   private constructor(options: QuicTransportOptions) {
@@ -141,7 +149,8 @@ export class Mesh implements QuicTransport {
       return false;
     }
     const sent = this.#members.get(peer)?.session?.send(trafficClass, bytes) ?? false;
-    if (!sent) {
+    if (sent) this.#frameBytes[trafficClass].sent += bytes.length;
+    else {
       this.#ports.metrics.count("tetrad_transport_frames_dropped_total", 1, {
         class: trafficClass,
       });
@@ -340,6 +349,7 @@ export class Mesh implements QuicTransport {
 
   #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
     if (this.#closing || session.peer === undefined) return;
+    this.#frameBytes[trafficClass].received += bytes.length;
     this.#handler?.frame(session.peer, trafficClass, bytes);
   }
 
@@ -390,19 +400,27 @@ export class Mesh implements QuicTransport {
     metrics.gauge("tetrad_transport_sessions", figures.sessions);
     metrics.gauge("tetrad_transport_connections", figures.connections);
     metrics.gauge("tetrad_transport_queued_bytes", figures.queuedBytes);
-    for (const [name, labels] of PUBLISHED) {
-      metrics.count(`tetrad_transport_${labels}_total`, figures[name] - last[name]);
-      last[name] = figures[name];
+    for (const [figure, name] of PUBLISHED) {
+      metrics.count(name, figures[figure] - last[figure]);
+      last[figure] = figures[figure];
+    }
+    for (const trafficClass of TRAFFIC_CLASSES) {
+      const bytes = this.#frameBytes[trafficClass];
+      const labels = { class: trafficClass };
+      metrics.count("tetrad_transport_frame_bytes_sent_total", bytes.sent, labels);
+      metrics.count("tetrad_transport_frame_bytes_received_total", bytes.received, labels);
+      bytes.sent = 0;
+      bytes.received = 0;
     }
   }
 }
 
 const PUBLISHED = [
-  ["datagramsIn", "datagrams_received"],
-  ["datagramsOut", "datagrams_sent"],
-  ["bytesIn", "bytes_received"],
-  ["bytesOut", "bytes_sent"],
-  ["dropped", "datagrams_dropped"],
+  ["datagramsIn", "tetrad_transport_datagrams_received_total"],
+  ["datagramsOut", "tetrad_transport_datagrams_sent_total"],
+  ["bytesIn", "tetrad_transport_bytes_received_total"],
+  ["bytesOut", "tetrad_transport_bytes_sent_total"],
+  ["dropped", "tetrad_transport_datagrams_dropped_total"],
 ] as const;
 
 /** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */

@@ -10,6 +10,7 @@ import { Auditor } from "../../node/audit/auditor.ts";
 import { Findings } from "../../node/audit/folder.ts";
 import { type AuditReport, reportOf } from "../../node/audit/report.ts";
 import { createMetrics, type MetricsRegistry } from "../../node/metrics.ts";
+import { AUDIT_METRICS } from "../../node/metrics-catalogue.ts";
 import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { type ApiSource, openApiSource } from "./api-source.ts";
@@ -45,7 +46,7 @@ export const follow = async (
   await using open = await openAudit(target, wanted, options.workers).catch((error: unknown) => {
     throw unverified(error);
   });
-  const metrics = createMetrics();
+  const metrics = createMetrics(AUDIT_METRICS);
   await using closing = new AsyncDisposableStack();
   const served = await serveMetrics(options.metrics, metrics, context);
   if (served !== undefined) {

@@ -237,6 +237,7 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
   app.addHook("onResponse", async (request, reply) => {
     const path = request.routeOptions.url ?? "none";
     context.metrics.count("http_requests_total", 1, { path, status: String(reply.statusCode) });
+    context.metrics.observe("http_request_seconds", reply.elapsedTime / 1000, { path });
     context.logger.log("debug", "request", {
       request: request.id,
       method: request.method,
