@@ -69,6 +69,17 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     "not 0",
   ),
   tetrad_ready: gauge("1 or 0", "What /readyz says.", "0 for five minutes"),
+  tetrad_checkpoint_size: gauge("count", "Events under the newest cosigned checkpoint."),
+  tetrad_checkpoint_age_seconds: gauge(
+    "seconds",
+    "Age of the newest cosigned checkpoint.",
+    "minutes, while the log grows: too few validators cosign",
+  ),
+  tetrad_cosignatures_dropped_total: counter(
+    "count",
+    "Signatures of peers on checkpoints that were not taken.",
+    { labels: ["code"] },
+  ),
   tetrad_equivocations_total: counter("count", "Contradictions of validators that were met.", {
     alert: "grows: a validator has signed two things; find out whose key is used twice",
   }),

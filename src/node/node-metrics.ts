@@ -72,6 +72,11 @@ const readLedger = ({ metrics, handle }: NodeMetricsOptions): void => {
   metrics.gauge("tetrad_mempool_bytes", status.mempoolBytes);
   metrics.gauge("tetrad_mempool_batches", status.mempoolBatches);
   metrics.gauge("tetrad_voting", status.voting === "yes" ? 1 : 0);
+  if (status.checkpoint !== undefined) {
+    const { size, timeS } = status.checkpoint;
+    metrics.gauge("tetrad_checkpoint_size", size);
+    metrics.gauge("tetrad_checkpoint_age_seconds", Date.now() / 1000 - timeS);
+  }
   metrics.gauge("tetrad_problems", status.problems.length);
   metrics.gauge("tetrad_ready", handle.ready().ready ? 1 : 0);
 };

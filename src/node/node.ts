@@ -102,10 +102,7 @@ export const startNode = async (
   const handle = createReplica(product, ports);
   closing.defer(() => new Promise<void>((resolve) => handle.stop(resolve)));
   handle.onHalt((failure) => halt.resolve(failure));
-  const early = handle.status();
-  const failed = early.problems[0];
-  // What stops a replica while it is made comes before anybody can listen.
-  if (early.voting === "halted" && failed !== undefined) throw TetradError.from(failed);
+  refuseHalted(handle);
 
   // From now on the node holds the states that rows can be proven from.
   handle.proofs();
@@ -163,42 +160,15 @@ export const startNode = async (
   };
 };
 
-<<<<<<< HEAD
-/** Figures that are read when somebody asks, not counted as they change. */
-const readGauges = (
-  metrics: MetricsRegistry,
-  handle: LedgerHandle,
-  signer: NodeSigner,
-  verifier: NodeVerifier,
-): void => {
-  const status = handle.status();
-  metrics.gauge("tetrad_view", status.view);
-  metrics.gauge("tetrad_final_height", status.finalHeight);
-  metrics.gauge("tetrad_executed_height", status.executedHeight);
-  metrics.gauge("tetrad_log_events", status.logSize);
-  metrics.gauge("tetrad_peers", status.peers.length);
-  metrics.gauge("tetrad_mempool_bytes", status.mempoolBytes);
-  metrics.gauge("tetrad_mempool_batches", status.mempoolBatches);
-  metrics.gauge("tetrad_voting", status.voting === "yes" ? 1 : 0);
-  if (status.checkpoint !== undefined) {
-    const { size, timeS } = status.checkpoint;
-    metrics.gauge("tetrad_checkpoint_size", size);
-    metrics.gauge("tetrad_checkpoint_age_seconds", realClock.wallMs() / 1000 - timeS);
-  }
-  metrics.gauge("tetrad_sign_cpu_ms", signer.cpuMs());
-  metrics.gauge("tetrad_sign_fallback", signer.implementation() === "noble" ? 1 : 0);
-  metrics.gauge("tetrad_verify_cpu_ms", verifier.cpuMs());
-  const { rss, heapUsed } = process.memoryUsage();
-  metrics.gauge("tetrad_resident_bytes", rss);
-  metrics.gauge("tetrad_heap_bytes", heapUsed);
-  const { user, system } = process.cpuUsage();
-  metrics.gauge("tetrad_process_cpu_ms", (user + system) / 1000);
+/** What stops a replica while it is made comes before anybody can listen. */
+const refuseHalted = (handle: LedgerHandle): void => {
+  const { voting, problems } = handle.status();
+  const [failed] = problems;
+  if (voting === "halted" && failed !== undefined) throw TetradError.from(failed);
 };
 
 type Signing = { readonly signer: NodeSigner; readonly checkpointSigner: CheckpointSigner };
 
-=======
->>>>>>> d7fc5e3 (node: list every metric with its meaning, and keep logs printable and without secrets)
 const openSigner = async (
   config: NodeConfig,
   chain: ParsedGenesis,
