@@ -107,6 +107,38 @@ describe("reads at a height", () => {
     expect(await codeOf("/v1/events?atHeight=8")).toBe("http.behind");
   });
 
+  it("show the roots as they were, for good", async () => {
+    const then = await get("/v1/projections?atHeight=3");
+    expect(then.json()).toMatchObject({ height: 3 });
+    expect(then.headers["cache-control"]).toContain("immutable");
+    const now = await get("/v1/projections");
+    expect(now.json()).toMatchObject({ height: 7 });
+    expect(now.headers["cache-control"]).toBe("no-cache");
+    expect(await codeOf("/v1/projections?atHeight=8")).toBe("http.behind");
+  });
+
+  it("do not mix heights in a page that asks for one", async () => {
+    t.ledger.rowsByName.set("records", [[utf8("k"), utf8("v")]]);
+    const page = get("/v1/projections/records?atHeight=7");
+    // The ledger goes on in the moment between the check and the rows.
+    t.ledger.onRows = () => t.ledger.append([encodedEvent("record.put", utf8("8"))]);
+    expect((await page).json()).toMatchObject({ code: "http.height-gone", data: { available: 8 } });
+  });
+
+  it("wait up to the limit of one client, and refuse the next", async () => {
+    const url = "/v1/events?minHeight=99&waitMs=700";
+    const waiting = Array.from({ length: LIMITS.httpClientWaitersMax }, () => get(url));
+    await expect.poll(() => t.timers.pending.size, { timeout: 10_000 }).toBe(waiting.length);
+    const past = await get(url);
+    expect([past.statusCode, past.headers["retry-after"]]).toEqual([503, "1"]);
+    expect(past.json()).toMatchObject({ code: "node.overloaded" });
+    expect(t.timers.fire(700)).toBe(waiting.length);
+    for (const answer of await Promise.all(waiting)) expect(answer.statusCode).toBe(504);
+    const again = get(url);
+    await expect.poll(() => t.timers.fire(700)).toBe(1);
+    expect((await again).json()).toMatchObject({ code: "http.behind" });
+  });
+
   it("give rows of the last height alone", async () => {
     t.ledger.rowsByName.set("records", [[utf8("k"), utf8("v")]]);
     expect((await get("/v1/projections/records?atHeight=7")).statusCode).toBe(200);

@@ -219,6 +219,34 @@ describe("event stream", () => {
 });
 
 describe("hostile HTTP", () => {
+  it("closes what one client opens past its connections", { timeout: 30_000 }, async () => {
+    let closed = 0;
+    const open = (): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect({ host: "::1", port });
+        sockets.push(socket);
+        socket.on("error", () => {});
+        socket.on("connect", resolve);
+        socket.on("close", () => {
+          closed += 1;
+        });
+        socket.resume();
+      });
+    // Few at a time, so that none waits in the queue of the system.
+    for (let i = 0; i < LIMITS.httpClientConnectionsMax; i += 128) {
+      await Promise.all(Array.from({ length: 128 }, open));
+    }
+    const last = sockets.at(-1);
+    const answered = new Promise<string>((resolve) => {
+      last?.once("data", (piece) => resolve(piece.toString()));
+    });
+    last?.write("GET /livez HTTP/1.1\r\nHost: [::1]\r\n\r\n");
+    expect(await answered).toMatch(/^HTTP\/1\.1 200 /);
+    expect(closed).toBe(0);
+    await open();
+    await expect.poll(() => closed).toBe(1);
+  });
+
   it("refuses headers over the limit", async () => {
     const answer = await raw(
       `GET /v1/status HTTP/1.1\r\nHost: [::1]\r\nX: ${"a".repeat(LIMITS.httpHeaderBytesMax)}\r\n\r\n`,

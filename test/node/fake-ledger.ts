@@ -64,6 +64,8 @@ export class FakeLedger {
   /** What proofs were asked for. */
   readonly proofsAsked: { readonly what: string; readonly options: ProofOptions }[] = [];
   height = 0;
+  /** Called before rows are read. */
+  onRows: () => void = () => {};
   checkpoint: ServedCheckpoint | undefined;
   readonly tiles = new Map<string, Uint8Array>();
   /** Answers a submission at once; undefined leaves it open until the test answers it. */
@@ -186,6 +188,7 @@ export class FakeLedger {
       }),
       timeOf: (height) => (height <= this.height ? START_MS + height : undefined),
       rows: (projection, options, done) => {
+        this.onRows();
         const { after, prefix } = options;
         const rows = [...(this.rowsByName.get(projection) ?? [])]
           .sort(([a], [b]) => compareBytes(a, b))

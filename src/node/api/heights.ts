@@ -4,6 +4,7 @@
  */
 import type { FastifyRequest } from "fastify";
 import { ok, TetradError } from "../../errors.ts";
+import type { ExecutionRecord } from "../../ledger/records.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import type { Parameters } from "./openapi/operation.ts";
@@ -73,6 +74,16 @@ export const logSizeAt = (context: ApiContext, text: string | undefined): number
   const height = integer(text, "atHeight", ANY);
   if (height > executedHeight) throw behind(context, height);
   return context.handle.execution(height)?.logSize ?? gone(height, executedHeight);
+};
+
+/** What execution made of a height, by default the last executed one. Throws http.behind and node.not-ready. */
+export const executionAt = (context: ApiContext, text: string | undefined): ExecutionRecord => {
+  const { executedHeight } = context.handle.status();
+  const height = integer(text, "atHeight", { ...ANY, fallback: executedHeight });
+  if (height > executedHeight) throw behind(context, height);
+  const executed = context.handle.execution(height);
+  if (executed !== undefined) return executed;
+  throw new TetradError("node.not-ready", `Nothing is known of height ${height} yet`);
 };
 
 /** Rows are kept as they are now: no other height can be read. Throws http.height-gone and http.behind. */

@@ -6,6 +6,7 @@ import type { Network } from "../../ledger/handle.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
+import { MIN_HEIGHT, reachHeight } from "./heights.ts";
 import { entryJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
@@ -55,11 +56,15 @@ const EVIDENCE = {
   id: "listEvidence",
   tag: "network",
   summary: "events with two statements that one validator must not both have made",
-  query: { after: AFTER, limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault) },
+  query: {
+    after: AFTER,
+    limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault),
+    ...MIN_HEIGHT,
+  },
   answers: {
     200: { description: "in the order of the log", content: values(ref("EventPage")) },
   },
-  problems: ["http.bad-cursor"],
+  problems: ["http.bad-cursor", "http.behind"],
 } as const satisfies Operation;
 
 const quarantineOf = (context: ApiContext, id: string): Json => {
@@ -108,6 +113,7 @@ export const networkRoutes = (app: FastifyInstance, context: ApiContext): void =
 
   app.get("/v1/evidence", described(EVIDENCE), async (request, reply) => {
     const query = readQuery(request, EVIDENCE.query);
+    await reachHeight(context, request, query);
     const limit = integer(query.limit, "limit", {
       min: 1,
       max: LIMITS.httpPageMax,

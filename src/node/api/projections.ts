@@ -6,9 +6,10 @@ import type { ProjectionRow, ProofOptions, ProvenPage } from "../../ledger/handl
 import type { Bundle, BundleJson } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import { nearest } from "../suggest.ts";
+import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { MIN_HEIGHT, reachHeight, requireStateAt } from "./heights.ts";
+import { executionAt, MIN_HEIGHT, reachHeight, requireStateAt } from "./heights.ts";
 import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
 import {
@@ -89,7 +90,10 @@ const NAMES = {
   id: "listProjections",
   tag: "state",
   summary: "the projections with their roots",
-  query: {},
+  query: {
+    atHeight: { description: "the roots at this executed height", schema: COUNT },
+    ...MIN_HEIGHT,
+  },
   answers: {
     200: {
       description: "in the order of registration",
@@ -102,7 +106,7 @@ const NAMES = {
       ),
     },
   },
-  problems: ["node.not-ready"],
+  problems: ["node.not-ready", "http.behind"],
 } as const satisfies Operation;
 
 const AT_HEIGHT: Parameter = {
@@ -218,11 +222,11 @@ const provenRow = async (
 
 export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/projections", described(NAMES), async (request, reply) => {
-    readQuery(request, NAMES.query);
-    const { executedHeight } = context.handle.status();
-    const executed = context.handle.execution(executedHeight);
-    if (executed === undefined) throw new TetradError("node.not-ready", "Nothing is executed yet");
-    return reply.header("cache-control", "no-cache").send({
+    const query = readQuery(request, NAMES.query);
+    await reachHeight(context, request, query);
+    const executed = executionAt(context, query.atHeight);
+    const caching = query.atHeight === undefined ? "no-cache" : IMMUTABLE;
+    return reply.header("cache-control", caching).send({
       height: executed.height,
       stateRoot: toHex(executed.stateRoot),
       items: executed.projections.map(({ name, root }, i) => ({
@@ -264,12 +268,15 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
         limit,
         (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
       );
+      // Heights go on while pages are read.
+      requireStateAt(context, query.atHeight);
       const last = rows.at(-1);
       const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
       if (next !== null) {
         const group =
           query.prefix === undefined ? "" : `&prefix=${encodeURIComponent(query.prefix)}`;
-        const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}`;
+        const at = query.atHeight === undefined ? "" : `&atHeight=${query.atHeight}`;
+        const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}${at}`;
         reply.header("link", `<${url}>; rel="next"`);
       }
       const status = context.handle.status();

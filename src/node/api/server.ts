@@ -267,14 +267,18 @@ const refuseRaw = (
         ? "http.request-timeout"
         : "http.malformed";
   const known = fail(code, "The request was refused before it was read");
-  const problem = problemOf(known, requestId(context));
+  const id = requestId(context);
+  const problem = problemOf(known, id);
   const body = JSON.stringify(problem);
+  const { executedHeight, genesisHash, logSize, logRoot } = context.handle.status();
   const lines = [
     `HTTP/1.1 ${problem.status} Refused`,
     `content-type: ${PROBLEM_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
-    `ledger-height: ${context.handle.status().executedHeight}`,
-    `ledger-genesis: ${toHex(context.handle.status().genesisHash)}`,
+    `ledger-height: ${executedHeight}`,
+    `ledger-checkpoint: ${logSize} ${toHex(logRoot)}`,
+    `ledger-genesis: ${toHex(genesisHash)}`,
+    `request-id: ${id}`,
     "connection: close",
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
