@@ -78,7 +78,6 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   tetrad_cosignatures_dropped_total: counter(
     "count",
     "Signatures of peers on checkpoints that were not taken.",
-    { labels: ["code"] },
   ),
   tetrad_equivocations_total: counter("count", "Contradictions of validators that were met.", {
     alert: "grows: a validator has signed two things; find out whose key is used twice",

@@ -274,6 +274,15 @@ describe("passphrases", () => {
     const named = join(folder, "named");
     await createPrivateFile(named, new TextEncoder().encode("named"));
     expect(await readPassphrase(folder, env, named)).toBe("named");
+    // A file of the system's: /etc and /run/secrets are open to look into, but to nobody's files.
+    await chmod(folder, 0o755);
+    expect(await readPassphrase(folder, {}, named)).toBe("named");
+    await chmod(folder, 0o775);
+    await expect(readPassphrase(folder, {}, named)).rejects.toEqual(refusal("key.modes"));
+    await chmod(folder, 0o755);
+    await chmod(named, 0o640);
+    await expect(readPassphrase(folder, {}, named)).rejects.toEqual(refusal("key.modes"));
+    await chmod(folder, 0o700);
     // An access list for the service's user shows as permissions of the group.
     await chmod(path, 0o440);
     await chmod(credentials, 0o550);

@@ -16,7 +16,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { RandomBytes } from "./key-file.ts";
-import { createPrivateFile, readPrivateFile } from "./private-file.ts";
+import { createPrivateFile, type ReadOptions, readPrivateFile } from "./private-file.ts";
 
 export const PASSPHRASE_VARIABLE = "NEXUS_PASSPHRASE";
 export const NEW_PASSPHRASE_VARIABLE = "NEXUS_NEW_PASSPHRASE";
@@ -48,18 +48,22 @@ export const findPassphrase = async (
   if (given !== undefined && given !== "") {
     return { text: given, place: PASSPHRASE_VARIABLE, beside: false };
   }
-  if (file !== undefined) return fromFile(file, false);
+  if (file !== undefined) return fromFile(file, false, { openFolder: true });
   const credentials = env["CREDENTIALS_DIRECTORY"];
   if (credentials !== undefined && credentials !== "") {
     const credential = join(credentials, CREDENTIAL);
-    if (existsSync(credential)) return fromFile(credential, false, true);
+    if (existsSync(credential)) return fromFile(credential, false, { credential: true });
   }
   const beside = passphrasePath(keysFolder);
-  return existsSync(beside) ? fromFile(beside, true) : undefined;
+  return existsSync(beside) ? fromFile(beside, true, {}) : undefined;
 };
 
-const fromFile = async (path: string, beside: boolean, credential = false): Promise<Passphrase> => {
-  const bytes = await readPrivateFile(path, LIMITS.passphraseBytesMax, { credential });
+const fromFile = async (
+  path: string,
+  beside: boolean,
+  options: ReadOptions,
+): Promise<Passphrase> => {
+  const bytes = await readPrivateFile(path, LIMITS.passphraseBytesMax, options);
   const text = decode(bytes, path);
   bytes.fill(0);
   if (text === "") throw new TetradError("key.invalid", `${path} is empty`, { path });
@@ -92,7 +96,7 @@ export const findNewPassphrase = async (
   if (given !== undefined && given !== "") {
     return { text: given, place: NEW_PASSPHRASE_VARIABLE, beside: false };
   }
-  return file === undefined ? undefined : fromFile(file, false);
+  return file === undefined ? undefined : fromFile(file, false, { openFolder: true });
 };
 
 /** The text without the line end that editors add. */

@@ -14,6 +14,8 @@ const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
 /** Reading and entering, for the group. */
 const GROUP_MASK = 0o050;
+/** The same for everybody: of a folder, the names in it. */
+const LOOKING = 0o055;
 
 const hasModes = process.platform !== "win32";
 
@@ -27,6 +29,8 @@ export type ReadOptions = {
    * the permission of the group.
    */
   readonly credential?: boolean;
+  /** Others may look into its folder, such as /etc or /run/secrets, but not put another file there. */
+  readonly openFolder?: boolean;
 };
 
 /**
@@ -41,7 +45,7 @@ export const readPrivateFile = async (
 ): Promise<Uint8Array> => {
   const file = await openToRead(path);
   try {
-    await checkModes(file, path, options.credential === true);
+    await checkModes(file, path, options);
     const { size } = await file.stat();
     if (size > bytesMax) {
       throw new TetradError(
@@ -70,14 +74,19 @@ const openToRead = async (path: string): Promise<FileHandle> => {
   }
 };
 
-const checkModes = async (file: FileHandle, path: string, credential: boolean): Promise<void> => {
+const checkModes = async (
+  file: FileHandle,
+  path: string,
+  { credential = false, openFolder = false }: ReadOptions,
+): Promise<void> => {
   const info = await file.stat();
   if (!info.isFile()) throw new TetradError("key.invalid", `${path} is no regular file`, { path });
   if (!hasModes) return;
   const folder = dirname(path);
   const folderInfo = await stat(folder);
   refuseOthers(path, info.mode, FILE_MODE, credential ? GROUP_MASK : 0);
-  refuseOthers(folder, folderInfo.mode, FOLDER_MODE, credential ? GROUP_MASK : 0);
+  const inFolder = openFolder ? LOOKING : credential ? GROUP_MASK : 0;
+  refuseOthers(folder, folderInfo.mode, FOLDER_MODE, inFolder);
   const own = process.getuid?.();
   if (own !== undefined && own !== 0 && info.uid !== own && info.uid !== 0) {
     throw new TetradError("key.modes", `${path} belongs to another user`, { path });
@@ -122,7 +131,7 @@ export const replacePrivateFile = async (path: string, bytes: Uint8Array): Promi
   const draft = join(folder, `.${randomUUID()}.draft`);
   try {
     const file = await openToRead(path);
-    await checkModes(file, path, false).finally(() => file.close());
+    await checkModes(file, path, {}).finally(() => file.close());
     await writeDurably(draft, bytes);
     await rename(draft, path);
     await syncFolder(folder);
