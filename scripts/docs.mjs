@@ -1,9 +1,10 @@
 // Writes the pages that are made from the source: docs/errors.md from the table of errors, docs/cli.md from
 // the definitions of the verbs, the JSON Schema of the configuration file from the table of settings, and
-// docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes.
+// docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes, and the examples
+// in docs/sdk.md from docs/examples.
 //
 //     node scripts/docs.mjs                          writes them
-//     node scripts/docs.mjs --print [errors|cli|config|openapi|api]  prints one instead
+//     node scripts/docs.mjs --print [errors|cli|config|openapi|api|sdk]  prints one instead
 import { readFileSync, writeFileSync } from "node:fs";
 import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
@@ -44,12 +45,23 @@ const apiPage = () => {
   return `${before}<!-- routes: made by \`npm run docs\` -->\n\n${routesTable()}\n${after}`;
 };
 
+/** docs/sdk.md with the examples, which CI runs, as they are in docs/examples. */
+const sdkPage = () =>
+  readFileSync(new URL("../docs/sdk.md", import.meta.url), "utf8").replaceAll(
+    /<!-- example: ([\w.-]+) -->\n```ts\n[\s\S]*?```/g,
+    (_, name) => {
+      const text = readFileSync(new URL(`../docs/examples/${name}`, import.meta.url), "utf8");
+      return `<!-- example: ${name} -->\n\`\`\`ts\n${text}\`\`\``;
+    },
+  );
+
 const pages = {
   errors: ["../docs/errors.md", page],
   cli: ["../docs/cli.md", cliPage()],
   openapi: ["../docs/openapi.json", `${JSON.stringify(productDocument(VERSION), null, 2)}\n`],
   api: ["../docs/api.md", apiPage()],
   metrics: ["../docs/metrics.md", metricsPage()],
+  sdk: ["../docs/sdk.md", sdkPage()],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

@@ -36,6 +36,21 @@ describe("docs/api.md", () => {
   });
 });
 
+describe("docs/sdk.md", () => {
+  const page = read("docs/sdk.md");
+
+  it("has the examples that npm run docs puts in", () => {
+    expect(page).toBe(printed("sdk"));
+    expect(page).toContain('from "tetrad/client/node"');
+  });
+
+  it("shows every example, but for the page and where the network is", () => {
+    const shown = [...page.matchAll(/<!-- example: (\S+) -->/g)].map(([, name]) => name);
+    const there = readdirSync(join(root, "docs/examples")).filter((name) => name.endsWith(".ts"));
+    expect(shown.sort()).toEqual(there.filter((name) => name !== "network.ts").sort());
+  });
+});
+
 describe("docs/operating.md", () => {
   const page = read("docs/operating.md");
 

@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -117,7 +118,7 @@ describe("its entries", () => {
   });
 
   it("type-check in a strict consumer that has no types of Node", async () => {
-    writeFileSync(join(app, "use.ts"), readFileSync(join(root, "test/e2e/consumer/use.ts")));
+    cpSync(join(root, "test/e2e/consumer/use.ts"), join(app, "use.ts"));
     const options = {
       strict: true,
       exactOptionalPropertyTypes: true,
@@ -136,12 +137,35 @@ describe("its entries", () => {
     );
     expect(done.stdout).toBe("");
   });
+
+  it("type-check in the examples of docs/sdk.md, which use Node", async () => {
+    cpSync(join(root, "docs", "examples"), join(app, "examples"), { recursive: true });
+    const options = {
+      strict: true,
+      noEmit: true,
+      target: "es2024",
+      lib: ["es2024"],
+      module: "nodenext",
+      types: ["node"],
+      typeRoots: [join(root, "node_modules", "@types")],
+      allowImportingTsExtensions: true,
+      erasableSyntaxOnly: true,
+    };
+    const config = { compilerOptions: options, include: ["examples"] };
+    writeFileSync(join(app, "tsconfig.examples.json"), JSON.stringify(config));
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    const args = [tsc, "-p", "tsconfig.examples.json"];
+    const done = await run(process.execPath, args, { cwd: app }).catch(
+      (error: { readonly stdout?: string }) => ({ stdout: error.stdout ?? String(error) }),
+    );
+    expect(done.stdout).toBe("");
+  });
 });
 
 describe("its command", () => {
   let dev: Background | undefined;
 
-  it("runs a network, takes an event, shows it, and ends on Ctrl-C", async () => {
+  it("runs a network, takes an event and shows it", async () => {
     const api = await freePorts(4);
     const quic = await freePorts(4);
     const ports = ["--api-base", String(api), "--port-base", String(quic)];
@@ -153,6 +177,43 @@ describe("its command", () => {
     expect(done.stdout).toMatch(/record\.put +accepted/);
     const rows = await nexus(["ls", "records", "-o", "json"], options);
     expect(rows.stdout).toContain('"text": "hello"');
+  });
+
+  /** Runs an example of docs/sdk.md as its reader would, beside the network. */
+  const example = async (name: string): Promise<string> => {
+    const { stdout } = await run(process.execPath, [join("examples", name)], {
+      cwd: app,
+      env: { ...env, NODE_NO_WARNINGS: "1" },
+      timeout: 60_000,
+    });
+    return stdout;
+  };
+
+  it("serves the examples of docs/sdk.md", async () => {
+    expect(await example("append.ts")).toMatch(
+      /^event \d+ at height \d+: accepted\nevent \d+ at height \d+: accepted\n$/,
+    );
+    const read = await example("read.ts");
+    expect(read).toContain("event 0 is a record.put, verified: true");
+    expect(read).toContain('notes/first is {"');
+    expect(read).toContain("notes/nowhere is there: false, verified: true");
+    expect(read).toMatch(/verified up to height \d+, 3 events/);
+    // The trust state of the first run is the start of the second.
+    expect(await example("read.ts")).toContain("verified: true");
+    expect(await example("follow.ts")).toMatch(
+      /^0 record.put accepted [\s\S]*\n1 record.put [\s\S]*\n2 /,
+    );
+    expect(await example("follow.ts")).toBe("");
+    const errors = await example("errors.ts");
+    expect(errors).toContain("left http://[::1]:1: cli.unreachable");
+    expect(errors).toContain("the log has 3 events");
+    expect(errors).toContain("http.bad-parameter");
+    expect(await example("list.ts")).toMatch(/^notes\/first .*[\s\S]*\nnotes\/second /);
+    expect(await example("simulate.ts")).toMatch(/^seed 3: ok, /);
+  });
+
+  it("ends on Ctrl-C", async () => {
+    if (dev === undefined) throw new Error("the network is not there");
     expect(await dev.stop("SIGINT")).toBe(0);
     expect(dev.stderr()).toContain("stopped");
   });
