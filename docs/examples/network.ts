@@ -2,7 +2,7 @@
 // network of your own: the genesis that your organisation has agreed to, and addresses of its nodes.
 import { readFileSync } from "node:fs";
 
-type DevRecord = { readonly nodes: readonly { readonly api: string; readonly folder: string }[] };
+type DevRecord = { readonly nodes: readonly { readonly api: string }[] };
 
 const dir = process.env["NEXUS_DIR"] ?? ".tetrad";
 const record = JSON.parse(readFileSync(`${dir}/dev.json`, "utf8")) as DevRecord;
@@ -10,7 +10,7 @@ const record = JSON.parse(readFileSync(`${dir}/dev.json`, "utf8")) as DevRecord;
 /** Every node: a client asks the first that can answer. */
 export const baseUrl: readonly string[] = record.nodes.map((node) => `http://${node.api}`);
 
-export const genesis: string = readFileSync(`${dir}/${record.nodes[0]?.folder}/genesis.json`, "utf8");
+export const genesis: string = readFileSync(`${dir}/genesis.json`, "utf8");
 
 export const keyFile: string = `${dir}/operator/operator.key`;
 export const passphrase: string = readFileSync(`${dir}/operator/passphrase`, "utf8").trim();

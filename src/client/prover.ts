@@ -189,7 +189,7 @@ export class Prover {
         if (await this.#settle(shown, own(shown), signal)) return shown;
       } catch (error) {
         if (!(error instanceof TetradError)) throw error;
-        if ((error.code as string) === "proof.pending") return undefined;
+        if (error.code === "proof.pending") return undefined;
         if (error.code !== "trust.behind") throw error;
         late = error;
         // Rows are proven of a state that may be a block behind the newest header: no reason to leave yet.

@@ -96,6 +96,11 @@ export type ProofOptions = {
   /** The bundle's chain of trust begins at this epoch: what the asker trusts already. */
   readonly trustedEpoch: number;
   /**
+   * Of an event: by the newest certified header, so that its log can be compared with one that was seen
+   * before. Else by the first that commits to the event, which is the same for ever.
+   */
+  readonly newest?: boolean;
+  /**
    * Of rows: a state at least as new as this one, or one that is equal. Absent: the newest there is. What
    * a plain read sees is a block or two ahead of what can be proven.
    */

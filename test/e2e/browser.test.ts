@@ -49,7 +49,7 @@ const serveSite = (): Promise<string> =>
         path === "/"
           ? join(root, "docs/examples/browser.html")
           : path === "/genesis.json"
-            ? join(dir, "a", "genesis.json")
+            ? join(dir, "genesis.json")
             : path.startsWith("/node_modules/tetrad/")
               ? join(root, path.slice("/node_modules/tetrad/".length))
               : join(root, path);
@@ -123,10 +123,11 @@ const open = async (...nodes: string[]): Promise<Page> => {
 };
 
 const stateOf = (page: Page): Promise<unknown> =>
-  page.evaluate("document.querySelector('#state')?.textContent");
+  page.evaluate("document.querySelector('#state')?.textContent ?? ''");
 
+/** What the page says in the end; before it is loaded there is nothing, and then "reading". */
 const settled = async (page: Page): Promise<string> => {
-  await expect.poll(() => stateOf(page), { timeout: 60_000 }).not.toBe("reading");
+  await expect.poll(() => stateOf(page), { timeout: 60_000 }).toMatch(/^(verified|refused)/);
   return String(await stateOf(page));
 };
 
@@ -138,12 +139,12 @@ describe("a page in a browser", () => {
     const page = await open(`http://[::1]:${api + 1}`);
     expect(await settled(page)).toBe("verified");
     const events = (await page.evaluate(EVENTS)) as [string, string][];
-    expect(events.length).toBe(2);
-    expect(events[0]?.[0]).toContain("0 record.put");
-    expect(events[0]?.[0]).toContain(Buffer.from("hello").toString("base64"));
-    expect(events.map(([, verified]) => verified)).toEqual(["true", "true"]);
+    const records = events.filter(([text]) => text.includes(" record.put "));
+    expect(records).toHaveLength(2);
+    expect(records[0]?.[0]).toContain(Buffer.from("hello").toString("base64"));
+    expect(new Set(events.map(([, verified]) => verified))).toEqual(new Set(["true"]));
     const kept = JSON.parse(String(await page.evaluate("localStorage.getItem('tetrad')")));
-    expect(kept).toMatchObject({ format: "tetrad-client-state", logSize: 2 });
+    expect(kept).toMatchObject({ format: "tetrad-client-state", logSize: events.length });
   });
 
   it("goes to another node where one is gone", async () => {

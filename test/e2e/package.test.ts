@@ -194,19 +194,17 @@ describe("its command", () => {
       /^event \d+ at height \d+: accepted\nevent \d+ at height \d+: accepted\n$/,
     );
     const read = await example("read.ts");
-    expect(read).toContain("event 0 is a record.put, verified: true");
+    expect(read).toMatch(/^event 0 is a [a-z.]+, verified: true$/m);
     expect(read).toContain('notes/first is {"');
     expect(read).toContain("notes/nowhere is there: false, verified: true");
-    expect(read).toMatch(/verified up to height \d+, 3 events/);
+    expect(read).toMatch(/verified up to height \d+, \d+ events/);
     // The trust state of the first run is the start of the second.
     expect(await example("read.ts")).toContain("verified: true");
-    expect(await example("follow.ts")).toMatch(
-      /^0 record.put accepted [\s\S]*\n1 record.put [\s\S]*\n2 /,
-    );
+    expect(await example("follow.ts")).toMatch(/^(\d+ record.put accepted [^\n]+\n){3}$/);
     expect(await example("follow.ts")).toBe("");
     const errors = await example("errors.ts");
     expect(errors).toContain("left http://[::1]:1: cli.unreachable");
-    expect(errors).toContain("the log has 3 events");
+    expect(errors).toMatch(/the log has \d+ events/);
     expect(errors).toContain("http.bad-parameter");
     expect(await example("list.ts")).toMatch(/^notes\/first .*[\s\S]*\nnotes\/second /);
     expect(await example("simulate.ts")).toMatch(/^seed 3: ok, /);

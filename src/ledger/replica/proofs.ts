@@ -94,7 +94,7 @@ class BundleMaker {
     this.#states = states;
   }
 
-  event(index: number, { trustedEpoch }: ProofOptions, done: Done<Bundle>): void {
+  event(index: number, { trustedEpoch, newest }: ProofOptions, done: Done<Bundle>): void {
     const logSize = this.#replica.committer?.executed.logSize ?? 0;
     if (index >= logSize) {
       const claim: Claim = { kind: "no-event", index };
@@ -113,7 +113,8 @@ class BundleMaker {
         if (target === undefined) return done(PENDING);
         // Who trusts a later set than the first header's needs a header of that epoch, which has all that
         // the first one has.
-        if (target.header.epoch < trustedEpoch) return this.#atTip(trustedEpoch, done, claimAt);
+        const isOld = newest === true || target.header.epoch < trustedEpoch;
+        if (isOld) return this.#atTip(trustedEpoch, done, claimAt);
         this.#finish(target, trustedEpoch, claimAt(target), done);
       });
     });

@@ -10,7 +10,7 @@ import { entryJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { COUNT, ref } from "./openapi/schemas.ts";
 import { bundleAnswer, PROOF_QUERY, proofRequest, whenProvable } from "./proof.ts";
-import { integer, readQuery } from "./query.ts";
+import { flag, integer, readQuery } from "./query.ts";
 
 const EVENT = {
   id: "getEvent",
@@ -22,6 +22,10 @@ const EVENT = {
   path: { index: { description: "global index, from 0", schema: COUNT } },
   query: {
     ...PROOF_QUERY,
+    newest: {
+      description: "with proof: by the newest header, not by the first that commits to the event",
+      schema: { type: "boolean", default: false },
+    },
     waitMs: {
       description: "with proof: how long to wait for a header that commits to it",
       schema: {
@@ -46,16 +50,23 @@ export const eventRoute = (app: FastifyInstance, context: ApiContext): void => {
     "/v1/events/:index",
     described(EVENT),
     async (request, reply) => {
-      const proof = proofRequest(readQuery(request, EVENT.query));
+      const query = readQuery(request, EVENT.query);
+      const proof = proofRequest(query);
+      const newest = flag(query.newest, "newest");
+      if (newest && proof === undefined) {
+        const parameter = "newest";
+        throw new TetradError("http.bad-parameter", "newest is of proofs", { parameter });
+      }
       const max = Number.MAX_SAFE_INTEGER - 1;
       const index = integer(request.params.index, "index", { min: 0, max, fallback: 0 });
       const { handle } = context;
       if (proof !== undefined) {
         const attempt = (done: (result: Result<Bundle>) => void): void =>
-          handle.proofs().event(index, proof, done);
+          handle.proofs().event(index, { ...proof, newest }, done);
         const bundle = await whenProvable(context, request, proof.waitMs, attempt);
+        const isFinal = bundle.claim.kind === "events" && !newest;
         // What an index names does not change, and a proof that was right stays right.
-        reply.header("cache-control", bundle.claim.kind === "events" ? IMMUTABLE : "no-cache");
+        reply.header("cache-control", isFinal ? IMMUTABLE : "no-cache");
         return reply.send(bundleAnswer(context, reply, bundle));
       }
       const page = await new Promise<Result<EventPage>>((resolve) => {
