@@ -45,6 +45,9 @@ describe("GET /v1/events/:index", () => {
       what: "event 1",
       options: { trustedEpoch: 3 },
     });
+    const newest = await get("/v1/events/1?proof=true&newest=true");
+    expect(newest.headers["cache-control"]).toBe("no-cache");
+    expect(test.ledger.proofsAsked[1]?.options.newest).toBe(true);
     const absent = new World().bundle({ kind: "no-event", index: 9 });
     test.ledger.proof = ok(absent);
     const none = await get("/v1/events/9?proof=true");
@@ -97,14 +100,16 @@ describe("waiting for a proof", () => {
 
   it("ends when the node stops, and is not begun by too many", async () => {
     test.ledger.proof = PENDING;
-    const answers = Array.from({ length: LIMITS.httpWaitersMax + 1 }, () =>
+    const answers = Array.from({ length: LIMITS.httpClientWaitersMax + 1 }, () =>
       get("/v1/events/0?proof=true"),
     );
     const refused = await Promise.race(answers);
     expect(refused.json()).toMatchObject({ code: "node.overloaded" });
     await test.api.stop();
     const codes = (await Promise.all(answers)).map((answer) => answer.json().code);
-    expect(codes.filter((code) => code === "node.stopping").length).toBe(LIMITS.httpWaitersMax);
+    expect(codes.filter((code) => code === "node.stopping").length).toBe(
+      LIMITS.httpClientWaitersMax,
+    );
   });
 
   it("does not wait for what waiting cannot mend, nor when it must not", async () => {

@@ -68,6 +68,7 @@ describe("proofs of events", () => {
     lab.finalize([lab.nextBatch(lab.chain.alice, events)]);
     expect(lab.status.logSize).toBe(3);
     expect(codeOf(event(lab, 1))).toBe("proof.pending");
+    expect(codeOf(event(lab, 1, { trustedEpoch: 0, newest: true }))).toBe("proof.pending");
     lab.finalize();
     const { claim, height } = proven(lab, event(lab, 1));
     expect(height).toBe(2);
@@ -94,6 +95,8 @@ describe("proofs of events", () => {
     expect(proven(lab, early).height).toBe(5);
     for (let i = 0; i < 5; i++) lab.finalize();
     expect(event(lab, 3)).toEqual(early);
+    // Unless the newest header is asked for.
+    expect(proven(lab, event(lab, 3, { trustedEpoch: 0, newest: true })).height).toBe(25);
     for (let index = 0; index < 20; index++) {
       const { claim } = proven(lab, event(lab, index));
       expect(claim.kind === "events" && claim.events[0]?.index).toBe(index);
