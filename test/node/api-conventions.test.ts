@@ -156,7 +156,10 @@ describe("reads at a height", () => {
     await expect.poll(() => t.timers.pending.size).toBeGreaterThan(0);
     t.ledger.append([encodedEvent("record.put", utf8("8"))]);
     t.ledger.append([encodedEvent("record.put", utf8("9"))]);
-    expect((await waiting).json().items).toHaveLength(9);
+    const waited = await waiting;
+    expect(waited.json().items).toHaveLength(9);
+    expect(waited.headers["ledger-height"]).toBe("9");
+    expect(waited.headers["ledger-checkpoint"]).toBe(`9 ${toHex(HASH)}`);
     const late = get("/v1/projections/records?minHeight=10&waitMs=400");
     await expect.poll(() => t.timers.fire(400)).toBe(1);
     expect((await late).json()).toMatchObject({

@@ -2,61 +2,27 @@
  * A server against docs/openapi.json, over sockets: whatever a request is, its answer is one that the
  * document has for that route, of a type and a shape that it names there.
  */
-import { readFileSync } from "node:fs";
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { connect } from "node:net";
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { fail } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { createTestApi, encodedEvent, HASH, type TestApi } from "./fake-ledger.ts";
-
-type Schema = { readonly [keyword: string]: unknown };
-type Parameter = {
-  readonly name: string;
-  readonly in: "path" | "query" | "header";
-  readonly schema: Schema;
-};
-type Response = {
-  readonly description: string;
-  readonly headers?: Readonly<Record<string, unknown>>;
-  readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
-};
-type Operation = {
-  readonly parameters: readonly Parameter[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
-  readonly responses: Readonly<Record<string, Response>>;
-};
-type Document = {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, object>> };
-};
-
-const committed = JSON.parse(
-  readFileSync(new URL("../../docs/openapi.json", import.meta.url), "utf8"),
-) as Document;
+import {
+  checkBody,
+  committed,
+  type Operation,
+  type Parameter,
+  type Schema,
+} from "./openapi-document.ts";
 
 const operations = Object.entries(committed.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(
     ([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const,
   ),
 );
-
-/** Bodies are checked by the schema of the document, references and all. */
-const ajv = new Ajv2020({ strict: false, validateFormats: false });
-ajv.addSchema({ $id: "doc", components: committed.components });
-const validators = new Map<string, ValidateFunction>();
-const checkBody = (schema: object, value: unknown, what: string): void => {
-  const text = JSON.stringify(schema).replaceAll('"#/components', '"doc#/components');
-  let validate = validators.get(text);
-  if (validate === undefined) {
-    validate = ajv.compile(JSON.parse(text) as object);
-    validators.set(text, validate);
-  }
-  expect(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`).toBe(true);
-};
 
 const hostile = fc.oneof(
   fc.string({ maxLength: 40 }),

@@ -1,9 +1,9 @@
 /**
  * The HTTP API of one node. Loopback only, or TLS 1.3, or behind a proxy that has it. Every answer has the
- * headers Ledger-Height (the executed height that reads see), Ledger-Checkpoint (size and root of the log
- * there) and Ledger-Genesis (the hash of the chain's genesis, so that a client notices another chain), every
- * error is a problem of the error table, and everything a client sends is bounded in size and in time. How
- * a route is added: openapi/operation.ts.
+ * headers Ledger-Height (an executed height that what is read is not older than), Ledger-Checkpoint (size and
+ * root of the log there) and Ledger-Genesis (the hash of the chain's genesis, so that a client notices
+ * another chain), every error is a problem of the error table, and everything a client sends is bounded in
+ * size and in time. How a route is added: openapi/operation.ts.
  */
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -202,11 +202,15 @@ const watchRoutes = (app: FastifyInstance): readonly Allowed[] => {
 };
 
 const addHooks = (app: FastifyInstance, context: ApiContext): void => {
+  app.decorateRequest("stamp", () => {});
   app.addHook("onRequest", async (request, reply) => {
-    const { executedHeight, genesisHash, logSize, logRoot } = context.handle.status();
-    reply.header("ledger-height", String(executedHeight));
-    reply.header("ledger-checkpoint", `${logSize} ${toHex(logRoot)}`);
-    reply.header("ledger-genesis", toHex(genesisHash));
+    request.stamp = () => {
+      const { executedHeight, genesisHash, logSize, logRoot } = context.handle.status();
+      reply.header("ledger-height", String(executedHeight));
+      reply.header("ledger-checkpoint", `${logSize} ${toHex(logRoot)}`);
+      reply.header("ledger-genesis", toHex(genesisHash));
+    };
+    request.stamp();
     reply.header("x-content-type-options", "nosniff");
     reply.header("request-id", request.id);
     if (request.headers.host === undefined) {

@@ -4,6 +4,13 @@ import { fail, type Result, TetradError } from "../../errors.ts";
 import type { ApiContext } from "./context.ts";
 import { clientOf } from "./shares.ts";
 
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Sets the Ledger- headers of the answer to this moment: at the beginning, and after each wait. */
+    stamp: () => void;
+  }
+}
+
 export type Wait<T> = {
   readonly waitMs: number;
   /** What is said when the time is over. */
@@ -41,5 +48,6 @@ export const waitFor = async <T>(
   } finally {
     load.waiters.give(client, 1);
     for (const step of undo) step();
+    request.stamp();
   }
 };

@@ -16,7 +16,10 @@ const COMMON: readonly ErrorCode[] = [
 ];
 
 const HEADERS: Parameters = {
-  "Ledger-Height": { description: "executed height that the answer was read at", schema: COUNT },
+  "Ledger-Height": {
+    description: "executed height that what is read is not older than",
+    schema: COUNT,
+  },
   "Ledger-Checkpoint": {
     description: "size and root of the log at that height: a number, a space, 64 hex digits",
     schema: { ...TEXT, pattern: "^[0-9]+ [0-9a-f]{64}$" },
