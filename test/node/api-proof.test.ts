@@ -55,6 +55,18 @@ describe("GET /v1/events/:index", () => {
     expect(none.headers["cache-control"]).toBe("no-cache");
   });
 
+  it("gives the proof by the newest header where that is asked for, to keep for nobody", async () => {
+    const found = await get("/v1/events/1?proof=true&newest=true");
+    expect(found.headers["cache-control"]).toBe("no-cache");
+    expect(test.ledger.proofsAsked[0]?.options).toMatchObject({ newest: true });
+    const first = await get("/v1/events/1?proof=true&newest=false");
+    expect(first.headers["cache-control"]).toContain("immutable");
+    for (const query of ["newest=true", "proof=true&newest=2"]) {
+      const answer = await get(`/v1/events/1?${query}`);
+      expect(answer.json()).toMatchObject({ code: "http.bad-parameter" });
+    }
+  });
+
   it("takes parameters of proofs with proofs only", async () => {
     for (const query of ["trustedEpoch=1", "proof=false&trustedEpoch=1", "proof=2"]) {
       const answer = await get(`/v1/events/1?${query}`);

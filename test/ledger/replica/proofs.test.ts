@@ -103,6 +103,21 @@ describe("proofs of events", () => {
     }
   });
 
+  it("are by the newest header where that is asked for, once it has the event", () => {
+    const lab = new Lab();
+    const newest = { ...FROM_GENESIS, newest: true };
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("a")])]);
+    expect(codeOf(event(lab, 0, newest))).toBe("proof.pending");
+    for (let i = 0; i < 20; i++) lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent(`${i}`)])]);
+    expect(proven(lab, event(lab, 3)).height).toBe(5);
+    for (const index of [0, 3, 19]) {
+      const { claim, height } = proven(lab, event(lab, index, newest));
+      expect(height).toBe(21);
+      expect(claim.kind === "events" && claim.events[0]?.index).toBe(index);
+    }
+    expect(codeOf(event(lab, 20, newest))).toBe("proof.pending");
+  });
+
   it("lead over the boundaries of every epoch, and from a checkpoint over the later ones only", () => {
     const lab = new Lab({ chain: createChain({ epochMs: 5_000 }) });
     lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("first")])]);

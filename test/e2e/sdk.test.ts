@@ -1,0 +1,107 @@
+/** The client library on a network of processes: what it reads and writes while nodes are killed. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { base64, createClient, type LedgerEvent, memoryStore } from "../../src/client/index.ts";
+import { fileKeeper, fileSigner, fileStore } from "../../src/client/node.ts";
+import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
+
+const folder = tempFolder();
+const dir = join(folder.path, "net");
+let dev: Background;
+let baseUrl: string[];
+let genesis: string;
+
+beforeAll(async () => {
+  const api = await freePorts(4);
+  const quic = await freePorts(4);
+  const ports = ["--api-base", String(api), "--port-base", String(quic)];
+  dev = background(["--dir", dir, "dev", ...ports]);
+  await dev.sees(/^ready after/m, 60_000);
+  baseUrl = [0, 1, 2, 3].map((i) => `http://[::1]:${api + i}`);
+  genesis = readFileSync(join(dir, "genesis.json"), "utf8");
+});
+
+afterAll(async () => {
+  await dev?.stop();
+  killAll();
+  folder.remove();
+});
+
+const signerOf = () => {
+  const operator = join(dir, "operator");
+  const passphrase = readFileSync(join(operator, "passphrase"), "utf8").trim();
+  return fileSigner(join(operator, "operator.key"), passphrase);
+};
+
+const record = (key: string) => ({
+  type: "record.put",
+  data: { topic: "sdk", key, body: base64(key) },
+});
+
+describe("the client library", () => {
+  it("reads every event once and in order, proven, while the node that it reads from is killed", async () => {
+    const left: string[] = [];
+    const client = createClient({
+      baseUrl,
+      trust: { genesis },
+      stateStore: fileStore(join(folder.path, "trust.json")),
+      onFailover: (base) => left.push(base),
+    });
+    const signer = await signerOf();
+    const keeper = fileKeeper(join(folder.path, "kept"));
+    const total = 30;
+    const stop = new AbortController();
+    const seen: LedgerEvent[] = [];
+    const reading = (async () => {
+      for await (const event of client.events({ signal: stop.signal })) {
+        seen.push(event);
+        if (seen.filter(({ type }) => type === "record.put").length === total) return;
+      }
+    })();
+    // A client that writes is of other nodes than the one that reads, so that each fails over by itself.
+    const writer = createClient({ baseUrl: baseUrl.slice(1), trust: { genesis } });
+    for (let i = 0; i < total; i++) {
+      if (i === 10) await nexus(["--dir", dir, "dev", "kill", "a", "--hold", "3"]);
+      const [result] = await writer.append([record(`k${i}`)], { signer, keeper });
+      expect(result?.outcome).toEqual({ kind: "accepted" });
+    }
+    await reading;
+    expect(seen.map(({ index }) => index)).toEqual(seen.map((_, i) => i));
+    expect(seen.every(({ verified }) => verified)).toBe(true);
+    const keys = seen.flatMap(({ data }) => (data?.["topic"] === "sdk" ? [data["key"]] : []));
+    expect(keys).toEqual(Array.from({ length: total }, (_, i) => `k${i}`));
+    expect(left).toContain(baseUrl[0]);
+    expect(await client.head()).toMatchObject({ logSize: seen.length });
+  });
+
+  it("reads its own write, and proves that nothing else was written", async () => {
+    const client = createClient({ baseUrl, trust: { genesis } });
+    const [done] = await client.append([record("mine")], { signer: await signerOf() });
+    const minHeight = done?.height ?? 0;
+    const row = await client.row("records", "sdk/mine", { minHeight });
+    expect(row).toMatchObject({ verified: true, value: { text: "mine" } });
+    const none = await client.row("records", "sdk/yours", { minHeight });
+    expect(none).toMatchObject({ verified: true, value: undefined });
+    expect(await client.event(done?.index ?? 0)).toMatchObject({ batchId: done?.batchId });
+  });
+
+  it("goes on behind the last event that an earlier run has read", async () => {
+    const checkpointStore = memoryStore();
+    const options = { checkpointStore, follow: false, types: ["record.*"] };
+    const read = async (client: ReturnType<typeof createClient>, count: number) => {
+      const keys: unknown[] = [];
+      for await (const { data } of client.events(options)) {
+        keys.push(data?.["key"]);
+        if (keys.length > count) break;
+      }
+      return keys.slice(0, count);
+    };
+    const first = await read(createClient({ baseUrl, trust: { genesis } }), 12);
+    const unverified = createClient({ baseUrl: baseUrl[2] ?? "", unverified: true });
+    const second = await read(unverified, 100);
+    expect([...first, ...second].slice(0, 30)).toEqual(
+      Array.from({ length: 30 }, (_, i) => `k${i}`),
+    );
+  });
+});
