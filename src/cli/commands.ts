@@ -104,9 +104,12 @@ const addTail = (program: Command, run: RunVerb): void => {
     .option("--type <type>", 'only this event type, or a prefix such as "asset.*"')
     .option("-n, --limit <count>", "end after this many events", wholeNumber(1, 2 ** 50))
     .option("--no-follow", "end at the end of the log")
+    .option("--verify", "print only what is proven, and find out what a node leaves out")
+    .option("--trust <file>", "with --verify: the genesis to trust (default: that of the folder)")
+    .option("--state <file>", "with --verify: remembers there what was verified, for the next time")
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus tail\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +
+      "\nExamples:\n  nexus tail\n  nexus tail --verify --state trust-state.json\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +
         "  nexus tail --type 'record.*' --limit 5\n",
     )
     .action(run(async () => (await import("./verbs/tail.ts")).tail));

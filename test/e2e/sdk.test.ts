@@ -1,5 +1,5 @@
 /** The client library on a network of processes: what it reads and writes while nodes are killed. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { base64, createClient, type LedgerEvent, memoryStore } from "../../src/client/index.ts";
@@ -103,5 +103,40 @@ describe("the client library", () => {
     expect([...first, ...second].slice(0, 30)).toEqual(
       Array.from({ length: 30 }, (_, i) => `k${i}`),
     );
+  });
+});
+
+describe("nexus tail --verify", () => {
+  const state = join(folder.path, "tail-state.json");
+  const tail = (...more: string[]) =>
+    nexus(["--dir", dir, "tail", "--verify", "--from", "0", "-o", "ndjson", ...more]);
+
+  it("prints what is proven, and remembers it", async () => {
+    const run = await tail("--no-follow", "--type", "record.*", "--state", state);
+    expect(run.code, run.stderr).toBe(0);
+    const events = run.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { verified: boolean; data: { key: string } });
+    expect(events.map(({ data }) => data.key)).toContain("k29");
+    expect(events.every(({ verified }) => verified)).toBe(true);
+    expect(JSON.parse(readFileSync(state, "utf8"))).toMatchObject({
+      format: "tetrad-client-state",
+    });
+    expect((await tail("--limit", "3", "--state", state)).stdout.trim().split("\n")).toHaveLength(
+      3,
+    );
+  });
+
+  it("refuses the network for another genesis, a state that is none, and options without sense", async () => {
+    const genesisFile = join(folder.path, "other.json");
+    writeFileSync(genesisFile, genesis.replace(/"epochMs": ?[0-9]+/, '"epochMs": 7777777'));
+    const foreign = await tail("--trust", genesisFile, "--no-follow");
+    expect(foreign.code).toBe(5);
+    expect(foreign.stderr).toContain("folder.foreign");
+    writeFileSync(state, "{}");
+    expect((await tail("--state", state)).code).toBe(3);
+    expect((await tail("--trust", join(folder.path, "nowhere.json"))).code).toBe(1);
+    expect((await nexus(["--dir", dir, "tail", "--trust", genesisFile])).code).toBe(1);
   });
 });

@@ -1,7 +1,13 @@
 /** `nexus tail`: follows the log. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { EventJson } from "../../client/api.ts";
+import { createClient } from "../../client/client.ts";
 import { follow } from "../../client/follow.ts";
+import { parseJson } from "../../client/http.ts";
+import { fileStore } from "../../client/node.ts";
 import { TetradError } from "../../errors.ts";
+import { toBase64url } from "../../ledger/verify/base64url.ts";
 import { sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
@@ -12,6 +18,9 @@ type TailOptions = {
   readonly type?: string;
   readonly limit?: number;
   readonly follow: boolean;
+  readonly verify?: boolean;
+  readonly trust?: string;
+  readonly state?: string;
 };
 
 /** What a terminal shows before it follows, when nothing was asked for. */
@@ -29,6 +38,10 @@ export const startOf = (text: string | undefined, logSize: number): number => {
 };
 
 export const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
+  if (options.verify === true) return verifiedTail(context, options);
+  if (options.trust !== undefined || options.state !== undefined) {
+    throw new TetradError("cli.usage", "--trust and --state belong to --verify");
+  }
   const client = context.client();
   const { logSize } = await client.status(context.signal);
   const from = startOf(options.from, logSize);
@@ -54,7 +67,46 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   });
   for await (const message of messages) {
     if (message.event !== "message") continue;
-    print(JSON.parse(message.data) as EventJson);
+    print(parseJson(client.base, message.data) as EventJson);
+    left -= 1;
+    if (left === 0) return;
+  }
+};
+
+/** What to trust: the file that was given, or the genesis of the development network of the folder. */
+const readTrust = (context: CliContext, file: string | undefined): string => {
+  const path = file === undefined ? join(context.dir, "genesis.json") : resolve(context.cwd, file);
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    throw new TetradError("cli.usage", `${path} cannot be read: give --trust FILE, a genesis`);
+  }
+};
+
+/** Every event is proven before it is printed; any node of the development network may answer. */
+const verifiedTail = async (context: CliContext, options: TailOptions): Promise<void> => {
+  const { signal } = context;
+  const nodes = context.apiIsNamed ? [] : (context.dev()?.nodes ?? []);
+  const state = options.state === undefined ? undefined : resolve(context.cwd, options.state);
+  const client = createClient({
+    baseUrl: nodes.length > 0 ? nodes.map(({ api }) => `http://${api}`) : context.apiUrl(),
+    trust: { genesis: readTrust(context, options.trust) },
+    onFailover: (base, error) => context.note(`${base}: ${error.message}; asking another node`),
+    ...(state === undefined ? {} : { stateStore: fileStore(state) }),
+  });
+  const { logSize } = await client.status({ signal });
+  const events = client.events({
+    from: startOf(options.from, logSize),
+    follow: options.follow,
+    signal,
+    onBreak: (reason) => context.note(`${reason}; resuming`),
+    ...(options.type === undefined ? {} : { types: [options.type] }),
+  });
+  const print = printerOf(context);
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  for await (const { claimedTime, payload, ...event } of events) {
+    const time = claimedTime === undefined ? {} : { time: claimedTime };
+    print({ ...event, ...time, payload: toBase64url(payload) });
     left -= 1;
     if (left === 0) return;
   }
