@@ -8,6 +8,7 @@ import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import { Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
 import {
+  createSimCheckpointSigner,
   createSimSigner,
   createSimVerifier,
   type KeyPair,
@@ -92,6 +93,16 @@ export class SimNode {
       transport: wiring.wrapTransport(this.slot, transport),
       signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
       verifier: createSimVerifier(this.host, incarnation, scheme, signerKnobs),
+      ...(signerKnobs.checkpoints
+        ? {
+            checkpointSigner: createSimCheckpointSigner(
+              this.host,
+              incarnation,
+              this.key,
+              signerKnobs,
+            ),
+          }
+        : {}),
       logger: {
         log: (level, message, fields) => wiring.log(this.slot, level, message, fields),
       },

@@ -5,7 +5,13 @@
  * unless a scenario asks for a deterministic scheme.
  */
 import { hash as nodeHash } from "node:crypto";
-import type { Signer, Verifier, VerifyJob } from "../src/ledger/ports.ts";
+import type {
+  CheckpointSignatures,
+  CheckpointSigner,
+  Signer,
+  Verifier,
+  VerifyJob,
+} from "../src/ledger/ports.ts";
 import type { CheckpointKeys } from "../src/ledger/types.ts";
 import { LIMITS } from "../src/limits.ts";
 import type { Host } from "./host.ts";
@@ -20,9 +26,16 @@ export type SignerKnobs = {
   verifyUs: number;
   /** Other bytes for the same message on each call, as FALCON does. */
   randomised: boolean;
+  /** Whether nodes sign checkpoints: in random runs always, in directed ones where they are about that. */
+  checkpoints: boolean;
 };
 
-export const FREE_SIGNER: SignerKnobs = { signUs: 1000, verifyUs: 100, randomised: true };
+export const FREE_SIGNER: SignerKnobs = {
+  signUs: 1000,
+  verifyUs: 100,
+  randomised: true,
+  checkpoints: false,
+};
 
 export type KeyPair = {
   readonly publicKey: Uint8Array;
@@ -125,6 +138,50 @@ export const checkpointKeysOf = (publicKey: Uint8Array): CheckpointKeys => {
     mlDsa44Key: bytes("ml-dsa-44", LIMITS.mlDsa44PublicKeyBytes),
   };
 };
+
+/** A stand-in of `length` bytes for a signature, which anybody could make: no adversary tries. */
+const standIn = (length: number, key: Uint8Array, message: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(length);
+  const digest = nodeHash("sha256", Buffer.concat([key, message]), "buffer");
+  for (let at = 0; at < length; at += digest.length) {
+    out.set(digest.subarray(0, Math.min(digest.length, length - at)), at);
+  }
+  return out;
+};
+
+/** The lines of a checkpoint beside FALCON, whose signature comes from the node's signer as in production. */
+const checkpointSignaturesOf = (
+  { ed25519Key, mlDsa44Key }: CheckpointKeys,
+  messages: CheckpointSignatures,
+): CheckpointSignatures => ({
+  ed25519: standIn(LIMITS.ed25519SignatureBytes, ed25519Key, messages.ed25519),
+  mlDsa44: standIn(LIMITS.mlDsa44SignatureBytes, mlDsa44Key, messages.mlDsa44),
+});
+
+/** Calls back later, as node:crypto does from its threads. */
+export const createTestCheckpointSigner = (
+  own: CheckpointKeys,
+  later: (run: () => void) => void,
+): CheckpointSigner => ({
+  sign: (messages, done) => later(() => done(checkpointSignaturesOf(own, messages))),
+  verify: (keys, messages, { ed25519, mlDsa44 }, done) => {
+    const expected = checkpointSignaturesOf(keys, messages);
+    const valid =
+      bufferOf(ed25519).equals(expected.ed25519) && bufferOf(mlDsa44).equals(expected.mlDsa44);
+    later(() => done(valid));
+  },
+});
+
+/** The port of a simulated node. */
+export const createSimCheckpointSigner = (
+  host: Host,
+  incarnation: number,
+  { publicKey }: KeyPair,
+  knobs: SignerKnobs,
+): CheckpointSigner =>
+  createTestCheckpointSigner(checkpointKeysOf(publicKey), (run) => {
+    if (host.isLive(incarnation)) host.defer(incarnation, knobs.signUs, run);
+  });
 
 export type SignTap = (slot: number, message: Uint8Array, signature: Uint8Array) => void;
 

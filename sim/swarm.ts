@@ -251,6 +251,7 @@ export const randomScenario = (seed: number): Scenario => {
       signUs: random.pick([100, 1_000, 6_000]),
       verifyUs: random.pick([20, 120, 1_000]),
       randomised: random.below(4) !== 0,
+      checkpoints: true,
     },
   };
   const workload = drawWorkload(random);

@@ -2,6 +2,7 @@
 import { agreement, blockTime, monotone } from "./agreement.ts";
 import { capsKept } from "./caps.ts";
 import { certificatesValid } from "./certificates.ts";
+import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
 import { reproposals, splitViews } from "./coverage.ts";
 import { durableBeforeSent } from "./durability.ts";
@@ -27,6 +28,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   evidenceSound,
   evidenceComplete,
   capsKept,
+  checkpointsSingle,
   reproposals,
   splitViews,
 ];

@@ -1,5 +1,6 @@
 /** Scenarios about machines: disks, restarts, clocks and keys. */
 import { CALM, type Fault, type Scenario, scenario } from "../scenario.ts";
+import { FREE_SIGNER } from "../signer.ts";
 
 const CALM_RUN = scenario("nothing-happens", {
   healMs: 10_000,
@@ -208,6 +209,41 @@ const NARROW = scenario("narrow-links-large-batches", {
   expect: { finalWithinMs: 5_000 },
 });
 
+const COSIGNED = { ...CALM, signer: { ...FREE_SIGNER, checkpoints: true } };
+
+/** Checkpoints while power is cut around signatures and syncs, and while data and clocks go back. */
+const CHECKPOINTS: readonly Scenario[] = [
+  scenario("checkpoints-over-power-cuts", {
+    knobs: COSIGNED,
+    faults: Array.from(
+      { length: 24 },
+      (_, i): Fault => ({
+        kind: "crash-at",
+        node: i % 4,
+        point: i % 3 === 0 ? "synced" : "sign",
+        nth: 1 + (i % 7),
+        atMs: 2_000 + 900 * i,
+        downMs: 200,
+        power: true,
+      }),
+    ),
+    healMs: 26_000,
+    expect: { finalWithinMs: 5_000, marks: ["checkpoint signed"] },
+  }),
+  scenario("checkpoints-over-wiped-data", {
+    knobs: COSIGNED,
+    faults: [0, 1, 2, 3].map((node) => ({
+      kind: "wipe" as const,
+      node,
+      votes: false,
+      atMs: 6_000 + 6_000 * node,
+      downMs: 500,
+    })),
+    healMs: 32_000,
+    expect: { finalWithinMs: 5_000, marks: ["checkpoint signed"] },
+  }),
+];
+
 export const OPERATIONS_SCENARIOS: readonly Scenario[] = [
   CALM_RUN,
   FULL_DISK,
@@ -229,4 +265,5 @@ export const OPERATIONS_SCENARIOS: readonly Scenario[] = [
   ...CLOCKS,
   PAUSED,
   NARROW,
+  ...CHECKPOINTS,
 ];

@@ -6,7 +6,14 @@ import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
 import { addAudit, addReplay } from "./audit-commands.ts";
 import { addLookVerbs } from "./look-commands.ts";
-import { addBackup, addConfig, addKey, addNodeOptions, addRestore } from "./node-commands.ts";
+import {
+  addBackup,
+  addCheckpoint,
+  addConfig,
+  addKey,
+  addNodeOptions,
+  addRestore,
+} from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -297,6 +304,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addStart,
     addAudit,
     addReplay,
+    addCheckpoint,
     addRebuild,
     addDoctor,
     addConfig,

@@ -1,5 +1,5 @@
 /** Verbs about one node's own folder, files and settings: names, options, help (see commands.ts). */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -123,4 +123,33 @@ export const addRestore = (program: Command, run: RunVerb): void => {
       "\nExamples:\n  nexus restore /backup/a.tetrad --to /srv/tetrad --genesis genesis.json\n",
     )
     .action(run(async () => (await import("./verbs/backup.ts")).restore));
+};
+
+export const addCheckpoint = (program: Command, run: RunVerb): void => {
+  const checkpoint = program
+    .command("checkpoint")
+    .description("the log's cosigned checkpoints, for anybody to check");
+  checkpoint
+    .command("show")
+    .description("fetch a node's newest checkpoint and check who signed it")
+    .option("--genesis <file>", "genesis to trust (default: that of the network in --dir)")
+    .addOption(
+      new Option("--algorithm <name>", "whose signatures must make a quorum")
+        .choices(["ed25519", "mlDsa44", "falcon"])
+        .default("mlDsa44"),
+    )
+    .option("--since <file>", "an earlier checkpoint, which the log must continue")
+    .option("--save <file>", "keep the checkpoint in this file")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus checkpoint show --save last.note\n" +
+        "  nexus checkpoint show --since last.note --genesis genesis.json\n",
+    )
+    .action(run(async () => (await import("./verbs/checkpoint.ts")).checkpointShow));
+  checkpoint
+    .command("keys")
+    .description("print the keys that sign checkpoints, as a tlog-policy; -o json for each vkey")
+    .option("--genesis <file>", "genesis to take them from (default: that of the network in --dir)")
+    .addHelpText("after", "\nExamples:\n  nexus checkpoint keys --genesis genesis.json > policy\n")
+    .action(run(async () => (await import("./verbs/checkpoint.ts")).checkpointKeys));
 };

@@ -4,7 +4,12 @@
  * test can bring the replica to any point of a real chain and then do one thing wrong.
  */
 
-import { checkpointKeysOf, type KeyPair, KeyRing } from "../../../sim/signer.ts";
+import {
+  checkpointKeysOf,
+  createTestCheckpointSigner,
+  type KeyPair,
+  KeyRing,
+} from "../../../sim/signer.ts";
 import { compareBytes, toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { Writer } from "../../../src/crypto/codec.ts";
 import { createHasher, type Hasher } from "../../../src/crypto/hash.ts";
@@ -12,7 +17,7 @@ import type { Failure, Result } from "../../../src/errors.ts";
 import { buildBatch, sealBatch } from "../../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock, proofsHash } from "../../../src/ledger/block.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
-import { type Genesis, genesisHash } from "../../../src/ledger/genesis.ts";
+import { type Genesis, type GenesisValidator, genesisHash } from "../../../src/ledger/genesis.ts";
 import type { BatchReceipt, LedgerHandle, WaitLevel } from "../../../src/ledger/handle.ts";
 import type { LogFields, LogLevel, PeerId, TrafficClass } from "../../../src/ledger/ports.ts";
 import { createReplica, initVoteStore } from "../../../src/ledger/replica/replica.ts";
@@ -226,6 +231,9 @@ export class Lab {
         },
       },
       verifier: this.verifier,
+      checkpointSigner: createTestCheckpointSigner(this.validatorOf(this.self), (run) =>
+        this.loop.post(run),
+      ),
       logger: { log: (level, text, fields) => this.#log(level, text, fields) },
       metrics: {
         count: (name, by, labels) => {
@@ -254,6 +262,12 @@ export class Lab {
 
   peer(index: number): PeerId {
     return this.chain.peers[index] ?? "";
+  }
+
+  validatorOf(index: number): GenesisValidator {
+    const validator = this.chain.genesis.validators[index];
+    if (validator === undefined) throw new RangeError(`no validator ${index}`);
+    return validator;
   }
 
   keyOf(index: number): KeyPair {
