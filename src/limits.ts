@@ -207,7 +207,7 @@ export const LIMITS = {
   httpSubscriberBytesMax: 64 * 1024,
   /** Messages that subscribers have not taken yet, over all: past it who has waited longest is dropped. */
   httpStreamBytesMax: 64 * 1024 * 1024,
-  /** Messages for the newest events that are kept to be sent to every subscriber at that place. */
+  /** Pieces of messages that are kept to be sent to every subscriber at that place. */
   httpStreamPagesMax: 16,
   /** Answers that clients have not taken yet, over all connections; and those of one client. */
   httpOutgoingBytesMax: 64 * 1024 * 1024,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { clientOf, Shares } from "../../src/node/api/shares.ts";
-import { NewestPages, Stalled, type StreamPage } from "../../src/node/api/stream-load.ts";
+import { RecentPages, Stalled, type StreamPage } from "../../src/node/api/stream-load.ts";
 
 describe("a client", () => {
   it.each([
@@ -63,31 +63,39 @@ describe("shares", () => {
   });
 });
 
-describe("the newest pages", () => {
+describe("pages of the stream", () => {
   const page = (next: number): StreamPage => ({ bytes: new Uint8Array(1), next });
 
-  it("are read once for all at one place, until the log grows", async () => {
-    const pages = new NewestPages();
+  it("are read once for all at one place", async () => {
+    const pages = new RecentPages();
     let reads = 0;
     const read = async (): Promise<StreamPage> => {
       reads += 1;
-      return page(reads);
+      return page(100 + reads);
     };
-    const got = await Promise.all([pages.get(5, "sse/4", read), pages.get(5, "sse/4", read)]);
-    expect(got).toEqual([page(1), page(1)]);
-    expect(await pages.get(5, "ndjson/4", read)).toEqual(page(2));
-    expect(await pages.get(6, "sse/4", read)).toEqual(page(3));
+    const got = await Promise.all([pages.get("sse", 4, read), pages.get("sse", 4, read)]);
+    expect(got).toEqual([page(101), page(101)]);
+    expect(await pages.get("ndjson", 4, read)).toEqual(page(102));
+    expect(await pages.get("sse", 5, read)).toEqual(page(103));
+    expect(await pages.get("sse", 4, read)).toEqual(page(101));
   });
 
-  it("are few, and one that could not be read is asked for again", async () => {
-    const pages = new NewestPages();
-    await expect(pages.get(1, "x", () => Promise.reject(new Error("disk")))).rejects.toThrow(
+  it("are asked for again when they could not be read, or nothing was there", async () => {
+    const pages = new RecentPages();
+    await expect(pages.get("x", 1, () => Promise.reject(new Error("disk")))).rejects.toThrow(
       "disk",
     );
-    expect(await pages.get(1, "x", async () => page(1))).toEqual(page(1));
-    for (let i = 0; i < LIMITS.httpStreamPagesMax; i++)
-      await pages.get(1, `${i}`, async () => page(i));
-    expect(await pages.get(1, "x", async () => page(99))).toEqual(page(99));
+    expect(await pages.get("x", 1, async () => page(1))).toEqual(page(1));
+    expect(await pages.get("x", 1, async () => page(2))).toEqual(page(2));
+    expect(await pages.get("x", 1, async () => page(3))).toEqual(page(2));
+  });
+
+  it("are few: the oldest is forgotten", async () => {
+    const pages = new RecentPages();
+    for (let i = 0; i <= LIMITS.httpStreamPagesMax; i++)
+      await pages.get("x", i, async () => page(99));
+    expect(await pages.get("x", 1, async () => page(7))).toEqual(page(99));
+    expect(await pages.get("x", 0, async () => page(7))).toEqual(page(7));
   });
 });
 

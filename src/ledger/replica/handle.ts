@@ -41,8 +41,42 @@ export const createHandle = (replica: Participant): LedgerHandle => {
   };
 };
 
-const handleOf = (replica: Participant, log: LogReader): Omit<LedgerHandle, "proofs" | "stop"> => ({
-  status: () => statusOf(replica),
+/** Times that are remembered: the heights of a long page are neighbours. */
+const TIMES_KEPT = 4096;
+
+type Reference = { readonly height: number; readonly hash: Hash };
+
+/** The reference moves once in a grid of heights, and every request asks for it. */
+const rememberReference = (replica: Participant): (() => Reference | undefined) => {
+  let known: Reference | undefined;
+  return () => {
+    const past = (replica.committer?.executed.height ?? 0) - (known?.height ?? 0);
+    if (past < 0 || past >= LIMITS.gridHeights) known = undefined;
+    known ??= replica.reference();
+    return known;
+  };
+};
+
+/** Times of executed heights, which every event of a page asks for and which do not change. */
+const rememberTimes = (replica: Participant): LedgerHandle["timeOf"] => {
+  const times = new Map<number, number>();
+  return (height) => {
+    const known = times.get(height);
+    if (known !== undefined) return known;
+    const timeMs = readExecution(replica.context.read, height)?.timeMs;
+    if (timeMs === undefined) return undefined;
+    if (times.size >= TIMES_KEPT) times.clear();
+    times.set(height, timeMs);
+    return timeMs;
+  };
+};
+
+const handleOf = (
+  replica: Participant,
+  log: LogReader,
+  reference = rememberReference(replica),
+): Omit<LedgerHandle, "proofs" | "stop"> => ({
+  status: () => statusOf(replica, reference()),
   submit: (bytes, level, done) => replica.submissions.submit(bytes, level, done),
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
@@ -52,10 +86,10 @@ const handleOf = (replica: Participant, log: LogReader): Omit<LedgerHandle, "pro
   execution: (height) => readExecution(replica.context.read, height),
   validatorSet: (epoch) => replica.store.validatorSet(epoch),
   network: (views) => networkOf(replica, views),
-  timeOf: (height) => readExecution(replica.context.read, height)?.timeMs,
+  timeOf: rememberTimes(replica),
   rows: (projection, options, done) => readRows(replica, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
-  finalBlocks: (from) => readItems(replica.store, from, statusOf(replica).finalHeight),
+  finalBlocks: (from) => readItems(replica.store, from, finalHeightOf(replica)),
   checkpoint: () => replica.cosigner.served,
   checkpointPolicy: () => formatPolicy(checkpointPolicyOf(replica.context.options.genesis)),
   tile: (level, index, width) => tileOf(replica, level, index, width),
@@ -73,12 +107,11 @@ const handleOf = (replica: Participant, log: LogReader): Omit<LedgerHandle, "pro
   },
 });
 
-const statusOf = (replica: Participant): NodeStatus => {
+const statusOf = (replica: Participant, reference: Reference | undefined): NodeStatus => {
   const { committer, engine, pool, context } = replica;
   // Before everything is loaded the store already says what is final here.
   const tip = committer?.tip ?? replica.store.tip();
   const executed = committer?.executed ?? lastExecuted(context, tip?.height ?? 0);
-  const reference = replica.reference();
   const leader = engine === undefined ? undefined : engine.set.validators[engine.leader];
   return {
     chainId: context.options.genesis.chainId,

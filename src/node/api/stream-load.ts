@@ -1,4 +1,4 @@
-/** What the subscribers of the stream share: the messages for the newest events, and a bound on what waits. */
+/** What the subscribers of the stream share: messages that were made a moment ago, and a bound on what waits. */
 import { LIMITS } from "../../limits.ts";
 
 export type StreamPage = {
@@ -8,17 +8,16 @@ export type StreamPage = {
 };
 
 /**
- * Pages at the end of the log. All who follow live ask for the same one at the same moment, so it is read
- * and written as text once; when the log has grown nobody asks for it any more.
+ * The last pages that were read. All who follow live ask for the same ones within a moment, so each is read
+ * and written as text once. What stands at an index never changes: a page is right for ever, and only ends
+ * where the log ended when it was read.
  */
-export class NewestPages {
+export class RecentPages {
   readonly #pages = new Map<string, Promise<StreamPage>>();
-  #logSize = -1;
 
-  /** `name` is the position and all that decides the bytes. A page that cannot be read is not kept. */
-  get(logSize: number, name: string, read: () => Promise<StreamPage>): Promise<StreamPage> {
-    if (logSize !== this.#logSize) this.#pages.clear();
-    this.#logSize = logSize;
+  /** `list` is all that decides the bytes but the position. A page that failed, or is empty, is not kept. */
+  get(list: string, from: number, read: () => Promise<StreamPage>): Promise<StreamPage> {
+    const name = `${list}/${from}`;
     const known = this.#pages.get(name);
     if (known !== undefined) return known;
     const [oldest] = this.#pages.keys();
@@ -27,9 +26,10 @@ export class NewestPages {
     }
     const page = read();
     this.#pages.set(name, page);
-    page.catch(() => {
+    const forget = (): void => {
       if (this.#pages.get(name) === page) this.#pages.delete(name);
-    });
+    };
+    page.then(({ next }) => next === from && forget(), forget);
     return page;
   }
 }

@@ -26,7 +26,7 @@ import { integer, readQuery, type TypeFilter, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
 import { clientOf, Shares } from "./shares.ts";
 import { type Framing, framingOf } from "./stream-framing.ts";
-import { NewestPages, Stalled, type StreamPage } from "./stream-load.ts";
+import { RecentPages, Stalled, type StreamPage } from "./stream-load.ts";
 
 /** Entries after which a filtered stream says how far it has looked even when nothing matched. */
 const PAGE = 64;
@@ -79,7 +79,7 @@ const startOf = (
 
 export const streamRoutes = (app: FastifyInstance, context: ApiContext): void => {
   const slots = new Shares(LIMITS.httpSubscribersMax, LIMITS.httpClientSubscribersMax);
-  const shared: SharedLoad = { pages: new NewestPages(), stalled: new Stalled() };
+  const shared: SharedLoad = { pages: new RecentPages(), stalled: new Stalled() };
   app.get(
     "/v1/events/stream",
     { exposeHeadRoute: false, ...described(STREAM) },
@@ -111,7 +111,7 @@ type Subscription = {
   readonly list: string;
 };
 
-type SharedLoad = { readonly pages: NewestPages; readonly stalled: Stalled };
+type SharedLoad = { readonly pages: RecentPages; readonly stalled: Stalled };
 
 class Subscriber {
   readonly #context: ApiContext;
@@ -226,12 +226,10 @@ class Subscriber {
     } while (this.#again && this.#open);
   }
 
-  /** The next events: of all who wait for the newest ones, the first reads them for all. */
+  /** The next events: of all who are at this place, the first reads them for all. */
   #page(): Promise<StreamPage> {
-    const { logSize } = this.#context.handle.status();
     const from = this.#position;
-    if (logSize - from > PAGE) return this.#read(from);
-    return this.#shared.pages.get(logSize, `${this.#list}/${from}`, () => this.#read(from));
+    return this.#shared.pages.get(this.#list, from, () => this.#read(from));
   }
 
   async #read(from: number): Promise<StreamPage> {
