@@ -53,7 +53,7 @@ export type RunOptions = NetworkOptions & {
 const POLL_MS = 200;
 const MAX_STEPS = 20_000_000;
 const ROW_PAGE = 1_000;
-const PROJECTIONS = ["records", "actors", "validators", "quarantine"];
+const PROJECTIONS = ["records", "actors", "validators", "quarantine", "certificates", "ct"];
 
 /** Ends a run early, from anywhere in its phases. */
 class Stop extends Error {
@@ -346,6 +346,9 @@ class Run {
     for (const node of nodes) {
       if (!this.#isAsked(node)) continue;
       if (node.handle !== undefined) dumps.push(this.#dump(node, node.handle));
+    }
+    for (const { eventType, refusedWith } of dumps[0]?.entries ?? []) {
+      if (eventType.startsWith("ca.")) observer.mark(`${eventType} ${refusedWith || "accepted"}`);
     }
     observer.each((checker) => checker.end?.(dumps));
     this.#throwIfBad();

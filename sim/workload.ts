@@ -9,6 +9,7 @@ import { buildBatch, sealBatch } from "../src/ledger/batch.ts";
 import { encodeEvent } from "../src/ledger/event.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { Hash } from "../src/ledger/types.ts";
+import { type CertificateWriter, createCertificateWriter } from "./certificates.ts";
 import type { Submission } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
 import type { SimNode } from "./node.ts";
@@ -47,6 +48,8 @@ class Client {
   readonly #key: KeyPair;
   readonly #actor: Hash;
   readonly #random: Prng;
+  /** The first client writes events of certificates too, one in every third batch. */
+  readonly #certificates: CertificateWriter | undefined;
   #laneSeq = 0;
   #laneId: Uint8Array = new Uint8Array(32);
   #flight: Flight | undefined;
@@ -62,6 +65,7 @@ class Client {
     this.#key = key;
     this.#actor = actor;
     this.#random = wiring.world.stream(`workload/${number}`);
+    this.#certificates = number === 0 ? createCertificateWriter() : undefined;
   }
 
   get busy(): boolean {
@@ -93,6 +97,9 @@ class Client {
       const payload = new Writer().string(`lane${this.#number}`).string(key).bytes(body).finish();
       return encodeEvent("record.put", 1, payload);
     });
+    const certificates = this.#counter % 3 === 0 ? this.#certificates : undefined;
+    const certificate = certificates?.next(target.handle);
+    if (certificate !== undefined) events.unshift(certificate);
     const unsigned = buildBatch(chain.hasher, {
       actor: this.#actor,
       laneSeq: this.#laneSeq + 1,
@@ -103,6 +110,7 @@ class Client {
     });
     const signature = this.#wiring.scheme.sign(this.#key, unsigned.signingMessage);
     const batch = sealBatch(chain.hasher, unsigned, signature);
+    if (certificate !== undefined) certificates?.sent(batch.id);
     this.#flight = {
       submission: {
         actorHex: toHex(this.#actor),

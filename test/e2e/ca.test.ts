@@ -1,6 +1,6 @@
 /** Certificates through the bin, with OpenSSL on the other side: makes requests, judges what comes back. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -12,6 +12,7 @@ import {
   nexusJson,
   type Run,
   tempFolder,
+  until,
 } from "./support.ts";
 
 const folder = tempFolder();
@@ -66,9 +67,8 @@ afterAll(async () => {
 
 describe("nexus ca", () => {
   it("gives the root, which says that it is for development", async () => {
-    await expect
-      .poll(async () => (await run("ca", "root", "--out", file("root.pem"))).code)
-      .toBe(0);
+    const root = ["ca", "root", "--out", file("root.pem")];
+    await until("the issuer is registered", async () => (await run(...root)).code === 0);
     expect(openssl("x509", "-in", "root.pem", "-noout", "-subject")).toContain("Development CA");
     expect(openssl("verify", "-x509_strict", "-CAfile", "root.pem", "root.pem")).toContain("OK");
     const printed = await run("ca", "root");
@@ -209,6 +209,59 @@ describe("POST /ca/v1/certificates and its neighbours", () => {
     expect(answer.request).toBe(index);
     const issuers = (await (await fetch(at("/ca/v1/issuers"))).json()) as { items: unknown[] };
     expect(issuers.items.length).toBe(1);
+  });
+});
+
+describe("a request that reaches the log by another way", () => {
+  it("is denied when its key did not sign it, and whoever asks is told so", async () => {
+    request("other.csr", "ec", "DNS:other.example.org");
+    openssl("req", "-in", "other.csr", "-outform", "DER", "-out", "other.der");
+    const csr = readFileSync(file("other.der"));
+    csr[csr.length - 1] = (csr.at(-1) ?? 0) ^ 1;
+    const [issuer] = (
+      (await (await fetch(`http://[::1]:${api}/ca/v1/issuers`)).json()) as {
+        items: { issuer: string }[];
+      }
+    ).items;
+    const data = {
+      issuer: issuer?.issuer,
+      profile: "server",
+      lifetimeSeconds: 3600,
+      csr: csr.toString("base64"),
+    };
+    const type = "ca.certificate.requested";
+    const [receipt] = (await json(
+      ...["append", "--type", type, "--data", JSON.stringify(data)],
+    )) as { firstIndex: number }[];
+    const asked = await fetch(`http://[::1]:${api + 1}/ca/v1/requests/${receipt?.firstIndex}`);
+    expect(asked.status).toBe(422);
+    expect(await asked.json()).toMatchObject({ code: "ca.csr-signature" });
+    const row = await json("get", "certificates", `request/${receipt?.firstIndex}`);
+    expect(row).toMatchObject({ value: { code: "ca.csr-signature" } });
+  });
+});
+
+describe("nexus init --issuer", () => {
+  it("makes the keys of an issuer beside a node's, and a file for the genesis", async () => {
+    const home = file("member");
+    const made = await nexus([
+      ...["--dir", home, "init", "--name", "m", "--listen", "[::1]:5555", "--issuer"],
+    ]);
+    expect(made.code, made.stderr).toBe(0);
+    for (const key of ["issuer.key", "issuer-ca.key"]) {
+      expect(statSync(join(home, "keys", key)).mode & 0o777).toBe(0o600);
+    }
+    const out = file("genesis.json");
+    const files = [join(home, "identity.json"), join(home, "issuer.json")];
+    const joined = await nexus(["init", "--join", ...files, "--chain-id", "x-1", "--out", out]);
+    expect(joined.code, joined.stderr).toBe(0);
+    const { actors } = JSON.parse(readFileSync(out, "utf8"));
+    expect(actors).toMatchObject([
+      {
+        name: "m-issuer",
+        permissions: ["ca.certificate.denied", "ca.certificate.issued", "ca.issuer.created"],
+      },
+    ]);
   });
 });
 

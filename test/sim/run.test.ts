@@ -33,6 +33,18 @@ describe("seeds", () => {
   );
 });
 
+describe("certificates", () => {
+  it("are asked for and issued while the network runs, and never refused for what they are", () => {
+    const { marks, outcome } = simulate(randomScenario(19), SYSTEM);
+    expect(outcome).toBe("ok");
+    expect(marks.get("ca.issuer.created accepted")).toBe(1);
+    expect(marks.get("ca.certificate.requested accepted")).toBeGreaterThan(3);
+    expect(marks.get("ca.certificate.issued accepted")).toBeGreaterThan(3);
+    const wrong = [...marks.keys()].filter((mark) => /ca\.certificate-/.test(mark));
+    expect(wrong).toEqual([]);
+  });
+});
+
 describe("a run that cannot succeed", () => {
   it("is a liveness failure, and says so", () => {
     const entry = BANK.find(({ name }) => name === "three-of-four-go-on");
