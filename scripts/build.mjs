@@ -6,6 +6,7 @@ import { cpSync, globSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const ASSETS = "{src,sim}/**/*.{json,html,css,wasm}";
 
@@ -17,6 +18,14 @@ rmSync(dist, { recursive: true, force: true });
 const args = [join(tsc, "tsc"), "-p", join(root, "tsconfig.build.json")];
 const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
+// The verifier as one script, for the page of `nexus proof get --html`.
+const { PAGE_BUILD } = await import(join(dist, "src/cli/proof/page.js"));
+await build({
+  ...PAGE_BUILD,
+  entryPoints: [join(root, "src/cli/proof/page-script.ts")],
+  outfile: join(dist, "src/cli/proof/page-script.bundle.js"),
+  logLevel: "error",
+});
 for (const asset of globSync(ASSETS, { cwd: root })) {
   mkdirSync(dirname(join(dist, asset)), { recursive: true });
   cpSync(join(root, asset), join(dist, asset));

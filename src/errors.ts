@@ -155,6 +155,7 @@ export const ERRORS = {
   "proof.untrusted": spec("The proof is of another chain than the trusted one", 422, 2),
   "proof.unanchored": spec("The proof does not reach what is trusted", 422, 3),
   "proof.version": spec("The proof is in a format that this version does not know", 422, 3),
+  "proof.unreadable": spec("A file of the proof cannot be read", 400, 3),
   "proof.trust": spec("Not a genesis and not a checkpoint to trust", 400, 3),
 
   // Transport

@@ -15,6 +15,7 @@ import {
   addRestore,
 } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
+import { addProof } from "./proof-commands.ts";
 import type { RunVerb } from "./verb.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
@@ -302,6 +303,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addCt,
     addInit,
     addStart,
+    addProof,
     addAudit,
     addReplay,
     addCheckpoint,

@@ -1,0 +1,48 @@
+/** The verbs of proofs: their options and help. */
+import type { Command } from "commander";
+import type { RunVerb } from "./verb.ts";
+
+export const addProof = (program: Command, run: RunVerb): void => {
+  const proof = program.command("proof").description("proofs that anybody can check, offline");
+  proof
+    .command("get")
+    .description("get a proof of an event, or of a row or its absence")
+    .argument("<what>", "index of an event, or name of a projection")
+    .argument("[key]", "key of the row: TOPIC/KEY of a record; the id for the others")
+    .option("--out <file>", "write it here (default: standard output)")
+    .option("--html", "write one page that verifies itself in a browser, offline")
+    .option(
+      "--trust <file>",
+      "genesis or checkpoint to check it with (default: that of the folder)",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus proof get 0 --out event-0.json
+  nexus proof get records notes/first > row.json
+  nexus proof get records notes/absent --out absent.json
+  nexus proof get 0 --html --out event-0.html
+`,
+    )
+    .action(run(async () => (await import("./verbs/proof.ts")).proofGet));
+  proof
+    .command("verify")
+    .description("check a proof, asking nobody")
+    .argument("<file>", 'the proof; "-" is standard input')
+    .option("--trust <file>", "genesis or checkpoint that you trust (default: that of the folder)")
+    .option("--checkpoint <file>", "write what may be trusted from now on")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus proof verify event-0.json --trust genesis.json
+  nexus proof verify event-9.json --trust last.json --checkpoint last.json
+
+Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
+A genesis is enough for who has followed the chain; others trust a recent checkpoint, because stolen keys of
+past validators could sign another history (weak subjectivity). It must come from elsewhere than the proof.
+`,
+    )
+    .action(run(async () => (await import("./verbs/proof.ts")).proofVerify));
+};

@@ -1,0 +1,59 @@
+/**
+ * What was proven, in fields for people: who, what, when. The command and the page that verifies itself show
+ * the same. Runs in browsers.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import { isoTime } from "../../ledger/verify/iso-time.ts";
+import type { Proven, ProvenEvent, ProvenRow } from "../../ledger/verify/proven.ts";
+import { FORMATS } from "../../node/formats.ts";
+
+export type Field = readonly [name: string, value: string];
+
+const jsonOr = (json: unknown, bytes: Uint8Array): string =>
+  json === undefined ? toHex(bytes) : JSON.stringify(json);
+
+const eventFields = (event: ProvenEvent): Field[] => {
+  const { outcome, author } = event;
+  const what = `${event.event.type} version ${event.event.version}`;
+  return [
+    ["event", String(event.index)],
+    ["what", what],
+    ["content", jsonOr(FORMATS.event(event.event), event.event.payload)],
+    ["outcome", outcome.kind === "accepted" ? "accepted" : `refused: ${outcome.code}`],
+    ["who", author === undefined ? "not claimed" : `actor ${toHex(author.actor)}`],
+    ["height", String(event.height)],
+  ];
+};
+
+const rowFields = (projection: string, row: ProvenRow): Field[] => {
+  const key: Field = ["key", FORMATS.keyText(projection, row.key)];
+  if (row.value === undefined) return [key, ["row", "there is none"]];
+  const origin = row.origin === undefined ? "the genesis" : `event ${row.origin}`;
+  const value = jsonOr(FORMATS.row(projection, row.key, row.value), row.value);
+  return [key, ["row", value], ["last changed by", origin]];
+};
+
+const claimFields = ({ claim, header }: Proven): Field[] => {
+  if (claim.kind === "events") return claim.events.flatMap(eventFields);
+  if (claim.kind === "no-event") {
+    return [["event", `${claim.index}: there is none, the log has ${claim.logSize}`]];
+  }
+  const { projection, rows } = claim;
+  return [
+    ["projection", projection],
+    ["state after height", String(header.executedHeight)],
+    ...rows.flatMap((row) => rowFields(projection, row)),
+  ];
+};
+
+export const describe = (proven: Proven): Field[] => {
+  const { header, chainId, genesisHash } = proven;
+  const names = header.signers.map(({ id, name }) => name ?? toHex(id).slice(0, 12));
+  return [
+    ...claimFields(proven),
+    ["when", `by ${isoTime(header.timeMs)} (height ${header.height})`],
+    ["signed by", `${names.join(", ")}: weight ${header.weight} of ${header.totalWeight}`],
+    ["chain", chainId],
+    ["genesis", toHex(genesisHash)],
+  ];
+};

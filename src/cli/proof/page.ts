@@ -1,0 +1,84 @@
+/**
+ * Writes the page that verifies itself: one file with the proof, the genesis and the verifier, which needs no
+ * network and whose policy forbids it any. Nothing of the proof is part of the page's markup: it lies in data
+ * blocks that the script reads, and what the script shows it shows as text.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const STYLE = `
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
+table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left;
+vertical-align:top;overflow-wrap:anywhere}#verdict{font-weight:600;padding:.6rem;background:#eee}
+#verdict[data-result=ok]{background:#d8f3dc}#verdict[data-result=failed]{background:#ffd6d6}
+td[data-result=failed]{color:#b00020}input{width:100%;font:inherit}code{overflow-wrap:anywhere}
+`;
+
+const HEAD = '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Tetrad proof</title>\n';
+
+const BODY = `<h1>A proof from a Tetrad ledger</h1>
+<p id="verdict" data-result="checking">This page needs JavaScript to verify itself.</p>
+<table id="facts"></table>
+<h2>What was proven</h2><ul id="statements"></ul>
+<h2>What was checked</h2><table id="checks"></table>
+<h2>Your genesis</h2>
+<p>The proof was checked against the genesis that this page brings along, whose hash is
+<code id="genesis-hash"></code>. Whoever made the page could have brought another one: compare it with the
+hash that you know from elsewhere.</p>
+<input id="genesis-input" aria-label="genesis hash to compare" placeholder="paste the genesis hash that you trust">
+<p id="genesis-answer" data-result="none"></p>
+<h2>What it rests on</h2><ul id="assumptions"></ul>
+`;
+
+/** JSON in a data block: no "<" can end the block or begin a comment. */
+const dataBlock = (id: string, json: string): string =>
+  `<script type="application/json" id="${id}">${json.trim().replaceAll("<", "\\u003c")}</script>\n`;
+
+const digest = (text: string): string =>
+  `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+/** `proof` and `genesis` are the texts of a bundle and of the genesis file, both JSON. */
+export const proofPage = (proof: string, genesis: string, script: string): string => {
+  const policy =
+    `default-src 'none'; script-src ${digest(script)}; style-src ${digest(STYLE)}; ` +
+    "base-uri 'none'; form-action 'none'";
+  return (
+    `${HEAD}<meta http-equiv="Content-Security-Policy" content="${policy}">\n` +
+    `<meta name="viewport" content="width=device-width">\n<style>${STYLE}</style>\n${BODY}` +
+    dataBlock("proof", proof) +
+    dataBlock("genesis", genesis) +
+    `<script>${script}</script>\n</html>\n`
+  );
+};
+
+/**
+ * The verifier as one script. A package holds it ready (scripts/build.mjs); in a checkout it is made from the
+ * source.
+ */
+export const pageScript = async (): Promise<string> => {
+  const here = import.meta.url;
+  if (!here.endsWith(".ts")) {
+    return readFile(new URL("./page-script.bundle.js", here), "utf8");
+  }
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    ...PAGE_BUILD,
+    entryPoints: [fileURLToPath(new URL("./page-script.ts", here))],
+    write: false,
+  });
+  const text = outputFiles[0]?.text;
+  if (text === undefined) throw new Error("esbuild has made nothing");
+  return text;
+};
+
+/** How the script is made of its modules; scripts/build.mjs does the same. */
+export const PAGE_BUILD = {
+  bundle: true,
+  minify: true,
+  format: "iife",
+  platform: "browser",
+  target: "es2022",
+  charset: "ascii",
+  legalComments: "none",
+} as const;

@@ -1,0 +1,180 @@
+/** `nexus proof get` and `nexus proof verify`: proof bundles, made by a node and checked by nobody's leave. */
+import { createReadStream } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { falconVerify } from "../../crypto/falcon.ts";
+import { TetradError } from "../../errors.ts";
+import {
+  type Bundle,
+  decodeBundle,
+  formatBundle,
+  parseBundle,
+} from "../../ledger/verify/bundle.ts";
+import { formatCheckpoint, parseTrust, type Trust } from "../../ledger/verify/trust.ts";
+import { type Verification, verifyBundle } from "../../ledger/verify/verify-bundle.ts";
+import { LIMITS } from "../../limits.ts";
+import { FORMATS } from "../../node/formats.ts";
+import type { CliContext } from "../context.ts";
+import { formatFields, formatJson, formatNdjson, formatTable, printable } from "../output.ts";
+import { describe } from "../proof/describe.ts";
+import { pageScript, proofPage } from "../proof/page.ts";
+
+type GetOptions = { readonly out?: string; readonly html?: boolean; readonly trust?: string };
+type VerifyOptions = { readonly trust?: string; readonly checkpoint?: string };
+
+const unreadable = (what: string, error: unknown): TetradError => {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new TetradError("proof.unreadable", `${what} cannot be read (${code})`);
+};
+
+/** A text file of at most `max` bytes; "-" is standard input. */
+const readBounded = async (path: string, max: number): Promise<string> => {
+  try {
+    const stream = path === "-" ? process.stdin : createReadStream(path);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > max) throw new TetradError("proof.malformed", `${path} is over ${max} bytes`);
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces).toString("utf8");
+  } catch (error) {
+    throw error instanceof TetradError ? error : unreadable(path, error);
+  }
+};
+
+type Trusted = { readonly trust: Trust; readonly text: string; readonly path: string };
+
+/** What is named, or the genesis of the network in --dir. Throws proof.unreadable and proof.trust. */
+const readTrust = async (context: CliContext, flag: string | undefined): Promise<Trusted> => {
+  const path = flag === undefined ? join(context.dir, "genesis.json") : resolve(context.cwd, flag);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (flag !== undefined) throw unreadable(path, error);
+    const detail = `no network is in ${context.dir}: say what you trust by --trust genesis.json`;
+    throw new TetradError("proof.unreadable", detail);
+  }
+  const trust = parseTrust(text);
+  if (!trust.ok) throw new TetradError("proof.trust", `${path}: ${trust.detail}`);
+  return { trust: trust.value, text, path };
+};
+
+type Asked = { readonly path: string; readonly matches: (bundle: Bundle) => boolean };
+
+/** What is asked for, and whether a bundle claims just that: a true proof of something else is no answer. */
+const askedFor = (what: string, key: string | undefined): Asked => {
+  if (key === undefined) {
+    const index = /^(0|[1-9][0-9]{0,15})$/.test(what) ? Number(what) : Number.NaN;
+    if (!Number.isSafeInteger(index)) {
+      throw new TetradError("cli.usage", `"${what}" is no index; a row needs a key as well`);
+    }
+    const path = `/v1/events/${index}`;
+    return { path, matches: (bundle) => claimsIndex(bundle, index) };
+  }
+  const bytes = FORMATS.projections.includes(what) ? FORMATS.keyBytes(what, key) : undefined;
+  if (bytes?.ok === false) throw TetradError.from(bytes);
+  return {
+    path: `/v1/projections/${encodeURIComponent(what)}/${encodeURIComponent(key)}`,
+    matches: ({ claim }) =>
+      claim.kind === "rows" &&
+      claim.projection === what &&
+      claim.rows.length === 1 &&
+      (bytes === undefined || equalBytes(claim.rows[0]?.key ?? new Uint8Array(0), bytes.value)),
+  };
+};
+
+const claimsIndex = ({ claim }: Bundle, index: number): boolean => {
+  if (claim.kind === "no-event") return claim.index === index;
+  if (claim.kind !== "events" || claim.events.length !== 1) return false;
+  const leaf = claim.events[0]?.leaf ?? new Uint8Array(9);
+  const view = new DataView(leaf.buffer, leaf.byteOffset, leaf.length);
+  return view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5) === index;
+};
+
+export const proofGet = async (
+  context: CliContext,
+  options: GetOptions,
+  what = "",
+  key?: string,
+): Promise<void> => {
+  const asked = askedFor(what, key);
+  const { trust, text, path } = await readTrust(context, options.trust);
+  if (options.html === true && trust.origin !== "genesis") {
+    throw new TetradError("cli.usage", "a page brings its genesis along: give one by --trust");
+  }
+  const trustedEpoch = trust.epoch;
+  const client = context.client();
+  const answer = await client.get(asked.path, { proof: "true", trustedEpoch }, context.signal);
+  const bundle = decodeBundle(answer);
+  if (!bundle.ok) throw TetradError.from(bundle);
+  const { result } = verifyBundle(bundle.value, trust, falconVerify);
+  if (!result.ok) throw TetradError.from(result);
+  if (!asked.matches(bundle.value)) {
+    throw new TetradError("proof.invalid", "the node proved something else than was asked for");
+  }
+  const proof = formatBundle(bundle.value);
+  const output = options.html === true ? proofPage(proof, text, await pageScript()) : proof;
+  if (options.out === undefined) context.terminal.out(output);
+  else await writeFile(resolve(context.cwd, options.out), output);
+  for (const statement of result.value.statements) context.note(printable(statement));
+  context.note(`verified against ${path}; ${Buffer.byteLength(output)} bytes`);
+  if (options.out !== undefined && options.html !== true) {
+    context.suggest(`nexus proof verify ${options.out} --trust ${path}`);
+  }
+};
+
+export const proofVerify = async (
+  context: CliContext,
+  options: VerifyOptions,
+  file = "",
+): Promise<void> => {
+  const path = file === "-" ? file : resolve(context.cwd, file);
+  const text = await readBounded(path, LIMITS.proofTextMax);
+  const { trust } = await readTrust(context, options.trust);
+  const bundle = parseBundle(text);
+  if (!bundle.ok) throw TetradError.from(bundle);
+  const verification = verifyBundle(bundle.value, trust, falconVerify);
+  print(context, verification);
+  const { result } = verification;
+  if (!result.ok) throw TetradError.from(result);
+  if (options.checkpoint !== undefined) {
+    const target = resolve(context.cwd, options.checkpoint);
+    await writeFile(target, formatCheckpoint(result.value.checkpoint));
+    context.note(`${target}: what may be trusted from now on`);
+  }
+};
+
+const print = (context: CliContext, { checks, result }: Verification): void => {
+  const { terminal, format } = context;
+  if (format !== "table") {
+    const value = {
+      ok: result.ok,
+      checks,
+      ...(result.ok
+        ? {
+            proven: Object.fromEntries(describe(result.value)),
+            height: result.value.header.height,
+            headerHash: toHex(result.value.header.hash),
+            statements: result.value.statements,
+            assumptions: result.value.assumptions,
+          }
+        : { code: result.code, detail: result.detail }),
+    };
+    terminal.out(format === "json" ? formatJson(value) : formatNdjson(value));
+    return;
+  }
+  const rows = checks.map(({ id, result: outcome, detail }) => ({
+    check: id,
+    result: outcome,
+    detail,
+  }));
+  terminal.out(formatTable(["check", "result", "detail"], rows, terminal.colorOut));
+  if (!result.ok) return;
+  terminal.out(`\n${formatFields(describe(result.value), terminal.colorOut)}\n`);
+  for (const text of result.value.statements) terminal.out(`proven: ${printable(text)}\n`);
+  for (const text of result.value.assumptions) terminal.out(`rests on: ${printable(text)}\n`);
+};
