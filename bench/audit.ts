@@ -1,0 +1,203 @@
+/**
+ * A full audit of a folder that four real validators have written: every signature, certificate, hash and
+ * event, and every stored row. Beside it, in the same run, the floor: nothing but as many signature checks,
+ * by the same threads. docs/benchmarks.md says what each row means.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import {
+  SELF_TEST_MESSAGE,
+  SELF_TEST_PUBLIC_KEY,
+  SELF_TEST_SIGNATURE,
+} from "../src/crypto/falcon-self-test.ts";
+import { openLevelStore } from "../src/ledger/store/level.ts";
+import type { AuditReport } from "../src/node/audit/report.ts";
+import { auditRules } from "../src/node/audit/rules.ts";
+import { auditFolder } from "../src/node/audit/run-folder.ts";
+import { nodePaths } from "../src/node/folder.ts";
+import { readGenesis } from "../src/node/node.ts";
+import { selectVerifier } from "../src/node/signing/select-verifier.ts";
+import type { NodeVerifier } from "../src/node/signing/types.ts";
+import { createVerifier } from "../src/node/signing/verifier.ts";
+import { Lanes } from "./ledger/lanes.ts";
+import { sendAll } from "./ledger/load.ts";
+import { BenchNetwork } from "./ledger/network.ts";
+import { SigningPool } from "./ledger/signing.ts";
+import { createReport, type Report } from "./report.ts";
+
+const USAGE = `usage: npm run bench -- audit [options]
+  --batches N    batches in each log (default 1500)
+  --events LIST  events in a batch, a log for each (default 64,1)
+  --threads LIST threads that check signatures; 0 is none of their own (default 0 and one less than cores)
+`;
+
+const silent = { log: () => {} };
+/** Batches must reach a block while they are fresh, so they are signed and sent by these. */
+const SEGMENT = 500;
+const IN_FLIGHT = 128;
+
+const numbers = (text: string): number[] => {
+  const list = text.split(",").map(Number);
+  if (list.some((value) => !Number.isInteger(value) || value < 0)) throw new Error(text);
+  return list;
+};
+
+type Options = {
+  readonly batches: number;
+  readonly events: readonly number[];
+  readonly threads: readonly number[];
+};
+
+const readOptions = (): Options => {
+  const { values } = parseArgs({
+    options: {
+      batches: { type: "string", default: "1500" },
+      events: { type: "string", default: "64,1" },
+      threads: { type: "string" },
+    },
+  });
+  const spare = Math.max(1, availableParallelism() - 1);
+  return {
+    batches: numbers(values.batches)[0] ?? 1,
+    events: numbers(values.events),
+    threads: values.threads === undefined ? [0, spare] : numbers(values.threads),
+  };
+};
+
+/** As many checks of one signature as an audit made; seconds. */
+const bareChecks = async (verifier: NodeVerifier, count: number): Promise<number> => {
+  const job = {
+    message: SELF_TEST_MESSAGE,
+    signature: SELF_TEST_SIGNATURE,
+    publicKey: SELF_TEST_PUBLIC_KEY,
+  };
+  const started = performance.now();
+  const chunk = 4_096;
+  for (let left = count; left > 0; left -= chunk) {
+    const jobs = Array.from({ length: Math.min(chunk, left) }, () => job);
+    const valid = await new Promise<readonly boolean[]>((resolve) => {
+      verifier.verify(jobs, "sync", resolve);
+    });
+    if (valid.includes(false)) throw new Error("the self-test's signature does not verify");
+  }
+  return (performance.now() - started) / 1000;
+};
+
+type Measured = { readonly report: AuditReport; readonly cpuMs: number; readonly verifyMs: number };
+
+const audit = async (
+  network: BenchNetwork,
+  verifier: NodeVerifier,
+  work: string,
+): Promise<Measured> => {
+  const selection = await selectVerifier();
+  const genesis = readGenesis(join(network.dir, "genesis.json"));
+  const rules = auditRules(genesis, selection.verifier.verify);
+  const scratch = await openLevelStore(join(work, "scratch"), { logger: silent });
+  const cpu = process.cpuUsage();
+  const before = verifier.cpuMs();
+  try {
+    const report = await auditFolder({
+      rules,
+      db: nodePaths(join(network.dir, "a")).db,
+      name: "a",
+      work: join(work, "copy"),
+      scratch,
+      signaturesFrom: 1,
+      verifier,
+      logger: silent,
+      signal: new AbortController().signal,
+      nowMs: () => performance.now(),
+    });
+    if (report.result !== "clean") throw new Error(JSON.stringify(report.findings[0]));
+    const { user, system } = process.cpuUsage(cpu);
+    return { report, cpuMs: (user + system) / 1000, verifyMs: verifier.cpuMs() - before };
+  } finally {
+    await new Promise<void>((resolve) => scratch.close(resolve));
+  }
+};
+
+const measure = async (
+  report: Report,
+  name: string,
+  network: BenchNetwork,
+  threads: number,
+): Promise<void> => {
+  const verifier = await createVerifier({ logger: silent, workers: threads });
+  const work = mkdtempSync(join(tmpdir(), "tetrad-bench-audit-"));
+  try {
+    const { report: done, cpuMs, verifyMs } = await audit(network, verifier, work);
+    const { counts, seconds } = done;
+    const with_ = threads === 0 ? "checks on the main thread" : `${threads} checking threads`;
+    const { events, signatures } = counts;
+    report.row(name, `full audit, ${with_}`, events / seconds, "events/s", events);
+    report.row(name, "  signatures checked", signatures / seconds, "/s", signatures);
+    report.row(name, "  heights", counts.blocks / seconds, "/s", counts.blocks);
+    report.row(
+      name,
+      "  signature checks, part of all CPU",
+      (100 * verifyMs) / cpuMs,
+      "%",
+      signatures,
+    );
+    report.row(name, "  CPU of an event", (cpuMs * 1000) / events, "us", events);
+    const floor = await bareChecks(verifier, signatures);
+    report.row(name, `floor: only the checks, ${with_}`, events / floor, "events/s", signatures);
+    report.row(name, "  signatures checked", signatures / floor, "/s", signatures);
+  } finally {
+    await verifier.close();
+    rmSync(work, { recursive: true });
+  }
+};
+
+const fill = async (
+  network: BenchNetwork,
+  pool: SigningPool,
+  batches: number,
+  events: number,
+): Promise<void> => {
+  const lanes = await Lanes.open(network, pool);
+  for (let left = batches; left > 0; left -= SEGMENT) {
+    await sendAll(
+      network,
+      await lanes.prepare(network, Math.min(SEGMENT, left), events),
+      IN_FLIGHT,
+    );
+  }
+};
+
+const run = async (options: Options): Promise<void> => {
+  const report = createReport("audit");
+  const pool = new SigningPool();
+  try {
+    for (const events of options.events) {
+      const network = await BenchNetwork.create();
+      try {
+        await network.start();
+        report.note(`writing ${options.batches} batches of ${events}`);
+        await fill(network, pool, options.batches, events);
+        await network.stop();
+        for (const threads of options.threads) {
+          await measure(report, `audit${events}`, network, threads);
+        }
+      } finally {
+        await network.stop();
+        network.remove();
+      }
+    }
+  } finally {
+    await pool.close();
+  }
+};
+
+let options: Options | undefined;
+try {
+  options = readOptions();
+} catch (error) {
+  const reason = error instanceof Error ? error.message : "";
+  process.stderr.write(`${reason}\n${USAGE}`);
+  process.exitCode = 1;
+}
+if (options !== undefined) await run(options);
