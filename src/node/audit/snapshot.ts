@@ -50,7 +50,9 @@ export const openSnapshot = async (db: string, work: string, logger: Logger): Pr
   try {
     const copy = join(work, "db");
     await copyUnlocked(db, work, copy, names);
-    const check = await checkFolder(copy, Number.POSITIVE_INFINITY);
+    const check = await checkFolder(copy, Number.POSITIVE_INFINITY).catch((error: unknown) => {
+      throw ofOriginal(error, copy, db);
+    });
     const store = await openLevelStore(copy, { logger });
     const close = async (): Promise<void> => {
       await new Promise<void>((resolve) => store.close(resolve));
@@ -62,6 +64,12 @@ export const openSnapshot = async (db: string, work: string, logger: Logger): Pr
     throw error;
   }
 };
+
+/** People know the file by the folder that is audited. */
+const ofOriginal = (error: unknown, copy: string, db: string): unknown =>
+  error instanceof TetradError
+    ? new TetradError(error.code, error.message.replaceAll(copy, db), { ...error.data, folder: db })
+    : error;
 
 const copyUnlocked = async (
   db: string,
