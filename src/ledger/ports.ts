@@ -117,6 +117,28 @@ export type Transport = {
   close(done: () => void): void;
 };
 
+/** Bytes of streams, without what QUIC adds and without what it sent twice. */
+export type ClassBytes = { readonly sent: number; readonly received: number };
+
+export type SessionFigures = {
+  readonly rttMs: number | undefined;
+  readonly upMs: number;
+  readonly queuedBytes: number;
+  readonly bytes: Readonly<Record<TrafficClass, ClassBytes>>;
+};
+
+export type PeerFigures = {
+  readonly id: PeerId;
+  /** As the genesis has it. */
+  readonly address: string;
+  /** "dialling": an attempt is on its way. "waiting": until the next attempt. "refused": it broke the protocol. */
+  readonly state: "up" | "dialling" | "waiting" | "refused";
+  /** "[ipv6]:port" of the session, and who dialled it. */
+  readonly remote: string | undefined;
+  readonly dialledBy: "us" | "peer" | undefined;
+  readonly session: SessionFigures | undefined;
+};
+
 /** Signs as this node. Bytes differ from call to call for one message (FALCON is randomised). */
 export type Signer = {
   readonly publicKey: Uint8Array;

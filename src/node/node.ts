@@ -15,7 +15,7 @@ import { createReplica } from "../ledger/replica/replica.ts";
 import { initVoteStore } from "../ledger/replica/vote-store.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
-import { createQuicTransport } from "../transport/mesh.ts";
+import { createQuicTransport, type QuicTransport } from "../transport/mesh.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
@@ -133,6 +133,7 @@ export const startNode = async (
     logger,
     metrics,
     metricsPage: () => figures.page(),
+    peerFigures: () => ports.transport.peerFigures(),
     version,
     chainId: genesis.chainId,
     anyHost: config.apiInsecureBind || apiTls !== undefined,
@@ -233,7 +234,7 @@ type PortParts = {
 };
 
 /** The real ones: the main store can be read as a whole too. */
-type OpenPorts = Ports & { readonly store: LevelStore };
+type OpenPorts = Ports & { readonly store: LevelStore; readonly transport: QuicTransport };
 
 const closeStore = (store: Store): Promise<void> =>
   new Promise((resolve) => {

@@ -102,6 +102,11 @@ export class QuicConnection {
     return Buffer.from(this.quic.applicationProto()).toString("latin1");
   }
 
+  /** The smoothed round trip of the path in use, milliseconds; undefined when there is none. */
+  rttMs(): number | undefined {
+    return this.quic.pathStats().find(({ active }) => active)?.rtt;
+  }
+
   /** Feeds one datagram, whose bytes are overwritten by decryption. The endpoint wakes us afterwards. */
   feed(datagram: Uint8Array): void {
     try {

@@ -13,6 +13,7 @@ import { compareBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, type Result, TetradError } from "../errors.ts";
 import {
   type PeerClose,
+  type PeerFigures,
   type PeerId,
   TRAFFIC_CLASSES,
   type TrafficClass,
@@ -49,6 +50,8 @@ export type QuicTransport = Transport & {
   /** "[ipv6]:port" as bound. */
   address(): string;
   figures(): TransportFigures;
+  /** Of every member, by id. */
+  peerFigures(): readonly PeerFigures[];
 };
 
 export type TransportFigures = {
@@ -172,6 +175,24 @@ export class Mesh implements QuicTransport {
       if (member.session !== undefined) up.push(member.known.id);
     }
     return up;
+  }
+
+  peerFigures(): readonly PeerFigures[] {
+    return [...this.#members.values()].map(({ known, session, attempt, dialler }) => ({
+      id: known.id,
+      address: known.addressText,
+      state:
+        session !== undefined
+          ? "up"
+          : dialler.isRefusing
+            ? "refused"
+            : attempt === undefined
+              ? "waiting"
+              : "dialling",
+      remote: session === undefined ? undefined : formatAddress(session.remote),
+      dialledBy: session === undefined ? undefined : session.dialled === undefined ? "peer" : "us",
+      session: session?.figures(),
+    }));
   }
 
   close(done: () => void): void {

@@ -9,7 +9,12 @@
  */
 import { Reader, Writer } from "../crypto/codec.ts";
 import { type ErrorCode, type Failure, fail, type Result } from "../errors.ts";
-import { type PeerId, TRAFFIC_CLASSES, type TrafficClass } from "../ledger/ports.ts";
+import {
+  type PeerId,
+  type SessionFigures,
+  TRAFFIC_CLASSES,
+  type TrafficClass,
+} from "../ledger/ports.ts";
 import type { ConnectionEnd, QuicConnection } from "./connection.ts";
 import { FrameParser } from "./framing.ts";
 import {
@@ -90,6 +95,8 @@ type Lane = {
   /** When the frame in progress began, and how many were complete then. */
   partialSinceMs: number;
   partialAfter: number;
+  bytesSent: number;
+  bytesReceived: number;
 };
 
 export class Session {
@@ -172,6 +179,19 @@ export class Session {
     return bytes;
   }
 
+  figures(): SessionFigures {
+    const entries = this.#lanes.map(({ trafficClass, bytesSent, bytesReceived }) => [
+      trafficClass,
+      { sent: bytesSent, received: bytesReceived },
+    ]);
+    return {
+      rttMs: this.#connection.rttMs(),
+      upMs: this.#options.ports.clock.monotonicMs() - this.upSinceMs,
+      queuedBytes: this.queuedBytes,
+      bytes: Object.fromEntries(entries) as SessionFigures["bytes"],
+    };
+  }
+
   #established(): void {
     if (this.#connection.applicationProtocol() !== ALPN) {
       const failure = fail("transport.peer-unknown", `the peer does not speak ${ALPN}`);
@@ -227,6 +247,7 @@ export class Session {
         return;
       }
       total += length;
+      lane.bytesReceived += length;
       if (!this.#takeBytes(lane, recvSlice.subarray(0, length))) return;
       if (fin) {
         this.#violation("protocol", `the ${lane.trafficClass} stream was ended`);
@@ -287,6 +308,7 @@ export class Session {
         const written = quic.streamSend(lane.sendId, sendSlice.subarray(0, count), false);
         if (written === null) return;
         queue.consume(written);
+        lane.bytesSent += written;
         if (written < count) return;
       }
     } catch {
@@ -362,6 +384,8 @@ const createLane = (trafficClass: TrafficClass, options: SessionOptions): Lane =
     parser: new FrameParser(options.limits.frameBytesMax[trafficClass]),
     partialSinceMs: Number.POSITIVE_INFINITY,
     partialAfter: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
   };
 };
 

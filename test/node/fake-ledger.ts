@@ -6,7 +6,6 @@ import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
-
 import type { AuditItem } from "../../src/ledger/audit/item.ts";
 import type {
   BatchReceipt,
@@ -17,8 +16,7 @@ import type {
   ServedCheckpoint,
   WaitLevel,
 } from "../../src/ledger/handle.ts";
-
-import type { Timers } from "../../src/ledger/ports.ts";
+import type { PeerFigures, Timers } from "../../src/ledger/ports.ts";
 import type { ExecutionRecord } from "../../src/ledger/records.ts";
 import { finalize } from "../../src/ledger/statement.ts";
 import type { Block, EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
@@ -270,6 +268,33 @@ export type TestApi = {
   readonly logged: string[];
 };
 
+const QUIET = { sent: 0, received: 0 };
+
+/** One that is reached, and one that is not. */
+export const fakePeers: readonly PeerFigures[] = [
+  {
+    id: "11".repeat(32),
+    address: "[::1]:4441",
+    state: "up",
+    remote: "[::1]:4441",
+    dialledBy: "us",
+    session: {
+      rttMs: 2,
+      upMs: 1000.4,
+      queuedBytes: 7,
+      bytes: { consensus: { sent: 1, received: 2 }, mempool: QUIET, sync: QUIET, control: QUIET },
+    },
+  },
+  {
+    id: "22".repeat(32),
+    address: "[::1]:4442",
+    state: "waiting",
+    remote: undefined,
+    dialledBy: undefined,
+    session: undefined,
+  },
+];
+
 export const createTestApi = (tls?: ApiTls): TestApi => {
   const ledger = new FakeLedger();
   const timers = new ManualTimers();
@@ -290,6 +315,7 @@ export const createTestApi = (tls?: ApiTls): TestApi => {
     logger: { log: (level, message) => logged.push(`${level} ${message}`) },
     metrics,
     metricsPage: () => metrics.page(),
+    peerFigures: () => fakePeers,
     version: "0.0.0-test",
     chainId: "fake-1",
     anyHost: tls !== undefined,

@@ -1,7 +1,7 @@
 /** What the routes are given: the ledger by its handle, people's formats, and ports. Nothing else. */
 import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
-import type { Clock, Logger, Metrics, Random, Timers } from "../../ledger/ports.ts";
+import type { Clock, Logger, Metrics, PeerFigures, Random, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -41,6 +41,8 @@ export type ApiOptions = {
   readonly metrics: Metrics;
   /** The text of GET /metrics. */
   readonly metricsPage: () => string;
+  /** The other validators as the transport reaches them. */
+  readonly peerFigures: () => readonly PeerFigures[];
   readonly version: string;
   readonly chainId: string;
   /** Any Host header is taken: for binds off loopback, where the name is not known here. */

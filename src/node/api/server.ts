@@ -29,6 +29,7 @@ import { collectRoutes, type DescribedRoute } from "./openapi/operation.ts";
 import { openApiRoute } from "./openapi/route.ts";
 import { Outgoing } from "./outgoing.ts";
 import { negotiate } from "./packed.ts";
+import { peerRoutes } from "./peers.ts";
 import { PROBLEM_TYPE, problemOf, sendProblem, toTetradError } from "./problem.ts";
 import { projectionRoutes } from "./projections.ts";
 import { clientOf, Shares } from "./shares.ts";
@@ -57,6 +58,7 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
   projectionRoutes,
   blockRoutes,
   networkRoutes,
+  peerRoutes,
   auditRoutes,
   tlogRoutes,
 ];

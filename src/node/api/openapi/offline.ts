@@ -24,6 +24,7 @@ export const productRoutes = (): readonly DescribedRoute[] =>
     random: untouched("random", { u32: () => 0 }),
     logger: { log: () => {} },
     metrics: untouched("metrics", {} as Metrics),
+    peerFigures: () => [],
     metricsPage: () => "",
     version: "0",
     chainId: "none",

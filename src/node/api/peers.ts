@@ -1,0 +1,62 @@
+/** The other validators as this node reaches them. */
+import type { FastifyInstance } from "fastify";
+import { type PeerFigures, TRAFFIC_CLASSES } from "../../ledger/ports.ts";
+import type { ApiContext, Json } from "./context.ts";
+import { described, type Operation, values } from "./openapi/operation.ts";
+import { COUNT, HASH, listOf, objectOf, TEXT } from "./openapi/schemas.ts";
+import { readQuery } from "./query.ts";
+
+const CLASS = objectOf({ sent: COUNT, received: COUNT });
+
+const PEERS = {
+  id: "listPeers",
+  tag: "network",
+  summary: "the other validators as this node reaches them: state, bytes by class, round trip",
+  query: {},
+  answers: {
+    200: {
+      description: "by id; bytes are of streams and begin anew with each session",
+      content: values(
+        objectOf({
+          items: listOf(
+            objectOf({
+              id: HASH,
+              address: { ...TEXT, description: "as the genesis has it" },
+              state: { enum: ["up", "dialling", "waiting", "refused"] },
+              remote: { type: ["string", "null"], description: "other end of the session" },
+              dialledBy: { enum: ["us", "peer", null] },
+              rttMs: { type: ["number", "null"], description: "smoothed round trip, by QUIC" },
+              upMs: { type: ["integer", "null"], description: "age of the session" },
+              queuedBytes: COUNT,
+              bytes: {
+                type: ["object", "null"],
+                properties: Object.fromEntries(TRAFFIC_CLASSES.map((name) => [name, CLASS])),
+              },
+            }),
+          ),
+        }),
+      ),
+    },
+  },
+} as const satisfies Operation;
+
+const peerJson = ({ id, address, state, remote, dialledBy, session }: PeerFigures): Json => ({
+  id,
+  address,
+  state,
+  remote: remote ?? null,
+  dialledBy: dialledBy ?? null,
+  rttMs: session?.rttMs ?? null,
+  upMs: session === undefined ? null : Math.round(session.upMs),
+  queuedBytes: session?.queuedBytes ?? 0,
+  bytes: session?.bytes ?? null,
+});
+
+export const peerRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  app.get("/v1/peers", described(PEERS), async (request, reply) => {
+    readQuery(request, PEERS.query);
+    return reply
+      .header("cache-control", "no-cache")
+      .send({ items: context.peerFigures().map(peerJson) });
+  });
+};

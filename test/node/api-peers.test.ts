@@ -1,0 +1,46 @@
+/** GET /v1/peers: what the transport knows of each peer, and nothing made up for one that is away. */
+import { afterEach, describe, expect, it } from "vitest";
+import { createTestApi, fakePeers, type TestApi } from "./fake-ledger.ts";
+
+let test: TestApi | undefined;
+afterEach(async () => {
+  await test?.api.stop();
+});
+
+describe("GET /v1/peers", () => {
+  it("has the figures of a session, and null where there is none", async () => {
+    test = createTestApi();
+    const headers = { host: "[::1]:8440" };
+    const answer = await test.api.app.inject({ url: "/v1/peers", headers });
+    expect(answer.statusCode).toBe(200);
+    const [up, away] = fakePeers;
+    expect(answer.json()).toEqual({
+      items: [
+        {
+          id: up?.id,
+          address: "[::1]:4441",
+          state: "up",
+          remote: "[::1]:4441",
+          dialledBy: "us",
+          rttMs: 2,
+          upMs: 1000,
+          queuedBytes: 7,
+          bytes: up?.session?.bytes,
+        },
+        {
+          id: away?.id,
+          address: "[::1]:4442",
+          state: "waiting",
+          remote: null,
+          dialledBy: null,
+          rttMs: null,
+          upMs: null,
+          queuedBytes: 0,
+          bytes: null,
+        },
+      ],
+    });
+    const wrong = await test.api.app.inject({ url: "/v1/peers?x=1", headers });
+    expect(wrong.json()).toMatchObject({ code: "http.unknown-parameter" });
+  });
+});
