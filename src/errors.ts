@@ -209,6 +209,7 @@ export const ERRORS = {
   "cli.unreachable": spec("No node answers", 503, 4, "none", true),
   "config.invalid": spec("The configuration is not valid", 400, 1),
   "doctor.failed": spec("A check of a node failed", 409, 1),
+  "verify.failed": spec("A check of a network failed", 409, 2),
   "tour.failed": spec("A step of the tour has not shown what it claims", 409, 2),
   "config.genesis": spec("The genesis is not valid", 400, 1),
   "folder.locked": spec("Another process uses this folder", 409, 5),

@@ -1,5 +1,6 @@
 /** Verbs that look at a network and show it: names, options, help (see commands.ts). */
 import type { Command } from "commander";
+import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
 const addTour = (program: Command, run: RunVerb): void => {
@@ -10,9 +11,9 @@ const addTour = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       `
-It appends a record, kills the leader, submits a forged batch and starts the node again. Each step runs the
-commands that it shows and looks the result up on the nodes; it exits with 2 when a step does not show what
-it claims. Where no development network runs it makes one for the time.
+It appends a record, kills the leader, submits a forged batch, starts the node again and audits everything.
+Each step runs the commands that it shows and looks the result up on the nodes; it exits with 2 when a step
+does not show what it claims. Where no development network runs it makes one for the time.
 
 Examples:
   nexus tour
@@ -23,7 +24,64 @@ Examples:
     .action(run(async () => (await import("./verbs/tour.ts")).tour));
 };
 
+const WATCH = ["-w, --watch", "print again whenever it has changed; Ctrl-C ends"] as const;
+
+const addPeers = (program: Command, run: RunVerb): void => {
+  program
+    .command("peers")
+    .description("show how a node reaches the others: state, round trip, bytes by class")
+    .option(...WATCH)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus peers\n  nexus peers -w\n  nexus peers --api http://[::1]:8441 -o json\n",
+    )
+    .action(run(async () => (await import("./verbs/peers.ts")).peers));
+};
+
+const addValidators = (program: Command, run: RunVerb): void => {
+  program
+    .command("validators")
+    .description("show the validator set: weights, who leads next, who is quarantined")
+    .option(...WATCH)
+    .addHelpText("after", "\nExamples:\n  nexus validators\n  nexus validators -w\n")
+    .action(run(async () => (await import("./verbs/peers.ts")).validators));
+};
+
+const addExplain = (program: Command, run: RunVerb): void => {
+  program
+    .command("explain")
+    .description("show everything about one event: batch, lane, block, outcome, proofs")
+    .argument("<index>", "global index of the event")
+    .addHelpText("after", "\nExamples:\n  nexus explain 0\n  nexus explain 42 -o json\n")
+    .action(run(async () => (await import("./verbs/explain.ts")).explain));
+};
+
+const addVerify = (program: Command, run: RunVerb): void => {
+  program
+    .command("verify")
+    .description("check a deployed network from end to end")
+    .argument("[api...]", "addresses of the nodes' APIs (default: those of the folder's network)")
+    .option("--read-only", "append nothing: watch the heights grow instead")
+    .option("--genesis <file>", "the genesis that you trust (default: that of the folder)")
+    .option("--key <file>", "key to sign the record with (NEXUS_KEY)")
+    .option("--timeout <seconds>", "how long to wait for each step", wholeNumber(1, 3600), 30)
+    .addHelpText(
+      "after",
+      `
+It asks every node, compares chain, block, log root and state root at a common height, appends a record in
+the topic nexus-verify and reads it back on every node. Exit codes: 0 all well, 2 a check failed, 4 only
+nodes that do not answer.
+
+Examples:
+  nexus verify
+  nexus verify --read-only http://[2001:db8::a]:8440 http://[2001:db8::b]:8440
+  nexus verify --genesis genesis.json --key ops.key http://[::1]:8440 http://[::1]:8441
+`,
+    )
+    .action(run(async () => (await import("./verbs/verify.ts")).verify));
+};
+
 /** In the order of the help. */
 export const addLookVerbs = (program: Command, run: RunVerb): void => {
-  for (const add of [addTour]) add(program, run);
+  for (const add of [addTour, addPeers, addValidators, addExplain, addVerify]) add(program, run);
 };

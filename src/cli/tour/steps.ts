@@ -229,4 +229,22 @@ const restart: Step = {
   },
 };
 
-export const STEPS: readonly Step[] = [survey, append, kill, forge, restart];
+const audit: Step = {
+  name: "audit",
+  title: "Audit it all from the genesis, trusting no node: every signature, tree and root again",
+  async run(tour) {
+    const { stage, network } = tour;
+    const node = network.record.nodes[0] ?? notThere();
+    const genesis = join(network.dir, "genesis.json");
+    const height = (await statusOf(tour, node))?.executedHeight ?? 0;
+    const args = ["audit", "--api", apiOf(node), "--genesis", genesis];
+    const ran = await stage.succeeds(args);
+    const audited = Number(/^height +(\d+)/m.exec(ran.stdout)?.[1] ?? Number.NaN);
+    if (!/^result +clean/m.test(ran.stdout) || !(audited >= height)) {
+      throw notShown(`the audit is not clean up to height ${height}`);
+    }
+    return `clean up to height ${audited}; the audit asked one node and believed it nothing`;
+  },
+};
+
+export const STEPS: readonly Step[] = [survey, append, kill, forge, restart, audit];

@@ -1,0 +1,136 @@
+/** `nexus peers` and `nexus validators`: who is in the network, as one node sees it. */
+import { TetradError } from "../../errors.ts";
+import type { CliContext } from "../context.ts";
+import { byMeaning, type Cell, type Row, short } from "../output.ts";
+import { type WatchOptions, watching } from "../watch.ts";
+
+type ClassBytes = { readonly sent: number; readonly received: number };
+
+type Peer = {
+  readonly id: string;
+  readonly address: string;
+  readonly state: string;
+  readonly remote: string | null;
+  readonly dialledBy: string | null;
+  readonly rttMs: number | null;
+  readonly upMs: number | null;
+  readonly queuedBytes: number;
+  readonly bytes: Readonly<Record<string, ClassBytes>> | null;
+};
+
+type Validator = {
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  readonly weight: string;
+  readonly address: string;
+  readonly self: boolean;
+  readonly connected: boolean;
+  readonly quarantined: unknown;
+};
+
+type ValidatorList = {
+  readonly epoch: number;
+  readonly quorum: string;
+  readonly totalWeight: string;
+  readonly view: number;
+  readonly leaders: readonly number[];
+  readonly items: readonly Validator[];
+};
+
+const listOf = <T>(value: unknown, what: string): readonly T[] => {
+  if (!Array.isArray(value)) throw new TetradError("cli.unreachable", `the node gives no ${what}`);
+  return value as readonly T[];
+};
+
+const readValidators = async (context: CliContext): Promise<ValidatorList> => {
+  const body = await context.client().get("/v1/validators", {}, context.signal);
+  listOf(body["items"], "validators");
+  return body as unknown as ValidatorList;
+};
+
+export const peers = (context: CliContext, options: WatchOptions): Promise<void> =>
+  watching(context, options, showPeers);
+
+const KIB = 1024;
+
+/** "12.3 KiB", for people. */
+export const bytesText = (bytes: number): string => {
+  if (bytes < KIB) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let value = bytes / KIB;
+  let unit = 0;
+  while (value >= KIB && unit < units.length - 1) {
+    value /= KIB;
+    unit += 1;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+};
+
+const traffic = (peer: Peer, name: string): Cell => {
+  const of = peer.bytes?.[name];
+  return of === undefined ? null : `${bytesText(of.sent)} / ${bytesText(of.received)}`;
+};
+
+const showPeers = async (context: CliContext): Promise<void> => {
+  const client = context.client();
+  const [body, set] = await Promise.all([
+    client.get("/v1/peers", {}, context.signal),
+    readValidators(context),
+  ]);
+  const names = new Map(set.items.map(({ id, name }) => [id, name]));
+  const items = listOf<Peer>(body["items"], "peers").map((peer) => ({
+    name: names.get(peer.id) ?? null,
+    ...peer,
+  }));
+  const rows = items.map(
+    (peer): Row => ({
+      name: peer.name ?? short(peer.id, 9),
+      state: peer.state,
+      address: peer.address,
+      dialled_by: peer.dialledBy,
+      up_s: peer.upMs === null ? null : Math.round(peer.upMs / 1000),
+      rtt_ms: peer.rttMs,
+      consensus: traffic(peer, "consensus"),
+      mempool: traffic(peer, "mempool"),
+      sync: traffic(peer, "sync"),
+      control: traffic(peer, "control"),
+    }),
+  );
+  const columns = ["name", "state", "address", "dialled_by", "up_s", "rtt_ms"];
+  const classes = ["consensus", "mempool", "sync", "control"];
+  context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
+  if (context.format !== "table") return;
+  context.note(`as ${client.base} sees them; bytes sent / received in this session`);
+};
+
+export const validators = (context: CliContext, options: WatchOptions): Promise<void> =>
+  watching(context, options, showValidators);
+
+/** In how many views a validator leads, of those that the node has told; "now" for the current one. */
+const leads = (set: ValidatorList, index: number): Cell => {
+  const at = set.leaders.indexOf(index);
+  return at === 0 ? "now" : at < 0 ? null : `in ${at}`;
+};
+
+const showValidators = async (context: CliContext): Promise<void> => {
+  const set = await readValidators(context);
+  const rows = set.items.map(
+    (one): Row => ({
+      index: one.index,
+      name: one.name,
+      weight: one.weight,
+      address: one.address,
+      reached: one.self ? "self" : one.connected ? "yes" : "down",
+      leads: leads(set, one.index),
+      quarantined: one.quarantined === null ? "no" : "quarantined",
+      id: short(one.id, 17),
+    }),
+  );
+  const columns = ["index", "name", "weight", "address", "reached", "leads", "quarantined", "id"];
+  context.printList(set.items, columns, rows, (column, cell) =>
+    column === "quarantined" && cell !== "no" ? "red" : byMeaning("reached")(column, cell),
+  );
+  if (context.format !== "table") return;
+  context.note(`epoch ${set.epoch}, view ${set.view}: ${set.quorum} of ${set.totalWeight} decide`);
+};

@@ -1,0 +1,182 @@
+/** peers, validators, explain, verify, -w and --batch through the bin, on a real network. */
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SHAPES } from "../../src/cli/shapes.ts";
+import {
+  type Background,
+  background,
+  freePorts,
+  killAll,
+  nexus,
+  nexusJson,
+  type Run,
+  tempFolder,
+} from "./support.ts";
+
+const folder = tempFolder();
+const dir = join(folder.path, "net");
+let dev: Background;
+let api = 0;
+let index = 0;
+let server: Server | undefined;
+
+beforeAll(async () => {
+  api = await freePorts(4);
+  const quic = await freePorts(4);
+  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
+  await dev.sees(/^ready after/m);
+  const [receipt] = (await json("append", "look/one", "words")) as { firstIndex: number }[];
+  index = receipt?.firstIndex ?? 0;
+});
+afterAll(async () => {
+  server?.close();
+  await dev.stop();
+  killAll();
+  folder.remove();
+});
+
+const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args]);
+const json = (...args: readonly string[]): Promise<unknown> => nexusJson(["--dir", dir, ...args]);
+const address = (node: number): string => `http://[::1]:${api + node}`;
+
+/** Every item has the fields that the table of shapes promises. */
+const fits = (name: string, value: unknown): void => {
+  const shape = SHAPES[name];
+  expect(Array.isArray(value)).toBe(shape?.list);
+  for (const item of Array.isArray(value) ? value : [value]) {
+    for (const field of shape?.fields ?? []) expect(item, `${name}.${field}`).toHaveProperty(field);
+  }
+};
+
+describe("shapes", () => {
+  it.each([
+    ["status"],
+    ["ls", "records"],
+    ["get", "records", "look/one"],
+    ["peers"],
+    ["validators"],
+    ["explain", "0"],
+    ["verify", "--read-only"],
+    ["doctor"],
+    ["version"],
+  ])("of %s %s %s hold in JSON and NDJSON", async (...args) => {
+    const [verb = ""] = args;
+    fits(verb, await json(...args));
+    const ndjson = await run(...args, "-o", "ndjson");
+    expect(ndjson.code, ndjson.stderr).toBe(0);
+    for (const line of ndjson.stdout.trimEnd().split("\n")) {
+      const value = JSON.parse(line) as unknown;
+      fits(verb, SHAPES[verb]?.list === true ? [value] : value);
+    }
+  });
+});
+
+describe("nexus peers and validators", () => {
+  it("show sessions with bytes in them, and who is in the set", async () => {
+    type Peer = { name: string; state: string; bytes: { consensus: { sent: number } } };
+    const peers = (await json("peers")) as Peer[];
+    expect(peers.map(({ name }) => name).sort()).toEqual(["b", "c", "d"]);
+    for (const peer of peers) {
+      expect(peer.state).toBe("up");
+      expect(peer.bytes.consensus.sent).toBeGreaterThan(0);
+    }
+    const table = await run("validators");
+    expect(table.stdout).toMatch(/^INDEX +NAME +WEIGHT/);
+    expect(table.stdout).toContain("now");
+  });
+});
+
+describe("nexus explain", () => {
+  it("tells where an event is and what its batch says", async () => {
+    type Parts = Record<string, Record<string, unknown>>;
+    const found = (await json("explain", String(index))) as Parts;
+    expect(found["event"]).toMatchObject({ index, type: "record.put" });
+    expect(found["lane"]).toMatchObject({ name: "operator", sequence: 1, previous: null });
+    expect(found["outcome"]).toMatchObject({ outcome: "accepted" });
+    expect(found["block"]?.["final"]).toMatch(/validators signed|descendant/);
+    // Nothing is made up for what this version does not have.
+    expect(found["proofs"]?.["space"]).toContain("empty slot");
+    const none = await run("explain", "999999");
+    expect(none.code).toBe(1);
+    expect(none.stderr).toContain("http.not-found");
+    expect((await run("explain", "x")).code).toBe(1);
+  });
+});
+
+describe("-w", () => {
+  it("prints a row again when it has changed, and not else", async () => {
+    const watched = background(["--dir", dir, "get", "records", "look/one", "-w", "-o", "ndjson"]);
+    await watched.sees('"text":"words"');
+    await run("append", "look/one", "other words");
+    await watched.sees('"text":"other words"');
+    expect(await watched.stop()).toBe(0);
+    expect(watched.stdout().trimEnd().split("\n")).toHaveLength(2);
+  });
+});
+
+/** A node that is in between and tells another state root. */
+const startLiar = async (port: number): Promise<void> => {
+  server = createServer(async (request, response) => {
+    const answer = await fetch(`${address(1)}${request.url}`);
+    let text = await answer.text();
+    if (request.url?.startsWith("/v1/blocks/") === true) {
+      text = text.replace(/("executed":\{.*?"stateRoot":")[0-9a-f]{4}/, "$1ffff");
+    }
+    response.writeHead(answer.status, { "content-type": "application/json" });
+    response.end(text);
+  });
+  await new Promise<void>((resolve) => server?.listen(port, "::1", resolve));
+};
+
+describe("nexus verify", () => {
+  it("commits a record and reads it back everywhere", async () => {
+    type Check = { node: string; check: string; state: string };
+    const checks = (await json("verify")) as Check[];
+    expect(checks.filter(({ state }) => state !== "ok")).toEqual([]);
+    const back = checks.filter(({ check }) => check === "read back").map(({ node }) => node);
+    expect(back).toEqual(["a", "b", "c", "d"]);
+    const rows = (await json("ls", "records", "--prefix", "nexus-verify")) as unknown[];
+    expect(rows).toHaveLength(1);
+  });
+
+  it("writes nothing with --read-only, and exits 4 for a node that is away", async () => {
+    const port = await freePorts(1);
+    const args = ["verify", "--read-only", address(0), `http://[::1]:${port}`];
+    const done = await nexus(args);
+    expect(done.code).toBe(4);
+    expect(done.stdout).toMatch(/reachable +fail/);
+    expect(done.stdout).toMatch(/progress +ok/);
+    expect(done.stdout).toMatch(/coverage +warn/);
+    const rows = (await json("ls", "records", "--prefix", "nexus-verify")) as unknown[];
+    expect(rows).toHaveLength(1);
+  });
+
+  it("exits 2 when a node tells another root", async () => {
+    const port = await freePorts(1);
+    await startLiar(port);
+    const done = await nexus(["verify", "--read-only", address(0), `http://[::1]:${port}`]);
+    expect(done.code, done.stdout + done.stderr).toBe(2);
+    expect(done.stdout).toContain("nodes differ in stateRoot");
+    expect(done.stderr).toContain("verify.failed");
+  });
+});
+
+describe("nexus dev kill and start", () => {
+  it("end and start exactly one node, and refuse what is none", async () => {
+    const killed = (await json("dev", "kill", "c", "--hold", "60")) as { pid: number };
+    fits("dev kill", killed);
+    const states = (await json("status")) as { name: string; down?: boolean }[];
+    expect(states.filter(({ down }) => down === true).map(({ name }) => name)).toEqual(["c"]);
+    expect((await run("dev", "kill", "c")).code).toBe(5);
+    const wrong = await run("dev", "kill", "x");
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain("there are a, b, c, d");
+    const started = (await json("dev", "start", "c")) as { pid: number };
+    fits("dev start", started);
+    expect(started.pid).not.toBe(killed.pid);
+    await expect
+      .poll(async () => (await run("verify", "--read-only")).code, { timeout: 60_000 })
+      .toBe(0);
+  });
+});
