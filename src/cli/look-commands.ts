@@ -1,5 +1,5 @@
 /** Verbs that look at a network and show it: names, options, help (see commands.ts). */
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
@@ -81,7 +81,21 @@ Examples:
     .action(run(async () => (await import("./verbs/verify.ts")).verify));
 };
 
+const addCompletion = (program: Command, run: RunVerb): void => {
+  program
+    .command("completion")
+    .description("print a script that completes verbs, flags and projections in your shell")
+    .addArgument(new Argument("<shell>", "your shell").choices(["bash", "zsh", "fish"]))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  source <(nexus completion bash)\n  source <(nexus completion zsh)\n" +
+        "  nexus completion fish > ~/.config/fish/completions/nexus.fish\n",
+    )
+    .action(run(async () => (await import("./verbs/completion.ts")).completionOf(program)));
+};
+
 /** In the order of the help. */
 export const addLookVerbs = (program: Command, run: RunVerb): void => {
-  for (const add of [addTour, addPeers, addValidators, addExplain, addVerify]) add(program, run);
+  for (const add of [addTour, addPeers, addValidators, addExplain, addVerify, addCompletion])
+    add(program, run);
 };
