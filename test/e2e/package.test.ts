@@ -77,7 +77,16 @@ describe("the packed package", () => {
     expect(packed).toContain("LICENSE");
     const folders = new Set(packed.map((path) => path.split("/")[0]));
     expect([...folders].sort()).toEqual(
-      ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json"].sort(),
+      [
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "bin",
+        "dist",
+        "docs",
+        "package.json",
+        "packaging",
+      ].sort(),
     );
     expect(packed.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))).toEqual([]);
     expect(packed.filter((path) => /\.test\.|arbitraries|node_modules/.test(path))).toEqual([]);
