@@ -5,6 +5,7 @@
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { connect } from "node:net";
 import fc from "fast-check";
+import { unpack } from "msgpackr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { fail } from "../../src/errors.ts";
@@ -184,6 +185,8 @@ const checkAnswer = (operation: Operation, answer: Answer, shown: string): void 
   const media = mediaOf(headers);
   const content = response?.content?.[media];
   expect(content, `${shown} ${media}`).toBeDefined();
+  if (status === 503 || status === 429) expect(headers["retry-after"], shown).toMatch(/^\d+$/);
+  if (media === "application/msgpack") expect(unpack(body), shown).toBeTypeOf("object");
   if (media === "application/json" || media === "application/problem+json") {
     const value = JSON.parse(body.toString()) as { code?: string; status?: number };
     checkBody(content?.schema ?? {}, value, shown);
