@@ -11,7 +11,8 @@ const addTour = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       `
-It appends a record, kills the leader, submits a forged batch, starts the node again and audits everything.
+It appends a record, proves it offline, kills the leader, submits a forged batch, starts the node again and
+audits everything.
 Each step runs the commands that it shows and looks the result up on the nodes; it exits with 2 when a step
 does not show what it claims. Where no development network runs it makes one for the time.
 

@@ -72,7 +72,15 @@ describe("nexus tour", () => {
     expect(steps.every(({ shown }) => shown)).toBe(true);
     expect(steps.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(90);
     expect([...found.keys()]).toEqual(
-      expect.arrayContaining(["network", "append", "kill the leader", "forge", "restart", "audit"]),
+      expect.arrayContaining([
+        "network",
+        "append",
+        "prove",
+        "kill the leader",
+        "forge",
+        "restart",
+        "audit",
+      ]),
     );
     // Each command that was shown stands in the telling, where people read it.
     for (const command of steps.flatMap(({ commands }) => commands)) {
@@ -99,6 +107,7 @@ describe("nexus tour", () => {
     expect(names).toContain(victim);
     const refused = steps.find(({ step }) => step === "forge");
     expect(refused?.found).toContain("batch.signature");
+    expect(found.get("prove")).toContain("with one letter changed it is refused");
     expect(found.get("audit")).toMatch(/^clean up to height \d+/);
     const statuses = (await nexusJson(["--dir", dir, "status"])) as { voting: string }[];
     expect(statuses.map(({ voting }) => voting)).toEqual(["yes", "yes", "yes", "yes"]);

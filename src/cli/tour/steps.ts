@@ -11,6 +11,7 @@ import { askStatus } from "../ask.ts";
 import type { DevNode } from "../dev/record.ts";
 import { forgeBatch } from "./forge.ts";
 import type { TourNetwork } from "./network.ts";
+import { proveEvent } from "./proof-step.ts";
 import { notShown, type Stage } from "./stage.ts";
 
 /** What the steps hand on to those after them. */
@@ -121,6 +122,12 @@ const append: Step = {
     await stage.succeeds(["get", "records", key, "--api", apiOf(last)]);
     return `event ${index} has the same words on all ${nodes.length} nodes`;
   },
+};
+
+const prove: Step = {
+  name: "prove",
+  title: "Prove that record to somebody who has only the genesis, and asks no node",
+  run: (tour) => proveEvent(tour.stage, tour.index, tour.id),
 };
 
 const notThere = (): never => {
@@ -247,4 +254,4 @@ const audit: Step = {
   },
 };
 
-export const STEPS: readonly Step[] = [survey, append, kill, forge, restart, audit];
+export const STEPS: readonly Step[] = [survey, append, prove, kill, forge, restart, audit];
