@@ -1,4 +1,5 @@
 /** Bytes from peers: whatever they are, nothing throws, nothing grows, and the node goes on. */
+import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TRAFFIC_CLASSES, type TrafficClass } from "../../../src/ledger/ports.ts";
@@ -43,10 +44,19 @@ const oneOfEach = (lab: Lab): Message[] => {
     { type: "sync-none", from: 1 },
     { type: "watermark-request", nonce: 1 },
     { type: "watermark-response", nonce: 1, vote: lab.vote(0, "nullify", view) },
+    {
+      type: "cosignature",
+      size: 7,
+      root: ZERO_HASH,
+      timeS: 9,
+      ed25519: new Uint8Array(64).fill(1),
+      mlDsa44: new Uint8Array(2420).fill(2),
+      falcon: new Uint8Array(1280).fill(3),
+    },
   ];
 };
 
-const TYPES = 15;
+const TYPES = 16;
 const MADE = oneOfEach(new Lab());
 
 /** Changes that keep most of a frame: what gets past the first checks. */
