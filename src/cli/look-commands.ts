@@ -95,8 +95,25 @@ const addCompletion = (program: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/completion.ts")).completionOf(program)));
 };
 
+const addDebug = (program: Command, run: RunVerb): void => {
+  program
+    .command("debug")
+    .description("write an archive for who helps: status, settings, metrics, logs, without secrets")
+    .option("--out <file>", "where it is written (default: nexus-debug-TIME.tar.gz)")
+    .addHelpText("after", "\nExamples:\n  nexus debug\n  nexus debug --out report.tar.gz\n")
+    .action(run(async () => (await import("./verbs/debug.ts")).debug));
+};
+
 /** In the order of the help. */
 export const addLookVerbs = (program: Command, run: RunVerb): void => {
-  for (const add of [addTour, addPeers, addValidators, addExplain, addVerify, addCompletion])
+  for (const add of [
+    addTour,
+    addPeers,
+    addValidators,
+    addExplain,
+    addVerify,
+    addDebug,
+    addCompletion,
+  ])
     add(program, run);
 };

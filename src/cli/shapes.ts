@@ -48,6 +48,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "weight",
   ),
   explain: one(1, "an event, by parts", "event", "batch", "lane", "block", "outcome", "proofs"),
+  debug: one(1, "the archive and the files in it", "file", "files"),
   verify: list(1, "checks: state is ok, warn or fail", "node", "check", "state", "found"),
   status: list(
     1,

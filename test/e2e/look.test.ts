@@ -1,6 +1,8 @@
 /** peers, validators, explain, verify, -w and --batch through the bin, on a real network. */
+import { appendFileSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SHAPES } from "../../src/cli/shapes.ts";
 import {
@@ -159,6 +161,46 @@ describe("nexus verify", () => {
     expect(done.code, done.stdout + done.stderr).toBe(2);
     expect(done.stdout).toContain("nodes differ in stateRoot");
     expect(done.stderr).toContain("verify.failed");
+  });
+});
+
+describe("nexus debug", () => {
+  it("writes an archive with no key and no passphrase in it", async () => {
+    const secrets = ["a", "b", "operator"].flatMap((name) => {
+      const keys = name === "operator" ? join(dir, name) : join(dir, name, "keys");
+      return readdirSync(keys)
+        .filter((file) => /pass|\.key$|-key\.pem$/.test(file))
+        .map((file) => readFileSync(join(keys, file)));
+    });
+    expect(secrets.length).toBeGreaterThanOrEqual(6);
+    const passphrase = readdirSync(join(dir, "a", "keys")).find((file) => file.startsWith("pass"));
+    const words = readFileSync(join(dir, "a", "keys", passphrase ?? ""), "utf8").trim();
+    appendFileSync(join(dir, "a", "node.log"), `somebody wrote ${words} here\n`);
+    const out = join(folder.path, "debug.tar.gz");
+    const done = await run("debug", "--out", out, "-o", "json");
+    expect(done.code, done.stderr).toBe(0);
+    fits("debug", JSON.parse(done.stdout));
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+    const archive = gunzipSync(readFileSync(out));
+    for (const name of [
+      "versions.json",
+      "folder.txt",
+      "a/status.json",
+      "d/log.txt",
+      "b/metrics.txt",
+    ]) {
+      expect(archive.includes(`nexus-debug/${name}`), name).toBe(true);
+    }
+    expect(archive.includes("somebody wrote [redacted] here")).toBe(true);
+    for (const secret of secrets) {
+      // Any run of 16 bytes of a secret would be too much of it.
+      for (let at = 0; at + 16 <= secret.length; at += 16) {
+        const part = secret.subarray(at, at + 16);
+        if (/BEGIN|END|-----|tetrad/.test(part.toString("latin1"))) continue;
+        expect(archive.includes(part)).toBe(false);
+      }
+    }
+    expect((await run("debug", "--out", out)).code).toBe(1);
   });
 });
 
