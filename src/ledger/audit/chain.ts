@@ -33,7 +33,14 @@ import {
   validateBlock,
 } from "../validity.ts";
 import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
-import { bad, type Checked, type FindingSubject, findingOf, good } from "./finding.ts";
+import {
+  bad,
+  type Checked,
+  type Finding,
+  type FindingSubject,
+  findingOf,
+  good,
+} from "./finding.ts";
 import type { OpenedItem } from "./item.ts";
 
 /** The rules of the product, as a node has them. */
@@ -162,10 +169,11 @@ export class ChainAudit {
     const { block, batches, height } = item;
     const snapshot = this.#epoch();
     if (!snapshot.ok) return snapshot;
-    const failure = this.#validate(item, snapshot.value, valid);
-    if (failure !== undefined) return bad(findingOf(failure, height, subjectOf(failure)));
+    // Before the header's own words are believed in so far as to say which height is wrong.
     const refused = this.#checkCertificate(item, snapshot.value.set, valid);
     if (refused !== undefined) return bad(findingOf(refused, height, "certificate"));
+    const failure = this.#validate(item, snapshot.value, valid);
+    if (failure !== undefined) return bad(this.#finding(failure, item));
     const { header } = block;
     const { executor, nextSet } = this.#rules;
     const execution = executor.executeBlock({ header, batches }, this.#read, this.#record);
@@ -184,6 +192,25 @@ export class ChainAudit {
       certifiedView: certificate?.statement.view ?? before.certifiedView,
     };
     return good({ height, record: execution.roots, ops, position: this.#position });
+  }
+
+  /**
+   * Roots are stated some heights later, so a wrong one is of one of the heights between the last root that
+   * was found right and the one that is stated.
+   */
+  #finding(failure: Failure, { block, height }: OpenedItem): Finding {
+    if (failure.code !== "block.wrong-root") {
+      return findingOf(failure, height, subjectOf(failure));
+    }
+    const { executedHeight } = block.header;
+    const right = this.#position.parent.executedHeight;
+    const first = Math.min(right + 1, executedHeight);
+    const where =
+      first < executedHeight ? `heights ${first} to ${executedHeight}` : `height ${executedHeight}`;
+    const detail =
+      `${failure.detail}: the header of height ${height}, which a quorum has signed if its certificate ` +
+      `holds, states another than executing ${where} gives`;
+    return findingOf({ ...failure, detail }, first, subjectOf(failure));
   }
 
   /** The epoch of the next block. A new one begins behind a boundary block, which must be final itself. */

@@ -2,6 +2,7 @@
  * The audit of a data folder: the chain from its genesis, on the way what the folder keeps of each height,
  * and at the end every row of it against what came out.
  */
+import { setImmediate } from "node:timers/promises";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import type { AuditRules, AuditStep } from "../../ledger/audit/chain.ts";
@@ -40,6 +41,8 @@ import { LIMITS } from "../../limits.ts";
 import { FORMATS } from "../formats.ts";
 import { type Auditor, type AuditSource, certificateName, unfinal } from "./auditor.ts";
 import { differences, gapsBetween, readRange, rowsOf } from "./compare.ts";
+
+const RECHECKED_IN_A_TURN = 64;
 
 /** Collects findings up to the limit and counts the rest. */
 export class Findings {
@@ -154,13 +157,14 @@ export class FolderAudit {
    * The heights below where a resumed audit goes on: their blocks and batches are hashed again and must be
    * those that were checked before, so nothing of this folder is believed from the last time.
    */
-  recheck(until: number, signal: AbortSignal, onProgress: (height: number) => void): void {
+  async recheck(until: number, signal: AbortSignal): Promise<void> {
     const scratch = new BlockStore((key) => this.#scratch.get(key), this.#rules.hasher);
     for (let height = 1; height <= until; height++) {
+      // Signals come through the event loop, which reads from this store do not enter.
+      if (height % RECHECKED_IN_A_TURN === 0) await setImmediate();
       signal.throwIfAborted();
       const finding = this.#recheckOne(scratch, height);
       if (finding !== undefined) return this.findings.add(finding);
-      onProgress(height);
     }
   }
 

@@ -69,7 +69,7 @@ export const auditFolder = async (options: FolderAuditOptions): Promise<AuditRep
       early.add(corruptFinding(error, undefined));
       return report(early);
     }
-    folder.recheck(auditor.height, signal, () => {});
+    await folder.recheck(auditor.height, signal);
     if (folder.findings.total === 0) await folder.run(auditor, signal);
     if (folder.findings.total === 0) await auditor.finish();
     return report(folder.findings);

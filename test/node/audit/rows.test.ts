@@ -39,7 +39,27 @@ describe("an audit of a folder's rows", () => {
     expect([...areas].sort().join("")).toMatch(/^bcdefhilmnrst?x$/);
   });
 
-  it("finds a changed byte of any row", async () => {
+  it("is clean for a node that was ended between appending a height and executing it", async () => {
+    const before = makeChain(23).rows;
+    const final = [...audited.rows].filter(([key]) => "bdhlcfm".includes(areaOf(key)));
+    const executed = [...before].filter(([key]) => "xeitsrn".includes(areaOf(key)));
+    const { findings: found, auditor } = await auditRows(audited, new Map([...final, ...executed]));
+    expect(found.list).toEqual([]);
+    expect(auditor.height).toBe(24);
+  });
+
+  it("says between which heights a root is another one than a quorum has signed", async () => {
+    const wrong = makeChain(7);
+    const stateRoot = new Uint8Array(32).fill(7);
+    wrong.lab.time.advance(1);
+    wrong.lab.finalize([], { stateRoot });
+    const { data } = wrong.lab.disks();
+    const { findings: found, auditor } = await auditRows(wrong, data);
+    expect(auditor.height).toBe(7);
+    expect(found.list).toMatchObject([{ height: 7, subject: "state", code: "block.wrong-root" }]);
+  });
+
+  it("finds a changed byte of any row", { timeout: 120_000 }, async () => {
     const keys = keysOf("bcdefhilmnprstx");
     await fc.assert(
       fc.asyncProperty(
@@ -60,7 +80,7 @@ describe("an audit of a folder's rows", () => {
     );
   });
 
-  it("finds a row that is not there any more", async () => {
+  it("finds a row that is not there any more", { timeout: 120_000 }, async () => {
     const keys = keysOf("dehilnrstx");
     await fc.assert(
       fc.asyncProperty(fc.nat(keys.length - 1), async (which) => {
@@ -72,7 +92,7 @@ describe("an audit of a folder's rows", () => {
     );
   });
 
-  it("finds a row that nothing in the log gives", async () => {
+  it("finds a row that nothing in the log gives", { timeout: 120_000 }, async () => {
     const keys = keysOf("bcdefhilmnrstx");
     await fc.assert(
       fc.asyncProperty(
