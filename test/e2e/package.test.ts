@@ -88,7 +88,8 @@ describe("the packed package", () => {
         "packaging",
       ].sort(),
     );
-    expect(packed.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))).toEqual([]);
+    const source = packed.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"));
+    expect(source.filter((path) => !path.startsWith("docs/examples/"))).toEqual([]);
     expect(packed.filter((path) => /\.test\.|arbitraries|node_modules/.test(path))).toEqual([]);
   });
 
@@ -148,7 +149,7 @@ describe("its entries", () => {
   });
 
   it("type-check in the examples of docs/sdk.md, which use Node", async () => {
-    cpSync(join(root, "docs", "examples"), join(app, "examples"), { recursive: true });
+    cpSync(join(installed, "docs", "examples"), join(app, "examples"), { recursive: true });
     const options = {
       strict: true,
       noEmit: true,
@@ -186,6 +187,9 @@ describe("its command", () => {
     expect(done.stdout).toMatch(/record\.put +accepted/);
     const rows = await nexus(["ls", "records", "-o", "json"], options);
     expect(rows.stdout).toContain('"text": "hello"');
+    const page = await nexus(["proof", "get", "0", "--html", "--out", "proof.html"], options);
+    expect(page.code, page.stderr).toBe(0);
+    expect(readFileSync(join(app, "proof.html"), "utf8")).toContain("<!doctype html>");
   });
 
   /** Runs an example of docs/sdk.md as its reader would, beside the network. */
