@@ -1,7 +1,8 @@
 /** Bytes from peers: whatever they are, nothing throws, nothing grows, and the node goes on. */
-import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { TRAFFIC_CLASSES, type TrafficClass } from "../../../src/ledger/ports.ts";
 import { classOf, decodeMessage, encodeMessage, type Message } from "../../../src/ledger/wire.ts";
 import { LIMITS } from "../../../src/limits.ts";
