@@ -211,6 +211,14 @@ describe.each(operations)("%s", (name, operation) => {
     );
   }, 60_000);
 
+  it("says so when the head of a request is over the limit", async () => {
+    const headers = { "last-event-id": "a".repeat(LIMITS.httpHeaderBytesMax) };
+    const asked = { path: path.replaceAll(/\{[^}]+\}/g, "1"), headers, body: new Uint8Array() };
+    const answer = await send(method, asked, false);
+    expect(answer.status).toBe(431);
+    checkAnswer(operation, answer, `${name} ${answer.status}`);
+  });
+
   it.each(["DELETE", "PUT", "PATCH"])("does not take %s", async (other) => {
     const asked = { path: path.replaceAll(/\{[^}]+\}/g, "1"), headers: {}, body: new Uint8Array() };
     const answer = await send(other, asked, false);

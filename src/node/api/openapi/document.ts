@@ -8,6 +8,8 @@ import { COUNT, HASH, SCHEMAS, TEXT } from "./schemas.ts";
 const COMMON: readonly ErrorCode[] = [
   "http.host",
   "http.malformed",
+  "http.header-too-large",
+  "http.request-timeout",
   "http.bad-parameter",
   "http.unknown-parameter",
   "node.stopping",
