@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from "node:fs";
 import type { StatusJson } from "../client/api.ts";
 import { toHex } from "../crypto/bytes.ts";
-import { type ErrorCode, TetradError } from "../errors.ts";
+import { TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { Logger } from "../ledger/ports.ts";
 import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
@@ -23,15 +23,8 @@ import {
 } from "../node/unlock.ts";
 import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
-
-export type Finding = {
-  readonly check: string;
-  readonly state: "ok" | "warn" | "fail";
-  readonly found: string;
-  readonly todo?: string;
-  /** What a start would end with, or what else the table of errors calls it. */
-  readonly code?: ErrorCode;
-};
+import { checkCertificateFile, checkDrivers, checkModes, checkSync } from "./doctor-host.ts";
+import type { Finding } from "./finding.ts";
 
 const ok = (check: string, found: string): Finding => ({ check, state: "ok", found });
 const warn = (check: string, found: string, todo: string): Finding => ({
@@ -65,7 +58,7 @@ export const checkProgram = async (): Promise<Finding[]> => {
           "verification is eight times slower like this",
         )
       : ok("verification", `WebAssembly: ${reason}`);
-  return [node, verification];
+  return [node, await checkDrivers(), verification];
 };
 
 const GIB = 1024 ** 3;
@@ -252,7 +245,20 @@ export const checkNode = async (
     ];
   }
   const [keys, own] = await checkKeys(config, env);
-  const findings = [ok("folder", config.folder), checkRoom(config.folder), ...keys];
+  const paths = nodePaths(config.folder);
+  const nowMs = realClock.wallMs();
+  const findings = [
+    ok("folder", config.folder),
+    checkRoom(config.folder),
+    checkSync(config.folder),
+    ...keys,
+    // What a start would end with has been told already.
+    ...(keys.some(({ code }) => code === "key.modes") ? [] : [checkModes(paths.keys)]),
+    ...checkCertificateFile("certificate lifetime", paths.tlsCertificate, nowMs),
+    ...(config.apiTlsCertificate === undefined
+      ? []
+      : checkCertificateFile("API certificate lifetime", config.apiTlsCertificate, nowMs)),
+  ];
   const asked = await askStatus(`http://${formatAddress(config.api)}`, signal);
   if (typeof asked === "string") return [...findings, ...(await checkStopped(config, own, asked))];
   if (own === undefined) return findings;

@@ -4,8 +4,9 @@ import { TetradError } from "../../errors.ts";
 import { explainConfig, loadConfig, type ResolvedConfig } from "../../node/config.ts";
 import type { CliContext } from "../context.ts";
 import { pathsOf } from "../dev/create.ts";
-import { checkNode, checkProgram, type Finding } from "../doctor-checks.ts";
-import { formatJson, formatNdjson, formatTable, paint, printable } from "../output.ts";
+import { checkNode, checkProgram } from "../doctor-checks.ts";
+import type { Finding } from "../finding.ts";
+import { byMeaning, formatJson, formatNdjson, formatTable, paint, printable } from "../output.ts";
 
 type DoctorOptions = { readonly config?: string };
 
@@ -62,6 +63,7 @@ const print = (context: CliContext, findings: readonly Named[]): void => {
         columns,
         findings.map(({ node, check, state, found }) => ({ node, check, state, found })),
         terminal.colorOut,
+        byMeaning("state"),
       ),
     );
     for (const { node, check, todo } of findings) {
