@@ -210,6 +210,9 @@ describe("nexus restore", () => {
     expect(out.code, out.stderr).toBe(0);
     const third = join(folder.path, "third");
     expect((await nexus(["restore", file, "--to", third])).code).toBe(0);
+    const genesis = join(dir, "genesis.json");
+    const audit = await nexus(["audit", "--dir", third, "--genesis", genesis]);
+    expect(audit.code, audit.stderr).toBe(0);
     const taken = await nexus([
       "key",
       "import",

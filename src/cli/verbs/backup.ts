@@ -99,7 +99,7 @@ export const restore = async (
     `there are no keys in it: move the whole keys folder of ${head.name}, with keys/votes, to ` +
       `${join(folder, "keys")}; without its vote store the node follows and does not vote`,
   );
-  context.note(
-    `next: nexus audit checks every height; then nexus start --config ${join(folder, "node.toml")}`,
-  );
+  const genesis = options.genesis ?? join(folder, "genesis.json");
+  context.note(`next: nexus audit --dir ${folder} --genesis ${genesis}`);
+  context.note(`then: nexus start --config ${join(folder, "node.toml")}`);
 };
