@@ -70,8 +70,8 @@ const addVerify = (program: Command, run: RunVerb): void => {
       "after",
       `
 It asks every node, compares chain, block, log root and state root at a common height, appends a record in
-the topic nexus-verify and reads it back on every node. Exit codes: 0 all well, 2 a check failed, 4 only
-nodes that do not answer.
+the topic nexus-verify, reads it back on every node, and has each prove it against the genesis.
+Exit codes: 0 all well, 2 a check failed, 4 only nodes that do not answer.
 
 Examples:
   nexus verify

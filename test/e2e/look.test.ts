@@ -138,6 +138,7 @@ describe("nexus verify", () => {
     expect(checks.filter(({ state }) => state !== "ok")).toEqual([]);
     const back = checks.filter(({ check }) => check === "read back").map(({ node }) => node);
     expect(back).toEqual(["a", "b", "c", "d"]);
+    expect(checks.filter(({ check }) => check === "proof")).toHaveLength(4);
     const rows = (await json("ls", "records", "--prefix", "nexus-verify")) as unknown[];
     expect(rows).toHaveLength(1);
   });

@@ -1,7 +1,7 @@
 /** `nexus verify`: checks a network that is deployed, from end to end. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { Submitter } from "../../client/submit.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
@@ -23,6 +23,7 @@ import {
   type Target,
   type Up,
 } from "../verify-network.ts";
+import { proveOnEach } from "../verify-proof.ts";
 
 type VerifyOptions = {
   readonly readOnly?: boolean;
@@ -39,11 +40,11 @@ const targetsOf = (context: CliContext, given: readonly string[]): readonly Targ
   return known.nodes.map(({ api, name }) => ({ api: `http://${api}`, name }));
 };
 
-/** Hash of the genesis that the caller trusts: the file that was named, or the folder's. */
-const trustedHash = (context: CliContext, given: string | undefined): string | undefined => {
-  const path = given ?? join(context.dir, "genesis.json");
-  if (given === undefined && (context.apiIsNamed || !existsSync(path))) return undefined;
-  return toHex(readGenesis(path).hash);
+/** The genesis that the caller trusts: the file that was named, or the folder's. */
+const trustedFile = (context: CliContext, given: string | undefined): string | undefined => {
+  if (given !== undefined) return resolve(context.cwd, given);
+  const path = join(context.dir, "genesis.json");
+  return context.apiIsNamed || !existsSync(path) ? undefined : path;
 };
 
 /** Appends a record and waits until it is executed. */
@@ -99,7 +100,9 @@ export const verify = async (
   const limitMs = options.timeout * 1000;
   if (first !== undefined) {
     const { signal } = context;
-    const chain = sameChain(up, trustedHash(context, options.genesis));
+    const genesis = trustedFile(context, options.genesis);
+    const trusted = genesis === undefined ? undefined : toHex(readGenesis(genesis).hash);
+    const chain = sameChain(up, trusted);
     checks.push(chain);
     if (chain.state === "ok") {
       checks.push(await coverage(up, signal), await sameRoots(up, signal));
@@ -111,6 +114,10 @@ export const verify = async (
         checks.push(appended);
         if (appended.state === "ok") {
           checks.push(...(await readBack(up, record, text, limitMs, signal)));
+          if (genesis !== undefined) {
+            const text = readFileSync(genesis, "utf8");
+            checks.push(...(await proveOnEach(up, record, text, signal)));
+          }
           const now = await reach(up, signal);
           if (now.up.length > 0)
             checks.push({ ...(await sameRoots(now.up, signal)), check: "roots after" });
