@@ -313,6 +313,8 @@ export const LIMITS = {
   /** Cosignatures of one peer that wait to be checked, and how many it may send a second. */
   cosignaturesPendingMax: 4,
   cosignaturesPerSecond: 4,
+  /** The last second that a checkpoint may state: the end of the year 9999. R: nodes refuse a frame, clients a note. */
+  checkpointTimeSMax: 253_402_300_799,
   /** While the log does not grow, its checkpoint is signed again with a new time this often. */
   checkpointRefreshMs: 60_000,
 

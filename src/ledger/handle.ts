@@ -49,7 +49,7 @@ export type NodeStatus = {
 export type ServedCheckpoint = {
   readonly size: number;
   readonly root: Hash;
-  /** Ledger time that its newest signer stated, seconds since 1970. */
+  /** Ledger time, seconds since 1970: the latest that one honest signer at least stated or passed. */
   readonly timeS: number;
   /** The signed note. */
   readonly note: string;

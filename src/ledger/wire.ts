@@ -277,11 +277,17 @@ const READERS: Readonly<Record<MessageType, (reader: Reader) => Message>> = {
     size: reader.u64(),
     // Copies: they are kept, and views would keep the frame.
     root: reader.hash().slice(),
-    timeS: reader.u64(),
+    timeS: readCheckpointTime(reader),
     ed25519: reader.fixed(LIMITS.ed25519SignatureBytes).slice(),
     mlDsa44: reader.fixed(LIMITS.mlDsa44SignatureBytes).slice(),
     falcon: reader.fixed(LIMITS.falconSignatureBytes).slice(),
   }),
+};
+
+const readCheckpointTime = (reader: Reader): number => {
+  const timeS = reader.u64();
+  if (timeS <= LIMITS.checkpointTimeSMax) return timeS;
+  throw new DecodeError("range", reader.offset - 8, "a checkpoint of a time that no calendar has");
 };
 
 const readStatus = (reader: Reader): Status => ({

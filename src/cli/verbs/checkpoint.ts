@@ -12,6 +12,7 @@ import {
   type VerifiedCheckpoint,
   verifyCheckpoint,
 } from "../../ledger/verify/checkpoint.ts";
+import { isoTime } from "../../ledger/verify/iso-time.ts";
 import { formatVkey } from "../../ledger/verify/note.ts";
 import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
@@ -88,13 +89,14 @@ const print = (
   { algorithm }: ShowOptions,
   since: VerifiedCheckpoint | undefined,
 ): void => {
-  const time = new Date(timeS * 1000).toISOString();
+  // A note of Ed25519 lines has no time in it.
+  const time = timeS === 0 ? null : isoTime(timeS * 1000);
   const grown = since === undefined ? {} : { since: since.size };
   context.print({ origin, size, root: toHex(root), time, algorithm, signers, ...grown }, [
     ["origin", origin],
     ["size", size],
     ["root", toHex(root)],
-    ["time", time],
+    ["time", time ?? "not stated"],
     ["signed by", `${signers.join(", ")} (${algorithm})`],
     ...(since === undefined ? [] : [["continues", since.size] as const]),
   ]);

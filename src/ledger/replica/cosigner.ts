@@ -16,6 +16,7 @@ import { logRoot } from "../log-tree.ts";
 import type { PeerId } from "../ports.ts";
 import type { ExecutionRoots, Hash, Header } from "../types.ts";
 import {
+  agreedTime,
   type Checkpoint,
   type CheckpointMember,
   type CheckpointPolicy,
@@ -294,20 +295,32 @@ export class Cosigner {
     if (weight < this.#policy.quorum) return [];
     const root = this.#rootAt(size);
     if (root === undefined) return [];
-    return found.filter(([, cosignature]) => equalBytes(cosignature.root, root));
+    // An honest time is that of a final header, so what lies beyond what is executed here is either of a
+    // peer that is further, and counts once we are there, or false.
+    const nowS = this.#executedTimeS();
+    return found.filter(([, { root: signed, timeS }]) => timeS <= nowS && equalBytes(signed, root));
+  }
+
+  #executedTimeS(): number {
+    const executed = this.#parts.committer()?.executed;
+    const timeMs = executed === undefined ? undefined : this.#parts.timeAt(executed.height);
+    return timeMs === undefined ? 0 : secondOf(timeMs);
   }
 
   #serve(size: number, signers: readonly (readonly [Member, Cosignature])[]): void {
     const root = this.#rootAt(size);
     if (root === undefined) return;
-    const timeS = Math.max(...signers.map(([, cosignature]) => cosignature.timeS));
+    const timeS = agreedTime(
+      this.#policy,
+      signers.map(([{ member }, stated]) => ({ weight: member.weight, timeS: stated.timeS })),
+    );
     const lines = noteLines(signers);
     const served = this.#served;
     const isNews =
       served === undefined ||
       size > served.size ||
       timeS > served.timeS ||
-      lines.length > served.lines;
+      (timeS === served.timeS && lines.length > served.lines);
     if (!isNews) return;
     const text = checkpointText(this.#checkpoint(size, root));
     const note = formatNote({ text, signatures: lines });

@@ -16,6 +16,7 @@ import { falconVerify } from "../../crypto/falcon.ts";
 import { rfc6962Node, verifyConsistency } from "../../crypto/merkle.ts";
 import { type VerifyBytes, verifyEd25519, verifyMlDsa44 } from "../../crypto/note-signatures.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type { Genesis, GenesisValidator } from "../genesis.ts";
 import type { Hash } from "../types.ts";
 import {
@@ -60,7 +61,10 @@ export type CheckpointPolicy = {
 export type VerifiedCheckpoint = Checkpoint & {
   /** Names of the validators whose signatures of the demanded algorithm hold. */
   readonly signers: readonly string[];
-  /** The latest time that a signer stated, seconds since 1970; 0 where none did. */
+  /**
+   * Seconds since 1970: the latest time that signers with more weight than may be faulty stated or passed,
+   * so that an honest one is among them; 0 where the note has no such times.
+   */
   readonly timeS: number;
 };
 
@@ -174,6 +178,26 @@ export const PORTABLE_VERIFIERS: CheckpointVerifiers = {
   falcon: falconVerify,
 };
 
+/** What a member states beside a root. */
+export type StatedTime = { readonly weight: bigint; readonly timeS: number };
+
+/**
+ * The latest time that members with more weight than may be faulty (all but a quorum) stated or passed; 0
+ * where there is none. One faulty member states any time that it likes, so the latest one means nothing.
+ */
+export const agreedTime = (
+  { members, quorum }: CheckpointPolicy,
+  stated: readonly StatedTime[],
+): number => {
+  const total = members.reduce((sum, { weight }) => sum + weight, 0n);
+  let sum = 0n;
+  for (const { weight, timeS } of stated.toSorted((a, b) => b.timeS - a.timeS)) {
+    sum += weight;
+    if (sum > total - quorum) return timeS;
+  }
+  return 0;
+};
+
 type Line = { readonly timeS: number; readonly valid: boolean };
 
 const checkLine = (
@@ -189,7 +213,7 @@ const checkLine = (
     if (signature.length < TIME_BYTES) return { timeS, valid: false };
     const view = new DataView(signature.buffer, signature.byteOffset);
     const seconds = view.getBigUint64(0);
-    if (seconds > BigInt(Number.MAX_SAFE_INTEGER)) return { timeS, valid: false };
+    if (seconds > BigInt(LIMITS.checkpointTimeSMax)) return { timeS, valid: false };
     timeS = Number(seconds);
     bare = signature.subarray(TIME_BYTES);
   }
@@ -225,7 +249,7 @@ export const verifyCheckpoint = (
   }
   const seen = new Set<string>();
   const signers: CheckpointMember[] = [];
-  let timeS = 0;
+  const times = new Map<CheckpointMember, number>();
   for (const { name, keyId, signature } of note.value.signatures) {
     const id = `${keyId} ${name}`;
     const key = known.get(id);
@@ -235,13 +259,15 @@ export const verifyCheckpoint = (
     const [member, kind] = key;
     const line = checkLine(member, kind, checkpoint.value, signature, verifiers[kind]);
     if (!line.valid) return fail("checkpoint.signature", `a signature by ${name} does not verify`);
-    timeS = Math.max(timeS, line.timeS);
+    times.set(member, Math.max(times.get(member) ?? 0, line.timeS));
     if (kind === algorithm) signers.push(member);
   }
   const weight = signers.reduce((sum, member) => sum + member.weight, 0n);
   if (weight < policy.quorum) {
     return fail("checkpoint.quorum", `weight ${weight} has signed, a quorum is ${policy.quorum}`);
   }
+  const stated = [...times].map(([member, at]) => ({ weight: member.weight, timeS: at }));
+  const timeS = agreedTime(policy, stated);
   return ok({ ...checkpoint.value, signers: signers.map((member) => member.name), timeS });
 };
 

@@ -4,6 +4,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { encodeCertificate } from "../../ledger/statement.ts";
 import type { Block, Certificate } from "../../ledger/types.ts";
+import { isoTime } from "../../ledger/verify/iso-time.ts";
 import { LIMITS } from "../../limits.ts";
 import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext, Json } from "./context.ts";
@@ -127,7 +128,7 @@ const blockJson = (context: ApiContext, block: Block): Json => {
       parentView: header.parentView,
       parentHash: toHex(header.parentHash),
       timeMs: header.timeMs,
-      time: new Date(header.timeMs).toISOString(),
+      time: isoTime(header.timeMs),
       batchesRoot: toHex(header.batchesRoot),
       batchCount: header.batchCount,
       executedHeight: header.executedHeight,

@@ -2,9 +2,8 @@
 import { toHex } from "../../crypto/bytes.ts";
 import type { BatchReceipt, LaneState, NodeStatus } from "../../ledger/handle.ts";
 import type { LogEntry, Outcome } from "../../ledger/types.ts";
+import { isoTime } from "../../ledger/verify/iso-time.ts";
 import type { Formats, Json } from "./context.ts";
-
-const isoTime = (ms: number): string => new Date(ms).toISOString();
 
 const outcomeJson = (outcome: Outcome): { readonly [key: string]: Json } =>
   outcome.kind === "accepted" ? { kind: "accepted" } : { kind: "refused", code: outcome.code };

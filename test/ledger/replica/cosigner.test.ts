@@ -93,9 +93,9 @@ describe("cosigning", () => {
     const [one, two, three] = lab.others as [number, number, number];
     tell(lab, one, cosign(lab, one, own));
     expect(lab.handle.checkpoint()).toBeUndefined();
-    tell(lab, two, cosign(lab, two, { ...own, timeS: own.timeS + 1 }));
+    tell(lab, two, cosign(lab, two, own));
     const served = lab.handle.checkpoint();
-    expect(served).toMatchObject({ size: 1, timeS: own.timeS + 1 });
+    expect(served).toMatchObject({ size: 1, timeS: own.timeS });
     const note = parseNote(utf8(served?.note ?? ""));
     if (!note.ok) throw new Error(note.detail);
     expect(note.value.signatures).toHaveLength(9);
@@ -119,6 +119,51 @@ describe("cosigning", () => {
     for (const other of lab.others) tell(lab, other, cosign(lab, other, { ...own, size: 900 }));
     expect(lab.handle.checkpoint()).toBeUndefined();
     expect(lab.faults).toEqual([]);
+  });
+
+  it("believes no time that ledger time has not reached, whatever one validator signs", () => {
+    const { lab, start } = signedOnce();
+    const own = lab.sent("cosignature")[0]?.message;
+    if (own === undefined) throw new Error("not signed");
+    const [one, two, liar] = lab.others as [number, number, number];
+    tell(lab, one, cosign(lab, one, own));
+    tell(lab, liar, cosign(lab, liar, { ...own, timeS: LIMITS.checkpointTimeSMax }));
+    // With the liar there are three of four; what it says counts at its time, which is never.
+    expect(lab.handle.checkpoint()).toBeUndefined();
+    tell(lab, two, cosign(lab, two, own));
+    expect(lab.handle.checkpoint()).toMatchObject({ size: 1, timeS: own.timeS });
+    expect(lab.handle.checkpoint()?.note.split("\u2014")).toHaveLength(10);
+    finalAt(lab, start + 1_500, 0);
+    expect(lab.handle.checkpoint()).toMatchObject({ timeS: own.timeS });
+  });
+
+  it("counts a time that it has not reached once it has: of a peer that is further", () => {
+    const { lab, start } = signedOnce();
+    const own = lab.sent("cosignature")[0]?.message;
+    if (own === undefined) throw new Error("not signed");
+    const [one, two] = lab.others as [number, number];
+    const later = { ...own, timeS: own.timeS + 3 };
+    for (const peer of [one, two]) tell(lab, peer, cosign(lab, peer, later));
+    expect(lab.handle.checkpoint()).toBeUndefined();
+    finalAt(lab, start + 3_999, 0);
+    expect(lab.handle.checkpoint()).toBeUndefined();
+    finalAt(lab, start + 4_000, 0);
+    expect(lab.handle.checkpoint()).toMatchObject({ size: 1, timeS: later.timeS });
+  });
+
+  it("states a time that one honest validator has signed at least", () => {
+    const { lab, start } = signedOnce();
+    const own = lab.sent("cosignature")[0]?.message;
+    if (own === undefined) throw new Error("not signed");
+    const [one, two, liar] = lab.others as [number, number, number];
+    finalAt(lab, start + 9_000, 0);
+    tell(lab, one, cosign(lab, one, own));
+    tell(lab, two, cosign(lab, two, own));
+    // The log has not grown, and one of four says that its root is as of now.
+    tell(lab, liar, cosign(lab, liar, { ...own, timeS: own.timeS + 8 }));
+    expect(lab.handle.checkpoint()).toMatchObject({ timeS: own.timeS });
+    tell(lab, two, cosign(lab, two, { ...own, timeS: own.timeS + 7 }));
+    expect(lab.handle.checkpoint()).toMatchObject({ timeS: own.timeS + 7 });
   });
 
   it("cuts off who sends signatures that do not hold, of whichever algorithm", () => {

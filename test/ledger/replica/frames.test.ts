@@ -109,6 +109,14 @@ describe("decodeMessage", () => {
     }
   });
 
+  it("refuses a cosignature of a time that no calendar has", () => {
+    const cosignature = MADE.find((message) => message.type === "cosignature");
+    if (cosignature?.type !== "cosignature") throw new Error("none made");
+    const read = (timeS: number) => decodeMessage(encodeMessage({ ...cosignature, timeS }));
+    expect(read(LIMITS.checkpointTimeSMax).ok).toBe(true);
+    expect(read(LIMITS.checkpointTimeSMax + 1)).toMatchObject({ code: "encoding.malformed" });
+  });
+
   it("never throws, and reads nothing that it would write differently", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: TYPES - 1 }), mutation, (which, change) => {

@@ -25,6 +25,7 @@ import {
   verifyCheckpoint,
 } from "../../../src/ledger/verify/checkpoint.ts";
 import { formatNote, type NoteSignature } from "../../../src/ledger/verify/note.ts";
+import { LIMITS } from "../../../src/limits.ts";
 import { deriveCheckpointKeys } from "../../../src/node/keys/checkpoint-keys.ts";
 
 const WEIGHTS = [1n, 1n, 1n, 2n];
@@ -72,6 +73,29 @@ describe("checkpoints", () => {
       expect(verifyCheckpoint(policy, full, algorithm)).toEqual({
         ok: true,
         value: { ...checkpoint, signers: ["v0", "v1", "v2", "v3"], timeS: 1003 },
+      });
+    }
+  });
+
+  it("state no time that only validators who may all be faulty have signed", () => {
+    const at = (...times: number[]) => {
+      const lines = times.flatMap((timeS, i) => linesOf(i, checkpoint, timeS));
+      const verified = verifyCheckpoint(policy, noteOf(lines));
+      return verified.ok ? verified.value.timeS : verified.code;
+    };
+    // Weights 1, 1, 1, 2: of these a weight of 1 may be faulty.
+    const far = LIMITS.checkpointTimeSMax;
+    expect(at(far, 1000, 1001, 1002)).toBe(1002);
+    expect(at(far, 1007, 1001, 1002)).toBe(1007);
+    expect(at(1000, 1000, 1001, 1009)).toBe(1009);
+    expect(at(1000, 1000, 1000, 1000)).toBe(1000);
+    expect(at(far + 1, 1000, 1000, 1000)).toBe("checkpoint.signature");
+    // Ed25519 lines have no time in them; one member's time is not enough beside them.
+    const classic = allLines.flatMap((lines) => lines.slice(0, 1));
+    const first = linesOf(0, checkpoint, far).slice(1);
+    for (const lines of [classic, [...classic, ...first]]) {
+      expect(verifyCheckpoint(policy, noteOf(lines), "ed25519")).toMatchObject({
+        value: { timeS: 0 },
       });
     }
   });
