@@ -9,16 +9,27 @@ import type { Json } from "../ledger/event-schema.ts";
 import { parseTrust, type Trust } from "../ledger/verify/trust.ts";
 import { FORMATS } from "../node/formats.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
-import type { PageJson, StatusJson } from "./api.ts";
+import type { StatusJson } from "./api.ts";
 import { type Appended, type AppendOptions, appendEvents, type EventInput } from "./append.ts";
 import { claimedTimeOf, eventOf, type LedgerEvent, readEntry } from "./entry.ts";
 import { type EventsOptions, readEvents } from "./events.ts";
-import { badAnswer, type Fetch, isObject } from "./http.ts";
+import { badAnswer, type Fetch } from "./http.ts";
+import {
+  heightOf,
+  type LedgerRow,
+  type ListOptions,
+  type ListPage,
+  type PageOptions,
+  pagesOf,
+  type ReadOptions,
+  rowOf,
+  rowsOf,
+} from "./lists.ts";
 import { PoolClient } from "./pool.ts";
 import { Prover, type Shown } from "./prover.ts";
 import { createQueue, memoryStore, type TextStore } from "./store.ts";
 import { type BatchKeeper, memoryKeeper } from "./submit.ts";
-import { pause } from "./within.ts";
+import { withinLag } from "./within.ts";
 
 /** What to start from: the chain's genesis, or a checkpoint that was verified not long ago. */
 export type TrustInput = { readonly genesis: string | object } | { readonly checkpoint: string };
@@ -40,30 +51,9 @@ export type ClientOptions = {
   readonly onFailover?: (baseUrl: string, error: TetradError) => void;
 };
 
-/** A row of a projection, or that there is none. */
-export type LedgerRow = {
-  readonly projection: string;
-  readonly key: string;
-  /** Undefined: the projection has no row under this key. */
-  readonly value: Json | undefined;
-  /** The state after this height was read. */
-  readonly height: number;
-  /** True: checked against what validators have signed, absence included. */
-  readonly verified: boolean;
-};
-
-export type ReadOptions = { readonly signal?: AbortSignal };
-
 export type RowOptions = ReadOptions & {
   /** Waits until the state after this height, or a later one, can be read: that of one's own append. */
   readonly minHeight?: number;
-};
-
-export type ListOptions = ReadOptions & {
-  /** One group of rows, where a projection has groups: the topic, for records. */
-  readonly prefix?: string;
-  /** Lists are not proven in this version, so a client that verifies wants this said: it must be true. */
-  readonly unverified?: true;
 };
 
 /** The newest header that the client has verified. */
@@ -85,22 +75,22 @@ export type Client = {
   event(index: number, options?: ReadOptions): Promise<LedgerEvent | undefined>;
   /** One row, or the proof that there is none. */
   row(projection: string, key: string, options?: RowOptions): Promise<LedgerRow>;
-  /** The rows of a projection in the order of their keys, page after page. Not proven. */
+  /**
+   * The rows of a projection in the order of their keys. Each is proven; that none was left out is not, and
+   * later rows may be of a later state (lists.ts).
+   */
   rows(projection: string, options?: ListOptions): AsyncGenerator<LedgerRow>;
-  /** The pages of any list of the API as they are: `/v1/events`, `/v1/projections/records`. Not proven. */
-  pages(
-    path: string,
-    options?: ListOptions & { readonly limit?: number },
-  ): AsyncGenerator<PageJson>;
+  /**
+   * The pages of a list of the API. Proven are those of `/v1/projections/:name`, as `rows()`, and of
+   * `/v1/events`, as `events()`, to the end that the log has now; any other list is the word of the node, so
+   * `unverified: true` has to be said for it.
+   */
+  pages(path: string, options?: PageOptions): AsyncGenerator<ListPage>;
   /** Signs events and sends them; resolves with what became of each. */
   append(events: readonly EventInput[], options: AppendOptions): Promise<Appended[]>;
   /** The newest verified header; undefined before the first proof, and where nothing is verified. */
   head(): Promise<VerifiedHead | undefined>;
 };
-
-/** How long a proof may lag behind what the node says it has: a block or two. */
-const LAG_MS = 15_000;
-const POLL_MS = 100;
 
 const readTrust = (input: TrustInput): Trust => {
   const text =
@@ -138,11 +128,12 @@ export const createClient = (options: ClientOptions): Client => {
     },
   );
   const open = trust === undefined ? async () => undefined : openOnce(client, trust, options);
+  const genesisHash = trust?.genesisHash;
   return {
     status: ({ signal } = {}) => client.status(signal),
     async *events(reading) {
       const prover = await open();
-      yield* readEvents({ client, prover, genesisHash: trust?.genesisHash }, reading);
+      yield* readEvents({ client, prover, genesisHash }, reading);
     },
     async event(index, { signal } = {}) {
       if (!Number.isSafeInteger(index) || index < 0) throw usage(`${index} is not an index`);
@@ -157,8 +148,8 @@ export const createClient = (options: ClientOptions): Client => {
         ? toldRow(client, projection, key, reading)
         : provenRow(prover, projection, key, reading);
     },
-    rows: (projection, reading = {}) => rowsOf(client, projection, reading, unverified),
-    pages: (path, reading = {}) => pagesOf(client, path, reading, unverified),
+    rows: (projection, reading = {}) => rowsOf({ client, open, genesisHash }, projection, reading),
+    pages: (path, reading = {}) => pagesOf({ client, open, genesisHash }, path, reading),
     append: appender(client),
     async head() {
       const head = (await open())?.head;
@@ -181,64 +172,6 @@ const openOnce = (client: PoolClient, trust: Trust, options: ClientOptions) => {
     opened ??= open();
     return opened;
   };
-};
-
-const listed = (unverified: boolean, reading: ListOptions): void => {
-  if (unverified || reading.unverified === true) return;
-  throw usage("lists are not proven: say unverified: true, or read rows one by one");
-};
-
-async function* pagesOf(
-  client: PoolClient,
-  path: string,
-  reading: ListOptions & { readonly limit?: number },
-  unverified: boolean,
-): AsyncGenerator<PageJson> {
-  listed(unverified, reading);
-  const { prefix, limit, signal } = reading;
-  const query = limit === undefined ? { prefix } : { prefix, limit };
-  yield* client.pages(path, query, signal);
-}
-
-async function* rowsOf(
-  client: PoolClient,
-  projection: string,
-  reading: ListOptions,
-  unverified: boolean,
-): AsyncGenerator<LedgerRow> {
-  const path = `/v1/projections/${encodeURIComponent(projection)}`;
-  for await (const page of pagesOf(client, path, reading, unverified)) {
-    const height = heightOf(client, page);
-    for (const item of page.items) {
-      if (!isObject(item) || typeof item["key"] !== "string") {
-        throw badAnswer(client.node.base, "a row without a key");
-      }
-      const { key, value } = item;
-      yield { projection, key, value: value as Json, height, verified: false };
-    }
-  }
-}
-
-const heightOf = (client: PoolClient, body: { readonly [key: string]: unknown }): number => {
-  const { height } = body;
-  if (typeof height === "number" && Number.isSafeInteger(height)) return height;
-  throw badAnswer(client.node.base, "an answer without a height");
-};
-
-/** Waits as long as `check` has no answer, but not longer than proofs may lag. */
-const within15s = async <T>(
-  signal: AbortSignal | undefined,
-  check: () => Promise<T | undefined>,
-  late: () => T,
-): Promise<T> => {
-  const end = performance.now() + LAG_MS;
-  for (;;) {
-    const found = await check();
-    if (found !== undefined) return found;
-    if (performance.now() > end) return late();
-    await pause(POLL_MS, signal);
-    signal?.throwIfAborted();
-  }
 };
 
 const toldEvent = async (
@@ -274,7 +207,7 @@ const provenEvent = async (
     const found = shown === undefined ? undefined : eventIn(shown, index);
     return found ?? (isTold || shown === undefined ? undefined : "none");
   };
-  const found = await within15s(signal, check, () => {
+  const found = await withinLag(signal, check, () => {
     throw new TetradError("trust.behind", `no header that is final covers event ${index} yet`);
   });
   return found === "none" ? undefined : found;
@@ -293,7 +226,7 @@ const toldRow = async (
     const row = await askRow(client, projection, key, signal);
     return row.height >= minHeight ? row : undefined;
   };
-  return within15s(signal, check, () => notYet(minHeight));
+  return withinLag(signal, check, () => notYet(minHeight));
 };
 
 const notYet = (minHeight: number): never => {
@@ -341,16 +274,9 @@ const provenRow = async (
       );
     }
     if (header.executedHeight < minHeight) return undefined;
-    const { value } = found;
-    return {
-      projection,
-      key,
-      value: value === undefined ? undefined : (FORMATS.row(projection, found.key, value) as Json),
-      height: header.executedHeight,
-      verified: true,
-    };
+    return rowOf(projection, key, found, header.executedHeight);
   };
-  return within15s(signal, check, () => notYet(minHeight));
+  return withinLag(signal, check, () => notYet(minHeight));
 };
 
 /** Appends of one key one after the other: each takes the next place of the key's lane. */

@@ -10,9 +10,6 @@ export {
   type Client,
   type ClientOptions,
   createClient,
-  type LedgerRow,
-  type ListOptions,
-  type ReadOptions,
   type RowOptions,
   type TrustInput,
   type VerifiedHead,
@@ -20,6 +17,7 @@ export {
 export type { LedgerEvent } from "./entry.ts";
 export type { EventsOptions } from "./events.ts";
 export type { Fetch } from "./http.ts";
+export type { LedgerRow, ListOptions, ListPage, PageOptions, ReadOptions } from "./lists.ts";
 export { keySigner } from "./signer.ts";
 export { memoryStore, type TextStore } from "./store.ts";
 export { type BatchKeeper, type KeptBatch, memoryKeeper, type Signer } from "./submit.ts";

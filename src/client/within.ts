@@ -46,3 +46,23 @@ export const pause = (ms: number, signal: AbortSignal | undefined): Promise<void
     const timer = setTimeout(end, ms);
     signal?.addEventListener("abort", end, { once: true });
   });
+
+/** How long a proof may lag behind what the node says it has: a block or two. */
+const LAG_MS = 15_000;
+const POLL_MS = 100;
+
+/** Waits as long as `check` has no answer, but not longer than proofs may lag. */
+export const withinLag = async <T>(
+  signal: AbortSignal | undefined,
+  check: () => Promise<T | undefined>,
+  late: () => T,
+): Promise<T> => {
+  const end = performance.now() + LAG_MS;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (performance.now() > end) return late();
+    await pause(POLL_MS, signal);
+    signal?.throwIfAborted();
+  }
+};

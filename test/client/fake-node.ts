@@ -25,6 +25,8 @@ export type FakeNode = TestServer & {
   show(world: World, height: number): void;
   /** Changes an event on its way to the stream. */
   forge: ((event: Record<string, unknown>) => Record<string, unknown> | undefined) | undefined;
+  /** Answers for a page of rows behind a key: a claim, and the height of its header if not the node's. */
+  page: ((query: URLSearchParams) => { readonly claim: Claim; readonly at?: number }) | undefined;
   /** Ends all streams. */
   cut(): void;
 };
@@ -56,10 +58,15 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
   const genesis = toHex(world.genesisHash);
   const streams = new Set<{ response: ServerResponse; next: number }>();
 
-  const bundleOf = (claim: Claim) => {
+  const bundleOf = (claim: Claim, at = height) => {
     const set = world.sets[0];
     if (set === undefined) throw new Error("no set");
-    const header = { ...world.header, height, executedHeight: height - 1, timeMs: 2e12 + height };
+    const header = {
+      ...world.header,
+      height: at,
+      executedHeight: at - 1,
+      timeMs: 2e12 + at,
+    };
     return bundleJson(world.bundle(claim, [world.link(set, header)]));
   };
 
@@ -102,12 +109,18 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
       const claim: Claim = at < logSize ? world.events(at).claim : { kind: "no-event", index: at };
       return json(response, genesis, bundleOf(claim));
     }
+    if (url.pathname.startsWith("/v1/projections/") && node.page !== undefined) {
+      proofs += 1;
+      const { claim, at } = node.page(url.searchParams);
+      return json(response, genesis, bundleOf(claim, at));
+    }
     json(response, genesis, { code: "http.not-found", detail: "nothing here" }, 404);
   });
   const node: FakeNode = {
     ...server,
     genesisHash: genesis,
     forge: undefined,
+    page: undefined,
     proofs: () => proofs,
     show(next, at) {
       world = next;

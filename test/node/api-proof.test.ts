@@ -150,4 +150,26 @@ describe("proofs of rows", () => {
     const refused = await get(`/v1/projections/records/${long}?proof=true`);
     expect(refused.json()).toMatchObject({ code: "http.bad-parameter" });
   });
+
+  it("go on behind a key of the list, which the asker names", async () => {
+    const page = (query: string) => get(`/v1/projections/records?${query}`);
+    const key = (text: string) => Buffer.from(text).toString("base64url");
+    const asked = await page(`proof=true&limit=2&afterKey=${key("records-3")}`);
+    expect(asked.statusCode).toBe(200);
+    expect(test.ledger.proofsAsked.at(-1)?.what).toBe("records page of 2 after records-3");
+    expect((await page(`afterKey=${key("k".repeat(LIMITS.rowKeyBytesMax))}`)).statusCode).toBe(200);
+    const cursor = "AQAAAABh";
+    for (const query of [
+      "afterKey=",
+      "afterKey=*",
+      `afterKey=${key("k".repeat(LIMITS.rowKeyBytesMax + 1))}`,
+      `afterKey=${key("a")}&prefix=b`,
+      `afterKey=${key("b")}&prefix=bb`,
+      `afterKey=${key("b")}&after=${cursor}`,
+    ]) {
+      const refused = (await page(query)).json();
+      expect(refused, query).toMatchObject({ code: "http.bad-parameter" });
+      expect(refused.detail ?? JSON.stringify(refused), query).toContain("afterKey");
+    }
+  });
 });

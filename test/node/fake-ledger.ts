@@ -142,7 +142,9 @@ export class FakeLedger {
       rows: (name, keys, options, done) =>
         done(noteProof(this, `${name} ${keys.map((key) => Buffer.from(key))}`, options)),
       page: (name, query, options, done) => {
-        const bundle = noteProof(this, `${name} page of ${query.limit}`, options);
+        const { limit, after } = query;
+        const from = after === undefined ? "" : ` after ${Buffer.from(after)}`;
+        const bundle = noteProof(this, `${name} page of ${limit}${from}`, options);
         done(bundle.ok ? ok({ bundle: bundle.value, more: true }) : bundle);
       },
     };

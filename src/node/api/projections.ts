@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { type Result, TetradError } from "../../errors.ts";
 import type { ProjectionRow, ProofOptions, ProvenPage } from "../../ledger/handle.ts";
+import { Wrong } from "../../ledger/strict-json.ts";
+import { bytesAt } from "../../ledger/verify/base64url.ts";
 import type { Bundle, BundleJson } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import { nearest } from "../suggest.ts";
@@ -118,6 +120,12 @@ const HEIGHT_PROBLEMS = ["http.not-found", "http.behind", "http.height-gone"] as
 
 const NAME: Parameter = { description: "name of the projection", schema: TEXT, example: "records" };
 
+const AFTER_KEY: Parameter = {
+  description:
+    "instead of `after`: the bytes of a key as base64url, as bundles have them; the page begins behind it",
+  schema: { type: "string", minLength: 2 },
+};
+
 const ROWS = {
   id: "listRows",
   tag: "state",
@@ -125,6 +133,7 @@ const ROWS = {
   path: { name: NAME },
   query: {
     after: AFTER,
+    afterKey: AFTER_KEY,
     limit: LIMIT(LIMITS.httpPageMax, LIMITS.httpPageDefault),
     prefix: {
       description: "one group of rows where there are groups: the topic, for records",
@@ -220,6 +229,36 @@ const provenRow = async (
   return bundleAnswer(context, reply, bundle);
 };
 
+/**
+ * The key that a page begins behind: of a cursor, or told by who has read up to there. So a reader that
+ * checks rows goes on from what it has checked, and needs no cursor of the node's.
+ */
+const startOf = (
+  list: string,
+  prefix: Uint8Array,
+  { after, afterKey }: { readonly after?: string; readonly afterKey?: string },
+): Uint8Array | undefined => {
+  if (afterKey === undefined) return after === undefined ? undefined : decodeCursor(list, after);
+  const bad = (detail: string): TetradError =>
+    new TetradError("http.bad-parameter", `afterKey ${detail}`, { parameter: "afterKey" });
+  if (after !== undefined) throw bad("and after exclude each other");
+  const key = keyBytes(afterKey);
+  if (key === undefined) throw bad(`must be 1 to ${LIMITS.rowKeyBytesMax} bytes as base64url`);
+  // A key below the group would begin the page at rows outside of it.
+  const isInside = key.length >= prefix.length && prefix.every((byte, i) => key[i] === byte);
+  if (!isInside) throw bad("is not a key of this list");
+  return key;
+};
+
+const keyBytes = (text: string): Uint8Array | undefined => {
+  try {
+    return bytesAt("afterKey", text, 1, LIMITS.rowKeyBytesMax);
+  } catch (error) {
+    if (error instanceof Wrong) return undefined;
+    throw error;
+  }
+};
+
 export const projectionRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/projections", described(NAMES), async (request, reply) => {
     const query = readQuery(request, NAMES.query);
@@ -253,7 +292,7 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
       const prefix = context.formats.prefix(name, query.prefix);
       if (!prefix.ok) throw TetradError.from(prefix);
       const list = `projections/${name}/${query.prefix ?? ""}`;
-      const after = query.after === undefined ? undefined : decodeCursor(list, query.after);
+      const after = startOf(list, prefix.value, query);
       const proof = proofRequest(query);
       if (proof !== undefined) {
         const place = { list, prefix: prefix.value, after, limit, group: query.prefix };

@@ -43,6 +43,8 @@ export type WorldOptions = {
   readonly events?: number;
   readonly weights?: readonly bigint[];
   readonly seed?: number;
+  /** The rows of `records`, instead of the nine that have no form. */
+  readonly records?: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
 };
 
 /** A chain with `epochs` epochs; the header that proofs are about is of the last. */
@@ -61,6 +63,8 @@ export class World {
   readonly #keys = new Map<string, KeyPair>();
   readonly #tiles = new Rows();
   readonly #state = new Rows();
+  /** By projection and key. */
+  readonly #stored = new Map<string, Uint8Array>();
   readonly #roots: Hash[] = [];
   readonly #weights: readonly bigint[];
 
@@ -74,7 +78,7 @@ export class World {
     const epochs = options.epochs ?? 1;
     this.sets = Array.from({ length: epochs }, (_, epoch) => this.setOf(epoch, epoch));
     const log = this.#fillLog(options.events ?? 5);
-    this.#fillState();
+    this.#fillState(options.records);
     const links: ProofLink[] = [];
     for (const [epoch, set] of this.sets.entries()) {
       const next = this.sets[epoch + 1];
@@ -157,12 +161,15 @@ export class World {
     return { size, root };
   }
 
-  #fillState(): void {
+  #fillState(records: WorldOptions["records"]): void {
     for (const name of ["actors", "records"]) {
-      const changes = Array.from({ length: 9 }, (_, i) => ({
+      const nine = Array.from({ length: 9 }, (_, i) => ({
         key: utf8(`${name}-${i}`),
-        value: encodeRow(i, utf8(`value ${i}`)),
+        value: utf8(`value ${i}`),
       }));
+      const rows = name === "records" && records !== undefined ? records : nine;
+      const changes = rows.map(({ key, value }, i) => ({ key, value: encodeRow(i, value) }));
+      for (const { key, value } of changes) this.#stored.set(`${name} ${key.join()}`, value);
       const prefix = utf8(`n/${name}/`);
       const update = updateStateTree(this.hasher, prefix, this.#state.read, changes);
       this.#state.write(update.ops);
@@ -287,22 +294,22 @@ export class World {
   }
 
   rows(...keys: string[]): Bundle {
-    const prefix = utf8("n/records/");
-    return this.bundle({
-      kind: "rows",
-      projection: "records",
-      projections: this.projections,
-      rows: keys.map((key) => ({
-        key: utf8(key),
-        row: this.#rowOf(key),
-        proof: provePath(this.hasher, prefix, this.#state.read, utf8(key)),
-      })),
-    });
+    return this.rowsOf("records", keys.map(utf8));
   }
 
-  #rowOf(key: string): Uint8Array | undefined {
-    const i = /^records-([0-8])$/.exec(key)?.[1];
-    return i === undefined ? undefined : encodeRow(Number(i), utf8(`value ${i}`));
+  /** The rows, or their absence, under these keys in this order. */
+  rowsOf(projection: string, keys: readonly Uint8Array[]): Bundle {
+    const prefix = utf8(`n/${projection}/`);
+    return this.bundle({
+      kind: "rows",
+      projection,
+      projections: this.projections,
+      rows: keys.map((key) => ({
+        key,
+        row: this.#stored.get(`${projection} ${key.join()}`),
+        proof: provePath(this.hasher, prefix, this.#state.read, key),
+      })),
+    });
   }
 
   verify(bundle: Bundle, trust: Trust = this.trust): Verification {
