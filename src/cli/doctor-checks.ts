@@ -8,11 +8,13 @@ import type { Logger } from "../ledger/ports.ts";
 import { type FolderLock, lockFolder } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import { formatAddress } from "../node/address.ts";
+import { openIssuerKeys } from "../node/ca/open-issuer.ts";
 import type { NodeConfig } from "../node/config.ts";
 import { nodePaths } from "../node/folder.ts";
 import { deriveCheckpointKeys } from "../node/keys/checkpoint-keys.ts";
 import { readGenesis } from "../node/node.ts";
 import { realClock } from "../node/real-ports.ts";
+import { isHalfRotated } from "../node/sealed-keys.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import {
   checkCheckpointKeys,
@@ -85,7 +87,30 @@ const failed = (check: string, error: unknown, todo: string): Finding => {
 
 const RESTORE = "restore the file from where the keys are backed up, as the node's user, mode 600";
 
-/** Unlocks what a start unlocks: passphrase, key, certificate. Undefined without genesis or key. */
+const todoOf = (error: unknown): string => {
+  const modes = error instanceof TetradError && error.code === "key.modes";
+  if (modes) return "chmod 700 the keys folder and 600 the files in it";
+  return isHalfRotated(error) ? "run `nexus key rotate` again, to its end" : RESTORE;
+};
+
+/** The keys of an issuer, where the folder has one: a start opens them too. */
+const checkIssuer = async (
+  config: NodeConfig,
+  env: Env,
+  chain: ParsedGenesis,
+): Promise<Finding[]> => {
+  const { folder, passphraseFile } = config;
+  const { insecure } = chain.genesis;
+  try {
+    const keys = await openIssuerKeys({ paths: nodePaths(folder), env, passphraseFile, insecure });
+    keys?.actor.secretKey.fill(0);
+    return keys === undefined ? [] : [ok("issuer", "both keys open: issues certificates")];
+  } catch (error) {
+    return [failed("issuer", error, todoOf(error))];
+  }
+};
+
+/** Unlocks what a start unlocks: passphrase, keys, certificate. Undefined without genesis or key. */
 const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own | undefined]> => {
   const findings: Finding[] = [];
   let chain: ParsedGenesis;
@@ -105,10 +130,9 @@ const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own 
     self = validator;
     findings.push(ok("key", `opens: validator ${self.name}`));
   } catch (error) {
-    const modes = error instanceof TetradError && error.code === "key.modes";
-    const todo = modes ? "chmod 700 the keys folder and 600 the files in it" : RESTORE;
-    return [[...findings, failed("key", error, todo)], undefined];
+    return [[...findings, failed("key", error, todoOf(error))], undefined];
   }
+  findings.push(...(await checkIssuer(config, env, chain)));
   try {
     await readTlsIdentity(nodePaths(config.folder), self);
     findings.push(ok("certificate", "as the genesis pins it"));

@@ -50,11 +50,14 @@ export const addKey = (program: Command, run: RunVerb): void => {
     .option("--development", "mark it: only development networks take it")
     .addHelpText("after", "\nExamples:\n  nexus key new ~/ops/keys/ops.key\n")
     .action(run(async () => (await import("./verbs/key.ts")).keyNew));
-  addPassphraseOptions(key.command("show").argument("<file>", "key file or export"), false)
-    .description("show what a key file says of itself; nothing secret")
+  addPassphraseOptions(
+    key.command("show").argument("<file>", "key file, export, or keys folder"),
+    false,
+  )
+    .description("show what key files say of themselves; nothing secret")
     .option("--genesis <file>", "say which id and name the key has on this chain")
     .option("--open", "open it, which proves the passphrase and what is shown")
-    .addHelpText("after", "\nExamples:\n  nexus key show a/keys/node.key --genesis genesis.json\n")
+    .addHelpText("after", SHOW_HELP)
     .action(run(async () => (await import("./verbs/key.ts")).keyShow));
   addPassphraseOptions(key.command("export").argument("<file>", "key file"), true)
     .description("write a sealed copy of a key, with the TLS pair of a validator")
@@ -75,7 +78,7 @@ export const addKey = (program: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/key.ts")).keyImport));
   const rotate = key
     .command("rotate")
-    .argument("[files...]", "key files that one passphrase opens");
+    .argument("[files...]", "key files that one passphrase opens; for a node any of its own");
   addPassphraseOptions(rotate, true)
     .description("seal keys under another passphrase, or replace what can be replaced")
     .option("--actor <key>", "replace an actor: register the key --to, then revoke this one")
@@ -86,7 +89,16 @@ export const addKey = (program: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/key-rotate.ts")).keyRotate));
 };
 
+const SHOW_HELP = `
+Examples:
+  nexus key show a/keys/node.key --genesis genesis.json
+  nexus key show a/keys --open
+`;
+
 const ROTATE_HELP = `
+One file of a node stands for all its sealed ones: the validator's key, and the two of an issuer. A command
+that was cut off is run again as it was, and goes on from there.
+
 The FALCON key of a validator or an actor is its identity on the chain and does not change. An actor is
 replaced by another one; a validator cannot be in this version.
 

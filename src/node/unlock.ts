@@ -19,6 +19,7 @@ import { loadKeyFile } from "./keys/key-file.ts";
 import type { KeyMark } from "./keys/key-format.ts";
 import { readPassphrase } from "./keys/passphrase.ts";
 import { readPrivateFile } from "./keys/private-file.ts";
+import { explainClosed } from "./sealed-keys.ts";
 
 /**
  * Opens the node's key; the caller overwrites the secret half. Throws key.invalid, key.modes, and
@@ -31,7 +32,9 @@ export const unlockKey = async (
 ): Promise<FalconKeyPair> => {
   const paths = nodePaths(config.folder);
   const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
-  const key = await loadKeyFile(paths.nodeKey, passphrase);
+  const key = await loadKeyFile(paths.nodeKey, passphrase).catch(async (error: unknown) => {
+    throw await explainClosed(paths.keys, passphrase, error);
+  });
   try {
     checkMark(key, chain, paths.nodeKey);
     return key;

@@ -176,9 +176,12 @@ describe("nexus debug", () => {
     expect(secrets.length).toBeGreaterThanOrEqual(6);
     const passphrase = readdirSync(join(dir, "a", "keys")).find((file) => file.startsWith("pass"));
     const words = readFileSync(join(dir, "a", "keys", passphrase ?? ""), "utf8").trim();
-    appendFileSync(join(dir, "a", "node.log"), `somebody wrote ${words} here\n`);
+    const variables = { NEXUS_PASSPHRASE: "first-of-two", NEXUS_NEW_PASSPHRASE: "second-of-two" };
+    const text = [words, ...Object.values(variables)].join(" and ");
+    appendFileSync(join(dir, "a", "node.log"), `somebody wrote ${text} here\n`);
     const out = join(folder.path, "debug.tar.gz");
-    const done = await run("debug", "--out", out, "-o", "json");
+    const args = ["--dir", dir, "debug", "--out", out, "-o", "json"];
+    const done = await nexus(args, { env: variables });
     expect(done.code, done.stderr).toBe(0);
     fits("debug", JSON.parse(done.stdout));
     expect(statSync(out).mode & 0o777).toBe(0o600);
@@ -192,7 +195,9 @@ describe("nexus debug", () => {
     ]) {
       expect(archive.includes(`nexus-debug/${name}`), name).toBe(true);
     }
-    expect(archive.includes("somebody wrote [redacted] here")).toBe(true);
+    expect(archive.includes("somebody wrote [redacted] and [redacted] and [redacted] here")).toBe(
+      true,
+    );
     for (const secret of secrets) {
       // Any run of 16 bytes of a secret would be too much of it.
       for (let at = 0; at + 16 <= secret.length; at += 16) {

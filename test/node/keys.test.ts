@@ -23,14 +23,19 @@ import {
   createKeyFile,
   loadKeyFile,
   readPublicKey,
-  resealKeyFile,
+  sealKeyFile,
 } from "../../src/node/keys/key-file.ts";
 import {
   createPassphraseFile,
   passphrasePath,
   readPassphrase,
 } from "../../src/node/keys/passphrase.ts";
-import { createPrivateFile, readPrivateFile } from "../../src/node/keys/private-file.ts";
+import {
+  createPrivateFile,
+  readPrivateFile,
+  replacePrivateFile,
+  replacePrivateFiles,
+} from "../../src/node/keys/private-file.ts";
 
 let root: string;
 let folder: string;
@@ -132,7 +137,8 @@ describe("key files", () => {
     await createKeyFile(path, "old", randomBytes, { ...mark, keygen: () => wasm.keygen() });
     const key = await loadKeyFile(path, "old");
     const before = await readFile(path);
-    await resealKeyFile(path, key, "new", randomBytes);
+    const bytes = await sealKeyFile(key, key, "new", randomBytes);
+    await replacePrivateFile(path, bytes);
     await expect(loadKeyFile(path, "old")).rejects.toEqual(refusal("key.invalid"));
     const loaded = await loadKeyFile(path, "new");
     expect(loaded).toMatchObject(mark);
@@ -141,9 +147,15 @@ describe("key files", () => {
     // A salt and a nonce of its own: nothing of the sealed part is as it was.
     expect((await readFile(path)).subarray(1835, 1867)).not.toEqual(before.subarray(1835, 1867));
     const none = join(folder, "none.key");
-    await expect(resealKeyFile(none, key, "new", randomBytes)).rejects.toEqual(
-      refusal("key.invalid"),
-    );
+    await expect(replacePrivateFile(none, bytes)).rejects.toEqual(refusal("key.invalid"));
+    // Of several, none is changed where one of them cannot be.
+    const both = [
+      { path, bytes: before },
+      { path: none, bytes: before },
+    ];
+    await expect(replacePrivateFiles(both)).rejects.toEqual(refusal("key.invalid"));
+    expect(await loadKeyFile(path, "new")).toMatchObject(mark);
+    expect(await readdir(folder)).toEqual(["node.key"]);
   });
 
   it("are never overwritten", async () => {

@@ -9,7 +9,11 @@ import { gzipSync } from "node:zlib";
 import { TetradError } from "../../errors.ts";
 import { explainConfig, loadConfig } from "../../node/config.ts";
 import { fileError } from "../../node/folder.ts";
-import { passphrasePath } from "../../node/keys/passphrase.ts";
+import {
+  NEW_PASSPHRASE_VARIABLE,
+  PASSPHRASE_VARIABLE,
+  passphrasePath,
+} from "../../node/keys/passphrase.ts";
 import { realClock } from "../../node/real-ports.ts";
 import { VERSION } from "../../node/version.ts";
 import type { CliContext } from "../context.ts";
@@ -34,7 +38,10 @@ const secretsOf = (context: CliContext, nodes: readonly DevNode[]): string[] => 
     .map((folder) => passphrasePath(folder))
     .filter((path) => existsSync(path))
     .map((path) => readFileSync(path, "utf8").trim());
-  return [...texts, context.env["NEXUS_PASSPHRASE"] ?? ""].filter((text) => text !== "");
+  const given = [PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE].map(
+    (name) => context.env[name] ?? "",
+  );
+  return [...texts, ...given].filter((text) => text !== "");
 };
 
 /** Every path below the folder with its mode and size, and nothing of what is in it. */

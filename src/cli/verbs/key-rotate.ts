@@ -3,7 +3,6 @@
  * one is registered with the old one's permissions, and revokes it. A validator's certificate: renewed for
  * the same TLS key, which the genesis pins. A FALCON key itself is an identity and stays.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
@@ -14,15 +13,15 @@ import { actorRegistered, actorRevoked } from "../../ledger/projections/events.t
 import { LIMITS } from "../../limits.ts";
 import { keysPaths } from "../../node/folder.ts";
 import { createActorKey, renewCertificate } from "../../node/identity.ts";
-import {
-  type LoadedKey,
-  loadKeyFile,
-  readPublicKey,
-  resealKeyFile,
-} from "../../node/keys/key-file.ts";
+import { readPublicKey } from "../../node/keys/key-file.ts";
 import { findNewPassphrase, findPassphrase, readPassphrase } from "../../node/keys/passphrase.ts";
-import { readPrivateFile, replacePrivateFile } from "../../node/keys/private-file.ts";
+import {
+  readPrivateFile,
+  replacePrivateFile,
+  replacePrivateFiles,
+} from "../../node/keys/private-file.ts";
 import { realClock } from "../../node/real-ports.ts";
+import { type OpenedKey, openSealedKey, withNodeKeys } from "../../node/sealed-keys.ts";
 import { checkIdentity } from "../../transport/tls.ts";
 import type { CliContext } from "../context.ts";
 import { fastKeygen } from "../dev/create.ts";
@@ -55,7 +54,10 @@ export const keyRotate = async (
   return reseal(context, options, files);
 };
 
-/** Nothing is written before every file has opened; what a crash leaves opens with one of the two. */
+/**
+ * All sealed files of a node together, also where one of them is named. Nothing is written before every file
+ * has opened; what a crash leaves opens with one of the two, and the same command goes on from there.
+ */
 const reseal = async (
   context: CliContext,
   options: RotateOptions,
@@ -70,37 +72,62 @@ const reseal = async (
   if (fresh === undefined) {
     throw usage("say what to seal with: --new-passphrase-file FILE or NEXUS_NEW_PASSPHRASE");
   }
-  const opened: { readonly path: string; readonly key: LoadedKey }[] = [];
+  const named = passphraseFile === undefined ? undefined : absolute(passphraseFile);
+  const opened: Opened[] = [];
   const beside = new Set<string>();
   try {
-    for (const file of files) {
-      const path = absolute(file);
-      const named = passphraseFile === undefined ? undefined : absolute(passphraseFile);
+    for (const path of withNodeKeys(files.map(absolute))) {
       const passphrase = await readPassphrase(dirname(path), context.env, named);
       const found = await findPassphrase(dirname(path), context.env, named);
       if (found?.beside === true) beside.add(found.place);
-      opened.push({ path, key: await loadKeyFile(path, passphrase) });
+      opened.push(await openWithEither(path, passphrase, fresh.text));
     }
-    for (const { path, key } of opened) await resealKeyFile(path, key, fresh.text, randomBytes);
+    const changed: { path: string; bytes: Uint8Array }[] = [];
+    for (const { key, before } of opened) {
+      if (!before) changed.push({ path: key.path, bytes: await key.seal(fresh.text) });
+    }
+    await replacePrivateFiles(changed);
   } finally {
-    for (const { key } of opened) key.secretKey.fill(0);
+    for (const { key } of opened) key.wipe();
   }
-  const rows = opened.map(({ path, key: { use, development, publicKey } }) => ({
-    file: path,
-    use,
-    development,
-    fingerprint: toHex(sha256(publicKey)),
-  }));
-  context.print(
-    rows,
-    rows.map(({ file, development }) => [development ? "sealed (development)" : "sealed", file]),
-  );
+  printSealed(context, opened);
   for (const place of beside) {
     context.note(
       `${place} does not open what was sealed anew: delete it once nothing else needs it`,
     );
   }
   context.note("a node that runs goes on; from its next start it needs the new passphrase");
+};
+
+/** `before`: the new passphrase opens it already, as after a crash of this command. */
+type Opened = { readonly key: OpenedKey; readonly before: boolean };
+
+const openWithEither = async (path: string, old: string, fresh: string): Promise<Opened> => {
+  try {
+    return { key: await openSealedKey(path, old), before: false };
+  } catch (error) {
+    if (!(error instanceof TetradError) || error.code !== "key.invalid") throw error;
+    const key = await openSealedKey(path, fresh).catch(() => undefined);
+    if (key === undefined) throw error;
+    return { key, before: true };
+  }
+};
+
+const printSealed = (context: CliContext, opened: readonly Opened[]): void => {
+  const rows = opened.map(({ key: { path, use, development, publicKey }, before }) => ({
+    file: path,
+    use,
+    development,
+    fingerprint: toHex(sha256(publicKey)),
+    before,
+  }));
+  context.print(
+    rows,
+    rows.map(({ file, development, before }) => [
+      (before ? "sealed before" : "sealed") + (development === true ? " (development)" : ""),
+      file,
+    ]),
+  );
 };
 
 const rotateActor = async (

@@ -1,12 +1,13 @@
 /** `nexus key new|show|export|import`: key files. A passphrase is never an argument. */
 import { randomBytes } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { actorId } from "../../ledger/batch.ts";
 import { LIMITS } from "../../limits.ts";
+import { checkIssuerKey, isIssuerKey } from "../../node/ca/issuer-key.ts";
 import { keysPaths, makeFolder } from "../../node/folder.ts";
 import { createActorKey } from "../../node/identity.ts";
 import {
@@ -18,12 +19,12 @@ import {
   sealExport,
 } from "../../node/keys/export-format.ts";
 import { loadKeyFile, readSealed, writeKeyFile } from "../../node/keys/key-file.ts";
-import type { KeyMark } from "../../node/keys/key-format.ts";
 import { findNewPassphrase, readPassphrase } from "../../node/keys/passphrase.ts";
 import { createPrivateFile, readPrivateFile } from "../../node/keys/private-file.ts";
 import { deriveKey, NONCE_BYTES, SALT_BYTES, SEALING } from "../../node/keys/sealing.ts";
 import { readGenesis } from "../../node/node.ts";
 import { realClock } from "../../node/real-ports.ts";
+import { openSealedKey, type SealedUse, sealedPaths } from "../../node/sealed-keys.ts";
 import { checkIdentity } from "../../transport/tls.ts";
 import type { CliContext } from "../context.ts";
 import { fastKeygen } from "../dev/create.ts";
@@ -37,22 +38,35 @@ export type PassphraseOptions = {
 const fileOption = (context: CliContext, file: string | undefined): string | undefined =>
   file === undefined ? undefined : resolve(context.cwd, file);
 
-/** What every verb about keys prints: a development key is named as one wherever it is shown. */
-const printKey = (
-  context: CliContext,
-  key: KeyMark & { readonly publicKey: Uint8Array },
-  more: Readonly<Record<string, string | boolean | number>>,
-): void => {
-  const fingerprint = toHex(sha256(key.publicKey));
-  const { use, development } = key;
-  const all = { ...more, use, development, fingerprint };
-  context.print(
-    all,
-    Object.entries({ ...all, development: development ? "yes: protects nothing" : "no" }).map(
-      ([name, value]): [string, string] => [name, String(value)],
-    ),
-  );
+/** What is said of a key. Of an issuer's, which has no mark, the file shows no public key before it opens. */
+type Shown = {
+  readonly use: SealedUse;
+  readonly development?: boolean | undefined;
+  readonly publicKey?: Uint8Array | undefined;
 };
+
+const factsOf = (
+  { use, development, publicKey }: Shown,
+  more: Readonly<Record<string, string>>,
+): Readonly<Record<string, string | boolean>> => ({
+  ...more,
+  use,
+  ...(development === undefined ? {} : { development }),
+  ...(publicKey === undefined ? {} : { fingerprint: toHex(sha256(publicKey)) }),
+});
+
+/** What every verb about keys prints: a development key is named as one wherever it is shown. */
+const printFacts = (context: CliContext, facts: Readonly<Record<string, string | boolean>>): void =>
+  context.print(
+    facts,
+    Object.entries(facts).map(([name, value]): [string, string] => [
+      name,
+      name === "development" ? (value === true ? "yes: protects nothing" : "no") : String(value),
+    ]),
+  );
+
+const printKey = (context: CliContext, key: Shown, more: Readonly<Record<string, string>>): void =>
+  printFacts(context, factsOf(key, more));
 
 export const keyNew = async (
   context: CliContext,
@@ -80,9 +94,28 @@ export const keyShow = async (
   file: string,
 ): Promise<void> => {
   const path = resolve(context.cwd, file);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    return printFacts(context, await describeKey(context, options, path));
+  }
+  const names = readdirSync(path).filter((name) => name.endsWith(".key"));
+  if (names.length === 0) throw new TetradError("cli.usage", `no key files in ${path}`, { path });
+  const rows = [];
+  for (const name of names.sort()) rows.push(await describeKey(context, options, join(path, name)));
+  const columns = ["file", "use", "development", "mode", "fingerprint"];
+  const cells = rows.map((row) =>
+    Object.fromEntries(columns.map((column) => [column, String(row[column] ?? "-")])),
+  );
+  context.printList(rows, columns, cells);
+};
+
+const describeKey = async (
+  context: CliContext,
+  options: ShowOptions,
+  path: string,
+): Promise<Readonly<Record<string, string | boolean>>> => {
   const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX);
   const exported = isExport(bytes) ? parsed(parseExport(bytes), path) : undefined;
-  const shown = exported ?? (await readSealed(path));
+  let shown: Shown = exported ?? (await readAnyKey(path, bytes));
   const more: Record<string, string> = { file: path, kind: exported ? "export" : "key file" };
   if (exported !== undefined) more["exported"] = new Date(exported.exportedMs).toISOString();
   if (options.open === true) {
@@ -91,11 +124,11 @@ export const keyShow = async (
       context.env,
       fileOption(context, options.passphraseFile),
     );
-    const opened =
-      exported === undefined
-        ? await loadKeyFile(path, passphrase)
-        : (await openExported(bytes, path, passphrase)).keys;
-    opened.secretKey.fill(0);
+    if (exported === undefined) {
+      const opened = await openSealedKey(path, passphrase);
+      opened.wipe();
+      shown = opened;
+    } else (await openExported(bytes, path, passphrase)).keys.secretKey.fill(0);
     more["opened"] = "yes";
   }
   more["sealing"] = SEALING;
@@ -103,7 +136,13 @@ export const keyShow = async (
   if (options.genesis !== undefined) {
     Object.assign(more, onChain(resolve(context.cwd, options.genesis), shown));
   }
-  printKey(context, shown, more);
+  return factsOf(shown, more);
+};
+
+const readAnyKey = async (path: string, bytes: Uint8Array): Promise<Shown> => {
+  if (!isIssuerKey(bytes)) return readSealed(path);
+  await checkIssuerKey(path);
+  return { use: "issuer" };
 };
 
 const parsed = <T>(
@@ -116,12 +155,13 @@ const parsed = <T>(
   throw new TetradError("key.invalid", `${path}: ${result.detail}`, { path });
 };
 
-/** Id and name of a key on a chain; "not in the genesis" for an actor that was registered later. */
-const onChain = (
-  path: string,
-  key: KeyMark & { readonly publicKey: Uint8Array },
-): Record<string, string> => {
+/**
+ * Id and name of a key on a chain; "not in the genesis" for an actor that was registered later. An issuer
+ * stands in no genesis, but its actor does.
+ */
+const onChain = (path: string, key: Shown): Record<string, string> => {
   const { genesis, hasher } = readGenesis(path);
+  if (key.use === "issuer" || key.publicKey === undefined) return { chain: genesis.chainId };
   const id = toHex(actorId(hasher, key.publicKey));
   const members = key.use === "validator" ? genesis.validators : genesis.actors;
   const known = members.find((member) => toHex(member.id) === id);
@@ -153,8 +193,12 @@ export const keyExport = async (
   const folder = dirname(path);
   const passphraseFile = fileOption(context, options.passphraseFile);
   const passphrase = await readPassphrase(folder, context.env, passphraseFile);
-  const key = await loadKeyFile(path, passphrase);
   const fresh = await newPassphrase(context, options);
+  if (isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX))) {
+    const key = await copyIssuerKey(path, to, passphrase, fresh ?? passphrase);
+    return printKey(context, key, { export: to, sealing: SEALING });
+  }
+  const key = await loadKeyFile(path, passphrase);
   const salt = randomBytes(SALT_BYTES);
   try {
     const sealingKey = await deriveKey(fresh ?? passphrase, salt);
@@ -172,6 +216,24 @@ export const keyExport = async (
   if (key.use === "validator") {
     context.note(VOTES_NOTE);
     context.note("a node of this key that has no vote store follows the chain and never votes");
+    const others = sealedPaths(folder).filter((other) => other !== path);
+    if (others.length > 0) context.note(`not in it, to be exported too: ${others.join(", ")}`);
+  }
+};
+
+/** An issuer's file has nothing of its place in it: a copy under a passphrase is its export and import. */
+const copyIssuerKey = async (
+  path: string,
+  to: string,
+  passphrase: string,
+  fresh: string,
+): Promise<Shown> => {
+  const key = await openSealedKey(path, passphrase);
+  try {
+    await createPrivateFile(to, await key.seal(fresh));
+    return key;
+  } finally {
+    key.wipe();
   }
 };
 
@@ -204,8 +266,12 @@ export const keyImport = async (
   const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX);
   const passphraseFile = fileOption(context, options.passphraseFile);
   const passphrase = await readPassphrase(dirname(path), context.env, passphraseFile);
-  const exported = await openExported(bytes, path, passphrase);
   const fresh = (await newPassphrase(context, options)) ?? passphrase;
+  if (isIssuerKey(bytes)) {
+    const key = await copyIssuerKey(path, to, passphrase, fresh);
+    return printKey(context, key, { imported: to, sealing: SEALING });
+  }
+  const exported = await openExported(bytes, path, passphrase);
   const { use, development, keys } = exported;
   const key = { ...keys, use, development };
   try {

@@ -32,6 +32,10 @@ const VERSION = 1;
 const HEADER_BYTES = MAGIC.length + 2 + SALT_BYTES + NONCE_BYTES;
 const FILE_BYTES_MAX = 1024;
 
+/** Whether the bytes begin as the file of an issuer's key. */
+export const isIssuerKey = (bytes: Uint8Array): boolean =>
+  equalBytes(bytes.subarray(0, MAGIC.length), MAGIC);
+
 /** Makes a key and its file. Throws key.exists and the codes of createPrivateFile. */
 export const createIssuerKey = async (
   path: string,
@@ -40,6 +44,19 @@ export const createIssuerKey = async (
 ): Promise<void> => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const plain = privateKey.export({ type: "pkcs8", format: "der" });
+  try {
+    await createPrivateFile(path, await sealIssuerKey(plain, passphrase, random));
+  } finally {
+    plain.fill(0);
+  }
+};
+
+/** The bytes of the file of a key (PKCS#8), under a fresh salt and nonce. */
+export const sealIssuerKey = async (
+  plain: Uint8Array,
+  passphrase: string,
+  random: RandomBytes,
+): Promise<Uint8Array> => {
   const salt = random(SALT_BYTES);
   const nonce = random(NONCE_BYTES);
   const sealingKey = await deriveKey(passphrase, salt);
@@ -52,9 +69,8 @@ export const createIssuerKey = async (
       .finish();
     const sealed = seal(sealingKey, nonce, header, plain);
     const length = new Writer(2).u16(sealed.length).finish();
-    await createPrivateFile(path, concatBytes(header, length, sealed));
+    return concatBytes(header, length, sealed);
   } finally {
-    plain.fill(0);
     sealingKey.fill(0);
   }
 };
@@ -86,8 +102,16 @@ const parse = (path: string, bytes: Uint8Array): Sealed => {
   }
 };
 
-/** Opens a key file. Throws key.modes, and key.invalid for another passphrase or a changed file. */
-export const loadIssuerKey = async (path: string, passphrase: string): Promise<IssuerSigner> => {
+/** Reads the file and checks its form, which says nothing of who made it. Throws key.modes, key.invalid. */
+export const checkIssuerKey = async (path: string): Promise<void> => {
+  parse(path, await readPrivateFile(path, FILE_BYTES_MAX));
+};
+
+/**
+ * Opens a key file: PKCS#8, which the caller overwrites. Throws key.modes, and key.invalid for another
+ * passphrase or a changed file.
+ */
+export const openIssuerKey = async (path: string, passphrase: string): Promise<Uint8Array> => {
   const file = parse(path, await readPrivateFile(path, FILE_BYTES_MAX));
   const sealingKey = await deriveKey(passphrase, file.salt);
   const plain = unseal(sealingKey, file.nonce, file.header, file.sealed);
@@ -95,9 +119,20 @@ export const loadIssuerKey = async (path: string, passphrase: string): Promise<I
   if (plain === undefined) {
     throw invalid(path, "the passphrase is another, or the file was changed");
   }
+  return plain;
+};
+
+/** A key object of PKCS#8, whose bytes stay the caller's. */
+export const pkcs8Key = (plain: Uint8Array): KeyObject => {
+  const key = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
+};
+
+/** A signer of a key file. Throws the codes of openIssuerKey. */
+export const loadIssuerKey = async (path: string, passphrase: string): Promise<IssuerSigner> => {
+  const plain = await openIssuerKey(path, passphrase);
   try {
-    const key = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
-    return issuerSigner(createPrivateKey({ key, format: "der", type: "pkcs8" }));
+    return issuerSigner(pkcs8Key(plain));
   } finally {
     plain.fill(0);
   }

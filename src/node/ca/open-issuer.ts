@@ -7,12 +7,13 @@ import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
 import type { NodePaths } from "../folder.ts";
 import { createActorKey } from "../identity.ts";
-import { loadKeyFile } from "../keys/key-file.ts";
+import { type LoadedKey, loadKeyFile } from "../keys/key-file.ts";
 import { readPassphrase } from "../keys/passphrase.ts";
 import { realRandom, realTimers } from "../real-ports.ts";
+import { explainClosed } from "../sealed-keys.ts";
 import { createInlineSigner } from "../signing/signer.ts";
 import { startIssuer } from "./issuer.ts";
-import { createIssuerKey, loadIssuerKey } from "./issuer-key.ts";
+import { createIssuerKey, type IssuerSigner, loadIssuerKey } from "./issuer-key.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -49,11 +50,18 @@ export type OpenIssuerOptions = {
   readonly metrics: Metrics;
 };
 
-/** Starts the issuer whose keys the folder has; undefined where it has none. Throws key.*. */
-export const openIssuer = async (
-  options: OpenIssuerOptions,
-): Promise<{ close(): Promise<void> } | undefined> => {
-  const { paths, handle, chainId, name, logger, metrics } = options;
+/** The opened keys of an issuer. The caller overwrites the secret half of its actor's. */
+export type IssuerKeys = { readonly signer: IssuerSigner; readonly actor: LoadedKey };
+
+/** Opens what an issuer starts with; undefined where the folder has no issuer. Throws key.*. */
+export const openIssuerKeys = async ({
+  paths,
+  env,
+  passphraseFile,
+  insecure,
+}: Pick<OpenIssuerOptions, "paths" | "env" | "passphraseFile" | "insecure">): Promise<
+  IssuerKeys | undefined
+> => {
   const keys = [paths.issuerKey, paths.issuerActorKey];
   const missing = keys.filter((path) => !existsSync(path));
   if (missing.length === keys.length) return undefined;
@@ -63,13 +71,26 @@ export const openIssuer = async (
       `${missing[0]} is missing, and the issuer needs both keys`,
     );
   }
-  const passphrase = await readPassphrase(paths.keys, options.env, options.passphraseFile);
-  const signer = await loadIssuerKey(paths.issuerKey, passphrase);
-  const pair = await loadKeyFile(paths.issuerActorKey, passphrase);
-  if (pair.development && !options.insecure) {
-    pair.secretKey.fill(0);
-    throw new TetradError("key.development", `${paths.issuerActorKey} was made for development`);
+  const passphrase = await readPassphrase(paths.keys, env, passphraseFile);
+  try {
+    const signer = await loadIssuerKey(paths.issuerKey, passphrase);
+    const actor = await loadKeyFile(paths.issuerActorKey, passphrase);
+    if (!actor.development || insecure) return { signer, actor };
+    actor.secretKey.fill(0);
+  } catch (error) {
+    throw await explainClosed(paths.keys, passphrase, error);
   }
+  throw new TetradError("key.development", `${paths.issuerActorKey} was made for development`);
+};
+
+/** Starts the issuer whose keys the folder has; undefined where it has none. Throws key.*. */
+export const openIssuer = async (
+  options: OpenIssuerOptions,
+): Promise<{ close(): Promise<void> } | undefined> => {
+  const { handle, chainId, name, logger, metrics } = options;
+  const keys = await openIssuerKeys(options);
+  if (keys === undefined) return undefined;
+  const { signer, actor: pair } = keys;
   const actor = createInlineSigner(pair.secretKey, {
     onFault: (detail) => logger.log("warn", "noble signs for the issuer", { detail }),
   });

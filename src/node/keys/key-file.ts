@@ -18,7 +18,7 @@ import {
   type SealedKeys,
   sealKeys,
 } from "./key-format.ts";
-import { createPrivateFile, readPrivateFile, replacePrivateFile } from "./private-file.ts";
+import { createPrivateFile, readPrivateFile } from "./private-file.ts";
 import { deriveKey, NONCE_BYTES, SALT_BYTES } from "./sealing.ts";
 
 /** Random bytes fit for keys: randomBytes of node:crypto, or a fixed stream in tests. */
@@ -48,7 +48,10 @@ export const createKeyFile = async (
   const keys = checked(options.keygen?.() ?? generate(random));
   const { use = "actor", development = false } = options;
   try {
-    await createPrivateFile(path, await sealed(keys, { use, development }, passphrase, random));
+    await createPrivateFile(
+      path,
+      await sealKeyFile(keys, { use, development }, passphrase, random),
+    );
     return keys;
   } catch (error) {
     keys.secretKey.fill(0);
@@ -57,7 +60,7 @@ export const createKeyFile = async (
 };
 
 /** The bytes of a key file, under a fresh salt and nonce. */
-const sealed = async (
+export const sealKeyFile = async (
   keys: FalconKeyPair,
   mark: KeyMark,
   passphrase: string,
@@ -78,15 +81,7 @@ export const writeKeyFile = async (
   key: LoadedKey,
   passphrase: string,
   random: RandomBytes,
-): Promise<void> => createPrivateFile(path, await sealed(key, key, passphrase, random));
-
-/** Seals the key of a file anew, in one step: a crash leaves the one or the other whole. */
-export const resealKeyFile = async (
-  path: string,
-  key: LoadedKey,
-  passphrase: string,
-  random: RandomBytes,
-): Promise<void> => replacePrivateFile(path, await sealed(key, key, passphrase, random));
+): Promise<void> => createPrivateFile(path, await sealKeyFile(key, key, passphrase, random));
 
 /** A generator that is broken must not cost a validator its identity later. */
 const checked = (keys: FalconKeyPair): FalconKeyPair => {

@@ -126,18 +126,38 @@ export const createPrivateFile = async (path: string, bytes: Uint8Array): Promis
  * resolves, and until then, also after a crash, the old ones. Throws `key.invalid` where there is none, and
  * the codes of createPrivateFile.
  */
-export const replacePrivateFile = async (path: string, bytes: Uint8Array): Promise<void> => {
-  const folder = dirname(path);
-  const draft = join(folder, `.${randomUUID()}.draft`);
+export const replacePrivateFile = (path: string, bytes: Uint8Array): Promise<void> =>
+  replacePrivateFiles([{ path, bytes }]);
+
+/**
+ * As replacePrivateFile for several files. All new bytes are on the disk before the first name is given to
+ * them, so that a full disk changes none; a crash between two names leaves each file old or new, and whole.
+ */
+export const replacePrivateFiles = async (
+  files: readonly { readonly path: string; readonly bytes: Uint8Array }[],
+): Promise<void> => {
+  const drafts = files.map(({ path, bytes }) => {
+    return { path, bytes, draft: join(dirname(path), `.${randomUUID()}.draft`) };
+  });
+  let at = "";
   try {
-    const file = await openToRead(path);
-    await checkModes(file, path, {}).finally(() => file.close());
-    await writeDurably(draft, bytes);
-    await rename(draft, path);
-    await syncFolder(folder);
+    for (const { path, bytes, draft } of drafts) {
+      at = path;
+      const file = await openToRead(path);
+      await checkModes(file, path, {}).finally(() => file.close());
+      await writeDurably(draft, bytes);
+    }
+    for (const { path, draft } of drafts) {
+      at = path;
+      await rename(draft, path);
+    }
+    for (const folder of new Set(files.map(({ path }) => dirname(path)))) {
+      at = folder;
+      await syncFolder(folder);
+    }
   } catch (error) {
-    await unlink(draft).catch(() => {});
-    throw error instanceof TetradError ? error : writeError(path, asFileError(error));
+    for (const { draft } of drafts) await unlink(draft).catch(() => {});
+    throw error instanceof TetradError ? error : writeError(at, asFileError(error));
   }
 };
 
