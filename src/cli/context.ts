@@ -1,8 +1,11 @@
 /** What every verb is given: the terminal, global options, and where the network and the key are. */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { ApiClient } from "../client/api.ts";
+import type { SignedChain } from "../client/submit.ts";
+import { toHex } from "../crypto/bytes.ts";
 import { TetradError } from "../errors.ts";
+import { readGenesis } from "../node/read-genesis.ts";
 import { FolderClient } from "./ask.ts";
 import { type DevRecord, operatorKeyPath, readDevRecord } from "./dev/record.ts";
 import {
@@ -81,6 +84,21 @@ export class CliContext {
     const url = this.apiUrl();
     const known = this.apiIsNamed ? undefined : this.dev();
     return known === undefined ? new ApiClient(url) : new FolderClient(url, known.chainId);
+  }
+
+  /** The folder's genesis, where the folder says which network is meant; undefined where --api alone does. */
+  genesisFile(): string | undefined {
+    const isNamed = (this.options.dir ?? this.env["NEXUS_DIR"]) !== undefined;
+    const path = join(this.dir, "genesis.json");
+    return (this.apiIsNamed && !isNamed) || !existsSync(path) ? undefined : path;
+  }
+
+  /** The chain of that genesis: what is signed is for this one, whatever the node says of itself. */
+  signedChain(): SignedChain | undefined {
+    const path = this.genesisFile();
+    if (path === undefined) return undefined;
+    const { genesis, hash } = readGenesis(path);
+    return { chainId: genesis.chainId, genesisHash: toHex(hash) };
   }
 
   /** The key to sign with: flag, variable, operator key of the development network. */

@@ -57,6 +57,7 @@ export const openOutbox = async (keyFile: string): Promise<Outbox> => {
         .filter(({ bytes }) => bytes.length > 0 && bytes.length <= LIMITS.batchBytesMax),
     keep(seq, bytes) {
       writeFileAtomic(join(folder, nameOf(seq, "batch")), bytes, 0o600);
+      rmSync(join(folder, nameOf(seq, "accepted")), { force: true });
     },
     accepted(seq) {
       const kept = join(folder, nameOf(seq, "batch"));

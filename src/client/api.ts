@@ -90,11 +90,14 @@ export type ApiClientOptions = {
   readonly fetch?: Fetch;
   /** The only chain to talk to, hex; else that of the first answer. */
   readonly genesisHash?: string;
+  /** The name that this chain has. */
+  readonly chainId?: string;
 };
 
 export class ApiClient {
   readonly base: string;
   readonly #send: Fetch;
+  readonly #chainId: string | undefined;
   #genesisHash: string | undefined;
 
   /** Throws cli.usage for a base that is no http(s) URL. */
@@ -106,6 +109,7 @@ export class ApiClient {
     this.base = url.origin;
     // The global one is looked up when it is used: browsers want it called without a receiver.
     this.#send = options.fetch ?? ((address, init) => fetch(address, init));
+    this.#chainId = options.chainId;
     this.#genesisHash = options.genesisHash;
   }
 
@@ -185,6 +189,12 @@ export class ApiClient {
       throw problemError(this.base, 200, undefined);
     }
     this.checkChain(body["genesisHash"]);
+    if (this.#chainId !== undefined && body["chainId"] !== this.#chainId) {
+      throw new TetradError(
+        "folder.foreign",
+        `${this.base} does not say that it is ${this.#chainId}`,
+      );
+    }
     return body as unknown as StatusJson;
   }
 

@@ -7,7 +7,14 @@ import { toBase64url } from "../ledger/verify/base64url.ts";
 import { REGISTRY } from "../node/formats.ts";
 import type { OutcomeJson } from "./api.ts";
 import type { PoolClient } from "./pool.ts";
-import { type BatchKeeper, cutBatches, type Signer, type Submitted, Submitter } from "./submit.ts";
+import {
+  type BatchKeeper,
+  cutBatches,
+  type SignedChain,
+  type Signer,
+  type Submitted,
+  Submitter,
+} from "./submit.ts";
 
 /** An event to write: its data as JSON, in the form in which events are read. */
 export type EventInput = { readonly type: string; readonly data: unknown };
@@ -74,16 +81,21 @@ const resultsOf = ({ batch, receipt }: Submitted): Appended[] =>
     outcome: outcomeOf(receipt.outcomes?.[i]),
   }));
 
-/** Signs and sends events; one result an event, in order. One call at a time for a key. */
+/**
+ * Signs and sends events; one result an event, in order. One call at a time for a key. `chain` is the one
+ * that is signed for; undefined: the one that the node names.
+ */
 export const appendEvents = async (
   client: PoolClient,
   events: readonly EventInput[],
   options: AppendOptions,
   keeper: BatchKeeper,
+  chain: SignedChain | undefined,
 ): Promise<Appended[]> => {
   const encoded = events.map(encodeInput);
   const submitter = await Submitter.open({
     client,
+    chain,
     key: options.signer,
     outbox: options.keeper ?? keeper,
     wait: options.wait ?? "projected",

@@ -124,7 +124,9 @@ export const createClient = (options: ClientOptions): Client => {
     {
       ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
       ...(options.onFailover === undefined ? {} : { onFailover: options.onFailover }),
-      ...(trust === undefined ? {} : { genesisHash: toHex(trust.genesisHash) }),
+      ...(trust === undefined
+        ? {}
+        : { genesisHash: toHex(trust.genesisHash), chainId: trust.chainId }),
     },
   );
   const open = trust === undefined ? async () => undefined : openOnce(client, trust, options);
@@ -150,7 +152,7 @@ export const createClient = (options: ClientOptions): Client => {
     },
     rows: (projection, reading = {}) => rowsOf({ client, open, genesisHash }, projection, reading),
     pages: (path, reading = {}) => pagesOf({ client, open, genesisHash }, path, reading),
-    append: appender(client),
+    append: appender(client, trust),
     async head() {
       const head = (await open())?.head;
       if (head === undefined) return undefined;
@@ -280,13 +282,17 @@ const provenRow = async (
 };
 
 /** Appends of one key one after the other: each takes the next place of the key's lane. */
-const appender = (client: PoolClient): Client["append"] => {
+const appender = (client: PoolClient, trust: Trust | undefined): Client["append"] => {
   type Lane = { readonly queue: ReturnType<typeof createQueue>; readonly keeper: BatchKeeper };
   const lanes = new Map<string, Lane>();
+  const chain =
+    trust === undefined
+      ? undefined
+      : { chainId: trust.chainId, genesisHash: toHex(trust.genesisHash) };
   return (events, options) => {
     const key = toHex(options.signer.publicKey);
     const lane = lanes.get(key) ?? { queue: createQueue(), keeper: memoryKeeper() };
     lanes.set(key, lane);
-    return lane.queue(() => appendEvents(client, events, options, lane.keeper));
+    return lane.queue(() => appendEvents(client, events, options, lane.keeper, chain));
   };
 };

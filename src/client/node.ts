@@ -50,6 +50,7 @@ export const fileKeeper = (folder: string): BatchKeeper => {
         .filter(({ bytes }) => bytes.length > 0 && bytes.length <= LIMITS.batchBytesMax),
     keep(seq, bytes) {
       writeFileAtomic(path(seq, "batch"), bytes, 0o600);
+      rmSync(path(seq, "accepted"), { force: true });
     },
     accepted(seq) {
       const kept = path(seq, "batch");

@@ -9,7 +9,13 @@
 import { type ErrorCode, TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
 import { LIMITS } from "../limits.ts";
-import { ApiClient, type ApiClientOptions, type Query, type ReceiptJson } from "./api.ts";
+import {
+  ApiClient,
+  type ApiClientOptions,
+  type Query,
+  type ReceiptJson,
+  type StatusJson,
+} from "./api.ts";
 import type { JsonObject } from "./http.ts";
 import type { SseMessage } from "./sse.ts";
 import { within } from "./within.ts";
@@ -105,6 +111,17 @@ export class PoolClient extends ApiClient {
   #requestMs(waitMs: unknown): number {
     const own = this.#options.requestMs ?? LIMITS.clientRequestMsMax;
     return own + (typeof waitMs === "number" ? waitMs : 0);
+  }
+
+  override status(signal?: AbortSignal): Promise<StatusJson> {
+    return this.each((node) =>
+      within(
+        signal,
+        this.#requestMs(undefined),
+        (asking) => node.status(asking),
+        () => silent(node),
+      ),
+    );
   }
 
   override submit(

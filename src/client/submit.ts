@@ -4,6 +4,10 @@
  * What makes a repeat safe: a batch is kept before it is sent, the same bytes are sent
  * again whatever happens in between, and its id is its identity on the network. New events are signed only
  * when everything kept from before has an outcome.
+ *
+ * What makes it safe to sign events anew, when a node says that their batch has run out of time: they are
+ * signed for the same place in the lane, or one before it. The log has one batch at a place, and none before
+ * it after it, so of the two at most one gets in, whatever the node knew or made up.
  */
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
@@ -12,7 +16,7 @@ import { actorId, buildBatch, decodeBatch, sealBatch } from "../ledger/batch.ts"
 import type { WaitLevel } from "../ledger/handle.ts";
 import type { Batch, EncodedEvent } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
-import type { ApiClient, JsonObject, ReceiptJson, StatusJson } from "./api.ts";
+import type { ApiClient, JsonObject, LaneJson, ReceiptJson, StatusJson } from "./api.ts";
 import { pause, within } from "./within.ts";
 
 /** A batch whose outcome is not known yet, as it was kept. */
@@ -59,7 +63,12 @@ export type Signer = {
   sign(message: Uint8Array): Promise<Uint8Array>;
 };
 
+/** The chain that is signed for. */
+export type SignedChain = { readonly chainId: string; readonly genesisHash: string };
+
 export type SubmitOptions = {
+  /** Undefined: the one that the node names, for who believes the node. */
+  readonly chain: SignedChain | undefined;
   readonly client: Pick<ApiClient, "base" | "get" | "lane" | "status" | "submit">;
   readonly key: Signer;
   readonly outbox: BatchKeeper;
@@ -77,6 +86,8 @@ export type Submitted = {
   /** Kept by a command that did not learn the outcome: asking for the same events again means this. */
   readonly interrupted: boolean;
 };
+
+type Delivered = Omit<Submitted, "interrupted">;
 
 /** Bytes of an envelope around its events, generously: core, lengths, signature. */
 const ENVELOPE_BYTES = 2048;
@@ -155,23 +166,26 @@ const TAKEN: ReadonlySet<ErrorCode> = new Set(["batch.lane-replay", "batch.lane-
 export class Submitter {
   readonly #options: SubmitOptions;
   readonly #hasher: Hasher;
-  readonly #status: StatusJson;
+  readonly #chain: SignedChain;
   readonly actor: Uint8Array;
   /** Moved on by each batch that got an answer: a long file may take long, one batch may not. */
   #deadlineMs: number;
 
-  private constructor(options: SubmitOptions, status: StatusJson, deadlineMs: number) {
+  private constructor(options: SubmitOptions, chain: SignedChain, deadlineMs: number) {
     this.#options = options;
-    this.#status = status;
+    this.#chain = chain;
     this.#deadlineMs = deadlineMs;
-    this.#hasher = createHasher(status.chainId);
+    this.#hasher = createHasher(chain.chainId);
     this.actor = actorId(this.#hasher, options.key.publicKey);
   }
 
+  /** Throws folder.foreign where the node is of another chain than `options.chain`. */
   static async open(options: SubmitOptions): Promise<Submitter> {
     const deadlineMs = options.now() + options.patienceMs;
     const status = await persist(options, deadlineMs, (signal) => options.client.status(signal));
-    return new Submitter(options, status, deadlineMs);
+    const chain = options.chain ?? status;
+    requireSame(options.client.base, chain, status);
+    return new Submitter(options, chain, deadlineMs);
   }
 
   get hasher(): Hasher {
@@ -184,7 +198,7 @@ export class Submitter {
       const decoded = decodeBatch(this.#hasher, bytes);
       if (!decoded.ok) {
         await this.#options.outbox.drop(seq);
-        this.#options.note(`dropped a kept batch: it is not of chain ${this.#status.chainId}`);
+        this.#options.note(`dropped a kept batch: it is not of chain ${this.#chain.chainId}`);
         continue;
       }
       if (!accepted) this.#options.note(`sending batch ${seq} again, kept from an earlier command`);
@@ -195,17 +209,27 @@ export class Submitter {
 
   /** Signs, keeps and sends events as one batch. */
   async submit(events: readonly EncodedEvent[]): Promise<Submitted> {
-    return { ...(await this.#deliver(await this.#sign(events))), interrupted: false };
+    return {
+      ...(await this.#deliver(await this.#sign(events, await this.#ask()))),
+      interrupted: false,
+    };
   }
 
-  async #sign(events: readonly EncodedEvent[]): Promise<Batch> {
-    const { client, key, outbox } = this.#options;
+  /** What the next batch is made from: the newest reference, and the lane. */
+  async #ask(): Promise<readonly [StatusJson, LaneJson]> {
+    const { client } = this.#options;
     const [status, lane] = await persist(this.#options, this.#deadlineMs, (signal) =>
       Promise.all([client.status(signal), client.lane(toHex(this.actor), signal)]),
     );
-    if (status.genesisHash !== this.#status.genesisHash) {
-      throw new TetradError("folder.foreign", "the node changed to another chain meanwhile");
-    }
+    requireSame(client.base, this.#chain, status);
+    return [status, lane];
+  }
+
+  async #sign(
+    events: readonly EncodedEvent[],
+    [status, lane]: readonly [StatusJson, LaneJson],
+  ): Promise<Batch> {
+    const { key, outbox } = this.#options;
     const unsigned = buildBatch(this.#hasher, {
       actor: this.actor,
       laneSeq: lane.pendingSeq + 1,
@@ -219,7 +243,8 @@ export class Submitter {
     return batch;
   }
 
-  async #deliver(batch: Batch): Promise<Omit<Submitted, "interrupted">> {
+  /** `dead`: the batch whose events this one has anew. */
+  async #deliver(batch: Batch, dead?: Batch): Promise<Delivered> {
     const { client, outbox, wait } = this.#options;
     try {
       const receipt = await persist(this.#options, this.#deadlineMs, (signal, leftMs) =>
@@ -235,32 +260,62 @@ export class Submitter {
         this.#options.note(KEPT);
         throw error;
       }
-      if (TAKEN.has(error.code)) return { batch, receipt: await this.#itsOwn(batch, error) };
-      if (DEAD.has(error.code)) {
-        await outbox.drop(batch.laneSeq);
-        this.#options.note(`batch ${batch.laneSeq} ran out of time; signing its events anew`);
-        return this.#deliver(await this.#sign(batch.events));
+      if (TAKEN.has(error.code)) {
+        return this.#itsOwn(dead === undefined ? [batch] : [batch, dead], error);
       }
-      if (!passing(error)) await outbox.drop(batch.laneSeq);
+      // A node that calls each batch dead would have the key sign for ever.
+      if (DEAD.has(error.code) && dead === undefined) return this.#anew(batch, error);
+      if (DEAD.has(error.code)) this.#options.note(KEPT);
+      else if (!passing(error)) await outbox.drop(batch.laneSeq);
       else this.#options.note(KEPT);
       throw error;
     }
   }
 
-  /** The receipt where an earlier try got through; throws when another batch has the place. */
-  async #itsOwn(batch: Batch, error: TetradError): Promise<ReceiptJson> {
-    const { client, outbox } = this.#options;
-    try {
-      const leftMs = Math.max(1, Math.ceil(this.#deadlineMs - this.#options.now()));
-      const path = `/v1/batches/${toHex(batch.id)}`;
-      const ask: Attempt<JsonObject> = (signal) => client.get(path, {}, signal);
-      const receipt = await attemptOnce(this.#options, ask, leftMs);
-      await outbox.drop(batch.laneSeq);
-      return receipt as unknown as ReceiptJson;
-    } catch (lookup) {
-      if (!(lookup instanceof TetradError) || lookup.code !== "batch.not-found") throw lookup;
-      await outbox.drop(batch.laneSeq);
+  /** Signs the events of a dead batch for the same place, or throws `error` where that is taken. */
+  async #anew(dead: Batch, error: TetradError): Promise<Delivered> {
+    const { outbox, note } = this.#options;
+    const [status, lane] = await this.#ask();
+    if (lane.laneSeq >= dead.laneSeq) return this.#itsOwn([dead], error);
+    if (lane.pendingSeq >= dead.laneSeq) {
+      note(KEPT);
       throw error;
     }
+    note(`batch ${dead.laneSeq} ran out of time; signing its events anew`);
+    const batch = await this.#sign(dead.events, [status, lane]);
+    if (batch.laneSeq !== dead.laneSeq) await outbox.drop(dead.laneSeq);
+    return this.#deliver(batch, dead);
+  }
+
+  /** The receipt where an earlier try got through; throws when another batch has the place. */
+  async #itsOwn(batches: readonly Batch[], error: TetradError): Promise<Delivered> {
+    const { client, outbox } = this.#options;
+    let found: Delivered | undefined;
+    for (const batch of batches) {
+      try {
+        const leftMs = Math.max(1, Math.ceil(this.#deadlineMs - this.#options.now()));
+        const path = `/v1/batches/${toHex(batch.id)}`;
+        const ask: Attempt<JsonObject> = (signal) => client.get(path, {}, signal);
+        const receipt = await attemptOnce(this.#options, ask, leftMs);
+        found ??= { batch, receipt: receipt as unknown as ReceiptJson };
+      } catch (lookup) {
+        if (!(lookup instanceof TetradError) || lookup.code !== "batch.not-found") throw lookup;
+      }
+    }
+    for (const { laneSeq } of batches) await outbox.drop(laneSeq);
+    if (found === undefined) throw error;
+    return found;
   }
 }
+
+/** A signature is good on every chain of the name that it was made for, so the node does not choose that. */
+const requireSame = (base: string, chain: SignedChain, status: StatusJson): void => {
+  const same = status.chainId === chain.chainId && status.genesisHash === chain.genesisHash;
+  if (same) return;
+  throw new TetradError(
+    "folder.foreign",
+    `${base} is of chain ${String(status.chainId).slice(0, 64)}, ` +
+      `genesis ${status.genesisHash.slice(0, 12)}…; to sign for is ${chain.chainId}, ` +
+      `genesis ${chain.genesisHash.slice(0, 12)}…`,
+  );
+};

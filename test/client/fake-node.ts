@@ -56,6 +56,7 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
   let height = startHeight;
   let proofs = 0;
   const genesis = toHex(world.genesisHash);
+  const { chainId } = world;
   const streams = new Set<{ response: ServerResponse; next: number }>();
 
   const bundleOf = (claim: Claim, at = height) => {
@@ -90,7 +91,7 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
     const logSize = world.entries.length;
     if (url.pathname === "/v1/status") {
       const executedHeight = height - 1;
-      return json(response, genesis, { genesisHash: genesis, executedHeight, logSize });
+      return json(response, genesis, { chainId, genesisHash: genesis, executedHeight, logSize });
     }
     if (url.pathname === "/v1/events/stream") {
       const last = request.headers["last-event-id"];

@@ -9,7 +9,7 @@ import {
   type ReceiptJson,
   type StatusJson,
 } from "../../src/client/api.ts";
-import { type Submitted, Submitter } from "../../src/client/submit.ts";
+import { type SubmitOptions, type Submitted, Submitter } from "../../src/client/submit.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
@@ -29,7 +29,13 @@ class FakeNode extends ApiClient {
   readonly committed: Batch[] = [];
   readonly received: string[] = [];
   readonly waits: number[] = [];
+  chainId = CHAIN;
+  refHeight = 0;
   hangs = false;
+  /** Commits what it calls dead. */
+  takesDead = false;
+  /** Says of each lane that it is empty. */
+  hidesLane = false;
   faults: ("before" | "after" | ErrorCode)[] = [];
 
   constructor() {
@@ -37,12 +43,16 @@ class FakeNode extends ApiClient {
   }
 
   override async status(): Promise<StatusJson> {
-    const status = { chainId: CHAIN, genesisHash: "g", refHeight: 0, refHash: toHex(ZERO_HASH) };
+    const { chainId } = this;
+    // Time goes on: what is signed anew has another reference, and so another id.
+    this.refHeight += LIMITS.gridHeights;
+    const { refHeight } = this;
+    const status = { chainId, genesisHash: "g", refHeight, refHash: toHex(ZERO_HASH) };
     return status as unknown as StatusJson;
   }
 
   override async lane(): Promise<LaneJson> {
-    const last = this.committed.at(-1);
+    const last = this.hidesLane ? undefined : this.committed.at(-1);
     const seq = last?.laneSeq ?? 0;
     const id = toHex(last?.id ?? ZERO_HASH);
     return { laneSeq: seq, batchId: id, pendingSeq: seq, pendingId: id };
@@ -66,6 +76,7 @@ class FakeNode extends ApiClient {
     this.received.push(id);
     const fault = this.faults.shift();
     if (fault === "before") throw new TetradError("cli.unreachable", "gone before");
+    if (this.takesDead && fault === "batch.expired") this.committed.push(batch.value);
     if (fault !== undefined && fault !== "after") throw new TetradError(fault, "as told");
     const known = this.committed.some((one) => toHex(one.id) === id);
     if (!known && batch.value.laneSeq !== this.committed.length + 1) {
@@ -102,9 +113,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const open = (patienceMs: number, wait: WaitLevel = "projected"): Promise<Submitter> =>
+const open = (
+  patienceMs: number,
+  wait: WaitLevel = "projected",
+  chain?: SubmitOptions["chain"],
+): Promise<Submitter> =>
   Submitter.open({
     client: node,
+    chain,
     key: {
       publicKey,
       // Randomised, as FALCON is: a second signature of one message differs.
@@ -193,6 +209,47 @@ describe("submitting", () => {
     expect(kept()).toEqual([]);
   });
 
+  it("signs for the same place, so that a node which lies about it cannot have events written twice", async () => {
+    // The node has given the batch on, and says all the same that it is too old.
+    node.faults = ["batch.expired"];
+    node.takesDead = true;
+    const { batch } = await (await open(10_000)).submit([event("a")]);
+    expect(node.committed).toEqual([expect.objectContaining({ laneSeq: 1, id: batch.id })]);
+    expect(node.received).toHaveLength(1);
+    expect(kept()).toEqual([]);
+  });
+
+  it("finds what it has signed anew under its first id too", async () => {
+    node.faults = ["batch.expired"];
+    node.takesDead = true;
+    node.hidesLane = true;
+    const { batch, receipt } = await (await open(10_000)).submit([event("a")]);
+    expect(node.committed).toEqual([expect.objectContaining({ laneSeq: 1, id: batch.id })]);
+    expect(new Set(node.received).size).toBe(2);
+    expect(receipt).toMatchObject({ batchId: toHex(batch.id), level: "projected" });
+    expect(kept()).toEqual([]);
+  });
+
+  it("signs events anew once, and then keeps them for a node that does not call everything dead", async () => {
+    node.faults = Array.from({ length: 50 }, () => "batch.ref-mismatch" as const);
+    await expect((await open(60_000)).submit([event("a")])).rejects.toMatchObject({
+      code: "batch.ref-mismatch",
+    });
+    expect(new Set(node.received).size).toBe(2);
+    expect(kept()).toEqual(["0000000000000001.batch"]);
+    node.faults = [];
+    expect(await all(await open(60_000))).toMatchObject([{ receipt: { level: "projected" } }]);
+    expect(node.committed).toHaveLength(1);
+  });
+
+  it("signs an accepted batch anew in its place, and keeps one of the two", async () => {
+    await (await open(10_000, "accepted")).submit([event("a")]);
+    node.committed.length = 0;
+    node.faults = ["batch.expired", "batch.expired"];
+    await expect(all(await open(10_000))).rejects.toMatchObject({ code: "batch.expired" });
+    expect(kept()).toEqual(["0000000000000001.batch"]);
+  });
+
   it("does not call a batch done whose place another has", async () => {
     node.faults = ["before", "before", "before", "before"];
     await expect((await open(3_000)).submit([event("a")])).rejects.toThrow();
@@ -209,6 +266,26 @@ describe("submitting", () => {
     writeFileSync(join(folder, "k.outbox", "0000000000000001.batch"), "junk");
     expect(await all(await open(1_000))).toEqual([]);
     expect(notes.join()).toContain("not of chain");
+    expect(kept()).toEqual([]);
+  });
+});
+
+describe("the chain that is signed for", () => {
+  it.each([
+    ["name", { chainId: "test-2", genesisHash: "g" }],
+    ["genesis", { chainId: CHAIN, genesisHash: "h" }],
+  ])("is the one that was asked for, by its %s too", async (_, chain) => {
+    await expect(open(1_000, "projected", chain)).rejects.toMatchObject({ code: "folder.foreign" });
+    const same = { chainId: CHAIN, genesisHash: "g" };
+    await (await open(1_000, "projected", same)).submit([event("a")]);
+    expect(node.committed).toHaveLength(1);
+  });
+
+  it("is not changed by the node between two batches", async () => {
+    const submitter = await open(1_000);
+    node.chainId = "test-2";
+    const refused = submitter.submit([event("a")]);
+    await expect(refused).rejects.toMatchObject({ code: "folder.foreign" });
     expect(kept()).toEqual([]);
   });
 });

@@ -92,6 +92,7 @@ export const writeEvents = async (
   try {
     const submitter = await Submitter.open({
       client: context.client(),
+      chain: context.signedChain(),
       key,
       outbox,
       wait: options.wait,

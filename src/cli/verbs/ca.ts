@@ -129,6 +129,7 @@ const request = async (
   try {
     const submitter = await Submitter.open({
       client: certificateClient(context.client()),
+      chain: context.signedChain(),
       key,
       outbox,
       wait: "projected",

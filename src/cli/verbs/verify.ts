@@ -61,6 +61,7 @@ const commit = async (
   try {
     const submitter = await Submitter.open({
       client: one.client,
+      chain: context.signedChain(),
       key,
       outbox,
       wait: "projected",
