@@ -90,7 +90,8 @@ const createHandler = ({ backup, logger }: AdminOptions) => {
     }
     running = true;
     logger.log("info", "backup begins");
-    void stream(response, backup())
+    // Within the promise: a backup that cannot be begun is refused as one that fails later.
+    void (async () => stream(response, backup()))()
       .then((bytes) => logger.log("info", "backup ends", { bytes }))
       .catch((error: unknown) => {
         const detail = error instanceof Error ? error.message : String(error);

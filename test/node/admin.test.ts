@@ -96,6 +96,18 @@ describe("the admin socket", () => {
     third.destroy();
   });
 
+  it("outlives a backup that cannot be begun", async () => {
+    let broken = true;
+    await serve(() => {
+      if (broken) throw new TetradError("config.genesis", "genesis.json cannot be read");
+      return pieces(1);
+    });
+    const refused = await ask("POST", "/backup");
+    expect(JSON.parse(await bodyOf(refused))).toMatchObject({ code: "config.genesis" });
+    broken = false;
+    expect(await bodyOf(await ask("POST", "/backup"))).toBe("a");
+  });
+
   it("tells what went wrong before the first byte, and breaks off after it", async () => {
     await serve(async function* () {
       yield* pieces(0);
