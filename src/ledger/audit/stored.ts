@@ -7,6 +7,7 @@ import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { fail, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import { batchDigest, decodeBatch } from "../batch.ts";
 import { decodeBlock } from "../block.ts";
 import { blockKey, executionKey, firstIndexOf, type KeyArea } from "../keys.ts";
@@ -15,6 +16,7 @@ import { TILE_WIDTH } from "../log-tree.ts";
 import type { StoreOp, VerifyJob } from "../ports.ts";
 import { compareRecords } from "../rebuild.ts";
 import { decodeExecutionRecord, type ReadStore } from "../records.ts";
+import { decodeForgotten, FORGOTTEN_KEY } from "../replica/forget.ts";
 import { decodeLatest, LATEST_KEY } from "../replica/latest-votes.ts";
 import {
   decodeCertificate,
@@ -224,8 +226,10 @@ export type StoredContext = {
   hashAt(height: number): Hash | undefined;
   /** The audited folder. */
   read: ReadStore;
-  /** Facts (area m) that must be there with these values, by the key in hex; others are `facts` only. */
-  readonly facts: ReadonlyMap<string, Uint8Array | undefined>;
+  /** The last final height, and epoch and view of the certificate that makes it final. */
+  readonly tip: { readonly epoch: number; readonly view: number; readonly height: number };
+  /** Facts (area m) that must be there with these values, by the key in hex. */
+  readonly facts: ReadonlyMap<string, Uint8Array>;
 };
 
 export type StoredVerdict = {
@@ -284,11 +288,12 @@ export const judgeRow = (
       return judgeEvidence(context, key, value, wrong);
     case "m": {
       if (equalBytes(key, LATEST_KEY)) return judgeLatest(context, value, wrong);
-      const name = toHex(key);
-      if (!context.facts.has(name)) return wrong("a fact that this version does not write");
-      const expected = context.facts.get(name);
-      const same = expected === undefined || equalBytes(expected, value);
-      return same ? FINE : wrong("the stored fact is not what the chain gives");
+      if (equalBytes(key, FORGOTTEN_KEY)) return judgeForgotten(context, value, wrong);
+      const expected = context.facts.get(toHex(key));
+      if (expected === undefined) return wrong("a fact that this version does not write");
+      return equalBytes(expected, value)
+        ? FINE
+        : wrong("the stored fact is not what the chain gives");
     }
   }
 };
@@ -323,6 +328,19 @@ function judgePointer(context: StoredContext, key: Uint8Array, wrong: Wrong): St
   const height = u64At(key, 2);
   const known = height !== undefined && height > 0 && context.hashAt(height) !== undefined;
   return key.length === 10 && known ? FINE : wrong("there is no such final height", height);
+}
+
+/**
+ * How far certificates were forgotten: the node's note for itself. How many views were skipped is not in the
+ * chain, so it is held within bounds: behind the tip's certificate and, by its height, behind the window.
+ */
+function judgeForgotten({ tip }: StoredContext, value: Uint8Array, wrong: Wrong): StoredVerdict {
+  const note = decodeForgotten(value);
+  if (note === undefined) return wrong("the note of forgotten certificates does not decode");
+  const left = tip.height - LIMITS.certificateWindowHeights;
+  const behind = note.epoch < tip.epoch || (note.epoch === tip.epoch && note.view <= tip.view);
+  if (left > 0 && note.kept <= left && behind) return FINE;
+  return wrong("certificates are noted as forgotten that the chain has not left behind");
 }
 
 /** Votes of others that the node remembers: each must be the validator's own. */

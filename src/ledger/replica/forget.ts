@@ -3,8 +3,9 @@
  * leaves the evidence window. One finalization in every 64 heights stays, for those who catch up, and
  * those of boundaries. A row in the store says how far this has come; it moves with the append's write.
  */
-import { Reader, Writer } from "../../crypto/codec.ts";
+import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
+import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeHeader, HEADER_BYTES } from "../block.ts";
 import { certificateKey, finalizationKey, metaKey } from "../keys.ts";
@@ -14,24 +15,38 @@ import type { StatementKind } from "../types.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { ReadStore } from "./context.ts";
 
-const FORGOTTEN_KEY = metaKey("forgotten");
+export const FORGOTTEN_KEY: Uint8Array = metaKey("forgotten");
 const KINDS: readonly StatementKind[] = ["notarize", "nullify", "finalize"];
 const KINDS_BUT_FINAL: readonly StatementKind[] = ["notarize", "nullify"];
 /** Views that an epoch may have opened beyond the one in which its boundary block became final. */
 const VIEWS_PAST_BOUNDARY = 64;
 
-type Forgotten = {
+export type Forgotten = {
   readonly epoch: number;
   readonly view: number;
   /** The last height whose finalization stays. */
   readonly kept: number;
 };
 
+/** u64 epoch, u64 view, u64 kept; undefined for any other bytes. */
+export const decodeForgotten = (bytes: Uint8Array): Forgotten | undefined => {
+  try {
+    const reader = new Reader(bytes);
+    const forgotten = { epoch: reader.u64(), view: reader.u64(), kept: reader.u64() };
+    reader.end();
+    return forgotten;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+};
+
 const readForgotten = (read: ReadStore): Forgotten => {
   const bytes = read(FORGOTTEN_KEY);
   if (bytes === undefined) return { epoch: 0, view: 0, kept: 0 };
-  const reader = new Reader(bytes);
-  return { epoch: reader.u64(), view: reader.u64(), kept: reader.u64() };
+  const forgotten = decodeForgotten(bytes);
+  if (forgotten !== undefined) return forgotten;
+  throw new TetradError("store.corrupt", "the note of forgotten certificates does not decode");
 };
 
 const forgottenOp = ({ epoch, view, kept }: Forgotten): StoreOp => ({

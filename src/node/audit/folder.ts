@@ -155,9 +155,18 @@ export class FolderAudit {
 
   /**
    * The heights below where a resumed audit goes on: their blocks and batches are hashed again and must be
-   * those that were checked before, so nothing of this folder is believed from the last time.
+   * those that were checked before, so nothing of this folder is believed from the last time. Throws
+   * audit.unverified for a folder that is executed to less.
    */
   async recheck(until: number, signal: AbortSignal): Promise<void> {
+    const executed = Math.min(this.executedHeight, this.tip.height);
+    // What follows from the log is compared where it is executed to, and the audit is past that.
+    if (until > executed) {
+      const detail =
+        `the earlier audit has come to height ${until}, and this folder is executed to ${executed}: ` +
+        "audit it from the genesis, with --rebuild or another --state";
+      throw new TetradError("audit.unverified", detail);
+    }
     const scratch = new BlockStore((key) => this.#scratch.get(key), this.#rules.hasher);
     for (let height = 1; height <= until; height++) {
       // Signals come through the event loop, which reads from this store do not enter.
@@ -172,10 +181,18 @@ export class FolderAudit {
     try {
       const opened = openItem(this.#rules.hasher, height, readItem(this.#blocks, height));
       if (!opened.ok) return opened.finding;
+      const { block, certificate } = opened.value;
       const hash = scratch.hashAt(height);
-      if (hash !== undefined && equalBytes(hash, opened.value.block.hash)) return undefined;
-      const detail = "the block is another one than the one that was checked before";
-      return findingOf(fail("state.mismatch", detail), height, "block");
+      if (hash === undefined || !equalBytes(hash, block.hash)) {
+        const detail = "the block is another one than the one that was checked before";
+        return findingOf(fail("state.mismatch", detail), height, "block");
+      }
+      // Its signatures are checked with all stored certificates, at the end.
+      if (certificate === undefined) return undefined;
+      const { statement } = certificate;
+      if (statement.kind === "finalize" && equalBytes(statement.hash, hash)) return undefined;
+      const detail = "the certificate is not a finalization of this block";
+      return findingOf(fail("sync.mismatch", detail), height, "certificate");
     } catch (error) {
       return corruptFinding(error, height);
     }
@@ -186,7 +203,7 @@ export class FolderAudit {
     // Derived rows are as of the executed height, so they are compared when the audit stands there.
     const executed = Math.min(this.executedHeight, this.tip.height);
     if (!(await this.#advance(auditor, executed, signal))) return;
-    if (auditor.height === executed) await this.#compareAreas(EXECUTED_AREAS, signal);
+    await this.#compareAreas(EXECUTED_AREAS, signal);
     if (!(await this.#advance(auditor, this.tip.height, signal))) return;
     this.findings.add(unfinal(auditor));
     await this.#compareAreas(FINAL_AREAS, signal);
@@ -257,9 +274,9 @@ export class FolderAudit {
         this.findings.add({ ...corruptFinding(error, undefined), subject: subjectOfArea(area) });
       }
     }
-    for (const [name, expected] of context.facts) {
+    for (const name of context.facts.keys()) {
       const key = Uint8Array.from(Buffer.from(name, "hex"));
-      if (expected === undefined || this.#has(key)) continue;
+      if (this.#has(key)) continue;
       const failure = fail("state.mismatch", "a fact that every folder has is missing");
       this.findings.add(findingOf(failure, undefined, "fact", { key: name }));
     }
@@ -305,11 +322,16 @@ export class FolderAudit {
       setOf: (epoch) => scratch.validatorSet(epoch),
       hashAt: (height) => scratch.hashAt(height),
       read: (key) => this.#store.get(key),
+      tip: {
+        epoch: auditor.position.certifiedEpoch,
+        view: auditor.position.certifiedView,
+        height: auditor.height,
+      },
       facts: this.#facts(auditor),
     };
   }
 
-  #facts(auditor: Auditor): ReadonlyMap<string, Uint8Array | undefined> {
+  #facts(auditor: Auditor): ReadonlyMap<string, Uint8Array> {
     const { parent, epochStartMs, certifiedEpoch, certifiedView } = auditor.position;
     const { genesisHash } = this.#rules;
     const { height, hash, timeMs } = parent;
@@ -322,10 +344,8 @@ export class FolderAudit {
       { type: "put", key: metaKey("genesis"), value: genesisHash },
       { type: "put", key: metaKey("format"), value: Uint8Array.of(STORE_FORMAT) },
     ];
-    const facts = new Map<string, Uint8Array | undefined>();
+    const facts = new Map<string, Uint8Array>();
     for (const op of ops) if (op.type === "put") facts.set(toHex(op.key), op.value);
-    // How far certificates were forgotten: a note of the node's for itself, which nothing follows from.
-    facts.set(toHex(metaKey("forgotten")), undefined);
     return facts;
   }
 

@@ -155,4 +155,13 @@ describe("what the window has left behind", () => {
     while (bench.height < WINDOW) bench.append();
     expect(bench.left(0, WINDOW)).toHaveLength(2 * WINDOW);
   });
+
+  it("does not go on from a note that does not decode", () => {
+    const store = new BlockStore(() => undefined, hasher);
+    for (const note of [new Uint8Array(1), new Uint8Array(25), new Uint8Array(24).fill(255)]) {
+      expect(() => forgetOps(store, () => note, hasher, WINDOW + 1, WINDOW + 1)).toThrow(
+        expect.objectContaining({ code: "store.corrupt" }),
+      );
+    }
+  });
 });

@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex } from "../../../src/crypto/bytes.ts";
 import { TetradError } from "../../../src/errors.ts";
 import { NO_COUNTS } from "../../../src/ledger/audit/saved.ts";
-import type { StoreOp } from "../../../src/ledger/ports.ts";
+import type { Store, StoreOp } from "../../../src/ledger/ports.ts";
 import { openLevelStore } from "../../../src/ledger/store/level.ts";
 import { createMemoryStore } from "../../../src/ledger/store/memory.ts";
 import { readSaved } from "../../../src/node/audit/auditor.ts";
@@ -59,6 +59,22 @@ const run = (
     nowMs: () => 0,
     ...more,
   });
+};
+
+/** What an audit of the whole folder leaves that is ended after a height. */
+const interrupted = async (scratch: Store, after: number) => {
+  const controller = new AbortController();
+  const stop = new Error("stop");
+  const ended = run(db, {
+    scratch,
+    signal: controller.signal,
+    onProgress: (done) => {
+      if (done === after) controller.abort(stop);
+    },
+  });
+  await expect(ended).rejects.toBe(stop);
+  audited.rules.executor.dropCaches();
+  return readSaved(audited.rules, scratch).saved;
 };
 
 const filesOf = (folder: string): string[] =>
@@ -221,6 +237,43 @@ describe("an audit of a folder", () => {
     expect(second.counts).toEqual(whole.counts);
     expect(second.stateRoot).toBe(whole.stateRoot);
     expect(readSaved(audited.rules, scratch).saved?.finished).toBe(true);
+  });
+
+  it("does not go on where a folder is executed to less than what was checked before", async () => {
+    const scratch = createMemoryStore();
+    const saved = await interrupted(scratch, 20);
+    const rows = new Map(audited.rows);
+    for (const [key, value] of audited.rows) {
+      const changed = value.slice();
+      changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+      // All records are forged, and what says how far they have come is taken away.
+      if (areaOf(key) === "r") rows.set(key, changed);
+      if (areaOf(key) === "x" && Number.parseInt(key.slice(4), 16) > 15) rows.delete(key);
+    }
+    const copy = join(root, "unexecuted");
+    await write(copy, rows);
+    await expect(run(copy, { scratch, saved })).rejects.toMatchObject({
+      code: "audit.unverified",
+      message: expect.stringContaining("--rebuild"),
+    });
+    expect((await run(copy)).result).toBe("mismatch");
+    rmSync(copy, { recursive: true });
+  });
+
+  it("asks anew which certificate makes a height final that was checked before", async () => {
+    const scratch = createMemoryStore();
+    const saved = await interrupted(scratch, 20);
+    const pointer = (height: number) => `662f${height.toString(16).padStart(16, "0")}`;
+    const other = audited.rows.get(pointer(8));
+    if (other === undefined || !audited.rows.has(pointer(6))) throw new Error("no such rows");
+    const copy = join(root, "pointer");
+    await write(copy, new Map(audited.rows).set(pointer(6), other));
+    const report = await run(copy, { scratch, saved });
+    expect(report).toMatchObject({
+      result: "mismatch",
+      findings: [{ height: 6, subject: "certificate", code: "sync.mismatch" }],
+    });
+    rmSync(copy, { recursive: true });
   });
 
   it("does not go on from a state whose rows were damaged, or of another chain", async () => {
