@@ -235,7 +235,7 @@ export const LIMITS = {
   /** Who has not taken an answer in this time, or a subscriber its next events, is dropped. */
   httpStallMsMax: 60_000,
   /** Entries that one filtered page may pass over before it answers with what it has. */
-  httpScanMax: 10_000,
+  httpScanMax: 2_000,
 
   // Audit, local
   /** Of final blocks that are served for an audit in one answer; the first one always goes. */

@@ -2,7 +2,7 @@
  * Reading the answers of a node, which is a stranger: every answer has a bound, whatever its headers say,
  * and what is no answer of this API is an error of the error table.
  */
-import { ERRORS, type ErrorData, isErrorCode, TetradError } from "../errors.ts";
+import { ERRORS, type ErrorCode, type ErrorData, isErrorCode, TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 
 /** The part of `fetch` that is used: pass one of your own to go through a proxy, or to test. */
@@ -28,9 +28,15 @@ const dataOf = (value: unknown): ErrorData =>
       )
     : {};
 
+/** What only a client can find out: a node that says so is not believed, or it could stop the client by it. */
+const OWN_VERDICTS = /^(trust|proof|client|cli|key|folder)\./;
+
+const mayBeSaid = (code: ErrorCode): boolean =>
+  !OWN_VERDICTS.test(code) || code === "proof.pending" || code === "proof.too-long";
+
 /** A problem document (RFC 9457) as the error it stands for; client.bad-answer for anything else. */
 export const problemError = (base: string, status: number, body: unknown): TetradError => {
-  if (isObject(body) && isErrorCode(body["code"])) {
+  if (isObject(body) && isErrorCode(body["code"]) && mayBeSaid(body["code"])) {
     const detail = typeof body["detail"] === "string" ? body["detail"] : ERRORS[body["code"]].title;
     return new TetradError(body["code"], detail, dataOf(body["data"]));
   }

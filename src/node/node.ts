@@ -78,7 +78,7 @@ export const startNode = async (
   config: NodeConfig,
   dependencies: NodeDependencies,
 ): Promise<RunningNode> => {
-  const { logger } = dependencies;
+  const { logger, version } = dependencies;
   await using closing = new AsyncDisposableStack();
   const paths = nodePaths(config.folder);
   const chain = readGenesis(config.genesis);
@@ -121,7 +121,6 @@ export const startNode = async (
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
-  const { version } = dependencies;
   const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });
   closing.defer(() => figures.close());
   const api = createApi({
@@ -136,6 +135,7 @@ export const startNode = async (
     peerFigures: () => ports.transport.peerFigures(),
     version,
     chainId: genesis.chainId,
+    disposable: genesis.insecure,
     anyHost: config.apiInsecureBind || apiTls !== undefined,
     tls: apiTls,
   });

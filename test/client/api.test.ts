@@ -33,6 +33,24 @@ const bytesOf = (length: number): ReadableStream<Uint8Array> => {
   });
 };
 
+describe("the verdicts of a client", () => {
+  it.each([
+    "trust.inconsistent",
+    "proof.invalid",
+    "client.bad-answer",
+    "folder.foreign",
+    "key.invalid",
+  ])("%s is none that a node can give", async (code) => {
+    const body = JSON.stringify({ code, detail: "validators have signed two histories" });
+    const init = { status: 409, headers: { "content-type": "application/problem+json" } };
+    const told = await answering(body, init)
+      .get("/x")
+      .catch((error: unknown) => error);
+    expect(told).toMatchObject({ code: "client.bad-answer" });
+    expect(String(told)).not.toContain("two histories");
+  });
+});
+
 describe("the answers of a node", () => {
   it("are read up to their limit and no further", async () => {
     const text = `{"a":1${" ".repeat(LIMITS.clientAnswerBytesMax - 7)}}`;

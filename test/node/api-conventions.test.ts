@@ -59,6 +59,18 @@ describe("every answer", () => {
   });
 });
 
+describe("a development network", () => {
+  it("lets nobody keep for good what the next network at its address answers otherwise", async () => {
+    const dev = createTestApi(undefined, true);
+    dev.ledger.append([encodedEvent("record.put", utf8("e"))]);
+    const read = { method: "GET", url: "/v1/blocks/1", headers: HOST } as const;
+    const answer = await dev.api.app.inject(read);
+    expect(answer.headers["cache-control"]).toBe("no-cache");
+    expect(answer.headers["etag"]).toMatch(/^"/);
+    await dev.api.stop();
+  });
+});
+
 describe("blocks", () => {
   it("are given by height and may be kept for good once they are executed", async () => {
     const answer = await get("/v1/blocks/3");

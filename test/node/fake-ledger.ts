@@ -297,7 +297,7 @@ export const fakePeers: readonly PeerFigures[] = [
   },
 ];
 
-export const createTestApi = (tls?: ApiTls): TestApi => {
+export const createTestApi = (tls?: ApiTls, disposable = false): TestApi => {
   const ledger = new FakeLedger();
   const timers = new ManualTimers();
   const metrics = createMetrics();
@@ -320,6 +320,7 @@ export const createTestApi = (tls?: ApiTls): TestApi => {
     peerFigures: () => fakePeers,
     version: "0.0.0-test",
     chainId: "fake-1",
+    disposable,
     anyHost: tls !== undefined,
     tls,
   });

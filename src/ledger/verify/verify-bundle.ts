@@ -87,16 +87,20 @@ class Report {
   }
 }
 
-/** Verifies a bundle. `verify` checks a FALCON-1024 signature and never throws (crypto/falcon.ts). */
+/** Verifies a bundle, up to the first signature that is wrong. `verify` checks a FALCON-1024 signature and never throws (crypto/falcon.ts). */
 export const verifyBundle = (
   bundle: Bundle,
   trust: Trust,
   verify: (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) => boolean,
 ): Verification => {
-  const prepared = prepareBundle(bundle, trust);
-  return prepared.conclude(
-    prepared.jobs.map(({ signature, message, publicKey }) => verify(signature, message, publicKey)),
-  );
+  const { jobs, conclude } = prepareBundle(bundle, trust);
+  const valid: boolean[] = [];
+  // One that fails is enough: a bundle may bring many, and only its maker has paid nothing for them.
+  for (const { signature, message, publicKey } of jobs) {
+    valid.push(verify(signature, message, publicKey));
+    if (valid.at(-1) === false) break;
+  }
+  return conclude(valid);
 };
 
 /**

@@ -10,6 +10,16 @@ import { sha256 } from "../../crypto/hash.ts";
 /** A year, which is as long as RFC 9111 lets anything be fresh in practice. */
 export const IMMUTABLE = "public, max-age=31536000, immutable";
 
+/**
+ * A URL names a height or an index, not the chain: where chains are made and thrown away at one address, a
+ * browser would show the old one's answers for a year. There everything is asked for again, by its tag.
+ */
+export const keepWithin = (reply: FastifyReply, disposable: boolean): void => {
+  if (disposable && reply.getHeader("cache-control") === IMMUTABLE) {
+    reply.header("cache-control", "no-cache");
+  }
+};
+
 /** Strong: equal bytes, equal tag. 16 of 32 bytes are enough, because nobody gains by a collision. */
 const tagOf = (body: Uint8Array): string => `"${toHex(sha256(body).subarray(0, 16))}"`;
 

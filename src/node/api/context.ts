@@ -45,6 +45,8 @@ export type ApiOptions = {
   readonly peerFigures: () => readonly PeerFigures[];
   readonly version: string;
   readonly chainId: string;
+  /** The chain is a development network's: others will run at this address. */
+  readonly disposable: boolean;
   /** Any Host header is taken: for binds off loopback, where the name is not known here. */
   readonly anyHost: boolean;
   /** Speaks TLS 1.3 with this certificate; plain HTTP without. */

@@ -16,7 +16,7 @@ import { formatAddress, type SocketAddress } from "../address.ts";
 import { auditRoutes } from "./audit.ts";
 import { batchRoutes } from "./batches.ts";
 import { blockRoutes } from "./blocks.ts";
-import { tagged } from "./caching.ts";
+import { keepWithin, tagged } from "./caching.ts";
 import { certificateRoutes } from "./certificates.ts";
 import type { ApiContext, ApiOptions } from "./context.ts";
 import { addCors } from "./cors.ts";
@@ -236,6 +236,7 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
     // Bytes once, outside the heap, instead of a text that is copied when the socket is full.
     const body = typeof payload === "string" ? Buffer.from(payload) : payload;
     if (!(body instanceof Uint8Array)) return body;
+    keepWithin(reply, context.disposable);
     const sent = tagged(request, reply, body);
     context.load.outgoing.setBody(reply, sent?.length ?? 0);
     return sent;

@@ -9,6 +9,7 @@ import { TetradError } from "../../errors.ts";
 import { encodeLeaf } from "../../ledger/leaf.ts";
 import { TILE_WIDTH } from "../../ledger/log-tree.ts";
 import { parseTilePath, type TilePlace } from "../../ledger/tile-path.ts";
+import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext } from "./context.ts";
 import { described, type Operation } from "./openapi/operation.ts";
 import { TEXT } from "./openapi/schemas.ts";
@@ -18,7 +19,6 @@ import { scan } from "./read.ts";
 const PLAIN = "text/plain; charset=utf-8";
 const BINARY = "application/octet-stream";
 /** A tile never changes: neither a full one nor one of a given width. */
-const IMMUTABLE = "public, max-age=31536000, immutable";
 
 const TILE = {
   path: {

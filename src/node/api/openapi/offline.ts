@@ -28,6 +28,7 @@ export const productRoutes = (): readonly DescribedRoute[] =>
     metricsPage: () => "",
     version: "0",
     chainId: "none",
+    disposable: false,
     anyHost: false,
   }).routes;
 
