@@ -110,7 +110,14 @@ const round = async (daemon: Daemon): Promise<boolean> => {
   checkChain(claim, source.name, open.rules.genesisHash);
   const lag = Math.max(0, claim.finalHeight - auditor.height);
   metrics.gauge("tetrad_audit_lag_heights", lag);
-  const clean = await auditToClaim(auditor, source, open, claim, findings, context.signal);
+  const clean = await auditToClaim(
+    auditor,
+    source,
+    open.state.scratch,
+    claim,
+    findings,
+    context.signal,
+  );
   metrics.gauge("tetrad_audit_mismatches", findings.total);
   if (!clean) return false;
   metrics.gauge("tetrad_audit_lag_heights", Math.max(0, claim.finalHeight - auditor.height));

@@ -3,6 +3,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { findingOf } from "../../ledger/audit/finding.ts";
 import { NO_COUNTS } from "../../ledger/audit/saved.ts";
+import type { Store } from "../../ledger/ports.ts";
 import { readExecution } from "../../ledger/records.ts";
 import { Auditor, unfinal } from "../../node/audit/auditor.ts";
 import { corruptFinding, Findings } from "../../node/audit/folder.ts";
@@ -30,11 +31,17 @@ export const checkChain = (claim: NodeClaim, name: string, genesisHash: Uint8Arr
 export const auditToClaim = async (
   auditor: Auditor,
   source: ApiSource,
-  open: OpenAudit,
+  scratch: Store,
   claim: NodeClaim,
   findings: Findings,
   signal: AbortSignal,
 ): Promise<boolean> => {
+  if (claim.finalHeight < auditor.height || claim.executedHeight > claim.finalHeight) {
+    const detail =
+      `${source.name} says that height ${claim.finalHeight} is final and ${claim.executedHeight} executed; ` +
+      `the audit is at ${auditor.height}`;
+    throw new TetradError("audit.unverified", detail);
+  }
   try {
     const finding = await auditor.advance(source, claim.finalHeight, signal);
     findings.add(finding);
@@ -48,7 +55,6 @@ export const auditToClaim = async (
     throw new TetradError("audit.unverified", detail);
   }
   findings.add(unfinal(auditor));
-  const { scratch } = open.state;
   const record = readExecution((key) => scratch.get(key), claim.executedHeight);
   const wrong = record === undefined ? undefined : wrongWord(claim, record);
   if (wrong !== undefined) {
@@ -85,7 +91,8 @@ export const auditApi = async (
     state.saved,
   );
   const findings = new Findings();
-  if (await auditToClaim(auditor, source, open, claim, findings, signal)) await auditor.finish();
+  if (await auditToClaim(auditor, source, state.scratch, claim, findings, signal))
+    await auditor.finish();
   return reportOf(
     auditor,
     { source: source.name, genesisHash: rules.genesisHash },

@@ -1,0 +1,75 @@
+/** What a node claims of itself, held against what its log gives. */
+import { beforeAll, describe, expect, it } from "vitest";
+import type { ApiSource, NodeClaim } from "../../../src/cli/audit/api-source.ts";
+import { auditToClaim } from "../../../src/cli/audit/run-api.ts";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import { readItems } from "../../../src/ledger/audit/item.ts";
+import { readExecution } from "../../../src/ledger/records.ts";
+import { BlockStore } from "../../../src/ledger/replica/block-store.ts";
+import { createMemoryStore } from "../../../src/ledger/store/memory.ts";
+import { Auditor } from "../../../src/node/audit/auditor.ts";
+import { Findings } from "../../../src/node/audit/folder.ts";
+import { type AuditedChain, makeChain, storeOf } from "../../node/audit/support.ts";
+
+let audited: AuditedChain;
+beforeAll(() => {
+  audited = makeChain(8);
+});
+
+/** An audit of a node that serves the chain and claims what it is told to. */
+const open = async () => {
+  const { rules, verifier, rows } = audited;
+  rules.executor.dropCaches();
+  const scratch = createMemoryStore();
+  const store = await storeOf(rows);
+  const read = (key: Uint8Array): Uint8Array | undefined => store.get(key);
+  const blocks = new BlockStore(read, rules.hasher);
+  const source: ApiSource = {
+    name: "the node",
+    read: async (from) => readItems(blocks, from, 8),
+    claim: () => Promise.reject(new Error("not asked")),
+  };
+  const auditor = await Auditor.open({ rules, scratch, verifier, signaturesFrom: 1 });
+  const findings = new Findings();
+  const to = (claim: NodeClaim): Promise<boolean> =>
+    auditToClaim(auditor, source, scratch, claim, findings, new AbortController().signal);
+  const claimAt = (height: number): NodeClaim => {
+    const record = readExecution(read, height);
+    if (record === undefined) throw new RangeError("no such height");
+    return {
+      genesisHash: toHex(rules.genesisHash),
+      finalHeight: height,
+      executedHeight: height,
+      logSize: record.logSize,
+      logRoot: toHex(record.logRoot),
+      stateRoot: toHex(record.stateRoot),
+    };
+  };
+  return { to, claimAt, findings };
+};
+
+describe("a node's claim", () => {
+  it("is followed up and confirmed, also where nothing is new", async () => {
+    const { to, claimAt } = await open();
+    expect(await to(claimAt(5))).toBe(true);
+    expect(await to(claimAt(8))).toBe(true);
+    expect(await to(claimAt(8))).toBe(true);
+  });
+
+  it("that goes back behind what it has served confirms nothing", async () => {
+    const { to, claimAt, findings } = await open();
+    expect(await to(claimAt(8))).toBe(true);
+    await expect(to(claimAt(7))).rejects.toMatchObject({ code: "audit.unverified" });
+    // A state that is ahead of what is final could be held against nothing.
+    await expect(to({ ...claimAt(8), executedHeight: 9 })).rejects.toMatchObject({
+      code: "audit.unverified",
+    });
+    expect(findings.total).toBe(0);
+  });
+
+  it("of another state is a finding", async () => {
+    const { to, claimAt, findings } = await open();
+    expect(await to({ ...claimAt(8), stateRoot: "00".repeat(32) })).toBe(false);
+    expect(findings.list).toMatchObject([{ height: 8, subject: "answer" }]);
+  });
+});
