@@ -3,7 +3,7 @@
  * that replicas check real signatures while they crash, catch up and start anew.
  *
  * Everything is a function of what the node shows and of fixed keys; ECDSA is deterministic (RFC 6979), so one
- * seed gives one trace. The only user of @noble/curves besides the verifier in src/ca.
+ * seed gives one trace. The only user of @noble/curves besides src/ca.
  */
 import { p256 } from "@noble/curves/nist.js";
 import {
@@ -15,6 +15,7 @@ import {
   issuerCreated,
   issuerKey,
   leafBody,
+  type PendingRow,
   parseCertificate,
   parseCsr,
   pendingKey,
@@ -22,7 +23,8 @@ import {
   rootBody,
   sealCertificate,
   secondsOf,
-  validityAt,
+  signP256,
+  validityOf,
 } from "../src/ca/index.ts";
 import { concatBytes, fromHex } from "../src/crypto/bytes.ts";
 import { sha256 } from "../src/crypto/hash.ts";
@@ -48,8 +50,7 @@ const CSR = fromHex(
     "9e97745a30eb8278a2cb7657472729",
 );
 
-const signed = (body: Uint8Array): Uint8Array =>
-  sealCertificate(body, p256.sign(sha256(body), SECRET, { prehash: false }));
+const signed = (body: Uint8Array): Uint8Array => sealCertificate(body, signP256(body, SECRET));
 
 const serialOf = (number: number): Uint8Array => {
   const serial = new Uint8Array(17).fill(1);
@@ -85,7 +86,7 @@ export const createCertificateWriter = (): CertificateWriter => {
       }
       asks = false;
       serial += 1;
-      return issued(index, decodePending(waiting).csr, serial, timeMs);
+      return issued(index, decodePending(waiting), serial, timeMs);
     },
     sent(batchId) {
       if (asks) asked = batchId;
@@ -105,7 +106,7 @@ const registered = (timeMs: number): EncodedEvent =>
 
 const issued = (
   request: number,
-  csrBytes: Uint8Array,
+  { csr: csrBytes, requestedMs }: PendingRow,
   serial: number,
   timeMs: number,
 ): EncodedEvent => {
@@ -119,7 +120,7 @@ const issued = (
     names: csr.value.names,
     profile: "server",
     serial: serialOf(serial),
-    ...validityAt(secondsOf(timeMs), LIFETIME_S, issuer.value.notAfterS),
+    ...validityOf(secondsOf(requestedMs), LIFETIME_S, issuer.value.notAfterS),
   });
   return certificateIssued.encode({ issuer: ISSUER, request, certificate: signed(body) });
 };

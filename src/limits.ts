@@ -82,10 +82,8 @@ export const LIMITS = {
   caSerialBytesMax: 20,
   /** A minute to 90 days. */
   caLifetimeS: [60, 90 * 86_400],
-  /** A certificate begins this long before it is signed, for clocks that are behind. */
+  /** A certificate begins this long before it is asked for, for clocks that are behind. */
   caBackdateS: 600,
-  /** Ledger time that may pass from signing a certificate to its event. */
-  caIssueDelayS: 3600,
   /** Requests that wait for one issuer. */
   caPendingMax: 10_000,
   /** A certificate costs every replica one P-256 check, 1 to 2 ms: so many first places of a batch. */

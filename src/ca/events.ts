@@ -23,7 +23,7 @@ export const certificateRequested = defineEvent({
   fields: [
     field.hash("issuer"),
     field.string("profile", LIMITS.caProfileBytesMax, NAME_TEXT),
-    /** How long the certificate is to be valid from when it is signed; within LIMITS.caLifetimeS. */
+    /** How long the certificate is to be valid from the ledger time of this event; within LIMITS.caLifetimeS. */
     field.u32("lifetimeSeconds"),
     /** PKCS#10, DER. */
     field.bytes("csr", LIMITS.caCsrBytesMax),

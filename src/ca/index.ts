@@ -27,6 +27,7 @@ export {
   issuerCreated,
 } from "./events.ts";
 export { matchesDomain, plainName } from "./names.ts";
+export { signP256 } from "./p256.ts";
 export {
   CERTIFICATES,
   certificateJson,
@@ -41,6 +42,7 @@ export {
   issuerKey,
   issuersPrefix,
   nameKey,
+  type PendingRow,
   pendingKey,
   pendingPrefix,
   requestOfKey,
@@ -54,6 +56,6 @@ export {
   issuerIdOf,
   secondsOf,
   serialText,
-  validityAt,
+  validityOf,
 } from "./rules.ts";
 export { readSubjectKey, type SubjectKey } from "./subject-key.ts";

@@ -228,12 +228,7 @@ const decideIssued: Decide<CertificateIssued> = (read, value, context) => {
   const serial = serialKey(value.issuer, serialText(certificate.value.serial));
   if (read.get(serial) !== undefined) return refuse("ca.serial-used", "the serial is not unique");
   const { requestedMs } = terms;
-  const found = checkIssued(value.certificate, {
-    issuer,
-    terms,
-    requestedMs,
-    timeMs: context.timeMs,
-  });
+  const found = checkIssued(value.certificate, { issuer, terms, requestedMs });
   return found.ok ? undefined : refuseWith(found);
 };
 

@@ -73,33 +73,34 @@ export const checkRequest = (terms: RequestTerms): Result<CheckedRequest> => {
 };
 
 /**
- * First and last second of a certificate that is signed at a ledger time: it begins a little earlier, for
- * clocks that are behind, and ends with its issuer at the latest.
+ * First and last second of a certificate that was asked for at a ledger time: it begins a little earlier, for
+ * clocks that are behind, and ends with its issuer at the latest. When it is signed does not count, so that
+ * whoever signs it a second time signs the same.
  */
-export const validityAt = (
-  signedS: number,
+export const validityOf = (
+  requestedS: number,
   lifetimeSeconds: number,
   issuerNotAfterS: number,
 ): { readonly notBeforeS: number; readonly notAfterS: number } => ({
-  notBeforeS: signedS - LIMITS.caBackdateS,
-  notAfterS: Math.min(signedS + lifetimeSeconds, issuerNotAfterS),
+  notBeforeS: requestedS - LIMITS.caBackdateS,
+  notAfterS: Math.min(requestedS + lifetimeSeconds, issuerNotAfterS),
 });
 
 export type Issuance = {
   readonly issuer: Certificate;
   readonly terms: RequestTerms;
-  /** Ledger time of the request and of the event that is judged, milliseconds. */
+  /** Ledger time of the request, milliseconds. */
   readonly requestedMs: number;
-  readonly timeMs: number;
 };
 
 /**
- * A certificate against what was asked for: its body must be the one that follows from issuer, request,
- * serial and first second, and the issuer's signature over it must verify, which is checked last.
+ * A certificate against what was asked for: its body must be the one that follows from issuer, request and
+ * serial, and the issuer's signature over it must verify, which is checked last. The time of the judgement
+ * does not count: what is right for a request stays right, and so what an issuer signs is not refused later.
  * Codes: ca.certificate-invalid, ca.certificate-untimely, ca.certificate-signature.
  */
 export const checkIssued = (bytes: Uint8Array, issuance: Issuance): Result<Certificate> => {
-  const { issuer, terms, requestedMs, timeMs } = issuance;
+  const { issuer, terms, requestedMs } = issuance;
   const parsed = parseCertificate(bytes);
   if (!parsed.ok) return parsed;
   const found = parsed.value;
@@ -108,11 +109,16 @@ export const checkIssued = (bytes: Uint8Array, issuance: Issuance): Result<Certi
   if (found.serial.length < LIMITS.caSerialBytesMin) {
     return fail("ca.certificate-invalid", `a serial of ${found.serial.length} bytes`);
   }
-  const signedS = found.notBeforeS + LIMITS.caBackdateS;
-  const latestS = secondsOf(timeMs);
-  const earliestS = Math.max(secondsOf(requestedMs), latestS - LIMITS.caIssueDelayS);
-  if (signedS < earliestS || signedS > latestS || latestS >= issuer.notAfterS) {
-    return fail("ca.certificate-untimely", `signed at ${signedS}, not ${earliestS} to ${latestS}`);
+  const requestedS = secondsOf(requestedMs);
+  if (requestedS >= issuer.notAfterS) {
+    return fail("ca.certificate-untimely", "the issuer had ended when this was asked for");
+  }
+  const validity = validityOf(requestedS, terms.lifetimeSeconds, issuer.notAfterS);
+  if (found.notBeforeS !== validity.notBeforeS) {
+    return fail(
+      "ca.certificate-untimely",
+      `begins at ${found.notBeforeS}, not as it was asked for`,
+    );
   }
   const body = leafBody({
     issuer,
@@ -120,7 +126,7 @@ export const checkIssued = (bytes: Uint8Array, issuance: Issuance): Result<Certi
     names: request.value.csr.names,
     profile: request.value.profile,
     serial: found.serial,
-    ...validityAt(signedS, terms.lifetimeSeconds, issuer.notAfterS),
+    ...validity,
   });
   if (!equalBytes(found.body, body)) {
     return fail("ca.certificate-invalid", "the body is not the one that the request determines");

@@ -4,7 +4,7 @@ import { developmentName, leafBody, parseCertificate, rootBody } from "../../src
 import { CaRefusal, der, derBitString, derInteger, TAG } from "../../src/ca/der.ts";
 import { parseCsr, sealCertificate } from "../../src/ca/index.ts";
 import { OID } from "../../src/ca/oids.ts";
-import { checkIssued, checkRoot, secondsOf, validityAt } from "../../src/ca/rules.ts";
+import { checkIssued, checkRoot, secondsOf, validityOf } from "../../src/ca/rules.ts";
 import { readSubjectKey } from "../../src/ca/subject-key.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { genesis } from "../ledger/execution-support.ts";
@@ -47,16 +47,11 @@ const issued = (serial: Uint8Array): string => {
   const { subjectKey, names } = csr.value;
   const timeMs = genesis.timeMs;
   const terms = { profile: "server", lifetimeSeconds: 60, csr: CSR };
-  const validity = validityAt(secondsOf(timeMs), 60, issuer.value.notAfterS);
+  const validity = validityOf(secondsOf(timeMs), 60, issuer.value.notAfterS);
   const leaf = { issuer: issuer.value, subjectKey, names, profile: "server" as const, serial };
   const body = leafBody({ ...leaf, ...validity });
   const certificate = sealCertificate(body, signWith(issuerPrivateKey, body));
-  const found = checkIssued(certificate, {
-    issuer: issuer.value,
-    terms,
-    requestedMs: timeMs,
-    timeMs,
-  });
+  const found = checkIssued(certificate, { issuer: issuer.value, terms, requestedMs: timeMs });
   return found.ok ? "ok" : found.code;
 };
 

@@ -55,6 +55,12 @@ const asked = (csr = CSR): TestChain => {
   return chain;
 };
 
+/** Lets ledger time pass. */
+const later = (chain: TestChain, seconds: number): void => {
+  chain.height += seconds * 4;
+  chain.roots = { ...chain.roots, height: chain.height };
+};
+
 const settled = (chain: TestChain, request: number) => {
   const row = readRow(chain.store.read, "certificates", settledKey(request));
   return row === undefined ? undefined : decodeSettled(row.value);
@@ -186,8 +192,9 @@ describe("certificates", () => {
       issue(1, leafFor(CSR, { spoil: at(400) })),
       issue(1, leafFor(CSR, { by: KEYS.p256() })),
       issue(1, spoilt),
-      issue(1, leafFor(CSR, { signedMs: late })),
-      issue(1, leafFor(CSR, { signedMs: genesis.timeMs - 1000 })),
+      issue(1, leafFor(CSR, { requestedMs: late })),
+      issue(1, leafFor(CSR, { requestedMs: genesis.timeMs + 1000 })),
+      issue(1, leafFor(CSR, { requestedMs: genesis.timeMs - 1000 })),
       issue(1, CSR),
       issue(0, leafFor(CSR)),
       issue(7, leafFor(CSR)),
@@ -206,6 +213,7 @@ describe("certificates", () => {
       "ca.certificate-signature",
       "ca.certificate-untimely",
       "ca.certificate-untimely",
+      "ca.certificate-untimely",
       "ca.certificate-invalid",
       "ca.request-unknown",
       "ca.request-unknown",
@@ -214,20 +222,34 @@ describe("certificates", () => {
     expect(settled(chain, 1)).toBeUndefined();
   });
 
-  it("are refused with a serial number that is used, too short, or too late", () => {
+  it("are refused with a serial number that is used", () => {
     const chain = asked();
     write(chain, requestOf(CSR));
     expect(write(chain, issue(1, leafFor(CSR, { serial: 5 })))).toEqual(["accepted"]);
     expect(write(chain, issue(2, leafFor(CSR, { serial: 5 })))).toEqual(["ca.serial-used"]);
-    // An hour of ledger time has passed since it was signed: 250 ms a height.
-    const heights = (LIMITS.caIssueDelayS + 2) * 4;
-    chain.height += heights;
-    chain.roots = { ...chain.roots, height: chain.height };
-    expect(write(chain, issue(2, leafFor(CSR, { serial: 6 })))).toEqual([
+  });
+
+  it("are right however late they come: what an issuer has signed becomes an entry", () => {
+    const chain = asked();
+    // Two years of ledger time, 250 ms a height: request, certificate and issuer have ended.
+    later(chain, 2 * 365 * 86_400);
+    const nowMs = genesis.timeMs + chain.height * 250;
+    expect(write(chain, issue(1, leafFor(CSR, { requestedMs: nowMs })))).toEqual([
       "ca.certificate-untimely",
     ]);
-    const signedMs = genesis.timeMs + heights * 250;
-    expect(write(chain, issue(2, leafFor(CSR, { serial: 6, signedMs })))).toEqual(["accepted"]);
+    const certificate = leafFor(CSR);
+    expect(write(chain, issue(1, certificate))).toEqual(["accepted"]);
+    expect(settled(chain, 1)?.fingerprint).toEqual(sha256(certificate));
+  });
+
+  it("are not there for what was asked of an issuer that had ended", () => {
+    const chain = chainWithIssuer();
+    later(chain, 366 * 86_400);
+    const requestedMs = genesis.timeMs + (chain.height + 1) * 250;
+    expect(write(chain, requestOf(CSR))).toEqual(["accepted"]);
+    expect(write(chain, issue(1, leafFor(CSR, { requestedMs })))).toEqual([
+      "ca.certificate-untimely",
+    ]);
   });
 
   it("are written by the issuer's actor, in the first places of a batch", () => {

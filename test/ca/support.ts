@@ -18,7 +18,7 @@ import {
   rootBody,
   sealCertificate,
   secondsOf,
-  validityAt,
+  validityOf,
 } from "../../src/ca/index.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
@@ -132,7 +132,8 @@ export const ROOT: Uint8Array = rootAt(genesis.timeMs);
 
 export type LeafOptions = {
   readonly serial?: number;
-  readonly signedMs?: number;
+  /** The second that counts is that of the request. */
+  readonly requestedMs?: number;
   readonly lifetimeSeconds?: number;
   readonly profile?: Profile;
   readonly by?: KeyObject;
@@ -143,7 +144,7 @@ export type LeafOptions = {
 
 /** What an issuer makes of a request. */
 export const leafFor = (csr: Uint8Array, options: LeafOptions = {}): Uint8Array => {
-  const { serial = 1, signedMs = genesis.timeMs, lifetimeSeconds = 3600 } = options;
+  const { serial = 1, requestedMs = genesis.timeMs, lifetimeSeconds = 3600 } = options;
   const { profile = "server", by = issuerPrivateKey, spoil = (body) => body } = options;
   const issuer = parseCertificate(ROOT);
   const request = parseCsr(csr);
@@ -156,7 +157,7 @@ export const leafFor = (csr: Uint8Array, options: LeafOptions = {}): Uint8Array 
       names,
       profile,
       serial: serialOf(serial),
-      ...validityAt(secondsOf(signedMs), lifetimeSeconds, issuer.value.notAfterS),
+      ...validityOf(secondsOf(requestedMs), lifetimeSeconds, issuer.value.notAfterS),
     }),
   );
   return sealCertificate(body, options.sign?.(body) ?? signWith(by, body));

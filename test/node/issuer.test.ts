@@ -1,9 +1,12 @@
 /** The issuer over a chain in memory: what waits is signed once, whatever is lost in between. */
 import { X509Certificate } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   CERTIFICATES,
+  certificateIssued,
   certificateKey,
+  ctIndexKey,
   decodeCertificate,
   decodeIssuer,
   decodeSettled,
@@ -11,15 +14,25 @@ import {
   settledKey,
 } from "../../src/ca/index.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
+import { sha256 } from "../../src/crypto/hash.ts";
 import { fail, ok, type Result } from "../../src/errors.ts";
 import { actorId, decodeBatch } from "../../src/ledger/batch.ts";
 import type { BatchReceipt, LedgerHandle } from "../../src/ledger/handle.ts";
 import { rowPrefix } from "../../src/ledger/keys.ts";
+import { actorRegistered } from "../../src/ledger/projections/events.ts";
 import { decodeRow, readRow } from "../../src/ledger/row.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { startIssuer } from "../../src/node/ca/issuer.ts";
-import { type IssuerSigner, issuerSigner } from "../../src/node/ca/issuer-key.ts";
-import { csrOf, issuerId, issuerPrivateKey, PROJECTIONS, requestOf } from "../ca/support.ts";
+import { serialFor, startIssuer } from "../../src/node/ca/issuer.ts";
+import { type IssuerSigner, issuerSigner } from "../../src/node/ca/issuer-signer.ts";
+import {
+  created,
+  csrOf,
+  issuerId,
+  issuerPrivateKey,
+  KEYS,
+  PROJECTIONS,
+  requestOf,
+} from "../ca/support.ts";
 import {
   genesis,
   hasher,
@@ -45,7 +58,9 @@ class World {
   readonly logged: string[] = [];
   readonly batches: (readonly string[])[] = [];
   /** What becomes of submitted batches; the default executes them. */
-  behave: "execute" | "lose answer" | "lose" | "refuse" = "execute";
+  behave: "execute" | "lose answer" | "lose" | "refuse" | "expire" = "execute";
+  /** What was submitted, byte for byte. */
+  readonly sent: Uint8Array[] = [];
   #listeners = new Set<() => void>();
   #lane = 0;
 
@@ -87,9 +102,21 @@ class World {
   #submit(bytes: Uint8Array, done: (result: Result<BatchReceipt>) => void): void {
     const batch = decodeBatch(hasher, bytes);
     if (!batch.ok) throw new Error(batch.detail);
+    this.sent.push(bytes);
     this.batches.push(batch.value.events.map(({ type }) => type));
     if (this.behave === "refuse") return done(fail("node.overloaded", "full"));
+    if (this.behave === "expire") return done(fail("batch.expired", "too old"));
     if (this.behave === "lose") return;
+    this.execute(bytes, done);
+  }
+
+  /** A block with one batch, which may have been under way for long. */
+  execute(
+    bytes: Uint8Array,
+    done: (result: Result<BatchReceipt>) => void = () => {},
+  ): readonly string[] {
+    const batch = decodeBatch(hasher, bytes);
+    if (!batch.ok) throw new Error(batch.detail);
     this.#lane += 1;
     const height = this.chain.height + 1;
     const header = { height, timeMs: genesis.timeMs + height * 250 };
@@ -98,6 +125,14 @@ class World {
     const receipt = { batchId: batch.value.id, level: "projected", outcomes } as const;
     if (this.behave === "execute") done(ok(receipt));
     this.executed();
+    return outcomes.map((one) => (one.kind === "refused" ? one.code : one.kind));
+  }
+
+  /** Lets ledger time pass. */
+  pass(seconds: number): void {
+    this.chain.height += seconds * 4;
+    this.chain.roots = { ...this.chain.roots, height: this.chain.height };
+    this.chain.block();
   }
 
   executed(): void {
@@ -130,16 +165,32 @@ class World {
           };
         },
       },
-      random: { u32: () => (this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0) },
       logger: { log: (_level, message) => void this.logged.push(message) },
       metrics: { count: () => {}, gauge: () => {}, observe: () => {} },
     });
   }
-  #random = 1;
-
   settled(request: number) {
     const row = this.handle.row(CERTIFICATES, settledKey(request));
     return row === undefined ? undefined : decodeSettled(row);
+  }
+
+  /** The certificates that were sent, in order. */
+  certificates(): readonly Uint8Array[] {
+    return this.sent.flatMap((bytes) => {
+      const batch = decodeBatch(hasher, bytes);
+      const events = batch.ok ? batch.value.events : [];
+      const issued = events.filter(({ type }) => type === certificateIssued.type);
+      return issued.map(({ payload }) => {
+        const value = certificateIssued.decode(payload);
+        if (!value.ok) throw new Error(value.detail);
+        return value.value.certificate;
+      });
+    });
+  }
+
+  /** Lets a timer of this length run out. */
+  wait(delayMs: number): void {
+    this.timers.find((timer) => timer.delayMs === delayMs)?.run();
   }
 
   issued(): number {
@@ -227,17 +278,85 @@ describe("an issuer", () => {
     next.stop();
   });
 
-  it("that dies after it signed, its batch lost, signs again; only one is in the log", async () => {
+  it("that dies while its batch is under way signs the very same again, hours later too", async () => {
     const { world, issuer } = await started();
     world.behave = "lose";
     world.ask(CSR);
     await until(() => world.issued() === 1);
     issuer.stop();
     world.behave = "execute";
+    world.pass(5 * 3600);
     const next = world.start();
     await until(() => world.settled(1) !== undefined);
-    expect(world.issued()).toBe(2);
+    // The first batch gets into the log after the second: refused, and every certificate in it an entry.
+    const [first = new Uint8Array(0)] = world.sent.slice(1);
+    expect(world.execute(first)).toEqual(["ca.request-settled"]);
+    const [one = Uint8Array.of(0), two, ...more] = world.certificates();
+    expect(two).toEqual(one);
+    expect(more).toEqual([]);
+    expect(world.handle.row("ct", ctIndexKey(sha256(one)))).toBeDefined();
     next.stop();
+  });
+
+  it("that has no answer in time sends the same batch again", async () => {
+    const { world, issuer } = await started();
+    world.behave = "lose";
+    world.ask(CSR);
+    await until(() => world.issued() === 1);
+    world.wait(30_000);
+    await until(() => world.timers.some(({ delayMs }) => delayMs === 1000));
+    world.behave = "execute";
+    world.wait(1000);
+    await until(() => world.settled(1) !== undefined);
+    expect(world.sent[2]).toEqual(world.sent[1]);
+    expect(world.sent.length).toBe(3);
+    issuer.stop();
+  });
+
+  it("whose batch has expired makes another of the same certificate", async () => {
+    const { world, issuer } = await started();
+    world.behave = "expire";
+    world.ask(CSR);
+    await until(() => world.timers.some(({ delayMs }) => delayMs === 1000));
+    world.behave = "execute";
+    world.pass(3600);
+    world.wait(1000);
+    await until(() => world.settled(1) !== undefined);
+    const [one, two] = world.certificates();
+    expect(one).toBeDefined();
+    expect(two).toEqual(one);
+    issuer.stop();
+  });
+
+  it("registers itself by the same certificate, when it tries twice on a day", async () => {
+    const roots: Uint8Array[] = [];
+    for (const seconds of [0, 3600]) {
+      const world = new World();
+      world.pass(seconds);
+      const issuer = world.start();
+      await until(() => registered(world));
+      const row = world.handle.row(CERTIFICATES, issuerKey(issuerId)) as Uint8Array;
+      roots.push(decodeIssuer(row).certificate);
+      issuer.stop();
+    }
+    expect(roots[1]).toEqual(roots[0]);
+  });
+
+  it("signs nothing where another actor has registered its key", async () => {
+    const world = new World();
+    const rival = actorRegistered.encode({
+      publicKey: keyOf("rival"),
+      name: "rival",
+      permissions: ["ca.*"],
+    });
+    world.chain.block({ by: "root", events: [rival] });
+    world.chain.block({ by: "rival", events: [created] });
+    const issuer = world.start();
+    world.ask(CSR);
+    await until(() => world.logged.length > 0);
+    expect(world.logged).toEqual(["the issuer is another actor's, and signs nothing"]);
+    expect(world.sent).toEqual([]);
+    issuer.stop();
   });
 
   it("that dies before it hears of its certificate does not sign again", async () => {
@@ -276,7 +395,7 @@ describe("an issuer", () => {
     const good = issuerSigner(issuerPrivateKey);
     let failures = 1;
     const next = world.start({
-      spki: good.spki,
+      ...good,
       sign: (body) => (failures-- > 0 ? Promise.reject(new Error("busy")) : good.sign(body)),
     });
     world.ask(CSR);
@@ -285,5 +404,30 @@ describe("an issuer", () => {
     world.timers[0]?.run();
     await until(() => world.settled(1) !== undefined);
     next.stop();
+  });
+});
+
+describe("serial numbers", () => {
+  const signer = issuerSigner(issuerPrivateKey);
+
+  it("follow from the request, and differ for another request, content or key", async () => {
+    const other = issuerSigner(KEYS.p256());
+    const body = fc.uint8Array({ minLength: 1, maxLength: 600 });
+    const index = fc.maxSafeNat();
+    await fc.assert(
+      fc.asyncProperty(index, index, body, fc.nat(), async (one, two, bytes, at) => {
+        const changed = bytes.slice();
+        changed[at % bytes.length] = (changed[at % bytes.length] ?? 0) ^ 1;
+        const of = (request: number, content: Uint8Array, by = signer) =>
+          serialFor(by, request, () => content).then(toHex);
+        const serial = await of(one, bytes);
+        expect(serial).toMatch(/^01[0-9a-f]{32}$/);
+        expect(await of(one, bytes, issuerSigner(issuerPrivateKey))).toBe(serial);
+        if (one !== two) expect(await of(two, bytes)).not.toBe(serial);
+        expect(await of(one, changed)).not.toBe(serial);
+        expect(await of(one, bytes, other)).not.toBe(serial);
+      }),
+      { numRuns: 100 },
+    );
   });
 });

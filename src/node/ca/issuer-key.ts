@@ -5,27 +5,14 @@
  *     "tetrad-ca-key" (13 bytes ASCII)   u16 version = 1   salt(16)   nonce(12)
  *     u16 length || sealed PKCS#8, tag(16)
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { concatBytes, equalBytes } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { TetradError } from "../../errors.ts";
 import type { RandomBytes } from "../keys/key-file.ts";
 import { createPrivateFile, readPrivateFile } from "../keys/private-file.ts";
 import { deriveKey, NONCE_BYTES, SALT_BYTES, seal, unseal } from "../keys/sealing.ts";
-
-/** Signs bodies of certificates. Asynchronous, so that a key in a device can be one. */
-export type IssuerSigner = {
-  /** SubjectPublicKeyInfo, DER. */
-  readonly spki: Uint8Array;
-  /** ECDSA with SHA-256: r and s, 32 bytes each. */
-  sign(body: Uint8Array): Promise<Uint8Array>;
-};
+import { type IssuerSigner, issuerSigner } from "./issuer-signer.ts";
 
 const MAGIC = utf8("tetrad-ca-key");
 const VERSION = 1;
@@ -137,16 +124,3 @@ export const loadIssuerKey = async (path: string, passphrase: string): Promise<I
     plain.fill(0);
   }
 };
-
-/** A signer over a P-256 key in memory. */
-export const issuerSigner = (privateKey: KeyObject): IssuerSigner => ({
-  spki: new Uint8Array(createPublicKey(privateKey).export({ type: "spki", format: "der" })),
-  sign: (body) =>
-    new Promise((resolve, reject) => {
-      // With a callback it is done in a thread of the pool.
-      sign("sha256", body, { key: privateKey, dsaEncoding: "ieee-p1363" }, (error, signature) => {
-        if (error === null) resolve(new Uint8Array(signature));
-        else reject(error);
-      });
-    }),
-});

@@ -3,10 +3,13 @@
  *
  * It keeps nothing: requests wait as rows of the projection, and a request is settled once, whoever answers
  * how often. So a crash between a request and its certificate loses nothing: the next start finds the row
- * and goes on. What was signed and did not get into the log has been shown to nobody.
+ * and goes on. A certificate is a function of its request and the issuer's key: serial number, dates and
+ * signature too. Nobody can know whether a batch that had no answer is on its way to the log still, and so
+ * the second answer must be the first one's bytes, not a second certificate.
  *
- * One batch is on its way at a time. After a refusal it pauses, longer each time: what is refused once will
- * mostly be refused again, and each try is an event.
+ * One batch is on its way at a time, and the same one is sent again until its place in the lane is decided.
+ * After a refusal it pauses, longer each time: what is refused once will mostly be refused again, and each try
+ * is an event.
  */
 import {
   CERTIFICATES,
@@ -27,17 +30,18 @@ import {
   rootBody,
   sealCertificate,
   secondsOf,
-  validityAt,
+  validityOf,
 } from "../../ca/index.ts";
-import { toHex } from "../../crypto/bytes.ts";
+import { concatBytes, equalBytes, toHex } from "../../crypto/bytes.ts";
+import { Writer } from "../../crypto/codec.ts";
 import { createHasher, type Hasher, sha256 } from "../../crypto/hash.ts";
 import { fail, type Result, TetradError } from "../../errors.ts";
 import { actorId, buildBatch, sealBatch } from "../../ledger/batch.ts";
 import type { BatchReceipt, LedgerHandle, ProjectionRow } from "../../ledger/handle.ts";
-import type { Logger, Metrics, Random, Signer, Timers } from "../../ledger/ports.ts";
+import type { Logger, Metrics, Signer, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent, Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
-import type { IssuerSigner } from "./issuer-key.ts";
+import type { IssuerSigner } from "./issuer-signer.ts";
 import { provesPossession } from "./possession.ts";
 
 export type IssuerOptions = {
@@ -49,7 +53,6 @@ export type IssuerOptions = {
   /** The FALCON-1024 key that signs the issuer's batches, and its public half. */
   readonly actor: Signer & { readonly publicKey: Uint8Array };
   readonly timers: Timers;
-  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };
@@ -60,21 +63,32 @@ export type Issuer = {
   stop(): void;
 };
 
-type Root = { readonly bytes: Uint8Array; readonly createdMs: number };
-
 const ROOT_YEARS_S = 5 * 365 * 86_400;
 const PAUSE_MS_MIN = 1_000;
 const PAUSE_MS_MAX = 60_000;
-/** After this long without an outcome the state is looked at anew. */
+/** After this long without an outcome the batch is sent again. */
 const PATIENCE_MS = 30_000;
+const DAY_S = 86_400;
 
-/** 128 random bits below a 1, so that the integer is positive and has 17 bytes (RFC 5280, 4.1.2.2). */
-const drawSerial = (random: Random): Uint8Array => {
-  const serial = new Uint8Array(17);
-  const view = new DataView(serial.buffer);
-  serial[0] = 1;
-  for (let at = 1; at < 17; at += 4) view.setUint32(at, random.u32());
-  return serial;
+/** Stands in the body that a serial number is made from. */
+const NO_SERIAL = Uint8Array.of(1);
+
+/** A batch and what is in it. */
+type Answers = { readonly events: readonly EncodedEvent[]; readonly bytes: Uint8Array };
+
+/**
+ * Serial numbers: 128 bits below a 1, so that the integer is positive and has 17 bytes (RFC 5280, 4.1.2.2).
+ * They follow from the request and all else that is in the certificate, by a secret of the issuer's: another
+ * request has another, even for the same key and names, and who asks cannot foretell what will be signed.
+ */
+export const serialFor = async (
+  signer: IssuerSigner,
+  request: number,
+  bodyWith: (serial: Uint8Array) => Uint8Array,
+): Promise<Uint8Array> => {
+  const index = new Writer(8).u64(request).finish();
+  const bits = await signer.serialBits(concatBytes(index, bodyWith(NO_SERIAL)));
+  return concatBytes(Uint8Array.of(1), bits);
 };
 
 class LogIssuer implements Issuer {
@@ -88,6 +102,8 @@ class LogIssuer implements Issuer {
   #stopped = false;
   #pauseMs = 0;
   #paused = false;
+  #answers: Answers | undefined;
+  #foreign = false;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
@@ -145,10 +161,13 @@ class LogIssuer implements Issuer {
   async #turn(): Promise<void> {
     const nowMs = this.#nowMs();
     if (nowMs === undefined) return;
-    const events = await this.#events(nowMs);
-    if (events.length === 0 || this.#stopped) return;
-    const receipt = await this.#write(events);
+    this.#answers ??= await this.#make(nowMs);
+    if (this.#answers === undefined || this.#stopped) return;
+    const { events, bytes } = this.#answers;
+    const receipt = await this.#submit(bytes);
     if (this.#stopped) return;
+    // Only a refusal of the batch itself decides that these bytes will not be in the log.
+    if (receipt.ok || receipt.code.startsWith("batch.")) this.#answers = undefined;
     if (!receipt.ok) {
       const { code, detail } = receipt;
       this.#options.logger.log("info", "the issuer's batch is not in the log yet", {
@@ -161,15 +180,33 @@ class LogIssuer implements Issuer {
     this.#again = true;
   }
 
+  async #make(nowMs: number): Promise<Answers | undefined> {
+    const events = await this.#events(nowMs);
+    if (events.length === 0 || this.#stopped) return undefined;
+    const bytes = await this.#seal(events);
+    return { events, bytes };
+  }
+
   async #events(nowMs: number): Promise<readonly EncodedEvent[]> {
     const { handle } = this.#options;
     const row = handle.row(CERTIFICATES, issuerKey(this.id));
     if (row === undefined) return [await this.#register(nowMs)];
-    const { certificate: bytes, createdMs } = decodeIssuer(row);
+    const { actor, certificate } = decodeIssuer(row);
+    // What another actor's issuer signed would be refused, and its signature would be in the log all the same.
+    if (!equalBytes(actor, this.#actor)) return this.#complain(actor);
     const waiting = await this.#pending();
     const events: EncodedEvent[] = [];
-    for (const one of waiting) events.push(await this.#answer({ bytes, createdMs }, one, nowMs));
+    for (const one of waiting) events.push(await this.#answer(certificate, one));
     return events;
+  }
+
+  #complain(owner: Hash): readonly [] {
+    if (!this.#foreign) {
+      const cause = { issuer: toHex(this.id), owner: toHex(owner) };
+      this.#options.logger.log("error", "the issuer is another actor's, and signs nothing", cause);
+    }
+    this.#foreign = true;
+    return [];
   }
 
   #pending(): Promise<readonly ProjectionRow[]> {
@@ -182,26 +219,32 @@ class LogIssuer implements Issuer {
     });
   }
 
-  /** The issuer's own certificate, self-signed, which says that it is for development. */
+  /**
+   * The issuer's own certificate, self-signed, which says that it is for development. It begins with the day,
+   * so that a second try on the same day is the same certificate.
+   */
   async #register(nowMs: number): Promise<EncodedEvent> {
-    const { chainId, name, random, signer, logger } = this.#options;
-    const notBeforeS = secondsOf(nowMs) - LIMITS.caBackdateS;
-    const body = rootBody({
-      serial: drawSerial(random),
-      subject: developmentName(chainId),
-      subjectKey: readSubjectKey(signer.spki),
-      notBeforeS,
-      notAfterS: notBeforeS + ROOT_YEARS_S,
-    });
+    const { chainId, name, signer, logger } = this.#options;
+    const nowS = secondsOf(nowMs);
+    const notBeforeS = nowS - (nowS % DAY_S) - LIMITS.caBackdateS;
+    const bodyWith = (serial: Uint8Array): Uint8Array =>
+      rootBody({
+        serial,
+        subject: developmentName(chainId),
+        subjectKey: readSubjectKey(signer.spki),
+        notBeforeS,
+        notAfterS: notBeforeS + ROOT_YEARS_S,
+      });
+    const body = bodyWith(await serialFor(signer, 0, bodyWith));
     const certificate = sealCertificate(body, await signer.sign(body));
     logger.log("info", "registering the issuer", { issuer: toHex(this.id) });
     return issuerCreated.encode({ name, certificate });
   }
 
   /** A certificate for a request that waits, or why there is none. */
-  async #answer(root: Root, { key, value }: ProjectionRow, nowMs: number): Promise<EncodedEvent> {
+  async #answer(root: Uint8Array, { key, value }: ProjectionRow): Promise<EncodedEvent> {
     const request = requestOfKey(key);
-    const signed = await this.#sign(root, value, nowMs);
+    const signed = await this.#sign(root, request, value);
     if (signed.ok) {
       return certificateIssued.encode({ issuer: this.id, request, certificate: signed.value });
     }
@@ -210,29 +253,31 @@ class LogIssuer implements Issuer {
     return certificateDenied.encode({ issuer: this.id, request, code });
   }
 
-  async #sign(root: Root, row: Uint8Array, nowMs: number): Promise<Result<Uint8Array>> {
-    const { random, signer } = this.#options;
+  /** A function of its arguments and the key: nothing in it may depend on when it is called. */
+  async #sign(root: Uint8Array, request: number, row: Uint8Array): Promise<Result<Uint8Array>> {
+    const { signer } = this.#options;
     const terms = decodePending(row);
     const { lifetimeSeconds, requestedMs } = terms;
-    const issuer = parseCertificate(root.bytes);
+    const issuer = parseCertificate(root);
     if (!issuer.ok) return issuer;
     const checked = checkRequest(terms);
     if (!checked.ok) return checked;
     const { csr, profile } = checked.value;
     if (!provesPossession(csr)) return fail("ca.csr-signature", "not signed by its own key");
     const { subjectKey, names } = csr;
-    const validity = validityAt(secondsOf(nowMs), lifetimeSeconds, issuer.value.notAfterS);
+    const validity = validityOf(secondsOf(requestedMs), lifetimeSeconds, issuer.value.notAfterS);
     const leaf = { issuer: issuer.value, subjectKey, names, profile, ...validity };
-    const body = leafBody({ ...leaf, serial: drawSerial(random) });
+    const bodyWith = (serial: Uint8Array): Uint8Array => leafBody({ ...leaf, serial });
+    const body = bodyWith(await serialFor(signer, request, bodyWith));
     const certificate = sealCertificate(body, await signer.sign(body));
-    // Every replica checks it like this: what they would refuse is not sent.
-    const issuance = { issuer: issuer.value, terms, requestedMs, timeMs: nowMs };
-    const own = checkIssued(certificate, issuance);
+    // Every replica checks it like this: what they would refuse is not sent. Nor is a faulty signature, which
+    // beside a good one of the same body would give the key away.
+    const own = checkIssued(certificate, { issuer: issuer.value, terms, requestedMs });
     return own.ok ? { ok: true, value: certificate } : own;
   }
 
-  async #write(events: readonly EncodedEvent[]): Promise<Result<BatchReceipt>> {
-    const { actor, handle, timers } = this.#options;
+  async #seal(events: readonly EncodedEvent[]): Promise<Uint8Array> {
+    const { actor, handle } = this.#options;
     const { refHeight, refHash } = handle.status();
     const lane = handle.lane(this.#actor);
     const unsigned = buildBatch(this.#hasher, {
@@ -246,15 +291,18 @@ class LogIssuer implements Issuer {
     const signature = await new Promise<Uint8Array>((resolve) => {
       actor.sign(unsigned.signingMessage, resolve);
     });
-    if (this.#stopped) return fail("node.stopping", "the node is stopping");
-    const batch = sealBatch(this.#hasher, unsigned, signature);
+    return sealBatch(this.#hasher, unsigned, signature).bytes;
+  }
+
+  #submit(bytes: Uint8Array): Promise<Result<BatchReceipt>> {
+    const { handle, timers } = this.#options;
     return new Promise((resolve) => {
       const late = fail("http.timeout", `no outcome after ${PATIENCE_MS} ms`);
       const cancel = timers.set(PATIENCE_MS, () => {
         giveUp();
         resolve(late);
       });
-      const giveUp = handle.submit(batch.bytes, "projected", (result) => {
+      const giveUp = handle.submit(bytes, "projected", (result) => {
         cancel();
         resolve(result);
       });

@@ -9,11 +9,12 @@ import type { NodePaths } from "../folder.ts";
 import { createActorKey } from "../identity.ts";
 import { type LoadedKey, loadKeyFile } from "../keys/key-file.ts";
 import { readPassphrase } from "../keys/passphrase.ts";
-import { realRandom, realTimers } from "../real-ports.ts";
+import { realTimers } from "../real-ports.ts";
 import { explainClosed } from "../sealed-keys.ts";
 import { createInlineSigner } from "../signing/signer.ts";
 import { startIssuer } from "./issuer.ts";
-import { createIssuerKey, type IssuerSigner, loadIssuerKey } from "./issuer-key.ts";
+import { createIssuerKey, loadIssuerKey } from "./issuer-key.ts";
+import type { IssuerSigner } from "./issuer-signer.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -95,7 +96,7 @@ export const openIssuer = async (
     onFault: (detail) => logger.log("warn", "noble signs for the issuer", { detail }),
   });
   pair.secretKey.fill(0);
-  const ports = { timers: realTimers, random: realRandom, logger, metrics };
+  const ports = { timers: realTimers, logger, metrics };
   const issuer = startIssuer({ ...ports, handle, chainId, name, signer, actor });
   return {
     async close() {
