@@ -21,6 +21,7 @@ import { loadConfig, type NodeConfig } from "../../src/node/config.ts";
 import { type NodePaths, nodePaths } from "../../src/node/folder.ts";
 import { readIdentity } from "../../src/node/identity.ts";
 import { readGenesis, startNode } from "../../src/node/node.ts";
+import { freePorts } from "../e2e/support.ts";
 
 const logger = { log: () => {} };
 const signal = new AbortController().signal;
@@ -33,13 +34,15 @@ let paths: NodePaths;
 beforeAll(async () => {
   parent = mkdtempSync(join(tmpdir(), "tetrad-doctor-"));
   made = join(parent, "made");
+  // Whoever answers at a port that is written here would be what the doctor finds.
+  const ports = await freePorts(4);
   await createNetwork(made, {
     kind: "tetrad-dev",
     chainId: "dev-1",
     nodes: ["a", "b"].map((name, i) => ({
       name,
-      listen: `[::1]:${31_440 + i}`,
-      api: `[::1]:${31_450 + i}`,
+      listen: `[::1]:${ports + i}`,
+      api: `[::1]:${ports + 2 + i}`,
     })),
   });
   // As the first start leaves it: the vote store is made, and the mark of a new key is gone.
