@@ -26,7 +26,7 @@ import {
   rowsOf,
 } from "./lists.ts";
 import { PoolClient } from "./pool.ts";
-import { Prover, type Shown } from "./prover.ts";
+import { hasEvent, Prover, type Shown } from "./prover.ts";
 import { createQueue, memoryStore, type TextStore } from "./store.ts";
 import { type BatchKeeper, memoryKeeper } from "./submit.ts";
 import { withinLag } from "./within.ts";
@@ -189,8 +189,10 @@ const toldEvent = async (
   return eventOf(entry, false, claimedTimeOf(item));
 };
 
-const eventIn = ({ proven }: Shown, index: number): LedgerEvent | undefined => {
-  const { claim } = proven;
+/** Throws proof.invalid for a proof of anything else. */
+const eventIn = (shown: Shown, index: number): LedgerEvent | undefined => {
+  if (!hasEvent(shown, index)) return undefined;
+  const { claim } = shown.proven;
   const found =
     claim.kind === "events" ? claim.events.find((event) => event.index === index) : undefined;
   return found === undefined ? undefined : eventOf(found, true);
@@ -202,7 +204,8 @@ const provenEvent = async (
   index: number,
   signal: AbortSignal | undefined,
 ): Promise<LedgerEvent | undefined> => {
-  // What a node has just taken is covered by a header a block or two later.
+  // What a node has just taken is covered by a header a block or two later: worth waiting for. That there
+  // is no such event is never the node's word: the proof says it.
   const isTold = (await client.status(signal)).logSize > index;
   const check = async (): Promise<LedgerEvent | "none" | undefined> => {
     const shown = await prover.show(`/v1/events/${index}`, signal);

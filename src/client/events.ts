@@ -25,17 +25,20 @@ import { claimedTimeOf, eventOf, type LedgerEvent, readEntry, typeMatcher } from
 import { follow } from "./follow.ts";
 import { badAnswer, isObject, parseJson } from "./http.ts";
 import { isOfThisNode, type PoolClient } from "./pool.ts";
-import { type OwnRoots, type Prover, rangesOf, type Shown } from "./prover.ts";
+import { hasEvent, type OwnRoots, type Prover, rangesOf, type Shown } from "./prover.ts";
 import type { SseMessage } from "./sse.ts";
 import type { TextStore } from "./store.ts";
-import { pause } from "./within.ts";
+import { LAG_MS, pause, withinLag } from "./within.ts";
 
 export type EventsOptions = {
   /** Index of the first event; "end" for those that come. Default 0, or where the checkpoint store says. */
   readonly from?: number | "end";
   /** Event types, or prefixes such as "asset.*"; all if not given. */
   readonly types?: readonly string[];
-  /** False: ends with the last event that the log has when it begins. Default true. */
+  /**
+   * False: ends with the last event that the log has when it begins, as a header has it that is at least as
+   * new as what was verified before. Default true.
+   */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
   /**
@@ -89,7 +92,7 @@ class Run {
   range: CompactRange;
   /** The log through the last held event. */
   #reached: CompactRange;
-  readonly held: Held[] = [];
+  held: Held[] = [];
   #bytes = 0;
   /** Root of the log where the remembered header has its end, once the reader has passed it. */
   #passed: { readonly size: number; readonly root: Hash } | undefined;
@@ -139,15 +142,31 @@ class Run {
     return (size) => (this.#passed?.size === size ? this.#passed.root : undefined);
   }
 
-  /** The held events, proven. Waits for a header that covers the last of them. */
+  /** Forgets what is not proven. */
+  reset(): void {
+    this.held = [];
+    this.#bytes = 0;
+    this.#reached = this.range;
+    this.#passed = undefined;
+    this.#pass();
+  }
+
+  /**
+   * The held events, proven. Waits for a header that covers the last of them; throws proof.pending when
+   * that takes longer than blocks do: the chain stands still, or who streamed the event made it up.
+   */
   async prove(signal: AbortSignal): Promise<readonly Held[]> {
     const last = this.held.at(-1)?.entry.index;
     if (last === undefined) return [];
+    const end = performance.now() + LAG_MS;
     for (let ms = POLL_MS_MIN; ; ms = Math.min(POLL_MS_MAX, ms * 2)) {
       const shown = await this.#prover.show(`/v1/events/${last}`, signal, (one) =>
         this.#compare(one),
       );
-      if (shown !== undefined && rangesOf(shown, last) !== undefined) break;
+      if (shown !== undefined && hasEvent(shown, last)) break;
+      if (performance.now() > end) {
+        throw new TetradError("proof.pending", `no header covers event ${last} of the stream yet`);
+      }
       await pause(ms, signal);
     }
     this.range = this.#reached;
@@ -165,9 +184,41 @@ const rangeAt = async (
   if (index === 0) return EMPTY_RANGE;
   for (let ms = POLL_MS_MIN; ; ms = Math.min(POLL_MS_MAX, ms * 2)) {
     const shown = await prover.show(`/v1/events/${index - 1}`, signal);
-    const range = shown === undefined ? undefined : rangesOf(shown, index - 1)?.through;
-    if (range !== undefined) return range;
+    if (shown !== undefined && hasEvent(shown, index - 1)) {
+      const range = rangesOf(shown, index - 1)?.through;
+      if (range !== undefined) return range;
+    }
     await pause(ms, signal);
+  }
+};
+
+/**
+ * How many events the log has, by a header: not fewer than were verified before, nor than the node says. A
+ * node that cannot prove as many as it says is left; throws trust.behind when none can.
+ */
+const provenEnd = async (
+  { client, prover }: { readonly client: PoolClient; readonly prover: Prover },
+  saidFirst: number,
+  signal: AbortSignal,
+): Promise<number> => {
+  let said = saidFirst;
+  for (let tried = 1; ; tried++) {
+    const { node } = client;
+    if (!Number.isSafeInteger(said) || said < 0) throw badAnswer(node.base, "no size of the log");
+    const least = Math.max(said, prover.head?.logSize ?? 0);
+    const size = async (): Promise<number | undefined> => {
+      const shown = await prover.show(`/v1/events/${least}`, signal);
+      if (shown === undefined) return undefined;
+      const { logSize } = shown.proven.header;
+      return hasEvent(shown, least) || logSize === least ? logSize : undefined;
+    };
+    const found = await withinLag(signal, size, () => -1);
+    if (found >= 0) return found;
+    const detail = `${node.base} proves fewer than the ${least} events that it says it has`;
+    const error = new TetradError("trust.behind", detail);
+    if (client.node === node) client.leave(error);
+    if (tried >= client.size) throw error;
+    said = (await client.status(signal)).logSize;
   }
 };
 
@@ -265,7 +316,11 @@ async function* runsOf(
       }
     } catch (error) {
       if (!(error instanceof TetradError) || !isOfThisNode(error)) throw error;
-      nonsense += 1;
+      // A chain that stands still is no nonsense: what is not proven is read again, from the next node.
+      if (error.code === "proof.pending" && reader.run !== undefined) {
+        reader.run.reset();
+        reader.next = reader.run.range.size;
+      } else nonsense += 1;
       if (nonsense >= client.size) throw error;
       // The client has left it already when the error was met below.
       if (client.node === node) client.leave(error);
@@ -322,8 +377,13 @@ export async function* readEvents(
   const status = await client.status(signal);
   const genesisHash =
     source.genesisHash === undefined ? status.genesisHash : toHex(source.genesisHash);
-  const from = await startOf(options, genesisHash, status.logSize);
-  const until = options.follow === false ? status.logSize : Number.POSITIVE_INFINITY;
+  const isBounded = options.follow === false || options.from === "end";
+  const end =
+    prover !== undefined && isBounded
+      ? await provenEnd({ client, prover }, status.logSize, signal)
+      : status.logSize;
+  const from = await startOf(options, genesisHash, end);
+  const until = options.follow === false ? end : Number.POSITIVE_INFINITY;
   const progress = new Progress(options.checkpointStore, genesisHash, from);
   if (from >= until) return;
   const single = options.types?.length === 1 ? options.types[0] : undefined;

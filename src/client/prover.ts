@@ -19,7 +19,7 @@ import {
   rangeBefore,
   rangeRoot,
 } from "../ledger/verify/compact-range.ts";
-import type { Proven } from "../ledger/verify/proven.ts";
+import type { Proven, ProvenHeader } from "../ledger/verify/proven.ts";
 import type { Trust } from "../ledger/verify/trust.ts";
 import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../limits.ts";
@@ -82,6 +82,16 @@ export const rememberVerified = (verify: VerifySignature): VerifySignature => {
     known.add(key);
     return true;
   };
+};
+
+/**
+ * True: the proof is of this event. False: it is of the log having none there yet, as its header has it.
+ * Throws proof.invalid for a proof of anything else, however valid: it says nothing about the event.
+ */
+export const hasEvent = ({ base, proven: { claim } }: Shown, index: number): boolean => {
+  if (claim.kind === "events" && claim.events.some((event) => event.index === index)) return true;
+  if (claim.kind === "no-event" && claim.index === index) return false;
+  throw new TetradError("proof.invalid", `${base}: the proof is not of event ${index}`);
 };
 
 /** The leaves before the event, and the one after it, as its path holds them. */
@@ -156,7 +166,10 @@ export class Prover {
     const bundle = decodeBundle(bundleIn(body));
     if (!bundle.ok) throw new TetradError(bundle.code, `${base}: ${bundle.detail}`);
     const { result } = verifyBundle(bundle.value, trustOf(trust, this.#head), this.#verify);
-    if (result.ok) return { base, proven: result.value, bundle: bundle.value };
+    if (result.ok) {
+      notBefore(base, trust, result.value.header);
+      return { base, proven: result.value, bundle: bundle.value };
+    }
     // Whoever trusts a later epoch than the proof reaches has seen more of the chain than the node.
     const isOld = result.code === "proof.unanchored" && this.#head !== undefined;
     throw new TetradError(isOld ? "trust.behind" : result.code, `${base}: ${result.detail}`);
@@ -246,6 +259,19 @@ const behind = (base: string, height: number, { checkpoint }: Head): TetradError
     "trust.behind",
     `${base} shows height ${height}; height ${checkpoint.height} was verified before`,
   );
+
+/** Throws trust.behind for a header that is older than the block which is trusted. */
+const notBefore = (base: string, { block }: Trust, header: ProvenHeader): void => {
+  if (block === undefined || header.height > block.height) return;
+  if (header.height < block.height) {
+    const detail = `${base} shows height ${header.height}; the trusted checkpoint is of ${block.height}`;
+    throw new TetradError("trust.behind", detail);
+  }
+  // Where the remembered header is verified against, this is nobody else's check.
+  if (!equalBytes(header.hash, block.hash)) {
+    throw inconsistent(base, `the block at height ${header.height} is not the trusted one`);
+  }
+};
 
 const requireRoot = (base: string, head: Head, root: Hash): void => {
   if (equalBytes(root, head.logRoot)) return;

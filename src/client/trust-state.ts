@@ -74,11 +74,12 @@ export const headOf = (checkpoint: Checkpoint, header: ProvenHeader): Head => ({
 });
 
 /**
- * What to verify the next proof with: the validators of the remembered header, else what the caller trusts.
+ * What to verify the next proof with: the validators of the remembered header, or what the caller trusts,
+ * where there is none or the caller knows of a later epoch.
  * That the proof is of the same history is not asked here but by `relate`, which says more.
  */
 export const trustOf = (given: Trust, head: Head | undefined): Trust => {
-  if (head === undefined) return given;
+  if (head === undefined || given.epoch > head.checkpoint.epoch) return given;
   const { block: _, ...validators } = trustCheckpoint(head.checkpoint);
   return { ...validators, names: given.names };
 };

@@ -48,7 +48,7 @@ export const pause = (ms: number, signal: AbortSignal | undefined): Promise<void
   });
 
 /** How long a proof may lag behind what the node says it has: a block or two. */
-const LAG_MS = 15_000;
+export const LAG_MS = 15_000;
 const POLL_MS = 100;
 
 /** Waits as long as `check` has no answer, but not longer than proofs may lag. */

@@ -27,6 +27,12 @@ export type FakeNode = TestServer & {
   forge: ((event: Record<string, unknown>) => Record<string, unknown> | undefined) | undefined;
   /** Answers for a page of rows behind a key: a claim, and the height of its header if not the node's. */
   page: ((query: URLSearchParams) => { readonly claim: Claim; readonly at?: number }) | undefined;
+  /** Says so of the size of its log. */
+  says: number | undefined;
+  /** Answers with the proof of another event than was asked for. */
+  proves: ((index: number) => number) | undefined;
+  /** Streams events from this index on, and says of each that no header covers it. */
+  withholds: number | undefined;
   /** Ends all streams. */
   cut(): void;
 };
@@ -91,7 +97,12 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
     const logSize = world.entries.length;
     if (url.pathname === "/v1/status") {
       const executedHeight = height - 1;
-      return json(response, genesis, { chainId, genesisHash: genesis, executedHeight, logSize });
+      return json(response, genesis, {
+        chainId,
+        genesisHash: genesis,
+        executedHeight,
+        logSize: node.says ?? logSize,
+      });
     }
     if (url.pathname === "/v1/events/stream") {
       const last = request.headers["last-event-id"];
@@ -106,7 +117,10 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
     const index = /^\/v1\/events\/([0-9]+)$/.exec(url.pathname)?.[1];
     if (index !== undefined && url.searchParams.get("proof") === "true") {
       proofs += 1;
-      const at = Number(index);
+      const at = node.proves?.(Number(index)) ?? Number(index);
+      if (at >= (node.withholds ?? Number.POSITIVE_INFINITY)) {
+        return json(response, genesis, { code: "proof.pending", detail: "not yet" }, 503);
+      }
       const claim: Claim = at < logSize ? world.events(at).claim : { kind: "no-event", index: at };
       return json(response, genesis, bundleOf(claim));
     }
@@ -122,6 +136,9 @@ export const startFakeNode = async (start: World, startHeight: number): Promise<
     genesisHash: genesis,
     forge: undefined,
     page: undefined,
+    says: undefined,
+    withholds: undefined,
+    proves: undefined,
     proofs: () => proofs,
     show(next, at) {
       world = next;
