@@ -2,7 +2,6 @@
  * Composition root of one node: from a configuration to ports, from ports to a replica, from its handle to
  * the API. Everything that is opened is closed in reverse order, also when a later step fails.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
@@ -12,7 +11,6 @@ import type { CheckpointSigner, Logger, Ports, Store } from "../ledger/ports.ts"
 import type { VerifySignature } from "../ledger/projection.ts";
 import { rebuildPending } from "../ledger/rebuild.ts";
 import { createReplica } from "../ledger/replica/replica.ts";
-import { initVoteStore } from "../ledger/replica/vote-store.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import { createQuicTransport, type QuicTransport } from "../transport/mesh.ts";
@@ -24,6 +22,7 @@ import { backupOf } from "./backup/make.ts";
 import { bindError } from "./bind-error.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
+import { beginVoteStore } from "./first-use.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
@@ -259,7 +258,8 @@ const openPorts = async (
   }
   const voteStore = await openLevelStore(paths.votes, { logger, ...VOTE_STORE_BYTES });
   closing.defer(() => closeStore(voteStore));
-  await bindVoteStore(paths, voteStore, self.id);
+  const { hasher } = chain;
+  await beginVoteStore({ paths, voteStore, store, hasher, id: self.id, logger });
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
   const transport = await createQuicTransport({
     ...ports,
@@ -276,24 +276,4 @@ const openPorts = async (
   });
   closing.move();
   return { ...ports, store, voteStore, transport, signer, checkpointSigner, verifier };
-};
-
-/** A key that has never been used begins with an empty vote store; once, durably (folder.ts). */
-const bindVoteStore = async (paths: NodePaths, store: Store, id: Uint8Array): Promise<void> => {
-  if (!existsSync(paths.unused)) return;
-  await new Promise<void>((resolve, reject) => {
-    initVoteStore(store, id, (failure) => {
-      if (failure === undefined) resolve();
-      else {
-        const code = failure.code === "full" ? "store.full" : "store.io";
-        reject(new TetradError(code, `the vote store cannot be made: ${failure.detail}`));
-      }
-    });
-  });
-  rmSync(paths.unused);
-  // The removal must be durable before the first signature: else a power cut could bring back a marker
-  // that says the key has signed nothing.
-  const folder = openSync(paths.keys, "r");
-  fsyncSync(folder);
-  closeSync(folder);
 };

@@ -1,0 +1,65 @@
+/** Copies of keys from before their first use must not vote as if the key had signed nothing. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createMemoryStore } from "../../src/ledger/store/memory.ts";
+import { beginVoteStore } from "../../src/node/first-use.ts";
+import { type AuditedChain, areaOf, makeChain, storeOf } from "./audit/support.ts";
+
+const keys = mkdtempSync(join(tmpdir(), "tetrad-first-use-"));
+const unused = join(keys, "unused");
+afterAll(() => rmSync(keys, { recursive: true }));
+
+let audited: AuditedChain;
+beforeAll(() => {
+  audited = makeChain(3);
+});
+
+/** Whether the vote store was begun, over this data. The first of the others signs every certificate. */
+const begins = async (
+  rows: ReadonlyMap<string, Uint8Array>,
+  id: Uint8Array | undefined,
+): Promise<boolean> => {
+  if (id === undefined) throw new RangeError("no such validator");
+  const { chain } = audited;
+  const voteStore = createMemoryStore();
+  const store = await storeOf(rows);
+  const logger = { log: () => {} };
+  await beginVoteStore({
+    paths: { keys, unused },
+    voteStore,
+    store,
+    hasher: chain.hasher,
+    id,
+    logger,
+  });
+  expect(existsSync(unused)).toBe(false);
+  const all = { gte: new Uint8Array(0), lt: new Uint8Array(8).fill(255), limit: 9 };
+  return new Promise((resolve) => {
+    voteStore.range(all, (_failure, entries) => resolve(entries.length > 0));
+  });
+};
+
+describe("a key whose marker says that it has signed nothing", () => {
+  it("begins a vote store: with no data, and over a chain that it has no part in yet", async () => {
+    const { rows, chain, lab } = audited;
+    const [signer = 1] = lab.others;
+    const id = chain.set.validators[signer]?.id;
+    writeFileSync(unused, "");
+    expect(await begins(new Map(), id)).toBe(true);
+    writeFileSync(unused, "");
+    expect(await begins(rows, chain.hasher.ht("another validator"))).toBe(true);
+    writeFileSync(unused, "");
+    const uncertified = new Map([...rows].filter(([key]) => areaOf(key) !== "c"));
+    expect(await begins(uncertified, id)).toBe(true);
+  });
+
+  it("begins none where the data has a signature of it, and not at the next start either", async () => {
+    const { rows, chain, lab } = audited;
+    const id = chain.set.validators[lab.others[0] ?? 1]?.id;
+    writeFileSync(unused, "");
+    expect(await begins(rows, id)).toBe(false);
+    expect(await begins(new Map(), id)).toBe(false);
+  });
+});
