@@ -93,6 +93,7 @@ const addAppend = (program: Command, run: RunVerb): void => {
       `
 A byte field is base64, or {"text": "…"}, or {"file": "path"}.
 A command that is interrupted keeps its signed batch beside the key; run it again to learn the outcome.
+What is signed is for the chain of the genesis in --dir, where there is one; else for that of the node.
 
 Examples:
   nexus append notes/first "hello"
