@@ -151,7 +151,10 @@ export const addCheckpoint = (program: Command, run: RunVerb): void => {
         .default("mlDsa44"),
     )
     .option("--since <file>", "an earlier checkpoint, which the log must continue")
-    .option("--save <file>", "keep the checkpoint in this file")
+    .option(
+      "--save <file>",
+      "keep the checkpoint in this file; it must continue one that is kept there",
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  nexus checkpoint show --save last.note\n" +

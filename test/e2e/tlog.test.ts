@@ -109,6 +109,17 @@ describe("nexus checkpoint", () => {
     await append(600, "many");
     const shown = await showFrom(603, "--since", saved);
     expect(shown.since).toBeGreaterThanOrEqual(3);
+    // What was kept is gone on from, and nothing is kept in its place that does not continue it.
+    const older = readFileSync(saved, "utf8");
+    const kept = await json<Shown>("checkpoint", "show", "--save", saved);
+    expect(kept.since).toBe(Number(older.split("\n")[1]));
+    expect(readFileSync(saved, "utf8").split("\n")[1]).toBe(String(kept.size));
+    const other = join(folder.path, "other.note");
+    writeFileSync(other, older.replace("/tlog\n", "/other\n"));
+    const refused = await run("checkpoint", "show", "--save", other);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("foreign") });
+    expect(readFileSync(other, "utf8")).toContain("/other\n");
+    writeFileSync(saved, older);
     expect((await run("status")).stdout).toMatch(/CHECKPOINT/);
     const metrics = await (await fetch(`${base}/metrics`)).text();
     expect(metrics).toMatch(/^tetrad_checkpoint_age_seconds [0-9.-]+$/m);

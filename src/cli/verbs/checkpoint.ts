@@ -55,12 +55,17 @@ export const checkpointShow = async (context: CliContext, options: ShowOptions):
   const tlog = { base: context.apiUrl(), signal: context.signal };
   const bytes = await fetchCheckpoint(tlog);
   const checkpoint = verified(policy, bytes, options.algorithm);
-  const since =
-    options.since === undefined
-      ? undefined
-      : verified(policy, readNote(resolve(context.cwd, options.since)), options.algorithm);
-  if (since !== undefined) await fetchConsistency(tlog, since, checkpoint);
-  if (options.save !== undefined) writeFileAtomic(resolve(context.cwd, options.save), bytes);
+  const keptAt = (path: string): VerifiedCheckpoint =>
+    verified(policy, readNote(path), options.algorithm);
+  const save = options.save === undefined ? undefined : resolve(context.cwd, options.save);
+  // What is kept already is not replaced by one that is older, or of another history.
+  const kept = save !== undefined && existsSync(save) ? keptAt(save) : undefined;
+  const named = options.since === undefined ? undefined : resolve(context.cwd, options.since);
+  const since = named === undefined || named === save ? kept : keptAt(named);
+  for (const older of new Set([kept, since])) {
+    if (older !== undefined) await fetchConsistency(tlog, older, checkpoint);
+  }
+  if (save !== undefined) writeFileAtomic(save, bytes);
   print(context, checkpoint, options, since);
 };
 
