@@ -1,6 +1,7 @@
 /** Backups of a store: what is written is read back, and nothing else is. Whole nodes are in test/faults. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { link } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -13,7 +14,7 @@ import { encodeExecutionRecord } from "../../src/ledger/records.ts";
 import { genesisOps } from "../../src/ledger/replica/block-store.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { encodeRow } from "../../src/node/backup/format.ts";
-import { checkBackup } from "../../src/node/backup/make.ts";
+import { checkBackup, nameBackup } from "../../src/node/backup/make.ts";
 import { openBackup } from "../../src/node/backup/read.ts";
 import { writeBackup } from "../../src/node/backup/write.ts";
 
@@ -75,6 +76,36 @@ const resealed = (bytes: Buffer): Buffer => {
 let good: Buffer;
 beforeAll(async () => {
   good = await write(rowsWith());
+});
+
+describe("the name of a backup", () => {
+  const noLinks = async (): Promise<void> => {
+    throw Object.assign(new Error("no hard links here"), { code: "EPERM" });
+  };
+
+  it.each([
+    ["with hard links", link],
+    ["without hard links", noLinks],
+  ])("is given once, and replaces nothing, %s", async (_how, linkFile) => {
+    const place = mkdtempSync(join(tmpdir(), "tetrad-name-"));
+    try {
+      const [draft, to] = [join(place, "draft"), join(place, "backup")];
+      writeFileSync(draft, "whole");
+      await nameBackup(draft, to, linkFile);
+      expect(readFileSync(to, "utf8")).toBe("whole");
+      // With a link the draft is the same file as the backup.
+      rmSync(draft, { force: true });
+      writeFileSync(draft, "another");
+      await expect(nameBackup(draft, to, linkFile)).rejects.toMatchObject({ code: "EEXIST" });
+      expect(readFileSync(to, "utf8")).toBe("whole");
+      // A name that could not be given is free again.
+      const none = join(place, "none");
+      await expect(nameBackup(none, join(place, "free"), linkFile)).rejects.toThrow();
+      expect(existsSync(join(place, "free"))).toBe(false);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
 });
 
 describe("a backup", () => {

@@ -1,8 +1,9 @@
 /** Making a backup of a node: by its admin socket while it runs, from its folder while it does not. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type FileHandle, link, open, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
+import { dirname } from "node:path";
 import { isErrorCode, TetradError } from "../../errors.ts";
 import type { Logger } from "../../ledger/ports.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../../ledger/store/level.ts";
@@ -62,14 +63,40 @@ export const makeBackup = async (
   try {
     const bytes = await writeAll(file, pieces, onBytes, signal).finally(() => file.close());
     const { tail } = await checkBackup(draft);
-    // A link, unlike a rename, never replaces a backup that is there.
-    await link(draft, to).catch((error: unknown) => {
+    await nameBackup(draft, to).catch((error: unknown) => {
       throw fileError(to, error);
     });
     return { bytes, tail, running };
   } finally {
     await unlink(draft).catch(() => {});
   }
+};
+
+/** What file systems without hard links answer: exFAT, and shares of other machines. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
+
+/**
+ * Gives a whole file its name, durably, and never replaces one that is there (EEXIST). The draft may be left.
+ */
+export const nameBackup = async (
+  draft: string,
+  to: string,
+  linkFile: typeof link = link,
+): Promise<void> => {
+  try {
+    // A link, unlike a rename, replaces nothing.
+    await linkFile(draft, to);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error;
+    // The name is taken first, by an empty file that only who made it renames over.
+    await (await open(to, "wx", 0o600)).close();
+    await rename(draft, to).catch(async (failure: unknown) => {
+      await unlink(to);
+      throw failure;
+    });
+  }
+  const folder = await open(dirname(to), "r");
+  await folder.sync().finally(() => folder.close());
 };
 
 const writeAll = async (
