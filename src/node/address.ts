@@ -43,4 +43,11 @@ export const parsePeerAddress = (text: string, what: string): SocketAddress => {
 /** `host` in the canonical spelling of parseBindAddress. */
 export const isLoopback = (host: string): boolean => host === "::1";
 
+/**
+ * Whether a Host header is a literal address or localhost: another name may be one whose owner has pointed it
+ * here, so that a page of theirs in a browser on this machine reads what is served (DNS rebinding).
+ */
+export const isLocalHost = (header: string | undefined): boolean =>
+  header !== undefined && /^(\[[0-9a-fA-F:]+\]|localhost)(:[0-9]{1,5})?$/.test(header);
+
 export const formatAddress = (address: SocketAddress): string => format(address);

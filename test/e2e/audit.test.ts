@@ -1,6 +1,8 @@
 /** `nexus audit` and `nexus replay` through the bin, on the folders and the API of a real network. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -187,6 +189,15 @@ describe("of a running node", () => {
       "the auditor has caught up",
       async () => (await value("tetrad_audit_position")) > 3,
     );
+    const statusOf = async (host: string): Promise<number | undefined> => {
+      const asked = request({ host: "::1", port: metrics, path: "/metrics", headers: { host } });
+      asked.end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await statusOf(`[::1]:${metrics}`)).toBe(200);
+    expect(await statusOf("rebound.example")).toBe(421);
     await dev.stop();
     await auditor.sees("trying again");
     await until("the node is seen away", async () => (await value("tetrad_audit_node_up")) === 0);

@@ -5,7 +5,7 @@
 import { createServer, type Server } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { TetradError } from "../../errors.ts";
-import { formatAddress, isLoopback, parseBindAddress } from "../../node/address.ts";
+import { formatAddress, isLocalHost, isLoopback, parseBindAddress } from "../../node/address.ts";
 import { Auditor } from "../../node/audit/auditor.ts";
 import { Findings } from "../../node/audit/folder.ts";
 import { type AuditReport, reportOf } from "../../node/audit/report.ts";
@@ -180,6 +180,10 @@ const serveMetrics = async (
     throw new TetradError("cli.usage", "the metrics of an auditor are served on [::1] only");
   }
   const server = createServer((request, response) => {
+    if (!isLocalHost(request.headers.host)) {
+      response.writeHead(421).end();
+      return;
+    }
     const known = request.url === "/metrics" || request.url === "/livez";
     if (!known || (request.method !== "GET" && request.method !== "HEAD")) {
       response.writeHead(known ? 405 : 404).end();

@@ -12,7 +12,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { formatAddress, type SocketAddress } from "../address.ts";
+import { formatAddress, isLocalHost, type SocketAddress } from "../address.ts";
 import { auditRoutes } from "./audit.ts";
 import { batchRoutes } from "./batches.ts";
 import { blockRoutes } from "./blocks.ts";
@@ -65,9 +65,6 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
 
 /** Methods of each path, for 405 answers. */
 type Allowed = { readonly pattern: RegExp; readonly methods: Set<string> };
-
-const hostAllowed = (host: string | undefined): boolean =>
-  host !== undefined && /^(\[[0-9a-fA-F:]+\]|localhost)(:[0-9]{1,5})?$/.test(host);
 
 export const createApi = (options: ApiOptions): Api => {
   const context: ApiContext = {
@@ -219,7 +216,7 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
       throw new TetradError("http.malformed", "A request needs a Host header");
     }
     // A page of another site can make a browser ask [::1] by a name of its own; it never names us.
-    if (!context.anyHost && !hostAllowed(request.headers.host)) {
+    if (!context.anyHost && !isLocalHost(request.headers.host)) {
       throw new TetradError("http.host", "Use the address itself, for example [::1]:8440");
     }
     if ((request.raw.url ?? "").length > LIMITS.httpUrlBytesMax) {
