@@ -1,11 +1,11 @@
 /**
- * The Certificate Transparency log: every certificate that was issued, in the order of the ledger.
+ * The Certificate Transparency log: every certificate that the ledger accepted, in the order of the ledger.
  *
  * Rows: tag 0              -> the tree: size, root, and the roots of its complete subtrees
  *       tag 1, u64 index   -> an entry: RFC 6962 MerkleTreeLeaf, and the event that made it
  *       tag 2, fingerprint -> the index
  *
- * An entry is an effect of `ca.certificate.issued`, so there is no certificate without one, and no moment
+ * An entry is an effect of `ca.certificate.issued`, so no accepted certificate is without one, and there is no moment
  * between the two. The tree is that of RFC 6962: SHA-256 with the prefixes 0x00 and 0x01. The timestamp of an
  * entry is ledger time. There is no signed tree head yet: the ledger's certificates stand for the root.
  */

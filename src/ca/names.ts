@@ -2,7 +2,7 @@
  * Names that a certificate may have: DNS names and IPv6 addresses, each in its one form.
  *
  * What stands in a certificate is believed by every verifier, so what is unusual is refused instead of
- * interpreted: wildcards, IPv4 in any disguise, internationalised labels, names with a final dot.
+ * interpreted: wildcards, IPv4 in its known disguises, internationalised labels, names with a final dot.
  */
 import { toHex } from "../crypto/bytes.ts";
 import { utf8 } from "../crypto/codec.ts";
@@ -46,7 +46,22 @@ export const dnsName = (bytes: Uint8Array): SubjectName => {
   return { kind: "dns", text, bytes: utf8(text) };
 };
 
-/** An address of 16 bytes. Throws CaRefusal for IPv4 in any form and for what nobody can be reached at. */
+/**
+ * Whether an address has an IPv4 address in it by its form: compatible, mapped and translated (RFC 4291,
+ * RFC 6052, RFC 8215: all that begins with 64 zero bits is theirs or unused), 6to4, Teredo, ISATAP. A network's
+ * own prefix for NAT64 looks like any other.
+ */
+const standsForIp4 = (groups: readonly number[]): boolean => {
+  const [a, b, c, , e = 0, f] = groups;
+  if (groups.slice(0, 4).every((group) => group === 0)) return true;
+  if (a === 0x64 && b === 0xff9b && (c === 1 || groups.slice(2, 6).every((one) => one === 0))) {
+    return true;
+  }
+  if (a === 0x2002 || (a === 0x2001 && b === 0)) return true;
+  return (e === 0 || e === 0x200) && f === 0x5efe;
+};
+
+/** An address of 16 bytes. Throws CaRefusal for IPv4 in its known forms and for what nobody can be reached at. */
 export const ip6Name = (bytes: Uint8Array): SubjectName => {
   if (bytes.length === 4) {
     throw new CaRefusal("ca.name-ipv4", `${bytes.join(".")} is an IPv4 address`);
@@ -56,8 +71,8 @@ export const ip6Name = (bytes: Uint8Array): SubjectName => {
     return (bytes[2 * i] ?? 0) * 256 + (bytes[2 * i + 1] ?? 0);
   });
   const text = ip6Text(groups);
-  if (groups.slice(0, 5).every((group) => group === 0) && text !== "::1") {
-    if (text === "::") throw new CaRefusal("ca.name-refused", "nobody is at ::");
+  if (text === "::") throw new CaRefusal("ca.name-refused", "nobody is at ::");
+  if (text !== "::1" && standsForIp4(groups)) {
     throw new CaRefusal("ca.name-ipv4", `${text} stands for an IPv4 address`);
   }
   if ((groups[0] ?? 0) >= 0xff00) {
