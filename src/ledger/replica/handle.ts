@@ -17,6 +17,7 @@ import { readTile, TILE_WIDTH } from "../log-tree.ts";
 import { readExecution } from "../records.ts";
 import { decodeRow, readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
+import { weightOf } from "../validator-set.ts";
 import { checkpointPolicyOf, formatPolicy } from "../verify/checkpoint.ts";
 import { storeFailure } from "./committer.ts";
 import { LogReader } from "./log-reader.ts";
@@ -224,10 +225,27 @@ const readRows = (
   });
 };
 
+/** Nothing can become final here while a quorum of the weight is not connected. */
+const belowQuorum = (replica: Participant): string | undefined => {
+  const { engine, peers } = replica;
+  if (engine === undefined) return undefined;
+  const { set } = engine;
+  const near = new Set([...peers, toHex(replica.selfId)]);
+  const reached = set.validators.flatMap(({ id }, index) => (near.has(toHex(id)) ? [index] : []));
+  const weight = weightOf(set, reached);
+  if (weight >= set.quorum) return undefined;
+  return (
+    `${reached.length} of ${set.validators.length} validators are connected, ` +
+    `weight ${weight} where ${set.quorum} is needed`
+  );
+};
+
 const readiness = (replica: Participant): string[] => {
   const reasons: string[] = [];
   if (replica.stopped) reasons.push("the node has stopped");
   if (replica.engine === undefined) reasons.push("consensus has not started");
+  const alone = belowQuorum(replica);
+  if (alone !== undefined) reasons.push(alone);
   if (replica.syncing) reasons.push("catching up with the network");
   if (replica.voting === "asking") reasons.push("asking peers for the latest own statement");
   if (replica.voting === "refused") reasons.push("node.not-voting: the node refuses to vote");

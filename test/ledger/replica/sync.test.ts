@@ -310,6 +310,18 @@ describe("readiness", () => {
     expect(lab.cutOff).toEqual([]);
   });
 
+  it("ends with the quorum that is connected, and comes back with it", () => {
+    const lab = level();
+    const gone = { code: "closed", detail: "test" } as const;
+    lab.transport.disconnect(lab.peer(2), gone);
+    expect(reasons(lab)).toEqual([]);
+    lab.transport.disconnect(lab.peer(1), gone);
+    expect(reasons(lab)).toEqual(["2 of 4 validators are connected, weight 2 where 3 is needed"]);
+    lab.transport.up.add(lab.peer(1));
+    lab.transport.handler?.peerUp(lab.peer(1));
+    expect(reasons(lab)).toEqual([]);
+  });
+
   it("waits where more weight than can be faulty is ahead", () => {
     const lab = level();
     claim(lab, 1, 100);
