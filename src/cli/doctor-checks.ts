@@ -222,11 +222,14 @@ const checkRunning = (own: Own, status: StatusJson): Finding[] => {
   return findings;
 };
 
+const START_BY = "start it with `nexus start`, or all with `npm start`";
+
 /** A node that does not answer: does it hang, and would it start? */
 const checkStopped = async (
   config: NodeConfig,
   own: Own | undefined,
   asked: "down" | "no answer",
+  startBy: string,
 ): Promise<Finding[]> => {
   let lock: FolderLock;
   try {
@@ -242,7 +245,7 @@ const checkStopped = async (
     const taken = await portProblems([{ listen, api }]);
     return [
       ...votes,
-      warn("running", "no", "start it with `nexus start`, or all with `npm start`"),
+      warn("running", "no", startBy),
       ...taken.map((port) =>
         bad(
           "port",
@@ -257,11 +260,12 @@ const checkStopped = async (
   }
 };
 
-/** All checks of one node. */
+/** All checks of one node; `startBy` says how it is started where it does not run. */
 export const checkNode = async (
   config: NodeConfig,
   env: Env,
   signal: AbortSignal,
+  startBy: string = START_BY,
 ): Promise<Finding[]> => {
   if (!existsSync(config.folder)) {
     return [
@@ -284,7 +288,9 @@ export const checkNode = async (
       : checkCertificateFile("API certificate lifetime", config.apiTlsCertificate, nowMs)),
   ];
   const asked = await askStatus(`http://${formatAddress(config.api)}`, signal);
-  if (typeof asked === "string") return [...findings, ...(await checkStopped(config, own, asked))];
+  if (typeof asked === "string") {
+    return [...findings, ...(await checkStopped(config, own, asked, startBy))];
+  }
   if (own === undefined) return findings;
   const foreign = checkAnswer(config, own, asked);
   if (foreign !== undefined) return [...findings, foreign];

@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createNetwork } from "../../src/cli/dev/create.ts";
 import { checkNode } from "../../src/cli/doctor-checks.ts";
 import type { Finding } from "../../src/cli/finding.ts";
+import { doctor } from "../../src/cli/verbs/doctor.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { initVoteStore } from "../../src/ledger/replica/vote-store.ts";
 import { lockFolder, openLevelStore } from "../../src/ledger/store/level.ts";
@@ -22,6 +23,7 @@ import { type NodePaths, nodePaths } from "../../src/node/folder.ts";
 import { readIdentity } from "../../src/node/identity.ts";
 import { readGenesis, startNode } from "../../src/node/node.ts";
 import { freePorts } from "../e2e/support.ts";
+import { fakeContext } from "./fake-context.ts";
 
 const logger = { log: () => {} };
 const signal = new AbortController().signal;
@@ -119,6 +121,20 @@ describe("doctor, of a node that does not run", () => {
     votesOf(paths);
     await failures();
     expect(readdirSync(paths.votes)).toEqual([]);
+  });
+
+  it("says how it is started: by the `nexus dev` that runs, where one does", async () => {
+    const told = async (): Promise<string> => {
+      const { context, said } = fakeContext({ dir });
+      // Two nodes that are down fail no check.
+      await doctor(context, {});
+      return said.err;
+    };
+    expect(await told()).toContain("b running: start it with `nexus start`, or all");
+    mkdirSync(join(dir, "control"), { mode: 0o700 });
+    const running = await told();
+    expect(running).toContain("b running: start it with `nexus dev start b`");
+    expect(running).not.toContain("npm start");
   });
 
   it("says which process has the folder when that does not answer", async () => {

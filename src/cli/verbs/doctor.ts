@@ -1,8 +1,10 @@
 /** `nexus doctor`: looks for what is wrong, and says what to do about it. */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { TetradError } from "../../errors.ts";
 import { explainConfig, loadConfig, type ResolvedConfig } from "../../node/config.ts";
 import type { CliContext } from "../context.ts";
+import { controlFolder } from "../dev/control.ts";
 import { pathsOf } from "../dev/create.ts";
 import { checkNode, checkProgram } from "../doctor-checks.ts";
 import type { Finding } from "../finding.ts";
@@ -15,6 +17,8 @@ type Subject = {
   readonly resolved: ResolvedConfig;
   /** As the node gets it. */
   readonly env: CliContext["env"];
+  /** How it is started; undefined where it stands alone. */
+  readonly startBy?: string;
 };
 
 const subjects = (context: CliContext, options: DoctorOptions): Subject[] => {
@@ -26,7 +30,14 @@ const subjects = (context: CliContext, options: DoctorOptions): Subject[] => {
   const known = context.dev();
   // The nodes of `nexus dev` do not get the caller's settings.
   const env = known?.kind === "tetrad-dev" ? {} : context.env;
-  return (known?.nodes ?? []).map((node) => load(pathsOf(context.dir, node).config, env));
+  // Where `nexus dev` runs it holds the folder, so that a second one would be refused.
+  const isRunning = existsSync(controlFolder(context.dir));
+  return (known?.nodes ?? []).map((node) => {
+    const subject = load(pathsOf(context.dir, node).config, env);
+    return isRunning
+      ? { ...subject, startBy: `start it with \`nexus dev start ${node.name}\`` }
+      : subject;
+  });
 };
 
 type Named = Finding & { readonly node: string };
@@ -36,8 +47,8 @@ export const doctor = async (context: CliContext, options: DoctorOptions): Promi
   const checked = subjects(context, options);
   // Side by side: opening each key takes a third of a second, and a node that hangs two.
   const found = await Promise.all(
-    checked.map(async ({ name, resolved, env }) => {
-      const all = await checkNode(resolved.config, env, context.signal);
+    checked.map(async ({ name, resolved, env, startBy }) => {
+      const all = await checkNode(resolved.config, env, context.signal, startBy);
       return all.map((one): Named => ({ ...one, node: name }));
     }),
   );
