@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { EventJson } from "../../client/api.ts";
-import { createClient } from "../../client/client.ts";
+import { type Client, createClient } from "../../client/client.ts";
 import { follow } from "../../client/follow.ts";
 import { parseJson } from "../../client/http.ts";
 import { fileStore } from "../../client/node.ts";
@@ -94,9 +94,8 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
     onFailover: (base, error) => context.note(`${base}: ${error.message}; asking another node`),
     ...(state === undefined ? {} : { stateStore: fileStore(state) }),
   });
-  const { logSize } = await client.status({ signal });
   const events = client.events({
-    from: startOf(options.from, logSize),
+    from: startOf(options.from, await provenSize(client, signal)),
     follow: options.follow,
     signal,
     onBreak: (reason) => context.note(`${reason}; resuming`),
@@ -110,6 +109,13 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
     left -= 1;
     if (left === 0) return;
   }
+};
+
+/** Events in the log, by a header: an end that a node makes up would be waited for for ever. */
+const provenSize = async (client: Client, signal: AbortSignal): Promise<number> => {
+  const { logSize } = await client.status({ signal });
+  if (logSize > 0) await client.event(logSize - 1, { signal });
+  return (await client.head())?.logSize ?? 0;
 };
 
 const printerOf = (context: CliContext): ((event: EventJson) => void) => {
