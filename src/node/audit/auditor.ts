@@ -77,7 +77,10 @@ export const writeOps = (store: Store, ops: readonly StoreOp[], sync = false): P
 export class Auditor {
   readonly #options: AuditorOptions;
   readonly #chain: ChainAudit;
-  /** Hex of the bytes of certificates whose signatures were checked: they need no second check. */
+  /**
+   * Names of certificates whose signatures were checked, which the rows of a folder need no second check of;
+   * empty where nothing is compared, since an auditor may stay for years.
+   */
   readonly checkedCertificates = new Set<string>();
   readonly startHeight: number;
   #counts: AuditCounts;
@@ -230,7 +233,8 @@ export class Auditor {
 
   #count({ batches, certificate }: OpenedItem, valid: readonly boolean[] | undefined): void {
     const before = this.#counts;
-    if (certificate !== undefined && valid !== undefined) {
+    const compared = this.#options.inspect !== undefined;
+    if (compared && certificate !== undefined && valid !== undefined) {
       const bytes = encodeCertificate(certificate, certificate.setSize);
       this.checkedCertificates.add(certificateName(bytes));
     }

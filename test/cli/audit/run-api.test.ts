@@ -45,15 +45,18 @@ const open = async () => {
       stateRoot: toHex(record.stateRoot),
     };
   };
-  return { to, claimAt, findings };
+  return { to, claimAt, findings, auditor };
 };
 
 describe("a node's claim", () => {
   it("is followed up and confirmed, also where nothing is new", async () => {
-    const { to, claimAt } = await open();
+    const { to, claimAt, auditor } = await open();
     expect(await to(claimAt(5))).toBe(true);
     expect(await to(claimAt(8))).toBe(true);
     expect(await to(claimAt(8))).toBe(true);
+    // An auditor that stays keeps nothing of each height.
+    expect(auditor.counts.certificates).toBe(8);
+    expect(auditor.checkedCertificates.size).toBe(0);
   });
 
   it("that goes back behind what it has served confirms nothing", async () => {
