@@ -86,6 +86,8 @@ export const LIMITS = {
   caBackdateS: 600,
   /** Requests that wait for one issuer. */
   caPendingMax: 10_000,
+  /** Those of one actor among them. */
+  caPendingPerActorMax: 1_000,
   /** A certificate costs every replica one P-256 check, 1 to 2 ms: so many first places of a batch. */
   caSignaturePositionsMax: 8,
 

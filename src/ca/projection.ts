@@ -8,6 +8,7 @@
  *       tag 4, issuer id, serial      -> the fingerprint
  *       tag 5, sortable name, fingerprint -> nothing: names of a domain stand together
  *       tag 6, issuer id              -> how many requests wait
+ *       tag 6, issuer id, actor       -> how many of them are this actor's
  *
  * Nobody signs here: an issuer signs beforehand, and every replica checks the signature.
  */
@@ -114,6 +115,8 @@ export const serialKey = (issuer: Hash, serial: string): Uint8Array =>
 export const nameKey = (name: string, fingerprint: Hash): Uint8Array =>
   keyOf(tagPart(TAGS.name), textPart(sortableName(name)), hashPart(fingerprint));
 const countKey = (issuer: Hash): Uint8Array => keyOf(tagPart(TAGS.count), hashPart(issuer));
+const actorCountKey = (issuer: Hash, actor: Hash): Uint8Array =>
+  keyOf(countKey(issuer), hashPart(actor));
 
 /** What lists of certificates, of issuers, and of the names of a domain begin with. */
 export const certificatesPrefix: Uint8Array = tagPart(TAGS.certificate);
@@ -147,8 +150,8 @@ const stored = (bytes: Uint8Array): Certificate => {
   return parsed.value;
 };
 
-const pendingCount = (read: ProjectionRead, issuer: Hash): number => {
-  const row = read.get(countKey(issuer));
+const pendingCount = (read: ProjectionRead, key: Uint8Array): number => {
+  const row = read.get(key);
   return row === undefined ? 0 : countRow.decode(row).pending;
 };
 
@@ -174,25 +177,33 @@ const applyIssuer: Apply<IssuerCreated> = (tx, { name, certificate }, { actor, t
   tx.put(issuerKey(issuerIdOf(stored(certificate))), issuerRow.encode(row));
 };
 
-const decideRequest: Decide<CertificateRequested> = (read, value) => {
+const decideRequest: Decide<CertificateRequested> = (read, value, { actor }) => {
   if (read.get(issuerKey(value.issuer)) === undefined) {
     return refuse("ca.issuer-unknown", "no issuer has this id");
   }
   const request = checkRequest(value);
   if (!request.ok) return refuseWith(request);
-  return pendingCount(read, value.issuer) < LIMITS.caPendingMax
+  if (pendingCount(read, countKey(value.issuer)) >= LIMITS.caPendingMax) {
+    return refuse("ca.queue-full", "too many requests wait for this issuer");
+  }
+  // One actor must not shut out the others while the issuer is down.
+  return pendingCount(read, actorCountKey(value.issuer, actor)) < LIMITS.caPendingPerActorMax
     ? undefined
-    : refuse("ca.queue-full", "too many requests wait for this issuer");
+    : refuse("ca.queue-full", "too many requests of this actor wait for this issuer");
 };
 
-const count = (tx: ProjectionTx, issuer: Hash, change: number): void =>
-  tx.put(countKey(issuer), countRow.encode({ pending: pendingCount(tx, issuer) + change }));
+/** `actor` is who asked. */
+const count = (tx: ProjectionTx, issuer: Hash, actor: Hash, change: number): void => {
+  for (const key of [countKey(issuer), actorCountKey(issuer, actor)]) {
+    tx.put(key, countRow.encode({ pending: pendingCount(tx, key) + change }));
+  }
+};
 
 const applyRequest: Apply<CertificateRequested> = (tx, value, { actor, timeMs, index }) => {
   const { profile, lifetimeSeconds, csr } = value;
   const row = { actor, requestedMs: timeMs, profile, lifetimeSeconds, csr };
   tx.put(pendingKey(value.issuer, index), pendingRow.encode(row));
-  count(tx, value.issuer, 1);
+  count(tx, value.issuer, actor, 1);
 };
 
 /** What both ways to settle a request need: the issuer is the actor's own, the request waits for it. */
@@ -239,7 +250,7 @@ const applyIssued: Apply<CertificateIssued> = (tx, value, { timeMs, index }) => 
   const { names, serial } = stored(certificate);
   const fingerprint = sha256(certificate);
   tx.del(waiting);
-  count(tx, issuer, -1);
+  count(tx, issuer, actor, -1);
   tx.put(settledKey(request), settledRow.encode({ issuer, fingerprint, code: "" }));
   const row = { issuer, actor, request, event: index, issuedMs: timeMs, profile, certificate };
   tx.put(certificateKey(fingerprint), certificateRow.encode(row));
@@ -248,8 +259,10 @@ const applyIssued: Apply<CertificateIssued> = (tx, value, { timeMs, index }) => 
 };
 
 const applyDenied: Apply<CertificateDenied> = (tx, { issuer, request, code }) => {
-  tx.del(pendingKey(issuer, request));
-  count(tx, issuer, -1);
+  const waiting = pendingKey(issuer, request);
+  const { actor } = pendingRow.decode(must(tx.get(waiting)));
+  tx.del(waiting);
+  count(tx, issuer, actor, -1);
   tx.put(settledKey(request), settledRow.encode({ issuer, fingerprint: new Uint8Array(32), code }));
 };
 
@@ -265,6 +278,8 @@ export const certificateJson = (bytes: Uint8Array): { readonly [key: string]: Js
     key: subjectKey.kind === "rsa" ? `rsa-${subjectKey.bits}` : subjectKey.kind,
   };
 };
+
+const countKeyBytes = countKey(new Uint8Array(32)).length;
 
 const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
   const reader = new KeyReader(key);
@@ -308,7 +323,9 @@ const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
     const name = plainName(reader.text());
     return { name, fingerprint: toHex(reader.hash()) };
   }
-  return { issuer: toHex(reader.hash()), ...countRow.decode(value) };
+  const issuer = toHex(reader.hash());
+  const whose = key.length > countKeyBytes ? { actor: toHex(reader.hash()) } : {};
+  return { issuer, ...whose, ...countRow.decode(value) };
 };
 
 export const certificates: Projection = defineProjection({

@@ -16,12 +16,13 @@ import {
 } from "../../src/ca/index.ts";
 import { concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
+import { actorId } from "../../src/ledger/batch.ts";
 import { rowPrefix } from "../../src/ledger/keys.ts";
 import { actorRegistered } from "../../src/ledger/projections/events.ts";
 import { readRow } from "../../src/ledger/row.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { codesOf, genesis, keyOf, type TestChain } from "../ledger/execution-support.ts";
+import { codesOf, genesis, hasher, keyOf, type TestChain } from "../ledger/execution-support.ts";
 import { projectionContract } from "../ledger/projection-contract.ts";
 import {
   chainWithIssuer,
@@ -116,6 +117,36 @@ describe("requests", () => {
       "accepted",
       "ca.name-ipv4",
       "ca.csr-malformed",
+    ]);
+  });
+
+  it("are counted by actor too: one who asks for too much leaves room for others", () => {
+    const chain = chainWithIssuer();
+    const grant = actorRegistered.encode({
+      publicKey: keyOf("rival"),
+      name: "rival",
+      permissions: ["ca.*"],
+    });
+    expect(write(chain, grant, requestOf(CSR))).toEqual(["accepted", "accepted"]);
+    const actor = actorId(hasher, keyOf("root"));
+    const key = concatBytes(rowPrefix("certificates"), Uint8Array.of(6), issuerId, actor);
+    const stored = chain.store.read(key)?.slice() ?? new Uint8Array(0);
+    new DataView(stored.buffer).setUint32(8, LIMITS.caPendingPerActorMax - 1);
+    chain.store.apply([{ type: "put", key, value: stored }]);
+    chain.executor.dropCaches();
+    expect(write(chain, requestOf(CSR), requestOf(CSR))).toEqual(["accepted", "ca.queue-full"]);
+    const other = chain.block({ by: "rival", events: [requestOf(CSR)] });
+    expect(codesOf(other)).toEqual(["accepted"]);
+    // What is settled makes room, whichever way.
+    const code = "ca.csr-signature";
+    const deny = certificateDenied.encode({ issuer: issuerId, request: 2, code });
+    const answers = [issue(3, leafFor(CSR)), requestOf(CSR), deny, requestOf(CSR), requestOf(CSR)];
+    expect(write(chain, ...answers)).toEqual([
+      "accepted",
+      "accepted",
+      "accepted",
+      "accepted",
+      "ca.queue-full",
     ]);
   });
 
