@@ -2,7 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { base64, createClient, type LedgerEvent, memoryStore } from "../../src/client/index.ts";
+import {
+  base64,
+  createClient,
+  type LedgerEvent,
+  type LedgerRow,
+  memoryStore,
+} from "../../src/client/index.ts";
 import { fileKeeper, fileSigner, fileStore } from "../../src/client/node.ts";
 import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
 
@@ -84,6 +90,38 @@ describe("the client library", () => {
     const none = await client.row("records", "sdk/yours", { minHeight });
     expect(none).toMatchObject({ verified: true, value: undefined });
     expect(await client.event(done?.index ?? 0)).toMatchObject({ batchId: done?.batchId });
+  });
+
+  it("lists rows with their proofs, in pages that go on behind what was proven", async () => {
+    const client = createClient({ baseUrl, trust: { genesis } });
+    const [done] = await client.append([record("listed")], { signer: await signerOf() });
+    await client.row("records", "sdk/listed", { minHeight: done?.height ?? 0 });
+    const rows: LedgerRow[] = [];
+    for await (const row of client.rows("records", { prefix: "sdk" })) rows.push(row);
+    const keys = [...Array.from({ length: 30 }, (_, i) => `k${i}`), "listed", "mine"];
+    expect(rows.map(({ key }) => key).sort()).toEqual(keys.map((key) => `sdk/${key}`).sort());
+    expect(rows.every(({ verified, height }) => verified && height > 0)).toBe(true);
+    const paged: LedgerRow[] = [];
+    const path = "/v1/projections/records";
+    for await (const page of client.pages(path, { prefix: "sdk", limit: 7 })) {
+      expect(page).toMatchObject({ verified: true, mayOmit: true });
+      paged.push(...(page.items as LedgerRow[]));
+    }
+    expect(paged.map(({ key }) => key)).toEqual(rows.map(({ key }) => key));
+    expect(paged.map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
+    const told: unknown[] = [];
+    for await (const page of client.pages(path, { prefix: "sdk", unverified: true })) {
+      expect(page).toMatchObject({ verified: false, mayOmit: true });
+      told.push(...page.items);
+    }
+    expect(told).toHaveLength(rows.length);
+    const indexes: number[] = [];
+    for await (const page of client.pages("/v1/events", { limit: 10 })) {
+      expect(page).toMatchObject({ verified: true, mayOmit: false });
+      indexes.push(...(page.items as LedgerEvent[]).map(({ index }) => index));
+    }
+    expect(indexes).toEqual(indexes.map((_, i) => i));
+    expect(indexes.length).toBeGreaterThanOrEqual(rows.length);
   });
 
   it("goes on behind the last event that an earlier run has read", async () => {
