@@ -114,12 +114,13 @@ export class CliContext {
     );
   }
 
-  /** Prints a thing in the format asked for; `fields` is what people see of it. */
+  /** Prints a thing, or a list of which people see `fields`, in the format asked for. */
   print(value: unknown, fields: readonly (readonly [string, string | number | null])[]): void {
     const { terminal } = this;
     if (this.format === "json") terminal.out(formatJson(value));
-    else if (this.format === "ndjson") terminal.out(formatNdjson(value));
-    else terminal.out(formatFields(fields, terminal.colorOut));
+    else if (this.format === "ndjson") {
+      for (const item of Array.isArray(value) ? value : [value]) terminal.out(formatNdjson(item));
+    } else terminal.out(formatFields(fields, terminal.colorOut));
   }
 
   /** Prints a list in the format asked for: JSON is one array, NDJSON an item a line, a table the rows. */

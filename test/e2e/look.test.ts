@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SHAPES } from "../../src/cli/shapes.ts";
+import { fits } from "./shape.ts";
 import {
   type Background,
   background,
@@ -41,38 +41,6 @@ afterAll(async () => {
 const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args]);
 const json = (...args: readonly string[]): Promise<unknown> => nexusJson(["--dir", dir, ...args]);
 const address = (node: number): string => `http://[::1]:${api + node}`;
-
-/** Every item has the fields that the table of shapes promises. */
-const fits = (name: string, value: unknown): void => {
-  const shape = SHAPES[name];
-  expect(Array.isArray(value)).toBe(shape?.list);
-  for (const item of Array.isArray(value) ? value : [value]) {
-    for (const field of shape?.fields ?? []) expect(item, `${name}.${field}`).toHaveProperty(field);
-  }
-};
-
-describe("shapes", () => {
-  it.each([
-    ["status"],
-    ["ls", "records"],
-    ["get", "records", "look/one"],
-    ["peers"],
-    ["validators"],
-    ["explain", "0"],
-    ["verify", "--read-only"],
-    ["doctor"],
-    ["version"],
-  ])("of %s %s %s hold in JSON and NDJSON", async (...args) => {
-    const [verb = ""] = args;
-    fits(verb, await json(...args));
-    const ndjson = await run(...args, "-o", "ndjson");
-    expect(ndjson.code, ndjson.stderr).toBe(0);
-    for (const line of ndjson.stdout.trimEnd().split("\n")) {
-      const value = JSON.parse(line) as unknown;
-      fits(verb, SHAPES[verb]?.list === true ? [value] : value);
-    }
-  });
-});
 
 describe("nexus peers and validators", () => {
   it("show sessions with bytes in them, and who is in the set", async () => {

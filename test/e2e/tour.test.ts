@@ -2,6 +2,7 @@
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fits } from "./shape.ts";
 import {
   type Background,
   background,
@@ -68,6 +69,7 @@ describe("nexus tour", () => {
     const done = await nexus(["--dir", dir, "tour", "--yes", "-o", "json"], { timeoutMs: 110_000 });
     expect(done.code, done.stderr).toBe(0);
     const steps = JSON.parse(done.stdout) as StepReport[];
+    fits("tour", steps);
     const found = new Map(steps.map(({ step, found: what }) => [step, what]));
     expect(steps.every(({ shown }) => shown)).toBe(true);
     expect(steps.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(90);

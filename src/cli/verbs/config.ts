@@ -38,5 +38,6 @@ export const configExplain = async (context: CliContext, options: ConfigOptions)
 };
 
 export const configPrintSchema = async (context: CliContext): Promise<void> => {
-  context.terminal.out(formatJson(configSchema()));
+  const format = context.format === "ndjson" ? formatNdjson : formatJson;
+  context.terminal.out(format(configSchema()));
 };
