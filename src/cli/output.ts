@@ -155,7 +155,8 @@ export const explainError = (
 ): { readonly text: string; readonly exitCode: number } => {
   const red = (text: string): string => paint(terminal.colorErr, "red", text);
   if (error instanceof TetradError) {
-    const next = NEXT_STEPS[error.code];
+    const own = error.data["next"];
+    const next = typeof own === "string" ? printable(own) : NEXT_STEPS[error.code];
     const hint = next === undefined ? "" : `\n  ${paint(terminal.colorErr, "cyan", "→")} ${next}`;
     return {
       text: `${red("error")} ${error.code}: ${printable(error.message)}${hint}\n`,
@@ -167,8 +168,8 @@ export const explainError = (
 };
 
 /**
- * What to do next, where one answer fits nearly always. An error whose message says what to change, as
- * config.invalid does, has none.
+ * What to do next, where one answer fits nearly always; where another does, the error has it as `next`. An
+ * error whose message says what to change, as config.invalid and key.modes do, has none.
  */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   "cli.unreachable": "start a network with `npm start`, or name a node with --api or NEXUS_API",
@@ -179,6 +180,5 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   "batch.unknown-actor": "use a registered key (--key); `nexus ls actors` shows who is",
   "votes.missing": "restore keys/votes beside the key; see docs/operating.md",
   "votes.foreign-statement": "another machine signs with this key: find it before you start again",
-  "key.modes": "chmod 600 the key file",
   "doctor.failed": "the lines with an arrow above say what to do",
 };

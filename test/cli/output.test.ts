@@ -108,6 +108,14 @@ describe("output", () => {
     expect(explainError(new Error("bug"), terminal()).exitCode).toBe(70);
   });
 
+  it("gives the next step that the error itself has before that of its code", () => {
+    const data = { next: "name a new folder with --to\u001b" };
+    const { text } = explainError(new TetradError("folder.foreign", "why", data), terminal());
+    expect(text).toBe("error folder.foreign: why\n  → name a new folder with --to\\u{1b}\n");
+    // The message says which path, file or folder, and which mode: nothing else may contradict it.
+    expect(explainError(new TetradError("key.modes", "why"), terminal()).text).not.toContain("→");
+  });
+
   it("sends nobody in a circle", () => {
     const hint = (code: ErrorCode): string =>
       explainError(new TetradError(code, "why"), terminal()).text;

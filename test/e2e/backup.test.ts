@@ -171,6 +171,10 @@ describe("nexus restore", () => {
     expect([foreign.code, foreign.stderr]).toEqual([5, expect.stringContaining("folder.foreign")]);
     const taken = await nexus(["restore", file, "--to", other]);
     expect([taken.code, taken.stderr]).toEqual([5, expect.stringContaining("not empty")]);
+    // The next step names what this verb takes.
+    expect(foreign.stderr).toContain("with --genesis");
+    expect(taken.stderr).toContain("→ name a new folder with --to");
+    expect(taken.stderr + foreign.stderr).not.toMatch(/--dir|--api/);
     expect(existsSync(join(other, "genesis.json"))).toBe(true);
   });
 

@@ -75,7 +75,9 @@ const isEmpty = (folder: string): boolean =>
 
 const refuseTaken = (folder: string): void => {
   if (isEmpty(folder)) return;
-  throw new TetradError("folder.foreign", `${folder} is not empty: a restore makes a new folder`);
+  throw new TetradError("folder.foreign", `${folder} is not empty: a restore makes a new folder`, {
+    next: "name a new folder with --to",
+  });
 };
 
 const moveInto = (draft: string, folder: string): void => {
@@ -92,7 +94,9 @@ const chainOf = (backup: OpenBackup, trusted: ParsedGenesis | undefined): Parsed
   if (!parsed.ok) throw invalid(`its genesis: ${parsed.detail}`);
   if (trusted !== undefined && !equalBytes(trusted.hash, parsed.value.hash)) {
     const hash = toHex(parsed.value.hash).slice(0, 16);
-    throw new TetradError("folder.foreign", `the backup is of another chain, genesis ${hash}`);
+    throw new TetradError("folder.foreign", `the backup is of another chain, genesis ${hash}`, {
+      next: "name a backup of the chain that you trust, or with --genesis the genesis of this one",
+    });
   }
   return parsed.value;
 };
