@@ -31,7 +31,7 @@ export type OpenedKey = {
 
 /** Opens a key file of any kind. Throws key.modes, and key.invalid also for another passphrase. */
 export const openSealedKey = async (path: string, passphrase: string): Promise<OpenedKey> => {
-  if (!isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX))) {
+  if (!isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true }))) {
     const key = await loadKeyFile(path, passphrase);
     const { use, development, publicKey, secretKey } = key;
     return {

@@ -36,6 +36,7 @@ import {
   replacePrivateFile,
   replacePrivateFiles,
 } from "../../src/node/keys/private-file.ts";
+import { openSealedKey } from "../../src/node/sealed-keys.ts";
 
 let root: string;
 let folder: string;
@@ -205,6 +206,27 @@ describe("private files", () => {
     await createPrivateFile(path, Uint8Array.of(1));
     await chmod(path, 0o644);
     await expect(readPrivateFile(path, 10)).rejects.toThrow(`chmod 0600 ${path}`);
+  });
+
+  it("name the folder and its mode where that is what is wrong", async () => {
+    const path = join(folder, "secret");
+    await createPrivateFile(path, Uint8Array.of(1));
+    await chmod(folder, 0o755);
+    const told = `${folder} has mode 0755: others have access; run chmod 0700 ${folder}`;
+    await expect(readPrivateFile(path, 10)).rejects.toThrow(told);
+    await expect(createPrivateFile(join(folder, "new"), new Uint8Array(1))).rejects.toThrow(told);
+  });
+
+  it("are refused as no keys, whatever their modes, before anybody is told to change them", async () => {
+    await mkdir(folder);
+    const path = join(folder, "README.md");
+    for (const text of ["# Tetrad\n", "tetrad", ""]) {
+      await writeFile(path, text, { mode: 0o644 });
+      await chmod(folder, 0o755);
+      const told = { code: "key.invalid", message: `${path} is no key file` };
+      await expect(readPublicKey(path)).rejects.toMatchObject(told);
+      await expect(openSealedKey(path, "p")).rejects.toMatchObject(told);
+    }
   });
 
   it("are private whatever the umask is", async () => {

@@ -113,7 +113,7 @@ const describeKey = async (
   options: ShowOptions,
   path: string,
 ): Promise<Readonly<Record<string, string | boolean>>> => {
-  const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX);
+  const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true });
   const exported = isExport(bytes) ? parsed(parseExport(bytes), path) : undefined;
   let shown: Shown = exported ?? (await readAnyKey(path, bytes));
   const more: Record<string, string> = { file: path, kind: exported ? "export" : "key file" };
@@ -194,7 +194,7 @@ export const keyExport = async (
   const passphraseFile = fileOption(context, options.passphraseFile);
   const passphrase = await readPassphrase(folder, context.env, passphraseFile);
   const fresh = await newPassphrase(context, options);
-  if (isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX))) {
+  if (isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true }))) {
     const key = await copyIssuerKey(path, to, passphrase, fresh ?? passphrase);
     return printKey(context, key, { export: to, sealing: SEALING });
   }
@@ -263,7 +263,7 @@ export const keyImport = async (
 ): Promise<void> => {
   const path = resolve(context.cwd, file);
   const to = resolve(context.cwd, options.to);
-  const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX);
+  const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true });
   const passphraseFile = fileOption(context, options.passphraseFile);
   const passphrase = await readPassphrase(dirname(path), context.env, passphraseFile);
   const fresh = (await newPassphrase(context, options)) ?? passphrase;

@@ -91,7 +91,7 @@ const parse = (path: string, bytes: Uint8Array): Sealed => {
 
 /** Reads the file and checks its form, which says nothing of who made it. Throws key.modes, key.invalid. */
 export const checkIssuerKey = async (path: string): Promise<void> => {
-  parse(path, await readPrivateFile(path, FILE_BYTES_MAX));
+  parse(path, await readPrivateFile(path, FILE_BYTES_MAX, { sealedKey: true }));
 };
 
 /**
@@ -99,7 +99,7 @@ export const checkIssuerKey = async (path: string): Promise<void> => {
  * passphrase or a changed file.
  */
 export const openIssuerKey = async (path: string, passphrase: string): Promise<Uint8Array> => {
-  const file = parse(path, await readPrivateFile(path, FILE_BYTES_MAX));
+  const file = parse(path, await readPrivateFile(path, FILE_BYTES_MAX, { sealedKey: true }));
   const sealingKey = await deriveKey(passphrase, file.salt);
   const plain = unseal(sealingKey, file.nonce, file.header, file.sealed);
   sealingKey.fill(0);

@@ -117,7 +117,7 @@ export const readPublicKey = async (path: string): Promise<Uint8Array> =>
 
 /** What the file says of itself without the passphrase; none of it is proven. */
 export const readSealed = async (path: string): Promise<SealedKeys> => {
-  const parsed = parseKeyFile(await readPrivateFile(path, KEY_FILE_BYTES));
+  const parsed = parseKeyFile(await readPrivateFile(path, KEY_FILE_BYTES, { sealedKey: true }));
   if (!parsed.ok) throw new TetradError(parsed.code, `${path}: ${parsed.detail}`, { path });
   return parsed.value;
 };

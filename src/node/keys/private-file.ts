@@ -29,6 +29,11 @@ export type ReadOptions = {
    * the permission of the group.
    */
   readonly credential?: boolean;
+  /**
+   * A sealed key is expected: a file that begins otherwise is refused as none, before anybody is told to
+   * change its mode.
+   */
+  readonly sealedKey?: boolean;
   /** Others may look into its folder, such as /etc or /run/secrets, but not put another file there. */
   readonly openFolder?: boolean;
 };
@@ -74,13 +79,25 @@ const openToRead = async (path: string): Promise<FileHandle> => {
   }
 };
 
+/** How the files of all sealed keys and of their exports begin. */
+const KEY_MARK = "tetrad-";
+
+const beginsAsKey = async (file: FileHandle): Promise<boolean> => {
+  const head = Buffer.alloc(KEY_MARK.length);
+  await file.read(head, 0, head.length, 0);
+  return head.toString("latin1") === KEY_MARK;
+};
+
 const checkModes = async (
   file: FileHandle,
   path: string,
-  { credential = false, openFolder = false }: ReadOptions,
+  { credential = false, openFolder = false, sealedKey = false }: ReadOptions,
 ): Promise<void> => {
   const info = await file.stat();
   if (!info.isFile()) throw new TetradError("key.invalid", `${path} is no regular file`, { path });
+  if (sealedKey && !(await beginsAsKey(file))) {
+    throw new TetradError("key.invalid", `${path} is no key file`, { path });
+  }
   if (!hasModes) return;
   const folder = dirname(path);
   const folderInfo = await stat(folder);
