@@ -58,13 +58,17 @@ export const sameChain = (up: readonly Up[], expected: string | undefined): Chec
   return checkOf("-", "chain", hashes.size === 1, found);
 };
 
-/** Which of the validators have been asked: what nobody has looked at is not verified. */
-export const coverage = async (up: readonly Up[], signal: AbortSignal): Promise<Check> => {
+/** Which of the validators have answered, and which were asked in vain: what nobody has looked at is not verified. */
+export const coverage = async (
+  targets: readonly Target[],
+  up: readonly Up[],
+  signal: AbortSignal,
+): Promise<Check> => {
   const { client } = up[0] ?? noNode();
   const body = await client.get("/v1/validators", {}, signal);
   const items = body["items"] as readonly { readonly id: string; readonly name: string }[];
-  const asked = new Set(up.map(({ status }) => status.nodeId));
-  const missing = items.filter(({ id }) => !asked.has(id)).map(({ name }) => name);
+  const answered = new Set(up.map(({ status }) => status.nodeId));
+  const missing = items.filter(({ id }) => !answered.has(id)).map(({ name }) => name);
   const found = `${items.length - missing.length} of ${items.length} validators`;
   return missing.length === 0
     ? checkOf("-", "coverage", true, found)
@@ -72,8 +76,29 @@ export const coverage = async (up: readonly Up[], signal: AbortSignal): Promise<
         node: "-",
         check: "coverage",
         state: "warn",
-        found: `${found}; not asked: ${missing.join(", ")}`,
+        found: [found, ...sayMissing(targets, up, missing)].join("; "),
       };
+};
+
+/** An address that does not answer does not say whose it is: only a folder's network has names for them. */
+const sayMissing = (
+  targets: readonly Target[],
+  up: readonly Up[],
+  missing: readonly string[],
+): string[] => {
+  const reached = new Set(up.map(({ api }) => api));
+  const silent = targets.filter(({ api }) => !reached.has(api));
+  const named = new Set(silent.map(({ name }) => name));
+  const mute = missing.filter((name) => named.has(name));
+  const rest = missing.filter((name) => !named.has(name));
+  // Some of the rest may be behind the addresses that were given and are silent.
+  const isUnsure = silent.length > mute.length;
+  return [
+    ...(mute.length === 0 ? [] : [`did not answer: ${mute.join(", ")}`]),
+    ...(rest.length === 0
+      ? []
+      : [`${isUnsure ? "not asked or did not answer" : "not asked"}: ${rest.join(", ")}`]),
+  ];
 };
 
 const noNode = (): never => {

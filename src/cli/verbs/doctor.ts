@@ -7,6 +7,7 @@ import type { CliContext } from "../context.ts";
 import { controlFolder } from "../dev/control.ts";
 import { pathsOf } from "../dev/create.ts";
 import { checkNode, checkProgram } from "../doctor-checks.ts";
+import { checkQuorum, withoutGuesses } from "../doctor-quorum.ts";
 import type { Finding } from "../finding.ts";
 import { byMeaning, formatJson, formatNdjson, formatTable, paint, printable } from "../output.ts";
 
@@ -49,10 +50,17 @@ export const doctor = async (context: CliContext, options: DoctorOptions): Promi
   const found = await Promise.all(
     checked.map(async ({ name, resolved, env, startBy }) => {
       const all = await checkNode(resolved.config, env, context.signal, startBy);
-      return all.map((one): Named => ({ ...one, node: name }));
+      return { name, all };
     }),
   );
-  findings.push(...found.flat());
+  // Of one node that was named nobody knows here whether the others are up.
+  const quorum =
+    options.config === undefined ? checkQuorum(found.map(({ all }) => all)) : undefined;
+  if (quorum !== undefined) findings.push({ ...quorum, node: "-" });
+  for (const { name, all } of found) {
+    const told = quorum?.state === "fail" ? withoutGuesses(all) : all;
+    findings.push(...told.map((one): Named => ({ ...one, node: name })));
+  }
   print(context, findings);
   if (checked.length === 0) {
     context.note(`no network in ${dirname(`${context.dir}/x`)}; \`npm start\` makes one`);

@@ -96,7 +96,8 @@ export const verify = async (
 ): Promise<void> => {
   // Without a key nothing can be written: that is said before anything is asked.
   if (options.readOnly !== true) context.keyFile(options.key);
-  const { checks, up } = await reach(targetsOf(context, given), context.signal);
+  const targets = targetsOf(context, given);
+  const { checks, up } = await reach(targets, context.signal);
   const [first] = up;
   const limitMs = options.timeout * 1000;
   if (first !== undefined) {
@@ -106,7 +107,7 @@ export const verify = async (
     const chain = sameChain(up, trusted);
     checks.push(chain);
     if (chain.state === "ok") {
-      checks.push(await coverage(up, signal), await sameRoots(up, signal));
+      checks.push(await coverage(targets, up, signal), await sameRoots(up, signal));
       if (options.readOnly === true) checks.push(await progress(up, limitMs, signal));
       else {
         const record = `nexus-verify/${randomHex(16)}`;
