@@ -5,7 +5,7 @@ import type { Finding } from "./finding.ts";
 const isUp = (findings: readonly Finding[]): boolean =>
   findings.some(({ check, state }) => check === "running" && state === "ok");
 
-const TODO = "start the nodes that are down: without a quorum nothing is decided";
+const START_THEM = "start the nodes that are down: without a quorum nothing is decided";
 
 /**
  * Whether enough nodes are up, of all nodes of a network that this program made: they have equal weights.
@@ -18,7 +18,7 @@ export const checkQuorum = (nodes: readonly (readonly Finding[])[]): Finding | u
   const found = `${up} of ${nodes.length} up, ${needed} needed`;
   return up >= needed
     ? { check: "quorum", state: "ok", found }
-    : { check: "quorum", state: "fail", found, todo: TODO };
+    : { check: "quorum", state: "fail", found, todo: START_THEM };
 };
 
 /** Checks of which a node guesses a cause when others are down; here the cause is known. */
