@@ -94,7 +94,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "findings",
   ),
   doctor: list(1, "findings: state is ok, warn or fail", "node", "check", "state", "found"),
-  "config check": one(1, "the settings can be used", "valid", "name"),
+  "config check": one(1, "the settings can be used", "valid", "name", "chainId", "genesisHash"),
   "config explain": list(
     1,
     "settings; origin is default, file, environment or flag",

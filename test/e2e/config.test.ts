@@ -1,5 +1,5 @@
 /** `nexus config` on the file that `nexus init` writes. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killAll, nexus, nexusJson, root, tempFolder } from "./support.ts";
@@ -63,5 +63,26 @@ describe("nexus config", () => {
   it("prints the published schema", async () => {
     const printed = await nexus(["config", "schema"]);
     expect(printed.stdout).toBe(readFileSync(join(root, "docs/config.schema.json"), "utf8"));
+  });
+});
+
+describe("the genesis hash before a start", () => {
+  it("is printed by init --network and, of the file that a node will use, by config check", async () => {
+    const net = join(folder.path, "hashed");
+    const plan = ["a=[::1]:5001", "b=[::1]:5002,[::1]:9002"];
+    const made = await nexus(["--dir", net, "init", "--network", "--node", ...plan, "-o", "json"]);
+    const { hash, apis } = JSON.parse(made.stdout) as { hash: string; apis: string[] };
+    expect(apis).toEqual(["http://[::1]:8440", "http://[::1]:9002"]);
+    expect(hash).toMatch(/^[0-9a-f]{64}$/);
+    const check = ["config", "check", "--config", join(net, "b", "node.toml")];
+    const done = await nexus(check);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toMatch(new RegExp(`^genesis hash +${hash}$`, "m"));
+    const genesis = join(net, "genesis.json");
+    writeFileSync(genesis, "{}");
+    expect((await nexus(check)).stderr).toContain("error config.genesis");
+    rmSync(genesis);
+    const none = await nexus(check);
+    expect([none.code, none.stderr]).toEqual([0, expect.stringContaining("there is no")]);
   });
 });

@@ -1,4 +1,6 @@
 /** `nexus config check|explain|schema`: what a node's settings are and where each comes from. */
+import { existsSync } from "node:fs";
+import { toHex } from "../../crypto/bytes.ts";
 import {
   explainConfig,
   loadConfig,
@@ -6,6 +8,7 @@ import {
   type ResolvedConfig,
 } from "../../node/config.ts";
 import { configSchema } from "../../node/config-keys.ts";
+import { readGenesis } from "../../node/read-genesis.ts";
 import type { CliContext } from "../context.ts";
 import { flagsOf, type NodeFlags } from "../node-flags.ts";
 import { formatJson, formatNdjson, formatTable, printable } from "../output.ts";
@@ -20,13 +23,24 @@ const load = (context: CliContext, options: ConfigOptions): ResolvedConfig => {
   return resolved;
 };
 
-/** Throws config.invalid or transport.* with the line or variable that is wrong. */
+/**
+ * Prints the hash of the genesis too, which the members compare before they start. Throws config.invalid or
+ * transport.* with the line or variable that is wrong, and config.genesis for a file that is no genesis.
+ */
 export const configCheck = async (context: CliContext, options: ConfigOptions): Promise<void> => {
   const { config } = load(context, options);
-  context.print({ valid: true, name: config.name }, [
+  const chain = existsSync(config.genesis) ? readGenesis(config.genesis) : undefined;
+  const chainId = chain?.genesis.chainId ?? null;
+  const genesisHash = chain === undefined ? null : toHex(chain.hash);
+  context.print({ valid: true, name: config.name, chainId, genesisHash }, [
     ["valid", "yes"],
     ["name", config.name],
+    ["chain", chainId],
+    ["genesis hash", genesisHash],
   ]);
+  if (chain === undefined) {
+    context.note(`there is no ${printable(config.genesis)} yet: the node cannot start without it`);
+  }
 };
 
 export const configExplain = async (context: CliContext, options: ConfigOptions): Promise<void> => {

@@ -20,6 +20,7 @@ import {
   parseIdentity,
 } from "../../node/identity.ts";
 import { type GenesisActorInput, makeGenesis } from "../../node/make-genesis.ts";
+import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
@@ -246,9 +247,15 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     issuer: options.issuer === true,
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
-  context.print({ chainId, configs }, [
+  const genesis = join(context.dir, "genesis.json");
+  const hash = toHex(readGenesis(genesis).hash);
+  const apis = record.nodes.map(({ api }) => `http://${api}`);
+  context.print({ chainId, genesis, hash, configs, apis }, [
     ["chain", chainId],
+    ["genesis", genesis],
+    ["hash", hash],
     ...configs.map((config): [string, string] => ["config", config]),
+    ...apis.map((api): [string, string] => ["API", api]),
   ]);
   context.note(
     "all keys lie in this folder with their passphrases: for tests and hosts of one owner",
