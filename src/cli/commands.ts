@@ -28,7 +28,7 @@ const addDev = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       "\nExamples:\n  nexus dev\n  nexus dev --fresh\n" +
-        "  nexus --dir /tmp/net dev --port-base 5000 --api-base 9000\n",
+        "  nexus --dir net dev --port-base 5000 --api-base 9000\n",
     )
     .action(run(async () => (await import("./verbs/dev.ts")).dev));
   dev

@@ -36,7 +36,8 @@ let printed = "";
 
 /** npm finds the node that runs this test, as a user's shell would find Node 24. */
 const env = {
-  ...process.env,
+  // What the npm that runs these tests was told, such as to be silent, is not for the one that installs.
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name))),
   PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
 };
 
