@@ -70,7 +70,7 @@ describe("GET /metrics", () => {
   it("has the catalogue's metrics, all with a value, and no other", async () => {
     const gauges = ["tetrad_http_subscribers", "tetrad_http_outgoing_bytes"];
     const stream = new AbortController();
-    await fetch(`${url(0)}/v1/events/stream`, { signal: stream.signal });
+    const open = await fetch(`${url(0)}/v1/events/stream`, { signal: stream.signal });
     await until("frames are published and the disk was looked at", async () => {
       const text = await page(0);
       return [...gauges, "tetrad_folder_bytes", "tetrad_transport_frame_bytes_sent_total"].every(
@@ -100,6 +100,8 @@ describe("GET /metrics", () => {
     expect(value("tetrad_disk_free_bytes")).toBeGreaterThan(0);
     expect(value("tetrad_view_seconds_count")).toBeGreaterThan(0);
     expect(value("tetrad_http_subscribers")).toBe(1);
+    // An answer that nobody holds is collected, and its connection with it.
+    expect(open.bodyUsed).toBe(false);
     for (const name of ["consensus", "mempool", "control"]) {
       expect(text).toMatch(new RegExp(`frame_bytes_sent_total\\{class="${name}"\\} [1-9]`));
     }
