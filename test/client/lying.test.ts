@@ -1,33 +1,16 @@
 /** Nodes whose proofs are genuine, and of something else than what was asked for, or of long ago. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
+import type { Client } from "../../src/client/client.ts";
 import type { EventsOptions } from "../../src/client/events.ts";
 import { memoryStore } from "../../src/client/store.ts";
 import { formatCheckpoint } from "../../src/ledger/verify/trust.ts";
-import type { World } from "../ledger/verify/support.ts";
-import { checkpointOf, type FakeNode, startFakeNode, verifierOf, worldOf } from "./fake-node.ts";
+import { worldOf } from "./fake-node.ts";
+import { clientOf, closeNodes, start, world } from "./small-world.ts";
 
-const nodes: FakeNode[] = [];
 afterEach(async () => {
   vi.restoreAllMocks();
-  await Promise.all(nodes.splice(0).map((node) => node.close()));
+  await closeNodes();
 });
-
-const start = async (world: World, height: number): Promise<FakeNode> => {
-  const node = await startFakeNode(world, height);
-  nodes.push(node);
-  return node;
-};
-
-const world = worldOf(6);
-
-const clientOf = (bases: readonly FakeNode[], options: Partial<ClientOptions> = {}): Client =>
-  createClient({
-    baseUrl: bases.map(({ base }) => base),
-    trust: { checkpoint: checkpointOf(world) },
-    verifier: verifierOf(world),
-    ...options,
-  });
 
 const indexesOf = async (client: Client, options: EventsOptions, count = 99): Promise<number[]> => {
   const seen: number[] = [];

@@ -1,32 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type Client, type ClientOptions, createClient } from "../../src/client/client.ts";
+import { type Client, createClient } from "../../src/client/client.ts";
 import type { LedgerEvent } from "../../src/client/entry.ts";
 import type { EventsOptions } from "../../src/client/events.ts";
 import { memoryStore, type TextStore } from "../../src/client/store.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
-import { checkpointOf, type FakeNode, startFakeNode, verifierOf, worldOf } from "./fake-node.ts";
+import { checkpointOf, type FakeNode, verifierOf, worldOf } from "./fake-node.ts";
+import { clientOf, closeNodes, start, world } from "./small-world.ts";
 
-const nodes: FakeNode[] = [];
-afterEach(async () => {
-  await Promise.all(nodes.splice(0).map((node) => node.close()));
-});
-
-const start = async (world: World, height: number): Promise<FakeNode> => {
-  const node = await startFakeNode(world, height);
-  nodes.push(node);
-  return node;
-};
-
-const world = worldOf(6);
-
-const clientOf = (bases: readonly FakeNode[], options: Partial<ClientOptions> = {}): Client =>
-  createClient({
-    baseUrl: bases.map(({ base }) => base),
-    trust: { checkpoint: checkpointOf(world) },
-    verifier: verifierOf(world),
-    ...options,
-  });
+afterEach(closeNodes);
 
 /** The first `count` events of a client's log. */
 const read = async (
