@@ -2,11 +2,12 @@
  * A node's API as the source of an audit. Whatever it answers is only bytes to be checked: sizes here,
  * everything else by the audit.
  */
-import { toHex } from "../../crypto/bytes.ts";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { type AuditItem, decodeItems } from "../../ledger/audit/item.ts";
 import { LIMITS } from "../../limits.ts";
 import type { AuditSource } from "../../node/audit/auditor.ts";
+import type { StatedRoots } from "../../node/audit/tell-projection.ts";
 
 /** What a node says of itself, to be held against what the audit works out. */
 export type NodeClaim = {
@@ -22,6 +23,8 @@ export type NodeClaim = {
 const ANSWER_BYTES_MAX =
   LIMITS.auditBytesMax + LIMITS.blockBytesMax + LIMITS.certificateBytesMax + 1024 * 1024;
 const STATUS_BYTES_MAX = 1024 * 1024;
+/** A block as JSON holds its bytes as base64 and the digests of its batches in hex. */
+const BLOCK_JSON_BYTES_MAX = STATUS_BYTES_MAX + 4 * LIMITS.blockBytesMax;
 
 export type ApiSource = AuditSource & {
   /** Throws as `read`. */
@@ -52,6 +55,10 @@ export const openApiSource = (base: string): ApiSource => {
         });
       }
       return decoded.value.items;
+    },
+    async rootsAt(height, signal): Promise<StatedRoots | undefined> {
+      const bytes = await fetchBytes(origin, `/v1/blocks/${height}`, BLOCK_JSON_BYTES_MAX, signal);
+      return readRoots(bytes);
     },
     async claim(signal): Promise<NodeClaim> {
       const bytes = await fetchBytes(origin, "/v1/status", STATUS_BYTES_MAX, signal);
@@ -129,6 +136,26 @@ const readClaim = (origin: string, bytes: Uint8Array): NodeClaim => {
     logRoot: text("logRoot"),
     stateRoot: text("stateRoot"),
   };
+};
+
+/** Of a block's JSON; undefined where the node states none, or nothing that could be any. */
+const readRoots = (bytes: Uint8Array): StatedRoots | undefined => {
+  let block: unknown;
+  try {
+    block = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+  const list = (block as { executed?: { projections?: unknown } } | null)?.executed?.projections;
+  if (!Array.isArray(list) || list.length > LIMITS.projectionsMax) return undefined;
+  const stated: { name: string; root: Uint8Array }[] = [];
+  for (const one of list as readonly unknown[]) {
+    const { name, root } = (one ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof name !== "string" || typeof root !== "string") return undefined;
+    if (!/^[0-9a-f]{64}$/.test(root)) return undefined;
+    stated.push({ name, root: fromHex(root) });
+  }
+  return stated;
 };
 
 /** Which of a node's words is not what executing the same height gives; undefined when all are. */

@@ -1,5 +1,5 @@
 /** One audit of a node's API from beginning to end. */
-import { toHex } from "../../crypto/bytes.ts";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { fail, TetradError } from "../../errors.ts";
 import { findingOf } from "../../ledger/audit/finding.ts";
 import { NO_COUNTS } from "../../ledger/audit/saved.ts";
@@ -59,7 +59,11 @@ export const auditToClaim = async (
   const wrong = record === undefined ? undefined : wrongWord(claim, record);
   if (wrong !== undefined) {
     const detail = `the node's status states a ${wrong} that executing its log does not give`;
-    findings.add(findingOf(fail("state.mismatch", detail), claim.executedHeight, "answer"));
+    const found = findingOf(fail("state.mismatch", detail), claim.executedHeight, "answer");
+    const place = { height: claim.executedHeight, stateRoot: fromHex(claim.stateRoot) };
+    findings.add(
+      wrong === "stateRoot" ? await auditor.tellProjection(found, place, source, signal) : found,
+    );
   }
   return findings.total === 0;
 };

@@ -29,11 +29,12 @@ import { nodePrefix } from "../../ledger/keys.ts";
 import type { Store, StoreOp, VerifyJob } from "../../ledger/ports.ts";
 import { type ExecutionRecord, readExecution } from "../../ledger/records.ts";
 import { BlockStore } from "../../ledger/replica/block-store.ts";
-import { stateRoot } from "../../ledger/state-tree.ts";
+import { stateRoot as rootOfTree } from "../../ledger/state-tree.ts";
 import { encodeCertificate } from "../../ledger/statement.ts";
 import { LIMITS } from "../../limits.ts";
 import type { NodeVerifier } from "../signing/types.ts";
 import { VERSION } from "../version.ts";
+import { type StatedRoots, tellProjection } from "./tell-projection.ts";
 
 /** Where blocks come from. Nothing that it gives is believed. */
 export type AuditSource = {
@@ -44,6 +45,8 @@ export type AuditSource = {
    * store.corrupt where what should be there is missing or damaged, and what the way to it throws.
    */
   read(from: number, signal: AbortSignal): Promise<readonly AuditItem[]>;
+  /** The roots of the projections as the source states them after a height; throws as `read`. */
+  rootsAt(height: number, signal: AbortSignal): Promise<StatedRoots | undefined>;
 };
 
 export type AuditorOptions = {
@@ -184,7 +187,7 @@ export class Auditor {
       const first = ahead.shift();
       if (first === undefined) continue;
       bytes -= first.bytes;
-      const finding = await this.#one(first);
+      const finding = await this.#one(first, source, signal);
       if (finding !== undefined) return finding;
       if (ahead.length < LIMITS.auditAheadBlocksMax / 2 && reading !== undefined) await take();
     }
@@ -210,7 +213,7 @@ export class Auditor {
     return new Promise((resolve) => this.#options.verifier.verify(jobs, "sync", resolve));
   }
 
-  async #one(entry: Ahead): Promise<Finding | undefined> {
+  async #one(entry: Ahead, source: AuditSource, signal: AbortSignal): Promise<Finding | undefined> {
     const { opened } = entry;
     if (!opened.ok) return opened.finding;
     this.#begin(entry, true);
@@ -222,13 +225,32 @@ export class Auditor {
     } catch (error) {
       throw ownError(error, item.height);
     }
-    if (!step.ok) return step.finding;
+    if (!step.ok) {
+      const { executedHeight: height, stateRoot } = item.block.header;
+      if (step.finding.subject !== "state") return step.finding;
+      return this.tellProjection(step.finding, { height, stateRoot }, source, signal);
+    }
     const finding = this.#options.inspect?.(step.value);
     if (finding !== undefined) return finding;
     this.#count(item, valid);
     await writeOps(this.#options.scratch, [...step.value.ops, this.#saved(false)]);
     this.#options.onStep?.(this);
     return undefined;
+  }
+
+  /** Names the projection that a wrong state root is of, by what the source states of them. */
+  tellProjection(
+    finding: Finding,
+    place: { readonly height: number; readonly stateRoot: Uint8Array },
+    source: AuditSource,
+    signal: AbortSignal,
+  ): Promise<Finding> {
+    const { rules, scratch } = this.#options;
+    return tellProjection(finding, place, {
+      hasher: rules.hasher,
+      own: (height) => readExecution((key) => scratch.get(key), height),
+      stated: (height) => source.rootsAt(height, signal),
+    });
   }
 
   #count({ batches, certificate }: OpenedItem, valid: readonly boolean[] | undefined): void {
@@ -297,7 +319,7 @@ export const readSaved = (
     equalBytes(record.logRoot, saved.logRoot) &&
     equalBytes(record.stateRoot, saved.stateRoot) &&
     record.projections.every(({ name, root }) =>
-      equalBytes(stateRoot(rules.hasher, nodePrefix(name), read), root),
+      equalBytes(rootOfTree(rules.hasher, nodePrefix(name), read), root),
     );
   return fits ? { saved } : { why: "its rows do not give the roots that it states" };
 };

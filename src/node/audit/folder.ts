@@ -30,6 +30,7 @@ import {
 } from "../../ledger/keys.ts";
 import { openLogBatch } from "../../ledger/log-batch.ts";
 import type { Store, StoreOp, VerifyJob } from "../../ledger/ports.ts";
+import { readExecution } from "../../ledger/records.ts";
 import {
   BlockStore,
   epochOp,
@@ -102,7 +103,11 @@ export class FolderAudit {
     this.#blocks = blocks;
     this.tip = place.tip;
     this.executedHeight = place.executedHeight;
-    this.source = { name: fixed.name, read: (from) => this.#readFrom(from) };
+    this.source = {
+      name: fixed.name,
+      read: (from) => this.#readFrom(from),
+      rootsAt: async (height) => readExecution((key) => store.get(key), height)?.projections,
+    };
   }
 
   /**

@@ -7,8 +7,10 @@ import { readItems } from "../../../src/ledger/audit/item.ts";
 import { readExecution } from "../../../src/ledger/records.ts";
 import { BlockStore } from "../../../src/ledger/replica/block-store.ts";
 import { createMemoryStore } from "../../../src/ledger/store/memory.ts";
+import { rootOfProjections } from "../../../src/ledger/verify/claims.ts";
 import { Auditor } from "../../../src/node/audit/auditor.ts";
 import { Findings } from "../../../src/node/audit/folder.ts";
+import type { StatedRoots } from "../../../src/node/audit/tell-projection.ts";
 import { type AuditedChain, makeChain, storeOf } from "../../node/audit/support.ts";
 
 let audited: AuditedChain;
@@ -17,7 +19,7 @@ beforeAll(() => {
 });
 
 /** An audit of a node that serves the chain and claims what it is told to. */
-const open = async () => {
+const open = async (stated?: StatedRoots) => {
   const { rules, verifier, rows } = audited;
   rules.executor.dropCaches();
   const scratch = createMemoryStore();
@@ -27,6 +29,7 @@ const open = async () => {
   const source: ApiSource = {
     name: "the node",
     read: async (from) => readItems(blocks, from, 8),
+    rootsAt: async () => stated,
     claim: () => Promise.reject(new Error("not asked")),
   };
   const auditor = await Auditor.open({ rules, scratch, verifier, signaturesFrom: 1 });
@@ -74,5 +77,25 @@ describe("a node's claim", () => {
     const { to, claimAt, findings } = await open();
     expect(await to({ ...claimAt(8), stateRoot: "00".repeat(32) })).toBe(false);
     expect(findings.list).toMatchObject([{ height: 8, subject: "answer" }]);
+    expect(findings.list[0]).not.toHaveProperty("projection");
+  });
+
+  it("of another state names the projection where the node's roots account for it", async () => {
+    const { rules, rows } = audited;
+    const store = await storeOf(rows);
+    const record = readExecution((key) => store.get(key), 8);
+    if (record === undefined) throw new RangeError("not executed");
+    const stated = record.projections.map(({ name, root }) => ({
+      name,
+      root: name === "assets" ? new Uint8Array(32).fill(7) : root,
+    }));
+    const versioned = stated.map((one, at) => ({
+      ...one,
+      schemaVersion: record.schemaVersions[at] ?? 0,
+    }));
+    const { to, claimAt, findings } = await open(stated);
+    const stateRoot = toHex(rootOfProjections(rules.hasher, versioned));
+    expect(await to({ ...claimAt(8), stateRoot })).toBe(false);
+    expect(findings.list).toMatchObject([{ height: 8, subject: "answer", projection: "assets" }]);
   });
 });

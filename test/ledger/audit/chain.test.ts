@@ -44,6 +44,7 @@ const audit = async (
   const source = {
     name: "test",
     read: async (from: number) => answer.slice(from - 1, from - 1 + pieces),
+    rootsAt: async () => undefined,
   };
   const signal = new AbortController().signal;
   const finding = await auditor.advance(source, Number.MAX_SAFE_INTEGER, signal);
