@@ -20,7 +20,7 @@ export { randomScenario } from "./swarm.ts";
 export { formatEvent, type TraceEvent } from "./trace.ts";
 
 /** `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck. */
-export type SimulateOptions = Pick<RunOptions, "onEvent" | "maxSteps">;
+export type SimulateOptions = Pick<RunOptions, "onEvent" | "maxSteps" | "checkers">;
 
 /** Runs a scenario to its end: synchronously, and for as long as it takes. Never throws for what it finds. */
 export const simulate = (scenario: Scenario, options: SimulateOptions = {}): RunResult =>
@@ -31,5 +31,13 @@ export const simulateTwice = (scenario: Scenario, options: SimulateOptions = {})
   runTwice(scenario, { ...SYSTEM, ...options });
 
 /** The smallest scenario found, in at most `budget` runs, that fails in the same way. */
-export const shrink = (scenario: Scenario, budget?: number): Scenario =>
-  shrinkBy(scenario, (smaller) => simulate(smaller).violation?.id, budget);
+export const shrink = (
+  scenario: Scenario,
+  budget?: number,
+  options: SimulateOptions = {},
+): Scenario =>
+  shrinkBy(
+    scenario,
+    (smaller) => simulate(smaller, options).violation,
+    budget === undefined ? {} : { budget },
+  ).scenario;

@@ -94,9 +94,8 @@ const explain = (job: Job, result: RunResult, settings: Settings): void => {
   if (result.violation !== undefined) console.log(result.violation.detail);
   for (const line of result.report) console.log(`  ${line}`);
   if (!settings.shrink) return;
-  const failing = (scenario: Scenario): string | undefined =>
-    simulate(scenario, SYSTEM).violation?.id;
-  console.log(JSON.stringify(shrink(job.scenario, failing), null, 2));
+  const { scenario } = shrink(job.scenario, (smaller) => simulate(smaller, SYSTEM).violation);
+  console.log(JSON.stringify(scenario, null, 2));
 };
 
 const main = (args: readonly string[]): number => {

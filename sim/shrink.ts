@@ -1,57 +1,175 @@
 /**
- * Makes a failing scenario smaller: takes away what can be taken away while the same invariant still
- * fails. Greedy and in order, so the result is the same every time.
+ * Makes a failing scenario smaller: takes away faults, adversaries, nodes, time, load and roughness while
+ * the same invariant still fails. Lists lose their halves first, then quarters, as delta debugging does
+ * (Zeller and Hildebrandt 2002). Greedy and in order, so the result is the same every time.
  */
-import type { Scenario } from "./scenario.ts";
+import {
+  calmerKnobs,
+  earlier,
+  firstFaultMs,
+  lastFaultMs,
+  lighterWorkloads,
+  rounded,
+  shorterFault,
+  withoutNode,
+} from "./reduce.ts";
+import { parseScenario, type Scenario } from "./scenario.ts";
 
-/** Runs a scenario and says which invariant failed, if one did. */
-export type Failing = (scenario: Scenario) => string | undefined;
+/** What failed: an invariant, when, and what was said of it. */
+export type Failed = { readonly id: string; readonly detail?: string; readonly atMs?: number };
 
-const without = <T>(items: readonly T[], at: number, count: number): T[] => [
-  ...items.slice(0, at),
-  ...items.slice(at + count),
-];
+/** Runs a scenario and says what failed, if something did. */
+export type Failing = (scenario: Scenario) => Failed | undefined;
 
-/** Smaller versions of a scenario, the boldest first. */
-function* smaller(scenario: Scenario): Generator<Scenario> {
-  for (let chunk = scenario.faults.length; chunk >= 1; chunk = Math.floor(chunk / 2)) {
-    for (let at = 0; at + chunk <= scenario.faults.length; at += chunk) {
-      yield { ...scenario, faults: without(scenario.faults, at, chunk) };
+export type ShrinkStep = {
+  readonly runs: number;
+  readonly budget: number;
+  readonly best: Scenario;
+};
+
+export type ShrinkOptions = {
+  /** At most so many runs are spent (200). */
+  readonly budget?: number;
+  /** Asked before each run: true ends the search with what was found so far. */
+  readonly stop?: () => boolean;
+  readonly onStep?: (step: ShrinkStep) => void;
+};
+
+/** Two failures are the same when their invariant is, and of exceptions what was thrown. */
+export const signatureOf = ({ id, detail }: Failed): string => {
+  if (id !== "exception") return id;
+  const [first = ""] = (detail ?? "").split("\n");
+  return `${id} ${first.replaceAll(/\d+/g, "#")}`;
+};
+
+class Search {
+  best: Scenario;
+  runs = 0;
+  readonly #budget: number;
+  readonly #options: ShrinkOptions;
+  readonly #failing: Failing;
+  readonly #seen = new Set<string>();
+  #wanted = "";
+
+  constructor(scenario: Scenario, failing: Failing, options: ShrinkOptions) {
+    this.best = scenario;
+    this.#failing = failing;
+    this.#options = options;
+    this.#budget = options.budget ?? 200;
+  }
+
+  get over(): boolean {
+    return this.runs >= this.#budget || this.#options.stop?.() === true;
+  }
+
+  #run(candidate: Scenario): Failed | undefined {
+    this.runs += 1;
+    const failed = this.#failing(candidate);
+    this.#options.onStep?.({ runs: this.runs, budget: this.#budget, best: this.best });
+    return failed;
+  }
+
+  /** Runs the scenario itself; undefined when nothing fails. */
+  first(): Failed | undefined {
+    const failed = this.#run(this.best);
+    if (failed !== undefined) this.#wanted = signatureOf(failed);
+    this.#seen.add(JSON.stringify(this.best));
+    return failed;
+  }
+
+  /** Takes the candidate when it fails in the same way. */
+  try(candidate: Scenario): boolean {
+    const text = JSON.stringify(candidate);
+    if (this.over || this.#seen.has(text)) return false;
+    this.#seen.add(text);
+    try {
+      parseScenario(text);
+    } catch {
+      return false;
+    }
+    const failed = this.#run(candidate);
+    if (failed === undefined || signatureOf(failed) !== this.#wanted) return false;
+    this.best = candidate;
+    return true;
+  }
+
+  /** Takes halves, quarters and at last single items out of a list. */
+  fewer(name: "faults" | "adversaries"): void {
+    if (this.best[name].length === 0 || this.try({ ...this.best, [name]: [] })) return;
+    for (let size = this.best[name].length >> 1; size >= 1 && !this.over; size >>= 1) {
+      for (let at = 0; at < this.best[name].length; ) {
+        const rest = this.best[name].filter((_, i) => i < at || i >= at + size);
+        if (!this.try({ ...this.best, [name]: rest })) at += size;
+      }
     }
   }
-  for (let at = 0; at < scenario.adversaries.length; at++) {
-    yield { ...scenario, adversaries: without(scenario.adversaries, at, 1) };
+
+  /** Half of the nodes at once where that works, then one after the other, from the last. */
+  fewerNodes(): void {
+    while (this.best.n > 1 && !this.over) {
+      const half = this.best.n >> 1;
+      let candidate = this.best;
+      for (let i = 0; i < half; i++) candidate = withoutNode(candidate, candidate.n - 1);
+      if (!this.try(candidate)) break;
+    }
+    for (let slot = this.best.n - 1; slot >= 0 && this.best.n > 1; slot--) {
+      this.try(withoutNode(this.best, slot));
+    }
   }
-  const { workload, knobs } = scenario;
-  if (workload.clients > 1) yield { ...scenario, workload: { ...workload, clients: 1 } };
-  if (workload.bodyBytes > 0) yield { ...scenario, workload: { ...workload, bodyBytes: 0 } };
-  for (const name of ["lossPpm", "duplicatePpm", "linkBytesPerMs", "uplinkBytesPerMs"] as const) {
-    if (knobs.net[name] === 0) continue;
-    yield { ...scenario, knobs: { ...knobs, net: { ...knobs.net, [name]: 0 } } };
+
+  lessTime(): void {
+    const endMs = lastFaultMs(this.best) + 500;
+    if (endMs < this.best.healMs) this.try({ ...this.best, healMs: endMs });
+    for (let byMs = firstFaultMs(this.best); byMs >= 50; byMs = Math.floor(byMs / 2)) {
+      const limit = firstFaultMs(this.best);
+      if (byMs <= limit) this.try(earlier(this.best, byMs));
+    }
+    for (let i = 0; i < this.best.faults.length; i++) {
+      while (!this.over && this.try(shorterFault(this.best, i)));
+    }
+    while (this.best.healMs > 200) {
+      const healMs = Math.floor(this.best.healMs / 2);
+      if (!this.try({ ...this.best, healMs })) break;
+    }
+    for (const unitMs of [1_000, 100, 10]) if (this.try(rounded(this.best, unitMs))) break;
   }
-  const lastMs = scenario.faults.reduce((last, fault) => {
-    const endMs = "untilMs" in fault ? fault.untilMs : fault.atMs;
-    return Math.max(last, endMs);
-  }, 500);
-  if (lastMs + 500 < scenario.healMs) yield { ...scenario, healMs: lastMs + 500 };
+
+  calmer(): void {
+    // A candidate is made of the best at the time, so the list is made anew after each success.
+    for (const make of [calmerKnobs, lighterWorkloads]) {
+      for (let tries = 0; tries < 40 && !this.over; tries++) {
+        if (![...make(this.best)].some((candidate) => this.try(candidate))) break;
+      }
+    }
+  }
 }
 
-/** At most `budget` runs are spent. Returns the scenario itself when nothing can go. */
-export const shrink = (scenario: Scenario, failing: Failing, budget = 200): Scenario => {
-  const invariant = failing(scenario);
-  if (invariant === undefined) return scenario;
-  let best = scenario;
-  let left = budget;
-  for (let progress = true; progress && left > 0; ) {
-    progress = false;
-    for (const candidate of smaller(best)) {
-      if (left <= 0) break;
-      left -= 1;
-      if (failing(candidate) !== invariant) continue;
-      best = candidate;
-      progress = true;
-      break;
-    }
+export type Shrunk = { readonly scenario: Scenario; readonly runs: number };
+
+/** The smallest scenario found that fails in the same way, and the runs spent. */
+export const shrink = (
+  scenario: Scenario,
+  failing: Failing,
+  options: ShrinkOptions = {},
+): Shrunk => {
+  const search = new Search(scenario, failing, options);
+  const failed = search.first();
+  if (failed === undefined) return { scenario, runs: search.runs };
+  // What begins only after the failure has no part in it.
+  const { atMs } = failed;
+  if (atMs !== undefined) {
+    const faults = scenario.faults.filter((fault) => fault.atMs <= atMs);
+    search.try({ ...scenario, faults });
   }
-  return best;
+  for (let before = ""; !search.over; ) {
+    const now = JSON.stringify(search.best);
+    if (now === before) break;
+    before = now;
+    search.fewer("faults");
+    search.fewer("adversaries");
+    search.fewerNodes();
+    search.lessTime();
+    search.calmer();
+  }
+  return { scenario: search.best, runs: search.runs };
 };

@@ -1,11 +1,8 @@
 /** Scenarios as data: the swarm, the bank, parsing and shrinking. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scenarioArbitrary } from "../../sim/arbitraries.ts";
 import { blockedBy } from "../../sim/faults.ts";
 import { type Fault, parseScenario, type Scenario, scenario } from "../../sim/scenario.ts";
 import { BANK, bankScenario } from "../../sim/scenarios/index.ts";
-import { shrink } from "../../sim/shrink.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 
 const byzantineShare = (entry: Scenario): number => {
@@ -106,30 +103,5 @@ describe("blocked links", () => {
     expect(linksOf({ kind: "ring", ...at })).toEqual(["02", "13", "20", "31"]);
     const bridge = linksOf({ kind: "bridge", middle: 4, ...at }, 5);
     expect(bridge).toEqual(["02", "03", "12", "13", "20", "21", "30", "31"]);
-  });
-});
-
-describe("shrinking", () => {
-  it("leaves only the faults that the failure needs", () => {
-    fc.assert(
-      fc.property(scenarioArbitrary(), fc.nat(100), (drawn, pick) => {
-        const needed = drawn.faults[pick % Math.max(1, drawn.faults.length)];
-        if (needed === undefined) return;
-        const failing = (candidate: Scenario): string | undefined =>
-          candidate.faults.includes(needed) ? "I1" : undefined;
-        const small = shrink(drawn, failing, 500);
-        expect(small.faults).toEqual([needed]);
-        expect(small.adversaries).toEqual([]);
-      }),
-    );
-  });
-
-  it("does not trade one failure for another, and gives back what passes", () => {
-    const two = bankScenario("two-of-four-down-halts-safely");
-    if (two === undefined) throw new RangeError("not in the bank");
-    const other = (candidate: Scenario): string | undefined =>
-      candidate.faults.length === 2 ? "I1" : "L1";
-    expect(shrink(two, other, 50).faults).toHaveLength(2);
-    expect(shrink(two, () => undefined)).toBe(two);
   });
 });

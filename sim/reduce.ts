@@ -1,0 +1,149 @@
+/**
+ * Smaller versions of a scenario, for shrink.ts: without a node, earlier, with calmer knobs. They know the
+ * names of fields that hold slots and times, not the kinds of fault, so that a new kind needs nothing here.
+ */
+import { CALM, DEFAULT_WORKLOAD, type Scenario } from "./scenario.ts";
+
+type Json = { readonly [name: string]: unknown };
+
+/** Fields of faults and adversaries that hold a slot, a list of slots, or a list of such lists. */
+const SLOT_FIELDS: readonly string[] = [
+  ...["node", "nodes", "middle", "a", "b", "from", "to", "groups", "slots", "order"],
+];
+const TIME_FIELDS: readonly string[] = ["atMs", "untilMs", "fromMs", "takenMs", "muteFromMs"];
+
+/** What stands for a slot when `gone` is taken away: undefined for itself. */
+const moved = (value: unknown, gone: number): unknown => {
+  if (typeof value === "number") {
+    if (value === gone) return undefined;
+    return value > gone ? value - 1 : value;
+  }
+  if (!Array.isArray(value)) return value;
+  return value.map((item) => moved(item, gone)).filter((item) => item !== undefined);
+};
+
+/** A fault or adversary as it is without a node; undefined when it is about that node. */
+const withoutSlot = <T extends object>(item: T, gone: number): T | undefined => {
+  const out: Record<string, unknown> = { ...(item as Json) };
+  for (const field of SLOT_FIELDS) {
+    if (!(field in out)) continue;
+    out[field] = moved(out[field], gone);
+    if (out[field] === undefined) return undefined;
+  }
+  return out as T;
+};
+
+const present = <T>(items: readonly (T | undefined)[]): T[] =>
+  items.filter((item) => item !== undefined);
+
+/** The scenario without one node; the slots above it move down. */
+export const withoutNode = (scenario: Scenario, gone: number): Scenario => {
+  const { expect } = scenario;
+  const slots = (list: readonly number[]): number[] => moved(list, gone) as number[];
+  return {
+    ...scenario,
+    n: scenario.n - 1,
+    weights: scenario.weights.filter((_, slot) => slot !== gone),
+    faults: present(scenario.faults.map((fault) => withoutSlot(fault, gone))),
+    adversaries: present(scenario.adversaries.map((one) => withoutSlot(one, gone))),
+    expect: {
+      ...expect,
+      exempt: slots(expect.exempt),
+      ...(expect.follows === undefined ? {} : { follows: slots(expect.follows) }),
+    },
+  };
+};
+
+/** All times through `change`; those that mean "for ever" stay. */
+const mapTimes = <T extends object>(item: T, change: (ms: number) => number): T => {
+  const out: Record<string, unknown> = { ...(item as Json) };
+  for (const field of TIME_FIELDS) {
+    const value = out[field];
+    if (typeof value === "number" && value < 1_000_000_000) out[field] = change(value);
+  }
+  return out as T;
+};
+
+const retimed = (scenario: Scenario, change: (ms: number) => number): Scenario => ({
+  ...scenario,
+  faults: scenario.faults.map((fault) => mapTimes(fault, change)),
+  adversaries: scenario.adversaries.map((one) => mapTimes(one, change)),
+  healMs: Math.max(1, change(scenario.healMs)),
+});
+
+/** When the first fault begins. */
+export const firstFaultMs = ({ faults }: Scenario): number =>
+  faults.length === 0 ? 0 : Math.min(...faults.map(({ atMs }) => atMs));
+
+/** When the last fault has ended. */
+export const lastFaultMs = ({ faults }: Scenario): number =>
+  faults.reduce(
+    (last, fault) => Math.max(last, "untilMs" in fault ? fault.untilMs : fault.atMs),
+    0,
+  );
+
+/** Everything earlier by so many milliseconds; what would begin before zero begins at zero. */
+export const earlier = (scenario: Scenario, byMs: number): Scenario =>
+  retimed(scenario, (ms) => Math.max(0, ms - byMs));
+
+/** Times that a person can read: multiples of `unitMs`. */
+export const rounded = (scenario: Scenario, unitMs: number): Scenario =>
+  retimed(scenario, (ms) => Math.round(ms / unitMs) * unitMs);
+
+/** The i-th fault with half its length, and half the time that a process is down. */
+export const shorterFault = (scenario: Scenario, i: number): Scenario => ({
+  ...scenario,
+  faults: scenario.faults.map((fault, at) => {
+    if (at !== i) return fault;
+    const out: Record<string, unknown> = { ...fault };
+    const { untilMs, downMs } = fault as Json;
+    if (typeof untilMs === "number") {
+      const length = Math.floor((untilMs - fault.atMs) / 2);
+      if (length >= 1) out["untilMs"] = fault.atMs + length;
+    }
+    if (typeof downMs === "number") out["downMs"] = Math.floor(downMs / 2);
+    return out as typeof fault;
+  }),
+});
+
+/** The workload with one thing less, each in turn. */
+export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
+  const { workload } = scenario;
+  const less: Partial<Scenario["workload"]>[] = [
+    { clients: 1, batchesPerSecond: 1, eventsPerBatch: 1, bodyBytes: 0 },
+    { clients: 1 },
+    { batchesPerSecond: 1 },
+    { eventsPerBatch: 1 },
+    { bodyBytes: 0 },
+    { batchesPerSecond: Math.max(1, Math.floor(workload.batchesPerSecond / 2)) },
+  ];
+  for (const part of less) yield { ...scenario, workload: { ...workload, ...part } };
+}
+
+/** Knobs, weights and epochs as they are when a scenario leaves them out: all, then group by group. */
+export function* calmerKnobs(scenario: Scenario): Generator<Scenario> {
+  const { knobs } = scenario;
+  const weights = scenario.weights.map(() => 1);
+  const epochMs = 3_600_000;
+  yield { ...scenario, knobs: CALM, weights, epochMs };
+  yield { ...scenario, knobs: CALM };
+  yield { ...scenario, weights };
+  yield { ...scenario, epochMs };
+  for (const group of ["net", "disk", "signer"] as const) {
+    yield { ...scenario, knobs: { ...knobs, [group]: CALM[group] } };
+    for (const [name, calm] of Object.entries(CALM[group])) {
+      yield { ...scenario, knobs: { ...knobs, [group]: { ...knobs[group], [name]: calm } } };
+    }
+  }
+}
+
+/** The scenario without what says the same as leaving it out: what people have to read. */
+export const plainScenario = (scenario: Scenario): object => {
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  const out: Record<string, unknown> = { ...scenario };
+  if (scenario.weights.every((weight) => weight === 1)) delete out["weights"];
+  if (scenario.epochMs === 3_600_000) delete out["epochMs"];
+  if (same(scenario.knobs, CALM)) delete out["knobs"];
+  if (same(scenario.workload, DEFAULT_WORKLOAD)) delete out["workload"];
+  return out;
+};

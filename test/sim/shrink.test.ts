@@ -1,0 +1,164 @@
+/** Shrinking: the result fails in the same way, is never bigger, and has lost what it does not need. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { scenarioArbitrary } from "../../sim/arbitraries.ts";
+import { CHECKERS } from "../../sim/checkers/index.ts";
+import type { CheckerFactory } from "../../sim/checkers/types.ts";
+import { plainScenario, withoutNode } from "../../sim/reduce.ts";
+import { parseScenario, type Scenario, scenario } from "../../sim/scenario.ts";
+import { bankScenario } from "../../sim/scenarios/index.ts";
+import { type Failed, type Failing, shrink } from "../../sim/shrink.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
+
+const failsWhen =
+  (is: (candidate: Scenario) => boolean): Failing =>
+  (candidate) =>
+    is(candidate) ? { id: "I1" } : undefined;
+
+const FOREVER = Number.MAX_SAFE_INTEGER;
+
+/** Seven nodes, uneven weights, rough links, ten faults and two adversaries. */
+const big = (): Scenario =>
+  scenario("big", {
+    seed: 5,
+    n: 7,
+    weights: [3, 1, 2, 4, 1, 2, 3],
+    epochMs: 4_000,
+    healMs: 6_000,
+    workload: { clients: 4, batchesPerSecond: 8, eventsPerBatch: 4, bodyBytes: 90, untilMs: 7_000 },
+    faults: [
+      { kind: "loss", atMs: 200, untilMs: 4_000, ppm: 20_000 },
+      { kind: "delay", atMs: 300, untilMs: 2_000, node: 4, extraMs: 40 },
+      { kind: "isolate", atMs: 500, untilMs: 900, node: 6 },
+      { kind: "reset", atMs: 700, a: 0, b: 3 },
+      { kind: "pause", atMs: 900, untilMs: 1_700, node: 1 },
+      { kind: "crash", atMs: 1_500, node: 2, downMs: 700, power: true },
+      { kind: "slow-disk", atMs: 1_800, untilMs: 3_000, node: 5, factor: 9 },
+      {
+        kind: "partition",
+        atMs: 2_000,
+        untilMs: 2_600,
+        groups: [
+          [0, 1, 2, 3],
+          [4, 5, 6],
+        ],
+      },
+      { kind: "duplicate", atMs: 2_500, untilMs: 4_500, ppm: 30_000 },
+      { kind: "clock", atMs: 3_000, untilMs: 5_000, node: 0, offsetMs: 300 },
+    ],
+    adversaries: [
+      { node: 4, strategy: "stale", fromMs: 100, untilMs: FOREVER },
+      { node: 1, strategy: "nullify-only", fromMs: 800, untilMs: 3_000 },
+    ],
+  });
+
+describe("shrinking", () => {
+  it("leaves only the faults that the failure needs, whatever else there was", () => {
+    fc.assert(
+      fc.property(scenarioArbitrary(), fc.nat(100), (drawn, pick) => {
+        const kind = drawn.faults[pick % Math.max(1, drawn.faults.length)]?.kind;
+        if (kind === undefined) return;
+        const failing = failsWhen(({ faults }) => faults.some((fault) => fault.kind === kind));
+        const small = shrink(drawn, failing, { budget: 500 }).scenario;
+        expect(small.faults.map((fault) => fault.kind)).toEqual([kind]);
+        expect(small.adversaries).toEqual([]);
+        expect(small.n).toBeLessThanOrEqual(drawn.n);
+        expect(failing(small)).toEqual({ id: "I1" });
+        // It can be given away as a file.
+        expect(parseScenario(JSON.stringify(plainScenario(small)))).toEqual(small);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("takes halves away first: of many faults the one is found in few runs", () => {
+    const crash = { kind: "crash", node: 3, downMs: 0, power: false } as const;
+    const many = scenario("many", {
+      faults: Array.from({ length: 128 }, (_, i) => ({ ...crash, atMs: i * 50 })),
+    });
+    const { scenario: small, runs } = shrink(
+      many,
+      failsWhen(({ faults, n }) => n === 4 && faults.some(({ atMs }) => atMs === 3_250)),
+    );
+    expect(small.faults).toHaveLength(1);
+    expect(runs).toBeLessThan(100);
+  });
+
+  it("spends no more runs than it may, and ends when it is told to", () => {
+    const always = failsWhen(() => true);
+    let runs = 0;
+    const counted: Failing = (candidate) => {
+      runs += 1;
+      return always(candidate);
+    };
+    expect(shrink(big(), counted, { budget: 7 }).runs).toBe(7);
+    expect(runs).toBe(7);
+    expect(shrink(big(), counted, { stop: () => runs >= 10 }).runs).toBe(3);
+    const steps: number[] = [];
+    shrink(big(), always, { budget: 5, onStep: (step) => steps.push(step.runs) });
+    expect(steps).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("does not trade one failure for another, and gives back what passes", () => {
+    const two = bankScenario("two-of-four-down-halts-safely");
+    if (two === undefined) throw new RangeError("not in the bank");
+    const other = (candidate: Scenario): Failed =>
+      candidate.faults.length === 2 ? { id: "I1" } : { id: "L1" };
+    expect(shrink(two, other, { budget: 50 }).scenario.faults).toHaveLength(2);
+    expect(shrink(two, () => undefined).scenario).toBe(two);
+    // Of two exceptions the message counts, but not the numbers in it.
+    const thrown: Failing = ({ faults }) => ({
+      id: "exception",
+      detail: faults.length >= 2 ? `no room for ${faults.length}\n  at x` : "something else",
+    });
+    expect(shrink(two, thrown, { budget: 50 }).scenario.faults).toHaveLength(2);
+  });
+
+  it("moves what speaks of the other nodes when one goes", () => {
+    const small = withoutNode(big(), 1);
+    expect(small.n).toBe(6);
+    expect(small.weights).toEqual([3, 2, 4, 1, 2, 3]);
+    expect(small.faults.filter(({ kind }) => kind === "pause")).toEqual([]);
+    expect(small.faults).toContainEqual(expect.objectContaining({ kind: "crash", node: 1 }));
+    expect(small.faults).toContainEqual(expect.objectContaining({ kind: "reset", a: 0, b: 2 }));
+    expect(small.faults).toContainEqual(
+      expect.objectContaining({
+        groups: [
+          [0, 1, 2],
+          [3, 4, 5],
+        ],
+      }),
+    );
+    expect(small.adversaries).toEqual([
+      { node: 3, strategy: "stale", fromMs: 100, untilMs: FOREVER },
+    ]);
+  });
+
+  it("finds the crash behind a property that real runs break", () => {
+    // The bug: "no node goes back to work after a crash once two blocks are final".
+    const planted: CheckerFactory = (context) => {
+      let height = 0;
+      return {
+        id: "OWN1",
+        title: "nobody comes back",
+        status: (_slot, status) => {
+          height = Math.max(height, status.finalHeight);
+        },
+        booted: (slot, incarnation) => {
+          if (incarnation > 1 && height >= 2) context.report("OWN1", `n${slot} has come back`);
+        },
+      };
+    };
+    const options = { ...SYSTEM, checkers: [...CHECKERS, planted] };
+    const failing: Failing = (candidate) => simulate(candidate, options).violation;
+    const { scenario: small, runs } = shrink(big(), failing, { budget: 80 });
+    expect(failing(small)?.id).toBe("OWN1");
+    expect(small.faults.map(({ kind }) => kind)).toEqual(["crash"]);
+    expect(small.adversaries).toEqual([]);
+    expect(small.n).toBeLessThan(7);
+    expect(small.workload.clients).toBe(1);
+    expect(runs).toBeLessThanOrEqual(80);
+    expect(failing(parseScenario(JSON.stringify(plainScenario(small))))?.id).toBe("OWN1");
+  }, 120_000);
+});
