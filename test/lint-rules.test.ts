@@ -78,6 +78,17 @@ const SAMPLES: readonly Sample[] = [
   ["src/ledger/g6.ts", "export const a = globalThis.Date;\n", ["noJsRestrictedProperties"]],
   ["src/ledger/g7.ts", use("node:crypto"), [IMPORTS]],
   ["src/ledger/g8.ts", "setInterval(() => {}, 1);\nexport const a = 1;\n", ["noRestrictedGlobals"]],
+  ["src/ca/g11.ts", "export const a = Promise.resolve(1);\n", ["noRestrictedGlobals"]],
+  ["src/assets/g12.ts", "export const a = new WeakRef({});\n", ["noRestrictedGlobals"]],
+  ["src/assets/probe.ts", "export const a = Date.now();\n", []],
+  [
+    "src/detect/g13.ts",
+    "queueMicrotask(() => {});\nexport const a = 1;\n",
+    ["noRestrictedGlobals"],
+  ],
+  ["src/ledger/g14.ts", "export const a = globalThis.process;\n", ["noJsRestrictedProperties"]],
+  ["src/crypto/falcon-wasm.ts", "export const a = Promise.resolve(1);\n", []],
+  ["sim/checkers/g15.ts", "export const a = Math.random();\n", ["noJsRestrictedProperties"]],
   ["src/ledger/store/g9.ts", "export const a = Date.now();\n", []],
   ["src/node/g10.ts", "export const a = Date.now();\n", []],
   // The rest.

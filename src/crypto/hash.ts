@@ -10,6 +10,7 @@ type NodeCrypto = {
   hash(algorithm: string, data: Uint8Array, outputEncoding: "latin1"): string;
 };
 
+// biome-ignore lint/nursery/noJsRestrictedProperties: a hash function is all that is taken of it.
 const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto") as unknown as
   | NodeCrypto
   | undefined;
