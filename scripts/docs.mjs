@@ -1,11 +1,13 @@
 // Writes the pages that are made from the source: docs/errors.md from the table of errors, docs/cli.md from
-// the definitions of the verbs, the JSON Schema of the configuration file from the table of settings, and
+// the definitions of the verbs, the JSON Schemas of the configuration file and of the
+// simulator's scenarios from their descriptions, and
 // docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes, and the examples
 // in docs/sdk.md from docs/examples.
 //
 //     node scripts/docs.mjs                          writes them
 //     node scripts/docs.mjs --print [errors|cli|config|openapi|api|sdk]  prints one instead
 import { readFileSync, writeFileSync } from "node:fs";
+import { scenarioSchema } from "../sim/scenario-shape.ts";
 import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
 import { productDocument, routesTable } from "../src/node/api/openapi/offline.ts";
@@ -62,6 +64,7 @@ const pages = {
   api: ["../docs/api.md", apiPage()],
   metrics: ["../docs/metrics.md", metricsPage()],
   sdk: ["../docs/sdk.md", sdkPage()],
+  scenario: ["../docs/scenario.schema.json", `${JSON.stringify(scenarioSchema(), null, 2)}\n`],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

@@ -1,110 +1,225 @@
 /**
  * fast-check arbitraries of scenarios: for properties over one's own projections, and so that a failing
- * scenario shrinks fault by fault.
+ * scenario shrinks fault by fault. They follow from the description of a scenario (scenario-shape.ts), so
+ * every kind of fault, adversary and knob is there.
+ *
+ * `scenarioArbitrary` draws what a network must survive: less than a third of the weight lies or has
+ * forgotten its votes. `anyScenarioArbitrary` draws whatever a file may say.
  */
 import fc from "fast-check";
-import { CALM, DEFAULT_EXPECT, type Fault, type Scenario, STRATEGIES } from "./scenario.ts";
+import { FAULT_KINDS, FAULT_SHAPES } from "./fault-shape.ts";
+import {
+  type AdversarySpec,
+  CALM,
+  DEFAULT_EXPECT,
+  DEFAULT_WORKLOAD,
+  type Fault,
+  type FaultKind,
+  faultySlots,
+  type Scenario,
+  STRATEGIES,
+  type StrategyName,
+  type Workload,
+} from "./scenario.ts";
+import { readScenario, SCENARIO_SHAPE } from "./scenario-shape.ts";
+import type { Field, Fields, IntegerShape, ListShape, Shape } from "./shape.ts";
 
-const span = (healMs: number): fc.Arbitrary<{ atMs: number; untilMs: number }> =>
-  fc
-    .tuple(fc.nat(healMs - 1), fc.integer({ min: 20, max: 5_000 }))
-    .map(([atMs, length]) => ({ atMs, untilMs: Math.min(healMs, atMs + length) }));
+type Bounds = {
+  readonly n: number;
+  readonly healMs: number;
+  /** The whole range of every field, instead of what is usual. */
+  readonly whole?: boolean;
+};
 
-const node = (n: number): fc.Arbitrary<number> => fc.nat(n - 1);
+const integerOf = (shape: IntegerShape, bounds: Bounds): fc.Arbitrary<number> => {
+  if (bounds.whole === true) return fc.integer({ min: shape.min, max: shape.max });
+  if (shape.moment === true) return fc.nat(bounds.healMs - 1);
+  const [min, max] = shape.usual ?? [shape.min, shape.max];
+  return fc.integer({ min, max });
+};
 
-const down = (
-  n: number,
-  healMs: number,
-): fc.Arbitrary<{ atMs: number; node: number; downMs: number }> =>
-  fc.record({ atMs: fc.nat(healMs - 1), node: node(n), downMs: fc.nat(4_000) });
+const listOf = (shape: ListShape, bounds: Bounds): fc.Arbitrary<unknown[]> => {
+  if (shape.perNode === true) {
+    return fc.array(ofShape(shape.of, bounds), { minLength: bounds.n, maxLength: bounds.n });
+  }
+  const limits = { minLength: shape.min, maxLength: Math.min(shape.max, 8) };
+  const item = ofShape(shape.of, bounds);
+  return shape.distinct === true ? fc.uniqueArray(item, limits) : fc.array(item, limits);
+};
 
-/** One fault of any kind but twins and lost votes, which need expectations of their own. */
-export const faultArbitrary = (n: number, healMs: number): fc.Arbitrary<Fault> =>
-  fc.oneof(
-    fc
-      .tuple(span(healMs), fc.array(fc.boolean(), { minLength: n, maxLength: n }))
-      .map(([times, sides]): Fault => {
-        const slots = Array.from({ length: n }, (_, i) => i);
-        const groups = [slots.filter((i) => sides[i]), slots.filter((i) => !sides[i])];
-        return { kind: "partition", ...times, groups };
-      }),
-    fc
-      .tuple(span(healMs), node(n))
-      .map(([times, which]): Fault => ({ kind: "isolate", ...times, node: which })),
-    fc
-      .tuple(
-        span(healMs),
-        fc.constantFrom(
-          "loss" as const,
-          "duplicate" as const,
-          "reorder" as const,
-          "corrupt" as const,
+type Timed = { readonly atMs?: number; readonly fromMs?: number; readonly untilMs?: number };
+
+/** An object of drawn fields; a span that ends before it begins is turned round. */
+const objectOf = (fields: Fields, bounds: Bounds): fc.Arbitrary<object> => {
+  const model: Record<string, fc.Arbitrary<unknown>> = {};
+  for (const [key, field] of Object.entries(fields)) model[key] = ofShape(field, bounds);
+  const needed = Object.keys(fields).filter((key) => fields[key]?.optional !== true);
+  return fc.record(model, { requiredKeys: needed }).map((drawn: Timed) => {
+    const start = drawn.atMs ?? drawn.fromMs;
+    if (start === undefined || drawn.untilMs === undefined || drawn.untilMs >= start) return drawn;
+    const startKey = drawn.atMs === undefined ? "fromMs" : "atMs";
+    return { ...drawn, [startKey]: drawn.untilMs, untilMs: start };
+  });
+};
+
+const ofShape = (shape: Shape | Field, bounds: Bounds): fc.Arbitrary<unknown> => {
+  switch (shape.type) {
+    case "integer":
+      return integerOf(shape, bounds);
+    case "slot":
+      return fc.nat(bounds.n - 1);
+    case "boolean":
+      return fc.boolean();
+    case "text":
+      return fc.string({ maxLength: Math.min(shape.max, 20) });
+    case "choice":
+      return fc.constantFrom(...shape.of);
+    case "list":
+      return listOf(shape, bounds);
+    case "span":
+      return fc
+        .tuple(fc.nat(bounds.healMs), fc.nat(bounds.healMs))
+        .map((ends) => [Math.min(...ends), Math.max(...ends)]);
+    case "object":
+      return objectOf(shape.fields, bounds);
+    case "variant":
+      return fc.oneof(
+        ...Object.entries(shape.cases).map(([name, body]) =>
+          objectOf(body.fields, bounds).map((drawn) => ({ [shape.tag]: name, ...drawn })),
         ),
-        fc.integer({ min: 1_000, max: 400_000 }),
-      )
-      .map(([times, kind, ppm]): Fault => ({ kind, ...times, ppm })),
-    fc
-      .tuple(down(n, healMs), fc.boolean())
-      .map(([times, power]): Fault => ({ kind: "crash", ...times, power })),
-    fc
-      .tuple(
-        down(n, healMs),
-        fc.constantFrom(
-          "sign" as const,
-          "signed" as const,
-          "write" as const,
-          "synced" as const,
-          "send" as const,
-        ),
-        fc.integer({ min: 1, max: 20 }),
-        fc.boolean(),
-      )
-      .map(
-        ([times, point, nth, power]): Fault => ({ kind: "crash-at", ...times, point, nth, power }),
-      ),
-    down(n, healMs).map((times): Fault => ({ kind: "wipe", ...times, votes: false })),
-    fc
-      .tuple(span(healMs), node(n))
-      .map(([times, which]): Fault => ({ kind: "pause", ...times, node: which })),
-    fc
-      .tuple(span(healMs), node(n))
-      .map(([times, which]): Fault => ({ kind: "disk-full", ...times, node: which })),
-    fc
-      .tuple(span(healMs), node(n), fc.integer({ min: -5_000, max: 5_000 }))
-      .map(
-        ([times, which, offsetMs]): Fault => ({ kind: "clock", ...times, node: which, offsetMs }),
-      ),
+      );
+  }
+};
+
+const permutation = (n: number): fc.Arbitrary<number[]> =>
+  fc.shuffledSubarray(
+    Array.from({ length: n }, (_, i) => i),
+    { minLength: n },
   );
 
-/** Scenarios of n nodes of equal weight with at most one adversary (n = 4 and up). */
-export const scenarioArbitrary = (n = 4, healMs = 8_000): fc.Arbitrary<Scenario> =>
-  fc
+/** What the fields alone do not say: groups split the nodes, a swizzle frees those it has clogged. */
+const shaped = (n: number, drawn: Fault): fc.Arbitrary<Fault> => {
+  if (drawn.kind === "partition") {
+    return fc
+      .tuple(permutation(n), fc.integer({ min: 1, max: Math.max(1, n - 1) }))
+      .map(([order, cut]) => ({ ...drawn, groups: [order.slice(0, cut), order.slice(cut)] }));
+  }
+  if (drawn.kind === "swizzle") {
+    return fc
+      .tuple(permutation(n), permutation(n), fc.integer({ min: 1, max: n }))
+      .map(([clogged, freed, many]) => {
+        const chosen = clogged.slice(0, many);
+        return { ...drawn, clogged: chosen, freed: freed.filter((slot) => chosen.includes(slot)) };
+      });
+  }
+  return fc.constant(drawn);
+};
+
+/** A fault of these kinds (of every kind when none is named), before the heal. */
+export const faultArbitrary = (
+  n: number,
+  healMs: number,
+  kinds: readonly FaultKind[] = FAULT_KINDS,
+): fc.Arbitrary<Fault> =>
+  fc.oneof(
+    ...kinds.map((kind) =>
+      objectOf(FAULT_SHAPES[kind].fields, { n, healMs })
+        // What was drawn has the fields that the type has: the description is checked against it.
+        .map((drawn) => ({ kind, ...drawn }) as Fault)
+        .chain((drawn) => shaped(n, drawn)),
+    ),
+  );
+
+/** An adversary of any strategy that needs nothing else arranged for it. */
+export const adversaryArbitrary = (
+  n: number,
+  strategies: readonly StrategyName[] = STRATEGIES,
+): fc.Arbitrary<AdversarySpec> =>
+  fc.record({
+    node: fc.nat(n - 1),
+    strategy: fc.constantFrom(...strategies),
+    fromMs: fc.constant(0),
+    untilMs: fc.constant(Number.MAX_SAFE_INTEGER),
+  });
+
+/** Clients that go on to the end. */
+export const workloadArbitrary: fc.Arbitrary<Workload> = fc.record({
+  clients: fc.integer({ min: 1, max: 4 }),
+  batchesPerSecond: fc.integer({ min: 1, max: 12 }),
+  eventsPerBatch: fc.integer({ min: 1, max: 4 }),
+  bodyBytes: fc.nat(200),
+  untilMs: fc.constant(DEFAULT_WORKLOAD.untilMs),
+});
+
+/** Takes away adversaries, twins and lost votes beyond what must be survived, in their order. */
+const survivable = (drawn: Scenario): Scenario => {
+  const total = drawn.weights.reduce((sum, weight) => sum + weight, 0);
+  const spent = new Set<number>();
+  const affordable = (slots: ReadonlySet<number>): boolean => {
+    const all = new Set([...spent, ...slots]);
+    const weight = [...all].reduce((sum, slot) => sum + (drawn.weights[slot] ?? 0), 0);
+    if (weight * 3 >= total) return slots.size === 0;
+    for (const slot of slots) spent.add(slot);
+    return true;
+  };
+  const adversaries = drawn.adversaries.filter(({ node }) => affordable(new Set([node])));
+  const faults = drawn.faults.filter((fault) =>
+    affordable(faultySlots({ ...drawn, adversaries: [], faults: [fault] })),
+  );
+  const guilty = faultySlots({ ...drawn, adversaries: [], faults });
+  return { ...drawn, adversaries, faults, expect: { ...drawn.expect, exempt: [...guilty] } };
+};
+
+export type ScenarioOptions = {
+  readonly n?: number;
+  readonly healMs?: number;
+  readonly kinds?: readonly FaultKind[];
+  readonly strategies?: readonly StrategyName[];
+  readonly faultsMax?: number;
+};
+
+/** Kinds that tell about one fault only and cost a node its honesty: rare in a mixture. */
+const MIXED_KINDS = FAULT_KINDS.filter((kind) => kind !== "twin");
+
+/** Scenarios that a network of n nodes of equal weight must survive. */
+export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<Scenario> => {
+  const { n = 4, healMs = 8_000, kinds = MIXED_KINDS, strategies = STRATEGIES } = options;
+  return fc
     .record({
       seed: fc.nat(),
-      faults: fc.array(faultArbitrary(n, healMs), { maxLength: 8 }),
-      strategy: fc.option(fc.constantFrom(...STRATEGIES), { nil: undefined }),
-      culprit: node(n),
-      clients: fc.integer({ min: 1, max: 4 }),
-    })
-    .map(({ seed, faults, strategy, culprit, clients }) => ({
-      name: "arbitrary",
-      seed,
-      n,
-      weights: new Array<number>(n).fill(1),
-      epochMs: 3_600_000,
-      knobs: CALM,
-      workload: {
-        clients,
-        batchesPerSecond: 6,
-        eventsPerBatch: 2,
-        bodyBytes: 32,
-        untilMs: Number.MAX_SAFE_INTEGER,
-      },
-      faults: [...faults].sort((a, b) => a.atMs - b.atMs),
+      faults: fc.array(faultArbitrary(n, healMs, kinds), { maxLength: options.faultsMax ?? 8 }),
       adversaries:
-        strategy === undefined || n < 4
-          ? []
-          : [{ node: culprit, strategy, fromMs: 0, untilMs: Number.MAX_SAFE_INTEGER }],
-      healMs,
-      expect: DEFAULT_EXPECT,
-    }));
+        strategies.length === 0
+          ? fc.constant([])
+          : fc.array(adversaryArbitrary(n, strategies), { maxLength: 1 }),
+      workload: workloadArbitrary,
+    })
+    .map(({ seed, faults, adversaries, workload }) =>
+      survivable({
+        name: "arbitrary",
+        seed,
+        n,
+        weights: new Array<number>(n).fill(1),
+        epochMs: 3_600_000,
+        knobs: CALM,
+        workload,
+        faults: [...faults].sort((a, b) => a.atMs - b.atMs),
+        adversaries,
+        atlas: "keep",
+        healMs,
+        expect: DEFAULT_EXPECT,
+      }),
+    );
+};
+
+/** Any scenario that a file may hold, sensible or not: for what reads and writes them. */
+export const anyScenarioArbitrary: fc.Arbitrary<Scenario> = fc
+  .integer({ min: 1, max: 7 })
+  .chain((n) =>
+    fc
+      .tuple(
+        objectOf(SCENARIO_SHAPE.fields, { n, healMs: 10_000, whole: true }),
+        fc.array(faultArbitrary(n, 10_000), { maxLength: 6 }),
+      )
+      .map(([drawn, faults]) => readScenario({ ...drawn, n, faults })),
+  );

@@ -13,7 +13,8 @@ import {
 import { SYSTEM } from "./system.ts";
 
 export { jsonOf, progressLine, type RunName, verdictLine } from "./report.ts";
-export { parseScenario, type Scenario } from "./scenario.ts";
+export type { Scenario } from "./scenario.ts";
+export { parseScenario, readScenario, scenarioSchema } from "./scenario-shape.ts";
 export { BANK, bankScenario } from "./scenarios/index.ts";
 export { EXIT_CODES, type Outcome, type RunResult } from "./simulate.ts";
 export { randomScenario } from "./swarm.ts";

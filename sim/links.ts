@@ -14,9 +14,10 @@ export type NetKnobs = {
   duplicatePpm: number;
   reorderPpm: number;
   corruptPpm: number;
-  /** Bytes a millisecond of one link and of one node's uplink; 0 is without bound. */
+  /** Bytes a millisecond of one link, of all that a node sends and receives; 0 is without bound. */
   linkBytesPerMs: number;
   uplinkBytesPerMs: number;
+  downlinkBytesPerMs: number;
   /** Frames that meet a blocked link are lost instead of held back. */
   blockedDrops: boolean;
   idleTimeoutMs: number;
@@ -32,6 +33,7 @@ export const CALM_NET: NetKnobs = {
   corruptPpm: 0,
   linkBytesPerMs: 0,
   uplinkBytesPerMs: 0,
+  downlinkBytesPerMs: 0,
   blockedDrops: false,
   idleTimeoutMs: 15_000,
   redialMs: 250,

@@ -17,7 +17,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { jsonOf, progressLine, type RunName, verdictLine } from "./report.ts";
-import { parseScenario, type Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
+import { parseScenario } from "./scenario-shape.ts";
 import { BANK, bankScenario } from "./scenarios/index.ts";
 import { shrink } from "./shrink.ts";
 import {

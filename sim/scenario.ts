@@ -29,9 +29,19 @@ export type Workload = {
   readonly untilMs: number;
 };
 
+export type DiskName = "data" | "votes";
+
 type Lasting = { readonly atMs: number; readonly untilMs: number };
 type At = { readonly atMs: number };
 type Down = { readonly atMs: number; readonly node: number; readonly downMs: number };
+
+type Rate<Kind> = Lasting & { readonly kind: Kind; readonly ppm: number };
+type Capped<Kind> = Lasting & {
+  readonly kind: Kind;
+  readonly node: number;
+  readonly bytesPerMs: number;
+};
+type OnDisk = { readonly node: number; readonly disk: DiskName };
 
 export type Fault =
   /** Groups hear only themselves. `oneWay`: the first group is not heard by the others, but hears. */
@@ -47,12 +57,23 @@ export type Fault =
   | (Lasting & { readonly kind: "ring" })
   | (Lasting & { readonly kind: "isolate"; readonly node: number })
   | (Lasting & { readonly kind: "clog"; readonly from: number; readonly to: number })
+  | Rate<"loss">
+  | Rate<"duplicate">
+  | Rate<"reorder">
+  | Rate<"corrupt">
+  /** Nodes are clogged one after the other, then freed in another order (FoundationDB's swizzle). */
   | (Lasting & {
-      readonly kind: "loss" | "duplicate" | "reorder" | "corrupt";
-      readonly ppm: number;
+      readonly kind: "swizzle";
+      readonly clogged: readonly number[];
+      readonly freed: readonly number[];
     })
   | (Lasting & { readonly kind: "delay"; readonly node: number; readonly extraMs: number })
+  /** Caps every link, or all that one node sends, or all that it receives. Who shares it gets a fair part. */
   | (Lasting & { readonly kind: "bandwidth"; readonly bytesPerMs: number })
+  | Capped<"uplink">
+  | Capped<"downlink">
+  /** A node's queues of frames to send hold no more than this: what comes on top is refused. */
+  | (Lasting & { readonly kind: "queue-overflow"; readonly node: number; readonly bytes: number })
   /** Frames of one message type (its first byte) are lost. */
   | (Lasting & {
       readonly kind: "drop-type";
@@ -88,15 +109,32 @@ export type Fault =
     })
   | (At & { readonly kind: "crash-all"; readonly downMs: number; readonly power: boolean })
   | (Lasting & { readonly kind: "pause"; readonly node: number })
+  /** Signatures take this many times as long, and each turn of the process 20 us times this. */
+  | (Lasting & { readonly kind: "slow-cpu"; readonly node: number; readonly factor: number })
   /** Power cut with a lost data folder; `votes` too when it says so: then the node must not vote. */
   | (Down & { readonly kind: "wipe"; readonly votes: boolean })
   /** The disk of an earlier moment comes back: data, and votes when it says so. */
   | (Down & { readonly kind: "restore"; readonly takenMs: number; readonly votes: boolean })
   | (Lasting & { readonly kind: "disk-full"; readonly node: number })
-  | (Down & { readonly kind: "disk-error"; readonly disk: "data" | "votes"; readonly nth: number })
+  /** The n-th write from then on fails, or the n-th read does. */
+  | (At & OnDisk & { readonly kind: "disk-error"; readonly nth: number })
+  | (At & OnDisk & { readonly kind: "read-error"; readonly nth: number })
+  /** Syncs return before anything is durable: a power cut takes from all that was written meanwhile. */
+  | (Lasting & OnDisk & { readonly kind: "lost-writes" })
+  /** The n-th write from then on lands elsewhere: neither place can be read once the store is reopened. */
+  | (At & OnDisk & { readonly kind: "misdirected-write"; readonly nth: number })
+  /** About that many neighbouring bytes can no longer be read: their checksums fail. */
+  | (At & OnDisk & { readonly kind: "rot"; readonly bytes: number })
   | (Lasting & { readonly kind: "slow-disk"; readonly node: number; readonly factor: number })
   | (Lasting & { readonly kind: "clock"; readonly node: number; readonly offsetMs: number })
   | (At & { readonly kind: "drift"; readonly node: number; readonly ppm: number })
+  /** The wall clock swings between plus and minus the amplitude. */
+  | (Lasting & {
+      readonly kind: "clock-periodic";
+      readonly node: number;
+      readonly amplitudeMs: number;
+      readonly periodMs: number;
+    })
   /** A second process with the key and the first disks' copy of this node. */
   | (At & { readonly kind: "twin"; readonly node: number });
 
@@ -152,6 +190,8 @@ export type Expectation = {
 
 export type Scenario = {
   readonly name: string;
+  /** What it shows, in a sentence. */
+  readonly about?: string;
   readonly seed: number;
   readonly n: number;
   readonly weights: readonly number[];
@@ -160,9 +200,29 @@ export type Scenario = {
   readonly workload: Workload;
   readonly faults: readonly Fault[];
   readonly adversaries: readonly AdversarySpec[];
+  /**
+   * What becomes of a fault that would take the last good copies of what is final (atlas.ts): "keep" spares
+   * the disk, "report" lets it happen, and the result says so. Absent is "report".
+   */
+  readonly atlas?: "keep" | "report";
   /** All faults end here; what was down starts again. Adversaries go on if they say so. */
   readonly healMs: number;
   readonly expect: Expectation;
+};
+
+/** Faults after which a node may have forgotten what it has promised. */
+const losesVotes = (fault: Fault): fault is Fault & { readonly node: number } => {
+  switch (fault.kind) {
+    case "wipe":
+    case "restore":
+      return fault.votes;
+    case "lost-writes":
+    case "misdirected-write":
+    case "rot":
+      return fault.disk === "votes";
+    default:
+      return false;
+  }
 };
 
 /** Slots that run an adversary or share a key with a twin at any time of the scenario. */
@@ -172,7 +232,7 @@ export const faultySlots = (scenario: Scenario): Set<number> => {
     if (fault.kind === "twin") slots.add(fault.node);
     // Without its votes a node cannot know what it promised: it is trusted to ask and refuse, not to be
     // free of blame for what an operator's restore made it forget.
-    if ((fault.kind === "wipe" || fault.kind === "restore") && fault.votes) slots.add(fault.node);
+    if (losesVotes(fault)) slots.add(fault.node);
   }
   return slots;
 };
@@ -210,31 +270,4 @@ export const scenario = (
     healMs: parts.healMs ?? 10_000,
     expect: { ...DEFAULT_EXPECT, ...parts.expect },
   };
-};
-
-/** Reads a scenario file; throws RangeError with the path of what is wrong. */
-export const parseScenario = (text: string): Scenario => {
-  const json: unknown = JSON.parse(text);
-  if (typeof json !== "object" || json === null) throw new RangeError("a scenario is an object");
-  const value = json as Partial<Scenario>;
-  const whole = scenario(value.name ?? "unnamed", value);
-  const n = whole.n;
-  if (!Number.isInteger(n) || n < 1 || n > 256) throw new RangeError("n: 1 to 256");
-  if (whole.weights.length !== n) throw new RangeError(`weights: ${n} of them`);
-  if (!whole.weights.every((weight) => Number.isSafeInteger(weight) && weight > 0)) {
-    throw new RangeError("weights: positive integers");
-  }
-  for (const [i, fault] of whole.faults.entries()) {
-    if (!Number.isFinite(fault.atMs)) throw new RangeError(`faults[${i}].atMs: a number`);
-    if ("node" in fault && !(fault.node >= 0 && fault.node < n)) {
-      throw new RangeError(`faults[${i}].node: below ${n}`);
-    }
-  }
-  for (const [i, adversary] of whole.adversaries.entries()) {
-    const known: readonly string[] = [...STRATEGIES, ...DIRECTED_STRATEGIES];
-    if (!known.includes(adversary.strategy)) {
-      throw new RangeError(`adversaries[${i}].strategy: one of ${known.join(", ")}`);
-    }
-  }
-  return whole;
 };

@@ -135,7 +135,8 @@ const drawNodeFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
       return { kind, ...span, node };
     case "disk-error": {
       const disk = random.pick(["data", "votes"] as const);
-      return { kind, ...drawDown(draw), disk, nth: random.between(1, 30) };
+      const { atMs, node } = drawDown(draw);
+      return { kind, atMs, node, disk, nth: random.between(1, 30) };
     }
     case "slow-disk":
       return { kind, ...span, node, factor: random.between(2, 400) };
@@ -157,6 +158,7 @@ const drawNet = (random: Prng): NetKnobs => ({
   corruptPpm: 0,
   linkBytesPerMs: random.pick([0, 0, 1_000, 12_500]),
   uplinkBytesPerMs: random.pick([0, 0, 12_500]),
+  downlinkBytesPerMs: 0,
   blockedDrops: random.below(2) === 0,
   idleTimeoutMs: random.pick([2_000, 15_000]),
   redialMs: random.pick([100, 250, 1_000]),

@@ -4,7 +4,8 @@
  * scenarios that have broken something once, named for what was wrong.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { parseScenario, type Scenario } from "../scenario.ts";
+import type { Scenario } from "../scenario.ts";
+import { parseScenario } from "../scenario-shape.ts";
 import { CONSENSUS_SCENARIOS } from "./consensus.ts";
 import { OPERATIONS_SCENARIOS } from "./operations.ts";
 

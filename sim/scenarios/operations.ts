@@ -20,7 +20,6 @@ const DISK_ERRORS = scenario("disk-errors-one-after-the-other", {
     disk: node % 2 === 0 ? ("data" as const) : ("votes" as const),
     nth: 5,
     atMs: 2_000 + 3_000 * node,
-    downMs: 0,
   })),
   healMs: 16_000,
   expect: { finalWithinMs: 4_000, marks: ["problem store.io"] },

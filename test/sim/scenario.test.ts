@@ -1,7 +1,8 @@
 /** Scenarios as data: the swarm, the bank, parsing and shrinking. */
 import { describe, expect, it } from "vitest";
 import { blockedBy } from "../../sim/faults.ts";
-import { type Fault, parseScenario, type Scenario, scenario } from "../../sim/scenario.ts";
+import { type Fault, type Scenario } from "../../sim/scenario.ts";
+import { parseScenario } from "../../sim/scenario-shape.ts";
 import { BANK, bankScenario } from "../../sim/scenarios/index.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 
@@ -50,29 +51,6 @@ describe("the bank", () => {
 
   it("keeps adversaries below a third of the weight", () => {
     for (const entry of BANK) expect(byzantineShare(entry)).toBeLessThan(1 / 3);
-  });
-});
-
-describe("scenario files", () => {
-  const broken: readonly (readonly [string, Record<string, unknown>])[] = [
-    ["no nodes", { n: 0, weights: [] }],
-    ["too few weights", { n: 4, weights: [1, 1, 1] }],
-    ["a weight of nothing", { n: 4, weights: [1, 1, 1, 0] }],
-    ["a fault without a time", { faults: [{ kind: "crash", node: 0 }] }],
-    ["a fault on a node that is not there", { faults: [{ kind: "crash", node: 4, atMs: 1 }] }],
-    [
-      "an unknown strategy",
-      { adversaries: [{ node: 0, strategy: "kind", fromMs: 0, untilMs: 1 }] },
-    ],
-  ];
-  it.each(broken)("are refused with %s", (_name, value) => {
-    expect(() => parseScenario(JSON.stringify(value))).toThrow(RangeError);
-  });
-
-  it("may leave everything out", () => {
-    expect(parseScenario("{}")).toEqual(scenario("unnamed", {}));
-    expect(() => parseScenario("[")).toThrow(SyntaxError);
-    expect(() => parseScenario("7")).toThrow(RangeError);
   });
 });
 

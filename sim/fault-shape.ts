@@ -1,0 +1,153 @@
+/** The description of every kind of fault; what each does stands at its type (scenario.ts). */
+import type { CrashPoint } from "./host.ts";
+import type { DiskName, Fault, FaultKind } from "./scenario.ts";
+import type { ChoiceShape, Field, Fields, FieldsOf, ObjectShape } from "./shape.ts";
+import {
+  count,
+  down,
+  flag,
+  flows,
+  list,
+  milliseconds,
+  moment,
+  offset,
+  ppm,
+  slot,
+  slots,
+  until,
+} from "./shape-words.ts";
+import type { StatementKind } from "./statements.ts";
+
+const choice = <T extends string>(about: string, of: Readonly<Record<T, true>>): ChoiceShape => ({
+  type: "choice",
+  of: Object.keys(of),
+  about,
+});
+
+const POINT = choice<CrashPoint>("Before which action; signed and synced: right after it.", {
+  sign: true,
+  signed: true,
+  write: true,
+  synced: true,
+  send: true,
+  deliver: true,
+});
+const DISK = choice<DiskName>("The ledger's data, or the own votes.", { data: true, votes: true });
+const STATEMENT = choice<StatementKind>("A kind of vote.", {
+  notarize: true,
+  nullify: true,
+  finalize: true,
+});
+
+const at = { atMs: moment("When.") };
+const lasting = { ...at, untilMs: until("Until when, at most until the heal.") };
+const node = { node: slot("Which node.") };
+const downMs = down("How long the process stays down.");
+const power = flag("A power cut, which also takes what is not synced; else a kill.");
+const nth = (what: string): Field => count(`The n-th ${what} from then on.`, 1, 1_000_000, [1, 30]);
+const factor = count("How many times as slow.", 1, 100_000, [2, 400]);
+const bytesPerMs = flows("Bytes a millisecond.");
+const from = slot("The sender.");
+const to = slot("The receiver.");
+const optional = <T extends Field>(field: T): T & { readonly optional: true } => ({
+  ...field,
+  optional: true,
+});
+
+type CaseOf<Kind extends FaultKind> = FieldsOf<Extract<Fault, { kind: Kind }>, "kind">;
+
+const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
+  partition: {
+    ...lasting,
+    groups: list(slots("A group."), "Groups that hear only themselves.", 16),
+  },
+  "one-way": { ...lasting, from: slots("Senders."), to: slots("Who does not hear them.") },
+  bridge: { ...lasting, middle: slot("Where the halves meet.") },
+  ring: lasting,
+  isolate: { ...lasting, ...node },
+  clog: { ...lasting, from, to },
+  swizzle: {
+    ...lasting,
+    clogged: slots("Nodes in the order in which they are clogged."),
+    freed: slots("The same nodes in the order in which they are freed."),
+  },
+  loss: { ...lasting, ppm: ppm("Frames lost.") },
+  duplicate: { ...lasting, ppm: ppm("Frames that arrive twice.") },
+  reorder: { ...lasting, ppm: ppm("Frames that may be overtaken.") },
+  corrupt: { ...lasting, ppm: ppm("Frames with a flipped bit.") },
+  delay: { ...lasting, ...node, extraMs: milliseconds("Added to each way.", 0, 600_000, [0, 800]) },
+  bandwidth: { ...lasting, bytesPerMs },
+  uplink: { ...lasting, ...node, bytesPerMs },
+  downlink: { ...lasting, ...node, bytesPerMs },
+  "queue-overflow": {
+    ...lasting,
+    ...node,
+    bytes: count("What a queue holds.", 0, 1_000_000_000, [0, 20_000]),
+  },
+  "drop-type": {
+    ...lasting,
+    type: count("First byte of the message.", 0, 255, [1, 15]),
+    ppm: ppm("How many of them."),
+    from: optional(from),
+    to: optional(to),
+  },
+  "drop-statement": {
+    ...lasting,
+    view: optional(count("Of this view only.", 0, 1_000_000_000, [1, 60])),
+    statement: optional(STATEMENT),
+    from: optional(from),
+    to: optional(to),
+  },
+  reset: { ...at, a: slot("One end."), b: slot("The other end.") },
+  crash: { ...at, ...node, downMs, power },
+  "crash-at": { ...at, ...node, downMs, point: POINT, nth: nth("such action"), power },
+  "crash-after-vote": {
+    ...at,
+    ...node,
+    downMs,
+    view: count("The view of the vote.", 0, 1_000_000_000, [1, 60]),
+    statement: STATEMENT,
+    power,
+    wipe: flag("Its data is gone too."),
+  },
+  "crash-all": { ...at, downMs, power },
+  pause: { ...lasting, ...node },
+  "slow-cpu": { ...lasting, ...node, factor },
+  wipe: { ...at, ...node, downMs, votes: flag("Its votes are gone too.") },
+  restore: {
+    ...at,
+    ...node,
+    downMs,
+    takenMs: moment("The moment whose disk comes back."),
+    votes: flag("Its votes come back as they were too."),
+  },
+  "disk-full": { ...lasting, ...node },
+  "disk-error": { ...at, ...node, disk: DISK, nth: nth("write") },
+  "read-error": { ...at, ...node, disk: DISK, nth: nth("read") },
+  "lost-writes": { ...lasting, ...node, disk: DISK },
+  "misdirected-write": { ...at, ...node, disk: DISK, nth: nth("write") },
+  rot: {
+    ...at,
+    ...node,
+    disk: DISK,
+    bytes: count("How many neighbouring bytes.", 1, 1_000_000_000, [1, 20_000]),
+  },
+  "slow-disk": { ...lasting, ...node, factor },
+  clock: { ...lasting, ...node, offsetMs: offset("Added to the wall clock.") },
+  "clock-periodic": {
+    ...lasting,
+    ...node,
+    amplitudeMs: milliseconds("How far it swings.", 1, 86_400_000, [1, 2_000]),
+    periodMs: milliseconds("From peak to peak.", 100, 86_400_000, [200, 10_000]),
+  },
+  drift: { ...at, ...node, ppm: count("How much faster.", -100_000, 100_000, [-500, 500]) },
+  twin: { ...at, ...node },
+};
+
+export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FIELDS) as FaultKind[];
+
+const shapeOf = (fields: Fields): ObjectShape => ({ type: "object", fields });
+
+export const FAULT_SHAPES: Readonly<Record<FaultKind, ObjectShape>> = Object.fromEntries(
+  FAULT_KINDS.map((kind) => [kind, shapeOf(FIELDS[kind])] as const),
+) as Readonly<Record<FaultKind, ObjectShape>>;

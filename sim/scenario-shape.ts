@@ -1,0 +1,269 @@
+/**
+ * The description of a scenario: every field, its bounds and what it means. The reader of files, the JSON
+ * Schema (docs/scenario.schema.json) and the arbitraries follow from it.
+ */
+import { parseStrictJson, Wrong } from "../src/ledger/strict-json.ts";
+import { CALM_DISK, type DiskKnobs } from "./disk.ts";
+import { FAULT_SHAPES } from "./fault-shape.ts";
+import { CALM_NET, type NetKnobs } from "./links.ts";
+import {
+  type AdversarySpec,
+  CALM,
+  DEFAULT_EXPECT,
+  DEFAULT_WORKLOAD,
+  DIRECTED_STRATEGIES,
+  type Expectation,
+  type Knobs,
+  type Scenario,
+  STRATEGIES,
+  type Workload,
+} from "./scenario.ts";
+import { type FieldsOf, type ObjectShape, readShape } from "./shape.ts";
+import { schemaOf } from "./shape-schema.ts";
+import {
+  count,
+  flag,
+  flows,
+  list,
+  microseconds,
+  milliseconds,
+  moment,
+  ppm,
+  SCENARIO_LIMITS,
+  slot,
+  slots,
+  until,
+} from "./shape-words.ts";
+import { FREE_SIGNER, type SignerKnobs } from "./signer.ts";
+
+const NET: FieldsOf<NetKnobs> = {
+  latencyMinUs: {
+    ...microseconds("Floor of the one-way latency."),
+    initial: CALM_NET.latencyMinUs,
+  },
+  latencyMeanUs: {
+    ...microseconds("Mean of the exponential part above the floor."),
+    initial: CALM_NET.latencyMeanUs,
+  },
+  lossPpm: { ...ppm("Frames lost."), initial: 0 },
+  duplicatePpm: { ...ppm("Frames that arrive twice."), initial: 0 },
+  reorderPpm: { ...ppm("Frames that may be overtaken."), initial: 0 },
+  corruptPpm: { ...ppm("Frames with a flipped bit."), initial: 0 },
+  linkBytesPerMs: { ...flows("Cap of each link; 0 is none.", 0), initial: 0 },
+  uplinkBytesPerMs: { ...flows("Cap of what a node sends; 0 is none.", 0), initial: 0 },
+  downlinkBytesPerMs: { ...flows("Cap of what a node receives; 0 is none.", 0), initial: 0 },
+  blockedDrops: {
+    ...flag("Frames on a blocked link are lost instead of held back."),
+    initial: false,
+  },
+  idleTimeoutMs: {
+    ...milliseconds("A session on which nothing is heard for so long ends.", 100, 600_000),
+    initial: CALM_NET.idleTimeoutMs,
+  },
+  redialMs: {
+    ...milliseconds("Wait before a lost session is dialled again.", 1, 600_000),
+    initial: CALM_NET.redialMs,
+  },
+};
+
+const DISK: FieldsOf<DiskKnobs> = {
+  syncMinUs: { ...microseconds("Floor of a sync."), initial: CALM_DISK.syncMinUs },
+  syncMeanUs: { ...microseconds("Mean above the floor."), initial: CALM_DISK.syncMeanUs },
+  writeMeanUs: { ...microseconds("Mean of a write without sync."), initial: CALM_DISK.writeMeanUs },
+  readMeanUs: { ...microseconds("Mean of reading a range."), initial: CALM_DISK.readMeanUs },
+  visibleEarly: {
+    ...flag("Reads see a write from its submission on."),
+    initial: CALM_DISK.visibleEarly,
+  },
+};
+
+const SIGNER: FieldsOf<SignerKnobs> = {
+  signUs: { ...microseconds("Time of a signature."), initial: FREE_SIGNER.signUs },
+  verifyUs: { ...microseconds("Time of checking one."), initial: FREE_SIGNER.verifyUs },
+  randomised: {
+    ...flag("Two signatures of one message differ, as FALCON's do."),
+    initial: FREE_SIGNER.randomised,
+  },
+  checkpoints: { ...flag("Nodes sign checkpoints."), initial: FREE_SIGNER.checkpoints },
+};
+
+const object = (fields: ObjectShape["fields"], about: string): ObjectShape => ({
+  type: "object",
+  about,
+  fields,
+});
+
+const KNOBS: FieldsOf<Knobs> = {
+  net: { ...object(NET, "The network where nothing fails."), initial: CALM.net },
+  disk: { ...object(DISK, "Both disks of every node."), initial: CALM.disk },
+  signer: { ...object(SIGNER, "Signatures."), initial: CALM.signer },
+};
+
+const WORKLOAD: FieldsOf<Workload> = {
+  clients: {
+    ...count("Lanes; each submits one batch after the other.", 1, 64, [1, 5]),
+    initial: DEFAULT_WORKLOAD.clients,
+  },
+  batchesPerSecond: {
+    ...count("Batches of all clients a second.", 1, 10_000, [1, 30]),
+    initial: DEFAULT_WORKLOAD.batchesPerSecond,
+  },
+  eventsPerBatch: {
+    ...count("Events of a batch.", 1, 1_000, [1, 8]),
+    initial: DEFAULT_WORKLOAD.eventsPerBatch,
+  },
+  bodyBytes: {
+    ...count("Bytes of an event's value.", 0, 16_000, [0, 200]),
+    initial: DEFAULT_WORKLOAD.bodyBytes,
+  },
+  untilMs: { ...until("No new batches from then on."), initial: DEFAULT_WORKLOAD.untilMs },
+};
+
+const ADVERSARY: FieldsOf<AdversarySpec> = {
+  node: slot("Who."),
+  strategy: {
+    type: "choice",
+    of: [...STRATEGIES, ...DIRECTED_STRATEGIES],
+    about: "What it does (docs/simulation.md).",
+  },
+  view: {
+    ...count("For vote-to-one and lie-to-one: in this view.", 0, 1e9, [1, 40]),
+    optional: true,
+  },
+  to: { ...slot("For vote-to-one and lie-to-one: the only one that sees it."), optional: true },
+  muteFromMs: { ...moment("For skip-led: mute in its own views from then on."), optional: true },
+  fromMs: { ...moment("From when on."), initial: 0 },
+  untilMs: { ...until("Until when, past the heal too."), initial: Number.MAX_SAFE_INTEGER },
+};
+
+const EXPECT: FieldsOf<Expectation> = {
+  finalWithinMs: {
+    ...milliseconds("After the heal a new block is final within this.", 1, 86_400_000),
+    initial: DEFAULT_EXPECT.finalWithinMs,
+  },
+  convergeWithinMs: {
+    ...milliseconds("After the heal all have caught up within this.", 1, 86_400_000),
+    initial: DEFAULT_EXPECT.convergeWithinMs,
+  },
+  exempt: { ...slots("Not asked to converge."), initial: [] },
+  follows: { ...slots("Without their votes, but asked to converge."), optional: true },
+  haltedMs: {
+    ...list({ type: "span", max: SCENARIO_LIMITS.spanMsMax }, "Nothing becomes final then.", 64),
+    optional: true,
+  },
+  marks: {
+    ...list({ type: "text", max: 120 }, "What must have been seen.", 64),
+    optional: true,
+  },
+};
+
+const SCENARIO: FieldsOf<Scenario> = {
+  name: { type: "text", max: 120, about: "Short, with dashes.", initial: "unnamed" },
+  about: { type: "text", max: 600, about: "What it shows.", optional: true },
+  seed: { ...count("The seed of all that is random.", 0, Number.MAX_SAFE_INTEGER), initial: 1 },
+  n: { ...count("Nodes.", 1, SCENARIO_LIMITS.nodesMax, [4, 4]), initial: 4 },
+  weights: {
+    type: "list",
+    of: count("Weight of a validator.", 1, 1_000_000_000, [1, 1]),
+    min: 1,
+    max: SCENARIO_LIMITS.nodesMax,
+    perNode: true,
+    about: "By node; absent: all alike.",
+    optional: true,
+  },
+  epochMs: {
+    ...milliseconds("Length of an epoch.", 1_000, SCENARIO_LIMITS.spanMsMax),
+    initial: 3_600_000,
+  },
+  knobs: { ...object(KNOBS, "What holds where no fault is."), initial: CALM },
+  workload: { ...object(WORKLOAD, "The clients."), initial: DEFAULT_WORKLOAD },
+  faults: {
+    ...list(
+      { type: "variant", tag: "kind", cases: FAULT_SHAPES },
+      "What fails, all of it before the heal.",
+      SCENARIO_LIMITS.faultsMax,
+    ),
+    initial: [],
+  },
+  adversaries: {
+    ...list(
+      object(ADVERSARY, "A node that lies."),
+      "Nodes that lie; one may be named twice.",
+      SCENARIO_LIMITS.adversariesMax,
+    ),
+    initial: [],
+  },
+  atlas: {
+    type: "choice",
+    of: ["keep", "report"],
+    about: "Whether disks are spared that hold the last good copies.",
+    optional: true,
+  },
+  healMs: {
+    ...milliseconds("All faults end.", 1, SCENARIO_LIMITS.spanMsMax),
+    initial: 10_000,
+  },
+  expect: { ...object(EXPECT, "What must come true."), initial: DEFAULT_EXPECT },
+};
+
+export const SCENARIO_SHAPE: ObjectShape = {
+  type: "object",
+  about: "A scenario of the simulator. Times are virtual milliseconds, chances parts per million.",
+  fields: SCENARIO,
+};
+
+/** docs/scenario.schema.json. */
+export const scenarioSchema = (): Readonly<Record<string, unknown>> => {
+  const body = schemaOf(SCENARIO_SHAPE, SCENARIO_LIMITS.nodesMax);
+  const properties = {
+    $schema: { type: "string", description: "Where this schema is, for editors." },
+    ...(body["properties"] as object),
+  };
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Tetrad simulation scenario",
+    ...body,
+    properties,
+  };
+};
+
+const jsonOf = (text: string): unknown => {
+  try {
+    return parseStrictJson(text);
+  } catch (error) {
+    if (error instanceof Wrong) throw new RangeError(error.message);
+    throw error;
+  }
+};
+
+/** Checks a value and fills in what it leaves out. Throws RangeError with the path of what is wrong. */
+export const readScenario = (json: unknown): Scenario => {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new RangeError("a scenario is an object");
+  }
+  const { $schema: _, ...value } = json as Record<string, unknown>;
+  const n = readShape("n", value["n"] ?? SCENARIO.n.initial, SCENARIO.n, 1) as number;
+  // The description has a field for every one of the type, so what it has read is of the type.
+  const read = readShape("", value, SCENARIO_SHAPE, n) as Scenario;
+  const whole = { ...read, weights: read.weights ?? new Array<number>(n).fill(1) };
+  checkGroups(whole);
+  return whole;
+};
+
+/** What no description of single fields can say: a node is in one group of a partition only. */
+const checkGroups = ({ faults }: Scenario): void => {
+  for (const [i, fault] of faults.entries()) {
+    if (fault.kind !== "partition") continue;
+    const all = fault.groups.flat();
+    if (new Set(all).size === all.length) continue;
+    throw new RangeError(`faults[${i}].groups: a node is in two groups`);
+  }
+};
+
+/** Reads a scenario file. Throws SyntaxError for what is no JSON, RangeError as `readScenario`. */
+export const parseScenario = (text: string): Scenario => {
+  if (text.length > SCENARIO_LIMITS.fileCharactersMax) {
+    throw new RangeError(`longer than ${SCENARIO_LIMITS.fileCharactersMax} characters`);
+  }
+  return readScenario(jsonOf(text));
+};

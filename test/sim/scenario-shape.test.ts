@@ -1,0 +1,141 @@
+/** Scenario files: read strictly, described by one JSON Schema, and drawn by arbitraries. */
+import { readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { anyScenarioArbitrary, faultArbitrary, scenarioArbitrary } from "../../sim/arbitraries.ts";
+import { FAULT_KINDS } from "../../sim/fault-shape.ts";
+import { faultySlots, scenario } from "../../sim/scenario.ts";
+import { parseScenario, readScenario, scenarioSchema } from "../../sim/scenario-shape.ts";
+import { BANK } from "../../sim/scenarios/index.ts";
+import { SCENARIO_LIMITS } from "../../sim/shape-words.ts";
+
+const crash = { kind: "crash", node: 0, atMs: 1, downMs: 1, power: true };
+
+describe("scenario files", () => {
+  const broken: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ n: 0 }, "n: expected an integer of 1 to 256, found 0"],
+    [{ n: 257 }, "n: expected an integer of 1 to 256, found 257"],
+    [{ weights: [1, 1, 1] }, "weights: expected 4 items, one a node, found 3"],
+    [{ weights: [1, 1, 1, 0] }, "weights[3]: expected an integer of 1 to 1000000000, found 0"],
+    [{ healMS: 5 }, 'healMS: unknown key; did you mean "healMs"?'],
+    [{ knobs: { net: { losPpm: 1 } } }, 'knobs.net.losPpm: unknown key; did you mean "lossPpm"?'],
+    [{ knobs: { disk: { visibleEarly: 1 } } }, "knobs.disk.visibleEarly: expected true or false"],
+    [{ workload: { clients: 0.5 } }, "workload.clients: expected an integer of 1 to 64, found 0.5"],
+    [{ faults: {} }, "faults: expected a list, found {}"],
+    [{ faults: [{ node: 0, atMs: 1 }] }, "faults[0].kind: is missing"],
+    [{ faults: [{ ...crash, kind: "crush" }] }, 'found "crush"; did you mean "crash"?'],
+    [{ faults: [{ ...crash, atMs: undefined }] }, "faults[0].atMs: is missing"],
+    [{ faults: [{ ...crash, node: 4 }] }, "faults[0].node: expected an integer of 0 to 3, found 4"],
+    [{ faults: [crash, { ...crash, downMS: 1 }] }, "faults[1].downMS: unknown key"],
+    [
+      { faults: [{ kind: "ring", atMs: 5, untilMs: 4 }] },
+      "faults[0].untilMs: must not be before 5",
+    ],
+    [
+      { faults: [{ kind: "partition", atMs: 1, untilMs: 2, groups: [[0, 1], [1]] }] },
+      "faults[0].groups: a node is in two groups",
+    ],
+    [
+      { faults: [{ kind: "partition", atMs: 1, untilMs: 2, groups: [[0, 0]] }] },
+      "faults[0].groups[0]: an item is there twice",
+    ],
+    [
+      { adversaries: [{ node: 0, strategy: "silence" }] },
+      'found "silence"; did you mean "silent"?',
+    ],
+    [{ expect: { haltedMs: [[5, 4]] } }, "expect.haltedMs[0][1]: expected an integer of 5"],
+    [{ expect: { mark: [] } }, 'expect.mark: unknown key; did you mean "marks"?'],
+    [{ name: "x".repeat(121) }, "name: expected a text of at most 120 characters"],
+  ];
+  it.each(broken)("%j are refused", (value, why) => {
+    const read = (): unknown => parseScenario(JSON.stringify(value));
+    expect(read).toThrow(RangeError);
+    expect(read).toThrow(why);
+  });
+
+  it("may leave everything out, and name their schema", () => {
+    expect(parseScenario("{}")).toEqual(scenario("unnamed", {}));
+    expect(parseScenario('{"$schema":"x"}')).toEqual(scenario("unnamed", {}));
+    expect(() => parseScenario("[")).toThrow(SyntaxError);
+    expect(() => parseScenario("7")).toThrow(RangeError);
+    expect(() => parseScenario('{"n":4,"n":5}')).toThrow("a key is repeated");
+  });
+
+  it("have bounds on how much they hold", () => {
+    const { faultsMax, fileCharactersMax } = SCENARIO_LIMITS;
+    const full = { faults: new Array(faultsMax).fill(crash) };
+    expect(parseScenario(JSON.stringify(full)).faults).toHaveLength(faultsMax);
+    const over = { faults: new Array(faultsMax + 1).fill(crash) };
+    expect(() => parseScenario(JSON.stringify(over))).toThrow("faults: expected 0 to 1000 items");
+    expect(parseScenario(`{}${" ".repeat(fileCharactersMax - 2)}`).n).toBe(4);
+    expect(() => parseScenario(`{}${" ".repeat(fileCharactersMax - 1)}`)).toThrow("longer than");
+  });
+
+  it("of any content are read or refused with RangeError", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        try {
+          readScenario(value);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+        }
+      }),
+    );
+  });
+});
+
+describe("docs/scenario.schema.json", () => {
+  const validate = new Ajv2020({ allErrors: false }).compile(scenarioSchema());
+
+  it("is what npm run docs makes", () => {
+    const page = readFileSync(new URL("../../docs/scenario.schema.json", import.meta.url), "utf8");
+    expect(page).toBe(`${JSON.stringify(scenarioSchema(), null, 2)}\n`);
+  });
+
+  it("takes every scenario of the bank, and every one that the reader takes", () => {
+    for (const entry of BANK) expect(validate(JSON.parse(JSON.stringify(entry)))).toBe(true);
+    fc.assert(
+      fc.property(anyScenarioArbitrary, (drawn) => {
+        expect(validate(JSON.parse(JSON.stringify(drawn)))).toBe(true);
+      }),
+    );
+  });
+
+  it("refuses what the reader refuses for its form", () => {
+    const bad = [
+      { healMS: 5 },
+      { n: 0 },
+      { faults: [{ ...crash, kind: "crush" }] },
+      { faults: [{ ...crash, downMS: 1 }] },
+      { adversaries: [{ node: 0, strategy: "silence" }] },
+    ];
+    for (const value of bad) expect(validate(value)).toBe(false);
+  });
+});
+
+describe("arbitraries", () => {
+  it("give what a file gives back", () => {
+    const same = (drawn: unknown): void => {
+      expect(parseScenario(JSON.stringify(drawn))).toEqual(drawn);
+    };
+    fc.assert(fc.property(anyScenarioArbitrary, same));
+    fc.assert(fc.property(scenarioArbitrary(), same));
+    fc.assert(fc.property(scenarioArbitrary({ n: 7, healMs: 3_000, kinds: ["twin"] }), same));
+  });
+
+  it("draw every kind of fault", () => {
+    const kinds = new Set(fc.sample(faultArbitrary(4, 8_000), 2_000).map(({ kind }) => kind));
+    expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort());
+  });
+
+  it("keep those who lie or forget below a third of the weight", () => {
+    const any = scenarioArbitrary({ n: 7, kinds: FAULT_KINDS, faultsMax: 20 });
+    fc.assert(
+      fc.property(any, (drawn) => {
+        expect(faultySlots(drawn).size * 3).toBeLessThan(7);
+        for (const fault of drawn.faults) expect(fault.atMs).toBeLessThan(drawn.healMs);
+      }),
+    );
+  });
+});
