@@ -13,7 +13,8 @@ import {
   shorterFault,
   withoutNode,
 } from "./reduce.ts";
-import { parseScenario, type Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
+import { parseScenario } from "./scenario-shape.ts";
 
 /** What failed: an invariant, when, and what was said of it. */
 export type Failed = { readonly id: string; readonly detail?: string; readonly atMs?: number };

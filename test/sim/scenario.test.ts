@@ -1,7 +1,7 @@
 /** Scenarios as data: the swarm, the bank, parsing and shrinking. */
 import { describe, expect, it } from "vitest";
 import { blockedBy } from "../../sim/faults.ts";
-import { type Fault, type Scenario } from "../../sim/scenario.ts";
+import type { Fault, Scenario } from "../../sim/scenario.ts";
 import { parseScenario } from "../../sim/scenario-shape.ts";
 import { BANK, bankScenario } from "../../sim/scenarios/index.ts";
 import { randomScenario } from "../../sim/swarm.ts";
