@@ -1,36 +1,25 @@
 /** The API of a network that runs: what it says of blocks, validators and heights is what was agreed. */
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
 import { decodeBlock } from "../../src/ledger/block.ts";
 import { decodeCertificate } from "../../src/ledger/statement.ts";
 import { checkBody, committed } from "../node/openapi-document.ts";
-import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { nexus } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let base: string;
+const net = devNetwork();
+const { dir } = net;
 
 beforeAll(async () => {
-  const api = await freePorts(4);
-  const quic = await freePorts(4);
-  base = `http://[::1]:${api}`;
-  const ports = ["--api-base", String(api), "--port-base", String(quic)];
-  dev = background(["--dir", dir, "dev", ...ports]);
-  await dev.sees(/^ready after/m, 60_000);
+  await net.start();
   const done = await nexus(["--dir", dir, "append", "notes/first", "hello"]);
   expect(done.code, done.stderr).toBe(0);
 });
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+afterAll(net.end);
 
 const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${base}${path}`, { headers });
+  fetch(`${net.url()}${path}`, { headers });
 
 type Body = { readonly [name: string]: unknown };
 const json = async (path: string): Promise<Body> => (await (await get(path)).json()) as Body;

@@ -9,22 +9,13 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, findChromium, launch, type Page } from "./chromium.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  root,
-  tempFolder,
-} from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { nexus, root } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
+const net = devNetwork();
+const { dir } = net;
 const servers: Server[] = [];
-let dev: Background;
 let browser: Browser;
-let api: number;
 let site: string;
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -68,8 +59,8 @@ const serveProxy = (change: (text: string, url: string) => string): Promise<stri
   listen(
     createServer((request, response) => {
       const { url = "/", method = "GET", headers } = request;
-      const target = { host: "::1", port: api, path: url, method };
-      const sent = { ...headers, host: `[::1]:${api}`, "accept-encoding": "identity" };
+      const target = { host: "::1", port: Number(new URL(net.url()).port), path: url, method };
+      const sent = { ...headers, host: new URL(net.url()).host, "accept-encoding": "identity" };
       const inner = ask({ ...target, headers: sent }, (answer) => {
         const { "content-length": _, ...kept } = answer.headers;
         response.writeHead(answer.statusCode ?? 502, kept);
@@ -88,11 +79,7 @@ beforeAll(async () => {
   if (chromium === undefined)
     throw new Error("these tests need Chromium: apt-get install chromium");
   execFileSync(process.execPath, [join(root, "scripts", "build.mjs")]);
-  api = await freePorts(4);
-  const quic = await freePorts(4);
-  const ports = ["--api-base", String(api), "--port-base", String(quic)];
-  dev = background(["--dir", dir, "dev", ...ports]);
-  await dev.sees(/^ready after/m, 60_000);
+  await net.start();
   for (const [key, body] of [
     ["first", "hello"],
     ["second", "world"],
@@ -110,9 +97,7 @@ afterAll(async () => {
     server.close();
     server.closeAllConnections();
   }
-  await dev?.stop();
-  killAll();
-  folder.remove();
+  await net.end();
 });
 
 const open = async (...nodes: string[]): Promise<Page> => {
@@ -136,7 +121,7 @@ const EVENTS =
 
 describe("a page in a browser", () => {
   it("reads the log of a live network, proven there, and remembers what it has verified", async () => {
-    const page = await open(`http://[::1]:${api + 1}`);
+    const page = await open(net.url(1));
     expect(await settled(page)).toBe("verified");
     const events = (await page.evaluate(EVENTS)) as [string, string][];
     const records = events.filter(([text]) => text.includes(" record.put "));
@@ -148,7 +133,7 @@ describe("a page in a browser", () => {
   });
 
   it("goes to another node where one is gone", async () => {
-    const page = await open("http://[::1]:1", `http://[::1]:${api}`);
+    const page = await open("http://[::1]:1", net.url());
     expect(await settled(page)).toBe("verified");
   });
 

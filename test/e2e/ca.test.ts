@@ -3,28 +3,15 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  type Run,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { background, nexus, until } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let api: number;
+const net = devNetwork();
+const { dir, folder, run, json } = net;
 
-const file = (name: string): string => join(folder.path, name);
+const file = (name: string): string => join(folder, name);
 const openssl = (...args: readonly string[]): string =>
-  execFileSync("openssl", args, { cwd: folder.path, encoding: "utf8", stdio: "pipe" });
-const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args]);
-const json = (...args: readonly string[]): Promise<unknown> => nexusJson(["--dir", dir, ...args]);
+  execFileSync("openssl", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
 
 const KEYS = {
   rsa: ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -54,16 +41,9 @@ beforeAll(async () => {
   for (const [name, args] of Object.entries(KEYS)) {
     openssl("genpkey", ...args, "-out", `${name}.key`);
   }
-  api = await freePorts(4);
-  const quic = await freePorts(4);
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
-  await dev.sees(/^ready after/m);
+  await net.start();
 });
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+afterAll(net.end);
 
 describe("nexus ca", () => {
   it("gives the root, which says that it is for development", async () => {
@@ -171,7 +151,7 @@ describe("nexus ca", () => {
   it("keeps a request while the issuer is down, and gives one certificate for it", async () => {
     const killed = await run("dev", "kill", "a");
     expect(killed.code, killed.stderr).toBe(0);
-    const other = ["--api", `http://[::1]:${api + 1}`];
+    const other = ["--api", net.url(1)];
     const csr = request("wait.csr", "ec", "DNS:wait.example.org");
     const sign = ["ca", "sign", "--csr", csr, "--days", "2", "-o", "json"];
     const late = await run(...other, ...sign, "--timeout", "4");
@@ -188,7 +168,7 @@ describe("nexus ca", () => {
 });
 
 describe("POST /ca/v1/certificates and its neighbours", () => {
-  const at = (path: string): string => `http://[::1]:${api + 2}${path}`;
+  const at = (path: string): string => `${net.url(2)}${path}`;
   const codeOf = async (response: Response): Promise<string> =>
     ((await response.json()) as { code: string }).code;
   const post = (body: Uint8Array<ArrayBuffer>): Promise<Response> =>
@@ -219,7 +199,7 @@ describe("a request that reaches the log by another way", () => {
     const csr = readFileSync(file("other.der"));
     csr[csr.length - 1] = (csr.at(-1) ?? 0) ^ 1;
     const [issuer] = (
-      (await (await fetch(`http://[::1]:${api}/ca/v1/issuers`)).json()) as {
+      (await (await fetch(`${net.url()}/ca/v1/issuers`)).json()) as {
         items: { issuer: string }[];
       }
     ).items;
@@ -233,7 +213,7 @@ describe("a request that reaches the log by another way", () => {
     const [receipt] = (await json(
       ...["append", "--type", type, "--data", JSON.stringify(data)],
     )) as { firstIndex: number }[];
-    const asked = await fetch(`http://[::1]:${api + 1}/ca/v1/requests/${receipt?.firstIndex}`);
+    const asked = await fetch(`${net.url(1)}/ca/v1/requests/${receipt?.firstIndex}`);
     expect(asked.status).toBe(422);
     expect(await asked.json()).toMatchObject({ code: "ca.csr-signature" });
     const row = await json("get", "certificates", `request/${receipt?.firstIndex}`);

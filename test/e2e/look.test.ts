@@ -4,43 +4,24 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { devNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  type Run,
-  tempFolder,
-} from "./support.ts";
+import { background, freePorts, nexus } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let api = 0;
+const net = devNetwork();
+const { dir, folder, run, json } = net;
 let index = 0;
 let server: Server | undefined;
 
 beforeAll(async () => {
-  api = await freePorts(4);
-  const quic = await freePorts(4);
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
-  await dev.sees(/^ready after/m);
+  await net.start();
   const [receipt] = (await json("append", "look/one", "words")) as { firstIndex: number }[];
   index = receipt?.firstIndex ?? 0;
 });
 afterAll(async () => {
   server?.close();
-  await dev.stop();
-  killAll();
-  folder.remove();
+  await net.end();
 });
-
-const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args]);
-const json = (...args: readonly string[]): Promise<unknown> => nexusJson(["--dir", dir, ...args]);
-const address = (node: number): string => `http://[::1]:${api + node}`;
 
 describe("nexus peers and validators", () => {
   it("show sessions with bytes in them, and who is in the set", async () => {
@@ -88,7 +69,7 @@ describe("-w", () => {
 /** A node that is in between and tells another state root. */
 const startLiar = async (port: number): Promise<void> => {
   server = createServer(async (request, response) => {
-    const answer = await fetch(`${address(1)}${request.url}`);
+    const answer = await fetch(`${net.url(1)}${request.url}`);
     let text = await answer.text();
     if (request.url?.startsWith("/v1/blocks/") === true) {
       text = text.replace(/("executed":\{.*?"stateRoot":")[0-9a-f]{4}/, "$1ffff");
@@ -113,7 +94,7 @@ describe("nexus verify", () => {
 
   it("writes nothing with --read-only, and exits 4 for a node that is away", async () => {
     const port = await freePorts(1);
-    const args = ["verify", "--read-only", address(0), `http://[::1]:${port}`];
+    const args = ["verify", "--read-only", net.url(0), `http://[::1]:${port}`];
     const done = await nexus(args);
     expect(done.code).toBe(4);
     expect(done.stdout).toMatch(/reachable +fail/);
@@ -126,7 +107,7 @@ describe("nexus verify", () => {
   it("exits 2 when a node tells another root", async () => {
     const port = await freePorts(1);
     await startLiar(port);
-    const done = await nexus(["verify", "--read-only", address(0), `http://[::1]:${port}`]);
+    const done = await nexus(["verify", "--read-only", net.url(0), `http://[::1]:${port}`]);
     expect(done.code, done.stdout + done.stderr).toBe(2);
     expect(done.stdout).toContain("nodes differ in stateRoot");
     expect(done.stderr).toContain("verify.failed");
@@ -147,7 +128,7 @@ describe("nexus debug", () => {
     const variables = { NEXUS_PASSPHRASE: "first-of-two", NEXUS_NEW_PASSPHRASE: "second-of-two" };
     const text = [words, ...Object.values(variables)].join(" and ");
     appendFileSync(join(dir, "a", "node.log"), `somebody wrote ${text} here\n`);
-    const out = join(folder.path, "debug.tar.gz");
+    const out = join(folder, "debug.tar.gz");
     const args = ["--dir", dir, "debug", "--out", out, "-o", "json"];
     const done = await nexus(args, { env: variables });
     expect(done.code, done.stderr).toBe(0);

@@ -4,13 +4,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, findChromium, launch, type Page } from "./chromium.ts";
-import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { nexus } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-const genesis = join(dir, "genesis.json");
-const at = (name: string): string => join(folder.path, name);
-let dev: Background;
+const net = devNetwork();
+const { dir, folder, genesis } = net;
+const at = (name: string): string => join(folder, name);
 
 type Report = {
   ok: boolean;
@@ -32,22 +31,13 @@ const get = async (...args: string[]): Promise<void> => {
 const HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>";
 
 beforeAll(async () => {
-  const ports = [
-    "--api-base",
-    String(await freePorts(4)),
-    "--port-base",
-    String(await freePorts(4)),
-  ];
-  dev = background(["--dir", dir, "dev", ...ports]);
-  await dev.sees(/^ready after/m, 60_000);
+  await net.start();
   const done = await nexus(["--dir", dir, "append", "notes/first", HOSTILE, "-o", "json"]);
   expect(done.code, done.stderr).toBe(0);
 }, 120_000);
 
 afterAll(async () => {
-  await dev?.stop();
-  killAll();
-  folder.remove();
+  await net.end();
 });
 
 /** Index of the record's event: others may have been written before it. */

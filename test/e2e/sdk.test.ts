@@ -10,29 +10,21 @@ import {
   memoryStore,
 } from "../../src/client/index.ts";
 import { fileKeeper, fileSigner, fileStore } from "../../src/client/node.ts";
-import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { nexus } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
+const net = devNetwork();
+const { dir, folder } = net;
 let baseUrl: string[];
 let genesis: string;
 
 beforeAll(async () => {
-  const api = await freePorts(4);
-  const quic = await freePorts(4);
-  const ports = ["--api-base", String(api), "--port-base", String(quic)];
-  dev = background(["--dir", dir, "dev", ...ports]);
-  await dev.sees(/^ready after/m, 60_000);
-  baseUrl = [0, 1, 2, 3].map((i) => `http://[::1]:${api + i}`);
-  genesis = readFileSync(join(dir, "genesis.json"), "utf8");
+  await net.start();
+  baseUrl = [0, 1, 2, 3].map(net.url);
+  genesis = readFileSync(net.genesis, "utf8");
 });
 
-afterAll(async () => {
-  await dev?.stop();
-  killAll();
-  folder.remove();
-});
+afterAll(net.end);
 
 const signerOf = () => {
   const operator = join(dir, "operator");
@@ -51,11 +43,11 @@ describe("the client library", () => {
     const client = createClient({
       baseUrl,
       trust: { genesis },
-      stateStore: fileStore(join(folder.path, "trust.json")),
+      stateStore: fileStore(join(folder, "trust.json")),
       onFailover: (base) => left.push(base),
     });
     const signer = await signerOf();
-    const keeper = fileKeeper(join(folder.path, "kept"));
+    const keeper = fileKeeper(join(folder, "kept"));
     const total = 30;
     const stop = new AbortController();
     const seen: LedgerEvent[] = [];
@@ -145,7 +137,7 @@ describe("the client library", () => {
 });
 
 describe("nexus tail --verify", () => {
-  const state = join(folder.path, "tail-state.json");
+  const state = join(folder, "tail-state.json");
   const tail = (...more: string[]) =>
     nexus(["--dir", dir, "tail", "--verify", "--from", "0", "-o", "ndjson", ...more]);
 
@@ -167,14 +159,14 @@ describe("nexus tail --verify", () => {
   });
 
   it("refuses the network for another genesis, a state that is none, and options without sense", async () => {
-    const genesisFile = join(folder.path, "other.json");
+    const genesisFile = join(folder, "other.json");
     writeFileSync(genesisFile, genesis.replace(/"epochMs": ?[0-9]+/, '"epochMs": 7777777'));
     const foreign = await tail("--trust", genesisFile, "--no-follow");
     expect(foreign.code).toBe(5);
     expect(foreign.stderr).toContain("folder.foreign");
     writeFileSync(state, "{}");
     expect((await tail("--state", state)).code).toBe(3);
-    expect((await tail("--trust", join(folder.path, "nowhere.json"))).code).toBe(1);
+    expect((await tail("--trust", join(folder, "nowhere.json"))).code).toBe(1);
     expect((await nexus(["--dir", dir, "tail", "--trust", genesisFile])).code).toBe(1);
   });
 });

@@ -3,17 +3,16 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SHAPES } from "../../src/cli/shapes.ts";
+import { devNetwork } from "./dev-network.ts";
 import { fits, itemFits } from "./shape.ts";
-import { type Background, background, freePorts, killAll, nexus, tempFolder } from "./support.ts";
+import { nexus } from "./support.ts";
 
-const folder = tempFolder();
-const at = (...parts: readonly string[]): string => join(folder.path, ...parts);
-const dir = at("net");
-const genesis = join(dir, "genesis.json");
+const net = devNetwork();
+const { dir, folder, genesis } = net;
+const at = (...parts: readonly string[]): string => join(folder, ...parts);
 const config = join(dir, "a", "node.toml");
 const OPEN = { NEXUS_PASSPHRASE: "one of the test's own" };
 const KEYS = { ...OPEN, NEXUS_NEW_PASSPHRASE: "the next one" };
-let dev: Background;
 const held = new Set<string>();
 
 /** Verbs that other tests hold against their shapes. */
@@ -69,17 +68,8 @@ const holds = async (
   for (const item of ndjson) itemFits(verb, item, more);
 };
 
-beforeAll(async () => {
-  const api = String(await freePorts(4));
-  const quic = String(await freePorts(4));
-  dev = background(["--dir", dir, "dev", "--api-base", api, "--port-base", quic]);
-  await dev.sees(/^ready after/m);
-});
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+beforeAll(net.start);
+afterAll(net.end);
 
 describe("shapes, of verbs that ask a network", () => {
   it.each([
@@ -113,7 +103,7 @@ describe("shapes, of verbs that ask a network", () => {
 
   it("ca sign and ct tail", async () => {
     const openssl = (...args: readonly string[]): void => {
-      execFileSync("openssl", args, { cwd: folder.path, stdio: "pipe" });
+      execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
     };
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "s.key");
     const names = ["-addext", "subjectAltName=DNS:shape.example.org"];
@@ -128,7 +118,7 @@ describe("shapes, of verbs that ask a network", () => {
 
 describe("shapes, of verbs that ask nobody", () => {
   it("has a network that is stopped", async () => {
-    await dev.stop();
+    await net.stop();
   });
 
   it.each([

@@ -2,42 +2,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  tempFolder,
-} from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { nexus, nexusJson } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let api: number;
+const net = devNetwork();
+const { dir } = net;
 
-const start = async (): Promise<void> => {
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), ...(await portFlag())]);
-  await dev.sees(/^ready after/m, 60_000);
-};
-
-let quic: number | undefined;
-const portFlag = async (): Promise<string[]> => {
-  if (quic !== undefined) return [];
-  quic = await freePorts(4);
-  return ["--port-base", String(quic)];
-};
-
-beforeAll(async () => {
-  api = await freePorts(4);
-  await start();
-});
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+beforeAll(net.start);
+afterAll(net.end);
 
 type Status = {
   name: string;
@@ -53,10 +25,10 @@ const statuses = async (): Promise<Status[]> =>
 
 describe("a development network", () => {
   it("says that it is ready, where, and what to try next", () => {
-    expect(dev.stdout()).toContain(`http://[::1]:${api}`);
-    expect(dev.stdout()).toContain("append notes/first");
-    expect(dev.stdout()).toContain("ls records");
-    expect(dev.stdout()).toContain("tail");
+    expect(net.dev().stdout()).toContain(net.url());
+    expect(net.dev().stdout()).toContain("append notes/first");
+    expect(net.dev().stdout()).toContain("ls records");
+    expect(net.dev().stdout()).toContain("tail");
   });
 
   it("has four nodes that vote", async () => {
@@ -73,7 +45,7 @@ describe("a development network", () => {
     expect(done.code, done.stderr).toBe(0);
     expect(done.stdout).toMatch(/record\.put +accepted/);
     for (let i = 0; i < 4; i++) {
-      const url = `http://[::1]:${api + i}`;
+      const url = net.url(i);
       await expect
         .poll(() => nexus(["--api", url, "get", "records", "notes/first", "-o", "json"]), {
           timeout: 20_000,
@@ -84,11 +56,11 @@ describe("a development network", () => {
 
   it("stops in order on Ctrl-C, and goes on from the same height with the same chain", async () => {
     const before = await statuses();
-    expect(await dev.stop("SIGINT")).toBe(0);
-    expect(dev.stderr()).toContain("stopped");
+    expect(await net.stop()).toBe(0);
+    expect(net.dev().stderr()).toContain("stopped");
     const down = await nexus(["--dir", dir, "status"]);
     expect(down.code).toBe(4);
-    await start();
+    await net.start();
     const after = await statuses();
     for (const [i, node] of after.entries()) {
       expect(node.chainId).toBe(before[i]?.chainId);

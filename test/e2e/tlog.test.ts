@@ -3,33 +3,18 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  root,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { root, until } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-const saved = join(folder.path, "first.note");
-let dev: Background;
-let base: string;
-
-const run = (...args: readonly string[]) => nexus(["--dir", dir, ...args]);
-const json = <T>(...args: readonly string[]): Promise<T> =>
-  nexusJson(["--dir", dir, ...args]) as Promise<T>;
+const net = devNetwork();
+const { folder, run, json } = net;
+const saved = join(folder, "first.note");
 
 type Shown = { origin: string; size: number; root: string; signers: string[]; since?: number };
 type Key = { name: string; ed25519: string; mlDsa44: string; falcon: string };
 
 const append = async (count: number, name: string): Promise<void> => {
-  const file = join(folder.path, `${name}.ndjson`);
+  const file = join(folder, `${name}.ndjson`);
   const lines = Array.from({ length: count }, (_, i) =>
     JSON.stringify({
       type: "record.put",
@@ -53,18 +38,8 @@ const showFrom = async (size: number, ...more: readonly string[]): Promise<Shown
   return shown;
 };
 
-beforeAll(async () => {
-  const api = await freePorts(4);
-  const quic = await freePorts(4);
-  base = `http://[::1]:${api}`;
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
-  await dev.sees(/^ready after/m);
-});
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+beforeAll(net.start);
+afterAll(net.end);
 
 describe("nexus checkpoint", () => {
   it("shows a checkpoint that a quorum has signed, by each algorithm", async () => {
@@ -81,7 +56,7 @@ describe("nexus checkpoint", () => {
 
   it("refuses an earlier checkpoint that is of no log of the genesis, or was changed", async () => {
     const text = readFileSync(saved, "utf8");
-    const bad = join(folder.path, "bad.note");
+    const bad = join(folder, "bad.note");
     const since = () => run("checkpoint", "show", "--since", bad);
     writeFileSync(bad, text.replace("/tlog\n", "/other\n"));
     expect(await since()).toMatchObject({ code: 2, stderr: expect.stringContaining("foreign") });
@@ -96,7 +71,7 @@ describe("nexus checkpoint", () => {
 
   it("prints the policy, the same as the node's, and each key", async () => {
     const policy = (await run("checkpoint", "keys")).stdout;
-    expect(policy).toBe(await (await fetch(`${base}/tlog/policy`)).text());
+    expect(policy).toBe(await (await fetch(`${net.url()}/tlog/policy`)).text());
     const keys = await json<Key[]>("checkpoint", "keys");
     expect(keys.map(({ name }) => name).sort()).toEqual(["a", "b", "c", "d"]);
     for (const { ed25519, mlDsa44 } of keys) {
@@ -114,14 +89,14 @@ describe("nexus checkpoint", () => {
     const kept = await json<Shown>("checkpoint", "show", "--save", saved);
     expect(kept.since).toBe(Number(older.split("\n")[1]));
     expect(readFileSync(saved, "utf8").split("\n")[1]).toBe(String(kept.size));
-    const other = join(folder.path, "other.note");
+    const other = join(folder, "other.note");
     writeFileSync(other, older.replace("/tlog\n", "/other\n"));
     const refused = await run("checkpoint", "show", "--save", other);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("foreign") });
     expect(readFileSync(other, "utf8")).toContain("/other\n");
     writeFileSync(saved, older);
     expect((await run("status")).stdout).toMatch(/CHECKPOINT/);
-    const metrics = await (await fetch(`${base}/metrics`)).text();
+    const metrics = await (await fetch(`${net.url()}/metrics`)).text();
     expect(metrics).toMatch(/^tetrad_checkpoint_age_seconds [0-9.-]+$/m);
   });
 });
@@ -136,14 +111,14 @@ describe("a client in Go", () => {
       encoding: "utf8",
       env: {
         ...process.env,
-        GOCACHE: join(folder.path, "go-cache"),
+        GOCACHE: join(folder, "go-cache"),
         GOFLAGS: "-mod=mod",
         GOPROXY: "off",
         GOTOOLCHAIN: "local",
       },
     });
   };
-  const client = join(folder.path, "tlog-client");
+  const client = join(folder, "tlog-client");
 
   it("opens the checkpoint, and proves every entry and the growth of the log from tiles", async () => {
     cpSync(join(root, "test", "e2e", "tlog-client"), client, { recursive: true });
@@ -161,7 +136,7 @@ describe("a client in Go", () => {
     const vkeys = keys.map(({ ed25519 }) => ed25519);
     const read = (...names: readonly string[]): Record<string, unknown> =>
       JSON.parse(
-        execFileSync(join(client, "main"), [`${base}/tlog`, size, oldRoot, ...names], {
+        execFileSync(join(client, "main"), [`${net.url()}/tlog`, size, oldRoot, ...names], {
           encoding: "utf8",
         }),
       ) as Record<string, unknown>;

@@ -2,16 +2,9 @@
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { devNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  tempFolder,
-} from "./support.ts";
+import { nexus, nexusJson, tempFolder } from "./support.ts";
 
 type StepReport = {
   readonly step: string;
@@ -21,22 +14,11 @@ type StepReport = {
   readonly seconds: number;
 };
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let api = 0;
+const net = devNetwork();
+const { dir, folder } = net;
 
-beforeAll(async () => {
-  api = await freePorts(4);
-  const quic = await freePorts(4);
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
-  await dev.sees(/^ready after/m);
-});
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+beforeAll(net.start);
+afterAll(net.end);
 
 /** Process id of a node, by the configuration that it was started with. */
 const pidOf = (name: string): number => {
@@ -57,7 +39,7 @@ type Page = {
 };
 
 const eventsOf = async (node: number): Promise<Page["items"]> => {
-  const response = await fetch(`http://[::1]:${api + node}/v1/events?limit=1000`);
+  const response = await fetch(`${net.url(node)}/v1/events?limit=1000`);
   return ((await response.json()) as Page).items;
 };
 
@@ -116,11 +98,11 @@ describe("nexus tour", () => {
   });
 
   it("exits 2 and names the step that has not shown what it claims", async () => {
-    const other = join(folder.path, "other");
+    const other = join(folder, "other");
     const made = await nexus(["--dir", other, "init", "--name", "other", "--actor"]);
     expect(made.code, made.stderr).toBe(0);
     const [from, to] = [join(other, "keys"), join(dir, "operator")];
-    const kept = join(folder.path, "kept.key");
+    const kept = join(folder, "kept.key");
     copyFileSync(join(to, "operator.key"), kept);
     const passphrase = readdirSync(from).find((name) => name.startsWith("passphrase")) ?? "";
     copyFileSync(join(to, passphrase), `${kept}.pass`);
@@ -140,7 +122,7 @@ describe("nexus tour", () => {
   });
 
   it("ends no node of a network that is named by an address", async () => {
-    const done = await nexus(["--api", `http://[::1]:${api}`, "tour", "--yes"]);
+    const done = await nexus(["--api", net.url(), "tour", "--yes"]);
     expect(done.code).toBe(1);
     expect(done.stderr).toContain("cli.usage");
   });

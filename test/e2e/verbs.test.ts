@@ -3,37 +3,15 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
+import { devNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  type Run,
-  tempFolder,
-} from "./support.ts";
+import { background, nexus } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-let dev: Background;
-let api: number;
+const net = devNetwork();
+const { dir, folder, run, json } = net;
 
-beforeAll(async () => {
-  api = await freePorts(4);
-  const quic = await freePorts(4);
-  dev = background(["--dir", dir, "dev", "--api-base", String(api), "--port-base", String(quic)]);
-  await dev.sees(/^ready after/m);
-});
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
-
-const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args]);
-const json = (...args: readonly string[]): Promise<unknown> => nexusJson(["--dir", dir, ...args]);
+beforeAll(net.start);
+afterAll(net.end);
 
 const lines = (text: string): unknown[] =>
   text
@@ -66,7 +44,7 @@ describe("nexus append", () => {
       type: "record.put",
       data: { topic: "bulk", key: `k${String(i).padStart(5, "0")}`, body: { text: `v${i}` } },
     }));
-    const file = join(folder.path, "events.ndjson");
+    const file = join(folder, "events.ndjson");
     writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
     const receipts = (await json("append", "--file", file)) as Receipt[];
     expect(receipts.map((receipt) => receipt.outcomes.length)).toEqual([1024, 1024, 452]);
@@ -105,16 +83,9 @@ describe("nexus append", () => {
   });
 
   it("refuses a key that the chain does not know", async () => {
-    const made = await nexus([
-      "--dir",
-      join(folder.path, "ops"),
-      "init",
-      "--name",
-      "ops",
-      "--actor",
-    ]);
+    const made = await nexus(["--dir", join(folder, "ops"), "init", "--name", "ops", "--actor"]);
     expect(made.code, made.stderr).toBe(0);
-    const key = join(folder.path, "ops", "keys", "ops.key");
+    const key = join(folder, "ops", "keys", "ops.key");
     const done = await run("append", "--key", key, "e2e/no", "x");
     expect(done.code).toBe(ERRORS["batch.unknown-actor"].exitCode);
     expect(done.stderr).toContain("batch.unknown-actor");
@@ -122,11 +93,11 @@ describe("nexus append", () => {
   });
 
   it("lets a registered actor write what it may, and nothing else", async () => {
-    const identity = join(folder.path, "ops", "ops.json");
+    const identity = join(folder, "ops", "ops.json");
     const { publicKey } = JSON.parse(readFileSync(identity, "utf8")) as { publicKey: string };
     const data = JSON.stringify({ publicKey, name: "ops", permissions: ["record.*"] });
     expect((await run("append", "--type", "actor.registered", "--data", data)).code).toBe(0);
-    const key = join(folder.path, "ops", "keys", "ops.key");
+    const key = join(folder, "ops", "keys", "ops.key");
     const mine = await run("append", "--key", key, "e2e/ops", "x");
     expect(mine.code, mine.stderr).toBe(0);
     const more = JSON.stringify({ actor: "0".repeat(64) });
@@ -154,7 +125,7 @@ describe("nexus append", () => {
   });
 
   it("keeps the batch when no node answers, and commits it once when one does again", async () => {
-    const away = ["--api", `http://[::1]:${api + 9}`];
+    const away = ["--api", net.url(9)];
     const lost = await run(...away, "append", "e2e/kept", "once", "--timeout", "1");
     expect(lost.code).toBe(4);
     expect(lost.stderr).toContain("cli.unreachable");
@@ -247,7 +218,7 @@ describe("nexus ls, get and status", () => {
     expect(all).toHaveLength(4);
     const ndjson = await run("status", "-o", "ndjson");
     expect(lines(ndjson.stdout)).toHaveLength(4);
-    const one = await nexus(["--api", `http://[::1]:${api + 1}`, "status", "-o", "json"]);
+    const one = await nexus(["--api", net.url(1), "status", "-o", "json"]);
     expect(JSON.parse(one.stdout)).toMatchObject([{ name: "b" }]);
   });
 
