@@ -1,8 +1,6 @@
 /** One audit of a data folder from beginning to end, for the command, the benchmark and tests. */
 import { TetradError } from "../../errors.ts";
 import type { AuditRules } from "../../ledger/audit/chain.ts";
-import type { Finding } from "../../ledger/audit/finding.ts";
-import { findingOf } from "../../ledger/audit/finding.ts";
 import { NO_COUNTS, type SavedAudit } from "../../ledger/audit/saved.ts";
 import type { Logger, Store } from "../../ledger/ports.ts";
 import type { NodeVerifier } from "../signing/types.ts";
@@ -62,8 +60,7 @@ export const auditFolder = async (options: FolderAuditOptions): Promise<AuditRep
   try {
     try {
       snapshot = await openSnapshot(db, work, logger);
-      early.add(tornFinding(snapshot, name));
-      if (early.total > 0) return report(early);
+      refuseTorn(snapshot, name);
       folder = await FolderAudit.open({ rules, scratch, name }, snapshot);
     } catch (error) {
       early.add(corruptFinding(error, undefined));
@@ -78,17 +75,12 @@ export const auditFolder = async (options: FolderAuditOptions): Promise<AuditRep
   }
 };
 
-/** A damaged end of a log is a finding; one that is cut off may be a power cut's, and is repaired by a start. */
-const tornFinding = ({ check }: Snapshot, name: string): Finding | undefined => {
+/** A last write that is cut off may be a power cut's, and is repaired by a start. */
+const refuseTorn = ({ check }: Snapshot, name: string): void => {
   const { torn } = check;
-  if (torn === undefined) return undefined;
-  const { file, at, damaged } = torn;
-  if (damaged) {
-    const detail = `${file}: the last write, at byte ${at}, fails its checksum`;
-    return findingOf({ ok: false, code: "store.corrupt", detail }, undefined, "file");
-  }
+  if (torn === undefined) return;
   throw new TetradError(
     "audit.unverified",
-    `${name}: ${file} is cut off at byte ${at}, as a power cut leaves it: start and stop the node, then audit`,
+    `${name}: ${torn.file} is cut off at byte ${torn.at}, as a power cut leaves it: start and stop the node, then audit`,
   );
 };

@@ -50,10 +50,9 @@ export const openSnapshot = async (db: string, work: string, logger: Logger): Pr
   try {
     const copy = join(work, "db");
     await copyUnlocked(db, work, copy, names);
-    const check = await checkFolder(copy, Number.POSITIVE_INFINITY).catch((error: unknown) => {
+    const { check, store } = await openChecked(copy, logger).catch((error: unknown) => {
       throw ofOriginal(error, copy, db);
     });
-    const store = await openLevelStore(copy, { logger });
     const close = async (): Promise<void> => {
       await new Promise<void>((resolve) => store.close(resolve));
       await remove();
@@ -65,10 +64,29 @@ export const openSnapshot = async (db: string, work: string, logger: Logger): Pr
   }
 };
 
-/** People know the file by the folder that is audited. */
+const openChecked = async (copy: string, logger: Logger): Promise<Omit<Snapshot, "close">> => {
+  const check = await checkFolder(copy, Number.POSITIVE_INFINITY);
+  const { torn } = check;
+  // LevelDB would refuse a manifest with such an end without its name, and drop it from a log.
+  if (torn?.damaged === true) {
+    const { file, at } = torn;
+    const detail = `${join(copy, file)}: the last write, at byte ${at}, fails its checksum`;
+    throw new TetradError("store.corrupt", detail, { file });
+  }
+  return { check, store: await openLevelStore(copy, { logger }) };
+};
+
+/**
+ * People know the file by the folder that is audited. What LevelDB refuses after the checks has no name in
+ * it: its tables and logs were found whole, so it is the manifest's.
+ */
 const ofOriginal = (error: unknown, copy: string, db: string): unknown =>
   error instanceof TetradError
-    ? new TetradError(error.code, error.message.replaceAll(copy, db), { ...error.data, folder: db })
+    ? new TetradError(error.code, error.message.replaceAll(copy, db), {
+        ...(error.code === "store.corrupt" ? { file: "MANIFEST" } : {}),
+        ...error.data,
+        folder: db,
+      })
     : error;
 
 const copyUnlocked = async (

@@ -203,6 +203,47 @@ describe("an audit of a folder", () => {
     expect(seen).toContain("true mismatch");
   });
 
+  it("names the file of the folder where any byte of the store's own files is changed", {
+    timeout: 120_000,
+  }, async () => {
+    const copy = join(root, "own-files");
+    const own = filesOf(db).filter((name) => /^(CURRENT|MANIFEST-\d+|\d+\.log)$/.test(name));
+    expect(own.length).toBeGreaterThanOrEqual(3);
+    for (const name of own) {
+      const whole = readFileSync(join(db, name));
+      const places = [
+        0,
+        6,
+        7,
+        20,
+        Math.floor(whole.length / 2),
+        whole.length - 2,
+        whole.length - 1,
+      ];
+      for (const at of places.filter((place) => place >= 0 && place < whole.length)) {
+        cpSync(db, copy, { recursive: true });
+        const bytes = Buffer.from(whole);
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        writeFileSync(join(copy, name), bytes);
+        const done = await run(copy).catch((error: unknown) => error);
+        rmSync(copy, { recursive: true });
+        const what = `${name} ${at}`;
+        // A length that reaches past the end looks like what a power cut leaves.
+        if (done instanceof TetradError) {
+          expect(done.code, what).toBe("audit.unverified");
+          expect(done.message, what).toContain(`${name} is cut off`);
+          continue;
+        }
+        const [finding] = (done as AuditReport).findings;
+        expect(finding, what).toMatchObject({ subject: "file", code: "store.corrupt" });
+        expect(finding?.detail, what).toContain(copy);
+        expect(finding?.detail, what).not.toContain("work-");
+        // Of CURRENT it may be the manifest that it names then.
+        if (name !== "CURRENT") expect(finding?.detail, what).toContain(join(copy, name));
+      }
+    }
+  });
+
   it("goes on from an interrupted audit, and believes nothing of the folder from before", async () => {
     const scratch = createMemoryStore();
     const controller = new AbortController();
