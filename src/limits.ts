@@ -248,6 +248,9 @@ export const LIMITS = {
   auditAheadBytesMax: 16 * 1024 * 1024,
   /** Findings that an audit lists; it counts the others. */
   auditFindingsMax: 100,
+  /** States that audits keep for going on, and for how long after their last use. */
+  auditStatesMax: 16,
+  auditStateAgeMsMax: 60 * 86_400_000,
   /** Rows that two heights may differ in and are still compared. */
   replayRowsMax: 1_000_000,
 

@@ -16,6 +16,7 @@ export const addAudit = (program: Command, run: RunVerb): void => {
     .description("check a whole log from its genesis, trusting no node")
     .option("--from <height>", "check signatures from this height on", wholeNumber(0, 2 ** 50), 0)
     .option("--rebuild", "begin at the genesis even where an earlier audit could be gone on from")
+    .option("--forget", "remove what earlier audits have kept for going on, and audit nothing")
     .option("--follow", "keep auditing a node's API as it grows")
     .option("--metrics <address>", "with --follow: serve Prometheus metrics on this [::1]:port")
     .option("--keep-running", "with --follow: stay up after a mismatch and report it")
@@ -28,7 +29,8 @@ Examples:
   nexus audit --api http://[::1]:8440 --genesis genesis.json --follow --metrics '[::1]:9477'
 
 Exit codes: 0 clean, 2 mismatch, 3 could not verify. A folder is read through a copy and never changed.
-An audit that was interrupted goes on when the same command is given again.
+An audit that was interrupted goes on when the same command is given again, from what it keeps in
+~/.local/state/tetrad/audit. States that were not used for 60 days go by themselves, and all but the last 16.
 `,
     )
     .action(run(async () => (await import("./verbs/audit.ts")).audit));

@@ -301,3 +301,13 @@ describe("of a stopped node's folder", () => {
 });
 
 const areaOf = (key: string): string => String.fromCharCode(Number.parseInt(key.slice(0, 2), 16));
+
+describe("what audits have kept", () => {
+  it("is removed when asked, and said", async () => {
+    const done = await run("audit", "--forget");
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stderr).toMatch(/^removed: \S+[0-9a-f]{12}-[0-9a-f]{12} \(\d+\.\d MB\)$/m);
+    expect(readdirSync(join(folder.path, "state", "tetrad", "audit"))).toEqual([]);
+    expect((await run("audit", "--forget")).stderr).toMatch(/^no audit has kept anything in /m);
+  });
+});

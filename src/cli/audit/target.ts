@@ -22,6 +22,7 @@ export type TargetOptions = {
 export type AuditOptions = TargetOptions & {
   readonly from: number;
   readonly rebuild?: boolean;
+  readonly forget?: boolean;
   readonly workers?: number;
   readonly follow?: boolean;
   readonly metrics?: string;
@@ -101,10 +102,15 @@ export const auditTarget = (context: CliContext, options: TargetOptions): AuditT
   return { kind, place, chain, genesisPath, genesisNamed: named !== undefined, state };
 };
 
-/** One folder for each chain and source, so that an interrupted audit is found again. */
-const defaultState = (context: CliContext, chain: ParsedGenesis, place: string): string => {
+/** Where audits keep their states if they are not told where. */
+export const statesFolder = (context: CliContext): string => {
   const given = context.env["XDG_STATE_HOME"] ?? "";
   const base = given === "" ? join(homedir(), ".local", "state") : given;
+  return join(base, "tetrad", "audit");
+};
+
+/** One folder for each chain and source, so that an interrupted audit is found again. */
+const defaultState = (context: CliContext, chain: ParsedGenesis, place: string): string => {
   const source = toHex(sha256(utf8(place))).slice(0, 12);
-  return join(base, "tetrad", "audit", `${toHex(chain.hash).slice(0, 12)}-${source}`);
+  return join(statesFolder(context), `${toHex(chain.hash).slice(0, 12)}-${source}`);
 };

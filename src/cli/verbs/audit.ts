@@ -1,5 +1,6 @@
 /** `nexus audit`: checks a log from its genesis, trusting no node. */
 import { toHex } from "../../crypto/bytes.ts";
+import { forgetOld } from "../../node/audit/forget.ts";
 import type { AuditReport } from "../../node/audit/report.ts";
 import { auditFolder } from "../../node/audit/run-folder.ts";
 import { realClock } from "../../node/real-ports.ts";
@@ -7,13 +8,21 @@ import { openApiSource } from "../audit/api-source.ts";
 import { type OpenAudit, openAudit, unverified } from "../audit/open.ts";
 import { mismatchError, printReport } from "../audit/print.ts";
 import { auditApi } from "../audit/run-api.ts";
-import { type AuditOptions, type AuditTarget, auditTarget } from "../audit/target.ts";
+import { type AuditOptions, type AuditTarget, auditTarget, statesFolder } from "../audit/target.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress } from "../progress.ts";
 
 /** Exit codes: 0 clean, 2 mismatch, 3 could not verify. */
 export const audit = async (context: CliContext, options: AuditOptions): Promise<void> => {
+  if (options.forget === true) {
+    const { forget } = await import("../audit/forget.ts");
+    return forget(context, options.state);
+  }
   const target = auditTarget(context, options);
+  // Those of one's own choice are one's own to remove.
+  if (options.state === undefined) {
+    await forgetOld(statesFolder(context), target.state, realClock.wallMs());
+  }
   noteGenesis(context, target);
   if (options.follow === true) {
     const { follow } = await import("../audit/follow.ts");

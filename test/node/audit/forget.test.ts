@@ -1,0 +1,74 @@
+/** What audits keep goes when it is old, when there is too much of it, and when asked; never while in use. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lockFolder } from "../../../src/ledger/store/level.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { forgetAll, forgetOld, forgetState } from "../../../src/node/audit/forget.ts";
+
+const NOW = 1_800_000_000_000;
+let base: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "tetrad-forget-"));
+});
+afterEach(() => rmSync(base, { recursive: true }));
+
+/** A state that was last used so long ago. */
+const state = (number: number, agoMs: number): string => {
+  const folder = join(base, `${"a".repeat(12)}-${String(number).padStart(12, "0")}`);
+  mkdirSync(join(folder, "scratch"), { recursive: true });
+  const file = join(folder, "scratch", "CURRENT");
+  writeFileSync(file, "MANIFEST-000001\n");
+  const at = new Date(NOW - agoMs);
+  utimesSync(file, at, at);
+  return folder;
+};
+
+const removedOf = (list: readonly { folder: string; removed: boolean }[]): string[] =>
+  list.filter(({ removed }) => removed).map(({ folder }) => folder);
+
+describe("states of audits", () => {
+  it("stay up to the age and go above it, but for the one that is about to be used", async () => {
+    const young = state(1, LIMITS.auditStateAgeMsMax);
+    const old = state(2, LIMITS.auditStateAgeMsMax + 1);
+    const kept = state(3, 2 * LIMITS.auditStateAgeMsMax);
+    expect(removedOf(await forgetOld(base, kept, NOW))).toEqual([old]);
+    expect([young, old, kept].map((folder) => existsSync(folder))).toEqual([true, false, true]);
+  });
+
+  it("stay up to the number, and the longest unused ones go above it", async () => {
+    const all = Array.from({ length: LIMITS.auditStatesMax }, (_, i) => state(i, i * 1000));
+    const [keep = ""] = all;
+    expect(await forgetOld(base, keep, NOW)).toEqual([]);
+    const more = state(99, 500);
+    expect(removedOf(await forgetOld(base, keep, NOW))).toEqual([all.at(-1)]);
+    expect(existsSync(more)).toBe(true);
+  });
+
+  it("that are in use stay, whatever is asked", async () => {
+    const folder = state(1, 2 * LIMITS.auditStateAgeMsMax);
+    const lock = await lockFolder(folder);
+    try {
+      expect(await forgetOld(base, "", NOW)).toMatchObject([{ folder, removed: false }]);
+      expect(await forgetAll(base)).toMatchObject([{ folder, removed: false }]);
+      expect(existsSync(join(folder, "scratch", "CURRENT"))).toBe(true);
+    } finally {
+      await lock.release();
+    }
+    expect(removedOf(await forgetAll(base))).toEqual([folder]);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it("take nothing else with them: not what is beside, nor what somebody has put in", async () => {
+    const folder = state(1, 0);
+    writeFileSync(join(folder, "notes.txt"), "mine");
+    mkdirSync(join(base, "other"));
+    expect(removedOf(await forgetAll(base))).toEqual([folder]);
+    expect(existsSync(join(folder, "notes.txt"))).toBe(true);
+    expect(existsSync(join(folder, "scratch"))).toBe(false);
+    expect(existsSync(join(base, "other"))).toBe(true);
+    expect(await forgetState(join(base, "other"))).toBeUndefined();
+    expect(await forgetState(join(base, "none"))).toBeUndefined();
+  });
+});
