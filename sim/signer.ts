@@ -26,7 +26,7 @@ export type SignerKnobs = {
   verifyUs: number;
   /** Other bytes for the same message on each call, as FALCON does. */
   randomised: boolean;
-  /** Whether nodes sign checkpoints: in random runs always, in directed ones where they are about that. */
+  /** Whether nodes sign checkpoints, as production does. */
   checkpoints: boolean;
 };
 
@@ -34,7 +34,7 @@ export const FREE_SIGNER: SignerKnobs = {
   signUs: 1000,
   verifyUs: 100,
   randomised: true,
-  checkpoints: false,
+  checkpoints: true,
 };
 
 export type KeyPair = {

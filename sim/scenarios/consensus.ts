@@ -198,8 +198,9 @@ const leaderTimesOut = (
 
 const S4: readonly Scenario[] = [
   leaderTimesOut("s4-leader-times-out-20s", 20_000, 500, ["leader mute at the heal"]),
-  // After 64 views in which nothing became final re-proposals are paced, and timers wait for the pace (R1).
-  leaderTimesOut("s4-leader-times-out-200s", 200_000, 2_000, []),
+  // After 64 views in which nothing became final re-proposals are paced, and timers wait for the pace (R1):
+  // 2 s here, and where D is mute in the view of the heal 4 D_0 more.
+  leaderTimesOut("s4-leader-times-out-200s", 200_000, 4_000, []),
 ];
 
 /** A Byzantine leader proposes wrong roots: nobody halts, the log goes on. */

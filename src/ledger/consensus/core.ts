@@ -54,6 +54,8 @@
  * - Re-proposals are paced (R1). Unpaced, one voter that withholds F while another is away has the rest
  *   open views as fast as the network can, each with its certificates, for as long as it lasts.
  * - Votes of the last 16 finalized views are kept: a late conflicting vote is still evidence.
+ * - Who voted for another block than the leader signed here is sent the leader's vote: two proposals of
+ *   one view so come to lie with one node, which no certificate would have to bring about.
  */
 import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import type { StatementKind } from "../types.ts";

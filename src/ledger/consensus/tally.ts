@@ -131,6 +131,25 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   if (held !== undefined) return;
   view.votes[kind][vote.signer] = vote;
   view.dirty = true;
+  if (kind === "notarize") showProposal(state, view, vote);
+};
+
+/**
+ * A leader that proposes one block to some and another to the rest may show no one of them both: who gets
+ * the second certifies a later view without ever seeing the first. The votes of the others give it away,
+ * and whoever voted for another block than the leader signed here is sent what the leader signed here:
+ * then it holds the pair. At most one vote for each vote taken in, and none once the pair is known.
+ */
+const showProposal = (state: CoreState, view: ViewState, vote: Vote): void => {
+  const leader = state.leaderOf(view.view);
+  const proposed = view.votes.notarize[leader];
+  if (!state.started || proposed === undefined || view.accused.has(leader)) return;
+  const voters = vote.signer === leader ? view.votes.notarize : [vote];
+  for (const other of voters) {
+    if (other === undefined || other.signer === state.self) continue;
+    if (equalBytes(other.statement.hash, proposed.statement.hash)) continue;
+    emit(state, { kind: "send", to: other.signer, message: { type: "vote", vote: proposed } });
+  }
 };
 
 /** Stores a verified certificate once and counts its signatures as votes. */

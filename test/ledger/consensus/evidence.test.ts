@@ -94,6 +94,30 @@ describe("evidence", () => {
     );
   });
 
+  it("is brought to who was shown another proposal, whichever comes first", () => {
+    const own = voteOf(1, "notarize", 1, A);
+    const other = voteOf(2, "notarize", 1, B);
+    for (const votes of [
+      [own, other],
+      [other, own],
+    ]) {
+      const bench = started();
+      for (const vote of [...votes, ...votes]) bench.feed({ kind: "vote", vote });
+      const shown = ofKind(bench.all, "send").filter(({ message }) => message.type === "vote");
+      expect(shown).toEqual([{ kind: "send", to: 2, message: { type: "vote", vote: own } }]);
+    }
+  });
+
+  it("is not sent about once both halves are held, nor to who voted as the leader", () => {
+    const bench = started();
+    bench.vote(3, "notarize", 1, A);
+    bench.vote(1, "notarize", 1, A);
+    bench.vote(1, "notarize", 1, B);
+    bench.vote(2, "notarize", 1, B);
+    expect(ofKind(bench.all, "evidence")).toHaveLength(1);
+    expect(ofKind(bench.all, "send")).toEqual([]);
+  });
+
   it("is still found for 16 views after finality, and not later", () => {
     const bench = started();
     bench.vote(2, "notarize", 1, A);
