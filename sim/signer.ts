@@ -43,7 +43,7 @@ export type KeyPair = {
   readonly serial: number;
 };
 
-/** What the simulator needs of a signature scheme; real FALCON fits too (falcon-ring.ts). */
+/** What the simulator needs of a signature scheme; real FALCON fits too (test/sim/falcon-ring.ts). */
 export type SignatureScheme = {
   createKey(name: string): KeyPair;
   sign(key: KeyPair, message: Uint8Array): Uint8Array;
