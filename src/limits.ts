@@ -229,6 +229,11 @@ export const LIMITS = {
   /** Requests that wait for an outcome or a height at one time; and those of one client. */
   httpWaitersMax: 2048,
   httpClientWaitersMax: 1024,
+  /** Requests that are worked on at one time where the work is long (pages, scans, proofs); of one client. */
+  httpWorkMax: 8,
+  httpClientWorkMax: 2,
+  /** How long a request waits for such a place. */
+  httpWorkWaitMs: 5_000,
   /** How long a proof is waited for when the asker does not say. */
   httpProofWaitMs: 5_000,
   httpHeartbeatMs: 10_000,

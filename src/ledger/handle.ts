@@ -131,6 +131,11 @@ export type ProofSource = {
       readonly prefix?: Uint8Array;
       readonly limit: number;
       readonly bytesMax: number;
+      /**
+       * Called between slices of the work, of some rows each; the work goes on when `resume` is called, or
+       * ends with http.timeout where nobody waits for it any more. All at once without it.
+       */
+      readonly slice?: (resume: (goesOn: boolean) => void) => void;
     },
     options: ProofOptions,
     done: (result: Result<ProvenPage>) => void,

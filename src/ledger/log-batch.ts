@@ -18,7 +18,8 @@ import { decodeBatch } from "./batch.ts";
 import { batchKey, logBatchKey } from "./keys.ts";
 import { isRefusalCode } from "./leaf.ts";
 import type { ExecutionRecord, ReadStore } from "./records.ts";
-import type { Batch, Hash, LogEntry, Outcome } from "./types.ts";
+import { openStoredBatch, type StoredBatch } from "./stored-batch.ts";
+import type { Batch, EncodedEvent, Hash, LogEntry, Outcome } from "./types.ts";
 
 const RECORD_VERSION = 1;
 const HASH_BYTES = 32;
@@ -130,18 +131,37 @@ export const readLogBatches = (
 
 /** The batch that a record is about. Its signature was checked before it became final. */
 export const readBatchOf = (read: ReadStore, hasher: Hasher, record: LogBatch): Batch => {
-  const { firstIndex, digest } = record;
-  const bytes = read(batchKey(digest));
-  if (bytes === undefined) throw corruptEntry(firstIndex, "has lost its batch");
-  const batch = decodeBatch(hasher, bytes);
-  if (!batch.ok) throw corruptEntry(firstIndex, `has a damaged batch: ${batch.detail}`);
-  checkBatch(record, batch.value);
+  const batch = decodeBatch(hasher, batchBytesOf(read, record));
+  if (!batch.ok) {
+    throw corruptEntry(record.firstIndex, `has a damaged batch: ${batch.detail}`);
+  }
+  checkBatch(record, batch.value, batch.value.events.length);
   return batch.value;
 };
 
-function checkBatch(record: LogBatch, batch: Pick<Batch, "id" | "digest" | "events">): void {
+/** The same for readers of some of its events: checked by its digest, decoded event by event. */
+export const readStoredBatchOf = (
+  read: ReadStore,
+  hasher: Hasher,
+  record: LogBatch,
+): StoredBatch => {
+  const batch = openStoredBatch(hasher, batchBytesOf(read, record), record.digest);
+  if (!batch.ok) {
+    throw corruptEntry(record.firstIndex, `has a damaged batch: ${batch.detail}`);
+  }
+  checkBatch(record, batch.value, batch.value.count);
+  return batch.value;
+};
+
+function batchBytesOf(read: ReadStore, { firstIndex, digest }: LogBatch): Uint8Array {
+  const bytes = read(batchKey(digest));
+  if (bytes === undefined) throw corruptEntry(firstIndex, "has lost its batch");
+  return bytes;
+}
+
+function checkBatch(record: LogBatch, batch: Pick<Batch, "id" | "digest">, count: number): void {
   const fits =
-    batch.events.length === record.count &&
+    count === record.count &&
     equalBytes(batch.digest, record.digest) &&
     equalBytes(batch.id, record.batchId);
   if (!fits) throw corruptEntry(record.firstIndex, "is not of the batch that is stored for it");
@@ -155,20 +175,36 @@ export const addEntries = (
   count: number,
   out: LogEntry[],
 ): void => {
-  checkBatch(record, batch);
-  const { firstIndex, height, batchId, outcomes, effects } = record;
+  checkBatch(record, batch, batch.events.length);
   for (let index = from; index < from + count; index++) {
-    const position = index - firstIndex;
-    const event = batch.events[position];
-    const outcome = outcomes[position];
-    if (event === undefined || outcome === undefined) {
-      throw new RangeError(`the batch at ${firstIndex} has no entry ${index}`);
-    }
-    const at = position * HASH_BYTES;
-    const effectsHash = effects.subarray(at, at + HASH_BYTES);
-    out.push({ index, height, batchId, position, outcome, effectsHash, event });
+    out.push(entryAt(record, index, batch.events[index - record.firstIndex]));
   }
 };
+
+/** The same of a batch that `readStoredBatchOf` gave for this record: decodes these events and no others. */
+export const addStoredEntries = (
+  record: LogBatch,
+  batch: StoredBatch,
+  from: number,
+  count: number,
+  out: LogEntry[],
+): void => {
+  for (let index = from; index < from + count; index++) {
+    out.push(entryAt(record, index, batch.event(index - record.firstIndex)));
+  }
+};
+
+function entryAt(record: LogBatch, index: number, event: EncodedEvent | undefined): LogEntry {
+  const { firstIndex, height, batchId, outcomes, effects } = record;
+  const position = index - firstIndex;
+  const outcome = outcomes[position];
+  if (event === undefined || outcome === undefined) {
+    throw new RangeError(`the batch at ${firstIndex} has no entry ${index}`);
+  }
+  const at = position * HASH_BYTES;
+  const effectsHash = effects.subarray(at, at + HASH_BYTES);
+  return { index, height, batchId, position, outcome, effectsHash, event };
+}
 
 /** The first entry whose outcome or effects are not what its record says; undefined where all are. */
 export const differingIndex = (

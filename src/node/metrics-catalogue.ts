@@ -182,6 +182,10 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     "Streams ended because nobody took them.",
   ),
   tetrad_http_incoming_bytes: gauge("bytes", "Bodies of requests that are being read."),
+  tetrad_http_work_waiting: gauge(
+    "count",
+    "Requests for pages and proofs that wait for a place to be worked on.",
+  ),
   tetrad_http_outgoing_bytes: gauge("bytes", "Answers that clients have not taken yet."),
   tetrad_http_answers_dropped_total: counter("count", "Answers given up because nobody took them."),
 

@@ -62,6 +62,8 @@ export class FakeLedger {
   /** What proofs were asked for. */
   readonly proofsAsked: { readonly what: string; readonly options: ProofOptions }[] = [];
   height = 0;
+  /** Reads of events that the test answers; undefined: they are answered at once. */
+  heldReads: (() => void)[] | undefined;
   /** Called before rows are read. */
   onRows: () => void = () => {};
   checkpoint: ServedCheckpoint | undefined;
@@ -169,7 +171,9 @@ export class FakeLedger {
       lane: (actor) => ({ actor, laneSeq: 3, batchId: HASH, pendingSeq: 4, pendingId: HASH }),
       events: (from, limit, done) => {
         const entries = this.entries.slice(from, from + limit);
-        queueMicrotask(() => done(ok({ entries, next: from + entries.length })));
+        const answer = (): void => done(ok({ entries, next: from + entries.length }));
+        if (this.heldReads === undefined) queueMicrotask(answer);
+        else this.heldReads.push(answer);
       },
       block: (height) => this.blockAt(height),
       finalization: (height) => {

@@ -1,8 +1,8 @@
 /**
  * Pages of the log for the API: entries put together from the records of execution and the batches that
- * append stored (log-batch.ts). A batch is decoded once for all of its events in a page, and the newest of
- * those decoded are kept: a page seldom ends where a batch does, and all who follow the log ask for the
- * same end of it.
+ * append stored (log-batch.ts). A batch is read and checked once for all of its events in a page, of which
+ * those of the page are decoded, and the newest batches are kept: a page seldom ends where a batch does, and
+ * all who follow the log ask for the same end of it.
  */
 import { toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
@@ -10,14 +10,15 @@ import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { firstIndexOf, logBatchKey } from "../keys.ts";
 import {
-  addEntries,
+  addStoredEntries,
   corruptEntry,
   type LogBatch,
   openLogBatch,
-  readBatchOf,
+  readStoredBatchOf,
 } from "../log-batch.ts";
 import type { Store, StoreEntry, StoreRange } from "../ports.ts";
-import type { Batch, LogEntry } from "../types.ts";
+import type { StoredBatch } from "../stored-batch.ts";
+import type { LogEntry } from "../types.ts";
 import { storeFailure } from "./committer.ts";
 
 /** As many bytes of batches as the newest block may have. */
@@ -38,7 +39,7 @@ export class LogReader {
   readonly #hasher: Hasher;
   readonly #store: Pick<Store, "get" | "range">;
   /** By digest in hex, the one used last at the end. */
-  readonly #kept = new Map<string, Batch>();
+  readonly #kept = new Map<string, StoredBatch>();
   #keptBytes = 0;
 
   constructor(hasher: Hasher, store: Pick<Store, "get" | "range">) {
@@ -75,7 +76,7 @@ export class LogReader {
   /** Where an executed entry is: the record and the batch that hold it. Codes as those of `page`. */
   find(
     index: number,
-    done: (found: Result<{ readonly record: LogBatch; readonly batch: Batch }>) => void,
+    done: (found: Result<{ readonly record: LogBatch; readonly batch: StoredBatch }>) => void,
   ): void {
     const holds = { gte: logBatchKey(0), lt: logBatchKey(index + 1), limit: 1, reverse: true };
     this.#store.range(holds, (failure, [row]) => {
@@ -115,17 +116,17 @@ export class LogReader {
       const end = firstIndex + record.count;
       if (firstIndex > next || end <= next) break;
       const count = Math.min(end, to) - next;
-      addEntries(record, this.#batchOf(record), next, count, out);
+      addStoredEntries(record, this.#batchOf(record), next, count, out);
       next += count;
     }
     if (next === from) throw corruptEntry(from, "is missing");
     return next;
   }
 
-  #batchOf(record: LogBatch): Batch {
+  #batchOf(record: LogBatch): StoredBatch {
     const key = toHex(record.digest);
     const known = this.#kept.get(key);
-    const batch = known ?? readBatchOf((at) => this.#store.get(at), this.#hasher, record);
+    const batch = known ?? readStoredBatchOf((at) => this.#store.get(at), this.#hasher, record);
     this.#kept.delete(key);
     this.#kept.set(key, batch);
     if (known !== undefined) return batch;

@@ -2,18 +2,18 @@
  * Makes proof bundles (verify/bundle.ts) from what a node has: the log, its tiles, the headers with their own
  * certificates, and the states that such headers commit to. Reads only; nothing of the replica waits for it.
  */
-import { concatBytes } from "../../crypto/bytes.ts";
-import { merklePath } from "../../crypto/merkle.ts";
+import { concatBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
 import { BATCH_CORE_BYTES } from "../batch.ts";
 import type { ProofOptions, ProofSource, ProvenPage } from "../handle.ts";
 import { nodePrefix, rangeOfPrefix, rowKey, rowPrefix } from "../keys.ts";
 import { encodeLeaf } from "../leaf.ts";
-import { addEntries, type LogBatch } from "../log-batch.ts";
+import { addStoredEntries, type LogBatch } from "../log-batch.ts";
 import { inclusionPath } from "../log-tree.ts";
 import { actorKeyAt } from "../projections/actors.ts";
 import { provePath } from "../state-tree.ts";
-import type { Batch, Hash, LogEntry } from "../types.ts";
+import { BatchPaths, type StoredBatch } from "../stored-batch.ts";
+import type { Hash, LogEntry } from "../types.ts";
 import type {
   BatchProof,
   Bundle,
@@ -81,17 +81,39 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
   };
 };
 
+/** Rows that are proven at a time: about a millisecond of work. */
+const SLICE_ROWS = 4;
+
+/** Repeats a step until it says false or fails, with what `slice` waits for before each but the first. */
+const inSlices = (
+  step: () => Result<boolean>,
+  slice: ((resume: (goesOn: boolean) => void) => void) | undefined,
+  done: (result: Result<boolean>) => void,
+): void => {
+  for (;;) {
+    const result = step();
+    if (!result.ok || !result.value) return done(result);
+    if (slice === undefined) continue;
+    return slice((goesOn) => {
+      if (goesOn) inSlices(step, slice, done);
+      else done(fail("http.timeout", "nobody waits for the page any more"));
+    });
+  }
+};
+
 class BundleMaker {
   readonly #replica: ProvenReplica;
   readonly #log: LogReader;
   readonly #chain: ProofChain;
   readonly #states: HeldStates;
+  readonly #batchPaths: BatchPaths;
 
   constructor(replica: ProvenReplica, log: LogReader, chain: ProofChain, states: HeldStates) {
     this.#replica = replica;
     this.#log = log;
     this.#chain = chain;
     this.#states = states;
+    this.#batchPaths = new BatchPaths(replica.context.hasher);
   }
 
   event(index: number, { trustedEpoch, newest }: ProofOptions, done: Done<Bundle>): void {
@@ -132,21 +154,19 @@ class BundleMaker {
     this.#finish(tip.value, trustedEpoch, claimAt(tip.value), done);
   }
 
-  #eventClaim(index: number, record: LogBatch, batch: Batch, logSize: number): Claim {
-    const { hasher, read } = this.#replica.context;
+  #eventClaim(index: number, record: LogBatch, batch: StoredBatch, logSize: number): Claim {
+    const { read } = this.#replica.context;
     const entries: LogEntry[] = [];
-    addEntries(record, batch, index, 1, entries);
+    addStoredEntries(record, batch, index, 1, entries);
     const [entry] = entries;
     const key = actorKeyAt(read, batch.actor);
     if (entry === undefined || key === undefined) {
       throw new TetradError("store.corrupt", `log entry ${index}: its actor is missing`, { index });
     }
-    const leaves = batch.events.map((one) => hasher.ht("event/leaf", one.bytes));
-    const node = (left: Hash, right: Hash): Hash => hasher.ht("event/node", left, right);
     const event: EventProof = {
       leaf: encodeLeaf(entry),
       path: inclusionPath(read, index, logSize),
-      batchPath: merklePath(leaves, entry.position, node),
+      batchPath: this.#batchPaths.path(toHex(batch.digest), batch, entry.position),
     };
     const signed: BatchProof = {
       core: batch.bytes.slice(0, BATCH_CORE_BYTES),
@@ -193,20 +213,26 @@ class BundleMaker {
     const gte = after === undefined ? bounds.gte : concatBytes(base, after, Uint8Array.of(0));
     snapshot.range({ gte, lt: bounds.lt, limit: query.limit + 1 }, (failure, entries) => {
       if (failure !== undefined) return finish(storeFailure(failure, projection));
-      const rows = reading(() => {
-        const proofs: RowProof[] = [];
-        let bytes = 0;
-        for (const [key, row] of entries.slice(0, query.limit)) {
-          bytes += key.length + row.length;
-          if (proofs.length > 0 && bytes > query.bytesMax) break;
-          proofs.push(this.#rowProof(state, projection, key.slice(base.length), row));
-        }
-        return proofs;
-      });
-      const more = rows.ok && rows.value.length < entries.length;
-      this.#finishRows(state, projection, rows, options, (bundle) => {
-        finish(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
-      });
+      const proofs: RowProof[] = [];
+      const end = (rows: Result<readonly RowProof[]>): void => {
+        const more = proofs.length < entries.length;
+        this.#finishRows(state, projection, rows, options, (bundle) => {
+          finish(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
+        });
+      };
+      let bytes = 0;
+      const step = (): Result<boolean> =>
+        reading(() => {
+          for (let left = SLICE_ROWS; left > 0; left--) {
+            const [key, row] = entries[proofs.length] ?? [];
+            if (key === undefined || proofs.length >= query.limit) return false;
+            bytes += key.length + (row?.length ?? 0);
+            if (proofs.length > 0 && bytes > query.bytesMax) return false;
+            proofs.push(this.#rowProof(state, projection, key.slice(base.length), row));
+          }
+          return true;
+        });
+      inSlices(step, query.slice, (result) => end(result.ok ? ok(proofs) : result));
     });
   }
 

@@ -36,7 +36,10 @@ export const auditRoutes = (app: FastifyInstance, context: ApiContext): void => 
       max: Number.MAX_SAFE_INTEGER,
       fallback: 1,
     });
-    const items = context.handle.finalBlocks(from);
+    const items = await context.load.work.run(request, async (turn) => {
+      await turn();
+      return context.handle.finalBlocks(from);
+    });
     const bytes = items.reduce((sum, item) => sum + itemBytes(item), 0);
     context.load.outgoing.addItems(reply, items.length, bytes);
     return reply

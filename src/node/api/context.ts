@@ -7,6 +7,7 @@ import type { Incoming } from "./incoming.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Shares } from "./shares.ts";
 import type { ApiTls } from "./tls.ts";
+import type { Work } from "./work.ts";
 
 export type Json =
   | null
@@ -60,6 +61,7 @@ export type ApiLoad = {
   readonly waiters: Shares;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
+  readonly work: Work;
   readonly onStop: Set<() => void>;
 };
 

@@ -66,13 +66,16 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
         ? integer(query.from, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 })
         : decodeIndexCursor(list, query.after);
     const logSize = logSizeAt(context, query.atHeight);
-    const { entries, next } = await scan(context, from, {
-      end: logSize,
-      limit,
-      bytesMax: LIMITS.httpPageBytesMax,
-      filter,
-      charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
-    });
+    const { entries, next } = await context.load.work.run(request, (turn) =>
+      scan(context, from, {
+        end: logSize,
+        limit,
+        bytesMax: LIMITS.httpPageBytesMax,
+        filter,
+        turn,
+        charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
+      }),
+    );
     const more = next < logSize;
     const cursor = encodeIndexCursor(list, next);
     if (more) {

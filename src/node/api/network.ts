@@ -120,12 +120,15 @@ export const networkRoutes = (app: FastifyInstance, context: ApiContext): void =
       fallback: LIMITS.httpPageDefault,
     });
     const from = query.after === undefined ? 0 : decodeIndexCursor("evidence", query.after);
-    const { entries, next } = await scan(context, from, {
-      limit,
-      bytesMax: LIMITS.httpPageBytesMax,
-      filter: typeFilter(EVIDENCE_TYPE),
-      charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
-    });
+    const { entries, next } = await context.load.work.run(request, (turn) =>
+      scan(context, from, {
+        limit,
+        bytesMax: LIMITS.httpPageBytesMax,
+        filter: typeFilter(EVIDENCE_TYPE),
+        turn,
+        charge: (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
+      }),
+    );
     const status = context.handle.status();
     const more = next < status.logSize;
     const cursor = encodeIndexCursor("evidence", next);

@@ -22,6 +22,7 @@ import {
   whenProvable,
 } from "./proof.ts";
 import { integer, readQuery } from "./query.ts";
+import type { Turn } from "./work.ts";
 
 /** Rows read at a time: few at first, then twice as many, because values may be as large as events. */
 const CHUNK_FIRST = 4;
@@ -56,15 +57,15 @@ type Page = { readonly rows: readonly ProjectionRow[]; readonly more: boolean };
 const pageOf = async (
   context: ApiContext,
   name: string,
-  prefix: Uint8Array,
-  start: Uint8Array | undefined,
-  limit: number,
+  { prefix, after: start, limit }: Pick<PagePlace, "prefix" | "after" | "limit">,
+  turn: Turn,
   charge: (count: number, bytes: number) => void,
 ): Promise<Page> => {
   const rows: ProjectionRow[] = [];
   let bytes = 0;
   let after = start;
   for (let chunk = CHUNK_FIRST; ; chunk = Math.min(CHUNK_MAX, chunk * 2)) {
+    await turn();
     const found = await readRows(context, name, prefix, after, chunk);
     const before = { count: rows.length, bytes };
     let full = false;
@@ -197,9 +198,14 @@ const provenPage = async (
   const start = after === undefined ? {} : { after };
   const page = { ...start, prefix, limit, bytesMax: LIMITS.httpPageBytesMax };
   const wanted = asNew(context, proof);
-  const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done) =>
-    context.handle.proofs().page(name, page, wanted, done),
-  );
+  const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done, turn) => {
+    const slice = (resume: (goesOn: boolean) => void): void =>
+      void turn().then(
+        () => resume(true),
+        () => resume(false),
+      );
+    context.handle.proofs().page(name, { ...page, slice }, wanted, done);
+  });
   const last = lastKey(proven.bundle);
   if (proven.more && last !== undefined) {
     const filter = group === undefined ? "" : `&prefix=${encodeURIComponent(group)}`;
@@ -299,13 +305,10 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
         const body = await provenPage(context, { request, reply }, name, place, proof);
         return reply.header("cache-control", "no-cache").send(body);
       }
-      const { rows, more } = await pageOf(
-        context,
-        name,
-        prefix.value,
-        after,
-        limit,
-        (count, bytes) => context.load.outgoing.addItems(reply, count, bytes),
+      const { rows, more } = await context.load.work.run(request, (turn) =>
+        pageOf(context, name, { prefix: prefix.value, after, limit }, turn, (count, bytes) =>
+          context.load.outgoing.addItems(reply, count, bytes),
+        ),
       );
       // Heights go on while pages are read.
       requireStateAt(context, query.atHeight);

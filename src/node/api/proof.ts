@@ -5,7 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
-import { type Result, TetradError } from "../../errors.ts";
+import { type Failure, fail, type Result, TetradError } from "../../errors.ts";
 import type { ProofOptions } from "../../ledger/handle.ts";
 import {
   BUNDLE_FORMAT,
@@ -22,6 +22,7 @@ import type { Parameter } from "./openapi/operation.ts";
 import { COUNT } from "./openapi/schemas.ts";
 import { flag, integer } from "./query.ts";
 import { waitFor } from "./waiting.ts";
+import type { Turn } from "./work.ts";
 
 /** The parameters of every route that gives proofs, beside `waitMs`. */
 export const PROOF_QUERY = {
@@ -103,7 +104,32 @@ export const bundleAnswer = (
   };
 };
 
-type Attempt<T> = (done: (result: Result<T>) => void) => void;
+type Attempt<T> = (done: (result: Result<T>) => void, turn: Turn) => void;
+
+const failureOf = (error: unknown): Failure => {
+  if (error instanceof TetradError) return fail(error.code, error.message, error.data);
+  return fail("internal", error instanceof Error ? error.message : String(error));
+};
+
+/** Calls the job, or once more after it where it is at work: many calls meanwhile are one. */
+const oneAtATime = (job: () => Promise<void>): (() => void) => {
+  let running = false;
+  let wanted = false;
+  return () => {
+    wanted = true;
+    if (running) return;
+    running = true;
+    const loop = async (): Promise<void> => {
+      while (wanted) {
+        wanted = false;
+        await job();
+      }
+    };
+    void loop().finally(() => {
+      running = false;
+    });
+  };
+};
 
 /**
  * The answer of `attempt`, tried again after every executed block while it is proof.pending, for at most
@@ -115,19 +141,25 @@ export const whenProvable = async <T>(
   waitMs: number,
   attempt: Attempt<T>,
 ): Promise<T> => {
-  const first = await new Promise<Result<T>>((resolve) => attempt(resolve));
+  const once = (): Promise<Result<T>> =>
+    context.load.work.run(request, async (turn) => {
+      await turn();
+      return new Promise<Result<T>>((resolve) => attempt(resolve, turn));
+    });
+  const first = await once();
   if (first.ok) return first.value;
   if (first.code !== "proof.pending" || waitMs === 0) throw TetradError.from(first);
   try {
     return await waitFor<T>(context, request, {
       waitMs,
       late: first.detail,
-      start: (resolve) =>
-        context.handle.onExecuted(() => {
-          attempt((result) => {
-            if (result.ok || result.code !== "proof.pending") resolve(result);
-          });
-        }),
+      start: (resolve) => {
+        const again = oneAtATime(async () => {
+          const result = await once().catch(failureOf);
+          if (result.ok || result.code !== "proof.pending") resolve(result);
+        });
+        return context.handle.onExecuted(again);
+      },
     });
   } catch (error) {
     if (!(error instanceof TetradError) || error.code !== "http.timeout") throw error;

@@ -5,6 +5,7 @@ import type { LogEntry } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import type { TypeFilter } from "./query.ts";
+import type { Turn } from "./work.ts";
 
 /**
  * Entries read at a time: few at first, then twice as many each time, so that what is read before it is
@@ -33,6 +34,8 @@ export type ScanOptions = {
   readonly limit: number;
   readonly bytesMax: number;
   readonly filter: TypeFilter | undefined;
+  /** Waited for before each read: a slice of the work. */
+  readonly turn: Turn;
   /** Told of what was taken, after each read; may throw to end the scan. */
   readonly charge: (count: number, bytes: number) => void;
 };
@@ -47,7 +50,7 @@ export const scan = async (
   from: number,
   options: ScanOptions,
 ): Promise<Scan> => {
-  const { limit, bytesMax, filter, charge, end = Number.MAX_SAFE_INTEGER } = options;
+  const { limit, bytesMax, filter, turn, charge, end = Number.MAX_SAFE_INTEGER } = options;
   const entries: LogEntry[] = [];
   let next = from;
   let bytes = 0;
@@ -55,6 +58,7 @@ export const scan = async (
   while (entries.length < limit && next < end && next - from < LIMITS.httpScanMax) {
     const most = filter === undefined ? Math.min(chunk, limit - entries.length) : chunk;
     const want = Math.min(most, end - next);
+    await turn();
     const page = await readChunk(context, next, want);
     if (page.entries.length === 0) break;
     const before = { count: entries.length, bytes };

@@ -36,6 +36,7 @@ import { clientOf, Shares } from "./shares.ts";
 import { streamRoutes } from "./stream.ts";
 import { tlogRoutes } from "./tlog.ts";
 import type { ApiTls } from "./tls.ts";
+import { Work } from "./work.ts";
 
 export type Api = {
   /** For tests: requests without a socket. */
@@ -75,6 +76,7 @@ export const createApi = (options: ApiOptions): Api => {
       onStop: new Set(),
       incoming: new Incoming(options.metrics),
       outgoing: new Outgoing(options.timers, options.metrics),
+      work: new Work(options.timers, options.metrics),
     },
   };
   const app = fastify({
@@ -132,6 +134,7 @@ export const createApi = (options: ApiOptions): Api => {
     },
     async stop() {
       context.load.stopping = true;
+      context.load.work.stop();
       for (const stop of [...context.load.onStop]) stop();
       await app.close();
     },

@@ -25,11 +25,16 @@ export class Shares {
     return this.#held.size;
   }
 
+  /** Whether so much is there for a client. */
+  has(client: string, amount: number): boolean {
+    const held = (this.#held.get(client) ?? 0) + amount;
+    return this.#total + amount <= this.#max && held <= this.#clientMax;
+  }
+
   /** Takes so much for a client, or nothing when it is not there. */
   take(client: string, amount: number): boolean {
-    const held = (this.#held.get(client) ?? 0) + amount;
-    if (this.#total + amount > this.#max || held > this.#clientMax) return false;
-    this.#set(client, held, amount);
+    if (!this.has(client, amount)) return false;
+    this.#set(client, (this.#held.get(client) ?? 0) + amount, amount);
     return true;
   }
 

@@ -92,7 +92,7 @@ export const streamRoutes = (app: FastifyInstance, context: ApiContext): void =>
       reply.hijack();
       const framing = framingOf(request.headers.accept);
       const list = `${framing.contentType}/${query.type ?? ""}`;
-      const subscription = { position, filter, framing, list };
+      const subscription = { position, filter, framing, list, client };
       const subscriber = new Subscriber(context, shared, reply.raw, subscription, () => {
         slots.give(client, 1);
         context.metrics.gauge("http_subscribers", slots.total);
@@ -109,7 +109,11 @@ type Subscription = {
   readonly framing: Framing;
   /** Equal for subscribers that get the same bytes at the same position. */
   readonly list: string;
+  readonly client: string;
 };
+
+/** Whose turns the newest events are read in: no address is written so. */
+const LIVE = "live";
 
 type SharedLoad = { readonly pages: RecentPages; readonly stalled: Stalled };
 
@@ -120,6 +124,7 @@ class Subscriber {
   readonly #filter: TypeFilter | undefined;
   readonly #framing: Framing;
   readonly #list: string;
+  readonly #client: string;
   readonly #ended: () => void;
   readonly #undo: (() => void)[] = [];
   #position: number;
@@ -133,7 +138,7 @@ class Subscriber {
     context: ApiContext,
     shared: SharedLoad,
     response: ServerResponse,
-    { position, filter, framing, list }: Subscription,
+    { position, filter, framing, list, client }: Subscription,
     ended: () => void,
   ) {
     this.#context = context;
@@ -143,6 +148,7 @@ class Subscriber {
     this.#filter = filter;
     this.#framing = framing;
     this.#list = list;
+    this.#client = client;
     this.#ended = ended;
   }
 
@@ -234,7 +240,10 @@ class Subscriber {
 
   async #read(from: number): Promise<StreamPage> {
     const { formats, handle } = this.#context;
+    // Whoever asks first for what is new reads it for all, so it is not charged to its own turns.
+    const isNew = this.#filter === undefined && handle.status().logSize - from <= PAGE;
     const { entries, next } = await scan(this.#context, from, {
+      turn: () => this.#context.load.work.turn(isNew ? LIVE : this.#client),
       limit: PAGE,
       bytesMax: LIMITS.httpSubscriberBytesMax,
       filter: this.#filter,

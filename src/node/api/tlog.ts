@@ -15,6 +15,7 @@ import { described, type Operation } from "./openapi/operation.ts";
 import { TEXT } from "./openapi/schemas.ts";
 import { readQuery } from "./query.ts";
 import { scan } from "./read.ts";
+import type { Turn } from "./work.ts";
 
 const PLAIN = "text/plain; charset=utf-8";
 const BINARY = "application/octet-stream";
@@ -90,7 +91,9 @@ export const tlogRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/tlog/tile/entries/*", described(ENTRIES), async (request, reply) => {
     readQuery(request, ENTRIES.query);
     const { index, width } = placeOf(request, context, 0);
-    const bundle = await bundleOf(context, reply, index * TILE_WIDTH, width);
+    const bundle = await context.load.work.run(request, (turn) =>
+      bundleOf(context, reply, { from: index * TILE_WIDTH, count: width }, turn),
+    );
     return reply.type(BINARY).header("cache-control", IMMUTABLE).send(bundle);
   });
 
@@ -129,13 +132,14 @@ const placeOf = (request: FastifyRequest, context: ApiContext, level: number): T
 const bundleOf = async (
   context: ApiContext,
   reply: FastifyReply,
-  from: number,
-  count: number,
+  { from, count }: { readonly from: number; readonly count: number },
+  turn: Turn,
 ): Promise<Buffer> => {
   const { entries } = await scan(context, from, {
     limit: count,
     bytesMax: Number.MAX_SAFE_INTEGER,
     filter: undefined,
+    turn,
     charge: (items, bytes) => context.load.outgoing.addItems(reply, items, bytes),
   });
   if (entries.length !== count) throw new TetradError("internal", "a bundle is not whole");
