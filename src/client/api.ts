@@ -216,15 +216,7 @@ export class ApiClient {
     signal?: AbortSignal,
     waitMs?: number,
   ): Promise<ReceiptJson> {
-    const init: RequestInit = {
-      method: "POST",
-      headers: { "content-type": "application/octet-stream" },
-      body: bytes.slice(),
-    };
-    const url = this.#url("/v1/batches", { wait, waitMs });
-    const body = await this.#json(url, withSignal(init, signal));
-    if (typeof body["batchId"] !== "string") throw problemError(this.base, 200, undefined);
-    return body as unknown as ReceiptJson;
+    return this.#post("/v1/batches", { wait, waitMs }, bytes, signal);
   }
 
   /** Submits a signed certificate request and waits for the certificate (docs/ca.md); twice is harmless. */
@@ -233,15 +225,21 @@ export class ApiClient {
     signal?: AbortSignal,
     waitMs?: number,
   ): Promise<ReceiptJson> {
+    return this.#post("/ca/v1/certificates", { waitMs }, bytes, signal);
+  }
+
+  async #post(
+    path: string,
+    query: Query,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<ReceiptJson> {
     const init: RequestInit = {
       method: "POST",
       headers: { "content-type": "application/octet-stream" },
       body: bytes.slice(),
     };
-    const body = await this.#json(
-      this.#url("/ca/v1/certificates", { waitMs }),
-      withSignal(init, signal),
-    );
+    const body = await this.#json(this.#url(path, query), withSignal(init, signal));
     if (typeof body["batchId"] !== "string") throw problemError(this.base, 200, undefined);
     return body as unknown as ReceiptJson;
   }

@@ -1,5 +1,5 @@
 /** `tetrad/client/node`: what only Node can do for a client. Browsers have no business here. */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -8,7 +8,7 @@ import { loadKeyFile } from "../node/keys/key-file.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { createInlineSigner } from "../node/signing/signer.ts";
 import type { TextStore } from "./store.ts";
-import type { BatchKeeper, Signer } from "./submit.ts";
+import type { KeptBatch, Signer } from "./submit.ts";
 
 /** Characters of a kept text: what is longer was not written by a client. */
 const TEXT_MAX = 64 * 1024;
@@ -28,12 +28,23 @@ export const fileStore = (path: string): TextStore => ({
 
 const NAME = /^([0-9]{16})\.(batch|accepted)$/;
 
+/** A BatchKeeper whose writes are done when they return. */
+export type FileKeeper = {
+  pending(): readonly KeptBatch[];
+  keep(seq: number, bytes: Uint8Array): void;
+  accepted(seq: number): void;
+  drop(seq: number): void;
+};
+
 /**
  * Keeps signed batches in a folder of their own, each synced before it is sent. For one key and one program
  * at a time: two that use one folder would take each other's place in the lane.
+ *
+ *     <lane seq, 16 digits>.batch       one envelope
+ *     <lane seq, 16 digits>.accepted    one that a node has taken into its memory
  */
-export const fileKeeper = (folder: string): BatchKeeper => {
-  const path = (seq: number, kind: string): string =>
+export const fileKeeper = (folder: string): FileKeeper => {
+  const path = (seq: number, kind: "batch" | "accepted"): string =>
     join(folder, `${String(seq).padStart(16, "0")}.${kind}`);
   makeFolder(folder, 0o700);
   return {
@@ -53,13 +64,10 @@ export const fileKeeper = (folder: string): BatchKeeper => {
       rmSync(path(seq, "accepted"), { force: true });
     },
     accepted(seq) {
-      const kept = path(seq, "batch");
-      if (!existsSync(kept)) return;
-      writeFileAtomic(path(seq, "accepted"), readFileSync(kept), 0o600);
-      rmSync(kept);
+      if (existsSync(path(seq, "batch"))) renameSync(path(seq, "batch"), path(seq, "accepted"));
     },
     drop(seq) {
-      for (const kind of ["batch", "accepted"]) rmSync(path(seq, kind), { force: true });
+      for (const kind of ["batch", "accepted"] as const) rmSync(path(seq, kind), { force: true });
     },
   };
 };

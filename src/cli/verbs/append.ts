@@ -1,17 +1,15 @@
 /** `nexus append`: events from people into the log. */
 import type { OutcomeJson, ReceiptJson } from "../../client/api.ts";
-import { cutBatches, type Submitted, Submitter } from "../../client/submit.ts";
+import { cutBatches, type Submitted, type Submitter } from "../../client/submit.ts";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { isErrorCode, TetradError } from "../../errors.ts";
 import type { WaitLevel } from "../../ledger/handle.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
-import { realClock } from "../../node/real-ports.ts";
 import { submitSigned } from "../append-signed.ts";
 import type { CliContext } from "../context.ts";
 import { encodeData, readEvents, recordEvent } from "../events-input.ts";
-import { openSigningKey } from "../key.ts";
-import { openOutbox } from "../outbox.ts";
 import { formatJson, formatNdjson, formatTable, type Row, short } from "../output.ts";
+import { withSubmitter } from "../submitter.ts";
 
 export type AppendOptions = {
   readonly type?: string;
@@ -86,21 +84,9 @@ export const writeEvents = async (
   options: Pick<AppendOptions, "wait" | "key" | "timeout">,
   make: (submitter: Submitter) => readonly EncodedEvent[] | Promise<readonly EncodedEvent[]>,
 ): Promise<void> => {
-  const keyFile = context.keyFile(options.key);
-  const key = await openSigningKey(keyFile, context.env, (text) => context.note(text));
-  const outbox = await openOutbox(keyFile);
-  try {
-    const submitter = await Submitter.open({
-      client: context.client(),
-      chain: context.signedChain(),
-      key,
-      outbox,
-      wait: options.wait,
-      patienceMs: options.timeout * 1000,
-      signal: context.signal,
-      note: (text) => context.note(text),
-      now: realClock.monotonicMs,
-    });
+  const { wait, key, timeout } = options;
+  const wanted = { client: context.client(), wait, key, timeout };
+  await withSubmitter(context, wanted, async (submitter) => {
     const kept: Submitted[] = [];
     for await (const submitted of submitter.flush()) kept.push(submitted);
     const done: Submitted[] = [];
@@ -113,9 +99,7 @@ export const writeEvents = async (
     // What is only accepted still is kept, and the next command learns more.
     const known = kept.filter(({ receipt }) => receipt.level !== "accepted");
     printReceipts(context, done, known);
-  } finally {
-    await outbox.close();
-  }
+  });
 };
 
 /** A batch that an interrupted command kept, when this command asks for the very same events. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { certificateRequested, fromPem, parseCsr } from "../../ca/index.ts";
 import type { ApiClient, ReceiptJson } from "../../client/api.ts";
-import { type Submitted, Submitter } from "../../client/submit.ts";
+import type { Submitted } from "../../client/submit.ts";
 import { fromHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
@@ -11,10 +11,8 @@ import { decodeBatch } from "../../ledger/batch.ts";
 import { LIMITS } from "../../limits.ts";
 import { provesPossession } from "../../node/ca/possession.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
-import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { openSigningKey } from "../key.ts";
-import { openOutbox } from "../outbox.ts";
+import { withSubmitter } from "../submitter.ts";
 import type { AppendOptions } from "./append.ts";
 import { printReceipts, refusalOf, takeRepeated } from "./append.ts";
 
@@ -123,30 +121,16 @@ const request = async (
   options: SignOptions,
   terms: Parameters<typeof certificateRequested.encode>[0],
 ): Promise<Submitted> => {
-  const keyFile = context.keyFile(options.key);
-  const key = await openSigningKey(keyFile, context.env, (text) => context.note(text));
-  const outbox = await openOutbox(keyFile);
-  try {
-    const submitter = await Submitter.open({
-      client: certificateClient(context.client()),
-      chain: context.signedChain(),
-      key,
-      outbox,
-      wait: "projected",
-      patienceMs: options.timeout * 1000,
-      signal: context.signal,
-      note: (text) => context.note(text),
-      now: realClock.monotonicMs,
-    });
+  const { key, timeout } = options;
+  const client = certificateClient(context.client());
+  return withSubmitter(context, { client, wait: "projected", key, timeout }, async (submitter) => {
     const kept: Submitted[] = [];
     for await (const one of submitter.flush()) kept.push(one);
     const events = [certificateRequested.encode(terms)];
     const done = takeRepeated(kept, events) ?? (await submitter.submit(events));
     if (kept.length > 0) printReceipts(context, [], kept);
     return done;
-  } finally {
-    await outbox.close();
-  }
+  });
 };
 
 export const sign = async (context: CliContext, options: SignOptions): Promise<void> => {

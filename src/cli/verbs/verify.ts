@@ -2,16 +2,14 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Submitter } from "../../client/submit.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { readGenesis } from "../../node/node.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { recordEvent } from "../events-input.ts";
-import { openSigningKey } from "../key.ts";
-import { openOutbox } from "../outbox.ts";
 import { byMeaning } from "../output.ts";
+import { withSubmitter } from "../submitter.ts";
 import {
   type Check,
   coverage,
@@ -55,37 +53,25 @@ const commit = async (
   record: string,
   text: string,
 ): Promise<Check> => {
-  const keyFile = context.keyFile(options.key);
-  const key = await openSigningKey(keyFile, context.env, (note) => context.note(note));
-  const outbox = await openOutbox(keyFile);
+  const { key, timeout } = options;
+  const wanted = { client: one.client, wait: "projected", key, timeout } as const;
   try {
-    const submitter = await Submitter.open({
-      client: one.client,
-      chain: context.signedChain(),
-      key,
-      outbox,
-      wait: "projected",
-      patienceMs: options.timeout * 1000,
-      signal: context.signal,
-      note: (note) => context.note(note),
-      now: realClock.monotonicMs,
+    return await withSubmitter(context, wanted, async (submitter) => {
+      for await (const _ of submitter.flush()) context.note("a kept batch was sent first");
+      const startedMs = realClock.monotonicMs();
+      const { receipt } = await submitter.submit([recordEvent(record, text, context.cwd)]);
+      const tookMs = Math.round(realClock.monotonicMs() - startedMs);
+      const [outcome] = receipt.outcomes ?? [];
+      const accepted = outcome?.kind === "accepted";
+      const found = accepted
+        ? `event ${receipt.firstIndex} at height ${receipt.height} after ${tookMs} ms`
+        : `refused: ${outcome?.code ?? "?"}`;
+      return { node: one.name, check: "append", state: accepted ? "ok" : "fail", found };
     });
-    for await (const _ of submitter.flush()) context.note("a kept batch was sent first");
-    const startedMs = realClock.monotonicMs();
-    const { receipt } = await submitter.submit([recordEvent(record, text, context.cwd)]);
-    const tookMs = Math.round(realClock.monotonicMs() - startedMs);
-    const [outcome] = receipt.outcomes ?? [];
-    const accepted = outcome?.kind === "accepted";
-    const found = accepted
-      ? `event ${receipt.firstIndex} at height ${receipt.height} after ${tookMs} ms`
-      : `refused: ${outcome?.code ?? "?"}`;
-    return { node: one.name, check: "append", state: accepted ? "ok" : "fail", found };
   } catch (error) {
     if (!(error instanceof TetradError)) throw error;
     const found = `${error.code}: ${error.message}`;
     return { node: one.name, check: "append", state: "fail", found };
-  } finally {
-    await outbox.close();
   }
 };
 
