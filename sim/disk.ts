@@ -6,10 +6,15 @@
  * completed sync is undone on a power cut, from the newest write back to a random one: a batch is lost
  * whole or not at all, and never while a later one survives.
  */
+import { TetradError } from "../src/errors.ts";
 import type { Store, StoreEntry, StoreFailure, StoreOp } from "../src/ledger/ports.ts";
 import type { Host } from "./host.ts";
 import type { Prng } from "./prng.ts";
+import { Rot } from "./rot.ts";
 import { SortedMap } from "./sorted-map.ts";
+
+/** A block of LevelDB's tables. */
+const MISDIRECTED_BYTES = 4_096;
 
 export type DiskKnobs = {
   syncMinUs: number;
@@ -31,6 +36,8 @@ export const CALM_DISK: DiskKnobs = {
 export type DiskTap = {
   /** This write now survives a power cut. Called before the process hears of it. */
   durable(slot: number, disk: string, ops: readonly StoreOp[]): void;
+  /** Something of the disk's own happened that is worth having seen. */
+  happened?(what: string): void;
 };
 
 type Undo = { readonly key: string; readonly entry: StoreEntry | undefined };
@@ -43,7 +50,12 @@ type Pending = {
   undo: Undo[];
 };
 
-type Unsynced = { readonly ops: readonly StoreOp[]; readonly undo: readonly Undo[] };
+/** `promised`: a sync has returned for it, from a disk that lies. */
+type Unsynced = {
+  readonly ops: readonly StoreOp[];
+  readonly undo: readonly Undo[];
+  promised: boolean;
+};
 
 export class SimDisk {
   readonly name: string;
@@ -64,6 +76,13 @@ export class SimDisk {
   capacityBytes = Number.MAX_SAFE_INTEGER;
   /** The n-th write from now fails with "io". 0 is never. */
   failNth = 0;
+  /** The n-th read from now fails with "io". 0 is never. */
+  failReadNth = 0;
+  /** The n-th write from now lands somewhere else. 0 is never. */
+  misdirectNth = 0;
+  /** Syncs return before anything is on the medium. */
+  lying = false;
+  readonly #rot = new Rot();
   /** Multiplies the time of every sync: a disk that is slow. */
   slowness = 1;
 
@@ -100,14 +119,19 @@ export class SimDisk {
     const readsOf = (data: SortedMap): Pick<Store, "get" | "range"> => ({
       get: (key) => {
         if (closed) throw new RangeError("the simulated store is closed");
-        return data.get(SortedMap.keyOf(key))?.[1];
+        const name = SortedMap.keyOf(key);
+        const failure = this.#readFailure(this.#rot.hits(name));
+        if (failure !== undefined) throw new TetradError(`store.${failure.code}`, failure.detail);
+        return data.get(name)?.[1];
       },
       range: (range, done) => {
         if (!mine()) return;
         const delayUs = 1 + this.#random.exponential(this.knobs.readMeanUs);
         this.#host.defer(incarnation, delayUs, () => {
-          if (closed) done({ code: "closed", detail: "store is closed" }, []);
-          else done(undefined, data.range(range));
+          if (closed) return done({ code: "closed", detail: "store is closed" }, []);
+          const entries = data.range(range);
+          const failure = this.#readFailure(this.#rot.hitsAny(entries));
+          done(failure, failure === undefined ? entries : []);
         });
       },
     });
@@ -126,6 +150,19 @@ export class SimDisk {
         });
       },
     };
+  }
+
+  /** What a read meets: bytes whose checksum fails, or a sector that cannot be read. */
+  #readFailure(rotten: boolean): (StoreFailure & { readonly code: "io" | "corrupt" }) | undefined {
+    if (rotten) {
+      this.#tap?.happened?.("rot read");
+      return { code: "corrupt", detail: "a row of the simulated disk fails its checksum" };
+    }
+    if (this.failReadNth === 0) return undefined;
+    this.failReadNth -= 1;
+    if (this.failReadNth > 0) return undefined;
+    this.#tap?.happened?.("read failed");
+    return { code: "io", detail: "simulated read error" };
   }
 
   #whenIdle(incarnation: number, then: () => void): void {
@@ -190,7 +227,8 @@ export class SimDisk {
       }
       this.#queue.shift();
       this.#apply(pending);
-      this.#unsynced.push({ ops: pending.ops, undo: pending.undo });
+      this.#unsynced.push({ ops: pending.ops, undo: pending.undo, promised: false });
+      this.#misdirect();
     }
     this.#busy = false;
     if (synced) this.#syncAll();
@@ -201,15 +239,60 @@ export class SimDisk {
     this.#nextGroup(incarnation);
   }
 
+  /** All that was written is durable, or said to be. */
   #syncAll(): void {
-    for (const write of this.#unsynced) this.#tap?.durable(this.#host.slot, this.name, write.ops);
-    this.#unsynced.length = 0;
+    for (const write of this.#unsynced) {
+      if (!write.promised) this.#tap?.durable(this.#host.slot, this.name, write.ops);
+      write.promised = true;
+    }
+    if (!this.lying) this.#unsynced.length = 0;
+  }
+
+  /** A write may land elsewhere: its own place keeps what was there, and what lay elsewhere is gone. */
+  #misdirect(): void {
+    if (this.misdirectNth === 0) return;
+    this.misdirectNth -= 1;
+    if (this.misdirectNth > 0) return;
+    this.#tap?.happened?.("write misdirected");
+    this.#rot.logDamaged();
+    this.spoil(MISDIRECTED_BYTES);
+  }
+
+  /** From now on about so many neighbouring bytes cannot be read; false on an empty disk. */
+  spoil(bytes: number): boolean {
+    const entries = this.#data.all();
+    if (entries.length === 0) return false;
+    this.#rot.spread(entries, this.#random.below(entries.length), bytes);
+    this.#tap?.happened?.("disk rotten");
+    return true;
+  }
+
+  /** It may still lose what it has said to be durable, or spoil what it holds. */
+  get isUnsure(): boolean {
+    return this.lying || this.misdirectNth > 0 || this.#unsynced.some((write) => write.promised);
+  }
+
+  /** Some of what it holds cannot be read, whether anybody has noticed or not. */
+  get isDamaged(): boolean {
+    return this.#rot.isPresent;
+  }
+
+  /**
+   * Whether a node that opens it now is told of damage: what opening checks is the write-ahead log and
+   * the newest tables, so a misdirected write shows always, and rot by chance.
+   */
+  failsToOpen(): boolean {
+    if (!this.#rot.isPresent) return false;
+    return this.#rot.isInLog || this.#random.below(2) === 0;
   }
 
   #failureOf(pending: Pending): StoreFailure | undefined {
     if (this.failNth > 0) {
       this.failNth -= 1;
-      if (this.failNth === 0) return { code: "io", detail: "simulated write error" };
+      if (this.failNth === 0) {
+        this.#tap?.happened?.("write failed");
+        return { code: "io", detail: "simulated write error" };
+      }
     }
     let added = 0;
     for (const op of pending.ops) if (op.type === "put") added += op.key.length + op.value.length;
@@ -242,6 +325,8 @@ export class SimDisk {
     for (const op of pending.ops) {
       const key = SortedMap.keyOf(op.key);
       const old = this.#data.get(key);
+      // What is newer is found first.
+      this.#rot.overwritten(key);
       pending.undo.push({ key, entry: old });
       if (old !== undefined) this.#bytes -= old[0].length + old[1].length;
       if (op.type === "put") {
@@ -266,10 +351,10 @@ export class SimDisk {
   }
 
   /**
-   * The process is gone. A kill keeps what the operating system had taken; a power cut keeps a random
+   * The process is gone. True when it lost what a sync had promised. A kill keeps what the operating system had taken; a power cut keeps a random
    * prefix of what no sync covers. In both, waiting writes may have happened up to a random one.
    */
-  crash(power: boolean): void {
+  crash(power: boolean): boolean {
     const waiting = this.#queue.splice(0);
     this.#busy = false;
     this.#owner = 0;
@@ -277,17 +362,24 @@ export class SimDisk {
     for (const pending of waiting.slice(reached).toReversed()) this.#unapply(pending.undo);
     for (const pending of waiting.slice(0, reached)) {
       this.#apply(pending);
-      this.#unsynced.push({ ops: pending.ops, undo: pending.undo });
+      this.#unsynced.push({ ops: pending.ops, undo: pending.undo, promised: false });
     }
-    if (!power) return;
+    if (!power) return false;
+    if (waiting.length > 0) this.#tap?.happened?.("write torn");
     const kept = this.#random.below(this.#unsynced.length + 1);
-    for (const write of this.#unsynced.splice(kept).toReversed()) this.#unapply(write.undo);
+    const gone = this.#unsynced.splice(kept);
+    for (const write of gone.toReversed()) this.#unapply(write.undo);
     // After the power cut nothing is cached any more: what is there is on the medium.
     this.#syncAll();
+    this.#unsynced.length = 0;
+    const broken = gone.some((write) => write.promised);
+    if (gone.length > 0) this.#tap?.happened?.(broken ? "synced write lost" : "write lost");
+    return broken;
   }
 
   wipe(): void {
     this.#data.clear();
+    this.#rot.clear();
     this.#unsynced.length = 0;
     this.#bytes = 0;
   }
@@ -302,6 +394,7 @@ export class SimDisk {
     const snapshot = this.#snapshots.get(name);
     if (snapshot === undefined) return false;
     this.#data.copyFrom(snapshot);
+    this.#rot.clear();
     this.#unsynced.length = 0;
     this.#bytes = this.#data.weigh();
     return true;

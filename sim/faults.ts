@@ -1,4 +1,5 @@
 /** Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. */
+import type { Atlas } from "./atlas.ts";
 import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
@@ -11,6 +12,7 @@ export type FaultTarget = {
   readonly net: SimNet;
   readonly nodes: readonly SimNode[];
   readonly scenario: Scenario;
+  readonly atlas: Atlas;
   startTwin(node: number): void;
   mark(name: string): void;
 };
@@ -73,13 +75,36 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
   const knob = KNOB_OF[fault.kind];
   if (knob !== undefined) {
     const value = "ppm" in fault ? fault.ppm : "bytesPerMs" in fault ? fault.bytesPerMs : 0;
-    return net.links.override(knob, value);
+    const undo = net.links.override(knob, value);
+    if (knob !== "linkBytesPerMs") return undo;
+    net.share.retune();
+    return () => {
+      undo();
+      net.share.retune();
+    };
   }
   const node = "node" in fault ? nodes[fault.node] : undefined;
   switch (fault.kind) {
     case "clog":
       net.links.clog(fault.from, fault.to, fault.untilMs * 1000);
       return undefined;
+    case "swizzle":
+      swizzle(target, fault);
+      return undefined;
+    case "uplink":
+    case "downlink": {
+      const lift = net.links.capNode(fault.kind, fault.node, fault.bytesPerMs);
+      net.share.retune();
+      return () => {
+        lift();
+        net.share.retune();
+      };
+    }
+    case "queue-overflow":
+      net.queueBytes[fault.node] = fault.bytes;
+      return () => {
+        net.queueBytes[fault.node] = undefined;
+      };
     case "delay": {
       const extraUs = fault.extraMs * 1000;
       const links = allPairs(scenario.n).filter(([a, b]) => a === fault.node || b === fault.node);
@@ -119,6 +144,26 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
   }
 };
 
+/** In the first half nodes are clogged one by one, in the second they are freed, in an order of their own. */
+const swizzle = (
+  { net, world, scenario }: FaultTarget,
+  { atMs, untilMs, clogged, freed }: Extract<Fault, { kind: "swizzle" }>,
+): void => {
+  const endMs = Math.min(untilMs, scenario.healMs);
+  const stepMs = (endMs - atMs) / (2 * Math.max(1, clogged.length));
+  for (const [i, slot] of clogged.entries()) {
+    const place = freed.indexOf(slot);
+    const freeMs = place < 0 ? endMs : endMs - stepMs * (freed.length - 1 - place);
+    world.at((atMs + stepMs * i) * 1000, () => {
+      for (let other = 0; other < scenario.n; other++) {
+        if (other === slot) continue;
+        net.links.clog(slot, other, Math.round(freeMs * 1000));
+        net.links.clog(other, slot, Math.round(freeMs * 1000));
+      }
+    });
+  }
+};
+
 const beginOnNode = (
   target: FaultTarget,
   node: SimNode,
@@ -148,29 +193,68 @@ const beginOnNode = (
     case "pause":
       node.host.pause(fault.untilMs * 1000);
       return () => node.host.resume();
-    case "wipe":
-      node.crash(true, "wiped", fault.downMs);
-      node.wipe(fault.votes);
-      return undefined;
-    case "restore":
-      node.crash(true, "restored", fault.downMs);
-      node.restore(fault.votes);
-      return undefined;
-    case "disk-full":
-      node.setFull(true);
-      return () => node.setFull(false);
-    case "disk-error":
-      node.failWrite(fault.disk, fault.nth);
-      return undefined;
-    case "slow-disk":
-      node.setSlowness(fault.factor);
-      return () => node.setSlowness(1);
+    case "slow-cpu":
+      node.host.slowDown(fault.factor);
+      return () => node.host.slowDown(1);
+    case "clock-periodic":
+      node.host.swingClock(fault);
+      return () => node.host.swingClock(undefined);
     case "clock":
       node.host.stepClock(fault.offsetMs);
       return () => node.host.stepClock(0);
     case "drift":
       node.host.setDrift(fault.ppm);
       return undefined;
+    default:
+      return beginOnDisk(target, node, fault);
+  }
+};
+
+/** Faults of disks. Those that take data ask the atlas first. */
+const beginOnDisk = (
+  { atlas }: FaultTarget,
+  node: SimNode,
+  fault: Fault,
+): (() => void) | undefined => {
+  switch (fault.kind) {
+    case "wipe":
+      if (!atlas.mayLose(node.slot)) return undefined;
+      node.crash(true, "wiped", fault.downMs);
+      node.wipe(fault.votes);
+      return undefined;
+    case "restore":
+      if (!atlas.mayLose(node.slot)) return undefined;
+      node.crash(true, "restored", fault.downMs);
+      node.restore(fault.votes);
+      return undefined;
+    case "lost-writes": {
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
+      const disk = node[fault.disk];
+      disk.lying = true;
+      return () => {
+        disk.lying = false;
+      };
+    }
+    case "misdirected-write":
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
+      node[fault.disk].misdirectNth = fault.nth;
+      return undefined;
+    case "rot":
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
+      node[fault.disk].spoil(fault.bytes);
+      return undefined;
+    case "disk-full":
+      node.setFull(true);
+      return () => node.setFull(false);
+    case "disk-error":
+      node[fault.disk].failNth = fault.nth;
+      return undefined;
+    case "read-error":
+      node[fault.disk].failReadNth = fault.nth;
+      return undefined;
+    case "slow-disk":
+      node.setSlowness(fault.factor);
+      return () => node.setSlowness(1);
     default:
       return undefined;
   }

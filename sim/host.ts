@@ -12,6 +12,9 @@ import type { Prng } from "./prng.ts";
 import { type StatementKind, statementOfFrame } from "./statements.ts";
 import { WALL_START_MS, World } from "./world.ts";
 
+/** What a turn of the process takes on a slowed processor, for each time that it is slower. */
+const TURN_US = 20;
+
 /** Where a process may be made to crash: before the n-th action of that kind. */
 export type CrashPoint = "sign" | "signed" | "write" | "synced" | "send" | "deliver";
 
@@ -34,6 +37,12 @@ export class Host {
   #driftPpm = 0;
   #driftSinceUs = 0;
   #driftBaseMs = 0;
+  #swing: { readonly amplitudeMs: number; readonly periodMs: number } | undefined;
+  /** How many times as slow the processor is. */
+  #slowness = 1;
+  /** Turns that wait for a slow processor, in the order in which they were due. */
+  readonly #turns: (() => void)[] = [];
+  #turning = false;
   readonly #armed: ArmedCrash[] = [];
   readonly #armedVotes: ArmedVote[] = [];
   readonly #random: Prng;
@@ -60,6 +69,8 @@ export class Host {
   boot(): number {
     this.#incarnation += 1;
     this.#alive = true;
+    this.#turns.length = 0;
+    this.#turning = false;
     this.#pausedUntilUs = 0;
     this.world.trace.add(this.world.nowUs, "boot", this.slot, -1, undefined, "");
     return this.#incarnation;
@@ -68,6 +79,7 @@ export class Host {
   kill(note: string): void {
     this.#alive = false;
     this.#armed.length = 0;
+    this.#turns.length = 0;
     this.world.trace.add(this.world.nowUs, "crash", this.slot, -1, undefined, note);
   }
 
@@ -129,16 +141,53 @@ export class Host {
   /** Runs `callback` after the delay in this incarnation, later if the process is paused then. */
   defer(incarnation: number, delayUs: number, callback: () => void): () => void {
     let task = this.world.after(delayUs, () => fire());
+    let cancelled = false;
     const fire = (): void => {
-      if (!this.isLive(incarnation)) return;
+      if (cancelled || !this.isLive(incarnation)) return;
       if (this.#pausedUntilUs > this.world.nowUs) {
         // A new sequence number in order of firing: what was due first still runs first.
         task = this.world.at(this.#pausedUntilUs, fire);
         return;
       }
-      callback();
+      if (this.#slowness > 1 || this.#turns.length > 0) this.#waitForTurn(incarnation, turn);
+      else callback();
     };
-    return () => World.cancel(task);
+    const turn = (): void => {
+      if (!cancelled) callback();
+    };
+    return () => {
+      cancelled = true;
+      World.cancel(task);
+    };
+  }
+
+  #waitForTurn(incarnation: number, turn: () => void): void {
+    this.#turns.push(turn);
+    if (this.#turning) return;
+    this.#turning = true;
+    this.#nextTurn(incarnation);
+  }
+
+  /** One turn after the other; each takes its time, as all turns of a process do. */
+  #nextTurn(incarnation: number): void {
+    const delayUs = this.#slowness > 1 ? TURN_US * this.#slowness : 0;
+    const atUs = Math.max(this.#pausedUntilUs, this.world.nowUs + delayUs);
+    this.world.at(atUs, () => {
+      if (!this.isLive(incarnation)) return;
+      if (this.#pausedUntilUs > this.world.nowUs) return this.#nextTurn(incarnation);
+      this.#turns.shift()?.();
+      if (this.#turns.length > 0 && this.isLive(incarnation)) this.#nextTurn(incarnation);
+      else this.#turning = false;
+    });
+  }
+
+  get slowness(): number {
+    return this.#slowness;
+  }
+
+  /** From now on the processor is so many times as slow; 1 is as fast as it is. */
+  slowDown(factor: number): void {
+    this.#slowness = factor;
   }
 
   #localMs(): number {
@@ -151,6 +200,19 @@ export class Host {
     this.#offsetMs = offsetMs;
   }
 
+  /** The wall clock swings about its time; undefined ends it. */
+  swingClock(swing: { readonly amplitudeMs: number; readonly periodMs: number } | undefined): void {
+    this.#swing = swing;
+  }
+
+  /** A triangle from -amplitude to amplitude and back: no function whose last bit depends on the machine. */
+  #swingMs(): number {
+    if (this.#swing === undefined) return 0;
+    const { amplitudeMs, periodMs } = this.#swing;
+    const phase = (this.world.nowMs % periodMs) / periodMs;
+    return Math.floor(amplitudeMs * (4 * Math.abs(phase - 0.5) - 1));
+  }
+
   /** From now on local time runs faster by this many parts per million. */
   setDrift(ppm: number): void {
     this.#driftBaseMs = this.#localMs();
@@ -161,7 +223,7 @@ export class Host {
   clock(): Clock {
     return {
       monotonicMs: () => Math.floor(this.#localMs()),
-      wallMs: () => WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs,
+      wallMs: () => WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs + this.#swingMs(),
     };
   }
 

@@ -1,7 +1,8 @@
 /**
  * What a path between two slots does to a frame: latency, loss, duplication, reordering, corruption,
- * bandwidth, clogs, blocks, and drops by message type. State only; net.ts schedules what follows.
+ * caps, clogs, blocks, and drops by message type. State only; net.ts schedules what follows.
  */
+import type { Caps } from "./bandwidth.ts";
 import type { Prng } from "./prng.ts";
 import { type FrameStatement, statementOfFrame } from "./statements.ts";
 
@@ -42,6 +43,12 @@ export const CALM_NET: NetKnobs = {
 /** Knobs that a fault may turn for a while. */
 export type KnobName = "lossPpm" | "duplicatePpm" | "reorderPpm" | "corruptPpm" | "linkBytesPerMs";
 
+type NodeCap = {
+  readonly way: "uplink" | "downlink";
+  readonly slot: number;
+  readonly bytesPerMs: number;
+};
+
 type Override = { readonly knob: KnobName; readonly value: number };
 
 export type Fate = {
@@ -50,6 +57,8 @@ export type Fate = {
   readonly reordered: boolean;
   readonly corrupted: boolean;
   readonly notBeforeUs: number;
+  /** Marks of what has hit the frame. */
+  readonly hits: readonly string[];
 };
 
 /** Drops frames whose first byte is `type` (any type when undefined) on matching links. */
@@ -68,6 +77,7 @@ const UNTOUCHED: Fate = {
   reordered: false,
   corrupted: false,
   notBeforeUs: 0,
+  hits: [],
 };
 
 export class Links {
@@ -77,8 +87,8 @@ export class Links {
   readonly #blocks: number[];
   readonly #clogUntilUs: number[];
   readonly #extraUs: number[];
-  readonly #linkBusyUs: number[];
-  readonly #uplinkBusyUs: number[];
+  /** Caps of single nodes, the newest last. */
+  readonly #nodeCaps: NodeCap[] = [];
   readonly #rules: DropRule[] = [];
   readonly #base: NetKnobs;
   /** Turned knobs, the newest last: that one holds, and what is below it when it ends. */
@@ -93,8 +103,6 @@ export class Links {
     this.#blocks = new Array<number>(slots * slots).fill(0);
     this.#clogUntilUs = new Array<number>(slots * slots).fill(0);
     this.#extraUs = new Array<number>(slots * slots).fill(0);
-    this.#linkBusyUs = new Array<number>(slots * slots).fill(0);
-    this.#uplinkBusyUs = new Array<number>(slots).fill(0);
   }
 
   #at(from: number, to: number): number {
@@ -167,38 +175,55 @@ export class Links {
     return this.knobs.latencyMinUs + this.random.exponential(this.knobs.latencyMeanUs) + extra;
   }
 
-  /** When the last byte has left, given what the link and the sender's uplink still have to carry. */
-  reserve(from: number, to: number, bytes: number, nowUs: number): number {
-    const { linkBytesPerMs, uplinkBytesPerMs } = this.knobs;
-    let doneUs = nowUs;
-    if (uplinkBytesPerMs > 0) {
-      const startUs = Math.max(nowUs, this.#uplinkBusyUs[from] ?? 0);
-      doneUs = startUs + Math.ceil((bytes * 1000) / uplinkBytesPerMs);
-      this.#uplinkBusyUs[from] = doneUs;
-    }
-    if (linkBytesPerMs > 0) {
-      const at = this.#at(from, to);
-      const startUs = Math.max(doneUs, this.#linkBusyUs[at] ?? 0);
-      doneUs = startUs + Math.ceil((bytes * 1000) / linkBytesPerMs);
-      this.#linkBusyUs[at] = doneUs;
-    }
-    return doneUs;
+  /** Caps what one node sends or receives; the returned function lifts it. */
+  capNode(way: "uplink" | "downlink", slot: number, bytesPerMs: number): () => void {
+    const cap = { way, slot, bytesPerMs };
+    this.#nodeCaps.push(cap);
+    return () => {
+      const at = this.#nodeCaps.indexOf(cap);
+      if (at >= 0) this.#nodeCaps.splice(at, 1);
+    };
   }
 
-  fate(from: number, to: number, bytes: Uint8Array): Fate {
+  /** Bytes a millisecond that hold now, 0 without bound: of several caps the narrowest. */
+  readonly caps: Caps = {
+    link: () => this.knobs.linkBytesPerMs,
+    uplink: (slot) => this.#capOf("uplink", slot, this.knobs.uplinkBytesPerMs),
+    downlink: (slot) => this.#capOf("downlink", slot, this.knobs.downlinkBytesPerMs),
+  };
+
+  #capOf(way: "uplink" | "downlink", slot: number, knob: number): number {
+    let narrowest = knob;
+    for (const cap of this.#nodeCaps) {
+      if (cap.way !== way || cap.slot !== slot) continue;
+      if (narrowest === 0 || cap.bytesPerMs < narrowest) narrowest = cap.bytesPerMs;
+    }
+    return narrowest;
+  }
+
+  fate(from: number, to: number, bytes: Uint8Array, nowUs: number): Fate {
     const knobs = this.knobs;
     const quiet =
       knobs.lossPpm + knobs.duplicatePpm + knobs.reorderPpm + knobs.corruptPpm === 0 &&
       this.#rules.length === 0 &&
       !this.#anyClog;
     if (quiet) return UNTOUCHED;
-    return {
-      lost: this.#ruledOut(from, to, bytes) || this.random.ppm(knobs.lossPpm),
+    const ruledOut = this.#ruledOut(from, to, bytes);
+    const fate = {
+      lost: ruledOut || this.random.ppm(knobs.lossPpm),
       duplicated: this.random.ppm(knobs.duplicatePpm),
       reordered: this.random.ppm(knobs.reorderPpm),
       corrupted: this.random.ppm(knobs.corruptPpm),
       notBeforeUs: this.#clogUntilUs[this.#at(from, to)] ?? 0,
     };
+    const hits: string[] = [];
+    if (ruledOut) hits.push("frame dropped by kind");
+    else if (fate.lost) hits.push("frame lost");
+    if (fate.duplicated) hits.push("frame duplicated");
+    if (fate.reordered) hits.push("frame reordered");
+    if (fate.corrupted) hits.push("frame corrupted");
+    if (fate.notBeforeUs > nowUs) hits.push("frame clogged");
+    return { ...fate, hits };
   }
 
   #ruledOut(from: number, to: number, bytes: Uint8Array): boolean {
@@ -232,9 +257,7 @@ export class Links {
     this.#anyClog = false;
     this.#overrides.length = 0;
     this.knobs.linkBytesPerMs = this.#base.linkBytesPerMs;
-    // What waited behind a narrow link is let go at the link's own rate.
-    this.#linkBusyUs.fill(0);
-    this.#uplinkBusyUs.fill(0);
+    this.#nodeCaps.length = 0;
     this.knobs.lossPpm = 0;
     this.knobs.duplicatePpm = 0;
     this.knobs.reorderPpm = 0;

@@ -14,11 +14,14 @@ import type {
   TransportHandler,
 } from "../src/ledger/ports.ts";
 import { LIMITS } from "../src/limits.ts";
+import { FairShare } from "./bandwidth.ts";
 import type { Host } from "./host.ts";
-import { Links, type NetKnobs } from "./links.ts";
+import { type Fate, Links, type NetKnobs } from "./links.ts";
 import type { World } from "./world.ts";
 
 type HeldFrame = { readonly trafficClass: TrafficClass; readonly bytes: Uint8Array };
+
+type Flight = HeldFrame & { readonly to: number; readonly fate: Fate };
 
 /** One end's view of a session. */
 type End = {
@@ -52,6 +55,8 @@ type Endpoint = {
 export type NetTap = {
   sent(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
   delivered(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** Something of the network's own happened that is worth having seen. */
+  happened?(what: string): void;
 };
 
 const perClass = (): Record<TrafficClass, number> => ({
@@ -63,17 +68,21 @@ const perClass = (): Record<TrafficClass, number> => ({
 
 export class SimNet {
   readonly links: Links;
+  readonly share: FairShare;
   readonly #world: World;
   readonly #endpoints: Endpoint[] = [];
   readonly #dialling = new Set<number>();
   readonly #tap: NetTap | undefined;
   #serial = 0;
+  /** What each send queue of a slot holds at most, where a fault has made it small. */
+  readonly queueBytes: (number | undefined)[] = [];
   /** Frames and bytes handed to the network, for reports. */
   readonly sent = { frames: 0, bytes: 0 };
 
   constructor(world: World, slots: number, knobs: NetKnobs, tap?: NetTap) {
     this.#world = world;
     this.links = new Links(world.stream("net"), slots, knobs);
+    this.share = new FairShare(world, this.links.caps);
     this.#tap = tap;
   }
 
@@ -279,6 +288,7 @@ export class SimNet {
   #end(session: Session, bySlot: number, reason: PeerClose): void {
     if (!session.alive) return;
     session.alive = false;
+    this.share.drop(session.ends[0].slot, session.ends[1].slot);
     for (const end of session.ends) {
       const endpoint = this.#endpoints[end.slot];
       const peer = this.#idOf(this.#farSlot(session, end.slot));
@@ -310,7 +320,14 @@ export class SimNet {
     const end = this.#endOf(session, slot);
     if (!end.up) return false;
     const queued = end.queuedBytes[trafficClass] + bytes.length;
-    if (queued > LIMITS.sendQueueBytesMax[trafficClass]) return false;
+    const room = Math.min(
+      LIMITS.sendQueueBytesMax[trafficClass],
+      this.queueBytes[slot] ?? Infinity,
+    );
+    if (queued > room) {
+      this.#tap?.happened?.("send queue overflow");
+      return false;
+    }
     if (endpoint.host.reached("send")) return false;
     const to = this.#farSlot(session, slot);
     const copy = bytes.slice();
@@ -330,18 +347,30 @@ export class SimNet {
     trafficClass: TrafficClass,
     bytes: Uint8Array,
   ): void {
-    const fate = this.links.fate(end.slot, to, bytes);
+    const fate = this.links.fate(end.slot, to, bytes, this.#world.nowUs);
+    for (const what of fate.hits) this.#tap?.happened?.(what);
     if (fate.lost) {
       this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
       return;
     }
-    const sentUs = this.links.reserve(end.slot, to, bytes.length, this.#world.nowUs);
-    let arriveUs = Math.max(sentUs + this.links.latencyUs(end.slot, to), fate.notBeforeUs);
+    end.queuedBytes[trafficClass] += bytes.length;
+    if (this.share.isFree(end.slot, to))
+      return this.#fly(session, end, { to, trafficClass, bytes, fate });
+    this.share.send(end.slot, to, trafficClass, bytes.length, () => {
+      this.#tap?.happened?.("bandwidth shared");
+      if (session.alive) this.#fly(session, end, { to, trafficClass, bytes, fate });
+    });
+  }
+
+  /** The last byte has left. */
+  #fly(session: Session, end: End, flight: Flight): void {
+    const { to, trafficClass, bytes, fate } = flight;
+    const leftUs = this.#world.nowUs + this.links.latencyUs(end.slot, to);
+    let arriveUs = Math.max(leftUs, fate.notBeforeUs);
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
     }
-    end.queuedBytes[trafficClass] += bytes.length;
     const payload = fate.corrupted ? this.links.corrupt(bytes) : bytes;
     const arrive = (count: boolean, body: Uint8Array) => (): void => {
       if (count) end.queuedBytes[trafficClass] -= body.length;
@@ -357,6 +386,7 @@ export class SimNet {
   #arrive(session: Session, end: End, to: number, frame: HeldFrame): void {
     if (!session.alive) return;
     if (this.links.blocked(end.slot, to)) {
+      this.#tap?.happened?.("frame blocked");
       if (this.links.knobs.blockedDrops) {
         this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, frame.bytes);
       } else {

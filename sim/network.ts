@@ -4,12 +4,13 @@ import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { StoreOp } from "../src/ledger/ports.ts";
 import { createLeaderSchedule, leaderOf } from "../src/ledger/validator-set.ts";
 import { corruptTransport } from "./adversary/index.ts";
+import { Atlas } from "./atlas.ts";
 import type { CheckerFactory, Put } from "./checkers/types.ts";
 import { createChain, type SimChain } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
-import type { Scenario } from "./scenario.ts";
+import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { World } from "./world.ts";
 
@@ -37,6 +38,7 @@ export type SimNetwork = {
   readonly net: SimNet;
   readonly nodes: readonly SimNode[];
   readonly observer: Observer;
+  readonly atlas: Atlas;
   readonly failures: Failure[];
   readonly logs: LogLine[];
   /** Starts a second process with this node's key on a copy of its disks. */
@@ -74,6 +76,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     sent: (from, to, trafficClass, bytes) => {
       observer.sent(from, to, trafficClass, bytes);
     },
+    happened: (what) => observer.mark(what),
     delivered: (from, to, _class, bytes) => {
       observer.each((checker) => checker.delivered?.(from, to, bytes));
     },
@@ -85,6 +88,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   const watch = (slot: number, handle: LedgerHandle): void => {
     handle.onExecuted(() => {
       const status = plainStatus(handle.status());
+      atlas.reached(status.finalHeight);
       world.trace.add(
         world.nowUs,
         "executed",
@@ -107,7 +111,11 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       durable: (slot, disk, ops) => {
         observer.durable(slot, disk, putsOf(ops));
       },
-      lost: (slot, disk) => observer.each((checker) => checker.diskLost?.(slot, disk)),
+      lost: (slot, disk) => {
+        if (disk === "data") atlas.hasLost(slot);
+        observer.each((checker) => checker.diskLost?.(slot, disk));
+      },
+      happened: (what) => observer.mark(what),
     },
     signTap,
     wrapTransport: (slot, transport) => {
@@ -152,9 +160,22 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       if (logs.length >= LOGS_KEPT) logs.shift();
       logs.push({ atMs: world.nowMs, slot, level, text });
     },
+    happened: (what) => observer.mark(what),
     counted: (_slot, name) => observer.mark(`metric ${name}`),
   };
-  const nodes = hosts.map((host, slot) => {
+  const heightOf = (slot: number): number | undefined => {
+    const node = nodes[slot];
+    if (node === undefined || node.data.isDamaged || node.data.isUnsure) return undefined;
+    return node.handle?.status().executedHeight;
+  };
+  const atlas = new Atlas({
+    weights: scenario.weights,
+    untrusted: faultySlots(scenario),
+    keep: scenario.atlas === "keep",
+    heightOf,
+    happened: (what) => observer.mark(what),
+  });
+  const nodes: SimNode[] = hosts.map((host, slot) => {
     const owner = owners[slot] ?? slot;
     const key = chain.keys[owner];
     const id = chain.ids[owner];
@@ -174,5 +195,5 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     twin.votes.copyFrom(source.votes);
     twin.start();
   };
-  return { world, scenario, chain, scheme, net, nodes, observer, failures, logs, startTwin };
+  return { world, scenario, chain, scheme, net, nodes, observer, atlas, failures, logs, startTwin };
 };

@@ -36,6 +36,8 @@ export type NodeWiring = {
   failed(slot: number, error: unknown): void;
   log(slot: number, level: LogLevel, message: string, fields: LogFields | undefined): void;
   counted(slot: number, name: string): void;
+  /** Something of a node's own happened that is worth having seen. */
+  happened(what: string): void;
 };
 
 /** A node whose disk failed tries again after this long, as a service manager would. */
@@ -78,6 +80,7 @@ export class SimNode {
 
   start(): void {
     if (this.host.alive) return;
+    if (this.#replaceDamaged()) return;
     const wiring = this.#wiring;
     const incarnation = this.host.boot();
     const lost = this.#lost;
@@ -126,8 +129,8 @@ export class SimNode {
     if (!this.host.alive) return;
     this.host.kill(note);
     this.#restarts += 1;
-    this.data.crash(power);
-    this.votes.crash(power);
+    if (this.data.crash(power)) this.#forget(this.data);
+    if (this.votes.crash(power)) this.#forget(this.votes);
     this.#wiring.net.crashed(this.slot);
     this.#wiring.world.after(downMs * 1000, () => this.start());
   }
@@ -135,6 +138,36 @@ export class SimNode {
   /** What a service manager does with a process that has stopped itself because of its disk. */
   restartAfterFailure(): void {
     this.crash(false, "restart after a failure", RESTART_MS);
+  }
+
+  /** A store that is damaged does not open: its folder is emptied, and filled again by the peers. */
+  #replaceDamaged(): boolean {
+    const damaged = [this.data, this.votes].filter((disk) => disk.failsToOpen());
+    if (damaged.length === 0) return false;
+    for (const disk of damaged) {
+      this.#wiring.happened(`damaged ${disk.name} replaced`);
+      disk.wipe();
+      this.#forget(disk);
+    }
+    this.#wiring.world.after(RESTART_MS * 1000, () => this.start());
+    return true;
+  }
+
+  /**
+   * What an operator does with a node whose store fails its checks: a new disk, and a start (docs/operating.md).
+   * False when there is nothing to replace.
+   */
+  replaceDamaged(): boolean {
+    if (!this.data.isDamaged && !this.votes.isDamaged) return false;
+    if (this.host.alive) this.crash(false, "damaged disk replaced", RESTART_MS);
+    else this.#wiring.world.after(RESTART_MS * 1000, () => this.start());
+    for (const disk of [this.data, this.votes]) {
+      if (!disk.isDamaged) continue;
+      this.#wiring.happened(`damaged ${disk.name} replaced`);
+      disk.wipe();
+      this.#forget(disk);
+    }
+    return true;
   }
 
   #forget(disk: SimDisk): void {
@@ -172,11 +205,6 @@ export class SimNode {
     this.#full = full;
     this.data.capacityBytes = full ? this.data.bytes : Number.MAX_SAFE_INTEGER;
     this.votes.capacityBytes = full ? this.votes.bytes : Number.MAX_SAFE_INTEGER;
-  }
-
-  failWrite(disk: "data" | "votes", nth: number): void {
-    if (disk === "data") this.data.failNth = nth;
-    else this.votes.failNth = nth;
   }
 
   setSlowness(factor: number): void {

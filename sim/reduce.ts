@@ -8,7 +8,20 @@ type Json = { readonly [name: string]: unknown };
 
 /** Fields of faults and adversaries that hold a slot, a list of slots, or a list of such lists. */
 const SLOT_FIELDS: readonly string[] = [
-  ...["node", "nodes", "middle", "a", "b", "from", "to", "groups", "slots", "order"],
+  ...[
+    "node",
+    "nodes",
+    "middle",
+    "a",
+    "b",
+    "from",
+    "to",
+    "groups",
+    "slots",
+    "order",
+    "clogged",
+    "freed",
+  ],
 ];
 const TIME_FIELDS: readonly string[] = ["atMs", "untilMs", "fromMs", "takenMs", "muteFromMs"];
 

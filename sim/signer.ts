@@ -200,7 +200,7 @@ export const createSimSigner = (
     sign: (message, done) => {
       if (!host.isLive(incarnation) || host.reached("sign")) return;
       const copy = message.slice();
-      freeAtUs = Math.max(freeAtUs, host.world.nowUs) + knobs.signUs;
+      freeAtUs = Math.max(freeAtUs, host.world.nowUs) + knobs.signUs * host.slowness;
       host.defer(incarnation, freeAtUs - host.world.nowUs, () => {
         const signature = scheme.sign(key, copy);
         tap?.(host.slot, copy, signature);
@@ -234,7 +234,8 @@ export const createSimVerifier = (
     const asked = priority === undefined ? undefined : waiting[priority].shift();
     busy = asked !== undefined;
     if (asked === undefined) return;
-    host.defer(incarnation, knobs.verifyUs * asked.jobs.length, () => {
+    const takesUs = knobs.verifyUs * asked.jobs.length * host.slowness;
+    host.defer(incarnation, takesUs, () => {
       const answers = asked.jobs.map((job) => scheme.verify(job));
       next();
       asked.done(answers);

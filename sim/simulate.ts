@@ -158,6 +158,8 @@ class Run {
   #tend(node: SimNode, status: NodeStatus): void {
     const codes = status.problems.map((problem) => problem.code);
     for (const code of codes) this.#network.observer.mark(`problem ${code}`);
+    if (codes.includes("store.corrupt") && status.voting === "halted" && node.replaceDamaged())
+      return;
     if (codes.includes("store.full") || codes.includes("store.io")) {
       if (!node.lacksRoom && status.voting === "halted") node.restartAfterFailure();
       return;
@@ -212,7 +214,10 @@ class Run {
     for (const node of nodes.slice(0, scenario.n)) {
       node.host.disarm();
       node.host.resume();
-      node.start();
+      // Somebody looks at the disks: what is rotten has not been read by anybody so far.
+      node.data.misdirectNth = 0;
+      node.votes.misdirectNth = 0;
+      if (!node.replaceDamaged()) node.start();
     }
     world.trace.add(world.nowUs, "heal", 0, -1);
     observer.each((checker) => checker.healed?.(world.nowUs));

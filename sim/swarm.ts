@@ -3,6 +3,7 @@
  * network and disks are, then the faults. Leaving kinds out finds more than always mixing everything.
  */
 import type { DiskKnobs } from "./disk.ts";
+import { FAULT_KINDS } from "./fault-shape.ts";
 import type { NetKnobs } from "./links.ts";
 import { Prng } from "./prng.ts";
 import {
@@ -10,6 +11,7 @@ import {
   DEFAULT_EXPECT,
   type Fault,
   type FaultKind,
+  faultySlots,
   type Scenario,
   STRATEGIES,
   type StrategyName,
@@ -17,37 +19,14 @@ import {
 } from "./scenario.ts";
 
 const SECOND = 1000;
-
-/** Kinds that a random run may mix; twins and lost votes have directed scenarios of their own. */
-const SWARM_KINDS: readonly FaultKind[] = [
-  "partition",
-  "one-way",
-  "bridge",
-  "ring",
-  "isolate",
-  "clog",
-  "loss",
-  "duplicate",
-  "reorder",
-  "corrupt",
-  "delay",
-  "bandwidth",
-  "drop-type",
-  "reset",
-  "crash",
-  "crash-at",
-  "crash-all",
-  "pause",
-  "wipe",
-  "restore",
-  "disk-full",
-  "disk-error",
-  "slow-disk",
-  "clock",
-  "drift",
-];
+const HOUR = 3_600_000;
 
 const MESSAGE_TYPES = 15;
+const STATEMENTS = ["notarize", "nullify", "finalize"] as const;
+/** A clock that is further off is wrong: blocks that it proposes are refused, and it refuses those of others. */
+const WRONG_CLOCK_MS = 5_000;
+
+const slotsOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 type Draw = { readonly random: Prng; readonly n: number; readonly spanMs: number };
 
@@ -63,7 +42,7 @@ const drawDown = (draw: Draw): { atMs: number; node: number; downMs: number } =>
 });
 
 const drawGroups = ({ random, n }: Draw): number[][] => {
-  const order = random.shuffle(Array.from({ length: n }, (_, i) => i));
+  const order = random.shuffle(slotsOf(n));
   const cut = random.between(1, Math.max(1, n - 1));
   return [order.slice(0, cut), order.slice(cut)];
 };
@@ -92,10 +71,27 @@ const drawNetFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
     case "reorder":
     case "corrupt":
       return { kind, ...span, ppm: random.between(1_000, 300_000) };
+    case "swizzle": {
+      const clogged = random.shuffle(slotsOf(n)).slice(0, random.between(1, n));
+      return { kind, ...span, clogged, freed: random.shuffle(clogged) };
+    }
     case "delay":
       return { kind, ...span, node: random.below(n), extraMs: random.exponential(300) };
     case "bandwidth":
       return { kind, ...span, bytesPerMs: random.between(20, 2_000) };
+    case "uplink":
+    case "downlink":
+      return { kind, ...span, node: random.below(n), bytesPerMs: random.between(20, 2_000) };
+    case "queue-overflow":
+      return { kind, ...span, node: random.below(n), bytes: random.exponential(8_000) };
+    case "drop-statement":
+      return {
+        kind,
+        ...span,
+        statement: random.pick(STATEMENTS),
+        ...(random.below(2) === 0 ? {} : { from: random.below(n) }),
+        ...(random.below(2) === 0 ? {} : { to: random.below(n) }),
+      };
     case "drop-type":
       return {
         kind,
@@ -110,8 +106,8 @@ const drawNetFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
   }
 };
 
-/** One fault of a kind that concerns a process, its disks or its clock. */
-const drawNodeFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
+/** One fault of a kind that concerns a process or its clock. */
+const drawProcessFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
   const { random, n } = draw;
   const span = drawSpan(draw);
   const node = random.below(n);
@@ -123,27 +119,68 @@ const drawNodeFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
       const point = random.pick(["sign", "signed", "write", "synced", "send", "deliver"] as const);
       return { kind, ...drawDown(draw), point, nth: random.between(1, 20), power };
     }
+    case "crash-after-vote": {
+      const view = random.between(1, 150);
+      return {
+        kind,
+        ...drawDown(draw),
+        view,
+        statement: random.pick(STATEMENTS),
+        power,
+        wipe: false,
+      };
+    }
     case "crash-all":
       return { kind, atMs: span.atMs, downMs: random.exponential(SECOND), power };
     case "pause":
       return { kind, ...span, node };
-    case "wipe":
-      return { kind, ...drawDown(draw), votes: false };
-    case "restore":
-      return { kind, ...drawDown(draw), takenMs: random.below(draw.spanMs), votes: false };
-    case "disk-full":
-      return { kind, ...span, node };
-    case "disk-error": {
-      const disk = random.pick(["data", "votes"] as const);
-      const { atMs, node } = drawDown(draw);
-      return { kind, atMs, node, disk, nth: random.between(1, 30) };
+    case "slow-cpu":
+      return { kind, ...span, node, factor: random.between(2, 200) };
+    case "clock": {
+      const hours = random.below(3) === 0;
+      const offsetMs = hours ? random.between(-12, 12) * HOUR : random.between(-2_000, 2_000);
+      return { kind, ...span, node, offsetMs };
     }
-    case "slow-disk":
-      return { kind, ...span, node, factor: random.between(2, 400) };
-    case "clock":
-      return { kind, ...span, node, offsetMs: random.between(-2_000, 2_000) };
+    case "clock-periodic": {
+      const amplitudeMs = random.between(10, 2_000);
+      return { kind, ...span, node, amplitudeMs, periodMs: random.between(200, 10_000) };
+    }
     case "drift":
       return { kind, atMs: span.atMs, node, ppm: random.between(-500, 500) };
+    case "twin":
+      return { kind, atMs: span.atMs, node };
+    default:
+      return undefined;
+  }
+};
+
+/** One fault of a disk. What takes votes costs the node its honesty: seldom. */
+const drawDiskFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
+  const { random, n } = draw;
+  const span = drawSpan(draw);
+  const at = { atMs: span.atMs, node: random.below(n) };
+  const votes = random.below(6) === 0;
+  const lost = votes ? "votes" : "data";
+  const either = random.pick(["data", "votes"] as const);
+  switch (kind) {
+    case "wipe":
+      return { kind, ...drawDown(draw), votes };
+    case "restore":
+      return { kind, ...drawDown(draw), takenMs: random.below(draw.spanMs), votes };
+    case "disk-full":
+      return { kind, ...span, node: at.node };
+    case "disk-error":
+      return { kind, ...at, disk: either, nth: random.between(1, 30) };
+    case "read-error":
+      return { kind, ...at, disk: either, nth: random.between(1, 60) };
+    case "lost-writes":
+      return { kind, ...span, node: at.node, disk: lost };
+    case "misdirected-write":
+      return { kind, ...at, disk: lost, nth: random.between(1, 30) };
+    case "rot":
+      return { kind, ...at, disk: lost, bytes: random.exponential(8_000) + 1 };
+    case "slow-disk":
+      return { kind, ...span, node: at.node, factor: random.between(2, 400) };
     default:
       return undefined;
   }
@@ -158,7 +195,7 @@ const drawNet = (random: Prng): NetKnobs => ({
   corruptPpm: 0,
   linkBytesPerMs: random.pick([0, 0, 1_000, 12_500]),
   uplinkBytesPerMs: random.pick([0, 0, 12_500]),
-  downlinkBytesPerMs: 0,
+  downlinkBytesPerMs: random.pick([0, 0, 12_500]),
   blockedDrops: random.below(2) === 0,
   idleTimeoutMs: random.pick([2_000, 15_000]),
   redialMs: random.pick([100, 250, 1_000]),
@@ -194,7 +231,7 @@ const drawAdversaries = (draw: Draw, weights: readonly number[]): AdversarySpec[
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const out: AdversarySpec[] = [];
   let taken = 0;
-  for (const node of random.shuffle(Array.from({ length: n }, (_, i) => i))) {
+  for (const node of random.shuffle(slotsOf(n))) {
     const weight = weights[node] ?? 0;
     if ((taken + weight) * 3 >= total) continue;
     taken += weight;
@@ -206,27 +243,35 @@ const drawAdversaries = (draw: Draw, weights: readonly number[]): AdversarySpec[
   return out;
 };
 
+/** Nodes that a fault makes others unable to count on, though no adversary runs there. */
+const untrustedBy = (fault: Fault, whole: Scenario): Set<number> => {
+  const slots = faultySlots({ ...whole, adversaries: [], faults: [fault] });
+  if (fault.kind === "clock" && Math.abs(fault.offsetMs) > WRONG_CLOCK_MS) slots.add(fault.node);
+  return slots;
+};
+
 /**
- * Leaves enough disks alone. A final block is on the disks of those who voted F, more than two thirds of
- * the weight; while adversaries and nodes that ever lose their data are less than two thirds together,
- * somebody honest still has it. Without that a loss is not a bug.
+ * Leaves out what would make those that lie, have forgotten their votes or live in another hour a third of
+ * the weight: the rest must be survived. Which disks may lose what they hold, the atlas decides in the run.
  */
-const keepRecoverable = (
-  faults: readonly Fault[],
-  adversaries: readonly AdversarySpec[],
-  weights: readonly number[],
-): Fault[] => {
+const keepSurvivable = (drawn: Scenario): Scenario => {
+  const { weights } = drawn;
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const spent = new Set(adversaries.map((adversary) => adversary.node));
-  const weigh = (): number => [...spent].reduce((sum, node) => sum + (weights[node] ?? 0), 0);
-  return faults.filter((fault) => {
-    if (fault.kind !== "wipe" && fault.kind !== "restore") return true;
-    if (spent.has(fault.node)) return true;
-    spent.add(fault.node);
-    if (weigh() * 3 < total * 2) return true;
-    spent.delete(fault.node);
-    return false;
+  const weigh = (slots: Iterable<number>): number =>
+    [...slots].reduce((sum, slot) => sum + (weights[slot] ?? 0), 0);
+  const untrusted = new Set(drawn.adversaries.map((adversary) => adversary.node));
+  const exempt = new Set<number>();
+  const faults = drawn.faults.filter((fault) => {
+    const guilty = untrustedBy(fault, drawn);
+    if (guilty.size === 0) return true;
+    if (weigh(new Set([...untrusted, ...guilty])) * 3 >= total) return false;
+    for (const slot of guilty) {
+      untrusted.add(slot);
+      if (fault.kind !== "clock") exempt.add(slot);
+    }
+    return true;
   });
+  return { ...drawn, faults, expect: { ...drawn.expect, exempt: [...exempt] } };
 };
 
 /** The scenario of a seed. 19 of 20 runs have four nodes; the others one to ten. */
@@ -235,12 +280,13 @@ export const randomScenario = (seed: number): Scenario => {
   const n = random.below(20) === 0 ? random.pick([1, 2, 3, 5, 7, 10]) : 4;
   const spanMs = random.pick([5, 10, 20, 40]) * SECOND;
   const draw: Draw = { random, n, spanMs };
-  const kinds = random.subset(SWARM_KINDS, random.pick([100_000, 250_000, 500_000]));
+  const kinds = random.subset(FAULT_KINDS, random.pick([100_000, 250_000, 500_000]));
   const count = kinds.length === 0 ? 0 : random.between(1, 12);
   const faults: Fault[] = [];
   for (let i = 0; i < count; i++) {
     const kind = random.pick(kinds);
-    const fault = drawNetFault(kind, draw) ?? drawNodeFault(kind, draw);
+    const fault =
+      drawNetFault(kind, draw) ?? drawProcessFault(kind, draw) ?? drawDiskFault(kind, draw);
     if (fault !== undefined) faults.push(fault);
   }
   faults.sort((a, b) => a.atMs - b.atMs);
@@ -258,7 +304,7 @@ export const randomScenario = (seed: number): Scenario => {
   };
   const workload = drawWorkload(random);
   const adversaries = drawAdversaries(draw, weights);
-  return {
+  return keepSurvivable({
     name: `swarm ${seed}`,
     seed,
     n,
@@ -266,9 +312,10 @@ export const randomScenario = (seed: number): Scenario => {
     epochMs,
     knobs,
     workload,
-    faults: keepRecoverable(faults, adversaries, weights),
+    faults,
     adversaries,
+    atlas: "keep",
     healMs: spanMs,
     expect: DEFAULT_EXPECT,
-  };
+  });
 };

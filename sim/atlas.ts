@@ -1,0 +1,78 @@
+/**
+ * The atlas of good copies: which nodes have all that is final on a disk that can be read. A fault that
+ * takes data asks here first, so that a run either stays one that must succeed, or says that it did not.
+ *
+ * What is final has the F of more than two thirds of the weight, and those who gave it have the block. While
+ * those that lie, have forgotten their votes, or lack good data weigh less than two thirds together, somebody
+ * honest has a copy of everything. A node that has lost its data is good again when it has passed, by the
+ * largest gap of blocks that are not final, what was final then: nothing that was open then is open still.
+ */
+import { LIMITS } from "../src/limits.ts";
+
+export type AtlasView = {
+  readonly weights: readonly number[];
+  /** Slots whose copies count for nothing: adversaries, keys in use twice, lost votes. */
+  readonly untrusted: ReadonlySet<number>;
+  /** Spares a disk rather than lose the last copies. */
+  readonly keep: boolean;
+  /** The height up to which a node has executed; undefined while it is down or damaged. */
+  heightOf(slot: number): number | undefined;
+  happened(what: string): void;
+};
+
+export class Atlas {
+  readonly #view: AtlasView;
+  /** Nodes without good data, and the height at which that ends. */
+  readonly #bad = new Map<number, number>();
+  #highest = 0;
+  #lost: string | undefined;
+
+  constructor(view: AtlasView) {
+    this.#view = view;
+  }
+
+  /** A height is final somewhere. */
+  reached(height: number): void {
+    if (height > this.#highest) this.#highest = height;
+  }
+
+  /** Why the run cannot be asked to succeed; undefined while a good copy of everything is left. */
+  get lost(): string | undefined {
+    return this.#lost;
+  }
+
+  /** Whether a disk may lose what it has. False: the fault must not happen. */
+  mayLose(slot: number): boolean {
+    this.#refresh();
+    const bad = new Set([...this.#view.untrusted, ...this.#bad.keys(), slot]);
+    if (!this.#isEnough(bad)) {
+      if (this.#view.keep) {
+        this.#view.happened("atlas spared a disk");
+        return false;
+      }
+      const others = [...bad].filter((one) => one !== slot).map((one) => `n${one}`);
+      this.#view.happened("atlas lost the last copies");
+      this.#lost ??= `n${slot} lost its data at height ${this.#highest} while ${others.join(", ")} had no good copy`;
+    }
+    this.hasLost(slot);
+    return true;
+  }
+
+  /** A disk has lost what it had; it counts again when it has caught up. */
+  hasLost(slot: number): void {
+    this.#bad.set(slot, this.#highest + LIMITS.unfinalizedGapMax);
+  }
+
+  #isEnough(bad: ReadonlySet<number>): boolean {
+    const { weights } = this.#view;
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const without = [...bad].reduce((sum, slot) => sum + (weights[slot] ?? 0), 0);
+    return without * 3 < total * 2;
+  }
+
+  #refresh(): void {
+    for (const [slot, height] of this.#bad) {
+      if ((this.#view.heightOf(slot) ?? -1) >= height) this.#bad.delete(slot);
+    }
+  }
+}

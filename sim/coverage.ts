@@ -1,0 +1,104 @@
+/**
+ * Coverage by marks (the `sometimes` assertions of Antithesis): what must have been seen over many runs, or
+ * else the runs show less than they seem to. A kind of fault counts when it has begun and, where one can
+ * tell, when it has bitten.
+ */
+import { FAULT_KINDS } from "./fault-shape.ts";
+import { STRATEGIES } from "./scenario.ts";
+
+const BITES: readonly string[] = [
+  "frame blocked",
+  "frame lost",
+  "frame dropped by kind",
+  "frame duplicated",
+  "frame reordered",
+  "frame corrupted",
+  "frame clogged",
+  "bandwidth shared",
+  "send queue overflow",
+  "crash at sign",
+  "crash at signed",
+  "crash at write",
+  "crash at synced",
+  "crash at send",
+  "crash at deliver",
+  "crash after notarize",
+  "crash after nullify",
+  "crash after finalize",
+  "write failed",
+  "write torn",
+  "write lost",
+  "synced write lost",
+  "write misdirected",
+  "disk rotten",
+  "rot read",
+  "read failed",
+  "damaged data replaced",
+  "damaged votes replaced",
+  "atlas spared a disk",
+  "problem store.full",
+  "problem store.io",
+  "problem store.corrupt",
+  "problem votes.missing",
+  "problem votes.behind",
+  "problem votes.foreign-statement",
+];
+
+const PROTOCOL: readonly string[] = [
+  "view nullified",
+  "re-proposed",
+  "epoch changed",
+  "sync served",
+  "culprit quarantined",
+  "checkpoint signed",
+  "F and S in one view",
+  "ca.certificate.issued accepted",
+];
+
+/** What a night of runs must have seen. */
+export const EXPECTED_MARKS: readonly string[] = [
+  ...FAULT_KINDS.map((kind) => `fault ${kind}`),
+  ...BITES,
+  ...STRATEGIES.map((strategy) => `adversary ${strategy}`),
+  ...PROTOCOL,
+];
+
+export type Coverage = {
+  /** Takes in the marks of one run. */
+  add(marks: ReadonlyMap<string, number>): void;
+  /** Expected marks that no run has had. */
+  missing(): string[];
+  /** Of each expected mark, in how many runs it was and how often in all. */
+  rows(): { readonly mark: string; readonly runs: number; readonly times: number }[];
+  /** The rows as an aligned table, the rarest first. */
+  table(): string[];
+};
+
+/** Counts marks over many runs. */
+export const createCoverage = (expected: readonly string[] = EXPECTED_MARKS): Coverage => {
+  const seen = new Map(expected.map((mark) => [mark, { runs: 0, times: 0 }]));
+  const rows = (): { mark: string; runs: number; times: number }[] =>
+    [...seen].map(([mark, counts]) => ({ mark, ...counts }));
+  return {
+    add: (marks) => {
+      for (const [mark, times] of marks) {
+        const counts = seen.get(mark);
+        if (counts === undefined) continue;
+        counts.runs += 1;
+        counts.times += times;
+      }
+    },
+    missing: () => [...seen].filter(([, { runs }]) => runs === 0).map(([mark]) => mark),
+    rows,
+    table: () => {
+      const width = Math.max(...expected.map((mark) => mark.length), 4);
+      const line = (mark: string, runs: string, times: string): string =>
+        `${mark.padEnd(width)} ${runs.padStart(7)} ${times.padStart(10)}`;
+      const body = rows().sort((a, b) => a.runs - b.runs || (a.mark < b.mark ? -1 : 1));
+      return [
+        line("mark", "runs", "times"),
+        ...body.map(({ mark, runs, times }) => line(mark, String(runs), String(times))),
+      ];
+    },
+  };
+};
