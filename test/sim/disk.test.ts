@@ -168,3 +168,120 @@ describe("faults", () => {
     expect(disk.bytes).toBe(0);
   });
 });
+
+describe("rot", () => {
+  const filled = (): Rig & { store: ReturnType<SimDisk["open"]> } => {
+    const rig = createRig();
+    const store = rig.disk.open(rig.host.boot());
+    for (let i = 0; i < 20; i++) store.write([put(i)], { sync: true }, () => undefined);
+    rig.world.runUntil(1_000_000);
+    return { ...rig, store };
+  };
+  const unreadable = (store: ReturnType<SimDisk["open"]>): number[] => {
+    const out: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      try {
+        store.get(Uint8Array.of(0, i));
+      } catch (error) {
+        expect(error).toMatchObject({ code: "store.corrupt" });
+        out.push(i);
+      }
+    }
+    return out;
+  };
+
+  it("is never read as data: neighbouring rows fail, and ranges over them", () => {
+    const { world, disk, store } = filled();
+    expect(disk.isDamaged).toBe(false);
+    // Three bytes a row.
+    expect(disk.spoil(7)).toBe(true);
+    const rows = unreadable(store);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.length).toBeLessThanOrEqual(3);
+    expect((rows.at(-1) ?? 0) - (rows[0] ?? 0)).toBe(rows.length - 1);
+    const failures: (StoreFailure | undefined)[] = [];
+    const all = { gte: Uint8Array.of(0), lt: Uint8Array.of(1), limit: 100 };
+    store.range(all, (failure) => failures.push(failure));
+    world.runUntil(world.nowUs + 100_000);
+    expect(failures[0]?.code).toBe("corrupt");
+  });
+
+  it("is hidden by newer writes, and gone with a new disk", () => {
+    const { world, disk, store } = filled();
+    disk.spoil(1);
+    const row = unreadable(store)[0] ?? 0;
+    store.write([put(row, 77)], { sync: true }, () => undefined);
+    world.runUntil(world.nowUs + 100_000);
+    expect(store.get(Uint8Array.of(0, row))).toEqual(Uint8Array.of(77));
+    expect(disk.isDamaged).toBe(false);
+    disk.spoil(1);
+    disk.wipe();
+    expect(disk.isDamaged).toBe(false);
+    expect(disk.spoil(1)).toBe(false);
+  });
+
+  it("in the log keeps a store from opening, after a write that landed elsewhere", () => {
+    const { world, disk, store } = filled();
+    disk.misdirectNth = 2;
+    store.write([put(30)], { sync: true }, () => undefined);
+    world.runUntil(world.nowUs + 100_000);
+    expect(disk.failsToOpen()).toBe(false);
+    store.write([put(31)], { sync: true }, () => undefined);
+    world.runUntil(world.nowUs + 100_000);
+    expect(disk.failsToOpen()).toBe(true);
+  });
+});
+
+describe("a disk that lies", () => {
+  it("loses in a power cut what it had said to be durable, newest first, and says so to the run", () => {
+    let broken = 0;
+    for (let seed = 0; seed < 40; seed++) {
+      const { world, host, disk } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      const write = (i: number): void => {
+        store.write([put(i)], { sync: true }, () => undefined);
+        world.runUntil(world.nowUs + 100_000);
+      };
+      for (let i = 0; i < 5; i++) write(i);
+      disk.lying = true;
+      for (let i = 5; i < 10; i++) write(i);
+      expect(disk.isUnsure).toBe(true);
+      host.kill("");
+      const lost = disk.crash(true);
+      const left = countOf(disk);
+      expect(lost).toBe(left < 10);
+      expect(left).toBeGreaterThanOrEqual(5);
+      expect(disk.dump().map(([key]) => key[1])).toEqual(Array.from({ length: left }, (_, i) => i));
+      if (lost) broken += 1;
+    }
+    expect(broken).toBeGreaterThan(10);
+  });
+
+  it("keeps everything once it has told the truth again", () => {
+    const { world, host, disk } = createRig();
+    const store = disk.open(host.boot());
+    disk.lying = true;
+    store.write([put(1)], { sync: true }, () => undefined);
+    world.runUntil(100_000);
+    disk.lying = false;
+    store.write([put(2)], { sync: true }, () => undefined);
+    world.runUntil(200_000);
+    host.kill("");
+    expect(disk.crash(true)).toBe(false);
+    expect(countOf(disk)).toBe(2);
+  });
+});
+
+describe("reads", () => {
+  it("fail once where a sector cannot be read", () => {
+    const { world, host, disk } = createRig();
+    const store = disk.open(host.boot());
+    store.write([put(1)], { sync: true }, () => undefined);
+    world.runUntil(100_000);
+    disk.failReadNth = 2;
+    const key = Uint8Array.of(0, 1);
+    expect(store.get(key)).toBeDefined();
+    expect(() => store.get(key)).toThrow("simulated read error");
+    expect(store.get(key)).toBeDefined();
+  });
+});

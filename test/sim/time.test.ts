@@ -196,4 +196,46 @@ describe("host", () => {
     expect(firedUs).toBe(2_000_000);
     expect(clock.monotonicMs()).toBe(4_000);
   });
+
+  it("swings the wall clock between plus and minus the amplitude", () => {
+    const world = new World(1);
+    const host = new Host(world, 0);
+    const clock = host.clock();
+    const startMs = clock.wallMs();
+    host.swingClock({ amplitudeMs: 100, periodMs: 1_000 });
+    const offsets: number[] = [];
+    for (let i = 0; i <= 4; i++) {
+      offsets.push(clock.wallMs() - startMs - world.nowMs);
+      world.runUntil(world.nowUs + 250_000);
+    }
+    expect(offsets).toEqual([100, 0, -100, 0, 100]);
+    host.swingClock(undefined);
+    expect(clock.wallMs() - startMs).toBe(world.nowMs);
+  });
+
+  it("takes one turn after the other on a slow processor, in order, and drops what was cancelled", () => {
+    const world = new World(1);
+    const host = new Host(world, 0);
+    const incarnation = host.boot();
+    const ran: string[] = [];
+    const run = (name: string, delayUs: number): (() => void) =>
+      host.defer(incarnation, delayUs, () => ran.push(`${name} ${world.nowUs}`));
+    host.slowDown(50);
+    run("a", 10);
+    run("b", 10);
+    const cancel = run("c", 20);
+    run("d", 30);
+    world.runUntil(500);
+    cancel();
+    world.runUntil(2_500);
+    // Each turn is 20 us times 50.
+    expect(ran).toEqual(["a 1010", "b 2010"]);
+    host.slowDown(1);
+    run("e", 0);
+    world.runUntil(20_000);
+    expect(ran.map((line) => line[0])).toEqual(["a", "b", "d", "e"]);
+    run("f", 5);
+    world.runUntil(30_000);
+    expect(ran.at(-1)).toBe("f 20005");
+  });
 });

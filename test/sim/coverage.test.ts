@@ -1,0 +1,77 @@
+/** Coverage by marks, and the atlas of good copies. */
+import { describe, expect, it } from "vitest";
+import { Atlas } from "../../sim/atlas.ts";
+import { createCoverage, EXPECTED_MARKS } from "../../sim/coverage.ts";
+import { FAULT_KINDS } from "../../sim/fault-shape.ts";
+
+describe("coverage", () => {
+  it("names what no run has seen, and counts runs and times of the rest", () => {
+    const coverage = createCoverage(["a", "b", "c"]);
+    coverage.add(new Map([["a", 3]]));
+    coverage.add(
+      new Map([
+        ["a", 1],
+        ["b", 1],
+        ["other", 9],
+      ]),
+    );
+    expect(coverage.missing()).toEqual(["c"]);
+    expect(coverage.table()).toEqual([
+      "mark    runs      times",
+      "c          0          0",
+      "b          1          1",
+      "a          2          4",
+    ]);
+  });
+
+  it("expects every kind of fault once", () => {
+    expect(new Set(EXPECTED_MARKS).size).toBe(EXPECTED_MARKS.length);
+    for (const kind of FAULT_KINDS) expect(EXPECTED_MARKS).toContain(`fault ${kind}`);
+  });
+});
+
+describe("the atlas", () => {
+  const create = (keep: boolean, untrusted: readonly number[] = []) => {
+    const heights = new Map<number, number>();
+    const marks: string[] = [];
+    const atlas = new Atlas({
+      weights: [1, 1, 1, 1],
+      untrusted: new Set(untrusted),
+      keep,
+      heightOf: (slot) => heights.get(slot),
+      happened: (what) => marks.push(what),
+    });
+    atlas.reached(100);
+    return { atlas, heights, marks };
+  };
+
+  it("lets two of four lose their data, and spares the third until one has caught up", () => {
+    const { atlas, heights, marks } = create(true);
+    expect(atlas.mayLose(0)).toBe(true);
+    expect(atlas.mayLose(1)).toBe(true);
+    expect(atlas.mayLose(1)).toBe(true);
+    expect(atlas.mayLose(2)).toBe(false);
+    expect(marks).toEqual(["atlas spared a disk"]);
+    // What was open at the loss may lie up to the largest gap above what was final.
+    heights.set(0, 107);
+    expect(atlas.mayLose(2)).toBe(false);
+    heights.set(0, 108);
+    expect(atlas.mayLose(2)).toBe(true);
+    expect(atlas.lost).toBeUndefined();
+  });
+
+  it("counts the copies of those who lie for nothing", () => {
+    const { atlas } = create(true, [3]);
+    expect(atlas.mayLose(0)).toBe(true);
+    expect(atlas.mayLose(1)).toBe(false);
+  });
+
+  it("says what was lost where it does not spare", () => {
+    const { atlas, marks } = create(false);
+    for (const slot of [0, 1]) expect(atlas.mayLose(slot)).toBe(true);
+    expect(atlas.lost).toBeUndefined();
+    expect(atlas.mayLose(2)).toBe(true);
+    expect(atlas.lost).toBe("n2 lost its data at height 100 while n0, n1 had no good copy");
+    expect(marks).toEqual(["atlas lost the last copies"]);
+  });
+});
