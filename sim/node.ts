@@ -2,6 +2,7 @@
  * One simulated validator: a computer with two disks, on which a replica is started, killed and started
  * again. The replica gets the same ports as in production; all of them are simulated.
  */
+import { TetradError } from "../src/errors.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { LogFields, LogLevel, Ports, Transport } from "../src/ledger/ports.ts";
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
@@ -83,8 +84,6 @@ export class SimNode {
     if (this.#replaceDamaged()) return;
     const wiring = this.#wiring;
     const incarnation = this.host.boot();
-    const lost = this.#lost;
-    this.#lost = false;
     const { scheme, signerKnobs, signTap } = wiring;
     const transport = wiring.net.transport(this.slot, incarnation);
     const ports: Ports = {
@@ -118,10 +117,19 @@ export class SimNode {
     try {
       this.#handle = wiring.boot(ports, this.slot, incarnation);
     } catch (error) {
-      wiring.failed(this.slot, error);
+      if (!this.#triesAgain(error)) wiring.failed(this.slot, error);
       return;
     }
-    wiring.booted(this.slot, incarnation, lost, this.#handle);
+    wiring.booted(this.slot, incarnation, this.#lost, this.#handle);
+    this.#lost = false;
+  }
+
+  /** A process that cannot read its disk ends with the code, and its service manager starts it again. */
+  #triesAgain(error: unknown): boolean {
+    if (!(error instanceof TetradError) || !error.code.startsWith("store.")) return false;
+    this.#wiring.happened(`did not start: ${error.code}`);
+    if (error.code !== "store.corrupt" || !this.replaceDamaged()) this.restartAfterFailure();
+    return true;
   }
 
   /** Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced. */
