@@ -12,6 +12,7 @@ import { scheduleFaults } from "./faults.ts";
 import { createNetwork, type NetworkOptions, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
+import type { WorkloadEvents } from "./property.ts";
 import type { Scenario } from "./scenario.ts";
 import { formatEvent, type TraceEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
@@ -45,6 +46,10 @@ export type RunResult = {
 };
 
 export type RunOptions = NetworkOptions & {
+  /** Further projections whose rows are read at the end. */
+  readonly rowsOf?: readonly string[];
+  /** What clients write, where it is not the usual. */
+  readonly events?: WorkloadEvents;
   readonly onEvent?: (event: TraceEvent) => void;
   /** A run that does more work than this is stuck in a loop: a liveness failure. */
   readonly maxSteps?: number;
@@ -92,6 +97,7 @@ class Run {
       chain,
       nodes: nodes.slice(0, scenario.n),
       scheme,
+      ...(options.events === undefined ? {} : { events: options.events }),
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
       submitted: (slot, submission) =>
         observer.each((checker) => checker.submitted?.(slot, submission)),
@@ -329,7 +335,7 @@ class Run {
       }
     }
     const rows = new Map<string, readonly Row[]>();
-    for (const name of PROJECTIONS) {
+    for (const name of [...PROJECTIONS, ...(this.#options.rowsOf ?? [])]) {
       const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
         handle.rows(name, { limit: ROW_PAGE }, done),
       );

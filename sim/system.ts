@@ -1,6 +1,7 @@
 /** The system under test: the replica and the rules of production, under the stub signatures. */
 
 import type { Store, StoreOp } from "../src/ledger/ports.ts";
+import type { Projection } from "../src/ledger/projection.ts";
 import { createReplica, initVoteStore } from "../src/ledger/replica/replica.ts";
 import { productOptions } from "../src/node/product.ts";
 import type { SimChain } from "./genesis.ts";
@@ -21,7 +22,11 @@ const votesOf = (nodeId: Uint8Array): readonly StoreOp[] => {
   return written;
 };
 
-const createSystem = (chain: SimChain, scheme: SignatureScheme): System => ({
+const createSystem = (
+  chain: SimChain,
+  scheme: SignatureScheme,
+  further: readonly Projection[],
+): System => ({
   freshVotes: (slot) => votesOf(chain.ids[slot] ?? new Uint8Array(32)),
   boot: (ports, slot) => {
     const options = productOptions({
@@ -30,12 +35,16 @@ const createSystem = (chain: SimChain, scheme: SignatureScheme): System => ({
       hasher: chain.hasher,
       verifySignature: (signature, message, publicKey) =>
         scheme.verify({ message, signature, publicKey }),
+      further,
     });
     return createReplica(options, ports);
   },
 });
 
-export const SYSTEM: NetworkOptions = {
+/** The product, with further projections of one's own. */
+export const systemWith = (further: readonly Projection[]): NetworkOptions => ({
   createScheme: (scenario) => new KeyRing(scenario.seed, scenario.knobs.signer.randomised),
-  createSystem,
-};
+  createSystem: (chain, scheme) => createSystem(chain, scheme, further),
+});
+
+export const SYSTEM: NetworkOptions = systemWith([]);

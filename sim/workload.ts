@@ -18,12 +18,16 @@ import type { Workload } from "./scenario.ts";
 import type { KeyPair, SignatureScheme } from "./signer.ts";
 import type { World } from "./world.ts";
 
+export type EncodedEvent = ReturnType<typeof encodeEvent>;
+
 export type WorkloadWiring = {
   readonly world: World;
   readonly chain: SimChain;
   readonly nodes: readonly SimNode[];
   readonly scheme: SignatureScheme;
   readonly workload: Workload;
+  /** Instead of records; for a batch for which it gives none, records. */
+  readonly events?: (random: Prng, client: number) => readonly EncodedEvent[];
   submitted(slot: number, submission: Submission): void;
   acknowledged(slot: number, submission: Submission, height: number | undefined): void;
 };
@@ -88,15 +92,10 @@ class Client {
   #begin(): void {
     const target = this.#aliveNode();
     if (target === undefined) return;
-    const { chain, workload } = this.#wiring;
+    const { chain } = this.#wiring;
     const { refHeight, refHash } = target.handle.status();
     this.#counter += 1;
-    const events = Array.from({ length: workload.eventsPerBatch }, (_, i) => {
-      const key = `k${this.#random.below(16)}-${i}`;
-      const body = this.#random.bytes(workload.bodyBytes);
-      const payload = new Writer().string(`lane${this.#number}`).string(key).bytes(body).finish();
-      return encodeEvent("record.put", 1, payload);
-    });
+    const events = this.#events();
     const certificates = this.#counter % 3 === 0 ? this.#certificates : undefined;
     const certificate = certificates?.next(target.handle);
     if (certificate !== undefined) events.unshift(certificate);
@@ -122,6 +121,18 @@ class Client {
     };
     this.#wiring.submitted(target.node.slot, this.#flight.submission);
     this.#send(target.node, target.handle);
+  }
+
+  #events(): EncodedEvent[] {
+    const { workload, events } = this.#wiring;
+    const own = events?.(this.#random, this.#number) ?? [];
+    if (own.length > 0) return [...own];
+    return Array.from({ length: workload.eventsPerBatch }, (_, i) => {
+      const key = `k${this.#random.below(16)}-${i}`;
+      const body = this.#random.bytes(workload.bodyBytes);
+      const payload = new Writer().string(`lane${this.#number}`).string(key).bytes(body).finish();
+      return encodeEvent("record.put", 1, payload);
+    });
   }
 
   #send(node: SimNode, handle: LedgerHandle): void {

@@ -34,14 +34,17 @@ export const productOptions = (args: {
   readonly genesis: Genesis;
   readonly hasher: Hasher;
   readonly verifySignature: VerifySignature;
+  /** Further projections, after those of the product: for simulations of what is not in it yet. */
+  readonly further?: readonly Projection[];
   readonly timing?: Partial<ReplicaTiming>;
 }): ReplicaOptions => {
-  const { name, genesis, hasher, verifySignature, timing } = args;
-  const registry = createRegistry(ownedDefinitions(PROJECTIONS));
+  const { name, genesis, hasher, verifySignature, further = [], timing } = args;
+  const projections = [...PROJECTIONS, ...further];
+  const registry = createRegistry(ownedDefinitions(projections));
   const executor = createExecutor({
     hasher,
     registry,
-    projections: PROJECTIONS,
+    projections,
     permissions: actorPermissions,
     verifySignature,
   });
