@@ -24,7 +24,7 @@ the API gives it in a problem ([api.md](api.md)). What to do about those that an
 | column | what |
 |---|---|
 | HTTP | status of the API's answer |
-| exit | exit code of \`nexus\`: 1 usage or refused, 2 verification failed, 3 cannot verify, 4 unreachable, 5 conflict, 70 internal |
+| exit | exit code of \`nexus\`: 1 usage or refused, 2 verification failed, 3 cannot verify, 4 unreachable, 5 conflict; of the simulator 10 crash, 11 liveness lost, 12 correctness lost; 70 internal |
 | retry | the same request may succeed later |
 | peer | what a node does to a peer that caused it |
 

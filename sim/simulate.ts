@@ -6,6 +6,7 @@
  */
 
 import { toHex } from "../src/crypto/bytes.ts";
+import { ERRORS } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -19,12 +20,12 @@ import { type RunningWorkload, startWorkload } from "./workload.ts";
 
 export type Outcome = "ok" | "crash" | "liveness" | "correctness";
 
-/** Exit codes of src/errors.ts. */
+/** Exit codes, from the one table of them. */
 export const EXIT_CODES: Readonly<Record<Outcome, number>> = {
   ok: 0,
-  crash: 10,
-  liveness: 11,
-  correctness: 12,
+  crash: ERRORS["sim.crash"].exitCode,
+  liveness: ERRORS["sim.liveness"].exitCode,
+  correctness: ERRORS["sim.correctness"].exitCode,
 };
 
 export type RunResult = {
@@ -41,6 +42,8 @@ export type RunResult = {
   readonly healedInMs: number | undefined;
   readonly marks: ReadonlyMap<string, number>;
   readonly network: { readonly frames: number; readonly bytes: number };
+  /** The state of each node at the end, one line a node. */
+  readonly nodes: readonly string[];
   /** For a failure: the state of each node, what they logged last, and the newest events. */
   readonly report: readonly string[];
 };
@@ -393,14 +396,14 @@ class Run {
       healedInMs: this.#healedInMs,
       marks: observer.marks,
       network: net.sent,
+      nodes: this.#nodeLines(),
       report: outcome === "ok" ? [] : this.#report(),
     };
   }
 
-  #report(): string[] {
-    const { nodes, logs, world } = this.#network;
+  #nodeLines(): string[] {
     const lines: string[] = [];
-    for (const node of nodes) {
+    for (const node of this.#network.nodes) {
       const status = node.handle?.status();
       if (status === undefined) {
         lines.push(`n${node.slot} down, ${node.restarts} restarts`);
@@ -414,6 +417,12 @@ class Run {
           `restarts ${node.restarts} ${problems}`.trimEnd(),
       );
     }
+    return lines;
+  }
+
+  #report(): string[] {
+    const { logs, world } = this.#network;
+    const lines = this.#nodeLines();
     for (const line of logs.slice(-40)) {
       lines.push(`${(line.atMs / 1000).toFixed(3)} n${line.slot} ${line.level} ${line.text}`);
     }

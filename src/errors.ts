@@ -230,6 +230,16 @@ export const ERRORS = {
   "audit.mismatch": spec("What was audited is not what the log and the rules give", 409, 2),
   "audit.unverified": spec("The audit could not be made or not be finished", 503, 3),
 
+  // Simulator
+  "sim.crash": spec("A node of a simulated network has thrown", 500, 10),
+  "sim.liveness": spec("A simulated network has stopped making progress", 500, 11),
+  "sim.correctness": spec("A simulated network has broken an invariant", 500, 12),
+  "sim.scenario": spec("Not a scenario that can be run", 400, 1),
+  "sim.module": spec("The module of --with cannot be used", 400, 1),
+  "sim.passes": spec("The scenario does not fail: there is nothing to shrink", 409, 1),
+  "sim.source": spec("Mutants need a source tree, which a package has not", 409, 1),
+  "sim.survived": spec("A planted bug was not caught", 409, 2),
+
   // Storage
   "store.full": spec("No room on the disk", 507, 4, "none", true),
   "store.corrupt": spec("Stored bytes fail their check", 500, 3),

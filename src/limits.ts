@@ -326,6 +326,18 @@ export const LIMITS = {
   /** While the log does not grow, its checkpoint is signed again with a new time this often. */
   checkpointRefreshMs: 60_000,
 
+  // Simulator, local
+  /** Bytes of a scenario file. */
+  simScenarioBytesMax: 1024 * 1024,
+  /** Lines of the file with the whole timeline of a run. */
+  simTimelineLinesMax: 1_000_000,
+  /** Messages, and other events, in the picture of a run: more is slow to look at. */
+  simPictureMessagesMax: 8_000,
+  simPictureEventsMax: 4_000,
+  /** Threads of a swarm, and seeds that it keeps of each invariant. */
+  simWorkersMax: 64,
+  simKeptSeedsMax: 5,
+
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */
   certificateWindowHeights: 4096,

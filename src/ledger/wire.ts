@@ -73,7 +73,7 @@ export type Message =
     }
   | ({ readonly type: "cosignature" } & Cosignature);
 
-type MessageType = Message["type"];
+export type MessageType = Message["type"];
 
 /** Type byte and traffic class of every message. Numbers are never reused. */
 const LAYOUT: Readonly<
@@ -100,6 +100,9 @@ const LAYOUT: Readonly<
 const TYPE_OF_BYTE: ReadonlyMap<number, MessageType> = new Map(
   (Object.keys(LAYOUT) as MessageType[]).map((type) => [LAYOUT[type].byte, type]),
 );
+
+/** The message that a frame's first byte announces; undefined for a byte that announces none. */
+export const messageTypeOf = (byte: number): MessageType | undefined => TYPE_OF_BYTE.get(byte);
 
 const BLOCK_BYTES_MAX = LIMITS.blockBatchesMax * 32 + 4096;
 const VOTE_BYTES_MAX = 51 + LIMITS.falconSignatureBytes;

@@ -1,0 +1,105 @@
+/**
+ * Many seeds on several threads for as long as there is time. A thread that dies or hangs is a failure of
+ * the seed that it had, and is replaced.
+ */
+import { Worker } from "node:worker_threads";
+import { randomScenario } from "./swarm.ts";
+import type { SeedResult, Task } from "./swarm-worker.ts";
+
+export type { SeedResult } from "./swarm-worker.ts";
+
+export type SwarmOptions = {
+  /** The first seed; the others follow one by one. */
+  readonly from: number;
+  /** No new seed is begun after so many milliseconds, nor more than `seeds` of them. */
+  readonly budgetMs: number;
+  readonly seeds?: number;
+  readonly workers: number;
+  /** Every so many seeds one is run twice, and its traces compared (I17); 0 for never. */
+  readonly twiceEvery: number;
+  /** A run that takes longer than this hangs. */
+  readonly runMsMax: number;
+  /** Absolute path of a module with checkers of your own. */
+  readonly own?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+  readonly onResult: (result: SeedResult) => void;
+};
+
+/** Workers stand beside this file: `.ts` in a checkout, `.js` in the package. */
+const ENTRY = new URL(
+  `./swarm-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`,
+  import.meta.url,
+);
+
+const failed = (seed: number, outcome: SeedResult["outcome"], detail: string): SeedResult => ({
+  ...{ seed, outcome, detail, virtualMs: 0, steps: 0, marks: [] },
+  id: outcome === "crash" ? "exception" : "L0",
+  scenario: randomScenario(seed),
+});
+
+/** Runs seeds until the budget is spent or the signal comes; then resolves with the next seed. */
+export const runSwarm = async (options: SwarmOptions): Promise<number> => {
+  const { signal, nowMs, onResult } = options;
+  const startMs = nowMs();
+  const lastSeed = options.from + (options.seeds ?? Number.MAX_SAFE_INTEGER - options.from) - 1;
+  let next = options.from;
+  const over = (): boolean =>
+    signal.aborted || next > lastSeed || nowMs() - startMs >= options.budgetMs;
+
+  /** One thread from its start to its end: true when it is to be replaced. */
+  const live = (): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(ENTRY, { workerData: { own: options.own } });
+      let seed: number | undefined;
+      let ready = false;
+      let watchdog: NodeJS.Timeout | undefined;
+      let reason = "";
+      const onAbort = (): void => void worker.terminate();
+      const hand = (): void => {
+        clearTimeout(watchdog);
+        seed = undefined;
+        if (over()) {
+          void worker.terminate();
+          return;
+        }
+        seed = next;
+        next += 1;
+        const twice = options.twiceEvery > 0 && seed % options.twiceEvery === 0;
+        worker.postMessage({ seed, twice } satisfies Task);
+        watchdog = setTimeout(() => {
+          reason = `no end within ${options.runMsMax} ms`;
+          void worker.terminate();
+        }, options.runMsMax);
+      };
+      worker.on("message", (message: SeedResult | "ready") => {
+        ready = true;
+        if (message !== "ready") onResult(message);
+        hand();
+      });
+      worker.on("error", (error: unknown) => {
+        reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      });
+      worker.on("exit", (code) => {
+        clearTimeout(watchdog);
+        signal.removeEventListener("abort", onAbort);
+        if (!ready && !signal.aborted) {
+          reject(new Error(`a worker has not started: ${reason || `exit code ${code}`}`));
+          return;
+        }
+        if (seed !== undefined && !signal.aborted) {
+          const hangs = reason.startsWith("no end");
+          onResult(failed(seed, hangs ? "liveness" : "crash", reason || `exit code ${code}`));
+        }
+        resolve(!over());
+      });
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+
+  const lane = async (): Promise<void> => {
+    while (!over() && (await live()));
+  };
+  await Promise.all(Array.from({ length: options.workers }, lane));
+  return next;
+};

@@ -1,0 +1,51 @@
+/** `nexus sim shrink`: a failing scenario without what the failure does not need. */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { plainScenario, simulate, verdictOf } from "../../../sim/index.ts";
+import { TetradError } from "../../errors.ts";
+import type { CliContext } from "../context.ts";
+import { formatJson } from "../output.ts";
+import { type Chosen, oneScenario, ownChecks } from "./load.ts";
+import { shrinkFailure } from "./shrinking.ts";
+
+type ShrinkOptions = Chosen & {
+  readonly runs: number;
+  readonly time?: number;
+  readonly out?: string;
+};
+
+export const simShrink = async (
+  context: CliContext,
+  options: ShrinkOptions,
+  given?: string,
+): Promise<void> => {
+  const { name, scenario } = oneScenario(context, options, given);
+  const own = await ownChecks(context, options);
+  const result = simulate(scenario, own);
+  if (result.violation === undefined) {
+    throw new TetradError("sim.passes", `${name.kind} ${name.value} passes`);
+  }
+  context.note(verdictOf(result));
+  const limits = { runs: options.runs, ms: options.time ?? Number.MAX_SAFE_INTEGER };
+  const small = shrinkFailure(context, result, own, limits);
+  const after = small.scenario;
+  context.note(
+    `${small.from.runs} runs: ${scenario.n} nodes, ${scenario.faults.length} faults, ` +
+      `${scenario.adversaries.length} adversaries became ${after.n}, ${after.faults.length}, ` +
+      `${after.adversaries.length}; it still fails with ${result.violation.id}`,
+  );
+  const plain = plainScenario(after);
+  if (options.out === undefined) {
+    // A scenario is JSON in every format: it is meant for a file.
+    if (context.format === "ndjson") context.print(plain, []);
+    else context.terminal.out(formatJson(plain));
+    return;
+  }
+  writeFileSync(resolve(context.cwd, options.out), formatJson(plain));
+  context.print({ file: options.out, invariant: result.violation.id, ...small.from }, [
+    ["file", options.out],
+    ["invariant", result.violation.id],
+    ["runs", small.from.runs],
+  ]);
+  context.suggest(`nexus sim run ${options.out}`, `nexus sim explain ${options.out}`);
+};

@@ -1,0 +1,56 @@
+/** Shrinks with a progress bar, within runs and time. */
+import {
+  type Own,
+  type RunResult,
+  type Scenario,
+  type ShrunkFrom,
+  shrinkWithin,
+  simulate,
+} from "../../../sim/index.ts";
+import { realClock } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { createProgress } from "../progress.ts";
+
+export type Smaller = { readonly scenario: Scenario; readonly from: ShrunkFrom };
+
+/** A candidate that does much more work than what failed is not smaller: its run is ended. */
+const STEPS_FACTOR = 3;
+const STEPS_LEAST = 200_000;
+
+/** The smallest scenario found that fails as `result` has. */
+export const shrinkFailure = (
+  context: CliContext,
+  result: RunResult,
+  own: Own,
+  limits: { readonly runs: number; readonly ms: number },
+): Smaller => {
+  const { scenario } = result;
+  const { terminal } = context;
+  const clock = realClock.monotonicMs;
+  const startMs = clock();
+  const progress = createProgress(terminal, "shrinking", "runs", clock);
+  const maxSteps = Math.max(STEPS_LEAST, result.steps * STEPS_FACTOR);
+  const small = shrinkWithin(
+    scenario,
+    (candidate) => simulate(candidate, { ...own, maxSteps }).violation,
+    {
+      budget: limits.runs,
+      stop: () => clock() - startMs > limits.ms,
+      onStep: ({ runs, budget }) => {
+        if (context.options.quiet !== true) progress.update(runs, budget);
+      },
+    },
+  );
+  if (context.options.quiet !== true) progress.end();
+  const { n, faults, adversaries, healMs } = scenario;
+  return {
+    scenario: small.scenario,
+    from: {
+      runs: small.runs,
+      nodes: n,
+      faults: faults.length,
+      adversaries: adversaries.length,
+      healMs,
+    },
+  };
+};
