@@ -26,6 +26,14 @@ await build({
   outfile: join(dist, "src/cli/proof/page-script.bundle.js"),
   logLevel: "error",
 });
+// And what draws the pictures of simulated runs.
+const { PICTURE_BUILD } = await import(join(dist, "sim/picture/page.js"));
+await build({
+  ...PICTURE_BUILD,
+  entryPoints: [join(root, "sim/picture/script.ts")],
+  outfile: join(dist, "sim/picture/script.bundle.js"),
+  logLevel: "error",
+});
 for (const asset of globSync(ASSETS, { cwd: root })) {
   mkdirSync(dirname(join(dist, asset)), { recursive: true });
   cpSync(join(root, asset), join(dist, asset));

@@ -18,7 +18,15 @@ const valueText = (value: unknown): string => {
     .join(lists ? " | " : " ");
 };
 
-const SPOKEN: readonly string[] = ["kind", "strategy", "atMs", "untilMs", "fromMs", "node", "groups"];
+const SPOKEN: readonly string[] = [
+  "kind",
+  "strategy",
+  "atMs",
+  "untilMs",
+  "fromMs",
+  "node",
+  "groups",
+];
 
 /** The fields of a fault that have no place of their own in a sentence, as "name value". */
 const rest = (item: object): string[] =>

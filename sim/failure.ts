@@ -4,11 +4,11 @@
  */
 import { msText } from "./describe.ts";
 import { sentenceOf } from "./invariants.ts";
-import { momentLine, type Moment, record } from "./recorder.ts";
+import { type Moment, momentLine, record } from "./recorder.ts";
 import { plainScenario } from "./reduce.ts";
 import { type RootDiff, RootWatch } from "./root-diff.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
-import { type RunOptions, type RunResult } from "./simulate.ts";
+import type { RunOptions, RunResult } from "./simulate.ts";
 
 /** What was there before shrinking, and what the shrinking cost. */
 export type ShrunkFrom = {
@@ -146,7 +146,12 @@ const rootLines = ({ nodes, equalUpTo, differences }: RootDiff): string[] => {
   for (const { what, values } of differences) {
     lines.push(`${what}:`);
     for (const { value, slots } of values) {
-      lines.push(`  ${slots.map((slot) => `n${slot}`).join(" ").padEnd(12)} ${value}`);
+      lines.push(
+        `  ${slots
+          .map((slot) => `n${slot}`)
+          .join(" ")
+          .padEnd(12)} ${value}`,
+      );
     }
   }
   return lines;

@@ -2,18 +2,12 @@
  * `tetrad/sim`: the simulator as a library. One seed is one run of whole networks under faults, in virtual
  * time and the same on every machine (docs/simulation.md). It runs the replica that nodes run.
  */
-import type { Projection } from "../src/ledger/projection.ts";
-import { CHECKERS } from "./checkers/index.ts";
-import { type Property, propertyChecker } from "./property.ts";
+import { examine as examineBy, type FailureReport, type ReportOptions } from "./failure.ts";
+import { runOptions, type SimulateOptions } from "./options.ts";
+import { type Listener, record as recordBy } from "./recorder.ts";
 import type { Scenario } from "./scenario.ts";
-import { shrink as shrinkBy } from "./shrink.ts";
-import {
-  type RunOptions,
-  type RunResult,
-  simulate as runOnce,
-  simulateTwice as runTwice,
-} from "./simulate.ts";
-import { systemWith } from "./system.ts";
+import { type Failing, type ShrinkOptions, type Shrunk, shrink as shrinkBy } from "./shrink.ts";
+import { type RunResult, simulate as runOnce, simulateTwice as runTwice } from "./simulate.ts";
 
 export { defineEvent, field, LINE_TEXT, NAME_TEXT } from "../src/ledger/event-schema.ts";
 export {
@@ -33,38 +27,40 @@ export {
   textPart,
   u64Part,
 } from "../src/ledger/row.ts";
+export type { CheckContext, Checker, CheckerFactory } from "./checkers/types.ts";
 export { type Coverage, createCoverage, EXPECTED_MARKS } from "./coverage.ts";
+export {
+  type FailureReport,
+  type ReportOptions,
+  reportText,
+  type ShrunkFrom,
+  verdictOf,
+} from "./failure.ts";
+export { INVARIANTS, sentenceOf } from "./invariants.ts";
+export { runOptions, type SimulateOptions } from "./options.ts";
+export { loadOwn, type Own } from "./own.ts";
+export { PictureCollector, type PictureOptions } from "./picture/collect.ts";
+export type { PictureData } from "./picture/model.ts";
+export { picturePage } from "./picture/page.ts";
 export type { EventView, NodeView, Property, RowView, WorkloadEvents } from "./property.ts";
-export { jsonOf, progressLine, type RunName, verdictLine } from "./report.ts";
+export { type Listener, type Moment, momentLine } from "./recorder.ts";
+export { plainScenario } from "./reduce.ts";
+export {
+  jsonOf,
+  progressLine,
+  type RunName,
+  replayCommand,
+  runJson,
+  verdictLine,
+} from "./report.ts";
 export { type Fault, type FaultKind, type Scenario, scenario } from "./scenario.ts";
 export { parseScenario, readScenario, scenarioSchema } from "./scenario-shape.ts";
 export { BANK, bankScenario } from "./scenarios/index.ts";
+export { SCENARIO_LIMITS } from "./shape-words.ts";
 export { EXIT_CODES, type Outcome, type RunResult } from "./simulate.ts";
 export { randomScenario } from "./swarm.ts";
+export { runSwarm, type SeedResult, type SwarmOptions } from "./swarm-run.ts";
 export { formatEvent, type TraceEvent } from "./trace.ts";
-
-/**
- * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `checkers` stand in for those
- * of the simulator; `events` are what clients write instead of records.
- */
-export type SimulateOptions = Pick<RunOptions, "onEvent" | "maxSteps" | "checkers" | "events"> & {
-  /** Projections of your own, after those of the product. */
-  readonly projections?: readonly Projection[];
-  /** What must hold at the end, of every honest node; its violation has the id "property". */
-  readonly property?: Property;
-};
-
-/** What the simulator runs with these options. */
-export const runOptions = (options: SimulateOptions = {}): RunOptions => {
-  const { projections = [], property, checkers = CHECKERS, ...rest } = options;
-  return {
-    ...systemWith(projections),
-    ...rest,
-    rowsOf: projections.map(({ name }) => name),
-    checkers:
-      property === undefined ? checkers : [...checkers, propertyChecker(property, projections)],
-  };
-};
 
 /** Runs a scenario to its end: synchronously, and for as long as it takes. Never throws for what it finds. */
 export const simulate = (scenario: Scenario, options: SimulateOptions = {}): RunResult =>
@@ -85,3 +81,25 @@ export const shrink = (
     (smaller) => simulate(smaller, options).violation,
     budget === undefined ? {} : { budget },
   ).scenario;
+
+/** The same with a search of your own: what fails, and within which bounds. */
+export const shrinkWithin = (
+  scenario: Scenario,
+  failing: Failing,
+  options: ShrinkOptions = {},
+): Shrunk => shrinkBy(scenario, failing, options);
+
+/** Runs a scenario once and tells the listener everything that happens. */
+export const record = (
+  scenario: Scenario,
+  listener: Listener,
+  options: SimulateOptions = {},
+): RunResult => recordBy(scenario, runOptions(options), listener);
+
+/** Runs a scenario again and reports on its failure; no report where it does not fail. */
+export const examine = (
+  scenario: Scenario,
+  report: ReportOptions,
+  options: SimulateOptions = {},
+): { readonly result: RunResult; readonly report: FailureReport | undefined } =>
+  examineBy(scenario, runOptions(options), report);

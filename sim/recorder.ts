@@ -36,11 +36,7 @@ export type Listener = {
 const FRAMES: ReadonlySet<EventKind> = new Set(["send", "deliver", "drop"]);
 
 /** Runs the scenario once, with the checkers of `options` or all of them, and tells the listener. */
-export const record = (
-  scenario: Scenario,
-  options: RunOptions,
-  listener: Listener,
-): RunResult => {
+export const record = (scenario: Scenario, options: RunOptions, listener: Listener): RunResult => {
   // The trace tells of a frame just before the checkers are shown its bytes.
   let waiting: TraceEvent | undefined;
   const emit = (event: TraceEvent, bytes: Uint8Array | undefined): void => {

@@ -1,28 +1,26 @@
 /**
- * Smaller versions of a scenario, for shrink.ts: without a node, earlier, with calmer knobs. They know the
- * names of fields that hold slots and times, not the kinds of fault, so that a new kind needs nothing here.
+ * Smaller versions of a scenario, for shrink.ts: without a node, earlier, with calmer knobs. Which fields hold
+ * slots the description of faults says, so that a new kind needs nothing here.
  */
-import { CALM, DEFAULT_WORKLOAD, type Scenario } from "./scenario.ts";
+import { FAULT_SHAPES } from "./fault-shape.ts";
+import { CALM, DEFAULT_EXPECT, DEFAULT_WORKLOAD, type Scenario } from "./scenario.ts";
+import type { Shape } from "./shape.ts";
 
 type Json = { readonly [name: string]: unknown };
 
+const holdsSlots = (shape: Shape): boolean =>
+  shape.type === "slot" || (shape.type === "list" && holdsSlots(shape.of));
+
 /** Fields of faults and adversaries that hold a slot, a list of slots, or a list of such lists. */
-const SLOT_FIELDS: readonly string[] = [
-  ...[
-    "node",
-    "nodes",
-    "middle",
-    "a",
-    "b",
-    "from",
-    "to",
-    "groups",
-    "slots",
-    "order",
-    "clogged",
-    "freed",
-  ],
-];
+export const SLOT_FIELDS: ReadonlySet<string> = new Set([
+  ...Object.values(FAULT_SHAPES).flatMap(({ fields }) =>
+    Object.entries(fields)
+      .filter(([, field]) => holdsSlots(field))
+      .map(([name]) => name),
+  ),
+  ...["node", "to"],
+]);
+
 const TIME_FIELDS: readonly string[] = ["atMs", "untilMs", "fromMs", "takenMs", "muteFromMs"];
 
 /** What stands for a slot when `gone` is taken away: undefined for itself. */
@@ -150,13 +148,31 @@ export function* calmerKnobs(scenario: Scenario): Generator<Scenario> {
   }
 }
 
+/** What of a value differs from its default: of objects only the fields that do. */
+const minus = (value: unknown, initial: unknown): unknown => {
+  if (JSON.stringify(value) === JSON.stringify(initial)) return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const known = (initial ?? {}) as Json;
+  const fields = Object.entries(value)
+    .map(([name, field]) => [name, minus(field, known[name])] as const)
+    .filter(([, field]) => field !== undefined);
+  return fields.length === 0 ? undefined : Object.fromEntries(fields);
+};
+
 /** The scenario without what says the same as leaving it out: what people have to read. */
 export const plainScenario = (scenario: Scenario): object => {
-  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-  const out: Record<string, unknown> = { ...scenario };
-  if (scenario.weights.every((weight) => weight === 1)) delete out["weights"];
-  if (scenario.epochMs === 3_600_000) delete out["epochMs"];
-  if (same(scenario.knobs, CALM)) delete out["knobs"];
-  if (same(scenario.workload, DEFAULT_WORKLOAD)) delete out["workload"];
-  return out;
+  const { name, seed, n, faults, adversaries, healMs, ...rest } = scenario;
+  const { weights, epochMs, knobs, workload, expect, ...others } = rest;
+  const initial = { epochMs: 3_600_000, knobs: CALM, workload: DEFAULT_WORKLOAD };
+  const small = minus(
+    { epochMs, knobs, workload, expect },
+    { ...initial, expect: DEFAULT_EXPECT },
+  ) as object | undefined;
+  const uneven = weights.some((weight) => weight !== 1);
+  return {
+    ...{ name, ...others, seed, n },
+    ...(uneven ? { weights } : {}),
+    ...(small ?? {}),
+    ...{ faults, adversaries, healMs },
+  };
 };

@@ -5,9 +5,8 @@ import type { RunResult } from "./simulate.ts";
 export type RunName = { readonly kind: "seed" | "bank" | "file"; readonly value: string };
 
 export const replayCommand = (name: RunName): string => {
-  if (name.kind === "seed") return `npm run sim -- --seed ${name.value} --trace`;
-  if (name.kind === "bank") return `npm run sim -- --bank ${name.value} --trace`;
-  return `npm run sim -- --scenario ${name.value} --trace`;
+  if (name.kind === "seed") return `nexus sim run --seed ${name.value}`;
+  return `nexus sim run ${name.value}`;
 };
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
@@ -29,21 +28,25 @@ export const verdictLine = (name: RunName, result: RunResult): string => {
   return `FAIL ${result.outcome} ${id} (${where}): ${firstLine}. Replay: ${replayCommand(name)}`;
 };
 
+/** What machines get of a run. */
+export const runJson = (name: RunName, result: RunResult): Readonly<Record<string, unknown>> => ({
+  run: name,
+  outcome: result.outcome,
+  violation: result.violation ?? null,
+  seed: result.scenario.seed,
+  traceHash: result.traceHash,
+  steps: result.steps,
+  virtualMs: result.virtualMs,
+  finalHeight: result.finalHeight,
+  logSize: result.logSize,
+  acknowledged: result.acknowledged,
+  healedInMs: result.healedInMs ?? null,
+  network: result.network,
+  marks: Object.fromEntries([...result.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
+  replay: replayCommand(name),
+  ...(result.outcome === "ok" ? {} : { scenario: result.scenario }),
+});
+
+/** The same as one line. */
 export const jsonOf = (name: RunName, result: RunResult): string =>
-  JSON.stringify({
-    run: name,
-    outcome: result.outcome,
-    violation: result.violation ?? null,
-    seed: result.scenario.seed,
-    traceHash: result.traceHash,
-    steps: result.steps,
-    virtualMs: result.virtualMs,
-    finalHeight: result.finalHeight,
-    logSize: result.logSize,
-    acknowledged: result.acknowledged,
-    healedInMs: result.healedInMs ?? null,
-    network: result.network,
-    marks: Object.fromEntries([...result.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
-    replay: replayCommand(name),
-    scenario: result.outcome === "ok" ? undefined : result.scenario,
-  });
+  JSON.stringify(runJson(name, result));

@@ -3,10 +3,23 @@
  * the seed that it had, and is replaced.
  */
 import { Worker } from "node:worker_threads";
+import type { Scenario } from "./scenario.ts";
+import type { Outcome } from "./simulate.ts";
 import { randomScenario } from "./swarm.ts";
-import type { SeedResult, Task } from "./swarm-worker.ts";
 
-export type { SeedResult } from "./swarm-worker.ts";
+export type Task = { readonly seed: number; readonly twice: boolean };
+
+/** What a run of a seed gave; the scenario only where it failed. */
+export type SeedResult = {
+  readonly seed: number;
+  readonly outcome: Outcome;
+  readonly id: string;
+  readonly detail: string;
+  readonly virtualMs: number;
+  readonly steps: number;
+  readonly marks: readonly (readonly [name: string, times: number])[];
+  readonly scenario: Scenario | undefined;
+};
 
 export type SwarmOptions = {
   /** The first seed; the others follow one by one. */

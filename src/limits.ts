@@ -327,8 +327,6 @@ export const LIMITS = {
   checkpointRefreshMs: 60_000,
 
   // Simulator, local
-  /** Bytes of a scenario file. */
-  simScenarioBytesMax: 1024 * 1024,
   /** Lines of the file with the whole timeline of a run. */
   simTimelineLinesMax: 1_000_000,
   /** Messages, and other events, in the picture of a run: more is slow to look at. */

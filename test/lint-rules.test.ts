@@ -54,6 +54,7 @@ const SAMPLES: readonly Sample[] = [
   ["src/client/s5.ts", use("../ledger/projections/records.ts"), []],
   ["src/client/node-s6.ts", use("node:fs"), []],
   ["src/cli/s1.ts", use("../../sim/world.ts"), [IMPORTS]],
+  ["src/cli/s3.ts", use("../../sim/index.ts"), []],
   ["src/cli/s2.ts", use("../node/node.ts"), []],
   ["sim/checkers/s1.ts", use("../../src/ledger/types.ts"), [IMPORTS]],
   ["sim/checkers/s2.ts", use("../../src/crypto/hash.ts"), [IMPORTS]],

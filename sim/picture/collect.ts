@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { adversaryText, faultText } from "../describe.ts";
 import { sentenceOf } from "../invariants.ts";
 import type { Moment } from "../recorder.ts";
-import { plainScenario } from "../reduce.ts";
+import { plainScenario, SLOT_FIELDS } from "../reduce.ts";
 import type { Fault, Scenario } from "../scenario.ts";
 import type { RunResult } from "../simulate.ts";
 import type { EventKind } from "../trace.ts";
@@ -104,9 +104,7 @@ export const concerned = (fault: Fault, n: number): (readonly [number, number])[
   if ("groups" in fault) {
     return fault.groups.flatMap((group, i) => group.map((slot) => [slot, i] as const));
   }
-  const fields = Object.entries(fault).filter(([name]) =>
-    ["node", "nodes", "middle", "a", "b", "from", "to"].includes(name),
-  );
+  const fields = Object.entries(fault).filter(([name]) => SLOT_FIELDS.has(name));
   const named = [...new Set(fields.flatMap(([, value]) => slotsIn(value)))];
   const all = named.length > 0 ? named : Array.from({ length: n }, (_, slot) => slot);
   return all.map((slot) => [slot, 0] as const);
@@ -211,8 +209,16 @@ export class PictureCollector {
     const kind = label?.kind ?? "";
     if (!this.#isAsked(atUs)) return;
     // The same bytes a second time, or bytes that nobody has sent: an altered frame keeps its length.
-    if (this.#end(link, (flight) => flight.bytes === length && flight.sentUs < atUs, atUs, 3)) return;
-    const copy = { from, to, view: label?.view ?? -1, bytes: length, sum, kind: this.#kindOf(kind) };
+    if (this.#end(link, (flight) => flight.bytes === length && flight.sentUs < atUs, atUs, 3))
+      return;
+    const copy = {
+      from,
+      to,
+      view: label?.view ?? -1,
+      bytes: length,
+      sum,
+      kind: this.#kindOf(kind),
+    };
     this.#messages.push({ ...copy, sentUs: atUs, arrivedUs: atUs, fate: 2 });
   }
 
@@ -272,7 +278,9 @@ export class PictureCollector {
     const twins = faults.flatMap((fault) => (fault.kind === "twin" ? [fault.node] : []));
     return Array.from({ length: this.#slots }, (_, slot) => {
       const owner = slot < n ? slot : (twins[slot - n] ?? 0);
-      const own = adversaries.filter(({ node }) => node === slot).map(({ strategy }) => strategy);
+      const own: string[] = adversaries
+        .filter(({ node }) => node === slot)
+        .map((one) => one.strategy);
       if (slot >= n) own.push(`twin of n${owner}`);
       return { name: `n${slot}`, weight: weights[owner] ?? 1, adversary: own.join(", ") };
     });
@@ -330,7 +338,9 @@ export class PictureCollector {
   }
 
   #activityTotal(): number {
-    return Math.max(this.#messages.count, this.#activity.upTo(Number.MAX_SAFE_INTEGER).reduce((sum, part) => sum + part, 0));
+    return Math.max(
+      this.#messages.count,
+      this.#activity.upTo(Number.MAX_SAFE_INTEGER).reduce((sum, part) => sum + part, 0),
+    );
   }
 }
-

@@ -16,6 +16,7 @@ import {
 } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
 import { addProof } from "./proof-commands.ts";
+import { addSim } from "./sim-commands.ts";
 import type { RunVerb } from "./verb.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
@@ -307,6 +308,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addProof,
     addAudit,
     addReplay,
+    addSim,
     addCheckpoint,
     addRebuild,
     addDoctor,

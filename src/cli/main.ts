@@ -21,6 +21,7 @@ Examples:
 Exit codes:
   0 done   1 usage or refused   2 verification failed   3 cannot verify
   4 unreachable   5 conflict   70 internal error
+  10 crash   11 liveness lost   12 correctness lost (simulator)
 `;
 
 /** Runs the command line and sets process.exitCode. Never throws. */

@@ -14,7 +14,10 @@ export const duration = (text: string): number => {
   return Number(digits) * scale[unit as keyof typeof scale];
 };
 
-const WITH = ["--with <file>", "a module with checkers of your own (docs/simulation.md)"] as const;
+const WITH = [
+  "--with <file>",
+  "a module with a property of your own (docs/simulation.md)",
+] as const;
 
 const WHICH = "FILE.json, or a name of the library";
 
@@ -57,7 +60,11 @@ const addSwarm = (sim: Command, run: RunVerb): void => {
     .description("run random scenarios on several threads for as long as there is time")
     .option("--budget <time>", "how long, such as 90s, 60m or 8h", duration, 60_000)
     .option("--workers <count>", "threads (default 2)", wholeNumber(1, LIMITS.simWorkersMax), 2)
-    .option("--from <seed>", "the first seed (default: one that the clock gives)", wholeNumber(0, SEED_MAX))
+    .option(
+      "--from <seed>",
+      "the first seed (default: one that the clock gives)",
+      wholeNumber(0, SEED_MAX),
+    )
     .option("--seeds <count>", "end after so many, too", wholeNumber(1, SEED_MAX))
     .option(
       "--twice <every>",
@@ -114,7 +121,11 @@ const addExplain = (sim: Command, run: RunVerb): void => {
     .argument("[scenario]", WHICH)
     .option("--seed <number>", "the random scenario of a seed", wholeNumber(0, SEED_MAX))
     .option("--from <ms>", "draw messages from this virtual time on", wholeNumber(0, 2 ** 40))
-    .option("--to <ms>", "and up to this one (default: the failure, or the end)", wholeNumber(0, 2 ** 40))
+    .option(
+      "--to <ms>",
+      "and up to this one (default: the failure, or the end)",
+      wholeNumber(0, 2 ** 40),
+    )
     .option("--out <file>", "where the page is written (default: NAME.html)")
     .option(...WITH)
     .addHelpText(

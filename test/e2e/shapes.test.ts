@@ -22,6 +22,13 @@ const ELSEWHERE: readonly string[] = [
   "dev start",
   // On a network of its own: tour.test.ts.
   "tour",
+  // On simulated networks: sim.test.ts.
+  "sim run",
+  "sim swarm",
+  "sim shrink",
+  "sim explain",
+  "sim mutants",
+  "sim list",
   // Beside the detector that it asks: verbs.test.ts.
   "asset scan",
 ];

@@ -7,12 +7,12 @@ import {
   loadOwn,
   type Own,
   parseScenario,
-  randomScenario,
   type RunName,
+  randomScenario,
+  SCENARIO_LIMITS,
   type Scenario,
 } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
-import { LIMITS } from "../../limits.ts";
 import type { CliContext } from "../context.ts";
 
 export type Named = { readonly name: RunName; readonly scenario: Scenario };
@@ -21,9 +21,9 @@ export type Chosen = { readonly seed?: number; readonly with?: string };
 
 const readScenario = (path: string, given: string): Scenario => {
   const bytes = statSync(path).size;
-  if (bytes > LIMITS.simScenarioBytesMax) {
-    const limit = `at most ${LIMITS.simScenarioBytesMax} bytes`;
-    throw new TetradError("sim.scenario", `${given}: ${bytes} bytes; a scenario has ${limit}`);
+  // A character has at most four bytes; the reader counts characters.
+  if (bytes > SCENARIO_LIMITS.fileCharactersMax * 4) {
+    throw new TetradError("sim.scenario", `${given}: ${bytes} bytes are no scenario`);
   }
   try {
     return parseScenario(readFileSync(path, "utf8"));
@@ -91,7 +91,10 @@ export const oneScenario = (
   given: string | undefined,
 ): Named => {
   if ((given === undefined) === (options.seed === undefined)) {
-    throw new TetradError("cli.usage", "name one scenario: a file, a name of the library, or --seed");
+    throw new TetradError(
+      "cli.usage",
+      "name one scenario: a file, a name of the library, or --seed",
+    );
   }
   if (given !== undefined) return namedScenario(context, given);
   return seedScenario(options.seed ?? 0);

@@ -1,10 +1,11 @@
 /** `nexus sim mutants`: the bug bank, which is a script of the source tree. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { packageRoot } from "./code.ts";
+import { nearest } from "./load.ts";
 
 type MutantOptions = { readonly types?: boolean };
 
@@ -12,7 +13,8 @@ type Mutant = { readonly mutant: string; readonly state: string; readonly found:
 
 /** "caught NAME: by I8 in seed 3, run 1": how the script tells of one mutant. */
 export const mutantOf = (line: string): Mutant | undefined => {
-  const [, state = "", mutant = "", found = ""] = /^(caught|MISSED) ([^:]+): (.*)$/.exec(line) ?? [];
+  const [, state = "", mutant = "", found = ""] =
+    /^(caught|MISSED) ([^:]+): (.*)$/.exec(line) ?? [];
   return mutant === "" ? undefined : { mutant, state: state.toLowerCase(), found };
 };
 
@@ -27,6 +29,15 @@ export const simMutants = async (
     throw new TetradError("sim.source", "there are no mutants beside this program", {
       next: "run it in a checkout of the source",
     });
+  }
+  const known = readdirSync(join(root, "sim", "mutants"))
+    .filter((file) => file.endsWith(".patch"))
+    .map((file) => file.slice(0, -".patch".length));
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    const hint = meant === undefined ? "" : ` \u2014 did you mean ${meant}?`;
+    throw new TetradError("cli.usage", `there is no mutant ${name}${hint}`);
   }
   const args = [script, ...names, ...(options.types === false ? ["--no-types"] : [])];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });

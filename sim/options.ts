@@ -1,0 +1,29 @@
+/** What users of the simulator choose, and what a run makes of it. */
+import type { Projection } from "../src/ledger/projection.ts";
+import { CHECKERS } from "./checkers/index.ts";
+import { type Property, propertyChecker } from "./property.ts";
+import type { RunOptions } from "./simulate.ts";
+import { systemWith } from "./system.ts";
+
+/**
+ * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `checkers` stand in for those
+ * of the simulator; `events` are what clients write instead of records.
+ */
+export type SimulateOptions = Pick<RunOptions, "onEvent" | "maxSteps" | "checkers" | "events"> & {
+  /** Projections of your own, after those of the product. */
+  readonly projections?: readonly Projection[];
+  /** What must hold at the end, of every honest node; its violation has the id "property". */
+  readonly property?: Property;
+};
+
+/** What the simulator runs with these options. */
+export const runOptions = (options: SimulateOptions = {}): RunOptions => {
+  const { projections = [], property, checkers = CHECKERS, ...rest } = options;
+  return {
+    ...systemWith(projections),
+    ...rest,
+    rowsOf: projections.map(({ name }) => name),
+    checkers:
+      property === undefined ? checkers : [...checkers, propertyChecker(property, projections)],
+  };
+};

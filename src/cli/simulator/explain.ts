@@ -1,0 +1,58 @@
+/** `nexus sim explain`: the picture of a run, as one page. */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { PictureCollector, picturePage, record, verdictOf } from "../../../sim/index.ts";
+import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { CliContext } from "../context.ts";
+import { codeVersion } from "./code.ts";
+import { fileName } from "./files.ts";
+import { type Chosen, oneScenario, ownChecks } from "./load.ts";
+
+type ExplainOptions = Chosen & {
+  readonly from?: number;
+  readonly to?: number;
+  readonly out?: string;
+};
+
+export const simExplain = async (
+  context: CliContext,
+  options: ExplainOptions,
+  given?: string,
+): Promise<void> => {
+  const { name, scenario } = oneScenario(context, options, given);
+  if ((options.from ?? 0) > (options.to ?? Number.MAX_SAFE_INTEGER)) {
+    throw new TetradError("cli.usage", "--from is after --to");
+  }
+  const own = await ownChecks(context, options);
+  const collector = new PictureCollector(scenario, {
+    fromMs: options.from,
+    toMs: options.to,
+    messagesMax: LIMITS.simPictureMessagesMax,
+    eventsMax: LIMITS.simPictureEventsMax,
+  });
+  const result = record(scenario, { moment: (moment) => collector.moment(moment) }, own);
+  const words = name.kind === "seed" ? `--seed ${name.value}` : name.value;
+  const more = options.with === undefined ? "" : ` --with ${options.with}`;
+  const data = collector.finish(result, {
+    title: scenario.name,
+    verdict: verdictOf(result),
+    commit: codeVersion(),
+    replay: `nexus sim run ${words}${more}`,
+  });
+  const file = options.out ?? `${fileName(scenario.name)}.html`;
+  writeFileSync(resolve(context.cwd, file), await picturePage(data));
+  const shown = {
+    file,
+    outcome: result.outcome,
+    invariant: result.violation?.id ?? null,
+    messages: data.messages.length,
+    messagesLeftOut: data.leftOut.messages,
+    fromMs: Math.floor(data.fromUs / 1000),
+    toMs: Math.floor(data.untilUs / 1000),
+  };
+  context.print(shown, Object.entries(shown));
+  if (data.leftOut.messages > 0) {
+    context.note("messages were left out: --from and --to choose another span");
+  }
+};

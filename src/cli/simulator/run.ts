@@ -1,0 +1,201 @@
+/** `nexus sim run`: runs scenarios, and reports on what fails. */
+import { join } from "node:path";
+import {
+  BANK,
+  EXIT_CODES,
+  momentLine,
+  type Outcome,
+  type Own,
+  progressLine,
+  type RunResult,
+  record,
+  replayCommand,
+  reportText,
+  runJson,
+  simulate,
+  simulateTwice,
+  verdictOf,
+} from "../../../sim/index.ts";
+import { TetradError } from "../../errors.ts";
+import { realClock } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { formatNdjson, paint } from "../output.ts";
+import { createProgress } from "../progress.ts";
+import { codeVersion } from "./code.ts";
+import { fileName, type Reported, reportFailure } from "./files.ts";
+import { type Chosen, type Named, namedScenario, ownChecks, seedScenario } from "./load.ts";
+import { shrinkFailure } from "./shrinking.ts";
+
+export type RunOptions = Chosen & {
+  readonly seeds?: string;
+  readonly once?: boolean;
+  readonly trace?: boolean;
+  readonly time?: number;
+  readonly shrink?: boolean;
+  readonly out: string;
+  readonly files: boolean;
+};
+
+/** A shrinking that nobody asked for is over soon. */
+const SHRINK_RUNS = 200;
+const SHRINK_MS = 60_000;
+
+type Plan = {
+  readonly options: RunOptions;
+  readonly own: Own;
+  readonly commit: string;
+  readonly isOnly: boolean;
+};
+
+const rangeOf = (text: string): readonly [number, number] => {
+  const [, first = "", last = ""] = /^([0-9]{1,10})\.\.([0-9]{1,10})$/.exec(text) ?? [];
+  const range = [Number(first), Number(last)] as const;
+  if (last === "" || range[0] > range[1]) {
+    throw new TetradError("cli.usage", "--seeds is FIRST..LAST, such as 1..100");
+  }
+  return range;
+};
+
+type Jobs = { readonly count: number; readonly all: Iterable<Named> };
+
+const jobsOf = (context: CliContext, options: RunOptions, given: readonly string[]): Jobs => {
+  const ways = [given.length > 0, options.seed !== undefined, options.seeds !== undefined];
+  if (ways.filter(Boolean).length > 1) {
+    throw new TetradError("cli.usage", "give scenarios, or --seed, or --seeds: one of them");
+  }
+  if (options.seed !== undefined) return { count: 1, all: [seedScenario(options.seed)] };
+  if (options.seeds !== undefined) {
+    const [first, last] = rangeOf(options.seeds);
+    const all = (function* () {
+      for (let seed = first; seed <= last; seed++) yield seedScenario(seed);
+    })();
+    return { count: last - first + 1, all };
+  }
+  const names = given.length > 0 ? given : BANK.map(({ name }) => name);
+  const all = names.map((name) => namedScenario(context, name));
+  return { count: all.length, all };
+};
+
+/** Runs one, printing its events where they were asked for. */
+const runOne = (context: CliContext, { scenario }: Named, plan: Plan): RunResult => {
+  const { options, own } = plan;
+  if (options.trace === true) {
+    const out = (text: string): void => context.terminal.out(`${text}\n`);
+    return record(scenario, { moment: (moment) => out(momentLine(moment)) }, own);
+  }
+  return options.once === true ? simulate(scenario, own) : simulateTwice(scenario, own);
+};
+
+/** Shrinks what failed where that was asked for or is cheap, and writes what there is to know of it. */
+const lookInto = async (
+  context: CliContext,
+  job: Named,
+  result: RunResult,
+  plan: Plan,
+): Promise<Reported | undefined> => {
+  const { options, own, commit, isOnly } = plan;
+  // Two runs that differ cannot be shown by a third.
+  const canShrink = result.violation?.id !== "I17";
+  const wanted = options.shrink ?? isOnly;
+  const small =
+    canShrink && wanted
+      ? shrinkFailure(context, result, own, { runs: SHRINK_RUNS, ms: SHRINK_MS })
+      : undefined;
+  const named = `${result.violation?.id ?? "failure"}-${job.name.kind}-${job.name.value}`;
+  return reportFailure(context, small?.scenario ?? job.scenario, {
+    ...{ own, commit },
+    with: options.with,
+    folder: options.files ? join(options.out, commit, fileName(named)) : undefined,
+    shrunkFrom: small?.from,
+    replay: replayCommand(job.name),
+  });
+};
+
+const print = (
+  context: CliContext,
+  job: Named,
+  result: RunResult,
+  reported: Reported | undefined,
+): object => {
+  const { terminal } = context;
+  const more = reported === undefined ? {} : { report: reported.report, files: reported.files };
+  const item = { ...runJson(job.name, result), ...more };
+  if (context.format === "ndjson") terminal.out(formatNdjson(item));
+  if (context.format !== "table") return item;
+  terminal.out(`${progressLine(job.name, result)}\n`);
+  if (result.outcome === "ok") return item;
+  const fail = paint(terminal.colorOut, "red", "FAIL");
+  terminal.out(`\n${fail} ${paint(terminal.colorOut, "bold", verdictOf(result))}\n\n`);
+  if (reported === undefined) {
+    for (const line of result.report) terminal.out(`  ${line}\n`);
+    return item;
+  }
+  terminal.out(`${reportText(reported.report)}\n`);
+  for (const [name, path] of Object.entries(reported.files ?? {})) {
+    terminal.out(`${name.padEnd(9)} ${path}\n`);
+  }
+  return item;
+};
+
+const CODES = {
+  crash: "sim.crash",
+  liveness: "sim.liveness",
+  correctness: "sim.correctness",
+} as const satisfies Record<Exclude<Outcome, "ok">, string>;
+
+/** The error of several outcomes: the worst of them. */
+export const failWith = (outcome: Outcome, detail: string): void => {
+  if (outcome === "ok") return;
+  // The code says the outcome already.
+  throw new TetradError(CODES[outcome], detail.replace(`${outcome} `, ""));
+};
+
+export const worse = (a: Outcome, b: Outcome): Outcome => (EXIT_CODES[a] >= EXIT_CODES[b] ? a : b);
+
+export const simRun = async (
+  context: CliContext,
+  options: RunOptions,
+  ...given: readonly string[]
+): Promise<void> => {
+  const jobs = jobsOf(context, options, given);
+  const own = await ownChecks(context, options);
+  const plan = { options, own, commit: codeVersion(), isOnly: jobs.count === 1 };
+  const clock = realClock.monotonicMs;
+  const startMs = clock();
+  const progress = createProgress(context.terminal, "running", "runs", clock);
+  // Where each run prints its own line, a bar would only be in its way.
+  const hasBar = context.format === "json" && jobs.count > 1 && context.options.quiet !== true;
+  const items: object[] = [];
+  let worst: Outcome = "ok";
+  let virtualMs = 0;
+  let failures = 0;
+  let runs = 0;
+  let verdict = "";
+  for (const job of jobs.all) {
+    if (options.time !== undefined && clock() - startMs > options.time) break;
+    const result = runOne(context, job, plan);
+    // A run is one long turn: signals are heard between two of them.
+    await new Promise((resolve) => setImmediate(resolve));
+    context.signal.throwIfAborted();
+    const failed = result.violation !== undefined;
+    const reported = failed ? await lookInto(context, job, result, plan) : undefined;
+    items.push(print(context, job, result, reported));
+    worst = worse(worst, result.outcome);
+    verdict ||= failed ? verdictOf(result) : "";
+    failures += failed ? 1 : 0;
+    virtualMs += result.virtualMs;
+    runs += 1;
+    if (hasBar) progress.update(runs, jobs.count);
+  }
+  if (hasBar) progress.end();
+  if (context.format === "json") context.printList(items, [], []);
+  const spentS = Math.max(0.001, (clock() - startMs) / 1000);
+  const rate = (virtualMs / 1000 / spentS).toFixed(0);
+  context.note(
+    `${runs} runs, ${(virtualMs / 1000).toFixed(0)} virtual seconds in ${spentS.toFixed(1)} s (${rate} x)`,
+  );
+  failWith(
+    worst,
+    failures === 1 ? verdict : `${failures} of ${runs} runs failed; the first: ${verdict}`,
+  );
+};

@@ -1,0 +1,194 @@
+/** `nexus sim swarm`: random scenarios on several threads, and what they have found. */
+import { join, relative, resolve } from "node:path";
+import {
+  createCoverage,
+  EXIT_CODES,
+  EXPECTED_MARKS,
+  type Outcome,
+  runSwarm,
+  type SeedResult,
+} from "../../../sim/index.ts";
+import { LIMITS } from "../../limits.ts";
+import { realClock } from "../../node/real-ports.ts";
+import type { CliContext } from "../context.ts";
+import { printable, type Terminal } from "../output.ts";
+import { codeVersion } from "./code.ts";
+import { openKeeper } from "./kept.ts";
+import { type Chosen, ownChecks, ownPath } from "./load.ts";
+import { failWith, worse } from "./run.ts";
+
+type SwarmVerb = Chosen & {
+  readonly budget: number;
+  readonly workers: number;
+  readonly from?: number;
+  readonly seeds?: number;
+  readonly twice: number;
+  readonly keep: string;
+};
+
+/** A single run that takes so long hangs. */
+const RUN_MS_MAX = 600_000;
+const REDRAW_MS = 250;
+const PLAIN_MS = 10_000;
+
+const clockText = (ms: number): string => {
+  const whole = Math.floor(ms / 1000);
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+};
+
+const spanText = (ms: number): string => {
+  const s = ms / 1000;
+  if (s < 120) return `${s.toFixed(0)} s`;
+  return s < 7_200 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`;
+};
+
+/** What has been seen so far. */
+class Totals {
+  seeds = 0;
+  virtualMs = 0;
+  worst: Outcome = "ok";
+  readonly coverage = createCoverage();
+  readonly failures = new Map<string, number>();
+
+  add(result: SeedResult): void {
+    this.seeds += 1;
+    this.virtualMs += result.virtualMs;
+    this.worst = worse(this.worst, result.outcome);
+    this.coverage.add(new Map(result.marks));
+    if (result.outcome !== "ok")
+      this.failures.set(result.id, (this.failures.get(result.id) ?? 0) + 1);
+  }
+
+  get marksSeen(): number {
+    return EXPECTED_MARKS.length - this.coverage.missing().length;
+  }
+
+  get failed(): number {
+    return [...this.failures.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  line(spentMs: number, budgetMs: number): string {
+    const spentS = Math.max(0.001, spentMs / 1000);
+    const found = [...this.failures].sort().map(([id, count]) => `${printable(id)} ${count}`);
+    return (
+      `${clockText(spentMs)} of ${clockText(budgetMs)}  ${this.seeds} seeds, ` +
+      `${(this.seeds / spentS).toFixed(1)}/s  virtual ${spanText(this.virtualMs)} ` +
+      `(${(this.virtualMs / 1000 / spentS).toFixed(0)} x)  ` +
+      `marks ${this.marksSeen} of ${EXPECTED_MARKS.length}  ` +
+      `failures: ${found.length === 0 ? "none" : found.join(", ")}`
+    );
+  }
+}
+
+/** Redraws a line on a terminal; elsewhere prints it now and then. */
+const showLine = (terminal: Terminal, lineOf: () => string): { end(): void } => {
+  const print = (): void => {
+    // A line that is wider than the terminal could not be taken back.
+    const line = terminal.live ? lineOf().slice(0, terminal.columns() - 1) : lineOf();
+    terminal.err(terminal.live ? `\r\x1b[2K${line}` : `${line}\n`);
+  };
+  const timer = setInterval(print, terminal.live ? REDRAW_MS : PLAIN_MS);
+  return {
+    end() {
+      clearInterval(timer);
+      print();
+      if (terminal.live) terminal.err("\n");
+    },
+  };
+};
+
+export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise<void> => {
+  // Loaded here as well, so that what is wrong with it is said once and not by every thread.
+  await ownChecks(context, options);
+  const commit = codeVersion();
+  const folder = join(resolve(context.cwd, options.keep), commit);
+  const keeper = openKeeper(folder, LIMITS.simKeptSeedsMax);
+  const clock = realClock.monotonicMs;
+  const startMs = clock();
+  const from = options.from ?? realClock.wallMs() % 2 ** 31;
+  const totals = new Totals();
+  context.note(`seeds from ${from}, ${options.workers} threads, commit ${commit}`);
+  const quiet = context.options.quiet === true;
+  const line = quiet
+    ? undefined
+    : showLine(context.terminal, () => totals.line(clock() - startMs, options.budget));
+  let next = from;
+  try {
+    next = await runSwarm({
+      ...{ from, workers: options.workers, signal: context.signal, nowMs: clock },
+      budgetMs: options.budget,
+      twiceEvery: options.twice,
+      runMsMax: RUN_MS_MAX,
+      own: ownPath(context, options),
+      ...(options.seeds === undefined ? {} : { seeds: options.seeds }),
+      onResult(result) {
+        totals.add(result);
+        const { scenario, seed, id, outcome, detail, virtualMs, steps } = result;
+        if (scenario === undefined) return;
+        keeper.keep({ seed, invariant: id, outcome, detail, virtualMs, steps }, scenario);
+      },
+    });
+  } finally {
+    line?.end();
+  }
+  const spentMs = clock() - startMs;
+  printSummary(context, { totals, keeper, commit, from, next, spentMs });
+  const ids = [...totals.failures.keys()].sort().join(", ");
+  failWith(totals.worst, `${totals.failed} of ${totals.seeds} seeds failed: ${ids}`);
+};
+
+type Summary = {
+  readonly totals: Totals;
+  readonly keeper: ReturnType<typeof openKeeper>;
+  readonly commit: string;
+  readonly from: number;
+  readonly next: number;
+  readonly spentMs: number;
+};
+
+const printSummary = (context: CliContext, summary: Summary): void => {
+  const { totals, keeper, commit, from, next, spentMs } = summary;
+  const near = relative(context.cwd, keeper.folder);
+  const folder = near.startsWith("..") ? keeper.folder : near;
+  const kept = keeper.list().map((one) => ({ ...one, file: join(folder, one.file) }));
+  const value = {
+    commit,
+    firstSeed: from,
+    nextSeed: next,
+    seeds: totals.seeds,
+    seconds: Math.round(spentMs) / 1000,
+    virtualSeconds: Math.round(totals.virtualMs / 1000),
+    interrupted: context.signal.aborted,
+    exitCode: EXIT_CODES[totals.worst],
+    failures: Object.fromEntries([...totals.failures].sort()),
+    marks: totals.coverage.rows(),
+    marksMissing: totals.coverage.missing(),
+    kept,
+  };
+  if (context.format !== "table") {
+    context.print(value, []);
+    return;
+  }
+  context.print(value, [
+    ["seeds", `${totals.seeds} (${from} to ${Math.max(from, next - 1)})`],
+    ["time", `${spanText(spentMs)}${context.signal.aborted ? ", interrupted" : ""}`],
+    ["virtual time", spanText(totals.virtualMs)],
+    ["marks", `${totals.marksSeen} of ${EXPECTED_MARKS.length}`],
+    ["never seen", value.marksMissing.join(", ") || "nothing"],
+    ["failures", totals.failed],
+  ]);
+  if (kept.length === 0) return;
+  context.terminal.out("\n");
+  const rows = kept.map(({ invariant, seed, virtualMs, file }) => ({
+    invariant,
+    found: totals.failures.get(invariant) ?? 0,
+    seed,
+    virtual: `${(virtualMs / 1000).toFixed(1)} s`,
+    file,
+  }));
+  context.printList(kept, ["invariant", "found", "seed", "virtual", "file"], rows);
+  const [first] = kept;
+  if (first !== undefined) context.suggest(`nexus sim run ${first.file}`);
+};
