@@ -351,7 +351,8 @@ const addChips = (): void => {
   const order = [...data.kinds.keys()].sort((a, b) => {
     const rank = (kind: number): string => {
       const name = data.kinds[kind] ?? "";
-      return `${CONSENSUS.test(name) ? ["proposal", "vote", "cert"].findIndex((start) => name.startsWith(start)) : 9}${name}`;
+      const first = ["proposal", "vote", "cert"].findIndex((start) => name.startsWith(start));
+      return `${CONSENSUS.test(name) ? first : 9}${name}`;
     };
     return rank(a) < rank(b) ? -1 : 1;
   });

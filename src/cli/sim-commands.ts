@@ -82,8 +82,8 @@ Examples:
   nexus sim swarm --from 1 --seeds 1000 --budget 8h --keep nightly
   nexus sim swarm --budget 10m -o json > found.json
 
-Of each invariant the ${LIMITS.simKeptSeedsMax} failing scenarios with the least work are kept, in KEEP/COMMIT/INVARIANT. Ctrl-C ends it
-with the summary of what was found. Exit codes as \`nexus sim run\`.
+Of each invariant the ${LIMITS.simKeptSeedsMax} failing scenarios with the least work are kept, in
+KEEP/COMMIT/INVARIANT. Ctrl-C ends it with the summary of what was found. Exit codes as \`nexus sim run\`.
 `,
     )
     .action(run(async () => (await import("./simulator/swarm.ts")).simSwarm));
@@ -136,8 +136,8 @@ Examples:
   nexus sim explain --seed 7 --out seed-7.html
   nexus sim explain leader-isolated --from 2000 --to 4000
 
-The page needs no network. It shows at most ${LIMITS.simPictureMessagesMax} messages, the newest before --to, and says what it leaves out.
-A scenario that does not fail is drawn as well. Exit code 0 when the page is written.
+The page needs no network. It shows at most ${LIMITS.simPictureMessagesMax} messages, the newest before
+--to, and says what it leaves out. A scenario that does not fail is drawn as well. Exit code 0 when the page is written.
 `,
     )
     .action(run(async () => (await import("./simulator/explain.ts")).simExplain));
