@@ -267,6 +267,8 @@ export const scenario = (
     workload: parts.workload ?? DEFAULT_WORKLOAD,
     faults: parts.faults ?? [],
     adversaries: parts.adversaries ?? [],
+    ...(parts.about === undefined ? {} : { about: parts.about }),
+    ...(parts.atlas === undefined ? {} : { atlas: parts.atlas }),
     healMs: parts.healMs ?? 10_000,
     expect: { ...DEFAULT_EXPECT, ...parts.expect },
   };

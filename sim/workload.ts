@@ -5,6 +5,7 @@
  */
 import { toHex } from "../src/crypto/bytes.ts";
 import { Writer } from "../src/crypto/codec.ts";
+import { TetradError } from "../src/errors.ts";
 import { buildBatch, sealBatch } from "../src/ledger/batch.ts";
 import { encodeEvent } from "../src/ledger/event.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
@@ -78,7 +79,14 @@ class Client {
 
   /** Called at the client's own pace: begins a new batch when the last one is done. */
   tick(): void {
-    if (this.#flight === undefined) this.#begin();
+    if (this.#flight !== undefined) return;
+    try {
+      this.#begin();
+    } catch (error) {
+      // The node cannot read its disk: the API would answer with a problem. The next turn asks another one.
+      if (!(error instanceof TetradError) || !error.code.startsWith("store.")) throw error;
+      this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
+    }
   }
 
   #aliveNode(): { readonly node: SimNode; readonly handle: LedgerHandle } | undefined {
