@@ -1,0 +1,75 @@
+/**
+ * The night's run: the whole library, then many random seeds, each twice. It fails when one of them does, and
+ * when a mark that a night must have seen (coverage.ts) never came: then a fault or a rule is no longer tried.
+ *
+ *     npm run sim:nightly                       seeds 1..1000 on two threads
+ *     npm run sim:nightly -- --from 5000 --seeds 200 --workers 1
+ *
+ * Exit codes: those of the simulator, of several the highest; 12 for marks that never came.
+ */
+import { parseArgs } from "node:util";
+import { createCoverage } from "./coverage.ts";
+import { BANK } from "./scenarios/index.ts";
+import { EXIT_CODES, type Outcome, simulateTwice } from "./simulate.ts";
+import { runSwarm } from "./swarm-run.ts";
+import { SYSTEM } from "./system.ts";
+
+const RUN_MS_MAX = 600_000;
+
+const numberOf = (text: string, what: string): number => {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  console.error(`--${what}: expected a number, found ${text}`);
+  process.exit(1);
+};
+
+const { values } = parseArgs({
+  options: {
+    from: { type: "string", default: "1" },
+    seeds: { type: "string", default: "1000" },
+    workers: { type: "string", default: "2" },
+  },
+});
+
+const coverage = createCoverage();
+let worst = 0;
+let runs = 0;
+
+const note = (
+  name: string,
+  marks: ReadonlyMap<string, number>,
+  outcome: Outcome,
+  why: string,
+): void => {
+  runs += 1;
+  coverage.add(marks);
+  if (outcome === "ok") return;
+  worst = Math.max(worst, EXIT_CODES[outcome]);
+  console.log(`FAIL ${outcome} (${name}): ${why}. Replay: npm run sim -- ${name}`);
+};
+
+for (const scenario of BANK) {
+  const { marks, outcome, violation } = simulateTwice(scenario, SYSTEM);
+  note(`run ${scenario.name}`, marks, outcome, `${violation?.id} ${violation?.detail}`);
+}
+console.log(`${runs} scenarios of the library`);
+await runSwarm({
+  from: numberOf(values.from, "from"),
+  seeds: numberOf(values.seeds, "seeds"),
+  workers: Math.max(1, numberOf(values.workers, "workers")),
+  budgetMs: Number.MAX_SAFE_INTEGER,
+  twiceEvery: 1,
+  runMsMax: RUN_MS_MAX,
+  signal: new AbortController().signal,
+  nowMs: () => performance.now(),
+  onResult: ({ seed, marks, outcome, id, detail }) => {
+    note(`run --seed ${seed}`, new Map(marks), outcome, `${id} ${detail}`);
+  },
+});
+for (const line of coverage.table()) console.log(line);
+const missing = coverage.missing();
+console.log(
+  missing.length === 0 ? `${runs} runs, every mark seen` : `never seen: ${missing.join(", ")}`,
+);
+if (missing.length > 0) worst = Math.max(worst, EXIT_CODES.correctness);
+process.exitCode = worst;
