@@ -7,7 +7,9 @@
 //     node scripts/docs.mjs                          writes them
 //     node scripts/docs.mjs --print [errors|cli|config|openapi|api|sdk]  prints one instead
 import { readFileSync, writeFileSync } from "node:fs";
+import { scenarioPage } from "../sim/scenario-page.ts";
 import { scenarioSchema } from "../sim/scenario-shape.ts";
+import { BANK } from "../sim/scenarios/index.ts";
 import { cliPage } from "../src/cli/reference.ts";
 import { ERRORS } from "../src/errors.ts";
 import { productDocument, routesTable } from "../src/node/api/openapi/offline.ts";
@@ -64,6 +66,7 @@ const pages = {
   api: ["../docs/api.md", apiPage()],
   metrics: ["../docs/metrics.md", metricsPage()],
   sdk: ["../docs/sdk.md", sdkPage()],
+  scenarios: ["../docs/scenarios.md", scenarioPage(BANK)],
   scenario: ["../docs/scenario.schema.json", `${JSON.stringify(scenarioSchema(), null, 2)}\n`],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };

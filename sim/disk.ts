@@ -351,8 +351,9 @@ export class SimDisk {
   }
 
   /**
-   * The process is gone. True when it lost what a sync had promised. A kill keeps what the operating system had taken; a power cut keeps a random
-   * prefix of what no sync covers. In both, waiting writes may have happened up to a random one.
+   * The process is gone. A kill keeps what the operating system had taken; a power cut keeps a random
+   * prefix of what no sync covers. In both, waiting writes may have happened up to a random one. True when
+   * it lost what a sync had promised.
    */
   crash(power: boolean): boolean {
     const waiting = this.#queue.splice(0);

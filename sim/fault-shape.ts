@@ -144,10 +144,54 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   twin: { ...at, ...node },
 };
 
+/** What each kind does, in a sentence. */
+const ABOUT: Readonly<Record<FaultKind, string>> = {
+  partition: "Groups of nodes hear only themselves; nodes in no group are one of their own.",
+  "one-way": "Some nodes are not heard by others, but hear them.",
+  bridge: "Two halves meet in one node only.",
+  ring: "Each node hears its two neighbours only.",
+  isolate: "One node hears nobody and is heard by nobody.",
+  clog: "What goes over one link arrives at the end of the fault, in order.",
+  swizzle: "Nodes are clogged one after the other, then freed in another order.",
+  loss: "Frames are lost.",
+  duplicate: "Frames arrive twice.",
+  reorder: "Frames are overtaken.",
+  corrupt: "A bit of a frame is flipped.",
+  delay: "What goes to and from a node takes longer.",
+  bandwidth: "Every link is narrow; streams share it by max-min fairness.",
+  uplink: "What a node sends goes through a narrow place.",
+  downlink: "What a node receives goes through a narrow place.",
+  "queue-overflow": "A node's queues of frames to send are short; what comes on top is refused.",
+  "drop-type": "Messages of one type are lost.",
+  "drop-statement":
+    "Proposals, votes and certificates of a view, a kind of vote or a link are lost.",
+  reset: "The session between two nodes breaks.",
+  crash: "A process dies, and starts again after a while.",
+  "crash-at": "A process dies at its n-th signature, write, sync, frame sent or frame received.",
+  "crash-after-vote": "A process dies as soon as its vote of a view has gone to everybody.",
+  "crash-all": "All processes die at once.",
+  pause: "A process stands still, as by SIGSTOP.",
+  "slow-cpu": "Signatures take this many times as long, and each turn 20 microseconds times this.",
+  wipe: "Power is cut and the data folder is empty; with votes, the votes are gone too.",
+  restore: "Power is cut and the disk of an earlier moment comes back.",
+  "disk-full": "No write that needs room succeeds.",
+  "disk-error": "A write fails.",
+  "read-error": "A read fails.",
+  "lost-writes": "Syncs return before anything is durable: a power cut takes from all of it.",
+  "misdirected-write":
+    "A write lands elsewhere: neither place can be read once the store is opened again.",
+  rot: "Neighbouring rows fail their checksums, until they are written anew.",
+  "slow-disk": "Every write and sync takes many times as long.",
+  clock: "The wall clock is off, by hours if need be.",
+  "clock-periodic": "The wall clock swings about the right time.",
+  drift: "Local time runs faster or slower from then on.",
+  twin: "A second process starts with the key of a node and a copy of its disks.",
+};
+
 export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FIELDS) as FaultKind[];
 
-const shapeOf = (fields: Fields): ObjectShape => ({ type: "object", fields });
+const shapeOf = (about: string, fields: Fields): ObjectShape => ({ type: "object", about, fields });
 
 export const FAULT_SHAPES: Readonly<Record<FaultKind, ObjectShape>> = Object.fromEntries(
-  FAULT_KINDS.map((kind) => [kind, shapeOf(FIELDS[kind])] as const),
+  FAULT_KINDS.map((kind) => [kind, shapeOf(ABOUT[kind], FIELDS[kind])] as const),
 ) as Readonly<Record<FaultKind, ObjectShape>>;

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { anyScenarioArbitrary, faultArbitrary, scenarioArbitrary } from "../../sim/arbitraries.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { faultySlots, scenario } from "../../sim/scenario.ts";
+import { scenarioPage } from "../../sim/scenario-page.ts";
 import { parseScenario, readScenario, scenarioSchema } from "../../sim/scenario-shape.ts";
 import { BANK } from "../../sim/scenarios/index.ts";
 import { SCENARIO_LIMITS } from "../../sim/shape-words.ts";
@@ -111,6 +112,20 @@ describe("docs/scenario.schema.json", () => {
       { adversaries: [{ node: 0, strategy: "silence" }] },
     ];
     for (const value of bad) expect(validate(value)).toBe(false);
+  });
+});
+
+describe("docs/scenarios.md", () => {
+  const page = readFileSync(new URL("../../docs/scenarios.md", import.meta.url), "utf8");
+
+  it("is what npm run docs makes", () => {
+    expect(page).toBe(scenarioPage(BANK));
+  });
+
+  it("says what every kind of fault does, and what every scenario shows", () => {
+    const cells = page.split("\n").filter((line) => line.startsWith("| `"));
+    expect(cells.filter((line) => line.includes("|  |"))).toEqual([]);
+    for (const { name } of BANK) expect(page).toContain(`| \`${name}\` |`);
   });
 });
 
