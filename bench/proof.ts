@@ -221,6 +221,7 @@ const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 for (const [kind, make] of KINDS) {
+  let cpuMicros = 0;
   const ms = { make: [] as number[], read: [] as number[], noble: [] as number[] };
   const more = { wasm: [] as number[], floorNoble: [] as number[], floorWasm: [] as number[] };
   const bytes: number[] = [];
@@ -231,9 +232,12 @@ for (const [kind, make] of KINDS) {
     return value;
   };
   for (let i = 0; i < proofs; i++) {
+    const cpu = process.cpuUsage();
     const from = performance.now();
     const bundle = unwrap(await new Promise<Result<Bundle>>((resolve) => make(i, resolve)));
     ms.make.push(performance.now() - from);
+    const used = process.cpuUsage(cpu);
+    cpuMicros += used.user + used.system;
     const text = formatBundle(bundle);
     bytes.push(text.length);
     const parsed = unwrap(timed(ms.read, () => parseBundle(text)));
@@ -252,6 +256,7 @@ for (const [kind, make] of KINDS) {
   report.row(kind, "bundle, median of its text", median(bytes), "bytes", proofs);
   report.row(kind, "bundle, largest text", Math.max(...bytes), "bytes", proofs);
   report.row(kind, "make, median", median(ms.make), "ms", proofs);
+  report.row(kind, "make, CPU of all threads, mean", cpuMicros / 1000 / proofs, "ms", proofs);
   report.row(kind, "make, slowest", Math.max(...ms.make), "ms", proofs);
   report.row(kind, "parse, median", median(ms.read), "ms", proofs);
   report.row(kind, "verify in JavaScript, median", median(ms.noble), "ms", proofs);

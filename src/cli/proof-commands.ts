@@ -6,8 +6,8 @@ export const addProof = (program: Command, run: RunVerb): void => {
   const proof = program.command("proof").description("proofs that anybody can check, offline");
   proof
     .command("get")
-    .description("get a proof of an event, or of a row or its absence")
-    .argument("<what>", "index of an event, or name of a projection")
+    .description("get a proof of an event, of a range of them, or of a row or its absence")
+    .argument("<what>", "index of an event, FIRST..LAST of a range, or name of a projection")
     .argument("[key]", "key of the row: TOPIC/KEY of a record; the id for the others")
     .option("--out <file>", "write it here (default: standard output)")
     .option("--html", "write one page that verifies itself in a browser, offline")
@@ -20,6 +20,7 @@ export const addProof = (program: Command, run: RunVerb): void => {
       `
 Examples:
   nexus proof get 0 --out event-0.json
+  nexus proof get 0..99 --out events.json
   nexus proof get records notes/first > row.json
   nexus proof get records notes/absent --out absent.json
   nexus proof get 0 --html --out event-0.html

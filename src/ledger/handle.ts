@@ -123,6 +123,20 @@ export type ProofSource = {
     options: ProofOptions,
     done: (result: Result<Bundle>) => void,
   ): void;
+  /**
+   * The log from `from` on without a gap, as the newest certified header has it: at most `limit` and about
+   * `bytesMax` of events. That the log ends before `from`, where it does.
+   */
+  range(
+    query: {
+      readonly from: number;
+      readonly limit: number;
+      readonly bytesMax: number;
+      readonly slice?: (resume: (goesOn: boolean) => void) => void;
+    },
+    options: ProofOptions,
+    done: (result: Result<ProvenPage>) => void,
+  ): void;
   /** Rows in key order, after `after` (exclusive), at most `limit` and about `bytesMax` of them. */
   page(
     projection: string,

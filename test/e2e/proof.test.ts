@@ -72,6 +72,25 @@ describe("nexus proof", () => {
     expect(beyond?.statements.join()).toContain("no event 1000000");
   }, 120_000);
 
+  it("proves a range of the log without a gap, and says when it is none", async () => {
+    const index = await indexOfRecord();
+    await get(`0..${index}`, "--out", at("range.json"));
+    const done = await verify(at("range.json"), "--trust", genesis, "-o", "json");
+    expect(done.code, done.stderr).toBe(0);
+    const { statements, proven } = JSON.parse(done.stdout) as Report;
+    expect(statements[0]).toBe(
+      `These are the events 0 to ${index} of the log with their outcomes; none between them is left out.`,
+    );
+    expect(Object.keys(proven)).toContain(`event ${index}`);
+    const text = readFileSync(at("range.json"), "utf8");
+    writeFileSync(at("range.json"), text.replace(/"leaves":\["(.{90})./, '"leaves":["$1_'));
+    expect((await verify(at("range.json"), "--trust", genesis)).code).toBe(2);
+    for (const wrong of ["5..4", "0..1000", "0..", "01..2", "0..9007199254740992"]) {
+      const refused = await nexus(["--dir", dir, "proof", "get", wrong]);
+      expect([wrong, refused.code, refused.stdout]).toEqual([wrong, 1, ""]);
+    }
+  }, 120_000);
+
   it("shows people what was checked, and exits 0, 2 or 3", async () => {
     const table = await verify(at("event.json"), "--trust", genesis);
     expect(table.code, table.stderr).toBe(0);

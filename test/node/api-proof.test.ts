@@ -22,6 +22,36 @@ const settle = async (): Promise<void> => {
   for (let i = 0; i < 20; i++) await new Promise((resume) => setImmediate(resume));
 };
 
+describe("GET /v1/events?proof=true", () => {
+  it("gives a bundle of the page, and where the next one is", async () => {
+    const range = new World({ events: 9 }).range(2, 6);
+    test.ledger.proof = ok(range);
+    const page = await get("/v1/events?proof=true&from=2&limit=4&trustedEpoch=1");
+    expect(decodeBundle(page.json())).toEqual(ok(range));
+    expect(page.headers["cache-control"]).toBe("no-cache");
+    expect(test.ledger.proofsAsked[0]).toMatchObject({
+      what: "4 events from 2",
+      options: { trustedEpoch: 1 },
+    });
+    const next = /^<(.*)>; rel="next"$/.exec(String(page.headers["link"]))?.[1] ?? "";
+    expect((await get(next)).statusCode).toBe(200);
+    expect(test.ledger.proofsAsked[1]).toMatchObject({
+      what: "4 events from 6",
+      options: { trustedEpoch: 1 },
+    });
+  });
+
+  it("is of all events, as the newest header has them", async () => {
+    for (const query of ["type=record.put", "atHeight=1"]) {
+      const answer = await get(`/v1/events?proof=true&${query}`);
+      expect(answer.json()).toMatchObject({ code: "http.bad-parameter" });
+    }
+    test.ledger.proof = PENDING;
+    const pending = await get("/v1/events?proof=true&waitMs=0");
+    expect(pending.json()).toMatchObject({ code: "proof.pending" });
+  });
+});
+
 describe("GET /v1/events/:index", () => {
   it("is the event, for ever, or says how long the log is", async () => {
     test.ledger.append([encodedEvent("a.b.c", utf8("x")), encodedEvent("a.b.d", utf8("y"))]);

@@ -141,6 +141,10 @@ export class FakeLedger {
   #proofs(): ProofSource {
     return {
       event: (index, options, done) => done(noteProof(this, `event ${index}`, options)),
+      range: ({ from, limit }, options, done) => {
+        const bundle = noteProof(this, `${limit} events from ${from}`, options);
+        done(bundle.ok ? ok({ bundle: bundle.value, more: true }) : bundle);
+      },
       rows: (name, keys, options, done) =>
         done(noteProof(this, `${name} ${keys.map((key) => Buffer.from(key))}`, options)),
       page: (name, query, options, done) => {

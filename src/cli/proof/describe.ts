@@ -25,6 +25,13 @@ const eventFields = (event: ProvenEvent): Field[] => {
   ];
 };
 
+/** One line an event: a range may have a thousand. */
+const lineOf = ({ index, event, outcome }: ProvenEvent): Field => {
+  const came = outcome.kind === "accepted" ? "accepted" : `refused: ${outcome.code}`;
+  const content = jsonOr(FORMATS.event(event), event.payload);
+  return [`event ${index}`, `${event.type} version ${event.version}, ${came}: ${content}`];
+};
+
 const rowFields = (projection: string, row: ProvenRow): Field[] => {
   const key: Field = ["key", FORMATS.keyText(projection, row.key)];
   if (row.value === undefined) return [key, ["row", "there is none"]];
@@ -35,6 +42,7 @@ const rowFields = (projection: string, row: ProvenRow): Field[] => {
 
 const claimFields = ({ claim, header }: Proven): Field[] => {
   if (claim.kind === "events") return claim.events.flatMap(eventFields);
+  if (claim.kind === "range") return claim.events.map(lineOf);
   if (claim.kind === "no-event") {
     return [["event", `${claim.index}: there is none, the log has ${claim.logSize}`]];
   }

@@ -63,14 +63,23 @@ const readTrust = async (context: CliContext, flag: string | undefined): Promise
   return { trust: trust.value, text, path };
 };
 
-type Asked = { readonly path: string; readonly matches: (bundle: Bundle) => boolean };
+type Asked = {
+  readonly path: string;
+  readonly query?: { readonly from: number; readonly limit: number };
+  readonly matches: (bundle: Bundle) => boolean;
+};
 
 /** What is asked for, and whether a bundle claims just that: a true proof of something else is no answer. */
 const askedFor = (what: string, key: string | undefined): Asked => {
   if (key === undefined) {
+    const range = rangeIn(what);
+    if (range !== undefined) return range;
     const index = /^(0|[1-9][0-9]{0,15})$/.test(what) ? Number(what) : Number.NaN;
     if (!Number.isSafeInteger(index)) {
-      throw new TetradError("cli.usage", `"${what}" is no index; a row needs a key as well`);
+      throw new TetradError(
+        "cli.usage",
+        `"${what}" is no index and no range of them; a row needs a key as well`,
+      );
     }
     const path = `/v1/events/${index}`;
     return { path, matches: (bundle) => claimsIndex(bundle, index) };
@@ -87,12 +96,37 @@ const askedFor = (what: string, key: string | undefined): Asked => {
   };
 };
 
+/** `FIRST..LAST`. A node may give fewer, from the first on: the page of an answer is bounded in bytes. */
+const rangeIn = (what: string): Asked | undefined => {
+  const parts = /^(0|[1-9][0-9]{0,15})\.\.(0|[1-9][0-9]{0,15})$/.exec(what);
+  if (parts === null) return undefined;
+  const [from, last] = [Number(parts[1]), Number(parts[2])];
+  const limit = last - from + 1;
+  if (!Number.isSafeInteger(last) || limit < 1 || limit > LIMITS.httpPageMax) {
+    throw new TetradError(
+      "cli.usage",
+      `"${what}" is no range of 1 to ${LIMITS.httpPageMax} events`,
+    );
+  }
+  const matches = ({ claim }: Bundle): boolean => {
+    if (claim.kind === "no-event") return claim.index === from;
+    const { leaves } = claim.kind === "range" ? claim : { leaves: [] };
+    return indexIn(leaves[0]) === from && leaves.length <= limit;
+  };
+  return { path: "/v1/events", query: { from, limit }, matches };
+};
+
 const claimsIndex = ({ claim }: Bundle, index: number): boolean => {
   if (claim.kind === "no-event") return claim.index === index;
   if (claim.kind !== "events" || claim.events.length !== 1) return false;
-  const leaf = claim.events[0]?.leaf ?? new Uint8Array(9);
+  return indexIn(claim.events[0]?.leaf) === index;
+};
+
+/** The index that a leaf says it has. */
+const indexIn = (leaf: Uint8Array | undefined): number | undefined => {
+  if (leaf === undefined) return undefined;
   const view = new DataView(leaf.buffer, leaf.byteOffset, leaf.length);
-  return view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5) === index;
+  return view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5);
 };
 
 export const proofGet = async (
@@ -108,7 +142,8 @@ export const proofGet = async (
   }
   const trustedEpoch = trust.epoch;
   const client = context.client();
-  const answer = await client.get(asked.path, { proof: "true", trustedEpoch }, context.signal);
+  const query = { ...asked.query, proof: "true", trustedEpoch };
+  const answer = await client.get(asked.path, query, context.signal);
   const bundle = decodeBundle(answer);
   if (!bundle.ok) throw TetradError.from(bundle);
   const { result } = verifyBundle(bundle.value, trust, falconVerify);

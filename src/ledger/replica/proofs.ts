@@ -22,6 +22,7 @@ import type {
   ProofLink,
   RowProof,
 } from "../verify/bundle.ts";
+import { rangeBefore } from "../verify/compact-range.ts";
 import type { BlockStore } from "./block-store.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
@@ -73,6 +74,7 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
     states,
     event: (index, options, done) => maker.event(index, options, done),
     rows: (projection, keys, options, done) => maker.rows(projection, keys, options, done),
+    range: (query, options, done) => maker.range(query, options, done),
     page: (projection, query, options, done) => maker.page(projection, query, options, done),
     close: () => {
       replica.executedListeners.delete(listener);
@@ -81,8 +83,11 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
   };
 };
 
-/** Rows that are proven at a time: about a millisecond of work. */
+/** Rows, and events, that are proven at a time: about a millisecond of work. */
 const SLICE_ROWS = 4;
+const SLICE_EVENTS = 64;
+
+const NOBODY_WAITS: Failure = fail("http.timeout", "nobody waits for the page any more");
 
 /** Repeats a step until it says false or fails, with what `slice` waits for before each but the first. */
 const inSlices = (
@@ -96,7 +101,7 @@ const inSlices = (
     if (slice === undefined) continue;
     return slice((goesOn) => {
       if (goesOn) inSlices(step, slice, done);
-      else done(fail("http.timeout", "nobody waits for the page any more"));
+      else done(NOBODY_WAITS);
     });
   }
 };
@@ -174,6 +179,70 @@ class BundleMaker {
       publicKey: key.publicKey,
     };
     return { kind: "events", events: [event], batches: [signed] };
+  }
+
+  range(
+    query: Parameters<ProofSource["range"]>[0],
+    { trustedEpoch }: ProofOptions,
+    done: Done<ProvenPage>,
+  ): void {
+    const { from } = query;
+    const logSize = this.#replica.committer?.executed.logSize ?? 0;
+    if (from >= logSize) {
+      return this.event(from, { trustedEpoch }, (bundle) => {
+        done(bundle.ok ? ok({ bundle: bundle.value, more: false }) : bundle);
+      });
+    }
+    const found = reading(() => this.#chain.certified(this.#replica.committer?.tip.height ?? 0));
+    if (!found.ok) return done(found);
+    const target = found.value;
+    if (target === undefined || target.header.logSize <= from) return done(PENDING);
+    const end = Math.min(from + query.limit, target.header.logSize);
+    this.#leaves({ ...query, end }, (leaves) => {
+      if (!leaves.ok) return done(leaves);
+      const claim = reading(() => this.#rangeClaim(from, leaves.value, target.header.logSize));
+      const more = from + leaves.value.length < logSize;
+      this.#finish(target, trustedEpoch, claim, (bundle) => {
+        done(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
+      });
+    });
+  }
+
+  #rangeClaim(from: number, leaves: readonly Uint8Array[], logSize: number): Claim {
+    const { read } = this.#replica.context;
+    const path = inclusionPath(read, from + leaves.length - 1, logSize);
+    const before = rangeBefore(from, logSize, inclusionPath(read, from, logSize));
+    if (before === undefined) throw new RangeError(`no leaf ${from} in a log of ${logSize}`);
+    return { kind: "range", leaves, before: before.subtrees, path };
+  }
+
+  /** The leaves from..end, until they have `bytesMax` bytes; at least one. */
+  #leaves(
+    { from, end, bytesMax, slice }: Parameters<ProofSource["range"]>[0] & { readonly end: number },
+    done: Done<readonly Uint8Array[]>,
+  ): void {
+    const leaves: Uint8Array[] = [];
+    let bytes = 0;
+    const readOn = (count: number): void => {
+      const next = from + leaves.length;
+      this.#log.page(next, Math.min(end, next + count), (page) => {
+        if (!page.ok) return done(page);
+        for (const entry of page.value) {
+          bytes += entry.event.bytes.length;
+          if (leaves.length > 0 && bytes > bytesMax) return done(ok(leaves));
+          leaves.push(encodeLeaf(entry));
+        }
+        if (from + leaves.length >= end) return done(ok(leaves));
+        // Few at first: what is read before it is counted is never much more than what was counted.
+        const more = Math.min(SLICE_EVENTS, 2 * count);
+        if (slice === undefined) return readOn(more);
+        slice((goesOn) => {
+          if (goesOn) readOn(more);
+          else done(NOBODY_WAITS);
+        });
+      });
+    };
+    readOn(4);
   }
 
   rows(

@@ -78,6 +78,15 @@ export type Claim =
       readonly events: readonly EventProof[];
       readonly batches: readonly BatchProof[];
     }
+  /** These leaves stand in the log one after the other: no event between them is left out. */
+  | {
+      readonly kind: "range";
+      readonly leaves: readonly Uint8Array[];
+      /** The complete subtrees of the log before the first leaf, largest first (compact-range.ts). */
+      readonly before: readonly Hash[];
+      /** Siblings from the last leaf to the header's log root, lowest first. */
+      readonly path: readonly Hash[];
+    }
   /** The log as the header has it ends before this index. */
   | { readonly kind: "no-event"; readonly index: number }
   /** These keys have these rows, or none, in the state that the header commits to. */
@@ -114,6 +123,12 @@ export type ClaimJson =
       readonly events: readonly { readonly [key in keyof EventProof]: string }[];
       readonly batches: readonly { readonly [key in keyof BatchProof]: string }[];
     }
+  | {
+      readonly kind: "range";
+      readonly leaves: readonly string[];
+      readonly before: string;
+      readonly path: string;
+    }
   | { readonly kind: "no-event"; readonly index: number }
   | {
       readonly kind: "rows";
@@ -130,7 +145,7 @@ export type ClaimJson =
       }[];
     };
 
-/** The path of a leaf among up to 2^53. */
+/** The path of a leaf among up to 2^53, and the complete subtrees of so many. */
 const PATH_MAX = 53;
 /** The path of an event among the 1024 of a batch. */
 const BATCH_PATH_MAX = 10;
@@ -171,6 +186,15 @@ const pathJson = (path: readonly Hash[]): string => {
 
 export const claimJson = (claim: Claim): ClaimJson => {
   if (claim.kind === "no-event") return { kind: "no-event", index: claim.index };
+  if (claim.kind === "range") {
+    const { leaves, before, path } = claim;
+    return {
+      kind: "range",
+      leaves: leaves.map(toBase64url),
+      before: pathJson(before),
+      path: pathJson(path),
+    };
+  }
   if (claim.kind === "events") {
     return {
       kind: "events",
@@ -282,8 +306,10 @@ function readClaim(value: unknown): Claim {
   const kind =
     typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
   if (kind === "events") return readEvents(value);
+  if (kind === "range") return readRange(value);
   if (kind === "rows") return readRows(value);
-  if (kind !== "no-event") throw new Wrong("claim.kind", "expected events, no-event or rows");
+  if (kind !== "no-event")
+    throw new Wrong("claim.kind", "expected events, range, no-event or rows");
   const { index } = objectAt("claim", value, ["kind", "index"]);
   return { kind, index: integerAt("claim.index", index, 0, Number.MAX_SAFE_INTEGER) };
 }
@@ -312,6 +338,17 @@ function readEvents(value: unknown): Claim {
         publicKey: bytesAt(`${path}.publicKey`, batch.publicKey, LIMITS.falconPublicKeyBytes),
       };
     }),
+  };
+}
+
+function readRange(value: unknown): Claim {
+  const from = objectAt("claim", value, ["kind", "leaves", "before", "path"]);
+  const leaves = listAt("claim.leaves", from.leaves, 1, LIMITS.proofItemsMax);
+  return {
+    kind: "range",
+    leaves: leaves.map((leaf, i) => bytesAt(`claim.leaves[${i}]`, leaf, 88, LIMITS.leafBytesMax)),
+    before: hashesAt("claim.before", from.before, PATH_MAX),
+    path: hashesAt("claim.path", from.path, PATH_MAX),
   };
 }
 

@@ -2,7 +2,8 @@
  * What a proof bundle claims, checked against one header. Pure and browser-safe.
  *
  * What this trusts: the header, which links.ts proves. What it proves: `events` are leaves of the log whose
- * root the header has, with the outcome that execution gave them; where a batch is shown, also that the
+ * root the header has, with the outcome that execution gave them, and a `range` of them without a gap; where
+ * a batch is shown, also that the
  * holder of the actor's key signed them (once the signature job holds). `rows` are, or are not, in the state
  * whose root the header has. `no-event` follows from the header's log size alone.
  */
@@ -25,6 +26,7 @@ import { decodeRow, GENESIS_ORIGIN } from "../row.ts";
 import { verifyStateProof } from "../state-proof.ts";
 import type { Hash, Header, LogEntry } from "../types.ts";
 import type { BatchProof, Claim, ProjectionRoot, RowProof } from "./bundle.ts";
+import { appendLeaf, type CompactRange, rangeBefore, subtreesOf } from "./compact-range.ts";
 import type { ProvenEvent, ProvenRow } from "./proven.ts";
 
 /** Which event of a claim, for messages. */
@@ -55,6 +57,51 @@ export const checkInclusion = (
     entries.push(entry.value);
   }
   return ok(entries);
+};
+
+/**
+ * That the leaves are the log from the first one's index on, without a gap. The path of the last leaf holds
+ * the whole log before it, as the complete subtrees of that part; these are computed once more from the
+ * subtrees before the first leaf and the leaves between. So one path proves all of them.
+ */
+export const checkRange = (
+  header: Header,
+  claim: Claim & { readonly kind: "range" },
+): Result<readonly LogEntry[]> => {
+  const entries: LogEntry[] = [];
+  for (const [i, leaf] of claim.leaves.entries()) {
+    const entry = decodeLeaf(leaf);
+    if (!entry.ok) return fail("proof.malformed", `leaf ${i}: ${entry.detail}`);
+    const first = entries[0]?.index ?? entry.value.index;
+    if (entry.value.index !== first + i) {
+      return fail("proof.malformed", `leaf ${i}: not the one behind leaf ${i - 1}`);
+    }
+    if (entry.value.height > header.executedHeight) {
+      return fail("proof.invalid", `leaf ${i}: of a height above the one that was executed`);
+    }
+    entries.push(entry.value);
+  }
+  const [first] = entries;
+  const last = entries.at(-1);
+  const lastLeaf = claim.leaves.at(-1);
+  if (first === undefined || last === undefined || lastLeaf === undefined) {
+    return fail("proof.malformed", "a range of no events");
+  }
+  const { path, before } = claim;
+  const { logSize, logRoot } = header;
+  if (!verifyMerklePath(leafHash(lastLeaf), last.index, logSize, path, logRoot, nodeHash)) {
+    return fail("proof.invalid", "the path does not lead from the last leaf to the log root");
+  }
+  if (before.length !== subtreesOf(first.index) || before.some(({ length }) => length !== 32)) {
+    return fail("proof.malformed", `not the subtrees of the ${first.index} events before`);
+  }
+  let range: CompactRange = { size: first.index, subtrees: before };
+  for (const leaf of claim.leaves.slice(0, -1)) range = appendLeaf(range, leafHash(leaf));
+  const proven = rangeBefore(last.index, logSize, path)?.subtrees ?? [];
+  const equal =
+    proven.length === range.subtrees.length &&
+    proven.every((hash, i) => equalBytes(hash, range.subtrees[i] ?? hash));
+  return equal ? ok(entries) : fail("proof.invalid", "the leaves are not those of the log");
 };
 
 type OpenBatch = {

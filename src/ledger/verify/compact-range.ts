@@ -13,11 +13,18 @@ export type CompactRange = { readonly size: number; readonly subtrees: readonly 
 
 export const EMPTY_RANGE: CompactRange = { size: 0, subtrees: [] };
 
+/** How many complete subtrees so many leaves have: the ones in the binary form of their number. */
+export const subtreesOf = (size: number): number => {
+  let ones = 0;
+  // Sizes go up to 2^53, so no bit operator touches them.
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) ones += rest % 2;
+  return ones;
+};
+
 /** The range with one more leaf (its hash). */
 export const appendLeaf = (range: CompactRange, leaf: Hash): CompactRange => {
   const subtrees = [...range.subtrees];
   let hash = leaf;
-  // Sizes go up to 2^53, so no bit operator touches them.
   for (let rest = range.size; rest % 2 === 1; rest = (rest - 1) / 2) {
     hash = rfc6962Node(subtrees.pop() ?? hash, hash);
   }
@@ -58,7 +65,7 @@ export const rangeBefore = (
     position = Math.floor(position / 2);
     last = Math.floor(last / 2);
   }
-  let ones = 0;
-  for (let rest = index; rest > 0; rest = Math.floor(rest / 2)) ones += rest % 2;
-  return last === 0 && left.length === ones ? { size: index, subtrees: left.reverse() } : undefined;
+  return last === 0 && left.length === subtreesOf(index)
+    ? { size: index, subtrees: left.reverse() }
+    : undefined;
 };

@@ -27,6 +27,8 @@ export type ProvenRow = {
 
 export type ProvenClaim =
   | { readonly kind: "events"; readonly events: readonly ProvenEvent[] }
+  /** All events of the log from the first one's index to the last one's, in order. Authorship is not claimed. */
+  | { readonly kind: "range"; readonly events: readonly ProvenEvent[] }
   | { readonly kind: "no-event"; readonly index: number; readonly logSize: number }
   | {
       readonly kind: "rows";

@@ -19,6 +19,14 @@ const eventStatement = (event: ProvenEvent, header: ProvenHeader): string[] => {
   return [log, when, `The holder of the key of actor ${toHex(actor)} signed it${after}.`];
 };
 
+const rangeStatement = (events: readonly ProvenEvent[], header: ProvenHeader): string[] => {
+  const [from, to] = [events[0]?.index, events.at(-1)?.index];
+  return [
+    `These are the events ${from} to ${to} of the log with their outcomes; none between them is left out.`,
+    `They were in the log by ledger time ${isoTime(header.timeMs)} (height ${header.height}).`,
+  ];
+};
+
 const rowStatement = (row: ProvenRow, projection: string, header: ProvenHeader): string => {
   const key = `key ${toHex(row.key)}`;
   const at = `after height ${header.executedHeight}`;
@@ -32,6 +40,7 @@ export const statementsOf = (header: ProvenHeader, claim: ProvenClaim): string[]
   if (claim.kind === "events") {
     return claim.events.flatMap((event) => eventStatement(event, header));
   }
+  if (claim.kind === "range") return rangeStatement(claim.events, header);
   if (claim.kind === "no-event") {
     const { index, logSize } = claim;
     const { executedHeight } = header;
@@ -50,7 +59,9 @@ export const assumptionsOf = (trust: Trust, header: ProvenHeader, claim: ProvenC
       : `The checkpoint that the proof starts from (epoch ${trust.epoch}) is right, and recent.`,
     "No other chain has the same name and validators.",
   ];
-  if (claim.kind === "events") {
+  if (claim.kind === "range") {
+    list.push("Who signed the events is not claimed: a proof of one event shows it.");
+  } else if (claim.kind === "events") {
     list.push("That no other event says something else about the same thing is not proven here.");
   } else {
     list.push("Later heights may say something else: the proof is of this height.");

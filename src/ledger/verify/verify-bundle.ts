@@ -13,7 +13,13 @@ import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import type { VerifyJob } from "../ports.ts";
 import type { Hash } from "../types.ts";
 import type { Bundle } from "./bundle.ts";
-import { checkAuthorship, checkInclusion, checkProjection, checkRows } from "./claims.ts";
+import {
+  checkAuthorship,
+  checkInclusion,
+  checkProjection,
+  checkRange,
+  checkRows,
+} from "./claims.ts";
 import { isoTime } from "./iso-time.ts";
 import { type CheckedLink, checkBoundary, checkLink } from "./links.ts";
 import type { Proven, ProvenClaim, ProvenHeader } from "./proven.ts";
@@ -269,6 +275,13 @@ const checkClaim = (
     return { proven: { kind: "events", events: authorship.events }, jobs: authorship.jobs };
   }
   report.skip("authorship", "the claim is not about who wrote something");
+  if (claim.kind === "range") {
+    const entries = report.take("claim", checkRange(header, claim), (list) => {
+      return `${list.length} of ${header.logSize} events of the log without a gap, by the last one's path`;
+    });
+    const events = entries?.map((entry) => ({ ...entry, author: undefined }));
+    return events === undefined ? undefined : { proven: { kind: "range", events }, jobs: [] };
+  }
   if (claim.kind === "no-event") {
     const { index } = claim;
     const { logSize } = header;

@@ -1,7 +1,9 @@
 /** Pages of the log by global index. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
+import type { ProvenPage } from "../../ledger/handle.ts";
+import type { BundleJson } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
@@ -9,6 +11,14 @@ import { logSizeAt, MIN_HEIGHT, reachHeight } from "./heights.ts";
 import { entryJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, LIMIT, ref, TEXT, TYPE } from "./openapi/schemas.ts";
+import {
+  bundleAnswer,
+  PROOF_QUERY,
+  type ProofRequest,
+  proofRequest,
+  slicesOf,
+  whenProvable,
+} from "./proof.ts";
 import { integer, readQuery, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
 
@@ -26,15 +36,18 @@ const PAGE = {
     type: TYPE,
     atHeight: { description: "the log as it was at this height", schema: COUNT },
     ...MIN_HEIGHT,
+    ...PROOF_QUERY,
   },
   answers: {
     200: {
-      description: "events in the order of the log",
-      content: values(ref("EventPage")),
+      description:
+        "events in the order of the log; with proof=true a proof bundle of them, which shows that none " +
+        "between them is left out, or that the log ends before the first",
+      content: values({ oneOf: [ref("EventPage"), ref("Proof")] }),
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: ["http.bad-cursor", "http.behind"],
+  problems: ["http.bad-cursor", "http.behind", "proof.pending", "proof.too-long"],
 } as const satisfies Operation;
 
 /** Size, root and height of the log that was read. */
@@ -43,6 +56,26 @@ const logAt = (context: ApiContext, atHeight: string | undefined) => {
   const at = atHeight === undefined ? undefined : context.handle.execution(Number(atHeight));
   const { logSize, logRoot, height } = at ?? { ...status, height: status.executedHeight };
   return { logSize, logRoot: toHex(logRoot), height };
+};
+
+const provenPage = async (
+  context: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { from, limit, list }: { readonly from: number; readonly limit: number; readonly list: string },
+  proof: ProofRequest,
+): Promise<BundleJson> => {
+  const page = { from, limit, bytesMax: LIMITS.httpPageBytesMax };
+  const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done, turn) => {
+    context.handle.proofs().range({ ...page, slice: slicesOf(turn) }, proof, done);
+  });
+  const { claim } = proven.bundle;
+  if (proven.more && claim.kind === "range") {
+    const after = encodeIndexCursor(list, from + claim.leaves.length);
+    const query = `proof=true&trustedEpoch=${proof.trustedEpoch}&after=${after}&limit=${limit}`;
+    reply.header("link", `</v1/events?${query}>; rel="next"`);
+  }
+  return bundleAnswer(context, reply, proven.bundle);
 };
 
 export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => {
@@ -65,6 +98,15 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
       query.after === undefined
         ? integer(query.from, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 })
         : decodeIndexCursor(list, query.after);
+    const proof = proofRequest(query);
+    if (proof !== undefined) {
+      if (filter !== undefined) {
+        const detail = "a proof is of all events of a range: type and proof exclude each other";
+        throw new TetradError("http.bad-parameter", detail, { parameter: "type" });
+      }
+      const body = await provenPage(context, request, reply, { from, limit, list }, proof);
+      return reply.header("cache-control", "no-cache").send(body);
+    }
     const logSize = logSizeAt(context, query.atHeight);
     const { entries, next } = await context.load.work.run(request, (turn) =>
       scan(context, from, {

@@ -19,6 +19,7 @@ import {
   PROOF_QUERY,
   type ProofRequest,
   proofRequest,
+  slicesOf,
   whenProvable,
 } from "./proof.ts";
 import { integer, readQuery } from "./query.ts";
@@ -199,12 +200,7 @@ const provenPage = async (
   const page = { ...start, prefix, limit, bytesMax: LIMITS.httpPageBytesMax };
   const wanted = asNew(context, proof);
   const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done, turn) => {
-    const slice = (resume: (goesOn: boolean) => void): void =>
-      void turn().then(
-        () => resume(true),
-        () => resume(false),
-      );
-    context.handle.proofs().page(name, { ...page, slice }, wanted, done);
+    context.handle.proofs().page(name, { ...page, slice: slicesOf(turn) }, wanted, done);
   });
   const last = lastKey(proven.bundle);
   if (proven.more && last !== undefined) {

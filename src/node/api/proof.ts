@@ -77,6 +77,15 @@ const cachedLinkJson = (link: ProofLink): ReturnType<typeof linkJson> => {
   return json;
 };
 
+/** What a page is cut into slices by: see ProofSource. */
+export const slicesOf =
+  (turn: Turn) =>
+  (resume: (goesOn: boolean) => void): void =>
+    void turn().then(
+      () => resume(true),
+      () => resume(false),
+    );
+
 /** The value to answer with. Charges it to what waits for clients. Throws node.overloaded. */
 export const bundleAnswer = (
   context: ApiContext,
@@ -90,6 +99,8 @@ export const bundleAnswer = (
   const { claim } = bundle;
   if (claim.kind === "events") {
     for (const { leaf } of claim.events) bytes += leaf.length;
+  } else if (claim.kind === "range") {
+    for (const leaf of claim.leaves) bytes += leaf.length;
   } else if (claim.kind === "rows") {
     for (const { row, proof } of claim.rows) bytes += (row?.length ?? 0) + proof.length;
   }

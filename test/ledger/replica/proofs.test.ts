@@ -165,6 +165,67 @@ describe("proofs of events", () => {
   });
 });
 
+describe("proofs of pages of the log", () => {
+  const range = (lab: Lab, from: number, limit: number, bytesMax = 1e9, slices?: () => boolean) => {
+    const slice =
+      slices === undefined
+        ? {}
+        : { slice: (resume: (goesOn: boolean) => void) => resume(slices()) };
+    return settle<Result<ProvenPage>>(lab, (done) =>
+      lab.handle.proofs().range({ from, limit, bytesMax, ...slice }, FROM_GENESIS, done),
+    );
+  };
+  const indexes = (lab: Lab, page: Result<ProvenPage>): number[] => {
+    const { claim } = proven(lab, page.ok ? { ok: true, value: page.value.bundle } : page);
+    return claim.kind === "range" ? claim.events.map(({ index }) => index) : [];
+  };
+
+  it("have all events from the first on, to the limit, some bytes, or what a header has", () => {
+    const lab = new Lab();
+    const events = Array.from({ length: 150 }, (_, i) => putEvent(`k${i}`));
+    lab.finalize([lab.nextBatch(lab.chain.alice, events)]);
+    expect(range(lab, 0, 10)).toMatchObject({ ok: false, code: "proof.pending" });
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("later")])]);
+    lab.finalize([]);
+    for (const [from, limit, last] of [
+      [0, 1, 0],
+      [0, 150, 149],
+      [7, 100, 106],
+      [100, 1000, 150],
+      [150, 1, 150],
+    ] as const) {
+      const page = range(lab, from, limit);
+      const wanted = Array.from({ length: last - from + 1 }, (_, i) => from + i);
+      expect([from, indexes(lab, page)]).toEqual([from, wanted]);
+      expect(page.ok && page.value.more).toBe(last < 150);
+    }
+    const size = events[0]?.bytes.length ?? 0;
+    expect(indexes(lab, range(lab, 0, 100, 3 * size))).toEqual([0, 1, 2]);
+    expect(indexes(lab, range(lab, 0, 100, 1))).toEqual([0]);
+    const past = range(lab, 151, 5);
+    expect(past.ok && proven(lab, { ok: true, value: past.value.bundle }).claim).toMatchObject({
+      kind: "no-event",
+      index: 151,
+    });
+  });
+
+  it("are made in slices, and not to the end where nobody waits", () => {
+    const lab = new Lab();
+    const events = Array.from({ length: 300 }, (_, i) => putEvent(`k${i}`));
+    lab.finalize([lab.nextBatch(lab.chain.alice, events)]);
+    lab.finalize([]);
+    lab.finalize([]);
+    let slices = 0;
+    const whole = range(lab, 0, 300, 1e9, () => {
+      slices += 1;
+      return true;
+    });
+    expect(indexes(lab, whole)).toHaveLength(300);
+    expect(slices).toBeGreaterThan(4);
+    expect(codeOf(range(lab, 0, 300, 1e9, () => false))).toBe("http.timeout");
+  });
+});
+
 describe("proofs of rows", () => {
   it("are of the newest state that a certified header commits to, present and absent", () => {
     const lab = new Lab();

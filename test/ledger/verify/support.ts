@@ -20,6 +20,7 @@ import type { Batch, Hash, Header, LogEntry, ValidatorSet } from "../../../src/l
 import { createValidatorSet } from "../../../src/ledger/validator-set.ts";
 import type { Bundle, EventProof, ProofLink } from "../../../src/ledger/verify/bundle.ts";
 import { rootOfProjections } from "../../../src/ledger/verify/claims.ts";
+import { rangeBefore } from "../../../src/ledger/verify/compact-range.ts";
 import { encodeSet } from "../../../src/ledger/verify/links.ts";
 import type { Trust } from "../../../src/ledger/verify/trust.ts";
 import { type Verification, verifyBundle } from "../../../src/ledger/verify/verify-bundle.ts";
@@ -290,6 +291,18 @@ export class World {
           signature: batch.signature,
           publicKey: this.author.publicKey,
         })),
+    });
+  }
+
+  /** The events from..to (exclusive), without a gap. */
+  range(from: number, to: number): Bundle {
+    const size = this.entries.length;
+    const before = rangeBefore(from, size, inclusionPath(this.#tiles.read, from, size));
+    return this.bundle({
+      kind: "range",
+      leaves: this.leaves.slice(from, to),
+      before: before?.subtrees ?? [],
+      path: inclusionPath(this.#tiles.read, to - 1, size),
     });
   }
 

@@ -69,6 +69,21 @@ describe("what verifies", () => {
     expect(result.value.statements[0]).toContain("records had no row");
   });
 
+  it("every range of the log, without a gap", () => {
+    for (const size of [1, 2, 7, 8, 9]) {
+      const world = new World({ events: size });
+      for (let from = 0; from < size; from++) {
+        for (let to = from + 1; to <= size; to++) {
+          const { result } = world.verify(world.range(from, to));
+          if (!result.ok) throw new Error(`${from}..${to} of ${size}: ${result.detail}`);
+          const { claim } = result.value;
+          const indexes = claim.kind === "range" ? claim.events.map(({ index }) => index) : [];
+          expect(indexes).toEqual(Array.from({ length: to - from }, (_, i) => from + i));
+        }
+      }
+    }
+  });
+
   it("that the log ends before an index", () => {
     expect(world.verdict(world.bundle({ kind: "no-event", index: 11 }))).toBe("ok");
     expect(world.verdict(world.bundle({ kind: "no-event", index: 10 }))).toBe("proof.invalid");
@@ -189,6 +204,36 @@ describe("what is refused", () => {
     expect(failedAt(claimOf({ ...one.eventProof(9), batchPath: [] }), one)).toBe("authorship");
   });
 
+  it("a range with an event left out, twice, in another order, or of another place", () => {
+    const whole = new World({ events: 9 });
+    const bundle = whole.range(2, 8);
+    const { claim } = bundle;
+    if (claim.kind !== "range") throw new Error("no range");
+    const verdict = (change: Partial<typeof claim>): string =>
+      whole.verdict({ ...bundle, claim: { ...claim, ...change } });
+    expect(verdict({})).toBe("ok");
+    const { leaves, before, path } = claim;
+    for (let at = 0; at < leaves.length; at++) {
+      const without = leaves.filter((_, i) => i !== at);
+      expect(verdict({ leaves: without })).not.toBe("ok");
+      expect(
+        verdict({ leaves: leaves.flatMap((leaf, i) => (i === at ? [leaf, leaf] : [leaf])) }),
+      ).toBe("proof.malformed");
+    }
+    expect(verdict({ leaves: [...leaves].reverse() })).toBe("proof.malformed");
+    expect(verdict({ leaves: [] })).toBe("proof.malformed");
+    expect(verdict({ before: [] })).toBe("proof.malformed");
+    expect(verdict({ before: [...before, ...before] })).toBe("proof.malformed");
+    expect(verdict({ before: [new Uint8Array(32)] })).toBe("proof.invalid");
+    expect(verdict({ path: path.slice(1) })).toBe("proof.invalid");
+    // The leaves of another log of this length, in the same places.
+    const other = new World({ events: 9, seed: 8 }).range(2, 8).claim;
+    if (other.kind !== "range") throw new Error("no range");
+    expect(verdict({ leaves: [...other.leaves.slice(0, 1), ...leaves.slice(1)] })).toBe(
+      "proof.invalid",
+    );
+  });
+
   it("a row in the place of another, a list of projections that is not the state's", () => {
     const bundle = world.rows("absent", "records-3");
     if (bundle.claim.kind !== "rows") throw new Error("rows");
@@ -253,7 +298,7 @@ const isAbsentKey = (bytes: Uint8Array): boolean => toHex(bytes) === toHex(utf8(
 
 const saysNothingFalse = (claim: ProvenClaim): boolean => {
   if (claim.kind === "no-event") return claim.index >= 7;
-  if (claim.kind === "events") return false;
+  if (claim.kind === "events" || claim.kind === "range") return false;
   return claim.rows.every(({ key, value }) => {
     const there = /^records-[0-8]$/.test(String.fromCharCode(...key));
     return there === (value !== undefined);
@@ -264,6 +309,7 @@ describe("tampering", () => {
   const small = new World({ epochs: 2, events: 7 });
   const bundles: readonly (readonly [string, Bundle])[] = [
     ["events", small.events(1, 5)],
+    ["a range", small.range(3, 6)],
     ["rows", small.rows("absent", "records-3")],
     ["no event", small.bundle({ kind: "no-event", index: 7 })],
   ];

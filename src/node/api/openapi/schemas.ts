@@ -104,6 +104,7 @@ const PROOF_CLAIMS: readonly Schema[] = [
     events: listOf(object({ leaf: BYTES, path: BYTES, batchPath: BYTES })),
     batches: listOf(object({ core: BYTES, signature: BYTES, publicKey: BYTES })),
   }),
+  object({ kind: { const: "range" }, leaves: listOf(BYTES), before: BYTES, path: BYTES }),
   object({ kind: { const: "no-event" }, index: COUNT }),
   object({
     kind: { const: "rows" },
