@@ -149,11 +149,10 @@ export class Host {
         task = this.world.at(this.#pausedUntilUs, fire);
         return;
       }
-      if (this.#slowness > 1 || this.#turns.length > 0) this.#waitForTurn(incarnation, turn);
-      else callback();
-    };
-    const turn = (): void => {
-      if (!cancelled) callback();
+      if (this.#slowness === 1 && this.#turns.length === 0) return callback();
+      this.#waitForTurn(incarnation, () => {
+        if (!cancelled) callback();
+      });
     };
     return () => {
       cancelled = true;

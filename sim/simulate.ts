@@ -41,6 +41,8 @@ export type RunResult = {
   /** Virtual time from heal to the first new final block; undefined if there was none. */
   readonly healedInMs: number | undefined;
   readonly marks: ReadonlyMap<string, number>;
+  /** Which disk took the last good copies of what was final; undefined while there are some. */
+  readonly dataLost: string | undefined;
   readonly network: { readonly frames: number; readonly bytes: number };
   /** The state of each node at the end, one line a node. */
   readonly nodes: readonly string[];
@@ -110,7 +112,10 @@ class Run {
   }
 
   #stop(outcome: Outcome, id: string, detail: string): never {
-    throw new Stop(outcome, { id, detail, atMs: this.#network.world.nowMs });
+    const { world, atlas } = this.#network;
+    // A run that cannot succeed says why: it is the scenario that took the last good copies.
+    const why = atlas.lost === undefined ? "" : `; the last good copies are gone: ${atlas.lost}`;
+    throw new Stop(outcome, { id, detail: `${detail}${why}`, atMs: world.nowMs });
   }
 
   /** Runs to a time, looking at every node now and then; stops at the first thing that is wrong. */
@@ -381,7 +386,7 @@ class Run {
   }
 
   result(outcome: Outcome, violation: Violation | undefined): RunResult {
-    const { world, net, observer } = this.#network;
+    const { world, net, observer, atlas } = this.#network;
     const statuses = this.#statuses();
     return {
       scenario: this.#scenario,
@@ -395,6 +400,7 @@ class Run {
       acknowledged: this.#workload.acknowledged(),
       healedInMs: this.#healedInMs,
       marks: observer.marks,
+      dataLost: atlas.lost,
       network: net.sent,
       nodes: this.#nodeLines(),
       report: outcome === "ok" ? [] : this.#report(),

@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { Atlas } from "../../sim/atlas.ts";
 import { createCoverage, EXPECTED_MARKS } from "../../sim/coverage.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
 
 describe("coverage", () => {
   it("names what no run has seen, and counts runs and times of the rest", () => {
@@ -74,4 +77,28 @@ describe("the atlas", () => {
     expect(atlas.lost).toBe("n2 lost its data at height 100 while n0, n1 had no good copy");
     expect(marks).toEqual(["atlas lost the last copies"]);
   });
+
+  it("explains a run that cannot go on, and keeps one from getting there", () => {
+    const wiped = (atlas: "keep" | "report") =>
+      scenario("all-data-at-once", {
+        faults: [0, 1, 2, 3].map((node) => ({
+          kind: "wipe" as const,
+          node,
+          votes: false,
+          atMs: 3_000,
+          downMs: 300,
+        })),
+        healMs: 4_000,
+        atlas,
+        expect: { finalWithinMs: 5_000 },
+      });
+    const lost = simulate(wiped("report"), SYSTEM);
+    expect(lost.violation?.id).toBe("L1");
+    expect(lost.violation?.detail).toContain("the last good copies are gone: n2 lost its data");
+    expect(lost.dataLost).toContain("n2 lost its data");
+    const kept = simulate(wiped("keep"), SYSTEM);
+    expect(kept.violation).toBeUndefined();
+    expect(kept.dataLost).toBeUndefined();
+    expect(kept.marks.get("atlas spared a disk")).toBe(2);
+  }, 60_000);
 });
