@@ -4,55 +4,74 @@
 //
 //     node scripts/mutants.mjs            all mutants
 //     node scripts/mutants.mjs NAME…      some of them
+//     --apply                             only whether each patch applies
 //     --no-types                          skip the type check
+//     --workers N                         so many at a time; 1 if not given
+//     -o json                             an object a mutant instead of the table
 //
 // Exit code 0 when every mutant type-checks and is caught, 1 otherwise.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const ROOT = resolve(fileURLToPath(new URL("..", import.meta.url)));
 const PATCHES = join(ROOT, "sim", "mutants");
+const RUNS = join(ROOT, "scripts", "mutant-runs.mjs");
 const COPIED = ["src", "sim", "package.json", "tsconfig.json"];
+/** A mutant that goes in circles is caught by nobody. */
+const TIMEOUT_MS = 900_000;
 
-const args = process.argv.slice(2);
-const checkTypes = !args.includes("--no-types");
-const only = args.filter((arg) => !arg.startsWith("--"));
+const { values: flags, positionals: only } = parseArgs({
+  allowPositionals: true,
+  options: {
+    apply: { type: "boolean", default: false },
+    "no-types": { type: "boolean", default: false },
+    workers: { type: "string", default: "1" },
+    output: { type: "string", short: "o", default: "text" },
+  },
+});
 
-/** Description, runs to try, and the diff of a patch file. */
+/** Runs a command to its end; `onLine` may end it early by returning true. */
+const run = (command, args, cwd, onLine = () => false) =>
+  new Promise((done) => {
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+    let out = "";
+    let text = "";
+    let errors = "";
+    child.stdout.on("data", (chunk) => {
+      out += chunk;
+      text += chunk;
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+        if (onLine(text.slice(0, end))) child.kill("SIGKILL");
+        text = text.slice(end + 1);
+      }
+    });
+    child.stderr.on("data", (chunk) => {
+      errors += chunk;
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      done({ code, out, errors });
+    });
+  });
+
+/** What a patch file says of itself: what is wrong, where to look, and who must notice. */
 const readPatch = (name) => {
   const text = readFileSync(join(PATCHES, `${name}.patch`), "utf8");
-  const tries = [...text.matchAll(/^Try: (bank \S+|seeds \d+\.\.\d+)$/gm)].map((match) => match[1]);
   const expected = (/^Expected: (.*)$/m.exec(text)?.[1] ?? "").split(", ");
-  return { name, what: text.split("\n")[0], tries, expected };
-};
-
-/** Single runs: the arguments of one simulator call each. */
-const runsOf = (tries) =>
-  tries.flatMap((entry) => {
+  const tries = [...text.matchAll(/^Try: (bank \S+|file \S+|seeds \d+\.\.\d+)$/gm)];
+  const runs = tries.flatMap(([, entry]) => {
     const [kind, value] = entry.split(" ");
-    if (kind === "bank") return [{ label: value, args: ["--bank", value] }];
+    if (kind === "bank") return [entry];
+    if (kind === "file") return [`file ${join(PATCHES, value)}`];
     const [from, to] = value.split("..").map(Number);
-    return Array.from({ length: to - from + 1 }, (_, i) => ({
-      label: `seed ${from + i}`,
-      args: ["--seed", String(from + i)],
-    }));
+    return Array.from({ length: to - from + 1 }, (_, i) => `seed ${from + i}`);
   });
-
-/** Runs the simulator of a tree once; the violated invariant, or undefined when all is well. */
-const simulate = (tree, run) => {
-  const command = [join(tree, "sim", "main.ts"), "--once", "-o", "json", ...run.args];
-  const result = spawnSync(process.execPath, command, {
-    cwd: tree,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    timeout: 600_000,
-  });
-  const line = result.stdout.trim().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) return "crash";
-  return JSON.parse(line).violation?.id;
+  return { name, what: text.split("\n")[0], expected, runs };
 };
 
 const copyTree = () => {
@@ -62,66 +81,139 @@ const copyTree = () => {
   return tree;
 };
 
-const typeErrors = (tree) => {
+/** The first type error of a tree. What the clean tree has been found to be is not looked at again. */
+const typeError = async (tree, info) => {
   const tsc = join(ROOT, "node_modules", ".bin", "tsc");
-  const result = spawnSync(tsc, ["-p", tree], { encoding: "utf8" });
-  return result.stdout.split("\n").filter((line) => /^(src\/ledger|sim)\//.test(line));
+  cpSync(info, join(tree, "tsbuildinfo"), { force: true, errorOnExist: false });
+  const args = ["-p", tree, "--incremental", "--tsBuildInfoFile", join(tree, "tsbuildinfo")];
+  const { out } = await run(tsc, args, tree);
+  return out.split("\n").find((line) => /^(src\/ledger|sim)\//.test(line));
 };
 
+/** Runs simulations in a tree until one of `expected` is found; every run with what it found. */
+const hunt = async (tree, runs, expected) => {
+  const found = [];
+  await run(process.execPath, [RUNS, tree, ...expected, "--", ...runs], tree, (line) => {
+    if (line.startsWith("{")) found.push(JSON.parse(line));
+    return false;
+  });
+  return found;
+};
+
+const clean = copyTree();
+const info = join(clean, "tsbuildinfo");
 const baseline = new Map();
-const cleanTree = copyTree();
 
-/** What the unpatched tree does on this run. */
-const withoutPatch = (run) => {
-  if (!baseline.has(run.label)) baseline.set(run.label, simulate(cleanTree, run));
-  return baseline.get(run.label);
+/** What the tree without a patch does in a run: its verdict, asked once. */
+const withoutPatch = (name) => {
+  if (!baseline.has(name)) {
+    baseline.set(
+      name,
+      hunt(clean, [name], []).then((found) => found[0]?.id ?? null),
+    );
+  }
+  return baseline.get(name);
 };
 
-const hunt = (mutant) => {
+const label = (name) => name.replace(`file ${PATCHES}/`, "").replace(/^bank /, "");
+
+/** Looks for a run that only the mutant fails, with the checker that must complain. */
+const search = async (tree, mutant) => {
+  let tried = 0;
+  let seconds = 0;
+  let from = 0;
+  while (from < mutant.runs.length) {
+    const found = await hunt(tree, mutant.runs.slice(from), mutant.expected);
+    for (const one of found) {
+      tried += 1;
+      seconds += one.seconds;
+      if (!mutant.expected.includes(one.id)) continue;
+      const before = await withoutPatch(one.run);
+      if (before !== one.id) return { by: one.id, run: label(one.run), tried, seconds };
+    }
+    if (found.length === 0) break;
+    from += found.length;
+  }
+  return { failure: `survived ${tried} of ${mutant.runs.length} runs`, tried, seconds };
+};
+
+const judge = async (mutant) => {
   const tree = copyTree();
   try {
-    execFileSync("git", ["apply", "--whitespace=nowarn", join(PATCHES, `${mutant.name}.patch`)], {
-      cwd: tree,
-      stdio: "pipe",
-    });
-    const errors = checkTypes ? typeErrors(tree) : [];
-    if (errors.length > 0) return `does not type-check: ${errors[0]}`;
-    let tried = 0;
-    for (const run of runsOf(mutant.tries)) {
-      tried += 1;
-      const found = simulate(tree, run);
-      // Another checker's complaint may be about something else that only happens to differ now.
-      if (found === undefined || !mutant.expected.includes(found)) continue;
-      if (withoutPatch(run) !== undefined) continue;
-      return { by: found, run: run.label, tried };
-    }
-    return `survived ${tried} runs`;
-  } catch (error) {
-    return `cannot be applied: ${String(error.stderr ?? error.message).trim()}`;
+    const patch = join(PATCHES, `${mutant.name}.patch`);
+    const applied = await run("git", ["apply", "--whitespace=nowarn", patch], tree);
+    if (applied.code !== 0) return { failure: `does not apply: ${applied.errors.trim()}` };
+    if (flags.apply) return { by: "-", run: "-", tried: 0, seconds: 0 };
+    const error = flags["no-types"] ? undefined : await typeError(tree, info);
+    if (error !== undefined) return { failure: `does not type-check: ${error}` };
+    return await search(tree, mutant);
   } finally {
     rmSync(tree, { recursive: true, force: true });
   }
 };
 
-const names = readdirSync(PATCHES)
+const table = (rows) => {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+};
+
+const mutants = readdirSync(PATCHES)
   .filter((file) => file.endsWith(".patch"))
   .map((file) => file.slice(0, -".patch".length))
-  .sort();
-let missed = 0;
-try {
-  for (const name of names) {
-    if (only.length > 0 && !only.includes(name)) continue;
-    const mutant = readPatch(name);
-    const result = hunt(mutant);
-    if (typeof result === "string") {
-      missed += 1;
-      console.log(`MISSED ${name}: ${result}`);
-    } else {
-      console.log(`caught ${name}: by ${result.by} in ${result.run}, run ${result.tried}`);
-    }
-  }
-} finally {
-  rmSync(cleanTree, { recursive: true, force: true });
+  .filter((name) => only.length === 0 || only.includes(name))
+  .sort()
+  .map(readPatch);
+const unknown = only.filter((name) => !mutants.some((mutant) => mutant.name === name));
+if (unknown.length > 0) {
+  console.error(`no such mutant: ${unknown.join(", ")}`);
+  process.exit(1);
 }
-console.log(missed === 0 ? "every mutant was caught" : `${missed} mutants were not caught`);
-process.exitCode = missed === 0 ? 0 : 1;
+
+const results = new Map();
+try {
+  if (!flags.apply && !flags["no-types"]) {
+    const tsc = join(ROOT, "node_modules", ".bin", "tsc");
+    await run(tsc, ["-p", clean, "--incremental", "--tsBuildInfoFile", info], clean);
+  }
+  const waiting = [...mutants];
+  const work = async () => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const result = await judge(mutant);
+      results.set(mutant.name, result);
+      if (flags.output === "json") {
+        const { name, what } = mutant;
+        console.log(
+          JSON.stringify({ name, what, caught: result.failure === undefined, ...result }),
+        );
+      } else {
+        const verdict = result.failure ?? `caught by ${result.by}`;
+        console.error(`[${results.size}/${mutants.length}] ${mutant.name}: ${verdict}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Number(flags.workers) || 1) }, work));
+} finally {
+  rmSync(clean, { recursive: true, force: true });
+}
+
+const missed = mutants.filter(({ name }) => results.get(name)?.failure !== undefined);
+if (flags.output !== "json") {
+  const rows = mutants.map(({ name }) => {
+    const { failure, by, run: where, tried, seconds } = results.get(name);
+    if (failure !== undefined) return [name, "MISSED", failure, "", ""];
+    return [name, by, where, String(tried), seconds.toFixed(1)];
+  });
+  console.log(table([["mutant", "caught by", "in", "runs", "seconds"], ...rows]));
+  const total = `${mutants.length} mutants`;
+  console.log(
+    missed.length === 0 ? `${total}, every one caught` : `${total}, ${missed.length} missed`,
+  );
+}
+process.exitCode = missed.length === 0 ? 0 : 1;

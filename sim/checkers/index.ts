@@ -9,6 +9,7 @@ import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
 import { recordsFolded } from "./records.ts";
+import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import type { CheckerFactory } from "./types.ts";
@@ -17,6 +18,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   ownStatements,
   certificatesPossible,
   durableBeforeSent,
+  viewsEndedDurably,
   certificatesValid,
   agreement,
   monotone,
