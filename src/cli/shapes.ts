@@ -267,7 +267,15 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "fromMs",
     "toMs",
   ),
-  "sim mutants": list(1, "planted bugs: state is caught or missed", "mutant", "state", "found"),
+  "sim mutants": list(
+    1,
+    "planted bugs: state is caught or missed, by names the invariant that broke, found where",
+    "mutant",
+    "state",
+    "found",
+    "runs",
+    "seconds",
+  ),
   "sim list": list(
     1,
     "scenarios of the library",

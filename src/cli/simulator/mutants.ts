@@ -9,13 +9,32 @@ import { nearest } from "./load.ts";
 
 type MutantOptions = { readonly types?: boolean };
 
-type Mutant = { readonly mutant: string; readonly state: string; readonly found: string };
+type Mutant = {
+  readonly mutant: string;
+  readonly state: "caught" | "missed";
+  /** The invariant that broke; absent for one that was missed. */
+  readonly by?: string;
+  /** Where it broke, or why the mutant was missed. */
+  readonly found: string;
+  readonly runs: number;
+  readonly seconds: number;
+};
 
-/** "caught NAME: by I8 in seed 3, run 1": how the script tells of one mutant. */
+/** What the script tells of one mutant with `-o json`. */
 export const mutantOf = (line: string): Mutant | undefined => {
-  const [, state = "", mutant = "", found = ""] =
-    /^(caught|MISSED) ([^:]+): (.*)$/.exec(line) ?? [];
-  return mutant === "" ? undefined : { mutant, state: state.toLowerCase(), found };
+  if (!line.startsWith("{")) return undefined;
+  const told = JSON.parse(line) as {
+    readonly name: string;
+    readonly by?: string;
+    readonly run?: string;
+    readonly tried?: number;
+    readonly seconds?: number;
+    readonly failure?: string;
+  };
+  const { name: mutant, by, run = "", tried: runs = 0, seconds = 0, failure } = told;
+  const cost = { runs, seconds: Math.round(seconds * 10) / 10 };
+  if (failure !== undefined) return { mutant, state: "missed", found: failure, ...cost };
+  return { mutant, state: "caught", ...(by === undefined ? {} : { by }), found: run, ...cost };
 };
 
 export const simMutants = async (
@@ -39,7 +58,7 @@ export const simMutants = async (
     const hint = meant === undefined ? "" : ` \u2014 did you mean ${meant}?`;
     throw new TetradError("cli.usage", `there is no mutant ${name}${hint}`);
   }
-  const args = [script, ...names, ...(options.types === false ? ["--no-types"] : [])];
+  const args = [script, "-o", "json", ...names, ...(options.types === false ? ["--no-types"] : [])];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   const onAbort = (): void => void child.kill("SIGTERM");
   context.signal.addEventListener("abort", onAbort, { once: true });
@@ -52,7 +71,6 @@ export const simMutants = async (
     for (const line of lines) {
       const mutant = mutantOf(line);
       if (mutant !== undefined) found.push(mutant);
-      if (context.format === "table") context.terminal.out(`${line}\n`);
     }
   });
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -61,7 +79,14 @@ export const simMutants = async (
   });
   context.signal.removeEventListener("abort", onAbort);
   context.signal.throwIfAborted();
-  if (context.format !== "table") context.printList(found, [], []);
+  const columns = ["mutant", "state", "by", "found", "runs", "seconds"];
+  const rows = found.map((one) => ({
+    ...one,
+    by: one.by ?? "",
+    runs: String(one.runs),
+    seconds: one.seconds.toFixed(1),
+  }));
+  context.printList(found, columns, rows);
   if (code !== 0) {
     const missed = found.filter(({ state }) => state === "missed").map(({ mutant }) => mutant);
     throw new TetradError("sim.survived", missed.join(", ") || `the script ended with ${code}`);
