@@ -230,6 +230,11 @@ const addInit = (program: Command, run: RunVerb): void => {
     .option("--out <file>", "where the genesis is written (default genesis.json)")
     .option("--chain-id <id>", "name of the new chain; no two chains may share one")
     .option("--passphrase-file <file>", "file with the passphrase that seals the key")
+    .option(
+      "--epoch-ms <ms>",
+      "length of an epoch of the new chain (default an hour)",
+      wholeNumber(...LIMITS.genesisMs.epochMs),
+    )
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
     .addHelpText(

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
+import type { GenesisParameters } from "../../ledger/genesis.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
@@ -39,6 +40,7 @@ type InitOptions = {
   readonly network?: boolean;
   readonly node?: readonly string[];
   readonly issuer?: boolean;
+  readonly epochMs?: number;
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -46,6 +48,9 @@ const usage = (detail: string): TetradError => new TetradError("cli.usage", deta
 export const init = async (context: CliContext, options: InitOptions): Promise<void> => {
   const ways = [options.name, options.join, options.network].filter((way) => way !== undefined);
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
+  if (options.epochMs !== undefined && options.name !== undefined) {
+    throw usage("--epoch-ms belongs to the genesis: give it with --join or --network");
+  }
   if (options.join !== undefined) return joinIdentities(context, options, options.join);
   if (context.options.dir === undefined) throw usage("say where with --dir");
   if (options.network === true) return initNetwork(context, options);
@@ -178,6 +183,9 @@ const readMember = (path: string): Member => {
   return { kind: "actor", actor };
 };
 
+const parametersOf = ({ epochMs }: InitOptions): Partial<GenesisParameters> =>
+  epochMs === undefined ? {} : { epochMs };
+
 const joinIdentities = async (
   context: CliContext,
   options: InitOptions,
@@ -196,6 +204,7 @@ const joinIdentities = async (
     insecure: false,
     identities,
     actors,
+    parameters: parametersOf(options),
   });
   writeFileAtomic(out, text);
   const hash = toHex(parsed.hash);
@@ -245,6 +254,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     chainId,
     nodes,
     issuer: options.issuer === true,
+    parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
   const genesis = join(context.dir, "genesis.json");
