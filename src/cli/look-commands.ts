@@ -90,7 +90,8 @@ const addCompletion = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       "\nExamples:\n  source <(nexus completion bash)\n  source <(nexus completion zsh)\n" +
-        "  nexus completion fish > ~/.config/fish/completions/nexus.fish\n",
+        "  nexus completion fish > ~/.config/fish/completions/nexus.fish\n\n" +
+        "It completes the command nexus, which `npm install -g` of the package puts on the PATH, and not npx nexus.\n",
     )
     .action(run(async () => (await import("./verbs/completion.ts")).completionOf(program)));
 };

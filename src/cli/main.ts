@@ -133,6 +133,10 @@ const usageError = (text: string, terminal: Terminal): string => {
   const error = paint(terminal.colorErr, "red", "error");
   return text
     .replace(/^error: /, `${error} cli.usage: `)
+    .replace(
+      /command-argument value '([^']*)' is invalid for argument '([^']*)'\./,
+      '"$1" is no $2.',
+    )
     .replace(/\n\((Did you mean .*)\)\n$/, (_, hint: string) => ` — ${lowerFirst(hint)}\n`);
 };
 

@@ -10,6 +10,15 @@ export type NodeOptions = { readonly config?: string; readonly node?: string };
 export const configOf = (context: CliContext, options: NodeOptions): string => {
   if (options.config !== undefined) return resolve(context.cwd, options.config);
   const nodes = context.dev()?.nodes ?? [];
+  if (options.node !== undefined && nodes.length > 0) {
+    const names = nodes.map(({ name }) => name);
+    if (!names.includes(options.node)) {
+      throw new TetradError(
+        "cli.usage",
+        `no node "${options.node}"; there are ${names.join(", ")}`,
+      );
+    }
+  }
   const node = nodes.find((known) => known.name === (options.node ?? nodes[0]?.name));
   if (node === undefined) {
     throw new TetradError(

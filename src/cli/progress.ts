@@ -1,7 +1,11 @@
 /** Progress on stderr: a bar that is redrawn on a terminal, a plain line every ten seconds elsewhere. */
 import type { Terminal } from "./output.ts";
 
-export type Progress = { update(done: number, total: number): void; end(): void };
+export type Progress = {
+  update(done: number, total: number): void;
+  /** `whole`: all of it is done, whatever the last update said. */
+  end(whole?: boolean): void;
+};
 
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;
@@ -23,6 +27,7 @@ export const createProgress = (
   const started = nowMs();
   let drawnAt = Number.NEGATIVE_INFINITY;
   let last = "";
+  let lastTotal = 0;
   const lineOf = (done: number, total: number): string => {
     const spentMs = nowMs() - started;
     const rate = spentMs > 0 ? ((done - from) * 1000) / spentMs : 0;
@@ -37,6 +42,7 @@ export const createProgress = (
     update(done, total) {
       const now = nowMs();
       last = lineOf(done, total);
+      lastTotal = total;
       if (now - drawnAt < (terminal.live ? REDRAW_MS : PLAIN_MS)) return;
       // The first plain line comes after ten seconds: what is quicker needs none.
       if (!terminal.live && drawnAt === Number.NEGATIVE_INFINITY && now - started < PLAIN_MS)
@@ -44,7 +50,8 @@ export const createProgress = (
       drawnAt = now;
       terminal.err(terminal.live ? `\r\x1b[2K${last}` : `${last}\n`);
     },
-    end() {
+    end(whole = false) {
+      if (whole && last !== "") last = lineOf(lastTotal, lastTotal);
       if (last !== "") terminal.err(terminal.live ? `\r\x1b[2K${last}\n` : `${last}\n`);
     },
   };

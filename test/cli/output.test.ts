@@ -157,11 +157,12 @@ describe("output", () => {
   });
 
   it("lines up a node that is down, and events of any type", () => {
-    const down = { name: "b", api: "x", status: undefined, eventsPerSecond: 0 };
+    const down = { name: "b", api: "x", status: undefined, starting: false, eventsPerSecond: 0 };
     const status = { voting: "asking", leader: "", finalHeight: 1, viewTimeMs: 1, peers: [] };
     const up = { ...down, name: "a", status: status as unknown as StatusJson };
     const [first, second] = [up, down].map((view) => nodeLine(view, new Map(), false));
     expect(second?.indexOf("down")).toBe(first?.indexOf("asking"));
+    expect(nodeLine({ ...down, starting: true }, new Map(), false)).toBe("b     starting");
     const widths = { type: 10, outcome: 2 };
     const event = { index: 1, height: 1, batchId: "", position: 0, version: 1, payload: "" };
     const line = (type: string): string =>

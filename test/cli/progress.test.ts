@@ -34,6 +34,14 @@ describe("progress", () => {
     expect(text().endsWith("500/1000 events, 250/s, 2 s left\n")).toBe(true);
   });
 
+  it("ends with a full bar where all is done, whatever was said last", () => {
+    const { progress, at, text } = setUp(true);
+    at(1_000, 900);
+    progress.end(true);
+    expect(text().split("\r").at(-1)).toContain("[########################] 1000/1000 events");
+    expect(text().endsWith("/s\n")).toBe(true);
+  });
+
   it("prints a plain line every ten seconds elsewhere", () => {
     const { progress, at, text } = setUp(false);
     for (let second = 1; second <= 25; second++) at(second * 1_000, second * 40);

@@ -173,7 +173,10 @@ describe("of a running node", () => {
     const table = await run(...args, "--from", String(first), "--to", String(last));
     expect(table.stdout).toMatch(/^~ +records +notes\/one /m);
     expect(table.stdout).toMatch(/^\+ +records +notes\/three /m);
-    expect((await run("replay", ...node, "--to", "1000000")).code).toBe(3);
+    const beyond = await run("replay", ...node, "--to", "1000000");
+    expect([beyond.code, beyond.stderr]).toEqual([3, expect.stringMatching(/ends at height \d+/)]);
+    // It is said before anything is replayed.
+    expect(beyond.stderr).not.toContain("replaying");
     expect((await run("replay", ...node, "--from", "5", "--to", "4", "--diff")).code).toBe(1);
   });
 

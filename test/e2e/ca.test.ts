@@ -63,6 +63,12 @@ describe("nexus ca", () => {
     expect(openssl("verify", "-x509_strict", "-CAfile", "root.pem", out)).toContain("OK");
     const purpose = ["-purpose", "sslserver", "-verify_hostname", `${kind}.example.org`];
     expect(openssl("verify", "-CAfile", "root.pem", ...purpose, out)).toContain("OK");
+    // A file that is there is not replaced, and no second certificate is asked for.
+    const entries = async () => (await run("ct", "tail", "--from", "0", "--no-follow")).stdout;
+    const before = await entries();
+    const again = await run("ca", "sign", "--csr", csr, "--days", "30", "--out", out);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("is already there")]);
+    expect(await entries()).toBe(before);
     const text = openssl("x509", "-in", out, "-noout", "-text");
     expect(text).toContain(`DNS:${kind}.example.org, IP Address:2001:DB8:0:0:0:0:0:1`);
     expect(text).toContain("TLS Web Server Authentication");

@@ -124,10 +124,10 @@ describe("a chain whose epochs end", () => {
       if (file === "row.json") expect(proven["row"]).toContain("epochs/in-3");
       if (file === "absent.json") expect(proven["row"]).toBe("there is none");
     }
-    // A boundary less, and the chain of sets does not lead to the header.
-    const bundle = JSON.parse(readFileSync(at("event.json"), "utf8")) as { boundaries: unknown[] };
-    expect(bundle.boundaries.length).toBeGreaterThanOrEqual(3);
-    const cut = JSON.stringify({ ...bundle, boundaries: bundle.boundaries.slice(1) });
+    // A link less, and the chain of sets does not lead to the header.
+    const bundle = JSON.parse(readFileSync(at("event.json"), "utf8")) as { links: unknown[] };
+    expect(bundle.links.length).toBeGreaterThanOrEqual(4);
+    const cut = JSON.stringify({ ...bundle, links: bundle.links.toSpliced(1, 1) });
     const refused = await nexus(["proof", "verify", "-", "--trust", genesis], { input: cut });
     expect(refused.code).toBe(2);
   }, 60_000);

@@ -165,13 +165,19 @@ describe("nexus dev kill and start", () => {
     fits("dev kill", killed);
     const states = (await json("status")) as { name: string; down?: boolean }[];
     expect(states.filter(({ down }) => down === true).map(({ name }) => name)).toEqual(["c"]);
-    expect((await run("dev", "kill", "c")).code).toBe(5);
+    const again = await run("dev", "kill", "c");
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("c is down already")]);
+    // The others know the name of one that does not answer.
+    const table = await run("status");
+    expect(table.stdout).not.toMatch(/[0-9a-f]{8}… +\d+ +\d+ +\d/);
     const wrong = await run("dev", "kill", "x");
     expect(wrong.code).toBe(1);
     expect(wrong.stderr).toContain("there are a, b, c, d");
     const started = (await json("dev", "start", "c")) as { pid: number };
     fits("dev start", started);
     expect(started.pid).not.toBe(killed.pid);
+    const running = await run("dev", "start", "c");
+    expect([running.code, running.stderr]).toEqual([1, expect.stringContaining("runs already")]);
     await expect
       .poll(async () => (await run("verify", "--read-only")).code, { timeout: 60_000 })
       .toBe(0);

@@ -77,6 +77,8 @@ describe("nexus tour", () => {
         found.get("kill the leader") ?? "",
       ) ?? [];
     expect(Number(to)).toBeGreaterThanOrEqual(Number(from) + 3);
+    // Its turn to lead came, and the others went on without it.
+    expect(found.get("kill the leader")).toMatch(/ [1-9]\d* view\(s\) .* were passed over$/);
     for (const [node, name] of names.entries()) {
       const events = await eventsOf(node);
       const key = events.find((event) => event.index === index)?.data.key ?? "";

@@ -148,6 +148,18 @@ describe("nexus tail", () => {
     expect(done.stderr).toBe("");
   });
 
+  it("says why it prints nothing: a type that is none, or a start behind the end", async () => {
+    const typo = await run("tail", "--from", "0", "--type", "record.putt", "--no-follow");
+    expect([typo.code, typo.stdout]).toEqual([0, ""]);
+    expect(typo.stderr).toContain('did you mean "record.put"?');
+    const none = await run("tail", "--type", "nosuch.*", "--no-follow");
+    expect(none.stderr).toMatch(/known are [a-z-]+\.[a-z]/);
+    const late = await run("tail", "--from", "99999999", "--no-follow");
+    expect([late.code, late.stderr]).toEqual([0, expect.stringMatching(/the log has \d+ events/)]);
+    const quiet = await run("tail", "--from", "0", "--type", "record.*", "--no-follow");
+    expect(quiet.stderr).toBe("");
+  });
+
   it("follows, filters by type, and ends after --limit", async () => {
     const following = background([
       "--dir",

@@ -90,6 +90,13 @@ describe("status and health", () => {
     expectProblem(response, 503, "node.not-ready");
     expect(response.json().detail).toContain("no quorum of peers");
     expect(response.headers["retry-after"]).toBe("1");
+    expect(response.json()).not.toHaveProperty("data");
+    const verbose = (await get("/readyz?verbose")).json();
+    expect(verbose).toMatchObject({
+      code: "node.not-ready",
+      data: { reasons: ["no quorum of peers"], voting: "yes", peers: 0, problems: [] },
+    });
+    expect(verbose.data.finalHeight).toBeGreaterThanOrEqual(0);
     expect((await get("/livez")).statusCode).toBe(200);
   });
 

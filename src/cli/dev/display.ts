@@ -6,6 +6,8 @@ export type NodeView = {
   readonly name: string;
   readonly api: string;
   readonly status: StatusJson | undefined;
+  /** It has not answered yet since it was started with the network. */
+  readonly starting: boolean;
   readonly eventsPerSecond: number;
 };
 
@@ -19,7 +21,9 @@ export const nodeLine = (
 ): string => {
   const name = paint(color, "bold", view.name.padEnd(4));
   const { status } = view;
-  if (status === undefined) return `${name}  ${paint(color, "yellow", "down")}`;
+  if (status === undefined) {
+    return `${name}  ${paint(color, "yellow", view.starting ? "starting" : "down")}`;
+  }
   const voting =
     status.voting === "yes"
       ? paint(color, "green", "voting ")

@@ -6,6 +6,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 
+/** Names of the nodes that a development network has. */
+export const DEV_NODES = ["a", "b", "c", "d"] as const;
+
 export type DevNode = {
   readonly name: string;
   /** Folder of the node, relative to the record's. */

@@ -67,11 +67,15 @@ export class Supervisor {
     }
     if (this.#stopping) return fail("node.stopping", "the network is stopping");
     if (request.action === "start") {
+      const running = this.pidOf(node);
+      if (running !== undefined) {
+        return fail("cli.usage", `node ${node} runs already, as process ${running}`);
+      }
       this.#release(node);
       return { ok: true, value: { pid: this.pidOf(node) } };
     }
     const child = this.#children.get(node);
-    if (child === undefined) return fail("event.conflict", `node ${node} is down already`);
+    if (child === undefined) return fail("cli.usage", `node ${node} is down already`);
     const timer = setTimeout(() => this.#release(node), request.holdMs);
     this.#held.get(node)?.();
     this.#held.set(node, () => clearTimeout(timer));

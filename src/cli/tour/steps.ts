@@ -153,27 +153,36 @@ const kill: Step = {
     tour.killed = victim;
     if ((await statusOf(tour, victim)) !== undefined)
       throw notShown(`${victim.name} answers still`);
-    const before = (await statusOf(tour, witness))?.finalHeight ?? 0;
+    const before = await statusOf(tour, witness);
+    if (before === undefined) throw notShown(`${witness.name} does not answer`);
     const text = `${victim.name} is down`;
     const key = `tour/${id}-down`;
     await stage.succeeds(["append", key, text, "--api", apiOf(witness)]);
     await onEach(tour, rest, key, text);
     const after = await watchHeights(tour, witness, before);
-    return `node ${victim.name} is dead, heights went from ${before} to ${after}`;
+    return (
+      `node ${victim.name} is dead, heights went from ${before.finalHeight} to ${after.finalHeight}, ` +
+      `and ${skipped(before, after)} view(s) without a block were passed over`
+    );
   },
 };
 
-/** Shows heights of one node as they become final. */
-const watchHeights = async (tour: Tour, node: DevNode, before: number): Promise<number> => {
+/** Views that have ended without a block since: those that a dead node was to lead. */
+const skipped = (before: StatusJson, after: StatusJson): number =>
+  after.view - after.finalHeight - (before.view - before.finalHeight);
+
+/** Shows heights of one node as they become final, until the dead node's turn to lead has been passed over. */
+const watchHeights = async (tour: Tour, node: DevNode, before: StatusJson): Promise<StatusJson> => {
   const { stage } = tour;
   stage.say(`  heights as node ${node.name} sees them:`);
-  let seen = before;
+  let seen = before.finalHeight;
   const reached = await until(tour, 30_000, async () => {
     const status = await statusOf(tour, node);
     if (status === undefined || status.finalHeight === seen) return undefined;
     seen = status.finalHeight;
-    stage.say(`    height ${seen}  view ${status.view}  ${status.peers.length} peers`);
-    return seen >= before + HEIGHTS ? seen : undefined;
+    const over = skipped(before, status);
+    stage.say(`    height ${seen}  view ${status.view}${over > 0 ? `  ${over} passed over` : ""}`);
+    return seen >= before.finalHeight + HEIGHTS && over > 0 ? status : undefined;
   });
   if (reached === undefined) throw notShown(`heights stand still at ${seen}`);
   return reached;

@@ -87,7 +87,7 @@ export const restore = async (
     logger: createLogger("human", "warn", "restore"),
     onProgress: (done, total) => progress.update(done, total),
   });
-  progress.end();
+  progress.end(true);
   const made = new Date(head.madeMs).toISOString();
   const genesisHash = toHex(chain.hash);
   const fields = chainFields(chain.genesis.chainId, tail);

@@ -1,5 +1,5 @@
 /** `nexus ca`: certificates from an issuer on the log. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { certificateRequested, fromPem, parseCsr } from "../../ca/index.ts";
 import type { ApiClient, ReceiptJson } from "../../client/api.ts";
@@ -133,7 +133,16 @@ const request = async (
   });
 };
 
+/** Where the answer goes: said before anything is asked for, since a certificate may have been there. */
+const newFile = (context: CliContext, out: string | undefined): string | undefined => {
+  if (out === undefined) return undefined;
+  const path = resolve(context.cwd, out);
+  if (existsSync(path)) throw usage(`${path} is already there; it is not replaced`);
+  return path;
+};
+
 export const sign = async (context: CliContext, options: SignOptions): Promise<void> => {
+  const out = newFile(context, options.out);
   const csr = readRequest(options.csr, context.cwd);
   const lifetimeSeconds = lifetimeOf(options);
   const { issuer } = await chooseIssuer(context, options.issuer);
@@ -150,9 +159,7 @@ export const sign = async (context: CliContext, options: SignOptions): Promise<v
     ((await context
       .client()
       .get(`/ca/v1/requests/${index}`, {}, context.signal)) as unknown as CertificateJson);
-  if (options.out !== undefined) {
-    writeFileAtomic(resolve(context.cwd, options.out), certificate.chain);
-  }
+  if (out !== undefined) writeFileAtomic(out, certificate.chain);
   const { names, serial, event, ctIndex, notAfterMs } = certificate;
   if (context.format === "table" && options.out === undefined) {
     context.terminal.out(certificate.chain);
@@ -176,8 +183,9 @@ export const root = async (
   context: CliContext,
   options: Pick<SignOptions, "issuer" | "out">,
 ): Promise<void> => {
+  const out = newFile(context, options.out);
   const issuer = await chooseIssuer(context, options.issuer);
-  if (options.out !== undefined) writeFileAtomic(resolve(context.cwd, options.out), issuer.pem);
+  if (out !== undefined) writeFileAtomic(out, issuer.pem);
   if (context.format !== "table") context.print(issuer, []);
   else if (options.out === undefined) context.terminal.out(issuer.pem);
 };

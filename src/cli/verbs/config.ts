@@ -8,6 +8,7 @@ import {
   type ResolvedConfig,
 } from "../../node/config.ts";
 import { configSchema } from "../../node/config-keys.ts";
+import { nodePaths } from "../../node/folder.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import type { CliContext } from "../context.ts";
 import { flagsOf, type NodeFlags } from "../node-flags.ts";
@@ -40,6 +41,10 @@ export const configCheck = async (context: CliContext, options: ConfigOptions): 
   ]);
   if (chain === undefined) {
     context.note(`there is no ${printable(config.genesis)} yet: the node cannot start without it`);
+  }
+  const { nodeKey } = nodePaths(config.folder);
+  if (!existsSync(nodeKey)) {
+    context.note(`there is no ${printable(nodeKey)} yet: the node cannot start without it`);
   }
 };
 

@@ -17,7 +17,7 @@ import {
 } from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
-import { type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
+import { DEV_NODES, type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
 import { removeNetwork } from "../dev/remove.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { paint } from "../output.ts";
@@ -28,7 +28,6 @@ type DevOptions = {
   readonly apiBase?: number;
 };
 
-const NAMES = ["a", "b", "c", "d"] as const;
 const PORT_BASE = 4440;
 const API_BASE = 8440;
 const POLL_MS = 500;
@@ -71,7 +70,7 @@ const prepare = async (context: CliContext, options: DevOptions): Promise<Prepar
 const plannedNodes = (options: DevOptions): DevNode[] => {
   const port = options.portBase ?? PORT_BASE;
   const api = options.apiBase ?? API_BASE;
-  return NAMES.map((name, i) => ({
+  return DEV_NODES.map((name, i) => ({
     name,
     folder: name,
     listen: `[::1]:${port + i}`,
@@ -187,9 +186,10 @@ const look = async (
     samples.set(node.name, now);
     const spentMs = now.atMs - before.atMs;
     const eventsPerSecond = spentMs > 0 ? ((now.logSize - before.logSize) * 1000) / spentMs : 0;
-    return { name: node.name, api, status, eventsPerSecond };
+    return { name: node.name, api, status, starting: false, eventsPerSecond };
   } catch {
-    return { name: node.name, api, status: undefined, eventsPerSecond: 0 };
+    const starting = !samples.has(node.name);
+    return { name: node.name, api, status: undefined, starting, eventsPerSecond: 0 };
   }
 };
 

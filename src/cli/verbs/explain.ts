@@ -14,7 +14,7 @@ import { type Cell, formatFields, formatJson, formatNdjson, paint, short } from 
 
 const parseIndex = (text: string): number => {
   const index = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(index)) throw new TetradError("cli.usage", `${text} is not an index`);
+  if (!Number.isSafeInteger(index)) throw new TetradError("cli.usage", `"${text}" is not an index`);
   return index;
 };
 

@@ -169,6 +169,10 @@ export const proofVerify = async (
 ): Promise<void> => {
   const path = file === "-" ? file : resolve(context.cwd, file);
   const text = await readBounded(path, LIMITS.proofTextMax);
+  if (/^\s*<!doctype html/i.test(text)) {
+    const detail = `${file} is the page of a proof, which verifies itself: open it in a browser`;
+    throw new TetradError("proof.malformed", detail);
+  }
   const { trust } = await readTrust(context, options.trust);
   const bundle = parseBundle(text);
   if (!bundle.ok) throw TetradError.from(bundle);

@@ -65,8 +65,11 @@ const run = async (
   const wanted = { resume: false, finished: false, signaturesFrom: 1 };
   await using open = await openAudit(target, wanted, 0);
   await using closing = new AsyncDisposableStack();
-  const source = await sourceOf(target, open, closing);
+  const { source, height } = await sourceOf(target, open, closing, context.signal);
   const { to } = options;
+  if (to > height) {
+    throw new TetradError("audit.unverified", `${source.name} ends at height ${height}`);
+  }
   const { rules, verifier, state } = open;
   const { monotonicMs } = realClock;
   const progress = createProgress(context.terminal, "replaying", "heights", monotonicMs);
@@ -95,13 +98,17 @@ const sourceOf = async (
   target: AuditTarget,
   { rules, state, logger }: OpenAudit,
   closing: AsyncDisposableStack,
-): Promise<AuditSource> => {
-  if (target.kind === "api") return openApiSource(target.place);
+  signal: AbortSignal,
+): Promise<{ readonly source: AuditSource; readonly height: number }> => {
+  if (target.kind === "api") {
+    const source = openApiSource(target.place);
+    return { source, height: (await source.claim(signal)).finalHeight };
+  }
   const snapshot = await openSnapshot(target.place, state.work, logger);
   closing.defer(() => snapshot.close());
   const { scratch } = state;
   const folder = await FolderAudit.open({ rules, scratch, name: target.place }, snapshot);
-  return folder.source;
+  return { source: folder.source, height: folder.tip.height };
 };
 
 const keyText = (projection: string, key: Uint8Array): string => {

@@ -1,4 +1,5 @@
 /** `nexus status`: how the nodes are. All of a development network, or the one that --api names. */
+import { ApiClient, type StatusJson } from "../../client/api.ts";
 import { TetradError } from "../../errors.ts";
 import { type Asked, askStatus, requireChain } from "../ask.ts";
 import type { CliContext } from "../context.ts";
@@ -34,7 +35,7 @@ const showStatus = async (context: CliContext): Promise<void> => {
       }),
     ),
   );
-  print(context, answers);
+  print(context, answers, await namesOf(context, answers));
   for (const { api, chainId, asked } of answers) {
     if (typeof asked === "object") requireChain(api, chainId ?? asked.chainId, asked.chainId);
   }
@@ -48,9 +49,37 @@ const showStatus = async (context: CliContext): Promise<void> => {
 const jsonOf = ({ name, api, asked }: Answer): unknown =>
   typeof asked === "object" ? asked : { name, api, down: true, reason: asked };
 
-const print = (context: CliContext, answers: readonly Answer[]): void => {
-  const statuses = answers.flatMap(({ asked }) => (typeof asked === "object" ? [asked] : []));
+/** Names of validators by id: also of those that do not answer or were not asked. */
+const namesOf = async (
+  context: CliContext,
+  answers: readonly Answer[],
+): Promise<ReadonlyMap<string, string>> => {
+  const statuses = statusesOf(answers);
   const names = new Map(statuses.map(({ nodeId, name }) => [nodeId, name]));
+  const isKnown = statuses.every(({ leader }) => names.has(leader));
+  const first = answers.find(({ asked }) => typeof asked === "object");
+  if (isKnown || first === undefined || context.format !== "table") return names;
+  try {
+    const body = await new ApiClient(first.api).get("/v1/validators", {}, context.signal);
+    for (const one of body["items"] as readonly Readonly<Record<string, unknown>>[]) {
+      names.set(String(one["id"]), printable(String(one["name"])));
+    }
+  } catch (error) {
+    // It has answered a moment ago; without the names the ids are shown.
+    if (!(error instanceof TetradError)) throw error;
+  }
+  return names;
+};
+
+const statusesOf = (answers: readonly Answer[]): readonly StatusJson[] =>
+  answers.flatMap(({ asked }) => (typeof asked === "object" ? [asked] : []));
+
+const print = (
+  context: CliContext,
+  answers: readonly Answer[],
+  names: ReadonlyMap<string, string>,
+): void => {
+  const statuses = statusesOf(answers);
   const rows = answers.map((answer) => rowOf(answer, names));
   context.printList(answers.map(jsonOf), COLUMNS, rows, byMeaning("voting"));
   if (context.format !== "table") return;

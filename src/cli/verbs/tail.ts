@@ -8,7 +8,9 @@ import { parseJson } from "../../client/http.ts";
 import { fileStore } from "../../client/node.ts";
 import { TetradError } from "../../errors.ts";
 import { toBase64url } from "../../ledger/verify/base64url.ts";
+import { REGISTRY } from "../../node/formats.ts";
 import { sleep } from "../../node/real-ports.ts";
+import { nearest } from "../../node/suggest.ts";
 import type { CliContext } from "../context.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
 import { padEnd, short, widthOf } from "../width.ts";
@@ -45,6 +47,7 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   const client = context.client();
   const { logSize } = await client.status(context.signal);
   const from = startOf(options.from, logSize);
+  noteNothing(context, options, from, logSize);
   const print = printerOf(context);
   if (!options.follow) {
     const path = "/v1/events";
@@ -73,6 +76,36 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   }
 };
 
+/**
+ * Why nothing comes where that may be a slip: a type that this program does not know, or a start behind the
+ * end. A newer node may know more types, so it is no error.
+ */
+const noteNothing = (
+  context: CliContext,
+  { type, follow: waits }: TailOptions,
+  from: number,
+  logSize: number,
+): void => {
+  const meant = type === undefined ? undefined : unknownType(type);
+  if (meant !== undefined) context.note(meant);
+  if (from > logSize) {
+    const then = waits ? `waiting for event ${from}` : `there is no event ${from} yet`;
+    context.note(`the log has ${logSize} events; ${then}`);
+  }
+};
+
+/** A note on a type, or a pattern with * at its end, that no known event is of; undefined for any other. */
+export const unknownType = (type: string): string | undefined => {
+  const known = [...new Set(REGISTRY.definitions.map((definition) => definition.type))];
+  const begin = type.endsWith("*") ? type.slice(0, -1) : undefined;
+  const fits = (one: string): boolean =>
+    begin === undefined ? one === type : one.startsWith(begin);
+  if (known.some(fits)) return undefined;
+  const meant = nearest(type, known);
+  const hint = meant === undefined ? `known are ${known.join(", ")}` : `did you mean "${meant}"?`;
+  return `no event of a type that this version knows is ${printable(type)}; ${hint}`;
+};
+
 /** What to trust: the file that was given, or the genesis of the development network of the folder. */
 const readTrust = (context: CliContext, file: string | undefined): string => {
   const path = file === undefined ? join(context.dir, "genesis.json") : resolve(context.cwd, file);
@@ -94,8 +127,11 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
     onFailover: (base, error) => context.note(`${base}: ${error.message}; asking another node`),
     ...(state === undefined ? {} : { stateStore: fileStore(state) }),
   });
+  const size = await provenSize(client, signal);
+  const from = startOf(options.from, size);
+  noteNothing(context, options, from, size);
   const events = client.events({
-    from: startOf(options.from, await provenSize(client, signal)),
+    from,
     follow: options.follow,
     signal,
     onBreak: (reason) => context.note(`${reason}; resuming`),

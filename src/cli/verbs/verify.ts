@@ -126,8 +126,9 @@ const conclude = (context: CliContext, checks: readonly Check[], up: readonly Up
   }
   const names = failed.map(({ node, check }) => (node === "-" ? check : `${check} of ${node}`));
   const away = failed.every(({ check }) => check === "reachable");
-  throw new TetradError(
-    away ? "cli.unreachable" : "verify.failed",
-    `${failed.length} check(s) failed: ${names.join(", ")}`,
-  );
+  const text = `${failed.length} check(s) failed: ${names.join(", ")}`;
+  if (!away) throw new TetradError("verify.failed", text);
+  throw new TetradError("cli.unreachable", `${text}; all others are well`, {
+    next: "start what does not answer, or leave out its address",
+  });
 };

@@ -32,7 +32,7 @@ const READY = {
   summary: "200 when the node takes part, else 503 with the reasons",
   query: {
     verbose: {
-      description: "tells heights and peers too",
+      description: "tells heights and peers too, in the problem's `data` where it is not ready",
       schema: { enum: ["", "true", "1", "false", "0"] },
     },
   },
@@ -84,22 +84,22 @@ export const healthRoutes = (app: FastifyInstance, context: ApiContext): void =>
   app.get("/readyz", described(READY), async (request, reply) => {
     const verbose = flag(readQuery(request, READY.query).verbose, "verbose");
     const { ready, reasons } = context.handle.ready();
-    if (!ready) {
-      const failure = fail("node.not-ready", reasons.join("; ") || "The node is not ready");
-      return sendProblem(request, reply, failure);
-    }
-    reply.header("cache-control", "no-store");
-    if (!verbose) return reply.send({ ready });
     const { voting, finalHeight, executedHeight, peers, problems } = context.handle.status();
-    return reply.send({
-      ready,
+    const state = {
       reasons,
       voting,
       finalHeight,
       executedHeight,
       peers: peers.length,
       problems: problems.map(({ code, detail }) => ({ code, detail })),
-    });
+    };
+    if (!ready) {
+      const detail = reasons.join("; ") || "The node is not ready";
+      const failure = fail("node.not-ready", detail);
+      return sendProblem(request, reply, failure, verbose ? state : undefined);
+    }
+    reply.header("cache-control", "no-store");
+    return reply.send(verbose ? { ready, ...state } : { ready });
   });
 
   app.get("/metrics", described(METRICS), async (request, reply) => {

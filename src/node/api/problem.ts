@@ -42,12 +42,14 @@ export const sendProblem = (
   request: FastifyRequest,
   reply: FastifyReply,
   failure: Failure | TetradError,
+  more?: Readonly<Record<string, Json>>,
 ): FastifyReply => {
   const known =
     failure instanceof TetradError
       ? { code: failure.code, detail: failure.message, data: failure.data }
       : failure;
-  const problem = problemOf(known, request.id);
+  const told = problemOf(known, request.id);
+  const problem = more === undefined ? told : { ...told, data: { ...told.data, ...more } };
   if (problem.status === 503 || problem.status === 429) {
     reply.header("retry-after", String(RETRY_AFTER_SECONDS));
   }
