@@ -35,13 +35,25 @@ export const addConfig = (program: Command, run: RunVerb): void => {
 };
 
 const addPassphraseOptions = (command: Command, fresh: boolean): Command => {
-  command.option("--passphrase-file <file>", "file with the passphrase (or NEXUS_PASSPHRASE)");
-  if (!fresh) return command;
-  return command.option(
-    "--new-passphrase-file <file>",
-    "file with the passphrase to seal with from now on (or NEXUS_NEW_PASSPHRASE)",
-  );
+  if (!fresh) {
+    return command.option(
+      "--passphrase-file <file>",
+      "file with the passphrase (or NEXUS_PASSPHRASE)",
+    );
+  }
+  return command
+    .option("--passphrase-file <file>", "passphrase of what is read (or NEXUS_PASSPHRASE)")
+    .option(
+      "--new-passphrase-file <file>",
+      "passphrase of what is written (or NEXUS_NEW_PASSPHRASE)",
+    );
 };
+
+const COPY_PASSPHRASES = `
+What is read is opened with NEXUS_PASSPHRASE or --passphrase-file; what is written is sealed with
+NEXUS_NEW_PASSPHRASE or --new-passphrase-file, and with the same one where neither is given. So the new
+passphrase of an export is the passphrase of its import.
+`;
 
 export const addKey = (program: Command, run: RunVerb): void => {
   const key = program.command("key").description("key files: make, show, copy and seal them anew");
@@ -64,7 +76,8 @@ export const addKey = (program: Command, run: RunVerb): void => {
     .requiredOption("--to <file>", "file to write")
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus key export a/keys/node.key --to a.export --new-passphrase-file paper\n",
+      "\nExamples:\n  nexus key export a/keys/node.key --to a.export --new-passphrase-file paper\n" +
+        COPY_PASSPHRASES,
     )
     .action(run(async () => (await import("./verbs/key.ts")).keyExport));
   addPassphraseOptions(key.command("import").argument("<export>", "exported key"), true)
@@ -73,7 +86,8 @@ export const addKey = (program: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       "\nExamples:\n  nexus key import ops.export --to ~/ops/keys/ops.key\n" +
-        "  nexus key import a.export --to /srv/tetrad/keys\n",
+        "  nexus key import a.export --to /srv/tetrad/keys --passphrase-file paper\n" +
+        COPY_PASSPHRASES,
     )
     .action(run(async () => (await import("./verbs/key.ts")).keyImport));
   const rotate = key

@@ -160,6 +160,25 @@ describe("nexus key export and import", () => {
     expect(existsSync(at("x", "node.key"))).toBe(false);
   });
 
+  it("open what they read with the passphrase, and seal what they write with the new one", async () => {
+    const to = at("move", "both.export");
+    const both = { NEXUS_PASSPHRASE: SECOND, NEXUS_NEW_PASSPHRASE: FIRST };
+    const exported = await run(["key", "export", validator, "--to", to], { env: both });
+    expect(exported.code, exported.stderr).toBe(0);
+    // The same variables again: the export is sealed with the new one, which is what opens it.
+    const import_ = ["key", "import", to, "--to", at("both", "keys")];
+    const wrong = await run(import_, { env: both });
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("key.invalid")]);
+    expect(wrong.stderr).toContain("the new passphrase of `nexus key export`");
+    expect(existsSync(at("both", "keys", "node.key"))).toBe(false);
+    const swapped = { NEXUS_PASSPHRASE: FIRST, NEXUS_NEW_PASSPHRASE: SECOND };
+    const imported = await run(import_, { env: swapped });
+    expect(imported.code, imported.stderr).toBe(0);
+    const shown = ["key", "show", "--open", at("both", "keys", "node.key")];
+    expect((await run(shown, { env: { NEXUS_PASSPHRASE: SECOND } })).code).toBe(0);
+    expect((await run(shown, { env: { NEXUS_PASSPHRASE: FIRST } })).code).toBe(1);
+  });
+
   it("refuse a changed export", async () => {
     const to = at("move", "v.export");
     const bytes = readFileSync(to);

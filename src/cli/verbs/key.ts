@@ -268,10 +268,10 @@ export const keyImport = async (
   const passphrase = await readPassphrase(dirname(path), context.env, passphraseFile);
   const fresh = (await newPassphrase(context, options)) ?? passphrase;
   if (isIssuerKey(bytes)) {
-    const key = await copyIssuerKey(path, to, passphrase, fresh);
+    const key = await copyIssuerKey(path, to, passphrase, fresh).catch(whosePassphrase);
     return printKey(context, key, { imported: to, sealing: SEALING });
   }
-  const exported = await openExported(bytes, path, passphrase);
+  const exported = await openExported(bytes, path, passphrase).catch(whosePassphrase);
   const { use, development, keys } = exported;
   const key = { ...keys, use, development };
   try {
@@ -282,6 +282,15 @@ export const keyImport = async (
   }
   printKey(context, key, { imported: to, sealing: SEALING });
   if (use === "validator") noteVotes(context, to);
+};
+
+/** With both passphrases set for an export, its import is begun with the wrong one of them. */
+const whosePassphrase = (error: unknown): never => {
+  if (!(error instanceof TetradError) || error.code !== "key.invalid") throw error;
+  const next =
+    "an import is opened with what its export was sealed with: the new passphrase of `nexus key export`, " +
+    "if it had one, is given here by NEXUS_PASSPHRASE or --passphrase-file";
+  throw new TetradError("key.invalid", error.message, { ...error.data, next });
 };
 
 /**
