@@ -76,6 +76,7 @@ export class SimNet {
   #serial = 0;
   /** What each send queue of a slot holds at most, where a fault has made it small. */
   readonly queueBytes: (number | undefined)[] = [];
+  #newest: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
   /** Frames and bytes handed to the network, for reports. */
   readonly sent = { frames: 0, bytes: 0 };
 
@@ -330,7 +331,7 @@ export class SimNet {
     }
     if (endpoint.host.reached("send")) return false;
     const to = this.#farSlot(session, slot);
-    const copy = bytes.slice();
+    const copy = this.#copyOf(bytes);
     this.sent.frames += 1;
     this.sent.bytes += copy.length;
     this.#world.trace.add(this.#world.nowUs, "send", slot, to, copy);
@@ -338,6 +339,15 @@ export class SimNet {
     this.#transmit(session, end, to, trafficClass, copy);
     endpoint.host.frameSent(copy);
     return true;
+  }
+
+  /** What goes to many is copied once, while the sender leaves it as it is: nobody writes into a frame. */
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    const newest = this.#newest;
+    if (newest?.bytes === bytes && Buffer.compare(newest.copy, bytes) === 0) return newest.copy;
+    const copy = bytes.slice();
+    this.#newest = { bytes, copy };
+    return copy;
   }
 
   #transmit(

@@ -53,8 +53,7 @@ export type NetworkOptions = {
 
 const LOGS_KEPT = 400;
 
-const putsOf = (ops: readonly StoreOp[]): Put[] =>
-  ops.flatMap((op) => (op.type === "put" ? [{ key: op.key, value: op.value }] : []));
+const putsOf = (ops: readonly StoreOp[]): Put[] => ops.filter((op) => op.type === "put");
 
 /** Slots: one a validator, then one a twin, each with the validator whose key it has. */
 const slotOwners = (scenario: Scenario): number[] => {
@@ -78,7 +77,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     },
     happened: (what) => observer.mark(what),
     delivered: (from, to, _class, bytes) => {
-      observer.each((checker) => checker.delivered?.(from, to, bytes));
+      observer.delivered(from, to, bytes);
     },
   });
   const signTap = (slot: number, message: Uint8Array, signature: Uint8Array): void => {

@@ -48,6 +48,9 @@ export class Observer {
   readonly marks = new Map<string, number>();
   readonly violations: Violation[] = [];
   readonly #checkers: readonly Checker[];
+  /** Those that look at frames, of which there are most. */
+  readonly #senders: readonly Checker[];
+  readonly #receivers: readonly Checker[];
   readonly #faulty: ReadonlySet<number>;
   readonly #world: World;
   readonly #releases: ReleaseTracker;
@@ -89,6 +92,8 @@ export class Observer {
       },
     );
     this.#checkers = factories.map((factory) => factory(context));
+    this.#senders = this.#checkers.filter((checker) => checker.sent !== undefined);
+    this.#receivers = this.#checkers.filter((checker) => checker.delivered !== undefined);
   }
 
   /** Slots beyond the members are twins. */
@@ -113,7 +118,11 @@ export class Observer {
 
   sent(from: number, to: number, trafficClass: string, bytes: Uint8Array): void {
     this.#releases.sent(from, bytes);
-    this.each((checker) => checker.sent?.(from, to, trafficClass, bytes));
+    for (const checker of this.#senders) checker.sent?.(from, to, trafficClass, bytes);
+  }
+
+  delivered(from: number, to: number, bytes: Uint8Array): void {
+    for (const checker of this.#receivers) checker.delivered?.(from, to, bytes);
   }
 
   durable(slot: number, disk: string, puts: readonly Put[]): void {

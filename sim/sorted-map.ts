@@ -1,19 +1,28 @@
 /**
  * An ordered map of byte strings. Keys are held as strings with one character a byte, whose order is the
- * order of the bytes; new keys usually come at the end, where insertion is cheap.
+ * order of the bytes. The order is kept in chunks, so that a key in the middle moves a chunk and not all.
  */
 import type { StoreEntry, StoreRange } from "../src/ledger/ports.ts";
 
+/** A chunk that grows past this is cut in two. */
+const CHUNK_KEYS_MAX = 512;
+
+/** Native and without the Buffer that `toString` would need: keys are made for every read and write. */
+const latin1Slice = (
+  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, from: number, to: number): string }
+).latin1Slice;
+
 export class SortedMap {
   readonly #entries = new Map<string, StoreEntry>();
-  #keys: string[] = [];
+  /** Ascending, none empty but the only one. */
+  #chunks: string[][] = [[]];
 
   static keyOf(bytes: Uint8Array): string {
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    return latin1Slice.call(bytes, 0, bytes.length);
   }
 
   get size(): number {
-    return this.#keys.length;
+    return this.#entries.size;
   }
 
   get(key: string): StoreEntry | undefined {
@@ -21,55 +30,87 @@ export class SortedMap {
   }
 
   set(key: string, entry: StoreEntry): void {
-    if (!this.#entries.has(key)) {
-      const last = this.#keys[this.#keys.length - 1];
-      if (last === undefined || key > last) this.#keys.push(key);
-      else this.#keys.splice(this.#lowerBound(key), 0, key);
-    }
+    const { size } = this.#entries;
     this.#entries.set(key, entry);
+    if (this.#entries.size > size) this.#insert(key);
+  }
+
+  #insert(key: string): void {
+    const at = this.#chunkOf(key);
+    const chunk = this.#chunks[at] as string[];
+    const last = chunk[chunk.length - 1];
+    if (last === undefined || key > last) chunk.push(key);
+    else chunk.splice(lowerBound(chunk, key), 0, key);
+    if (chunk.length > CHUNK_KEYS_MAX) {
+      this.#chunks.splice(at + 1, 0, chunk.splice(CHUNK_KEYS_MAX / 2));
+    }
   }
 
   delete(key: string): void {
-    if (this.#entries.delete(key)) this.#keys.splice(this.#lowerBound(key), 1);
+    if (!this.#entries.delete(key)) return;
+    const at = this.#chunkOf(key);
+    const chunk = this.#chunks[at] as string[];
+    chunk.splice(lowerBound(chunk, key), 1);
+    if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
 
   clear(): void {
     this.#entries.clear();
-    this.#keys = [];
+    this.#chunks = [[]];
   }
 
-  #lowerBound(key: string): number {
+  /** The last chunk that begins at or before the key; the first one where none does. */
+  #chunkOf(key: string): number {
     let low = 0;
-    let high = this.#keys.length;
+    let high = this.#chunks.length - 1;
     while (low < high) {
-      const middle = (low + high) >> 1;
-      const at = this.#keys[middle];
-      if (at !== undefined && at < key) low = middle + 1;
-      else high = middle;
+      const middle = (low + high + 1) >> 1;
+      const first = this.#chunks[middle]?.[0];
+      if (first !== undefined && first <= key) low = middle;
+      else high = middle - 1;
     }
     return low;
   }
 
   range(range: StoreRange): StoreEntry[] {
-    const from = this.#lowerBound(SortedMap.keyOf(range.gte));
-    const to = this.#lowerBound(SortedMap.keyOf(range.lt));
+    const gte = SortedMap.keyOf(range.gte);
+    const lt = SortedMap.keyOf(range.lt);
     const out: StoreEntry[] = [];
-    const step = range.reverse === true ? -1 : 1;
-    for (let i = step > 0 ? from : to - 1; i >= from && i < to; i += step) {
-      if (out.length >= range.limit) break;
-      const entry = this.#entries.get(this.#keys[i] ?? "");
+    const keys = range.reverse === true ? this.#descending(lt) : this.#ascending(gte);
+    for (const key of keys) {
+      if (out.length >= range.limit || key < gte || key >= lt) break;
+      const entry = this.#entries.get(key);
       if (entry !== undefined) out.push(entry);
     }
     return out;
   }
 
-  all(): StoreEntry[] {
-    return this.#keys.map((key) => this.#entries.get(key)).filter((entry) => entry !== undefined);
+  /** Keys from this one on. */
+  *#ascending(from: string): Generator<string> {
+    for (let at = this.#chunkOf(from); at < this.#chunks.length; at++) {
+      const chunk = this.#chunks[at] as string[];
+      for (let i = lowerBound(chunk, from); i < chunk.length; i++) yield chunk[i] as string;
+    }
   }
 
+  /** Keys below this one, the greatest first. */
+  *#descending(below: string): Generator<string> {
+    for (let at = this.#chunkOf(below); at >= 0; at--) {
+      const chunk = this.#chunks[at] as string[];
+      for (let i = lowerBound(chunk, below) - 1; i >= 0; i--) yield chunk[i] as string;
+    }
+  }
+
+  all(): StoreEntry[] {
+    return this.#chunks
+      .flatMap((chunk) => chunk.map((key) => this.#entries.get(key)))
+      .filter((entry) => entry !== undefined);
+  }
+
+  /** Bytes of all keys and values. */
   weigh(): number {
     let bytes = 0;
-    for (const [key, value] of this.all()) bytes += key.length + value.length;
+    for (const [key, value] of this.#entries.values()) bytes += key.length + value.length;
     return bytes;
   }
 
@@ -81,10 +122,20 @@ export class SortedMap {
 
   copyFrom(other: SortedMap): void {
     this.clear();
-    this.#keys = [...other.#keys];
-    for (const key of this.#keys) {
-      const entry = other.#entries.get(key);
-      if (entry !== undefined) this.#entries.set(key, entry);
-    }
+    this.#chunks = other.#chunks.map((chunk) => chunk.slice());
+    for (const [key, entry] of other.#entries) this.#entries.set(key, entry);
   }
 }
+
+/** Where the key is or would be. */
+const lowerBound = (keys: readonly string[], key: string): number => {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const at = keys[middle];
+    if (at !== undefined && at < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};

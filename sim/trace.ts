@@ -48,6 +48,8 @@ export class Trace {
   #h1 = 0x6a09e667;
   #h2 = 0xbb67ae85;
   #count = 0;
+  #newest: Uint8Array | undefined;
+  #newestDigest = 0;
   readonly #ring: (TraceEvent | undefined)[] = new Array<TraceEvent | undefined>(RING);
   /** Sees every event; for `--trace` and for pictures. */
   tap: ((event: TraceEvent) => void) | undefined;
@@ -63,6 +65,15 @@ export class Trace {
     this.#h2 ^= this.#h2 >>> 16;
   }
 
+  /** Of frames; one that goes to many is read once. */
+  #digestOf(bytes: Uint8Array): number {
+    if (this.#newest !== bytes) {
+      this.#newest = bytes;
+      this.#newestDigest = crc32(bytes) ^ bytes.length;
+    }
+    return this.#newestDigest;
+  }
+
   add(
     atUs: number,
     kind: EventKind,
@@ -73,7 +84,7 @@ export class Trace {
   ): void {
     this.#mix(atUs >>> 0);
     this.#mix((KIND_CODE.get(kind) ?? 0) | (node << 8) | (other << 20));
-    if (bytes !== undefined) this.#mix(crc32(bytes) ^ bytes.length);
+    if (bytes !== undefined) this.#mix(this.#digestOf(bytes));
     if (note !== "") this.#mix(crc32(note));
     const event: TraceEvent = {
       atUs,

@@ -19,8 +19,18 @@ export const STATEMENT_BYTES = 16 + 32 + 8 + 8 + 1 + 32;
 export const SIGNATURE_BYTES = 1280;
 export const HEADER_BYTES = 2 + 32 + 8 * 4 + 32 + 8 + 32 + 4 + 8 + 8 + 32 * 4 + 2;
 
-/** A consensus statement as it is signed, or undefined if the message is something else. */
+let newest: { readonly message: Uint8Array; readonly statement: Statement | undefined } | undefined;
+
+/**
+ * A consensus statement as it is signed, or undefined if the message is something else. All checkers are
+ * shown one message after the other, so the newest one is kept read; nobody writes into a message.
+ */
 export const decodeStatement = (message: Uint8Array): Statement | undefined => {
+  if (newest?.message !== message) newest = { message, statement: readStatement(message) };
+  return newest.statement;
+};
+
+const readStatement = (message: Uint8Array): Statement | undefined => {
   if (message.length !== STATEMENT_BYTES) return undefined;
   const cursor = new Cursor(message);
   if (Buffer.from(cursor.take(16)).toString("latin1") !== STATEMENT_PREFIX) return undefined;

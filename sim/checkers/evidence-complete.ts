@@ -45,8 +45,12 @@ const excludes = (a: Half, b: Half): boolean => {
 };
 
 /** The vote in a frame, with a good signature of a member that may have lied. */
-const readHalf = (context: CheckContext, from: number, bytes: Uint8Array): Half | undefined => {
-  if (bytes[0] !== VOTE && bytes[0] !== PROPOSAL) return undefined;
+const readHalf = (
+  context: CheckContext,
+  suspects: readonly Member[],
+  from: number,
+  bytes: Uint8Array,
+): Half | undefined => {
   const outer = new Cursor(bytes, 1);
   const cursor = bytes[0] === PROPOSAL ? new Cursor(outer.sized()) : outer;
   const statement = {
@@ -56,8 +60,8 @@ const readHalf = (context: CheckContext, from: number, bytes: Uint8Array): Half 
     hash: hex(cursor.take(32)),
   };
   const signer = cursor.u16();
-  const member = context.members.find(({ index }) => index === signer);
-  if (member === undefined || context.honest(member.slot)) return undefined;
+  const member = suspects.find(({ index }) => index === signer);
+  if (member === undefined) return undefined;
   if (bytes[0] === PROPOSAL && member.slot !== from) return undefined;
   const signature = cursor.take(SIGNATURE_BYTES);
   const message = statementBytes(context.chainId, statement);
@@ -97,6 +101,7 @@ const culpritsOf = (rows: readonly Row[]): Set<string> => {
 };
 
 export const evidenceComplete = (context: CheckContext): Checker => {
+  const suspects = context.members.filter(({ slot }) => !context.honest(slot));
   const lives = new Map<number, Life>();
   /** By slot: culprits whose pair is on this node's disk. */
   const owed = new Map<number, Set<string>>();
@@ -123,8 +128,9 @@ export const evidenceComplete = (context: CheckContext): Checker => {
       if (disk === "data") owed.delete(slot);
     },
     delivered: (from, to, bytes) => {
+      if (suspects.length === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
       const life = context.honest(to) ? lives.get(to) : undefined;
-      const half = life === undefined ? undefined : readHalf(context, from, bytes);
+      const half = life === undefined ? undefined : readHalf(context, suspects, from, bytes);
       if (half !== undefined) life?.fresh.push(half);
     },
     status: (slot, status) => {

@@ -22,33 +22,27 @@ const conflictIn = (own: Own): string | undefined => {
 
 /** Weight behind each statement, counting each member once. */
 class Tally {
-  readonly #signers = new Map<string, Set<number>>();
-  readonly #context: CheckContext;
+  readonly #behind = new Map<string, { readonly signers: Set<number>; weight: bigint }>();
+  readonly #weights: ReadonlyMap<number, bigint>;
   readonly #total: bigint;
 
   constructor(context: CheckContext) {
-    this.#context = context;
+    this.#weights = new Map(context.members.map(({ index, weight }) => [index, weight]));
     this.#total = context.members.reduce((sum, member) => sum + member.weight, 0n);
   }
 
   /** True when this signature completes a quorum. */
   add(key: string, index: number): boolean {
-    let signers = this.#signers.get(key);
-    if (signers === undefined) {
-      signers = new Set();
-      this.#signers.set(key, signers);
+    let behind = this.#behind.get(key);
+    if (behind === undefined) {
+      behind = { signers: new Set(), weight: 0n };
+      this.#behind.set(key, behind);
     }
-    const before = isQuorum(this.#weigh(signers), this.#total);
-    signers.add(index);
-    return !before && isQuorum(this.#weigh(signers), this.#total);
-  }
-
-  #weigh(signers: ReadonlySet<number>): bigint {
-    let weight = 0n;
-    for (const member of this.#context.members) {
-      if (signers.has(member.index)) weight += member.weight;
-    }
-    return weight;
+    if (behind.signers.has(index)) return false;
+    const before = isQuorum(behind.weight, this.#total);
+    behind.signers.add(index);
+    behind.weight += this.#weights.get(index) ?? 0n;
+    return !before && isQuorum(behind.weight, this.#total);
   }
 }
 

@@ -117,6 +117,15 @@ export const encodeMessage = (message: Message): Uint8Array => {
   return writer.finish();
 };
 
+/** Encodes messages and keeps the newest: what goes to all peers is one message, encoded once. */
+export const createEncoder = (): ((message: Message) => Uint8Array) => {
+  let newest: { readonly message: Message; readonly bytes: Uint8Array } | undefined;
+  return (message) => {
+    if (newest?.message !== message) newest = { message, bytes: encodeMessage(message) };
+    return newest.bytes;
+  };
+};
+
 const writeFields = (writer: Writer, message: Message): void => {
   switch (message.type) {
     case "proposal":

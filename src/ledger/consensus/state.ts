@@ -39,6 +39,8 @@ export type ViewState = {
   /** Signed and durable own statements: the stored bytes that are sent and re-sent. */
   readonly ownVotes: Map<StatementKind, OwnVote>;
   readonly votes: Record<StatementKind, (Vote | undefined)[]>;
+  /** Weight behind all votes of a kind, of whatever hash: below a quorum no certificate is looked for. */
+  readonly weights: Record<StatementKind, bigint>;
   readonly certificates: Partial<Record<StatementKind, Certificate>>;
   /** Votes arrived since the last attempt to form certificates. */
   dirty: boolean;
@@ -104,6 +106,7 @@ export const emptyView = (view: number): ViewState => ({
   proposed: undefined,
   ownVotes: new Map(),
   votes: { notarize: [], nullify: [], finalize: [] },
+  weights: { notarize: 0n, nullify: 0n, finalize: 0n },
   certificates: {},
   dirty: false,
   building: false,

@@ -130,6 +130,7 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   }
   if (held !== undefined) return;
   view.votes[kind][vote.signer] = vote;
+  view.weights[kind] += weightAt(state, vote.signer);
   view.dirty = true;
   if (kind === "notarize") showProposal(state, view, vote);
 };
@@ -211,7 +212,7 @@ export const formCertificates = (state: CoreState, view: ViewState): boolean => 
   view.dirty = false;
   let formed = false;
   for (const kind of KINDS) {
-    if (view.certificates[kind] !== undefined) continue;
+    if (view.certificates[kind] !== undefined || view.weights[kind] < state.set.quorum) continue;
     const certificate = quorumOf(state, view, kind);
     if (certificate === undefined) continue;
     recordCertificate(state, certificate);

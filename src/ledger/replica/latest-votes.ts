@@ -7,11 +7,12 @@ import { toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { metaKey } from "../keys.ts";
-import type { StoreOp } from "../ports.ts";
+import type { PeerId, StoreOp } from "../ports.ts";
 import { readVote, sameStatement, writeVote } from "../statement.ts";
 import type { Certificate, Hash, ValidatorSet, Vote } from "../types.ts";
 import type { BlockStore } from "./block-store.ts";
 import type { ReadStore } from "./context.ts";
+import { peerIds } from "./peer-ids.ts";
 
 export const LATEST_KEY: Uint8Array = metaKey("latest");
 const VOTE_BYTES = 1400;
@@ -34,7 +35,8 @@ export class LatestVotes {
 
   note(set: ValidatorSet, vote: Vote): void {
     const id = set.validators[vote.signer]?.id;
-    if (id !== undefined) this.#note({ id, vote });
+    const key = peerIds(set).ids[vote.signer];
+    if (id !== undefined && key !== undefined) this.#note(key, { id, vote });
   }
 
   noteCertificate(set: ValidatorSet, certificate: Certificate): void {
@@ -45,8 +47,7 @@ export class LatestVotes {
     });
   }
 
-  #note(latest: Latest): void {
-    const key = toHex(latest.id);
+  #note(key: PeerId, latest: Latest): void {
     const known = this.#latest.get(key);
     if (known === undefined || isLater(latest.vote.statement, known.vote.statement)) {
       this.#latest.set(key, latest);
@@ -57,10 +58,10 @@ export class LatestVotes {
   ops(store: BlockStore, certificate: Certificate): StoreOp[] {
     const set = store.validatorSet(certificate.statement.epoch);
     if (set !== undefined) this.noteCertificate(set, certificate);
+    const signers = new Set(certificate.signers);
     const rest = [...this.#latest.values()].filter(
       ({ vote }) =>
-        !sameStatement(vote.statement, certificate.statement) ||
-        !certificate.signers.includes(vote.signer),
+        !signers.has(vote.signer) || !sameStatement(vote.statement, certificate.statement),
     );
     const writer = new Writer(2 + VOTE_BYTES * rest.length).u16(rest.length);
     for (const { id, vote } of rest) writeVote(writer.hash(id), vote);
@@ -78,7 +79,7 @@ export class LatestVotes {
     if (bytes === undefined) return undefined;
     const latest = decodeLatest(bytes.slice());
     if (!latest.ok) return fail("store.corrupt", `the latest votes: ${latest.detail}`);
-    for (const one of latest.value) this.#note(one);
+    for (const one of latest.value) this.#note(toHex(one.id), one);
     return undefined;
   }
 }

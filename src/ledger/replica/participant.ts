@@ -2,10 +2,9 @@
  * A participant: one validator (or observer) of one chain, on ports. It wires the parts together and holds
  * what they share: the consensus core's driver (engine.ts), blocks being checked (block-tree.ts), the
  * mempool (batch-pool.ts), append and execute (committer.ts), catch-up (syncer.ts, server.ts) and the right
- * to vote (voting-permit.ts). All work happens in callbacks of ports, each one synchronous: the simulator
- * runs exactly this.
+ * to vote (voting-permit.ts). All work happens in callbacks of ports, each synchronous: what the simulator runs.
  */
-import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { equalBytes, ZERO_HASH } from "../../crypto/bytes.ts";
 import { ERRORS, type Failure } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
@@ -16,7 +15,7 @@ import { actorAt, actorKeyAt } from "../projections/actors.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
 import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
 import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
-import { classOf, encodeMessage, type Message } from "../wire.ts";
+import { classOf, createEncoder, type Message } from "../wire.ts";
 import { BatchPool } from "./batch-pool.ts";
 import { BlockStore, type Tip } from "./block-store.ts";
 import { BlockTree } from "./block-tree.ts";
@@ -31,6 +30,7 @@ import { LatestVotes } from "./latest-votes.ts";
 import { OpenIndex } from "./open-index.ts";
 import { OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
+import { peerIds } from "./peer-ids.ts";
 import { Persister } from "./persister.ts";
 import { Router } from "./router.ts";
 import { Server } from "./server.ts";
@@ -60,6 +60,7 @@ export class Participant {
   readonly #router: Router;
   readonly #persister: Persister;
   readonly #peers = new Set<PeerId>();
+  readonly #encode = createEncoder();
   readonly #checks = new PeerBudget(LIMITS.peerChecksMax);
   readonly cosigner: Cosigner;
   #stopped = false;
@@ -235,7 +236,7 @@ export class Participant {
     this.#committer = committer;
     const pool = new BatchPool(context, this.#poolChain(committer), {
       changed: () => this.#onPoolGrown(),
-      gossip: (batch) => this.#gossip(batch),
+      gossip: (batch) => this.#sendAll({ type: "batch", batch: batch.bytes }),
     });
     this.#pool = pool;
     this.#tree = new BlockTree(context, this.#treeChain(committer), pool, this.store);
@@ -430,7 +431,7 @@ export class Participant {
       latest: this.#latest,
       budget: this.#checks,
       hooks: {
-        peerOf: (validator) => toHex(set.validators[validator]?.id ?? ZERO_HASH),
+        peerOf: (validator) => peerIds(set).ids[validator] ?? "",
         send: (peer, message) => {
           this.#send(peer, message);
         },
@@ -470,9 +471,8 @@ export class Participant {
   // Peers and frames.
 
   #validatorOf(peer: PeerId): number | undefined {
-    const validators = this.#snapshot?.set.validators ?? [];
-    const index = validators.findIndex((validator) => toHex(validator.id) === peer);
-    return index < 0 ? undefined : index;
+    const set = this.#snapshot?.set;
+    return set === undefined ? undefined : peerIds(set).indexes.get(peer);
   }
 
   #onPeerUp(peer: PeerId): void {
@@ -501,7 +501,7 @@ export class Participant {
 
   #send(peer: PeerId, message: Message): boolean {
     if (this.#stopped || !this.#peers.has(peer)) return false;
-    return this.#ports.transport.send(peer, classOf(message), encodeMessage(message));
+    return this.#ports.transport.send(peer, classOf(message), this.#encode(message));
   }
 
   /** What a peer sent breaks a rule. The table of errors alone decides what that costs the peer. */
@@ -527,8 +527,8 @@ export class Participant {
     }
   }
 
-  #gossip(batch: Batch): void {
-    for (const peer of this.#peers) this.#send(peer, { type: "batch", batch: batch.bytes });
+  #sendAll(message: Message): void {
+    for (const peer of this.#peers) this.#send(peer, message);
   }
 
   /** A batch was admitted: a block may have waited for it, and there is work if there was none. */
