@@ -30,13 +30,21 @@ import { createReport, type Report } from "./report.ts";
 const USAGE = `usage: npm run bench -- audit [options]
   --batches N    batches in each log (default 1500)
   --events LIST  events in a batch, a log for each (default 64,1)
+  --total N      events in each log; the batches are then as many as that takes
   --threads LIST threads that check signatures; 0 is none of their own (default 0 and one less than cores)
 `;
 
 const silent = { log: () => {} };
-/** Batches must reach a block while they are fresh, so they are signed and sent by these. */
+/**
+ * Batches must reach a block while they are fresh, and take memory until they do, so they are signed and sent
+ * by these: how many batches at most, and how many events.
+ */
 const SEGMENT = 500;
+const SEGMENT_EVENTS = 32_000;
 const IN_FLIGHT = 128;
+const MIB = 1024 * 1024;
+/** Between two looks at the resident size. */
+const LOOK_MS = 100;
 
 const numbers = (text: string): number[] => {
   const list = text.split(",").map(Number);
@@ -45,7 +53,8 @@ const numbers = (text: string): number[] => {
 };
 
 type Options = {
-  readonly batches: number;
+  /** In a log of batches of so many events. */
+  readonly batches: (events: number) => number;
   readonly events: readonly number[];
   readonly threads: readonly number[];
 };
@@ -55,13 +64,18 @@ const readOptions = (): Options => {
     options: {
       batches: { type: "string", default: "1500" },
       events: { type: "string", default: "64,1" },
+      total: { type: "string" },
       threads: { type: "string" },
     },
   });
   const spare = Math.max(1, availableParallelism() - 1);
+  const events = numbers(values.events);
+  if (events.includes(0)) throw new Error("a batch has events");
+  const [batches = 1] = numbers(values.batches);
+  const [total] = values.total === undefined ? [] : numbers(values.total);
   return {
-    batches: numbers(values.batches)[0] ?? 1,
-    events: numbers(values.events),
+    batches: (each) => (total === undefined ? batches : Math.ceil(total / each)),
+    events,
     threads: values.threads === undefined ? [0, spare] : numbers(values.threads),
   };
 };
@@ -85,7 +99,13 @@ const bareChecks = async (verifier: NodeVerifier, count: number): Promise<number
   return (performance.now() - started) / 1000;
 };
 
-type Measured = { readonly report: AuditReport; readonly cpuMs: number; readonly verifyMs: number };
+type Measured = {
+  readonly report: AuditReport;
+  readonly cpuMs: number;
+  readonly verifyMs: number;
+  readonly rssBefore: number;
+  readonly rssPeak: number;
+};
 
 const audit = async (
   network: BenchNetwork,
@@ -98,6 +118,12 @@ const audit = async (
   const scratch = await openLevelStore(join(work, "scratch"), { logger: silent });
   const cpu = process.cpuUsage();
   const before = verifier.cpuMs();
+  globalThis.gc?.();
+  const rssBefore = process.memoryUsage.rss();
+  let rssPeak = rssBefore;
+  const looking = setInterval(() => {
+    rssPeak = Math.max(rssPeak, process.memoryUsage.rss());
+  }, LOOK_MS);
   try {
     const report = await auditFolder({
       rules,
@@ -113,8 +139,10 @@ const audit = async (
     });
     if (report.result !== "clean") throw new Error(JSON.stringify(report.findings[0]));
     const { user, system } = process.cpuUsage(cpu);
-    return { report, cpuMs: (user + system) / 1000, verifyMs: verifier.cpuMs() - before };
+    const verifyMs = verifier.cpuMs() - before;
+    return { report, cpuMs: (user + system) / 1000, verifyMs, rssBefore, rssPeak };
   } finally {
+    clearInterval(looking);
     await new Promise<void>((resolve) => scratch.close(resolve));
   }
 };
@@ -128,7 +156,7 @@ const measure = async (
   const verifier = await createVerifier({ logger: silent, workers: threads });
   const work = mkdtempSync(join(tmpdir(), "tetrad-bench-audit-"));
   try {
-    const { report: done, cpuMs, verifyMs } = await audit(network, verifier, work);
+    const { report: done, cpuMs, verifyMs, ...rss } = await audit(network, verifier, work);
     const { counts, seconds } = done;
     const with_ = threads === 0 ? "checks on the main thread" : `${threads} checking threads`;
     const { events, signatures } = counts;
@@ -143,6 +171,8 @@ const measure = async (
       signatures,
     );
     report.row(name, "  CPU of an event", (cpuMs * 1000) / events, "us", events);
+    report.row(name, "  resident before", rss.rssBefore / MIB, "MiB", 1);
+    report.row(name, "  resident at most", rss.rssPeak / MIB, "MiB", counts.blocks);
     const floor = await bareChecks(verifier, signatures);
     report.row(name, `floor: only the checks, ${with_}`, events / floor, "events/s", signatures);
     report.row(name, "  signatures checked", signatures / floor, "/s", signatures);
@@ -159,12 +189,10 @@ const fill = async (
   events: number,
 ): Promise<void> => {
   const lanes = await Lanes.open(network, pool);
-  for (let left = batches; left > 0; left -= SEGMENT) {
-    await sendAll(
-      network,
-      await lanes.prepare(network, Math.min(SEGMENT, left), events),
-      IN_FLIGHT,
-    );
+  const segment = Math.max(1, Math.min(SEGMENT, Math.floor(SEGMENT_EVENTS / events)));
+  for (let left = batches; left > 0; left -= segment) {
+    const signed = await lanes.prepare(network, Math.min(segment, left), events);
+    await sendAll(network, signed, IN_FLIGHT);
   }
 };
 
@@ -176,8 +204,14 @@ const run = async (options: Options): Promise<void> => {
       const network = await BenchNetwork.create();
       try {
         await network.start();
-        report.note(`writing ${options.batches} batches of ${events}`);
-        await fill(network, pool, options.batches, events);
+        const batches = options.batches(events);
+        report.note(`writing ${batches} batches of ${events}`);
+        const started = performance.now();
+        await fill(network, pool, batches, events);
+        const seconds = (performance.now() - started) / 1000;
+        report.note(
+          `written in ${seconds.toFixed(0)} s, ${Math.round((batches * events) / seconds)} events/s`,
+        );
         await network.stop();
         for (const threads of options.threads) {
           await measure(report, `audit${events}`, network, threads);

@@ -24,11 +24,15 @@ export const editDistance = (a: string, b: string): number => {
   return last[b.length] ?? 0;
 };
 
-/** The known word nearest to `word`, or undefined when none is within a third of its length. */
+/**
+ * The known word nearest to `word`, or undefined when none is within a third of its length, or within two
+ * edits where that is more; of a word of up to four letters within one, since everything short is near.
+ */
 export const nearest = (word: string, known: readonly string[]): string | undefined => {
   if (word.length > 64) return undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  const most = word.length <= 4 ? 1 : Math.max(2, Math.floor(word.length / 3));
+  let bestDistance = most + 1;
   for (const candidate of known) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

@@ -245,6 +245,9 @@ describe("suggestions", () => {
   it("finds slips of the fingers and nothing far away", () => {
     expect(nearest("recrods", ["records", "actors"])).toBe("records");
     expect(nearest("listne", ["listen", "name"])).toBe("listen");
+    // Of three letters nearly every short word is two edits away.
+    expect(nearest("foo", ["from", "limit"])).toBeUndefined();
+    expect(nearest("frm", ["from", "limit"])).toBe("from");
     expect(nearest("zzzzzz", ["listen", "name"])).toBeUndefined();
     expect(nearest("x".repeat(100_000), ["listen"])).toBeUndefined();
   });

@@ -98,7 +98,7 @@ export class Stage {
     const lines = `${ran.stdout}${ran.stderr}`.split("\n").filter((line) => line !== "");
     const most = options.linesMax ?? 12;
     for (const line of lines.slice(0, most)) this.say(`    ${safeLine(line)}`);
-    if (lines.length > most) this.say(`    … ${lines.length - most} more lines`);
+    if (lines.length > most) this.say(`    … ${lines.length - most} more`);
     return ran;
   }
 

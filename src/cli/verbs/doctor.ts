@@ -97,7 +97,9 @@ const print = (context: CliContext, findings: readonly Named[]): void => {
 
 /** Each setting, its value and where it came from. */
 const explain = (context: CliContext, resolved: ResolvedConfig): void => {
-  for (const { key, value, place } of explainConfig(resolved)) {
-    context.note(`${key.padEnd(18)} ${printable(String(value ?? "-"))} (${printable(place)})`);
+  const settings = explainConfig(resolved);
+  const cells = Math.max(...settings.map(({ key }) => key.length));
+  for (const { key, value, place } of settings) {
+    context.note(`${key.padEnd(cells)} ${printable(String(value ?? "-"))} (${printable(place)})`);
   }
 };

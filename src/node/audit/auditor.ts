@@ -34,6 +34,7 @@ import { encodeCertificate } from "../../ledger/statement.ts";
 import { LIMITS } from "../../limits.ts";
 import type { NodeVerifier } from "../signing/types.ts";
 import { VERSION } from "../version.ts";
+import { createRecentNames, type RecentNames } from "./recent-names.ts";
 import { type StatedRoots, tellProjection } from "./tell-projection.ts";
 
 /** Where blocks come from. Nothing that it gives is believed. */
@@ -81,10 +82,11 @@ export class Auditor {
   readonly #options: AuditorOptions;
   readonly #chain: ChainAudit;
   /**
-   * Names of certificates whose signatures were checked, which the rows of a folder need no second check of;
-   * empty where nothing is compared, since an auditor may stay for years.
+   * Names of certificates whose signatures were checked, which the rows of a folder need no second check of:
+   * of as many heights as a folder keeps all certificates of. Of older heights it has few, checked twice.
+   * Empty where nothing is compared.
    */
-  readonly checkedCertificates = new Set<string>();
+  readonly checkedCertificates: RecentNames = createRecentNames(LIMITS.certificateWindowHeights);
   readonly startHeight: number;
   #counts: AuditCounts;
   readonly #signaturesFrom: number;
