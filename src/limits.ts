@@ -312,6 +312,9 @@ export const LIMITS = {
    */
   proofSnapshotsMax: 18,
 
+  /** Memory for the lower nodes of all projections' trees together (adr/0013). Local. */
+  nodeArenaBytesMax: 32 * 1024 * 1024,
+
   // Checkpoints, local
   /** A note with as many signatures as clients in the wild read. */
   noteSignaturesMax: 100,

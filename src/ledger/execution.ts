@@ -13,10 +13,12 @@
 import { equalBytes } from "../crypto/bytes.ts";
 import { Writer } from "../crypto/codec.ts";
 import { TetradError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Genesis } from "./genesis.ts";
 import { batchIndexKey, executionKey, logBatchKey, nodePrefix } from "./keys.ts";
 import { addEntries, corruptEntry, encodeLogBatch, readLogBatches } from "./log-batch.ts";
 import { createLogAppender, EMPTY_LOG_ROOT, type LogAppender } from "./log-tree.ts";
+import { NodeArena } from "./node-arena.ts";
 import { Overlay } from "./overlay.ts";
 import type { StoreOp } from "./ports.ts";
 import {
@@ -38,7 +40,7 @@ import { StateCache, updateStateTree } from "./state-tree.ts";
 import type { ExecutionRoots, Hash, LogEntry } from "./types.ts";
 
 export type ExecutorOptions = RunnerOptions & {
-  /** Decoded tree nodes kept in memory, over all projections. */
+  /** Tree nodes of the upper levels kept in memory, over all projections. */
   readonly cachedNodesMax?: number;
 };
 
@@ -196,7 +198,8 @@ class CachingExecutor implements Executor {
     const share = Math.ceil(
       (options.cachedNodesMax ?? CACHED_NODES_MAX) / Math.max(1, options.projections.length),
     );
-    this.#caches = options.projections.map(() => new StateCache(share));
+    const arena = new NodeArena(LIMITS.nodeArenaBytesMax);
+    this.#caches = options.projections.map((_, tree) => new StateCache(share, { arena, tree }));
   }
 
   dropCaches(): void {

@@ -9,6 +9,7 @@
  */
 import { equalBytes } from "../crypto/bytes.ts";
 import { fail, ok, type Result, TetradError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import {
   genesisRecord,
   genesisState,
@@ -26,6 +27,7 @@ import {
   readLogBatches,
 } from "./log-batch.ts";
 import { createLogAppender, type LogAppender } from "./log-tree.ts";
+import { NodeArena } from "./node-arena.ts";
 import type { Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "./ports.ts";
 import {
   decodeExecutionRecord,
@@ -84,8 +86,9 @@ function* rebuild(options: RebuildOptions): Rebuild {
   yield { kind: "write", ops: [{ type: "put", key: MARK, value: Uint8Array.of(1) }], sync: true };
   yield* drop("r");
   yield* drop("n");
+  const arena = new NodeArena(LIMITS.nodeArenaBytesMax);
   const caches = dispatch.projections.map(
-    () => new StateCache(CACHED_NODES_MAX / dispatch.projections.length),
+    (_, tree) => new StateCache(CACHED_NODES_MAX / dispatch.projections.length, { arena, tree }),
   );
   const log = createLogAppender(() => undefined, 0);
   let previous = yield* restoreGenesis(dispatch, options, caches);

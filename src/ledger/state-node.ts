@@ -3,8 +3,9 @@
  *
  * Record: u16 present bitmap (bit s: slot s is used), u16 leaf bitmap (bit s: it is a leaf, else an inner
  * node), then the used slots in order: 64 bytes keyHash || valueHash for a leaf, the 32-byte hash for an
- * inner node; then the hashes of the binary nodes between root and slots that hold more than one leaf,
- * in heap order. Keeping those costs bytes and saves hashing every sibling again on each update.
+ * inner node; then, in a full record, the hashes of the binary nodes between root and slots that hold more
+ * than one leaf, in heap order. Keeping those saves hashing every sibling again on each update and costs
+ * bytes, so nodes that every updater holds in memory are stored without them: a short record.
  *
  * Binary positions are numbered as a heap: 1 is the node's root, 2p and 2p + 1 are below p, 16 + s is slot s.
  *
@@ -65,6 +66,16 @@ function storedPositions(present: number, leaves: number): number {
   return positions;
 }
 
+/** Whether a record has the hashes of binary nodes. */
+export type RecordForm = "full" | "short";
+
+/** The short record of the node with this full one: a view of it. */
+export const shortRecord = (record: Uint8Array): Uint8Array => {
+  const present = ((record[0] ?? 0) << 8) | (record[1] ?? 0);
+  const leaves = ((record[2] ?? 0) << 8) | (record[3] ?? 0);
+  return record.subarray(0, HEADER_BYTES + (popCount(present) + popCount(leaves)) * HASH_BYTES);
+};
+
 export type SlotKind = "empty" | "leaf" | "inner";
 
 export class StateNode {
@@ -94,21 +105,24 @@ export class StateNode {
     this.#changed = false;
   }
 
-  /** Becomes the node of a record; false when the bytes are none. */
-  load(record: Uint8Array): boolean {
+  /** Becomes the node of a record, full or short; false when the bytes are none. */
+  load(record: Uint8Array, form: RecordForm): boolean {
     this.clear();
     if (record.length < HEADER_BYTES || record.length > RECORD_BYTES_MAX) return false;
     const present = ((record[0] ?? 0) << 8) | (record[1] ?? 0);
     const leaves = ((record[2] ?? 0) << 8) | (record[3] ?? 0);
     const positions = storedPositions(present, leaves);
-    const hashes = popCount(present) + popCount(leaves) + popCount(positions);
+    const slots = popCount(present) + popCount(leaves);
+    const hashes = slots + popCount(positions);
+    const stored = form === "full" ? hashes : slots;
     if ((leaves & ~present) !== 0) return false;
-    if (record.length !== HEADER_BYTES + hashes * HASH_BYTES) return false;
+    if (record.length !== HEADER_BYTES + stored * HASH_BYTES) return false;
     this.bytes.set(record);
-    this.#length = record.length;
+    this.#length = HEADER_BYTES + hashes * HASH_BYTES;
     this.#present = present;
     this.#leaves = leaves;
     this.#positions = positions;
+    if (form === "short") this.#stale = positions;
     return true;
   }
 
@@ -234,7 +248,7 @@ export class StateNode {
     this.#stale &= ~(1 << position);
   }
 
-  /** The record of the node as it is now; of a slab (slab.ts). Only after `hashInto`. */
+  /** The full record of the node as it is now; of a slab (slab.ts). Only after `hashInto`. */
   encode(): Uint8Array {
     if ((this.#stale & this.#positions) !== 0) throw new RangeError("encoded before it was hashed");
     const { bytes } = this;

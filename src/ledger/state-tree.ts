@@ -9,7 +9,8 @@
  *
  * Storage. Four binary levels are one stored node (state-node.ts), under prefix || path, where the path
  * has one byte (0 to 15) a nibble of keyHash from the root down; the root node is under the prefix alone.
- * A subtree with one leaf is stored in the slot above it and has no node, except at the root.
+ * A subtree with one leaf is stored in the slot above it and has no node, except at the root. The first
+ * four levels of nodes are stored without the hashes in them, the others with (adr/0013).
  *
  * Cost. One traversal a call: every node that changes is read, hashed and written once, however many of
  * the changes lie below it.
@@ -20,9 +21,10 @@
 import { ZERO_HASH } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
+import type { NodeArena } from "./node-arena.ts";
 import type { StoreOp } from "./ports.ts";
 import { HASH_BYTES, LEAF_BYTES, type StateHashes, stateHashes } from "./state-hashes.ts";
-import { StateNode } from "./state-node.ts";
+import { type RecordForm, StateNode, shortRecord } from "./state-node.ts";
 import { encodeStateProof } from "./state-proof.ts";
 
 export { verifyStateProof } from "./state-proof.ts";
@@ -60,7 +62,7 @@ class Path {
     return key;
   }
 
-  /** A number that is another one for every path of at most 12 nibbles. */
+  /** A number that is another one for every path of at most 12 nibbles; under 2^(4 depth + 1). */
   number(): number {
     let number = 1;
     for (let i = 0; i < this.depth; i++) number = number * 16 + (this.nibbles[i] ?? 0);
@@ -74,46 +76,74 @@ class Path {
   }
 }
 
-/** Deeper paths have no number of their own (Path.number), and no memory holds so many nodes. */
-const CACHED_DEPTH_MAX = 12;
+/** Deeper nodes are not kept at all; their paths would need larger numbers (Path.number). */
+const CACHED_DEPTH_MAX = 10;
+/** Nodes at a lesser depth are stored as short records. */
+const FULL_DEPTH_MIN = 4;
+/** Trees that can share an arena: the number of the tree goes into the key. */
+const TREES_MAX = 64;
+
+/** The memory for deeper nodes that several trees share, each under a number of its own, from 0. */
+export type SharedArena = { readonly arena: NodeArena; readonly tree: number };
 
 /**
  * Stored nodes of ONE tree (one prefix in one store), kept between calls. It takes the levels from the
- * root down of which all nodes together fit `nodesMax`, so nothing is ever evicted and one pass over cold
- * rows cannot push out what every call needs. 4369 nodes (five levels less one, about 5 MB) serve a million rows.
+ * root down of which all nodes together fit `nodesMax`, so none of these is ever evicted and one pass over
+ * cold rows cannot push out what every call needs: 4369 nodes, four levels, about 5 MB. The levels below
+ * share an arena with those of other trees, if there is one: nearly every change reads a node there.
  *
  * The cache holds what the last update wrote: if its ops are not applied, call `clear`.
  */
 export class StateCache {
   readonly #depthMax: number;
   readonly #nodes = new Map<number, Uint8Array>();
+  readonly #shared: SharedArena | undefined;
 
-  constructor(nodesMax: number) {
+  /** Throws RangeError for a tree number that an arena has no room for. */
+  constructor(nodesMax: number, shared?: SharedArena) {
     let depth = -1;
     for (let total = 1, width = 1; total <= nodesMax; width *= 16, total += width) depth += 1;
     this.#depthMax = Math.min(depth, CACHED_DEPTH_MAX);
+    if (shared !== undefined && !(shared.tree >= 0 && shared.tree < TREES_MAX)) {
+      throw new RangeError(`no tree ${shared.tree} in an arena`);
+    }
+    this.#shared = shared;
   }
 
   get nodes(): number {
     return this.#nodes.size;
   }
 
+  /** Forgets all; in a shared arena that is everything of the other trees too. */
   clear(): void {
     this.#nodes.clear();
+    this.#shared?.arena.clear();
   }
 
+  /** In the arena's case good until the next call. */
   get(path: Path): Uint8Array | undefined {
-    return path.depth > this.#depthMax ? undefined : this.#nodes.get(path.number());
+    if (path.depth <= this.#depthMax) return this.#nodes.get(path.number());
+    const shared = this.#shared;
+    if (shared === undefined || path.depth > CACHED_DEPTH_MAX) return undefined;
+    return shared.arena.get(path.number() * TREES_MAX + shared.tree);
   }
 
   set(path: Path, record: Uint8Array | undefined): void {
-    if (path.depth > this.#depthMax) return;
+    if (path.depth > this.#depthMax) return this.#setDeep(path, record);
     const number = path.number();
     const known = this.#nodes.get(number);
     if (record === undefined) this.#nodes.delete(number);
     // Kept for long, so it is a copy; and where it lay before, because most changes change no length.
     else if (known?.length === record.length) known.set(record);
     else this.#nodes.set(number, record.slice());
+  }
+
+  #setDeep(path: Path, record: Uint8Array | undefined): void {
+    const shared = this.#shared;
+    if (shared === undefined || path.depth > CACHED_DEPTH_MAX) return;
+    const key = path.number() * TREES_MAX + shared.tree;
+    if (record === undefined) shared.arena.delete(key);
+    else shared.arena.set(key, record);
   }
 }
 
@@ -137,20 +167,20 @@ class NodeStore {
 
   /** Loads the node at a path; false when there is none, which only the root may be. */
   load(path: Path, node: StateNode): boolean {
-    let record = this.#cache?.get(path);
-    if (record === undefined) {
-      record = this.#read(path.key(this.#prefix));
-      if (record === undefined && path.depth === 0) return false;
-      if (record === undefined) throw corrupt(path, "missing");
-      this.#cache?.set(path, record);
-    }
-    if (!node.load(record)) throw corrupt(path, "does not decode");
+    const known = this.#cache?.get(path);
+    const record = known ?? this.#read(path.key(this.#prefix));
+    if (record === undefined && path.depth === 0) return false;
+    if (record === undefined) throw corrupt(path, "missing");
+    const form = known === undefined ? storedForm(path) : "full";
+    if (!node.load(record, form)) throw corrupt(path, "does not decode");
     return true;
   }
 
+  /** The node has been hashed. */
   put(path: Path, node: StateNode): void {
-    const value = node.encode();
-    this.#cache?.set(path, value);
+    const record = node.encode();
+    this.#cache?.set(path, record);
+    const value = storedForm(path) === "full" ? record : shortRecord(record);
     this.ops.push({ type: "put", key: path.key(this.#prefix), value });
   }
 
@@ -159,6 +189,8 @@ class NodeStore {
     this.ops.push({ type: "del", key: path.key(this.#prefix) });
   }
 }
+
+const storedForm = (path: Path): RecordForm => (path.depth < FULL_DEPTH_MIN ? "short" : "full");
 
 const corrupt = (path: Path, what: string): TetradError =>
   new TetradError("store.corrupt", `state node "${path.text()}" ${what}`);

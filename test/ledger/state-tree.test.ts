@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
+import { NodeArena } from "../../src/ledger/node-arena.ts";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import {
   provePath,
@@ -205,6 +206,25 @@ describe("root of the state tree", () => {
     expect(toHex(stateRoot(hasher, PREFIX, tree.read))).toBe(toHex(tree.root));
   });
 
+  it("stores the hashes of binary nodes from the fifth level of nodes on only", () => {
+    const ones = (bits: number): number => bits.toString(2).replaceAll("0", "").length;
+    const hashesOf = (record: Uint8Array): number => {
+      const view = new DataView(record.buffer);
+      const slots = ones(view.getUint16(0)) + ones(view.getUint16(2));
+      return (record.length - 4) / 32 - slots;
+    };
+    const tree = filled(300);
+    // Two leaves that share 18 bits: more than one of them in a binary node of the fifth level.
+    tree.update(["a", neighbourOf("a", 18)].map((key) => [key, utf8("v")] as const));
+    const byDepth = new Map<number, number>();
+    for (const [key, record] of tree.stored) {
+      const depth = key.length / 2 - PREFIX.length;
+      byDepth.set(depth, (byDepth.get(depth) ?? 0) + hashesOf(record));
+    }
+    expect([0, 1, 2, 3].map((depth) => byDepth.get(depth))).toEqual([0, 0, 0, 0]);
+    expect(byDepth.get(4)).toBeGreaterThan(0);
+  });
+
   it("reports a missing or damaged node instead of a root", () => {
     const tree = filled(300);
     const [inner] = [...tree.stored.keys()].filter((key) => key.length > 2 * PREFIX.length);
@@ -228,6 +248,41 @@ describe("the node cache", () => {
     expect(tree.stored.size).toBeGreaterThan(200);
     tree.update([...tree.rows.keys()].map((key) => [key, undefined] as const));
     expect(cache.nodes).toBe(0);
+  });
+
+  it("keeps the nodes of the levels below in an arena, of two trees apart", () => {
+    const arena = new NodeArena(2 ** 20);
+    const trees = [0, 1].map((tree) => new Tree(new StateCache(17, { arena, tree })));
+    const names = Array.from({ length: 3000 }, (_, i) => `row-${i}`);
+    for (let round = 0; round < 3; round++) {
+      trees.forEach((tree, at) => {
+        tree.update(names.map((name) => [name, utf8(`${round} of ${at}`)] as const));
+        tree.update(names.slice(0, 200 * (round + 1)).map((name) => [name, undefined] as const));
+        expect(toHex(tree.root)).toBe(toHex(naiveRoot(tree.rows)));
+      });
+    }
+    expect(arena.size).toBeGreaterThan(200);
+    const [first] = trees;
+    const deep = [...(first?.stored.keys() ?? [])].filter(
+      (key) => key.length === 2 * PREFIX.length + 2 * 2,
+    );
+    for (const key of deep) first?.stored.delete(key);
+    first?.update(names.map((name) => [name, utf8("again")] as const));
+    expect(toHex(first?.root ?? ZERO_HASH)).toBe(toHex(naiveRoot(first?.rows ?? new Map())));
+    first?.cache?.clear();
+    expect(arena.size).toBe(0);
+  });
+
+  it("may lose what is in a small arena", () => {
+    const arena = new NodeArena(16 * 1024);
+    const tree = new Tree(new StateCache(1, { arena, tree: 63 }));
+    const names = Array.from({ length: 2000 }, (_, i) => `row-${i}`);
+    for (let round = 0; round < 3; round++) {
+      tree.update(names.map((name) => [name, utf8(`${round}`)] as const));
+      expect(toHex(tree.root)).toBe(toHex(naiveRoot(tree.rows)));
+    }
+    expect(arena.bytes).toBeLessThanOrEqual(16 * 1024);
+    expect(() => new StateCache(1, { arena, tree: 64 })).toThrow(RangeError);
   });
 
   it("saves reads of the nodes it holds", () => {

@@ -197,7 +197,7 @@ export class BlockStore {
 }
 
 /** Counts up whenever what is under a key of the main store (keys.ts) changes its meaning. */
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 
 const put = (key: Uint8Array, value: Uint8Array): StoreOp => ({ type: "put", key, value });
 
