@@ -224,6 +224,22 @@ describe("its command", () => {
     expect(await example("simulate.ts")).toMatch(/^seed 3: ok, /);
   });
 
+  it("simulates: runs, draws, and swarms on threads; mutants need the source", async () => {
+    const options = { cwd: app, bin };
+    const seed = await nexus(["sim", "run", "--seed", "3", "--once"], options);
+    expect(seed.stdout, seed.stderr).toMatch(/^seed 3: ok, /);
+    const page = await nexus(["sim", "explain", "--seed", "3", "--out", "run.html"], options);
+    expect(page.code, page.stderr).toBe(0);
+    expect(readFileSync(join(app, "run.html"), "utf8")).toContain("<!doctype html>");
+    const swarm = ["sim", "swarm", "--from", "3", "--seeds", "2", "--budget", "5m", "-o", "json"];
+    const found = await nexus(swarm, options);
+    expect(found.code, found.stderr).toBe(0);
+    expect(JSON.parse(found.stdout)).toMatchObject({ seeds: 2, failures: {} });
+    const mutants = await nexus(["sim", "mutants"], options);
+    expect(mutants.code).toBe(1);
+    expect(mutants.stderr).toContain("error sim.source");
+  });
+
   it("ends on Ctrl-C", async () => {
     if (dev === undefined) throw new Error("the network is not there");
     expect(await dev.stop("SIGINT")).toBe(0);
