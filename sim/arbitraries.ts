@@ -16,6 +16,7 @@ import {
   type Fault,
   type FaultKind,
   faultySlots,
+  type Knobs,
   type Scenario,
   STRATEGIES,
   type StrategyName,
@@ -151,6 +152,44 @@ export const workloadArbitrary: fc.Arbitrary<Workload> = fc.record({
   untilMs: fc.constant(DEFAULT_WORKLOAD.untilMs),
 });
 
+/** Knobs from a calm network on fast disks to a slow and lossy one: what must be survived without faults. */
+export const knobsArbitrary: fc.Arbitrary<Knobs> = fc.record({
+  net: fc.record({
+    latencyMinUs: fc.integer({ min: 0, max: 20_000 }),
+    latencyMeanUs: fc.integer({ min: 0, max: 30_000 }),
+    lossPpm: fc.constantFrom(0, 0, 1_000, 20_000),
+    duplicatePpm: fc.constantFrom(0, 0, 10_000),
+    reorderPpm: fc.constant(0),
+    corruptPpm: fc.constant(0),
+    linkBytesPerMs: fc.constantFrom(0, 0, 1_000, 12_500),
+    uplinkBytesPerMs: fc.constantFrom(0, 0, 12_500),
+    downlinkBytesPerMs: fc.constantFrom(0, 0, 12_500),
+    blockedDrops: fc.boolean(),
+    idleTimeoutMs: fc.integer({ min: 2_000, max: 15_000 }),
+    redialMs: fc.integer({ min: 50, max: 1_000 }),
+  }),
+  disk: fc.record({
+    syncMinUs: fc.integer({ min: 0, max: 2_000 }),
+    syncMeanUs: fc.integer({ min: 0, max: 8_000 }),
+    writeMeanUs: fc.integer({ min: 0, max: 50 }),
+    readMeanUs: fc.integer({ min: 0, max: 500 }),
+    visibleEarly: fc.boolean(),
+  }),
+  signer: fc.record({
+    signUs: fc.integer({ min: 0, max: 6_000 }),
+    verifyUs: fc.integer({ min: 0, max: 1_000 }),
+    randomised: fc.boolean(),
+    checkpoints: fc.boolean(),
+  }),
+});
+
+/** Weights of n validators, alike or not. */
+export const weightsArbitrary = (n: number): fc.Arbitrary<number[]> =>
+  fc.oneof(
+    fc.constant(new Array<number>(n).fill(1)),
+    fc.array(fc.integer({ min: 1, max: 20 }), { minLength: n, maxLength: n }),
+  );
+
 /** Takes away adversaries, twins and lost votes beyond what must be survived, in their order. */
 const survivable = (drawn: Scenario): Scenario => {
   const total = drawn.weights.reduce((sum, weight) => sum + weight, 0);
@@ -176,12 +215,16 @@ export type ScenarioOptions = {
   readonly kinds?: readonly FaultKind[];
   readonly strategies?: readonly StrategyName[];
   readonly faultsMax?: number;
+  /** Calm where nothing is given; `knobsArbitrary` for all kinds of weather. */
+  readonly knobs?: fc.Arbitrary<Knobs>;
+  /** All alike where nothing is given. */
+  readonly weights?: fc.Arbitrary<readonly number[]>;
 };
 
 /** Kinds that tell about one fault only and cost a node its honesty: rare in a mixture. */
 const MIXED_KINDS = FAULT_KINDS.filter((kind) => kind !== "twin");
 
-/** Scenarios that a network of n nodes of equal weight must survive. */
+/** Scenarios that a network of n nodes must survive. */
 export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<Scenario> => {
   const { n = 4, healMs = 8_000, kinds = MIXED_KINDS, strategies = STRATEGIES } = options;
   return fc
@@ -193,15 +236,17 @@ export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<S
           ? fc.constant([])
           : fc.array(adversaryArbitrary(n, strategies), { maxLength: 1 }),
       workload: workloadArbitrary,
+      knobs: options.knobs ?? fc.constant(CALM),
+      weights: options.weights ?? fc.constant(new Array<number>(n).fill(1)),
     })
-    .map(({ seed, faults, adversaries, workload }) =>
+    .map(({ seed, faults, adversaries, workload, knobs, weights }) =>
       survivable({
         name: "arbitrary",
         seed,
         n,
-        weights: new Array<number>(n).fill(1),
+        weights,
         epochMs: 3_600_000,
-        knobs: CALM,
+        knobs,
         workload,
         faults: [...faults].sort((a, b) => a.atMs - b.atMs),
         adversaries,

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -112,8 +113,23 @@ describe("its entries", () => {
 
   it("find the files that they read: the bank has the scenarios that are JSON", async () => {
     const inBank = await node('import { BANK } from "tetrad/sim"; console.log(BANK.length)');
-    const found = readdirSync(join(root, "sim", "scenarios", "found"));
-    expect(Number(inBank)).toBeGreaterThan(found.filter((name) => name.endsWith(".json")).length);
+    const library = readdirSync(join(root, "sim", "scenarios"), { recursive: true });
+    expect(Number(inBank)).toBe(library.filter((name) => String(name).endsWith(".json")).length);
+  });
+
+  it("draw scenarios for those who have fast-check, which the package itself does not bring", async () => {
+    const draw =
+      'const { scenarioArbitrary } = await import("tetrad/sim/arbitraries");' +
+      'const { default: fc } = await import("fast-check");' +
+      "console.log(fc.sample(scenarioArbitrary({ n: 7 }), 3).map(({ n }) => n).join());";
+    await expect(node(draw)).rejects.toThrow(/fast-check/);
+    const peer = join(app, "node_modules", "fast-check");
+    symlinkSync(join(root, "node_modules", "fast-check"), peer);
+    try {
+      expect(await node(draw)).toBe("7,7,7");
+    } finally {
+      rmSync(peer);
+    }
   });
 
   it("are all that can be imported, but for package.json", async () => {

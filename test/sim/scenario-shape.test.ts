@@ -3,7 +3,13 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyScenarioArbitrary, faultArbitrary, scenarioArbitrary } from "../../sim/arbitraries.ts";
+import {
+  anyScenarioArbitrary,
+  faultArbitrary,
+  knobsArbitrary,
+  scenarioArbitrary,
+  weightsArbitrary,
+} from "../../sim/arbitraries.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { faultySlots, scenario } from "../../sim/scenario.ts";
 import { scenarioPage } from "../../sim/scenario-page.ts";
@@ -136,6 +142,8 @@ describe("arbitraries", () => {
     };
     fc.assert(fc.property(anyScenarioArbitrary, same));
     fc.assert(fc.property(scenarioArbitrary(), same));
+    const weather = { knobs: knobsArbitrary, weights: weightsArbitrary(5) };
+    fc.assert(fc.property(scenarioArbitrary({ n: 5, ...weather }), same));
     fc.assert(fc.property(scenarioArbitrary({ n: 7, healMs: 3_000, kinds: ["twin"] }), same));
   });
 
