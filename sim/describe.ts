@@ -10,12 +10,25 @@ export const msText = (ms: number): string => {
   return `${Number((ms / 1000).toFixed(3))} s`;
 };
 
+/** "n0 n2-n9": slots, where three or more follow each other as a range. */
+const slotsText = (slots: readonly unknown[]): string => {
+  const out: string[] = [];
+  for (let i = 0; i < slots.length; ) {
+    let end = i;
+    while (slots[end + 1] === Number(slots[end]) + 1) end += 1;
+    if (end - i >= 2) out.push(`n${slots[i]}-n${slots[end]}`);
+    else out.push(...slots.slice(i, end + 1).map((slot) => `n${slot}`));
+    i = end + 1;
+  }
+  return out.join(" ");
+};
+
 const valueText = (value: unknown): string => {
   if (!Array.isArray(value)) return String(value);
-  const lists = value.some((item) => Array.isArray(item));
-  return value
-    .map((item) => (Array.isArray(item) ? item.map((slot) => `n${slot}`).join(" ") : `n${item}`))
-    .join(lists ? " | " : " ");
+  const isNested = value.some((item) => Array.isArray(item));
+  return isNested
+    ? value.map((item) => slotsText(item as readonly unknown[])).join(" | ")
+    : slotsText(value);
 };
 
 const SPOKEN: readonly string[] = [

@@ -2,6 +2,7 @@
  * What a person gets when a run fails: a verdict in one line, the invariant and what it says, what to run
  * to see it again, the state of the nodes, where their roots differ, what they logged, and the last events.
  */
+import type { Status } from "./checkers/types.ts";
 import { msText } from "./describe.ts";
 import { sentenceOf } from "./invariants.ts";
 import { type Moment, momentLine, record } from "./recorder.ts";
@@ -53,6 +54,7 @@ export type ReportOptions = {
   readonly onLine?: (line: string) => void;
   /** Sees what happens too: a picture. */
   readonly onMoment?: (moment: Moment) => void;
+  readonly onStatus?: (slot: number, status: Status, atUs: number) => void;
 };
 
 const LOG_LINES = 20;
@@ -101,7 +103,10 @@ export const examine = (
       options.onLine?.(momentLine(moment));
       options.onMoment?.(moment);
     },
-    status: (slot, status) => roots.status(slot, status),
+    status: (slot, status, atUs) => {
+      roots.status(slot, status);
+      options.onStatus?.(slot, status, atUs);
+    },
     end: (dumps) => roots.end(dumps),
   });
   const { violation } = result;

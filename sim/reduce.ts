@@ -123,12 +123,17 @@ export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
   const less: Partial<Scenario["workload"]>[] = [
     { clients: 1, batchesPerSecond: 1, eventsPerBatch: 1, bodyBytes: 0 },
     { clients: 1 },
+    { clients: 2 },
+    { untilMs: DEFAULT_WORKLOAD.untilMs },
     { batchesPerSecond: 1 },
     { eventsPerBatch: 1 },
     { bodyBytes: 0 },
     { batchesPerSecond: Math.max(1, Math.floor(workload.batchesPerSecond / 2)) },
   ];
-  for (const part of less) yield { ...scenario, workload: { ...workload, ...part } };
+  const { clients } = workload;
+  for (const part of less)
+    if ((part.clients ?? clients) <= clients)
+      yield { ...scenario, workload: { ...workload, ...part } };
 }
 
 /** Knobs, weights and epochs as they are when a scenario leaves them out: all, then group by group. */

@@ -3,6 +3,7 @@
  * was asked for, and of everything else the newest too. What is left out is counted.
  */
 import { crc32 } from "node:zlib";
+import type { Status } from "../checkers/types.ts";
 import { adversaryText, faultText } from "../describe.ts";
 import { sentenceOf } from "../invariants.ts";
 import type { Moment } from "../recorder.ts";
@@ -46,7 +47,7 @@ const UNDER_WAY_MAX = 2_000;
 const FIRST_PART_US = 50_000;
 
 const MARKED: ReadonlySet<EventKind> = new Set([
-  ...(["boot", "crash", "executed", "log", "write-failed"] as const),
+  ...(["boot", "crash", "log", "write-failed"] as const),
 ]);
 
 /** The newest items within a bound, and how many there were. */
@@ -122,6 +123,7 @@ export class PictureCollector {
   readonly #viewOf = new Map<number, number>();
   readonly #underWay = new Map<number, Flight[]>();
   readonly #activity = new Activity();
+  readonly #executed = new Map<number, { readonly height: number; readonly logSize: number }>();
   #healUs = -1;
   #slots: number;
 
@@ -143,9 +145,19 @@ export class PictureCollector {
     else if (kind === "heal") this.#healUs = atUs;
     else if (kind === "crash") this.#downSince.set(node, { atUs, note });
     else if (kind === "boot") this.#booted(node, atUs);
-    if (!MARKED.has(kind)) return;
-    const text = kind === "executed" ? String(moment.other) : note;
-    this.#marks.push([node, atUs, kind, text]);
+    if (MARKED.has(kind)) this.#marks.push([node, atUs, kind, note]);
+  }
+
+  /** What a node says of itself: after each executed block, and now and then. */
+  status(slot: number, status: Status, atUs: number): void {
+    const { executedHeight, logSize } = status;
+    const before = this.#executed.get(slot);
+    if (before?.height === executedHeight) return;
+    this.#executed.set(slot, { height: executedHeight, logSize });
+    const isNext = before?.height === executedHeight - 1;
+    const added = isNext ? logSize - before.logSize : 0;
+    const events = added > 0 ? ` +${added}` : "";
+    this.#marks.push([slot, atUs, "executed", `h${executedHeight}${events}`]);
   }
 
   #kindOf(name: string): number {

@@ -322,9 +322,9 @@ const drawMarks = (pen: Pen, scene: Scene, ink: Ink): void => {
       pen.lineTo(x - 3.5, y);
       pen.closePath();
       pen.fill();
-      if (layout.rowHeight < 26 || x - (lastLabel.get(node) ?? -99) < 34) continue;
-      lastLabel.set(node, x);
-      pen.fillText(`h${text}`, x + 6, y - 1);
+      if (layout.rowHeight < 26 || x < (lastLabel.get(node) ?? GUTTER)) continue;
+      lastLabel.set(node, x + pen.measureText(text).width + 10);
+      pen.fillText(text, x + 6, y - 1);
     } else if (kind === "boot") {
       pen.fillStyle = ink.good;
       pen.beginPath();

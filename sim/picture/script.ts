@@ -170,7 +170,11 @@ const describe = (hit: Hit): string => {
   }
   if (hit.what === "mark") {
     const [node, atUs, kind, text] = data.marks[hit.index] ?? [0, 0, "", ""];
-    const what = kind === "executed" ? `executed block ${text}` : `${kind} ${text}`.trim();
+    const [height = "", added] = text.slice(1).split(" +");
+    const what =
+      kind === "executed"
+        ? `executed block ${height}${added === undefined ? ", without events" : `, events: ${added}`}`
+        : `${kind} ${text}`.trim();
     return `${nameOf(node)}: ${what}\n${seconds(atUs)}`;
   }
   const message = data.messages[hit.index];
@@ -358,7 +362,8 @@ const addChips = (): void => {
   });
   for (const kind of order) {
     const chip = chips[kind];
-    if (chip !== undefined) element("kinds").append(chip);
+    // Of a kind with no message that is drawn there is nothing to show or hide.
+    if (chip !== undefined && (counts[kind] ?? 0) > 0) element("kinds").append(chip);
   }
 };
 

@@ -31,7 +31,14 @@ export const simExplain = async (
     messagesMax: LIMITS.simPictureMessagesMax,
     eventsMax: LIMITS.simPictureEventsMax,
   });
-  const result = record(scenario, { moment: (moment) => collector.moment(moment) }, own);
+  const result = record(
+    scenario,
+    {
+      moment: (moment) => collector.moment(moment),
+      status: (slot, status, atUs) => collector.status(slot, status, atUs),
+    },
+    own,
+  );
   const words = name.kind === "seed" ? `--seed ${name.value}` : name.value;
   const more = options.with === undefined ? "" : ` --with ${options.with}`;
   const data = collector.finish(result, {

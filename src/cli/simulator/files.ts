@@ -8,6 +8,7 @@ import {
   PictureCollector,
   picturePage,
   plainScenario,
+  type ReportOptions,
   reportText,
   type Scenario,
   type ShrunkFrom,
@@ -111,7 +112,11 @@ export const reportFailure = async (
   });
   const examined = (() => {
     try {
-      const see = { onLine: timeline.line, onMoment: picture.moment.bind(picture) };
+      const see: Pick<ReportOptions, "onLine" | "onMoment" | "onStatus"> = {
+        onLine: timeline.line,
+        onMoment: (moment) => picture.moment(moment),
+        onStatus: (slot, status, atUs) => picture.status(slot, status, atUs),
+      };
       return examine(scenario, { ...common, replay, ...see }, plan.own);
     } finally {
       timeline.close();

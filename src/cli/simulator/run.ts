@@ -1,5 +1,5 @@
 /** `nexus sim run`: runs scenarios, and reports on what fails. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   BANK,
   EXIT_CODES,
@@ -101,7 +101,8 @@ const lookInto = async (
     canShrink && wanted
       ? shrinkFailure(context, result, own, { runs: SHRINK_RUNS, ms: SHRINK_MS })
       : undefined;
-  const named = `${result.violation?.id ?? "failure"}-${job.name.kind}-${job.name.value}`;
+  const place = job.name.kind === "file" ? basename(job.name.value, ".json") : job.name.value;
+  const named = `${result.violation?.id ?? "failure"}-${job.name.kind === "seed" ? "seed-" : ""}${place}`;
   return reportFailure(context, small?.scenario ?? job.scenario, {
     ...{ own, commit },
     with: options.with,

@@ -139,6 +139,15 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
   failWith(totals.worst, `${totals.failed} of ${totals.seeds} seeds failed: ${ids}`);
 };
 
+const LISTED = 8;
+
+/** The first of a list, and how many more there are: all of them are in the JSON. */
+const listed = (items: readonly string[]): string => {
+  if (items.length === 0) return "nothing";
+  const more = items.length > LISTED ? ` and ${items.length - LISTED} more` : "";
+  return `${items.slice(0, LISTED).join(", ")}${more}`;
+};
+
 type Summary = {
   readonly totals: Totals;
   readonly keeper: ReturnType<typeof openKeeper>;
@@ -176,7 +185,7 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     ["time", `${spanText(spentMs)}${context.signal.aborted ? ", interrupted" : ""}`],
     ["virtual time", spanText(totals.virtualMs)],
     ["marks", `${totals.marksSeen} of ${EXPECTED_MARKS.length}`],
-    ["never seen", value.marksMissing.join(", ") || "nothing"],
+    ["never seen", listed(value.marksMissing)],
     ["failures", totals.failed],
   ]);
   if (kept.length === 0) return;
