@@ -328,6 +328,8 @@ export const LIMITS = {
   checkpointTimeSMax: 253_402_300_799,
   /** While the log does not grow, its checkpoint is signed again with a new time this often. */
   checkpointRefreshMs: 60_000,
+  /** How often a node writes the newest checkpoint into its folder, for its next start. */
+  checkpointKeepMs: 30_000,
 
   // Simulator, local
   /** Lines of the file with the whole timeline of a run. */

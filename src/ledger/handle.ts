@@ -7,7 +7,7 @@ import type { AuditItem } from "./audit/item.ts";
 import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
 import type { SizedCertificate } from "./statement.ts";
-import type { Block, Hash, LogEntry, Outcome, ValidatorSet } from "./types.ts";
+import type { Block, Hash, LogEntry, Outcome, ServedCheckpoint, ValidatorSet } from "./types.ts";
 import type { Bundle } from "./verify/bundle.ts";
 
 export type NodeStatus = {
@@ -43,16 +43,6 @@ export type NodeStatus = {
   readonly viewTimeMs: number;
   /** The newest checkpoint with a quorum of signatures. */
   readonly checkpoint: Pick<ServedCheckpoint, "size" | "timeS"> | undefined;
-};
-
-/** A checkpoint of the log that a quorum of validators has signed. */
-export type ServedCheckpoint = {
-  readonly size: number;
-  readonly root: Hash;
-  /** Ledger time, seconds since 1970: the latest that one honest signer at least stated or passed. */
-  readonly timeS: number;
-  /** The signed note. */
-  readonly note: string;
 };
 
 export type WaitLevel = "accepted" | "committed" | "projected";

@@ -7,7 +7,7 @@
  * completion runs, and a replica's turn is one synchronous call.
  */
 
-import type { CheckpointKeys } from "./types.ts";
+import type { CheckpointKeys, ServedCheckpoint } from "./types.ts";
 
 export type Clock = {
   /** Milliseconds, never decreasing, origin arbitrary. For timers and rates. */
@@ -205,6 +205,8 @@ export type Ports = {
   readonly verifier: Verifier;
   /** Absent where no checkpoints are signed or collected. */
   readonly checkpointSigner?: CheckpointSigner;
+  /** What an earlier run has served; its signatures are checked. Served until there is a newer one. */
+  readonly keptCheckpoint?: ServedCheckpoint;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };

@@ -160,3 +160,13 @@ export type ExecutionRoots = {
   /** Root by projection name, in the order of registration. */
   readonly projections: readonly { readonly name: string; readonly root: Hash }[];
 };
+
+/** A checkpoint of the log that a quorum of validators has signed. */
+export type ServedCheckpoint = {
+  readonly size: number;
+  readonly root: Hash;
+  /** Ledger time, seconds since 1970: the latest that one honest signer at least stated or passed. */
+  readonly timeS: number;
+  /** The signed note. */
+  readonly note: string;
+};

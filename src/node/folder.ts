@@ -12,6 +12,8 @@
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
+ *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
+ *                            (kept-checkpoint.ts); may be deleted
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -32,6 +34,7 @@ export type NodePaths = {
   readonly unused: string;
   readonly votes: string;
   readonly db: string;
+  readonly checkpoint: string;
   /** Unix socket of a running node (admin.ts). */
   readonly admin: string;
 };
@@ -62,6 +65,7 @@ export const nodePaths = (folder: string): NodePaths => {
     keys,
     ...keysPaths(keys),
     db: join(folder, "db"),
+    checkpoint: join(folder, "checkpoint.note"),
     admin: join(folder, "admin.sock"),
   };
 };

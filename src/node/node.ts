@@ -25,6 +25,7 @@ import type { NodeConfig } from "./config.ts";
 import { beginVoteStore } from "./first-use.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
+import { openCheckpointKeeper, readKeptCheckpoint } from "./kept-checkpoint.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { createNodeMetrics } from "./node-metrics.ts";
@@ -95,14 +96,14 @@ export const startNode = async (
 
   const parts = { tls, signer, checkpointSigner, verifier, verifySignature, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
-  const { name } = config;
   const { genesis, hasher } = chain;
-  const product = productOptions({ name, genesis, hasher, verifySignature });
+  const product = productOptions({ name: config.name, genesis, hasher, verifySignature });
   const handle = createReplica(product, ports);
   closing.defer(() => new Promise<void>((resolve) => handle.stop(resolve)));
   handle.onHalt((failure) => halt.resolve(failure));
   refuseHalted(handle);
 
+  closing.defer(keepCheckpoints(paths, handle, ports.keptCheckpoint, logger));
   // From now on the node holds the states that rows can be proven from.
   handle.proofs();
 
@@ -113,7 +114,7 @@ export const startNode = async (
     handle,
     chainId: genesis.chainId,
     insecure: genesis.insecure,
-    name,
+    name: config.name,
     logger,
     metrics,
   });
@@ -158,6 +159,18 @@ export const startNode = async (
       return stopping;
     },
   };
+};
+
+/** Keeps the newest cosigned checkpoint in the folder until what it returns is called. */
+const keepCheckpoints = (
+  { checkpoint: path }: NodePaths,
+  handle: LedgerHandle,
+  before: Ports["keptCheckpoint"],
+  logger: Logger,
+): (() => void) => {
+  const newest = (): Ports["keptCheckpoint"] => handle.checkpoint();
+  const keeper = openCheckpointKeeper({ path, newest, before, logger });
+  return () => keeper.close();
 };
 
 /** What stops a replica while it is made comes before anybody can listen. */
@@ -275,5 +288,8 @@ const openPorts = async (
     throw bindError("listen", config.listen, error);
   });
   closing.move();
-  return { ...ports, store, voteStore, transport, signer, checkpointSigner, verifier };
+  const kept = readKeptCheckpoint(paths.checkpoint, chain.genesis, logger);
+  const keptCheckpoint = kept === undefined ? {} : { keptCheckpoint: kept };
+  const opened = { store, voteStore, transport, signer, checkpointSigner, verifier };
+  return { ...ports, ...opened, ...keptCheckpoint };
 };

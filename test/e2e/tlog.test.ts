@@ -4,7 +4,7 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { devNetwork } from "./dev-network.ts";
-import { root, until } from "./support.ts";
+import { background, root, until } from "./support.ts";
 
 const net = devNetwork();
 const { folder, run, json } = net;
@@ -150,4 +150,31 @@ describe("a client in Go", () => {
     // One key of the log is enough for a client that counts none.
     expect(read(vkeys[0] ?? "")["verified"]).toBe(1);
   }, 180_000);
+});
+
+describe("a checkpoint over a restart", () => {
+  it("is served by a node that is alone, with the signatures of the quorum that there was", async () => {
+    const before = await showFrom(3);
+    await net.stop();
+    const node = background(["start", "--config", join(net.dir, "a", "node.toml")]);
+    try {
+      let text = "";
+      await until("the node serves its checkpoint", async () => {
+        const response = await fetch(`${net.url()}/tlog/checkpoint`).catch(() => undefined);
+        if (response?.status !== 200) return false;
+        text = await response.text();
+        return true;
+      });
+      const [origin, size] = text.split("\n");
+      expect(origin).toBe(before.origin);
+      expect(Number(size)).toBeGreaterThanOrEqual(before.size);
+      const ready = await fetch(`${net.url()}/readyz?verbose`);
+      expect(ready.status).toBe(503);
+      const { data } = (await ready.json()) as { data: { reasons: string[]; peers: number } };
+      expect(data.peers).toBe(0);
+      expect(data.reasons.length).toBeGreaterThan(0);
+    } finally {
+      await node.stop("SIGTERM");
+    }
+  }, 60_000);
 });

@@ -13,13 +13,18 @@ import type {
   NodeStatus,
   ProofOptions,
   ProofSource,
-  ServedCheckpoint,
   WaitLevel,
 } from "../../src/ledger/handle.ts";
 import type { PeerFigures, Timers } from "../../src/ledger/ports.ts";
 import type { ExecutionRecord } from "../../src/ledger/records.ts";
 import { finalize } from "../../src/ledger/statement.ts";
-import type { Block, EncodedEvent, LogEntry, Outcome } from "../../src/ledger/types.ts";
+import type {
+  Block,
+  EncodedEvent,
+  LogEntry,
+  Outcome,
+  ServedCheckpoint,
+} from "../../src/ledger/types.ts";
 import type { Bundle } from "../../src/ledger/verify/bundle.ts";
 import type { Formats } from "../../src/node/api/context.ts";
 import { type Api, createApi } from "../../src/node/api/server.ts";

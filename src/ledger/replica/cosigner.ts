@@ -11,10 +11,9 @@ import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import type { ServedCheckpoint } from "../handle.ts";
 import { logRoot } from "../log-tree.ts";
 import type { PeerId } from "../ports.ts";
-import type { ExecutionRoots, Hash, Header } from "../types.ts";
+import type { ExecutionRoots, Hash, Header, ServedCheckpoint } from "../types.ts";
 import {
   agreedTime,
   type Checkpoint,
@@ -104,7 +103,16 @@ export class Cosigner {
   }
 
   get served(): ServedCheckpoint | undefined {
-    return this.#served;
+    return this.#served ?? this.#kept();
+  }
+
+  /** That of an earlier run, once the log is executed so far again, and with the root that it has here. */
+  #kept(): ServedCheckpoint | undefined {
+    const kept = this.#context.ports.keptCheckpoint;
+    const root = kept === undefined ? undefined : this.#rootAt(kept.size);
+    return kept !== undefined && root !== undefined && equalBytes(root, kept.root)
+      ? kept
+      : undefined;
   }
 
   /** Reads what this key has signed. A failure stops the node: without it nothing may be signed. */
@@ -269,7 +277,7 @@ export class Cosigner {
 
   /** Looks for a newer checkpoint with a quorum among the sizes that are kept. */
   #refresh(): void {
-    const least = this.#served?.size ?? 0;
+    const least = this.served?.size ?? 0;
     const sizes = new Set<number>();
     for (const { kept } of this.#members.values()) {
       for (const { size } of kept) if (size >= least) sizes.add(size);
@@ -315,12 +323,12 @@ export class Cosigner {
       signers.map(([{ member }, stated]) => ({ weight: member.weight, timeS: stated.timeS })),
     );
     const lines = noteLines(signers);
-    const served = this.#served;
+    const served = this.served;
     const isNews =
       served === undefined ||
       size > served.size ||
       timeS > served.timeS ||
-      (timeS === served.timeS && lines.length > served.lines);
+      (timeS === served.timeS && lines.length > (this.#served?.lines ?? 0));
     if (!isNews) return;
     const text = checkpointText(this.#checkpoint(size, root));
     const note = formatNote({ text, signatures: lines });

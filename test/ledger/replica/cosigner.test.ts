@@ -251,6 +251,36 @@ describe("two roots of one size", () => {
     expect(sizes(wiped)).toEqual([2]);
   });
 
+  it("that an earlier run has served are served until there is a newer one", () => {
+    const { lab, start } = signedOnce();
+    const of = { size: 1, root: lab.status.logRoot.slice(), timeS: start / 1000 + 1 };
+    for (const index of [1, 2]) tell(lab, index, cosign(lab, index, of));
+    lab.loop.run();
+    const kept = lab.handle.checkpoint();
+    expect(kept).toMatchObject({ size: 1 });
+    const disks = lab.disks();
+    expect(new Lab({ chain: lab.chain, ...disks }).handle.checkpoint()).toBeUndefined();
+    const next = new Lab({ chain: lab.chain, ...disks, keptCheckpoint: kept });
+    expect(next.handle.checkpoint()).toEqual(kept);
+    expect(next.status.checkpoint).toMatchObject({ size: 1 });
+    finalAt(next, start + 2_000, 1);
+    const later = { size: 2, root: next.status.logRoot.slice(), timeS: start / 1000 + 2 };
+    // Fewer than a quorum say so, and then a quorum does.
+    tell(next, 1, cosign(next, 1, later));
+    next.loop.run();
+    expect(next.handle.checkpoint()).toEqual(kept);
+    tell(next, 2, cosign(next, 2, later));
+    next.loop.run();
+    expect(next.handle.checkpoint()).toMatchObject({ size: 2, timeS: later.timeS });
+
+    // Of a root that this log has not, or of a size that it has not come to: as if there were none.
+    const other = kept === undefined ? undefined : { ...kept, root: sha256(utf8("another")) };
+    const forged = new Lab({ chain: lab.chain, ...disks, keptCheckpoint: other });
+    expect(forged.handle.checkpoint()).toBeUndefined();
+    const wiped = new Lab({ chain: lab.chain, votes: disks.votes, keptCheckpoint: kept });
+    expect(wiped.handle.checkpoint()).toBeUndefined();
+  });
+
   it("and one root again after a restart, so that peers have it", () => {
     const { lab } = signedOnce();
     const next = new Lab({ chain: lab.chain, ...lab.disks() });

@@ -29,6 +29,7 @@ import type {
   EncodedEvent,
   Hash,
   Header,
+  ServedCheckpoint,
   StatementKind,
   ValidatorSet,
   Vote,
@@ -157,6 +158,7 @@ export type LabOptions = {
   readonly watermark?: boolean;
   readonly connect?: boolean;
   readonly nowMs?: number;
+  readonly keptCheckpoint?: ServedCheckpoint | undefined;
 };
 
 export type FinalBlock = {
@@ -199,13 +201,13 @@ export class Lab {
       this.loop.run();
     }
     if (options.watermark !== false) this.answerWatermarks();
-    this.handle = this.#create();
+    this.handle = this.#create(options.keptCheckpoint);
     this.handle.onHalt((failure) => this.halts.push(failure));
     this.loop.run();
     if (options.connect !== false) this.connectAll();
   }
 
-  #create(): LedgerHandle {
+  #create(keptCheckpoint: ServedCheckpoint | undefined): LedgerHandle {
     const { chain } = this;
     const key = this.keyOf(this.self);
     const options = productOptions({
@@ -231,6 +233,7 @@ export class Lab {
         },
       },
       verifier: this.verifier,
+      ...(keptCheckpoint === undefined ? {} : { keptCheckpoint }),
       checkpointSigner: createTestCheckpointSigner(this.validatorOf(this.self), (run) =>
         this.loop.post(run),
       ),

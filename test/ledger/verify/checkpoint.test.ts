@@ -1,9 +1,7 @@
-import { randomBytes, sign } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { utf8 } from "../../../src/crypto/codec.ts";
-import { falconKeygen, falconSign } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import {
   consistencyProof,
@@ -11,12 +9,10 @@ import {
   rfc6962Leaf,
   rfc6962Node,
 } from "../../../src/crypto/merkle.ts";
-import type { GenesisValidator } from "../../../src/ledger/genesis.ts";
 import {
   CHECKPOINT_ALGORITHMS,
   type Checkpoint,
   checkConsistency,
-  checkpointLines,
   checkpointMessages,
   checkpointPolicyOf,
   checkpointText,
@@ -24,48 +20,16 @@ import {
   parseCheckpointText,
   verifyCheckpoint,
 } from "../../../src/ledger/verify/checkpoint.ts";
-import { formatNote, type NoteSignature } from "../../../src/ledger/verify/note.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { deriveCheckpointKeys } from "../../../src/node/keys/checkpoint-keys.ts";
-
-const WEIGHTS = [1n, 1n, 1n, 2n];
-const members = WEIGHTS.map((weight, i) => {
-  const falcon = falconKeygen(new Uint8Array(48).fill(i + 1));
-  const pairs = deriveCheckpointKeys(falcon.secretKey);
-  const { ed25519Key, mlDsa44Key } = pairs;
-  const validator: GenesisValidator = {
-    id: sha256(falcon.publicKey),
-    name: `v${i}`,
-    publicKey: falcon.publicKey,
-    weight,
-    tlsPin: sha256(utf8(`pin ${i}`)),
-    address: `[::1]:${5000 + i}`,
-    ed25519Key,
-    mlDsa44Key,
-  };
-  return { falcon, pairs, validator };
-});
-const policy = checkpointPolicyOf({
-  chainId: "test-1",
-  validators: members.map(({ validator }) => validator),
-});
-const checkpoint: Checkpoint = { origin: "test-1/tlog", size: 7, root: sha256(utf8("root")) };
-
-const linesOf = (i: number, of = checkpoint, timeS = 1000 + i): NoteSignature[] => {
-  const member = policy.members[i];
-  const keys = members[i];
-  if (member === undefined || keys === undefined) throw new RangeError("no such member");
-  const messages = checkpointMessages(member, of, timeS);
-  return checkpointLines(member, timeS, {
-    ed25519: Uint8Array.from(sign(null, messages.ed25519, keys.pairs.ed25519)),
-    mlDsa44: Uint8Array.from(sign(null, messages.mlDsa44, keys.pairs.mlDsa44)),
-    falcon: falconSign(messages.falcon, keys.falcon.secretKey, randomBytes(48)),
-  });
-};
-const allLines = [0, 1, 2, 3].map((i) => linesOf(i));
-const noteOf = (signatures: readonly NoteSignature[], text = checkpointText(checkpoint)) =>
-  utf8(formatNote({ text, signatures }));
-const full = noteOf(allLines.flat());
+import {
+  allLines,
+  checkpoint,
+  full,
+  linesOf,
+  members,
+  noteOf,
+  policy,
+} from "./checkpoint-support.ts";
 
 describe("checkpoints", () => {
   it("are verified by quorums of each algorithm, and tell signers and time", () => {
