@@ -1,0 +1,194 @@
+/**
+ * The simulator: its speed, its memory, and what its network model says about large networks.
+ *
+ *     npm run bench -- sim                        speed at n = 4, memory over a virtual half-hour
+ *     npm run bench -- sim --nodes 100            speed at other sizes (n, or a list: 4,100)
+ *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for
+ *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
+ *     npm run bench -- sim --virtual-day          memory over a virtual day: hours
+ *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
+ */
+
+import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Capacity, measureCapacity } from "../sim/capacity.ts";
+import { createNetwork, type SimNetwork } from "../sim/network.ts";
+import { CALM, scenario } from "../sim/scenario.ts";
+import { SYSTEM } from "../sim/system.ts";
+import { startWorkload } from "../sim/workload.ts";
+import { createReport, percentile } from "./report.ts";
+import { measureCosts } from "./sim/costs.ts";
+import { THREE, TWELVE, type WorldMap } from "./sim/world-map.ts";
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: "string" },
+    seconds: { type: "string", default: "20" },
+    "virtual-minutes": { type: "string", default: "30" },
+    "virtual-day": { type: "boolean", default: false },
+    capacity: { type: "boolean", default: false },
+  },
+});
+const sizes = (values.nodes ?? (values.capacity ? "4,7,25,50,100" : "4")).split(",").map(Number);
+const BATCHES_PER_SECOND = 20;
+const BODY_BYTES = 200;
+const MIB = 2 ** 20;
+/** One-way latency: a floor and the mean of what comes on top, microseconds. */
+const PATHS = { "1 ms": [500, 500], "40 ms": [20_000, 20_000] } as const;
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+const report = createReport("sim");
+
+const startNetwork = (n: number, path: keyof typeof PATHS, untilMs: number): SimNetwork => {
+  const [latencyMinUs, latencyMeanUs] = PATHS[path];
+  const whole = scenario("bench", {
+    n,
+    healMs: untilMs,
+    knobs: { ...CALM, net: { ...CALM.net, latencyMinUs, latencyMeanUs } },
+    workload: {
+      clients: 2 * BATCHES_PER_SECOND,
+      batchesPerSecond: BATCHES_PER_SECOND,
+      eventsPerBatch: 1,
+      bodyBytes: BODY_BYTES,
+      untilMs,
+    },
+  });
+  const network = createNetwork(whole, SYSTEM);
+  const { world, chain, nodes, scheme, observer } = network;
+  for (const node of nodes) node.start();
+  startWorkload({
+    world,
+    chain,
+    nodes,
+    scheme,
+    workload: whole.workload,
+    submitted: (slot, submission) =>
+      observer.each((checker) => checker.submitted?.(slot, submission)),
+    acknowledged: (slot, submission, height) =>
+      observer.each((checker) => checker.acknowledged?.(slot, submission, height)),
+  });
+  return network;
+};
+
+const heightOf = ({ nodes }: SimNetwork): number => nodes[0]?.handle?.status().finalHeight ?? 0;
+
+const cpuS = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+const step = (network: SimNetwork, untilUs: number): void => {
+  network.world.runUntil(untilUs);
+  const violation = network.observer.violations[0];
+  if (violation !== undefined) throw new Error(`${violation.id}: ${violation.detail}`);
+};
+
+/** Virtual seconds a CPU second, after a warm-up, with all checkers looking. */
+const measureSpeed = (n: number, path: keyof typeof PATHS, seconds: number): void => {
+  const network = startNetwork(n, path, 1e9);
+  const { world } = network;
+  const run = (limitS: number): void => {
+    const endS = cpuS() + limitS;
+    while (cpuS() < endS) step(network, world.nowUs + 20_000);
+  };
+  run(seconds / 4);
+  const before = { us: world.nowUs, steps: world.steps, height: heightOf(network), cpu: cpuS() };
+  run(seconds);
+  const cpu = cpuS() - before.cpu;
+  const virtualS = (world.nowUs - before.us) / 1e6;
+  const heights = heightOf(network) - before.height;
+  const what = `n = ${n}, paths of ${path}: `;
+  report.row("speed", `${what}virtual seconds a CPU second`, virtualS / cpu, "x", virtualS);
+  report.row("speed", `${what}heights a virtual second`, heights / virtualS, "/s", heights);
+  report.row(
+    "speed",
+    `${what}CPU of a node and height`,
+    (cpu * 1e6) / (heights * n),
+    "us",
+    heights,
+  );
+  const steps = world.steps - before.steps;
+  report.row("speed", `${what}CPU of a task of the world`, (cpu * 1e6) / steps, "us", steps);
+};
+
+/** Heap after a collection and RSS, at eight times. The disks of the nodes are in it, as they grow. */
+const watchMemory = (minutes: number): void => {
+  const network = startNetwork(4, "40 ms", minutes * 60_000);
+  const { world, nodes } = network;
+  const PARTS = 8;
+  for (let part = 1; part <= PARTS; part++) {
+    const untilUs = (part * minutes * 60e6) / PARTS;
+    while (world.nowUs < untilUs) step(network, Math.min(untilUs, world.nowUs + 1e6));
+    collect();
+    const { heapUsed, external, rss } = process.memoryUsage();
+    const disks = nodes.reduce((sum, { data, votes }) => sum + data.bytes + votes.bytes, 0);
+    const rows = nodes.reduce((sum, { data, votes }) => sum + data.entries + votes.entries, 0);
+    const at = `after ${Math.round(untilUs / 60e6)} virtual minutes`;
+    report.row("memory", `heap and buffers ${at}`, (heapUsed + external) / MIB, "MiB", 1);
+    report.row("memory", `  of it simulated disks, bytes ${at}`, disks / MIB, "MiB", rows);
+    report.row("memory", `RSS ${at}`, rss / MIB, "MiB", 1);
+  }
+};
+
+const TYPES: Readonly<Record<number, string>> = {
+  1: "proposals",
+  2: "votes",
+  3: "certificates",
+  4: "status",
+  10: "batches",
+  16: "cosignatures",
+};
+
+const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
+  const what = `n = ${found.n}, ${places.length} places: `;
+  const kb = (bytes: number): number => bytes / 1000;
+  report.row(name, `${what}egress a node and view, mean`, kb(found.egress), "kB", found.views);
+  report.row(name, `${what}egress, most in one view`, kb(found.egressMax), "kB", found.views);
+  let rest = found.egress;
+  for (const [type, text] of Object.entries(TYPES)) {
+    const bytes = found.egressByType.get(Number(type)) ?? 0;
+    rest -= bytes;
+    report.row(name, `${what}  of the mean ${text}`, kb(bytes), "kB", found.views);
+  }
+  report.row(name, `${what}  of the mean all else`, kb(rest), "kB", found.views);
+  report.row(name, `${what}signed a node and view`, found.signed, "", found.views);
+  report.row(name, `${what}verified a node and view`, found.verified, "", found.views);
+  report.row(name, `${what}views a second`, found.views / MEASURED_S, "/s", found.views);
+  const { finalityMs } = found;
+  report.row(name, `${what}finality p50`, percentile(finalityMs, 0.5), "ms", finalityMs.length);
+  report.row(name, `${what}finality p99`, percentile(finalityMs, 0.99), "ms", finalityMs.length);
+  report.row(name, `${what}processor busy, mean`, 100 * found.busy, "%", found.views);
+  report.row(name, `${what}processor busy, busiest`, 100 * found.busyMax, "%", found.views);
+};
+
+const MEASURED_S = 8;
+
+const askForCapacity = async (): Promise<void> => {
+  const costs = await measureCosts(BODY_BYTES);
+  for (const [what, us] of Object.entries(costs)) report.row("cost", what, us, "us", 1);
+  for (const n of sizes) {
+    for (const map of [THREE, TWELVE]) {
+      const found = measureCapacity({
+        n,
+        rttMs: map.rttMs,
+        costs,
+        batchesPerSecond: BATCHES_PER_SECOND,
+        bodyBytes: BODY_BYTES,
+        warmUpMs: 4_000,
+        measuredMs: MEASURED_S * 1000,
+      });
+      tell("capacity", map, found);
+    }
+  }
+};
+
+if (values.capacity) await askForCapacity();
+else {
+  for (const n of sizes) {
+    for (const path of ["1 ms", "40 ms"] as const) measureSpeed(n, path, Number(values.seconds));
+  }
+  const minutes = values["virtual-day"] ? 24 * 60 : Number(values["virtual-minutes"]);
+  if (minutes > 0) watchMemory(minutes);
+}
