@@ -1,4 +1,6 @@
 /** Scenarios as data: the swarm, the bank, parsing and shrinking. */
+import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { blockedBy } from "../../sim/faults.ts";
@@ -47,6 +49,17 @@ describe("the bank", () => {
     expect(names.length).toBeGreaterThan(30);
     for (const name of names) expect(bankScenario(name)?.name).toBe(name);
     expect(bankScenario("no such")).toBeUndefined();
+  });
+
+  it("is files named as the scenarios, each of which says what it shows and must have seen it", () => {
+    const files = readdirSync(new URL("../../sim/scenarios/", import.meta.url), { recursive: true })
+      .map((name) => basename(String(name)))
+      .filter((name) => name.endsWith(".json"));
+    expect(files.sort()).toEqual(BANK.map(({ name }) => `${name}.json`).sort());
+    for (const { name, about, expect: expected } of BANK) {
+      expect(`${name}: ${about ?? ""}`.length).toBeGreaterThan(name.length + 20);
+      expect(`${name} ${expected.marks?.length ?? 0}`).not.toBe(`${name} 0`);
+    }
   });
 
   it("survives being written to a file and read back", () => {
