@@ -2,13 +2,14 @@
  * I1, I2 and I18: all honest nodes have one block at each height, nobody goes back behind what it has
  * shown as final, and ledger time grows.
  */
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker, Status } from "./types.ts";
 
 /** A header's time may differ from the true time by this much while honest clocks are right. */
 const TIME_WINDOW_MS = 10 * 60_000;
 
 export const agreement = (context: CheckContext): Checker => {
-  const hashAt = new Map<number, { readonly hash: string; readonly slot: number }>();
+  const hashAt = new Recent<number, { readonly hash: string; readonly slot: number }>();
   return {
     id: "I1",
     title: "one final hash a height across all honest nodes",
@@ -56,7 +57,7 @@ export const monotone = (context: CheckContext): Checker => {
 };
 
 export const blockTime = (context: CheckContext): Checker => {
-  const timeAt = new Map<number, number>();
+  const timeAt = new Recent<number, number>();
   let newestHeight = 0;
   return {
     id: "I18",

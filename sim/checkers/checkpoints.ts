@@ -2,6 +2,7 @@
  * I21: an honest validator never signs two roots of one size of the log, over all its incarnations. The
  * oracle sees each message that a member's FALCON key signs; those of checkpoints begin with their label.
  */
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const LABEL = "tetrad/falcon-1024/v1\n\0";
@@ -17,7 +18,7 @@ const decode = (message: Uint8Array): Signed | undefined => {
 };
 
 export const checkpointsSingle = (context: CheckContext): Checker => {
-  const roots = new Map<string, string>();
+  const roots = new Recent<string, string>();
   return {
     id: "I21",
     title: "no honest validator signs two roots of one size of the log, over all its incarnations",

@@ -2,6 +2,7 @@
  * I11: what a client was told is committed is in the log of every honest node, once and whole, and the
  * batches of a lane stand in the order of their numbers.
  */
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker, Dump, Submission } from "./types.ts";
 
 type Seen = { count: number; nextPosition: number };
@@ -84,7 +85,7 @@ const HEIGHT_KEY_BYTES = 10;
 
 /** I11 at the moment of the answer: the block's height is on the disk that answers, synced. */
 export const answersDurable = (context: CheckContext): Checker => {
-  const heights = new Map<number, Set<number>>();
+  const heights = new Map<number, Recent<number, true>>();
   return {
     id: "I11",
     title: "nobody is told `committed` before the block is synced on the node that answers",
@@ -92,12 +93,12 @@ export const answersDurable = (context: CheckContext): Checker => {
       if (disk !== "data") return;
       let known = heights.get(slot);
       if (known === undefined) {
-        known = new Set();
+        known = new Recent();
         heights.set(slot, known);
       }
       for (const { key } of puts) {
         if (key.length !== HEIGHT_KEY_BYTES || key[0] !== 0x68 || key[1] !== 0x2f) continue;
-        known.add(Number(Buffer.from(key).readBigUInt64BE(2)));
+        known.set(Number(Buffer.from(key).readBigUInt64BE(2)), true);
       }
     },
     diskLost: (slot, disk) => {

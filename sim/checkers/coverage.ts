@@ -4,6 +4,7 @@
  */
 import { decodeStatement, FINALIZE, HEADER_BYTES, NULLIFY } from "./decode.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -15,9 +16,9 @@ type Proposed = { readonly height: number; readonly boundary: boolean };
 
 /** What honest nodes propose again, and how far it lies above what they have as final. */
 export const reproposals = (context: CheckContext): Checker => {
-  const proposed = new Map<string, Proposed>();
+  const proposed = new Recent<string, Proposed>();
   const finalHeights = new Map<number, number>();
-  const seen = new Set<string>();
+  const seen = new Recent<string, true>();
 
   const note = (block: Uint8Array): void => {
     const header = block.subarray(0, HEADER_BYTES);
@@ -39,7 +40,7 @@ export const reproposals = (context: CheckContext): Checker => {
       const vote = new Cursor(cursor.sized());
       const key = `${vote.u64()}/${vote.u64()}`;
       if (seen.has(key)) return;
-      seen.add(key);
+      seen.set(key, true);
       vote.u8();
       const hash = hex(vote.take(32));
       cursor.u64();
@@ -57,7 +58,7 @@ export const reproposals = (context: CheckContext): Checker => {
 
 /** Views in which honest nodes were of two minds: one would make it final, the others skip it. */
 export const splitViews = (context: CheckContext): Checker => {
-  const views = new Map<string, { finalize: Set<number>; nullify: Set<number> }>();
+  const views = new Recent<string, { finalize: Set<number>; nullify: Set<number> }>();
   return {
     id: "marks",
     title: "views with F by one and S by the others",

@@ -5,6 +5,7 @@
  * for bytes; of a block it knows that its row begins with the header.
  */
 import { blockHashOf, decodeStatement, NOTARIZE } from "./decode.ts";
+import { Recent } from "./recent.ts";
 import { PROBE_BYTES } from "./release.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
@@ -24,7 +25,7 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
   /** By slot: own signatures that are not durable yet. Few at any time. */
   const open = new Map<number, Open[]>();
   /** By slot: hashes of blocks that are durable in the data store. */
-  const blocks = new Map<number, Set<string>>();
+  const blocks = new Map<number, Recent<string, true>>();
   const listOf = (slot: number): Open[] => {
     let list = open.get(slot);
     if (list === undefined) {
@@ -33,10 +34,10 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
     }
     return list;
   };
-  const blocksOf = (slot: number): Set<string> => {
+  const blocksOf = (slot: number): Recent<string, true> => {
     let set = blocks.get(slot);
     if (set === undefined) {
-      set = new Set();
+      set = new Recent();
       blocks.set(slot, set);
     }
     return set;
@@ -76,7 +77,7 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
       } else {
         for (const put of puts) {
           const hash = blockHashOf(context.chainId, put.value);
-          if (hash !== undefined) blocksOf(slot).add(hash);
+          if (hash !== undefined) blocksOf(slot).set(hash, true);
         }
       }
       settle(slot);

@@ -3,6 +3,7 @@
  * RFC 6962 head over the entries as the oracle encodes them itself.
  */
 import { rfc6962Root } from "./oracle.ts";
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker, Dump, Entry } from "./types.ts";
 
 /** Leaf of the log tree, version 1 (docs/protocol.md, "Log"). */
@@ -20,7 +21,7 @@ export const encodeLeaf = (entry: Entry): Uint8Array => {
 };
 
 export const rootsEqual = (context: CheckContext): Checker => {
-  const rootsAt = new Map<number, { readonly text: string; readonly slot: number }>();
+  const rootsAt = new Recent<number, { readonly text: string; readonly slot: number }>();
   return {
     id: "I10",
     title: "log and state are equal on all honest nodes and follow from the log alone",

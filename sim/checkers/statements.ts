@@ -4,6 +4,7 @@
  */
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
 import { isQuorum } from "./oracle.ts";
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** What one member signed in one view. */
@@ -22,7 +23,7 @@ const conflictIn = (own: Own): string | undefined => {
 
 /** Weight behind each statement, counting each member once. */
 class Tally {
-  readonly #behind = new Map<string, { readonly signers: Set<number>; weight: bigint }>();
+  readonly #behind = new Recent<string, { readonly signers: Set<number>; weight: bigint }>();
   readonly #weights: ReadonlyMap<number, bigint>;
   readonly #total: bigint;
 
@@ -48,7 +49,7 @@ class Tally {
 
 /** I7: an honest member never signs two statements that conflict. */
 export const ownStatements = (context: CheckContext): Checker => {
-  const own = new Map<string, Own>();
+  const own = new Recent<string, Own>();
   return {
     id: "I7",
     title: "no honest validator signs conflicting statements, over all its incarnations",
@@ -76,9 +77,9 @@ export const ownStatements = (context: CheckContext): Checker => {
 /** I3 and I4: what can be notarized, and that a view is not both skipped and finalized. */
 export const certificatesPossible = (context: CheckContext): Checker => {
   const tally = new Tally(context);
-  const notarized = new Map<string, string>();
-  const nullified = new Set<string>();
-  const finalized = new Map<string, string>();
+  const notarized = new Recent<string, string>();
+  const nullified = new Recent<string, true>();
+  const finalized = new Recent<string, string>();
 
   const check = (viewKey: string, statement: Statement): void => {
     if (statement.kind === NOTARIZE) {
@@ -89,7 +90,7 @@ export const certificatesPossible = (context: CheckContext): Checker => {
       notarized.set(viewKey, statement.hash);
       if (nullified.has(viewKey)) context.mark("view notarized and nullified");
     } else if (statement.kind === NULLIFY) {
-      nullified.add(viewKey);
+      nullified.set(viewKey, true);
       context.mark("view nullified");
       if (notarized.has(viewKey)) context.mark("view notarized and nullified");
     } else {
