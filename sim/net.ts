@@ -166,6 +166,11 @@ export class SimNet {
     if (session !== undefined) this.#end(session, -1, { code: "closed", detail: "reset" });
   }
 
+  /** A process dials all peers anew: where a twin of it holds the session, it takes it over. */
+  redial(slot: number): void {
+    this.#dialAll(slot);
+  }
+
   /** The process in this slot has died: its peers notice soon, or only by silence. */
   crashed(slot: number): void {
     const endpoint = this.#endpoints[slot];

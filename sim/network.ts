@@ -3,6 +3,8 @@ import { toHex } from "../src/crypto/bytes.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { StoreOp } from "../src/ledger/ports.ts";
 import { createLeaderSchedule, leaderOf } from "../src/ledger/validator-set.ts";
+import { checkpointMessages, checkpointPolicyOf } from "../src/ledger/verify/checkpoint.ts";
+import type { Cosignature } from "../src/ledger/wire.ts";
 import { corruptTransport } from "./adversary/index.ts";
 import { Atlas } from "./atlas.ts";
 import type { CheckerFactory, Put } from "./checkers/types.ts";
@@ -10,8 +12,13 @@ import { createChain, type SimChain } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
-import { faultySlots, type Scenario } from "./scenario.ts";
-import type { SignatureScheme } from "./signer.ts";
+import { type AdversarySpec, faultySlots, type Scenario } from "./scenario.ts";
+import {
+  checkpointKeysOf,
+  checkpointSignaturesOf,
+  type KeyPair,
+  type SignatureScheme,
+} from "./signer.ts";
 import { World } from "./world.ts";
 
 /** How the code under test is set up for a chain: what `init` writes, and how a process starts. */
@@ -52,6 +59,24 @@ export type NetworkOptions = {
 };
 
 const LOGS_KEPT = 400;
+/** Where an envelope names its actor: behind version and chain. */
+const BATCH_ACTOR_AT = 2 + 32;
+
+/** A checkpoint with the signatures of one validator, of whatever it says. */
+const cosign = (
+  chain: SimChain,
+  scheme: SignatureScheme,
+  key: KeyPair,
+  index: number,
+  claim: Pick<Cosignature, "size" | "root" | "timeS">,
+): Cosignature => {
+  const { origin, members } = checkpointPolicyOf(chain.genesis);
+  const member = members[index];
+  if (member === undefined) throw new RangeError(`no validator ${index}`);
+  const messages = checkpointMessages(member, { origin, ...claim }, claim.timeS);
+  const bare = checkpointSignaturesOf(checkpointKeysOf(key.publicKey), messages);
+  return { ...claim, ...bare, falcon: scheme.sign(key, messages.falcon) };
+};
 
 const putsOf = (ops: readonly StoreOp[]): Put[] => ops.filter((op) => op.type === "put");
 
@@ -59,6 +84,8 @@ const putsOf = (ops: readonly StoreOp[]): Put[] => ops.filter((op) => op.type ==
 const slotOwners = (scenario: Scenario): number[] => {
   const owners = Array.from({ length: scenario.n }, (_, slot) => slot);
   for (const fault of scenario.faults) if (fault.kind === "twin") owners.push(fault.node);
+  for (const { strategy, node } of scenario.adversaries)
+    if (strategy === "twins") owners.push(node);
   return owners;
 };
 
@@ -80,8 +107,40 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       observer.delivered(from, to, bytes);
     },
   });
+  const adversarial = new Set(scenario.adversaries.map(({ node }) => node));
+  /** By slot of an adversary: what the replica there has signed itself. */
+  const signedBy = new Map<number, Set<string>>();
+  const isAdversarial = (slot: number): boolean => adversarial.has(owners[slot] ?? slot);
   const signTap = (slot: number, message: Uint8Array, signature: Uint8Array): void => {
     observer.signed(slot, message, signature);
+  };
+  const replicaSigned = (slot: number, message: Uint8Array, signature: Uint8Array): void => {
+    if (isAdversarial(slot)) {
+      const known = signedBy.get(slot) ?? new Set();
+      signedBy.set(slot, known.add(Buffer.from(message).toString("latin1")));
+    }
+    signTap(slot, message, signature);
+  };
+  const censors = new Map<number, AdversarySpec>();
+  for (const spec of scenario.adversaries)
+    if (spec.strategy === "censor") censors.set(spec.node, spec);
+  const isVictim = (batch: Uint8Array): boolean => {
+    const victim = chain.clientIds[0];
+    return victim !== undefined && Buffer.from(batch).indexOf(victim) === BATCH_ACTOR_AT;
+  };
+  /** What clients see of a censor: it never answers the one whose batches it leaves out. */
+  const censoring = (slot: number, handle: LedgerHandle): LedgerHandle => {
+    const spec = censors.get(owners[slot] ?? slot);
+    if (spec === undefined) return handle;
+    return {
+      ...handle,
+      submit: (bytes, stage, done) => {
+        const isActive = world.nowMs >= spec.fromMs && world.nowMs < spec.untilMs;
+        if (!isActive || !isVictim(bytes)) return handle.submit(bytes, stage, done);
+        observer.mark("adversary censor");
+        return () => undefined;
+      },
+    };
   };
   const hosts = createHosts(world, owners.length);
   const watch = (slot: number, handle: LedgerHandle): void => {
@@ -105,7 +164,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     scheme,
     diskKnobs: scenario.knobs.disk,
     signerKnobs: scenario.knobs.signer,
-    boot: system.boot,
+    boot: (ports, slot, incarnation) => censoring(slot, system.boot(ports, slot, incarnation)),
     diskTap: {
       durable: (slot, disk, ops) => {
         observer.durable(slot, disk, putsOf(ops));
@@ -116,13 +175,14 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       },
       happened: (what) => observer.mark(what),
     },
-    signTap,
+    signTap: replicaSigned,
     wrapTransport: (slot, transport) => {
-      const specs = scenario.adversaries.filter((adversary) => adversary.node === slot);
-      const key = chain.keys[slot];
+      const owner = owners[slot] ?? slot;
+      const specs = scenario.adversaries.filter((adversary) => adversary.node === owner);
+      const key = chain.keys[owner];
       const host = hosts[slot];
       if (specs.length === 0 || key === undefined || host === undefined) return transport;
-      const self = chain.indexOfSlot[slot] ?? 0;
+      const self = chain.indexOfSlot[owner] ?? 0;
       const { hasher, set, hash } = chain;
       const schedule = createLeaderSchedule(hasher, hash, set);
       const mark = (name: string): void => observer.mark(name);
@@ -139,6 +199,12 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
           leaderOf: (view) => leaderOf(schedule, view),
           healMs: scenario.healMs,
           mark,
+          signedByReplica: (message) =>
+            signedBy.get(slot)?.has(Buffer.from(message).toString("latin1")) === true,
+          redial: () => net.redial(slot),
+          // A gossiped batch is its envelope behind the type byte.
+          isVictim: (frame) => isVictim(frame.subarray(1)),
+          cosign: (claim) => cosign(chain, scheme, key, self, claim),
         },
         specs,
         transport,
@@ -184,15 +250,20 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     if (slot < scenario.n) node.votes.seed(system.freshVotes(slot));
     return node;
   });
-  let nextTwin = scenario.n;
+  /** Twins by the node that they copy: a slot is given away once. */
+  const idle = new Set([...owners.keys()].filter((slot) => slot >= scenario.n));
   const startTwin = (original: number): void => {
-    const twin = nodes[nextTwin];
+    const slot = [...idle].find((candidate) => owners[candidate] === original);
+    const twin = slot === undefined ? undefined : nodes[slot];
     const source = nodes[original];
-    nextTwin += 1;
+    if (slot !== undefined) idle.delete(slot);
     if (twin === undefined || source === undefined) return;
     twin.data.copyFrom(source.data);
     twin.votes.copyFrom(source.votes);
     twin.start();
   };
+  for (const { strategy, node, fromMs } of scenario.adversaries) {
+    if (strategy === "twins") world.at(Math.max(fromMs, 1) * 1000, () => startTwin(node));
+  }
   return { world, scenario, chain, scheme, net, nodes, observer, atlas, failures, logs, startTwin };
 };

@@ -155,6 +155,15 @@ export const STRATEGIES = [
   "wrong-roots",
   "stale",
   "last-word",
+  "false-cosignatures",
+  "censor",
+  "timestamp-edge",
+  "grind",
+  "twins",
+  "votes-to-some",
+  "bend-certificates",
+  "impersonate",
+  "lying-snapshot",
 ] as const;
 
 /** For directed scenarios only: of no use where nothing else is arranged for them. */

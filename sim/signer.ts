@@ -144,7 +144,7 @@ export const checkpointKeysOf = (publicKey: Uint8Array): CheckpointKeys => {
   };
 };
 
-/** A stand-in of `length` bytes for a signature, which anybody could make: no adversary tries. */
+/** A stand-in of `length` bytes for a signature, which anybody could make: adversaries make only their own. */
 const standIn = (length: number, key: Uint8Array, message: Uint8Array): Uint8Array => {
   const out = new Uint8Array(length);
   const digest = nodeHash("sha256", Buffer.concat([key, message]), "buffer");
@@ -155,7 +155,7 @@ const standIn = (length: number, key: Uint8Array, message: Uint8Array): Uint8Arr
 };
 
 /** The lines of a checkpoint beside FALCON, whose signature comes from the node's signer as in production. */
-const checkpointSignaturesOf = (
+export const checkpointSignaturesOf = (
   { ed25519Key, mlDsa44Key }: CheckpointKeys,
   messages: CheckpointSignatures,
 ): CheckpointSignatures => ({

@@ -3,14 +3,24 @@ import type { Hasher } from "../../src/crypto/hash.ts";
 import type { PeerId, Transport, TransportHandler } from "../../src/ledger/ports.ts";
 import { statementBytes } from "../../src/ledger/statement.ts";
 import type { ValidatorSet } from "../../src/ledger/types.ts";
-import { classOf, decodeMessage, encodeMessage, type Message } from "../../src/ledger/wire.ts";
+import {
+  type Cosignature,
+  classOf,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+} from "../../src/ledger/wire.ts";
 import type { Host } from "../host.ts";
 import type { AdversarySpec, StrategyName } from "../scenario.ts";
 import type { KeyPair, SignatureScheme, SignTap } from "../signer.ts";
+import { WALL_START_MS } from "../world.ts";
+import { falseCosignatures } from "./cosigner.ts";
+import { bendCertificates, impersonate, lyingSnapshot } from "./forgeries.ts";
 import { lastWord } from "./last-word.ts";
+import { censor, grind, timestampEdge } from "./leaders.ts";
 import { skipLed } from "./puppet.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
-import type { Powers, Strategy, StrategyFactory } from "./types.ts";
+import type { Powers, StrategyFactory } from "./types.ts";
 import {
   equivocateProposal,
   equivocateVote,
@@ -19,6 +29,8 @@ import {
   silent,
   skipAndFinalize,
   subsetVotes,
+  twins,
+  votesToSome,
   voteToOne,
   withholdFinalize,
   wrongRoots,
@@ -42,9 +54,20 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "wrong-roots": wrongRoots,
   stale,
   "last-word": lastWord,
+  "false-cosignatures": falseCosignatures,
+  censor,
+  "timestamp-edge": timestampEdge,
+  grind,
+  twins,
+  "votes-to-some": votesToSome,
+  "bend-certificates": bendCertificates,
+  impersonate,
+  "lying-snapshot": lyingSnapshot,
 };
 
 const TICK_MS = 100;
+/** Later than any run lasts. */
+const FAR_MS = 1_000_000_000;
 
 export type AdversaryWiring = {
   readonly host: Host;
@@ -59,6 +82,11 @@ export type AdversaryWiring = {
   leaderOf(view: number): number;
   readonly healMs: number;
   mark(name: string): void;
+  /** Whether a statement was signed by the replica that this adversary stands before. */
+  signedByReplica(message: Uint8Array): boolean;
+  redial(): void;
+  isVictim(bytes: Uint8Array): boolean;
+  cosign(claim: Pick<Cosignature, "size" | "root" | "timeS">): Cosignature;
 };
 
 const reader = (bytes: Uint8Array): (() => Message | undefined) => {
@@ -74,64 +102,124 @@ const reader = (bytes: Uint8Array): (() => Message | undefined) => {
   };
 };
 
-/** The transport that an adversary's replica is given: honest outside the adversary's time. */
-export const corruptTransport = (
+/**
+ * What the adversary's own replica must not see: statements that were signed past it. It would take them for
+ * those of another process with its key, and stop itself.
+ */
+const givesAway = (wiring: AdversaryWiring, message: Message | undefined): boolean => {
+  const { self, hasher } = wiring;
+  switch (message?.type) {
+    case "vote":
+      return (
+        message.vote.signer === self &&
+        !wiring.signedByReplica(statementBytes(hasher, message.vote.statement))
+      );
+    case "sync-response":
+    case "certificate": {
+      const { signers, statement } = message.certificate;
+      return signers.includes(self) && !wiring.signedByReplica(statementBytes(hasher, statement));
+    }
+    default:
+      return false;
+  }
+};
+
+/** A peer's answer about this key's latest vote without a vote that another process made. */
+const shown = (
   wiring: AdversaryWiring,
-  specs: readonly AdversarySpec[],
-  transport: Transport,
-): Transport => {
+  read: () => Message | undefined,
+): Uint8Array | undefined => {
+  const message = read();
+  if (message?.type !== "watermark-response" || message.vote === undefined) return undefined;
+  const signed = statementBytes(wiring.hasher, message.vote.statement);
+  return wiring.signedByReplica(signed)
+    ? undefined
+    : encodeMessage({ ...message, vote: undefined });
+};
+
+const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: AdversarySpec): Powers => {
   const { host, hasher, key } = wiring;
-  const powers: Omit<Powers, "spec"> = {
+  const { world } = host;
+  const acted = (): void => wiring.mark(`adversary ${spec.strategy}`);
+  return {
+    spec,
     slot: host.slot,
     self: wiring.self,
     hasher,
     set: wiring.set,
-    random: host.world.stream("byz"),
+    random: world.stream("byz"),
     peerOf: (slot) => wiring.ids[slot],
     leaderOf: (view) => wiring.leaderOf(view),
     healMs: wiring.healMs,
     mark: (name) => wiring.mark(name),
-    nowMs: () => host.world.nowMs,
+    acted,
+    nowMs: () => world.nowMs,
+    wallMs: () => WALL_START_MS + world.nowMs,
+    skewClock: (offsetMs) => {
+      host.stepClock(offsetMs);
+      world.at(Math.min(spec.untilMs, FAR_MS) * 1000, () => host.stepClock(0));
+    },
+    redial: () => wiring.redial(),
+    isVictim: (bytes) => wiring.isVictim(bytes),
     vote: (statement) => {
+      acted();
       const message = statementBytes(hasher, statement);
       const signature = wiring.scheme.sign(key, message);
       wiring.signTap(host.slot, message, signature);
       return { statement, signer: wiring.self, signature };
     },
+    cosign: (claim) => wiring.cosign(claim),
     peers: () => transport.peers(),
     send: (peer, message) => {
+      acted();
       transport.send(peer, classOf(message), encodeMessage(message));
     },
     sendBytes: (peer, trafficClass, bytes) => {
+      acted();
       transport.send(peer, trafficClass, bytes);
     },
   };
-  const parts = specs.map((spec) => ({
-    spec,
-    strategy: FACTORIES[spec.strategy]({ ...powers, spec }),
-  }));
-  const active = (): Strategy[] => {
+};
+
+/**
+ * The transport that an adversary's replica is given: honest outside the adversary's time. Of each strategy
+ * that has done something there is a mark, `adversary NAME`.
+ */
+export const corruptTransport = (
+  wiring: AdversaryWiring,
+  specs: readonly AdversarySpec[],
+  transport: Transport,
+): Transport => {
+  const { host } = wiring;
+  const parts = specs.map((spec) => {
+    const powers = powersOf(wiring, transport, spec);
+    return { spec, powers, strategy: FACTORIES[spec.strategy](powers) };
+  });
+  const active = (): (typeof parts)[number][] => {
     const nowMs = host.world.nowMs;
-    return parts
-      .filter(({ spec }) => nowMs >= spec.fromMs && nowMs < spec.untilMs)
-      .map(({ spec, strategy }) => {
-        wiring.mark(`adversary ${spec.strategy}`);
-        return strategy;
-      });
+    return parts.filter(({ spec }) => nowMs >= spec.fromMs && nowMs < spec.untilMs);
   };
   const incarnation = host.incarnation;
   const tick = (): void => {
-    for (const strategy of active()) strategy.tick?.();
+    for (const { strategy } of active()) strategy.tick?.();
     host.defer(incarnation, TICK_MS * 1000, tick);
+  };
+  const isTaken = (peer: PeerId, bytes: Uint8Array, read: () => Message | undefined): boolean => {
+    for (const { strategy } of parts) strategy.watch?.(read());
+    for (const { strategy, powers } of active()) {
+      if (strategy.incoming?.(peer, bytes, read) !== true) continue;
+      powers.acted();
+      return true;
+    }
+    return givesAway(wiring, read());
   };
   const wrap = (handler: TransportHandler): TransportHandler => ({
     peerUp: (peer) => handler.peerUp(peer),
     peerDown: (peer, reason) => handler.peerDown(peer, reason),
     frame: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
-      for (const { strategy } of parts) strategy.watch?.(read());
-      for (const strategy of active()) if (strategy.incoming?.(peer, bytes, read) === true) return;
-      handler.frame(peer, trafficClass, bytes);
+      if (!isTaken(peer, bytes, read))
+        handler.frame(peer, trafficClass, shown(wiring, read) ?? bytes);
     },
   });
   return {
@@ -141,8 +229,10 @@ export const corruptTransport = (
     },
     send: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
-      for (const strategy of active()) {
-        if (strategy.outgoing?.(peer, trafficClass, bytes, read) === true) return true;
+      for (const { strategy, powers } of active()) {
+        if (strategy.outgoing?.(peer, trafficClass, bytes, read) !== true) continue;
+        powers.acted();
+        return true;
       }
       return transport.send(peer, trafficClass, bytes);
     },

@@ -1,8 +1,9 @@
 /** Adversaries that withhold payload, flood, forge, lie about the past, or repeat it. */
 
+import type { PeerId } from "../../src/ledger/ports.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
 import type { Certificate, Statement } from "../../src/ledger/types.ts";
-import { decodeMessage } from "../../src/ledger/wire.ts";
+import { decodeMessage, type Message } from "../../src/ledger/wire.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
@@ -84,10 +85,26 @@ export const forgeCertificates: StrategyFactory = (powers) => {
   };
 };
 
-/** Answers those who catch up with damaged blocks, or says that there is nothing. */
+/** So many heights more than it has it claims to have final. */
+const CLAIMED = 20;
+
+/** Its status with a claim that makes peers ask it for blocks. */
+export const claimMore = (
+  powers: Powers,
+  peer: PeerId,
+  { status }: Message & { readonly type: "status" },
+): boolean => {
+  const finalHeight = status.finalHeight + CLAIMED;
+  powers.send(peer, { type: "status", status: { ...status, finalHeight } });
+  return true;
+};
+
+/** Claims more than it has, and answers those who ask for it with damaged blocks or not at all. */
 export const lyingSync: StrategyFactory = (powers) => ({
   outgoing: (peer, trafficClass, bytes, read) => {
     const message = read();
+    if (message?.type === "status") return claimMore(powers, peer, message);
+    if (message?.type === "sync-none") return powers.random.below(2) === 0;
     if (message?.type !== "sync-response") return false;
     if (powers.random.below(3) === 0) {
       powers.send(peer, { type: "sync-none", from: message.from });

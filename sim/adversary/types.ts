@@ -6,7 +6,7 @@
 import type { Hasher } from "../../src/crypto/hash.ts";
 import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
 import type { Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
-import type { Message } from "../../src/ledger/wire.ts";
+import type { Cosignature, Message } from "../../src/ledger/wire.ts";
 import type { Prng } from "../prng.ts";
 import type { AdversarySpec } from "../scenario.ts";
 
@@ -26,9 +26,21 @@ export type Powers = {
   readonly healMs: number;
   /** Says that the scenario has got somewhere. */
   mark(name: string): void;
+  /** Says that the strategy has really done something; sending, signing and dropping say so by themselves. */
+  acted(): void;
   nowMs(): number;
+  /** The true wall time. */
+  wallMs(): number;
+  /** Sets the clock of its own computer off by so much until the adversary's time is over. */
+  skewClock(offsetMs: number): void;
+  /** Dials all peers anew, and so takes their sessions from a twin. */
+  redial(): void;
+  /** Whether a frame is a batch of the client that a censor leaves out. */
+  isVictim(bytes: Uint8Array): boolean;
   /** A vote with its own key; the oracle sees the signature. */
   vote(statement: Statement): Vote;
+  /** A checkpoint with all three of its own signatures. */
+  cosign(claim: Pick<Cosignature, "size" | "root" | "timeS">): Cosignature;
   peers(): readonly PeerId[];
   /** Sends past the strategy. */
   send(peer: PeerId, message: Message): void;

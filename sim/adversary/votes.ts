@@ -6,13 +6,14 @@ import type { Header } from "../../src/ledger/types.ts";
 import type { Message } from "../../src/ledger/wire.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
-type Proposal = Message & { readonly type: "proposal" };
+export type Proposal = Message & { readonly type: "proposal" };
 
-/** The same proposal with a changed header, signed anew by its leader. */
+/** The same proposal with a changed header, signed anew by its leader unless that is put off. */
 export const altered = (
   powers: Powers,
   proposal: Proposal,
   change: (header: Header) => Partial<Header>,
+  signed = true,
 ): Proposal | undefined => {
   if (proposal.block === undefined) return undefined;
   const decoded = decodeBlock(powers.hasher, proposal.block);
@@ -20,11 +21,9 @@ export const altered = (
   const { header, batchDigests } = decoded.value;
   const other = encodeBlock(powers.hasher, { ...header, ...change(header) }, batchDigests);
   const { epoch, view } = proposal.vote.statement;
-  return {
-    ...proposal,
-    block: other.bytes,
-    vote: powers.vote(notarize(epoch, view, other.hash)),
-  };
+  const statement = notarize(epoch, view, other.hash);
+  const vote = signed ? powers.vote(statement) : { ...proposal.vote, statement };
+  return { ...proposal, block: other.bytes, vote };
 };
 
 const half = (powers: Powers, peer: string): boolean => powers.peers().indexOf(peer) % 2 === 0;
@@ -83,6 +82,33 @@ export const subsetVotes: StrategyFactory = (powers) => ({
     if (message?.type !== "vote") return false;
     const peers = powers.peers();
     return peers[message.vote.statement.view % Math.max(1, peers.length)] !== peer;
+  },
+});
+
+/** Each of its votes and proposals reaches a random part of its peers. */
+export const votesToSome: StrategyFactory = (powers) => ({
+  outgoing: (_peer, _class, _bytes, read) => {
+    const type = read()?.type;
+    return (type === "vote" || type === "proposal") && powers.random.below(2) === 0;
+  },
+});
+
+/** How many ticks a twin keeps its sessions, about. */
+const TICKS_A_TURN = 8;
+
+/**
+ * Two processes sign with this key, each an honest replica that does not know of the other (network.ts
+ * starts the second one). They hold sessions with the same peers in turns.
+ */
+export const twins: StrategyFactory = (powers) => ({
+  tick: () => {
+    if (powers.random.below(TICKS_A_TURN) === 0) powers.redial();
+  },
+  outgoing: (_peer, _class, _bytes, read) => {
+    const type = read()?.type;
+    const isSecond = powers.slot >= powers.set.validators.length;
+    if (isSecond && (type === "vote" || type === "proposal")) powers.acted();
+    return false;
   },
 });
 

@@ -1,0 +1,240 @@
+/** Adversaries that bend what others have really signed: certificates, votes in other names, answers of sync. */
+import { decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
+import { finalize } from "../../src/ledger/statement.ts";
+import type { Certificate, Statement, StatementKind, Vote } from "../../src/ledger/types.ts";
+import { encodeMessage, type Message } from "../../src/ledger/wire.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { claimMore } from "./traffic.ts";
+import type { Powers, StrategyFactory } from "./types.ts";
+import type { Proposal } from "./votes.ts";
+
+type SyncResponse = Message & { readonly type: "sync-response" };
+
+const KEPT = 24;
+/** The other kind that a statement's signatures are shown under; the hash has to fit it. */
+const OTHER_KIND: Readonly<Record<StatementKind, StatementKind>> = {
+  notarize: "finalize",
+  finalize: "notarize",
+  nullify: "notarize",
+};
+
+const keep = <T>(list: T[], item: T): void => {
+  list.push(item);
+  if (list.length > KEPT) list.shift();
+};
+
+const weightOf = (powers: Powers, votes: readonly Vote[]): bigint =>
+  votes.reduce((sum, { signer }) => sum + (powers.set.validators[signer]?.weight ?? 0n), 0n);
+
+const certificateOf = (votes: readonly Vote[], statement: Statement): Certificate => {
+  const sorted = [...votes].sort((a, b) => a.signer - b.signer);
+  return {
+    statement,
+    signers: sorted.map(({ signer }) => signer),
+    signatures: sorted.map(({ signature }) => signature),
+  };
+};
+
+/** Ways to bend a certificate whose every signature somebody really made. */
+const bent = (powers: Powers, { statement, signers, signatures }: Certificate, way: number) => {
+  const setSize = powers.set.validators.length;
+  const shifted = [...signatures.slice(1), ...signatures.slice(0, 1)];
+  switch (way) {
+    case 0: // Of another epoch than it was signed in.
+      return {
+        statement: { ...statement, epoch: statement.epoch + 1 },
+        signers,
+        signatures,
+        setSize,
+      };
+    case 1: {
+      // One statement's signatures under another kind.
+      const kind = OTHER_KIND[statement.kind];
+      return { statement: { ...statement, kind }, signers, signatures, setSize };
+    }
+    case 2: // Each signature under the next one's name.
+      return { statement, signers, signatures: shifted, setSize };
+    case 3: // Every signer twice, in a set that is said to be twice as large.
+      return {
+        statement,
+        signers: [...signers, ...signers.map((signer) => signer + setSize)],
+        signatures: [...signatures, ...signatures],
+        setSize: 2 * setSize,
+      };
+    default: // Of the view after.
+      return {
+        statement: { ...statement, view: statement.view + 1 },
+        signers,
+        signatures,
+        setSize,
+      };
+  }
+};
+
+/**
+ * Sends the votes that it has seen as a certificate while they are less than a quorum, with their real
+ * signatures, and real certificates with one thing changed: epoch, kind, view, names, or signers twice.
+ */
+export const bendCertificates: StrategyFactory = (powers) => {
+  const setSize = powers.set.validators.length;
+  const certificates: Certificate[] = [];
+  const votes = new Map<string, Vote[]>();
+  const early = (vote: Vote): void => {
+    const { epoch, view, kind, hash } = vote.statement;
+    const key = `${epoch}/${view}/${kind}/${Buffer.from(hash).toString("hex")}`;
+    const known = votes.get(key) ?? [];
+    if (known.some(({ signer }) => signer === vote.signer)) return;
+    known.push({ ...vote, signature: vote.signature.slice() });
+    votes.set(key, known);
+    for (const oldest of votes.keys()) {
+      if (votes.size <= KEPT) break;
+      votes.delete(oldest);
+    }
+    const own = kind === "nullify" ? [] : [powers.vote(vote.statement)];
+    const all = known.some(({ signer }) => signer === powers.self) ? known : [...known, ...own];
+    const certificate = certificateOf(all, vote.statement);
+    if (weightOf(powers, all) >= powers.set.quorum) return keep(certificates, certificate);
+    for (const peer of powers.peers()) {
+      powers.send(peer, { type: "certificate", certificate: { ...certificate, setSize } });
+    }
+  };
+  return {
+    incoming: (_peer, _bytes, read) => {
+      const message = read();
+      if (message?.type === "vote" || message?.type === "proposal") early(message.vote);
+      const isOfSet = message?.type === "certificate" && message.certificate.setSize === setSize;
+      if (isOfSet) keep(certificates, message.certificate);
+      return false;
+    },
+    tick: () => {
+      if (certificates.length === 0) return;
+      for (const peer of powers.peers()) {
+        const certificate = bent(powers, powers.random.pick(certificates), powers.random.below(5));
+        powers.send(peer, { type: "certificate", certificate });
+      }
+    },
+  };
+};
+
+/** Speaks in the names of others: their votes under its own signature, their proposals in its own hands. */
+export const impersonate: StrategyFactory = (powers) => {
+  const seen: Message[] = [];
+  const twisted = (message: Message): Message | undefined => {
+    if (message.type === "proposal") return { ...message, parentView: message.parentView + 1 };
+    if (message.type !== "vote") return undefined;
+    const { statement, signer } = message.vote;
+    const count = powers.set.validators.length;
+    if (powers.random.below(2) === 0) {
+      const vote = { ...message.vote, signer: (signer + 1) % count };
+      return { type: "vote", vote };
+    }
+    const view = statement.view + powers.random.below(3);
+    const { signature } = powers.vote({ ...statement, view });
+    return { type: "vote", vote: { statement: { ...statement, view }, signer, signature } };
+  };
+  return {
+    incoming: (_peer, _bytes, read) => {
+      const message = read();
+      if (message?.type === "vote" || message?.type === "proposal") keep(seen, message);
+      return false;
+    },
+    tick: () => {
+      if (seen.length === 0) return;
+      for (const peer of powers.peers()) {
+        const message = twisted(powers.random.pick(seen));
+        if (message !== undefined) powers.send(peer, message);
+      }
+    },
+  };
+};
+
+/** The last block of an answer with another state, under a certificate for it that looks whole. */
+const otherTip = (powers: Powers, response: SyncResponse): SyncResponse | undefined => {
+  const last = response.blocks.at(-1);
+  const decoded = last === undefined ? undefined : decodeBlock(powers.hasher, last.block);
+  if (last === undefined || decoded === undefined || !decoded.ok) return undefined;
+  const { header, batchDigests } = decoded.value;
+  const stateRoot = powers.hasher.ht("adversary", header.stateRoot);
+  const block = encodeBlock(powers.hasher, { ...header, stateRoot }, batchDigests);
+  const { statement, signers, setSize } = response.certificate;
+  const changed = finalize(statement.epoch, statement.view, block.hash);
+  const own = powers.vote(changed).signature;
+  const signatures = signers.map((signer, i) =>
+    signer === powers.self
+      ? own
+      : (response.certificate.signatures[i] ?? new Uint8Array(LIMITS.falconSignatureBytes)),
+  );
+  return {
+    ...response,
+    blocks: [...response.blocks.slice(0, -1), { ...last, block: block.bytes }],
+    certificate: { statement: changed, signers, signatures, setSize },
+  };
+};
+
+/** A block that it has seen proposed, as if it were final, under a certificate of its own making. */
+const fromProposal = (
+  powers: Powers,
+  proposal: Proposal,
+  from: number,
+): SyncResponse | undefined => {
+  if (proposal.block === undefined) return undefined;
+  const { epoch, view, hash } = proposal.vote.statement;
+  const statement = finalize(epoch, view, hash);
+  const setSize = powers.set.validators.length;
+  const { signature } = powers.vote(statement);
+  const signers = Array.from({ length: setSize }, (_, i) => i);
+  const certificate = { statement, setSize, signers, signatures: signers.map(() => signature) };
+  return {
+    type: "sync-response",
+    from,
+    certificate,
+    blocks: [{ block: proposal.block, batches: [] }],
+  };
+};
+
+/**
+ * Answers those who catch up with what looks right: the true blocks under another tip with its own
+ * certificate, the same without a block in the middle, without batches, or the answer to another question.
+ * It claims to have more than anybody, so that it is asked, and then shows proposals as if they were final.
+ */
+export const lyingSnapshot: StrategyFactory = (powers) => {
+  let older: SyncResponse | undefined;
+  let proposal: Proposal | undefined;
+  const lie = (response: SyncResponse): Message | undefined => {
+    switch (powers.random.below(4)) {
+      case 0:
+        return otherTip(powers, response);
+      case 1:
+        return {
+          ...response,
+          blocks: response.blocks.filter((_, i, all) => i !== all.length >> 1),
+        };
+      case 2:
+        return { ...response, blocks: response.blocks.map((one) => ({ ...one, batches: [] })) };
+      default:
+        return older === undefined ? undefined : { ...older, from: response.from };
+    }
+  };
+  const fits = (answer: Message): boolean =>
+    encodeMessage(answer).length <= LIMITS.syncResponseBytesMax;
+  return {
+    watch: (message) => {
+      if (message?.type === "proposal" && message.block !== undefined) proposal = message;
+    },
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type === "status") return claimMore(powers, peer, message);
+      if (message?.type === "sync-none" && proposal !== undefined) {
+        const answer = fromProposal(powers, proposal, message.from);
+        if (answer !== undefined) powers.send(peer, answer);
+        return true;
+      }
+      if (message?.type !== "sync-response") return false;
+      const answer = lie(message);
+      older ??= message;
+      if (answer === undefined || !fits(answer)) return false;
+      powers.send(peer, answer);
+      return true;
+    },
+  };
+};
