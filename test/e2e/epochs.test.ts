@@ -22,7 +22,7 @@ import {
 } from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
-const EPOCH_MS = 4_000;
+const EPOCH_MS = 3_000;
 const folder = tempFolder();
 const dir = join(folder.path, "net");
 const at = (name: string): string => join(folder.path, name);
@@ -105,6 +105,7 @@ describe("a chain whose epochs end", () => {
     for (const what of [
       ["first.json", String(first.index)],
       ["event.json", String(latest.index)],
+      ["range.json", `${first.index}..${latest.index}`],
       ["row.json", "records", "epochs/in-3"],
       ["absent.json", "records", "epochs/none"],
     ]) {
@@ -124,6 +125,13 @@ describe("a chain whose epochs end", () => {
       if (file === "row.json") expect(proven["row"]).toContain("epochs/in-3");
       if (file === "absent.json") expect(proven["row"]).toBe("there is none");
     }
+    // The early event by the newest header leads through every epoch since.
+    const path = `/v1/events/${first.index}?proof=true&newest=true`;
+    const newest = await (await fetch(`${url(0)}${path}`)).text();
+    const offline = ["--dir", at("nowhere"), "proof", "verify", "-", "--trust", genesis];
+    const old = await nexus(offline, { input: newest });
+    expect(old.code, old.stderr).toBe(0);
+    expect(old.stdout).toMatch(/([3-9]|\d\d) boundaries from epoch 0/);
     // A link less, and the chain of sets does not lead to the header.
     const bundle = JSON.parse(readFileSync(at("event.json"), "utf8")) as { links: unknown[] };
     expect(bundle.links.length).toBeGreaterThanOrEqual(4);
