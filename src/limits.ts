@@ -295,6 +295,10 @@ export const LIMITS = {
   clientVerifiedSignatures: 4096,
   /** Nodes that one client knows. */
   clientNodesMax: 64,
+  /** How old the newest header may be, by this machine's clock, unless the program says otherwise. */
+  clientMaxAgeMs: 10 * 60_000,
+  /** Pages without an item in a row: those of a filter that passes over twenty million events. */
+  clientEmptyPagesMax: 10_000,
   /** Events of a stream that wait to be proven: then they are, without waiting for the next checkpoint. */
   clientUnprovenEventsMax: 512,
   clientUnprovenBytesMax: 8 * 1024 * 1024,

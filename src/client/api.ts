@@ -247,14 +247,22 @@ export class ApiClient {
   /** Pages of a list, each as the node gave it, until it ends. `limit` is of one page. */
   async *pages(path: string, query: Query, signal?: AbortSignal): AsyncGenerator<PageJson> {
     let cursor: Query = query;
-    for (;;) {
+    let empty = 0;
+    let mark: unknown;
+    for (let count = 1; ; count++) {
       const page = await this.get(path, { limit: PAGE, ...cursor }, signal);
       if (!Array.isArray(page["items"])) throw problemError(this.base, 200, undefined);
+      empty = page["items"].length === 0 ? empty + 1 : 0;
+      if (empty > LIMITS.clientEmptyPagesMax) throw badAnswer(this.base, "a list of empty pages");
       yield page as PageJson;
       if (page["more"] === false || typeof page["next"] !== "string") return;
       // A cursor stands for the place, so it takes the place of what named the first one.
       const { from: _, ...filters } = query;
-      if (cursor["after"] === page["next"]) throw badAnswer(this.base, "a page leads to itself");
+      // Cursors that come round are met where the count is a power of two, or soon after (Brent).
+      if (cursor["after"] === page["next"] || mark === page["next"]) {
+        throw badAnswer(this.base, "a page leads back to itself");
+      }
+      if (Number.isInteger(Math.log2(count))) mark = page["next"];
       cursor = { ...filters, after: page["next"] };
     }
   }

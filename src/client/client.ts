@@ -7,6 +7,7 @@ import type { FalconVerifier } from "../crypto/falcon.ts";
 import { TetradError } from "../errors.ts";
 import type { Json } from "../ledger/event-schema.ts";
 import { parseTrust, type Trust } from "../ledger/verify/trust.ts";
+import { LIMITS } from "../limits.ts";
 import { FORMATS } from "../node/formats.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import type { StatusJson } from "./api.ts";
@@ -15,6 +16,7 @@ import { claimedTimeOf, eventOf, type LedgerEvent, readEntry } from "./entry.ts"
 import { type EventsOptions, readEvents } from "./events.ts";
 import { badAnswer, type Fetch } from "./http.ts";
 import {
+  checkSchema,
   heightOf,
   type LedgerRow,
   type ListOptions,
@@ -45,6 +47,12 @@ export type ClientOptions = {
   readonly unverified?: boolean;
   /** Where the newest verified header is kept between runs; the memory of this client if not given. */
   readonly stateStore?: TextStore;
+  /**
+   * Milliseconds that the ledger time of a header may lie behind this machine's clock for what it proves to be
+   * taken as the present: LIMITS.clientMaxAgeMs if not given, Infinity for a chain that stands still or is
+   * read as history. Past it a node is left for the next one, and trust.behind when none is newer.
+   */
+  readonly maxAgeMs?: number;
   /** Instead of WebAssembly, or JavaScript where that does not load. */
   readonly verifier?: FalconVerifier;
   /** Told of each node that is left for the next one, with why. */
@@ -118,6 +126,8 @@ export const createClient = (options: ClientOptions): Client => {
   }
   if (given !== undefined && unverified)
     throw usage("trust and unverified: true exclude each other");
+  const { maxAgeMs = LIMITS.clientMaxAgeMs } = options;
+  if (!(maxAgeMs > 0)) throw usage(`maxAgeMs: ${maxAgeMs} is no time`);
   const trust = given === undefined ? undefined : readTrust(given);
   const client = new PoolClient(
     typeof options.baseUrl === "string" ? [options.baseUrl] : options.baseUrl,
@@ -168,7 +178,9 @@ const openOnce = (client: PoolClient, trust: Trust, options: ClientOptions) => {
   let opened: Promise<Prover> | undefined;
   const open = async (): Promise<Prover> => {
     const { verify } = options.verifier ?? (await selectVerifier()).verifier;
-    return Prover.open({ client, trust, store: options.stateStore ?? memoryStore(), verify });
+    const { maxAgeMs = LIMITS.clientMaxAgeMs } = options;
+    const store = options.stateStore ?? memoryStore();
+    return Prover.open({ client, trust, store, verify, maxAgeMs });
   };
   return (): Promise<Prover> => {
     opened ??= open();
@@ -279,6 +291,7 @@ const provenRow = async (
       );
     }
     if (header.executedHeight < minHeight) return undefined;
+    if (claim.kind === "rows") checkSchema(shown.base, claim);
     return rowOf(projection, key, found, header.executedHeight);
   };
   return withinLag(signal, check, () => notYet(minHeight));

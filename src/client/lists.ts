@@ -18,9 +18,9 @@ import { TetradError } from "../errors.ts";
 import type { Json } from "../ledger/event-schema.ts";
 import type { Hash } from "../ledger/types.ts";
 import { toBase64url } from "../ledger/verify/base64url.ts";
-import type { ProvenRow } from "../ledger/verify/proven.ts";
+import type { ProvenClaim, ProvenRow } from "../ledger/verify/proven.ts";
 import { LIMITS } from "../limits.ts";
-import { FORMATS } from "../node/formats.ts";
+import { FORMATS, schemaVersionOf } from "../node/formats.ts";
 import type { PageJson } from "./api.ts";
 import type { LedgerEvent } from "./entry.ts";
 import { readEvents } from "./events.ts";
@@ -96,6 +96,20 @@ export const heightOf = (client: PoolClient, body: JsonObject): number => {
   throw badAnswer(client.node.base, "an answer without a height");
 };
 
+/**
+ * Throws proof.version for proven rows whose encoding this version does not know: their bytes are right, but
+ * what they mean would be a guess.
+ */
+export const checkSchema = (
+  base: string,
+  { projection, schemaVersion }: ProvenClaim & { readonly kind: "rows" },
+): void => {
+  const known = schemaVersionOf(projection);
+  if (known === undefined || known === schemaVersion) return;
+  const detail = `${base}: rows of ${projection} in schema version ${schemaVersion}; this program knows ${known}`;
+  throw new TetradError("proof.version", detail);
+};
+
 /** A proven row as programs get it: its value is decoded here, from the proven bytes. */
 export const rowOf = (
   projection: string,
@@ -134,6 +148,7 @@ const checkPage = (
   if (claim.kind !== "rows" || claim.projection !== projection) {
     throw bad(`the proof is not of rows of ${projection}`);
   }
+  checkSchema(base, claim);
   const { rows } = claim;
   if (rows.length > limit)
     throw bad(`a page of ${rows.length} rows, of ${limit} that were asked for`);

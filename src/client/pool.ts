@@ -83,7 +83,8 @@ export class PoolClient extends ApiClient {
         const value = await attempt(node);
         return value;
       } catch (error) {
-        if (!isOfThisNode(error)) throw error;
+        // What no header covers yet is covered nowhere, or a moment later: the caller waits (prover.ts).
+        if (!isOfThisNode(error) || error.code === "proof.pending") throw error;
         // Two requests may find out at the same time that a node is gone: leave it once.
         if (this.node === node) this.leave(error);
         if (tried >= this.#nodes.length) throw error;

@@ -33,6 +33,7 @@ import {
   inconsistent,
   parseHead,
   relate,
+  relateHeads,
   trustOf,
 } from "./trust-state.ts";
 import { pause } from "./within.ts";
@@ -52,6 +53,8 @@ export type ProverOptions = {
   readonly trust: Trust;
   readonly store: TextStore;
   readonly verify: VerifySignature;
+  /** How old a header may be, milliseconds; Infinity: any. */
+  readonly maxAgeMs: number;
 };
 
 /** What a caller knows of the log itself: its root at a size, where it has read up to there. */
@@ -60,6 +63,8 @@ export type OwnRoots = (size: number) => Hash | undefined;
 /** Headers may be newer with every answer: how often the two that are compared may miss each other. */
 const ROUNDS = 16;
 const PAUSE_MS = 100;
+/** Times in a row that a node may say that nothing can be proven yet. */
+const PENDING_MAX = 3;
 
 /** A bundle alone, or beside other fields of an answer. */
 const bundleIn = (body: JsonObject): unknown => (isObject(body["proof"]) ? body["proof"] : body);
@@ -126,25 +131,43 @@ export class Prover {
   readonly #verify: VerifySignature;
   readonly #save = createQueue();
   #head: Head | undefined;
+  /** The state as it was last loaded or saved: another one is another program's. */
+  #text: string | undefined;
+  /** Answers in a row that nothing can be proven yet. */
+  #pending = 0;
 
-  private constructor(options: ProverOptions, head: Head | undefined) {
+  private constructor(options: ProverOptions) {
     this.#options = options;
     this.#verify = rememberVerified(options.verify);
-    this.#head = head;
   }
 
   /** Throws trust.state for a kept state that cannot be read, folder.foreign for one of another chain. */
   static async open(options: ProverOptions): Promise<Prover> {
-    const text = await options.store.load();
-    const head = text === undefined ? undefined : parseHead(text);
-    if (head !== undefined && !equalBytes(head.checkpoint.genesisHash, options.trust.genesisHash)) {
-      const kept = toHex(head.checkpoint.genesisHash).slice(0, 12);
-      throw new TetradError(
-        "folder.foreign",
-        `the kept trust state is of another chain (${kept}…)`,
-      );
+    const prover = new Prover(options);
+    await prover.#reload();
+    return prover;
+  }
+
+  /**
+   * Takes over what another program with the same store has verified since, where that is newer; what is
+   * compared with it from then on must contain it. Throws trust.inconsistent where the two contradict each
+   * other, trust.state, folder.foreign.
+   */
+  async #reload(): Promise<void> {
+    const text = await this.#options.store.load();
+    if (text === undefined || text === this.#text) return;
+    const kept = parseHead(text);
+    const { genesisHash } = kept.checkpoint;
+    if (!equalBytes(genesisHash, this.#options.trust.genesisHash)) {
+      const other = toHex(genesisHash).slice(0, 12);
+      const detail = `the kept trust state is of another chain (${other}…)`;
+      throw new TetradError("folder.foreign", detail);
     }
-    return new Prover(options, head);
+    this.#text = text;
+    const own = this.#head;
+    const isNewer = own === undefined || kept.checkpoint.height > own.checkpoint.height;
+    if (own !== undefined) relateHeads(isNewer ? own : kept, isNewer ? kept : own);
+    if (isNewer) this.#head = kept;
   }
 
   /** The newest verified header, and the log as it has it. */
@@ -168,6 +191,7 @@ export class Prover {
     const { result } = verifyBundle(bundle.value, trustOf(trust, this.#head), this.#verify);
     if (result.ok) {
       notBefore(base, trust, result.value.header);
+      notTooOld(base, result.value.header, this.#options.maxAgeMs);
       return { base, proven: result.value, bundle: bundle.value };
     }
     // Whoever trusts a later epoch than the proof reaches has seen more of the chain than the node.
@@ -180,7 +204,14 @@ export class Prover {
     if (this.#head !== seen) return false;
     const head = headOf(proven.checkpoint, proven.header);
     this.#head = head;
-    await this.#save(async () => this.#options.store.save(formatHead(head)));
+    await this.#save(async () => {
+      // Another program may have been faster: a kept state never goes back.
+      await this.#reload();
+      if (this.#head !== head) return;
+      const text = formatHead(head);
+      await this.#options.store.save(text);
+      this.#text = text;
+    });
     return true;
   }
 
@@ -198,11 +229,16 @@ export class Prover {
     for (let round = 0; round < ROUNDS; round++) {
       signal?.throwIfAborted();
       try {
+        await this.#save(() => this.#reload());
         const shown = await this.#show(path, signal);
+        this.#pending = 0;
         if (await this.#settle(shown, own(shown), signal)) return shown;
       } catch (error) {
         if (!(error instanceof TetradError)) throw error;
-        if (error.code === "proof.pending") return undefined;
+        if (error.code === "proof.pending") {
+          this.#isPending(error);
+          return undefined;
+        }
         if (error.code !== "trust.behind") throw error;
         late = error;
         // Rows are proven of a state that may be a block behind the newest header: no reason to leave yet.
@@ -211,6 +247,14 @@ export class Prover {
       }
     }
     throw late ?? new TetradError("trust.behind", "no two proofs were of the same header");
+  }
+
+  /** A node says so after it has waited for seconds: once is an ordinary wait, often is a node to leave. */
+  #isPending(error: TetradError): void {
+    this.#pending += 1;
+    if (this.#pending < PENDING_MAX) return;
+    this.#pending = 0;
+    this.#options.client.leave(error);
   }
 
   /** True when the proof may be used; false: ask again, the remembered header has moved. */
@@ -271,6 +315,17 @@ const notBefore = (base: string, { block }: Trust, header: ProvenHeader): void =
   if (!equalBytes(header.hash, block.hash)) {
     throw inconsistent(base, `the block at height ${header.height} is not the trusted one`);
   }
+};
+
+/** Throws trust.behind for a header from so long ago that what it proves need not hold any more. */
+const notTooOld = (base: string, { height, timeMs }: ProvenHeader, maxAgeMs: number): void => {
+  const ageMs = Date.now() - timeMs;
+  if (ageMs <= maxAgeMs) return;
+  const minutes = Math.floor(ageMs / 60_000);
+  const detail =
+    `${base} shows height ${height} of ${minutes} minutes ago as the newest: it is behind, the chain stands ` +
+    "still, or this machine's clock is wrong (maxAgeMs says what is taken)";
+  throw new TetradError("trust.behind", detail);
 };
 
 const requireRoot = (base: string, head: Head, root: Hash): void => {

@@ -96,8 +96,19 @@ export const inconsistent = (base: string, detail: string): TetradError =>
 /** How a header stands to the remembered one, as far as the two alone tell. */
 export type Relation = "same" | "older" | "same-log" | "longer-log";
 
+/** Throws trust.inconsistent where two kept heads, the older one first, contradict each other. */
+export const relateHeads = (older: Head, newer: Head): void => {
+  const { logSize, logRoot, checkpoint } = newer;
+  const { height, blockHash: hash } = checkpoint;
+  relate("another program with this trust state", older, { height, hash, logSize, logRoot });
+};
+
 /** Throws trust.inconsistent where the two cannot both be of one chain. */
-export const relate = (base: string, head: Head, header: ProvenHeader): Relation => {
+export const relate = (
+  base: string,
+  head: Head,
+  header: Pick<ProvenHeader, "height" | "hash" | "logSize" | "logRoot">,
+): Relation => {
   const { checkpoint } = head;
   if (header.height === checkpoint.height) {
     if (equalBytes(header.hash, checkpoint.blockHash)) return "same";

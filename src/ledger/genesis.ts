@@ -30,6 +30,8 @@ import {
 } from "./strict-json.ts";
 import type { CheckpointKeys, Hash, Validator } from "./types.ts";
 import { TOTAL_WEIGHT_MAX } from "./validator-set.ts";
+import { checkpointPolicyOf } from "./verify/checkpoint.ts";
+import { noteKeyId } from "./verify/note.ts";
 
 /** Times that every validator must agree on, milliseconds. Ranges: LIMITS.genesisMs. */
 export type GenesisParameters = {
@@ -198,6 +200,11 @@ function readGenesis(json: unknown): Genesis {
   unique("validators", validators, (one) => one.address, "address");
   unique("validators", validators, (one) => toHex(one.ed25519Key), "ed25519Key");
   unique("validators", validators, (one) => toHex(one.mlDsa44Key), "mlDsa44Key");
+  // Notes name keys by 32 bits, which can be made to collide: one would then stand for the other.
+  const noteKeys = checkpointPolicyOf({ chainId, validators }).members.flatMap(({ keys }) =>
+    Object.values(keys),
+  );
+  unique("validators", noteKeys, (key) => `${noteKeyId(key)} of ${key.name}`, "note key id");
   if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
     throw new Wrong("validators", "the weights sum to 2^63 or more");
   }

@@ -6,7 +6,7 @@ import { TetradError } from "../errors.ts";
 import { rangeOfArea } from "../ledger/keys.ts";
 import type { Logger, Store } from "../ledger/ports.ts";
 import { BlockStore } from "../ledger/replica/block-store.ts";
-import { initVoteStore } from "../ledger/replica/vote-store.ts";
+import { bindVoteStore, initVoteStore } from "../ledger/replica/vote-store.ts";
 import { decodeCertificate } from "../ledger/statement.ts";
 import type { Hash } from "../ledger/types.ts";
 import { rowsOf } from "./audit/compare.ts";
@@ -48,6 +48,16 @@ export const beginVoteStore = async (options: FirstUse): Promise<void> => {
   const folder = openSync(paths.keys, "r");
   fsyncSync(folder);
   closeSync(folder);
+};
+
+/** Throws folder.foreign for a key that has signed for another genesis (bindVoteStore). */
+export const bindVotes = async (voteStore: Store, genesisHash: Hash): Promise<void> => {
+  await new Promise<void>((resolve, reject) => {
+    bindVoteStore(voteStore, genesisHash, (failure) => {
+      if (failure === undefined) resolve();
+      else reject(TetradError.from(failure));
+    });
+  });
 };
 
 /** Whether a stored certificate names the validator among its signers. Throws store.corrupt, store.io. */

@@ -100,4 +100,8 @@ export const createFormats = (
   },
 });
 
+/** The version of a projection's rows that FORMATS reads; undefined for one that it does not know. */
+export const schemaVersionOf = (projection: string): number | undefined =>
+  PROJECTIONS.find(({ name }) => name === projection)?.schemaVersion;
+
 export const FORMATS: Formats = createFormats(PROJECTIONS, REGISTRY);

@@ -22,7 +22,7 @@ import { backupOf } from "./backup/make.ts";
 import { bindError } from "./bind-error.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
-import { beginVoteStore } from "./first-use.ts";
+import { beginVoteStore, bindVotes } from "./first-use.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { FORMATS } from "./formats.ts";
 import { openCheckpointKeeper, readKeptCheckpoint } from "./kept-checkpoint.ts";
@@ -273,6 +273,7 @@ const openPorts = async (
   closing.defer(() => closeStore(voteStore));
   const { hasher } = chain;
   await beginVoteStore({ paths, voteStore, store, hasher, id: self.id, logger });
+  await bindVotes(voteStore, chain.hash);
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
   const transport = await createQuicTransport({
     ...ports,

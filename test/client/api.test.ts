@@ -101,6 +101,31 @@ describe("the answers of a node", () => {
     });
   });
 
+  it("do not lead a reader of pages in a wider circle, nor through empty pages for ever", async () => {
+    const reading = async (pageOf: (n: number) => object): Promise<number> => {
+      let asked = 0;
+      const fetch: Fetch = async () => {
+        asked += 1;
+        return new Response(JSON.stringify({ more: true, ...pageOf(asked) }));
+      };
+      const client = new ApiClient("http://[::1]:1", { fetch });
+      const read = async (): Promise<void> => {
+        for await (const _ of client.items("/x", {}, 1e9)) if (asked > 1e5) return;
+      };
+      await expect(read()).rejects.toMatchObject({ code: "client.bad-answer" });
+      return asked;
+    };
+    for (const circle of [2, 3, 10]) {
+      const asked = await reading((n) => ({ items: [n], next: `p${n % circle}` }));
+      expect(asked).toBeLessThan(4 * circle + 4);
+    }
+    const most = LIMITS.clientEmptyPagesMax;
+    expect(await reading((n) => ({ items: [], next: `p${n}` }))).toBe(most + 1);
+    // One item is enough to go on, and as many empty pages as may be.
+    const asked = await reading((n) => ({ items: n === most + 1 ? [1] : [], next: `p${n}` }));
+    expect(asked).toBe(2 * most + 2);
+  });
+
   it("do not lead a reader of pages in a circle", async () => {
     const page = JSON.stringify({ items: [1], next: "same", more: true });
     const client = answering(page);

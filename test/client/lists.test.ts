@@ -132,6 +132,26 @@ describe("a list of rows", () => {
   });
 });
 
+describe("rows in a schema version that this program does not know", () => {
+  it("are refused, though they are proven: what their bytes mean would be a guess", async () => {
+    const later = new World({
+      chainId: "fake",
+      events: 6,
+      seed: 5,
+      schemaVersion: 2,
+      records: [{ key: keyOf("a/1"), value: record("body") }],
+    });
+    const node = await startFakeNode(later, 30);
+    nodes.push(node);
+    node.page = () => ({ claim: claimOf(["a/1"], later) });
+    const client = clientOf(node);
+    await expect(client.row("records", "a/1")).rejects.toMatchObject({ code: "proof.version" });
+    await expect(all(client.rows("records"))).rejects.toMatchObject({ code: "proof.version" });
+    node.page = () => ({ claim: claimOf(["a/1"]) });
+    await expect(client.row("records", "a/1")).rejects.toMatchObject({ code: "proof.invalid" });
+  });
+});
+
 describe("a node that lies in a list", () => {
   const changed = (change: (row: RowProof) => RowProof): FakeNode["page"] => {
     return (query) => {

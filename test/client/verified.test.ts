@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Client, createClient } from "../../src/client/client.ts";
 import type { LedgerEvent } from "../../src/client/entry.ts";
 import type { EventsOptions } from "../../src/client/events.ts";
 import { memoryStore, type TextStore } from "../../src/client/store.ts";
+import { parseHead } from "../../src/client/trust-state.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
 import { checkpointOf, type FakeNode, verifierOf, worldOf } from "./fake-node.ts";
@@ -94,6 +95,50 @@ describe("a log that contradicts the one seen before", () => {
   });
 });
 
+describe("how old a header may be", () => {
+  const NEWEST = 2e12 + 40;
+  afterEach(() => vi.restoreAllMocks());
+
+  it("is bounded: an older one is left for a newer one, or refused", async () => {
+    const now = vi.spyOn(Date, "now").mockReturnValue(NEWEST + LIMITS.clientMaxAgeMs);
+    const [old, fresh] = [await start(world, 39), await start(worldOf(9), 40)];
+    const left: string[] = [];
+    const onFailover = (base: string, { code }: { code: string }) => left.push(`${base} ${code}`);
+    expect(await clientOf([old, fresh], { onFailover }).event(0)).toMatchObject({ index: 0 });
+    expect(left).toEqual([`${old.base} trust.behind`]);
+    now.mockReturnValue(NEWEST + LIMITS.clientMaxAgeMs + 1);
+    const late = clientOf([old, fresh]);
+    await expect(late.event(0)).rejects.toMatchObject({ code: "trust.behind" });
+    await expect(late.event(0)).rejects.toThrow("10 minutes ago");
+    // A node that has frozen at what was verified before is no exception.
+    now.mockReturnValue(NEWEST);
+    const client = clientOf([fresh]);
+    await client.event(0);
+    now.mockReturnValue(NEWEST + LIMITS.clientMaxAgeMs + 1);
+    await expect(client.event(0)).rejects.toMatchObject({ code: "trust.behind" });
+    expect(await clientOf([fresh], { maxAgeMs: 1e9 }).event(0)).toMatchObject({ index: 0 });
+    const any = clientOf([fresh], { maxAgeMs: Number.POSITIVE_INFINITY });
+    expect(await any.event(0)).toMatchObject({ index: 0 });
+  });
+
+  it.each([0, -1, Number.NaN])("is a time, which %s is none", (maxAgeMs) => {
+    expect(() => clientOf([], { maxAgeMs, baseUrl: "http://[::1]:1" })).toThrow("maxAgeMs");
+  });
+});
+
+describe("a node that can prove nothing yet", () => {
+  it("is asked again, and left when it says so often", async () => {
+    const [slow, fresh] = [await start(world, 30), await start(world, 30)];
+    slow.withholds = 0;
+    const left: string[] = [];
+    const onFailover = (base: string, { code }: { code: string }) => left.push(`${base} ${code}`);
+    const client = clientOf([slow, fresh], { onFailover });
+    expect(await client.event(0)).toMatchObject({ index: 0 });
+    expect(left).toEqual([`${slow.base} proof.pending`]);
+    expect(slow.proofs()).toBe(3);
+  });
+});
+
 describe("what a client remembers", () => {
   it("makes it leave a node that is behind for one that is not", async () => {
     const stateStore = memoryStore();
@@ -106,6 +151,38 @@ describe("what a client remembers", () => {
     });
     expect(await client.event(8)).toMatchObject({ index: 8 });
     expect(left).toEqual([`${old.base} trust.behind`]);
+  });
+
+  it("is not moved back by another program with the same store, which learns from it", async () => {
+    const stateStore = memoryStore();
+    const heightKept = (): number => parseHead(String(stateStore.load())).checkpoint.height;
+    const node = await start(world, 30);
+    const one = clientOf([node], { stateStore });
+    const two = clientOf([node], { stateStore });
+    await Promise.all([one.event(0), two.event(0)]);
+    node.show(worldOf(9), 40);
+    await one.event(0);
+    expect(heightKept()).toBe(40);
+    // The second one has verified 30 itself, and must not take 35 for the present any more.
+    node.show(world, 35);
+    await expect(two.event(0)).rejects.toMatchObject({ code: "trust.behind" });
+    expect(heightKept()).toBe(40);
+    node.show(worldOf(9), 41);
+    await two.event(0);
+    expect(heightKept()).toBe(41);
+    expect(await one.head()).toMatchObject({ height: 40 });
+    await one.event(0);
+    expect(await one.head()).toMatchObject({ height: 41 });
+  });
+
+  it("contradicts what another program with the same store was shown: found out", async () => {
+    const stateStore = memoryStore();
+    const client = clientOf([await start(world, 30)], { stateStore });
+    await client.event(0);
+    const forked = memoryStore();
+    await clientOf([await start(worldOf(7), 30)], { stateStore: forked }).event(0);
+    await stateStore.save(String(forked.load()));
+    await expect(client.event(0)).rejects.toMatchObject({ code: "trust.inconsistent" });
   });
 
   it.each([

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareBytes } from "../../src/crypto/bytes.ts";
-import { createHasher } from "../../src/crypto/hash.ts";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { createHasher, sha256 } from "../../src/crypto/hash.ts";
 import { parseNodeAddress } from "../../src/ledger/address.ts";
 import { actorId } from "../../src/ledger/batch.ts";
 import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
@@ -76,6 +77,17 @@ describe("genesis", () => {
     );
     const keys = Object.fromEntries(Object.entries(other).toReversed());
     expect(parsed(JSON.stringify(keys)).hash).toEqual(hash);
+  });
+
+  it("has no two keys that a note names alike", () => {
+    // Two of the first 50,000 by the birthday bound: 32 bits of SHA-256 over the name and the key.
+    const keyAt = (n: number): string => hex(sha256(utf8(`note key ${n}`)));
+    const put = (a: number, b: number) => (genesis: File) => {
+      first(genesis.validators)["ed25519Key"] = keyAt(a);
+      first(genesis.validators.slice(1))["ed25519Key"] = keyAt(b);
+    };
+    expect(refusedAt(put(779, 47464))).toBe("validators");
+    expect(refusedAt(put(779, 47465))).toBe("ok");
   });
 
   it("has another hash for any other content", () => {

@@ -59,6 +59,20 @@ describe("MessagePack", () => {
     }
   });
 
+  it("is given to nobody who refuses it, and to who refuses JSON before it", async () => {
+    for (const accept of ["application/msgpack;q=0", "application/msgpack; v=1; Q=0.000"]) {
+      const response = await get("/v1/status", { accept });
+      expect(response.headers["content-type"]).toContain("application/json");
+    }
+    for (const accept of [
+      "application/json;q=0, application/msgpack",
+      "application/msgpack;q=0.1",
+    ]) {
+      const response = await get("/v1/status", { accept });
+      expect(response.headers["content-type"]).toBe("application/msgpack");
+    }
+  });
+
   it("leaves problems as they are", async () => {
     expectProblem(await get("/v1/events?nonsense=1", packed), 400, "http.unknown-parameter");
   });

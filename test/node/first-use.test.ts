@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { initVoteStore } from "../../src/ledger/replica/vote-store.ts";
 import { createMemoryStore } from "../../src/ledger/store/memory.ts";
-import { beginVoteStore } from "../../src/node/first-use.ts";
+import { beginVoteStore, bindVotes } from "../../src/node/first-use.ts";
 import { type AuditedChain, areaOf, makeChain, storeOf } from "./audit/support.ts";
 
 const keys = mkdtempSync(join(tmpdir(), "tetrad-first-use-"));
@@ -61,5 +62,20 @@ describe("a key whose marker says that it has signed nothing", () => {
     writeFileSync(unused, "");
     expect(await begins(rows, id)).toBe(false);
     expect(await begins(new Map(), id)).toBe(false);
+  });
+});
+
+describe("a vote store", () => {
+  it("is of the chain that its key first signs for, and of no other of that name", async () => {
+    const [one, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+    const store = createMemoryStore();
+    // What is no vote store does not become one by this.
+    await bindVotes(store, one);
+    expect(store.get(Buffer.from("g"))).toBeUndefined();
+    await new Promise<void>((resolve) => initVoteStore(store, one, () => resolve()));
+    await bindVotes(store, one);
+    await bindVotes(store, one);
+    await expect(bindVotes(store, other)).rejects.toMatchObject({ code: "folder.foreign" });
+    await bindVotes(store, one);
   });
 });

@@ -5,7 +5,7 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
 import type { Proven, ProvenEvent, ProvenRow } from "../../ledger/verify/proven.ts";
-import { FORMATS } from "../../node/formats.ts";
+import { FORMATS, schemaVersionOf } from "../../node/formats.ts";
 
 export type Field = readonly [name: string, value: string];
 
@@ -32,11 +32,14 @@ const lineOf = ({ index, event, outcome }: ProvenEvent): Field => {
   return [`event ${index}`, `${event.type} version ${event.version}, ${came}: ${content}`];
 };
 
-const rowFields = (projection: string, row: ProvenRow): Field[] => {
+/** A row whose bytes mean what this version thinks they mean; else they are shown as they are. */
+const rowFields = (projection: string, row: ProvenRow, schemaVersion: number): Field[] => {
   const key: Field = ["key", FORMATS.keyText(projection, row.key)];
   if (row.value === undefined) return [key, ["row", "there is none"]];
   const origin = row.origin === undefined ? "the genesis" : `event ${row.origin}`;
-  const value = jsonOr(FORMATS.row(projection, row.key, row.value), row.value);
+  const known = schemaVersionOf(projection) === schemaVersion;
+  const json = known ? FORMATS.row(projection, row.key, row.value) : undefined;
+  const value = jsonOr(json, row.value);
   return [key, ["row", value], ["last changed by", origin]];
 };
 
@@ -46,11 +49,11 @@ const claimFields = ({ claim, header }: Proven): Field[] => {
   if (claim.kind === "no-event") {
     return [["event", `${claim.index}: there is none, the log has ${claim.logSize}`]];
   }
-  const { projection, rows } = claim;
+  const { projection, rows, schemaVersion } = claim;
   return [
     ["projection", projection],
     ["state after height", String(header.executedHeight)],
-    ...rows.flatMap((row) => rowFields(projection, row)),
+    ...rows.flatMap((row) => rowFields(projection, row, schemaVersion)),
   ];
 };
 

@@ -6,9 +6,10 @@
  *
  *     f                     format: u16 version, node id
  *     w                     floor: u64 epoch, u64 view
+ *     g                     genesis hash of the chain that the key signs for
  *     v/ epoch view kind    own vote: vote, u8 has proposal, u64 parentView, u8 reproposal
  */
-import { equalBytes } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
@@ -16,11 +17,13 @@ import type { OwnVote } from "../consensus/types.ts";
 import type { Store, StoreFailure, StoreOp } from "../ports.ts";
 import { kindNumber, readVote, sameStatement, writeVote } from "../statement.ts";
 import type { Hash, Statement } from "../types.ts";
+import { storeFailure } from "./committer.ts";
 import { readAll } from "./read-all.ts";
 
 const VERSION = 1;
 const FORMAT_KEY = utf8("f");
 const FLOOR_KEY = utf8("w");
+const CHAIN_KEY = utf8("g");
 
 export type Floor = { readonly epoch: number; readonly view: number };
 
@@ -40,6 +43,30 @@ export const initVoteStore = (
 ): void => {
   const value = new Writer(34).u16(VERSION).hash(nodeId).finish();
   store.write([{ type: "put", key: FORMAT_KEY, value }], { sync: true }, done);
+};
+
+/**
+ * Binds the vote store of a key to the chain that it signs for, once. Statements name the chain's id and not
+ * its genesis, so a key that signed for two chains of one id could make a proof of one pass for the other's:
+ * a validator's key never does. Code: folder.foreign, and store.*. A store that is none stays none.
+ */
+export const bindVoteStore = (
+  store: Store,
+  genesisHash: Hash,
+  done: (failure?: Failure) => void,
+): void => {
+  const bound = store.get(CHAIN_KEY);
+  if (bound !== undefined) {
+    if (equalBytes(bound, genesisHash)) return done();
+    const other = `${toHex(bound).slice(0, 12)}…`;
+    const detail = `this key has signed for another chain of this name, genesis ${other}: make a new key`;
+    return done(fail("folder.foreign", detail));
+  }
+  if (store.get(FORMAT_KEY) === undefined) return done();
+  const op: StoreOp = { type: "put", key: CHAIN_KEY, value: genesisHash };
+  store.write([op], { sync: true }, (failure) => {
+    done(failure === undefined ? undefined : storeFailure(failure, "vote store"));
+  });
 };
 
 const isAtOrBelow = (epoch: number, view: number, floor: Floor): boolean =>

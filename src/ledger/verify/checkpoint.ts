@@ -17,8 +17,7 @@ import { rfc6962Node, verifyConsistency } from "../../crypto/merkle.ts";
 import { type VerifyBytes, verifyEd25519, verifyMlDsa44 } from "../../crypto/note-signatures.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import type { Genesis, GenesisValidator } from "../genesis.ts";
-import type { Hash } from "../types.ts";
+import type { CheckpointKeys, Hash, Validator } from "../types.ts";
 import {
   formatVkey,
   fromBase64,
@@ -83,7 +82,17 @@ const TIME_BYTES = 8;
 /** The first line of every checkpoint of a chain, and the name of its Ed25519 keys. */
 export const originOf = (chainId: string): string => `${chainId}/tlog`;
 
-const memberOf = (origin: string, validator: GenesisValidator): CheckpointMember => {
+/** Whose keys sign the checkpoints of a chain: a genesis has it. */
+export type CheckpointChain = {
+  readonly chainId: string;
+  readonly validators: readonly (Pick<Validator, "name" | "weight" | "publicKey"> &
+    CheckpointKeys)[];
+};
+
+const memberOf = (
+  origin: string,
+  validator: CheckpointChain["validators"][number],
+): CheckpointMember => {
   const { name, weight, publicKey, ed25519Key, mlDsa44Key } = validator;
   const cosigner = `${origin}/${name}`;
   return {
@@ -98,9 +107,7 @@ const memberOf = (origin: string, validator: GenesisValidator): CheckpointMember
 };
 
 /** In the order of the genesis. */
-export const checkpointPolicyOf = (
-  genesis: Pick<Genesis, "chainId" | "validators">,
-): CheckpointPolicy => {
+export const checkpointPolicyOf = (genesis: CheckpointChain): CheckpointPolicy => {
   const origin = originOf(genesis.chainId);
   const members = genesis.validators.map((validator) => memberOf(origin, validator));
   const total = members.reduce((sum, { weight }) => sum + weight, 0n);

@@ -57,7 +57,7 @@ export const assumptionsOf = (trust: Trust, header: ProvenHeader, claim: ProvenC
       ? "Keys of past validators were not stolen: who has not followed the chain since its genesis " +
         "should trust a recent checkpoint instead (weak subjectivity)."
       : `The checkpoint that the proof starts from (epoch ${trust.epoch}) is right, and recent.`,
-    "No other chain has the same name and validators.",
+    "No other chain has the same name and validators' keys (a node's key signs for one genesis only).",
   ];
   if (claim.kind === "range") {
     list.push("Who signed the events is not claimed: a proof of one event shows it.");

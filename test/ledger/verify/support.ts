@@ -44,6 +44,8 @@ export type WorldOptions = {
   readonly events?: number;
   readonly weights?: readonly bigint[];
   readonly seed?: number;
+  /** Of every projection. */
+  readonly schemaVersion?: number;
   /** The rows of `records`, instead of the nine that have no form. */
   readonly records?: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
 };
@@ -68,11 +70,13 @@ export class World {
   readonly #stored = new Map<string, Uint8Array>();
   readonly #roots: Hash[] = [];
   readonly #weights: readonly bigint[];
+  readonly #schemaVersion: number;
 
   constructor(options: WorldOptions = {}) {
     this.chainId = options.chainId ?? "proofs";
     this.hasher = createHasher(this.chainId);
     this.ring = new KeyRing(options.seed ?? 5);
+    this.#schemaVersion = options.schemaVersion ?? 1;
     this.#weights = options.weights ?? [1n, 1n, 1n, 1n];
     this.author = this.ring.createKey("author");
     this.genesisHash = this.hasher.ht("genesis", utf8("test"));
@@ -181,7 +185,7 @@ export class World {
   get projections(): { name: string; schemaVersion: number; root: Hash }[] {
     return ["actors", "records"].map((name, i) => ({
       name,
-      schemaVersion: 1,
+      schemaVersion: this.#schemaVersion,
       root: this.#roots[i] ?? ZERO_HASH,
     }));
   }

@@ -175,6 +175,25 @@ describe("what is refused", () => {
     expect(failedAt(boundary({ ...late, timeMs: START_MS + 1000 }))).toBe("epochs");
   });
 
+  it("a chain of the same name and another genesis, whatever genesis its bundle says it is of", () => {
+    const own = new World({ epochs: 2, seed: 5 });
+    const other = new World({ epochs: 2, seed: 6 });
+    const genesisHash = own.hasher.ht("genesis", utf8("another"));
+    expect(own.chainId).toBe(other.chainId);
+    for (const bundle of [other.events(1), other.rows("records-3"), other.range(0, 3)]) {
+      expect(own.verdict({ ...bundle, genesisHash })).toBe("proof.untrusted");
+      // Relabelled: the first set is not the one of the trusted genesis.
+      expect(own.verdict({ ...bundle, genesisHash: own.genesisHash })).toBe("proof.invalid");
+      // Begun with the trusted set: its boundary does not name the other chain's set.
+      const [first] = own.links;
+      const rest = bundle.links.slice(1);
+      const grafted = first === undefined ? rest : [first, ...rest];
+      expect(own.verdict({ ...bundle, genesisHash: own.genesisHash, links: grafted })).toBe(
+        "proof.invalid",
+      );
+    }
+  });
+
   it("another chain, another genesis, and a fork of what is trusted", () => {
     const foreign = new World({ chainId: "other", epochs: 3, events: 11 });
     expect(world.verdict(foreign.events(0))).toBe("proof.untrusted");
