@@ -92,6 +92,38 @@ describe("scenario files", () => {
   });
 });
 
+describe("scenario files with one thing wrong", () => {
+  /** A value with something else put at a random place in it. */
+  const spoilt = (value: unknown, path: readonly number[], other: unknown): unknown => {
+    const [step, ...rest] = path;
+    if (step === undefined || typeof value !== "object" || value === null) return other;
+    const keys = Object.keys(value);
+    const key = keys[step % Math.max(1, keys.length)];
+    if (key === undefined) return other;
+    if (Array.isArray(value)) {
+      return value.map((item, i) => (String(i) === key ? spoilt(item, rest, other) : item));
+    }
+    const inner = (value as Record<string, unknown>)[key];
+    return { ...value, [key]: spoilt(inner, rest, other) };
+  };
+
+  it("are refused with RangeError, or are scenarios that are read back as they were read", () => {
+    const path = fc.array(fc.nat(20), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(anyScenarioArbitrary, path, fc.jsonValue(), (drawn, where, other) => {
+        const text = JSON.stringify(spoilt(drawn, where, other));
+        try {
+          const read = parseScenario(text);
+          expect(parseScenario(JSON.stringify(read))).toEqual(read);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe("docs/scenario.schema.json", () => {
   const validate = new Ajv2020({ allErrors: false }).compile(scenarioSchema());
 
