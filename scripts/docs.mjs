@@ -2,7 +2,7 @@
 // the definitions of the verbs, the JSON Schemas of the configuration file and of the
 // simulator's scenarios from their descriptions, and
 // docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes, and the examples
-// in docs/sdk.md from docs/examples.
+// in docs/sdk.md and docs/simulation.md from docs/examples.
 //
 //     node scripts/docs.mjs                          writes them
 //     node scripts/docs.mjs --print [errors|cli|config|openapi|api|sdk]  prints one instead
@@ -59,6 +59,16 @@ const sdkPage = () =>
     },
   );
 
+/** docs/simulation.md with the files of its tutorial, which a test runs. */
+const simulationPage = () =>
+  readFileSync(new URL("../docs/simulation.md", import.meta.url), "utf8").replaceAll(
+    /<!-- example: (simulation\/[\w.-]+) -->\n```(\w+)\n[\s\S]*?```/g,
+    (_, name, language) => {
+      const text = readFileSync(new URL(`../docs/examples/${name}`, import.meta.url), "utf8");
+      return `<!-- example: ${name} -->\n\`\`\`${language}\n${text}\`\`\``;
+    },
+  );
+
 const pages = {
   errors: ["../docs/errors.md", page],
   cli: ["../docs/cli.md", cliPage()],
@@ -68,6 +78,7 @@ const pages = {
   sdk: ["../docs/sdk.md", sdkPage()],
   scenarios: ["../docs/scenarios.md", scenarioPage(BANK)],
   scenario: ["../docs/scenario.schema.json", `${JSON.stringify(scenarioSchema(), null, 2)}\n`],
+  simulation: ["../docs/simulation.md", simulationPage()],
   config: ["../docs/config.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
 };
 

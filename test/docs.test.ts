@@ -51,6 +51,15 @@ describe("docs/sdk.md", () => {
   });
 });
 
+describe("docs/simulation.md", () => {
+  it("has the files of its tutorial as they are", () => {
+    const page = read("docs/simulation.md");
+    expect(page).toBe(printed("simulation"));
+    const shown = [...page.matchAll(/<!-- example: simulation\/(\S+) -->/g)].map(([, name]) => name);
+    expect(shown.sort()).toEqual(readdirSync(join(root, "docs/examples/simulation")).sort());
+  });
+});
+
 describe("docs/operating.md", () => {
   const page = read("docs/operating.md");
 

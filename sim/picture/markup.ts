@@ -67,7 +67,7 @@ aria-label="space-time diagram: one line a node, time from left to right"></canv
 <div id="detail"></div>
 <div id="signs"><span><b>&#9679;</b> process started</span><span><b>&#10005;</b> process ended</span>
 <span><b>&#9670;
- h7</b> block 7 executed</span><span><b>v12</b> view 12, from the node's first statement in it</span>
+ h7 +2</b> block 7 executed, with 2 events</span><span><b>v12</b> view 12, from the node's first statement in it</span>
 <span><b>&#8943;</b> no process</span><span><b>&#8594;&#215;</b> message lost</span>
 <span><b>&#9651;
 </b> warning or error logged</span>

@@ -140,6 +140,8 @@ const showEnd = (): void => {
     fromUs = sentUs;
     if (seen >= FIRST_MESSAGES) break;
   }
+  // Where all of them fit, so does what was before the first.
+  if (seen < FIRST_MESSAGES) fromUs = data.leftOut.messages > 0 ? data.fromUs : 0;
   const { scale } = shownWindow;
   const [first, last] = [scale.at(fromUs), scale.at(endUs)];
   const length = Math.max(LEAST * 10, last - first);
