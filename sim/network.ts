@@ -176,6 +176,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       happened: (what) => observer.mark(what),
     },
     signTap: replicaSigned,
+    verifyTap: (slot, message, together) => {
+      observer.each((checker) => checker.verified?.(slot, message, together));
+    },
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;
       const specs = scenario.adversaries.filter((adversary) => adversary.node === owner);

@@ -16,6 +16,7 @@ import {
   type SignatureScheme,
   type SignerKnobs,
   type SignTap,
+  type VerifyTap,
 } from "./signer.ts";
 import type { World } from "./world.ts";
 
@@ -31,6 +32,7 @@ export type NodeWiring = {
   readonly boot: Boot;
   readonly diskTap: DiskTap & { lost(slot: number, disk: string): void };
   readonly signTap: SignTap;
+  readonly verifyTap: VerifyTap;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
@@ -94,7 +96,7 @@ export class SimNode {
       voteStore: this.votes.open(incarnation),
       transport: wiring.wrapTransport(this.slot, transport),
       signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
-      verifier: createSimVerifier(this.host, incarnation, scheme, signerKnobs),
+      verifier: createSimVerifier(this.host, incarnation, scheme, signerKnobs, wiring.verifyTap),
       ...(signerKnobs.checkpoints
         ? {
             checkpointSigner: createSimCheckpointSigner(

@@ -117,6 +117,10 @@ const WORKLOAD: FieldsOf<Workload> = {
     initial: DEFAULT_WORKLOAD.bodyBytes,
   },
   untilMs: { ...until("No new batches from then on."), initial: DEFAULT_WORKLOAD.untilMs },
+  pipeline: {
+    ...count("Batches that a client sends before the first is answered.", 1, 16, [1, 6]),
+    optional: true,
+  },
 };
 
 const ADVERSARY: FieldsOf<AdversarySpec> = {

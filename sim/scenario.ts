@@ -27,6 +27,8 @@ export type Workload = {
   readonly bodyBytes: number;
   /** Clients stop starting new batches then. */
   readonly untilMs: number;
+  /** Batches of its lane that a client sends before the first of them is answered; 1 if not given. */
+  readonly pipeline?: number;
 };
 
 export type DiskName = "data" | "votes";

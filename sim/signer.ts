@@ -188,6 +188,9 @@ export const createSimCheckpointSigner = (
     if (host.isLive(incarnation)) host.defer(incarnation, knobs.signUs, run);
   });
 
+/** A node has checked a signature of this message, as one of so many together. */
+export type VerifyTap = (slot: number, message: Uint8Array, together: number) => void;
+
 export type SignTap = (slot: number, message: Uint8Array, signature: Uint8Array) => void;
 
 /** A signing worker: one signature at a time, in order, each taking its virtual time. */
@@ -231,6 +234,7 @@ export const createSimVerifier = (
   incarnation: number,
   scheme: SignatureScheme,
   knobs: SignerKnobs,
+  tap?: VerifyTap,
 ): Verifier => {
   const waiting: Record<Priority, Asked[]> = { consensus: [], batch: [], sync: [] };
   let busy = false;
@@ -242,6 +246,7 @@ export const createSimVerifier = (
     const takesUs = knobs.verifyUs * asked.jobs.length * host.slowness;
     host.defer(incarnation, takesUs, () => {
       const answers = asked.jobs.map((job) => scheme.verify(job));
+      for (const { message } of asked.jobs) tap?.(host.slot, message, asked.jobs.length);
       next();
       asked.done(answers);
     });

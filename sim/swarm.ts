@@ -217,6 +217,12 @@ const drawWorkload = (random: Prng): Workload => ({
   untilMs: Number.MAX_SAFE_INTEGER,
 });
 
+/** A stream of its own: what else a seed draws does not depend on it. */
+const drawPipeline = (seed: number): { readonly pipeline?: number } => {
+  const random = new Prng(seed, "swarm/pipeline");
+  return random.below(3) === 0 ? { pipeline: random.between(2, 6) } : {};
+};
+
 const drawWeights = (random: Prng, n: number): number[] =>
   random.below(3) === 0
     ? Array.from({ length: n }, () => random.between(1, 20))
@@ -302,7 +308,7 @@ export const randomScenario = (seed: number): Scenario => {
       checkpoints: true,
     },
   };
-  const workload = drawWorkload(random);
+  const workload = { ...drawWorkload(random), ...drawPipeline(seed) };
   const adversaries = drawAdversaries(draw, weights);
   return keepSurvivable({
     name: `swarm ${seed}`,

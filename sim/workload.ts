@@ -33,6 +33,7 @@ export type WorkloadWiring = {
   acknowledged(slot: number, submission: Submission, height: number | undefined): void;
 };
 
+type Target = { readonly node: SimNode; readonly handle: LedgerHandle };
 type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
 
 /** A client asks again after this long without an answer. */
@@ -58,6 +59,8 @@ class Client {
   #laneSeq = 0;
   #laneId: Uint8Array = new Uint8Array(32);
   #flight: Flight | undefined;
+  /** Batches that follow it in the lane and were sent with it. */
+  #followers: Flight[] = [];
   /** Grows with every attempt, so that late answers and timers of older ones are ignored. */
   #attempt = 0;
   #counter = 0;
@@ -89,7 +92,7 @@ class Client {
     }
   }
 
-  #aliveNode(): { readonly node: SimNode; readonly handle: LedgerHandle } | undefined {
+  #aliveNode(): Target | undefined {
     const alive = this.#wiring.nodes.filter((node) => node.handle !== undefined);
     if (alive.length === 0) return undefined;
     const node = this.#random.pick(alive);
@@ -100,6 +103,22 @@ class Client {
   #begin(): void {
     const target = this.#aliveNode();
     if (target === undefined) return;
+    const first = this.#build(target, this.#laneSeq + 1, this.#laneId);
+    const more = (this.#wiring.workload.pipeline ?? 1) - 1;
+    for (let last = first, i = 0; i < more; i++) {
+      const { laneSeq, batchIdHex } = last.submission;
+      last = this.#build(target, laneSeq + 1, Buffer.from(batchIdHex, "hex"));
+      this.#followers.push(last);
+    }
+    this.#flight = first;
+    // The last comes first, and to whom it may: what the lane lacks before it is on its way.
+    for (const { bytes } of this.#followers.toReversed()) {
+      (this.#aliveNode() ?? target).handle.submit(bytes, "accepted", () => undefined);
+    }
+    this.#send(target.node, target.handle);
+  }
+
+  #build(target: Target, laneSeq: number, prevBatchId: Uint8Array): Flight {
     const { chain } = this.#wiring;
     const { refHeight, refHash } = target.handle.status();
     this.#counter += 1;
@@ -109,8 +128,8 @@ class Client {
     if (certificate !== undefined) events.unshift(certificate);
     const unsigned = buildBatch(chain.hasher, {
       actor: this.#actor,
-      laneSeq: this.#laneSeq + 1,
-      prevBatchId: this.#laneId,
+      laneSeq,
+      prevBatchId,
       refHeight,
       refHash,
       events,
@@ -118,7 +137,7 @@ class Client {
     const signature = this.#wiring.scheme.sign(this.#key, unsigned.signingMessage);
     const batch = sealBatch(chain.hasher, unsigned, signature);
     if (certificate !== undefined) certificates?.sent(batch.id);
-    this.#flight = {
+    const flight: Flight = {
       submission: {
         actorHex: toHex(this.#actor),
         laneSeq: batch.laneSeq,
@@ -127,8 +146,8 @@ class Client {
       },
       bytes: batch.bytes,
     };
-    this.#wiring.submitted(target.node.slot, this.#flight.submission);
-    this.#send(target.node, target.handle);
+    this.#wiring.submitted(target.node.slot, flight.submission);
+    return flight;
   }
 
   #events(): EncodedEvent[] {
@@ -173,7 +192,8 @@ class Client {
   #done(flight: Flight): void {
     this.#laneSeq = flight.submission.laneSeq;
     this.#laneId = Buffer.from(flight.submission.batchIdHex, "hex");
-    this.#flight = undefined;
+    this.#flight = this.#followers.shift();
+    if (this.#flight !== undefined) this.#again();
   }
 
   #refused(code: string, handle: LedgerHandle): void {
@@ -193,6 +213,7 @@ class Client {
     this.#laneSeq = lane.laneSeq;
     this.#laneId = lane.batchId.slice();
     this.#flight = undefined;
+    this.#followers = [];
   }
 
   #again(): void {

@@ -1,6 +1,6 @@
 /** All checkers, in the order in which they look. */
 import { agreement, blockTime, monotone } from "./agreement.ts";
-import { capsKept } from "./caps.ts";
+import { capsKept, futureBounded } from "./caps.ts";
 import { certificatesValid } from "./certificates.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
@@ -30,6 +30,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   evidenceSound,
   evidenceComplete,
   capsKept,
+  futureBounded,
   checkpointsSingle,
   reproposals,
   splitViews,

@@ -73,6 +73,8 @@ export type Checker = {
   signed?(slot: number, message: Uint8Array, signature: Uint8Array): void;
   /** A signature of a statement that others may see from now on (release.ts). */
   released?(slot: number, message: Uint8Array, signature: Uint8Array): void;
+  /** A node has checked a signature, as one of so many that it checks together. */
+  verified?(slot: number, message: Uint8Array, together: number): void;
   sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
   /** A frame has reached a live process. */
   delivered?(from: number, to: number, bytes: Uint8Array): void;
