@@ -42,7 +42,10 @@ export type ReportPlan = {
 };
 
 /** Collects lines in pieces that are worth a write, up to a limit. */
-const lineWriter = (path: string, limit: number) => {
+export const lineWriter = (
+  path: string,
+  limit: number,
+): { line(text: string): void; close(): void } => {
   const file = openSync(path, "w");
   let piece: string[] = [];
   let lines = 0;
