@@ -30,6 +30,8 @@ describe("completion", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["dev", "tour", "verify", "explain"]));
     expect(offered("asset", "")).toContain("scan");
     expect(offered("dev", "ki")).toEqual(["kill"]);
+    expect(offered("sim", "sw")).toEqual(["swarm"]);
+    expect(offered("sim", "shrink", "--ru")).toEqual(["--runs"]);
     expect(offered("tail", "--fr")).toEqual(["--from"]);
     expect(offered("tail", "--ap")).toEqual(["--api"]);
     expect(offered("ls", "")).toEqual(["actors", "records"]);
