@@ -95,6 +95,15 @@ export type ProofOptions = {
    * a plain read sees is a block or two ahead of what can be proven.
    */
   readonly notBefore?: Pick<NodeStatus, "executedHeight" | "stateRoot">;
+  /** Of rows: the state after exactly this height; http.height-gone where it is not held. */
+  readonly atHeight?: number;
+};
+
+/** The rows as they were after a height, for as long as it takes to read them. */
+export type StateView = Pick<LedgerHandle, "rows" | "row"> & {
+  readonly stateRoot: Hash;
+  /** Ends the reading: nothing may be read after it. */
+  release(): void;
 };
 
 export type ProvenPage = { readonly bundle: Bundle; readonly more: boolean };
@@ -113,6 +122,8 @@ export type ProofSource = {
     options: ProofOptions,
     done: (result: Result<Bundle>) => void,
   ): void;
+  /** The state after a height, where it is still held; release it when it is read. */
+  stateAt(height: number): StateView | undefined;
   /**
    * The log from `from` on without a gap, as the newest certified header has it: at most `limit` and about
    * `bytesMax` of events. That the log ends before `from`, where it does.

@@ -151,7 +151,33 @@ describe("reads at a height", () => {
     expect((await again).json()).toMatchObject({ code: "http.behind" });
   });
 
-  it("give rows of the last height alone", async () => {
+  it("give rows of every height that is held, and let the state go then", async () => {
+    let reading = 0;
+    const row = { key: utf8("k"), value: utf8("as it was") };
+    t.ledger.rowsByName.set("records", [[utf8("k"), utf8("v")]]);
+    t.ledger.held.set(5, () => {
+      reading += 1;
+      return {
+        stateRoot: new Uint8Array(32).fill(5),
+        row: () => row.value,
+        rows: (_projection, _options, done) => done({ ok: true, value: [row] }),
+        release: () => {
+          reading -= 1;
+        },
+      };
+    });
+    expect((await get("/v1/projections/records/k?atHeight=5")).json()).toMatchObject({
+      value: { text: "as it was" },
+    });
+    const page = (await get("/v1/projections/records?atHeight=5")).json();
+    expect(page).toMatchObject({ height: 5, stateRoot: "05".repeat(32) });
+    expect(page.items).toEqual([{ key: "k", value: { text: "as it was" } }]);
+    expect(reading).toBe(0);
+    expect((await get("/v1/projections/records")).json()).toMatchObject({ height: 7 });
+    expect(await codeOf("/v1/projections/records?atHeight=4")).toBe("http.height-gone");
+  });
+
+  it("give rows of the last height, and say what makes the others", async () => {
     t.ledger.rowsByName.set("records", [[utf8("k"), utf8("v")]]);
     expect((await get("/v1/projections/records?atHeight=7")).statusCode).toBe(200);
     expect((await get("/v1/projections/records/k?atHeight=7")).statusCode).toBe(200);

@@ -174,8 +174,14 @@ describe("proofs of rows", () => {
     const next = await get(link.slice(1, link.indexOf(">")));
     expect(next.statusCode).toBe(200);
     expect((await get("/v1/projections/none?proof=true")).json().code).toBe("http.not-found");
-    const both = await get("/v1/projections/records/a?proof=true&atHeight=0");
-    expect(both.json()).toMatchObject({ code: "http.bad-parameter" });
+    for (const path of ["records/a?", "records?limit=2&"]) {
+      const then = await get(`/v1/projections/${path}proof=true&atHeight=0`);
+      expect(then.statusCode).toBe(200);
+      expect(test.ledger.proofsAsked.at(-1)?.options).toEqual({ trustedEpoch: 0, atHeight: 0 });
+      if (path === "records?limit=2&") expect(then.headers["link"]).toContain("&atHeight=0>");
+      const beyond = await get(`/v1/projections/${path}proof=true&atHeight=9`);
+      expect(beyond.json()).toMatchObject({ code: "http.behind" });
+    }
     const long = "k".repeat(LIMITS.rowKeyBytesMax + 1);
     const refused = await get(`/v1/projections/records/${long}?proof=true`);
     expect(refused.json()).toMatchObject({ code: "http.bad-parameter" });

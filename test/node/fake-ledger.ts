@@ -13,6 +13,7 @@ import type {
   NodeStatus,
   ProofOptions,
   ProofSource,
+  StateView,
   WaitLevel,
 } from "../../src/ledger/handle.ts";
 import type { PeerFigures, Timers } from "../../src/ledger/ports.ts";
@@ -67,6 +68,8 @@ export class FakeLedger {
   /** What proofs were asked for. */
   readonly proofsAsked: { readonly what: string; readonly options: ProofOptions }[] = [];
   height = 0;
+  /** States that are held, by height. */
+  readonly held = new Map<number, () => StateView>();
   /** Reads of events that the test answers; undefined: they are answered at once. */
   heldReads: (() => void)[] | undefined;
   /** Called before rows are read. */
@@ -146,6 +149,7 @@ export class FakeLedger {
   #proofs(): ProofSource {
     return {
       event: (index, options, done) => done(noteProof(this, `event ${index}`, options)),
+      stateAt: (height) => this.held.get(height)?.(),
       range: ({ from, limit }, options, done) => {
         const bundle = noteProof(this, `${limit} events from ${from}`, options);
         done(bundle.ok ? ok({ bundle: bundle.value, more: true }) : bundle);

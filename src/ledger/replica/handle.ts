@@ -1,5 +1,5 @@
 /** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
-import { concatBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
+import { toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { readItems } from "../audit/item.ts";
@@ -10,19 +10,17 @@ import type {
   LedgerHandle,
   Network,
   NodeStatus,
-  ProjectionRow,
 } from "../handle.ts";
-import { rangeOfPrefix, rowPrefix } from "../keys.ts";
 import { readTile, TILE_WIDTH } from "../log-tree.ts";
 import { readExecution } from "../records.ts";
-import { decodeRow, readRow } from "../row.ts";
+import { readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
 import { weightOf } from "../validator-set.ts";
 import { checkpointPolicyOf, formatPolicy } from "../verify/checkpoint.ts";
-import { storeFailure } from "./committer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
+import { readRowsOf } from "./read-rows.ts";
 import { lastExecuted } from "./startup.ts";
 
 export const createHandle = (replica: Participant): LedgerHandle => {
@@ -88,7 +86,8 @@ const handleOf = (
   validatorSet: (epoch) => replica.store.validatorSet(epoch),
   network: (views) => networkOf(replica, views),
   timeOf: rememberTimes(replica),
-  rows: (projection, options, done) => readRows(replica, projection, options, done),
+  rows: (projection, options, done) =>
+    readRowsOf(replica.context.ports.store, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
   finalBlocks: (from) => readItems(replica.store, from, finalHeightOf(replica)),
   checkpoint: () => replica.cosigner.served,
@@ -200,29 +199,6 @@ const readEvents = (
   const to = Math.min(logSize, from + limit);
   if (from >= to) return done(ok({ entries: [], next: from }));
   log.page(from, to, (page) => done(page.ok ? ok({ entries: page.value, next: to }) : page));
-};
-
-const readRows = (
-  replica: Participant,
-  projection: string,
-  options: Parameters<LedgerHandle["rows"]>[1],
-  done: (result: Result<readonly ProjectionRow[]>) => void,
-): void => {
-  const base = rowPrefix(projection);
-  const prefix = options.prefix === undefined ? base : concatBytes(base, options.prefix);
-  const bounds = rangeOfPrefix(prefix);
-  // The smallest key above `after` is `after` with a zero byte behind it.
-  const gte =
-    options.after === undefined ? bounds.gte : concatBytes(base, options.after, Uint8Array.of(0));
-  const range = { gte, lt: bounds.lt, limit: options.limit };
-  replica.context.ports.store.range(range, (failure, entries) => {
-    if (failure !== undefined) return done(storeFailure(failure, projection));
-    const rows = entries.map(([key, value]) => ({
-      key: key.slice(base.length),
-      value: decodeRow(value).value,
-    }));
-    done(ok(rows));
-  });
 };
 
 /** Nothing can become final here while a quorum of the weight is not connected. */

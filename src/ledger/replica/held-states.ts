@@ -1,7 +1,9 @@
 /**
- * The states that rows can be proven from. Rows and tree nodes are updated in place, and a header commits to
- * the state of an earlier height, so a node holds a snapshot of its store at each height that it executes
- * until a header with its own certificate commits to one of them; proofs are then read from that one.
+ * The states that rows can be read and proven from. Rows and tree nodes are updated in place, and a header
+ * commits to the state of an earlier height, so a node holds a snapshot of its store at each height that it
+ * executes; once a header with its own certificate commits to one of them, proofs are read from that one.
+ * States are held as long as there is room, LIMITS.proofSnapshotsMax in all, so that a reader can stay at a
+ * height for some blocks. Not every height is committed to: the others can be read and never be proven.
  *
  * After a start nothing is held that a known header commits to: the first state can be proven a block or two
  * later. A node that is far behind holds nothing new, because nobody will commit to what it passes through.
@@ -12,16 +14,23 @@ import { type ExecutionRecord, readExecution } from "../records.ts";
 import type { CertifiedHeader, ProofChain } from "./proof-chain.ts";
 
 /** A snapshot that is released when nobody reads it any more. */
-export type HeldState = {
+export type Readable = {
   readonly snapshot: StoreSnapshot;
-  readonly record: ExecutionRecord;
-  /** Commits to the state. */
-  readonly target: CertifiedHeader;
   /** Keeps the state for the time of a read; the function ends that. */
   hold(): () => void;
 };
 
-type Provable = HeldState & { retire(): void };
+export type HeldState = Readable & {
+  readonly record: ExecutionRecord;
+  /** Commits to the state. */
+  readonly target: CertifiedHeader;
+};
+
+type Kept = Readable & {
+  /** Set once a certified header commits to the state. */
+  readonly proof: Pick<HeldState, "record" | "target"> | undefined;
+  retire(): void;
+};
 
 /** Heights that execution may be behind what is final for its states to be worth holding. */
 const BEHIND_MAX = LIMITS.proofSnapshotsMax;
@@ -30,9 +39,9 @@ export class HeldStates {
   readonly #snapshot: () => StoreSnapshot;
   readonly #chain: Pick<ProofChain, "certified">;
   readonly #tipHeight: () => number;
-  /** By height, ascending: no certified header commits to them yet. */
-  readonly #waiting = new Map<number, StoreSnapshot>();
-  #newest: Provable | undefined;
+  /** By height, ascending. */
+  readonly #held = new Map<number, Kept>();
+  #newest: HeldState | undefined;
   #closed = false;
 
   constructor(
@@ -52,60 +61,73 @@ export class HeldStates {
 
   /** Snapshots held now. */
   get count(): number {
-    return this.#waiting.size + (this.#newest === undefined ? 0 : 1);
+    return this.#held.size;
+  }
+
+  /** The state after a height, where it is held. */
+  at(height: number): Readable | undefined {
+    return this.#held.get(height);
+  }
+
+  /** The state after a height, where it is held and can be proven. */
+  provableAt(height: number): HeldState | undefined {
+    const state = this.#held.get(height);
+    return state?.proof === undefined ? undefined : { ...state, ...state.proof };
+  }
+
+  /** Whether the state after a height is held, and a header may commit to it yet. */
+  isWaiting(height: number): boolean {
+    return this.#held.has(height) && height > (this.#newest?.record.height ?? -1);
   }
 
   /** The store has just now come to the state after this height, and shows it. Throws store.*. */
   executed(height: number): void {
     const tip = this.#tipHeight();
     if (this.#closed || tip - height > BEHIND_MAX) return;
-    this.#waiting.set(height, this.#snapshot());
-    for (const [oldest, snapshot] of this.#waiting) {
-      if (this.#waiting.size < LIMITS.proofSnapshotsMax) break;
-      this.#waiting.delete(oldest);
-      snapshot.release();
-    }
+    this.#held.get(height)?.retire();
+    this.#held.delete(height);
+    this.#held.set(height, kept(this.#snapshot()));
     // The tip commits to an earlier height, or headers that were final before this height was executed to
     // this one.
     this.#promote(tip);
     const last = Math.min(tip, height + LIMITS.executionLagMax);
     for (let above = height + 1; above <= last; above++) this.#promote(above);
+    this.#dropOldest();
+  }
+
+  /** Down to the limit, the oldest first; the newest that can be proven stays. */
+  #dropOldest(): void {
+    for (const [height, state] of this.#held) {
+      if (this.#held.size <= LIMITS.proofSnapshotsMax) return;
+      if (height === this.#newest?.record.height) continue;
+      this.#held.delete(height);
+      state.retire();
+    }
   }
 
   /** Makes the state that the header of this height commits to the newest, if it is held. */
   #promote(height: number): void {
-    if (this.#waiting.size === 0) return;
     const target = this.#chain.certified(height);
     if (target === undefined) return;
     const { executedHeight } = target.header;
-    const snapshot = this.#waiting.get(executedHeight);
-    if (snapshot === undefined) return;
-    const record = readExecution((key) => snapshot.get(key), executedHeight);
+    const state = this.#held.get(executedHeight);
+    if (state === undefined || !this.isWaiting(executedHeight)) return;
+    const record = readExecution((key) => state.snapshot.get(key), executedHeight);
     if (record === undefined) return;
-    for (const [older, passed] of this.#waiting) {
-      if (older > executedHeight) continue;
-      this.#waiting.delete(older);
-      if (older < executedHeight) passed.release();
-    }
-    this.#newest?.retire();
-    this.#newest = provable(snapshot, record, target);
+    this.#held.set(executedHeight, { ...state, proof: { record, target } });
+    this.#newest = { ...state, record, target };
   }
 
   /** Releases everything; nothing is held any more. */
   close(): void {
     this.#closed = true;
-    for (const snapshot of this.#waiting.values()) snapshot.release();
-    this.#waiting.clear();
-    this.#newest?.retire();
+    for (const state of this.#held.values()) state.retire();
+    this.#held.clear();
     this.#newest = undefined;
   }
 }
 
-const provable = (
-  snapshot: StoreSnapshot,
-  record: ExecutionRecord,
-  target: CertifiedHeader,
-): Provable => {
+const kept = (snapshot: StoreSnapshot): Kept => {
   let readers = 0;
   let retired = false;
   const releaseIfUnused = (): void => {
@@ -113,8 +135,7 @@ const provable = (
   };
   return {
     snapshot,
-    record,
-    target,
+    proof: undefined,
     hold: () => {
       readers += 1;
       let held = true;

@@ -5,12 +5,14 @@
 import { concatBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
 import { BATCH_CORE_BYTES } from "../batch.ts";
-import type { ProofOptions, ProofSource, ProvenPage } from "../handle.ts";
+import type { ProofOptions, ProofSource, ProvenPage, StateView } from "../handle.ts";
 import { nodePrefix, rangeOfPrefix, rowKey, rowPrefix } from "../keys.ts";
 import { encodeLeaf } from "../leaf.ts";
 import { addStoredEntries, type LogBatch } from "../log-batch.ts";
 import { inclusionPath } from "../log-tree.ts";
 import { actorKeyAt } from "../projections/actors.ts";
+import { readExecution } from "../records.ts";
+import { readRow } from "../row.ts";
 import { provePath } from "../state-tree.ts";
 import { BatchPaths, type StoredBatch } from "../stored-batch.ts";
 import type { Hash, LogEntry } from "../types.ts";
@@ -26,9 +28,10 @@ import { rangeBefore } from "../verify/compact-range.ts";
 import type { BlockStore } from "./block-store.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
-import { type HeldState, HeldStates } from "./held-states.ts";
+import { type HeldState, HeldStates, type Readable } from "./held-states.ts";
 import type { LogReader } from "./log-reader.ts";
 import { type CertifiedHeader, ProofChain, reading } from "./proof-chain.ts";
+import { readRowsOf } from "./read-rows.ts";
 
 /** What of a running replica proofs are made from. */
 export type ProvenReplica = {
@@ -74,12 +77,27 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
     states,
     event: (index, options, done) => maker.event(index, options, done),
     rows: (projection, keys, options, done) => maker.rows(projection, keys, options, done),
+    stateAt: (height) => viewOf(states.at(height), height),
     range: (query, options, done) => maker.range(query, options, done),
     page: (projection, query, options, done) => maker.page(projection, query, options, done),
     close: () => {
       replica.executedListeners.delete(listener);
       states.close();
     },
+  };
+};
+
+const viewOf = (state: Readable | undefined, height: number): StateView | undefined => {
+  if (state === undefined) return undefined;
+  const { snapshot } = state;
+  const read = (key: Uint8Array): Uint8Array | undefined => snapshot.get(key);
+  const record = readExecution(read, height);
+  if (record === undefined) return undefined;
+  return {
+    stateRoot: record.stateRoot,
+    rows: (projection, options, done) => readRowsOf(snapshot, projection, options, done),
+    row: (projection, key) => readRow(read, projection, key)?.value,
+    release: state.hold(),
   };
 };
 
@@ -251,10 +269,9 @@ class BundleMaker {
     options: ProofOptions,
     done: Done<Bundle>,
   ): void {
-    const found = reading(() => this.#stateFor(options));
+    const found = this.#stateFor(options);
     if (!found.ok) return done(found);
     const state = found.value;
-    if (state === undefined) return done(PENDING);
     const rows = reading(() => keys.map((key) => this.#rowProof(state, projection, key)));
     this.#finishRows(state, projection, rows, options, done);
   }
@@ -265,10 +282,9 @@ class BundleMaker {
     options: ProofOptions,
     done: Done<ProvenPage>,
   ): void {
-    const found = reading(() => this.#stateFor(options));
+    const found = this.#stateFor(options);
     if (!found.ok) return done(found);
     const state = found.value;
-    if (state === undefined) return done(PENDING);
     const release = state.hold();
     const finish: Done<ProvenPage> = (result) => {
       release();
@@ -305,8 +321,24 @@ class BundleMaker {
     });
   }
 
+  /** The state to prove from, or why there is none: proof.pending, http.height-gone, store.*. */
+  #stateFor(options: ProofOptions): Result<HeldState> {
+    const { atHeight } = options;
+    if (atHeight === undefined) {
+      const found = reading(() => this.#newestFor(options));
+      if (!found.ok) return found;
+      return found.value === undefined ? PENDING : ok(found.value);
+    }
+    const state = this.#states.provableAt(atHeight);
+    if (state !== undefined) return ok(state);
+    if (this.#states.isWaiting(atHeight)) return PENDING;
+    const available = this.#states.newest?.record.height;
+    const detail = `no state that is held after height ${atHeight} can be proven`;
+    return fail("http.height-gone", detail, available === undefined ? {} : { available });
+  }
+
   /** The newest provable state, unless a newer one is asked for. */
-  #stateFor({ notBefore, trustedEpoch }: ProofOptions): HeldState | undefined {
+  #newestFor({ notBefore, trustedEpoch }: ProofOptions): HeldState | undefined {
     const state = this.#states.newest;
     if (state === undefined) return undefined;
     // An epoch that has begun, but not yet for the states that can be proven.

@@ -100,9 +100,11 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
         : decodeIndexCursor(list, query.after);
     const proof = proofRequest(query);
     if (proof !== undefined) {
-      if (filter !== undefined) {
-        const detail = "a proof is of all events of a range: type and proof exclude each other";
-        throw new TetradError("http.bad-parameter", detail, { parameter: "type" });
+      // A proof is of all events of a range, by the newest header.
+      for (const parameter of ["type", "atHeight"] as const) {
+        if (query[parameter] === undefined) continue;
+        const detail = `${parameter} and proof exclude each other`;
+        throw new TetradError("http.bad-parameter", detail, { parameter });
       }
       const body = await provenPage(context, request, reply, { from, limit, list }, proof);
       return reply.header("cache-control", "no-cache").send(body);

@@ -4,7 +4,9 @@
  */
 import type { FastifyRequest } from "fastify";
 import { ok, TetradError } from "../../errors.ts";
+import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { ExecutionRecord } from "../../ledger/records.ts";
+import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext } from "./context.ts";
 import type { Parameters } from "./openapi/operation.ts";
@@ -86,19 +88,65 @@ export const executionAt = (context: ApiContext, text: string | undefined): Exec
   throw new TetradError("node.not-ready", `Nothing is known of height ${height} yet`);
 };
 
-/** Rows are kept as they are now: no other height can be read. Throws http.height-gone and http.behind. */
-export const requireStateAt = (context: ApiContext, text: string | undefined): void => {
-  if (text === undefined) return;
-  const { executedHeight } = context.handle.status();
+/** The state that rows are read from. */
+export type RowSource = Pick<LedgerHandle, "rows" | "row"> & {
+  readonly height: number;
+  readonly stateRoot: Hash;
+};
+
+/**
+ * Reads rows from the state after the height that is asked for, where it is held, or as they are now. The
+ * states of the last heights are held (held-states.ts). Throws http.height-gone and http.behind.
+ */
+export const readStateAt = async <T>(
+  context: ApiContext,
+  text: string | undefined,
+  read: (source: RowSource) => Promise<T> | T,
+): Promise<T> => {
+  const { handle } = context;
+  if (text === undefined) {
+    // Rows may change while they are read: the answer is of the height at its end.
+    const now = { rows: handle.rows, row: handle.row };
+    return read({
+      ...now,
+      get height() {
+        return handle.status().executedHeight;
+      },
+      get stateRoot() {
+        return handle.status().stateRoot;
+      },
+    });
+  }
   const height = integer(text, "atHeight", ANY);
-  if (height > executedHeight) throw behind(context, height);
-  if (height < executedHeight) gone(height, executedHeight);
+  if (height > handle.status().executedHeight) throw behind(context, height);
+  const view = handle.proofs().stateAt(height);
+  if (view === undefined) {
+    const { executedHeight, stateRoot } = handle.status();
+    if (height < executedHeight) gone(height, executedHeight);
+    const value = await read({ rows: handle.rows, row: handle.row, height, stateRoot });
+    // Heights go on while pages are read.
+    const after = handle.status().executedHeight;
+    return height < after ? gone(height, after) : value;
+  }
+  try {
+    return await read({ ...view, height });
+  } finally {
+    view.release();
+  }
+};
+
+/** The height that a proof of rows is to be of. Throws http.behind. */
+export const proofHeight = (context: ApiContext, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const height = integer(text, "atHeight", ANY);
+  if (height > context.handle.status().executedHeight) throw behind(context, height);
+  return height;
 };
 
 const gone = (height: number, available: number): never => {
   throw new TetradError(
     "http.height-gone",
-    `This node holds the state at ${available}; \`nexus replay --to ${height}\` makes that of ${height}`,
+    `This node holds the states of the last heights, to ${available}; \`nexus replay --to ${height}\` makes that of ${height}`,
     { available },
   );
 };

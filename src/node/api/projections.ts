@@ -11,7 +11,14 @@ import { nearest } from "../suggest.ts";
 import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { executionAt, MIN_HEIGHT, reachHeight, requireStateAt } from "./heights.ts";
+import {
+  executionAt,
+  MIN_HEIGHT,
+  proofHeight,
+  type RowSource,
+  reachHeight,
+  readStateAt,
+} from "./heights.ts";
 import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
 import {
@@ -38,7 +45,7 @@ const checkName = (context: ApiContext, name: string): string => {
 };
 
 const readRows = async (
-  context: ApiContext,
+  source: RowSource,
   name: string,
   prefix: Uint8Array,
   after: Uint8Array | undefined,
@@ -46,7 +53,7 @@ const readRows = async (
 ): Promise<readonly ProjectionRow[]> => {
   const options = after === undefined ? { prefix, limit } : { prefix, after, limit };
   const result = await new Promise<Result<readonly ProjectionRow[]>>((resolve) => {
-    context.handle.rows(name, options, resolve);
+    source.rows(name, options, resolve);
   });
   if (!result.ok) throw TetradError.from(result);
   return result.value;
@@ -56,7 +63,7 @@ type Page = { readonly rows: readonly ProjectionRow[]; readonly more: boolean };
 
 /** At most `limit` rows and LIMITS.httpPageBytesMax after a key; `charge` is told of what was taken. */
 const pageOf = async (
-  context: ApiContext,
+  source: RowSource,
   name: string,
   { prefix, after: start, limit }: Pick<PagePlace, "prefix" | "after" | "limit">,
   turn: Turn,
@@ -67,7 +74,7 @@ const pageOf = async (
   let after = start;
   for (let chunk = CHUNK_FIRST; ; chunk = Math.min(CHUNK_MAX, chunk * 2)) {
     await turn();
-    const found = await readRows(context, name, prefix, after, chunk);
+    const found = await readRows(source, name, prefix, after, chunk);
     const before = { count: rows.length, bytes };
     let full = false;
     for (const row of found) {
@@ -114,7 +121,8 @@ const NAMES = {
 } as const satisfies Operation;
 
 const AT_HEIGHT: Parameter = {
-  description: "the state at exactly this height: only that of the last executed height is held",
+  description:
+    "the state at exactly this height: those of the last heights are held, as long as there is room",
   schema: COUNT,
 };
 
@@ -170,8 +178,13 @@ const ROW = {
   problems: [...HEIGHT_PROBLEMS, "proof.pending", "proof.too-long"],
 } as const satisfies Operation;
 
-/** A proven read is not older than a plain one at the same time would be. */
-const asNew = (context: ApiContext, proof: ProofRequest): ProofOptions => {
+/** Of the height that is asked for; else a proven read is not older than a plain one now would be. */
+const stateOf = (
+  context: ApiContext,
+  proof: ProofRequest,
+  atHeight: number | undefined,
+): ProofOptions => {
+  if (atHeight !== undefined) return { trustedEpoch: proof.trustedEpoch, atHeight };
   const { executedHeight, stateRoot } = context.handle.status();
   return { trustedEpoch: proof.trustedEpoch, notBefore: { executedHeight, stateRoot } };
 };
@@ -187,18 +200,19 @@ type PagePlace = {
   readonly after: Uint8Array | undefined;
   readonly limit: number;
   readonly group: string | undefined;
+  readonly atHeight: number | undefined;
 };
 
 const provenPage = async (
   context: ApiContext,
   { request, reply }: Exchange,
   name: string,
-  { list, prefix, after, limit, group }: PagePlace,
+  { list, prefix, after, limit, group, atHeight }: PagePlace,
   proof: ProofRequest,
 ): Promise<BundleJson> => {
   const start = after === undefined ? {} : { after };
   const page = { ...start, prefix, limit, bytesMax: LIMITS.httpPageBytesMax };
-  const wanted = asNew(context, proof);
+  const wanted = stateOf(context, proof, atHeight);
   const proven = await whenProvable<ProvenPage>(context, request, proof.waitMs, (done, turn) => {
     context.handle.proofs().page(name, { ...page, slice: slicesOf(turn) }, wanted, done);
   });
@@ -206,7 +220,8 @@ const provenPage = async (
   if (proven.more && last !== undefined) {
     const filter = group === undefined ? "" : `&prefix=${encodeURIComponent(group)}`;
     const from = `&trustedEpoch=${proof.trustedEpoch}`;
-    const at = `after=${encodeCursor(list, last)}&limit=${limit}${filter}`;
+    const pinned = atHeight === undefined ? "" : `&atHeight=${atHeight}`;
+    const at = `after=${encodeCursor(list, last)}&limit=${limit}${filter}${pinned}`;
     reply.header("link", `</v1/projections/${name}?proof=true${from}&${at}>; rel="next"`);
   }
   return bundleAnswer(context, reply, proven.bundle);
@@ -218,13 +233,14 @@ const provenRow = async (
   name: string,
   key: Uint8Array,
   proof: ProofRequest,
+  atHeight: number | undefined,
 ): Promise<BundleJson> => {
   if (key.length === 0 || key.length > LIMITS.rowKeyBytesMax) {
     throw new TetradError("http.bad-parameter", "no row has a key of this length", {
       parameter: "key",
     });
   }
-  const wanted = asNew(context, proof);
+  const wanted = stateOf(context, proof, atHeight);
   const bundle = await whenProvable<Bundle>(context, request, proof.waitMs, (done) =>
     context.handle.proofs().rows(name, [key], wanted, done),
   );
@@ -284,7 +300,6 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
     async (request, reply) => {
       const query = readQuery(request, ROWS.query);
       await reachHeight(context, request, query);
-      requireStateAt(context, query.atHeight);
       const name = checkName(context, request.params.name);
       const limit = integer(query.limit, "limit", {
         min: 1,
@@ -297,19 +312,22 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
       const after = startOf(list, prefix.value, query);
       const proof = proofRequest(query);
       if (proof !== undefined) {
-        const place = { list, prefix: prefix.value, after, limit, group: query.prefix };
+        const atHeight = proofHeight(context, query.atHeight);
+        const place = { list, prefix: prefix.value, after, limit, group: query.prefix, atHeight };
         const body = await provenPage(context, { request, reply }, name, place, proof);
         return reply.header("cache-control", "no-cache").send(body);
       }
-      const { rows, more } = await context.load.work.run(request, (turn) =>
-        pageOf(context, name, { prefix: prefix.value, after, limit }, turn, (count, bytes) =>
-          context.load.outgoing.addItems(reply, count, bytes),
-        ),
+      const place = { prefix: prefix.value, after, limit };
+      const page = await context.load.work.run(request, (turn) =>
+        readStateAt(context, query.atHeight, async (source) => {
+          const found = await pageOf(source, name, place, turn, (count, bytes) =>
+            context.load.outgoing.addItems(reply, count, bytes),
+          );
+          return { ...found, height: source.height, stateRoot: source.stateRoot };
+        }),
       );
-      // Heights go on while pages are read.
-      requireStateAt(context, query.atHeight);
-      const last = rows.at(-1);
-      const next = more && last !== undefined ? encodeCursor(list, last.key) : null;
+      const last = page.rows.at(-1);
+      const next = page.more && last !== undefined ? encodeCursor(list, last.key) : null;
       if (next !== null) {
         const group =
           query.prefix === undefined ? "" : `&prefix=${encodeURIComponent(query.prefix)}`;
@@ -317,13 +335,12 @@ export const projectionRoutes = (app: FastifyInstance, context: ApiContext): voi
         const url = `/v1/projections/${name}?after=${next}&limit=${limit}${group}${at}`;
         reply.header("link", `<${url}>; rel="next"`);
       }
-      const status = context.handle.status();
       return reply.header("cache-control", "no-cache").send({
         projection: name,
-        items: rows.map((row) => rowJson(context, name, row)),
+        items: page.rows.map((row) => rowJson(context, name, row)),
         next,
-        height: status.executedHeight,
-        stateRoot: toHex(status.stateRoot),
+        height: page.height,
+        stateRoot: toHex(page.stateRoot),
       });
     },
   );
@@ -337,16 +354,18 @@ const rowRoute = (app: FastifyInstance, context: ApiContext): void => {
     async (request, reply) => {
       const query = readQuery(request, ROW.query);
       await reachHeight(context, request, query);
-      requireStateAt(context, query.atHeight);
       const proof = proofRequest(query);
       const name = checkName(context, request.params.name);
       const key = context.formats.keyBytes(name, request.params.key);
       if (!key.ok) throw TetradError.from(key);
       if (proof !== undefined) {
-        const body = await provenRow(context, { request, reply }, name, key.value, proof);
+        const atHeight = proofHeight(context, query.atHeight);
+        const body = await provenRow(context, { request, reply }, name, key.value, proof, atHeight);
         return reply.header("cache-control", "no-cache").send(body);
       }
-      const value = context.handle.row(name, key.value);
+      const value = await readStateAt(context, query.atHeight, (source) =>
+        source.row(name, key.value),
+      );
       if (value === undefined) {
         throw new TetradError("http.not-found", `${name} has no row with this key`);
       }

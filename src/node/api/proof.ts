@@ -42,18 +42,16 @@ type ProofQuery = {
   readonly proof?: string;
   readonly trustedEpoch?: string;
   readonly waitMs?: string;
-  readonly atHeight?: string;
 };
 
 /** What a proof is asked with; undefined where none is. */
 export const proofRequest = (query: ProofQuery): ProofRequest | undefined => {
   const wanted = flag(query.proof, "proof");
-  const clash = wanted ? "atHeight" : "trustedEpoch";
-  if (query[clash] !== undefined) {
-    const detail = wanted ? "atHeight and proof exclude each other" : "trustedEpoch is of proofs";
-    throw new TetradError("http.bad-parameter", detail, { parameter: clash });
+  if (!wanted) {
+    if (query.trustedEpoch === undefined) return undefined;
+    const parameter = "trustedEpoch";
+    throw new TetradError("http.bad-parameter", "trustedEpoch is of proofs", { parameter });
   }
-  if (!wanted) return undefined;
   const max = Number.MAX_SAFE_INTEGER;
   return {
     trustedEpoch: integer(query.trustedEpoch, "trustedEpoch", { min: 0, max, fallback: 0 }),

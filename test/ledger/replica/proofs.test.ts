@@ -77,6 +77,49 @@ describe("proofs of events", () => {
     expect(claim.events[0]?.author?.actor).toEqual(lab.chain.alice.id);
   });
 
+  it("are of any index: first and last of the log, of blocks, batches, tiles and groups", () => {
+    const lab = new Lab();
+    const { alice, reader } = lab.chain;
+    const some = (count: number) => Array.from({ length: count }, (_, i) => putEvent(`k${i}`));
+    // Where batches begin; the second author's events are refused, and in the log all the same.
+    const begins = new Set<number>([0]);
+    let size = 0;
+    for (const [mine, others] of [
+      [1, 0],
+      [31, 33],
+      [190, 1],
+      [1, 254],
+      [1, 1],
+      [LIMITS.batchEventsMax, 65],
+    ] as const) {
+      const batches = [lab.nextBatch(alice, some(mine))];
+      if (others > 0) batches.push(lab.nextBatch(reader, some(others)));
+      lab.finalize(batches);
+      for (const { events } of lab.finals.at(-1)?.batches ?? []) {
+        size += events.length;
+        begins.add(size);
+      }
+    }
+    lab.finalize();
+    lab.finalize();
+    expect(lab.status.logSize).toBe(size);
+    const places = new Set<number>([size - 1, 511, 512, 1023, 1024]);
+    for (const begin of begins) {
+      for (const at of [begin - 1, begin, begin + 1, begin + 31, begin + 32]) places.add(at);
+    }
+    for (let tile = 256; tile < size; tile += 256)
+      for (const at of [-1, 0, 1]) places.add(tile + at);
+    let refused = 0;
+    for (const index of [...places].filter((at) => at >= 0 && at < size)) {
+      const { claim } = proven(lab, event(lab, index));
+      const [found] = claim.kind === "events" ? claim.events : [];
+      expect([found?.index, found?.author === undefined]).toEqual([index, false]);
+      if (found?.outcome.kind === "refused") refused += 1;
+    }
+    expect(refused).toBeGreaterThan(10);
+    expect(proven(lab, event(lab, size)).claim).toMatchObject({ kind: "no-event", index: size });
+  });
+
   it("say that the log ends before an index, with the newest header", () => {
     const lab = new Lab();
     expect(codeOf(event(lab, 0))).toBe("proof.pending");
@@ -309,12 +352,77 @@ describe("proofs of rows", () => {
     for (let i = 0; i < 14; i++) lab.finalize([], { executedHeight, logSize, logRoot, stateRoot });
     expect(lab.data.snapshots).toBeGreaterThan(10);
     expect(lab.data.snapshots).toBeLessThanOrEqual(LIMITS.proofSnapshotsMax);
+    // Nothing commits to what was passed over: it can be read, and not proven.
+    const passed = lab.status.executedHeight;
+    lab.finalize([], { executedHeight, logSize, logRoot, stateRoot });
     lab.finalize();
     lab.finalize();
-    expect(lab.data.snapshots).toBeLessThanOrEqual(3);
+    const view = lab.handle.proofs().stateAt(passed);
+    expect(view?.stateRoot).toEqual(stateRoot);
+    view?.release();
+    expect(codeOf(row(lab, "a", { trustedEpoch: 0, atHeight: passed }))).toBe("http.height-gone");
+    for (let i = 0; i < 3 * LIMITS.proofSnapshotsMax; i++) lab.finalize();
+    expect(lab.data.snapshots).toBe(LIMITS.proofSnapshotsMax);
     lab.handle.stop(() => undefined);
     lab.loop.run();
     expect(lab.data.snapshots).toBe(0);
+  });
+
+  it("are of any height that is held, as its rows were then", () => {
+    const lab = new Lab();
+    const proofs = lab.handle.proofs();
+    const heights: number[] = [];
+    for (let i = 0; i < LIMITS.proofSnapshotsMax + 6; i++) {
+      lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("k", i)])]);
+      heights.push(lab.status.executedHeight);
+    }
+    lab.finalize();
+    lab.finalize();
+    const sizeAt = (height: number): number | undefined => {
+      const view = proofs.stateAt(height);
+      const value = view?.row("records", recordKey("topic", "k"));
+      view?.release();
+      return value?.length;
+    };
+    let held = 0;
+    const sizes: number[] = [];
+    for (const [i, height] of heights.entries()) {
+      const result = row(lab, "k", { trustedEpoch: 0, atHeight: height });
+      const plain = sizeAt(height);
+      if (!result.ok) {
+        expect([result.code, plain]).toEqual(["http.height-gone", undefined]);
+        expect(result.data).toMatchObject({ available: lab.status.executedHeight - 1 });
+        continue;
+      }
+      held += 1;
+      const { claim } = proven(lab, result);
+      const [found] = claim.kind === "rows" ? claim.rows : [];
+      expect(found?.value?.length).toBe(plain);
+      // A body of as many bytes as the block is behind the first.
+      sizes.push((plain ?? 0) - i);
+    }
+    expect(new Set(sizes).size).toBe(1);
+    expect(held).toBeGreaterThan(LIMITS.proofSnapshotsMax - 6);
+    expect(held).toBeLessThan(heights.length);
+    // A height that nothing commits to yet is pending, but can be read.
+    const last = lab.status.executedHeight;
+    expect(codeOf(row(lab, "k", { trustedEpoch: 0, atHeight: last }))).toBe("proof.pending");
+    expect(sizeAt(last)).toBeDefined();
+    expect(codeOf(row(lab, "k", { trustedEpoch: 0, atHeight: last + 1 }))).toBe("http.height-gone");
+  });
+
+  it("keep a state that is read, though it is not held any more", () => {
+    const lab = new Lab();
+    const proofs = lab.handle.proofs();
+    lab.finalize([lab.nextBatch(lab.chain.alice, [putEvent("k")])]);
+    const height = lab.status.executedHeight;
+    const view = proofs.stateAt(height);
+    for (let i = 0; i < LIMITS.proofSnapshotsMax + 3; i++) lab.finalize();
+    expect(proofs.stateAt(height)).toBeUndefined();
+    expect(lab.data.snapshots).toBe(LIMITS.proofSnapshotsMax + 1);
+    expect(view?.row("records", recordKey("topic", "k"))).toBeDefined();
+    view?.release();
+    expect(lab.data.snapshots).toBe(LIMITS.proofSnapshotsMax);
   });
 
   it("are there again after a restart, a block or two later", () => {
