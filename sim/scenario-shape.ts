@@ -207,6 +207,13 @@ const SCENARIO: FieldsOf<Scenario> = {
     ...milliseconds("All faults end.", 1, SCENARIO_LIMITS.spanMsMax),
     initial: 10_000,
   },
+  heal: {
+    type: "choice",
+    of: ["all", "core"],
+    about:
+      "Who is healed: everybody, or a random core that just has a quorum; the rest is gone for good.",
+    optional: true,
+  },
   expect: { ...object(EXPECT, "What must come true."), initial: DEFAULT_EXPECT },
 };
 

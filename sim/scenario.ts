@@ -218,6 +218,11 @@ export type Scenario = {
   readonly atlas?: "keep" | "report";
   /** All faults end here; what was down starts again. Adversaries go on if they say so. */
   readonly healMs: number;
+  /**
+   * Who is healed: everybody, or a random core of honest nodes that just has a quorum, while all others are
+   * gone for good (core.ts). Absent is "all".
+   */
+  readonly heal?: "all" | "core";
   readonly expect: Expectation;
 };
 
@@ -281,6 +286,7 @@ export const scenario = (
     ...(parts.about === undefined ? {} : { about: parts.about }),
     ...(parts.atlas === undefined ? {} : { atlas: parts.atlas }),
     healMs: parts.healMs ?? 10_000,
+    ...(parts.heal === undefined ? {} : { heal: parts.heal }),
     expect: { ...DEFAULT_EXPECT, ...parts.expect },
   };
 };

@@ -8,13 +8,16 @@
 import { toHex } from "../src/crypto/bytes.ts";
 import { ERRORS } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
+import { CHECKERS } from "./checkers/index.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
+import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
 import { createNetwork, type NetworkOptions, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
 import type { WorkloadEvents } from "./property.ts";
 import type { Scenario } from "./scenario.ts";
+import { createWitness } from "./stuck.ts";
 import { formatEvent, type TraceEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
 
@@ -61,6 +64,8 @@ export type RunOptions = NetworkOptions & {
 };
 
 const POLL_MS = 200;
+/** Down for longer than any run lasts. */
+const GONE_MS = 1_000_000_000;
 const MAX_STEPS = 20_000_000;
 const ROW_PAGE = 1_000;
 const PROJECTIONS = ["records", "actors", "validators", "quarantine", "certificates", "ct"];
@@ -188,8 +193,31 @@ class Run {
   /** Whether the node has to go on and to end up with what all have. */
   #isAsked({ slot }: SimNode): boolean {
     const { exempt, follows } = this.#scenario.expect;
+    if (this.#core !== undefined) return this.#core.includes(slot);
     const isHonest = this.#network.observer.honest(slot) && !exempt.includes(slot);
     return isHonest || follows?.includes(slot) === true;
+  }
+
+  /** From the heal on, where only a core is healed: the slots in it. */
+  #core: readonly number[] | undefined;
+
+  /** All but the core are gone for good. */
+  #leaveCore(): void {
+    const { world, nodes, observer, scenario } = this.#network;
+    if (scenario.heal !== "core") return;
+    this.#core = chooseCore(scenario, world.stream("core"));
+    if (this.#core === undefined) return;
+    observer.mark("core healed");
+    for (const node of nodes) {
+      if (!this.#core.includes(node.slot)) node.crash(true, "not in the core", GONE_MS);
+    }
+  }
+
+  /** Slots that take part to the end. */
+  up(): ReadonlySet<number> {
+    const { nodes } = this.#network;
+    const running = nodes.filter((node) => node.handle !== undefined).map((node) => node.slot);
+    return new Set(this.#core ?? running);
   }
 
   #haltedFrom = new Map<number, number>();
@@ -225,7 +253,9 @@ class Run {
     const { world, net, nodes, observer, scenario } = this.#network;
     this.#endFaults();
     net.links.calm();
+    this.#leaveCore();
     for (const node of nodes.slice(0, scenario.n)) {
+      if (this.#core !== undefined && !this.#core.includes(node.slot)) continue;
       node.host.disarm();
       node.host.resume();
       // Somebody looks at the disks: what is rotten has not been read by anybody so far.
@@ -437,16 +467,28 @@ class Run {
   }
 }
 
-/** Runs a scenario once. Never throws for what the code under test does. */
-export const simulate = (scenario: Scenario, options: RunOptions): RunResult => {
+const runOnce = (
+  scenario: Scenario,
+  options: RunOptions,
+): { readonly result: RunResult; readonly up: ReadonlySet<number> } => {
   const run = new Run(scenario, options);
   try {
     run.phases();
-    return run.result("ok", undefined);
+    return { result: run.result("ok", undefined), up: run.up() };
   } catch (error) {
-    if (error instanceof Stop) return run.result(error.outcome, error.violation);
-    throw error;
+    if (!(error instanceof Stop)) throw error;
+    return { result: run.result(error.outcome, error.violation), up: run.up() };
   }
+};
+
+/** Runs a scenario once, and a stuck one again to say why. Never throws for what the code under test does. */
+export const simulate = (scenario: Scenario, options: RunOptions): RunResult => {
+  const { result, up } = runOnce(scenario, options);
+  if (result.outcome !== "liveness" || result.violation?.id === "L0") return result;
+  const witness = createWitness();
+  const { onEvent: _seen, ...silent } = options;
+  runOnce(scenario, { ...silent, checkers: [...(options.checkers ?? CHECKERS), witness.checker] });
+  return { ...result, report: [...witness.explain(up), ...result.report] };
 };
 
 /** Runs a scenario twice; a different trace is a failure of its own (I17). */

@@ -322,6 +322,7 @@ export const randomScenario = (seed: number): Scenario => {
     adversaries,
     atlas: "keep",
     healMs: spanMs,
+    heal: random.below(4) === 0 ? "core" : "all",
     expect: DEFAULT_EXPECT,
   });
 };

@@ -1,0 +1,78 @@
+/** The second phase: a core that just has a quorum goes on alone, and a run that cannot says why. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { chooseCore } from "../../sim/core.ts";
+import { Prng } from "../../sim/prng.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
+
+const FOREVER = 1_000_000_000;
+
+describe("a core", () => {
+  it("is honest, has a quorum, and no node more than the last one that completed it", () => {
+    const weights = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(weights, fc.nat(), fc.nat(11), (all, seed, liar) => {
+        const node = liar % all.length;
+        const adversaries = [{ node, strategy: "silent", fromMs: 0, untilMs: FOREVER } as const];
+        const one = scenario("core", { n: all.length, weights: all, adversaries });
+        const core = chooseCore(one, new Prng(seed, "core"));
+        const total = all.reduce((sum, weight) => sum + weight, 0);
+        const honest = total - (all[node] ?? 0);
+        if (core === undefined) {
+          expect(honest * 3).toBeLessThanOrEqual(total * 2);
+          return;
+        }
+        const weight = core.reduce((sum, slot) => sum + (all[slot] ?? 0), 0);
+        expect(core).not.toContain(node);
+        expect(weight * 3).toBeGreaterThan(total * 2);
+        const most = Math.max(...core.map((slot) => all[slot] ?? 0));
+        expect((weight - most) * 3).toBeLessThanOrEqual(total * 2);
+      }),
+    );
+  });
+
+  it("makes progress, catches up and is audited while everybody else is gone for good", () => {
+    const result = simulate(
+      scenario("core-goes-on", {
+        heal: "core",
+        faults: [
+          {
+            kind: "partition",
+            groups: [
+              [0, 1],
+              [2, 3],
+            ],
+            atMs: 1_000,
+            untilMs: 3_500,
+          },
+          { kind: "crash", node: 1, power: true, atMs: 3_000, downMs: 60_000 },
+        ],
+        healMs: 4_000,
+        expect: { marks: ["core healed"] },
+      }),
+      SYSTEM,
+    );
+    expect(result.violation).toBeUndefined();
+    expect(result.healedInMs).toBeLessThan(5_000);
+  });
+});
+
+describe("a stuck run", () => {
+  it("says which votes are missing, and of whom", () => {
+    const silent = (node: number, fromMs: number) =>
+      ({ node, strategy: "silent", fromMs, untilMs: FOREVER }) as const;
+    const result = simulate(
+      scenario("stuck", {
+        adversaries: [silent(3, 0), silent(2, 1_500)],
+        healMs: 2_500,
+        expect: { finalWithinMs: 1_000 },
+      }),
+      SYSTEM,
+    );
+    expect(result.outcome).toBe("liveness");
+    expect(result.report[0]).toMatch(/^why it is stuck: a quorum is 3 of 4/);
+    expect(result.report.join("\n")).toContain("n0 lacks what n2 signed");
+  });
+});
