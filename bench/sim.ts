@@ -1,7 +1,7 @@
 /**
  * The simulator: its speed, its memory, and what its network model says about large networks.
  *
- *     npm run bench -- sim                        speed at n = 4, memory over a virtual half-hour
+ *     npm run bench -- sim                        speed at n = 4, memory over ten virtual minutes
  *     npm run bench -- sim --nodes 100            speed at other sizes (n, or a list: 4,100)
  *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for
  *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: {
     nodes: { type: "string" },
     seconds: { type: "string", default: "20" },
-    "virtual-minutes": { type: "string", default: "30" },
+    "virtual-minutes": { type: "string", default: "10" },
     "virtual-day": { type: "boolean", default: false },
     capacity: { type: "boolean", default: false },
   },
@@ -145,7 +145,13 @@ const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
   const what = `n = ${found.n}, ${places.length} places: `;
   const kb = (bytes: number): number => bytes / 1000;
   report.row(name, `${what}egress a node and view, mean`, kb(found.egress), "kB", found.views);
-  report.row(name, `${what}egress, most in one view`, kb(found.egressMax), "kB", found.views);
+  report.row(
+    name,
+    `${what}egress, most between two blocks`,
+    kb(found.egressMax),
+    "kB",
+    found.views,
+  );
   let rest = found.egress;
   for (const [type, text] of Object.entries(TYPES)) {
     const bytes = found.egressByType.get(Number(type)) ?? 0;

@@ -41,7 +41,7 @@ export type Capacity = {
   /** Mean over nodes and views, bytes; and of it by the first byte of the message. */
   readonly egress: number;
   readonly egressByType: ReadonlyMap<number, number>;
-  /** The most that one node sent in one view. */
+  /** The most that one node sent between two blocks that it executed: one view, or some. */
   readonly egressMax: number;
   /** A node and view. */
   readonly signed: number;
@@ -159,7 +159,7 @@ const chargedPorts = (
   },
 });
 
-/** Charges the execution of events, and tells the meter of views that end. */
+/** Charges the execution of events, and tells the meter of each block of a new view. */
 const watch = (handle: LedgerHandle, processor: Processor, costs: CpuCosts, meter: Meter): void => {
   let logSize = 0;
   let view = 0;

@@ -16,6 +16,7 @@ import type { PeerId } from "../ports.ts";
 import type { ExecutionRoots, Hash, Header, ServedCheckpoint } from "../types.ts";
 import {
   agreedTime,
+  CHECKPOINT_ALGORITHMS,
   type Checkpoint,
   type CheckpointMember,
   type CheckpointPolicy,
@@ -322,19 +323,24 @@ export class Cosigner {
       this.#policy,
       signers.map(([{ member }, stated]) => ({ weight: member.weight, timeS: stated.timeS })),
     );
-    const lines = noteLines(signers);
     const served = this.served;
     const isNews =
       served === undefined ||
       size > served.size ||
       timeS > served.timeS ||
-      (timeS === served.timeS && lines.length > (this.#served?.lines ?? 0));
+      (timeS === served.timeS && linesOf(signers.length) > (this.#served?.lines ?? 0));
+    // Every block asks; the lines cost a hash each and are made only for a new note.
     if (!isNews) return;
+    const lines = noteLines(signers);
     const text = checkpointText(this.#checkpoint(size, root));
     const note = formatNote({ text, signatures: lines });
     this.#served = { size, root, timeS, note, lines: lines.length };
   }
 }
+
+/** How many lines the note of so many signers has. */
+const linesOf = (signers: number): number =>
+  Math.min(CHECKPOINT_ALGORITHMS.length * signers, LIMITS.noteSignaturesMax);
 
 /**
  * All lines where they fit into what clients read; in a larger network Ed25519 first, then ML-DSA-44, then

@@ -54,10 +54,17 @@ export const fromBase64 = (text: string): Uint8Array | undefined => {
   return toBase64(bytes) === text ? bytes : undefined;
 };
 
-/** SHA-256(name || newline || type || key), its first four bytes. */
-export const noteKeyId = ({ name, type, publicKey }: NoteKey): number => {
-  const hash = sha256(concatBytes(utf8(`${name}\n`), type, publicKey));
-  return new DataView(hash.buffer, hash.byteOffset).getUint32(0);
+const keyIds = new WeakMap<NoteKey, number>();
+
+/** SHA-256(name || newline || type || key), its first four bytes. Kept with the key, which does not change. */
+export const noteKeyId = (key: NoteKey): number => {
+  let id = keyIds.get(key);
+  if (id === undefined) {
+    const hash = sha256(concatBytes(utf8(`${key.name}\n`), key.type, key.publicKey));
+    id = new DataView(hash.buffer, hash.byteOffset).getUint32(0);
+    keyIds.set(key, id);
+  }
+  return id;
 };
 
 /** `<name>+<key id in hex>+<base64(type || key)>`: what clients are given. */
