@@ -7,6 +7,7 @@
  *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
  *     npm run bench -- sim --virtual-day          memory over a virtual day: hours
  *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
+ *         --warm-up 4 --measured 8                virtual seconds of each network
  */
 
 import { parseArgs } from "node:util";
@@ -28,6 +29,8 @@ const { values } = parseArgs({
     "virtual-minutes": { type: "string", default: "10" },
     "virtual-day": { type: "boolean", default: false },
     capacity: { type: "boolean", default: false },
+    "warm-up": { type: "string", default: "4" },
+    measured: { type: "string", default: "8" },
   },
 });
 const sizes = (values.nodes ?? (values.capacity ? "4,7,25,50,100" : "4")).split(",").map(Number);
@@ -169,7 +172,7 @@ const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
   report.row(name, `${what}processor busy, busiest`, 100 * found.busyMax, "%", found.views);
 };
 
-const MEASURED_S = 8;
+const MEASURED_S = Number(values.measured);
 
 const askForCapacity = async (): Promise<void> => {
   const costs = await measureCosts(BODY_BYTES);
@@ -182,7 +185,7 @@ const askForCapacity = async (): Promise<void> => {
         costs,
         batchesPerSecond: BATCHES_PER_SECOND,
         bodyBytes: BODY_BYTES,
-        warmUpMs: 4_000,
+        warmUpMs: Number(values["warm-up"]) * 1000,
         measuredMs: MEASURED_S * 1000,
       });
       tell("capacity", map, found);
