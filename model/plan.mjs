@@ -37,6 +37,15 @@ export const POSITIVE = [
     witnesses: ["sawFinal", "sawNextEpoch", "sawFinalInNextEpoch"],
   }),
   holds("rotation", 100, { steps: 80, witnesses: ["sawFinal", "sawNextEpoch"] }),
+  holds("threeEpochs", 100, {
+    steps: 100,
+    // The third epoch is met once in a hundred runs: one of the traces is of a run that does.
+    witnesses: ["sawNextEpoch", "sawFinalInNextEpoch"],
+  }),
+  holds("boundaries", 100, {
+    steps: 90,
+    witnesses: ["sawNextEpoch", "sawBoundaryAgainFinal", "sawRestartInNextEpoch"],
+  }),
   holds("crashy", 80, { invariants: ["safety"] }),
   holds("half", 100, {
     invariants: ["conduct", "accountable"],
@@ -86,6 +95,7 @@ export const NEGATIVE = [
   breaks("epochOnNotarization", "boundary", 400, 40),
   breaks("oldBoundaryEnds", "boundary", 400, 40),
   breaks("epochNotSigned", "skipXorFinal", 300, 60),
+  breaks("oldQuorum", "oneNotarization", 600, 60),
   breaks("finalizeWithoutOwn", "honestConsistent", 400, 40),
   breaks("lostNotarization", "finalizeRecoverable", 300, 40),
   breaks("lostPayload", "payloadRecoverable", 300, 40),
@@ -129,4 +139,23 @@ export const RANDOM_TRACES = [
     "sawFinalInNextEpoch",
     "Final in the second epoch, whose weights differ.",
   ),
+  reaches(
+    "random-epoch-restart",
+    "replayEpochs",
+    "sawRestartInNextEpoch",
+    "A restart in the second epoch, past its first view.",
+  ),
+  reaches(
+    "random-boundary-again",
+    "replayEpochs",
+    "sawBoundaryAgainFinal",
+    "The boundary block becomes final by a re-proposal.",
+  ),
+  reaches(
+    "random-straggler",
+    "replayEpochs",
+    "sawStraggler",
+    "A node signs in an epoch that is over for another one.",
+  ),
+  reaches("random-third-epoch", "replayThreeEpochs", "sawThirdEpoch", "The set changes twice."),
 ];

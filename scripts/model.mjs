@@ -5,7 +5,8 @@
  *   node scripts/model.mjs traces     writes model/traces anew
  *
  * MODEL_SCALE multiplies the sample counts (1: the short run), MODEL_SEED draws other runs,
- * MODEL_ONLY is a regular expression of instance names. Exit code 1 on any surprise.
+ * MODEL_ONLY is a regular expression of instance names. With MODEL_SECONDS the instances that must hold are
+ * run again and again after the rest, with other seeds, until that time is over. Exit code 1 on any surprise.
  */
 import { fileURLToPath } from "node:url";
 import { loadModel, runScenarios, simulate } from "../model/engine.mjs";
@@ -47,6 +48,27 @@ function runInstance(model, row, number, total) {
   return line;
 }
 
+/** More seeds of what must hold, until the time is over. Returns how many of them did not. */
+function runOn(model, started) {
+  const until = started + Number(process.env.MODEL_SECONDS ?? "0") * 1000;
+  const rows = POSITIVE.filter((row) => only.test(row.name));
+  let [runs, steps, violations] = [0, 0, 0];
+  for (let round = 1; performance.now() < until; round++) {
+    for (const row of rows) {
+      if (performance.now() >= until) break;
+      const samples = Math.max(1, Math.ceil(row.samples / 4));
+      const result = simulate(model, row.name, { ...row, samples, seed: seed + round * 1000 });
+      runs += result.samples;
+      steps += result.steps;
+      if (result.status === row.expect) continue;
+      violations += 1;
+      console.log(`${row.name}, seed ${seed + round * 1000}: VIOLATED ${result.violated.join(", ")}`);
+    }
+  }
+  if (runs > 0) console.log(`\n${runs} more runs, ${steps} steps of what must hold`);
+  return violations;
+}
+
 function printTable(lines) {
   const heads = {
     name: "instance",
@@ -83,6 +105,7 @@ async function check() {
   const rows = [...POSITIVE, ...NEGATIVE].filter((row) => only.test(row.name));
   const lines = rows.map((row, i) => runInstance(model, row, i + 1, rows.length));
   surprises += lines.filter((line) => line.verdict !== "as expected").length;
+  surprises += runOn(model, started);
   console.log();
   printTable(lines);
   console.log(
