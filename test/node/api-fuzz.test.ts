@@ -43,8 +43,10 @@ const texts = (schema: Schema): fc.Arbitrary<string> => {
     const usual = fc.integer({ min: 0, max: 200 }).map(String);
     return fc.oneof(usual, fc.constantFrom(...bounds), hostile);
   }
+  if (schema["type"] === "boolean") return fc.oneof(fc.constantFrom("true", "false"), hostile);
   const hash = Buffer.from(HASH).toString("hex");
-  const known = ["records", "a/b", "record.put", "record.*", "0".repeat(64), hash, "end", "true"];
+  const key = Buffer.from("a/b").toString("base64url");
+  const known = ["records", "a/b", "record.put", "record.*", "0".repeat(64), hash, "end", key];
   return fc.oneof(fc.constantFrom(...known), hostile);
 };
 
@@ -224,6 +226,33 @@ describe.each(operations)("%s", (name, operation) => {
     const answer = await send(other, asked, false);
     expect(JSON.parse(answer.body.toString())).toMatchObject({ status: 405, code: "http.method" });
     expect(answer.headers["allow"]?.split(", ")).toContain(method);
+  });
+});
+
+const provable = operations.filter(([, { parameters }]) =>
+  parameters.some(({ name }) => name === "proof"),
+);
+
+describe.each(provable)("%s, with a proof", (name, operation) => {
+  it("is a bundle, beside any other parameters that proofs take", async () => {
+    const [method = "", path = ""] = name.split(" ");
+    const filled = path.replace("{index}", "1").replace("{name}", "records").replace("{key}", "a");
+    const others = operation.parameters
+      .filter(({ name: other }) => ["trustedEpoch", "newest", "limit"].includes(other))
+      .map(({ name: other }) =>
+        optional(fc.constant([other, other === "newest" ? "true" : "1"] as const), 2),
+      );
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(...others), async (pairs) => {
+        const query = new URLSearchParams({ proof: "true", ...Object.fromEntries(given(pairs)) });
+        const asked = { path: `${filled}?${query}`, headers: {}, body: new Uint8Array() };
+        const answer = await send(method, asked, false);
+        expect(answer.status, asked.path).toBe(200);
+        expect(JSON.parse(answer.body.toString())).toMatchObject({ format: "tetrad-proof" });
+        checkAnswer(operation, answer, asked.path);
+      }),
+      { numRuns: 10 },
+    );
   });
 });
 
