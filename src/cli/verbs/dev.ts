@@ -156,7 +156,9 @@ const watch = async (context: CliContext, record: DevRecord, display: Display): 
     const voting = views.filter(({ status }) => status?.voting === "yes").length;
     const quorum = Math.floor((2 * record.nodes.length) / 3) + 1;
     const tookMs = realClock.monotonicMs() - startedMs;
-    if (!ready && voting >= quorum && Math.max(...heights) > (firstHeight ?? 0)) {
+    // What is announced is the first node's address; the others make a quorum without it.
+    const answers = views[0]?.status !== undefined || tookMs > SLOW_MS;
+    if (!ready && answers && voting >= quorum && Math.max(...heights) > (firstHeight ?? 0)) {
       ready = true;
       display.say(() => announce(context, record, tookMs));
     } else if (!ready && !toldSlow && tookMs > SLOW_MS) {
