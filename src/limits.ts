@@ -341,6 +341,8 @@ export const LIMITS = {
   /** Messages, and other events, in the picture of a run: more is slow to look at. */
   simPictureMessagesMax: 8_000,
   simPictureEventsMax: 4_000,
+  /** A run of a swarm that takes longer than this hangs. */
+  simRunMsMax: 600_000,
   /** Threads of a swarm, and seeds that it keeps of each invariant. */
   simWorkersMax: 64,
   simKeptSeedsMax: 5,

@@ -267,6 +267,15 @@ describe("nexus sim swarm", () => {
     expect(again.code).toBe(12);
   });
 
+  it("has as many threads as its limit allows, and a seed of the range that there is", async () => {
+    const many = await run("swarm", "--workers", "65", "--seeds", "1");
+    expect(many.code).toBe(1);
+    expect(many.stderr).toContain("It must be a whole number in 1..64.");
+    const few = ["--workers", "64", "--from", "4294967295", "--seeds", "1", "--budget", "60s"];
+    expect((await run("swarm", ...few)).code).toBe(0);
+    expect((await run("swarm", "--from", "4294967296")).code).toBe(1);
+  });
+
   it("exits with 0 where nothing fails, and on Ctrl-C with its summary", async () => {
     const swarm = background(
       ["sim", "swarm", "--from", "1", "--budget", "10m", "--workers", "1", "--twice", "0"],

@@ -19,7 +19,7 @@ import {
 import { TetradError } from "../../errors.ts";
 import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
-import { formatNdjson, paint } from "../output.ts";
+import { formatNdjson, paint, printable } from "../output.ts";
 import { createProgress } from "../progress.ts";
 import { codeVersion } from "./code.ts";
 import { fileName, type Reported, reportFailure } from "./files.ts";
@@ -126,12 +126,12 @@ const print = (
   terminal.out(`${progressLine(job.name, result)}\n`);
   if (result.outcome === "ok") return item;
   const fail = paint(terminal.colorOut, "red", "FAIL");
-  terminal.out(`\n${fail} ${paint(terminal.colorOut, "bold", verdictOf(result))}\n\n`);
-  if (reported === undefined) {
-    for (const line of result.report) terminal.out(`  ${line}\n`);
-    return item;
-  }
-  terminal.out(`${reportText(reported.report)}\n`);
+  const verdict = paint(terminal.colorOut, "bold", printable(verdictOf(result)));
+  terminal.out(`\n${fail} ${verdict}\n\n`);
+  // A scenario may be anybody's file, and what is wrong with it may quote it.
+  const lines = reported === undefined ? result.report : reportText(reported.report).split("\n");
+  for (const line of lines) terminal.out(`${printable(line)}\n`);
+  if (reported === undefined) return item;
   for (const [name, path] of Object.entries(reported.files ?? {})) {
     terminal.out(`${name.padEnd(9)} ${path}\n`);
   }
@@ -158,6 +158,9 @@ export const simRun = async (
   options: RunOptions,
   ...given: readonly string[]
 ): Promise<void> => {
+  if (options.trace === true && context.format !== "table") {
+    throw new TetradError("cli.usage", "--trace prints lines for people: give it without -o");
+  }
   const jobs = jobsOf(context, options, given);
   const own = await ownChecks(context, options);
   const plan = { options, own, commit: codeVersion(), isOnly: jobs.count === 1 };

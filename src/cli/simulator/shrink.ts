@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { plainScenario, simulate, verdictOf } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
-import { formatJson } from "../output.ts";
+import { formatJson, printable } from "../output.ts";
 import { type Chosen, oneScenario, ownChecks } from "./load.ts";
 import { shrinkFailure } from "./shrinking.ts";
 
@@ -25,7 +25,7 @@ export const simShrink = async (
   if (result.violation === undefined) {
     throw new TetradError("sim.passes", `${name.kind} ${name.value} passes`);
   }
-  context.note(verdictOf(result));
+  context.note(printable(verdictOf(result)));
   const limits = { runs: options.runs, ms: options.time ?? Number.MAX_SAFE_INTEGER };
   const small = shrinkFailure(context, result, own, limits);
   const after = small.scenario;

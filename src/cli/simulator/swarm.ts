@@ -26,8 +26,6 @@ type SwarmVerb = Chosen & {
   readonly keep: string;
 };
 
-/** A single run that takes so long hangs. */
-const RUN_MS_MAX = 600_000;
 const REDRAW_MS = 250;
 const PLAIN_MS = 10_000;
 
@@ -120,7 +118,7 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
       ...{ from, workers: options.workers, signal: context.signal, nowMs: clock },
       budgetMs: options.budget,
       twiceEvery: options.twice,
-      runMsMax: RUN_MS_MAX,
+      runMsMax: LIMITS.simRunMsMax,
       own: ownPath(context, options),
       ...(options.seeds === undefined ? {} : { seeds: options.seeds }),
       onResult(result) {

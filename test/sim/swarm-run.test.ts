@@ -1,0 +1,73 @@
+/** The threads of a swarm: what dies or hangs is a failure of its seed, and the others go on. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { runSwarm, type SeedResult } from "../../sim/swarm-run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tetrad-swarm-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Short runs. */
+const FROM = 2;
+
+const own = (name: string, body: string): string => {
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, `export const property = () => { ${body} };\n`);
+  return path;
+};
+
+const swarm = async (
+  module: string | undefined,
+  seeds: number,
+  more: { readonly runMsMax?: number; readonly signal?: AbortSignal } = {},
+): Promise<{ readonly results: SeedResult[]; readonly next: number }> => {
+  const results: SeedResult[] = [];
+  const next = await runSwarm({
+    ...{ from: FROM, seeds, workers: 2, twiceEvery: 2, own: module, budgetMs: 100_000 },
+    runMsMax: more.runMsMax ?? 100_000,
+    signal: more.signal ?? new AbortController().signal,
+    nowMs: () => performance.now(),
+    onResult: (result) => results.push(result),
+  });
+  return { results, next };
+};
+
+describe("a swarm", () => {
+  it("runs each seed once, and hands on where to go on", async () => {
+    const { results, next } = await swarm(undefined, 2);
+    expect(results.map(({ seed }) => seed).sort()).toEqual([FROM, FROM + 1]);
+    expect(results.map(({ outcome }) => outcome)).toEqual(["ok", "ok"]);
+    expect(results.every(({ scenario }) => scenario === undefined)).toBe(true);
+    expect(next).toBe(FROM + 2);
+  }, 100_000);
+
+  it("takes a thread that dies for a crash of its seed", async () => {
+    const { results } = await swarm(own("dies", "process.exit(3)"), 2);
+    expect(results.map(({ seed }) => seed).sort()).toEqual([FROM, FROM + 1]);
+    for (const { outcome, id, detail, scenario } of results) {
+      expect([outcome, id]).toEqual(["crash", "exception"]);
+      expect(detail).toContain("exit code 3");
+      expect(scenario?.n).toBeGreaterThan(0);
+    }
+  }, 100_000);
+
+  it("takes a run without an end for a loss of liveness", async () => {
+    const { results } = await swarm(own("hangs", "for (;;);"), 1, { runMsMax: 8_000 });
+    expect(results).toMatchObject([{ seed: FROM, outcome: "liveness", id: "L0" }]);
+    expect(results[0]?.detail).toContain("no end within 8000 ms");
+  }, 100_000);
+
+  it("ends at a signal without blaming the seeds that were running", async () => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 1_500);
+    const module = own("waits", "for (;;);");
+    expect((await swarm(module, 9, { signal: abort.signal })).results).toEqual([]);
+  }, 100_000);
+
+  it("says what is wrong with a module instead of trying it on every seed", async () => {
+    const path = join(folder, "broken.mjs");
+    writeFileSync(path, "export const property = 7;\n");
+    await expect(swarm(path, 3)).rejects.toThrow(/has not started: .*property: a function/);
+  }, 100_000);
+});
