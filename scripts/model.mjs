@@ -62,7 +62,9 @@ function runOn(model, started) {
       steps += result.steps;
       if (result.status === row.expect) continue;
       violations += 1;
-      console.log(`${row.name}, seed ${seed + round * 1000}: VIOLATED ${result.violated.join(", ")}`);
+      console.log(
+        `${row.name}, seed ${seed + round * 1000}: VIOLATED ${result.violated.join(", ")}`,
+      );
     }
   }
   if (runs > 0) console.log(`\n${runs} more runs, ${steps} steps of what must hold`);
