@@ -81,10 +81,10 @@ const panel = (x0, title, unit, low, high, ticks, lines) => {
     for (const [n, value] of name.includes("bound") ? [] : points) {
       out.push(`<circle class="${name}" cx="${at(x(n))}" cy="${at(y(value))}" r="3"/>`);
     }
-    const row = TOP + 16 + i * 18;
+    const row = TOP + HEIGHT - 12 - (lines.length - 1 - i) * 18;
     out.push(
-      `<line class="${name}" x1="${x0 + LEFT + 12}" x2="${x0 + LEFT + 36}" y1="${row}" y2="${row}"/>`,
-      `<text class="tick" x="${x0 + LEFT + 42}" y="${row + 4}">${label}</text>`,
+      `<line class="${name}" x1="${x0 + LEFT + WIDTH - 270}" x2="${x0 + LEFT + WIDTH - 246}" y1="${row}" y2="${row}"/>`,
+      `<text class="tick" x="${x0 + LEFT + WIDTH - 240}" y="${row + 4}">${label}</text>`,
     );
   });
   return out.join("\n");
