@@ -4,6 +4,11 @@
  * the small sizes. With less than a third everything must hold and go on; `overThird` gives the runs in which
  * a network may halt, and may fork only if those who lied can all be named.
  */
+import { conflict } from "../src/ledger/statement.ts";
+import type { Statement } from "../src/ledger/types.ts";
+import { createProsecutor } from "./checkers/culprits.ts";
+import { decodeStatement } from "./checkers/decode.ts";
+import { CHECKERS } from "./checkers/index.ts";
 import { Prng } from "./prng.ts";
 import {
   type AdversarySpec,
@@ -12,6 +17,9 @@ import {
   type StrategyName,
   scenario,
 } from "./scenario.ts";
+import { type RunOptions, simulate } from "./simulate.ts";
+
+const KINDS = [undefined, "notarize", "nullify", "finalize"] as const;
 
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
@@ -134,3 +142,64 @@ export function* byzantineMatrix(
     for (const unequal of [false, true]) yield* underThird(n, { unequal, mixes, seed });
   }
 }
+
+/**
+ * A third and more of the weight agrees with everybody while the honest ones are apart: here a fork comes
+ * about. `liars` slots are the last ones; the honest ones are cut in two halves until the heal.
+ */
+export const overThird = (n: number, liars: number, seed = 1): Scenario => {
+  const honest = Array.from({ length: n - liars }, (_, slot) => slot);
+  const adversaries = Array.from({ length: liars }, (_, i): AdversarySpec => {
+    return { node: n - liars + i, strategy: "two-faced", fromMs: 0, untilMs: FOREVER };
+  });
+  const half = honest.length >> 1;
+  const [left, right] = [honest.slice(0, half), honest.slice(half)];
+  const span = { atMs: 0, untilMs: 20_000 };
+  return scenario(`byzantine-over-third-${liars}-of-${n}`, {
+    seed,
+    n,
+    adversaries,
+    faults: [
+      { kind: "one-way", from: left, to: right, ...span },
+      { kind: "one-way", from: right, to: left, ...span },
+    ],
+    healMs: 20_000,
+  });
+};
+
+/** A signed statement as production reads it. */
+const statementOf = (message: Uint8Array): Statement | undefined => {
+  const read = decodeStatement(message);
+  const kind = read === undefined ? undefined : KINDS[read.kind];
+  if (read === undefined || kind === undefined) return undefined;
+  return { epoch: read.epoch, view: read.view, kind, hash: Buffer.from(read.hash, "hex") };
+};
+
+export type OverThirdVerdict = "halted" | "forked" | "went on" | { readonly wrong: string };
+
+/** Violations that a fork shows itself by. */
+const FORK_IDS = ["I1", "I3", "I4", "I5", "I6", "I10", "I13"];
+
+/**
+ * Runs a scenario with a third and more of the weight adversarial. It may halt; if it forks, the culprits that
+ * the oracle extracts must weigh more than a third, be guilty by production's own rule too, and all be liars.
+ */
+export const judgeOverThird = (one: Scenario, options: RunOptions): OverThirdVerdict => {
+  const prosecutor = createProsecutor();
+  const checkers = [prosecutor.checker, ...(options.checkers ?? CHECKERS)];
+  const { outcome, violation } = simulate(one, { ...options, checkers });
+  if (outcome === "ok") return "went on";
+  if (outcome === "liveness") return "halted";
+  if (outcome === "crash" || violation === undefined)
+    return { wrong: violation?.detail ?? outcome };
+  if (!FORK_IDS.includes(violation.id)) return { wrong: `${violation.id}: ${violation.detail}` };
+  const fault = prosecutor.faultAfterFork();
+  if (fault !== undefined) return { wrong: `I13: ${fault}` };
+  for (const { slot, pair } of prosecutor.culprits()) {
+    const [first, second] = pair.map(statementOf);
+    if (first === undefined || second === undefined || conflict(first, second) === undefined) {
+      return { wrong: `I13: what n${slot} signed is no evidence by the rule of production` };
+    }
+  }
+  return "forked";
+};

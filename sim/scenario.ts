@@ -169,7 +169,7 @@ export const STRATEGIES = [
 ] as const;
 
 /** For directed scenarios only: of no use where nothing else is arranged for them. */
-export const DIRECTED_STRATEGIES = ["vote-to-one", "lie-to-one", "skip-led"] as const;
+export const DIRECTED_STRATEGIES = ["vote-to-one", "lie-to-one", "skip-led", "two-faced"] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 export type AdversarySpec = {

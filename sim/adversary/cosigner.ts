@@ -5,6 +5,8 @@ import type { Powers, StrategyFactory } from "./types.ts";
 /** The end of the year 9999, which no ledger time reaches. */
 const LAST_SECOND = 253_402_300_799;
 const FLOOD = 12;
+/** More than any run appends: what is larger comes from another liar. */
+const REAL_SIZE_MAX = 1_000_000;
 
 type Claim = { readonly size: number; readonly root: Hash; readonly timeS: number };
 
@@ -29,7 +31,8 @@ export const falseCosignatures: StrategyFactory = (powers) => {
   let latest: Claim | undefined;
   return {
     watch: (message) => {
-      if (message?.type === "cosignature" && message.size >= (latest?.size ?? 0)) latest = message;
+      if (message?.type !== "cosignature" || message.size > REAL_SIZE_MAX) return;
+      if (message.size >= (latest?.size ?? 0)) latest = message;
     },
     outgoing: (_peer, _class, _bytes, read) => {
       const message = read();

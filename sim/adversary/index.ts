@@ -20,6 +20,7 @@ import { lastWord } from "./last-word.ts";
 import { censor, grind, timestampEdge } from "./leaders.ts";
 import { skipLed } from "./puppet.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
+import { twoFaced } from "./two-faced.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 import {
   equivocateProposal,
@@ -63,6 +64,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "bend-certificates": bendCertificates,
   impersonate,
   "lying-snapshot": lyingSnapshot,
+  "two-faced": twoFaced,
 };
 
 const TICK_MS = 100;

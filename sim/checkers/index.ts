@@ -1,7 +1,9 @@
 /** All checkers, in the order in which they look. */
+
 import { agreement, blockTime, monotone } from "./agreement.ts";
 import { capsKept, futureBounded } from "./caps.ts";
 import { certificatesValid } from "./certificates.ts";
+import { chainContiguous } from "./chain.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
 import { reproposals, splitViews } from "./coverage.ts";
@@ -22,6 +24,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   certificatesValid,
   agreement,
   monotone,
+  chainContiguous,
   blockTime,
   rootsEqual,
   recordsFolded,

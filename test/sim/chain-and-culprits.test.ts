@@ -1,0 +1,198 @@
+/** I5, I13 and I19 are shown violations, and a fork by two of four names the two. */
+import { describe, expect, it } from "vitest";
+import { judgeOverThird, overThird, slotsUnderThird } from "../../sim/byzantine.ts";
+import { chainContiguous, setHashOf } from "../../sim/checkers/chain.ts";
+import { createProsecutor } from "../../sim/checkers/culprits.ts";
+import {
+  FINALIZE,
+  HEADER_BYTES,
+  NOTARIZE,
+  NULLIFY,
+  statementBytes,
+} from "../../sim/checkers/decode.ts";
+import { hex, taggedHash } from "../../sim/checkers/oracle.ts";
+import type { CheckContext, CheckerFactory, Member } from "../../sim/checkers/types.ts";
+import { Prng } from "../../sim/prng.ts";
+import { SYSTEM } from "../../sim/system.ts";
+import { statusWith } from "./support.ts";
+
+const CHAIN = "tetrad-test";
+const GENESIS = new Uint8Array(32).fill(7);
+const ZERO = "00".repeat(32);
+const members: Member[] = [0, 1, 2, 3].map((index) => ({
+  index,
+  slot: index,
+  idHex: String(index).padStart(64, "0"),
+  publicKey: Uint8Array.of(index),
+  weight: 1n,
+}));
+
+const rig = (factory: CheckerFactory) => {
+  const found: string[] = [];
+  const context: CheckContext = {
+    chainId: CHAIN,
+    genesisHash: GENESIS,
+    genesisTimeMs: 0,
+    members,
+    honest: (slot) => slot < 3,
+    memberOf: (slot) => members[slot],
+    verify: () => true,
+    nowUs: () => 0,
+    wallMs: () => 0,
+    report: (id) => found.push(id),
+    mark: () => undefined,
+  };
+  return { checker: factory(context), found, context };
+};
+
+type Spec = {
+  readonly view: number;
+  readonly height: number;
+  readonly parentView?: number;
+  readonly parent?: Uint8Array;
+  readonly nextSet?: string;
+};
+
+const headerOf = ({ view, height, parentView = 0, parent = GENESIS, nextSet = ZERO }: Spec) => {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeBigUInt64BE(BigInt(view), 42);
+  header.writeBigUInt64BE(BigInt(height), 50);
+  header.writeBigUInt64BE(BigInt(parentView), 58);
+  header.set(parent, 66);
+  header.write(nextSet, HEADER_BYTES - 34, "hex");
+  return header;
+};
+
+const hashOf = (header: Uint8Array): Uint8Array => taggedHash(CHAIN, "header", header);
+
+/** A proposal frame: bytes vote, u64 parent view, bytes block. */
+const frameOf = (header: Uint8Array): Uint8Array => {
+  const vote = Buffer.alloc(17 + 32);
+  vote.set(hashOf(header), 17);
+  const size = (length: number): Buffer => {
+    const out = Buffer.alloc(4);
+    out.writeUInt32BE(length);
+    return out;
+  };
+  return Buffer.concat([
+    Uint8Array.of(1),
+    size(vote.length),
+    vote,
+    Buffer.alloc(8),
+    size(header.length),
+    header,
+  ]);
+};
+
+const signed = (view: number, kind: number, hash = ZERO): Uint8Array =>
+  statementBytes(CHAIN, { epoch: 0, view, kind, hash });
+
+const verdictOf = (specs: readonly Spec[], skips: readonly [view: number, slot: number][]) => {
+  const { checker, found } = rig(chainContiguous);
+  for (const [view, slot] of skips) checker.released?.(slot, signed(view, NULLIFY), GENESIS);
+  let parent: Uint8Array = GENESIS;
+  for (const spec of specs) {
+    const header = headerOf({ parent, ...spec });
+    parent = hashOf(header);
+    checker.sent?.(0, 1, "consensus", frameOf(header));
+    checker.status?.(0, statusWith({ finalHeight: spec.height, finalHash: hex(parent) }));
+  }
+  return found;
+};
+
+describe("I5", () => {
+  it("takes blocks that stand on each other, with a quorum for each view between", () => {
+    const skips = [0, 1, 2].map((slot): [number, number] => [2, slot]);
+    const blocks = [
+      { view: 1, height: 1 },
+      { view: 3, height: 2, parentView: 1 },
+    ];
+    expect(verdictOf(blocks, skips)).toEqual([]);
+  });
+
+  it("finds a view that less than a quorum skipped, whoever says it twice", () => {
+    const blocks = [
+      { view: 1, height: 1 },
+      { view: 3, height: 2, parentView: 1 },
+    ];
+    expect(
+      verdictOf(blocks, [
+        [2, 0],
+        [2, 1],
+        [2, 1],
+      ]),
+    ).toEqual(["I5"]);
+  });
+
+  it("finds a height that is left out, and a later block on the genesis", () => {
+    const gap = [
+      { view: 1, height: 1 },
+      { view: 2, height: 3, parentView: 1 },
+    ];
+    expect(verdictOf(gap, [])).toEqual(["I5"]);
+    const again = [
+      { view: 1, height: 1 },
+      { view: 2, height: 2, parentView: 1, parent: GENESIS },
+    ];
+    expect(verdictOf(again, [])).toEqual(["I5"]);
+  });
+});
+
+describe("I19", () => {
+  it("takes the set that must follow, and finds another one", () => {
+    const right = setHashOf(rig(chainContiguous).context, 1);
+    expect(verdictOf([{ view: 1, height: 1, nextSet: right }], [])).toEqual([]);
+    expect(verdictOf([{ view: 1, height: 1, nextSet: "ab".repeat(32) }], [])).toEqual(["I19"]);
+  });
+});
+
+describe("I13", () => {
+  const A = "aa".repeat(32);
+  const B = "bb".repeat(32);
+  const judged = (said: readonly [slot: number, message: Uint8Array][]): string | undefined => {
+    const prosecutor = createProsecutor();
+    const { checker } = rig(prosecutor.checker);
+    for (const [slot, message] of said) checker.released?.(slot, message, GENESIS);
+    return prosecutor.faultAfterFork();
+  };
+
+  it("wants more than a third of the weight named after a fork", () => {
+    expect(
+      judged([
+        [3, signed(1, NOTARIZE, A)],
+        [3, signed(1, NOTARIZE, B)],
+      ]),
+    ).toMatch(/1 of 4/);
+    expect(
+      judged([
+        [3, signed(1, NULLIFY)],
+        [3, signed(1, NOTARIZE, B)],
+      ]),
+    ).toMatch(/0 of 4/);
+  });
+
+  it("does not accept that an honest one is accused", () => {
+    const said = [0, 3].flatMap((slot): [number, Uint8Array][] => [
+      [slot, signed(1, NULLIFY)],
+      [slot, signed(1, FINALIZE, A)],
+    ]);
+    expect(judged(said)).toMatch(/n0 is honest/);
+  });
+
+  it("names two of four that agreed with both halves of the rest", () => {
+    expect(judgeOverThird(overThird(4, 2), SYSTEM)).toBe("forked");
+  });
+
+  it("has nothing to judge where a third of seven lie: they can only halt it", () => {
+    expect(["halted", "went on"]).toContain(judgeOverThird(overThird(7, 2), SYSTEM));
+  });
+});
+
+describe("the most weight under a third", () => {
+  it("is found whatever the weights are", () => {
+    expect(slotsUnderThird([1, 1, 1, 1], new Prng(1, "t"))).toHaveLength(1);
+    const weights = [33, 30, 17, 11, 9];
+    const slots = slotsUnderThird(weights, new Prng(1, "t"));
+    expect(slots.reduce((sum, slot) => sum + (weights[slot] ?? 0), 0)).toBe(33);
+  });
+});
