@@ -55,7 +55,9 @@ describe("docs/simulation.md", () => {
   it("has the files of its tutorial as they are", () => {
     const page = read("docs/simulation.md");
     expect(page).toBe(printed("simulation"));
-    const shown = [...page.matchAll(/<!-- example: simulation\/(\S+) -->/g)].map(([, name]) => name);
+    const shown = [...page.matchAll(/<!-- example: simulation\/(\S+) -->/g)].map(
+      ([, name]) => name,
+    );
     expect(shown.sort()).toEqual(readdirSync(join(root, "docs/examples/simulation")).sort());
   });
 });
