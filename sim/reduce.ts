@@ -117,6 +117,12 @@ export const shorterFault = (scenario: Scenario, i: number): Scenario => ({
   }),
 });
 
+/** Clients that wait for each answer before they go on. */
+export const withoutPipeline = (scenario: Scenario): Scenario => {
+  const { pipeline: _, ...workload } = scenario.workload;
+  return { ...scenario, workload };
+};
+
 /** The workload with one thing less, each in turn. */
 export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
   const { workload } = scenario;
@@ -130,7 +136,8 @@ export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
     { bodyBytes: 0 },
     { batchesPerSecond: Math.max(1, Math.floor(workload.batchesPerSecond / 2)) },
   ];
-  const { clients } = workload;
+  const { clients, pipeline = 1 } = workload;
+  if (pipeline > 2) less.push({ pipeline: pipeline >> 1 }, { pipeline: pipeline - 1 });
   for (const part of less)
     if ((part.clients ?? clients) <= clients)
       yield { ...scenario, workload: { ...workload, ...part } };

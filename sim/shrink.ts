@@ -12,6 +12,7 @@ import {
   rounded,
   shorterFault,
   withoutNode,
+  withoutPipeline,
 } from "./reduce.ts";
 import type { Scenario } from "./scenario.ts";
 import { parseScenario } from "./scenario-shape.ts";
@@ -162,6 +163,8 @@ export const shrink = (
     const faults = scenario.faults.filter((fault) => fault.atMs <= atMs);
     search.try({ ...scenario, faults });
   }
+  // A load that needs no fault to do harm would be all that is left: the faults may do it as well.
+  if (scenario.workload.pipeline !== undefined) search.try(withoutPipeline(search.best));
   for (let before = ""; !search.over; ) {
     const now = JSON.stringify(search.best);
     if (now === before) break;
