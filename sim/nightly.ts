@@ -31,9 +31,22 @@ const { values } = parseArgs({
   },
 });
 
+const seeds = numberOf(values.seeds, "seeds");
 const coverage = createCoverage();
+const startedMs = performance.now();
 let worst = 0;
 let runs = 0;
+let failed = 0;
+
+/** One line that is written over on a terminal, and a line now and then elsewhere. */
+const progress = (): void => {
+  const all = BANK.length + seeds;
+  const perSecond = runs / ((performance.now() - startedMs) / 1000);
+  const left = Math.ceil((all - runs) / perSecond / 60);
+  const line = `${runs}/${all} runs, ${failed} failed, ${perSecond.toFixed(1)}/s, ${left} min left`;
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${runs === all ? "\n" : ""}`);
+  else if (runs % 50 === 0 || runs === all) console.error(line);
+};
 
 const note = (
   name: string,
@@ -43,6 +56,8 @@ const note = (
 ): void => {
   runs += 1;
   coverage.add(marks);
+  if (outcome !== "ok") failed += 1;
+  progress();
   if (outcome === "ok") return;
   worst = Math.max(worst, EXIT_CODES[outcome]);
   console.log(`FAIL ${outcome} (${name}): ${why}. Replay: npm run sim -- ${name}`);
@@ -55,7 +70,7 @@ for (const scenario of BANK) {
 console.log(`${runs} scenarios of the library`);
 await runSwarm({
   from: numberOf(values.from, "from"),
-  seeds: numberOf(values.seeds, "seeds"),
+  seeds,
   workers: Math.max(1, numberOf(values.workers, "workers")),
   budgetMs: Number.MAX_SAFE_INTEGER,
   twiceEvery: 1,
