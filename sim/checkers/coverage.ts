@@ -2,12 +2,20 @@
  * Marks of where a run has been, for scenarios that show nothing unless they get there. It judges
  * nothing. It reads what honest nodes sign and propose, and which height each has final.
  */
-import { decodeStatement, FINALIZE, HEADER_BYTES, NULLIFY } from "./decode.ts";
+import {
+  decodeCertificate,
+  decodeStatement,
+  FINALIZE,
+  HEADER_BYTES,
+  NOTARIZE,
+  NULLIFY,
+} from "./decode.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
+const CERTIFICATE = 3;
 /** Up to the height in a header: version, chain, epoch, view. */
 const HEIGHT_OFFSET = 2 + 32 + 8 + 8;
 const NEXT_SET_OFFSET = HEADER_BYTES - 2 - 32;
@@ -75,6 +83,35 @@ export const splitViews = (context: CheckContext): Checker => {
       }
       (isSkip ? view.nullify : view.finalize).add(slot);
       if (view.finalize.size > 0 && view.nullify.size >= 2) context.mark("F and S in one view");
+    },
+  };
+};
+
+/**
+ * Views in which an honest node has said N of one block and nothing else, and is then shown that another one
+ * is notarized: only its own rules keep it from an F.
+ */
+export const otherNotarized = (context: CheckContext): Checker => {
+  const views = new Recent<string, { notarize: string | undefined; decided: boolean }>();
+  return {
+    id: "marks",
+    title: "notarizations of another block than the one voted for",
+    released: (slot, message) => {
+      const statement = decodeStatement(message);
+      if (statement === undefined || !context.honest(slot)) return;
+      const key = `${slot}/${statement.epoch}/${statement.view}`;
+      const own = views.get(key) ?? { notarize: undefined, decided: false };
+      if (statement.kind === NOTARIZE) own.notarize = statement.hash;
+      else own.decided = true;
+      views.set(key, own);
+    },
+    delivered: (_from, to, bytes) => {
+      if (bytes[0] !== CERTIFICATE) return;
+      const statement = decodeCertificate(new Cursor(bytes, 1))?.statement;
+      if (statement?.kind !== NOTARIZE) return;
+      const own = views.get(`${to}/${statement.epoch}/${statement.view}`);
+      if (own?.notarize === undefined || own.decided || own.notarize === statement.hash) return;
+      context.mark("another block notarized");
     },
   };
 };

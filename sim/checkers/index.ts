@@ -6,7 +6,7 @@ import { certificatesValid } from "./certificates.ts";
 import { chainContiguous } from "./chain.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
-import { reproposals, splitViews } from "./coverage.ts";
+import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
@@ -37,4 +37,5 @@ export const CHECKERS: readonly CheckerFactory[] = [
   checkpointsSingle,
   reproposals,
   splitViews,
+  otherNotarized,
 ];

@@ -1,6 +1,6 @@
 /** The checker that asks for evidence, the marks of where a run has been, and faults that name statements. */
 import { describe, expect, it } from "vitest";
-import { reproposals, splitViews } from "../../sim/checkers/coverage.ts";
+import { otherNotarized, reproposals, splitViews } from "../../sim/checkers/coverage.ts";
 import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/decode.ts";
 import { evidenceComplete } from "../../sim/checkers/evidence-complete.ts";
 import type {
@@ -196,6 +196,35 @@ describe("marks", () => {
     expect(rig.marks).toEqual([]);
     release(2, NULLIFY, "00".repeat(32));
     expect(rig.marks).toEqual(["F and S in one view"]);
+  });
+
+  it("tell a notarization of another block than an honest node voted for, while it may still say F", () => {
+    const rig = createRig(otherNotarized);
+    const hash = new Uint8Array(32).fill(3);
+    const votes = [0, 1, 2].map((i) => voteOf(i, notarize(0, 4, hash)));
+    const certificate = {
+      statement: notarize(0, 4, hash),
+      setSize: 4,
+      signers: [0, 1, 2],
+      signatures: votes.map(({ signature }) => signature),
+    };
+    const frame = encodeMessage({ type: "certificate", certificate });
+    const say = (slot: number, view: number, kind: number, said: string): void =>
+      rig.checker.released?.(
+        slot,
+        statementBytes(CHAIN, { epoch: 0, view, kind, hash: said }),
+        new Uint8Array(1280),
+      );
+    say(0, 4, NOTARIZE, toHex(hash));
+    say(1, 4, NOTARIZE, HASH_A);
+    say(1, 4, NULLIFY, "00".repeat(32));
+    say(2, 5, NOTARIZE, HASH_A);
+    say(3, 4, NOTARIZE, HASH_A);
+    for (const to of [0, 1, 2, 3]) rig.checker.delivered?.(3, to, frame);
+    expect(rig.marks).toEqual([]);
+    say(2, 4, NOTARIZE, HASH_A);
+    rig.checker.delivered?.(3, 2, frame);
+    expect(rig.marks).toEqual(["another block notarized"]);
   });
 });
 
