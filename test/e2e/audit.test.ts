@@ -1,12 +1,20 @@
 /** `nexus audit` and `nexus replay` through the bin, on the folders and the API of a real network. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLevelStore } from "../../src/ledger/store/level.ts";
+import { lockFolder, openLevelStore } from "../../src/ledger/store/level.ts";
 import {
   type Background,
   background,
@@ -178,6 +186,23 @@ describe("of a running node", () => {
     // It is said before anything is replayed.
     expect(beyond.stderr).not.toContain("replaying");
     expect((await run("replay", ...node, "--from", "5", "--to", "4", "--diff")).code).toBe(1);
+  });
+
+  it("leaves to another replay what that one works in", async () => {
+    const state = join(folder.path, "mine");
+    const used = `${state}-replay`;
+    const file = join(used, "scratch", "CURRENT");
+    mkdirSync(join(used, "scratch"), { recursive: true });
+    writeFileSync(file, "MANIFEST-000001\n");
+    const lock = await lockFolder(used);
+    const args = ["replay", "--api", api, "--genesis", genesis, "--state", state, "--to", "1"];
+    const second = await run(...args);
+    expect([second.code, second.stderr]).toEqual([3, expect.stringContaining("folder.locked")]);
+    expect(existsSync(file)).toBe(true);
+    await lock.release();
+    const after = await run(...args);
+    expect(after.code, after.stderr).toBe(0);
+    expect(existsSync(used)).toBe(false);
   });
 
   it("follows a node, serves metrics, and outlives a restart of the node", async () => {

@@ -1,11 +1,10 @@
 /** `nexus replay`: the state at a height, made again from the log, and what changed between two heights. */
-import { rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { GENESIS_ORIGIN } from "../../ledger/row.ts";
 import type { AuditSource } from "../../node/audit/auditor.ts";
 import { FolderAudit } from "../../node/audit/folder.ts";
+import { forgetState } from "../../node/audit/forget.ts";
 import {
   type Replayed,
   type RowAt,
@@ -48,11 +47,8 @@ export const replayVerb = async (
   } catch (error) {
     throw unverified(error);
   } finally {
-    for (const part of ["scratch", "in-use"]) {
-      await rm(join(state, part), { recursive: true, force: true });
-    }
-    // Not there, or with something in it that is not ours: both are fine.
-    await rmdir(state).catch(() => {});
+    // Not what another replay works in. What cannot be removed now goes with the next one's, or by age.
+    await forgetState(state).catch(() => {});
   }
 };
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 import { lockFolder } from "../../ledger/store/level.ts";
 import { LIMITS } from "../../limits.ts";
+import { ownNames, SCRATCH } from "./own-files.ts";
 
 export type ForgottenState = {
   readonly folder: string;
@@ -17,8 +18,7 @@ export type ForgottenState = {
 };
 
 /** Names that audits make in their folder: begin of the genesis hash, and of the hash of the source. */
-const STATE_NAME = /^[0-9a-f]{12}-[0-9a-f]{12}$/;
-const isOwn = (name: string): boolean => name === "scratch" || /^work-\d+$/.test(name);
+const STATE_NAME = /^[0-9a-f]{12}-[0-9a-f]{12}(-replay)?$/;
 
 const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch((): string[] => []);
 
@@ -37,8 +37,7 @@ const bytesIn = async (folder: string): Promise<number> => {
  * Throws TetradError store.io.
  */
 export const forgetState = async (folder: string): Promise<ForgottenState | undefined> => {
-  const own = (await namesIn(folder)).filter(isOwn);
-  if (own.length === 0) return undefined;
+  if ((await ownNames(folder)).length === 0) return undefined;
   const bytes = await bytesIn(folder);
   let lock: Awaited<ReturnType<typeof lockFolder>>;
   try {
@@ -48,16 +47,19 @@ export const forgetState = async (folder: string): Promise<ForgottenState | unde
     return { folder, bytes, removed: false };
   }
   try {
-    for (const name of own) await rm(join(folder, name), { recursive: true, force: true });
+    for (const name of await ownNames(folder)) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+    const left = await namesIn(folder);
+    // The lock goes while it is held: afterwards it might be the one of who uses the folder next.
+    if (left.every((name) => name === "in-use")) {
+      await rm(join(folder, "in-use"), { recursive: true, force: true });
+    }
   } finally {
     await lock.release();
   }
-  const left = await namesIn(folder);
-  if (left.every((name) => name === "in-use")) {
-    await rm(join(folder, "in-use"), { recursive: true, force: true });
-    // Somebody may have begun to use it in this moment.
-    await rmdir(folder).catch(() => undefined);
-  }
+  // Not where there is something else in it, or somebody has begun to use it in this moment.
+  await rmdir(folder).catch(() => undefined);
   return { folder, bytes, removed: true };
 };
 
@@ -76,7 +78,7 @@ export const forgetAll = async (base: string): Promise<readonly ForgottenState[]
 
 /** When a state was last opened: LevelDB writes the file then. */
 const lastUsedMs = async (folder: string): Promise<number> => {
-  const found = await stat(join(folder, "scratch", "CURRENT")).catch(() =>
+  const found = await stat(join(folder, SCRATCH, "CURRENT")).catch(() =>
     stat(folder).catch(() => undefined),
   );
   return found?.mtimeMs ?? 0;

@@ -3,6 +3,7 @@
  * interrupted audit goes on, and `work-PID`, the copy of the folder that is being audited. Nothing else in
  * the folder is touched.
  */
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
@@ -11,6 +12,7 @@ import { SAVED_KEY, type SavedAudit } from "../../ledger/audit/saved.ts";
 import type { Logger } from "../../ledger/ports.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../../ledger/store/level.ts";
 import { readSaved } from "./auditor.ts";
+import { isCopy, isStore, SCRATCH } from "./own-files.ts";
 
 export type AuditState = {
   readonly scratch: LevelStore;
@@ -33,7 +35,10 @@ export type Wanted = {
   readonly signaturesFrom: number;
 };
 
-/** Throws TetradError: folder.locked while another audit uses it, store.full, store.io. */
+/**
+ * Throws TetradError: folder.locked while another audit uses it, folder.foreign where there is something in it
+ * by the name of a state that no audit has made, store.full, store.io.
+ */
 export const openState = async (
   folder: string,
   rules: AuditRules,
@@ -41,13 +46,20 @@ export const openState = async (
   logger: Logger,
 ): Promise<AuditState> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const scratchFolder = join(folder, "scratch");
+  const scratchFolder = join(folder, SCRATCH);
   await using closing = new AsyncDisposableStack();
   const lock = await lockFolder(folder);
   closing.defer(() => lock.release());
   // Of audits that were killed: nobody else has the lock.
   for (const name of await readdir(folder)) {
-    if (name.startsWith("work-")) await rm(join(folder, name), { recursive: true, force: true });
+    if (await isCopy(folder, name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  if (existsSync(scratchFolder) && !(await isStore(scratchFolder))) {
+    throw new TetradError(
+      "folder.foreign",
+      `${scratchFolder} is not of an audit and would be replaced: choose another folder`,
+      { folder },
+    );
   }
   const { saved, dropped } = await usable(scratchFolder, rules, wanted, logger);
   if (saved === undefined) await rm(scratchFolder, { recursive: true, force: true });

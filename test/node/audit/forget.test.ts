@@ -1,11 +1,21 @@
 /** What audits keep goes when it is old, when there is too much of it, and when asked; never while in use. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFolder } from "../../../src/ledger/store/level.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { forgetAll, forgetOld, forgetState } from "../../../src/node/audit/forget.ts";
+import { type AuditState, openState } from "../../../src/node/audit/state.ts";
+import { makeChain } from "./support.ts";
 
 const NOW = 1_800_000_000_000;
 let base: string;
@@ -23,6 +33,12 @@ const state = (number: number, agoMs: number): string => {
   const at = new Date(NOW - agoMs);
   utimesSync(file, at, at);
   return folder;
+};
+
+/** Begins an audit anew. */
+const open = (folder: string): Promise<AuditState> => {
+  const wanted = { resume: false, finished: false, signaturesFrom: 1 };
+  return openState(folder, makeChain(1).rules, wanted, { log: () => undefined });
 };
 
 const removedOf = (list: readonly { folder: string; removed: boolean }[]): string[] =>
@@ -70,5 +86,31 @@ describe("states of audits", () => {
     expect(existsSync(join(base, "other"))).toBe(true);
     expect(await forgetState(join(base, "other"))).toBeUndefined();
     expect(await forgetState(join(base, "none"))).toBeUndefined();
+  });
+
+  it("are told from folders of the same names that no audit has made", async () => {
+    const files = ["scratch/plan.txt", "work-7/thesis.tex", "work-2024", "work-in-progress/a.txt"];
+    for (const file of files) {
+      mkdirSync(join(base, file, ".."), { recursive: true });
+      writeFileSync(join(base, file), "mine");
+    }
+    expect(await forgetState(base)).toBeUndefined();
+    await expect(open(base)).rejects.toMatchObject({ code: "folder.foreign" });
+    expect(files.filter((file) => existsSync(join(base, file)))).toEqual(files);
+    rmSync(join(base, "scratch"), { recursive: true });
+    // The copy of an audit that was killed goes, and nothing beside it.
+    mkdirSync(join(base, "work-8", "db"), { recursive: true });
+    const state = await open(base);
+    await state.close();
+    expect(readdirSync(base).sort()).toEqual([
+      "in-use",
+      "scratch",
+      "work-2024",
+      "work-7",
+      "work-in-progress",
+    ]);
+    expect(await forgetState(base)).toMatchObject({ removed: true });
+    expect(existsSync(join(base, "work-7", "thesis.tex"))).toBe(true);
+    expect(existsSync(join(base, "scratch"))).toBe(false);
   });
 });
