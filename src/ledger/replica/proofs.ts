@@ -10,6 +10,7 @@ import { nodePrefix, rangeOfPrefix, rowKey, rowPrefix } from "../keys.ts";
 import { encodeLeaf } from "../leaf.ts";
 import { addStoredEntries, type LogBatch } from "../log-batch.ts";
 import { inclusionPath } from "../log-tree.ts";
+import type { StoreEntry } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
 import { readExecution } from "../records.ts";
 import { readRow } from "../row.ts";
@@ -104,6 +105,11 @@ const viewOf = (state: Readable | undefined, height: number): StateView | undefi
 /** Rows, and events, that are proven at a time: about a millisecond of work. */
 const SLICE_ROWS = 4;
 const SLICE_EVENTS = 64;
+/** Rows that are read at a time. */
+const READ_ROWS_MAX = 64;
+
+/** The smallest key above a key: that one with a zero byte behind it. */
+const keyAfter = (key: Uint8Array): Uint8Array => concatBytes(key, Uint8Array.of(0));
 
 const NOBODY_WAITS: Failure = fail("http.timeout", "nobody waits for the page any more");
 
@@ -290,35 +296,64 @@ class BundleMaker {
       release();
       done(result);
     };
-    const { snapshot } = state;
-    const base = rowPrefix(projection);
-    const bounds = rangeOfPrefix(concatBytes(base, query.prefix ?? new Uint8Array(0)));
-    const after = query.after;
-    // The smallest key above `after` is `after` with a zero byte behind it.
-    const gte = after === undefined ? bounds.gte : concatBytes(base, after, Uint8Array.of(0));
-    snapshot.range({ gte, lt: bounds.lt, limit: query.limit + 1 }, (failure, entries) => {
-      if (failure !== undefined) return finish(storeFailure(failure, projection));
-      const proofs: RowProof[] = [];
-      const end = (rows: Result<readonly RowProof[]>): void => {
-        const more = proofs.length < entries.length;
-        this.#finishRows(state, projection, rows, options, (bundle) => {
-          finish(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
-        });
-      };
-      let bytes = 0;
-      const step = (): Result<boolean> =>
-        reading(() => {
-          for (let left = SLICE_ROWS; left > 0; left--) {
-            const [key, row] = entries[proofs.length] ?? [];
-            if (key === undefined || proofs.length >= query.limit) return false;
-            bytes += key.length + (row?.length ?? 0);
-            if (proofs.length > 0 && bytes > query.bytesMax) return false;
-            proofs.push(this.#rowProof(state, projection, key.slice(base.length), row));
-          }
-          return true;
-        });
-      inSlices(step, query.slice, (result) => end(result.ok ? ok(proofs) : result));
+    this.#rowProofs(state, projection, query, (found) => {
+      if (!found.ok) return finish(found);
+      const { rows, more } = found.value;
+      this.#finishRows(state, projection, ok(rows), options, (bundle) => {
+        finish(bundle.ok ? ok({ bundle: bundle.value, more }) : bundle);
+      });
     });
+  }
+
+  /** Rows behind `after` with their proofs, until they are `limit` or have `bytesMax`; at least one. */
+  #rowProofs(
+    state: HeldState,
+    projection: string,
+    { after, prefix, limit, bytesMax, slice }: Parameters<ProofSource["page"]>[1],
+    done: Done<{ readonly rows: readonly RowProof[]; readonly more: boolean }>,
+  ): void {
+    const base = rowPrefix(projection);
+    const { gte, lt } = rangeOfPrefix(concatBytes(base, prefix ?? new Uint8Array(0)));
+    const rows: RowProof[] = [];
+    let bytes = 0;
+    let full = false;
+    /** Proves some of the entries; false when there is nothing left to do with them. */
+    const prove = (entries: readonly StoreEntry[]): boolean => {
+      for (const [key, row] of entries) {
+        bytes += key.length + row.length;
+        full = rows.length >= limit || (rows.length > 0 && bytes > bytesMax);
+        if (full) return false;
+        rows.push(this.#rowProof(state, projection, key.slice(base.length), row));
+      }
+      return entries.length > 0;
+    };
+    const readOn = (from: Uint8Array, count: number): void => {
+      state.snapshot.range({ gte: from, lt, limit: count }, (failure, entries) => {
+        if (failure !== undefined) return done(storeFailure(failure, projection));
+        let at = 0;
+        const step = (): Result<boolean> =>
+          reading(() => {
+            const next = entries.slice(at, at + SLICE_ROWS);
+            at += next.length;
+            return prove(next) && at < entries.length;
+          });
+        inSlices(step, slice, (result) => {
+          if (!result.ok) return done(result);
+          const last = entries.at(-1);
+          if (full || last === undefined || entries.length < count) {
+            return done(ok({ rows, more: full }));
+          }
+          // Few at first: what is read before it is counted is never much more than what was counted.
+          const more = (): void => readOn(keyAfter(last[0]), Math.min(READ_ROWS_MAX, 2 * count));
+          if (slice === undefined) return more();
+          slice((goesOn) => {
+            if (goesOn) more();
+            else done(NOBODY_WAITS);
+          });
+        });
+      });
+    };
+    readOn(after === undefined ? gte : keyAfter(concatBytes(base, after)), SLICE_ROWS);
   }
 
   /** The state to prove from, or why there is none: proof.pending, http.height-gone, store.*. */

@@ -337,6 +337,49 @@ describe("proofs of rows", () => {
     expect(page({ limit: 9, bytesMax: 1 })).toEqual(["a", "more"]);
   });
 
+  it("come in pages that read little more than they show", () => {
+    const lab = new Lab();
+    lab.handle.proofs();
+    const before = lab.data.snapshot.bind(lab.data);
+    let read = 0;
+    lab.data.snapshot = () => {
+      const held = before();
+      return {
+        ...held,
+        range: (range, done) =>
+          held.range(range, (failure, entries) => {
+            read += entries.length;
+            done(failure, entries);
+          }),
+      };
+    };
+    const keys = Array.from({ length: 300 }, (_, i) => `k${1000 + i}`);
+    lab.finalize([
+      lab.nextBatch(
+        lab.chain.alice,
+        keys.map((key) => putEvent(key, 100)),
+      ),
+    ]);
+    lab.finalize();
+    const seen = (limit: number, bytesMax: number): string[] => {
+      const result = settle<Result<ProvenPage>>(lab, (done) =>
+        lab.handle.proofs().page("records", { limit, bytesMax }, FROM_GENESIS, done),
+      );
+      if (!result.ok) throw new Error(result.detail);
+      const { claim } = result.value.bundle;
+      if (claim.kind !== "rows") throw new Error(claim.kind);
+      const names = claim.rows.map(({ key }) => Buffer.from(key).toString("latin1").slice(-7, -2));
+      return [...names, result.value.more ? "more" : "end"];
+    };
+    expect(seen(1000, 1)).toEqual([keys[0], "more"]);
+    expect(read).toBeLessThanOrEqual(4);
+    read = 0;
+    expect(seen(200, 1e6)).toEqual([...keys.slice(0, 200), "more"]);
+    expect(read).toBeLessThanOrEqual(300);
+    expect(seen(300, 1e6)).toEqual([...keys, "end"]);
+    expect(seen(301, 1e6)).toEqual([...keys, "end"]);
+  });
+
   it("are held for few states, and for none after the end", () => {
     const lab = new Lab();
     lab.handle.proofs();
