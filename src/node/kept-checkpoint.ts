@@ -61,9 +61,10 @@ export const openCheckpointKeeper = (parts: {
   const { path, newest, logger } = parts;
   let written = parts.before?.note;
   const keep = (): void => {
-    const note = newest()?.note;
-    if (note === undefined || note === written) return;
     try {
+      // Reads the log where the newest is still that of an earlier run.
+      const note = newest()?.note;
+      if (note === undefined || note === written) return;
       writeFileAtomic(path, note);
       written = note;
     } catch (error) {

@@ -47,7 +47,8 @@ describe("places", () => {
   /** Jobs that last until they are told to end, by name. */
   const world = () => {
     const timers = new ManualTimers();
-    const work = new Work(timers, createMetrics());
+    const metrics = createMetrics();
+    const work = new Work(timers, metrics);
     const begun: string[] = [];
     const ends = new Map<string, () => void>();
     const run = (n: number, name: string): Promise<string> =>
@@ -60,7 +61,7 @@ describe("places", () => {
       ends.get(name)?.();
       await settle();
     };
-    return { timers, work, begun, run, end };
+    return { timers, metrics, work, begun, run, end };
   };
 
   it("are few for one client and more for all, and free ones go to clients in turn", async () => {
@@ -90,11 +91,12 @@ describe("places", () => {
   });
 
   it("are waited for so long and by so many, and by nobody when the node stops", async () => {
-    const { timers, work, begun, run } = world();
+    const { timers, metrics, work, begun, run } = world();
     for (let i = 0; i < LIMITS.httpClientWorkMax; i++) void run(0, `a${i}`);
     const late = run(0, "late");
     expect(timers.fire(LIMITS.httpWorkWaitMs)).toBe(1);
     await expect(late).rejects.toMatchObject({ code: "node.overloaded" });
+    expect(metrics.read("http_work_waiting")).toBe(0);
     const waiting = Array.from({ length: LIMITS.httpClientWaitersMax }, (_, i) => run(0, `w${i}`));
     await expect(run(0, "past")).rejects.toMatchObject({ code: "node.overloaded" });
     expect(work.load.waiting).toBe(LIMITS.httpClientWaitersMax);

@@ -49,6 +49,8 @@ const showStatus = async (context: CliContext): Promise<void> => {
 const jsonOf = ({ name, api, asked }: Answer): unknown =>
   typeof asked === "object" ? asked : { name, api, down: true, reason: asked };
 
+type Named = { readonly id?: unknown; readonly name?: unknown };
+
 /** Names of validators by id: also of those that do not answer or were not asked. */
 const namesOf = async (
   context: CliContext,
@@ -61,8 +63,9 @@ const namesOf = async (
   if (isKnown || first === undefined || context.format !== "table") return names;
   try {
     const body = await new ApiClient(first.api).get("/v1/validators", {}, context.signal);
-    for (const one of body["items"] as readonly Readonly<Record<string, unknown>>[]) {
-      names.set(String(one["id"]), printable(String(one["name"])));
+    const items: unknown = body["items"];
+    for (const one of (Array.isArray(items) ? items : []) as readonly (Named | null)[]) {
+      names.set(String(one?.id), printable(String(one?.name)));
     }
   } catch (error) {
     // It has answered a moment ago; without the names the ids are shown.

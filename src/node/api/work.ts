@@ -133,6 +133,7 @@ export class Work {
         cancel();
         this.#places.remove(client, place);
         this.#waiting.give(client, 1);
+        this.#gauge();
       };
       const place: Place = {
         give: () => {
