@@ -110,6 +110,30 @@ describe("places", () => {
     expect(timers.pending.size).toBe(0);
   });
 
+  it("are waited for by nobody who has gone", async () => {
+    const { timers, metrics, work, begun, run, end } = world();
+    const first = run(0, "first");
+    for (let i = 1; i < LIMITS.httpClientWorkMax; i++) void run(0, `a${i}`);
+    const request = requestOf(0);
+    const gone = work.run(request, () => Promise.resolve(begun.push("gone")));
+    const before = work.run(requestOf(0, true), () => Promise.resolve(begun.push("before")));
+    const stays = run(0, "stays");
+    await expect(before).rejects.toMatchObject({ code: "http.timeout" });
+    expect(work.load.waiting).toBe(2);
+    request.raw.socket.emit("close");
+    await expect(gone).rejects.toMatchObject({ code: "http.timeout" });
+    expect(work.load.waiting).toBe(1);
+    expect(metrics.read("http_work_waiting")).toBe(1);
+    await end("first");
+    await first;
+    expect(begun.at(-1)).toBe("stays");
+    await end("stays");
+    await stays;
+    expect(begun).not.toContain("gone");
+    expect(timers.pending.size).toBe(0);
+    expect(request.raw.socket.listenerCount("close")).toBe(0);
+  });
+
   it("are given back by work that fails, and work for who has gone ends at its next turn", async () => {
     const work = new Work(new ManualTimers(), createMetrics());
     const broken = work.run(requestOf(1), () => Promise.reject(new Error("disk")));

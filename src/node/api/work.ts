@@ -56,6 +56,8 @@ class FairQueue<T> {
   }
 }
 
+const wentAway = (): TetradError => new TetradError("http.timeout", "The client went away");
+
 type Place = { readonly give: () => void; readonly refuse: (error: TetradError) => void };
 
 export class Work {
@@ -102,11 +104,11 @@ export class Work {
   async run<T>(request: FastifyRequest, job: (turn: Turn) => Promise<T>): Promise<T> {
     const { socket } = request.raw;
     const client = clientOf(socket.remoteAddress);
-    if (!this.#running.take(client, 1)) await this.#place(client);
+    if (!this.#running.take(client, 1)) await this.#place(client, socket);
     this.#gauge();
     const turn = async (): Promise<void> => {
       await this.turn(client);
-      if (socket.destroyed) throw new TetradError("http.timeout", "The client went away");
+      if (socket.destroyed) throw wentAway();
     };
     try {
       return await job(turn);
@@ -123,7 +125,8 @@ export class Work {
     for (const place of [...this.#places.all()]) place.refuse(error);
   }
 
-  #place(client: string): Promise<void> {
+  #place(client: string, socket: FastifyRequest["raw"]["socket"]): Promise<void> {
+    if (socket.destroyed) return Promise.reject(wentAway());
     const overloaded = TetradError.from(
       fail("node.overloaded", "Too many reads are being worked on at once"),
     );
@@ -131,6 +134,7 @@ export class Work {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         cancel();
+        socket.off("close", gone);
         this.#places.remove(client, place);
         this.#waiting.give(client, 1);
         this.#gauge();
@@ -146,6 +150,9 @@ export class Work {
           reject(error);
         },
       };
+      // Else connections would bound what waits no more: a request costs its client one line.
+      const gone = (): void => place.refuse(wentAway());
+      socket.once("close", gone);
       const cancel = this.#timers.set(LIMITS.httpWorkWaitMs, () => place.refuse(overloaded));
       this.#places.add(client, place);
       this.#gauge();
