@@ -32,6 +32,12 @@ const bytesIn = async (folder: string): Promise<number> => {
   return bytes;
 };
 
+const remove = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TetradError("store.io", `${path} cannot be removed: ${why}`);
+  });
+
 /**
  * Removes the state in a folder, and the folder if nothing else is in it; undefined where there is none.
  * Throws TetradError store.io.
@@ -47,14 +53,10 @@ export const forgetState = async (folder: string): Promise<ForgottenState | unde
     return { folder, bytes, removed: false };
   }
   try {
-    for (const name of await ownNames(folder)) {
-      await rm(join(folder, name), { recursive: true, force: true });
-    }
+    for (const name of await ownNames(folder)) await remove(join(folder, name));
     const left = await namesIn(folder);
     // The lock goes while it is held: afterwards it might be the one of who uses the folder next.
-    if (left.every((name) => name === "in-use")) {
-      await rm(join(folder, "in-use"), { recursive: true, force: true });
-    }
+    if (left.every((name) => name === "in-use")) await remove(join(folder, "in-use"));
   } finally {
     await lock.release();
   }
@@ -102,7 +104,8 @@ export const forgetOld = async (
   for (const [at, { folder, usedMs }] of used.entries()) {
     const old = nowMs - usedMs > LIMITS.auditStateAgeMsMax;
     if (!old && at < LIMITS.auditStatesMax - 1) continue;
-    const one = await forgetState(folder);
+    // One that cannot be removed, such as another user's, is no reason not to audit.
+    const one = await forgetState(folder).catch(() => undefined);
     if (one !== undefined) done.push(one);
   }
   return done;

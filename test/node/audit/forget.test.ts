@@ -88,6 +88,15 @@ describe("states of audits", () => {
     expect(await forgetState(join(base, "none"))).toBeUndefined();
   });
 
+  it("that cannot be removed hinder no audit, and are told of when asked", async () => {
+    const age = 2 * LIMITS.auditStateAgeMsMax;
+    const [stuck, old] = [state(1, age + 1), state(2, age)];
+    // Nobody can lock this one.
+    writeFileSync(join(stuck, "in-use"), "a file");
+    expect(removedOf(await forgetOld(base, "", NOW))).toEqual([old]);
+    await expect(forgetAll(base)).rejects.toMatchObject({ code: "store.io" });
+  });
+
   it("are told from folders of the same names that no audit has made", async () => {
     const files = ["scratch/plan.txt", "work-7/thesis.tex", "work-2024", "work-in-progress/a.txt"];
     for (const file of files) {
