@@ -87,8 +87,40 @@ const drawBands = (pen: Pen, scene: Scene): void => {
 const gapText = (us: number): string =>
   us >= 1e6 ? `+${(us / 1e6).toFixed(2)} s` : `+${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms`;
 
+const FLAG_FONT = `600 11.5px ${SANS}`;
+
+type Flag = {
+  readonly atUs: number;
+  readonly text: string;
+  readonly colour: "good" | "bad";
+};
+
+/** The times that are named above the axis: the end of all faults, and the failure. */
+const flagsOf = ({ data }: Scene): readonly Flag[] => {
+  const flags: Flag[] = [];
+  if (data.healUs >= 0) flags.push({ atUs: data.healUs, text: "faults end", colour: "good" });
+  if (data.failure !== undefined) {
+    flags.push({ atUs: data.failure.atUs, text: data.failure.invariant, colour: "bad" });
+  }
+  return flags;
+};
+
+/** Where the name of a time stands; undefined where the time is out of the picture. */
+const flagPlace = (
+  pen: Pen,
+  scene: Scene,
+  { atUs, text }: Flag,
+): { readonly x: number; readonly left: number; readonly width: number } | undefined => {
+  const x = Math.round(X(scene, atUs)) + 0.5;
+  if (x < GUTTER || x > scene.layout.width) return undefined;
+  pen.font = FLAG_FONT;
+  const width = pen.measureText(text).width + 12;
+  return { x, left: Math.min(x, scene.layout.width - width - 2), width };
+};
+
 const drawGrid = (pen: Pen, scene: Scene, ink: Ink): void => {
   const { data, layout, window } = scene;
+  const flags = flagsOf(scene).map((one) => flagPlace(pen, scene, one));
   pen.font = `11.5px ${SANS}`;
   pen.textBaseline = "middle";
   pen.textAlign = "center";
@@ -112,8 +144,16 @@ const drawGrid = (pen: Pen, scene: Scene, ink: Ink): void => {
     pen.lineTo(Math.round(x) + 0.5, layout.height);
     pen.stroke();
     pen.fillStyle = ink.soft;
-    // The name of the first one is not to be cut by the names of the nodes.
-    if (x >= GUTTER) pen.fillText(timeText(atUs, stepUs), Math.max(x, GUTTER + 34), AXIS / 2);
+    if (x < GUTTER) continue;
+    // The name of the first one is not to be cut by the names of the nodes, nor any by a flag.
+    const text = timeText(atUs, stepUs);
+    const centre = Math.max(x, GUTTER + 34);
+    const half = pen.measureText(text).width / 2 + 3;
+    const isCut = flags.some(
+      (one) =>
+        one !== undefined && centre + half > one.left && centre - half < one.left + one.width,
+    );
+    if (!isCut) pen.fillText(text, centre, AXIS / 2);
   }
   const startX = X(scene, data.fromUs);
   if (startX > GUTTER && data.leftOut.messages > 0) {
@@ -346,34 +386,26 @@ const drawMarks = (pen: Pen, scene: Scene, ink: Ink): void => {
   }
 };
 
-const flag = (
-  pen: Pen,
-  scene: Scene,
-  atUs: number,
-  text: string,
-  colour: string,
-  panel: string,
-): void => {
+const drawFlag = (pen: Pen, scene: Scene, flag: Flag, ink: Ink): void => {
   const { layout } = scene;
-  const x = Math.round(X(scene, atUs)) + 0.5;
-  if (x < GUTTER || x > layout.width) return;
-  pen.strokeStyle = colour;
+  const place = flagPlace(pen, scene, flag);
+  if (place === undefined) return;
+  const { x, left, width } = place;
+  pen.strokeStyle = ink[flag.colour];
   pen.lineWidth = 1.5;
   pen.beginPath();
   pen.moveTo(x, AXIS - 6);
   pen.lineTo(x, layout.height);
   pen.stroke();
-  pen.font = `600 11.5px ${SANS}`;
+  pen.font = FLAG_FONT;
   pen.textBaseline = "middle";
   pen.textAlign = "left";
-  const width = pen.measureText(text).width + 12;
-  const left = Math.min(x, layout.width - width - 2);
-  pen.fillStyle = colour;
+  pen.fillStyle = ink[flag.colour];
   pen.beginPath();
   pen.roundRect(left, 4, width, 18, 4);
   pen.fill();
-  pen.fillStyle = panel;
-  pen.fillText(text, left + 6, 13.5);
+  pen.fillStyle = ink.panel;
+  pen.fillText(flag.text, left + 6, 13.5);
 };
 
 const drawGutter = (pen: Pen, scene: Scene, ink: Ink): void => {
@@ -421,7 +453,7 @@ const fitted = (pen: Pen, text: string, width: number): string => {
 
 /** Draws everything; how many messages these were. */
 export const drawScene = (pen: Pen, scene: Scene): number => {
-  const { layout, data, theme } = scene;
+  const { layout, theme } = scene;
   const ink = inkOf(theme);
   pen.clearRect(0, 0, layout.width, layout.height);
   pen.save();
@@ -435,10 +467,7 @@ export const drawScene = (pen: Pen, scene: Scene): number => {
   const drawn = drawMessages(pen, scene);
   drawViews(pen, scene, ink, true);
   drawMarks(pen, scene, ink);
-  if (data.healUs >= 0) flag(pen, scene, data.healUs, "faults end", ink.good, ink.panel);
-  if (data.failure !== undefined) {
-    flag(pen, scene, data.failure.atUs, data.failure.invariant, ink.bad, ink.panel);
-  }
+  for (const flag of flagsOf(scene)) drawFlag(pen, scene, flag, ink);
   pen.restore();
   drawGutter(pen, scene, ink);
   return drawn;

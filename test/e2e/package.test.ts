@@ -298,6 +298,10 @@ describe("its command", () => {
     const [commit = ""] = readdirSync(join(shop, "sim-failures"));
     const files = join(shop, "sim-failures", commit, `property-${seed}`);
     expect(readFileSync(join(files, "picture.html"), "utf8")).toMatch(/"executed","h\d+ \+[2-9]/);
+    // The verdict is that of the scenario which is shown below it, not of the one before it was shrunk.
+    const [head = ""] = readFileSync(join(files, "report.txt"), "utf8").split("\n");
+    expect(shrunk.stdout).toContain(`\n${head}\n`);
+    expect(shrunk.stderr).toContain(head.replace("FAIL correctness", "error sim.correctness:"));
     // The mending, as the page shows it.
     const [, diff = ""] = /```diff\n([\s\S]*?)```/.exec(page) ?? [];
     const side = (sign: string): string =>
@@ -312,6 +316,8 @@ describe("its command", () => {
     expect((await step(replay, seed)).code).toBe(0);
     const mended = await step(again);
     expect(mended.code, mended.stderr).toBe(0);
+    expect(mended.stderr).toMatch(/has \d+ that failed in earlier swarms on this commit/);
+    expect(mended.stdout).not.toContain("FOUND");
     // The package is a link here, and looks for what it needs where it was installed.
     const peer = join(app, "node_modules", "fast-check");
     symlinkSync(join(root, "node_modules", "fast-check"), peer);

@@ -68,7 +68,7 @@ describe("nexus sim run", () => {
     const seed = await run("run", "--seed", "7");
     expect(seed.code, seed.stderr).toBe(0);
     expect(seed.stdout).toMatch(/^seed 7: ok, .* trace [0-9a-f]{16}\n$/);
-    expect(seed.stderr).toMatch(/1 runs, \d+ virtual seconds in/);
+    expect(seed.stderr).toMatch(/1 run, \d+ virtual seconds in/);
     const first = (json((await run("list", "-o", "json")).stdout) as { name: string }[])[0]?.name;
     const [named, again] = await Promise.all([
       run("run", first ?? "", "--once", "-o", "json"),

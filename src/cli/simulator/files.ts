@@ -69,7 +69,7 @@ export const lineWriter = (
 };
 
 /** A word of a command line: quoted where a shell would cut it. */
-const shellWord = (text: string): string =>
+export const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Letters, digits, dots and dashes of a name, for a file or folder. */
@@ -79,6 +79,10 @@ export const fileName = (text: string): string =>
     .replaceAll(/^[-.]+|-+$/g, "")
     .slice(0, 80) || "scenario";
 
+/** What a command that runs the scenario again needs besides it: --with, as it was given. */
+export const withWords = (file: string | undefined): string =>
+  file === undefined ? "" : ` --with ${shellWord(file)}`;
+
 /** Runs a failing scenario once more, writes its files, and gives the report; undefined if it passes. */
 export const reportFailure = async (
   context: CliContext,
@@ -86,13 +90,16 @@ export const reportFailure = async (
   plan: ReportPlan,
 ): Promise<Reported | undefined> => {
   const { folder } = plan;
-  const withWords = plan.with === undefined ? "" : ` --with ${shellWord(plan.with)}`;
   const common = {
     commit: plan.commit,
     ...(plan.shrunkFrom === undefined ? {} : { shrunkFrom: plan.shrunkFrom }),
   };
   if (folder === undefined) {
-    const { report } = examine(scenario, { ...common, replay: plan.replay + withWords }, plan.own);
+    const { report } = examine(
+      scenario,
+      { ...common, replay: plan.replay + withWords(plan.with) },
+      plan.own,
+    );
     return report === undefined ? undefined : { report, files: undefined };
   }
   const path = resolve(context.cwd, folder);
@@ -107,7 +114,7 @@ export const reportFailure = async (
     timeline: shown("timeline.txt"),
     picture: shown("picture.html"),
   };
-  const replay = `nexus sim run ${shellWord(files.scenario)}${withWords}`;
+  const replay = `nexus sim run ${shellWord(files.scenario)}${withWords(plan.with)}`;
   const timeline = lineWriter(join(path, "timeline.txt"), LIMITS.simTimelineLinesMax);
   const picture = new PictureCollector(scenario, {
     messagesMax: LIMITS.simPictureMessagesMax,

@@ -112,6 +112,10 @@ const lookInto = async (
   });
 };
 
+/** What is wrong, as the report says it where there is one: it may be of a smaller scenario. */
+const verdictIn = (result: RunResult, reported: Reported | undefined): string =>
+  reported?.report.verdict ?? verdictOf(result);
+
 const print = (
   context: CliContext,
   job: Named,
@@ -126,7 +130,8 @@ const print = (
   terminal.out(`${progressLine(job.name, result)}\n`);
   if (result.outcome === "ok") return item;
   const fail = paint(terminal.colorOut, "red", "FAIL");
-  const verdict = paint(terminal.colorOut, "bold", printable(verdictOf(result)));
+  // Of what stands below it, which has been shrunk.
+  const verdict = paint(terminal.colorOut, "bold", printable(verdictIn(result, reported)));
   terminal.out(`\n${fail} ${verdict}\n\n`);
   // A scenario may be anybody's file, and what is wrong with it may quote it.
   const lines = reported === undefined ? result.report : reportText(reported.report).split("\n");
@@ -185,7 +190,7 @@ export const simRun = async (
     const reported = failed ? await lookInto(context, job, result, plan) : undefined;
     items.push(print(context, job, result, reported));
     worst = worse(worst, result.outcome);
-    verdict ||= failed ? verdictOf(result) : "";
+    verdict ||= failed ? verdictIn(result, reported) : "";
     failures += failed ? 1 : 0;
     virtualMs += result.virtualMs;
     runs += 1;
@@ -196,7 +201,7 @@ export const simRun = async (
   const spentS = Math.max(0.001, (clock() - startMs) / 1000);
   const rate = (virtualMs / 1000 / spentS).toFixed(0);
   context.note(
-    `${runs} runs, ${(virtualMs / 1000).toFixed(0)} virtual seconds in ${spentS.toFixed(1)} s (${rate} x)`,
+    `${runs} ${runs === 1 ? "run" : "runs"}, ${(virtualMs / 1000).toFixed(0)} virtual seconds in ${spentS.toFixed(1)} s (${rate} x)`,
   );
   failWith(
     worst,

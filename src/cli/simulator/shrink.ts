@@ -5,6 +5,7 @@ import { plainScenario, simulate, verdictOf } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, printable } from "../output.ts";
+import { shellWord, withWords } from "./files.ts";
 import { type Chosen, oneScenario, ownChecks } from "./load.ts";
 import { shrinkFailure } from "./shrinking.ts";
 
@@ -47,5 +48,6 @@ export const simShrink = async (
     ["invariant", result.violation.id],
     ["runs", small.from.runs],
   ]);
-  context.suggest(`nexus sim run ${options.out}`, `nexus sim explain ${options.out}`);
+  const again = shellWord(options.out) + withWords(options.with);
+  context.suggest(`nexus sim run ${again}`, `nexus sim explain ${again}`);
 };

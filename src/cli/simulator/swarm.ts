@@ -13,6 +13,7 @@ import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { printable, type Terminal } from "../output.ts";
 import { codeVersion } from "./code.ts";
+import { shellWord, withWords } from "./files.ts";
 import { openKeeper } from "./kept.ts";
 import { type Chosen, ownChecks, ownPath } from "./load.ts";
 import { failWith, worse } from "./run.ts";
@@ -132,7 +133,7 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
     line?.end();
   }
   const spentMs = clock() - startMs;
-  printSummary(context, { totals, keeper, commit, from, next, spentMs });
+  printSummary(context, { totals, keeper, commit, from, next, spentMs, with: options.with });
   const ids = [...totals.failures.keys()].sort().join(", ");
   failWith(totals.worst, `${totals.failed} of ${totals.seeds} seeds failed: ${ids}`);
 };
@@ -153,6 +154,8 @@ type Summary = {
   readonly from: number;
   readonly next: number;
   readonly spentMs: number;
+  /** What --with was given, for the command that replays. */
+  readonly with: string | undefined;
 };
 
 const printSummary = (context: CliContext, summary: Summary): void => {
@@ -187,6 +190,10 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     ["failures", totals.failed],
   ]);
   if (kept.length === 0) return;
+  if (totals.failed === 0) {
+    context.note(`${folder} has ${kept.length} that failed in earlier swarms on this commit`);
+    return;
+  }
   context.terminal.out("\n");
   const rows = kept.map(({ invariant, seed, virtualMs, file }) => ({
     invariant,
@@ -197,5 +204,6 @@ const printSummary = (context: CliContext, summary: Summary): void => {
   }));
   context.printList(kept, ["invariant", "found", "seed", "virtual", "file"], rows);
   const [first] = kept;
-  if (first !== undefined) context.suggest(`nexus sim run ${first.file}`);
+  if (first !== undefined)
+    context.suggest(`nexus sim run ${shellWord(first.file)}${withWords(summary.with)}`);
 };
