@@ -131,7 +131,7 @@ const ADVERSARY: FieldsOf<AdversarySpec> = {
     about: "What it does (docs/simulation.md).",
   },
   view: {
-    ...count("For vote-to-one and lie-to-one: in this view.", 0, 1e9, [1, 40]),
+    ...count("For vote-to-one, lie-to-one and out-of-turn: in this view.", 0, 1e9, [1, 40]),
     optional: true,
   },
   to: { ...slot("For vote-to-one and lie-to-one: the only one that sees it."), optional: true },

@@ -169,13 +169,20 @@ export const STRATEGIES = [
 ] as const;
 
 /** For directed scenarios only: of no use where nothing else is arranged for them. */
-export const DIRECTED_STRATEGIES = ["vote-to-one", "lie-to-one", "skip-led", "two-faced"] as const;
+export const DIRECTED_STRATEGIES = [
+  "vote-to-one",
+  "lie-to-one",
+  "skip-led",
+  "two-faced",
+  "out-of-turn",
+  "other-parent",
+] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
-  /** For `vote-to-one` and `lie-to-one`: the view, and the only slot that gets to see it. */
+  /** For `vote-to-one`, `lie-to-one` and `out-of-turn`: the view; for the first two the only slot that sees it. */
   readonly view?: number;
   readonly to?: number;
   /** For `skip-led`: from when on it says nothing at all in views that it leads. */

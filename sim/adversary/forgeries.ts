@@ -148,14 +148,23 @@ export const impersonate: StrategyFactory = (powers) => {
   };
 };
 
-/** The last block of an answer with another state, under a certificate for it that looks whole. */
-const otherTip = (powers: Powers, response: SyncResponse): SyncResponse | undefined => {
+/**
+ * The last block of an answer with another state, under a certificate for it that looks whole, or under the
+ * true one, which is for another block.
+ */
+const otherTip = (
+  powers: Powers,
+  response: SyncResponse,
+  forged: boolean,
+): SyncResponse | undefined => {
   const last = response.blocks.at(-1);
   const decoded = last === undefined ? undefined : decodeBlock(powers.hasher, last.block);
   if (last === undefined || decoded === undefined || !decoded.ok) return undefined;
   const { header, batchDigests } = decoded.value;
   const stateRoot = powers.hasher.ht("adversary", header.stateRoot);
   const block = encodeBlock(powers.hasher, { ...header, stateRoot }, batchDigests);
+  const blocks = [...response.blocks.slice(0, -1), { ...last, block: block.bytes }];
+  if (!forged) return { ...response, blocks };
   const { statement, signers, setSize } = response.certificate;
   const changed = finalize(statement.epoch, statement.view, block.hash);
   const own = powers.vote(changed).signature;
@@ -166,7 +175,7 @@ const otherTip = (powers: Powers, response: SyncResponse): SyncResponse | undefi
   );
   return {
     ...response,
-    blocks: [...response.blocks.slice(0, -1), { ...last, block: block.bytes }],
+    blocks,
     certificate: { statement: changed, signers, signatures, setSize },
   };
 };
@@ -194,16 +203,18 @@ const fromProposal = (
 
 /**
  * Answers those who catch up with what looks right: the true blocks under another tip with its own
- * certificate, the same without a block in the middle, without batches, or the answer to another question.
+ * certificate or the true one, the same without a block in the middle, without batches, or the answer to another question.
  * It claims to have more than anybody, so that it is asked, and then shows proposals as if they were final.
  */
 export const lyingSnapshot: StrategyFactory = (powers) => {
   let older: SyncResponse | undefined;
   let proposal: Proposal | undefined;
+  let forged = false;
   const lie = (response: SyncResponse): Message | undefined => {
     switch (powers.random.below(4)) {
       case 0:
-        return otherTip(powers, response);
+        forged = !forged;
+        return otherTip(powers, response, forged);
       case 1:
         return {
           ...response,

@@ -18,6 +18,7 @@ import { falseCosignatures } from "./cosigner.ts";
 import { bendCertificates, impersonate, lyingSnapshot } from "./forgeries.ts";
 import { lastWord } from "./last-word.ts";
 import { censor, grind, timestampEdge } from "./leaders.ts";
+import { otherParent, outOfTurn } from "./proposers.ts";
 import { skipLed } from "./puppet.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
 import { twoFaced } from "./two-faced.ts";
@@ -65,6 +66,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   impersonate,
   "lying-snapshot": lyingSnapshot,
   "two-faced": twoFaced,
+  "out-of-turn": outOfTurn,
+  "other-parent": otherParent,
 };
 
 const TICK_MS = 100;

@@ -10,6 +10,7 @@ import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
+import { votesGrounded } from "./grounds.ts";
 import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
@@ -19,6 +20,7 @@ import type { CheckerFactory } from "./types.ts";
 export const CHECKERS: readonly CheckerFactory[] = [
   ownStatements,
   certificatesPossible,
+  votesGrounded,
   durableBeforeSent,
   viewsEndedDurably,
   certificatesValid,

@@ -64,7 +64,7 @@ export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 export type ReadRows = (slot: number, projection: string) => readonly Row[] | undefined;
 
 export type Checker = {
-  /** I1..I21 and L1..L8 of docs/simulation.md. */
+  /** I1..I22 and L1..L8 of docs/simulation.md. */
   readonly id: string;
   readonly title: string;
   /** A process began. `lost` is true when its data was wiped or rolled back before. */

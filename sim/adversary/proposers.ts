@@ -1,0 +1,79 @@
+/** Adversaries that propose what may not be proposed: where another leads, or on what nobody notarized. */
+import { toHex } from "../../src/crypto/bytes.ts";
+import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
+import { notarize } from "../../src/ledger/statement.ts";
+import type { Header } from "../../src/ledger/types.ts";
+import type { Powers, StrategyFactory } from "./types.ts";
+import { altered, type Proposal } from "./votes.ts";
+
+/**
+ * Proposes in one view that another leads what it was shown there, as its own block, and says nothing else for
+ * a block in that view: nothing that it signs conflicts, so only the rule about leaders stands against it.
+ */
+export const outOfTurn: StrategyFactory = (powers) => {
+  const { view: chosen = 0 } = powers.spec;
+  let told = false;
+  return {
+    incoming: (_peer, _bytes, read) => {
+      const message = read();
+      if (told || message?.type !== "proposal" || message.vote.statement.view !== chosen)
+        return false;
+      const own = altered(powers, message, (header) => ({
+        timeMs: header.timeMs + 1,
+        proposer: powers.self,
+      }));
+      if (own === undefined) return false;
+      told = true;
+      for (const peer of powers.peers()) powers.send(peer, own);
+      return false;
+    },
+    outgoing: (_peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "vote") return false;
+      const { view, kind } = message.vote.statement;
+      return view === chosen && kind !== "nullify" && message.vote.signer === powers.self;
+    },
+  };
+};
+
+/** An empty block beside the parent of the one that was to be proposed, said to stand in the parent's view. */
+const beside = (
+  powers: Powers,
+  proposal: Proposal,
+  header: Header,
+  parent: Header,
+): Proposal | undefined => {
+  const { height, parentHash } = parent;
+  if (header.executedHeight >= height) return undefined;
+  const empty = { batchCount: 0, batchesRoot: batchesRoot(powers.hasher, []) };
+  const block = encodeBlock(powers.hasher, { ...header, ...empty, height, parentHash }, []);
+  const vote = powers.vote(notarize(header.epoch, header.view, block.hash));
+  return { ...proposal, block: block.bytes, vote };
+};
+
+/** Where it leads it proposes a block beside the notarized one of the view before, instead of on top. */
+export const otherParent: StrategyFactory = (powers) => {
+  const seen = new Map<string, Header>();
+  const chosen = new Map<number, Proposal>();
+  return {
+    watch: (message) => {
+      if (message?.type !== "proposal" || message.block === undefined) return;
+      const block = decodeBlock(powers.hasher, message.block);
+      if (block.ok) seen.set(toHex(block.value.hash), block.value.header);
+    },
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "proposal" || message.block === undefined) return false;
+      const block = decodeBlock(powers.hasher, message.block);
+      if (!block.ok) return false;
+      const { header } = block.value;
+      const parent = seen.get(toHex(header.parentHash));
+      if (parent === undefined) return false;
+      const other = chosen.get(header.view) ?? beside(powers, message, header, parent);
+      if (other === undefined) return false;
+      chosen.set(header.view, other);
+      powers.send(peer, other);
+      return true;
+    },
+  };
+};

@@ -1,0 +1,134 @@
+/**
+ * I22: an honest validator votes N for a new block only where its proposer leads that view and its parent is
+ * what a quorum notarized in the parent's view, and for an old one only where that was notarized before. The
+ * schedule of leaders is computed here from docs/protocol.md, "Validator set and leaders".
+ */
+import { decodeStatement, HEADER_BYTES, NOTARIZE, type Statement } from "./decode.ts";
+import { Cursor, hex, isQuorum, taggedHash } from "./oracle.ts";
+import { Recent } from "./recent.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+const PROPOSAL = 1;
+/** Behind version and chain. */
+const EPOCH_OFFSET = 2 + 32;
+/** Sets whose period is longer than this are not asked for their leaders: none that is simulated is. */
+const PERIOD_MAX = 65_536;
+
+type Header = {
+  readonly epoch: number;
+  readonly view: number;
+  readonly parentView: number;
+  readonly parentHash: string;
+  readonly proposer: number;
+};
+
+const readHeader = (bytes: Uint8Array): Header => {
+  const cursor = new Cursor(bytes, EPOCH_OFFSET);
+  const epoch = cursor.u64();
+  const view = cursor.u64();
+  cursor.u64();
+  const parentView = cursor.u64();
+  const parentHash = hex(cursor.take(32));
+  const proposer = new Cursor(bytes, HEADER_BYTES - 2).u16();
+  return { epoch, view, parentView, parentHash, proposer };
+};
+
+const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
+
+/** Whose turn it is in each view of a period: smooth weighted round robin, ties to the lower rank. */
+export const turnsOf = (context: CheckContext, epoch: number): readonly number[] => {
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(BigInt(epoch));
+  const seed = taggedHash(context.chainId, "seed", context.genesisHash, number);
+  const divisor = context.members.reduce((all, { weight }) => gcd(all, weight), 0n);
+  const ranked = context.members.map(({ index, idHex, weight }) => ({
+    index,
+    weight: weight / divisor,
+    rank: hex(taggedHash(context.chainId, "seed/rank", seed, Buffer.from(idHex, "hex"))),
+    priority: 0n,
+  }));
+  ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1));
+  const period = ranked.reduce((sum, { weight }) => sum + weight, 0n);
+  if (period > BigInt(PERIOD_MAX)) return [];
+  return Array.from({ length: Number(period) }, () => {
+    for (const one of ranked) one.priority += one.weight;
+    const best = ranked.reduce((a, b) => (b.priority > a.priority ? b : a));
+    best.priority -= period;
+    return best.index;
+  });
+};
+
+export const votesGrounded = (context: CheckContext): Checker => {
+  const headers = new Recent<string, Header>();
+  const signersOf = new Recent<string, Set<number>>();
+  /** What a quorum has signed N for: by epoch, view and hash, and by epoch and hash. */
+  const notarized = new Recent<string, true>();
+  const ever = new Recent<string, true>();
+  const schedules = new Map<number, readonly number[]>();
+  const total = context.members.reduce((sum, { weight }) => sum + weight, 0n);
+
+  const leaderOf = (epoch: number, view: number): number | undefined => {
+    const turns = schedules.get(epoch) ?? turnsOf(context, epoch);
+    schedules.set(epoch, turns);
+    return turns[(view - 1) % turns.length];
+  };
+
+  const count = ({ epoch, view, hash }: Statement, index: number): void => {
+    const key = `${epoch}/${view}/${hash}`;
+    const signers = signersOf.get(key) ?? new Set();
+    signersOf.set(key, signers.add(index));
+    let weight = 0n;
+    for (const member of context.members) if (signers.has(member.index)) weight += member.weight;
+    if (!isQuorum(weight, total)) return;
+    notarized.set(key, true);
+    ever.set(`${epoch}/${hash}`, true);
+  };
+
+  /** Why this vote stands on nothing, or undefined. */
+  const faultOf = ({ epoch, view, hash }: Statement): string | undefined => {
+    const header = headers.get(hash);
+    if (header === undefined || header.epoch !== epoch) return undefined;
+    if (header.view !== view) {
+      return ever.has(`${epoch}/${hash}`) ? undefined : "an old block that no quorum has notarized";
+    }
+    const leader = leaderOf(epoch, view);
+    if (leader !== undefined && leader !== header.proposer) {
+      return `a block by ${header.proposer}, where ${leader} leads`;
+    }
+    // The parent of an epoch's first block is final by the epoch before.
+    if (header.parentView === 0) return undefined;
+    return notarized.has(`${epoch}/${header.parentView}/${header.parentHash}`)
+      ? undefined
+      : `a block on what no quorum has notarized in view ${header.parentView}`;
+  };
+
+  return {
+    id: "I22",
+    title: "honest validators vote for blocks of the view's leader, on what a quorum notarized",
+    sent: (_from, _to, _class, bytes) => {
+      if (bytes[0] !== PROPOSAL) return;
+      const cursor = new Cursor(bytes, 1);
+      const vote = new Cursor(cursor.sized(), 8 + 8 + 1);
+      if (headers.has(hex(vote.take(32)))) return;
+      cursor.u64();
+      const block = cursor.sized();
+      if (block.length < HEADER_BYTES) return;
+      const header = block.subarray(0, HEADER_BYTES);
+      headers.set(hex(taggedHash(context.chainId, "header", header)), readHeader(header));
+    },
+    released: (slot, message) => {
+      const statement = decodeStatement(message);
+      const member = context.memberOf(slot);
+      if (statement?.kind !== NOTARIZE || member === undefined) return;
+      const fault = context.honest(slot) ? faultOf(statement) : undefined;
+      if (fault !== undefined) {
+        const { epoch, view } = statement;
+        context.report(
+          "I22",
+          `validator ${member.index} voted in view ${epoch}/${view} for ${fault}`,
+        );
+      }
+      count(statement, member.index);
+    },
+  };
+};
