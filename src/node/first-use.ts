@@ -50,10 +50,20 @@ export const beginVoteStore = async (options: FirstUse): Promise<void> => {
   closeSync(folder);
 };
 
-/** Throws folder.foreign for a key that has signed for another genesis (bindVoteStore). */
-export const bindVotes = async (voteStore: Store, genesisHash: Hash): Promise<void> => {
+/**
+ * Binds the vote store to the chain, unless the data beside it is of another one: then the start is refused
+ * before anything is signed, and must not leave a mark. Throws folder.foreign for a key that has signed for
+ * another genesis (bindVoteStore), store.*.
+ */
+export const bindVotes = async (
+  voteStore: Store,
+  store: Pick<Store, "get">,
+  { hash, hasher }: { readonly hash: Hash; readonly hasher: Hasher },
+): Promise<void> => {
+  const data = new BlockStore((key) => store.get(key), hasher).genesisHash();
+  if (data !== undefined && !equalBytes(data, hash)) return;
   await new Promise<void>((resolve, reject) => {
-    bindVoteStore(voteStore, genesisHash, (failure) => {
+    bindVoteStore(voteStore, hash, (failure) => {
       if (failure === undefined) resolve();
       else reject(TetradError.from(failure));
     });

@@ -273,7 +273,7 @@ const openPorts = async (
   closing.defer(() => closeStore(voteStore));
   const { hasher } = chain;
   await beginVoteStore({ paths, voteStore, store, hasher, id: self.id, logger });
-  await bindVotes(voteStore, chain.hash);
+  await bindVotes(voteStore, store, chain);
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
   const transport = await createQuicTransport({
     ...ports,

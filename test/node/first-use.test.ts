@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Store } from "../../src/ledger/ports.ts";
 import { initVoteStore } from "../../src/ledger/replica/vote-store.ts";
 import { createMemoryStore } from "../../src/ledger/store/memory.ts";
 import { beginVoteStore, bindVotes } from "../../src/node/first-use.ts";
@@ -66,16 +67,48 @@ describe("a key whose marker says that it has signed nothing", () => {
 });
 
 describe("a vote store", () => {
-  it("is of the chain that its key first signs for, and of no other of that name", async () => {
-    const [one, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const [one, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const bind = (votes: Store, hash: Uint8Array, data: Store = createMemoryStore()): Promise<void> =>
+    bindVotes(votes, data, { hash, hasher: audited.chain.hasher });
+  const begun = async (): Promise<Store> => {
     const store = createMemoryStore();
-    // What is no vote store does not become one by this.
-    await bindVotes(store, one);
-    expect(store.get(Buffer.from("g"))).toBeUndefined();
     await new Promise<void>((resolve) => initVoteStore(store, one, () => resolve()));
-    await bindVotes(store, one);
-    await bindVotes(store, one);
-    await expect(bindVotes(store, other)).rejects.toMatchObject({ code: "folder.foreign" });
-    await bindVotes(store, one);
+    return store;
+  };
+  const put = (store: Store, key: string): Promise<void> =>
+    new Promise((resolve) => {
+      const op = { type: "put", key: Buffer.from(key), value: Uint8Array.of(1) } as const;
+      store.write([op], { sync: true }, () => resolve());
+    });
+
+  it("is of the chain that its key first signs for, and of no other of that name", async () => {
+    const none = createMemoryStore();
+    // What is no vote store does not become one by this.
+    await bind(none, one);
+    expect(none.get(Buffer.from("g"))).toBeUndefined();
+    // A vote, the floor above forgotten ones, a signed checkpoint.
+    for (const trace of ["v/1", "w", "c"]) {
+      const store = await begun();
+      await bind(store, one);
+      await put(store, trace);
+      await bind(store, one);
+      await expect(bind(store, other)).rejects.toMatchObject({ code: "folder.foreign" });
+      await bind(store, one);
+    }
+  });
+
+  it("is not lost to a start with a wrong genesis that came to nothing", async () => {
+    const store = await begun();
+    await bind(store, other);
+    await bind(store, one);
+    await put(store, "w");
+    await expect(bind(store, other)).rejects.toMatchObject({ code: "folder.foreign" });
+    // Votes of before there was a mark: the data beside them says whose they are.
+    const old = await begun();
+    await put(old, "w");
+    const data = await storeOf(audited.rows);
+    await bind(old, other, data);
+    await bind(old, audited.chain.hash, data);
+    expect(old.get(Buffer.from("g"))).toEqual(audited.chain.hash);
   });
 });

@@ -45,10 +45,15 @@ export const initVoteStore = (
   store.write([{ type: "put", key: FORMAT_KEY, value }], { sync: true }, done);
 };
 
+/** All keys of a vote store. */
+const EVERYTHING = { gte: Uint8Array.of(0), lt: Uint8Array.of(0xff) };
+
 /**
  * Binds the vote store of a key to the chain that it signs for, once. Statements name the chain's id and not
  * its genesis, so a key that signed for two chains of one id could make a proof of one pass for the other's:
- * a validator's key never does. Code: folder.foreign, and store.*. A store that is none stays none.
+ * a validator's key never does. One that was bound and has signed nothing since is bound anew: a start with
+ * a wrong genesis that came to nothing costs no key. Code: folder.foreign, and store.*. A store that is none
+ * stays none.
  */
 export const bindVoteStore = (
   store: Store,
@@ -56,16 +61,22 @@ export const bindVoteStore = (
   done: (failure?: Failure) => void,
 ): void => {
   const bound = store.get(CHAIN_KEY);
-  if (bound !== undefined) {
-    if (equalBytes(bound, genesisHash)) return done();
+  if (bound !== undefined && equalBytes(bound, genesisHash)) return done();
+  if (store.get(FORMAT_KEY) === undefined) return done();
+  const bind = (): void => {
+    const op: StoreOp = { type: "put", key: CHAIN_KEY, value: genesisHash };
+    store.write([op], { sync: true }, (failure) => {
+      done(failure === undefined ? undefined : storeFailure(failure, "vote store"));
+    });
+  };
+  if (bound === undefined) return bind();
+  // Whatever is signed leaves a row before it is: a vote or the floor above it, or a checkpoint.
+  store.range({ ...EVERYTHING, limit: 3 }, (failure, rows) => {
+    if (failure !== undefined) return done(storeFailure(failure, "vote store"));
+    if (rows.length <= 2) return bind();
     const other = `${toHex(bound).slice(0, 12)}…`;
     const detail = `this key has signed for another chain of this name, genesis ${other}: make a new key`;
-    return done(fail("folder.foreign", detail));
-  }
-  if (store.get(FORMAT_KEY) === undefined) return done();
-  const op: StoreOp = { type: "put", key: CHAIN_KEY, value: genesisHash };
-  store.write([op], { sync: true }, (failure) => {
-    done(failure === undefined ? undefined : storeFailure(failure, "vote store"));
+    done(fail("folder.foreign", detail));
   });
 };
 
