@@ -203,8 +203,9 @@ const fromProposal = (
 
 /**
  * Answers those who catch up with what looks right: the true blocks under another tip with its own
- * certificate or the true one, the same without a block in the middle, without batches, or the answer to another question.
- * It claims to have more than anybody, so that it is asked, and then shows proposals as if they were final.
+ * certificate or the true one, the same without a block in the middle, without batches, or the answer to
+ * another question. It claims to have more than anybody, so that it is asked, and then shows proposals as if
+ * they were final.
  */
 export const lyingSnapshot: StrategyFactory = (powers) => {
   let older: SyncResponse | undefined;
