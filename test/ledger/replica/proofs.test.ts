@@ -361,10 +361,19 @@ describe("proofs of rows", () => {
       ),
     ]);
     lab.finalize();
-    const seen = (limit: number, bytesMax: number): string[] => {
-      const result = settle<Result<ProvenPage>>(lab, (done) =>
-        lab.handle.proofs().page("records", { limit, bytesMax }, FROM_GENESIS, done),
+    let turns = 0;
+    let turnsMax = Number.POSITIVE_INFINITY;
+    const slice = (resume: (goesOn: boolean) => void): void => {
+      turns += 1;
+      const goesOn = turns <= turnsMax;
+      lab.loop.post(() => resume(goesOn));
+    };
+    const pageOf = (limit: number, bytesMax: number): Result<ProvenPage> =>
+      settle<Result<ProvenPage>>(lab, (done) =>
+        lab.handle.proofs().page("records", { limit, bytesMax, slice }, FROM_GENESIS, done),
       );
+    const seen = (limit: number, bytesMax: number): string[] => {
+      const result = pageOf(limit, bytesMax);
       if (!result.ok) throw new Error(result.detail);
       const { claim } = result.value.bundle;
       if (claim.kind !== "rows") throw new Error(claim.kind);
@@ -378,6 +387,18 @@ describe("proofs of rows", () => {
     expect(read).toBeLessThanOrEqual(300);
     expect(seen(300, 1e6)).toEqual([...keys, "end"]);
     expect(seen(301, 1e6)).toEqual([...keys, "end"]);
+    // Whoever has gone is not worked for, whether between rows or between reads.
+    const whole = turns;
+    expect(seen(301, 1e6)).toHaveLength(301);
+    expect(turns - whole).toBeGreaterThanOrEqual(keys.length / 4 - 1);
+    for (let last = 0; last < 20; last++) {
+      turns = 0;
+      turnsMax = last;
+      read = 0;
+      expect(codeOf(pageOf(301, 1e6))).toBe("http.timeout");
+      expect(turns).toBe(last + 1);
+      expect(read).toBeLessThanOrEqual(4 * (last + 1) + 64);
+    }
   });
 
   it("are held for few states, and for none after the end", () => {
