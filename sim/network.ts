@@ -144,6 +144,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   };
   const hosts = createHosts(world, owners.length);
   const watch = (slot: number, handle: LedgerHandle): void => {
+    let shown: string | undefined;
     handle.onExecuted(() => {
       const status = plainStatus(handle.status());
       atlas.reached(status.finalHeight);
@@ -156,6 +157,10 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         status.logRoot,
       );
       observer.each((checker) => checker.status?.(slot, status));
+      const note = handle.checkpoint()?.note;
+      if (note === undefined || note === shown) return;
+      shown = note;
+      observer.each((checker) => checker.served?.(slot, note));
     });
   };
   const wiring: NodeWiring = {

@@ -176,6 +176,7 @@ export const DIRECTED_STRATEGIES = [
   "two-faced",
   "out-of-turn",
   "other-parent",
+  "forged-cosignatures",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 

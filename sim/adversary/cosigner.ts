@@ -54,3 +54,13 @@ export const falseCosignatures: StrategyFactory = (powers) => {
     },
   };
 };
+
+/** States the true root with a FALCON signature that is none: only who checks it knows that it did not sign. */
+export const forgedCosignatures: StrategyFactory = (powers) => ({
+  outgoing: (peer, _class, _bytes, read) => {
+    const message = read();
+    if (message?.type !== "cosignature") return false;
+    powers.send(peer, { ...message, falcon: powers.random.bytes(message.falcon.length) });
+    return true;
+  },
+});

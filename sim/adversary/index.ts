@@ -14,7 +14,7 @@ import type { Host } from "../host.ts";
 import type { AdversarySpec, StrategyName } from "../scenario.ts";
 import type { KeyPair, SignatureScheme, SignTap } from "../signer.ts";
 import { WALL_START_MS } from "../world.ts";
-import { falseCosignatures } from "./cosigner.ts";
+import { falseCosignatures, forgedCosignatures } from "./cosigner.ts";
 import { bendCertificates, impersonate, lyingSnapshot } from "./forgeries.ts";
 import { lastWord } from "./last-word.ts";
 import { censor, grind, timestampEdge } from "./leaders.ts";
@@ -68,6 +68,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "two-faced": twoFaced,
   "out-of-turn": outOfTurn,
   "other-parent": otherParent,
+  "forged-cosignatures": forgedCosignatures,
 };
 
 const TICK_MS = 100;

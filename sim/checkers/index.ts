@@ -14,6 +14,7 @@ import { votesGrounded } from "./grounds.ts";
 import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
+import { servedSigned } from "./served.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import type { CheckerFactory } from "./types.ts";
 
@@ -37,6 +38,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   capsKept,
   futureBounded,
   checkpointsSingle,
+  servedSigned,
   reproposals,
   splitViews,
   otherNotarized,

@@ -64,7 +64,7 @@ export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 export type ReadRows = (slot: number, projection: string) => readonly Row[] | undefined;
 
 export type Checker = {
-  /** I1..I22 and L1..L8 of docs/simulation.md. */
+  /** I1..I23 and L1..L8 of docs/simulation.md. */
   readonly id: string;
   readonly title: string;
   /** A process began. `lost` is true when its data was wiped or rolled back before. */
@@ -84,6 +84,8 @@ export type Checker = {
   diskLost?(slot: number, disk: string): void;
   /** After each executed block, and now and then. */
   status?(slot: number, status: Status): void;
+  /** The node serves a new checkpoint: a signed note. */
+  served?(slot: number, note: string): void;
   submitted?(slot: number, submission: Submission): void;
   /** The node said that this batch is committed, and at which height. */
   acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
