@@ -143,6 +143,7 @@ describe("nexus sim run", () => {
     expect(near.stderr).toContain(`did you mean ${name}?`);
     for (const args of [
       ["--seeds", "9..1"],
+      ["--seeds", "4294967296..4294967296"],
       ["halted.json", "--seed", "1"],
     ]) {
       expect((await run("run", ...args)).stderr).toContain("error cli.usage");

@@ -50,8 +50,9 @@ type Plan = {
 const rangeOf = (text: string): readonly [number, number] => {
   const [, first = "", last = ""] = /^([0-9]{1,10})\.\.([0-9]{1,10})$/.exec(text) ?? [];
   const range = [Number(first), Number(last)] as const;
-  if (last === "" || range[0] > range[1]) {
-    throw new TetradError("cli.usage", "--seeds is FIRST..LAST, such as 1..100");
+  // A seed that --seed does not take could not be run again.
+  if (last === "" || range[0] > range[1] || range[1] >= 2 ** 32) {
+    throw new TetradError("cli.usage", "--seeds is FIRST..LAST below 2^32, such as 1..100");
   }
   return range;
 };
