@@ -1,10 +1,14 @@
 // Where the other examples find the development network that `npx nexus dev` runs in this folder. With a
 // network of your own: the genesis that your organisation has agreed to, and addresses of its nodes.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 type DevRecord = { readonly nodes: readonly { readonly api: string }[] };
 
 const dir = process.env["NEXUS_DIR"] ?? ".tetrad";
+if (!existsSync(`${dir}/dev.json`)) {
+  console.error(`${dir} has no development network: name its folder with NEXUS_DIR`);
+  process.exit(1);
+}
 const record = JSON.parse(readFileSync(`${dir}/dev.json`, "utf8")) as DevRecord;
 
 /** Every node: a client asks the first that can answer. */

@@ -157,7 +157,8 @@ const SILENT: Logger = { log: () => {} };
 
 /** Reads the vote store of a node that does not run, under the lock that keeps it from starting. */
 const checkVotes = async (config: NodeConfig, self: Validator): Promise<Finding> => {
-  const todo = "restore keys/votes from where the key came; see docs/operating.md";
+  const todo =
+    "bring the newest keys/votes from where the key came, never a backup; see docs/operating.md";
   try {
     const votes = await inspectVotes(nodePaths(config.folder), self, SILENT);
     if (!votes.ok) throw TetradError.from(votes);

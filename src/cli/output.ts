@@ -156,7 +156,7 @@ export const explainError = (
   const red = (text: string): string => paint(terminal.colorErr, "red", text);
   if (error instanceof TetradError) {
     const own = error.data["next"];
-    const next = typeof own === "string" ? printable(own) : NEXT_STEPS[error.code];
+    const next = typeof own === "string" ? printable(own) : nextStep(error.code);
     const hint = next === undefined ? "" : `\n  ${paint(terminal.colorErr, "cyan", "→")} ${next}`;
     return {
       text: `${red("error")} ${error.code}: ${printable(error.message)}${hint}\n`,
@@ -176,9 +176,14 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   "folder.locked": "stop the other process first; two processes must never sign with one key",
   "folder.foreign": "name another folder with --dir, or another node with --api",
   "store.full": "make room on the disk and start again: nothing acknowledged is lost",
+  "http.timeout": "`nexus doctor` says whether enough nodes are up",
   "batch.lane-gap": "an earlier batch of this key is still on its way; run the command again",
   "batch.unknown-actor": "use a registered key (--key); `nexus ls actors` shows who is",
-  "votes.missing": "restore keys/votes beside the key; see docs/operating.md",
+  "votes.missing":
+    "only the newest keys/votes of this key may come back, never a backup; see docs/operating.md",
   "votes.foreign-statement": "another machine signs with this key: find it before you start again",
   "doctor.failed": "the lines with an arrow above say what to do",
 };
+
+/** What to do next about a code, where one answer fits; undefined where none does. */
+export const nextStep = (code: string): string | undefined => NEXT_STEPS[code];

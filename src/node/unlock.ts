@@ -31,6 +31,13 @@ export const unlockKey = async (
   chain: ParsedGenesis,
 ): Promise<FalconKeyPair> => {
   const paths = nodePaths(config.folder);
+  if (!existsSync(paths.nodeKey)) {
+    // Said before a passphrase is asked for: a restored folder has neither.
+    throw new TetradError("key.invalid", `${paths.nodeKey} does not exist`, {
+      path: paths.nodeKey,
+      next: "move the node's whole keys folder here, with keys/votes, or make a node with `nexus init`",
+    });
+  }
   const passphrase = await readPassphrase(paths.keys, env, config.passphraseFile);
   const key = await loadKeyFile(paths.nodeKey, passphrase).catch(async (error: unknown) => {
     throw await explainClosed(paths.keys, passphrase, error);

@@ -9,6 +9,7 @@ import { createLogger } from "../../node/real-ports.ts";
 import { selectVerifier } from "../../node/signing/select-verifier.ts";
 import type { NodeVerifier } from "../../node/signing/types.ts";
 import { createVerifier } from "../../node/signing/verifier.ts";
+import { nextStep } from "../output.ts";
 import type { AuditTarget } from "./target.ts";
 
 export type OpenAudit = AsyncDisposable & {
@@ -50,7 +51,10 @@ const PASSED: ReadonlySet<string> = new Set([
 ]);
 
 /** Why an audit could not be finished, with exit code 3. */
-export const unverified = (error: unknown): unknown =>
-  error instanceof TetradError && !PASSED.has(error.code)
-    ? new TetradError("audit.unverified", `${error.code}: ${error.message}`, error.data)
-    : error;
+export const unverified = (error: unknown): unknown => {
+  if (!(error instanceof TetradError) || PASSED.has(error.code)) return error;
+  // What to do about a node that does not answer is the same for an audit; about a locked folder it is not.
+  const next = error.code === "cli.unreachable" ? nextStep(error.code) : undefined;
+  const data = { ...(next === undefined ? {} : { next }), ...error.data };
+  return new TetradError("audit.unverified", `${error.code}: ${error.message}`, data);
+};

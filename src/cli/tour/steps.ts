@@ -159,33 +159,58 @@ const kill: Step = {
     const key = `tour/${id}-down`;
     await stage.succeeds(["append", key, text, "--api", apiOf(witness)]);
     await onEach(tour, rest, key, text);
-    const after = await watchHeights(tour, witness, before);
+    const { height, over } = await watchHeights(tour, witness, before.finalHeight);
     return (
-      `node ${victim.name} is dead, heights went from ${before.finalHeight} to ${after.finalHeight}, ` +
-      `and ${skipped(before, after)} view(s) without a block were passed over`
+      `node ${victim.name} is dead, heights went from ${before.finalHeight} to ${height}, and ` +
+      `${over === 1 ? "1 view without a block was" : `${over} views without a block were`} passed over`
     );
   },
 };
 
-/** Views that have ended without a block since: those that a dead node was to lead. */
-const skipped = (before: StatusJson, after: StatusJson): number =>
-  after.view - after.finalHeight - (before.view - before.finalHeight);
+/** The view of the block of a height, and how many views between its parent's and its own had no block. */
+const viewsOf = async (
+  tour: Tour,
+  node: DevNode,
+  height: number,
+): Promise<{ readonly view: number; readonly empty: number }> => {
+  const path = `/v1/blocks/${height}`;
+  const block = await new ApiClient(apiOf(node)).get(path, {}, signalOf(tour));
+  const { view, parentView } = block["header"] as Readonly<Record<"view" | "parentView", number>>;
+  // Views begin anew with an epoch.
+  return { view, empty: Math.max(0, view - parentView - 1) };
+};
 
-/** Shows heights of one node as they become final, until the dead node's turn to lead has been passed over. */
-const watchHeights = async (tour: Tour, node: DevNode, before: StatusJson): Promise<StatusJson> => {
+/**
+ * Shows heights of one node as they become final, each with the view of its block, until the dead node's turn
+ * to lead has been passed over.
+ */
+const watchHeights = async (
+  tour: Tour,
+  node: DevNode,
+  from: number,
+): Promise<{ readonly height: number; readonly over: number }> => {
   const { stage } = tour;
   stage.say(`  heights as node ${node.name} sees them:`);
-  let seen = before.finalHeight;
-  const reached = await until(tour, 30_000, async () => {
-    const status = await statusOf(tour, node);
-    if (status === undefined || status.finalHeight === seen) return undefined;
-    seen = status.finalHeight;
-    const over = skipped(before, status);
-    stage.say(`    height ${seen}  view ${status.view}${over > 0 ? `  ${over} passed over` : ""}`);
-    return seen >= before.finalHeight + HEIGHTS && over > 0 ? status : undefined;
+  let height = from;
+  let over = 0;
+  const isReached = await until(tour, 30_000, async () => {
+    const final = (await statusOf(tour, node))?.finalHeight ?? height;
+    while (height < final) {
+      height += 1;
+      const { view, empty } = await viewsOf(tour, node, height);
+      stage.say(`    height ${height}  view ${view}${empty > 0 ? `  ${empty} passed over` : ""}`);
+      over += empty;
+    }
+    return (height >= from + HEIGHTS && over > 0) || undefined;
   });
-  if (reached === undefined) throw notShown(`heights stand still at ${seen}`);
-  return reached;
+  if (isReached === undefined) {
+    throw notShown(
+      height === from
+        ? `heights stand still at ${height}`
+        : `heights went on to ${height}, and no view was passed over`,
+    );
+  }
+  return { height, over };
 };
 
 const forge: Step = {

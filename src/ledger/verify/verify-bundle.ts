@@ -185,7 +185,7 @@ const checkLinks = (
   const epochs = report.take("epochs", checkEpochs(first), () =>
     first.length === 1
       ? `none between epoch ${trust.epoch} and the header`
-      : `${first.length - 1} boundaries from epoch ${trust.epoch} to ${trust.epoch + first.length - 1}`,
+      : `${first.length - 1} ${first.length === 2 ? "boundary" : "boundaries"} from epoch ${trust.epoch} to ${trust.epoch + first.length - 1}`,
   );
   const last = first.at(-1);
   if (epochs === undefined || last === undefined) return undefined;
@@ -269,7 +269,8 @@ const checkClaim = (
     const authorship = report.take(
       "authorship",
       checkAuthorship(hasher, claim, entries),
-      ({ jobs }) => `${jobs.length} signed batches, by the paths to what their actors signed`,
+      ({ jobs }) =>
+        `${jobs.length} signed ${jobs.length === 1 ? "batch" : "batches"}, by the paths to what their actors signed`,
     );
     if (authorship === undefined) return undefined;
     return { proven: { kind: "events", events: authorship.events }, jobs: authorship.jobs };

@@ -28,7 +28,7 @@ const LOCK_FILE = join("in-use", "LOCK");
 const inUse = (db: string): TetradError =>
   new TetradError(
     "folder.locked",
-    `${db} is in use by a running node: audit its API with --api, or stop it first`,
+    `${db} is in use by a running node: name its API with --api instead, or stop it first`,
     { folder: db },
   );
 
