@@ -117,6 +117,11 @@ const addTail = (program: Command, run: RunVerb): void => {
     .option("--verify", "print only what is proven, and find out what a node leaves out")
     .option("--trust <file>", "with --verify: the genesis to trust (default: that of the folder)")
     .option("--state <file>", "with --verify: remembers there what was verified, for the next time")
+    .option(
+      "--max-age <seconds>",
+      "with --verify: how old the newest header may be (default: 600)",
+      wholeNumber(1, 2 ** 40),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  nexus tail\n  nexus tail --verify --state trust-state.json\n  nexus tail --from 0 --no-follow -o ndjson > log.ndjson\n" +

@@ -324,7 +324,7 @@ const notTooOld = (base: string, { height, timeMs }: ProvenHeader, maxAgeMs: num
   const minutes = Math.floor(ageMs / 60_000);
   const detail =
     `${base} shows height ${height} of ${minutes} minutes ago as the newest: it is behind, the chain stands ` +
-    "still, or this machine's clock is wrong (maxAgeMs says what is taken)";
+    "still, or this machine's clock is wrong (maxAgeMs, or --max-age of a command, says what is taken)";
   throw new TetradError("trust.behind", detail);
 };
 

@@ -51,7 +51,8 @@ describe("what a swarm keeps", () => {
       name: "kept",
       seed: 3,
     });
-    writeFileSync(join(place, "failures.json"), '[{"file":"../../etc/passwd","seed":1}, 7]');
+    const above = { ...one(1, 1), file: "../seed-1.json" };
+    writeFileSync(join(place, "failures.json"), JSON.stringify([above, 7]));
     expect(openKeeper(place, 2).list()).toEqual([]);
     writeFileSync(join(place, "failures.json"), "{");
     expect(openKeeper(place, 2).list()).toEqual([]);

@@ -142,7 +142,8 @@ describe("nexus tail --verify", () => {
     nexus(["--dir", dir, "tail", "--verify", "--from", "0", "-o", "ndjson", ...more]);
 
   it("prints what is proven, and remembers it", async () => {
-    const run = await tail("--no-follow", "--type", "record.*", "--state", state);
+    const age = ["--max-age", "3600"];
+    const run = await tail("--no-follow", "--type", "record.*", "--state", state, ...age);
     expect(run.code, run.stderr).toBe(0);
     const events = run.stdout
       .trim()
@@ -168,5 +169,6 @@ describe("nexus tail --verify", () => {
     expect((await tail("--state", state)).code).toBe(3);
     expect((await tail("--trust", join(folder, "nowhere.json"))).code).toBe(1);
     expect((await nexus(["--dir", dir, "tail", "--trust", genesisFile])).code).toBe(1);
+    expect((await nexus(["--dir", dir, "tail", "--max-age", "60"])).code).toBe(1);
   });
 });

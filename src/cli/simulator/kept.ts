@@ -41,7 +41,7 @@ const isKept = (value: unknown): value is Kept => {
     typeof invariant === "string" &&
     Number.isFinite(steps) &&
     typeof file === "string" &&
-    /^[\w.-]+\/seed-\d+\.json$/.test(file)
+    /^\w[\w-]*(\.\w[\w-]*)*\/seed-\d+\.json$/.test(file)
   );
 };
 

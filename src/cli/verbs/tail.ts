@@ -23,6 +23,8 @@ type TailOptions = {
   readonly verify?: boolean;
   readonly trust?: string;
   readonly state?: string;
+  /** Seconds. */
+  readonly maxAge?: number;
 };
 
 /** What a terminal shows before it follows, when nothing was asked for. */
@@ -41,8 +43,9 @@ export const startOf = (text: string | undefined, logSize: number): number => {
 
 export const tail = async (context: CliContext, options: TailOptions): Promise<void> => {
   if (options.verify === true) return verifiedTail(context, options);
-  if (options.trust !== undefined || options.state !== undefined) {
-    throw new TetradError("cli.usage", "--trust and --state belong to --verify");
+  const { trust, state, maxAge } = options;
+  if (trust !== undefined || state !== undefined || maxAge !== undefined) {
+    throw new TetradError("cli.usage", "--trust, --state and --max-age belong to --verify");
   }
   const client = context.client();
   const { logSize } = await client.status(context.signal);
@@ -126,6 +129,7 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
     trust: { genesis: readTrust(context, options.trust) },
     onFailover: (base, error) => context.note(`${base}: ${error.message}; asking another node`),
     ...(state === undefined ? {} : { stateStore: fileStore(state) }),
+    ...(options.maxAge === undefined ? {} : { maxAgeMs: options.maxAge * 1000 }),
   });
   const size = await provenSize(client, signal);
   const from = startOf(options.from, size);
