@@ -128,7 +128,7 @@ export const addBackup = (program: Command, run: RunVerb): void => {
     .description("write a node's data to one file, while it runs or not; never keys")
     .option("-c, --config <file>", "configuration file of the node")
     .option("--node <name>", "node of the development network (default: its first)")
-    .requiredOption("--to <file>", "file to write, or a folder to write one in")
+    .requiredOption("--to <file>", "file to write, or a folder that is there, to write one in")
     .addHelpText(
       "after",
       "\nExamples:\n  nexus backup --config /srv/tetrad/node.toml --to /backup\n" +
