@@ -93,10 +93,20 @@ const typeError = async (tree, info) => {
 /** Runs simulations in a tree until one of `expected` is found; every run with what it found. */
 const hunt = async (tree, runs, expected) => {
   const found = [];
-  await run(process.execPath, [RUNS, tree, ...expected, "--", ...runs], tree, (line) => {
-    if (line.startsWith("{")) found.push(JSON.parse(line));
-    return false;
-  });
+  const { code, errors } = await run(
+    process.execPath,
+    [RUNS, tree, ...expected, "--", ...runs],
+    tree,
+    (line) => {
+      if (line.startsWith("{")) found.push(JSON.parse(line));
+      return false;
+    },
+  );
+  // What a simulation throws is a finding. A process that ends by itself without one has not begun.
+  if (found.length === 0 && code !== 0 && code !== null) {
+    const why = errors.split("\n").find((line) => /^\w*Error/.test(line)) ?? `exit code ${code}`;
+    throw new Error(`the simulator does not run: ${why}`);
+  }
   return found;
 };
 
@@ -147,6 +157,8 @@ const judge = async (mutant) => {
     const error = flags["no-types"] ? undefined : await typeError(tree, info);
     if (error !== undefined) return { failure: `does not type-check: ${error}` };
     return await search(tree, mutant);
+  } catch (error) {
+    return { failure: error.message };
   } finally {
     rmSync(tree, { recursive: true, force: true });
   }
