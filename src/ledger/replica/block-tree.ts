@@ -52,6 +52,8 @@ export type Held = {
 
 export type TreeChain = {
   tip(): Tip;
+  /** What follows the tip is being written: until that is done, the store may show its lanes and heights. */
+  appending(): boolean;
   executedHeight(): number;
   epoch(): EpochSnapshot;
   rootsAt(height: number): ExecutionRoots | undefined;
@@ -309,6 +311,9 @@ export class BlockTree {
     const failure = this.#checkPlace(block, tip);
     if (failure !== undefined) return this.#settle(held, "invalid", failure);
     const parentHash = block.header.parentHash;
+    // A block on the tip is judged by the lanes as of the tip, and the append that is on its way has moved
+    // them in the store already. It would refuse the very block that it appends, and all on top of it.
+    if (this.#chain.appending() && equalBytes(parentHash, tip.hash)) return;
     const parent = this.parent(parentHash);
     if (parent === undefined) {
       const known = this.get(parentHash);

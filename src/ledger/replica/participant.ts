@@ -310,6 +310,7 @@ export class Participant {
   #treeChain(committer: Committer): ConstructorParameters<typeof BlockTree>[1] {
     return {
       tip: () => committer.tip,
+      appending: () => committer.busy,
       executedHeight: () => committer.executed.height,
       epoch: () => this.#requireSnapshot(),
       rootsAt: (height) => committer.rootsAt(height),
@@ -318,9 +319,7 @@ export class Participant {
       finalTimeAt: (height) => this.timeAt(height),
       finalLaneHead: (actor) => this.finalLaneHead(actor),
       tipParent: () => this.#tipParent(committer.tip),
-      send: (peer, message) => {
-        this.#send(peer, message);
-      },
+      send: (peer, message) => void this.#send(peer, message),
       connected: () => this.peers,
       verdict: (facts, verdict) => this.#onVerdict(facts, verdict),
       isOpen: (hash) => this.#engine?.holdsBlock(hash) === true,

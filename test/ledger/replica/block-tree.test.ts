@@ -1,6 +1,6 @@
-/** The tree alone: what a forgotten verdict on a signature means, and how a verdict is retried. */
+/** The tree alone: what a forgotten verdict on a signature means, how a verdict is retried, what it waits for. */
 import { describe, expect, it } from "vitest";
-import { toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
+import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import type { BlockFacts, Verdict } from "../../../src/ledger/consensus/types.ts";
 import type { Ports } from "../../../src/ledger/ports.ts";
 import type { BatchPool } from "../../../src/ledger/replica/batch-pool.ts";
@@ -13,90 +13,106 @@ import { productOptions } from "../../../src/node/product.ts";
 import { Loop, ManualTime } from "./ports.ts";
 import { Lab, WALL_START_MS } from "./support.ts";
 
-describe("a verdict on a signature that is forgotten before the block is looked at", () => {
-  /** A tree over a pool that forgets: `answers` is what it says each time it is asked. */
-  const tried = (
-    answers: readonly (boolean | undefined)[],
-  ): { verdicts: string[]; checks: number } => {
-    const lab = new Lab();
-    const { chain } = lab;
-    const batch = lab.batch(chain.alice);
-    lab.toForeignView();
-    const block = lab.block([batch]);
-    const loop = new Loop();
-    const time = new ManualTime(loop, WALL_START_MS);
-    const verdicts: string[] = [];
-    let asked = 0;
-    let checks = 0;
-    const pool = {
-      get: () => batch,
-      verdict: () => answers[Math.min(asked++, answers.length - 1)],
-      verify: (_batches: unknown, _priority: unknown, done: () => void) => {
-        checks++;
-        loop.post(done);
-      },
-    };
-    const options = productOptions({
-      name: "tree",
-      genesis: chain.genesis,
-      hasher: chain.hasher,
-      verifySignature: () => true,
-    });
-    const ports = { timers: time, clock: time.clock } as unknown as Ports;
-    const context = {
-      options,
-      ports,
-      hasher: chain.hasher,
-      timing: { fetchMs: 100 },
-      log: () => undefined,
-      stopped: () => false,
-    } as unknown as Context;
-    const { status } = lab;
-    const tree = new BlockTree(
-      context,
-      {
-        tip: () => ({
-          epoch: 0,
-          view: 0,
-          height: 0,
-          hash: chain.hash,
-          timeMs: WALL_START_MS,
-          boundary: false,
-        }),
-        executedHeight: () => 0,
-        epoch: () => ({
-          set: chain.set,
-          schedule: createLeaderSchedule(chain.hasher, chain.hash, chain.set),
-          epochStartMs: WALL_START_MS,
-          epochMs: 86_400_000,
-          nextSetHash: ZERO_HASH,
-        }),
-        rootsAt: () => ({
-          height: 0,
-          logSize: 0,
-          logRoot: status.logRoot,
-          stateRoot: status.stateRoot,
-          projections: [],
-        }),
-        actorKey: () => ({ publicKey: chain.alice.key.publicKey, registeredHeight: 0 }),
-        finalHashAt: () => chain.hash,
-        finalTimeAt: () => WALL_START_MS,
-        finalLaneHead: () => ({ seq: 0, id: ZERO_HASH }),
-        tipParent: () => genesisParent(chain.hash, WALL_START_MS, 0),
-        send: () => undefined,
-        connected: () => [],
-        verdict: (_facts: BlockFacts, verdict: Verdict) => verdicts.push(verdict),
-        isOpen: () => false,
-        behind: () => undefined,
-      } satisfies TreeChain,
-      pool as unknown as BatchPool,
-      { block: () => undefined, batch: () => undefined } as unknown as BlockStore,
-    );
-    tree.need(block.hash, block, []);
+/**
+ * A tree of one block on the genesis, over a pool that forgets: `answers` is what it says of the block's batch
+ * each time it is asked. While `appending`, the store shows the batch's lane as after that block.
+ */
+const plant = (answers: readonly (boolean | undefined)[], appending = false) => {
+  const chainState = { appending };
+  const lab = new Lab();
+  const { chain } = lab;
+  const batch = lab.batch(chain.alice);
+  lab.toForeignView();
+  const block = lab.block([batch]);
+  const loop = new Loop();
+  const time = new ManualTime(loop, WALL_START_MS);
+  const verdicts: string[] = [];
+  let asked = 0;
+  let checks = 0;
+  const pool = {
+    get: () => batch,
+    verdict: () => answers[Math.min(asked++, answers.length - 1)],
+    verify: (_batches: unknown, _priority: unknown, done: () => void) => {
+      checks++;
+      loop.post(done);
+    },
+  };
+  const options = productOptions({
+    name: "tree",
+    genesis: chain.genesis,
+    hasher: chain.hasher,
+    verifySignature: () => true,
+  });
+  const ports = { timers: time, clock: time.clock } as unknown as Ports;
+  const context = {
+    options,
+    ports,
+    hasher: chain.hasher,
+    timing: { fetchMs: 100 },
+    log: () => undefined,
+    stopped: () => false,
+  } as unknown as Context;
+  const { status } = lab;
+  const tree = new BlockTree(
+    context,
+    {
+      tip: () => ({
+        epoch: 0,
+        view: 0,
+        height: 0,
+        hash: chain.hash,
+        timeMs: WALL_START_MS,
+        boundary: false,
+      }),
+      appending: () => chainState.appending,
+      executedHeight: () => 0,
+      epoch: () => ({
+        set: chain.set,
+        schedule: createLeaderSchedule(chain.hasher, chain.hash, chain.set),
+        epochStartMs: WALL_START_MS,
+        epochMs: 86_400_000,
+        nextSetHash: ZERO_HASH,
+      }),
+      rootsAt: () => ({
+        height: 0,
+        logSize: 0,
+        logRoot: status.logRoot,
+        stateRoot: status.stateRoot,
+        projections: [],
+      }),
+      actorKey: () => ({ publicKey: chain.alice.key.publicKey, registeredHeight: 0 }),
+      finalHashAt: () => chain.hash,
+      finalTimeAt: () => WALL_START_MS,
+      finalLaneHead: () =>
+        chainState.appending ? { seq: 1, id: batch.id } : { seq: 0, id: ZERO_HASH },
+      tipParent: () => genesisParent(chain.hash, WALL_START_MS, 0),
+      send: () => undefined,
+      connected: () => [],
+      verdict: (_facts: BlockFacts, verdict: Verdict) => verdicts.push(verdict),
+      isOpen: () => false,
+      behind: () => undefined,
+    } satisfies TreeChain,
+    pool as unknown as BatchPool,
+    { block: () => undefined, batch: () => undefined } as unknown as BlockStore,
+  );
+  const settle = (): void => {
     loop.run();
     time.advance(1_000);
-    expect(toHex(block.hash)).toHaveLength(64);
-    return { verdicts, checks };
+  };
+  tree.need(block.hash, block, []);
+  settle();
+  const appended = (): void => {
+    chainState.appending = false;
+    tree.pump();
+    settle();
+  };
+  return { verdicts, checks: () => checks, appended };
+};
+
+describe("a verdict on a signature that is forgotten before the block is looked at", () => {
+  const tried = (answers: readonly (boolean | undefined)[]) => {
+    const { verdicts, checks } = plant(answers);
+    return { verdicts, checks: checks() };
   };
 
   it("is asked for again, and the block is valid", () => {
@@ -111,5 +127,14 @@ describe("a verdict on a signature that is forgotten before the block is looked 
 
   it("is not asked for where it is known: a bad signature is a bad block", () => {
     expect(tried([false])).toEqual({ verdicts: ["invalid"], checks: 0 });
+  });
+});
+
+describe("a block on the tip while what follows the tip is being written", () => {
+  it("is judged when that is done, by the lanes as they were agreed and not as the store shows them", () => {
+    const planted = plant([true], true);
+    expect(planted.verdicts).toEqual([]);
+    planted.appended();
+    expect(planted.verdicts).toEqual(["valid"]);
   });
 });
