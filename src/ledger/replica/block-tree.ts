@@ -52,8 +52,8 @@ export type Held = {
 
 export type TreeChain = {
   tip(): Tip;
-  /** What follows the tip is being written: until that is done, the store may show its lanes and heights. */
-  appending(): boolean;
+  /** The height of the tip after the append under way, whose lanes and heights the store may show already. */
+  settledHeight(): number;
   executedHeight(): number;
   epoch(): EpochSnapshot;
   rootsAt(height: number): ExecutionRoots | undefined;
@@ -307,13 +307,12 @@ export class BlockTree {
     if (block.header.height > tip.height + HEIGHTS_AHEAD_MAX) {
       return this.#chain.behind(block.header.height, held.sources);
     }
-    if (block.header.height <= tip.height) return;
+    // A block is judged by the lanes as of its parent, and an append that is on its way may have moved them in
+    // the store. It would refuse the very blocks that it appends, one or several, and all on top of them.
+    if (block.header.height <= this.#chain.settledHeight()) return;
     const failure = this.#checkPlace(block, tip);
     if (failure !== undefined) return this.#settle(held, "invalid", failure);
     const parentHash = block.header.parentHash;
-    // A block on the tip is judged by the lanes as of the tip, and the append that is on its way has moved
-    // them in the store already. It would refuse the very block that it appends, and all on top of it.
-    if (this.#chain.appending() && equalBytes(parentHash, tip.hash)) return;
     const parent = this.parent(parentHash);
     if (parent === undefined) {
       const known = this.get(parentHash);

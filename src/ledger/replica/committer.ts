@@ -66,6 +66,7 @@ export class Committer {
   #tip: Tip;
   #start: EpochStart;
   #appending = false;
+  #settledHeight: number;
   #executed: ExecutionRoots;
   #executing = false;
   /** Set when our roots differ from a quorum's: projections stand still, the log goes on (R2). */
@@ -83,6 +84,7 @@ export class Committer {
     this.#store = store;
     this.#hooks = hooks;
     this.#tip = from.tip;
+    this.#settledHeight = from.tip.height;
     this.#start = from.start;
     this.#executed = from.executed;
     this.#roots.set(from.executed.height, from.executed);
@@ -103,6 +105,11 @@ export class Committer {
 
   get busy(): boolean {
     return this.#appending;
+  }
+
+  /** The tip's height or, while an append is under way, the one that the tip will have after it. */
+  get settledHeight(): number {
+    return this.#settledHeight;
   }
 
   get diverged(): boolean {
@@ -148,6 +155,7 @@ export class Committer {
     const { height, timeMs, nextSetHash } = last.header;
     const boundary = nextSetHash.some((byte) => byte !== 0);
     const tip: Tip = { epoch, view, height, hash: last.hash, timeMs, boundary };
+    this.#settledHeight = height;
     const ops = this.#appendOps(blocks);
     const final = blocks.map(({ block }) => block);
     ops.push(...this.#hooks.settle(final, certificate));

@@ -310,7 +310,7 @@ export class Participant {
   #treeChain(committer: Committer): ConstructorParameters<typeof BlockTree>[1] {
     return {
       tip: () => committer.tip,
-      appending: () => committer.busy,
+      settledHeight: () => committer.settledHeight,
       executedHeight: () => committer.executed.height,
       epoch: () => this.#requireSnapshot(),
       rootsAt: (height) => committer.rootsAt(height),

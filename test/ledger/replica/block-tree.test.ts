@@ -64,7 +64,7 @@ const plant = (answers: readonly (boolean | undefined)[], appending = false) => 
         timeMs: WALL_START_MS,
         boundary: false,
       }),
-      appending: () => chainState.appending,
+      settledHeight: () => (chainState.appending ? 1 : 0),
       executedHeight: () => 0,
       epoch: () => ({
         set: chain.set,

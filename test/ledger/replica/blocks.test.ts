@@ -90,6 +90,57 @@ describe("a block that is not here", () => {
   });
 });
 
+describe("blocks that become final before the last of them is checked here", () => {
+  /** A chain of blocks that others lead, on the tip; the last holds the batch. */
+  const chained = (lab: Lab, count: number, batch: Batch): Block[] => {
+    const blocks: Block[] = [];
+    for (let i = 0; i < count; i++) {
+      const before = blocks.at(-1);
+      const { view, height, timeMs } = before?.header ?? {};
+      const on =
+        before === undefined || view === undefined
+          ? {}
+          : { view: view + 1, parentView: view, parentHash: before.hash };
+      const at = height === undefined ? {} : { height: height + 1, timeMs: (timeMs ?? 0) + 1 };
+      blocks.push(lab.block(i === count - 2 ? [batch] : [], { ...on, ...at }));
+    }
+    return blocks;
+  };
+
+  it.each([1, 2])("are not refused for lane heads of their own append, %i in one", (count) => {
+    const lab = foreign();
+    while ([0, 1, 2].some((after) => lab.leader(lab.status.view + after) === lab.self)) {
+      lab.tellVotes("nullify", lab.status.view);
+    }
+    const batch = lab.nextBatch(lab.chain.alice);
+    const blocks = chained(lab, count + 1, batch);
+    const child = blocks[count];
+    const last = blocks[count - 1];
+    if (child === undefined || last === undefined) throw new Error("no block");
+    const { view, proposer } = last.header;
+    for (const block of blocks) {
+      lab.tell(block.header.proposer, lab.proposal(block));
+      if (block !== child) certify(lab, block);
+    }
+    lab.tell(1, { type: "certificate", certificate: lab.certificate("finalize", view, last.hash) });
+    lab.data.early = true;
+    lab.data.hold = true;
+    // With its batch the last one is appended at once, and checked when the batch's signature has been.
+    lab.tell(proposer, { type: "batches", batches: [batch.bytes] });
+    expect(lab.status.finalHeight).toBe(0);
+    lab.data.hold = false;
+    lab.data.release();
+    lab.loop.run();
+    expect(lab.logs.filter(({ code }) => code === "block.batch-invalid")).toEqual([]);
+    expect(lab.status).toMatchObject({ finalHeight: count, view: view + 1 });
+    expect(lab.sent("vote").at(-1)?.message.vote.statement).toMatchObject({
+      kind: "notarize",
+      view: view + 1,
+      hash: child.hash,
+    });
+  });
+});
+
 describe("ancestors that somebody invents", () => {
   it("are not followed without end: heights must fit", () => {
     const lab = foreign();

@@ -101,7 +101,7 @@ type PendingWrite = {
   readonly done: (failure?: StoreFailure) => void;
 };
 
-/** A store in a map. Rows are visible, and durable, only when the write is released. */
+/** A store in a map. Rows are visible, and durable, only when the write is released; see `early`. */
 export class TestStore implements Store {
   readonly rows: Map<string, Uint8Array>;
   readonly #loop: Loop;
@@ -109,6 +109,8 @@ export class TestStore implements Store {
   #failure: StoreFailure | undefined;
   /** While true, writes wait for `release`. */
   hold = false;
+  /** While true, reads see a write from its submission on, which the port allows. */
+  early = false;
   /** What every read throws, as a disk does that has gone bad. */
   readFailure: "store.io" | "store.corrupt" | undefined;
   /** Only keys that begin with this text fail to read. */
@@ -154,6 +156,7 @@ export class TestStore implements Store {
           ? { type: "put", key: op.key.slice(), value: op.value.slice() }
           : { type: "del", key: op.key.slice() },
     );
+    if (this.early) this.#apply(copied);
     this.#held.push({ ops: copied, sync: options.sync, done });
     if (!this.hold) this.release();
   }
@@ -166,11 +169,15 @@ export class TestStore implements Store {
   #complete({ ops, sync, done }: PendingWrite): void {
     if (this.#failure !== undefined) return done(this.#failure);
     if (sync) this.syncedWrites += 1;
+    this.#apply(ops);
+    done();
+  }
+
+  #apply(ops: readonly StoreOp[]): void {
     for (const op of ops) {
       if (op.type === "put") this.rows.set(toHex(op.key), op.value);
       else this.rows.delete(toHex(op.key));
     }
-    done();
   }
 
   range(
