@@ -315,6 +315,8 @@ export const LIMITS = {
    * a header commits to a state at most executionLagMax behind it. Local.
    */
   proofSnapshotsMax: 18,
+  /** Events behind the newest state beyond which a state that newer proofs have passed is not held. Local. */
+  proofSnapshotEventsMax: 2048,
 
   /** Memory for the lower nodes of all projections' trees together (adr/0013). Local. */
   nodeArenaBytesMax: 32 * 1024 * 1024,

@@ -80,7 +80,10 @@ export type Store = {
     range: StoreRange,
     done: (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void,
   ): void;
-  /** Snapshots end with the store: reading one after `close` fails as reading the store does. */
+  /**
+   * Snapshots end with the store: reading one after `close` fails as reading the store does. There always is one
+   * in the `done` of a write; while another write is under way there may be none yet: throws store.io then.
+   */
   snapshot(): StoreSnapshot;
   close(done: () => void): void;
 };

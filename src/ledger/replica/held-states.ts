@@ -3,7 +3,8 @@
  * commits to the state of an earlier height, so a node holds a snapshot of its store at each height that it
  * executes; once a header with its own certificate commits to one of them, proofs are read from that one.
  * States are held as long as there is room, LIMITS.proofSnapshotsMax in all, so that a reader can stay at a
- * height for some blocks. Not every height is committed to: the others can be read and never be proven.
+ * height for some blocks; under load for fewer of them, because a store keeps for its snapshots what was
+ * written over since, and for none while nobody asks: who asks then waits for a block or two. Not every height is committed to: the others can be read and never be proven.
  *
  * After a start nothing is held that a known header commits to: the first state can be proven a block or two
  * later. A node that is far behind holds nothing new, because nobody will commit to what it passes through.
@@ -27,11 +28,17 @@ export type HeldState = Readable & {
 };
 
 type Kept = Readable & {
+  /** Events in the log at this height. */
+  readonly logSize: number;
   /** Set once a certified header commits to the state. */
   readonly proof: Pick<HeldState, "record" | "target"> | undefined;
   retire(): void;
 };
 
+/** Events of a block from which on a state is only held if somebody has asked for one lately. */
+const BUSY_EVENTS = 256;
+/** Heights for which states are held after somebody has asked. */
+const WANTED_HEIGHTS = 64;
 /** Heights that execution may be behind what is final for its states to be worth holding. */
 const BEHIND_MAX = LIMITS.proofSnapshotsMax;
 
@@ -43,6 +50,9 @@ export class HeldStates {
   readonly #held = new Map<number, Kept>();
   #newest: HeldState | undefined;
   #closed = false;
+  /** Heights for which states are held yet, whatever it costs. */
+  #wanted = 0;
+  #logSize = 0;
 
   constructor(
     snapshot: () => StoreSnapshot,
@@ -80,25 +90,38 @@ export class HeldStates {
     return this.#held.has(height) && height > (this.#newest?.record.height ?? -1);
   }
 
+  /** Somebody reads at a height, or waits for a state that can be proven. */
+  want(): void {
+    this.#wanted = WANTED_HEIGHTS;
+  }
+
   /** The store has just now come to the state after this height, and shows it. Throws store.*. */
-  executed(height: number): void {
+  executed(height: number, logSize: number): void {
     const tip = this.#tipHeight();
-    if (this.#closed || tip - height > BEHIND_MAX) return;
+    const events = logSize - this.#logSize;
+    this.#logSize = logSize;
+    if (this.#closed) return;
+    const idle = this.#wanted === 0;
+    if (!idle) this.#wanted -= 1;
+    if (idle && events > BUSY_EVENTS) return this.#releaseAll();
+    if (tip - height > BEHIND_MAX) return;
     this.#held.get(height)?.retire();
     this.#held.delete(height);
-    this.#held.set(height, kept(this.#snapshot()));
+    this.#held.set(height, kept(this.#snapshot(), logSize));
     // The tip commits to an earlier height, or headers that were final before this height was executed to
     // this one.
     this.#promote(tip);
     const last = Math.min(tip, height + LIMITS.executionLagMax);
     for (let above = height + 1; above <= last; above++) this.#promote(above);
-    this.#dropOldest();
+    this.#dropOldest(logSize);
   }
 
-  /** Down to the limit, the oldest first; the newest that can be proven stays. */
-  #dropOldest(): void {
+  /** Down to the limits, the oldest first; the newest that can be proven, and those that wait for it, stay. */
+  #dropOldest(logSize: number): void {
     for (const [height, state] of this.#held) {
-      if (this.#held.size <= LIMITS.proofSnapshotsMax) return;
+      const passed = height < (this.#newest?.record.height ?? 0);
+      const costly = passed && logSize - state.logSize > LIMITS.proofSnapshotEventsMax;
+      if (!costly && this.#held.size <= LIMITS.proofSnapshotsMax) return;
       if (height === this.#newest?.record.height) continue;
       this.#held.delete(height);
       state.retire();
@@ -121,13 +144,17 @@ export class HeldStates {
   /** Releases everything; nothing is held any more. */
   close(): void {
     this.#closed = true;
+    this.#releaseAll();
+  }
+
+  #releaseAll(): void {
     for (const state of this.#held.values()) state.retire();
     this.#held.clear();
     this.#newest = undefined;
   }
 }
 
-const kept = (snapshot: StoreSnapshot): Kept => {
+const kept = (snapshot: StoreSnapshot, logSize: number): Kept => {
   let readers = 0;
   let retired = false;
   const releaseIfUnused = (): void => {
@@ -135,6 +162,7 @@ const kept = (snapshot: StoreSnapshot): Kept => {
   };
   return {
     snapshot,
+    logSize,
     proof: undefined,
     hold: () => {
       readers += 1;

@@ -65,12 +65,12 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
     chain,
     () => replica.committer?.tip.height ?? 0,
   );
-  const listener = (height: number): void => states.executed(height);
+  const listener = (height: number, logSize: number): void => states.executed(height, logSize);
   replica.executedListeners.add(listener);
   const { committer } = replica;
   if (committer !== undefined) {
     // A disk that fails now fails the next execution too, which is where the node stops for it.
-    const held = reading(() => listener(committer.executed.height));
+    const held = reading(() => listener(committer.executed.height, committer.executed.logSize));
     if (!held.ok) context.log("warn", "no state is held to prove rows from", { code: held.code });
   }
   const maker = new BundleMaker(replica, log, chain, states);
@@ -78,7 +78,10 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
     states,
     event: (index, options, done) => maker.event(index, options, done),
     rows: (projection, keys, options, done) => maker.rows(projection, keys, options, done),
-    stateAt: (height) => viewOf(states.at(height), height),
+    stateAt: (height) => {
+      states.want();
+      return viewOf(states.at(height), height);
+    },
     range: (query, options, done) => maker.range(query, options, done),
     page: (projection, query, options, done) => maker.page(projection, query, options, done),
     close: () => {
@@ -359,6 +362,7 @@ class BundleMaker {
   /** The state to prove from, or why there is none: proof.pending, http.height-gone, store.*. */
   #stateFor(options: ProofOptions): Result<HeldState> {
     const { atHeight } = options;
+    this.#states.want();
     if (atHeight === undefined) {
       const found = reading(() => this.#newestFor(options));
       if (!found.ok) return found;

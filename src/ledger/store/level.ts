@@ -32,6 +32,7 @@ import type {
   StoreRange,
   StoreSnapshot,
 } from "../ports.ts";
+import { BeforeImages, keyOfName, nameOfKey, pageOf, type Reading } from "./before-images.ts";
 import { checkFolder, type FolderCheck } from "./check-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
 
@@ -86,7 +87,6 @@ export type LevelStore = Store & {
 export type FolderLock = { release(): Promise<void> };
 
 type Database = Level<Uint8Array, Uint8Array>;
-type Snapshot = ReturnType<Database["snapshot"]>;
 type RangeDone = (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void;
 
 type PendingWrite = {
@@ -286,6 +286,10 @@ function readError(error: unknown, context: string): TetradError {
   return new TetradError(`store.${code}`, `${context}: ${failure.detail}`);
 }
 
+function* keysOf(group: readonly PendingWrite[]): Generator<Uint8Array> {
+  for (const { ops } of group) for (const { key } of ops) yield key;
+}
+
 const opBytes = (op: StoreOp): number => op.key.length + (op.type === "put" ? op.value.length : 0);
 
 class LevelDbStore implements LevelStore {
@@ -302,6 +306,7 @@ class LevelDbStore implements LevelStore {
   #failure: StoreFailure | undefined;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
+  readonly #before = new BeforeImages();
   #writes = 0;
   #commits = 0;
   #syncedCommits = 0;
@@ -316,20 +321,19 @@ class LevelDbStore implements LevelStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#get(key, undefined);
+    return this.#open(key, this.#stored(key));
   }
 
-  #get(key: Uint8Array, snapshot: Snapshot | undefined): Uint8Array | undefined {
-    let row: Uint8Array | undefined;
+  /** What LevelDB has under the key. */
+  #stored(key: Uint8Array): Uint8Array | undefined {
     try {
-      // Without options the binding takes a shorter way.
-      row =
-        snapshot === undefined
-          ? this.#database.getSync(key)
-          : this.#database.getSync(key, { snapshot });
+      return this.#database.getSync(key);
     } catch (error) {
       throw readError(error, `cannot read from ${this.#folder}`);
     }
+  }
+
+  #open(key: Uint8Array, row: Uint8Array | undefined): Uint8Array | undefined {
     if (row === undefined) return undefined;
     const value = openRow(key, row);
     if (value === undefined) {
@@ -383,6 +387,7 @@ class LevelDbStore implements LevelStore {
     const sync = group.some((write) => write.sync);
     try {
       if (sync && this.#unsynced) await this.#syncLogs();
+      this.#before.begin(keysOf(group), (key) => this.#database.getSync(key));
       const batch = this.#database.batch();
       for (const { ops } of group) {
         for (const op of ops) {
@@ -402,6 +407,7 @@ class LevelDbStore implements LevelStore {
       const { code, detail } = this.#failure;
       this.#logger.log("error", "store write failed", { folder: this.#folder, code, detail });
     }
+    this.#before.end();
   }
 
   async #syncLogs(): Promise<void> {
@@ -434,24 +440,40 @@ class LevelDbStore implements LevelStore {
     this.#range(range, undefined, done);
   }
 
+  /**
+   * By images in memory and not by LevelDB (before-images.ts): whoever holds one pays for what is written.
+   * Throws store.io while a write is under way that began when none was open; never in a write's `done`.
+   */
   snapshot(): StoreSnapshot {
-    const snapshot = this.#database.snapshot();
+    const reading = this.#before.take();
+    if (reading === undefined) {
+      throw new TetradError("store.io", "no snapshot before the write that is under way is over");
+    }
     return {
-      get: (key) => this.#get(key, snapshot),
-      range: (range, done) => this.#range(range, snapshot, done),
-      release: () => void snapshot.close(),
+      get: (key) => {
+        const image = this.#before.find(reading, key);
+        if (image === undefined) return this.get(key);
+        return this.#open(key, image[0]);
+      },
+      range: (range, done) => this.#range(range, this.#before.share(reading), done),
+      release: () => this.#before.release(reading),
     };
   }
 
-  #range(range: StoreRange, snapshot: Snapshot | undefined, done: RangeDone): void {
+  #range(range: StoreRange, reading: Reading | undefined, done: RangeDone): void {
+    const release = (): void => {
+      if (reading !== undefined) this.#before.release(reading);
+    };
     if (this.#closing !== undefined) {
+      release();
       queueMicrotask(() => done(CLOSED, []));
       return;
     }
-    const reading = this.#readRange(range, snapshot);
-    this.#reads.add(reading);
-    void reading.then((result) => {
-      this.#reads.delete(reading);
+    const finding = this.#readRange(range, reading);
+    this.#reads.add(finding);
+    void finding.then((result) => {
+      this.#reads.delete(finding);
+      release();
       if ("code" in result) done(result, []);
       else done(undefined, result);
     });
@@ -459,21 +481,14 @@ class LevelDbStore implements LevelStore {
 
   async #readRange(
     range: StoreRange,
-    snapshot: Snapshot | undefined,
+    reading: Reading | undefined,
   ): Promise<readonly StoreEntry[] | StoreFailure> {
-    const { gte, lt, limit, reverse = false } = range;
     try {
-      const iterator = this.#database.iterator({
-        gte,
-        lt,
-        limit,
-        reverse,
-        highWaterMarkBytes: 256 * 1024,
-        ...(snapshot === undefined ? {} : { snapshot }),
-      });
+      const rows = await (reading === undefined
+        ? this.#storedRange(range)
+        : this.#storedRangeAt(range, reading));
       const entries: StoreEntry[] = [];
-      for (const [rawKey, row] of await iterator.all()) {
-        const key = new Uint8Array(rawKey.buffer, rawKey.byteOffset, rawKey.length);
+      for (const [key, row] of rows) {
         const value = openRow(key, row);
         if (value === undefined) {
           return { code: "corrupt", detail: `a row in ${this.#folder} fails its checksum` };
@@ -483,6 +498,26 @@ class LevelDbStore implements LevelStore {
       return entries;
     } catch (error) {
       return classifyFailure(error);
+    }
+  }
+
+  async #storedRange({ gte, lt, limit, reverse = false }: StoreRange): Promise<StoreEntry[]> {
+    const options = { gte, lt, limit, reverse, highWaterMarkBytes: 256 * 1024 };
+    const rows = await this.#database.iterator(options).all();
+    return rows.map(([key, row]) => [new Uint8Array(key.buffer, key.byteOffset, key.length), row]);
+  }
+
+  /** Reads as many rows more as may turn out not to have been there yet. */
+  async #storedRangeAt(range: StoreRange, reading: Reading): Promise<StoreEntry[]> {
+    const { gte, lt, limit, reverse = false } = range;
+    for (;;) {
+      const more = this.#before.within(reading, gte, lt).size;
+      const now = await this.#storedRange({ ...range, limit: limit + more });
+      const images = this.#before.within(reading, gte, lt);
+      // More was written meanwhile: there may be too few rows now.
+      if (images.size > more) continue;
+      const rows = now.map(([key, row]) => [nameOfKey(key), row] as const);
+      return pageOf(rows, images, { limit, reverse }).map(([name, row]) => [keyOfName(name), row]);
     }
   }
 
