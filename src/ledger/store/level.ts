@@ -86,7 +86,8 @@ export type LevelStore = Store & {
 /** Held until released, or until the process ends in whatever way. */
 export type FolderLock = { release(): Promise<void> };
 
-type Database = Level<Uint8Array, Uint8Array>;
+/** Without its snapshots, which must not be opened (before-images.ts). */
+type Database = Omit<Level<Uint8Array, Uint8Array>, "snapshot">;
 type RangeDone = (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void;
 
 type PendingWrite = {
