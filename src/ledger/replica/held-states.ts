@@ -3,8 +3,9 @@
  * commits to the state of an earlier height, so a node holds a snapshot of its store at each height that it
  * executes; once a header with its own certificate commits to one of them, proofs are read from that one.
  * States are held as long as there is room, LIMITS.proofSnapshotsMax in all, so that a reader can stay at a
- * height for some blocks; under load for fewer of them, because a store keeps for its snapshots what was
- * written over since, and for none while nobody asks: who asks then waits for a block or two. Not every height is committed to: the others can be read and never be proven.
+ * height for some blocks. A store keeps for its snapshots what was written over since, so under load fewer
+ * states are held, and none while nobody asks: who asks then waits for a block or two. Not every height is
+ * committed to: the others can be read and never be proven.
  *
  * After a start nothing is held that a known header commits to: the first state can be proven a block or two
  * later. A node that is far behind holds nothing new, because nobody will commit to what it passes through.
