@@ -53,7 +53,7 @@ export type ProverOptions = {
   readonly trust: Trust;
   readonly store: TextStore;
   readonly verify: VerifySignature;
-  /** How old a header may be, milliseconds; Infinity: any. */
+  /** How old a header may be, milliseconds; Infinity sets no bound. */
   readonly maxAgeMs: number;
 };
 
