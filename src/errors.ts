@@ -230,6 +230,18 @@ export const ERRORS = {
   "audit.mismatch": spec("What was audited is not what the log and the rules give", 409, 2),
   "audit.unverified": spec("The audit could not be made or not be finished", 503, 3),
 
+  // Proofs of space
+  "space.parameters": spec("The parameters of proofs of space are out of range", 400, 1),
+  "space.proof-shape": spec("Not a proof of space of the form that was asked for", 400, 2),
+  "space.proof-path": spec("An opened node is not in the sector's commitment", 400, 2),
+  "space.proof-label": spec("A label does not follow from those of its parents", 400, 2),
+  "space.proof-foreign": spec("The proof is of another sector, chain or challenge", 409, 2),
+  "space.sector": spec("A sector file cannot be read", 422, 3),
+  "space.damaged": spec("A part of a sector is damaged or missing", 409, 2),
+  "space.layers": spec("The layers that an admission is proven from are not there", 409, 3),
+  "space.conflict": spec("Another sector is there, or being made", 409, 5),
+  "space.memory": spec("Not enough memory to make the sector", 507, 1),
+
   // Simulator
   "sim.crash": spec("A node of a simulated network has thrown", 500, 10),
   "sim.liveness": spec("A simulated network has stopped making progress", 500, 11),

@@ -97,6 +97,19 @@ export const LIMITS = {
   assetGpusMax: 32,
   assetTextBytesMax: 128,
 
+  // Proofs of space (R): ranges of the parameters of a chain
+  /** 2 KiB to 32 GiB: nodes have 32 bytes. */
+  spaceLgNodes: [6, 30],
+  /** With one layer nothing below it would have to be made first. */
+  spaceLayers: [2, 16],
+  /** Challenges of an admission, openings of a sector, an epoch, a block or a batch. */
+  spaceOpeningsMax: 4096,
+  spaceResponseMs: [1, 86_400_000],
+  /** Sectors of one validator in one proof. */
+  spaceSectorsMax: 1024,
+  /** Openings of one proof; an admission of 176 challenges at 32 GiB has 3.6 MB. */
+  spaceProofBytesMax: 16 * 1024 * 1024,
+
   // Signatures
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,

@@ -17,6 +17,7 @@ import {
 import { wholeNumber } from "./numbers.ts";
 import { addProof } from "./proof-commands.ts";
 import { addSim } from "./sim-commands.ts";
+import { addSpace } from "./space-commands.ts";
 import type { RunVerb } from "./verb.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
@@ -318,6 +319,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addProof,
     addAudit,
     addReplay,
+    addSpace,
     addSim,
     addCheckpoint,
     addRebuild,

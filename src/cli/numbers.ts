@@ -11,3 +11,13 @@ export const wholeNumber =
     }
     return value;
   };
+
+/** Parses bytes of a fixed length in hex, into lower case. */
+export const bytesInHex =
+  (bytes: number) =>
+  (text: string): string => {
+    if (!new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`).test(text)) {
+      throw new InvalidArgumentError(`It must be ${2 * bytes} hex digits.`);
+    }
+    return text.toLowerCase();
+  };

@@ -54,6 +54,13 @@ export type Hasher = {
 };
 
 /**
+ * The 64 bytes that a tagged hash of the chain begins with: for code that hashes very many inputs of one
+ * form into a buffer of its own, where `ht` would make an array a call.
+ */
+export const tagPrefix = (tag: string, chainHash: Uint8Array): Uint8Array =>
+  concatBytes(sha256(utf8(`hm/v1/${tag}`)), chainHash);
+
+/**
  * A buffer and its beginnings, by length: making a view costs as much as hashing what is in it, and short
  * inputs come in few lengths.
  */
@@ -88,7 +95,7 @@ export const createHasher = (chainId: string): Hasher => {
   const prefixOf = (tag: string): Uint8Array => {
     let prefix = prefixes.get(tag);
     if (prefix === undefined) {
-      prefix = concatBytes(sha256(utf8(`hm/v1/${tag}`)), chainHash);
+      prefix = tagPrefix(tag, chainHash);
       prefixes.set(tag, prefix);
     }
     return prefix;

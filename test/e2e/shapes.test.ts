@@ -29,6 +29,12 @@ const ELSEWHERE: readonly string[] = [
   "sim explain",
   "sim mutants",
   "sim list",
+  // On sectors: space.test.ts.
+  "space seal",
+  "space ls",
+  "space check",
+  "space prove",
+  "space verify",
   // Beside the detector that it asks: verbs.test.ts.
   "asset scan",
 ];

@@ -6,6 +6,7 @@ const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/
 /** Folders whose every file is a root of the walk, but for the drivers. */
 export const PURE_FOLDERS: readonly string[] = [
   "src/crypto",
+  "src/proofs",
   "src/ledger",
   "src/ca",
   "src/assets",
@@ -48,6 +49,7 @@ const PACKAGES: Policy["packages"] = new Map([
   ["@noble/ciphers/aes.js", words("rngAesCtrDrbg256")],
   ["@noble/curves/ed25519.js", words("ed25519.verify")],
   ["@noble/curves/nist.js", words("p256.verify")],
+  ["@noble/hashes/blake2.js", words("blake2b")],
   ["@noble/hashes/sha2.js", words("sha256 sha512")],
   ["@noble/hashes/sha3.js", words("shake256.create")],
   ["@noble/post-quantum/falcon.js", words("falcon1024padded.verify")],

@@ -1,0 +1,38 @@
+/**
+ * What the proofs cost: making and verifying, each on its own, beside the machine's own SHA-256 in the same
+ * run. Prints JSON lines.
+ *
+ *   npm run bench -- proofs [--parts space] [--sector FILE]
+ *
+ * --sector: a sector that is there, to prove and to verify from; its admission too where its layers are kept.
+ */
+import { parseArgs } from "node:util";
+import type { Report } from "./report.ts";
+import { createReport } from "./report.ts";
+
+export type ProofsOptions = { readonly sector?: string | undefined };
+
+/** A part measures one proof. */
+type Part = (report: Report, options: ProofsOptions) => void | Promise<void>;
+
+/** Loaded when they are asked for. */
+const PARTS: Readonly<Record<string, () => Promise<Part>>> = {
+  space: async () => (await import("./proofs/space.ts")).benchSpace,
+};
+
+const { values } = parseArgs({
+  options: {
+    parts: { type: "string", default: Object.keys(PARTS).join() },
+    sector: { type: "string" },
+  },
+});
+
+const report = createReport("proofs");
+for (const name of values.parts.split(",")) {
+  const load = PARTS[name];
+  if (load === undefined) {
+    throw new Error(`no part ${name}: there are ${Object.keys(PARTS).join(", ")}`);
+  }
+  const part = await load();
+  await part(report, { sector: values.sector });
+}

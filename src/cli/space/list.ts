@@ -1,0 +1,73 @@
+/** `nexus space ls`: the sectors of a folder, those that are being made among them. */
+import { existsSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { TetradError } from "../../errors.ts";
+import { LAYERS_SUFFIX, layerPaths, readSectorHeader } from "../../node/space/files.ts";
+import { sectorBytes } from "../../proofs/space/parameters.ts";
+import type { CliContext } from "../context.ts";
+import { byMeaning, type Row, short } from "../output.ts";
+import { type SectorFacts, sectorFacts, sizeText } from "./facts.ts";
+
+type Listed =
+  | SectorFacts
+  | {
+      readonly file: string;
+      readonly state: "sealing";
+      readonly chainId: string;
+      readonly sector: number;
+      readonly bytes: number;
+    }
+  | { readonly file: string; readonly state: "unreadable"; readonly reason: string };
+
+const SUFFIX = ".sector";
+
+const namesIn = (folder: string): string[] => {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder);
+  const making = names
+    .filter((name) => name.endsWith(SUFFIX + LAYERS_SUFFIX))
+    .map((name) => name.slice(0, -LAYERS_SUFFIX.length));
+  return [...new Set([...names.filter((name) => name.endsWith(SUFFIX)), ...making])].sort();
+};
+
+const listed = (file: string): Listed => {
+  try {
+    if (existsSync(file)) return sectorFacts(file, readSectorHeader(file));
+    const { chainId, statement } = readSectorHeader(layerPaths(file).job);
+    const bytes = sectorBytes(statement.lgNodes);
+    return { file, state: "sealing", chainId, sector: statement.sectorNo, bytes };
+  } catch (error) {
+    if (!(error instanceof TetradError)) throw error;
+    return { file, state: "unreadable", reason: error.message };
+  }
+};
+
+const rowOf = (one: Listed): Row => {
+  if (one.state === "unreadable") return { file: one.file, state: one.state, id: one.reason };
+  const base = { file: one.file, state: one.state, sector: one.sector, size: sizeText(one.bytes) };
+  if (one.state === "sealing") return { ...base, chain: one.chainId };
+  const { chainId, validator, profile, layers, sectorId } = one;
+  return {
+    ...base,
+    chain: chainId,
+    validator: short(validator),
+    profile: profile ?? "none",
+    layers: layers === null ? "no" : "kept",
+    id: short(sectorId),
+  };
+};
+
+const COLUMNS = [
+  ...["file", "state", "sector", "size", "profile", "validator", "chain", "layers", "id"],
+];
+
+export const list = async (
+  context: CliContext,
+  _options: Readonly<Record<string, never>>,
+  folder?: string,
+): Promise<void> => {
+  const path = folder === undefined ? join(context.dir, "space") : resolve(context.cwd, folder);
+  const items = namesIn(path).map((name) => listed(join(path, name)));
+  context.printList(items, COLUMNS, items.map(rowOf), byMeaning("state"));
+  if (items.length === 0) context.suggest("nexus space seal");
+};

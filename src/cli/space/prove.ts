@@ -1,0 +1,108 @@
+/** `nexus space prove`: answers a challenge. */
+import { resolve } from "node:path";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { createHasher } from "../../crypto/hash.ts";
+import { TetradError } from "../../errors.ts";
+import { writeFileAtomic } from "../../node/folder.ts";
+import { realClock } from "../../node/real-ports.ts";
+import { type OpenSector, openSector } from "../../node/space/open-sector.ts";
+import { proveSpace } from "../../node/space/prove.ts";
+import { openingBytes, profileOf, SPACE_PROFILES } from "../../proofs/space/parameters.ts";
+import {
+  encodeSpaceProof,
+  type SpaceChallenge,
+  type SpaceProof,
+} from "../../proofs/space/proof.ts";
+import { type SectorStatement, sectorId } from "../../proofs/space/statement.ts";
+import type { CliContext } from "../context.ts";
+import { createProgress } from "../progress.ts";
+
+export type ProveOptions = {
+  readonly out: string;
+  readonly admission?: string;
+  readonly epoch?: string;
+  readonly block?: string;
+  readonly event?: string;
+  readonly lane?: string;
+  readonly laneSeq: number;
+};
+
+const challengeOf = (options: ProveOptions): SpaceChallenge => {
+  const given = (["admission", "epoch", "block", "event"] as const).flatMap((kind) => {
+    const seed = options[kind];
+    return seed === undefined ? [] : [{ kind, seed: fromHex(seed) }];
+  });
+  const [challenge, ...others] = given;
+  if (challenge === undefined || others.length > 0) {
+    throw new TetradError(
+      "cli.usage",
+      "give one challenge: --admission, --epoch, --block or --event",
+    );
+  }
+  const { kind, seed } = challenge;
+  if (kind !== "event") return { kind, seed };
+  if (options.lane === undefined) {
+    throw new TetradError("cli.usage", "the challenge of a batch also needs --lane");
+  }
+  return { kind, seed, laneId: fromHex(options.lane), laneSeq: options.laneSeq };
+};
+
+/** Nodes that a proof has opened, of those that it was asked for. */
+export const openedNodes = ({ challenge, sectors, openings }: SpaceProof): number => {
+  const [first] = sectors;
+  if (first === undefined) return 0;
+  if (challenge.kind !== "admission") return openings.length / openingBytes(first.lgNodes);
+  const profile = profileOf(first.lgNodes, first.layers);
+  return profile === undefined ? 0 : SPACE_PROFILES[profile].admissionChallenges;
+};
+
+/** A sector of a proof, as it is printed. */
+export const provenSector = (
+  chainId: string,
+  statement: SectorStatement,
+): { readonly sector: number; readonly sectorId: string } => ({
+  sector: statement.sectorNo,
+  sectorId: toHex(sectorId(createHasher(chainId), statement)),
+});
+
+const printProof = (context: CliContext, out: string, proof: SpaceProof, bytes: number): void => {
+  const { chainId, challenge, sectors } = proof;
+  const [first] = sectors;
+  const validator = toHex(first?.validatorId ?? new Uint8Array(0));
+  const proven = sectors.map((statement) => provenSector(chainId, statement));
+  const nodes = openedNodes(proof);
+  const seed = toHex(challenge.seed);
+  context.print(
+    { out, kind: challenge.kind, chainId, validator, sectors: proven, nodes, bytes, seed },
+    [
+      ["proof", out],
+      ["of", `${challenge.kind}, on ${chainId}`],
+      ["validator", validator],
+      ["sectors", proven.map(({ sector }) => sector).join(", ")],
+      ["nodes opened", nodes],
+      ["bytes", bytes],
+    ],
+  );
+  context.suggest(`nexus space verify ${out} --seed ${seed}`);
+};
+
+export const prove = async (
+  context: CliContext,
+  options: ProveOptions,
+  ...paths: readonly string[]
+): Promise<void> => {
+  const challenge = challengeOf(options);
+  const sectors: OpenSector[] = [];
+  try {
+    for (const path of paths) sectors.push(openSector(resolve(context.cwd, path)));
+    const progress = createProgress(context.terminal, "proving", "nodes", realClock.monotonicMs);
+    const proof = proveSpace(sectors, challenge, progress.update);
+    progress.end();
+    const bytes = encodeSpaceProof(proof);
+    const out = resolve(context.cwd, options.out);
+    writeFileAtomic(out, bytes);
+    printProof(context, out, proof, bytes.length);
+  } finally {
+    for (const sector of sectors) sector.close();
+  }
+};

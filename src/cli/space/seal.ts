@@ -1,0 +1,94 @@
+/** `nexus space seal`: makes a sector. */
+import { join, resolve } from "node:path";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
+import type { ParsedGenesis } from "../../ledger/genesis.ts";
+import { readGenesis } from "../../node/read-genesis.ts";
+import { realClock } from "../../node/real-ports.ts";
+import { sealSector } from "../../node/space/seal.ts";
+import { deadline, SPACE_PROFILES, type SpaceProfile } from "../../proofs/space/parameters.ts";
+import type { CliContext } from "../context.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import { sectorFacts, sizeText } from "./facts.ts";
+
+export type SealVerbOptions = {
+  readonly node?: string;
+  readonly sector: number;
+  readonly profile: SpaceProfile;
+  readonly beacon?: string;
+  readonly genesis?: string;
+};
+
+const MIB = 2 ** 20;
+
+/** The genesis that is named, or that of the folder. */
+const genesisOf = (context: CliContext, file: string | undefined): ParsedGenesis => {
+  if (file !== undefined) return readGenesis(resolve(context.cwd, file));
+  return readGenesis(join(context.dir, "genesis.json"));
+};
+
+type Owner = { readonly name: string; readonly id: Uint8Array };
+
+const ownerOf = ({ genesis }: ParsedGenesis, node: string | undefined, first?: string): Owner => {
+  const wanted = node ?? first ?? genesis.validators[0]?.name;
+  const found = genesis.validators.find(({ name, id }) => name === wanted || toHex(id) === wanted);
+  if (found !== undefined) return found;
+  throw new TetradError("cli.usage", `no validator ${String(wanted)} in the genesis`, {
+    next: `one of ${genesis.validators.map(({ name }) => name).join(", ")}`,
+  });
+};
+
+const noteDeadline = (context: CliContext, profile: SpaceProfile): void => {
+  const { regenerationMs, isKept } = deadline(SPACE_PROFILES[profile]);
+  if (isKept) return;
+  context.note(
+    `a sector of the profile ${profile} is made again in ${regenerationMs} ms by who is fast: ` +
+      "it is for trying out and proves no space",
+  );
+};
+
+export const seal = async (
+  context: CliContext,
+  options: SealVerbOptions,
+  path?: string,
+): Promise<void> => {
+  const parsed = genesisOf(context, options.genesis);
+  const owner = ownerOf(parsed, options.node, context.dev()?.nodes[0]?.name);
+  const { genesis, hash, hasher } = parsed;
+  const file =
+    path === undefined
+      ? join(context.dir, "space", `${owner.name}-${options.sector}.sector`)
+      : resolve(context.cwd, path);
+  const { lgNodes, layers } = SPACE_PROFILES[options.profile];
+  // The beacon of height 0, which whoever has the genesis knows.
+  const beacon =
+    options.beacon === undefined ? hasher.ht("beacon/0", hash) : fromHex(options.beacon);
+  noteDeadline(context, options.profile);
+  let progress: Progress | undefined;
+  const header = await sealSector({
+    ...{ file, chainId: genesis.chainId, genesisHash: hash, signal: context.signal },
+    source: { validatorId: owner.id, sectorNo: options.sector, beacon, lgNodes, layers },
+    onProgress({ done, total, found }) {
+      // What was there counts in no rate.
+      progress ??= createProgress(
+        context.terminal,
+        "sealing",
+        "MiB of labels",
+        realClock.monotonicMs,
+        found / MIB,
+      );
+      progress.update(Math.round(done / MIB), Math.round(total / MIB));
+    },
+  });
+  progress?.end(true);
+  const facts = sectorFacts(file, header);
+  context.print(facts, [
+    ["file", facts.file],
+    ["sector", `${facts.sector} of ${owner.name} on ${facts.chainId}`],
+    ["size", `${sizeText(facts.bytes)} (profile ${options.profile})`],
+    ["sector id", facts.sectorId],
+    ["layers", facts.layers ?? "not kept: its admission cannot be proven"],
+    ["proves space", facts.deadlineKept ? "yes" : "no: too small for the deadline"],
+  ]);
+  context.suggest(`nexus space check ${file}`);
+};
