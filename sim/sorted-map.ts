@@ -76,11 +76,16 @@ export class SortedMap {
     const gte = SortedMap.keyOf(range.gte);
     const lt = SortedMap.keyOf(range.lt);
     const out: StoreEntry[] = [];
+    const bytesMax = range.bytesMax ?? Number.POSITIVE_INFINITY;
+    let bytes = 0;
     const keys = range.reverse === true ? this.#descending(lt) : this.#ascending(gte);
     for (const key of keys) {
       if (out.length >= range.limit || key < gte || key >= lt) break;
       const entry = this.#entries.get(key);
-      if (entry !== undefined) out.push(entry);
+      if (entry === undefined) continue;
+      bytes += entry[0].length + entry[1].length;
+      if (bytes > bytesMax && out.length > 0) break;
+      out.push(entry);
     }
     return out;
   }

@@ -36,6 +36,7 @@ export class SigningPool {
       };
       for (const worker of this.#workers) {
         worker.removeAllListeners("message");
+        worker.removeAllListeners("error");
         worker.once("error", reject);
         worker.on("message", (signed: readonly SignedJob[]) => {
           for (const { at, signature } of signed) signatures[at] = signature;

@@ -38,6 +38,11 @@ export type StoreRange = {
   readonly lt: Uint8Array;
   readonly limit: number;
   readonly reverse?: boolean;
+  /**
+   * Ends before the row with which keys and values come to more bytes than this, but gives at least one row
+   * where there is one: for ranges whose rows may be large and many. Unbounded when left out.
+   */
+  readonly bytesMax?: number;
 };
 
 export type StoreEntry = readonly [key: Uint8Array, value: Uint8Array];

@@ -278,6 +278,16 @@ function rangeTests(use: Use): void {
     expect(await found({ limit: 0 })).toEqual([]);
   });
 
+  it("end before the row that is one byte too much, and give one row at least", async () => {
+    // Three of the rows have 2, 3 and 3 bytes with their keys.
+    expect(await found({ bytesMax: 8 })).toEqual(keys.slice(0, 3));
+    expect(await found({ bytesMax: 7 })).toEqual(keys.slice(0, 2));
+    expect(await found({ bytesMax: 0 })).toEqual(keys.slice(0, 1));
+    expect(await found({ bytesMax: 8, limit: 2 })).toEqual(keys.slice(0, 2));
+    expect(await found({ bytesMax: 5, reverse: true })).toEqual(["fdff", "fd"]);
+    expect(await found({ bytesMax: 1e9 })).toEqual(keys);
+  });
+
   it("run backwards from the end of the range", async () => {
     expect(await found({ reverse: true })).toEqual(keys.toReversed());
     expect(await found({ reverse: true, lt: bytes(2), limit: 2 })).toEqual(["01ff", "01"]);
@@ -322,6 +332,10 @@ function snapshotTests(use: Use): void {
     ]);
     expect(await rangeOf(subject, snapshot)).toEqual(["01=01", "02=02"]);
     expect(await subject.range(everything)).toEqual(["01=09", "03=03"]);
+    const bounded = await subject.settle((done: (rows: readonly StoreEntry[]) => void) => {
+      snapshot.range({ ...everything, bytesMax: 3 }, (_failure, rows) => done(rows));
+    });
+    expect(hexOf(bounded)).toEqual(["01=01"]);
     snapshot.release();
     snapshot.release();
     expect(subject.get(bytes(1))).toBe("09");
@@ -470,7 +484,13 @@ function anyWrite(): fc.Arbitrary<Step> {
 }
 
 function anyRange(): fc.Arbitrary<Step> {
-  const range = fc.record({ gte: anyKey, lt: anyKey, limit: fc.nat(12), reverse: fc.boolean() });
+  const range = fc.record({
+    gte: anyKey,
+    lt: anyKey,
+    limit: fc.nat(12),
+    reverse: fc.boolean(),
+    bytesMax: fc.nat(40),
+  });
   return range.map((chosen): Step => ({ kind: "range", range: chosen }));
 }
 
@@ -490,12 +510,16 @@ class Model {
     return value === undefined ? undefined : toHex(value);
   }
 
-  range({ gte, lt, limit, reverse }: StoreRange): string[] {
+  range({ gte, lt, limit, reverse, bytesMax = 1e9 }: StoreRange): string[] {
     const entries = [...this.#rows]
       .map(([key, value]): StoreEntry => [fromHex(key), value])
       .filter(([key]) => compareBytes(key, gte) >= 0 && compareBytes(key, lt) < 0)
       .sort(([a], [b]) => compareBytes(a, b));
-    return hexOf(reverse === true ? entries.toReversed() : entries).slice(0, limit);
+    const all = hexOf(reverse === true ? entries.toReversed() : entries).slice(0, limit);
+    // Two digits a byte, and one sign between key and value.
+    const sizes = all.map((text) => (text.length - 1) / 2);
+    const sum = (count: number): number => sizes.slice(0, count).reduce((a, b) => a + b, 0);
+    return all.filter((_, at) => at === 0 || sum(at + 1) <= bytesMax);
   }
 
   keys(): Uint8Array[] {

@@ -35,6 +35,7 @@ import type {
 import { BeforeImages, keyOfName, nameOfKey, pageOf, type Reading } from "./before-images.ts";
 import { checkFolder, type FolderCheck } from "./check-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
+import { rowsWithin } from "./rows-within.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
@@ -100,6 +101,8 @@ type PendingWrite = {
 /** One page of a scan: little enough not to stand before the votes of a node that is backed up. */
 const SCAN_PAGE_BYTES = 256 * 1024;
 const SCAN_PAGE_ROWS = 256;
+/** What a range takes from LevelDB at once. */
+const RANGE_READ_BYTES = 256 * 1024;
 
 const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
 const MIB = 1024 * 1024;
@@ -496,24 +499,43 @@ class LevelDbStore implements LevelStore {
         }
         entries.push([key, value]);
       }
-      return entries;
+      return entries.slice(0, rowsWithin(entries, range.bytesMax));
     } catch (error) {
       return classifyFailure(error);
     }
   }
 
-  async #storedRange({ gte, lt, limit, reverse = false }: StoreRange): Promise<StoreEntry[]> {
-    const options = { gte, lt, limit, reverse, highWaterMarkBytes: 256 * 1024 };
-    const rows = await this.#database.iterator(options).all();
-    return rows.map(([key, row]) => [new Uint8Array(key.buffer, key.byteOffset, key.length), row]);
+  /** Up to `limit` rows, no more than about `bytesMax` bytes of them; whoever asks cuts them exactly. */
+  async #storedRange(range: StoreRange): Promise<StoreEntry[]> {
+    const { gte, lt, limit, reverse = false, bytesMax = Number.POSITIVE_INFINITY } = range;
+    const options = { gte, lt, limit, reverse, highWaterMarkBytes: RANGE_READ_BYTES };
+    const iterator = this.#database.iterator(options);
+    const rows: StoreEntry[] = [];
+    let bytes = 0;
+    try {
+      while (rows.length < limit && bytes <= bytesMax) {
+        const read = await iterator.nextv(limit - rows.length);
+        if (read.length === 0) break;
+        for (const [key, row] of read) {
+          bytes += key.length + row.length;
+          rows.push([new Uint8Array(key.buffer, key.byteOffset, key.length), row]);
+        }
+      }
+    } finally {
+      await iterator.close();
+    }
+    return rows;
   }
 
-  /** Reads as many rows more as may turn out not to have been there yet. */
+  /**
+   * Reads as many rows more as may turn out not to have been there yet. Whatever `bytesMax` says it reads up
+   * to `limit`: which rows were there is known only then.
+   */
   async #storedRangeAt(range: StoreRange, reading: Reading): Promise<StoreEntry[]> {
     const { gte, lt, limit, reverse = false } = range;
     for (;;) {
       const more = this.#before.within(reading, gte, lt).size;
-      const now = await this.#storedRange({ ...range, limit: limit + more });
+      const now = await this.#storedRange({ gte, lt, reverse, limit: limit + more });
       const images = this.#before.within(reading, gte, lt);
       // More was written meanwhile: there may be too few rows now.
       if (images.size > more) continue;

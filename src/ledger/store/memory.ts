@@ -5,6 +5,7 @@
 import { compareBytes } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import type { Store, StoreEntry, StoreFailure, StoreOp, StoreRange } from "../ports.ts";
+import { rowsWithin } from "./rows-within.ts";
 
 /** A leaf is split when it grows over this: inserting moves at most this many references. */
 const LEAF_ROWS_MAX = 512;
@@ -144,7 +145,8 @@ export const createMemoryStore = (): Store => {
     },
     range: (range, done) => {
       const failure = closed ? CLOSED : undefined;
-      const found = closed ? [] : entriesIn(rows, range);
+      const inRange = closed ? [] : entriesIn(rows, range);
+      const found = inRange.slice(0, rowsWithin(inRange, range.bytesMax));
       queueMicrotask(() => done(failure, found));
     },
   });

@@ -6,6 +6,8 @@ import { type KeyArea, type KeyRange, rangeOfArea } from "../../ledger/keys.ts";
 import type { Store, StoreEntry } from "../../ledger/ports.ts";
 
 const PAGE = 512;
+/** Rows of batches may have a MiB each, and two stores are read beside each other. */
+const PAGE_BYTES = 2 * 1024 * 1024;
 
 type Reading = Pick<Store, "range">;
 
@@ -15,7 +17,8 @@ export const readRange = (
   range: KeyRange & { readonly limit?: number; readonly reverse?: boolean },
 ): Promise<readonly StoreEntry[]> =>
   new Promise((resolve, reject) => {
-    store.range({ ...range, limit: range.limit ?? PAGE }, (failure, entries) => {
+    const page = { ...range, limit: range.limit ?? PAGE, bytesMax: PAGE_BYTES };
+    store.range(page, (failure, entries) => {
       if (failure === undefined) return resolve(entries);
       const code = failure.code === "corrupt" ? "store.corrupt" : "store.io";
       reject(new TetradError(code, failure.detail));
@@ -29,7 +32,8 @@ export async function* rowsOf(store: Reading, range: KeyRange): AsyncGenerator<S
     const page = await readRange(store, { gte, lt: range.lt });
     yield* page;
     const last = page.at(-1)?.[0];
-    if (last === undefined || page.length < PAGE) return;
+    // A page is short where its rows are large; only an empty one is the end.
+    if (last === undefined) return;
     // The key after the last one is the same with a zero byte more.
     gte = new Uint8Array(last.length + 1);
     gte.set(last);
