@@ -158,6 +158,15 @@ export const ERRORS = {
   "proof.unreadable": spec("A file of the proof cannot be read", 400, 3),
   "proof.trust": spec("Not a genesis and not a checkpoint to trust", 400, 3),
 
+  // Proofs of work
+  "work.malformed": spec("Not a proof of work in its one format", 422, 2),
+  "work.insufficient": spec("The proof states less effort than is required", 422, 2),
+  "work.effort": spec("The hash of the work does not fit the effort that is stated", 422, 2),
+  "work.solution": spec("The indices do not solve the puzzle", 422, 2),
+  "work.shares": spec("The opened slots do not show the shares that are claimed", 422, 2),
+  "work.foreign": spec("The work was done for something else", 422, 2),
+  "work.unreadable": spec("A file of work cannot be read or written", 400, 3),
+
   // Transport
   "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),
   "transport.frame-timeout": spec("A frame was not completed in time", 408, 4, "disconnect"),

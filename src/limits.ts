@@ -110,6 +110,26 @@ export const LIMITS = {
   /** Openings of one proof; an admission of 176 challenges at 32 GiB has 3.6 MB. */
   spaceProofBytesMax: 16 * 1024 * 1024,
 
+  // Proofs of work (R)
+  /** The largest effort that a proof may state; a batch never has to show more. */
+  workEffortMax: 1_048_576,
+  /** Units of a batch, or of a block, that are counted. */
+  workUnitsMax: 1_099_511_627_776,
+  /**
+   * Memory of Argon2id as a puzzle, and N of scrypt for shares: what a check may cost, least and greatest. RFC
+   * 7914 allows no N above these where r is 1.
+   */
+  workArgonKiB: [8, 65_536],
+  workScryptN: [2, 32_768],
+  /** Shares of one validator and epoch, and how many of them it has to open. */
+  workSharesMax: 262_144,
+  workShareOpenings: 32,
+
+  // Proofs of work, local
+  /** Threads of a search, and characters of the files that `nexus work` reads. */
+  workThreadsMax: 64,
+  workFileCharactersMax: 8 * 1024 * 1024,
+
   // Signatures
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,

@@ -19,6 +19,7 @@ import { addProof } from "./proof-commands.ts";
 import { addSim } from "./sim-commands.ts";
 import { addSpace } from "./space-commands.ts";
 import type { RunVerb } from "./verb.ts";
+import { addWork } from "./work-commands.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
   const dev = program.command("dev");
@@ -317,6 +318,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addInit,
     addStart,
     addProof,
+    addWork,
     addAudit,
     addReplay,
     addSpace,

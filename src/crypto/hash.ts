@@ -1,8 +1,8 @@
 /**
- * SHA-256, plain and tagged. Node's native hash where there is one, @noble/hashes in a browser; both are
+ * SHA-256, plain and tagged, and SHA-512 for what needs long digests. Node's native hash where there is one, @noble/hashes in a browser; both are
  * synchronous, so this module stays pure and browser-safe.
  */
-import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
+import { sha256 as nobleSha256, sha512 as nobleSha512 } from "@noble/hashes/sha2.js";
 import { concatBytes } from "./bytes.ts";
 import { utf8 } from "./codec.ts";
 
@@ -39,6 +39,15 @@ export const sha256Into: (bytes: Uint8Array, target: Uint8Array, at: number) => 
     : (bytes, target, at) => {
         const text = nodeCrypto.hash("sha256", bytes, "latin1");
         for (let i = 0; i < 32; i++) target[at + i] = text.charCodeAt(i);
+      };
+
+/** SHA-512 (FIPS 180-4) of `bytes` into `target` from `at` on: 64 bytes. */
+export const sha512Into: (bytes: Uint8Array, target: Uint8Array, at: number) => void =
+  nodeCrypto === undefined
+    ? (bytes, target, at) => target.set(nobleSha512(bytes), at)
+    : (bytes, target, at) => {
+        const text = nodeCrypto.hash("sha512", bytes, "latin1");
+        for (let i = 0; i < 64; i++) target[at + i] = text.charCodeAt(i);
       };
 
 /**

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
-import { createHasher, sha256 } from "../../src/crypto/hash.ts";
+import { createHasher, sha256, sha512Into } from "../../src/crypto/hash.ts";
 
 describe("sha256", () => {
   it("has the FIPS 180-4 example value", () => {
@@ -53,5 +53,18 @@ describe("tagged hash", () => {
       ["a", "b"].map((tag) => toHex(createHasher(chain).ht(tag, utf8("x")))),
     );
     expect(new Set(values).size).toBe(4);
+  });
+});
+
+describe("SHA-512", () => {
+  it("is that of FIPS 180-4, and leaves what is around it", () => {
+    const target = new Uint8Array(66).fill(7);
+    sha512Into(utf8("abc"), target, 1);
+    // https://csrc.nist.gov/projects/cryptographic-standards-and-guidelines/example-values
+    expect(toHex(target.subarray(1, 65))).toBe(
+      "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
+        "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+    );
+    expect([target[0], target[65]]).toEqual([7, 7]);
   });
 });

@@ -49,7 +49,9 @@ const PACKAGES: Policy["packages"] = new Map([
   ["@noble/ciphers/aes.js", words("rngAesCtrDrbg256")],
   ["@noble/curves/ed25519.js", words("ed25519.verify")],
   ["@noble/curves/nist.js", words("p256.verify")],
+  ["@noble/hashes/argon2.js", words("argon2id")],
   ["@noble/hashes/blake2.js", words("blake2b")],
+  ["@noble/hashes/scrypt.js", words("scrypt")],
   ["@noble/hashes/sha2.js", words("sha256 sha512")],
   ["@noble/hashes/sha3.js", words("shake256.create")],
   ["@noble/post-quantum/falcon.js", words("falcon1024padded.verify")],
@@ -61,6 +63,8 @@ const FALCON = "@noble/post-quantum/falcon.js falcon1024padded";
 const EXCEPTIONS: Policy["exceptions"] = new Map([
   // Takes the hash function of node:crypto where there is one, which is what the walk forbids elsewhere.
   ["src/crypto/hash.ts", new Set(["globalThis", ".process", "Process.getBuiltinModule"])],
+  // The same for the two memory-hard functions.
+  ["src/crypto/memory-hard.ts", new Set(["globalThis", ".process", "Process.getBuiltinModule"])],
   // The caller gives the seed of a key and the randomness of a signature.
   [
     "src/crypto/falcon.ts",
