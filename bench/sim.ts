@@ -5,7 +5,8 @@
  *     npm run bench -- sim --nodes 100            speed at other sizes (n, or a list: 4,100)
  *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for
  *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
- *     npm run bench -- sim --virtual-day          memory over a virtual day: hours
+ *     npm run bench -- sim --virtual-day          memory over a virtual day, of a batch every ten seconds
+ *     npm run bench -- sim --shares false         nodes share nothing (docs/simulation.md)
  *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
  *         --warm-up 4 --measured 8                virtual seconds of each network
  */
@@ -19,6 +20,8 @@ import { CALM, scenario } from "../sim/scenario.ts";
 import { SYSTEM } from "../sim/system.ts";
 import { startWorkload } from "../sim/workload.ts";
 import { createReport, percentile } from "./report.ts";
+import { profiled } from "./sim/budget.ts";
+import { measureEmptyNodes, measureHash, measureQueue } from "./sim/ceilings.ts";
 import { measureCosts } from "./sim/costs.ts";
 import { THREE, TWELVE, type WorldMap } from "./sim/world-map.ts";
 
@@ -28,6 +31,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "20" },
     "virtual-minutes": { type: "string", default: "10" },
     "virtual-day": { type: "boolean", default: false },
+    shares: { type: "string", default: "true" },
     capacity: { type: "boolean", default: false },
     "warm-up": { type: "string", default: "4" },
     measured: { type: "string", default: "8" },
@@ -44,21 +48,26 @@ setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 const report = createReport("sim");
 
-const startNetwork = (n: number, path: keyof typeof PATHS, untilMs: number): SimNetwork => {
+const startNetwork = (
+  n: number,
+  path: keyof typeof PATHS,
+  untilMs: number,
+  batchesPerSecond = BATCHES_PER_SECOND,
+): SimNetwork => {
   const [latencyMinUs, latencyMeanUs] = PATHS[path];
   const whole = scenario("bench", {
     n,
     healMs: untilMs,
     knobs: { ...CALM, net: { ...CALM.net, latencyMinUs, latencyMeanUs } },
     workload: {
-      clients: 2 * BATCHES_PER_SECOND,
-      batchesPerSecond: BATCHES_PER_SECOND,
+      clients: Math.ceil(2 * batchesPerSecond),
+      batchesPerSecond,
       eventsPerBatch: 1,
       bodyBytes: BODY_BYTES,
       untilMs,
     },
   });
-  const network = createNetwork(whole, SYSTEM);
+  const network = createNetwork(whole, { ...SYSTEM, shares: values.shares !== "false" });
   const { world, chain, nodes, scheme, observer } = network;
   for (const node of nodes) node.start();
   startWorkload({
@@ -88,50 +97,82 @@ const step = (network: SimNetwork, untilUs: number): void => {
   if (violation !== undefined) throw new Error(`${violation.id}: ${violation.detail}`);
 };
 
-/** Virtual seconds a CPU second, after a warm-up, with all checkers looking. */
+type Point = {
+  readonly us: number;
+  readonly steps: number;
+  readonly height: number;
+  readonly cpu: number;
+  readonly frames: number;
+  readonly bytes: number;
+};
+
+const pointOf = (network: SimNetwork): Point => ({
+  us: network.world.nowUs,
+  steps: network.world.steps,
+  height: heightOf(network),
+  cpu: cpuS(),
+  ...network.net.sent,
+});
+
+/** Virtual seconds a CPU second after a warm-up, with all checkers looking; then the same under the profiler. */
 const measureSpeed = (n: number, path: keyof typeof PATHS, seconds: number): void => {
   const network = startNetwork(n, path, 1e9);
   const { world } = network;
+  // To ask for the CPU time costs as much as a height.
+  const sliceUs = n <= 10 ? 200_000 : 20_000;
   const run = (limitS: number): void => {
     const endS = cpuS() + limitS;
-    while (cpuS() < endS) step(network, world.nowUs + 20_000);
+    while (cpuS() < endS) step(network, world.nowUs + sliceUs);
   };
   run(seconds / 4);
-  const before = { us: world.nowUs, steps: world.steps, height: heightOf(network), cpu: cpuS() };
+  const before = pointOf(network);
   run(seconds);
-  const cpu = cpuS() - before.cpu;
-  const virtualS = (world.nowUs - before.us) / 1e6;
-  const heights = heightOf(network) - before.height;
+  const after = pointOf(network);
+  const [virtualS, cpu] = [(after.us - before.us) / 1e6, after.cpu - before.cpu];
+  const heights = after.height - before.height;
+  const [frames, steps] = [after.frames - before.frames, after.steps - before.steps];
   const what = `n = ${n}, paths of ${path}: `;
-  report.row("speed", `${what}virtual seconds a CPU second`, virtualS / cpu, "x", virtualS);
-  report.row("speed", `${what}heights a virtual second`, heights / virtualS, "/s", heights);
-  report.row(
-    "speed",
-    `${what}CPU of a node and height`,
-    (cpu * 1e6) / (heights * n),
-    "us",
-    heights,
-  );
-  const steps = world.steps - before.steps;
-  report.row("speed", `${what}CPU of a task of the world`, (cpu * 1e6) / steps, "us", steps);
+  const row = (name: string, text: string, value: number, unit: string, count: number): void =>
+    report.row(name, `${what}${text}`, value, unit, count);
+  row("speed", "virtual seconds a CPU second", virtualS / cpu, "x", virtualS);
+  row("speed", "heights a virtual second", heights / virtualS, "/s", heights);
+  row("speed", "CPU of a node and height", (cpu * 1e6) / (heights * n), "us", heights);
+  row("speed", "CPU of a frame", (cpu * 1e6) / frames, "us", frames);
+  row("speed", "tasks of a node and height", steps / (heights * n), "", steps);
+  row("speed", "CPU of a task of the world", (cpu * 1e6) / steps, "us", steps);
+  const { parts, busyUs } = profiled(() => run(seconds / 2));
+  const nodeHeights = (heightOf(network) - after.height) * n;
+  const sorted = [...parts].sort(([, a], [, b]) => b - a);
+  for (const [part, us] of sorted) row("budget", part, us / nodeHeights, "us", nodeHeights);
+  row("budget", "all, under the profiler", busyUs / nodeHeights, "us", nodeHeights);
+  const [latencyMinUs, latencyMeanUs] = PATHS[path];
+  const framesPerSecond = frames / virtualS;
+  const frameBytes = (after.bytes - before.bytes) / frames;
+  const traffic = { n, latencyMinUs, latencyMeanUs, framesPerSecond, frameBytes };
+  measureEmptyNodes(report, what, traffic);
 };
 
-/** Heap after a collection and RSS, at eight times. The disks of the nodes are in it, as they grow. */
-const watchMemory = (minutes: number): void => {
-  const network = startNetwork(4, "40 ms", minutes * 60_000);
+/** A virtual day of more would be a disk full of batches. */
+const DAY_BATCHES_PER_SECOND = 0.1;
+
+/** Heap after a collection and RSS over virtual time. The disks of the nodes are in it, as they grow. */
+const watchMemory = (minutes: number, parts: number, batchesPerSecond: number): void => {
+  const network = startNetwork(4, "40 ms", minutes * 60_000, batchesPerSecond);
   const { world, nodes } = network;
-  const PARTS = 8;
-  for (let part = 1; part <= PARTS; part++) {
-    const untilUs = (part * minutes * 60e6) / PARTS;
+  const startS = cpuS();
+  for (let part = 1; part <= parts; part++) {
+    const untilUs = (part * minutes * 60e6) / parts;
     while (world.nowUs < untilUs) step(network, Math.min(untilUs, world.nowUs + 1e6));
     collect();
     const { heapUsed, external, rss } = process.memoryUsage();
     const disks = nodes.reduce((sum, { data, votes }) => sum + data.bytes + votes.bytes, 0);
     const rows = nodes.reduce((sum, { data, votes }) => sum + data.entries + votes.entries, 0);
     const at = `after ${Math.round(untilUs / 60e6)} virtual minutes`;
-    report.row("memory", `heap and buffers ${at}`, (heapUsed + external) / MIB, "MiB", 1);
-    report.row("memory", `  of it simulated disks, bytes ${at}`, disks / MIB, "MiB", rows);
-    report.row("memory", `RSS ${at}`, rss / MIB, "MiB", 1);
+    const heights = heightOf(network);
+    report.row("memory", `heap and buffers ${at}`, (heapUsed + external) / MIB, "MiB", heights);
+    report.row("memory", `  what disks hold, node by node, ${at}`, disks / MIB, "MiB", rows);
+    report.row("memory", `RSS ${at}`, rss / MIB, "MiB", heights);
+    report.row("memory", `CPU so far ${at}`, cpuS() - startS, "s", world.steps);
   }
 };
 
@@ -194,10 +235,13 @@ const askForCapacity = async (): Promise<void> => {
 };
 
 if (values.capacity) await askForCapacity();
+else if (values["virtual-day"]) watchMemory(24 * 60, 24, DAY_BATCHES_PER_SECOND);
 else {
+  measureHash(report);
+  measureQueue(report);
   for (const n of sizes) {
     for (const path of ["1 ms", "40 ms"] as const) measureSpeed(n, path, Number(values.seconds));
   }
-  const minutes = values["virtual-day"] ? 24 * 60 : Number(values["virtual-minutes"]);
-  if (minutes > 0) watchMemory(minutes);
+  const minutes = Number(values["virtual-minutes"]);
+  if (minutes > 0) watchMemory(minutes, 8, BATCHES_PER_SECOND);
 }

@@ -7,11 +7,21 @@
  * whole or not at all, and never while a later one survives.
  */
 import { TetradError } from "../src/errors.ts";
-import type { Store, StoreEntry, StoreFailure, StoreOp } from "../src/ledger/ports.ts";
+import type {
+  Store,
+  StoreEntry,
+  StoreFailure,
+  StoreOp,
+  StoreRange,
+  StoreSnapshot,
+} from "../src/ledger/ports.ts";
+import type { Put } from "./checkers/types.ts";
+import { DiskSnapshots } from "./disk-snapshots.ts";
 import type { Host } from "./host.ts";
 import type { Prng } from "./prng.ts";
 import { Rot } from "./rot.ts";
-import { SortedMap } from "./sorted-map.ts";
+import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
+import { lengthOf, SortedMap, type Stored, wholeOf } from "./sorted-map.ts";
 
 /** A block of LevelDB's tables. */
 const MISDIRECTED_BYTES = 4_096;
@@ -35,27 +45,42 @@ export const CALM_DISK: DiskKnobs = {
 
 export type DiskTap = {
   /** This write now survives a power cut. Called before the process hears of it. */
-  durable(slot: number, disk: string, ops: readonly StoreOp[]): void;
+  durable(slot: number, disk: string, puts: readonly Put[]): void;
   /** Something of the disk's own happened that is worth having seen. */
   happened?(what: string): void;
 };
 
-type Undo = { readonly key: string; readonly entry: StoreEntry | undefined };
+/** What is under a key from now on, or was before; undefined: nothing. */
+type Change = { readonly name: string; readonly value: Stored | undefined };
+
+/** A change that was asked for; `written` are the bytes of the writer, which leaves them as they are. */
+type Asked = Change & { readonly written: Uint8Array | undefined };
 
 type Pending = {
-  readonly ops: readonly StoreOp[];
+  readonly changes: readonly Asked[];
   readonly sync: boolean;
   readonly done: (failure?: StoreFailure) => void;
   applied: boolean;
-  undo: Undo[];
+  undo: Change[];
 };
 
 /** `promised`: a sync has returned for it, from a disk that lies. */
 type Unsynced = {
-  readonly ops: readonly StoreOp[];
-  readonly undo: readonly Undo[];
+  readonly changes: readonly Asked[];
+  readonly undo: readonly Change[];
   promised: boolean;
 };
+
+const putsOf = (changes: readonly Asked[]): Put[] => {
+  const puts: Put[] = [];
+  for (const { name, written } of changes) {
+    if (written !== undefined) puts.push({ key: SortedMap.bytesOf(name), value: written });
+  }
+  return puts;
+};
+
+const weightOf = (name: string, value: Stored | undefined): number =>
+  value === undefined ? 0 : name.length + lengthOf(value);
 
 export class SimDisk {
   readonly name: string;
@@ -63,7 +88,9 @@ export class SimDisk {
   readonly #host: Host;
   readonly #random: Prng;
   readonly #tap: DiskTap | undefined;
+  readonly #rows: RowKeeper;
   readonly #data = new SortedMap();
+  readonly #readers = new DiskSnapshots(this.#data);
   /** Completed writes that no sync covers yet, oldest first. */
   readonly #unsynced: Unsynced[] = [];
   readonly #queue: Pending[] = [];
@@ -86,7 +113,8 @@ export class SimDisk {
   /** Multiplies the time of every sync: a disk that is slow. */
   slowness = 1;
 
-  constructor(name: string, host: Host, knobs: DiskKnobs, tap?: DiskTap) {
+  constructor(name: string, host: Host, knobs: DiskKnobs, tap?: DiskTap, rows = OWN_ROWS) {
+    this.#rows = rows;
     this.name = name;
     this.#host = host;
     this.knobs = { ...knobs };
@@ -112,32 +140,40 @@ export class SimDisk {
    */
   open(incarnation: number): Store {
     this.#syncAll();
+    this.#readers.clear();
     this.#owner = incarnation;
     this.#failure = undefined;
     let closed = false;
     const mine = (): boolean => this.#owner === incarnation && this.#host.isLive(incarnation);
-    const readsOf = (data: SortedMap): Pick<Store, "get" | "range"> => ({
+    const readsOf = (
+      value: (name: string) => Stored | undefined,
+      entries: (range: StoreRange) => StoreEntry[],
+    ): Pick<Store, "get" | "range"> => ({
       get: (key) => {
         if (closed) throw new RangeError("the simulated store is closed");
         const name = SortedMap.keyOf(key);
         const failure = this.#readFailure(this.#rot.hits(name));
         if (failure !== undefined) throw new TetradError(`store.${failure.code}`, failure.detail);
-        return data.get(name)?.[1];
+        const found = value(name);
+        return found === undefined ? undefined : wholeOf(found);
       },
       range: (range, done) => {
         if (!mine()) return;
         const delayUs = 1 + this.#random.exponential(this.knobs.readMeanUs);
         this.#host.defer(incarnation, delayUs, () => {
           if (closed) return done({ code: "closed", detail: "store is closed" }, []);
-          const entries = data.range(range);
-          const failure = this.#readFailure(this.#rot.hitsAny(entries));
-          done(failure, failure === undefined ? entries : []);
+          const found = entries(range);
+          const failure = this.#readFailure(this.#rot.hitsAny(found));
+          done(failure, failure === undefined ? found : []);
         });
       },
     });
     return {
-      ...readsOf(this.#data),
-      snapshot: () => ({ ...readsOf(this.#data.clone()), release: () => undefined }),
+      ...readsOf(
+        (name) => this.#data.get(name),
+        (range) => this.#data.range(range),
+      ),
+      snapshot: () => this.#snapshotOf(readsOf),
       write: (ops, options, done) => {
         if (mine()) this.#submit(incarnation, ops, options.sync, done);
       },
@@ -148,6 +184,36 @@ export class SimDisk {
           this.#failure = { code: "closed", detail: "store is closed" };
           done();
         });
+      },
+    };
+  }
+
+  #snapshotOf(
+    readsOf: (
+      value: (name: string) => Stored | undefined,
+      entries: (range: StoreRange) => StoreEntry[],
+    ) => Pick<Store, "get" | "range">,
+  ): StoreSnapshot {
+    const readers = this.#readers;
+    const snapshot = readers.take();
+    const reads = readsOf(
+      (name) => readers.get(snapshot, name),
+      (range) => readers.range(snapshot, range),
+    );
+    let released = false;
+    return {
+      get: reads.get,
+      // A range that is being read is given, though its snapshot be released meanwhile.
+      range: (range, done) => {
+        snapshot.holders += 1;
+        reads.range(range, (failure, entries) => {
+          readers.release(snapshot);
+          done(failure, entries);
+        });
+      },
+      release: () => {
+        if (!released) readers.release(snapshot);
+        released = true;
       },
     };
   }
@@ -185,17 +251,21 @@ export class SimDisk {
       return;
     }
     // The caller may reuse its arrays; the disk keeps what was asked for.
-    const copy = ops.map(
-      (op): StoreOp =>
-        op.type === "put"
-          ? { type: "put", key: op.key.slice(), value: op.value.slice() }
-          : { type: "del", key: op.key.slice() },
-    );
-    const pending: Pending = { ops: copy, sync, done, applied: false, undo: [] };
-    this.#host.world.trace.add(this.#host.world.nowUs, "write", this.#host.slot, copy.length);
+    const changes = ops.map((op) => this.#changeOf(op));
+    const pending: Pending = { changes, sync, done, applied: false, undo: [] };
+    this.#host.world.trace.add(this.#host.world.nowUs, "write", this.#host.slot, changes.length);
     if (this.knobs.visibleEarly) this.#apply(pending);
     this.#queue.push(pending);
     if (!this.#busy) this.#nextGroup(incarnation);
+  }
+
+  #changeOf(op: StoreOp): Asked {
+    const name = SortedMap.keyOf(op.key);
+    if (op.type === "del") return { name, value: undefined, written: undefined };
+    const row = this.#rows.keep(name, op.value);
+    // What is whole is shown as it is kept: checkers know a block again that another node has written.
+    const written = row.value instanceof Uint8Array ? row.value : op.value;
+    return { name: row.name, value: row.value, written };
   }
 
   #nextGroup(incarnation: number): void {
@@ -227,7 +297,7 @@ export class SimDisk {
       }
       this.#queue.shift();
       this.#apply(pending);
-      this.#unsynced.push({ ops: pending.ops, undo: pending.undo, promised: false });
+      this.#unsynced.push({ changes: pending.changes, undo: pending.undo, promised: false });
       this.#misdirect();
     }
     this.#busy = false;
@@ -242,7 +312,7 @@ export class SimDisk {
   /** All that was written is durable, or said to be. */
   #syncAll(): void {
     for (const write of this.#unsynced) {
-      if (!write.promised) this.#tap?.durable(this.#host.slot, this.name, write.ops);
+      if (!write.promised) this.#tap?.durable(this.#host.slot, this.name, putsOf(write.changes));
       write.promised = true;
     }
     if (!this.lying) this.#unsynced.length = 0;
@@ -295,7 +365,7 @@ export class SimDisk {
       }
     }
     let added = 0;
-    for (const op of pending.ops) if (op.type === "put") added += op.key.length + op.value.length;
+    for (const { name, value } of pending.changes) added += weightOf(name, value);
     if (this.#bytes + (pending.applied ? 0 : added) > this.capacityBytes) {
       return { code: "full", detail: "no room on the simulated disk" };
     }
@@ -322,32 +392,24 @@ export class SimDisk {
   #apply(pending: Pending): void {
     if (pending.applied) return;
     pending.applied = true;
-    for (const op of pending.ops) {
-      const key = SortedMap.keyOf(op.key);
-      const old = this.#data.get(key);
+    for (const { name, value } of pending.changes) {
+      const old = this.#data.get(name);
       // What is newer is found first.
-      this.#rot.overwritten(key);
-      pending.undo.push({ key, entry: old });
-      if (old !== undefined) this.#bytes -= old[0].length + old[1].length;
-      if (op.type === "put") {
-        this.#data.set(key, [op.key, op.value]);
-        this.#bytes += op.key.length + op.value.length;
-      } else {
-        this.#data.delete(key);
-      }
+      this.#rot.overwritten(name);
+      pending.undo.push({ name, value: old });
+      this.#put(name, old, value);
     }
   }
 
-  #unapply(undo: readonly Undo[]): void {
-    for (const { key, entry } of undo.toReversed()) {
-      const current = this.#data.get(key);
-      if (current !== undefined) this.#bytes -= current[0].length + current[1].length;
-      if (entry === undefined) this.#data.delete(key);
-      else {
-        this.#data.set(key, entry);
-        this.#bytes += entry[0].length + entry[1].length;
-      }
-    }
+  #put(name: string, old: Stored | undefined, value: Stored | undefined): void {
+    this.#readers.changing(name, old);
+    this.#bytes += weightOf(name, value) - weightOf(name, old);
+    if (value === undefined) this.#data.delete(name);
+    else this.#data.set(name, value);
+  }
+
+  #unapply(undo: readonly Change[]): void {
+    for (const { name, value } of undo.toReversed()) this.#put(name, this.#data.get(name), value);
   }
 
   /**
@@ -357,13 +419,14 @@ export class SimDisk {
    */
   crash(power: boolean): boolean {
     const waiting = this.#queue.splice(0);
+    this.#readers.clear();
     this.#busy = false;
     this.#owner = 0;
     const reached = this.#random.below(waiting.length + 1);
     for (const pending of waiting.slice(reached).toReversed()) this.#unapply(pending.undo);
     for (const pending of waiting.slice(0, reached)) {
       this.#apply(pending);
-      this.#unsynced.push({ ops: pending.ops, undo: pending.undo, promised: false });
+      this.#unsynced.push({ changes: pending.changes, undo: pending.undo, promised: false });
     }
     if (!power) return false;
     if (waiting.length > 0) this.#tap?.happened?.("write torn");
@@ -409,7 +472,8 @@ export class SimDisk {
 
   /** Puts entries on the medium without a process: what `init` leaves behind. */
   seed(ops: readonly StoreOp[]): void {
-    this.#apply({ ops, sync: true, done: () => undefined, applied: false, undo: [] });
+    const changes = ops.map((op) => this.#changeOf(op));
+    this.#apply({ changes, sync: true, done: () => undefined, applied: false, undo: [] });
   }
 
   /** All entries in key order: for checkers. */

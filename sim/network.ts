@@ -7,12 +7,14 @@ import { checkpointMessages, checkpointPolicyOf } from "../src/ledger/verify/che
 import type { Cosignature } from "../src/ledger/wire.ts";
 import { corruptTransport } from "./adversary/index.ts";
 import { Atlas } from "./atlas.ts";
-import type { CheckerFactory, Put } from "./checkers/types.ts";
+import type { CheckerFactory } from "./checkers/types.ts";
 import { createChain, type SimChain } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
+import { Prng } from "./prng.ts";
 import { type AdversarySpec, faultySlots, type Scenario } from "./scenario.ts";
+import { createSharedRows, OWN_ROWS } from "./shared-rows.ts";
 import {
   checkpointKeysOf,
   checkpointSignaturesOf,
@@ -53,10 +55,20 @@ export type SimNetwork = {
 };
 
 export type NetworkOptions = {
-  readonly createScheme: (scenario: Scenario) => SignatureScheme;
+  /** `shares`: whether the scheme may remember what it has signed, for all nodes. */
+  readonly createScheme: (scenario: Scenario, shares: boolean) => SignatureScheme;
   readonly createSystem: SystemFactory;
   readonly checkers?: readonly CheckerFactory[];
+  /** Whether nodes share what is equal (docs/simulation.md); where it is not said, the seed decides. */
+  readonly shares?: boolean;
 };
+
+/** One seed in so many shares nothing. */
+const UNSHARED_EVERY = 8;
+
+/** Whether the nodes of a run share what is equal, where nobody has said so. */
+export const sharesByDefault = (seed: number): boolean =>
+  new Prng(seed, "shares").below(UNSHARED_EVERY) > 0;
 
 const LOGS_KEPT = 400;
 /** Where an envelope names its actor: behind version and chain. */
@@ -78,8 +90,6 @@ const cosign = (
   return { ...claim, ...bare, falcon: scheme.sign(key, messages.falcon) };
 };
 
-const putsOf = (ops: readonly StoreOp[]): Put[] => ops.filter((op) => op.type === "put");
-
 /** Slots: one a validator, then one a twin, each with the validator whose key it has. */
 const slotOwners = (scenario: Scenario): number[] => {
   const owners = Array.from({ length: scenario.n }, (_, slot) => slot);
@@ -91,7 +101,8 @@ const slotOwners = (scenario: Scenario): number[] => {
 
 export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimNetwork => {
   const world = new World(scenario.seed);
-  const scheme = options.createScheme(scenario);
+  const shares = options.shares ?? sharesByDefault(scenario.seed);
+  const scheme = options.createScheme(scenario, shares);
   const chain = createChain(scenario, scheme);
   const system = options.createSystem(chain, scheme);
   const owners = slotOwners(scenario);
@@ -168,11 +179,12 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     net,
     scheme,
     diskKnobs: scenario.knobs.disk,
+    rows: shares ? createSharedRows() : OWN_ROWS,
     signerKnobs: scenario.knobs.signer,
     boot: (ports, slot, incarnation) => censoring(slot, system.boot(ports, slot, incarnation)),
     diskTap: {
-      durable: (slot, disk, ops) => {
-        observer.durable(slot, disk, putsOf(ops));
+      durable: (slot, disk, puts) => {
+        observer.durable(slot, disk, puts);
       },
       lost: (slot, disk) => {
         if (disk === "data") atlas.hasLost(slot);
@@ -182,7 +194,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     },
     signTap: replicaSigned,
     verifyTap: (slot, message, together) => {
-      observer.each((checker) => checker.verified?.(slot, message, together));
+      observer.verified(slot, message, together);
     },
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;

@@ -8,6 +8,7 @@ import type { LogFields, LogLevel, Ports, Transport } from "../src/ledger/ports.
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import { Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
+import type { RowKeeper } from "./shared-rows.ts";
 import {
   createSimCheckpointSigner,
   createSimSigner,
@@ -28,6 +29,8 @@ export type NodeWiring = {
   readonly net: SimNet;
   readonly scheme: SignatureScheme;
   readonly diskKnobs: DiskKnobs;
+  /** Keeps what nodes have written alike. */
+  readonly rows: RowKeeper;
   readonly signerKnobs: SignerKnobs;
   readonly boot: Boot;
   readonly diskTap: DiskTap & { lost(slot: number, disk: string): void };
@@ -64,7 +67,8 @@ export class SimNode {
     this.host = host;
     this.key = key;
     this.#wiring = wiring;
-    this.data = new SimDisk("data", host, wiring.diskKnobs, wiring.diskTap);
+    this.data = new SimDisk("data", host, wiring.diskKnobs, wiring.diskTap, wiring.rows);
+    // What a key has signed is like nobody else's.
     this.votes = new SimDisk("votes", host, wiring.diskKnobs, wiring.diskTap);
   }
 
@@ -207,8 +211,8 @@ export class SimNode {
     if (!disk.restore("stale")) return;
     this.#forget(disk);
     // What a backup holds is durable again.
-    const ops = disk.dump().map(([key, value]) => ({ type: "put" as const, key, value }));
-    this.#wiring.diskTap.durable(this.slot, disk.name, ops);
+    const puts = disk.dump().map(([key, value]) => ({ key, value }));
+    this.#wiring.diskTap.durable(this.slot, disk.name, puts);
   }
 
   setFull(full: boolean): void {

@@ -48,9 +48,13 @@ export class Observer {
   readonly marks = new Map<string, number>();
   readonly violations: Violation[] = [];
   readonly #checkers: readonly Checker[];
-  /** Those that look at frames, of which there are most. */
+  /** Who looks at what: most look at little, and frames and signatures are many. */
   readonly #senders: readonly Checker[];
   readonly #receivers: readonly Checker[];
+  readonly #signed: readonly Checker[];
+  readonly #released: readonly Checker[];
+  readonly #verified: readonly Checker[];
+  readonly #durable: readonly Checker[];
   readonly #faulty: ReadonlySet<number>;
   readonly #world: World;
   readonly #releases: ReleaseTracker;
@@ -88,12 +92,18 @@ export class Observer {
     this.#releases = new ReleaseTracker(
       (slot) => this.honest(slot),
       (slot, message, signature) => {
-        this.each((checker) => checker.released?.(slot, message, signature));
+        for (const checker of this.#released) checker.released?.(slot, message, signature);
       },
     );
     this.#checkers = factories.map((factory) => factory(context));
-    this.#senders = this.#checkers.filter((checker) => checker.sent !== undefined);
-    this.#receivers = this.#checkers.filter((checker) => checker.delivered !== undefined);
+    const those = (hook: keyof Checker): Checker[] =>
+      this.#checkers.filter((checker) => checker[hook] !== undefined);
+    this.#senders = those("sent");
+    this.#receivers = those("delivered");
+    this.#signed = those("signed");
+    this.#released = those("released");
+    this.#verified = those("verified");
+    this.#durable = those("durable");
   }
 
   /** Slots beyond the members are twins. */
@@ -113,7 +123,11 @@ export class Observer {
 
   signed(slot: number, message: Uint8Array, signature: Uint8Array): void {
     this.#releases.signed(slot, message, signature);
-    this.each((checker) => checker.signed?.(slot, message, signature));
+    for (const checker of this.#signed) checker.signed?.(slot, message, signature);
+  }
+
+  verified(slot: number, message: Uint8Array, together: number): void {
+    for (const checker of this.#verified) checker.verified?.(slot, message, together);
   }
 
   sent(from: number, to: number, trafficClass: string, bytes: Uint8Array): void {
@@ -127,7 +141,7 @@ export class Observer {
 
   durable(slot: number, disk: string, puts: readonly Put[]): void {
     this.#releases.durable(slot, disk, puts);
-    this.each((checker) => checker.durable?.(slot, disk, puts));
+    for (const checker of this.#durable) checker.durable?.(slot, disk, puts);
   }
 
   booted(slot: number, incarnation: number, lost: boolean): void {

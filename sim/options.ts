@@ -7,9 +7,13 @@ import { systemWith } from "./system.ts";
 
 /**
  * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `checkers` stand in for those
- * of the simulator; `events` are what clients write instead of records.
+ * of the simulator; `events` are what clients write instead of records; `shares` says whether nodes share what they
+ * have alike, which else the seed decides.
  */
-export type SimulateOptions = Pick<RunOptions, "onEvent" | "maxSteps" | "checkers" | "events"> & {
+export type SimulateOptions = Pick<
+  RunOptions,
+  "onEvent" | "maxSteps" | "checkers" | "events" | "shares"
+> & {
   /** Projections of your own, after those of the product. */
   readonly projections?: readonly Projection[];
   /** What must hold at the end, of every honest node; its violation has the id "property". */

@@ -5,6 +5,7 @@
  * unless a scenario asks for a deterministic scheme.
  */
 import { hash as nodeHash } from "node:crypto";
+import { ScratchViews } from "../src/crypto/hash.ts";
 import type {
   CheckpointSignatures,
   CheckpointSigner,
@@ -14,6 +15,7 @@ import type {
 } from "../src/ledger/ports.ts";
 import type { CheckpointKeys } from "../src/ledger/types.ts";
 import { LIMITS } from "../src/limits.ts";
+import { Recent } from "./checkers/recent.ts";
 import type { Host } from "./host.ts";
 import { Prng } from "./prng.ts";
 
@@ -53,7 +55,29 @@ export type SignatureScheme = {
 const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** The key ring of one world: makes keys, signs with them and checks signatures. */
+/** What a MAC was made of. */
+type Made = {
+  readonly serial: number;
+  readonly nonce: Uint8Array;
+  readonly message: Uint8Array;
+  readonly mac: string;
+};
+
+/** At a hundred nodes the votes of some forty views. */
+const SIGNATURES_REMEMBERED = 8_192;
+const SCRATCH_BYTES = 512;
+
+/** The first six bytes of a nonce as a number. */
+const numberOf = (nonce: Uint8Array): number => {
+  let value = 0;
+  for (let i = 0; i < 6; i++) value = value * 256 + (nonce[i] ?? 0);
+  return value;
+};
+
+/**
+ * The key ring of one world: makes keys, signs with them and checks signatures. Where it remembers what it has
+ * made, a check compares instead of hashing; one altered bit of key, message or signature, and it hashes.
+ */
 export class KeyRing implements SignatureScheme {
   readonly #secret: Uint8Array;
   readonly #random: Prng;
@@ -62,14 +86,17 @@ export class KeyRing implements SignatureScheme {
   /** The same by the array that holds the key: a lookup by its 1793 bytes costs more than the check. */
   readonly #byArray = new WeakMap<Uint8Array, KeyPair>();
   readonly #randomised: boolean;
-  #scratch = Buffer.alloc(512);
+  readonly #scratch = new ScratchViews(SCRATCH_BYTES);
   readonly #expected = Buffer.alloc(LIMITS.falconSignatureBytes);
+  /** By nonce: the MACs of the newest signatures that this ring has made, where it may remember them. */
+  readonly #made: Recent<number, Made> | undefined;
 
-  constructor(seed: number, randomised = true) {
+  constructor(seed: number, randomised = true, remembers = false) {
     this.#seed = seed;
     this.#secret = new Prng(seed, "ring/secret").bytes(24);
     this.#random = new Prng(seed, "ring/nonce");
     this.#randomised = randomised;
+    this.#made = remembers && randomised ? new Recent(SIGNATURES_REMEMBERED) : undefined;
   }
 
   createKey(name: string): KeyPair {
@@ -81,29 +108,34 @@ export class KeyRing implements SignatureScheme {
     return pair;
   }
 
-  #mac(serial: number, nonce: Uint8Array, message: Uint8Array): Buffer {
-    const length = this.#secret.length + 4 + NONCE_BYTES + message.length;
-    if (this.#scratch.length < length) this.#scratch = Buffer.alloc(length * 2);
-    const buffer = this.#scratch;
-    buffer.set(this.#secret, 0);
-    buffer.writeUInt32BE(serial, this.#secret.length);
-    buffer.set(nonce, this.#secret.length + 4);
-    buffer.set(message, this.#secret.length + 4 + NONCE_BYTES);
-    return nodeHash("sha256", buffer.subarray(0, length), "buffer");
+  /** One character a byte: a Buffer for the digest costs more than the digest. */
+  #mac(serial: number, nonce: Uint8Array, message: Uint8Array): string {
+    const at = this.#secret.length;
+    const length = at + 4 + NONCE_BYTES + message.length;
+    const isShort = length <= SCRATCH_BYTES;
+    const bytes = isShort ? this.#scratch.bytes : new Uint8Array(length);
+    bytes.set(this.#secret, 0);
+    for (let i = 0; i < 4; i++) bytes[at + i] = serial >>> (24 - 8 * i);
+    bytes.set(nonce, at + 4);
+    bytes.set(message, at + 4 + NONCE_BYTES);
+    return nodeHash("sha256", isShort ? this.#scratch.first(length) : bytes, "binary");
   }
 
   /** Writes the signature into `target`, which has its length. */
-  #write(target: Buffer, serial: number, nonce: Uint8Array, message: Uint8Array): void {
+  #write(target: Buffer, nonce: Uint8Array, mac: string): void {
     // The header byte of a padded FALCON-1024 signature.
     target[0] = 0x3a;
     target.set(nonce, 1);
-    target.fill(this.#mac(serial, nonce, message), 1 + NONCE_BYTES);
+    target.fill(mac, 1 + NONCE_BYTES, target.length, "latin1");
   }
 
   sign(key: KeyPair, message: Uint8Array): Uint8Array {
     const nonce = this.#randomised ? this.#random.bytes(NONCE_BYTES) : NO_NONCE;
     const signature = new Uint8Array(LIMITS.falconSignatureBytes);
-    this.#write(bufferOf(signature), key.serial, nonce, message);
+    const mac = this.#mac(key.serial, nonce, message);
+    this.#write(bufferOf(signature), nonce, mac);
+    const { serial } = key;
+    this.#made?.set(numberOf(nonce), { serial, nonce, message: message.slice(), mac });
     return signature;
   }
 
@@ -115,12 +147,23 @@ export class KeyRing implements SignatureScheme {
     return key;
   }
 
+  /** The MAC that a signature must have: remembered where it was made for just this. */
+  #macOf(serial: number, nonce: Uint8Array, message: Uint8Array): string {
+    const made = this.#made?.get(numberOf(nonce));
+    const isSame =
+      made?.serial === serial &&
+      Buffer.compare(made.nonce, nonce) === 0 &&
+      Buffer.compare(made.message, message) === 0;
+    return made !== undefined && isSame ? made.mac : this.#mac(serial, nonce, message);
+  }
+
   verify(job: VerifyJob): boolean {
     const { message, signature, publicKey } = job;
     if (signature.length !== LIMITS.falconSignatureBytes) return false;
     const key = this.#keyOf(publicKey);
     if (key === undefined) return false;
-    this.#write(this.#expected, key.serial, signature.subarray(1, 1 + NONCE_BYTES), message);
+    const nonce = signature.subarray(1, 1 + NONCE_BYTES);
+    this.#write(this.#expected, nonce, this.#macOf(key.serial, nonce, message));
     return this.#expected.compare(signature) === 0;
   }
 }

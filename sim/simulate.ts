@@ -12,7 +12,7 @@ import { CHECKERS } from "./checkers/index.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
-import { createNetwork, type NetworkOptions, type SimNetwork } from "./network.ts";
+import { createNetwork, type NetworkOptions, type SimNetwork, sharesByDefault } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
 import type { WorkloadEvents } from "./property.ts";
@@ -491,10 +491,14 @@ export const simulate = (scenario: Scenario, options: RunOptions): RunResult => 
   return { ...result, report: [...witness.explain(up), ...result.report] };
 };
 
-/** Runs a scenario twice; a different trace is a failure of its own (I17). */
+/**
+ * Runs a scenario twice; a different trace is a failure of its own (I17). Of the two runs one shares what nodes
+ * have alike and the other does not: that sharing changes nothing is held by the same comparison.
+ */
 export const simulateTwice = (scenario: Scenario, options: RunOptions): RunResult => {
-  const first = simulate(scenario, options);
-  const second = simulate(scenario, options);
+  const shares = options.shares ?? sharesByDefault(scenario.seed);
+  const first = simulate(scenario, { ...options, shares });
+  const second = simulate(scenario, { ...options, shares: !shares });
   if (first.traceHash === second.traceHash) return first;
   const detail = `traces ${first.traceHash} and ${second.traceHash} of one seed`;
   const violation = { id: "I17", detail, atMs: second.virtualMs };

@@ -2,6 +2,7 @@
  * An ordered map of byte strings. Keys are held as strings with one character a byte, whose order is the
  * order of the bytes. The order is kept in chunks, so that a key in the middle moves a chunk and not all.
  */
+import { concatBytes } from "../src/crypto/bytes.ts";
 import type { StoreEntry, StoreRange } from "../src/ledger/ports.ts";
 
 /** A chunk that grows past this is cut in two. */
@@ -12,8 +13,19 @@ const latin1Slice = (
   Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, from: number, to: number): string }
 ).latin1Slice;
 
+/** A value as it is held: whole, or in pieces that others hold as well. Nobody writes into it. */
+export type Stored = Uint8Array | readonly Uint8Array[];
+
+export const wholeOf = (value: Stored): Uint8Array =>
+  value instanceof Uint8Array ? value : concatBytes(...value);
+
+export const lengthOf = (value: Stored): number =>
+  value instanceof Uint8Array
+    ? value.length
+    : value.reduce((length, piece) => length + piece.length, 0);
+
 export class SortedMap {
-  readonly #entries = new Map<string, StoreEntry>();
+  readonly #entries = new Map<string, Stored>();
   /** Ascending, none empty but the only one. */
   #chunks: string[][] = [[]];
 
@@ -21,17 +33,24 @@ export class SortedMap {
     return latin1Slice.call(bytes, 0, bytes.length);
   }
 
+  /** What `keyOf` was given. Keys are kept as strings alone: an array of bytes weighs several times as much. */
+  static bytesOf(key: string): Uint8Array {
+    const bytes = new Uint8Array(key.length);
+    for (let i = 0; i < key.length; i++) bytes[i] = key.charCodeAt(i);
+    return bytes;
+  }
+
   get size(): number {
     return this.#entries.size;
   }
 
-  get(key: string): StoreEntry | undefined {
+  get(key: string): Stored | undefined {
     return this.#entries.get(key);
   }
 
-  set(key: string, entry: StoreEntry): void {
+  set(key: string, value: Stored): void {
     const { size } = this.#entries;
-    this.#entries.set(key, entry);
+    this.#entries.set(key, value);
     if (this.#entries.size > size) this.#insert(key);
   }
 
@@ -73,21 +92,26 @@ export class SortedMap {
   }
 
   range(range: StoreRange): StoreEntry[] {
+    return entriesWithin(this.names(range), range.bytesMax, (key) => this.#entries.get(key));
+  }
+
+  /** The keys of a range, in its order, whatever their rows weigh. */
+  names(range: StoreRange): string[] {
     const gte = SortedMap.keyOf(range.gte);
     const lt = SortedMap.keyOf(range.lt);
-    const out: StoreEntry[] = [];
-    const bytesMax = range.bytesMax ?? Number.POSITIVE_INFINITY;
-    let bytes = 0;
+    const out: string[] = [];
     const keys = range.reverse === true ? this.#descending(lt) : this.#ascending(gte);
     for (const key of keys) {
       if (out.length >= range.limit || key < gte || key >= lt) break;
-      const entry = this.#entries.get(key);
-      if (entry === undefined) continue;
-      bytes += entry[0].length + entry[1].length;
-      if (bytes > bytesMax && out.length > 0) break;
-      out.push(entry);
+      out.push(key);
     }
     return out;
+  }
+
+  #entryOf(key: string): StoreEntry {
+    const value = this.#entries.get(key);
+    if (value === undefined) throw new Error("a key without a row");
+    return [SortedMap.bytesOf(key), wholeOf(value)];
   }
 
   /** Keys from this one on. */
@@ -107,15 +131,13 @@ export class SortedMap {
   }
 
   all(): StoreEntry[] {
-    return this.#chunks
-      .flatMap((chunk) => chunk.map((key) => this.#entries.get(key)))
-      .filter((entry) => entry !== undefined);
+    return this.#chunks.flatMap((chunk) => chunk.map((key) => this.#entryOf(key)));
   }
 
   /** Bytes of all keys and values. */
   weigh(): number {
     let bytes = 0;
-    for (const [key, value] of this.#entries.values()) bytes += key.length + value.length;
+    for (const [key, value] of this.#entries) bytes += key.length + lengthOf(value);
     return bytes;
   }
 
@@ -128,9 +150,27 @@ export class SortedMap {
   copyFrom(other: SortedMap): void {
     this.clear();
     this.#chunks = other.#chunks.map((chunk) => chunk.slice());
-    for (const [key, entry] of other.#entries) this.#entries.set(key, entry);
+    for (const [key, value] of other.#entries) this.#entries.set(key, value);
   }
 }
+
+/** The rows of these keys, as many as the bytes allow, but one at least where there is one. */
+export const entriesWithin = (
+  keys: readonly string[],
+  bytesMax: number | undefined,
+  valueOf: (key: string) => Stored | undefined,
+): StoreEntry[] => {
+  const out: StoreEntry[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    const value = valueOf(key);
+    if (value === undefined) continue;
+    bytes += key.length + lengthOf(value);
+    if (bytes > (bytesMax ?? Number.POSITIVE_INFINITY) && out.length > 0) break;
+    out.push([SortedMap.bytesOf(key), wholeOf(value)]);
+  }
+  return out;
+};
 
 /** Where the key is or would be. */
 const lowerBound = (keys: readonly string[], key: string): number => {

@@ -43,7 +43,8 @@ const createSystem = (
 
 /** The product, with further projections of one's own. */
 export const systemWith = (further: readonly Projection[]): NetworkOptions => ({
-  createScheme: (scenario) => new KeyRing(scenario.seed, scenario.knobs.signer.randomised),
+  createScheme: (scenario, shares) =>
+    new KeyRing(scenario.seed, scenario.knobs.signer.randomised, shares),
   createSystem: (chain, scheme) => createSystem(chain, scheme, further),
 });
 

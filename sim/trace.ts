@@ -43,6 +43,8 @@ export type TraceEvent = {
 };
 
 const RING = 512;
+/** Time, node, other, type, length. */
+const NUMBERS = 5;
 
 export class Trace {
   #h1 = 0x6a09e667;
@@ -50,7 +52,10 @@ export class Trace {
   #count = 0;
   #newest: Uint8Array | undefined;
   #newestDigest = 0;
-  readonly #ring: (TraceEvent | undefined)[] = new Array<TraceEvent | undefined>(RING);
+  /** The newest events, field by field: an object an event would be most of what a run throws away. */
+  readonly #kinds = new Array<EventKind>(RING).fill("boot");
+  readonly #notes = new Array<string>(RING).fill("");
+  readonly #numbers = new Float64Array(RING * NUMBERS);
   /** Sees every event; for `--trace` and for pictures. */
   tap: ((event: TraceEvent) => void) | undefined;
 
@@ -86,18 +91,27 @@ export class Trace {
     this.#mix((KIND_CODE.get(kind) ?? 0) | (node << 8) | (other << 20));
     if (bytes !== undefined) this.#mix(this.#digestOf(bytes));
     if (note !== "") this.#mix(crc32(note));
-    const event: TraceEvent = {
-      atUs,
-      kind,
-      node,
-      other,
-      type: bytes?.[0] ?? -1,
-      length: bytes?.length ?? 0,
-      note,
-    };
-    this.#ring[this.#count % RING] = event;
+    const slot = this.#count % RING;
     this.#count += 1;
-    this.tap?.(event);
+    this.#kinds[slot] = kind;
+    this.#notes[slot] = note;
+    const numbers = this.#numbers;
+    numbers[slot * NUMBERS] = atUs;
+    numbers[slot * NUMBERS + 1] = node;
+    numbers[slot * NUMBERS + 2] = other;
+    numbers[slot * NUMBERS + 3] = bytes?.[0] ?? -1;
+    numbers[slot * NUMBERS + 4] = bytes?.length ?? 0;
+    this.tap?.(this.#eventAt(slot));
+  }
+
+  #eventAt(slot: number): TraceEvent {
+    const at = slot * NUMBERS;
+    const [atUs = 0, node = 0, other = 0, type = 0, length = 0] = this.#numbers.subarray(
+      at,
+      at + NUMBERS,
+    );
+    const [kind, note] = [this.#kinds[slot] ?? "boot", this.#notes[slot] ?? ""];
+    return { atUs, kind, node, other, type, length, note };
   }
 
   /** 16 hex digits. */
@@ -110,8 +124,7 @@ export class Trace {
   last(count: number): TraceEvent[] {
     const out: TraceEvent[] = [];
     for (let i = Math.max(0, this.#count - Math.min(count, RING)); i < this.#count; i++) {
-      const event = this.#ring[i % RING];
-      if (event !== undefined) out.push(event);
+      out.push(this.#eventAt(i % RING));
     }
     return out;
   }

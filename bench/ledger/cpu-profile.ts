@@ -12,17 +12,19 @@ type ProfileNode = {
     readonly url: string;
     readonly lineNumber: number;
   };
-  readonly children?: readonly number[];
+  readonly children?: readonly number[] | undefined;
 };
 
-type Profile = {
+export type Profile = {
   readonly nodes: readonly ProfileNode[];
-  readonly samples: readonly number[];
-  readonly timeDeltas: readonly number[];
+  readonly samples?: readonly number[] | undefined;
+  readonly timeDeltas?: readonly number[] | undefined;
 };
 
-/** First match wins. */
-const PARTS: readonly (readonly [RegExp, string])[] = [
+/** Which files are a part, by their addresses; of several the first. */
+export type Parts = readonly (readonly [RegExp, string])[];
+
+const PARTS: Parts = [
   [/wasm|src\/crypto\/falcon|post-quantum|src\/node\/signing/, "verify (or sign)"],
   [/src\/crypto\/(hash|merkle)\.ts|noble\/hashes/, "hash"],
   [/src\/ledger\/store|classic-level|abstract-level|\/level\//, "store"],
@@ -53,11 +55,11 @@ export type Shares = {
   readonly busyUs: number;
 };
 
-const partOf = ({ callFrame }: ProfileNode): string | undefined => {
+const partOf = ({ callFrame }: ProfileNode, parts: Parts): string | undefined => {
   const special = SPECIAL[callFrame.functionName];
   if (special !== undefined) return special;
   if (callFrame.url === "" && !/wasm/.test(callFrame.functionName)) return undefined;
-  return PARTS.find(([pattern]) => pattern.test(callFrame.url))?.[1];
+  return parts.find(([pattern]) => pattern.test(callFrame.url))?.[1];
 };
 
 const nameOf = ({ callFrame }: ProfileNode): string => {
@@ -65,8 +67,8 @@ const nameOf = ({ callFrame }: ProfileNode): string => {
   return `${callFrame.functionName || "(anonymous)"} ${file}:${callFrame.lineNumber + 1}`;
 };
 
-const readProfile = (path: string): Shares => {
-  const profile = JSON.parse(readFileSync(path, "utf8")) as Profile;
+/** What each part takes of a profile. */
+export const sharesOf = (profile: Profile, of: Parts): Shares => {
   const byId = new Map(profile.nodes.map((node) => [node.id, node]));
   const parent = new Map<number, number>();
   for (const node of profile.nodes)
@@ -77,7 +79,7 @@ const readProfile = (path: string): Shares => {
     if (known !== undefined) return known;
     const node = byId.get(id);
     const above = parent.get(id);
-    const own = node === undefined ? undefined : partOf(node);
+    const own = node === undefined ? undefined : partOf(node, of);
     const part = own ?? (above === undefined ? "other" : resolve(above));
     partById.set(id, part);
     return part;
@@ -85,9 +87,9 @@ const readProfile = (path: string): Shares => {
   const parts = new Map<string, number>();
   const functions = new Map<string, number>();
   let busyUs = 0;
-  profile.samples.forEach((id, i) => {
+  profile.samples?.forEach((id, i) => {
     const part = resolve(id);
-    const us = profile.timeDeltas[i] ?? 0;
+    const us = profile.timeDeltas?.[i] ?? 0;
     if (part === "idle") return;
     busyUs += us;
     parts.set(part, (parts.get(part) ?? 0) + us);
@@ -102,7 +104,8 @@ const readProfile = (path: string): Shares => {
 export const readProfiles = (folder: string): readonly Shares[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith(".cpuprofile"))
-    .map((name) => readProfile(join(folder, name)));
+    .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Profile)
+    .map((profile) => sharesOf(profile, PARTS));
 
 /** All of them as one. */
 export const addShares = (all: readonly Shares[]): Shares => {

@@ -4,6 +4,7 @@
  */
 import { decodeStatement, HEADER_BYTES, NULLIFY } from "./decode.ts";
 import { Cursor, hex, isQuorum, taggedHash } from "./oracle.ts";
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -51,10 +52,10 @@ export const setHashOf = (context: CheckContext, epoch: number): string => {
 };
 
 export const chainContiguous = (context: CheckContext): Checker => {
-  const headers = new Map<string, Header>();
-  const seen = new Set<string>();
-  const skippedBy = new Map<string, Set<number>>();
-  const checked = new Set<string>();
+  const headers = new Recent<string, Header>();
+  const seen = new Recent<string, true>();
+  const skippedBy = new Recent<string, Set<number>>();
+  const checked = new Recent<string, true>();
 
   const isSkipped = (epoch: number, view: number): boolean => {
     const signers = skippedBy.get(`${epoch}/${view}`);
@@ -86,7 +87,7 @@ export const chainContiguous = (context: CheckContext): Checker => {
     for (;;) {
       const header = headers.get(at);
       if (header === undefined || checked.has(at)) return;
-      checked.add(at);
+      checked.set(at, true);
       const fault = faultOf(header);
       if (fault !== undefined) context.report("I5", `final block ${header.height} ${fault}`);
       if (header.nextSet !== NO_SET) {
@@ -121,7 +122,7 @@ export const chainContiguous = (context: CheckContext): Checker => {
       cursor.u64();
       const block = cursor.sized();
       if (block.length < HEADER_BYTES) return;
-      seen.add(name);
+      seen.set(name, true);
       const head = block.subarray(0, HEADER_BYTES);
       headers.set(hex(taggedHash(context.chainId, "header", head)), readHeader(head));
     },

@@ -95,10 +95,17 @@ export const decodeCertificate = (cursor: Cursor): CertificateView | undefined =
   return cursor.ok ? { statement, setSize, signers, signatures, canonical } : undefined;
 };
 
+/** By the array that holds a block: nodes that share rows show one and the same. Nobody writes into it. */
+const blockHashes = new WeakMap<Uint8Array, string>();
+
 /** Hash of the block whose encoding these bytes begin with, if they begin with a header of this chain. */
 export const blockHashOf = (chainId: string, bytes: Uint8Array): string | undefined => {
   if (bytes.length < HEADER_BYTES || bytes[0] !== 0 || bytes[1] !== 1) return undefined;
   const chainHash = chainHashOf(chainId);
   for (let i = 0; i < 32; i++) if (bytes[2 + i] !== chainHash[i]) return undefined;
-  return hex(taggedHash(chainId, "header", bytes.subarray(0, HEADER_BYTES)));
+  const known = blockHashes.get(bytes);
+  if (known !== undefined) return known;
+  const hash = hex(taggedHash(chainId, "header", bytes.subarray(0, HEADER_BYTES)));
+  blockHashes.set(bytes, hash);
+  return hash;
 };

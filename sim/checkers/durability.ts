@@ -6,7 +6,7 @@
  */
 import { blockHashOf, decodeStatement, NOTARIZE } from "./decode.ts";
 import { Recent } from "./recent.ts";
-import { PROBE_BYTES } from "./release.ts";
+import { holds, PROBE_BYTES } from "./release.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 type Open = {
@@ -70,9 +70,7 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
       if (!context.honest(slot)) return;
       if (disk === "votes") {
         for (const entry of listOf(slot)) {
-          if (puts.some((put) => bufferOf(put.value).includes(entry.probe))) {
-            entry.voteDurable = true;
-          }
+          if (puts.some((put) => holds(put.value, entry.probe))) entry.voteDurable = true;
         }
       } else {
         for (const put of puts) {
@@ -94,9 +92,8 @@ export const durableBeforeSent = (context: CheckContext): Checker => {
     sent: (from, _to, _class, bytes) => {
       const list = open.get(from);
       if (list === undefined || list.length === 0) return;
-      const frame = bufferOf(bytes);
       for (const entry of list) {
-        if (!frame.includes(entry.probe)) continue;
+        if (!holds(bytes, entry.probe)) continue;
         const what = entry.voteDurable ? "the block that it names" : "it";
         context.report("I8", `n${from} sent vote ${entry.name} before ${what} was durable`);
       }

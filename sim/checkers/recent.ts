@@ -8,6 +8,8 @@ const ENTRIES_MAX = 65_536;
 
 export class Recent<K, V> extends Map<K, V> {
   readonly #max: number;
+  /** Stands before the oldest entry. A new one would pass over all that was deleted, at every eviction. */
+  #ages: MapIterator<K> | undefined;
 
   constructor(max = ENTRIES_MAX) {
     super();
@@ -17,10 +19,9 @@ export class Recent<K, V> extends Map<K, V> {
   override set(key: K, value: V): this {
     super.set(key, value);
     if (this.size <= this.#max) return this;
-    for (const oldest of this.keys()) {
-      this.delete(oldest);
-      break;
-    }
+    this.#ages ??= this.keys();
+    const oldest = this.#ages.next();
+    if (oldest.done !== true) this.delete(oldest.value);
     return this;
   }
 }

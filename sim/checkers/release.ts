@@ -20,6 +20,10 @@ export type Release = (slot: number, message: Uint8Array, signature: Uint8Array)
 const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** Whether the bytes hold the probe, without the Buffer that asking one would take. */
+export const holds = (bytes: Uint8Array, probe: Buffer): boolean =>
+  Buffer.prototype.indexOf.call(bytes, probe) >= 0;
+
 export class ReleaseTracker {
   readonly #held = new Map<number, Held[]>();
   readonly #release: Release;
@@ -43,13 +47,11 @@ export class ReleaseTracker {
   }
 
   durable(slot: number, disk: string, puts: readonly Put[]): void {
-    if (disk === "votes")
-      this.#let(slot, (probe) => puts.some((put) => bufferOf(put.value).includes(probe)));
+    if (disk === "votes") this.#let(slot, (probe) => puts.some((put) => holds(put.value, probe)));
   }
 
   sent(slot: number, bytes: Uint8Array): void {
-    const frame = bufferOf(bytes);
-    this.#let(slot, (probe) => frame.includes(probe));
+    if (this.#held.get(slot)?.length) this.#let(slot, (probe) => holds(bytes, probe));
   }
 
   /** A new process has read its disks: what was neither written nor sent died with the one before. */

@@ -4,6 +4,7 @@
  * which then halts for good, and nobody can be blamed (docs/model.md).
  */
 import { decodeStatement } from "./decode.ts";
+import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** "c/", u64 epoch, u64 view, u8 kind: the row of a certificate. */
@@ -11,13 +12,13 @@ const CERTIFICATE_KEY_BYTES = 19;
 
 export const viewsEndedDurably = (context: CheckContext): Checker => {
   /** By slot: epoch/view of each certificate that is durable. */
-  const ended = new Map<number, Set<string>>();
+  const ended = new Map<number, Recent<string, true>>();
   /** Slots whose data was lost: what an older vote rests on is gone, and the vote is not. */
   const exempt = new Set<number>();
-  const endedOf = (slot: number): Set<string> => {
+  const endedOf = (slot: number): Recent<string, true> => {
     let views = ended.get(slot);
     if (views === undefined) {
-      views = new Set();
+      views = new Recent();
       ended.set(slot, views);
     }
     return views;
@@ -30,7 +31,7 @@ export const viewsEndedDurably = (context: CheckContext): Checker => {
       for (const { key } of puts) {
         if (key.length !== CERTIFICATE_KEY_BYTES || key[0] !== 0x63 || key[1] !== 0x2f) continue;
         const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
-        endedOf(slot).add(`${bytes.readBigUInt64BE(2)}/${bytes.readBigUInt64BE(10)}`);
+        endedOf(slot).set(`${bytes.readBigUInt64BE(2)}/${bytes.readBigUInt64BE(10)}`, true);
       }
     },
     diskLost: (slot, disk) => {

@@ -19,4 +19,17 @@ describe("a map of what is recent", () => {
       [2, "b"],
     ]);
   });
+
+  it("forgets in the order of age however much of it was deleted in between", () => {
+    const map = new Recent<number, number>(100);
+    for (let i = 0; i < 5_000; i++) {
+      map.set(i, i);
+      if (i % 3 === 0) map.delete(i - 7);
+      const ages = [...map.keys()];
+      expect(ages).toEqual([...ages].sort((a, b) => a - b));
+      expect(map.has(i)).toBe(true);
+      expect(map.size).toBeLessThanOrEqual(100);
+    }
+    expect(map.size).toBeGreaterThan(90);
+  });
 });
