@@ -7,13 +7,8 @@
  * --sector: a sector that is there, to prove and to verify from; its admission too where its layers are kept.
  */
 import { parseArgs } from "node:util";
-import type { Report } from "./report.ts";
+import type { Part } from "./proofs/part.ts";
 import { createReport } from "./report.ts";
-
-export type ProofsOptions = { readonly sector?: string | undefined };
-
-/** A part measures one proof. */
-type Part = (report: Report, options: ProofsOptions) => void | Promise<void>;
 
 /** Loaded when they are asked for. */
 const PARTS: Readonly<Record<string, () => Promise<Part>>> = {

@@ -19,8 +19,8 @@ import {
 } from "../../src/proofs/space/proof.ts";
 import type { SectorHeader } from "../../src/proofs/space/sector-header.ts";
 import { createSpaceHashes } from "../../src/proofs/space/tree.ts";
-import type { ProofsOptions } from "../proofs.ts";
 import type { Report } from "../report.ts";
+import type { ProofsOptions } from "./part.ts";
 
 const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 

@@ -1,0 +1,9 @@
+/** A part of `npm run bench -- proofs`: it measures one proof. */
+import type { Report } from "../report.ts";
+
+export type ProofsOptions = {
+  /** A sector file to prove and verify from. */
+  readonly sector?: string | undefined;
+};
+
+export type Part = (report: Report, options: ProofsOptions) => void | Promise<void>;
