@@ -203,6 +203,7 @@ export class SimDisk {
     let released = false;
     return {
       get: reads.get,
+      isGone: () => false,
       // A range that is being read is given, though its snapshot be released meanwhile.
       range: (range, done) => {
         snapshot.holders += 1;

@@ -15,7 +15,12 @@ const votesOf = (nodeId: Uint8Array): readonly StoreOp[] => {
     get: () => undefined,
     write: (ops) => written.push(...ops),
     range: () => undefined,
-    snapshot: () => ({ get: () => undefined, range: () => undefined, release: () => undefined }),
+    snapshot: () => ({
+      get: () => undefined,
+      range: () => undefined,
+      isGone: () => false,
+      release: () => undefined,
+    }),
     close: () => undefined,
   };
   initVoteStore(catcher, nodeId, () => undefined);

@@ -350,6 +350,8 @@ export const LIMITS = {
   proofSnapshotsMax: 18,
   /** Events behind the newest state beyond which a state that newer proofs have passed is not held. Local. */
   proofSnapshotEventsMax: 2048,
+  /** Memory for what was written over since the oldest state that is held; beyond, that one is given up. Local. */
+  snapshotBytesMax: 128 * 1024 * 1024,
 
   /** Memory for the lower nodes of all projections' trees together (adr/0013). Local. */
   nodeArenaBytesMax: 32 * 1024 * 1024,

@@ -48,17 +48,22 @@ export type StoreRange = {
 export type StoreEntry = readonly [key: Uint8Array, value: Uint8Array];
 
 export type StoreFailure = {
-  /** full: no room, may pass when there is; corrupt: stored bytes fail their checksum; io: all else. */
-  readonly code: "full" | "corrupt" | "io" | "closed";
+  /**
+   * full: no room, may pass when there is; corrupt: stored bytes fail their checksum; gone: only of a snapshot,
+   * which is not held any more; io: all else.
+   */
+  readonly code: "full" | "corrupt" | "io" | "closed" | "gone";
   readonly detail: string;
 };
 
 /**
  * A store as it was at one moment: whatever is written later, its reads give the same. It sees every write
- * whose `done` had been called, and may see others that were submitted. What it sees cannot be thrown away
- * by the store, so it must be released, and few may be held at a time.
+ * whose `done` had been called, and may see others that were submitted. What it sees costs memory with every
+ * write after it, so it must be released, few may be held at a time, and a store may give up the oldest.
  */
 export type StoreSnapshot = Pick<Store, "get" | "range"> & {
+  /** The store has given it up: `get` throws http.height-gone, `range` fails with `gone`. */
+  isGone(): boolean;
   /** May be called twice, and while a range is read, which is then given. No read may begin after it. */
   release(): void;
 };

@@ -8,12 +8,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { StoreEntry, StoreOp, StoreSnapshot } from "../../src/ledger/ports.ts";
-import {
-  BeforeImages,
-  keyOfName,
-  nameOfKey,
-  pageOf,
-} from "../../src/ledger/store/before-images.ts";
+import { BeforeImages, rangeBefore } from "../../src/ledger/store/before-images.ts";
 import { type LevelStore, openLevelStore } from "../../src/ledger/store/level.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-snapshots-"));
@@ -100,7 +95,7 @@ describe("images from before writes", () => {
   const one = Uint8Array.of(11);
 
   it("keep a write that is under way out of a snapshot, whatever the store shows already", () => {
-    const images = new BeforeImages();
+    const images = new BeforeImages(1 << 20);
     const taken = () => {
       const reading = images.take();
       if (reading === undefined) throw new Error("no snapshot");
@@ -130,36 +125,150 @@ describe("images from before writes", () => {
     expect(images.find(taken(), a)).toBe(undefined);
   });
 
-  it("give pages as if nothing had been written since", () => {
-    const rows = fc.uniqueArray(fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 9 })), {
-      selector: ([key]) => key,
-    });
-    const name = (key: number): string => nameOfKey(Uint8Array.of(key));
-    const property = (
-      before: readonly (readonly [number, number])[],
-      after: readonly (readonly [number, number])[],
+  it("are given up with the oldest snapshots beyond the bound, and never those that the others need", () => {
+    const image = new Uint8Array(1000);
+    const bytes = 4 * (256 + 1 + image.length);
+    const images = new BeforeImages(2 * bytes);
+    const write = (from: number, during?: () => void): void => {
+      images.begin(
+        [0, 1, 2, 3].map((i) => Uint8Array.of(from + i)),
+        () => image,
+      );
+      during?.();
+      images.end();
+    };
+    const first = images.take();
+    const again = first && images.share(first);
+    write(10);
+    const second = images.take();
+    write(20);
+    // At the limit all are held, past it the oldest is gone.
+    expect([images.bytes, first?.gone, second?.gone]).toEqual([2 * bytes, false, false]);
+    write(30);
+    expect([first?.gone, again?.gone, second?.gone]).toEqual([true, true, false]);
+    expect(images.bytes).toBe(2 * bytes);
+    expect(second && images.find(second, Uint8Array.of(20))).toEqual([image]);
+    expect(first && images.share(first).gone).toBe(true);
+    // Without one that needs them there are no images, and no snapshot in the middle of the write.
+    if (first) images.release(first);
+    if (second) images.release(second);
+    const third = images.take();
+    images.begin(
+      [...Array(12).keys()].map((i) => Uint8Array.of(i)),
+      () => image,
+    );
+    expect([third?.gone, images.bytes, images.take()]).toEqual([true, 0, undefined]);
+    images.end();
+    const fourth = images.take();
+    write(40);
+    expect(fourth && images.find(fourth, Uint8Array.of(41))).toEqual([image]);
+  });
+
+  it("give ranges as if nothing had been written since, though each chunk is read later", async () => {
+    type Change = readonly [key: number, value: number];
+    const changes = fc.array(fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 9 })), { maxLength: 60 });
+    const property = async (
+      before: readonly Change[],
+      later: readonly (readonly Change[])[],
+      bounds: readonly [number, number],
       limit: number,
       reverse: boolean,
-    ): void => {
-      const order = (list: readonly (readonly [number, number])[]) =>
-        [...list].sort(([x], [y]) => (reverse ? y - x : x - y));
-      const held = new Map(before);
-      const images = new Map<string, Uint8Array | undefined>();
-      const changed = [...before, ...after].map(([key]) => key);
-      for (const key of changed) {
-        const value = held.get(key);
-        if (value !== new Map(after).get(key)) {
-          images.set(name(key), value === undefined ? undefined : Uint8Array.of(value));
+    ): Promise<void> => {
+      const rows = new Map(before);
+      const images = new BeforeImages(1 << 20);
+      const image = (key: Uint8Array): Uint8Array | undefined => {
+        const value = rows.get(key[0] ?? 0);
+        return value === undefined ? undefined : Uint8Array.of(value);
+      };
+      // A value of 0 deletes.
+      const write = (batch: readonly Change[]): void => {
+        images.begin(
+          batch.map(([key]) => Uint8Array.of(key)),
+          image,
+        );
+        for (const [key, value] of batch) {
+          if (value === 0) rows.delete(key);
+          else rows.set(key, value);
         }
-      }
-      const now = order(after)
-        .slice(0, limit + images.size)
-        .map(([key, value]) => [name(key), Uint8Array.of(value)] as const);
-      const page = pageOf(now, images, { limit, reverse });
-      expect(page.map(([text, value]) => [keyOfName(text)[0], value[0]])).toEqual(
-        order(before).slice(0, limit),
+        images.end();
+      };
+      const pick = (
+        from: ReadonlyMap<number, number>,
+        [low, high]: readonly [number, number],
+        most: number,
+      ) =>
+        [...from]
+          .filter(([key]) => key >= low && key < high)
+          .sort(([x], [y]) => (reverse ? y - x : x - y))
+          .slice(0, most);
+      const saw = new Map(rows);
+      const reading = images.take();
+      if (reading === undefined) throw new Error("no snapshot");
+      const writes = [...later];
+      const page = await rangeBefore(
+        { gte: Uint8Array.of(bounds[0]), lt: Uint8Array.of(bounds[1]), limit, reverse },
+        async (part) => {
+          write(writes.shift() ?? []);
+          // A key behind another, as the end of a chunk, is above it and below the next.
+          const low = (part.gte[0] ?? 0) + (part.gte.length > 1 ? 1 : 0);
+          const high = (part.lt[0] ?? 0) + (part.lt.length > 1 ? 1 : 0);
+          const now = pick(rows, [low, high], part.limit);
+          write(writes.shift() ?? []);
+          return now.map(([key, value]) => [Uint8Array.of(key), Uint8Array.of(value)] as const);
+        },
+        (gte, lt) => images.within(reading, gte, lt),
       );
+      expect(page.map(([key, value]) => [key[0], value[0]])).toEqual(pick(saw, bounds, limit));
     };
-    fc.assert(fc.property(rows, rows, fc.integer({ min: 1, max: 50 }), fc.boolean(), property));
+    const range = fc.tuple(fc.nat({ max: 41 }), fc.nat({ max: 41 }));
+    const limits = fc.integer({ min: 1, max: 50 });
+    const later = fc.array(changes, { maxLength: 8 });
+    const given = fc.asyncProperty(changes, later, range, limits, fc.boolean(), property);
+    await fc.assert(given, { numRuns: 300 });
+  });
+});
+
+describe("a snapshot of a store that is given up", () => {
+  it("says so, and is in nobody's way", async () => {
+    const sizes = { snapshotBytesMax: 64 * 1024 };
+    const store = await openLevelStore(join(folder, "over"), {
+      logger: { log: () => {} },
+      ...sizes,
+    });
+    const put = (i: number, turn: number): StoreOp => ({
+      type: "put",
+      key: keyOf(i),
+      value: rowOf(i, turn),
+    });
+    const all = Array.from({ length: 200 }, (_, i) => i);
+    await write(
+      store,
+      all.map((i) => put(i, 1)),
+    );
+    const old = store.snapshot();
+    await write(store, [put(1, 2)]);
+    const young = store.snapshot();
+    expect(turnOf(old.get(keyOf(1)))).toBe(1);
+    const reading = readAll(old);
+    await write(
+      store,
+      all.slice(0, 20).map((i) => put(i, 3)),
+    );
+    expect((await reading).length).toBe(200);
+    expect([old.isGone(), young.isGone()]).toEqual([false, false]);
+    await write(
+      store,
+      all.slice(100).map((i) => put(i, 4)),
+    );
+    expect([old.isGone(), young.isGone()]).toEqual([true, true]);
+    expect(() => old.get(keyOf(1))).toThrow(expect.objectContaining({ code: "http.height-gone" }));
+    await expect(readAll(young)).rejects.toThrow("not held any more");
+    young.release();
+    old.release();
+    const next = store.snapshot();
+    await write(store, [put(1, 5)]);
+    expect([turnOf(next.get(keyOf(1))), turnOf(store.get(keyOf(1)))]).toEqual([3, 5]);
+    next.release();
+    await new Promise<void>((resolve) => store.close(resolve));
   });
 });

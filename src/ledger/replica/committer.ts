@@ -50,6 +50,7 @@ const APPENDED_LOOKED_AT = 64;
 export const storeFailure = (failure: StoreFailure, what: string): Failure => {
   const detail = `${what}: ${failure.detail}`;
   if (failure.code === "full") return fail("store.full", detail);
+  if (failure.code === "gone") return fail("http.height-gone", detail);
   return fail(failure.code === "corrupt" ? "store.corrupt" : "store.io", detail);
 };
 

@@ -32,7 +32,8 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     write: (ops, options, done) => store.write(ops, options, guard(done)),
     snapshot: () => {
       const snapshot = store.snapshot();
-      return { ...guardReads(snapshot), release: () => snapshot.release() };
+      const { isGone, release } = snapshot;
+      return { ...guardReads(snapshot), isGone, release };
     },
     close: (done) => store.close(done),
   });

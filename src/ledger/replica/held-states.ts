@@ -4,8 +4,9 @@
  * executes; once a header with its own certificate commits to one of them, proofs are read from that one.
  * States are held as long as there is room, LIMITS.proofSnapshotsMax in all, so that a reader can stay at a
  * height for some blocks. A store keeps for its snapshots what was written over since, so under load fewer
- * states are held, and none while nobody asks: who asks then waits for a block or two. Not every height is
- * committed to: the others can be read and never be proven.
+ * states are held, and none while nobody asks: who asks then waits for a block or two. What the store has given up,
+ * because too much was written while nothing was executed or somebody read on, is not held any more. Not every
+ * height is committed to: the others can be read and never be proven.
  *
  * After a start nothing is held that a known header commits to: the first state can be proven a block or two
  * later. A node that is far behind holds nothing new, because nobody will commit to what it passes through.
@@ -67,6 +68,7 @@ export class HeldStates {
 
   /** The newest state that can be proven. */
   get newest(): HeldState | undefined {
+    this.#dropGone();
     return this.#newest;
   }
 
@@ -77,17 +79,20 @@ export class HeldStates {
 
   /** The state after a height, where it is held. */
   at(height: number): Readable | undefined {
+    this.#dropGone();
     return this.#held.get(height);
   }
 
   /** The state after a height, where it is held and can be proven. */
   provableAt(height: number): HeldState | undefined {
+    this.#dropGone();
     const state = this.#held.get(height);
     return state?.proof === undefined ? undefined : { ...state, ...state.proof };
   }
 
   /** Whether the state after a height is held, and a header may commit to it yet. */
   isWaiting(height: number): boolean {
+    this.#dropGone();
     return this.#held.has(height) && height > (this.#newest?.record.height ?? -1);
   }
 
@@ -98,6 +103,7 @@ export class HeldStates {
 
   /** The store has just now come to the state after this height, and shows it. Throws store.*. */
   executed(height: number, logSize: number): void {
+    this.#dropGone();
     const tip = this.#tipHeight();
     const events = logSize - this.#logSize;
     this.#logSize = logSize;
@@ -126,6 +132,16 @@ export class HeldStates {
       if (height === this.#newest?.record.height) continue;
       this.#held.delete(height);
       state.retire();
+    }
+  }
+
+  /** The store gives up the oldest first: nothing older than one that is held is gone. */
+  #dropGone(): void {
+    for (const [height, state] of this.#held) {
+      if (!state.snapshot.isGone()) return;
+      this.#held.delete(height);
+      state.retire();
+      if (height === this.#newest?.record.height) this.#newest = undefined;
     }
   }
 

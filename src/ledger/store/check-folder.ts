@@ -30,7 +30,7 @@ export type TornLog = {
   readonly damaged: boolean;
 };
 
-type LiveFiles = {
+export type LiveFiles = {
   readonly tables: Set<number>;
   /** Logs below this number are obsolete, but for `previousLog`. */
   firstLog: number;
@@ -70,6 +70,10 @@ export const checkFolder = async (folder: string, tableBytesMax: number): Promis
   const tablesSkipped = tables.length - checked;
   return { logBytes, tableBytes, tablesSkipped, torn: live.torn ?? torn };
 };
+
+/** What the manifest of a folder with a database counts. Throws TetradError store.corrupt. */
+export const liveFiles = async (folder: string): Promise<LiveFiles> =>
+  readManifest(folder, await readdir(folder));
 
 const corrupt = (folder: string, file: string, damage: string): TetradError =>
   new TetradError("store.corrupt", `${join(folder, file)}: ${damage}`, { folder, file });

@@ -9,6 +9,10 @@
  * **Order.** LevelDB does not sync the log it leaves when it starts a new one. A synced batch after
  * unsynced ones could therefore outlive them, so the logs are synced first in that case.
  *
+ * **Ranges.** An iterator of the binding holds a snapshot of LevelDB's, which must never be older than the last
+ * write (adr/0014). So batches and iterators are let into LevelDB by turns (turns.ts), and who reads at length
+ * reads a copy.
+ *
  * **Failure.** The first failed batch fails every write behind it and every later one with the same
  * failure, until the store is opened again: LevelDB itself would go on after a full disk, over the gap.
  *
@@ -23,6 +27,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/pro
 import { dirname, join, resolve } from "node:path";
 import { Level } from "level";
 import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type {
   Logger,
   Store,
@@ -32,10 +37,12 @@ import type {
   StoreRange,
   StoreSnapshot,
 } from "../ports.ts";
-import { BeforeImages, keyOfName, nameOfKey, pageOf, type Reading } from "./before-images.ts";
+import { BeforeImages, type Reading, rangeBefore } from "./before-images.ts";
 import { checkFolder, type FolderCheck } from "./check-folder.ts";
+import { copyOpenFolder } from "./copy-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
 import { rowsWithin } from "./rows-within.ts";
+import { Turns } from "./turns.ts";
 
 export type LevelStoreOptions = {
   readonly logger: Logger;
@@ -59,6 +66,8 @@ export type LevelStoreOptions = {
    * After a clean end only the logs are checked. Default 1 GiB.
    */
   readonly checkedTableBytesMax?: number;
+  /** Memory for what open snapshots need. Default LIMITS.snapshotBytesMax. */
+  readonly snapshotBytesMax?: number;
 };
 
 export type LevelStats = {
@@ -77,8 +86,9 @@ export type LevelStats = {
 export type LevelStore = Store & {
   stats(): LevelStats;
   /**
-   * All rows as they are now, in the order of their keys, in pages of bounded size, while writes go on: a
-   * snapshot. Throws TetradError store.corrupt, store.io; node.stopping when the store is closed meanwhile,
+   * All rows as they are now, in the order of their keys, in pages of bounded size, while writes go on: from a
+   * copy, of links to the tables and as many bytes more as the logs have, in a folder of its own inside this one.
+   * Throws TetradError store.corrupt, store.full, store.io; node.stopping when the store is closed meanwhile,
    * which waits for the page that is being read and not for who takes it.
    */
   scan(): AsyncGenerator<readonly StoreEntry[], void, void>;
@@ -87,8 +97,16 @@ export type LevelStore = Store & {
 /** Held until released, or until the process ends in whatever way. */
 export type FolderLock = { release(): Promise<void> };
 
-/** Without its snapshots, which must not be opened (before-images.ts). */
-type Database = Omit<Level<Uint8Array, Uint8Array>, "snapshot">;
+/**
+ * What can be used of it without a snapshot of LevelDB's (adr/0014): all other reads open one, iterators as well,
+ * which is why they take turns with writes.
+ */
+type Database = Pick<
+  Level<Uint8Array, Uint8Array>,
+  "open" | "close" | "getSync" | "batch" | "iterator"
+>;
+/** A copy that is being read, and how it ends. */
+type Copy = { readonly database: Database; readonly end: () => Promise<void> };
 type RangeDone = (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void;
 
 type PendingWrite = {
@@ -101,10 +119,15 @@ type PendingWrite = {
 /** One page of a scan: little enough not to stand before the votes of a node that is backed up. */
 const SCAN_PAGE_BYTES = 256 * 1024;
 const SCAN_PAGE_ROWS = 256;
-/** What a range takes from LevelDB at once. */
-const RANGE_READ_BYTES = 256 * 1024;
+/** What a range takes from LevelDB at once, while writes wait: most ranges are less. */
+const RANGE_READ_BYTES = 1024 * 1024;
+const SCAN_FOLDER = /^scan-\d+$/;
 
 const CLOSED: StoreFailure = { code: "closed", detail: "the store is closed" };
+const GONE: StoreFailure = {
+  code: "gone",
+  detail: "too much was written since: the snapshot is not held any more",
+};
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const LOCK_FOLDER = "in-use";
@@ -126,6 +149,7 @@ export const openLevelStore = async (
     // looked at as a whole before LevelDB sees it.
     const tableBytesMax = options.checkedTableBytesMax ?? GIB;
     const { torn, ...check } = await checkFolder(folder, lock.wasClean ? 0 : tableBytesMax);
+    await removeScans(folder);
     const database = createDatabase(folder, options);
     await database.open();
     options.logger.log("debug", "store opened", {
@@ -232,6 +256,13 @@ const createDatabase = (folder: string, options: Omit<LevelStoreOptions, "logger
     maxOpenFiles: options.openFilesMax ?? 64,
   });
 
+/** Copies that a process left that was ended while it read one. */
+async function removeScans(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (SCAN_FOLDER.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
 const causeOf = (error: unknown): unknown =>
   error instanceof Error && error.cause !== undefined ? error.cause : error;
 
@@ -286,13 +317,17 @@ export const classifyFailure = (error: unknown): StoreFailure => {
 
 function readError(error: unknown, context: string): TetradError {
   const failure = classifyFailure(error);
-  const code = failure.code === "closed" ? "io" : failure.code;
+  const code = failure.code === "full" || failure.code === "corrupt" ? failure.code : "io";
   return new TetradError(`store.${code}`, `${context}: ${failure.detail}`);
 }
 
 function* keysOf(group: readonly PendingWrite[]): Generator<Uint8Array> {
   for (const { ops } of group) for (const { key } of ops) yield key;
 }
+
+/** A key of an iterator may be a Buffer. */
+const plain = (key: Uint8Array): Uint8Array =>
+  new Uint8Array(key.buffer, key.byteOffset, key.length);
 
 const opBytes = (op: StoreOp): number => op.key.length + (op.type === "put" ? op.value.length : 0);
 
@@ -310,7 +345,11 @@ class LevelDbStore implements LevelStore {
   #failure: StoreFailure | undefined;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
-  readonly #before = new BeforeImages();
+  readonly #before: BeforeImages;
+  readonly #turns = new Turns();
+  readonly #options: LevelStoreOptions;
+  readonly #copies = new Set<Copy>();
+  #scans = 0;
   #writes = 0;
   #commits = 0;
   #syncedCommits = 0;
@@ -322,6 +361,8 @@ class LevelDbStore implements LevelStore {
     this.#lock = lock;
     this.#logger = options.logger;
     this.#mergedBytesMax = options.mergedBytesMax ?? 16 * MIB;
+    this.#before = new BeforeImages(options.snapshotBytesMax ?? LIMITS.snapshotBytesMax);
+    this.#options = options;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -369,7 +410,7 @@ class LevelDbStore implements LevelStore {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       const group = this.#takeGroup();
-      if (this.#failure === undefined) await this.#commit(group);
+      if (this.#failure === undefined) await this.#turns.write(() => this.#commit(group));
       this.#answer(group);
     }
     this.#running = false;
@@ -455,11 +496,13 @@ class LevelDbStore implements LevelStore {
     }
     return {
       get: (key) => {
+        if (reading.gone) throw new TetradError("http.height-gone", GONE.detail);
         const image = this.#before.find(reading, key);
         if (image === undefined) return this.get(key);
         return this.#open(key, image[0]);
       },
       range: (range, done) => this.#range(range, this.#before.share(reading), done),
+      isGone: () => reading.gone,
       release: () => this.#before.release(reading),
     };
   }
@@ -473,10 +516,7 @@ class LevelDbStore implements LevelStore {
       queueMicrotask(() => done(CLOSED, []));
       return;
     }
-    const finding = this.#readRange(range, reading);
-    this.#reads.add(finding);
-    void finding.then((result) => {
-      this.#reads.delete(finding);
+    void this.#awaited(this.#readRange(range, reading)).then((result) => {
       release();
       if ("code" in result) done(result, []);
       else done(undefined, result);
@@ -491,6 +531,7 @@ class LevelDbStore implements LevelStore {
       const rows = await (reading === undefined
         ? this.#storedRange(range)
         : this.#storedRangeAt(range, reading));
+      if ("code" in rows) return rows;
       const entries: StoreEntry[] = [];
       for (const [key, row] of rows) {
         const value = openRow(key, row);
@@ -506,67 +547,106 @@ class LevelDbStore implements LevelStore {
   }
 
   /** Up to `limit` rows, no more than about `bytesMax` bytes of them; whoever asks cuts them exactly. */
-  async #storedRange(range: StoreRange): Promise<StoreEntry[]> {
+  #storedRange(range: StoreRange): Promise<StoreEntry[]> {
     const { gte, lt, limit, reverse = false, bytesMax = Number.POSITIVE_INFINITY } = range;
     const options = { gte, lt, limit, reverse, highWaterMarkBytes: RANGE_READ_BYTES };
-    const iterator = this.#database.iterator(options);
-    const rows: StoreEntry[] = [];
-    let bytes = 0;
-    try {
-      while (rows.length < limit && bytes <= bytesMax) {
-        const read = await iterator.nextv(limit - rows.length);
-        if (read.length === 0) break;
-        for (const [key, row] of read) {
-          bytes += key.length + row.length;
-          rows.push([new Uint8Array(key.buffer, key.byteOffset, key.length), row]);
+    return this.#turns.read(async () => {
+      const iterator = this.#database.iterator(options);
+      const rows: StoreEntry[] = [];
+      let bytes = 0;
+      try {
+        while (rows.length < limit && bytes <= bytesMax) {
+          const read = await iterator.nextv(limit - rows.length);
+          if (read.length === 0) break;
+          for (const [key, row] of read) {
+            bytes += key.length + row.length;
+            rows.push([plain(key), row]);
+          }
         }
+      } finally {
+        await iterator.close();
       }
-    } finally {
-      await iterator.close();
-    }
-    return rows;
+      return rows;
+    });
   }
 
-  /**
-   * Reads as many rows more as may turn out not to have been there yet. Whatever `bytesMax` says it reads up
-   * to `limit`: which rows were there is known only then.
-   */
-  async #storedRangeAt(range: StoreRange, reading: Reading): Promise<StoreEntry[]> {
-    const { gte, lt, limit, reverse = false } = range;
-    for (;;) {
-      const more = this.#before.within(reading, gte, lt).size;
-      const now = await this.#storedRange({ gte, lt, reverse, limit: limit + more });
-      const images = this.#before.within(reading, gte, lt);
-      // More was written meanwhile: there may be too few rows now.
-      if (images.size > more) continue;
-      const rows = now.map(([key, row]) => [nameOfKey(key), row] as const);
-      return pageOf(rows, images, { limit, reverse }).map(([name, row]) => [keyOfName(name), row]);
-    }
+  /** Whatever `bytesMax` says it reads up to `limit`: which rows were there is known only then. */
+  async #storedRangeAt(
+    { gte, lt, limit, reverse = false }: StoreRange,
+    reading: Reading,
+  ): Promise<readonly StoreEntry[] | StoreFailure> {
+    const rows = await rangeBefore(
+      { gte, lt, limit, reverse },
+      (part) => this.#storedRange(part),
+      (low, high) => this.#before.within(reading, low, high),
+    );
+    // Images were missing then.
+    return reading.gone ? GONE : rows;
   }
 
   async *scan(): AsyncGenerator<readonly StoreEntry[], void, void> {
     const stopped = (): TetradError => new TetradError("node.stopping", "the store was closed");
     if (this.#closing !== undefined) throw stopped();
-    // LevelDB takes its snapshot here.
-    const iterator = this.#database.iterator({ highWaterMarkBytes: SCAN_PAGE_BYTES });
+    let copy: Copy | undefined;
     try {
+      copy = await this.#awaited(this.#openCopy());
+      if (this.#closing !== undefined) throw stopped();
+      const iterator = copy.database.iterator({ highWaterMarkBytes: SCAN_PAGE_BYTES });
       for (;;) {
         if (this.#closing !== undefined) throw stopped();
-        const reading = iterator.nextv(SCAN_PAGE_ROWS);
-        this.#reads.add(reading);
-        const rows = await reading.finally(() => this.#reads.delete(reading));
+        const rows = await this.#awaited(iterator.nextv(SCAN_PAGE_ROWS));
         if (rows.length === 0) return;
         yield rows.map(([rawKey, row]): StoreEntry => {
-          const key = new Uint8Array(rawKey.buffer, rawKey.byteOffset, rawKey.length);
+          const key = plain(rawKey);
           const value = openRow(key, row);
           if (value !== undefined) return [key, value];
           throw new TetradError("store.corrupt", `a row in ${this.#folder} fails its checksum`);
         });
       }
     } catch (error) {
-      throw error instanceof TetradError ? error : readError(error, `cannot read ${this.#folder}`);
+      throw error instanceof TetradError
+        ? error
+        : readError(causeOf(error), `cannot read ${this.#folder}`);
     } finally {
-      await iterator.close().catch(() => {});
+      await copy?.end();
+    }
+  }
+
+  /** The store as it is now, in a folder of its own. */
+  async #openCopy(): Promise<Copy> {
+    this.#scans += 1;
+    const folder = join(this.#folder, `scan-${this.#scans}`);
+    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+    try {
+      await copyOpenFolder(this.#folder, folder, (work) => this.#turns.write(work));
+      const database = createDatabase(folder, { ...this.#options, cacheBytes: 0 });
+      await database.open();
+      let ended: Promise<void> | undefined;
+      const copy: Copy = {
+        database,
+        end: () => {
+          ended ??= database.close().finally(() => {
+            this.#copies.delete(copy);
+            return remove();
+          });
+          return ended;
+        },
+      };
+      this.#copies.add(copy);
+      return copy;
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  /** What closing waits for. */
+  async #awaited<T>(reading: Promise<T>): Promise<T> {
+    this.#reads.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#reads.delete(reading);
     }
   }
 
@@ -584,6 +664,7 @@ class LevelDbStore implements LevelStore {
     }
     await Promise.allSettled(this.#reads);
     try {
+      for (const copy of this.#copies) await copy.end();
       await this.#database.close();
       await this.#lock.end(this.#failure === undefined);
     } catch (error) {

@@ -154,7 +154,7 @@ export const createMemoryStore = (): Store => {
   return {
     ...readsOf(store),
     // A copy of all rows: for stores that fit in memory, and for few snapshots.
-    snapshot: () => ({ ...readsOf(store.clone()), release: () => undefined }),
+    snapshot: () => ({ ...readsOf(store.clone()), isGone: () => false, release: () => undefined }),
     write: (ops, _options, done) => {
       const failure = closed ? CLOSED : undefined;
       if (failure === undefined) apply(ops);

@@ -1,19 +1,18 @@
 /**
  * A folder of LevelDB as it is, for reading only. LevelDB writes whenever it opens a folder (it replays its
  * log into a table and deletes what is obsolete), so it is never let near the audited one: it opens a copy
- * beside it, in which tables, which nobody ever changes, are hard links where the file system allows it
- * (else copies, shared blocks where it has them), and manifest and logs are copies.
+ * beside it (copy-folder.ts).
  *
  * A folder that is in use is refused. The lock of a node is a lock of the kernel on in-use/LOCK. It is on
  * the file and not on its name, so a hard link to it, opened from another folder, tells whether it is held
  * and holds it while the copy is made. Where no link can be made the kernel's list of locks is read.
  */
-import { constants } from "node:fs";
-import { copyFile, link, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 import type { Logger } from "../../ledger/ports.ts";
 import { checkFolder, type FolderCheck } from "../../ledger/store/check-folder.ts";
+import { copyFolder } from "../../ledger/store/copy-folder.ts";
 import { holdLockFile, type LevelStore, openLevelStore } from "../../ledger/store/level.ts";
 
 export type Snapshot = {
@@ -49,7 +48,7 @@ export const openSnapshot = async (db: string, work: string, logger: Logger): Pr
   const remove = (): Promise<void> => rm(work, { recursive: true, force: true });
   try {
     const copy = join(work, "db");
-    await copyUnlocked(db, work, copy, names);
+    await copyUnlocked(db, work, copy);
     const { check, store } = await openChecked(copy, logger).catch((error: unknown) => {
       throw ofOriginal(error, copy, db);
     });
@@ -89,35 +88,12 @@ const ofOriginal = (error: unknown, copy: string, db: string): unknown =>
       })
     : error;
 
-const copyUnlocked = async (
-  db: string,
-  work: string,
-  copy: string,
-  names: readonly string[],
-): Promise<void> => {
+const copyUnlocked = async (db: string, work: string, copy: string): Promise<void> => {
   const lock = await takeLock(db, join(work, "lock"));
   try {
-    await mkdir(copy);
-    for (const name of names) {
-      const from = join(db, name);
-      const to = join(copy, name);
-      if (/^\d+\.ldb$/.test(name)) await linkOrCopy(from, to);
-      else if (/^(CURRENT|MANIFEST-\d+|\d+\.log)$/.test(name)) await copyShared(from, to);
-    }
+    await copyFolder(db, copy);
   } finally {
     await lock?.release();
-  }
-};
-
-const copyShared = (from: string, to: string): Promise<void> =>
-  copyFile(from, to, constants.COPYFILE_FICLONE);
-
-/** A link is refused across file systems, by some file systems, and on files of others. */
-const linkOrCopy = async (from: string, to: string): Promise<void> => {
-  try {
-    await link(from, to);
-  } catch {
-    await copyShared(from, to);
   }
 };
 

@@ -194,17 +194,32 @@ export class TestStore implements Store {
   }
 
   snapshots = 0;
+  #taken = 0;
+  #givenUp = 0;
+
+  /** Gives up all snapshots that are open now. */
+  giveUpSnapshots(): void {
+    this.#givenUp = this.#taken;
+  }
 
   snapshot(): StoreSnapshot {
     const copy = new TestStore(this.#loop, new Map(this.rows));
     this.snapshots += 1;
+    this.#taken += 1;
+    const number = this.#taken;
+    const isGone = (): boolean => number <= this.#givenUp;
     let held = true;
     return {
       get: (key) => {
         if (!held) throw new RangeError("a read of a snapshot that was released");
+        if (isGone()) throw new TetradError("http.height-gone", "given up");
         return copy.get(key);
       },
-      range: (range, done) => copy.range(range, done),
+      range: (range, done) => {
+        if (!isGone()) return copy.range(range, done);
+        this.#loop.post(() => done({ code: "gone", detail: "given up" }, []));
+      },
+      isGone,
       release: () => {
         if (held) this.snapshots -= 1;
         held = false;

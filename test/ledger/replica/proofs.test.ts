@@ -349,6 +349,38 @@ describe("proofs of rows", () => {
     expect(codeOf(row(lab, "k1000"))).toBe("ok");
   });
 
+  it("are of no state that the store has given up, also in the middle of its pages", () => {
+    const lab = new Lab();
+    const put = (count: number) => Array.from({ length: count }, (_, i) => putEvent(`k${100 + i}`));
+    const rows = lab.handle.proofs();
+    lab.finalize([lab.nextBatch(lab.chain.alice, put(40))]);
+    lab.finalize();
+    lab.finalize();
+    const height = lab.status.executedHeight;
+    const view = rows.stateAt(height);
+    expect([codeOf(row(lab, "k100")), view === undefined]).toEqual(["ok", false]);
+    // The second slice finds that the state is gone.
+    const slice = (resume: (goesOn: boolean) => void): void => {
+      lab.data.giveUpSnapshots();
+      lab.loop.post(() => resume(true));
+    };
+    const page = settle<Result<ProvenPage>>(lab, (done) =>
+      rows.page("records", { limit: 40, bytesMax: 1e6, slice }, FROM_GENESIS, done),
+    );
+    expect(page).toMatchObject({ ok: false, code: "http.height-gone" });
+    expect(codeOf(row(lab, "k100"))).toBe("proof.pending");
+    expect(rows.stateAt(height)).toBe(undefined);
+    const key = recordKey("topic", "k100");
+    expect(() => view?.row("records", key)).toThrow(
+      expect.objectContaining({ code: "http.height-gone" }),
+    );
+    view?.release();
+    expect(lab.data.snapshots).toBe(0);
+    lab.finalize();
+    lab.finalize();
+    expect(codeOf(row(lab, "k100"))).toBe("ok");
+  });
+
   it("come in pages that read little more than they show", () => {
     const lab = new Lab();
     // Somebody has asked, so that full blocks are held too.
