@@ -158,12 +158,12 @@ export class SortedMap {
 export const entriesWithin = (
   keys: readonly string[],
   bytesMax: number | undefined,
-  valueOf: (key: string) => Stored | undefined,
+  storedAt: (key: string) => Stored | undefined,
 ): StoreEntry[] => {
   const out: StoreEntry[] = [];
   let bytes = 0;
   for (const key of keys) {
-    const value = valueOf(key);
+    const value = storedAt(key);
     if (value === undefined) continue;
     bytes += key.length + lengthOf(value);
     if (bytes > (bytesMax ?? Number.POSITIVE_INFINITY) && out.length > 0) break;
