@@ -18,22 +18,16 @@ rmSync(dist, { recursive: true, force: true });
 const args = [join(tsc, "tsc"), "-p", join(root, "tsconfig.build.json")];
 const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
-// The verifier as one script, for the page of `nexus proof get --html`.
-const { PAGE_BUILD } = await import(join(dist, "src/cli/proof/page.js"));
-await build({
-  ...PAGE_BUILD,
-  entryPoints: [join(root, "src/cli/proof/page-script.ts")],
-  outfile: join(dist, "src/cli/proof/page-script.bundle.js"),
-  logLevel: "error",
-});
-// And what draws the pictures of simulated runs.
-const { PICTURE_BUILD } = await import(join(dist, "sim/picture/page.js"));
-await build({
-  ...PICTURE_BUILD,
-  entryPoints: [join(root, "sim/picture/script.ts")],
-  outfile: join(dist, "sim/picture/script.bundle.js"),
-  logLevel: "error",
-});
+// The scripts of pages: the verifier of `nexus proof get --html`, and what draws the pictures of runs.
+const { SCRIPT_BUILD } = await import(join(dist, "src/page/self-contained.js"));
+for (const script of ["src/cli/proof/page-script", "sim/picture/script"]) {
+  await build({
+    ...SCRIPT_BUILD,
+    entryPoints: [join(root, `${script}.ts`)],
+    outfile: join(dist, `${script}.bundle.js`),
+    logLevel: "error",
+  });
+}
 for (const asset of globSync(ASSETS, { cwd: root })) {
   mkdirSync(dirname(join(dist, asset)), { recursive: true });
   cpSync(join(root, asset), join(dist, asset));

@@ -2,10 +2,28 @@
  * What was proven, in fields for people: who, what, when. The command and the page that verifies itself show
  * the same. Runs in browsers.
  */
-import { toHex } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { DecodeError } from "../../crypto/codec.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
 import type { Proven, ProvenEvent, ProvenRow } from "../../ledger/verify/proven.ts";
+import { type KeyName, statementsOf } from "../../ledger/verify/statements.ts";
 import { FORMATS, schemaVersionOf } from "../../node/formats.ts";
+
+/** A key as people type it; hex of one that the projection has no form for, which an absence may be of. */
+const keyName: KeyName = (projection, key) => {
+  try {
+    const text = FORMATS.keyText(projection, key);
+    const same = FORMATS.keyBytes(projection, text);
+    if (same.ok && equalBytes(same.value, key)) return text;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  return toHex(key);
+};
+
+/** Exactly what was proven, in sentences, with keys as people type them. */
+export const sentencesOf = ({ header, claim }: Proven): readonly string[] =>
+  statementsOf(header, claim, keyName);
 
 export type Field = readonly [name: string, value: string];
 
@@ -34,7 +52,7 @@ const lineOf = ({ index, event, outcome }: ProvenEvent): Field => {
 
 /** A row whose bytes mean what this version thinks they mean; else they are shown as they are. */
 const rowFields = (projection: string, row: ProvenRow, schemaVersion: number): Field[] => {
-  const key: Field = ["key", FORMATS.keyText(projection, row.key)];
+  const key: Field = ["key", keyName(projection, row.key)];
   if (row.value === undefined) return [key, ["row", "there is none"]];
   const origin = row.origin === undefined ? "the genesis" : `event ${row.origin}`;
   const known = schemaVersionOf(projection) === schemaVersion;

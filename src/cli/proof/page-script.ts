@@ -9,7 +9,7 @@ import { parseGenesis } from "../../ledger/genesis.ts";
 import { parseBundle } from "../../ledger/verify/bundle.ts";
 import { trustGenesis } from "../../ledger/verify/trust.ts";
 import { type Verification, verifyBundle } from "../../ledger/verify/verify-bundle.ts";
-import { describe } from "./describe.ts";
+import { describe, sentencesOf } from "./describe.ts";
 
 /** The little of a browser's document that is used. */
 type PageElement = {
@@ -81,7 +81,7 @@ const show = ({ checks, result }: Verification): void => {
   for (const [name, value] of describe(result.value)) {
     element("facts").append(row(make("th", name), make("td", value)));
   }
-  for (const text of result.value.statements) element("statements").append(make("li", text));
+  for (const text of sentencesOf(result.value)) element("statements").append(make("li", text));
   for (const text of result.value.assumptions) element("assumptions").append(make("li", text));
 };
 

@@ -1,11 +1,8 @@
 /**
- * Writes the page that verifies itself: one file with the proof, the genesis and the verifier, which needs no
- * network and whose policy forbids it any. Nothing of the proof is part of the page's markup: it lies in data
- * blocks that the script reads, and what the script shows it shows as text.
+ * Writes the page that verifies itself: one file with the proof, the genesis and the verifier. What its script
+ * shows it shows as text.
  */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { dataBlock, policyOf, scriptBeside } from "../../page/self-contained.ts";
 
 const STYLE = `
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
@@ -31,18 +28,9 @@ hash that you know from elsewhere.</p>
 <h2>What it rests on</h2><ul id="assumptions"></ul>
 `;
 
-/** JSON in a data block: no "<" can end the block or begin a comment. */
-const dataBlock = (id: string, json: string): string =>
-  `<script type="application/json" id="${id}">${json.trim().replaceAll("<", "\\u003c")}</script>\n`;
-
-const digest = (text: string): string =>
-  `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-
 /** `proof` and `genesis` are the texts of a bundle and of the genesis file, both JSON. */
 export const proofPage = (proof: string, genesis: string, script: string): string => {
-  const policy =
-    `default-src 'none'; script-src ${digest(script)}; style-src ${digest(STYLE)}; ` +
-    "base-uri 'none'; form-action 'none'";
+  const policy = policyOf(script, STYLE);
   return (
     `${HEAD}<meta http-equiv="Content-Security-Policy" content="${policy}">\n` +
     `<meta name="viewport" content="width=device-width">\n<style>${STYLE}</style>\n${BODY}` +
@@ -52,33 +40,5 @@ export const proofPage = (proof: string, genesis: string, script: string): strin
   );
 };
 
-/**
- * The verifier as one script. A package holds it ready (scripts/build.mjs); in a checkout it is made from the
- * source.
- */
-export const pageScript = async (): Promise<string> => {
-  const here = import.meta.url;
-  if (!here.endsWith(".ts")) {
-    return readFile(new URL("./page-script.bundle.js", here), "utf8");
-  }
-  const { build } = await import("esbuild");
-  const { outputFiles } = await build({
-    ...PAGE_BUILD,
-    entryPoints: [fileURLToPath(new URL("./page-script.ts", here))],
-    write: false,
-  });
-  const text = outputFiles[0]?.text;
-  if (text === undefined) throw new Error("esbuild has made nothing");
-  return text;
-};
-
-/** How the script is made of its modules; scripts/build.mjs does the same. */
-export const PAGE_BUILD = {
-  bundle: true,
-  minify: true,
-  format: "iife",
-  platform: "browser",
-  target: "es2022",
-  charset: "ascii",
-  legalComments: "none",
-} as const;
+/** The verifier as one script. */
+export const pageScript = (): Promise<string> => scriptBeside(import.meta.url, "page-script");
