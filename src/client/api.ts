@@ -27,6 +27,7 @@ export type StatusJson = {
   readonly chainId: string;
   readonly genesisHash: string;
   readonly leader: string;
+  readonly epoch: number;
   readonly view: number;
   readonly finalHeight: number;
   readonly finalTimeMs?: number;

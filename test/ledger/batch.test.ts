@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concatBytes, equalBytes, ZERO_HASH } from "../../src/crypto/bytes.ts";
-import { Writer } from "../../src/crypto/codec.ts";
+import { concatBytes, equalBytes } from "../../src/crypto/bytes.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import {
@@ -18,50 +17,13 @@ import { encodeEvent } from "../../src/ledger/event.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { batchOf, hasher, hashOf, keyOf, putOf, signatureOf } from "../golden/fixtures.ts";
+import { type Raw, rawBatch } from "./raw-batch.ts";
 
 const actor = hashOf(4);
 
 const codeOf = (bytes: Uint8Array): ErrorCode | "ok" => {
   const result = decodeBatch(hasher, bytes);
   return result.ok ? "ok" : result.code;
-};
-
-type Raw = {
-  readonly version?: number;
-  readonly chainHash?: Uint8Array;
-  readonly laneSeq?: number;
-  readonly eventCount?: number;
-  readonly eventBytes?: number;
-  readonly root?: Uint8Array;
-  readonly events?: readonly Uint8Array[];
-  readonly scheme?: number;
-  readonly signature?: Uint8Array;
-  readonly proofCount?: number;
-  readonly tail?: Uint8Array;
-};
-
-/** The envelope of docs/protocol.md written out, so that any field can be wrong. */
-const rawBatch = (raw: Raw = {}): Uint8Array => {
-  const events = raw.events ?? [putOf(1).bytes];
-  const encoded = events.map((bytes): EncodedEvent => ({ ...putOf(1), bytes }));
-  const writer = new Writer(4096)
-    .u16(raw.version ?? 1)
-    .hash(raw.chainHash ?? hasher.chainHash)
-    .hash(actor)
-    .u64(raw.laneSeq ?? 1)
-    .hash(ZERO_HASH)
-    .u64(0)
-    .hash(hashOf(9))
-    .u32(raw.eventCount ?? events.length)
-    .u32(raw.eventBytes ?? events.reduce((sum, event) => sum + event.length, 0))
-    .hash(raw.root ?? eventsRoot(hasher, encoded));
-  for (const event of events) writer.bytes(event);
-  return writer
-    .u8(raw.scheme ?? 1)
-    .bytes(raw.signature ?? signatureOf(7))
-    .u8(raw.proofCount ?? 0)
-    .raw(raw.tail ?? new Uint8Array(0))
-    .finish();
 };
 
 const events = fc.array(

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { TetradError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { type AdminSocket, openAdminSocket, SOCKET_PATH_BYTES_MAX } from "../../src/node/admin.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-admin-"));
@@ -67,6 +68,22 @@ describe("the admin socket", () => {
       expect(response.statusCode).toBe(404);
       expect(JSON.parse(await bodyOf(response))).toMatchObject({ code: "http.not-found" });
     }
+  });
+
+  it("reads requests up to adminRequestBytesMax, and no longer ones", async () => {
+    await serve(() => pieces(1));
+    const status = async (length: number): Promise<number | undefined> => {
+      const asked = request({ socketPath: path, path: "/none", agent: false });
+      asked.on("error", () => {});
+      // Node counts the head without the few bytes that it adds itself.
+      asked.setHeader("x-filling", "a".repeat(length));
+      asked.end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await status(LIMITS.adminRequestBytesMax - 512)).toBe(404);
+    expect(await status(LIMITS.adminRequestBytesMax)).toBe(431);
   });
 
   it("makes one backup at a time, and stops one whose reader has gone away", async () => {

@@ -178,6 +178,11 @@ const HEADERS = ["ledger-height", "ledger-checkpoint", "ledger-genesis", "reques
 const checkAnswer = (operation: Operation, answer: Answer, shown: string): void => {
   const { status, headers, body } = answer;
   for (const header of HEADERS) expect(headers[header], shown).toBeDefined();
+  for (const header of Object.keys(operation.responses[status]?.headers ?? {})) {
+    if (header !== "Link")
+      expect(headers[header.toLowerCase()], `${shown} ${header}`).toBeDefined();
+  }
+  expect(headers["etag"] !== undefined, shown).toBe("304" in operation.responses && status < 400);
   if (status === 304) {
     expect([body.length, headers["etag"]], shown).toEqual([0, expect.any(String)]);
     return;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TetradError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
 import {
   decodeCursor,
   decodeIndexCursor,
@@ -49,6 +50,14 @@ describe("cursors", () => {
       }),
     );
     expect(isBad(() => decodeCursor("l", "A".repeat(2_000_000)))).toBe(true);
+  });
+
+  it("have a position of at most cursorBytesMax, which the longest key of a row is", () => {
+    expect(LIMITS.cursorBytesMax).toBeGreaterThanOrEqual(LIMITS.rowKeyBytesMax);
+    const longest = new Uint8Array(LIMITS.cursorBytesMax).fill(0xff);
+    expect(decodeCursor("l", encodeCursor("l", longest))).toEqual(longest);
+    const longer = encodeCursor("l", new Uint8Array(LIMITS.cursorBytesMax + 1));
+    expect(isBad(() => decodeCursor("l", longer))).toBe(true);
   });
 
   it("refuse a position that is no index", () => {

@@ -26,6 +26,7 @@ const BLOCKS = {
     },
   },
   problems: ["store.corrupt"],
+  caching: "none",
 } as const satisfies Operation;
 
 export const auditRoutes = (app: FastifyInstance, context: ApiContext): void => {

@@ -1,7 +1,7 @@
 /** Submission of batches, what became of them, and the state of an actor's lane. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
-import { createHasher, type Hasher } from "../../crypto/hash.ts";
+import { createHasher } from "../../crypto/hash.ts";
 import { ERRORS, type ErrorCode, TetradError } from "../../errors.ts";
 import { batchIdOf } from "../../ledger/batch.ts";
 import type { BatchReceipt, WaitLevel } from "../../ledger/handle.ts";
@@ -9,13 +9,36 @@ import { LIMITS } from "../../limits.ts";
 import { IMMUTABLE } from "./caching.ts";
 import type { ApiContext } from "./context.ts";
 import { laneJson, receiptJson } from "./json.ts";
-import { described, type Operation, values } from "./openapi/operation.ts";
+import {
+  type Content,
+  described,
+  type Operation,
+  type Parameters,
+  values,
+} from "./openapi/operation.ts";
 import { HASH, hashParameter, ref } from "./openapi/schemas.ts";
 import { hash, integer, oneOf, readQuery } from "./query.ts";
 import { waitFor } from "./waiting.ts";
 
 const LEVELS: readonly WaitLevel[] = ["accepted", "committed", "projected"];
 const BATCH_TYPE = "application/octet-stream";
+
+/** What every operation has whose body is a batch. */
+export const BATCH_BODY = {
+  headers: {
+    "Idempotency-Key": {
+      description: "the id of the batch, which is its identity with and without this header",
+      schema: HASH,
+    },
+  },
+  body: {
+    description: "the bytes of one batch, as docs/protocol.md lays them out",
+    content: { [BATCH_TYPE]: { type: "string", maxLength: LIMITS.httpBodyBytesMax } },
+  },
+} as const satisfies {
+  readonly headers: Parameters;
+  readonly body: { description: string; content: Content };
+};
 
 const SUBMIT = {
   id: "submitBatch",
@@ -30,16 +53,7 @@ const SUBMIT = {
       schema: { type: "integer", minimum: 1, maximum: LIMITS.httpWaitMsMax },
     },
   },
-  headers: {
-    "Idempotency-Key": {
-      description: "the id of the batch, which is its identity with and without this header",
-      schema: HASH,
-    },
-  },
-  body: {
-    description: "the bytes of one batch, as docs/protocol.md lays them out",
-    content: { [BATCH_TYPE]: { type: "string", maxLength: LIMITS.httpBodyBytesMax } },
-  },
+  ...BATCH_BODY,
   answers: {
     200: { description: "committed or projected", content: values(ref("Receipt")) },
     202: {
@@ -80,8 +94,6 @@ const LANE = {
 } as const satisfies Operation;
 
 export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => {
-  const { chainId } = context;
-  const hasher = createHasher(chainId);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(BATCH_TYPE, { parseAs: "buffer" }, (_request, body, done) => {
     done(null, body);
@@ -95,12 +107,7 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
       max: LIMITS.httpWaitMsMax,
       fallback: LIMITS.httpWaitMsMax,
     });
-    if (!(request.body instanceof Uint8Array)) {
-      throw new TetradError("http.media-type", `A batch is sent as ${BATCH_TYPE}`);
-    }
-    // A copy: the framework's buffer may be a slice of a shared pool.
-    const bytes = new Uint8Array(request.body);
-    checkIdempotencyKey(hasher, request.headers["idempotency-key"], bytes);
+    const bytes = batchOf(context, request);
     const receipt = await submit(context, request, bytes, level, waitMs);
     // Nothing is promised before the block is synced here, and the status says so.
     return reply.status(receipt.level === "accepted" ? 202 : 200).send(receiptJson(receipt));
@@ -132,15 +139,24 @@ export const batchRoutes = (app: FastifyInstance, context: ApiContext): void => 
   );
 };
 
-/** The header says nothing that the batch does not say, so a client that mixes batches up is told. */
-const checkIdempotencyKey = (
-  hasher: Hasher,
-  key: string | string[] | undefined,
-  bytes: Uint8Array,
-): void => {
-  if (key === undefined) return;
-  const id = batchIdOf(hasher, bytes);
-  if (id !== undefined && key === toHex(id)) return;
+/**
+ * The bytes of the batch that a request has as its body. Throws http.media-type, and http.idempotency where
+ * the header names another batch: it says nothing that the batch does not say, so a client that mixes batches
+ * up is told. What has no id is no batch, which its decoder says better.
+ */
+export const batchOf = (context: ApiContext, request: FastifyRequest): Uint8Array => {
+  const { headers, body } = request;
+  const coding = headers["content-encoding"] ?? "identity";
+  if (!(body instanceof Uint8Array) || coding.toLowerCase() !== "identity") {
+    throw new TetradError("http.media-type", `A batch is sent as ${BATCH_TYPE}, without a coding`);
+  }
+  // A copy: the framework's buffer may be a slice of a shared pool.
+  const bytes = new Uint8Array(body);
+  const key = headers["idempotency-key"];
+  if (key === undefined) return bytes;
+  const id = batchIdOf(createHasher(context.chainId), bytes);
+  // A structured string (RFC 9651, 3.3.3) has quotes, which the value is without.
+  if (id === undefined || String(key).replace(/^"(.*)"$/, "$1") === toHex(id)) return bytes;
   throw new TetradError(
     "http.idempotency",
     "Idempotency-Key is the id of the batch, 64 hex digits",

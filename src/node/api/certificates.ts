@@ -29,20 +29,19 @@ import type { ProjectionRow } from "../../ledger/handle.ts";
 import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import { provesPossession } from "../ca/possession.ts";
-import { submit } from "./batches.ts";
+import { BATCH_BODY, batchOf, submit } from "./batches.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { receiptJson } from "./json.ts";
 import { described, type Operation, type Parameter, values } from "./openapi/operation.ts";
 import { COUNT, HASH, listOf, objectOf, SCHEMAS, TEXT, TIME_MS } from "./openapi/schemas.ts";
 import { integer, readQuery } from "./query.ts";
+import { readEvents } from "./read.ts";
 import { waitFor } from "./waiting.ts";
 
 /** An envelope around one request: core, lengths and signature take less than this. */
 const ENVELOPE_BYTES_MAX = 4096;
 
 const PEM = "CERTIFICATE";
-
-const BATCH_TYPE = "application/octet-stream";
 
 const WAIT_MS: Parameter = {
   description: "ends the wait with http.timeout; the request is not lost by that",
@@ -77,10 +76,7 @@ const REQUEST = {
   description:
     "The body is a batch with one event ca.certificate.requested (docs/ca.md). Sending the same bytes again gives the same certificate.",
   query: { waitMs: WAIT_MS },
-  body: {
-    description: "the bytes of one batch, as docs/protocol.md lays them out",
-    content: { [BATCH_TYPE]: { type: "string", maxLength: LIMITS.httpBodyBytesMax } },
-  },
+  ...BATCH_BODY,
   answers: {
     200: {
       description: "the certificate is in the log",
@@ -98,6 +94,7 @@ const REQUEST = {
     "http.body-too-large",
     "http.media-type",
     "http.timeout",
+    "http.idempotency",
     "node.not-ready",
   ],
 } as const satisfies Operation;
@@ -109,7 +106,8 @@ const ANSWER = {
   path: { index: { description: "index of the event that asked", schema: COUNT } },
   query: { waitMs: WAIT_MS },
   answers: { 200: { description: "the certificate", content: values(CERTIFICATE) } },
-  problems: [...codesOf("ca."), "http.timeout", "store.corrupt"],
+  problems: [...codesOf("ca."), "http.timeout", "store.corrupt", "store.io"],
+  caching: "none",
 } as const satisfies Operation;
 
 const ISSUERS = {
@@ -137,6 +135,8 @@ const ISSUERS = {
       ),
     },
   },
+  problems: ["store.corrupt", "store.io"],
+  caching: "none",
 } as const satisfies Operation;
 
 const waitMsOf = (value: string | undefined): number =>
@@ -229,30 +229,44 @@ const awaitAnswer = async (
     },
   });
 
-const issuerRows = (context: ApiContext): Promise<readonly ProjectionRow[]> =>
+const issuerPage = (
+  context: ApiContext,
+  after: Uint8Array | undefined,
+): Promise<readonly ProjectionRow[]> =>
   new Promise((resolve, reject) => {
-    const options = { prefix: issuersPrefix, limit: LIMITS.httpPageMax };
+    const page = { prefix: issuersPrefix, limit: LIMITS.httpPageMax };
+    const options = after === undefined ? page : { ...page, after };
     context.handle.rows(CERTIFICATES, options, (rows: Result<readonly ProjectionRow[]>) => {
       if (rows.ok) resolve(rows.value);
       else reject(TetradError.from(rows));
     });
   });
 
-/** Issuers are few: whose request it is need not be asked for. */
-const isPending = async (context: ApiContext, request: number): Promise<boolean> =>
-  (await issuerRows(context)).some(({ key }) => {
-    const issuer = key.subarray(issuersPrefix.length);
-    return context.handle.row(CERTIFICATES, pendingKey(issuer, request)) !== undefined;
-  });
+/** All of them: an issuer is created by who was given leave to, so there are few. */
+const issuerRows = async (context: ApiContext): Promise<readonly ProjectionRow[]> => {
+  const rows: ProjectionRow[] = [];
+  for (;;) {
+    const page = await issuerPage(context, rows.at(-1)?.key);
+    rows.push(...page);
+    if (page.length < LIMITS.httpPageMax) return rows;
+  }
+};
+
+/** Whether an event asked an issuer, which has not answered yet. */
+const isPending = async (context: ApiContext, request: number): Promise<boolean> => {
+  const [entry] = (await readEvents(context, request, 1)).entries;
+  if (entry?.event.type !== certificateRequested.type) return false;
+  const terms = certificateRequested.decode(entry.event.payload);
+  if (!terms.ok) return false;
+  const row = context.handle.row(CERTIFICATES, pendingKey(terms.value.issuer, request));
+  return row !== undefined;
+};
 
 export const certificateRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.post("/ca/v1/certificates", described(REQUEST), async (request, reply) => {
     const query = readQuery(request, REQUEST.query);
     const waitMs = waitMsOf(query.waitMs);
-    if (!(request.body instanceof Uint8Array)) {
-      throw new TetradError("http.media-type", `A batch is sent as ${BATCH_TYPE}`);
-    }
-    const bytes = new Uint8Array(request.body);
+    const bytes = batchOf(context, request);
     checkBatch(context, bytes);
     const startMs = context.clock.monotonicMs();
     const receipt = await submit(context, request, bytes, "projected", waitMs);

@@ -16,6 +16,9 @@ import { LIMITS } from "../../limits.ts";
 const VERSION = 1;
 const HEAD_BYTES = 5;
 
+/** Of the longest cursor: a row's key of LIMITS.rowKeyBytesMax is such a position. */
+const CHARACTERS_MAX = Math.ceil(((HEAD_BYTES + LIMITS.cursorBytesMax) * 4) / 3);
+
 const checkOf = (list: string, position: Uint8Array): Uint8Array =>
   sha256(concatBytes(utf8(`cursor/${VERSION}/${list}\0`), position)).subarray(0, 4);
 
@@ -30,7 +33,7 @@ const bad = (): TetradError =>
 
 /** The position inside; throws http.bad-cursor on anything that encodeCursor did not make for `list`. */
 export const decodeCursor = (list: string, text: string): Uint8Array => {
-  if (text.length > LIMITS.cursorBytesMax * 2 || !/^[A-Za-z0-9_-]+$/.test(text)) throw bad();
+  if (text.length > CHARACTERS_MAX || !/^[A-Za-z0-9_-]+$/.test(text)) throw bad();
   const bytes = new Uint8Array(Buffer.from(text, "base64url"));
   if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) throw bad();
   const position = bytes.slice(HEAD_BYTES);

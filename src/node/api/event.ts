@@ -1,7 +1,6 @@
 /** One event of the log by its index, as values or with a proof. */
 import type { FastifyInstance } from "fastify";
 import { type Result, TetradError } from "../../errors.ts";
-import type { EventPage } from "../../ledger/handle.ts";
 import type { Bundle } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import { IMMUTABLE } from "./caching.ts";
@@ -11,6 +10,7 @@ import { described, type Operation, values } from "./openapi/operation.ts";
 import { COUNT, ref } from "./openapi/schemas.ts";
 import { bundleAnswer, PROOF_QUERY, proofRequest, whenProvable } from "./proof.ts";
 import { flag, integer, readQuery } from "./query.ts";
+import { readEvents } from "./read.ts";
 
 const EVENT = {
   id: "getEvent",
@@ -53,9 +53,11 @@ export const eventRoute = (app: FastifyInstance, context: ApiContext): void => {
       const query = readQuery(request, EVENT.query);
       const proof = proofRequest(query);
       const newest = flag(query.newest, "newest");
-      if (newest && proof === undefined) {
-        const parameter = "newest";
-        throw new TetradError("http.bad-parameter", "newest is of proofs", { parameter });
+      if (proof === undefined) {
+        const parameter = newest ? "newest" : query.waitMs === undefined ? undefined : "waitMs";
+        if (parameter !== undefined) {
+          throw new TetradError("http.bad-parameter", `${parameter} is of proofs`, { parameter });
+        }
       }
       const max = Number.MAX_SAFE_INTEGER - 1;
       const index = integer(request.params.index, "index", { min: 0, max, fallback: 0 });
@@ -69,11 +71,7 @@ export const eventRoute = (app: FastifyInstance, context: ApiContext): void => {
         reply.header("cache-control", isFinal ? IMMUTABLE : "no-cache");
         return reply.send(bundleAnswer(context, reply, bundle));
       }
-      const page = await new Promise<Result<EventPage>>((resolve) => {
-        handle.events(index, 1, resolve);
-      });
-      if (!page.ok) throw TetradError.from(page);
-      const [entry] = page.value.entries;
+      const [entry] = (await readEvents(context, index, 1)).entries;
       if (entry === undefined) {
         const { logSize } = handle.status();
         throw new TetradError("http.not-found", `The log has ${logSize} events, from 0`);

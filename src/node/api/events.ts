@@ -47,7 +47,15 @@ const PAGE = {
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: ["http.bad-cursor", "http.behind", "proof.pending", "proof.too-long"],
+  problems: [
+    "http.bad-cursor",
+    "http.behind",
+    "http.height-gone",
+    "proof.pending",
+    "proof.too-long",
+    "store.corrupt",
+    "store.io",
+  ],
 } as const satisfies Operation;
 
 /** Size, root and height of the log that was read. */
@@ -110,6 +118,8 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
       return reply.header("cache-control", "no-cache").send(body);
     }
     const logSize = logSizeAt(context, query.atHeight);
+    // Before the page is read: what it says of the log is then what it was read from.
+    const log = logAt(context, query.atHeight);
     const { entries, next } = await context.load.work.run(request, (turn) =>
       scan(context, from, {
         end: logSize,
@@ -132,7 +142,7 @@ export const eventRoutes = (app: FastifyInstance, context: ApiContext): void => 
       // Always there: at the end of the log it is where the next page will begin.
       next: cursor,
       more,
-      ...logAt(context, query.atHeight),
+      ...log,
     });
   });
 };

@@ -24,6 +24,7 @@ const LIVE = {
   answers: {
     200: { description: "it answers", content: values(objectOf({ live: { const: true } })) },
   },
+  caching: "none",
 } as const satisfies Operation;
 
 const READY = {
@@ -56,6 +57,7 @@ const READY = {
     },
   },
   problems: ["node.not-ready"],
+  caching: "none",
 } as const satisfies Operation;
 
 const METRICS = {
@@ -64,6 +66,7 @@ const METRICS = {
   summary: "Prometheus text, names `tetrad_*`",
   query: {},
   answers: { 200: { description: "all metrics", content: { "text/plain": { type: "string" } } } },
+  caching: "none",
 } as const satisfies Operation;
 
 export const healthRoutes = (app: FastifyInstance, context: ApiContext): void => {

@@ -23,7 +23,7 @@ export const MIN_HEIGHT = {
     schema: COUNT,
   },
   waitMs: {
-    description: "how long to wait for minHeight, or for what a proof needs",
+    description: "how long to wait for minHeight",
     schema: { type: "integer", minimum: 0, maximum: LIMITS.httpWaitMsMax, default: 0 },
   },
 } as const satisfies Parameters;

@@ -64,7 +64,7 @@ const EVIDENCE = {
   answers: {
     200: { description: "in the order of the log", content: values(ref("EventPage")) },
   },
-  problems: ["http.bad-cursor", "http.behind"],
+  problems: ["http.bad-cursor", "http.behind", "store.corrupt", "store.io"],
 } as const satisfies Operation;
 
 const quarantineOf = (context: ApiContext, id: string): Json => {

@@ -5,26 +5,16 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Packr } from "msgpackr";
+import { preferred } from "./accept.ts";
 
 export const PACKED_TYPE = "application/msgpack";
 
 // Plain maps: a decoder in any language reads them. An absent value is nil, as JSON leaves it out.
 const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
 
-/** `q=0`: this type is not wanted (RFC 9110, 12.4.2). */
-const isRefused = (parameters: readonly string[]): boolean =>
-  parameters.some((one) => /^\s*q\s*=\s*0(\.0{0,3})?\s*$/i.test(one));
-
-/** Whether the client prefers MessagePack: it names the type, and no JSON before it. */
-export const wantsPacked = (accept: string | undefined): boolean => {
-  const types = (accept ?? "").split(",").flatMap((part) => {
-    const [type = "", ...parameters] = part.split(";");
-    return isRefused(parameters) ? [] : [type.trim().toLowerCase()];
-  });
-  const packed = types.indexOf(PACKED_TYPE);
-  const json = types.indexOf("application/json");
-  return packed >= 0 && (json < 0 || packed < json);
-};
+/** Whether the client would rather have MessagePack than JSON. */
+export const wantsPacked = (accept: string | undefined): boolean =>
+  preferred(accept, ["application/json", PACKED_TYPE]) === PACKED_TYPE;
 
 /** Sets how the body of this answer is written. For the preSerialization hook. */
 export const negotiate = (request: FastifyRequest, reply: FastifyReply): void => {

@@ -160,7 +160,14 @@ const ROWS = {
       headers: { Link: { description: "the next page, where there is one", schema: TEXT } },
     },
   },
-  problems: [...HEIGHT_PROBLEMS, "http.bad-cursor", "proof.pending", "proof.too-long"],
+  problems: [
+    ...HEIGHT_PROBLEMS,
+    "http.bad-cursor",
+    "proof.pending",
+    "proof.too-long",
+    "store.corrupt",
+    "store.io",
+  ],
 } as const satisfies Operation;
 
 const ROW = {

@@ -24,7 +24,7 @@ import { flag, integer } from "./query.ts";
 import { waitFor } from "./waiting.ts";
 import type { Turn } from "./work.ts";
 
-/** The parameters of every route that gives proofs, beside `waitMs`. */
+/** The parameters of every route that gives proofs. */
 export const PROOF_QUERY = {
   proof: {
     description: "answer with a proof bundle, also where there is nothing",
@@ -33,6 +33,12 @@ export const PROOF_QUERY = {
   trustedEpoch: {
     description: "with proof: where the bundle's chain of trust may begin",
     schema: { ...COUNT, default: 0 },
+  },
+  waitMs: {
+    description:
+      `how long to wait for minHeight (else not at all), and for a header that commits to what is ` +
+      `proven (else ${LIMITS.httpProofWaitMs} ms)`,
+    schema: { type: "integer", minimum: 0, maximum: LIMITS.httpWaitMsMax },
   },
 } as const satisfies { readonly [name: string]: Parameter };
 

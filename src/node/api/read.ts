@@ -20,7 +20,12 @@ export type Scan = {
   readonly next: number;
 };
 
-const readChunk = async (context: ApiContext, from: number, limit: number): Promise<EventPage> => {
+/** Entries of the log from an index on, as many as there are up to `limit`. Throws what the store failed with. */
+export const readEvents = async (
+  context: ApiContext,
+  from: number,
+  limit: number,
+): Promise<EventPage> => {
   const result = await new Promise<Result<EventPage>>((resolve) => {
     context.handle.events(from, limit, resolve);
   });
@@ -59,7 +64,7 @@ export const scan = async (
     const most = filter === undefined ? Math.min(chunk, limit - entries.length) : chunk;
     const want = Math.min(most, end - next);
     await turn();
-    const page = await readChunk(context, next, want);
+    const page = await readEvents(context, next, want);
     if (page.entries.length === 0) break;
     const before = { count: entries.length, bytes };
     chunk = Math.min(CHUNK_MAX, chunk * 2);

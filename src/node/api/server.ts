@@ -89,6 +89,7 @@ export const createApi = (options: ApiOptions): Api => {
     frameworkErrors: (error, request, reply) => {
       sendProblem(request as FastifyRequest, reply as FastifyReply, toTetradError(error));
     },
+    rewriteUrl: ({ url = "/" }) => originForm(url),
     routerOptions: { maxParamLength: LIMITS.httpUrlBytesMax },
     clientErrorHandler(error, socket) {
       refuseRaw(context, error, socket);
@@ -218,8 +219,13 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
     if (request.headers.host === undefined) {
       throw new TetradError("http.malformed", "A request needs a Host header");
     }
+    // RFC 9112, 3.2: who stands before us may have looked at another one than we do.
+    if (countOf(request.raw.rawHeaders, "host") > 1) {
+      throw new TetradError("http.malformed", "A request has one Host header");
+    }
     // A page of another site can make a browser ask [::1] by a name of its own; it never names us.
-    if (!context.anyHost && !isLocalHost(request.headers.host)) {
+    const host = authorityOf(request.originalUrl) ?? request.headers.host;
+    if (!context.anyHost && !isLocalHost(host)) {
       throw new TetradError("http.host", "Use the address itself, for example [::1]:8440");
     }
     if ((request.raw.url ?? "").length > LIMITS.httpUrlBytesMax) {
@@ -255,6 +261,22 @@ const addHooks = (app: FastifyInstance, context: ApiContext): void => {
   });
 };
 
+/** A target in absolute form names its host, and the Host header does not count (RFC 9112, 3.2.2). */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+
+const authorityOf = (url: string): string | undefined => ABSOLUTE.exec(url)?.[1];
+
+/** The target as the routes have it, which a client sends in absolute form that takes the node for a proxy. */
+const originForm = (url: string): string => {
+  if (!ABSOLUTE.test(url)) return url;
+  const rest = url.replace(ABSOLUTE, "");
+  return rest.startsWith("/") ? rest : `/${rest}`;
+};
+
+/** How often a header was sent; `raw` has names and values in turn. */
+const countOf = (raw: readonly string[], name: string): number =>
+  raw.filter((text, i) => i % 2 === 0 && text.toLowerCase() === name).length;
+
 type RawSocket = { readonly writable: boolean; end(text: string): void; destroy(): void };
 
 /** Answers what never became a request: bad HTTP, oversized headers, a request that came too slowly. */
@@ -286,6 +308,8 @@ const refuseRaw = (
     `ledger-checkpoint: ${logSize} ${toHex(logRoot)}`,
     `ledger-genesis: ${toHex(genesisHash)}`,
     `request-id: ${id}`,
+    "cache-control: no-store",
+    "x-content-type-options: nosniff",
     "connection: close",
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);

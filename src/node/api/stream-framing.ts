@@ -4,6 +4,8 @@
  * line is a sign of life.
  */
 
+import { preferred } from "./accept.ts";
+
 export type Framing = {
   readonly contentType: string;
   /** What a stream begins with. */
@@ -31,12 +33,8 @@ const NDJSON: Framing = {
   checkpoint: (_last, json) => `{"checkpoint":${json}}\n`,
 };
 
-/** NDJSON where the client names it, and no event stream before it; SSE else. */
+/** As the client would rather have it; SSE where it does not say. */
 export const framingOf = (accept: string | undefined): Framing => {
-  const types = (accept ?? "").split(",").map((part) => part.split(";")[0]?.trim().toLowerCase());
-  const lines = ["application/x-ndjson", "application/ndjson"]
-    .map((type) => types.indexOf(type))
-    .filter((at) => at >= 0);
-  const sse = types.indexOf("text/event-stream");
-  return lines.some((at) => sse < 0 || at < sse) ? NDJSON : SSE;
+  const types = ["text/event-stream", "application/x-ndjson", "application/ndjson"] as const;
+  return preferred(accept, types) === "text/event-stream" ? SSE : NDJSON;
 };

@@ -61,6 +61,7 @@ const STREAM = {
       },
     },
   },
+  caching: "none",
 } as const satisfies Operation;
 
 /** Where to begin: Last-Event-ID + 1 (a reconnect wins over the URL), ?from=, or the end for "end". */
@@ -77,9 +78,24 @@ const startOf = (
   return integer(from, "from", { ...INDEX, fallback: 0 });
 };
 
+/** What an answer begins with, also to HEAD. */
+const beginningOf = (framing: Framing): Readonly<Record<string, string>> => ({
+  "content-type": framing.contentType,
+  "cache-control": "no-store",
+  vary: "accept",
+  "x-accel-buffering": "no",
+});
+
 export const streamRoutes = (app: FastifyInstance, context: ApiContext): void => {
   const slots = new Shares(LIMITS.httpSubscribersMax, LIMITS.httpClientSubscribersMax);
   const shared: SharedLoad = { pages: new RecentPages(), stalled: new Stalled() };
+  // The framework would make HEAD of GET, which does not end; and without one HEAD were of an event "stream".
+  app.head("/v1/events/stream", described(STREAM), async (request, reply) => {
+    const query = readQuery(request, STREAM.query);
+    typeFilter(query.type);
+    startOf(context, request, query.from);
+    return reply.headers(beginningOf(framingOf(request.headers.accept))).send();
+  });
   app.get(
     "/v1/events/stream",
     { exposeHeadRoute: false, ...described(STREAM) },
@@ -156,10 +172,7 @@ class Subscriber {
     const { handle, load } = this.#context;
     this.#response.writeHead(200, {
       ...corsHeaders("GET", "/v1/events/stream"),
-      "content-type": this.#framing.contentType,
-      "cache-control": "no-store",
-      vary: "accept",
-      "x-accel-buffering": "no",
+      ...beginningOf(this.#framing),
       "x-content-type-options": "nosniff",
       "ledger-height": String(handle.status().executedHeight),
       "ledger-checkpoint": `${handle.status().logSize} ${toHex(handle.status().logRoot)}`,

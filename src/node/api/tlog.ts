@@ -36,6 +36,7 @@ const CHECKPOINT = {
   query: {},
   answers: { 200: { description: "the note", content: { "text/plain": TEXT } } },
   problems: ["checkpoint.pending"],
+  caching: "none",
 } as const satisfies Operation;
 
 const POLICY = {
@@ -69,7 +70,7 @@ const ENTRIES = {
   path: TILE,
   query: {},
   answers: { 200: { description: "the leaves", content: { [BINARY]: TEXT } } },
-  problems: ["http.not-found", "store.corrupt"],
+  problems: ["http.not-found", "store.corrupt", "store.io"],
 } as const satisfies Operation;
 
 export const tlogRoutes = (app: FastifyInstance, context: ApiContext): void => {

@@ -30,6 +30,26 @@ const HEADERS: Parameters = {
   "Request-Id": { description: "the node's log has it too", schema: TEXT },
 };
 
+/** Of answers that a client may keep and ask for again by their tag (RFC 9110, 8.8.3 and 13.1.2). */
+const TAG: Parameters = {
+  ETag: { description: "strong, of the bytes of this answer", schema: TEXT },
+  "Cache-Control": {
+    description: "immutable for what is named by a height or an index, no-cache for the rest",
+    schema: TEXT,
+  },
+};
+
+const IF_NONE_MATCH: Parameters = {
+  "If-None-Match": {
+    description: "tags that the client has: answered 304 where this is one of them",
+    schema: TEXT,
+  },
+};
+
+const RETRY_AFTER: Parameters = {
+  "Retry-After": { description: "seconds after which to come again", schema: COUNT },
+};
+
 const headerRef = (name: string): Json => ({ $ref: `#/components/headers/${name}` });
 
 const parametersOf = (
@@ -50,12 +70,16 @@ const contentOf = (answer: Answer): Json =>
     objectEntries(answer.content ?? {}).map(([type, schema]) => [type, { schema }]),
   );
 
-const answerOf = (answer: Answer): Json => ({
-  description: answer.description,
-  headers: Object.fromEntries([
+/** The headers of every answer, and its own. */
+const headersOf = (own: Parameters): Json =>
+  Object.fromEntries([
     ...Object.keys(HEADERS).map((name) => [name, headerRef(name)]),
-    ...objectEntries(answer.headers ?? {}),
-  ]),
+    ...objectEntries(own),
+  ]);
+
+const answerOf = (answer: Answer, more: Parameters): Json => ({
+  description: answer.description,
+  headers: headersOf({ ...answer.headers, ...more }),
   ...(answer.content === undefined ? {} : { content: contentOf(answer) }),
 });
 
@@ -70,6 +94,7 @@ const problemsOf = (codes: readonly ErrorCode[]): Readonly<Record<string, Json>>
   for (const [status, same] of byStatus) {
     answers[status] = {
       description: same.map((code) => `${code}: ${ERRORS[code].title}`).join("; "),
+      headers: headersOf(status === 503 ? RETRY_AFTER : {}),
       content: {
         "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
       },
@@ -78,13 +103,18 @@ const problemsOf = (codes: readonly ErrorCode[]): Readonly<Record<string, Json>>
   return answers;
 };
 
-const operationOf = ({ operation }: DescribedRoute): Json => {
+const operationOf = ({ method, operation }: DescribedRoute): Json => {
   if (operation === undefined) return {};
   const { body } = operation;
-  const answers = objectEntries(operation.answers).map(([status, answer]) => [
+  const isTagged = method === "GET" && operation.caching !== "none";
+  const answers = objectEntries(operation.answers).map(([status, answer]): [string, Json] => [
     status,
-    answerOf(answer),
+    answerOf(answer, isTagged ? TAG : {}),
   ]);
+  if (isTagged) {
+    const unchanged = { description: "the client has this answer already" };
+    answers.push(["304", answerOf(unchanged, TAG)]);
+  }
   return {
     operationId: operation.id,
     tags: [operation.tag],
@@ -93,7 +123,7 @@ const operationOf = ({ operation }: DescribedRoute): Json => {
     parameters: [
       ...parametersOf("path", operation.path),
       ...parametersOf("query", operation.query),
-      ...parametersOf("header", operation.headers),
+      ...parametersOf("header", { ...operation.headers, ...(isTagged ? IF_NONE_MATCH : {}) }),
     ],
     ...(body === undefined
       ? {}

@@ -49,6 +49,8 @@ export type Operation = {
   readonly body?: { readonly description: string; readonly content: Content };
   readonly answers: { readonly [status: number]: Answer };
   readonly problems?: readonly ErrorCode[];
+  /** Answers to GET have a tag and may be answered 304, but for what is about this moment. */
+  readonly caching?: "none";
 };
 
 declare module "fastify" {

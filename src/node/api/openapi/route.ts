@@ -23,6 +23,9 @@ export const openApiRoute = (
   app.get("/openapi.json", described(OPENAPI), async (request, reply) => {
     readQuery(request, OPENAPI.query);
     text ??= JSON.stringify(openApiDocument(routes, version));
-    return reply.type("application/json; charset=utf-8").send(text);
+    return reply
+      .type("application/json; charset=utf-8")
+      .header("cache-control", "no-cache")
+      .send(text);
   });
 };
