@@ -223,8 +223,6 @@ const checkRunning = (own: Own, status: StatusJson): Finding[] => {
   return findings;
 };
 
-const START_BY = "start it with `nexus start`, or all with `npm start`";
-
 /** A node that does not answer: does it hang, and would it start? */
 const checkStopped = async (
   config: NodeConfig,
@@ -266,7 +264,7 @@ export const checkNode = async (
   config: NodeConfig,
   env: Env,
   signal: AbortSignal,
-  startBy: string = START_BY,
+  startBy: string,
 ): Promise<Finding[]> => {
   if (!existsSync(config.folder)) {
     return [

@@ -1,9 +1,18 @@
 /** Requests to a running `nexus dev`: answered once, refused where anybody else could have written them. */
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   askControl,
   type ControlRequest,
@@ -12,6 +21,7 @@ import {
 } from "../../src/cli/dev/control.ts";
 import { fail } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { realClock } from "../../src/node/real-ports.ts";
 
 let dir = "";
 let end: (() => void) | undefined;
@@ -50,6 +60,31 @@ describe("control", () => {
   it("says when nobody serves the folder", async () => {
     const asked = askControl(dir, { action: "start", node: "a" }, signal);
     await expect(asked).rejects.toMatchObject({ code: "cli.unreachable" });
+  });
+
+  it("is waited for until devAnswerMsMax, and no longer", async () => {
+    let nowMs = 0;
+    const clock = vi.spyOn(realClock, "monotonicMs").mockImplementation(() => nowMs);
+    try {
+      // Somebody serves the folder, and does not answer.
+      mkdirSync(join(dir, "control"));
+      let said = "waits";
+      const asked = askControl(dir, { action: "start", node: "a" }, signal).catch(
+        (error: { readonly code: string }) => {
+          said = error.code;
+        },
+      );
+      nowMs = LIMITS.devAnswerMsMax;
+      const looked = clock.mock.calls.length;
+      await expect.poll(() => clock.mock.calls.length).toBeGreaterThan(looked + 1);
+      expect(said).toBe("waits");
+      nowMs += 1;
+      await asked;
+      expect(said).toBe("cli.unreachable");
+      expect(readdirSync(join(dir, "control"))).toEqual([]);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it("takes no request that others can write, no link, and none that is too large", async () => {

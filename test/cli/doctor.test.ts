@@ -72,13 +72,13 @@ afterEach(() => rmSync(dir, { recursive: true }));
 afterAll(() => rmSync(parent, { recursive: true }));
 
 const failures = async (): Promise<Finding[]> =>
-  (await checkNode(config, {}, signal)).filter(({ state }) => state === "fail");
+  (await checkNode(config, {}, signal, "start it")).filter(({ state }) => state === "fail");
 
 const start = () => startNode(config, { logger, version: "0", env: {} });
 
 describe("doctor, of a node that does not run", () => {
   it("finds nothing wrong with one that would start", async () => {
-    const all = await checkNode(config, {}, signal);
+    const all = await checkNode(config, {}, signal, "start it");
     expect(all.filter(({ state }) => state === "fail")).toEqual([]);
     const checks = all.map(({ check }) => check);
     for (const check of ["genesis", "key", "certificate", "vote store", "ports"]) {
@@ -123,18 +123,22 @@ describe("doctor, of a node that does not run", () => {
     expect(readdirSync(paths.votes)).toEqual([]);
   });
 
-  it("says how it is started: by the `nexus dev` that runs, where one does", async () => {
-    const told = async (): Promise<string> => {
+  it("says how it is started: by the `nexus dev` that runs, where one does, else by its file", async () => {
+    const told = async (options: { config?: string } = {}): Promise<string> => {
       const { context, said } = fakeContext({ dir });
       // Two nodes that are down fail no check.
-      await doctor(context, {});
+      await doctor(context, options);
       return said.err;
     };
-    expect(await told()).toContain("b running: start it with `nexus start`, or all");
+    expect(await told()).toMatch(/b running: start (it|all) with `nexus .*`/);
+    const file = join(dir, "b", "node.toml");
+    expect(await told({ config: file })).toContain(
+      `b running: start it with \`nexus start --config ${file}\``,
+    );
     mkdirSync(join(dir, "control"), { mode: 0o700 });
     const running = await told();
     expect(running).toContain("b running: start it with `nexus dev start b`");
-    expect(running).not.toContain("npm start");
+    expect(running).not.toContain("nexus start");
   });
 
   it("says which process has the folder when that does not answer", async () => {

@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 
 /** What both verbs print of the chain in a backup. */
 const chainFields = (chainId: string, tail: BackupTail) => ({
-  chain: chainId,
+  chainId,
   height: tail.height,
   executedHeight: tail.executedHeight,
   events: tail.logSize,
@@ -27,10 +27,22 @@ const chainFields = (chainId: string, tail: BackupTail) => ({
   rows: tail.rows,
 });
 
+/** How the fields are called in a table, where it is not as in JSON. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ["chainId", "chain"],
+  ["genesisHash", "genesis hash"],
+  ["executedHeight", "executed height"],
+  ["logRoot", "log root"],
+  ["stateRoot", "state root"],
+]);
+
 const print = (context: CliContext, fields: Readonly<Record<string, string | number | boolean>>) =>
   context.print(
     fields,
-    Object.entries(fields).map(([name, value]): [string, string] => [name, String(value)]),
+    Object.entries(fields).map(([name, value]): [string, string] => [
+      WORDS.get(name) ?? name,
+      typeof value === "boolean" ? (value ? "yes" : "no") : String(value),
+    ]),
   );
 
 /** A folder gets a file that is named after the node and the moment. */

@@ -4,10 +4,9 @@
  */
 import { certificateJson, matchesDomain } from "../../ca/index.ts";
 import type { EventJson } from "../../client/api.ts";
-import { follow } from "../../client/follow.ts";
 import { TetradError } from "../../errors.ts";
-import { sleep } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
+import { eventsFrom } from "../follow-events.ts";
 import { formatNdjson, paint, printable } from "../output.ts";
 import { startOf } from "./tail.ts";
 
@@ -87,25 +86,8 @@ export const ctTail = async (context: CliContext, options: CtTailOptions): Promi
   // Certificates are rare among events: without a start, all of them.
   const from = startOf(options.from ?? "0", logSize);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  if (!options.follow) {
-    const query = { from, type: TYPE };
-    const pages = client.items("/v1/events", query, Number.POSITIVE_INFINITY, context.signal);
-    for await (const item of pages) {
-      if (print(item as EventJson) && --left === 0) return;
-    }
-    return;
-  }
-  if (context.terminal.outIsTerminal) context.note("following; Ctrl-C ends");
-  const messages = follow({
-    client,
-    query: { from, type: TYPE },
-    signal: context.signal,
-    sleep,
-    onBreak: (reason) => context.note(`${reason}; resuming`),
-    failuresMax: Number.POSITIVE_INFINITY,
-  });
-  for await (const message of messages) {
-    if (message.event !== "message") continue;
-    if (print(JSON.parse(message.data) as EventJson) && --left === 0) return;
+  const { follow } = options;
+  for await (const event of eventsFrom(context, { client, from, type: TYPE, follow })) {
+    if (print(event) && --left === 0) return;
   }
 };

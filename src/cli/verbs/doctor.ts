@@ -18,26 +18,28 @@ type Subject = {
   readonly resolved: ResolvedConfig;
   /** As the node gets it. */
   readonly env: CliContext["env"];
-  /** How it is started; undefined where it stands alone. */
-  readonly startBy?: string;
+  /** How it is started, where it does not run. */
+  readonly startBy: string;
 };
 
 const subjects = (context: CliContext, options: DoctorOptions): Subject[] => {
-  const load = (path: string, env: CliContext["env"]): Subject => {
+  const load = (path: string, env: CliContext["env"], startBy?: string): Subject => {
     const resolved = loadConfig(path, {}, env, context.cwd);
-    return { name: resolved.config.name, resolved, env };
+    const alone = `start it with \`nexus start --config ${path}\``;
+    return { name: resolved.config.name, resolved, env, startBy: startBy ?? alone };
   };
   if (options.config !== undefined) return [load(options.config, context.env)];
   const known = context.dev();
+  const isDev = known?.kind === "tetrad-dev";
   // The nodes of `nexus dev` do not get the caller's settings.
-  const env = known?.kind === "tetrad-dev" ? {} : context.env;
+  const env = isDev ? {} : context.env;
   // Where `nexus dev` runs it holds the folder, so that a second one would be refused.
   const isRunning = existsSync(controlFolder(context.dir));
   return (known?.nodes ?? []).map((node) => {
-    const subject = load(pathsOf(context.dir, node).config, env);
-    return isRunning
-      ? { ...subject, startBy: `start it with \`nexus dev start ${node.name}\`` }
-      : subject;
+    const { config } = pathsOf(context.dir, node);
+    if (isRunning) return load(config, env, `start it with \`nexus dev start ${node.name}\``);
+    if (isDev) return load(config, env, `start all with \`nexus --dir ${context.dir} dev\``);
+    return load(config, env);
   });
 };
 

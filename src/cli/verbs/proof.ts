@@ -17,7 +17,7 @@ import { LIMITS } from "../../limits.ts";
 import { FORMATS } from "../../node/formats.ts";
 import type { CliContext } from "../context.ts";
 import { formatFields, formatJson, formatNdjson, formatTable, printable } from "../output.ts";
-import { describe } from "../proof/describe.ts";
+import { describe, sentencesOf } from "../proof/describe.ts";
 import { pageScript, proofPage } from "../proof/page.ts";
 
 type GetOptions = { readonly out?: string; readonly html?: boolean; readonly trust?: string };
@@ -155,7 +155,7 @@ export const proofGet = async (
   const output = options.html === true ? proofPage(proof, text, await pageScript()) : proof;
   if (options.out === undefined) context.terminal.out(output);
   else await writeFile(resolve(context.cwd, options.out), output);
-  for (const statement of result.value.statements) context.note(printable(statement));
+  for (const sentence of sentencesOf(result.value)) context.note(printable(sentence));
   context.note(`verified against ${path}; ${Buffer.byteLength(output)} bytes`);
   if (options.out !== undefined && options.html !== true) {
     context.suggest(`nexus proof verify ${options.out} --trust ${path}`);
@@ -198,7 +198,7 @@ const print = (context: CliContext, { checks, result }: Verification): void => {
             proven: Object.fromEntries(describe(result.value)),
             height: result.value.header.height,
             headerHash: toHex(result.value.header.hash),
-            statements: result.value.statements,
+            statements: sentencesOf(result.value),
             assumptions: result.value.assumptions,
           }
         : { code: result.code, detail: result.detail }),
@@ -214,6 +214,6 @@ const print = (context: CliContext, { checks, result }: Verification): void => {
   terminal.out(formatTable(["check", "result", "detail"], rows, terminal.colorOut));
   if (!result.ok) return;
   terminal.out(`\n${formatFields(describe(result.value), terminal.colorOut)}\n`);
-  for (const text of result.value.statements) terminal.out(`proven: ${printable(text)}\n`);
+  for (const text of sentencesOf(result.value)) terminal.out(`proven: ${printable(text)}\n`);
   for (const text of result.value.assumptions) terminal.out(`rests on: ${printable(text)}\n`);
 };

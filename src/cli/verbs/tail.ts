@@ -3,15 +3,13 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { EventJson } from "../../client/api.ts";
 import { type Client, createClient } from "../../client/client.ts";
-import { follow } from "../../client/follow.ts";
-import { parseJson } from "../../client/http.ts";
 import { fileStore } from "../../client/node.ts";
 import { TetradError } from "../../errors.ts";
 import { toBase64url } from "../../ledger/verify/base64url.ts";
 import { REGISTRY } from "../../node/formats.ts";
-import { sleep } from "../../node/real-ports.ts";
 import { nearest } from "../../node/suggest.ts";
 import type { CliContext } from "../context.ts";
+import { eventsFrom } from "../follow-events.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
 import { padEnd, short, widthOf } from "../width.ts";
 
@@ -52,28 +50,10 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   const from = startOf(options.from, logSize);
   noteNothing(context, options, from, logSize);
   const print = printerOf(context);
-  if (!options.follow) {
-    const path = "/v1/events";
-    const limit = options.limit ?? Number.POSITIVE_INFINITY;
-    const query = { from, type: options.type };
-    for await (const item of client.items(path, query, limit, context.signal)) {
-      print(item as EventJson);
-    }
-    return;
-  }
-  if (context.terminal.outIsTerminal) context.note("following; Ctrl-C ends");
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  const messages = follow({
-    client,
-    query: { from, type: options.type },
-    signal: context.signal,
-    sleep,
-    onBreak: (reason) => context.note(`${reason}; resuming`),
-    failuresMax: Number.POSITIVE_INFINITY,
-  });
-  for await (const message of messages) {
-    if (message.event !== "message") continue;
-    print(parseJson(client.base, message.data) as EventJson);
+  const { type, follow, limit: most } = options;
+  for await (const event of eventsFrom(context, { client, from, type, follow, most })) {
+    print(event);
     left -= 1;
     if (left === 0) return;
   }

@@ -27,16 +27,30 @@ const rangeStatement = (events: readonly ProvenEvent[], header: ProvenHeader): s
   ];
 };
 
-const rowStatement = (row: ProvenRow, projection: string, header: ProvenHeader): string => {
-  const key = `key ${toHex(row.key)}`;
+/** How a key is written in a sentence. */
+export type KeyName = (projection: string, key: Uint8Array) => string;
+
+const hexName: KeyName = (_projection, key) => toHex(key);
+
+const rowStatement = (
+  row: ProvenRow,
+  projection: string,
+  header: ProvenHeader,
+  name: KeyName,
+): string => {
+  const key = `key ${name(projection, row.key)}`;
   const at = `after height ${header.executedHeight}`;
   if (row.value === undefined) return `${projection} had no row under ${key} ${at}.`;
   const origin = row.origin === undefined ? "the genesis" : `event ${row.origin}`;
   return `${projection} had this row under ${key} ${at}, as ${origin} left it.`;
 };
 
-/** Exactly what was proven. */
-export const statementsOf = (header: ProvenHeader, claim: ProvenClaim): string[] => {
+/** Exactly what was proven; keys of rows are in hex unless `name` writes them for people. */
+export const statementsOf = (
+  header: ProvenHeader,
+  claim: ProvenClaim,
+  name: KeyName = hexName,
+): string[] => {
   if (claim.kind === "events") {
     return claim.events.flatMap((event) => eventStatement(event, header));
   }
@@ -46,7 +60,7 @@ export const statementsOf = (header: ProvenHeader, claim: ProvenClaim): string[]
     const { executedHeight } = header;
     return [`There was no event ${index} after height ${executedHeight}: the log had ${logSize}.`];
   }
-  return claim.rows.map((row) => rowStatement(row, claim.projection, header));
+  return claim.rows.map((row) => rowStatement(row, claim.projection, header, name));
 };
 
 /** What the proof rests on, and what it leaves open. */
