@@ -1,4 +1,4 @@
-/** A development network for one test file: four validators in a folder and on ports of their own. */
+/** A network for one test file, in a folder and on ports of its own: as one process, or as one for each node. */
 import { join } from "node:path";
 import {
   type Background,
@@ -65,6 +65,70 @@ export const devNetwork = (): DevNetwork => {
     url(node = 0) {
       if (api === undefined) throw new Error("the network was not started");
       return `http://[::1]:${api + node}`;
+    },
+    run: (...args) => nexus(["--dir", dir, ...args]),
+    json: <T>(...args: readonly string[]) => nexusJson(["--dir", dir, ...args]) as Promise<T>,
+  };
+};
+
+export type OwnNetwork = Pick<DevNetwork, "folder" | "dir" | "genesis" | "run" | "json"> & {
+  /** `nexus init --network`, with more options. */
+  make(...more: readonly string[]): Promise<void>;
+  /** The folder and the configuration file of a node. */
+  home(name: string): string;
+  config(name: string): string;
+  /** The address of a node's API. */
+  url(name: string): string;
+  /** Starts one node, with more options; nothing is waited for. */
+  start(name: string, ...more: readonly string[]): Background;
+  /** Ends it as a supervisor does, or by another signal; undefined where it was not started. */
+  stop(name: string, signal?: NodeJS.Signals): Promise<number | null | undefined>;
+  /** Ends every process that the test left, and takes the folder away. */
+  end(): Promise<void>;
+};
+
+/** Nodes that are started and stopped one by one. Takes no port and makes nothing before `make`. */
+export const ownNetwork = (names: readonly string[]): OwnNetwork => {
+  const folder = tempFolder();
+  const dir = join(folder.path, "net");
+  const nodes = new Map<string, Background>();
+  let api: number | undefined;
+  const config = (name: string): string => join(dir, name, "node.toml");
+  const stop = async (
+    name: string,
+    signal: NodeJS.Signals = "SIGTERM",
+  ): Promise<number | null | undefined> => {
+    const node = nodes.get(name);
+    nodes.delete(name);
+    return node?.stop(signal);
+  };
+  return {
+    folder: folder.path,
+    dir,
+    genesis: join(dir, "genesis.json"),
+    async make(...more) {
+      const [quic, first] = [await freePorts(names.length), await freePorts(names.length)];
+      api = first;
+      const plan = names.map((name, i) => `${name}=[::1]:${quic + i},[::1]:${first + i}`);
+      const made = await nexus(["--dir", dir, "init", "--network", ...more, "--node", ...plan]);
+      if (made.code !== 0) throw new Error(`init: exit ${made.code}\n${made.stderr}`);
+    },
+    home: (name) => join(dir, name),
+    config,
+    url(name) {
+      if (api === undefined) throw new Error("the network was not made");
+      return `http://[::1]:${api + names.indexOf(name)}`;
+    },
+    start(name, ...more) {
+      const node = background(["start", "--config", config(name), ...more]);
+      nodes.set(name, node);
+      return node;
+    },
+    stop,
+    async end() {
+      await Promise.all([...nodes.keys()].map((name) => stop(name)));
+      killAll();
+      folder.remove();
     },
     run: (...args) => nexus(["--dir", dir, ...args]),
     json: <T>(...args: readonly string[]) => nexusJson(["--dir", dir, ...args]) as Promise<T>,

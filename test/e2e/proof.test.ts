@@ -68,6 +68,9 @@ describe("nexus proof", () => {
     expect(event?.checks.map(({ result }) => result)).toEqual(Array(8).fill("ok"));
     expect(row?.proven["row"]).toContain("onerror");
     expect(absent?.proven["row"]).toBe("there is none");
+    expect(absent?.statements[0]).toMatch(
+      /^records had no row under key notes\/absent after height/,
+    );
     expect(quarantine?.proven["row"]).toBe("there is none");
     expect(beyond?.statements.join()).toContain("no event 1000000");
   }, 120_000);
