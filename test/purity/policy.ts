@@ -50,7 +50,7 @@ const PACKAGES: Policy["packages"] = new Map([
   ["@noble/curves/ed25519.js", words("ed25519.verify")],
   ["@noble/curves/nist.js", words("p256.verify")],
   ["@noble/hashes/argon2.js", words("argon2id")],
-  ["@noble/hashes/blake2.js", words("blake2b")],
+  ["@noble/hashes/blake2.js", words("blake2b blake2b.create")],
   ["@noble/hashes/scrypt.js", words("scrypt")],
   ["@noble/hashes/sha2.js", words("sha256 sha512")],
   ["@noble/hashes/sha3.js", words("shake256.create")],
