@@ -12,7 +12,7 @@
 // Exit code 0 when every mutant type-checks and is caught, 1 otherwise.
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -33,6 +33,14 @@ const { values: flags, positionals: only } = parseArgs({
     output: { type: "string", short: "o", default: "text" },
   },
 });
+
+const asked = Number(flags.workers);
+if (!Number.isInteger(asked) || asked < 1 || asked > 64) {
+  console.error(`--workers: expected a number of 1 to 64, found ${flags.workers}`);
+  process.exit(1);
+}
+/** Each runs a process of its own: no more than there are cores. */
+const workers = Math.min(asked, availableParallelism());
 
 /** Runs a command to its end; `onLine` may end it early by returning true. */
 const run = (command, args, cwd, onLine = () => false) =>
@@ -210,7 +218,7 @@ try {
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, Number(flags.workers) || 1) }, work));
+  await Promise.all(Array.from({ length: workers }, work));
 } finally {
   rmSync(clean, { recursive: true, force: true });
 }

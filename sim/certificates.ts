@@ -37,7 +37,7 @@ const SPKI = concatBytes(
   fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
   p256.getPublicKey(SECRET, false),
 );
-const ISSUER = sha256(SPKI);
+export const ISSUER: Hash = sha256(SPKI);
 const LIFETIME_S = 3600;
 
 /** A request of the issuer's own key for "sim.example.org": replicas do not check its signature. */
@@ -65,7 +65,10 @@ export type CertificateWriter = {
   sent(batchId: Hash): void;
 };
 
-export const createCertificateWriter = (): CertificateWriter => {
+/** `issuing` is told of each request that is about to be settled, and of the event that does. */
+export const createCertificateWriter = (
+  issuing?: (request: number, event: EncodedEvent) => void,
+): CertificateWriter => {
   let asked: Hash | undefined;
   let asks = false;
   let serial = 0;
@@ -86,7 +89,9 @@ export const createCertificateWriter = (): CertificateWriter => {
       }
       asks = false;
       serial += 1;
-      return issued(index, decodePending(waiting), serial, timeMs);
+      const event = issued(index, decodePending(waiting), serial, timeMs);
+      issuing?.(index, event);
+      return event;
     },
     sent(batchId) {
       if (asks) asked = batchId;

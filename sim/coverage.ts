@@ -4,7 +4,7 @@
  * tell, when it has bitten.
  */
 import { FAULT_KINDS } from "./fault-shape.ts";
-import { STRATEGIES } from "./scenario.ts";
+import { DIRECTED_STRATEGIES, STRATEGIES } from "./scenario.ts";
 
 const BITES: readonly string[] = [
   "frame blocked",
@@ -46,13 +46,35 @@ const BITES: readonly string[] = [
 
 const PROTOCOL: readonly string[] = [
   "view nullified",
+  "view notarized and nullified",
+  "another block notarized",
+  "F and S in one view",
   "re-proposed",
+  "re-proposed at a gap of 8",
+  "boundary block re-proposed",
   "epoch changed",
   "sync served",
+  "culprit owed to the log",
   "culprit quarantined",
   "checkpoint signed",
-  "F and S in one view",
+  "checkpoint served",
+];
+
+/** What the checkers of reads, rules and liveness have had to look at: without it they are content with nothing. */
+const LOOKED_AT: readonly string[] = [
+  "record read",
+  "machine accepted",
+  "machine refused",
+  "ca.issuer.created accepted",
+  "ca.certificate.requested accepted",
   "ca.certificate.issued accepted",
+  "ca.certificate.issued ca.request-settled",
+  "ca.certificate.denied ca.request-settled",
+  "ca.certificate.denied ca.issuer-foreign",
+  "accepted batch timed",
+  "open statements at the heal",
+  "timer grown",
+  "core healed",
 ];
 
 /** What a night of runs must have seen. */
@@ -60,7 +82,12 @@ export const EXPECTED_MARKS: readonly string[] = [
   ...FAULT_KINDS.map((kind) => `fault ${kind}`),
   ...BITES,
   ...STRATEGIES.map((strategy) => `adversary ${strategy}`),
+  // Those of the library; "two-faced" is for the matrix of sim/byzantine.ts.
+  ...DIRECTED_STRATEGIES.filter((strategy) => strategy !== "two-faced").map(
+    (strategy) => `adversary ${strategy}`,
+  ),
   ...PROTOCOL,
+  ...LOOKED_AT,
 ];
 
 export type Coverage = {

@@ -130,6 +130,15 @@ export class SimDisk {
     return this.#bytes;
   }
 
+  /** Of writes that are not done. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const { changes } of this.#queue) {
+      for (const { name, value } of changes) bytes += weightOf(name, value);
+    }
+    return bytes;
+  }
+
   get isEmpty(): boolean {
     return this.#data.size === 0;
   }

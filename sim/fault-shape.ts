@@ -12,6 +12,7 @@ import {
   moment,
   offset,
   ppm,
+  SCENARIO_LIMITS,
   slot,
   slots,
   until,
@@ -44,8 +45,15 @@ const lasting = { ...at, untilMs: until("Until when, at most until the heal.") }
 const node = { node: slot("Which node.") };
 const downMs = down("How long the process stays down.");
 const power = flag("A power cut, which also takes what is not synced; else a kill.");
-const nth = (what: string): Field => count(`The n-th ${what} from then on.`, 1, 1_000_000, [1, 30]);
-const factor = count("How many times as slow.", 1, 100_000, [2, 400]);
+const nth = (what: string): Field =>
+  count(`The n-th ${what} from then on.`, 1, SCENARIO_LIMITS.nthMax, [1, 30]);
+const drift = count(
+  "How much faster.",
+  -SCENARIO_LIMITS.driftPpmMax,
+  SCENARIO_LIMITS.driftPpmMax,
+  [-500, 500],
+);
+const factor = count("How many times as slow.", 1, SCENARIO_LIMITS.factorMax, [2, 400]);
 const bytesPerMs = flows("Bytes a millisecond.");
 const from = slot("The sender.");
 const to = slot("The receiver.");
@@ -59,7 +67,7 @@ type CaseOf<Kind extends FaultKind> = FieldsOf<Extract<Fault, { kind: Kind }>, "
 const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   partition: {
     ...lasting,
-    groups: list(slots("A group."), "Groups that hear only themselves.", 16),
+    groups: list(slots("A group."), "Groups that hear only themselves.", SCENARIO_LIMITS.groupsMax),
   },
   "one-way": { ...lasting, from: slots("Senders."), to: slots("Who does not hear them.") },
   bridge: { ...lasting, middle: slot("Where the halves meet.") },
@@ -75,14 +83,18 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   duplicate: { ...lasting, ppm: ppm("Frames that arrive twice.") },
   reorder: { ...lasting, ppm: ppm("Frames that may be overtaken.") },
   corrupt: { ...lasting, ppm: ppm("Frames with a flipped bit.") },
-  delay: { ...lasting, ...node, extraMs: milliseconds("Added to each way.", 0, 600_000, [0, 800]) },
+  delay: {
+    ...lasting,
+    ...node,
+    extraMs: milliseconds("Added to each way.", 0, SCENARIO_LIMITS.sessionMsMax, [0, 800]),
+  },
   bandwidth: { ...lasting, bytesPerMs },
   uplink: { ...lasting, ...node, bytesPerMs },
   downlink: { ...lasting, ...node, bytesPerMs },
   "queue-overflow": {
     ...lasting,
     ...node,
-    bytes: count("What a queue holds.", 0, 1_000_000_000, [0, 20_000]),
+    bytes: count("What a queue holds.", 0, SCENARIO_LIMITS.bytesMax, [0, 20_000]),
   },
   "drop-type": {
     ...lasting,
@@ -93,7 +105,7 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   },
   "drop-statement": {
     ...lasting,
-    view: optional(count("Of this view only.", 0, 1_000_000_000, [1, 60])),
+    view: optional(count("Of this view only.", 0, SCENARIO_LIMITS.viewMax, [1, 60])),
     statement: optional(STATEMENT),
     from: optional(from),
     to: optional(to),
@@ -105,7 +117,7 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
     ...at,
     ...node,
     downMs,
-    view: count("The view of the vote.", 0, 1_000_000_000, [1, 60]),
+    view: count("The view of the vote.", 0, SCENARIO_LIMITS.viewMax, [1, 60]),
     statement: STATEMENT,
     power,
     wipe: flag("Its data is gone too."),
@@ -130,17 +142,17 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
     ...at,
     ...node,
     disk: DISK,
-    bytes: count("How many neighbouring bytes.", 1, 1_000_000_000, [1, 20_000]),
+    bytes: count("How many neighbouring bytes.", 1, SCENARIO_LIMITS.bytesMax, [1, 20_000]),
   },
   "slow-disk": { ...lasting, ...node, factor },
   clock: { ...lasting, ...node, offsetMs: offset("Added to the wall clock.") },
   "clock-periodic": {
     ...lasting,
     ...node,
-    amplitudeMs: milliseconds("How far it swings.", 1, 86_400_000, [1, 2_000]),
-    periodMs: milliseconds("From peak to peak.", 100, 86_400_000, [200, 10_000]),
+    amplitudeMs: milliseconds("How far it swings.", 1, SCENARIO_LIMITS.dayMsMax, [1, 2_000]),
+    periodMs: milliseconds("From peak to peak.", 100, SCENARIO_LIMITS.dayMsMax, [200, 10_000]),
   },
-  drift: { ...at, ...node, ppm: count("How much faster.", -100_000, 100_000, [-500, 500]) },
+  drift: { ...at, ...node, ppm: drift },
   twin: { ...at, ...node },
 };
 

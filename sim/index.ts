@@ -59,7 +59,7 @@ export { BANK, bankScenario } from "./scenarios/index.ts";
 export { SCENARIO_LIMITS } from "./shape-words.ts";
 export { EXIT_CODES, type Outcome, type RunResult } from "./simulate.ts";
 export { randomScenario } from "./swarm.ts";
-export { runSwarm, type SeedResult, type SwarmOptions } from "./swarm-run.ts";
+export { runSwarm, type SeedResult, type SwarmOptions, threadsOf } from "./swarm-run.ts";
 export { formatEvent, type TraceEvent } from "./trace.ts";
 
 /** Runs a scenario to its end: synchronously, and for as long as it takes. Never throws for what it finds. */

@@ -196,6 +196,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     verifyTap: (slot, message, together) => {
       observer.verified(slot, message, together);
     },
+    timerSet: (slot, delayMs) => observer.timer(slot, delayMs),
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;
       const specs = scenario.adversaries.filter((adversary) => adversary.node === owner);

@@ -7,19 +7,19 @@
  *
  * Exit codes: those of the simulator, of several the highest; 12 for marks that never came.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { LIMITS } from "../src/limits.ts";
 import { createCoverage } from "./coverage.ts";
 import { BANK } from "./scenarios/index.ts";
 import { EXIT_CODES, type Outcome, simulateTwice } from "./simulate.ts";
-import { runSwarm } from "./swarm-run.ts";
+import { runSwarm, threadsOf } from "./swarm-run.ts";
 import { SYSTEM } from "./system.ts";
 
-const RUN_MS_MAX = 600_000;
-
-const numberOf = (text: string, what: string): number => {
+const numberOf = (text: string, what: string, min: number, max: number): number => {
   const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  console.error(`--${what}: expected a number, found ${text}`);
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  console.error(`--${what}: expected a number of ${min} to ${max}, found ${text}`);
   process.exit(1);
 };
 
@@ -31,7 +31,10 @@ const { values } = parseArgs({
   },
 });
 
-const seeds = numberOf(values.seeds, "seeds");
+const SEED_MAX = 2 ** 48;
+const seeds = numberOf(values.seeds, "seeds", 1, SEED_MAX);
+const from = numberOf(values.from, "from", 0, SEED_MAX);
+const workers = numberOf(values.workers, "workers", 1, LIMITS.simWorkersMax);
 const coverage = createCoverage();
 const startedMs = performance.now();
 let worst = 0;
@@ -69,12 +72,9 @@ for (const scenario of BANK) {
 }
 console.log(`${runs} scenarios of the library`);
 await runSwarm({
-  from: numberOf(values.from, "from"),
-  seeds,
-  workers: Math.max(1, numberOf(values.workers, "workers")),
-  budgetMs: Number.MAX_SAFE_INTEGER,
-  twiceEvery: 1,
-  runMsMax: RUN_MS_MAX,
+  ...{ from, seeds, twiceEvery: 1 },
+  workers: threadsOf(workers, availableParallelism(), seeds),
+  runMsMax: LIMITS.simRunMsMax,
   signal: new AbortController().signal,
   nowMs: () => performance.now(),
   onResult: ({ seed, marks, outcome, id, detail }) => {

@@ -4,7 +4,15 @@
  */
 import { TetradError } from "../src/errors.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
-import type { LogFields, LogLevel, Ports, Transport } from "../src/ledger/ports.ts";
+import type {
+  LogFields,
+  LogLevel,
+  Ports,
+  Timers,
+  Transport,
+  Verifier,
+} from "../src/ledger/ports.ts";
+import type { Waiting } from "./checkers/types.ts";
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import { Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
@@ -36,6 +44,7 @@ export type NodeWiring = {
   readonly diskTap: DiskTap & { lost(slot: number, disk: string): void };
   readonly signTap: SignTap;
   readonly verifyTap: VerifyTap;
+  timerSet(slot: number, delayMs: number): void;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
@@ -61,6 +70,9 @@ export class SimNode {
   #full = false;
   /** Held down until healed: wiped nodes and halted ones are not restarted for ever. */
   #restarts = 0;
+  /** Of the running process. */
+  #checks = 0;
+  #timers = 0;
 
   constructor(slot: number, host: Host, key: KeyPair, wiring: NodeWiring) {
     this.slot = slot;
@@ -81,6 +93,46 @@ export class SimNode {
     return this.#restarts;
   }
 
+  get waiting(): Waiting {
+    return { checks: this.#checks, timers: this.#timers, writeBytes: this.data.waitingBytes };
+  }
+
+  #countedTimers(timers: Timers): Timers {
+    return {
+      set: (delayMs, callback) => {
+        this.#wiring.timerSet(this.slot, delayMs);
+        const { incarnation } = this.host;
+        let armed = true;
+        this.#timers += 1;
+        const disarm = (): void => {
+          if (armed && this.host.incarnation === incarnation) this.#timers -= 1;
+          armed = false;
+        };
+        const cancel = timers.set(delayMs, () => {
+          disarm();
+          callback();
+        });
+        return () => {
+          disarm();
+          cancel();
+        };
+      },
+    };
+  }
+
+  #countedVerifier(verifier: Verifier): Verifier {
+    return {
+      verify: (jobs, priority, done) => {
+        if (priority !== "consensus") return verifier.verify(jobs, priority, done);
+        this.#checks += jobs.length;
+        verifier.verify(jobs, priority, (valid) => {
+          this.#checks -= jobs.length;
+          done(valid);
+        });
+      },
+    };
+  }
+
   get lacksRoom(): boolean {
     return this.#full;
   }
@@ -91,16 +143,21 @@ export class SimNode {
     const wiring = this.#wiring;
     const incarnation = this.host.boot();
     const { scheme, signerKnobs, signTap } = wiring;
+    const { host } = this;
+    // What waited in the process before died with it, callbacks and all.
+    [this.#checks, this.#timers] = [0, 0];
     const transport = wiring.net.transport(this.slot, incarnation);
     const ports: Ports = {
       clock: this.host.clock(),
-      timers: this.host.timers(incarnation),
+      timers: this.#countedTimers(host.timers(incarnation)),
       random: this.host.random(),
       store: this.data.open(incarnation),
       voteStore: this.votes.open(incarnation),
       transport: wiring.wrapTransport(this.slot, transport),
       signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
-      verifier: createSimVerifier(this.host, incarnation, scheme, signerKnobs, wiring.verifyTap),
+      verifier: this.#countedVerifier(
+        createSimVerifier(host, incarnation, scheme, signerKnobs, wiring.verifyTap),
+      ),
       ...(signerKnobs.checkpoints
         ? {
             checkpointSigner: createSimCheckpointSigner(

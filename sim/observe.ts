@@ -55,6 +55,7 @@ export class Observer {
   readonly #released: readonly Checker[];
   readonly #verified: readonly Checker[];
   readonly #durable: readonly Checker[];
+  readonly #timed: readonly Checker[];
   readonly #faulty: ReadonlySet<number>;
   readonly #world: World;
   readonly #releases: ReleaseTracker;
@@ -80,6 +81,7 @@ export class Observer {
       chainId: chain.genesis.chainId,
       genesisHash: chain.hash,
       genesisTimeMs: chain.genesis.timeMs,
+      epochMs: scenario.epochMs,
       members: this.members,
       honest: (slot) => this.honest(slot),
       memberOf: (slot) => this.members[slotOwner[slot] ?? slot],
@@ -104,6 +106,7 @@ export class Observer {
     this.#released = those("released");
     this.#verified = those("verified");
     this.#durable = those("durable");
+    this.#timed = those("timer");
   }
 
   /** Slots beyond the members are twins. */
@@ -137,6 +140,10 @@ export class Observer {
 
   delivered(from: number, to: number, bytes: Uint8Array): void {
     for (const checker of this.#receivers) checker.delivered?.(from, to, bytes);
+  }
+
+  timer(slot: number, delayMs: number): void {
+    for (const checker of this.#timed) checker.timer?.(slot, delayMs);
   }
 
   durable(slot: number, disk: string, puts: readonly Put[]): void {

@@ -123,6 +123,18 @@ export const withoutPipeline = (scenario: Scenario): Scenario => {
   return { ...scenario, workload };
 };
 
+/** Nothing is said of when a quorum is down, and of what must be seen. */
+export const withoutClaims = (scenario: Scenario): Scenario => {
+  const { haltedMs: _, marks: __, ...expect } = scenario.expect;
+  return { ...scenario, expect };
+};
+
+/** Clients that write what the rules allow. */
+export const withoutContest = (scenario: Scenario): Scenario => {
+  const { contested: _, ...workload } = scenario.workload;
+  return { ...scenario, workload };
+};
+
 /** The workload with one thing less, each in turn. */
 export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
   const { workload } = scenario;

@@ -57,11 +57,19 @@ const NET: FieldsOf<NetKnobs> = {
     initial: false,
   },
   idleTimeoutMs: {
-    ...milliseconds("A session on which nothing is heard for so long ends.", 100, 600_000),
+    ...milliseconds(
+      "A session on which nothing is heard for so long ends.",
+      100,
+      SCENARIO_LIMITS.sessionMsMax,
+    ),
     initial: CALM_NET.idleTimeoutMs,
   },
   redialMs: {
-    ...milliseconds("Wait before a lost session is dialled again.", 1, 600_000),
+    ...milliseconds(
+      "Wait before a lost session is dialled again.",
+      1,
+      SCENARIO_LIMITS.sessionMsMax,
+    ),
     initial: CALM_NET.redialMs,
   },
 };
@@ -101,24 +109,38 @@ const KNOBS: FieldsOf<Knobs> = {
 
 const WORKLOAD: FieldsOf<Workload> = {
   clients: {
-    ...count("Lanes; each submits one batch after the other.", 1, 64, [1, 5]),
+    ...count(
+      "Lanes; each submits one batch after the other.",
+      1,
+      SCENARIO_LIMITS.clientsMax,
+      [1, 5],
+    ),
     initial: DEFAULT_WORKLOAD.clients,
   },
   batchesPerSecond: {
-    ...count("Batches of all clients a second.", 1, 10_000, [1, 30]),
+    ...count("Batches of all clients a second.", 1, SCENARIO_LIMITS.batchesPerSecondMax, [1, 30]),
     initial: DEFAULT_WORKLOAD.batchesPerSecond,
   },
   eventsPerBatch: {
-    ...count("Events of a batch.", 1, 1_000, [1, 8]),
+    ...count("Events of a batch.", 1, SCENARIO_LIMITS.eventsPerBatchMax, [1, 8]),
     initial: DEFAULT_WORKLOAD.eventsPerBatch,
   },
   bodyBytes: {
-    ...count("Bytes of an event's value.", 0, 16_000, [0, 200]),
+    ...count("Bytes of an event's value.", 0, SCENARIO_LIMITS.bodyBytesMax, [0, 200]),
     initial: DEFAULT_WORKLOAD.bodyBytes,
   },
   untilMs: { ...until("No new batches from then on."), initial: DEFAULT_WORKLOAD.untilMs },
   pipeline: {
-    ...count("Batches that a client sends before the first is answered.", 1, 16, [1, 6]),
+    ...count(
+      "Batches that a client sends before the first is answered.",
+      1,
+      SCENARIO_LIMITS.pipelineMax,
+      [1, 6],
+    ),
+    optional: true,
+  },
+  contested: {
+    ...flag("Clients also write what must be refused: machines of others, certificates twice."),
     optional: true,
   },
 };
@@ -131,7 +153,12 @@ const ADVERSARY: FieldsOf<AdversarySpec> = {
     about: "What it does (docs/simulation.md).",
   },
   view: {
-    ...count("For vote-to-one, lie-to-one and out-of-turn: in this view.", 0, 1e9, [1, 40]),
+    ...count(
+      "For vote-to-one, lie-to-one and out-of-turn: in this view.",
+      0,
+      SCENARIO_LIMITS.viewMax,
+      [1, 40],
+    ),
     optional: true,
   },
   to: { ...slot("For vote-to-one and lie-to-one: the only one that sees it."), optional: true },
@@ -142,33 +169,55 @@ const ADVERSARY: FieldsOf<AdversarySpec> = {
 
 const EXPECT: FieldsOf<Expectation> = {
   finalWithinMs: {
-    ...milliseconds("After the heal a new block is final within this.", 1, 86_400_000),
+    ...milliseconds(
+      "After the heal a new block is final within this.",
+      1,
+      SCENARIO_LIMITS.dayMsMax,
+    ),
     initial: DEFAULT_EXPECT.finalWithinMs,
   },
   convergeWithinMs: {
-    ...milliseconds("After the heal all have caught up within this.", 1, 86_400_000),
+    ...milliseconds("After the heal all have caught up within this.", 1, SCENARIO_LIMITS.dayMsMax),
     initial: DEFAULT_EXPECT.convergeWithinMs,
   },
   exempt: { ...slots("Not asked to converge."), initial: [] },
   follows: { ...slots("Without their votes, but asked to converge."), optional: true },
   haltedMs: {
-    ...list({ type: "span", max: SCENARIO_LIMITS.spanMsMax }, "Nothing becomes final then.", 64),
+    ...list(
+      { type: "span", max: SCENARIO_LIMITS.spanMsMax },
+      "Nothing becomes final then.",
+      SCENARIO_LIMITS.haltsMax,
+    ),
     optional: true,
   },
   marks: {
-    ...list({ type: "text", max: 120 }, "What must have been seen.", 64),
+    ...list(
+      { type: "text", max: SCENARIO_LIMITS.markCharactersMax },
+      "What must have been seen.",
+      SCENARIO_LIMITS.marksMax,
+    ),
     optional: true,
   },
 };
 
 const SCENARIO: FieldsOf<Scenario> = {
-  name: { type: "text", max: 120, about: "Short, with dashes.", initial: "unnamed" },
-  about: { type: "text", max: 600, about: "What it shows.", optional: true },
+  name: {
+    type: "text",
+    max: SCENARIO_LIMITS.nameCharactersMax,
+    about: "Short, with dashes.",
+    initial: "unnamed",
+  },
+  about: {
+    type: "text",
+    max: SCENARIO_LIMITS.aboutCharactersMax,
+    about: "What it shows.",
+    optional: true,
+  },
   seed: { ...count("The seed of all that is random.", 0, Number.MAX_SAFE_INTEGER), initial: 1 },
   n: { ...count("Nodes.", 1, SCENARIO_LIMITS.nodesMax, [4, 4]), initial: 4 },
   weights: {
     type: "list",
-    of: count("Weight of a validator.", 1, 1_000_000_000, [1, 1]),
+    of: count("Weight of a validator.", 1, SCENARIO_LIMITS.weightMax, [1, 1]),
     min: 1,
     max: SCENARIO_LIMITS.nodesMax,
     perNode: true,

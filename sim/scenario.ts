@@ -29,6 +29,8 @@ export type Workload = {
   readonly untilMs: number;
   /** Batches of its lane that a client sends before the first of them is answered; 1 if not given. */
   readonly pipeline?: number;
+  /** Clients also write what must be refused: machines of others, certificates twice (contest.ts). */
+  readonly contested?: boolean;
 };
 
 export type DiskName = "data" | "votes";
@@ -259,6 +261,30 @@ export const faultySlots = (scenario: Scenario): Set<number> => {
     if (losesVotes(fault)) slots.add(fault.node);
   }
   return slots;
+};
+
+/** A clock that is further off is wrong: blocks that it proposes are refused, and it refuses those of others. */
+const WRONG_CLOCK_MS = 5_000;
+
+/** The same, and slots whose clock is so wrong that nobody can count on them meanwhile. */
+export const untrustedSlots = (scenario: Scenario): Set<number> => {
+  const slots = faultySlots(scenario);
+  for (const fault of scenario.faults) {
+    if (fault.kind === "clock" && Math.abs(fault.offsetMs) > WRONG_CLOCK_MS) slots.add(fault.node);
+  }
+  return slots;
+};
+
+/** How much of the weight no one can count on, of how much: a third and more is more than the protocol promises for. */
+export const untrustedWeight = (
+  scenario: Scenario,
+): { readonly weight: number; readonly total: number } => {
+  const slots = untrustedSlots(scenario);
+  const weigh = (sum: number, weight: number): number => sum + weight;
+  return {
+    weight: scenario.weights.filter((_, slot) => slots.has(slot)).reduce(weigh, 0),
+    total: scenario.weights.reduce(weigh, 0),
+  };
 };
 
 export const DEFAULT_EXPECT: Expectation = {

@@ -1,17 +1,8 @@
-/** The words in which scenarios are described: fields of the usual kinds, and the limits of a scenario. */
+/** The words in which scenarios are described: fields of the usual kinds. Their limits are in src/limits.ts. */
+import { LIMITS } from "../src/limits.ts";
 import type { BooleanShape, IntegerShape, ListShape, Shape, SlotShape } from "./shape.ts";
 
-/** A scenario comes from a file of anybody's: it has bounds as everything that is read. */
-export const SCENARIO_LIMITS = {
-  nodesMax: 256,
-  faultsMax: 1_000,
-  adversariesMax: 256,
-  /** 31 days. */
-  spanMsMax: 2_678_400_000,
-  fileCharactersMax: 1_048_576,
-} as const;
-
-const DAY_MS = 86_400_000;
+export const SCENARIO_LIMITS = LIMITS.simScenario;
 
 export const count = (
   about: string,
@@ -34,13 +25,13 @@ export const milliseconds = (
 ): IntegerShape => count(about, min, max, usual ?? [min, Math.min(max, 5_000)]);
 
 export const microseconds = (about: string): IntegerShape =>
-  count(about, 0, 60_000_000, [0, 20_000]);
+  count(about, 0, SCENARIO_LIMITS.operationUsMax, [0, 20_000]);
 
 export const ppm = (about: string): IntegerShape => count(about, 0, 1_000_000, [1_000, 400_000]);
 
 /** Bytes a millisecond. */
 export const flows = (about: string, min = 1): IntegerShape =>
-  count(about, min, 1_000_000_000, min === 0 ? [0, 0] : [20, 2_000]);
+  count(about, min, SCENARIO_LIMITS.bytesPerMsMax, min === 0 ? [0, 0] : [20, 2_000]);
 
 export const moment = (about: string): IntegerShape => ({
   type: "integer",
@@ -59,10 +50,11 @@ export const until = (about: string): IntegerShape => ({
   moment: true,
 });
 
-export const down = (about: string): IntegerShape => milliseconds(about, 0, DAY_MS, [0, 4_000]);
+export const down = (about: string): IntegerShape =>
+  milliseconds(about, 0, SCENARIO_LIMITS.dayMsMax, [0, 4_000]);
 
 export const offset = (about: string): IntegerShape =>
-  count(about, -DAY_MS, DAY_MS, [-5_000, 5_000]);
+  count(about, -SCENARIO_LIMITS.dayMsMax, SCENARIO_LIMITS.dayMsMax, [-5_000, 5_000]);
 
 export const slot = (about: string): SlotShape => ({ type: "slot", about });
 

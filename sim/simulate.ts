@@ -16,6 +16,7 @@ import { createNetwork, type NetworkOptions, type SimNetwork, sharesByDefault } 
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
 import type { WorkloadEvents } from "./property.ts";
+import { createReaders, type Readers, type SeenNode } from "./readers.ts";
 import type { Scenario } from "./scenario.ts";
 import { createWitness } from "./stuck.ts";
 import { formatEvent, type TraceEvent } from "./trace.ts";
@@ -68,7 +69,19 @@ const POLL_MS = 200;
 const GONE_MS = 1_000_000_000;
 const MAX_STEPS = 20_000_000;
 const ROW_PAGE = 1_000;
-const PROJECTIONS = ["records", "actors", "validators", "quarantine", "certificates", "ct"];
+const PROJECTIONS = [
+  "records",
+  "actors",
+  "validators",
+  "assets",
+  "quarantine",
+  "certificates",
+  "ct",
+];
+
+/** L8 apart, which is broken by what has happened, the L are promises of what will. */
+const outcomeOf = ({ id }: Violation): Outcome =>
+  /^L[0-79]$/.test(id) ? "liveness" : "correctness";
 
 /** Ends a run early, from anywhere in its phases. */
 class Stop extends Error {
@@ -86,6 +99,7 @@ class Run {
   readonly #scenario: Scenario;
   readonly #options: RunOptions;
   readonly #workload: RunningWorkload;
+  readonly #readers: Readers;
   readonly #endFaults: () => void;
   #healedInMs: number | undefined;
   #workloadEndMs: number;
@@ -102,6 +116,9 @@ class Run {
       mark: (name) => observer.mark(name),
     });
     for (const node of nodes.slice(0, scenario.n)) node.start();
+    const { clients } = scenario.workload;
+    this.#readers = createReaders(world.stream("readers"), clients);
+    const clientOf = new Map(chain.clientIds.map((id, client) => [toHex(id), client]));
     this.#workload = startWorkload({
       world,
       chain,
@@ -111,8 +128,15 @@ class Run {
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
       submitted: (slot, submission) =>
         observer.each((checker) => checker.submitted?.(slot, submission)),
-      acknowledged: (slot, submission, height) =>
-        observer.each((checker) => checker.acknowledged?.(slot, submission, height)),
+      offered: (slot, submission) =>
+        observer.each((checker) => checker.offered?.(slot, submission)),
+      declined: (slot, submission, code) =>
+        observer.each((checker) => checker.declined?.(slot, submission, code)),
+      acknowledged: (slot, submission, height) => {
+        const client = clientOf.get(submission.actorHex);
+        if (observer.honest(slot) && client !== undefined) this.#readers.wrote(client, height ?? 0);
+        observer.each((checker) => checker.acknowledged?.(slot, submission, height));
+      },
     });
   }
 
@@ -156,12 +180,13 @@ class Run {
       this.#stop("crash", "exception", `n${slot}: ${text}`);
     }
     const violation = observer.violations[0];
-    if (violation !== undefined) throw new Stop("correctness", violation);
+    if (violation !== undefined) throw new Stop(outcomeOf(violation), violation);
   }
 
   /** Shows every status to the checkers, and plays the service manager for nodes with failed disks. */
   #poll(): void {
     const { nodes, observer } = this.#network;
+    const shown: SeenNode[] = [];
     for (const node of nodes) {
       const status = node.handle?.status();
       if (status === undefined) continue;
@@ -170,7 +195,12 @@ class Run {
       const plain = plainStatus(status);
       if (plain.epoch > 0) observer.mark("epoch changed");
       observer.each((checker) => checker.status?.(node.slot, plain));
+      observer.each((checker) => checker.waits?.(node.slot, node.waiting));
+      // What #tend has just put down answers nobody.
+      if (observer.honest(node.slot) && node.handle !== undefined) shown.push({ node, status });
     }
+    const reading = this.#readers.read(shown);
+    if (reading !== undefined) observer.each((checker) => checker.read?.(reading));
     this.#checkHalted();
   }
 
@@ -264,7 +294,8 @@ class Run {
       if (!node.replaceDamaged()) node.start();
     }
     world.trace.add(world.nowUs, "heal", 0, -1);
-    observer.each((checker) => checker.healed?.(world.nowUs));
+    const asked = nodes.filter((node) => this.#isAsked(node)).map(({ slot }) => slot);
+    observer.each((checker) => checker.healed?.(world.nowUs, asked));
   }
 
   /** L1: a new block is final within the bound. */

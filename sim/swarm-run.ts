@@ -24,9 +24,10 @@ export type SeedResult = {
 export type SwarmOptions = {
   /** The first seed; the others follow one by one. */
   readonly from: number;
-  /** No new seed is begun after so many milliseconds, nor more than `seeds` of them. */
-  readonly budgetMs: number;
+  /** No new seed is begun after so many milliseconds, nor more than `seeds` of them; for ever without both. */
+  readonly budgetMs?: number;
   readonly seeds?: number;
+  /** Threads: `threadsOf` says how many are of use. */
   readonly workers: number;
   /** Every so many seeds one is run twice, and its traces compared (I17); 0 for never. */
   readonly twiceEvery: number;
@@ -45,6 +46,10 @@ const ENTRY = new URL(
   import.meta.url,
 );
 
+/** As many threads as were asked for, but none without a core or a seed of its own. At least one. */
+export const threadsOf = (asked: number, cores: number, seeds?: number): number =>
+  Math.max(1, Math.min(asked, cores, seeds ?? asked));
+
 const failed = (seed: number, outcome: SeedResult["outcome"], detail: string): SeedResult => ({
   ...{ seed, outcome, detail, virtualMs: 0, steps: 0, marks: [] },
   id: outcome === "crash" ? "exception" : "L0",
@@ -58,7 +63,7 @@ export const runSwarm = async (options: SwarmOptions): Promise<number> => {
   const lastSeed = options.from + (options.seeds ?? Number.MAX_SAFE_INTEGER - options.from) - 1;
   let next = options.from;
   const over = (): boolean =>
-    signal.aborted || next > lastSeed || nowMs() - startMs >= options.budgetMs;
+    signal.aborted || next > lastSeed || nowMs() - startMs >= (options.budgetMs ?? Infinity);
 
   /** One thread from its start to its end: true when it is to be replaced. */
   const live = (): Promise<boolean> =>
@@ -113,6 +118,7 @@ export const runSwarm = async (options: SwarmOptions): Promise<number> => {
   const lane = async (): Promise<void> => {
     while (!over() && (await live()));
   };
-  await Promise.all(Array.from({ length: options.workers }, lane));
+  const lanes = Math.min(options.workers, options.seeds ?? options.workers);
+  await Promise.all(Array.from({ length: lanes }, lane));
   return next;
 };

@@ -11,10 +11,10 @@ import {
   DEFAULT_EXPECT,
   type Fault,
   type FaultKind,
-  faultySlots,
   type Scenario,
   STRATEGIES,
   type StrategyName,
+  untrustedSlots,
   type Workload,
 } from "./scenario.ts";
 
@@ -23,9 +23,6 @@ const HOUR = 3_600_000;
 
 const MESSAGE_TYPES = 15;
 const STATEMENTS = ["notarize", "nullify", "finalize"] as const;
-/** A clock that is further off is wrong: blocks that it proposes are refused, and it refuses those of others. */
-const WRONG_CLOCK_MS = 5_000;
-
 const slotsOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 type Draw = { readonly random: Prng; readonly n: number; readonly spanMs: number };
@@ -223,6 +220,10 @@ const drawPipeline = (seed: number): { readonly pipeline?: number } => {
   return random.below(3) === 0 ? { pipeline: random.between(2, 6) } : {};
 };
 
+/** The same. */
+const drawContested = (seed: number): { readonly contested?: true } =>
+  new Prng(seed, "swarm/disputed").below(4) === 0 ? { contested: true } : {};
+
 const drawWeights = (random: Prng, n: number): number[] =>
   random.below(3) === 0
     ? Array.from({ length: n }, () => random.between(1, 20))
@@ -250,11 +251,8 @@ const drawAdversaries = (draw: Draw, weights: readonly number[]): AdversarySpec[
 };
 
 /** Nodes that a fault makes others unable to count on, though no adversary runs there. */
-const untrustedBy = (fault: Fault, whole: Scenario): Set<number> => {
-  const slots = faultySlots({ ...whole, adversaries: [], faults: [fault] });
-  if (fault.kind === "clock" && Math.abs(fault.offsetMs) > WRONG_CLOCK_MS) slots.add(fault.node);
-  return slots;
-};
+const untrustedBy = (fault: Fault, whole: Scenario): Set<number> =>
+  untrustedSlots({ ...whole, adversaries: [], faults: [fault] });
 
 /**
  * Leaves out what would make those that lie, have forgotten their votes or live in another hour a third of
@@ -308,7 +306,7 @@ export const randomScenario = (seed: number): Scenario => {
       checkpoints: true,
     },
   };
-  const workload = { ...drawWorkload(random), ...drawPipeline(seed) };
+  const workload = { ...drawWorkload(random), ...drawPipeline(seed), ...drawContested(seed) };
   const adversaries = drawAdversaries(draw, weights);
   return keepSurvivable({
     name: `swarm ${seed}`,

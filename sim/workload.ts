@@ -12,6 +12,7 @@ import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { Hash } from "../src/ledger/types.ts";
 import { type CertificateWriter, createCertificateWriter } from "./certificates.ts";
 import type { Submission } from "./checkers/types.ts";
+import { type Contest, createContest } from "./contest.ts";
 import type { SimChain } from "./genesis.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
@@ -30,6 +31,8 @@ export type WorkloadWiring = {
   /** Instead of records; for a batch for which it gives none, records. */
   readonly events?: (random: Prng, client: number) => readonly EncodedEvent[];
   submitted(slot: number, submission: Submission): void;
+  offered?(slot: number, submission: Submission): void;
+  declined?(slot: number, submission: Submission, code: string): void;
   acknowledged(slot: number, submission: Submission, height: number | undefined): void;
 };
 
@@ -39,6 +42,11 @@ type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
 /** A client asks again after this long without an answer. */
 const PATIENCE_MS = 3_000;
 const RETRY_MS = 400;
+
+/** Names of records: a key of so many, and the place in the batch. */
+export const RECORD_KEYS = 16;
+export const recordName = (key: number, place: number): string => `k${key}-${place}`;
+export const laneTopic = (client: number): string => `lane${client}`;
 
 /** Failures after which the same bytes can never be committed: the client looks at its lane anew. */
 const FINAL_CODES = new Set([
@@ -56,6 +64,7 @@ class Client {
   readonly #random: Prng;
   /** The first client writes events of certificates too, one in every third batch. */
   readonly #certificates: CertificateWriter | undefined;
+  readonly #contest: Contest | undefined;
   #laneSeq = 0;
   #laneId: Uint8Array = new Uint8Array(32);
   #flight: Flight | undefined;
@@ -67,13 +76,20 @@ class Client {
   acknowledged = 0;
   readonly refusals = new Map<string, number>();
 
-  constructor(wiring: WorkloadWiring, number: number, key: KeyPair, actor: Hash) {
+  constructor(
+    wiring: WorkloadWiring,
+    number: number,
+    key: KeyPair,
+    actor: Hash,
+    contest: Contest | undefined,
+  ) {
     this.#wiring = wiring;
     this.#number = number;
     this.#key = key;
     this.#actor = actor;
     this.#random = wiring.world.stream(`workload/${number}`);
-    this.#certificates = number === 0 ? createCertificateWriter() : undefined;
+    this.#contest = contest;
+    this.#certificates = number === 0 ? createCertificateWriter(contest?.issuing) : undefined;
   }
 
   get busy(): boolean {
@@ -126,6 +142,7 @@ class Client {
     const certificates = this.#counter % 3 === 0 ? this.#certificates : undefined;
     const certificate = certificates?.next(target.handle);
     if (certificate !== undefined) events.unshift(certificate);
+    events.push(...(this.#contest?.events(this.#number) ?? []));
     const unsigned = buildBatch(chain.hasher, {
       actor: this.#actor,
       laneSeq,
@@ -155,9 +172,9 @@ class Client {
     const own = events?.(this.#random, this.#number) ?? [];
     if (own.length > 0) return [...own];
     return Array.from({ length: workload.eventsPerBatch }, (_, i) => {
-      const key = `k${this.#random.below(16)}-${i}`;
+      const key = recordName(this.#random.below(RECORD_KEYS), i);
       const body = this.#random.bytes(workload.bodyBytes);
-      const payload = new Writer().string(`lane${this.#number}`).string(key).bytes(body).finish();
+      const payload = new Writer().string(laneTopic(this.#number)).string(key).bytes(body).finish();
       return encodeEvent("record.put", 1, payload);
     });
   }
@@ -169,6 +186,7 @@ class Client {
     const attempt = this.#attempt;
     const { world } = this.#wiring;
     const incarnation = node.host.incarnation;
+    this.#wiring.offered?.(node.slot, flight.submission);
     const cancel = handle.submit(flight.bytes, "committed", (result) => {
       // A process that has died in this very turn answers nobody.
       if (!node.host.isLive(incarnation)) return;
@@ -177,6 +195,8 @@ class Client {
       if (result.ok) {
         this.acknowledged += 1;
         this.#wiring.acknowledged(node.slot, flight.submission, result.value.height);
+      } else {
+        this.#wiring.declined?.(node.slot, flight.submission, result.code);
       }
       if (this.#flight !== flight || attempt !== this.#attempt) return;
       if (result.ok) this.#done(flight);
@@ -239,10 +259,12 @@ export type RunningWorkload = {
 
 export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
   const { chain, workload, world } = wiring;
+  const contest =
+    workload.contested === true ? createContest(world.stream("contest"), chain) : undefined;
   const clients = chain.clientKeys.map((key, i) => {
     const actor = chain.clientIds[i];
     if (actor === undefined) throw new RangeError("a client without an id");
-    return new Client(wiring, i, key, actor);
+    return new Client(wiring, i, key, actor, contest);
   });
   const periodUs = (1_000_000 * clients.length) / Math.max(0.001, workload.batchesPerSecond);
   const random = world.stream("workload");

@@ -373,6 +373,40 @@ export const LIMITS = {
   checkpointKeepMs: 30_000,
 
   // Simulator, local
+  /** What a scenario may say, which comes from a file of anybody's; each is the greatest value allowed. */
+  simScenario: {
+    nodesMax: 256,
+    faultsMax: 1_000,
+    adversariesMax: 256,
+    /** 31 days of virtual time. */
+    spanMsMax: 2_678_400_000,
+    fileCharactersMax: 1_048_576,
+    nameCharactersMax: 120,
+    aboutCharactersMax: 600,
+    markCharactersMax: 120,
+    marksMax: 64,
+    haltsMax: 64,
+    groupsMax: 16,
+    weightMax: 1_000_000_000,
+    clientsMax: 64,
+    batchesPerSecondMax: 10_000,
+    /** Below batchEventsMax: the simulator adds a few of its own. */
+    eventsPerBatchMax: 1_000,
+    bodyBytesMax: 16_000,
+    pipelineMax: 16,
+    /** Of one operation of a disk, a signer or a link. */
+    operationUsMax: 60_000_000,
+    /** Of sessions, and of what is added to each way. */
+    sessionMsMax: 600_000,
+    /** Down times, wrong clocks, and what is waited for after the heal. */
+    dayMsMax: 86_400_000,
+    driftPpmMax: 100_000,
+    bytesPerMsMax: 1_000_000_000,
+    bytesMax: 1_000_000_000,
+    nthMax: 1_000_000,
+    factorMax: 100_000,
+    viewMax: 1_000_000_000,
+  },
   /** Lines of the file with the whole timeline of a run. */
   simTimelineLinesMax: 1_000_000,
   /** Messages, and other events, in the picture of a run: more is slow to look at. */

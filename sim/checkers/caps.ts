@@ -1,5 +1,10 @@
-/** I16: what a node keeps and does for others stays under its caps. */
+/**
+ * I16: what a node keeps and does for others stays under its caps: batches that wait, signatures of peers to
+ * check, writes that are not done, timers, the size of what it sends, and votes for views that cannot have begun.
+ * Send queues are the transport's own, whose cap the simulated one enforces as the real one does (test/contract).
+ */
 import { decodeStatement } from "./decode.ts";
+import { Cursor } from "./oracle.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const MEMPOOL_BYTES_MAX = 64 * 1024 * 1024;
@@ -10,6 +15,58 @@ export const capsKept = (context: CheckContext): Checker => ({
   status: (slot, status) => {
     if (!context.honest(slot) || status.mempoolBytes <= MEMPOOL_BYTES_MAX) return;
     context.report("I16", `n${slot} keeps ${status.mempoolBytes} bytes of batches`);
+  },
+});
+
+/** Checks of one peer that may wait, and what a node may have of its own and of checkpoints. */
+const PEER_CHECKS_MAX = 2_048;
+const OWN_CHECKS_MAX = 64;
+/** A run of blocks of catching up, written while the next one comes. */
+const WRITE_BYTES_MAX = 32 * 1024 * 1024;
+/** View, idle and retry; one for each block that is being fetched, and for each slice that is served. */
+const TIMERS_MAX = 1_024;
+
+export const waitingBounded = (context: CheckContext): Checker => {
+  const n = context.members.length;
+  const checksMax = (n - 1) * PEER_CHECKS_MAX + n * OWN_CHECKS_MAX;
+  const caps = { checks: checksMax, writeBytes: WRITE_BYTES_MAX, timers: TIMERS_MAX };
+  return {
+    id: "I16",
+    title: "what waits at a node's ports stays under its caps",
+    waits: (slot, waiting) => {
+      if (!context.honest(slot)) return;
+      for (const what of ["checks", "writeBytes", "timers"] as const) {
+        if (waiting[what] <= caps[what]) continue;
+        context.report("I16", `n${slot}: ${what} ${waiting[what]}, at most ${caps[what]}`);
+      }
+    },
+  };
+};
+
+const BATCH_REQUEST = 8;
+const SYNC_RESPONSE = 12;
+const DIGESTS_MAX = 512;
+const BLOCKS_MAX = 512;
+/** An answer ends with the block that passes 6 MiB: its header, its batches and their names come on top. */
+const SYNC_BYTES_MAX = 8 * 1024 * 1024;
+
+export const framesBounded = (context: CheckContext): Checker => ({
+  id: "I16",
+  title: "questions and answers hold no more than they may",
+  sent: (from, _to, _class, bytes) => {
+    const type = bytes[0];
+    if ((type !== BATCH_REQUEST && type !== SYNC_RESPONSE) || !context.honest(from)) return;
+    const cursor = new Cursor(bytes, 1);
+    if (type === BATCH_REQUEST) {
+      const count = cursor.u32();
+      if (count > DIGESTS_MAX) context.report("I16", `n${from} asks for ${count} batches at once`);
+      return;
+    }
+    cursor.u64();
+    cursor.sized();
+    const count = cursor.u32();
+    if (count <= BLOCKS_MAX && bytes.length <= SYNC_BYTES_MAX) return;
+    context.report("I16", `n${from} serves ${count} blocks in ${bytes.length} bytes at once`);
   },
 });
 

@@ -2,37 +2,11 @@
  * I5 and I19: each final block stands on the final block below it, every view between the two was skipped by
  * a quorum, and the set that an epoch hands to the next is the same everywhere and the one that it must be.
  */
-import { decodeStatement, HEADER_BYTES, NULLIFY } from "./decode.ts";
-import { Cursor, hex, isQuorum, taggedHash } from "./oracle.ts";
+import { decodeStatement, NULLIFY } from "./decode.ts";
+import { type Header, proposedHeader } from "./headers.ts";
+import { hex, isQuorum, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
-
-const PROPOSAL = 1;
-/** Behind version and chain. */
-const EPOCH_OFFSET = 2 + 32;
-const NEXT_SET_OFFSET = HEADER_BYTES - 2 - 32;
-const NO_SET = "00".repeat(32);
-
-type Header = {
-  readonly epoch: number;
-  readonly view: number;
-  readonly height: number;
-  readonly parentView: number;
-  readonly parentHash: string;
-  readonly nextSet: string;
-};
-
-const readHeader = (bytes: Uint8Array): Header => {
-  const cursor = new Cursor(bytes, EPOCH_OFFSET);
-  return {
-    epoch: cursor.u64(),
-    view: cursor.u64(),
-    height: cursor.u64(),
-    parentView: cursor.u64(),
-    parentHash: hex(cursor.take(32)),
-    nextSet: hex(bytes.subarray(NEXT_SET_OFFSET, NEXT_SET_OFFSET + 32)),
-  };
-};
 
 /** Hash of the set of an epoch by docs/protocol.md, "Validator set and leaders". */
 export const setHashOf = (context: CheckContext, epoch: number): string => {
@@ -53,7 +27,6 @@ export const setHashOf = (context: CheckContext, epoch: number): string => {
 
 export const chainContiguous = (context: CheckContext): Checker => {
   const headers = new Recent<string, Header>();
-  const seen = new Recent<string, true>();
   const skippedBy = new Recent<string, Set<number>>();
   const checked = new Recent<string, true>();
 
@@ -90,7 +63,7 @@ export const chainContiguous = (context: CheckContext): Checker => {
       checked.set(at, true);
       const fault = faultOf(header);
       if (fault !== undefined) context.report("I5", `final block ${header.height} ${fault}`);
-      if (header.nextSet !== NO_SET) {
+      if (header.nextSet !== undefined) {
         context.mark("boundary block final");
         const wanted = setHashOf(context, header.epoch + 1);
         if (header.nextSet !== wanted) {
@@ -114,17 +87,8 @@ export const chainContiguous = (context: CheckContext): Checker => {
       else signers.add(member.index);
     },
     sent: (_from, _to, _class, bytes) => {
-      if (bytes[0] !== PROPOSAL) return;
-      const cursor = new Cursor(bytes, 1);
-      const vote = new Cursor(cursor.sized(), 8 + 8 + 1);
-      const name = hex(vote.take(32));
-      if (seen.has(name)) return;
-      cursor.u64();
-      const block = cursor.sized();
-      if (block.length < HEADER_BYTES) return;
-      seen.set(name, true);
-      const head = block.subarray(0, HEADER_BYTES);
-      headers.set(hex(taggedHash(context.chainId, "header", head)), readHeader(head));
+      const header = proposedHeader(context.chainId, bytes);
+      if (header !== undefined) headers.set(header.hash, header);
     },
     status: (slot, status) => {
       if (context.honest(slot)) check(status.finalHash);

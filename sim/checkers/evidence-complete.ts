@@ -1,13 +1,15 @@
 /**
  * I12, the other half: whoever signed two conflicting statements, and had both halves delivered to one
  * honest node, is in the log by the end. The checker reads the frames that arrive itself. It counts only
- * what that node must have taken in, and errs on the side of not counting: a half must be a vote or a
- * proposal by its own leader; the first half names a view that the node has not left by its next status,
- * the second one at most a few views old; both come in one life of the process, which then lives on for
- * a while. What a node has seen in certificates only is not counted.
+ * what that node must have taken in, and errs on the side of not counting: a half must be a vote, or the
+ * proposal of the view's leader, from it, in a view that is not left: the vote in any other proposal is
+ * dropped with it, unchecked (R2, R8); the first half names a view that the node has not left by its next
+ * status, the second one at most a few views old; both come in one life of the process, which then lives on
+ * for a while. What a node has seen in certificates only is not counted.
  */
 import { FINALIZE, NOTARIZE, NULLIFY, SIGNATURE_BYTES, statementBytes } from "./decode.ts";
 import { CULPRIT_TAG, QUARANTINE } from "./evidence.ts";
+import { createLeaders } from "./grounds.ts";
 import { Cursor, hex } from "./oracle.ts";
 import type { CheckContext, Checker, Member, ReadRows, Row, Status } from "./types.ts";
 
@@ -24,6 +26,8 @@ type Half = {
   readonly view: number;
   readonly kind: number;
   readonly hash: string;
+  /** It came in a proposal, which is of no use once its view is final. */
+  readonly proposed: boolean;
 };
 
 type Life = {
@@ -48,6 +52,7 @@ const excludes = (a: Half, b: Half): boolean => {
 const readHalf = (
   context: CheckContext,
   suspects: readonly Member[],
+  leaderOf: (epoch: number, view: number) => number | undefined,
   from: number,
   bytes: Uint8Array,
 ): Half | undefined => {
@@ -62,11 +67,13 @@ const readHalf = (
   const signer = cursor.u16();
   const member = suspects.find(({ index }) => index === signer);
   if (member === undefined) return undefined;
-  if (bytes[0] === PROPOSAL && member.slot !== from) return undefined;
+  const proposed = bytes[0] === PROPOSAL;
+  const isLeader = leaderOf(statement.epoch, statement.view) === signer;
+  if (proposed && (member.slot !== from || !isLeader)) return undefined;
   const signature = cursor.take(SIGNATURE_BYTES);
   const message = statementBytes(context.chainId, statement);
   if (!cursor.ok || !context.verify(member.publicKey, message, signature)) return undefined;
-  return { member, ...statement };
+  return { member, ...statement, proposed };
 };
 
 /** Sorts what came since the status before, now that it is known where the node was all the while. */
@@ -80,7 +87,8 @@ const sortIn = (life: Life, status: Status, nowUs: number): void => {
     if (half.epoch !== status.epoch || half.view > before.view + 1) continue;
     const key = `${half.member.index}/${half.view}`;
     const held = life.held.get(key);
-    if (half.view > status.view - VIEWS_BACK && held?.some((other) => excludes(half, other))) {
+    const oldest = half.proposed ? status.view : status.view - VIEWS_BACK + 1;
+    if (half.view >= oldest && held?.some((other) => excludes(half, other))) {
       if (!life.pairs.has(half.member.idHex)) life.pairs.set(half.member.idHex, nowUs);
     }
     if (half.view < status.view) continue;
@@ -102,6 +110,7 @@ const culpritsOf = (rows: readonly Row[]): Set<string> => {
 
 export const evidenceComplete = (context: CheckContext): Checker => {
   const suspects = context.members.filter(({ slot }) => !context.honest(slot));
+  const leaderOf = createLeaders(context);
   const lives = new Map<number, Life>();
   /** By slot: culprits whose pair is on this node's disk. */
   const owed = new Map<number, Set<string>>();
@@ -130,8 +139,9 @@ export const evidenceComplete = (context: CheckContext): Checker => {
     delivered: (from, to, bytes) => {
       if (suspects.length === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
       const life = context.honest(to) ? lives.get(to) : undefined;
-      const half = life === undefined ? undefined : readHalf(context, suspects, from, bytes);
-      if (half !== undefined) life?.fresh.push(half);
+      if (life === undefined) return;
+      const half = readHalf(context, suspects, leaderOf, from, bytes);
+      if (half !== undefined) life.fresh.push(half);
     },
     status: (slot, status) => {
       const life = lives.get(slot);

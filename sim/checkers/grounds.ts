@@ -3,40 +3,22 @@
  * what a quorum notarized in the parent's view, and for an old one only where that was notarized before. The
  * schedule of leaders is computed here from docs/protocol.md, "Validator set and leaders".
  */
-import { decodeStatement, HEADER_BYTES, NOTARIZE, type Statement } from "./decode.ts";
-import { Cursor, hex, isQuorum, taggedHash } from "./oracle.ts";
+import { decodeStatement, NOTARIZE, type Statement } from "./decode.ts";
+import { type Header, proposedHeader } from "./headers.ts";
+import { hex, isQuorum, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
-const PROPOSAL = 1;
-/** Behind version and chain. */
-const EPOCH_OFFSET = 2 + 32;
 /** Sets whose period is longer than this are not asked for their leaders: none that is simulated is. */
 const PERIOD_MAX = 65_536;
-
-type Header = {
-  readonly epoch: number;
-  readonly view: number;
-  readonly parentView: number;
-  readonly parentHash: string;
-  readonly proposer: number;
-};
-
-const readHeader = (bytes: Uint8Array): Header => {
-  const cursor = new Cursor(bytes, EPOCH_OFFSET);
-  const epoch = cursor.u64();
-  const view = cursor.u64();
-  cursor.u64();
-  const parentView = cursor.u64();
-  const parentHash = hex(cursor.take(32));
-  const proposer = new Cursor(bytes, HEADER_BYTES - 2).u16();
-  return { epoch, view, parentView, parentHash, proposer };
-};
 
 const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
 
 /** Whose turn it is in each view of a period: smooth weighted round robin, ties to the lower rank. */
-export const turnsOf = (context: CheckContext, epoch: number): readonly number[] => {
+export const turnsOf = (
+  context: Pick<CheckContext, "chainId" | "genesisHash" | "members">,
+  epoch: number,
+): readonly number[] => {
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(BigInt(epoch));
   const seed = taggedHash(context.chainId, "seed", context.genesisHash, number);
@@ -58,20 +40,26 @@ export const turnsOf = (context: CheckContext, epoch: number): readonly number[]
   });
 };
 
+/** Index of who leads a view; undefined where the period is too long. Views begin at 1. */
+export const createLeaders = (
+  context: CheckContext,
+): ((epoch: number, view: number) => number | undefined) => {
+  const schedules = new Map<number, readonly number[]>();
+  return (epoch, view) => {
+    const turns = schedules.get(epoch) ?? turnsOf(context, epoch);
+    schedules.set(epoch, turns);
+    return turns[(view - 1) % turns.length];
+  };
+};
+
 export const votesGrounded = (context: CheckContext): Checker => {
   const headers = new Recent<string, Header>();
   const signersOf = new Recent<string, Set<number>>();
   /** What a quorum has signed N for: by epoch, view and hash, and by epoch and hash. */
   const notarized = new Recent<string, true>();
   const ever = new Recent<string, true>();
-  const schedules = new Map<number, readonly number[]>();
+  const leaderOf = createLeaders(context);
   const total = context.members.reduce((sum, { weight }) => sum + weight, 0n);
-
-  const leaderOf = (epoch: number, view: number): number | undefined => {
-    const turns = schedules.get(epoch) ?? turnsOf(context, epoch);
-    schedules.set(epoch, turns);
-    return turns[(view - 1) % turns.length];
-  };
 
   const count = ({ epoch, view, hash }: Statement, index: number): void => {
     const key = `${epoch}/${view}/${hash}`;
@@ -106,15 +94,8 @@ export const votesGrounded = (context: CheckContext): Checker => {
     id: "I22",
     title: "honest validators vote for blocks of the view's leader, on what a quorum notarized",
     sent: (_from, _to, _class, bytes) => {
-      if (bytes[0] !== PROPOSAL) return;
-      const cursor = new Cursor(bytes, 1);
-      const vote = new Cursor(cursor.sized(), 8 + 8 + 1);
-      if (headers.has(hex(vote.take(32)))) return;
-      cursor.u64();
-      const block = cursor.sized();
-      if (block.length < HEADER_BYTES) return;
-      const header = block.subarray(0, HEADER_BYTES);
-      headers.set(hex(taggedHash(context.chainId, "header", header)), readHeader(header));
+      const header = proposedHeader(context.chainId, bytes);
+      if (header !== undefined) headers.set(header.hash, header);
     },
     released: (slot, message) => {
       const statement = decodeStatement(message);

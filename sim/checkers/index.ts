@@ -1,21 +1,31 @@
 /** All checkers, in the order in which they look. */
 
+import { acceptedSoon } from "./accepted.ts";
 import { agreement, blockTime, monotone } from "./agreement.ts";
-import { capsKept, futureBounded } from "./caps.ts";
+import { assetsSingle } from "./assets.ts";
+import { capsKept, framesBounded, futureBounded, waitingBounded } from "./caps.ts";
+import { requestsSettledOnce } from "./certificate-requests.ts";
 import { certificatesValid } from "./certificates.ts";
 import { chainContiguous } from "./chain.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
 import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
+import { ctLogGrows } from "./ct-log.ts";
 import { durableBeforeSent } from "./durability.ts";
+import { egressBounded } from "./egress.ts";
+import { epochsChange } from "./epochs.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
+import { quarantineGrows } from "./quarantine.ts";
+import { sessionsMonotone, shownIsFinal } from "./reads.ts";
 import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
+import { splitsEnd } from "./split.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
+import { timersShrink } from "./timers.ts";
 import type { CheckerFactory } from "./types.ts";
 
 export const CHECKERS: readonly CheckerFactory[] = [
@@ -35,8 +45,21 @@ export const CHECKERS: readonly CheckerFactory[] = [
   answersDurable,
   evidenceSound,
   evidenceComplete,
+  assetsSingle,
+  requestsSettledOnce,
+  ctLogGrows,
+  quarantineGrows,
+  shownIsFinal,
+  sessionsMonotone,
   capsKept,
+  waitingBounded,
+  framesBounded,
   futureBounded,
+  egressBounded,
+  acceptedSoon,
+  splitsEnd,
+  epochsChange,
+  timersShrink,
   checkpointsSingle,
   servedSigned,
   reproposals,

@@ -99,7 +99,8 @@ export class Cursor {
 
   u64(): number {
     const at = this.#move(8);
-    return at < 0 ? 0 : Number(this.#buffer.readBigUInt64BE(at));
+    if (at < 0) return 0;
+    return this.#buffer.readUInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4);
   }
 
   take(count: number): Uint8Array {

@@ -3,28 +3,33 @@
  * gives. The last accepted write of a topic and key wins.
  */
 import { Cursor, hex } from "./oracle.ts";
+import { ROWS_DUMPED } from "./payload.ts";
 import type { CheckContext, Checker, Dump, Entry } from "./types.ts";
 
 const RECORDS = "records";
-const RECORD_PUT = "record.put";
-/** Beyond this the dump of the rows is cut off and says nothing about what is missing. */
-const ROWS_DUMPED = 1_000;
+export const RECORD_PUT = "record.put";
 
 type Wanted = { readonly height: number; readonly body: string };
 
 /** Row key: topic and key, each with two zero bytes behind it; neither holds a zero byte here. */
 const rowKey = (topic: Uint8Array, key: Uint8Array): string => `${hex(topic)}0000${hex(key)}0000`;
 
+/** Row key and body, in hex, of an event that puts a record; undefined for bytes that are none. */
+export const recordOf = (
+  eventBytes: Uint8Array,
+): { readonly key: string; readonly body: string } | undefined => {
+  // u16 length, type, u16 version, u32 length, payload.
+  const cursor = new Cursor(eventBytes, 2 + RECORD_PUT.length + 2 + 4);
+  const [topic, key, body] = [cursor.sized(), cursor.sized(), cursor.sized()];
+  return cursor.ok ? { key: rowKey(topic, key), body: hex(body) } : undefined;
+};
+
 const fold = (entries: readonly Entry[]): Map<string, Wanted> => {
   const rows = new Map<string, Wanted>();
   for (const entry of entries) {
     if (entry.eventType !== RECORD_PUT || entry.refusedWith !== "") continue;
-    // u16 length, type, u16 version, u32 length, payload.
-    const cursor = new Cursor(entry.eventBytes, 2 + RECORD_PUT.length + 2 + 4);
-    const topic = cursor.sized();
-    const key = cursor.sized();
-    const body = cursor.sized();
-    if (cursor.ok) rows.set(rowKey(topic, key), { height: entry.height, body: hex(body) });
+    const record = recordOf(entry.eventBytes);
+    if (record !== undefined) rows.set(record.key, { height: entry.height, body: record.body });
   }
   return rows;
 };

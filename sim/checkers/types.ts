@@ -58,6 +58,30 @@ export type Submission = {
   readonly eventCount: number;
 };
 
+/** What waits at a node's ports at one moment. */
+export type Waiting = {
+  /** Signatures of consensus that are to be checked. */
+  readonly checks: number;
+  /** Bytes that the disk has not written yet. */
+  readonly writeBytes: number;
+  /** Timers that are set. */
+  readonly timers: number;
+};
+
+/** What one reader saw at a node. A session goes on at other nodes, and never asks for less than it has seen. */
+export type Reading = {
+  readonly session: number;
+  readonly slot: number;
+  /** The height that the answer is said not to be older than, and what was final there. */
+  readonly height: number;
+  readonly finalHeight: number;
+  /** Heights below this one are older than what the session has seen or was told of its own writes. */
+  readonly floor: number;
+  readonly key: Uint8Array;
+  /** The row of the records projection; undefined where there is none. */
+  readonly value: Uint8Array | undefined;
+};
+
 export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 
 /** Rows of a projection as a node has them now; undefined for a node that is not asked to converge. */
@@ -87,9 +111,19 @@ export type Checker = {
   /** The node serves a new checkpoint: a signed note. */
   served?(slot: number, note: string): void;
   submitted?(slot: number, submission: Submission): void;
+  /** A client has handed the batch, maybe not for the first time, to this node. */
+  offered?(slot: number, submission: Submission): void;
+  /** The node has not taken it. */
+  declined?(slot: number, submission: Submission, code: string): void;
   /** The node said that this batch is committed, and at which height. */
   acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
-  healed?(atUs: number): void;
+  /** All faults have ended; these slots must go on and end up level. */
+  healed?(atUs: number, asked: readonly number[]): void;
+  /** The node has set a timer. */
+  timer?(slot: number, delayMs: number): void;
+  /** Now and then. */
+  waits?(slot: number, waiting: Waiting): void;
+  read?(reading: Reading): void;
   /** False while something must still come about by the end: the run goes on for it, up to its limit. */
   settled?(rows: ReadRows): boolean;
   end?(dumps: readonly Dump[]): void;
@@ -99,6 +133,7 @@ export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
   readonly genesisTimeMs: number;
+  readonly epochMs: number;
   readonly members: readonly Member[];
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;

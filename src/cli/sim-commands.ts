@@ -58,14 +58,23 @@ const addSwarm = (sim: Command, run: RunVerb): void => {
   sim
     .command("swarm")
     .description("run random scenarios on several threads for as long as there is time")
-    .option("--budget <time>", "how long, such as 90s, 60m or 8h", duration, 60_000)
-    .option("--workers <count>", "threads (default 2)", wholeNumber(1, LIMITS.simWorkersMax), 2)
+    .option(
+      "--budget <time>",
+      "how long, such as 90s, 60m or 8h (default: 1m, or as long as --seeds takes)",
+      duration,
+    )
+    .option(
+      "--workers <count>",
+      "threads, at most one a core and a seed (default 2)",
+      wholeNumber(1, LIMITS.simWorkersMax),
+      2,
+    )
     .option(
       "--from <seed>",
       "the first seed (default: one that the clock gives)",
       wholeNumber(0, SEED_MAX),
     )
-    .option("--seeds <count>", "end after so many, too", wholeNumber(1, SEED_MAX))
+    .option("--seeds <count>", "end after so many", wholeNumber(1, SEED_MAX))
     .option(
       "--twice <every>",
       "run every so many-th seed twice and compare the traces; 0 for none",

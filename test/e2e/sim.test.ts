@@ -272,10 +272,12 @@ describe("nexus sim swarm", () => {
     const many = await run("swarm", "--workers", "65", "--seeds", "1");
     expect(many.code).toBe(1);
     expect(many.stderr).toContain("It must be a whole number in 1..64.");
-    const few = ["--workers", "64", "--from", "4294967295", "--seeds", "1", "--budget", "60s"];
-    // So many threads take their time to start where there are few cores.
+    const few = ["--workers", "64", "--from", "4294967295", "--seeds", "1"];
     const all = await nexus(["sim", "swarm", ...few], { cwd, timeoutMs: 110_000 });
     expect(all.code, all.stderr).toBe(0);
+    expect(all.stderr).toContain("1 thread, not 64: no more are of use");
+    // Nothing but the seeds ends it.
+    expect(all.stderr).toMatch(/^\d:\d\d {2}1 of 1 seeds, /m);
     expect((await run("swarm", "--from", "4294967296")).code).toBe(1);
   });
 
@@ -284,7 +286,7 @@ describe("nexus sim swarm", () => {
       ["sim", "swarm", "--from", "1", "--budget", "10m", "--workers", "1", "--twice", "0"],
       { cwd },
     );
-    await swarm.sees(/^seeds from 1, 1 threads/m);
+    await swarm.sees(/^seeds from 1, 1 thread,/m);
     // Time for a seed or two.
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     const code = await swarm.stop("SIGINT");

@@ -33,6 +33,7 @@ const rig = (factory: CheckerFactory) => {
     chainId: CHAIN,
     genesisHash: GENESIS,
     genesisTimeMs: 0,
+    epochMs: 3_600_000,
     members,
     honest: (slot) => slot < 3,
     memberOf: (slot) => members[slot],

@@ -52,6 +52,7 @@ const createRig = (factory: CheckerFactory): Rig => {
     chainId: CHAIN,
     genesisHash: new Uint8Array(32),
     genesisTimeMs: 0,
+    epochMs: 3_600_000,
     members,
     honest: (slot) => slot < 3,
     memberOf: (slot) => members[slot],

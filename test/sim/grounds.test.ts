@@ -29,6 +29,7 @@ const createRig = (weights: readonly number[]) => {
     chainId: chain.genesis.chainId,
     genesisHash: chain.hash,
     genesisTimeMs: 0,
+    epochMs: 3_600_000,
     members,
     honest: (slot) => slot < weights.length - 1,
     memberOf: (slot) => members[slot],

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { otherNotarized, reproposals, splitViews } from "../../sim/checkers/coverage.ts";
 import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/decode.ts";
 import { evidenceComplete } from "../../sim/checkers/evidence-complete.ts";
+import { turnsOf } from "../../sim/checkers/grounds.ts";
 import type {
   CheckContext,
   Checker,
@@ -48,6 +49,7 @@ const createRig = (factory: CheckerFactory): Rig => {
     chainId: CHAIN,
     genesisHash: new Uint8Array(32),
     genesisTimeMs: 0,
+    epochMs: 3_600_000,
     members,
     honest: (slot) => slot < 3,
     memberOf: (slot) => members[slot],
@@ -119,6 +121,33 @@ describe("evidence is complete", () => {
     const skip = voteOf(3, nullify(0, 6));
     expect(given([skip, voteOf(3, finalize(0, 6, hash))]).marks).toHaveLength(1);
     expect(given([skip, voteOf(3, notarize(0, 6, hash))]).marks).toHaveLength(0);
+  });
+
+  it("for what the leader of the view has proposed, and not for what anybody else has", () => {
+    const context = { chainId: CHAIN, genesisHash: new Uint8Array(32), members };
+    const turns = turnsOf(context, 0);
+    const ledBy = (signer: number): number => 1 + turns.indexOf(signer);
+    /** Node 0 is in this view when two proposals of it come from slot 3. */
+    const offered = (view: number, viewAfter: number): readonly string[] => {
+      const rig = createRig(evidenceComplete);
+      rig.checker.booted?.(0, 1, false);
+      show(rig, view);
+      for (const hash of [HASH_A, HASH_B]) {
+        const vote = voteOf(3, notarize(0, view, fromHex(hash)));
+        const parts = { type: "proposal", vote, parentView: 1, block: undefined } as const;
+        rig.checker.delivered?.(3, 0, encodeMessage(parts));
+      }
+      show(rig, viewAfter);
+      rig.nowMs = 3_000;
+      show(rig, viewAfter + 1);
+      return rig.marks;
+    };
+    const own = ledBy(3);
+    expect(offered(own, own)).toEqual(["culprit owed to the log"]);
+    // R2, R8: of whoever does not lead, the proposal is dropped, and the vote in it unchecked.
+    expect(offered(ledBy(2), ledBy(2))).toEqual([]);
+    // A view that is left may be final: then its proposals are dropped.
+    expect(offered(own, own + 1)).toEqual([]);
   });
 
   it("without what a node need not have taken in, or could not keep", () => {

@@ -13,9 +13,15 @@ import {
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { faultySlots, scenario } from "../../sim/scenario.ts";
 import { scenarioPage } from "../../sim/scenario-page.ts";
-import { parseScenario, readScenario, scenarioSchema } from "../../sim/scenario-shape.ts";
+import {
+  parseScenario,
+  readScenario,
+  SCENARIO_SHAPE,
+  scenarioSchema,
+} from "../../sim/scenario-shape.ts";
 import { BANK } from "../../sim/scenarios/index.ts";
-import { SCENARIO_LIMITS } from "../../sim/shape-words.ts";
+import { readShape, type Shape } from "../../sim/shape.ts";
+import { LIMITS } from "../../src/limits.ts";
 
 const crash = { kind: "crash", node: 0, atMs: 1, downMs: 1, power: true };
 
@@ -70,7 +76,7 @@ describe("scenario files", () => {
   });
 
   it("have bounds on how much they hold", () => {
-    const { faultsMax, fileCharactersMax } = SCENARIO_LIMITS;
+    const { faultsMax, fileCharactersMax } = LIMITS.simScenario;
     const full = { faults: new Array(faultsMax).fill(crash) };
     expect(parseScenario(JSON.stringify(full)).faults).toHaveLength(faultsMax);
     const over = { faults: new Array(faultsMax + 1).fill(crash) };
@@ -89,6 +95,88 @@ describe("scenario files", () => {
         }
       }),
     );
+  });
+});
+
+describe("every bound of a scenario", () => {
+  /** Every part of the description that has bounds, by its path. */
+  const bounded = (shape: Shape, path: string): (readonly [string, Shape])[] => {
+    switch (shape.type) {
+      case "object":
+        return Object.entries(shape.fields).flatMap(([name, field]) =>
+          bounded(field, `${path}.${name}`),
+        );
+      case "variant":
+        return Object.entries(shape.cases).flatMap(([name, one]) =>
+          bounded(one, `${path}.${name}`),
+        );
+      case "list":
+        return [[path, shape], ...bounded(shape.of, `${path}[]`)];
+      default:
+        return [[path, shape]];
+    }
+  };
+  const all = bounded(SCENARIO_SHAPE, "scenario");
+  const read = (shape: Shape, value: unknown, n = 256): unknown => readShape("x", value, shape, n);
+
+  it("of a number holds at it, and not past it", () => {
+    let seen = 0;
+    for (const [path, shape] of all) {
+      if (shape.type !== "integer") continue;
+      seen += 1;
+      for (const value of [shape.min, shape.max]) expect(read(shape, value), path).toBe(value);
+      for (const value of [shape.min - 1, shape.max + 1]) {
+        expect(() => read(shape, value), path).toThrow(RangeError);
+      }
+    }
+    expect(seen).toBeGreaterThan(50);
+  });
+
+  it("of a text, a span and a node too", () => {
+    for (const [path, shape] of all) {
+      if (shape.type === "text") {
+        expect(read(shape, "x".repeat(shape.max)), path).toHaveLength(shape.max);
+        expect(() => read(shape, "x".repeat(shape.max + 1)), path).toThrow(RangeError);
+      } else if (shape.type === "span") {
+        expect(read(shape, [shape.max, shape.max]), path).toEqual([shape.max, shape.max]);
+        expect(() => read(shape, [0, shape.max + 1]), path).toThrow(RangeError);
+      } else if (shape.type === "slot") {
+        expect(read(shape, 255), path).toBe(255);
+        expect(() => read(shape, 256), path).toThrow(RangeError);
+      }
+    }
+  });
+
+  it("of a list too", () => {
+    const { marksMax, haltsMax, groupsMax, adversariesMax, nodesMax } = LIMITS.simScenario;
+    const halts = (count: number): unknown => ({
+      expect: { haltedMs: new Array(count).fill([1, 2]) },
+    });
+    const marks = (count: number): unknown => ({ expect: { marks: new Array(count).fill("m") } });
+    const groups = (count: number): unknown => ({
+      faults: [{ kind: "partition", atMs: 1, untilMs: 2, groups: new Array(count).fill([]) }],
+    });
+    const liars = (count: number): unknown => ({
+      adversaries: new Array(count).fill({ node: 0, strategy: "silent" }),
+    });
+    const exempt = (count: number): unknown => ({
+      n: nodesMax,
+      expect: { exempt: Array.from({ length: count }, (_, slot) => slot) },
+    });
+    for (const [make, max] of [
+      ...([
+        [halts, haltsMax],
+        [marks, marksMax],
+        [groups, groupsMax],
+      ] as const),
+      ...([
+        [liars, adversariesMax],
+        [exempt, nodesMax],
+      ] as const),
+    ]) {
+      expect(() => readScenario(make(max))).not.toThrow();
+      expect(() => readScenario(make(max + 1))).toThrow(RangeError);
+    }
   });
 });
 

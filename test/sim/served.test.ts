@@ -48,6 +48,7 @@ const reported = (note: string, slot = 0): string[] => {
     chainId: chain.genesis.chainId,
     genesisHash: chain.hash,
     genesisTimeMs: 0,
+    epochMs: 3_600_000,
     members,
     honest: (one) => one < 3,
     memberOf: (one) => members[one],

@@ -1,11 +1,11 @@
 /** Shrinking: the result fails in the same way, is never bigger, and has lost what it does not need. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scenarioArbitrary } from "../../sim/arbitraries.ts";
+import { anyScenarioArbitrary, scenarioArbitrary } from "../../sim/arbitraries.ts";
 import { CHECKERS } from "../../sim/checkers/index.ts";
 import type { CheckerFactory } from "../../sim/checkers/types.ts";
 import { plainScenario, withoutNode } from "../../sim/reduce.ts";
-import { type Scenario, scenario } from "../../sim/scenario.ts";
+import { faultySlots, type Scenario, scenario, untrustedWeight } from "../../sim/scenario.ts";
 import { parseScenario } from "../../sim/scenario-shape.ts";
 import { bankScenario } from "../../sim/scenarios/index.ts";
 import { type Failed, type Failing, shrink } from "../../sim/shrink.ts";
@@ -114,6 +114,79 @@ describe("shrinking", () => {
       detail: faults.length >= 2 ? `no room for ${faults.length}\n  at x` : "something else",
     });
     expect(shrink(two, thrown, { budget: 50 }).scenario.faults).toHaveLength(2);
+  });
+
+  it("leaves a scenario of the same kind: no more of the weight lies than may, or than did", () => {
+    const always = failsWhen(() => true);
+    fc.assert(
+      fc.property(anyScenarioArbitrary, (drawn) => {
+        if (faultySlots(drawn).size === drawn.n) return;
+        const whole = { budget: 60 };
+        const wants = ({ adversaries, faults }: Scenario): number =>
+          Math.min(2, adversaries.length) + Math.min(2, faults.length);
+        // What needs some of its liars and faults, and what needs none of them.
+        for (const failing of [always, failsWhen((one) => wants(one) >= wants(drawn))]) {
+          const { scenario: small } = shrink(drawn, failing, whole);
+          const [before, after] = [untrustedWeight(drawn), untrustedWeight(small)];
+          expect(faultySlots(small).size).toBeLessThan(small.n);
+          if (before.weight * 3 < before.total) {
+            expect(after.weight * 3).toBeLessThan(after.total);
+          } else {
+            expect(after.weight / after.total).toBeLessThanOrEqual(before.weight / before.total);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("does not take the honest nodes from around one that lies", () => {
+    const lied = failsWhen(({ adversaries }) => adversaries.length > 0);
+    const one = { node: 3, strategy: "silent", fromMs: 0, untilMs: FOREVER } as const;
+    const small = shrink(scenario("one-of-four", { adversaries: [one] }), lied).scenario;
+    expect(small.n).toBe(4);
+    const seven = shrink(scenario("one-of-seven", { n: 7, adversaries: [one] }), lied).scenario;
+    expect(seven.n).toBe(4);
+    // Where half of the weight lies already, it may stay at half.
+    const half = { ...one, node: 1 };
+    const two = shrink(scenario("two-of-four", { adversaries: [half, one] }), lied).scenario;
+    expect([two.n, faultySlots(two).size]).toEqual([2, 1]);
+  });
+
+  it("takes a wrong clock of half a day for a node that nobody can count on", () => {
+    const clock = { kind: "clock", node: 3, offsetMs: 43_200_000, atMs: 1, untilMs: 900 } as const;
+    const off = failsWhen(({ faults }) => faults.length > 0);
+    expect(shrink(scenario("off", { faults: [clock] }), off).scenario.n).toBe(4);
+    const near = { ...clock, offsetMs: 400 };
+    expect(shrink(scenario("near", { faults: [near] }), off).scenario.n).toBe(1);
+  });
+
+  it("keeps what a scenario expects of itself where that is what fails, and else drops it", () => {
+    const two = bankScenario("two-of-four-down-halts-safely");
+    if (two === undefined) throw new RangeError("not in the bank");
+    const claims = { ...two, expect: { ...two.expect, marks: ["view nullified"] } };
+    const always =
+      (id: string): Failing =>
+      () => ({ id, detail: "it never happened" });
+    expect(shrink(claims, always("mark"))).toEqual({ scenario: claims, runs: 1 });
+    const halts = shrink(claims, always("L8")).scenario;
+    expect([halts.n, halts.faults, halts.expect]).toEqual([4, two.faults, claims.expect]);
+    const agreement = shrink(claims, always("I1")).scenario;
+    expect(agreement.expect).not.toHaveProperty("haltedMs");
+    expect(agreement.expect).not.toHaveProperty("marks");
+  });
+
+  it("does not take a run that has lost its data for the one that was stuck before", () => {
+    const stuck: Failing = ({ faults }) => ({
+      id: "L1",
+      detail:
+        faults.length > 1
+          ? "no new final block"
+          : "no new final block; the last good copies are gone: n2",
+    });
+    const two = bankScenario("two-of-four-down-halts-safely");
+    if (two === undefined) throw new RangeError("not in the bank");
+    expect(shrink(two, stuck, { budget: 50 }).scenario.faults).toHaveLength(2);
   });
 
   it("moves what speaks of the other nodes when one goes", () => {

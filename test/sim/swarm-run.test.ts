@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { runSwarm, type SeedResult } from "../../sim/swarm-run.ts";
+import { runSwarm, type SeedResult, threadsOf } from "../../sim/swarm-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-swarm-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -40,6 +40,32 @@ describe("a swarm", () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(["ok", "ok"]);
     expect(results.every(({ scenario }) => scenario === undefined)).toBe(true);
     expect(next).toBe(FROM + 2);
+  }, 100_000);
+
+  it("has no thread without a seed or a core of its own, and one at least", () => {
+    expect(threadsOf(64, 8, 1)).toBe(1);
+    expect(threadsOf(64, 8)).toBe(8);
+    expect(threadsOf(2, 8, 1_000)).toBe(2);
+    expect(threadsOf(2, 1, 1_000)).toBe(1);
+    expect(threadsOf(2, 0, 0)).toBe(1);
+  });
+
+  it("starts no more threads than it has seeds", async () => {
+    let started = 0;
+    const onWorker = (): void => {
+      started += 1;
+    };
+    process.on("worker", onWorker);
+    const results: SeedResult[] = [];
+    await runSwarm({
+      ...{ from: FROM, seeds: 1, workers: 64, twiceEvery: 0, runMsMax: 100_000 },
+      signal: new AbortController().signal,
+      nowMs: () => performance.now(),
+      onResult: (result) => results.push(result),
+    });
+    process.off("worker", onWorker);
+    expect(results).toHaveLength(1);
+    expect(started).toBe(1);
   }, 100_000);
 
   it("takes a thread that dies for a crash of its seed", async () => {

@@ -1,4 +1,5 @@
 /** `nexus sim swarm`: random scenarios on several threads, and what they have found. */
+import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import {
   createCoverage,
@@ -7,6 +8,7 @@ import {
   type Outcome,
   runSwarm,
   type SeedResult,
+  threadsOf,
 } from "../../../sim/index.ts";
 import { LIMITS } from "../../limits.ts";
 import { realClock } from "../../node/real-ports.ts";
@@ -19,7 +21,8 @@ import { type Chosen, ownChecks, ownPath } from "./load.ts";
 import { failWith, worse } from "./run.ts";
 
 type SwarmVerb = Chosen & {
-  readonly budget: number;
+  /** Undefined where `seeds` says when to end. */
+  readonly budget?: number;
   readonly workers: number;
   readonly from?: number;
   readonly seeds?: number;
@@ -27,6 +30,8 @@ type SwarmVerb = Chosen & {
   readonly keep: string;
 };
 
+/** How long a swarm goes on that nothing else ends. */
+const BUDGET_MS = 60_000;
 const REDRAW_MS = 250;
 const PLAIN_MS = 10_000;
 
@@ -68,11 +73,13 @@ class Totals {
     return [...this.failures.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  line(spentMs: number, budgetMs: number): string {
+  /** The bounds that there are: of time, of seeds, or of both. */
+  line(spentMs: number, budgetMs: number | undefined, seeds: number | undefined): string {
     const spentS = Math.max(0.001, spentMs / 1000);
     const found = [...this.failures].sort().map(([id, count]) => `${printable(id)} ${count}`);
     return (
-      `${clockText(spentMs)} of ${clockText(budgetMs)}  ${this.seeds} seeds, ` +
+      `${clockText(spentMs)}${budgetMs === undefined ? "" : ` of ${clockText(budgetMs)}`}  ` +
+      `${this.seeds}${seeds === undefined ? "" : ` of ${seeds}`} seeds, ` +
       `${(this.seeds / spentS).toFixed(1)}/s  virtual ${spanText(this.virtualMs)} ` +
       `(${(this.virtualMs / 1000 / spentS).toFixed(0)} x)  ` +
       `marks ${this.marksSeen} of ${EXPECTED_MARKS.length}  ` +
@@ -108,20 +115,26 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
   const startMs = clock();
   const from = options.from ?? realClock.wallMs() % 2 ** 31;
   const totals = new Totals();
-  context.note(`seeds from ${from}, ${options.workers} threads, commit ${commit}`);
+  const { seeds } = options;
+  const budget = options.budget ?? (seeds === undefined ? BUDGET_MS : undefined);
+  const workers = threadsOf(options.workers, availableParallelism(), seeds);
+  const fewer = workers < options.workers ? `, not ${options.workers}: no more are of use` : "";
+  context.note(
+    `seeds from ${from}, ${workers} thread${workers === 1 ? "" : "s"}${fewer}, commit ${commit}`,
+  );
   const quiet = context.options.quiet === true;
   const line = quiet
     ? undefined
-    : showLine(context.terminal, () => totals.line(clock() - startMs, options.budget));
+    : showLine(context.terminal, () => totals.line(clock() - startMs, budget, seeds));
   let next = from;
   try {
     next = await runSwarm({
-      ...{ from, workers: options.workers, signal: context.signal, nowMs: clock },
-      budgetMs: options.budget,
+      ...{ from, workers, signal: context.signal, nowMs: clock },
+      ...(budget === undefined ? {} : { budgetMs: budget }),
       twiceEvery: options.twice,
       runMsMax: LIMITS.simRunMsMax,
       own: ownPath(context, options),
-      ...(options.seeds === undefined ? {} : { seeds: options.seeds }),
+      ...(seeds === undefined ? {} : { seeds }),
       onResult(result) {
         totals.add(result);
         const { scenario, seed, id, outcome, detail, virtualMs, steps } = result;

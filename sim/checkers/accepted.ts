@@ -1,0 +1,79 @@
+/**
+ * L2: what an honest node has taken is final within so many blocks of honest leaders. Counted from the heal on:
+ * before it, nodes that cannot hear each other may be unable to. A client that gets no answer hands the same
+ * batch to somebody else; the clock goes on, unless the node has said that it did not take it.
+ */
+import { type Header, proposedHeader } from "./headers.ts";
+import { Recent } from "./recent.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+/** Blocks of honest leaders in which a batch may be missing: gossip is on its way while they are built. */
+const LEADERS_MAX = 12;
+
+type Open = { readonly height: number };
+
+export const acceptedSoon = (context: CheckContext): Checker => {
+  const headers = new Recent<string, Header>();
+  /** By height: whether an honest validator made the final block. */
+  const made = new Recent<number, boolean>();
+  const open = new Map<string, Open>();
+  const answered: { readonly name: string; readonly from: number; readonly to: number }[] = [];
+  const honestByIndex = new Map(
+    context.members.map(({ index, slot }) => [index, context.honest(slot)]),
+  );
+  let top = 0;
+  let isHealed = false;
+
+  const settle = (): void => {
+    for (let next = answered[0]; next !== undefined && next.to <= top; next = answered[0]) {
+      answered.shift();
+      let leaders = 0;
+      for (let height = next.from + 1; height < next.to; height++) {
+        if (made.get(height) === true) leaders += 1;
+      }
+      context.mark("accepted batch timed");
+      if (leaders <= LEADERS_MAX) continue;
+      const span = `taken at height ${next.from} and final at ${next.to}`;
+      context.report(
+        "L2",
+        `batch ${next.name}, ${span}, was left out by ${leaders} honest leaders`,
+      );
+    }
+  };
+
+  return {
+    id: "L2",
+    title: "what an honest node has taken is final within some blocks of honest leaders",
+    healed: () => {
+      isHealed = true;
+      for (const name of open.keys()) open.set(name, { height: top });
+    },
+    offered: (slot, { batchIdHex }) => {
+      if (!context.honest(slot) || open.has(batchIdHex)) return;
+      open.set(batchIdHex, { height: top });
+    },
+    declined: (_slot, { batchIdHex }) => {
+      open.delete(batchIdHex);
+    },
+    acknowledged: (_slot, { batchIdHex }, height) => {
+      const since = open.get(batchIdHex);
+      open.delete(batchIdHex);
+      if (!isHealed || since === undefined || height === undefined) return;
+      answered.push({ name: batchIdHex.slice(0, 16), from: since.height, to: height });
+    },
+    sent: (_from, _to, _class, bytes) => {
+      const header = proposedHeader(context.chainId, bytes);
+      if (header !== undefined) headers.set(header.hash, header);
+    },
+    status: (slot, { finalHeight, finalHash }) => {
+      if (!context.honest(slot) || finalHeight <= top) return;
+      let header = headers.get(finalHash);
+      while (header !== undefined && header.height > top) {
+        made.set(header.height, honestByIndex.get(header.proposer) === true);
+        header = headers.get(header.parentHash);
+      }
+      top = finalHeight;
+      settle();
+    },
+  };
+};

@@ -1,0 +1,181 @@
+/**
+ * L4: no split lasts. After the heal, what an honest node has said or has a certificate of, in views above all
+ * that is final, reaches every honest node in bounded time, or is overtaken: a node whose final view lies above
+ * it, or which is in a later epoch, needs it no more.
+ */
+import { decodeStatement } from "./decode.ts";
+import { type Header, proposedHeader } from "./headers.ts";
+import { Cursor } from "./oracle.ts";
+import { Recent } from "./recent.ts";
+import type { CheckContext, Checker } from "./types.ts";
+
+const PROPOSAL = 1;
+const VOTE = 2;
+const CERTIFICATE = 3;
+const SYNC_RESPONSE = 12;
+const FINALIZE = 3;
+/** "c/", u64 epoch, u64 view, u8 kind: the row of a certificate. */
+const CERTIFICATE_KEY_BYTES = 19;
+const REACHES_WITHIN_US = 15_000_000;
+/** In place of a signer: the certificate. */
+const ALL = 0xffff;
+
+type Item = { readonly epoch: number; readonly view: number; readonly what: number };
+
+/** Kind and signer in one number. */
+const whatOf = (kind: number, signer: number): number => kind * 0x10000 + signer;
+
+type Node = {
+  epoch: number;
+  finalView: number;
+  /** By view of its epoch: what it has, of others too. */
+  readonly has: Map<number, Set<number>>;
+  /** By epoch and view: certificates on its disk. */
+  readonly kept: Map<string, Item>;
+};
+
+export const splitsEnd = (context: CheckContext): Checker => {
+  const nodes = new Map<number, Node>();
+  const headers = new Recent<string, Header>();
+  /** What honest nodes have said of late. */
+  const said = new Recent<string, Item & { readonly slot: number }>(4_096);
+  let asked: readonly number[] = [];
+  let owed: Item[] = [];
+  let healedUs = 0;
+
+  const nodeOf = (slot: number): Node => {
+    let node = nodes.get(slot);
+    if (node === undefined) {
+      node = { epoch: 0, finalView: 0, has: new Map(), kept: new Map() };
+      nodes.set(slot, node);
+    }
+    return node;
+  };
+
+  const take = (node: Node, { epoch, view, what }: Item): void => {
+    if (epoch !== node.epoch || view <= node.finalView) return;
+    const held = node.has.get(view);
+    if (held === undefined) node.has.set(view, new Set([what]));
+    else held.add(what);
+  };
+
+  const advance = (node: Node, epoch: number, finalView: number): void => {
+    if (epoch < node.epoch || (epoch === node.epoch && finalView <= node.finalView)) return;
+    if (epoch > node.epoch) node.has.clear();
+    node.epoch = epoch;
+    node.finalView = finalView;
+    for (const view of node.has.keys()) if (view <= finalView) node.has.delete(view);
+    for (const [key, item] of node.kept) if (isPast(node, item)) node.kept.delete(key);
+  };
+
+  const isPast = (node: Node, { epoch, view }: Item): boolean =>
+    epoch < node.epoch || (epoch === node.epoch && view <= node.finalView);
+
+  /** A node has it, or a certificate of the same kind, or needs it no more. */
+  const hasIt = (slot: number, item: Item): boolean => {
+    const node = nodeOf(slot);
+    if (isPast(node, item)) return true;
+    const held = node.epoch === item.epoch ? node.has.get(item.view) : undefined;
+    const kind = Math.floor(item.what / 0x10000);
+    return held?.has(item.what) === true || held?.has(whatOf(kind, ALL)) === true;
+  };
+
+  const missing = (): string | undefined => {
+    owed = owed.filter((item) => !asked.every((slot) => hasIt(slot, item)));
+    const [item] = owed;
+    if (item === undefined) return undefined;
+    const slot = asked.find((one) => !hasIt(one, item));
+    const [kind, signer] = [Math.floor(item.what / 0x10000), item.what % 0x10000];
+    const name = `${" NSF"[kind]}(${item.view}) of epoch ${item.epoch}`;
+    const whose = signer === ALL ? `the certificate of ${name}` : `${name} by validator ${signer}`;
+    return `${whose} has not reached n${slot}`;
+  };
+
+  const judge = (): void => {
+    if (owed.length === 0 || context.nowUs() - healedUs < REACHES_WITHIN_US) return;
+    const what = missing();
+    owed = [];
+    if (what !== undefined) context.report("L4", what);
+  };
+
+  /** The statement of a vote, a proposal or a certificate, from the place where it begins. */
+  const itemAt = (cursor: Cursor, hasSigner: boolean): Item => {
+    const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
+    cursor.take(32);
+    return { epoch, view, what: whatOf(kind, hasSigner ? cursor.u16() : ALL) };
+  };
+
+  const noteCertificate = (node: Node, item: Item): void => {
+    take(node, item);
+    if (item.what === whatOf(FINALIZE, ALL)) advance(node, item.epoch, item.view);
+  };
+
+  return {
+    id: "L4",
+    title: "what honest nodes have above the final block reaches all of them after the heal",
+    booted: (slot) => {
+      // Votes of others were in memory only.
+      const node = nodeOf(slot);
+      node.has.clear();
+      for (const item of node.kept.values()) take(node, item);
+      for (const item of said.values()) if (item.slot === slot) take(node, item);
+    },
+    diskLost: (slot, disk) => {
+      if (disk === "data") nodes.delete(slot);
+    },
+    durable: (slot, disk, puts) => {
+      if (disk !== "data") return;
+      for (const { key } of puts) {
+        if (key.length !== CERTIFICATE_KEY_BYTES || key[0] !== 0x63 || key[1] !== 0x2f) continue;
+        const cursor = new Cursor(key, 2);
+        const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
+        const item = { epoch, view, what: whatOf(kind, ALL) };
+        const node = nodeOf(slot);
+        if (!isPast(node, item)) node.kept.set(`${epoch}/${view}/${kind}`, item);
+        noteCertificate(node, item);
+      }
+    },
+    released: (slot, message) => {
+      const statement = decodeStatement(message);
+      const member = context.memberOf(slot);
+      if (statement === undefined || member === undefined || !context.honest(slot)) return;
+      const { epoch, view, kind } = statement;
+      const item = { epoch, view, what: whatOf(kind, member.index), slot };
+      said.set(`${epoch}/${view}/${item.what}`, item);
+      const node = nodeOf(slot);
+      if (epoch > node.epoch) advance(node, epoch, 0);
+      take(node, item);
+    },
+    sent: (_from, _to, _class, bytes) => {
+      const header = proposedHeader(context.chainId, bytes);
+      if (header !== undefined) headers.set(header.hash, header);
+    },
+    delivered: (_from, to, bytes) => {
+      const type = bytes[0];
+      if (type === VOTE) take(nodeOf(to), itemAt(new Cursor(bytes, 1), true));
+      else if (type === PROPOSAL) take(nodeOf(to), itemAt(new Cursor(bytes, 5), true));
+      else if (type === CERTIFICATE)
+        noteCertificate(nodeOf(to), itemAt(new Cursor(bytes, 1), false));
+      else if (type === SYNC_RESPONSE) {
+        noteCertificate(nodeOf(to), itemAt(new Cursor(bytes, 1 + 8 + 4), false));
+      }
+    },
+    status: (slot, { epoch, finalHash }) => {
+      const header = headers.get(finalHash);
+      const node = nodeOf(slot);
+      if (header !== undefined) advance(node, header.epoch, header.view);
+      if (epoch > node.epoch) advance(node, epoch, 0);
+      judge();
+    },
+    healed: (atUs, slots) => {
+      healedUs = atUs;
+      asked = slots.filter((slot) => context.honest(slot));
+      const now = asked.flatMap((slot) => {
+        const own = [...said.values()].filter((item) => item.slot === slot);
+        return [...own, ...nodeOf(slot).kept.values()];
+      });
+      owed = now.filter((item) => asked.every((slot) => !isPast(nodeOf(slot), item)));
+      if (owed.length > 0) context.mark("open statements at the heal");
+    },
+  };
+};

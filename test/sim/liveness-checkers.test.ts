@@ -1,0 +1,268 @@
+/** L2, L4, L5 and L6: batches that are left out, splits, epochs that do not end, timers that stay long. */
+import { describe, expect, it } from "vitest";
+import { acceptedSoon } from "../../sim/checkers/accepted.ts";
+import { FINALIZE, NOTARIZE, NULLIFY } from "../../sim/checkers/decode.ts";
+import { epochsChange } from "../../sim/checkers/epochs.ts";
+import { splitsEnd } from "../../sim/checkers/split.ts";
+import { timerBound, timersShrink } from "../../sim/checkers/timers.ts";
+import type { Status, Submission } from "../../sim/checkers/types.ts";
+import {
+  type BlockSpec,
+  certificateFrame,
+  createRig,
+  GENESIS,
+  hashOf,
+  keep,
+  proposalFrame,
+  type Rig,
+  say,
+  toHex,
+  voteFrame,
+  ZERO,
+} from "./rig.ts";
+import { HASH_A, statusWith } from "./support.ts";
+
+const propose = (rig: Rig, spec: BlockSpec): void =>
+  rig.checker.sent?.(spec.proposer ?? 0, 1, "consensus", proposalFrame(spec));
+
+/** The node has this block as final. */
+const show = (rig: Rig, slot: number, spec: BlockSpec, part: Partial<Status> = {}): void =>
+  rig.checker.status?.(
+    slot,
+    statusWith({ finalHeight: spec.height, finalHash: hashOf(spec), view: spec.view + 1, ...part }),
+  );
+
+describe("a batch that was taken", () => {
+  const submission: Submission = {
+    ...{ actorHex: "aa", laneSeq: 1, batchIdHex: "bb".repeat(32), eventCount: 1 },
+  };
+  /** Blocks 1 to `count`, one on the other, by these in turn. */
+  const chain = (rig: Rig, count: number, proposers: readonly number[]): void => {
+    let parent: string | undefined;
+    for (let height = 1; height <= count; height++) {
+      const proposer = proposers[height % proposers.length] ?? 0;
+      const spec = { view: height, height, proposer, ...(parent === undefined ? {} : { parent }) };
+      propose(rig, spec);
+      show(rig, 0, spec);
+      parent = hashOf(spec);
+    }
+  };
+  const wait = (blocks: number, proposers: readonly number[], healed = true): Rig => {
+    const rig = createRig(acceptedSoon);
+    if (healed) rig.checker.healed?.(0, [0, 1, 2]);
+    rig.checker.offered?.(1, submission);
+    rig.checker.acknowledged?.(1, submission, blocks + 1);
+    chain(rig, blocks + 1, proposers);
+    return rig;
+  };
+
+  it("may be missing in some blocks of honest leaders, and in any of others", () => {
+    expect(wait(12, [0, 1, 2]).found).toEqual([]);
+    expect(wait(12, [0, 1, 2]).marks).toEqual(["accepted batch timed"]);
+    expect(wait(13, [0, 1, 2]).found).toEqual(["L2"]);
+    expect(wait(14, [0, 1, 2, 3]).found).toEqual([]);
+  });
+
+  it("is not timed before the heal, nor when it was refused or taken by a liar", () => {
+    expect(wait(20, [0], false).found).toEqual([]);
+    const rig = createRig(acceptedSoon);
+    rig.checker.healed?.(0, [0, 1, 2]);
+    rig.checker.offered?.(1, submission);
+    rig.checker.declined?.(1, submission, "batch.expired");
+    rig.checker.offered?.(3, submission);
+    rig.checker.acknowledged?.(1, submission, 21);
+    chain(rig, 21, [0]);
+    expect(rig.found).toEqual([]);
+  });
+
+  it("is timed from the heal where it was taken before", () => {
+    const rig = createRig(acceptedSoon);
+    rig.checker.offered?.(1, submission);
+    chain(rig, 10, [0]);
+    rig.checker.healed?.(0, [0, 1, 2]);
+    rig.checker.acknowledged?.(1, submission, 20);
+    chain(rig, 20, [0]);
+    expect(rig.found).toEqual([]);
+  });
+});
+
+describe("a split", () => {
+  /** After the heal at zero, node 0 has said something that 1 and 2 may not have. */
+  const split = (kind = NULLIFY): Rig => {
+    const rig = createRig(splitsEnd);
+    for (const slot of [0, 1, 2]) rig.checker.booted?.(slot, 1, false);
+    say(rig, 0, { view: 5, kind });
+    rig.checker.healed?.(0, [0, 1, 2]);
+    return rig;
+  };
+  const late = (rig: Rig): string[] => {
+    rig.nowUs = 15_000_000;
+    rig.checker.status?.(0, statusWith({}));
+    return rig.found;
+  };
+
+  it("is over when the vote is everywhere", () => {
+    expect(split().marks).toEqual(["open statements at the heal"]);
+    const rig = split();
+    rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.checker.delivered?.(1, 2, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    expect(late(rig)).toEqual([]);
+  });
+
+  it("is reported where it lasts, by what is missing where", () => {
+    const rig = split();
+    rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.checker.delivered?.(0, 2, voteFrame({ view: 5, kind: NULLIFY }, 1));
+    rig.checker.delivered?.(0, 2, voteFrame({ view: 4, kind: NULLIFY }, 0));
+    rig.nowUs = 14_000_000;
+    rig.checker.status?.(0, statusWith({}));
+    expect(rig.found).toEqual([]);
+    expect(late(rig)).toEqual(["L4"]);
+    expect(rig.details).toEqual(["S(5) of epoch 0 by validator 0 has not reached n2"]);
+  });
+
+  it("is over with a certificate of its kind, and not with one of another", () => {
+    for (const [kind, expected] of [
+      [NULLIFY, []],
+      [NOTARIZE, ["L4"]],
+    ] as const) {
+      const rig = split();
+      for (const to of [1, 2]) rig.checker.delivered?.(3, to, certificateFrame({ view: 5, kind }));
+      expect(late(rig)).toEqual(expected);
+    }
+  });
+
+  it("is over where something at or above it is final, or another epoch runs", () => {
+    const rig = split();
+    const final = { view: 6, kind: FINALIZE, hash: HASH_A };
+    rig.checker.delivered?.(0, 1, certificateFrame(final));
+    rig.checker.status?.(2, statusWith({ epoch: 1 }));
+    expect(late(rig)).toEqual([]);
+    const below = split();
+    for (const to of [1, 2])
+      below.checker.delivered?.(0, to, certificateFrame({ ...final, view: 4 }));
+    expect(late(below)).toEqual(["L4"]);
+  });
+
+  it("is also of a certificate on one disk, and ends with a restart that brings it back", () => {
+    const rig = createRig(splitsEnd);
+    keep(rig, 0, 5, NOTARIZE);
+    rig.checker.healed?.(0, [0, 1]);
+    rig.checker.delivered?.(0, 1, certificateFrame({ view: 5, kind: NOTARIZE }));
+    rig.checker.booted?.(0, 2, false);
+    expect(late(rig)).toEqual([]);
+    const lost = createRig(splitsEnd);
+    keep(lost, 0, 5, NOTARIZE);
+    lost.checker.healed?.(0, [0, 1]);
+    lost.checker.delivered?.(0, 1, certificateFrame({ view: 5, kind: NOTARIZE }));
+    // What came over the network was in memory.
+    lost.checker.booted?.(1, 2, false);
+    expect(late(lost)).toEqual(["L4"]);
+  });
+});
+
+describe("an epoch", () => {
+  const block = (height: number, timeMs: number, nextSet = ZERO): BlockSpec => ({
+    ...{ view: height, height, timeMs, nextSet, parent: toHex(GENESIS) },
+  });
+  const SET = "5e".repeat(32);
+  const final = (spec: BlockSpec, part: Partial<Status> = {}): Rig => {
+    const rig = createRig(epochsChange, { epochMs: 4_000 });
+    propose(rig, spec);
+    show(rig, 0, spec, part);
+    return rig;
+  };
+
+  it("ends with the first block after its time, and with no other", () => {
+    expect(final(block(1, 3_999)).found).toEqual([]);
+    expect(final(block(1, 4_000, SET), { epoch: 1 }).found).toEqual([]);
+    expect(final(block(1, 4_000)).found).toEqual(["L5"]);
+    expect(final(block(1, 3_999, SET), { epoch: 1 }).found).toEqual(["L5"]);
+  });
+
+  it("begins where the one before has ended", () => {
+    const rig = final(block(1, 4_100, SET), { epoch: 1 });
+    const next = { ...block(2, 8_050), epoch: 1, parent: hashOf(block(1, 4_100, SET)) };
+    propose(rig, next);
+    show(rig, 0, next, { epoch: 1 });
+    expect(rig.found).toEqual([]);
+    const over = { ...next, view: 3, timeMs: 8_100 };
+    propose(rig, over);
+    show(rig, 0, over, { epoch: 1 });
+    expect(rig.found).toEqual(["L5"]);
+  });
+
+  it("is followed by the next in bounded time after the heal", () => {
+    const end = block(1, 4_000, SET);
+    const rig = final(end);
+    expect(rig.checker.settled?.(() => [])).toBe(true);
+    rig.nowUs = 50_000_000;
+    show(rig, 0, end);
+    expect(rig.found).toEqual([]);
+    rig.checker.healed?.(50_000_000, [0]);
+    expect(rig.checker.settled?.(() => [])).toBe(false);
+    rig.nowUs = 70_000_000;
+    show(rig, 0, end);
+    expect(rig.found).toEqual([]);
+    rig.nowUs = 70_000_001;
+    show(rig, 0, end);
+    expect(rig.found).toEqual(["L5"]);
+    show(rig, 0, end, { epoch: 1 });
+    expect(rig.checker.settled?.(() => [])).toBe(true);
+  });
+});
+
+describe("a timer", () => {
+  const block = { view: 9, height: 9 };
+  /** Views above the final one in which node 0 has said S. */
+  const skipped = (views: number): Rig => {
+    const rig = createRig(timersShrink);
+    propose(rig, block);
+    for (let view = 1; view <= 9; view++) say(rig, 0, { view, kind: NULLIFY });
+    show(rig, 0, block);
+    for (let i = 1; i <= views; i++) say(rig, 0, { view: 9 + i, kind: NULLIFY });
+    return rig;
+  };
+  const set = (rig: Rig, delayMs: number): string[] => {
+    rig.checker.timer?.(0, delayMs);
+    return rig.found;
+  };
+
+  it("grows with the views that ran out, as R5 says", () => {
+    expect([0, 1, 2, 3].map(timerBound)).toEqual([1_750, 2_125, 2_686, 3_529]);
+    expect(timerBound(30)).toBe(181_000);
+  });
+
+  it("may be as long as what was said above the final block allows, and no longer", () => {
+    for (const views of [0, 2, 6]) {
+      expect(set(skipped(views), timerBound(views + 3))).toEqual([]);
+      expect(set(skipped(views), timerBound(views + 3) + 1)).toEqual(["L6"]);
+    }
+    expect(skipped(0).marks).toEqual([]);
+  });
+
+  it("waits for the pace of re-proposals where many views are open, whoever has opened them", () => {
+    const far = (view: number): string[] => {
+      const rig = skipped(0);
+      say(rig, 1, { view, kind: NOTARIZE, hash: HASH_A });
+      return set(rig, 30_001);
+    };
+    expect(far(9 + 64)).toEqual([]);
+    expect(far(9 + 63)).toEqual(["L6"]);
+  });
+
+  it("is not a view's where it waits for a peer that answers nothing", () => {
+    expect(set(skipped(0), 16_000)).toEqual([]);
+    expect(set(skipped(0), 12_000)).toEqual(["L6"]);
+  });
+
+  it("of a node that could not vote for a while says nothing, until something is final again", () => {
+    const rig = skipped(0);
+    rig.checker.booted?.(0, 2, false);
+    expect(set(rig, 9_001)).toEqual([]);
+    const next = { view: 10, height: 10 };
+    propose(rig, next);
+    show(rig, 0, next);
+    expect(set(rig, 9_001)).toEqual(["L6"]);
+  });
+});
