@@ -1,3 +1,6 @@
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { equalBytes } from "../../src/crypto/bytes.ts";
@@ -32,6 +35,26 @@ describe("verify queue", () => {
     const seen = queue.take(99).map(({ priority, index }) => `${priority} ${index}`);
     expect(seen).toEqual(["consensus 0", "consensus 1", "batch 0", "batch 0", "sync 0", "sync 1"]);
     expect([queue.waiting, queue.pending]).toEqual([0, 6]);
+  });
+
+  it("holds nothing of a job that was taken and answered", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect: unknown = runInNewContext("gc");
+    if (typeof collect !== "function") throw new Error("there is no collector to call");
+    const queue = new VerifyQueue();
+    const pushOne = (): WeakRef<VerifyJob> => {
+      const job = jobOf(1);
+      queue.push([job], "batch", () => {});
+      return new WeakRef(job);
+    };
+    const taken = pushOne();
+    const waiting = pushOne();
+    queue.settle(queue.take(1), [true]);
+    // What a WeakRef has given in a turn lives until the next one.
+    await setImmediate();
+    collect();
+    expect([taken.deref() === undefined, waiting.deref() === undefined]).toEqual([true, false]);
+    expect(queue.pending).toBe(1);
   });
 
   it("is bounded for each priority: full at the limit, refused one past it, whole calls only", () => {

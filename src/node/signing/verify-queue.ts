@@ -25,9 +25,12 @@ export type QueuedJob = {
 
 const PRIORITIES: readonly Priority[] = ["consensus", "batch", "sync"];
 
-/** First in, first out, without moving the rest at every step. */
+/**
+ * First in, first out, without moving the rest at every step. A place that was taken is emptied at once: a
+ * job holds its whole batch, and those of a thousand taken ones were most of a node's memory under load.
+ */
 class Fifo {
-  #items: QueuedJob[] = [];
+  #items: (QueuedJob | undefined)[] = [];
   #head = 0;
 
   push(item: QueuedJob): void {
@@ -37,6 +40,7 @@ class Fifo {
   shift(): QueuedJob | undefined {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
+    this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
