@@ -67,10 +67,10 @@ const reads = async (what: string, base: string, paths: readonly string[]): Prom
 
 const hello = async (): Promise<{ readonly base: string; stop(): void }> => {
   const child = spawn(process.execPath, [fileOf("hello.ts")], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const port = await new Promise<string>((resolve) => {
-    child.stdout.once("data", (text) => resolve(String(text).trim()));
+    child.stdout?.once("data", (text) => resolve(String(text).trim()));
   });
   return { base: `http://[::1]:${port}`, stop: () => void child.kill("SIGTERM") };
 };

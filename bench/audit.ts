@@ -12,15 +12,10 @@ import {
   SELF_TEST_PUBLIC_KEY,
   SELF_TEST_SIGNATURE,
 } from "../src/crypto/falcon-self-test.ts";
-import { openLevelStore } from "../src/ledger/store/level.ts";
 import type { AuditReport } from "../src/node/audit/report.ts";
-import { auditRules } from "../src/node/audit/rules.ts";
-import { auditFolder } from "../src/node/audit/run-folder.ts";
-import { nodePaths } from "../src/node/folder.ts";
-import { readGenesis } from "../src/node/node.ts";
-import { selectVerifier } from "../src/node/signing/select-verifier.ts";
 import type { NodeVerifier } from "../src/node/signing/types.ts";
 import { createVerifier } from "../src/node/signing/verifier.ts";
+import { auditNode } from "./ledger/check.ts";
 import { Lanes } from "./ledger/lanes.ts";
 import { sendAll } from "./ledger/load.ts";
 import { BenchNetwork } from "./ledger/network.ts";
@@ -124,10 +119,6 @@ const audit = async (
   verifier: NodeVerifier,
   work: string,
 ): Promise<Measured> => {
-  const selection = await selectVerifier();
-  const genesis = readGenesis(join(network.dir, "genesis.json"));
-  const rules = auditRules(genesis, selection.verifier.verify);
-  const scratch = await openLevelStore(join(work, "scratch"), { logger: silent });
   const cpu = process.cpuUsage();
   const before = verifier.cpuMs();
   globalThis.gc?.();
@@ -140,19 +131,7 @@ const audit = async (
     ownPeak = Math.max(ownPeak, ownBytes());
   }, LOOK_MS);
   try {
-    const report = await auditFolder({
-      rules,
-      db: nodePaths(join(network.dir, "a")).db,
-      name: "a",
-      work: join(work, "copy"),
-      scratch,
-      signaturesFrom: 1,
-      verifier,
-      logger: silent,
-      signal: new AbortController().signal,
-      nowMs: () => performance.now(),
-    });
-    if (report.result !== "clean") throw new Error(JSON.stringify(report.findings[0]));
+    const report = await auditNode(network, "a", verifier, work);
     const { user, system } = process.cpuUsage(cpu);
     const verifyMs = verifier.cpuMs() - before;
     return {
@@ -166,7 +145,6 @@ const audit = async (
     };
   } finally {
     clearInterval(looking);
-    await new Promise<void>((resolve) => scratch.close(resolve));
   }
 };
 

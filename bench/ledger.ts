@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { nodePaths } from "../src/node/folder.ts";
 import { sleep } from "../src/node/real-ports.ts";
 import { measureCeilings } from "./ledger/ceilings.ts";
+import { checkNetwork } from "./ledger/check.ts";
 import { addShares, readProfiles } from "./ledger/cpu-profile.ts";
 import { EVENT_BYTES, Lanes } from "./ledger/lanes.ts";
 import { type Ack, type Outcome, rateBetween, sendAll, sendAtRate } from "./ledger/load.ts";
@@ -330,6 +331,9 @@ const measureRestart = async (bench: Bench, lanes: Lanes): Promise<void> => {
   );
   await sleep(5_000);
   reportMemory(bench, "restart", "after it");
+  await network.stop();
+  // Last, and for all that was measured before: it fails the benchmark.
+  await checkNetwork(network, ["a"], report);
 };
 
 /** A pass of its own, because profiling costs CPU: shares of the main threads only. */
@@ -389,6 +393,7 @@ if (options !== undefined) {
   const report = createReport("ledger");
   report.note(`events of ${EVENT_BYTES} bytes; pid ${process.pid}`);
   const network = await BenchNetwork.create();
+  network.kept = options.keep;
   const pool = new SigningPool();
   try {
     await measure({ options, report, network, pool });

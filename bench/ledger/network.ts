@@ -28,6 +28,7 @@ import { randomHex, sleep } from "../../src/node/real-ports.ts";
 const NAMES = ["a", "b", "c", "d"] as const;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export type BenchNode = {
   readonly name: string;
@@ -41,10 +42,30 @@ export type StartOptions = {
   readonly nodeFlags?: readonly string[];
 };
 
+/** Networks that end, and whose folders are removed, when a signal ends this process. */
+const running = new Set<BenchNetwork>();
+let listening = false;
+
+/**
+ * Validators end when this process does, in whatever way: by their channel to it. A signal is told here so that it
+ * ends as it would anyway, but for the folders, which are removed when the nodes have stopped.
+ */
+const onSignal = (signal: NodeJS.Signals): void => {
+  const ending = [...running].map(async (network) => {
+    await network.stop();
+    if (!network.kept) network.remove();
+  });
+  void Promise.allSettled(ending).then(() => {
+    process.kill(process.pid, signal);
+  });
+};
+
 export class BenchNetwork {
   readonly dir: string;
   readonly record: DevRecord;
   readonly operator: FalconKeyPair;
+  /** Its folder is to be left. */
+  kept = false;
   #nodes: readonly BenchNode[] = [];
 
   private constructor(dir: string, record: DevRecord, operator: FalconKeyPair) {
@@ -67,7 +88,12 @@ export class BenchNetwork {
       })),
     });
     const passphrase = await readPassphrase(operatorFolder(dir), {});
-    return new BenchNetwork(dir, record, await loadKeyFile(operatorKeyPath(dir), passphrase));
+    const operator = await loadKeyFile(operatorKeyPath(dir), passphrase);
+    const network = new BenchNetwork(dir, record, operator);
+    if (!listening) for (const name of ENDING) process.once(name, onSignal);
+    listening = true;
+    running.add(network);
+    return network;
   }
 
   get nodes(): readonly BenchNode[] {
@@ -76,21 +102,41 @@ export class BenchNetwork {
 
   /** Resolves when every node votes, all are connected and a block has become final meanwhile. */
   async start(options: StartOptions = {}): Promise<void> {
-    this.#nodes = this.record.nodes.map((node) => {
-      const folder = join(this.dir, node.name);
-      mkdirSync(folder, { recursive: true });
-      const log = openSync(join(folder, "node.log"), "a");
-      const flags = [...SHARED_MACHINE_FLAGS, ...(options.nodeFlags ?? [])];
-      const args = ["start", "--config", pathsOf(this.dir, node).config];
-      const child = spawn(process.execPath, [...flags, binPath(), ...args], {
-        stdio: ["ignore", log, log],
-        env: cleanEnv(),
-      });
-      closeSync(log);
-      const api = new ApiClient(`http://${node.api}`);
-      return { name: node.name, pid: child.pid ?? -1, api, process: child };
-    });
+    this.#nodes = this.record.nodes.map((node) => this.#spawn(node, options));
     await Promise.all(this.#nodes.map((node) => this.ready(node)));
+  }
+
+  #spawn(node: DevRecord["nodes"][number], { nodeFlags = [] }: StartOptions = {}): BenchNode {
+    const folder = join(this.dir, node.name);
+    mkdirSync(folder, { recursive: true });
+    const log = openSync(join(folder, "node.log"), "a");
+    const args = ["start", "--config", pathsOf(this.dir, node).config];
+    const flags = [...SHARED_MACHINE_FLAGS, ...nodeFlags];
+    // The channel: should this process be killed, the node sees it close and stops.
+    const child = spawn(process.execPath, [...flags, binPath(), ...args], {
+      stdio: ["ignore", log, log, "ipc"],
+      env: cleanEnv(),
+    });
+    child.on("message", () => {});
+    closeSync(log);
+    const api = new ApiClient(`http://${node.api}`);
+    return { name: node.name, pid: child.pid ?? -1, api, process: child };
+  }
+
+  /** SIGKILL, and a start after a pause: resolves when the node is ready again. Milliseconds of the start. */
+  async killAndRestart(name: string, downMs: number): Promise<number> {
+    const node = this.#nodes.find((one) => one.name === name);
+    const record = this.record.nodes.find((one) => one.name === name);
+    if (node === undefined || record === undefined) throw new Error(`no node ${name} runs`);
+    const exited = new Promise<void>((resolve) => node.process.once("exit", () => resolve()));
+    node.process.kill("SIGKILL");
+    await exited;
+    await sleep(downMs);
+    // Stopped meanwhile.
+    if (!this.#nodes.includes(node)) return 0;
+    const again = this.#spawn(record);
+    this.#nodes = this.#nodes.map((one) => (one === node ? again : one));
+    return this.ready(again);
   }
 
   /** Milliseconds until the node votes with all its peers and stands at the height of the others. */
@@ -109,10 +155,17 @@ export class BenchNetwork {
     throw new Error(`node ${node.name} is not ready: ${this.log(node)}`);
   }
 
+  /** Of the first node that answers. */
   async status(): Promise<StatusJson> {
-    const node = this.#nodes[0];
-    if (node === undefined) throw new Error("no node runs");
-    return node.api.status();
+    let failure: unknown = new Error("no node runs");
+    for (const { api } of this.#nodes) {
+      try {
+        return await api.status();
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
   }
 
   async stop(): Promise<void> {
@@ -122,6 +175,7 @@ export class BenchNetwork {
   }
 
   remove(): void {
+    running.delete(this);
     rmSync(join(this.dir, ".."), { recursive: true, force: true });
   }
 
