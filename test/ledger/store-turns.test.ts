@@ -17,7 +17,7 @@ import { Level } from "level";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import { type LevelStore, openLevelStore } from "../../src/ledger/store/level.ts";
-import { Turns } from "../../src/ledger/store/turns.ts";
+import { READERS_MAX, Turns } from "../../src/ledger/store/turns.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-turns-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -65,6 +65,27 @@ describe("turns", () => {
     await Promise.all(all);
     expect(order).toEqual(["r1", "r2", "w1", "r3", "r4", "w2"]);
     expect(readersMax).toBe(2);
+  });
+
+  it("let few readers in between two writers, however many wait, and all of them in the end", async () => {
+    const turns = new Turns();
+    const order: ("read" | "write")[] = [];
+    const one = (kind: "read" | "write"): Promise<void> =>
+      turns[kind](async () => {
+        order.push(kind);
+        await pause();
+      });
+    const many = 3 * READERS_MAX + 1;
+    const all = [one("write"), ...Array.from({ length: many }, () => one("read"))];
+    all.push(one("write"), one("write"));
+    await Promise.all(all);
+    const runs = order
+      .join(" ")
+      .split("write")
+      .map((run) => run.trim().split(" ").length);
+    // Nothing is before the first; what is left after the last has nobody to wait for.
+    expect(runs).toEqual([1, READERS_MAX, READERS_MAX, READERS_MAX + 1]);
+    expect(order.filter((kind) => kind === "read").length).toBe(many);
   });
 
   it("go on after a failure", async () => {

@@ -1,7 +1,11 @@
 /**
- * Many readers or one writer, by turns: whoever waits is let in when the other kind has ended, so neither can
- * keep the other out for longer than one of its turns.
+ * Some readers or one writer, by turns. Who waits is let in when the other kind has ended: a writer waits for the
+ * readers that are in, at most READERS_MAX, and as many readers as that come in between two writers.
  */
+
+/** More at a time would only wait for each other: their reads are made by four threads. */
+export const READERS_MAX = 8;
+
 export class Turns {
   #readers = 0;
   #writing = false;
@@ -10,14 +14,16 @@ export class Turns {
 
   /** Runs `work` while nobody writes; with others that read. */
   async read<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#writing || this.#waitingWriters.length > 0) {
+    const waits = this.#waitingReaders.length > 0 || this.#waitingWriters.length > 0;
+    if (waits || this.#writing || this.#readers >= READERS_MAX) {
       await new Promise<void>((enter) => this.#waitingReaders.push(enter));
     } else this.#readers += 1;
     try {
       return await work();
     } finally {
       this.#readers -= 1;
-      if (this.#readers === 0) this.#letWriterIn();
+      if (this.#waitingWriters.length === 0) this.#letReadersIn();
+      this.#letWriterIn();
     }
   }
 
@@ -30,19 +36,21 @@ export class Turns {
       return await work();
     } finally {
       this.#writing = false;
-      if (this.#waitingReaders.length > 0) this.#letReadersIn();
-      else this.#letWriterIn();
+      this.#letReadersIn();
+      this.#letWriterIn();
     }
   }
 
+  /** Counted here and not when each goes on, so that nobody slips in between. */
   #letReadersIn(): void {
-    const entering = this.#waitingReaders.splice(0);
-    // Counted here and not when each goes on, so that no writer slips in between.
-    this.#readers += entering.length;
-    for (const enter of entering) enter();
+    for (const enter of this.#waitingReaders.splice(0, READERS_MAX - this.#readers)) {
+      this.#readers += 1;
+      enter();
+    }
   }
 
   #letWriterIn(): void {
+    if (this.#readers > 0) return;
     const enter = this.#waitingWriters.shift();
     if (enter === undefined) return;
     this.#writing = true;
