@@ -58,13 +58,17 @@ describe("nexus space", () => {
     await expect
       .poll(() => existsSync(journal) && statSync(journal).size, { interval: 20, timeout: 60_000 })
       .toBeGreaterThan(400);
-    const [listed] = await json<{ state: string }[]>("ls", at());
+    const [listed] = await json<{ state: string; percent: number }[]>("ls", at());
     expect(listed?.state).toBe("sealing");
+    expect(listed?.percent).toBeGreaterThan(10);
     await refuses("space.conflict", 5, "seal", at("a-0.sector"));
     await first.stop("SIGKILL");
     expect(existsSync(at("a-0.sector"))).toBe(false);
     const before = statSync(journal).size;
     expect(before).toBeGreaterThan(400);
+    const rest = await run("seal", at("a-0.sector"));
+    expect(rest.code, rest.stderr).toBe(0);
+    expect(rest.stderr).toContain("going on from them");
     const again = await json<Sealed>("seal", at("a-0.sector"));
     fits("space seal", again);
     const other = await json<Sealed>("seal", at("other.sector"));

@@ -3,6 +3,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { TetradError } from "../../errors.ts";
 import { LAYERS_SUFFIX, layerPaths, readSectorHeader } from "../../node/space/files.ts";
+import { recordedParts } from "../../node/space/journal.ts";
+import { partsOf } from "../../node/space/make-sector.ts";
 import { sectorBytes } from "../../proofs/space/parameters.ts";
 import type { CliContext } from "../context.ts";
 import { byMeaning, type Row, short } from "../output.ts";
@@ -16,6 +18,8 @@ type Listed =
       readonly chainId: string;
       readonly sector: number;
       readonly bytes: number;
+      /** How much of it is made. */
+      readonly percent: number;
     }
   | { readonly file: string; readonly state: "unreadable"; readonly reason: string };
 
@@ -34,8 +38,10 @@ const listed = (file: string): Listed => {
   try {
     if (existsSync(file)) return sectorFacts(file, readSectorHeader(file));
     const { chainId, statement } = readSectorHeader(layerPaths(file).job);
-    const bytes = sectorBytes(statement.lgNodes);
-    return { file, state: "sealing", chainId, sector: statement.sectorNo, bytes };
+    const { lgNodes, layers, sectorNo: sector } = statement;
+    const parts = recordedParts(layerPaths(file).journal) / partsOf(lgNodes, layers);
+    const percent = Math.min(100, Math.floor(100 * parts));
+    return { file, state: "sealing", chainId, sector, bytes: sectorBytes(lgNodes), percent };
   } catch (error) {
     if (!(error instanceof TetradError)) throw error;
     return { file, state: "unreadable", reason: error.message };
@@ -45,7 +51,9 @@ const listed = (file: string): Listed => {
 const rowOf = (one: Listed): Row => {
   if (one.state === "unreadable") return { file: one.file, state: one.state, id: one.reason };
   const base = { file: one.file, state: one.state, sector: one.sector, size: sizeText(one.bytes) };
-  if (one.state === "sealing") return { ...base, chain: one.chainId };
+  if (one.state === "sealing") {
+    return { ...base, state: `sealing, ${one.percent} %`, chain: one.chainId };
+  }
   const { chainId, validator, profile, layers, sectorId } = one;
   return {
     ...base,

@@ -69,14 +69,14 @@ export const seal = async (
     ...{ file, chainId: genesis.chainId, genesisHash: hash, signal: context.signal },
     source: { validatorId: owner.id, sectorNo: options.sector, beacon, lgNodes, layers },
     onProgress({ done, total, found }) {
-      // What was there counts in no rate.
-      progress ??= createProgress(
-        context.terminal,
-        "sealing",
-        "MiB of labels",
-        realClock.monotonicMs,
-        found / MIB,
-      );
+      // What was there is looked through first; it counts in no rate.
+      if (done === found && done < total) return;
+      if (progress === undefined) {
+        if (found > 0) context.note(`${sizeText(found)} of labels are there: going on from them`);
+        const { monotonicMs } = realClock;
+        const from = Math.round(found / MIB);
+        progress = createProgress(context.terminal, "sealing", "MiB of labels", monotonicMs, from);
+      }
       progress.update(Math.round(done / MIB), Math.round(total / MIB));
     },
   });

@@ -6,13 +6,19 @@
  *
  *     u32 stage   u32 part   digest(32)
  */
-import { closeSync, ftruncateSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, statSync, writeSync } from "node:fs";
 import { equalBytes } from "../../crypto/bytes.ts";
 import { Writer } from "../../crypto/codec.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { openPrivate, readAt } from "./files.ts";
 
 const RECORD_BYTES = 40;
+
+/** How many parts a journal says are made; 0 where there is none. */
+export const recordedParts = (path: string): number => {
+  const { size } = statSync(path, { throwIfNoEntry: false }) ?? { size: 0 };
+  return Math.floor(size / RECORD_BYTES);
+};
 
 export type Journal = {
   /** Whether the next record is of these bytes; once it is not, what follows is forgotten. */

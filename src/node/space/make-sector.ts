@@ -44,6 +44,10 @@ const PART_NODES_MAX = 2 ** 14;
 /** Parents are drawn once and read again for every other layer. */
 const PARENTS_STAGE = 0;
 
+/** Records of the journal of a whole sector: the parents, the layers, and two trees. */
+export const partsOf = (lgNodes: number, layers: number): number =>
+  (layers + 3) * Math.ceil(nodesOf(lgNodes) / PART_NODES_MAX);
+
 export type MakeProgress = {
   /** Bytes of labels and of leaves that are made, of `total`; `found` of them were there already. */
   readonly done: number;

@@ -97,7 +97,10 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
-/** Takes the lock of the layers; one that a dead process left behind is taken over. Code: space.conflict. */
+/**
+ * Takes the lock of the layers; one that a dead process left behind is taken over. Two that take it over in
+ * the same moment write the same bytes to the same places: a sector follows from its job. Code: space.conflict.
+ */
 const takeLock = (path: string): void => {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
