@@ -140,11 +140,9 @@ const measureSpeed = (n: number, path: keyof typeof PATHS, seconds: number): voi
   row("speed", "CPU of a frame", (cpu * 1e6) / frames, "us", frames);
   row("speed", "tasks of a node and height", steps / (heights * n), "", steps);
   row("speed", "CPU of a task of the world", (cpu * 1e6) / steps, "us", steps);
-  const { parts, busyUs } = profiled(() => run(seconds / 2));
-  const nodeHeights = (heightOf(network) - after.height) * n;
+  const { parts, busyUs: samples } = profiled(() => run(seconds / 2));
   const sorted = [...parts].sort(([, a], [, b]) => b - a);
-  for (const [part, us] of sorted) row("budget", part, us / nodeHeights, "us", nodeHeights);
-  row("budget", "all, under the profiler", busyUs / nodeHeights, "us", nodeHeights);
+  for (const [part, count] of sorted) row("budget", part, (100 * count) / samples, "%", count);
   const [latencyMinUs, latencyMeanUs] = PATHS[path];
   const framesPerSecond = frames / virtualS;
   const frameBytes = (after.bytes - before.bytes) / frames;

@@ -56,7 +56,8 @@ export class Observer {
   readonly #verified: readonly Checker[];
   readonly #durable: readonly Checker[];
   readonly #timed: readonly Checker[];
-  readonly #faulty: ReadonlySet<number>;
+  /** By slot. */
+  readonly #honest: readonly boolean[];
   readonly #world: World;
   readonly #releases: ReleaseTracker;
 
@@ -69,7 +70,7 @@ export class Observer {
     factories: readonly CheckerFactory[] = CHECKERS,
   ) {
     this.#world = world;
-    this.#faulty = faultySlots(scenario);
+    const faulty = faultySlots(scenario);
     this.members = chain.keys.map((key, slot) => ({
       index: chain.indexOfSlot[slot] ?? -1,
       slot,
@@ -77,6 +78,7 @@ export class Observer {
       publicKey: key.publicKey,
       weight: BigInt(scenario.weights[slot] ?? 1),
     }));
+    this.#honest = this.members.map(({ slot }) => !faulty.has(slot));
     const context: CheckContext = {
       chainId: chain.genesis.chainId,
       genesisHash: chain.hash,
@@ -111,7 +113,7 @@ export class Observer {
 
   /** Slots beyond the members are twins. */
   honest(slot: number): boolean {
-    return slot < this.members.length && !this.#faulty.has(slot);
+    return this.#honest[slot] === true;
   }
 
   report(id: string, detail: string): void {

@@ -41,11 +41,11 @@ const PARTS: Parts = [
   [/node:internal\/(timers|process|async_hooks)|node:timers/, "timers and turns"],
 ];
 
-const SPECIAL: Readonly<Record<string, string>> = {
-  "(garbage collector)": "gc",
-  "(idle)": "idle",
-  "(program)": "native, no script",
-};
+const SPECIAL: ReadonlyMap<string, string> = new Map([
+  ["(garbage collector)", "gc"],
+  ["(idle)", "idle"],
+  ["(program)", "native, no script"],
+]);
 
 export type Shares = {
   /** Microseconds by part, without idle. */
@@ -56,7 +56,7 @@ export type Shares = {
 };
 
 const partOf = ({ callFrame }: ProfileNode, parts: Parts): string | undefined => {
-  const special = SPECIAL[callFrame.functionName];
+  const special = SPECIAL.get(callFrame.functionName);
   if (special !== undefined) return special;
   if (callFrame.url === "" && !/wasm/.test(callFrame.functionName)) return undefined;
   return parts.find(([pattern]) => pattern.test(callFrame.url))?.[1];

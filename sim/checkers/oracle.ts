@@ -2,14 +2,13 @@
  * The oracle's own arithmetic: hashing, Merkle trees, quorums and readers, written from docs/protocol.md
  * and not from the code that it judges.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  const [only = new Uint8Array(0)] = parts;
+  return hash("sha256", parts.length === 1 ? only : Buffer.concat(parts), "buffer");
 };
 
 const prefixes = new Map<string, Uint8Array>();
