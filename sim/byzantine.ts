@@ -1,32 +1,42 @@
 /**
  * The matrix of Byzantine runs: adversaries of every kind, and mixes of kinds, with just under a third of the
- * weight, in networks of several sizes and with equal and unequal weights. The nightly run does all of it, CI
- * the small sizes. With less than a third everything must hold and go on; `overThird` gives the runs in which
- * a network may halt, and may fork only if those who lied can all be named.
+ * weight, in networks of several sizes and with equal and unequal weights; then a third and more. With less
+ * than a third everything must hold and go on; with more a network may halt, and may fork only if those who
+ * lied can all be named (byzantine-judge.ts).
  */
-import { conflict } from "../src/ledger/statement.ts";
-import type { Statement } from "../src/ledger/types.ts";
-import { createProsecutor } from "./checkers/culprits.ts";
-import { decodeStatement } from "./checkers/decode.ts";
-import { CHECKERS } from "./checkers/index.ts";
 import { Prng } from "./prng.ts";
 import {
   type AdversarySpec,
+  DIRECTED_STRATEGIES,
   type Scenario,
   STRATEGIES,
   type StrategyName,
   scenario,
+  type Workload,
 } from "./scenario.ts";
-import { type RunOptions, simulate } from "./simulate.ts";
-
-const KINDS = [undefined, "notarize", "nullify", "finalize"] as const;
 
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
 
+/** Every kind of adversary that there is, those of the directed scenarios too. */
+export const BYZANTINE_KINDS: readonly StrategyName[] = [...STRATEGIES, ...DIRECTED_STRATEGIES];
+
+/** One run of the matrix. */
+export type ByzantineCase = {
+  readonly n: ByzantineSize;
+  readonly weights: "equal" | "unequal";
+  /** What all adversaries are; of a mix each is up to three things at once. */
+  readonly kind: StrategyName | "mix";
+  /** What the adversaries weigh: the most that is less than a third, or the least that is not. */
+  readonly share: "under" | "over";
+  readonly scenario: Scenario;
+};
+
 const FOREVER = 1_000_000_000;
 /** Kinds that one adversary has at once in a mix. */
 const MIXED_KINDS = 3;
+/** The mixes of one seed have seeds of their own, so far from each other. */
+const MIX_SEEDS = 1_000;
 
 /** Weights of 1, or of 1 to 9 in no order; the sum is such that just under a third can be had. */
 const weightsOf = (n: number, unequal: boolean, random: Prng): number[] =>
@@ -51,85 +61,158 @@ export const slotsUnderThird = (weights: readonly number[], random: Prng): numbe
   return [...(best.get(most) ?? [])].sort((a, b) => a - b);
 };
 
-const specsOf = (slots: readonly number[], kindsOf: (slot: number) => readonly StrategyName[]) =>
-  slots.flatMap((node) =>
-    kindsOf(node).map(
-      (strategy): AdversarySpec => ({ node, strategy, fromMs: 0, untilMs: FOREVER }),
-    ),
-  );
+/** Views that those strategies act in which act in one view only: early ones, another for each. */
+const AIMED_VIEWS = 5;
 
-/** Large networks run for a shorter time: what an adversary does shows in a few rounds of leaders. */
-const HEAL_MS: Readonly<Record<ByzantineSize, number>> = {
-  4: 12_000,
-  7: 10_000,
-  10: 10_000,
-  31: 6_000,
-  100: 4_000,
+/** What the directed strategies must be told: a view, and the only slot that sees what they do there. */
+const aimOf = (
+  strategy: StrategyName,
+  rank: number,
+  honest: readonly number[],
+): Partial<AdversarySpec> => {
+  const view = 3 + (rank % AIMED_VIEWS);
+  const to = honest[rank % honest.length] ?? 0;
+  if (strategy === "out-of-turn") return { view };
+  return strategy === "vote-to-one" || strategy === "lie-to-one" ? { view, to } : {};
 };
+
+const specsOf = (
+  slots: readonly number[],
+  n: number,
+  kindsOf: (slot: number) => readonly StrategyName[],
+): AdversarySpec[] => {
+  const honest = [...new Array(n).keys()].filter((slot) => !slots.includes(slot));
+  return slots.flatMap((node, rank) =>
+    kindsOf(node).map((strategy) => ({
+      node,
+      strategy,
+      fromMs: 0,
+      untilMs: FOREVER,
+      ...aimOf(strategy, rank, honest),
+    })),
+  );
+};
+
+type Measure = { readonly healMs: number; readonly workload: Workload };
+
+const load = (clients: number, batchesPerSecond: number, untilMs: number): Workload => ({
+  ...{ clients, batchesPerSecond, eventsPerBatch: 1, bodyBytes: 16, untilMs },
+});
+
+/**
+ * Large networks run for a shorter time and under less load: n nodes send each other n² votes a view, while
+ * what an adversary does shows in a few rounds of leaders. Nothing else is thinner: timers, latency and
+ * limits are those of the small ones. Clients stop at the heal: what they were promised and an idle view remain.
+ */
+const MEASURES: Readonly<Record<ByzantineSize, Measure>> = {
+  4: { healMs: 12_000, workload: load(2, 4, FOREVER) },
+  7: { healMs: 10_000, workload: load(2, 4, FOREVER) },
+  10: { healMs: 10_000, workload: load(2, 4, FOREVER) },
+  31: { healMs: 3_000, workload: load(2, 3, 3_000) },
+  100: { healMs: 1_200, workload: load(2, 2, 1_200) },
+};
+
+/** A block beside the notarized one needs two open ones on each other, and so work at all times. */
+const BUSY_KINDS: readonly string[] = ["other-parent"];
+const BUSY = { clients: 3, batchesPerSecond: 12 };
 
 type Parts = {
   readonly n: ByzantineSize;
   readonly unequal: boolean;
+  readonly kind: StrategyName | "mix";
   readonly name: string;
   readonly seed: number;
   readonly kindsOf: (slot: number) => readonly StrategyName[];
   readonly marks: readonly string[];
 };
 
-const oneRun = ({ n, unequal, name, seed, kindsOf, marks }: Parts): Scenario => {
+const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): ByzantineCase => {
   const random = new Prng(seed, `byzantine/${n}/${unequal}`);
   const weights = weightsOf(n, unequal, random);
   const slots = slotsUnderThird(weights, random);
-  const healMs = HEAL_MS[n];
-  const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
-  const away = random.pick(honest);
-  return scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
+  const { healMs, workload } = MEASURES[n];
+  const away = random.pick([...weights.keys()].filter((slot) => !slots.includes(slot)));
+  const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
     seed,
     n,
     weights,
-    adversaries: specsOf(slots, kindsOf),
+    adversaries: specsOf(slots, n, kindsOf),
     // Somebody honest loses its data and comes back, so that catching up meets the adversaries too.
-    faults: [{ kind: "wipe", node: away, votes: false, atMs: healMs / 3, downMs: healMs / 4 }],
+    faults: [{ kind: "wipe", node: away, votes: false, atMs: healMs / 4, downMs: healMs / 4 }],
     healMs,
-    workload: {
-      clients: 2,
-      batchesPerSecond: 4,
-      eventsPerBatch: 1,
-      bodyBytes: 16,
-      untilMs: FOREVER,
-    },
+    workload: BUSY_KINDS.includes(kind) ? { ...workload, ...BUSY } : workload,
     expect: { finalWithinMs: 20_000, convergeWithinMs: 60_000, marks },
   });
+  return { n, weights: unequal ? "unequal" : "equal", kind, share: "under", scenario: run };
 };
 
 /** One run a kind, then `mixes` runs in which every adversary has up to three kinds of its own. */
 export const underThird = (
   n: ByzantineSize,
   options: { readonly unequal: boolean; readonly mixes: number; readonly seed?: number },
-): Scenario[] => {
+): ByzantineCase[] => {
   const { unequal, mixes, seed = 1 } = options;
-  const each = STRATEGIES.map((kind) =>
+  const each = BYZANTINE_KINDS.map((kind) =>
     oneRun({
-      n,
-      unequal,
-      name: kind,
-      seed,
+      ...{ n, unequal, kind, seed, name: kind },
       kindsOf: () => [kind],
       marks: [`adversary ${kind}`],
     }),
   );
   const mixed = Array.from({ length: mixes }, (_, i) => {
-    const random = new Prng(seed + i, `byzantine/mix/${n}`);
+    const own = seed + MIX_SEEDS * i;
+    const random = new Prng(own, `byzantine/mix/${n}`);
     return oneRun({
-      n,
-      unequal,
-      name: `mix-${i + 1}`,
-      seed: seed + i,
-      kindsOf: () => random.shuffle([...STRATEGIES]).slice(0, random.between(1, MIXED_KINDS)),
+      ...{ n, unequal, kind: "mix" as const, seed: own, name: `mix-${i + 1}` },
+      kindsOf: () => random.shuffle([...BYZANTINE_KINDS]).slice(0, random.between(1, MIXED_KINDS)),
       marks: [],
     });
   });
   return [...each, ...mixed];
+};
+
+/** The least that is a third or more of so many equal validators, with which two halves of the rest can fork. */
+const LIARS: Readonly<Record<ByzantineSize, number>> = { 4: 2, 7: 3, 10: 4, 31: 11, 100: 34 };
+
+/**
+ * A third and more of the weight agrees with everybody while the honest ones are apart: here a fork comes
+ * about. `liars` slots are the last ones; the honest ones are cut in two halves until the heal.
+ */
+export const overThird = (
+  n: number,
+  liars: number,
+  seed = 1,
+  kind: StrategyName = "two-faced",
+): Scenario => {
+  const honest = Array.from({ length: n - liars }, (_, slot) => slot);
+  const slots = Array.from({ length: liars }, (_, i) => n - liars + i);
+  const half = honest.length >> 1;
+  const [left, right] = [honest.slice(0, half), honest.slice(half)];
+  const healMs = kind === "two-faced" ? 20_000 : 6_000;
+  const span = { atMs: 0, untilMs: healMs };
+  return scenario(`byzantine-over-third-${liars}-of-${n}-${kind}`, {
+    seed,
+    n,
+    adversaries: specsOf(slots, n, () => [kind]),
+    faults: [
+      { kind: "one-way", from: left, to: right, ...span },
+      { kind: "one-way", from: right, to: left, ...span },
+    ],
+    healMs,
+    // That it stands still is found after so long.
+    expect: { finalWithinMs: 10_000, convergeWithinMs: 10_000 },
+  });
+};
+
+/** Small networks meet every kind with a third and more, all of them the kind that forks. */
+const OVER_ALL_KINDS: readonly number[] = [4, 7, 10];
+
+const overCases = (n: ByzantineSize, seed: number): ByzantineCase[] => {
+  const kinds = OVER_ALL_KINDS.includes(n) ? BYZANTINE_KINDS : (["two-faced"] as const);
+  return kinds.map((kind) => {
+    const run = overThird(n, LIARS[n], seed, kind);
+    return { n, weights: "equal", kind, share: "over", scenario: run };
+  });
 };
 
 /** The whole matrix, small networks first. */
@@ -137,69 +220,9 @@ export function* byzantineMatrix(
   sizes: readonly ByzantineSize[] = BYZANTINE_SIZES,
   mixes = 4,
   seed = 1,
-): Generator<Scenario> {
+): Generator<ByzantineCase> {
   for (const n of sizes) {
     for (const unequal of [false, true]) yield* underThird(n, { unequal, mixes, seed });
+    yield* overCases(n, seed);
   }
 }
-
-/**
- * A third and more of the weight agrees with everybody while the honest ones are apart: here a fork comes
- * about. `liars` slots are the last ones; the honest ones are cut in two halves until the heal.
- */
-export const overThird = (n: number, liars: number, seed = 1): Scenario => {
-  const honest = Array.from({ length: n - liars }, (_, slot) => slot);
-  const adversaries = Array.from({ length: liars }, (_, i): AdversarySpec => {
-    return { node: n - liars + i, strategy: "two-faced", fromMs: 0, untilMs: FOREVER };
-  });
-  const half = honest.length >> 1;
-  const [left, right] = [honest.slice(0, half), honest.slice(half)];
-  const span = { atMs: 0, untilMs: 20_000 };
-  return scenario(`byzantine-over-third-${liars}-of-${n}`, {
-    seed,
-    n,
-    adversaries,
-    faults: [
-      { kind: "one-way", from: left, to: right, ...span },
-      { kind: "one-way", from: right, to: left, ...span },
-    ],
-    healMs: 20_000,
-  });
-};
-
-/** A signed statement as production reads it. */
-const statementOf = (message: Uint8Array): Statement | undefined => {
-  const read = decodeStatement(message);
-  const kind = read === undefined ? undefined : KINDS[read.kind];
-  if (read === undefined || kind === undefined) return undefined;
-  return { epoch: read.epoch, view: read.view, kind, hash: Buffer.from(read.hash, "hex") };
-};
-
-export type OverThirdVerdict = "halted" | "forked" | "went on" | { readonly wrong: string };
-
-/** Violations that a fork shows itself by. */
-const FORK_IDS = ["I1", "I3", "I4", "I5", "I6", "I10", "I13"];
-
-/**
- * Runs a scenario with a third and more of the weight adversarial. It may halt; if it forks, the culprits that
- * the oracle extracts must weigh more than a third, be guilty by production's own rule too, and all be liars.
- */
-export const judgeOverThird = (one: Scenario, options: RunOptions): OverThirdVerdict => {
-  const prosecutor = createProsecutor();
-  const checkers = [prosecutor.checker, ...(options.checkers ?? CHECKERS)];
-  const { outcome, violation } = simulate(one, { ...options, checkers });
-  if (outcome === "ok") return "went on";
-  if (outcome === "liveness") return "halted";
-  if (outcome === "crash" || violation === undefined)
-    return { wrong: violation?.detail ?? outcome };
-  if (!FORK_IDS.includes(violation.id)) return { wrong: `${violation.id}: ${violation.detail}` };
-  const fault = prosecutor.faultAfterFork();
-  if (fault !== undefined) return { wrong: `I13: ${fault}` };
-  for (const { slot, pair } of prosecutor.culprits()) {
-    const [first, second] = pair.map(statementOf);
-    if (first === undefined || second === undefined || conflict(first, second) === undefined) {
-      return { wrong: `I13: what n${slot} signed is no evidence by the rule of production` };
-    }
-  }
-  return "forked";
-};

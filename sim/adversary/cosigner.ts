@@ -43,7 +43,7 @@ export const falseCosignatures: StrategyFactory = (powers) => {
     tick: () => {
       if (latest === undefined) return;
       const claims = lies(powers, latest);
-      for (const peer of powers.peers()) {
+      for (const peer of powers.flooded()) {
         for (let i = 0; i < FLOOD; i++) {
           const cosignature = powers.cosign(powers.random.pick(claims));
           const falcon =

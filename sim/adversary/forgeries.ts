@@ -71,6 +71,13 @@ const bent = (powers: Powers, { statement, signers, signatures }: Certificate, w
   }
 };
 
+/** Up to this many validators every certificate below the quorum is shown. */
+const SMALL_SET = 12;
+
+/** In a large network each vote would make a certificate of all votes before it: a few sizes do, and the last. */
+const isWorthShowing = (votes: number, setSize: number): boolean =>
+  setSize <= SMALL_SET || (votes & (votes - 1)) === 0 || 3 * votes > 2 * setSize - 3;
+
 /**
  * Sends the votes that it has seen as a certificate while they are less than a quorum, with their real
  * signatures, and real certificates with one thing changed: epoch, kind, view, names, or signers twice.
@@ -94,9 +101,11 @@ export const bendCertificates: StrategyFactory = (powers) => {
     const all = known.some(({ signer }) => signer === powers.self) ? known : [...known, ...own];
     const certificate = certificateOf(all, vote.statement);
     if (weightOf(powers, all) >= powers.set.quorum) return keep(certificates, certificate);
-    for (const peer of powers.peers()) {
-      powers.send(peer, { type: "certificate", certificate: { ...certificate, setSize } });
-    }
+    if (!isWorthShowing(known.length, setSize)) return;
+    powers.sendAll(powers.flooded(), {
+      type: "certificate",
+      certificate: { ...certificate, setSize },
+    });
   };
   return {
     incoming: (_peer, _bytes, read) => {
@@ -108,7 +117,7 @@ export const bendCertificates: StrategyFactory = (powers) => {
     },
     tick: () => {
       if (certificates.length === 0) return;
-      for (const peer of powers.peers()) {
+      for (const peer of powers.flooded()) {
         const certificate = bent(powers, powers.random.pick(certificates), powers.random.below(5));
         powers.send(peer, { type: "certificate", certificate });
       }
@@ -140,7 +149,7 @@ export const impersonate: StrategyFactory = (powers) => {
     },
     tick: () => {
       if (seen.length === 0) return;
-      for (const peer of powers.peers()) {
+      for (const peer of powers.flooded()) {
         const message = twisted(powers.random.pick(seen));
         if (message !== undefined) powers.send(peer, message);
       }

@@ -72,6 +72,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
 };
 
 const TICK_MS = 100;
+/** More peers than this are not flooded at once. */
+const FLOODED_MAX = 12;
 /** Later than any run lasts. */
 const FAR_MS = 1_000_000_000;
 
@@ -95,17 +97,17 @@ export type AdversaryWiring = {
   cosign(claim: Pick<Cosignature, "size" | "root" | "timeS">): Cosignature;
 };
 
-const reader = (bytes: Uint8Array): (() => Message | undefined) => {
-  let read: Message | undefined;
-  let tried = false;
-  return () => {
-    if (!tried) {
-      const decoded = decodeMessage(bytes.slice());
-      read = decoded.ok ? decoded.value : undefined;
-      tried = true;
-    }
-    return read;
-  };
+/** What frames say that several adversaries get, or that one sends to many: nobody writes into a frame. */
+const readings = new WeakMap<Uint8Array, { readonly message: Message | undefined }>();
+
+const reader = (bytes: Uint8Array) => (): Message | undefined => {
+  let reading = readings.get(bytes);
+  if (reading === undefined) {
+    const decoded = decodeMessage(bytes.slice());
+    reading = { message: decoded.ok ? decoded.value : undefined };
+    readings.set(bytes, reading);
+  }
+  return reading.message;
 };
 
 /**
@@ -176,9 +178,21 @@ const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: Adversary
     },
     cosign: (claim) => wiring.cosign(claim),
     peers: () => transport.peers(),
+    flooded: () => {
+      const peers = transport.peers();
+      if (peers.length <= FLOODED_MAX) return peers;
+      return world.stream("byz").shuffle(peers).slice(0, FLOODED_MAX);
+    },
     send: (peer, message) => {
       acted();
       transport.send(peer, classOf(message), encodeMessage(message));
+    },
+    sendAll: (peers, message) => {
+      const bytes = encodeMessage(message);
+      for (const peer of peers) {
+        acted();
+        transport.send(peer, classOf(message), bytes);
+      }
     },
     sendBytes: (peer, trafficClass, bytes) => {
       acted();

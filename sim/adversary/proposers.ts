@@ -24,7 +24,7 @@ export const outOfTurn: StrategyFactory = (powers) => {
       }));
       if (own === undefined) return false;
       told = true;
-      for (const peer of powers.peers()) powers.send(peer, own);
+      powers.sendAll(powers.peers(), own);
       return false;
     },
     outgoing: (_peer, _class, _bytes, read) => {

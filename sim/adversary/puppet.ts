@@ -51,7 +51,7 @@ export const skipLed: StrategyFactory = (powers: Powers) => {
     if (said.has(key)) return;
     said.add(key);
     const vote = powers.vote(statement);
-    for (const peer of powers.peers()) powers.send(peer, { type: "vote", vote });
+    powers.sendAll(powers.peers(), { type: "vote", vote });
     // The vote ends this view for those who get it: they are about to wait for the next leader.
     lead(epoch, view + 1);
   };

@@ -30,7 +30,7 @@ export const futureFlood: StrategyFactory = (powers) => {
     },
     tick: () => {
       const hash = powers.hasher.ht("adversary", new Uint8Array(32));
-      for (const peer of powers.peers()) {
+      for (const peer of powers.flooded()) {
         for (let i = 0; i < 20; i++) {
           const ahead = view + 1 + powers.random.below(1_000_000);
           const statement = powers.random.pick([
@@ -80,7 +80,7 @@ export const forgeCertificates: StrategyFactory = (powers) => {
         ...forged(powers, statement, powers.random.below(3)),
         setSize: powers.set.validators.length,
       };
-      for (const peer of powers.peers()) powers.send(peer, { type: "certificate", certificate });
+      powers.sendAll(powers.flooded(), { type: "certificate", certificate });
     },
   };
 };
@@ -130,7 +130,7 @@ export const stale: StrategyFactory = (powers) => {
     },
     tick: () => {
       if (kept.length === 0) return;
-      for (const peer of powers.peers()) {
+      for (const peer of powers.flooded()) {
         const bytes = powers.random.pick(kept);
         if (decodeMessage(bytes).ok) powers.sendBytes(peer, "consensus", bytes);
       }

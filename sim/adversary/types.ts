@@ -42,8 +42,15 @@ export type Powers = {
   /** A checkpoint with all three of its own signatures. */
   cosign(claim: Pick<Cosignature, "size" | "root" | "timeS">): Cosignature;
   peers(): readonly PeerId[];
+  /**
+   * Whom a flood goes to this time: everybody in a small network, a random dozen in a larger one. There a third
+   * are adversaries, and what one node is sent by all of them together stays what it is in a small network.
+   */
+  flooded(): readonly PeerId[];
   /** Sends past the strategy. */
   send(peer: PeerId, message: Message): void;
+  /** The same to each of them. */
+  sendAll(peers: readonly PeerId[], message: Message): void;
   sendBytes(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void;
 };
 

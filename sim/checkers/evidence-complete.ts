@@ -51,7 +51,7 @@ const excludes = (a: Half, b: Half): boolean => {
 /** The vote in a frame, with a good signature of a member that may have lied. */
 const readHalf = (
   context: CheckContext,
-  suspects: readonly Member[],
+  suspects: ReadonlyMap<number, Member>,
   leaderOf: (epoch: number, view: number) => number | undefined,
   from: number,
   bytes: Uint8Array,
@@ -65,7 +65,7 @@ const readHalf = (
     hash: hex(cursor.take(32)),
   };
   const signer = cursor.u16();
-  const member = suspects.find(({ index }) => index === signer);
+  const member = suspects.get(signer);
   if (member === undefined) return undefined;
   const proposed = bytes[0] === PROPOSAL;
   const isLeader = leaderOf(statement.epoch, statement.view) === signer;
@@ -109,7 +109,8 @@ const culpritsOf = (rows: readonly Row[]): Set<string> => {
 };
 
 export const evidenceComplete = (context: CheckContext): Checker => {
-  const suspects = context.members.filter(({ slot }) => !context.honest(slot));
+  const liars = context.members.filter(({ slot }) => !context.honest(slot));
+  const suspects = new Map(liars.map((member) => [member.index, member]));
   const leaderOf = createLeaders(context);
   const lives = new Map<number, Life>();
   /** By slot: culprits whose pair is on this node's disk. */
@@ -137,7 +138,7 @@ export const evidenceComplete = (context: CheckContext): Checker => {
       if (disk === "data") owed.delete(slot);
     },
     delivered: (from, to, bytes) => {
-      if (suspects.length === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
+      if (suspects.size === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
       const life = context.honest(to) ? lives.get(to) : undefined;
       if (life === undefined) return;
       const half = readHalf(context, suspects, leaderOf, from, bytes);

@@ -54,20 +54,22 @@ export const createLeaders = (
 
 export const votesGrounded = (context: CheckContext): Checker => {
   const headers = new Recent<string, Header>();
-  const signersOf = new Recent<string, Set<number>>();
+  const behind = new Recent<string, { readonly signers: Set<number>; weight: bigint }>();
   /** What a quorum has signed N for: by epoch, view and hash, and by epoch and hash. */
   const notarized = new Recent<string, true>();
   const ever = new Recent<string, true>();
   const leaderOf = createLeaders(context);
   const total = context.members.reduce((sum, { weight }) => sum + weight, 0n);
+  const weights = new Map(context.members.map(({ index, weight }) => [index, weight]));
 
   const count = ({ epoch, view, hash }: Statement, index: number): void => {
     const key = `${epoch}/${view}/${hash}`;
-    const signers = signersOf.get(key) ?? new Set();
-    signersOf.set(key, signers.add(index));
-    let weight = 0n;
-    for (const member of context.members) if (signers.has(member.index)) weight += member.weight;
-    if (!isQuorum(weight, total)) return;
+    const found = behind.get(key) ?? { signers: new Set(), weight: 0n };
+    if (found.signers.has(index)) return;
+    found.signers.add(index);
+    found.weight += weights.get(index) ?? 0n;
+    behind.set(key, found);
+    if (!isQuorum(found.weight, total)) return;
     notarized.set(key, true);
     ever.set(`${epoch}/${hash}`, true);
   };

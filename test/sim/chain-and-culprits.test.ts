@@ -1,6 +1,7 @@
 /** I5, I13 and I19 are shown violations, and a fork by two of four names the two. */
 import { describe, expect, it } from "vitest";
-import { judgeOverThird, overThird, slotsUnderThird } from "../../sim/byzantine.ts";
+import { overThird, slotsUnderThird } from "../../sim/byzantine.ts";
+import { judgeOverThird } from "../../sim/byzantine-judge.ts";
 import { chainContiguous, setHashOf } from "../../sim/checkers/chain.ts";
 import { createProsecutor } from "../../sim/checkers/culprits.ts";
 import {

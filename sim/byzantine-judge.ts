@@ -1,0 +1,85 @@
+/** What a run of the Byzantine matrix has shown, and whether that is what it must show. */
+import { conflict } from "../src/ledger/statement.ts";
+import type { Statement } from "../src/ledger/types.ts";
+import type { ByzantineCase } from "./byzantine.ts";
+import { createProsecutor } from "./checkers/culprits.ts";
+import { decodeStatement } from "./checkers/decode.ts";
+import { CHECKERS } from "./checkers/index.ts";
+import type { Scenario } from "./scenario.ts";
+import { type RunOptions, type RunResult, simulate } from "./simulate.ts";
+
+const KINDS = [undefined, "notarize", "nullify", "finalize"] as const;
+
+/** A signed statement as production reads it. */
+const statementOf = (message: Uint8Array): Statement | undefined => {
+  const read = decodeStatement(message);
+  const kind = read === undefined ? undefined : KINDS[read.kind];
+  if (read === undefined || kind === undefined) return undefined;
+  return { epoch: read.epoch, view: read.view, kind, hash: Buffer.from(read.hash, "hex") };
+};
+
+export type OverThirdVerdict = "halted" | "forked" | "went on" | { readonly wrong: string };
+
+/** Violations that a fork shows itself by. */
+const FORK_IDS = ["I1", "I3", "I4", "I5", "I6", "I10", "I13"];
+
+/**
+ * Runs a scenario with a third and more of the weight adversarial. It may halt; if it forks, the culprits that
+ * the oracle extracts must weigh more than a third, be guilty by production's own rule too, and all be liars.
+ */
+export const runOverThird = (
+  one: Scenario,
+  options: RunOptions,
+): { readonly verdict: OverThirdVerdict; readonly result: RunResult } => {
+  const prosecutor = createProsecutor();
+  const checkers = [prosecutor.checker, ...(options.checkers ?? CHECKERS)];
+  const result = simulate(one, { ...options, checkers });
+  return { verdict: verdictOf(result, prosecutor), result };
+};
+
+const verdictOf = (
+  { outcome, violation }: RunResult,
+  prosecutor: ReturnType<typeof createProsecutor>,
+): OverThirdVerdict => {
+  if (outcome === "ok") return "went on";
+  if (outcome === "liveness") return "halted";
+  if (outcome === "crash" || violation === undefined)
+    return { wrong: violation?.detail ?? outcome };
+  if (!FORK_IDS.includes(violation.id)) return { wrong: `${violation.id}: ${violation.detail}` };
+  const fault = prosecutor.faultAfterFork();
+  if (fault !== undefined) return { wrong: `I13: ${fault}` };
+  for (const { slot, pair } of prosecutor.culprits()) {
+    const [first, second] = pair.map(statementOf);
+    if (first === undefined || second === undefined || conflict(first, second) === undefined) {
+      return { wrong: `I13: what n${slot} signed is no evidence by the rule of production` };
+    }
+  }
+  return "forked";
+};
+
+export const judgeOverThird = (one: Scenario, options: RunOptions): OverThirdVerdict =>
+  runOverThird(one, options).verdict;
+
+/** "holds" is asked of less than a third, the three others are what a third and more may do. */
+export type CaseVerdict = "holds" | "halted" | "forked" | "went on" | "FAILED";
+
+export type CaseResult = {
+  readonly verdict: CaseVerdict;
+  /** What has failed. */
+  readonly why: string;
+  readonly result: RunResult;
+};
+
+/** Runs one case of the matrix. */
+export const runCase = ({ share, scenario }: ByzantineCase, options: RunOptions): CaseResult => {
+  if (share === "over") {
+    const { verdict, result } = runOverThird(scenario, options);
+    if (typeof verdict === "string") return { verdict, why: "", result };
+    return { verdict: "FAILED", why: verdict.wrong, result };
+  }
+  const result = simulate(scenario, options);
+  if (result.outcome === "ok") return { verdict: "holds", why: "", result };
+  const { violation } = result;
+  const why = `${result.outcome} ${violation?.id ?? ""}: ${violation?.detail ?? ""}`;
+  return { verdict: "FAILED", why, result };
+};
