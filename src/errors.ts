@@ -167,6 +167,19 @@ export const ERRORS = {
   "work.foreign": spec("The work was done for something else", 422, 2),
   "work.unreadable": spec("A file of work cannot be read or written", 400, 3),
 
+  // Proofs of elapsed time, and the beacon
+  "time.parameters": spec("Parameters of a time proof are out of range", 422, 1),
+  "time.commitment": spec("Not the commitment of a run", 422, 2),
+  "time.proof-malformed": spec("Not a time proof in its one encoding", 422, 2),
+  "time.proof-invalid": spec("The time proof does not lead to its commitment", 422, 2),
+  "time.block-unknown": spec("The run has not taken in that block", 404, 1),
+  "time.foreign": spec("The time proof is not about what was asked", 409, 2),
+  "time.state": spec("The kept state of a run cannot be used", 409, 3),
+  "time.delay-invalid": spec("The checkpoints are not those of the delay", 422, 2),
+  "beacon.not-usable": spec("The iVRF key is not usable at that height", 409, 2, "ignore"),
+  "beacon.reveal-malformed": spec("Not an iVRF reveal of this depth", 400, 2, "disconnect"),
+  "beacon.reveal-invalid": spec("The reveal is not of the registered iVRF key", 400, 2, "ignore"),
+
   // Transport
   "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),
   "transport.frame-timeout": spec("A frame was not completed in time", 408, 4, "disconnect"),

@@ -130,6 +130,29 @@ export const LIMITS = {
   workThreadsMax: 64,
   workFileCharactersMax: 8 * 1024 * 1024,
 
+  // Proofs of elapsed time (R)
+  /** Zero blocks of 64 bytes behind each leaf: [1, 16384]. */
+  timeTailBlocks: [1, 16_384],
+  timeChallenges: [1, 1024],
+  /** The longest run has two to this power of leaves. */
+  timeLeavesLog2Max: 30,
+  /** Tail blocks that checking one proof may hash: challenges times blocks; some 40 ms. */
+  timeVerifyBlocksMax: 1024 * 1024,
+  /** Block hashes that one run absorbs, and of these those that one file shows. */
+  timeAbsorbedMax: 65_536,
+  timeShownBlocksMax: 64,
+  /** Characters of a proof file: the largest proof, in base64, with the shown blocks. */
+  timeFileCharactersMax: 4 * 1024 * 1024,
+  /** Heights of one iVRF key: two to this power. */
+  beaconDepth: [1, 20],
+  /** Epochs between the registration of an iVRF key and its first use. */
+  beaconLeadEpochs: 2,
+  /** Checkpoints of an AES delay, and iterations between two. */
+  delayCheckpointsMax: 4096,
+  delaySegmentIterationsMax: 4 * 1024 * 1024,
+  /** Local: what a timekeeper reads of its own state file. */
+  timeStateBytesMax: 64 * 1024 * 1024,
+
   // Signatures
   falconPublicKeyBytes: 1793,
   falconSecretKeyBytes: 2305,

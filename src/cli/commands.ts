@@ -18,6 +18,7 @@ import { wholeNumber } from "./numbers.ts";
 import { addProof } from "./proof-commands.ts";
 import { addSim } from "./sim-commands.ts";
 import { addSpace } from "./space-commands.ts";
+import { addTime } from "./time-commands.ts";
 import type { RunVerb } from "./verb.ts";
 import { addWork } from "./work-commands.ts";
 
@@ -319,6 +320,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addStart,
     addProof,
     addWork,
+    addTime,
     addAudit,
     addReplay,
     addSpace,

@@ -46,7 +46,7 @@ const MEMBERS = words(`
 
 /** Of a package that also draws randomness, only the functions that do not. */
 const PACKAGES: Policy["packages"] = new Map([
-  ["@noble/ciphers/aes.js", words("rngAesCtrDrbg256")],
+  ["@noble/ciphers/aes.js", words("rngAesCtrDrbg256 cbc ecb")],
   ["@noble/curves/ed25519.js", words("ed25519.verify")],
   ["@noble/curves/nist.js", words("p256.verify")],
   ["@noble/hashes/argon2.js", words("argon2id")],
@@ -65,6 +65,8 @@ const EXCEPTIONS: Policy["exceptions"] = new Map([
   ["src/crypto/hash.ts", new Set(["globalThis", ".process", "Process.getBuiltinModule"])],
   // The same for the two memory-hard functions.
   ["src/crypto/memory-hard.ts", new Set(["globalThis", ".process", "Process.getBuiltinModule"])],
+  // The same for the block cipher of node:crypto.
+  ["src/crypto/aes.ts", new Set(["globalThis", ".process", "Process.getBuiltinModule"])],
   // The caller gives the seed of a key and the randomness of a signature.
   [
     "src/crypto/falcon.ts",

@@ -1,0 +1,144 @@
+/**
+ * A hash-only verifiable random function by commitment (iVRF, eprint 2022/993): a Merkle tree over secret
+ * values, one a height, is registered ahead; each is revealed once, with its path. There is exactly one value
+ * that opens at each index, so the owner of a key chooses nothing.
+ *
+ *     x_j = Ht("ivrf/x", secret || u64 j)      leaf_j = Ht("ivrf/leaf", u64 j || x_j)
+ *     node = Ht("ivrf/node", left || right)    root over 2^depth leaves
+ *     reveal: x_j(32) || depth siblings from the leaf upwards, 32 bytes each
+ */
+import { equalBytes } from "../../crypto/bytes.ts";
+import { Writer } from "../../crypto/codec.ts";
+import type { Hasher } from "../../crypto/hash.ts";
+import { fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+
+export const IVRF_SECRET_BYTES = 32;
+
+export type IvrfKey = {
+  readonly depth: number;
+  readonly root: Uint8Array;
+  /** The reveal of index j. Throws RangeError beyond the tree. */
+  reveal(index: number): Uint8Array;
+};
+
+/** What a validator registers: its root, when, and the first height whose value it gives. */
+export type IvrfRegistration = {
+  readonly root: Uint8Array;
+  readonly depth: number;
+  /** The epoch in which the registration was final. */
+  readonly registeredEpoch: number;
+  /** Height of index 0. */
+  readonly firstHeight: number;
+};
+
+export const ivrfRevealBytes = (depth: number): number => 32 + 32 * depth;
+
+const checkDepth = (depth: number): void => {
+  const [min, max] = LIMITS.beaconDepth;
+  if (!Number.isSafeInteger(depth) || depth < min || depth > max) {
+    throw new RangeError(`depth must be ${min} to ${max}`);
+  }
+};
+
+const u64 = (value: number): Uint8Array => new Writer(8).u64(value).finish();
+
+const secretValue = (hasher: Hasher, secret: Uint8Array, index: number): Uint8Array =>
+  hasher.ht("ivrf/x", secret, u64(index));
+
+const leafOf = (hasher: Hasher, index: number, value: Uint8Array): Uint8Array =>
+  hasher.ht("ivrf/leaf", u64(index), value);
+
+/**
+ * The key of a secret: some 4 * 2^depth hashes, and 64 bytes a leaf of memory. The secret must be random and
+ * used for one key of one chain only. Throws RangeError for a depth outside the limits or a short secret.
+ */
+export const createIvrfKey = (hasher: Hasher, secret: Uint8Array, depth: number): IvrfKey => {
+  checkDepth(depth);
+  if (secret.length !== IVRF_SECRET_BYTES) throw new RangeError("a secret of 32 bytes");
+  const kept = secret.slice();
+  const size = 2 ** depth;
+  // The nodes of a heap: 1 is the root, size + j is leaf j.
+  const nodes = new Uint8Array(2 * size * 32);
+  const nodeAt = (place: number): Uint8Array => nodes.subarray(place * 32, place * 32 + 32);
+  for (let j = 0; j < size; j++) {
+    nodes.set(leafOf(hasher, j, secretValue(hasher, kept, j)), (size + j) * 32);
+  }
+  for (let place = size - 1; place >= 1; place--) {
+    const node = hasher.ht("ivrf/node", nodeAt(2 * place), nodeAt(2 * place + 1));
+    nodes.set(node, place * 32);
+  }
+  return {
+    depth,
+    root: nodeAt(1).slice(),
+    reveal(index) {
+      if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
+        throw new RangeError(`no value ${index} of ${size}`);
+      }
+      const out = new Writer(ivrfRevealBytes(depth)).hash(secretValue(hasher, kept, index));
+      for (let place = size + index; place > 1; place >>>= 1) out.hash(nodeAt(place ^ 1));
+      return out.finish();
+    },
+  };
+};
+
+/**
+ * The index that a registration uses at a height, if it may be used there: registered two epochs ahead, so
+ * that nobody chose the key knowing what it is mixed with. Code: beacon.not-usable.
+ */
+export const ivrfIndex = (
+  registration: IvrfRegistration,
+  at: { readonly height: number; readonly epoch: number },
+): Result<number> => {
+  const { depth, registeredEpoch, firstHeight } = registration;
+  const usableFrom = registeredEpoch + LIMITS.beaconLeadEpochs;
+  if (at.epoch < usableFrom) {
+    return fail(
+      "beacon.not-usable",
+      `registered in epoch ${registeredEpoch}: from ${usableFrom} on`,
+    );
+  }
+  const index = at.height - firstHeight;
+  if (index < 0 || index >= 2 ** depth) {
+    const last = firstHeight + 2 ** depth - 1;
+    return fail("beacon.not-usable", `the key is of heights ${firstHeight} to ${last}`);
+  }
+  return ok(index);
+};
+
+/**
+ * The value that a reveal shows for an index under a root: the one there is. Codes:
+ * beacon.reveal-malformed (length, depth or index), beacon.reveal-invalid.
+ */
+export const verifyReveal = (
+  hasher: Hasher,
+  key: { readonly root: Uint8Array; readonly depth: number },
+  index: number,
+  reveal: Uint8Array,
+): Result<Uint8Array> => {
+  const { root, depth } = key;
+  const [min, max] = LIMITS.beaconDepth;
+  const isShaped =
+    Number.isSafeInteger(depth) &&
+    depth >= min &&
+    depth <= max &&
+    Number.isSafeInteger(index) &&
+    index >= 0 &&
+    index < 2 ** depth &&
+    reveal.length === ivrfRevealBytes(depth);
+  if (!isShaped) return fail("beacon.reveal-malformed", `not a reveal of depth ${depth}`);
+  const value = reveal.slice(0, 32);
+  let hash = leafOf(hasher, index, value);
+  let place = index;
+  for (let at = 32; at < reveal.length; at += 32) {
+    const sibling = reveal.subarray(at, at + 32);
+    hash =
+      place % 2 === 1
+        ? hasher.ht("ivrf/node", sibling, hash)
+        : hasher.ht("ivrf/node", hash, sibling);
+    place >>>= 1;
+  }
+  return equalBytes(hash, root)
+    ? ok(value)
+    : fail("beacon.reveal-invalid", `not the value of index ${index}`);
+};

@@ -1,0 +1,58 @@
+/**
+ * Parameters of proofs of elapsed time. They are of the chain: whoever checks a proof takes them from the
+ * genesis or the profile that was agreed on, never from the proof. The same code runs at every profile.
+ */
+import { fail, ok, type Result } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+
+export type TimeParameters = {
+  /** Zero blocks of 64 bytes behind each leaf: what makes a leaf last. */
+  readonly tailBlocks: number;
+  /** A run has at most two to this power of leaves. */
+  readonly leavesLog2Max: number;
+  /** Leaves that a seed opens which was not known before the run was committed. */
+  readonly challenges: number;
+  /** Leaves that are opened where the challenge follows from the commitment itself. */
+  readonly selfChallenges: number;
+};
+
+export type TimeProfile = "dev" | "default" | "production";
+
+/** `dev` is for trying: who skips half of its leaves gets through with a chance of 2^-32, at no cost. */
+export const TIME_PROFILES: Readonly<Record<TimeProfile, TimeParameters>> = {
+  dev: { tailBlocks: 16, leavesLog2Max: 20, challenges: 32, selfChallenges: 64 },
+  default: { tailBlocks: 1024, leavesLog2Max: 20, challenges: 64, selfChallenges: 400 },
+  production: { tailBlocks: 1024, leavesLog2Max: 27, challenges: 150, selfChallenges: 400 },
+};
+
+/**
+ * What turns steps into seconds. A step is one compression of SHA-256; the reference machine takes 37 ns for
+ * one (x86 with SHA extensions, one core), and nobody is assumed to be more than four times as fast.
+ */
+export const TIME_REFERENCE = { stepNs: 37, fasterMax: 4 } as const;
+
+const isIn = (value: number, min: number, max: number): boolean =>
+  Number.isSafeInteger(value) && value >= min && value <= max;
+
+/** Whether the parameters are within the limits. Code: time.parameters. */
+export const checkTimeParameters = (parameters: TimeParameters): Result<TimeParameters> => {
+  const { tailBlocks, leavesLog2Max, challenges, selfChallenges } = parameters;
+  const [tailMin, tailMax] = LIMITS.timeTailBlocks;
+  const [challengesMin, challengesMax] = LIMITS.timeChallenges;
+  const wrong = (detail: string): Result<TimeParameters> => fail("time.parameters", detail);
+  if (!isIn(tailBlocks, tailMin, tailMax)) {
+    return wrong(`tailBlocks must be ${tailMin} to ${tailMax}`);
+  }
+  if (!isIn(leavesLog2Max, 0, LIMITS.timeLeavesLog2Max)) {
+    return wrong(`leavesLog2Max must be 0 to ${LIMITS.timeLeavesLog2Max}`);
+  }
+  for (const count of [challenges, selfChallenges]) {
+    if (!isIn(count, challengesMin, challengesMax)) {
+      return wrong(`challenges must be ${challengesMin} to ${challengesMax}`);
+    }
+    if (count * tailBlocks > LIMITS.timeVerifyBlocksMax) {
+      return wrong(`challenges times tailBlocks must be at most ${LIMITS.timeVerifyBlocksMax}`);
+    }
+  }
+  return ok(parameters);
+};
