@@ -17,6 +17,11 @@ const held = new Set<string>();
 
 /** Verbs that other tests hold against their shapes. */
 const ELSEWHERE: readonly string[] = [
+  // Without a network, and beside one: time.test.ts.
+  "time prove",
+  "time open",
+  "time verify",
+  "time bench",
   // On a network that may lose a node: look.test.ts.
   "dev kill",
   "dev start",

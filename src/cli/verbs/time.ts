@@ -172,14 +172,7 @@ const finishRun = async (
   options: ProveOptions,
 ): Promise<Finished> => {
   const ended = new AbortController();
-  const stopped = Promise.withResolvers<never>();
-  stopped.promise.catch(() => {});
-  const onAbort = (): void => {
-    void keeper.stop().then(() => {
-      const detail = `interrupted: the same command goes on from ${options.state}`;
-      stopped.reject(new TetradError("node.stopping", detail));
-    });
-  };
+  const onAbort = (): void => void keeper.stop();
   context.signal.addEventListener("abort", onAbort, { once: true });
   if (context.signal.aborted) onAbort();
   const timer = setTimeout(
@@ -189,7 +182,11 @@ const finishRun = async (
   const absorbing =
     options.absorb === true ? absorbBlocks(context, keeper, ended.signal) : Promise.resolve();
   try {
-    return await Promise.race([keeper.finished, stopped.promise]);
+    return await keeper.finished;
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    const detail = `interrupted: the same command goes on from ${options.state}`;
+    throw new TetradError("node.stopping", detail);
   } finally {
     clearTimeout(timer);
     ended.abort();

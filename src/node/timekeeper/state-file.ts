@@ -186,7 +186,8 @@ export const readStateFile = (path: string): RunState => {
     if (statSync(path).size > LIMITS.timeStateBytesMax) {
       throw new TetradError("time.state", `${path} is too large for the state of a run`, { path });
     }
-    bytes = readFileSync(path);
+    // A Buffer's slices would be views of the whole file.
+    bytes = new Uint8Array(readFileSync(path));
   } catch (error) {
     throw error instanceof TetradError ? error : fileError(path, error);
   }
