@@ -2,7 +2,7 @@
  * What the proofs cost: making and verifying, each on its own, beside the machine's own SHA-256 in the same
  * run. Prints JSON lines.
  *
- *   npm run bench -- proofs [--parts space,time,beacon] [--sector FILE]
+ *   npm run bench -- proofs [--parts space,time,beacon,work] [--sector FILE]
  *
  * --sector: a sector that is there, to prove and to verify from; its admission too where its layers are kept.
  */
@@ -15,6 +15,7 @@ const PARTS: Readonly<Record<string, () => Promise<Part>>> = {
   space: async () => (await import("./proofs/space.ts")).benchSpace,
   time: async () => (await import("./proofs/time.ts")).benchTime,
   beacon: async () => (await import("./proofs/beacon.ts")).benchBeacon,
+  work: async () => (await import("./proofs/work.ts")).benchWork,
 };
 
 const { values } = parseArgs({

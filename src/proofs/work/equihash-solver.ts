@@ -1,9 +1,10 @@
 /**
- * Finds all solutions of an Equihash(96,5) instance by Wagner's algorithm, in ten MiB that are allocated
- * once. Rows are kept as three 32-bit words. On each of four levels, rows that agree in 16 bits are paired
- * and their sums are the rows of the next level; on the last, sums must agree in the 32 bits that are left.
+ * Finds all solutions of an Equihash(96,5) instance by Wagner's algorithm, in nine MiB that are allocated
+ * once. Rows are three 32-bit words. On each of four levels, rows that agree in 16 bits are paired and their
+ * sums are the rows of the next level; on the last, sums must agree in the 32 bits that are left.
  *
- * A level has about 2^17 pairs: rows are found by chains through a table of 2^16 heads, in one pass.
+ * A level has about 2^17 rows. They lie in 256 buckets by the first eight of the bits that they must agree
+ * in, so that those to compare are in a few KiB next to each other; a sum goes into its bucket at once.
  */
 import {
   EQUIHASH_INDICES,
@@ -14,58 +15,75 @@ import {
   type RowHash,
 } from "./equihash.ts";
 
+const BUCKETS = 256;
 /**
- * Rows that a level has room for: a quarter more than expected. The number of pairs varies by 2.5 % (one
- * standard deviation) on the last level, so ten of those fit; pairs past it are not looked at.
+ * Rows that a bucket has room for: half more than the 512 that are expected. The rows of the last level
+ * vary by 2.5 % (one standard deviation) and those of a bucket by 5 %; what is past it is not looked at.
  */
-const CAPACITY = EQUIHASH_ROWS + EQUIHASH_ROWS / 4;
-const KEYS = 65_536;
+const SLOTS = 768;
+const ROOM = BUCKETS * SLOTS;
+const WORDS = 3;
 const LEVELS = 4;
 const NONE = -1;
 
-type Words = { readonly a: Int32Array; readonly b: Int32Array; readonly c: Int32Array };
+/** The rows of a level by where they are: bucket · 768 + slot. */
+type Table = {
+  readonly words: Int32Array;
+  /** Rows that are in each bucket. */
+  readonly sizes: Int32Array;
+};
+
+/**
+ * Which two rows of the level below each row is the sum of: both are of one bucket, so its number and two slots
+ * of ten bits are 28 bits.
+ */
+type Parents = Int32Array;
+
+/** The 16 bits that rows of a level must agree in: a word of the row, from a bit on. */
+type Key = { readonly word: 0 | 1 | 2; readonly shift: 0 | 16 };
+
+const KEYS: readonly Key[] = [
+  { word: 0, shift: 16 },
+  { word: 0, shift: 0 },
+  { word: 1, shift: 16 },
+  { word: 1, shift: 0 },
+  { word: 2, shift: 16 },
+];
+
+/** Rows of one bucket by the other eight bits of their key. */
 type Chains = { readonly head: Int32Array; readonly next: Int32Array };
-/** Which two rows of the level below a row is the sum of. */
-type Parents = { readonly left: Int32Array; readonly right: Int32Array };
 
 export type EquihashSolver = {
   /** Every solution, each 32 indices in the one order that the check accepts; two on average. */
   solve(rows: RowHash): Uint32Array[];
 };
 
-const wordsOf = (): Words => ({
-  a: new Int32Array(CAPACITY),
-  b: new Int32Array(CAPACITY),
-  c: new Int32Array(CAPACITY),
+const tableOf = (): Table => ({
+  words: new Int32Array(ROOM * WORDS),
+  sizes: new Int32Array(BUCKETS),
 });
 
 /** One solver serves one run after the other. */
 export const createEquihashSolver = (): EquihashSolver => {
-  const even = wordsOf();
-  const odd = wordsOf();
-  const chains = { head: new Int32Array(KEYS), next: new Int32Array(CAPACITY) };
-  const parents = Array.from({ length: LEVELS }, () => ({
-    left: new Int32Array(CAPACITY),
-    right: new Int32Array(CAPACITY),
-  }));
-  const level = (at: number): Parents => {
-    const found = parents[at];
-    if (found === undefined) throw new RangeError(`no level ${at}`);
-    return found;
-  };
+  let from = tableOf();
+  let to = tableOf();
+  const chains = { head: new Int32Array(BUCKETS), next: new Int32Array(SLOTS) };
+  const leaves = new Int32Array(ROOM);
+  const parents = Array.from({ length: LEVELS }, () => new Int32Array(ROOM));
   return {
     solve(rows) {
-      fillRows(rows, even);
-      let count = pairThree(even, EQUIHASH_ROWS, 16, chains, odd, level(0));
-      count = pairThree(odd, count, 0, chains, even, level(1));
-      count = pairTwo(even, count, 16, chains, odd, level(2));
-      count = pairTwo(odd, count, 0, chains, even, level(3));
+      fillRows(rows, from, leaves);
+      for (const [level, into] of parents.entries()) {
+        pairUp(from, KEYS[level] as Key, chains, to, KEYS[level + 1] as Key, into);
+        [from, to] = [to, from];
+      }
       const found: Uint32Array[] = [];
-      eachEqual(even.c, count, chains, (left, right) => {
+      eachEqual(from, chains, (left, right) => {
         const indices = new Uint32Array(EQUIHASH_INDICES);
-        writeTree(parents, LEVELS, left, indices, 0);
-        writeTree(parents, LEVELS, right, indices, EQUIHASH_INDICES / 2);
-        leadWithSmaller(indices, 0, EQUIHASH_INDICES / 2);
+        const half = EQUIHASH_INDICES / 2;
+        writeTree(leaves, parents, LEVELS, left, indices, 0);
+        writeTree(leaves, parents, LEVELS, right, indices, half);
+        leadWithSmaller(indices, 0, half);
         if (areDistinct(indices)) found.push(indices);
       });
       return found;
@@ -73,113 +91,108 @@ export const createEquihashSolver = (): EquihashSolver => {
   };
 };
 
-const fillRows = (rows: RowHash, { a, b, c }: Words): void => {
+const fillRows = (rows: RowHash, { words, sizes }: Table, leaves: Int32Array): void => {
   const hash = new Uint8Array(HASH_BYTES);
   const view = new DataView(hash.buffer);
+  sizes.fill(0);
   for (let row = 0, group = 0; row < EQUIHASH_ROWS; group++) {
     rows(group, hash);
     const end = Math.min(row + ROWS_PER_HASH, EQUIHASH_ROWS);
     for (let at = 0; row < end; row++, at += ROW_BYTES) {
-      a[row] = view.getInt32(at);
-      b[row] = view.getInt32(at + 4);
-      c[row] = view.getInt32(at + 8);
+      const bucket = hash[at] as number;
+      const size = sizes[bucket] as number;
+      if (size === SLOTS) continue;
+      sizes[bucket] = size + 1;
+      const place = bucket * SLOTS + size;
+      leaves[place] = row;
+      words[place * WORDS] = view.getInt32(at);
+      words[place * WORDS + 1] = view.getInt32(at + 4);
+      words[place * WORDS + 2] = view.getInt32(at + 8);
     }
   }
 };
 
-/** Pairs by 16 bits of the first word; returns how many there are. */
-const pairThree = (
-  { a, b, c }: Words,
-  count: number,
-  shift: number,
+/** Pairs the rows that agree in `key`, and puts their sums where `toKey` has them. */
+const pairUp = (
+  { words, sizes }: Table,
+  key: Key,
   { head, next }: Chains,
-  to: Words,
-  { left, right }: Parents,
-): number => {
-  const { a: toA, b: toB, c: toC } = to;
-  head.fill(NONE);
-  let made = 0;
-  for (let i = 0; i < count; i++) {
-    const word = a[i] as number;
-    const key = (word >>> shift) & 0xffff;
-    const first = head[key] as number;
-    for (let j = first; j !== NONE && made < CAPACITY; j = next[j] as number) {
-      toA[made] = word ^ (a[j] as number);
-      toB[made] = (b[i] as number) ^ (b[j] as number);
-      toC[made] = (c[i] as number) ^ (c[j] as number);
-      left[made] = j;
-      right[made] = i;
-      made += 1;
+  { words: toWords, sizes: toSizes }: Table,
+  toKey: Key,
+  parents: Parents,
+): void => {
+  const toShift = toKey.shift + 8;
+  toSizes.fill(0);
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const base = bucket * SLOTS;
+    const size = sizes[bucket] as number;
+    head.fill(NONE);
+    for (let slot = 0; slot < size; slot++) {
+      const at = (base + slot) * WORDS;
+      const rest = ((words[at + key.word] as number) >>> key.shift) & 0xff;
+      const first = head[rest] as number;
+      for (let other = first; other !== NONE; other = next[other] as number) {
+        const second = (base + other) * WORDS;
+        const word = (words[at + toKey.word] as number) ^ (words[second + toKey.word] as number);
+        const toBucket = (word >>> toShift) & 0xff;
+        const toSize = toSizes[toBucket] as number;
+        if (toSize === SLOTS) continue;
+        toSizes[toBucket] = toSize + 1;
+        const place = toBucket * SLOTS + toSize;
+        const target = place * WORDS;
+        toWords[target] = (words[at] as number) ^ (words[second] as number);
+        toWords[target + 1] = (words[at + 1] as number) ^ (words[second + 1] as number);
+        toWords[target + 2] = (words[at + 2] as number) ^ (words[second + 2] as number);
+        parents[place] = (bucket << 20) | (other << 10) | slot;
+      }
+      next[slot] = first;
+      head[rest] = slot;
     }
-    next[i] = first;
-    head[key] = i;
   }
-  return made;
 };
 
-/** Pairs by 16 bits of the second word, where the first is zero for all. */
-const pairTwo = (
-  { b, c }: Words,
-  count: number,
-  shift: number,
-  { head, next }: Chains,
-  to: Words,
-  { left, right }: Parents,
-): number => {
-  const { b: toB, c: toC } = to;
-  head.fill(NONE);
-  let made = 0;
-  for (let i = 0; i < count; i++) {
-    const word = b[i] as number;
-    const key = (word >>> shift) & 0xffff;
-    const first = head[key] as number;
-    for (let j = first; j !== NONE && made < CAPACITY; j = next[j] as number) {
-      toB[made] = word ^ (b[j] as number);
-      toC[made] = (c[i] as number) ^ (c[j] as number);
-      left[made] = j;
-      right[made] = i;
-      made += 1;
-    }
-    next[i] = first;
-    head[key] = i;
-  }
-  return made;
-};
-
-/** Every pair of equal words. */
+/** Every pair of rows whose last words are equal. */
 const eachEqual = (
-  c: Int32Array,
-  count: number,
+  { words, sizes }: Table,
   { head, next }: Chains,
   onPair: (left: number, right: number) => void,
 ): void => {
-  head.fill(NONE);
-  for (let i = 0; i < count; i++) {
-    const word = c[i] as number;
-    const key = word >>> 16;
-    const first = head[key] as number;
-    for (let j = first; j !== NONE; j = next[j] as number) if (c[j] === word) onPair(j, i);
-    next[i] = first;
-    head[key] = i;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const base = bucket * SLOTS;
+    const size = sizes[bucket] as number;
+    head.fill(NONE);
+    for (let slot = 0; slot < size; slot++) {
+      const word = words[(base + slot) * WORDS + 2] as number;
+      const rest = (word >>> 16) & 0xff;
+      const first = head[rest] as number;
+      for (let other = first; other !== NONE; other = next[other] as number) {
+        if (words[(base + other) * WORDS + 2] === word) onPair(base + other, base + slot);
+      }
+      next[slot] = first;
+      head[rest] = slot;
+    }
   }
 };
 
 /** The 2^level indices that a row is the sum of, in order. */
 const writeTree = (
+  leaves: Int32Array,
   parents: readonly Parents[],
   level: number,
-  row: number,
+  place: number,
   target: Uint32Array,
   at: number,
 ): void => {
   const below = level === 0 ? undefined : parents[level - 1];
   if (below === undefined) {
-    target[at] = row;
+    target[at] = leaves[place] as number;
     return;
   }
   const half = 2 ** (level - 1);
-  writeTree(parents, level - 1, below.left[row] as number, target, at);
-  writeTree(parents, level - 1, below.right[row] as number, target, at + half);
+  const pair = below[place] as number;
+  const base = (pair >>> 20) * SLOTS;
+  writeTree(leaves, parents, level - 1, base + ((pair >>> 10) & 0x3ff), target, at);
+  writeTree(leaves, parents, level - 1, base + (pair & 0x3ff), target, at + half);
   leadWithSmaller(target, at, half);
 };
 

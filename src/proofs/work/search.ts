@@ -7,7 +7,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { NONCE_BYTES, type WorkSubject, workChallenge } from "./challenge.ts";
 import { effortHash, isEffort, meetsEffort } from "./effort.ts";
 import { sha512Rows } from "./equihash.ts";
-import { createEquihashSolver } from "./equihash-solver.ts";
+import { createEquihashSolver, type EquihashSolver } from "./equihash-solver.ts";
 import { packIndices } from "./packing.ts";
 import type { Puzzle } from "./parameters.ts";
 import { tagOf, type WorkProof } from "./proof.ts";
@@ -53,11 +53,15 @@ export const createWorkSearch = (
 /** What is hashed for the effort, and what of it the proof carries. */
 type Candidate = { readonly hashed: Uint8Array; readonly solution: Uint8Array };
 
+/** Runs never nest, so one solver serves all searches of a thread: its memory is dear to make anew. */
+let spareSolver: EquihashSolver | undefined;
+
 const candidatesOf = (puzzle: Puzzle): ((challenge: Uint8Array) => readonly Candidate[]) => {
   if (puzzle.kind === "argon2id") {
     return (challenge) => [{ hashed: tagOf(puzzle, challenge) ?? EMPTY, solution: EMPTY }];
   }
-  const solver = createEquihashSolver();
+  spareSolver ??= createEquihashSolver();
+  const solver = spareSolver;
   return (challenge) =>
     solver
       .solve(sha512Rows(challenge))
