@@ -1,16 +1,18 @@
 /**
- * L2: what an honest node has taken is final within so many blocks of honest leaders. Counted from the heal on:
- * before it, nodes that cannot hear each other may be unable to. A client that gets no answer hands the same
- * batch to somebody else; the clock goes on, unless the node has said that it did not take it.
+ * L2: what an honest node has taken is in one of the next blocks of honest leaders that become final. Counted are
+ * those that are proposed from then on, or from the heal: before it, nodes that cannot hear each other may be
+ * unable to. A client that gets no answer hands the same batch to somebody else; the count goes on, unless the
+ * node has said that it did not take it, or has died with all that waited in its memory.
  */
 import { type Header, proposedHeader } from "./headers.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Blocks of honest leaders in which a batch may be missing: gossip is on its way while they are built. */
-const LEADERS_MAX = 12;
+const LEADERS_MAX = 4;
 
-type Open = { readonly height: number };
+/** Who has it, and what was proposed when it was taken. */
+type Open = { readonly slot: number; readonly height: number };
 
 export const acceptedSoon = (context: CheckContext): Checker => {
   const headers = new Recent<string, Header>();
@@ -21,7 +23,9 @@ export const acceptedSoon = (context: CheckContext): Checker => {
   const honestByIndex = new Map(
     context.members.map(({ index, slot }) => [index, context.honest(slot)]),
   );
+  /** The highest block that is final, and that was proposed. */
   let top = 0;
+  let proposed = 0;
   let isHealed = false;
 
   const settle = (): void => {
@@ -33,7 +37,7 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       }
       context.mark("accepted batch timed");
       if (leaders <= LEADERS_MAX) continue;
-      const span = `taken at height ${next.from} and final at ${next.to}`;
+      const span = `taken when ${next.from} was proposed and final at ${next.to}`;
       context.report(
         "L2",
         `batch ${next.name}, ${span}, was left out by ${leaders} honest leaders`,
@@ -44,13 +48,19 @@ export const acceptedSoon = (context: CheckContext): Checker => {
   return {
     id: "L2",
     title: "what an honest node has taken is final within some blocks of honest leaders",
-    healed: () => {
+    booted: (slot) => {
+      for (const [name, one] of open) if (one.slot === slot) open.delete(name);
+    },
+    healed: (_atUs, asked) => {
       isHealed = true;
-      for (const name of open.keys()) open.set(name, { height: top });
+      for (const [name, { slot }] of open) {
+        if (asked.includes(slot)) open.set(name, { slot, height: proposed });
+        else open.delete(name);
+      }
     },
     offered: (slot, { batchIdHex }) => {
       if (!context.honest(slot) || open.has(batchIdHex)) return;
-      open.set(batchIdHex, { height: top });
+      open.set(batchIdHex, { slot, height: proposed });
     },
     declined: (_slot, { batchIdHex }) => {
       open.delete(batchIdHex);
@@ -63,7 +73,9 @@ export const acceptedSoon = (context: CheckContext): Checker => {
     },
     sent: (_from, _to, _class, bytes) => {
       const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
+      if (header === undefined) return;
+      headers.set(header.hash, header);
+      proposed = Math.max(proposed, header.height);
     },
     status: (slot, { finalHeight, finalHash }) => {
       if (!context.honest(slot) || finalHeight <= top) return;

@@ -24,7 +24,7 @@ const OWN_CHECKS_MAX = 64;
 /** A run of blocks of catching up, written while the next one comes. */
 const WRITE_BYTES_MAX = 32 * 1024 * 1024;
 /** View, idle and retry; one for each block that is being fetched, and for each slice that is served. */
-const TIMERS_MAX = 1_024;
+const TIMERS_MAX = 256;
 
 export const waitingBounded = (context: CheckContext): Checker => {
   const n = context.members.length;

@@ -57,10 +57,10 @@ describe("a batch that was taken", () => {
   };
 
   it("may be missing in some blocks of honest leaders, and in any of others", () => {
-    expect(wait(12, [0, 1, 2]).found).toEqual([]);
-    expect(wait(12, [0, 1, 2]).marks).toEqual(["accepted batch timed"]);
-    expect(wait(13, [0, 1, 2]).found).toEqual(["L2"]);
-    expect(wait(14, [0, 1, 2, 3]).found).toEqual([]);
+    expect(wait(4, [0, 1, 2]).found).toEqual([]);
+    expect(wait(4, [0, 1, 2]).marks).toEqual(["accepted batch timed"]);
+    expect(wait(5, [0, 1, 2]).found).toEqual(["L2"]);
+    expect(wait(5, [0, 1, 2, 3]).found).toEqual([]);
   });
 
   it("is not timed before the heal, nor when it was refused or taken by a liar", () => {
@@ -75,13 +75,39 @@ describe("a batch that was taken", () => {
     expect(rig.found).toEqual([]);
   });
 
+  it("is counted from what was proposed when it was taken, be it final or not", () => {
+    const rig = createRig(acceptedSoon);
+    rig.checker.healed?.(0, [0, 1, 2]);
+    propose(rig, { view: 6, height: 6 });
+    rig.checker.offered?.(1, submission);
+    rig.checker.acknowledged?.(1, submission, 11);
+    chain(rig, 11, [0]);
+    expect(rig.found).toEqual([]);
+  });
+
+  it("is gone with the process that had it", () => {
+    const rig = createRig(acceptedSoon);
+    rig.checker.offered?.(1, submission);
+    rig.checker.healed?.(0, [0, 1, 2]);
+    rig.checker.booted?.(1, 2, false);
+    rig.checker.acknowledged?.(1, submission, 15);
+    chain(rig, 15, [0]);
+    expect(rig.marks).toEqual([]);
+    const gone = createRig(acceptedSoon);
+    gone.checker.offered?.(1, submission);
+    gone.checker.healed?.(0, [0, 2]);
+    gone.checker.acknowledged?.(1, submission, 15);
+    chain(gone, 15, [0]);
+    expect(gone.found).toEqual([]);
+  });
+
   it("is timed from the heal where it was taken before", () => {
     const rig = createRig(acceptedSoon);
     rig.checker.offered?.(1, submission);
     chain(rig, 10, [0]);
     rig.checker.healed?.(0, [0, 1, 2]);
-    rig.checker.acknowledged?.(1, submission, 20);
-    chain(rig, 20, [0]);
+    rig.checker.acknowledged?.(1, submission, 15);
+    chain(rig, 15, [0]);
     expect(rig.found).toEqual([]);
   });
 });
