@@ -33,11 +33,12 @@
  *    without a proposal, 3 D_k with one. k counts the views since the last finalization in which our own
  *    timer fired.
  * R6 Commit. finalization(v,h) makes h and its ancestors final.
- * R7 Retry. Stuck: neither finalization nor view change for t_r, and the view is not simply waiting for
- *    an idle leader. Then re-send own durable votes of the current view and the last 8 above the final
- *    one, the newest finalization, the entry certificate and STATUS with bitmaps of the votes held, and
- *    ask again for each block that a certificate or an own N names and that has no verdict. A peer
- *    answers STATUS with what is missing there, and nothing is flooded.
+ * R7 Retry. Stuck: neither finalization nor view change nor own statement of the view for t_r, and the view
+ *    is not simply waiting for an idle leader. Then re-send own durable votes of the current view and the
+ *    last 8 above the final one and STATUS with bitmaps of the votes held, and ask again for each block
+ *    that a certificate or an own N names and that has no verdict; from the second time in a view on, send
+ *    the newest finalization and the entry certificate to those who have said nothing of it. A peer answers
+ *    STATUS with what is missing there, and nothing is flooded.
  * R8 Bounds. Votes and proposals up to view + 1; one per signer, view and kind is counted; certificates
  *    may be ahead. What is not wanted is dropped before its signature is checked (`wants*`).
  * R9 Epochs. Nothing stands on a boundary block within its epoch: a child of it there is invalid, and only

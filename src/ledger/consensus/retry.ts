@@ -12,8 +12,10 @@ import type { Certificate, CoreMessage, StatementKind, Status, Vote } from "./ty
 const RESEND_VIEWS = 8;
 
 /**
- * No finalization or view change for t_r, beyond what an idle leader explains: it may idle where nothing
- * is left to finalize, and only there.
+ * No finalization, view change or own statement of the view for t_r, beyond what an idle leader explains: it
+ * may idle where nothing is left to finalize, and only there. What was said a moment ago is still on its way:
+ * else all nodes would ask in the moment in which their timers end a view, and each would be answered by all
+ * with the votes that are coming from everybody, n³ of them.
  */
 export const isStuck = (state: CoreState): boolean => {
   const current = viewOf(state, state.view);
@@ -23,19 +25,36 @@ export const isStuck = (state: CoreState): boolean => {
     current.proposal === undefined &&
     !current.own.nullify;
   const graceMs = waitsForIdleLeader ? state.parameters.idleMs : 0;
-  return state.nowMs - state.enteredAtMs >= state.parameters.retryMs + graceMs;
+  const sinceMs = Math.max(state.enteredAtMs + graceMs, state.saidAtMs);
+  return state.nowMs - sinceMs >= state.parameters.retryMs;
 };
 
 export const retry = (state: CoreState): void => {
   for (const view of state.views.values()) view.asked.clear();
   needOpenBlocks(state);
-  sendState(state, "all");
+  sendVotes(state, "all");
+  state.retries++;
+  // At first STATUS alone: whoever is behind says so by its own, or asks. Certificates are a quorum of
+  // signatures each, so only who stays silent, or cannot be heard, is sent them unasked.
+  if (state.retries > 1) sendCertificates(state, silentPeers(state));
+  sendTo(state, "all", { type: "status", status: statusOf(state) });
+};
+
+/** Who has said nothing of this view, or of one next to it, since it was entered. */
+const silentPeers = (state: CoreState): number[] => {
+  const silent: number[] = [];
+  state.lastLevelMs.forEach((levelMs, i) => {
+    if (i !== state.self && levelMs <= state.enteredAtMs) silent.push(i);
+  });
+  return silent;
 };
 
 /** A session has come up: whatever was sent before may be lost. */
 export const greetPeer = (state: CoreState, peer: number): void => {
   if (!state.started || peer === state.self) return;
-  sendState(state, peer);
+  sendVotes(state, peer);
+  sendCertificates(state, [peer]);
+  sendTo(state, peer, { type: "status", status: statusOf(state) });
 };
 
 /** A peer talks about views that we may not accept: tell it where we are, at most once half a t_r. */
@@ -55,17 +74,20 @@ const sendTo = (state: CoreState, to: number | "all", message: CoreMessage): voi
   if (to !== state.self) emit(state, { kind: "send", to, message });
 };
 
-const sendState = (state: CoreState, to: number | "all"): void => {
+const sendVotes = (state: CoreState, to: number | "all"): void => {
   const open = openViews(state).filter((view) => view.view <= state.view);
   for (const view of open.slice(-1 - RESEND_VIEWS)) {
     for (const own of view.ownVotes.values()) sendTo(state, to, ownMessage(state, own));
   }
-  if (state.finalization !== undefined) {
-    sendTo(state, to, { type: "certificate", certificate: state.finalization });
+};
+
+/** The newest finalization, and a certificate by which the current view was entered. */
+const sendCertificates = (state: CoreState, peers: readonly number[]): void => {
+  for (const certificate of [state.finalization, exitCertificate(state, state.view - 1)]) {
+    if (certificate === undefined) continue;
+    const message: CoreMessage = { type: "certificate", certificate };
+    for (const peer of peers) sendTo(state, peer, message);
   }
-  const entry = exitCertificate(state, state.view - 1);
-  if (entry !== undefined) sendTo(state, to, { type: "certificate", certificate: entry });
-  sendTo(state, to, { type: "status", status: statusOf(state) });
 };
 
 /** A certificate that ends the view: the nullification first, because it needs no block. */

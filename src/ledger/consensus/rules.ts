@@ -101,6 +101,8 @@ export const enter = (state: CoreState, view: number): void => {
   state.view = view;
   state.enteredAtMs = state.nowMs;
   viewOf(state, view);
+  state.saidAtMs = state.nowMs;
+  state.retries = 0;
   emit(state, { kind: "entered", view, leader: state.leaderOf(view) });
   scheduleView(state);
   scheduleRetry(state);
@@ -133,8 +135,11 @@ export const scheduleView = (state: CoreState): void => {
   emit(state, { kind: "timer", name: "view", delayMs });
 };
 
+/** Looks again when t_r has passed since an own statement of the view, or t_r from now. */
 export const scheduleRetry = (state: CoreState): void => {
-  emit(state, { kind: "timer", name: "retry", delayMs: state.parameters.retryMs });
+  const { retryMs } = state.parameters;
+  const leftMs = state.saidAtMs + retryMs - state.nowMs;
+  emit(state, { kind: "timer", name: "retry", delayMs: leftMs > 0 ? leftMs : retryMs });
 };
 
 /** Decides a statement before anything asynchronous happens (R0). Signing and the write follow. */
@@ -142,6 +147,7 @@ const decide = (state: CoreState, view: ViewState, kind: StatementKind, hash: Ha
   if (kind === "notarize") view.own.notarize = hash;
   else if (kind === "nullify") view.own.nullify = true;
   else view.own.finalize = hash;
+  if (view.view === state.view) state.saidAtMs = state.nowMs;
   emit(state, { kind: "sign", statement: { epoch: state.epoch, view: view.view, kind, hash } });
 };
 

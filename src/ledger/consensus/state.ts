@@ -39,8 +39,10 @@ export type ViewState = {
   /** Signed and durable own statements: the stored bytes that are sent and re-sent. */
   readonly ownVotes: Map<StatementKind, OwnVote>;
   readonly votes: Record<StatementKind, (Vote | undefined)[]>;
-  /** Weight behind all votes of a kind, of whatever hash: below a quorum no certificate is looked for. */
-  readonly weights: Record<StatementKind, bigint>;
+  /** Weight behind each hash that has votes of a kind, by its hex. */
+  readonly weights: Record<StatementKind, Map<string, bigint>>;
+  /** The most of these: below a quorum no certificate is looked for. */
+  readonly heaviest: Record<StatementKind, bigint>;
   readonly certificates: Partial<Record<StatementKind, Certificate>>;
   /** Votes arrived since the last attempt to form certificates. */
   dirty: boolean;
@@ -68,6 +70,10 @@ export type CoreState = {
   finalization: Certificate | undefined;
   view: number;
   enteredAtMs: number;
+  /** When this node last decided a statement of the current view; not before it was entered. */
+  saidAtMs: number;
+  /** How often the current view was found stuck. */
+  retries: number;
   readonly views: Map<number, ViewState>;
   readonly blocks: Map<string, BlockEntry>;
   allowed: boolean;
@@ -106,7 +112,8 @@ export const emptyView = (view: number): ViewState => ({
   proposed: undefined,
   ownVotes: new Map(),
   votes: { notarize: [], nullify: [], finalize: [] },
-  weights: { notarize: 0n, nullify: 0n, finalize: 0n },
+  weights: { notarize: new Map(), nullify: new Map(), finalize: new Map() },
+  heaviest: { notarize: 0n, nullify: 0n, finalize: 0n },
   certificates: {},
   dirty: false,
   building: false,
@@ -218,6 +225,8 @@ export const createState = (options: {
     finalization: recovered.finalization,
     view: recovered.final.view + 1,
     enteredAtMs: nowMs,
+    saidAtMs: nowMs,
+    retries: 0,
     views: new Map(),
     blocks: new Map(),
     allowed: false,

@@ -130,9 +130,18 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   }
   if (held !== undefined) return;
   view.votes[kind][vote.signer] = vote;
-  view.weights[kind] += weightAt(state, vote.signer);
+  count(state, view, vote);
   view.dirty = true;
   if (kind === "notarize") showProposal(state, view, vote);
+};
+
+/** Adds the weight of a vote to that behind its hash: a third that lies makes a quorum with no two alike. */
+const count = (state: CoreState, view: ViewState, { statement, signer }: Vote): void => {
+  const { kind, hash } = statement;
+  const key = toHex(hash);
+  const behind = (view.weights[kind].get(key) ?? 0n) + weightAt(state, signer);
+  view.weights[kind].set(key, behind);
+  if (behind > view.heaviest[kind]) view.heaviest[kind] = behind;
 };
 
 /**
@@ -212,7 +221,7 @@ export const formCertificates = (state: CoreState, view: ViewState): boolean => 
   view.dirty = false;
   let formed = false;
   for (const kind of KINDS) {
-    if (view.certificates[kind] !== undefined || view.weights[kind] < state.set.quorum) continue;
+    if (view.certificates[kind] !== undefined || view.heaviest[kind] < state.set.quorum) continue;
     const certificate = quorumOf(state, view, kind);
     if (certificate === undefined) continue;
     recordCertificate(state, certificate);

@@ -94,6 +94,7 @@ export class Engine {
   readonly #queue: CoreInput[] = [];
   #running = false;
   #over = false;
+  #newest: { readonly message: CoreMessage; readonly wire: Message | undefined } | undefined;
   readonly #latest: LatestVotes;
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
@@ -269,7 +270,9 @@ export class Engine {
   }
 
   #send(to: number | "all", message: CoreMessage): void {
-    const wire = this.#toWire(message);
+    // What goes to some peers, one after the other, is one message, and so is encoded once.
+    if (this.#newest?.message !== message) this.#newest = { message, wire: this.#toWire(message) };
+    const { wire } = this.#newest;
     if (wire === undefined) return;
     if (to !== "all") return this.#hooks.send(this.#hooks.peerOf(to), wire);
     this.set.validators.forEach((_, validator) => {
