@@ -19,6 +19,8 @@ const PREFIX_BYTES = 64;
 export type SpaceHashes = {
   /** The node over the two children that lie one after the other in `children` from `from` on. */
   node(children: Uint8Array, from: number, target: Uint8Array, at: number): void;
+  /** The node over a hash and its sibling, which lies in `siblings` from `from` on; written over the hash. */
+  climb(hash: Uint8Array, siblings: Uint8Array, from: number, isRight: boolean): void;
   /** Ht("space/col", labels of layers 1..L of one node): of each layer the 32 bytes from `from` on. */
   column(layers: readonly Uint8Array[], from: number, target: Uint8Array, at: number): void;
 };
@@ -32,6 +34,15 @@ export const createSpaceHashes = (hasher: Hasher): SpaceHashes => {
     node(children, from, target, at) {
       for (let i = 0; i < 2 * NODE_BYTES; i++) pair[PREFIX_BYTES + i] = children[from + i] ?? 0;
       sha256Into(pair, target, at);
+    },
+    climb(hash, siblings, from, isRight) {
+      const own = PREFIX_BYTES + (isRight ? NODE_BYTES : 0);
+      const other = PREFIX_BYTES + (isRight ? 0 : NODE_BYTES);
+      for (let i = 0; i < NODE_BYTES; i++) {
+        pair[own + i] = hash[i] ?? 0;
+        pair[other + i] = siblings[from + i] ?? 0;
+      }
+      sha256Into(pair, hash, 0);
     },
     column(layers, from, target, at) {
       const length = PREFIX_BYTES + layers.length * NODE_BYTES;
@@ -141,14 +152,9 @@ export const isUnderRoot = (
 ): boolean => {
   if (leaf.length !== NODE_BYTES || path.length !== lgNodes * NODE_BYTES) return false;
   if (!Number.isSafeInteger(v) || v < 0 || v >= nodesOf(lgNodes)) return false;
-  const pair = new Uint8Array(2 * NODE_BYTES);
   const hash = leaf.slice();
   for (let level = 0; level < lgNodes; level++) {
-    const isRight = (v >>> level) % 2 === 1;
-    const sibling = path.subarray(level * NODE_BYTES, (level + 1) * NODE_BYTES);
-    pair.set(isRight ? sibling : hash);
-    pair.set(isRight ? hash : sibling, NODE_BYTES);
-    hashes.node(pair, 0, hash, 0);
+    hashes.climb(hash, path, level * NODE_BYTES, (v >>> level) % 2 === 1);
   }
   return equalBytes(hash, root);
 };

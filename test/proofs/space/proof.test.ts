@@ -235,6 +235,25 @@ describe("an admission", () => {
 });
 
 describe("the challenges of an epoch", () => {
+  it("miss a deleted share as often as independent draws do", () => {
+    const passes = (share: number, openings: number): number => {
+      const gone = share * 256;
+      const parameters = { ...SMALL, epochOpenings: openings };
+      let passed = 0;
+      for (let seed = 0; seed < 1000; seed++) {
+        const digest = bytes(0);
+        new DataView(digest.buffer).setUint32(0, seed);
+        const drawn = epochChallenges(one.hasher, parameters, bytes(7), 1, digest);
+        if (drawn.every(({ node }) => node >= gone)) passed += 1;
+      }
+      return passed / 1000;
+    };
+    // (1 - share)^openings, within three standard deviations of a thousand draws.
+    expect(Math.abs(passes(0.25, 4) - 0.75 ** 4)).toBeLessThan(0.045);
+    expect(Math.abs(passes(0.25, 16) - 0.75 ** 16)).toBeLessThan(0.01);
+    expect(passes(0.25, 64)).toBe(0);
+  });
+
   it("open every sector, and at least so many nodes of a validator", () => {
     for (const sectors of [1, 2, 3, 40]) {
       const drawn = epochChallenges(one.hasher, SMALL, bytes(7), sectors, bytes(1));
