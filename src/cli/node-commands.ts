@@ -17,10 +17,17 @@ export const addNodeOptions = (command: Command): Command =>
 
 export const addConfig = (program: Command, run: RunVerb): void => {
   const config = program.command("config").description("check and explain a node's settings");
+  const node = ["--node <name>", "node of the network in --dir, instead of --config"] as const;
   addNodeOptions(config.command("check").description("say whether a node could use these settings"))
-    .addHelpText("after", "\nExamples:\n  nexus config check --config /srv/tetrad/node.toml\n")
+    .option(...node)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nexus config check --config /srv/tetrad/node.toml\n" +
+        "  nexus config check --node a\n",
+    )
     .action(run(async () => (await import("./verbs/config.ts")).configCheck));
   addNodeOptions(config.command("explain").description("show each setting and where it comes from"))
+    .option(...node)
     .addHelpText(
       "after",
       "\nExamples:\n  nexus config explain --config node.toml\n" +

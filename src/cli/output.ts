@@ -63,8 +63,15 @@ export const printable = (text: string): string =>
 export type Cell = string | number | boolean | null | undefined;
 export type Row = Readonly<Record<string, Cell>>;
 
-const cellText = (cell: Cell): string =>
-  cell === null || cell === undefined ? "-" : printable(String(cell));
+const cellText = (cell: Cell): string => {
+  if (cell === null || cell === undefined) return "-";
+  if (typeof cell === "boolean") return cell ? "yes" : "no";
+  return printable(String(cell));
+};
+
+/** The heading of a column: the words of its name, which may be one of JSON, apart. */
+const titleOf = (column: string): string =>
+  column.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
 
 /** What a cell means, as a colour; undefined leaves it plain. */
 export type CellStyle = (column: string, cell: Cell) => Style | undefined;
@@ -99,7 +106,7 @@ export const formatTable = (
 ): string => {
   const texts = rows.map((row) => columns.map((column) => cellText(row[column])));
   const widths = columns.map((column, i) =>
-    texts.reduce((most, row) => Math.max(most, widthOf(row[i] ?? "")), widthOf(column)),
+    texts.reduce((most, row) => Math.max(most, widthOf(row[i] ?? "")), widthOf(titleOf(column))),
   );
   const numeric = columns.map(
     (column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"),
@@ -119,7 +126,7 @@ export const formatTable = (
       })
       .join("  ")
       .trimEnd();
-  const titles = columns.map((column) => column.toUpperCase());
+  const titles = columns.map(titleOf);
   const head = paint(color, "bold", titles.map(cellOf).join("  ").trimEnd());
   return `${[head, ...rows.map((row, i) => line(row, texts[i] ?? []))].join("\n")}\n`;
 };

@@ -1,5 +1,6 @@
 /** Progress on stderr: a bar that is redrawn on a terminal, a plain line every ten seconds elsewhere. */
 import type { Terminal } from "./output.ts";
+import { short } from "./width.ts";
 
 export type Progress = {
   update(done: number, total: number): void;
@@ -8,6 +9,8 @@ export type Progress = {
 };
 
 const BAR_CELLS = 24;
+/** Less tells nothing: the counts stand alone then. */
+const BAR_CELLS_MIN = 4;
 const REDRAW_MS = 100;
 const PLAIN_MS = 10_000;
 
@@ -32,11 +35,15 @@ export const createProgress = (
     const spentMs = nowMs() - started;
     const rate = spentMs > 0 ? ((done - from) * 1000) / spentMs : 0;
     const share = total > 0 ? Math.min(1, done / total) : 1;
-    const filled = Math.round(share * BAR_CELLS);
-    const bar = `[${"#".repeat(filled)}${".".repeat(BAR_CELLS - filled)}]`;
     const left =
       rate > 0 && done < total ? `, ${seconds(((total - done) * 1000) / rate)} left` : "";
-    return `${what} ${bar} ${done}/${total} ${unit}, ${Math.round(rate)}/s${left}`;
+    const counts = `${done}/${total} ${unit}, ${Math.round(rate)}/s${left}`;
+    // A line that wraps is not redrawn, but written below itself each time.
+    const room = terminal.live ? terminal.columns() - 1 : Number.POSITIVE_INFINITY;
+    const cells = Math.min(BAR_CELLS, room - `${what} [] ${counts}`.length);
+    if (cells < BAR_CELLS_MIN) return short(`${what} ${counts}`, room);
+    const filled = Math.round(share * cells);
+    return `${what} [${"#".repeat(filled)}${".".repeat(cells - filled)}] ${counts}`;
   };
   return {
     update(done, total) {

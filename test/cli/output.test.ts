@@ -170,4 +170,26 @@ describe("output", () => {
     line("asset.host.registered");
     expect(line("record.put").indexOf("ok")).toBe(line("asset.host.registered").indexOf("ok"));
   });
+
+  it("keeps an event to one line of a terminal, and says as much as ever in a pipe", () => {
+    const payload = "ab".repeat(100);
+    const event = { index: 1, height: 1, batchId: "", position: 0, version: 1, payload };
+    const put = { ...event, type: "record.put", outcome: { kind: "accepted" as const } };
+    const line = (columns: number, outIsTerminal: boolean): string =>
+      eventLine(
+        put,
+        { ...terminal(), outIsTerminal, columns: () => columns },
+        { type: 10, outcome: 2 },
+      );
+    for (const columns of [60, 80, 100]) expect(line(columns, true)).toHaveLength(columns);
+    expect(line(60, false)).toHaveLength(line(500, true).length);
+    expect(line(10, true)).toContain('"abababab');
+  });
+
+  it("has headings of words, and says yes or no", () => {
+    const rows = [{ schemaVersion: 1, isOpen: true, RTTMs: false }];
+    expect(formatTable(["schemaVersion", "isOpen", "RTTMs"], rows, false)).toBe(
+      "SCHEMA_VERSION  IS_OPEN  RTTMS\n             1  yes      no\n",
+    );
+  });
 });

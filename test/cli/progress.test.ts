@@ -2,12 +2,13 @@ import { describe, expect, it } from "vitest";
 import { createTerminal, type Terminal } from "../../src/cli/output.ts";
 import { createProgress } from "../../src/cli/progress.ts";
 
-const setUp = (live: boolean) => {
+const setUp = (live: boolean, columns = 100) => {
   let text = "";
   let now = 0;
   const terminal: Terminal = {
     ...createTerminal({}, false),
     live,
+    columns: () => columns,
     err: (piece) => {
       text += piece;
     },
@@ -33,6 +34,20 @@ describe("progress", () => {
     expect(text()).not.toContain("260/1000");
     expect(text().endsWith("500/1000 events, 250/s, 2 s left\n")).toBe(true);
   });
+
+  it.each([
+    [60, "rebuilding [###..........] 250/1000 events, 250/s, 3 s left"],
+    [50, "rebuilding 250/1000 events, 250/s, 3 s left"],
+    [30, "rebuilding 250/1000 events, …"],
+  ])(
+    "keeps to one line of a terminal of %i columns, which it could not redraw else",
+    (columns, line) => {
+      const { at, text } = setUp(true, columns);
+      at(1_000, 250);
+      expect(text()).toBe(`\r\x1b[2K${line}`);
+      expect(line.length).toBeLessThan(columns);
+    },
+  );
 
   it("ends with a full bar where all is done, whatever was said last", () => {
     const { progress, at, text } = setUp(true);

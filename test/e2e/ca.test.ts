@@ -310,6 +310,9 @@ describe("nexus ct tail", () => {
       "*.example.org",
     );
     expect(below.stdout.trim().split("\n").length).toBe(6);
+    const none = await run("ct", "tail", "--domain", "nobody.example", "--no-follow");
+    expect([none.code, none.stdout]).toEqual([0, ""]);
+    expect(none.stderr).toMatch(/^no certificate for nobody\.example is among the \d+ events/);
     const wrong = await run("ct", "tail", "--domain", "ex ample");
     expect(wrong.stderr).toContain("cli.usage");
   });

@@ -67,6 +67,20 @@ describe("nexus config", () => {
 });
 
 describe("the genesis hash before a start", () => {
+  it("is of a node of the folder's network by its name, and says how one is named", async () => {
+    const net = join(folder.path, "named");
+    const plan = ["a", "b", "c", "d"].map((name, i) => `${name}=[::1]:${5101 + i}`);
+    await nexusJson(["--dir", net, "init", "--network", "--node", ...plan]);
+    const checked = await nexusJson(["--dir", net, "config", "check", "--node", "b"]);
+    expect(checked).toMatchObject({ valid: true, name: "b" });
+    const table = await nexus(["--dir", net, "config", "explain", "--node", "c"]);
+    expect(table.stdout).toMatch(/^name +c +file +\S+\/c\/node\.toml:\d+$/m);
+    const other = await nexus(["--dir", net, "config", "check", "--node", "x"]);
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining("a, b, c, d")]);
+    const none = await nexus(["--dir", net, "config", "check"]);
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("--node of the network")]);
+  });
+
   it("is printed by init --network and, of the file that a node will use, by config check", async () => {
     const net = join(folder.path, "hashed");
     const plan = ["a=[::1]:5001", "b=[::1]:5002,[::1]:9002"];

@@ -1,6 +1,7 @@
 /** `nexus config check|explain|schema`: what a node's settings are and where each comes from. */
 import { existsSync } from "node:fs";
 import { toHex } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
 import {
   explainConfig,
   loadConfig,
@@ -11,13 +12,24 @@ import { configSchema } from "../../node/config-keys.ts";
 import { nodePaths } from "../../node/folder.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import type { CliContext } from "../context.ts";
+import { configOf, type NodeOptions } from "../node-config.ts";
 import { flagsOf, type NodeFlags } from "../node-flags.ts";
 import { formatJson, formatNdjson, formatTable, printable } from "../output.ts";
 
-type ConfigOptions = NodeFlags & { readonly config?: string };
+type ConfigOptions = NodeFlags & NodeOptions;
 
+/** A whole configuration may come from the environment: a file is only read where one is named. */
 const load = (context: CliContext, options: ConfigOptions): ResolvedConfig => {
-  const resolved = loadConfig(options.config, flagsOf(options), context.env, context.cwd);
+  const isNamed = options.config !== undefined || options.node !== undefined;
+  const path = isNamed ? configOf(context, options) : undefined;
+  let resolved: ResolvedConfig;
+  try {
+    resolved = loadConfig(path, flagsOf(options), context.env, context.cwd);
+  } catch (error) {
+    if (isNamed || !(error instanceof TetradError)) throw error;
+    const next = "name the node: --config FILE, or --node of the network in --dir";
+    throw new TetradError(error.code, error.message, { ...error.data, next });
+  }
   for (const { name, meant } of misspeltVariables(context.env)) {
     context.note(`nothing reads ${printable(name)}; did you mean ${meant}?`);
   }

@@ -87,7 +87,13 @@ export const ctTail = async (context: CliContext, options: CtTailOptions): Promi
   const from = startOf(options.from ?? "0", logSize);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   const { follow } = options;
+  let isEmpty = true;
   for await (const event of eventsFrom(context, { client, from, type: TYPE, follow })) {
-    if (print(event) && --left === 0) return;
+    if (!print(event)) continue;
+    isEmpty = false;
+    if (--left === 0) return;
   }
+  if (!isEmpty || follow) return;
+  const what = options.domain === undefined ? "certificate" : `certificate for ${options.domain}`;
+  context.note(printable(`no ${what} is among the ${logSize} events of the log`));
 };

@@ -103,7 +103,7 @@ export const keyShow = async (
   for (const name of names.sort()) rows.push(await describeKey(context, options, join(path, name)));
   const columns = ["file", "use", "development", "mode", "fingerprint"];
   const cells = rows.map((row) =>
-    Object.fromEntries(columns.map((column) => [column, String(row[column] ?? "-")])),
+    Object.fromEntries(columns.map((column) => [column, row[column]])),
   );
   context.printList(rows, columns, cells);
 };

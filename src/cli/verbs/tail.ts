@@ -153,6 +153,8 @@ type Widths = { type: number; outcome: number };
 const TYPE_CELLS = 10;
 
 const DATA_CELLS = 101;
+/** Of the data in a narrow terminal, where the line wraps rather than say nothing. */
+const DATA_CELLS_MIN = 20;
 
 export const eventLine = (event: EventJson, terminal: Terminal, widths: Widths): string => {
   const color = terminal.colorOut;
@@ -163,11 +165,16 @@ export const eventLine = (event: EventJson, terminal: Terminal, widths: Widths):
   widths.outcome = Math.max(widths.outcome, widthOf(outcome));
   const data = JSON.stringify(event.data ?? event.payload) ?? "";
   const time = printable(String(event.time ?? "").slice(11, 23));
+  const index = String(event.index).padStart(7);
+  // Where people look, an event is a line.
+  const used = widthOf(index) + widthOf(time) + widths.type + widths.outcome + 8;
+  const room = terminal.outIsTerminal ? terminal.columns() - used : DATA_CELLS;
+  const cells = Math.min(DATA_CELLS, Math.max(DATA_CELLS_MIN, room));
   return [
-    String(event.index).padStart(7),
+    index,
     paint(color, "dim", time),
     padEnd(type, widths.type),
     paint(color, accepted ? "green" : "red", padEnd(outcome, widths.outcome)),
-    printable(short(data, DATA_CELLS)),
+    short(printable(data), cells),
   ].join("  ");
 };
