@@ -6,40 +6,28 @@ import {
   copyFileSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  type Run,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { ownNetwork } from "./dev-network.ts";
+import { nexus, type Run, until } from "./support.ts";
 
-const folder = tempFolder();
-const at = (...parts: string[]): string => join(folder.path, ...parts);
-const dir = at("net");
-const keys = join(dir, "a", "keys");
-const config = join(dir, "a", "node.toml");
+const net = ownNetwork(["a"]);
+const { dir } = net;
+const at = (...parts: string[]): string => join(net.folder, ...parts);
+const keys = join(net.home("a"), "keys");
+const config = net.config("a");
 const NAMES = ["node.key", "issuer.key", "issuer-ca.key"] as const;
 const paths = NAMES.map((name) => join(keys, name));
 const [nodeKey = "", actorKey = "", issuerKey = ""] = paths;
 const old = join(keys, "passphrase");
 const fresh = at("fresh");
-let api: string;
 let root = "";
-let node: Background | undefined;
 
 const run = (...args: readonly string[]): Promise<Run> => nexus(args);
-const start = (passphrase: string): readonly string[] => [
-  ...["start", "--config", config, "--passphrase-file", passphrase],
-];
 const rotate = (): Promise<Run> =>
   run("key", "rotate", nodeKey, "--passphrase-file", old, "--new-passphrase-file", fresh);
 const opens = async (path: string, passphrase: string): Promise<boolean> =>
@@ -47,10 +35,12 @@ const opens = async (path: string, passphrase: string): Promise<boolean> =>
 
 /** Starts the node with a passphrase, has it sign a certificate, and stops it. */
 const signs = async (passphrase: string): Promise<void> => {
-  node = background(start(passphrase));
-  const ca = ["--dir", dir, "--api", api, "ca"];
+  // What was written the last time is replaced by nobody.
+  for (const name of ["root.pem", "leaf.pem"]) rmSync(at(name), { force: true });
+  const node = net.start("a", "--passphrase-file", passphrase);
+  const ca = ["--dir", dir, "--api", net.url("a"), "ca"];
   await until("the issuer is there", async () => {
-    expect(node?.child.exitCode, node?.stderr()).toBe(null);
+    expect(node.child.exitCode, node.stderr()).toBe(null);
     return (await run(...ca, "root", "--out", at("root.pem"))).code === 0;
   });
   root = readFileSync(at("root.pem"), "utf8");
@@ -58,26 +48,18 @@ const signs = async (passphrase: string): Promise<void> => {
   const signed = await run(...ca, "sign", "--csr", at("csr.pem"), "--hours", "2", "--out", out);
   expect(signed.code, signed.stderr).toBe(0);
   expect(new X509Certificate(readFileSync(out)).checkIssued(new X509Certificate(root))).toBe(true);
-  expect(await node.stop("SIGTERM")).toBe(0);
+  expect(await net.stop("a")).toBe(0);
 };
 
 beforeAll(async () => {
-  const port = await freePorts(2);
-  api = `http://[::1]:${port}`;
-  const listen = `a=[::1]:${port + 1},[::1]:${port}`;
-  const made = await run("--dir", dir, "init", "--network", "--issuer", "--node", listen);
-  expect(made.code, made.stderr).toBe(0);
+  await net.make("--issuer");
   writeFileSync(fresh, `${randomBytes(16).toString("hex")}\n`, { mode: 0o600 });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k"];
   const san = ["-addext", "subjectAltName=DNS:a.example.org"];
   const csr = ["req", "-new", ...key, "-subj", "/", ...san, "-out", "csr.pem"];
-  execFileSync("openssl", csr, { cwd: folder.path, stdio: "ignore" });
+  execFileSync("openssl", csr, { cwd: net.folder, stdio: "ignore" });
 });
-afterAll(async () => {
-  await node?.stop();
-  killAll();
-  folder.remove();
-});
+afterAll(() => net.end());
 
 describe("the sealed keys of a node with an issuer", () => {
   it("are sealed under another passphrase together, and the issuer goes on signing", async () => {
@@ -103,7 +85,8 @@ describe("a change of the passphrase that was cut off", () => {
       const cut = paths.slice(count);
       for (const path of cut) copyFileSync(`${path}.old`, path);
       for (const passphrase of [old, fresh]) {
-        const refused = await run(...start(passphrase));
+        const how = ["--config", config, "--passphrase-file", passphrase];
+        const refused = await run("start", ...how);
         expect(refused.code).toBe(1);
         const [yes, no] =
           passphrase === old ? [cut, paths.slice(0, count)] : [paths.slice(0, count), cut];
