@@ -89,6 +89,15 @@ describe("what all clients share", () => {
 });
 
 describe("the server", () => {
+  it("reads targets up to httpUrlBytesMax, and no longer ones", async () => {
+    const code = async (length: number): Promise<string> => {
+      const path = "/v1/status?x=";
+      return (await ask(path + "a".repeat(length - path.length))).json().code as string;
+    };
+    expect(await code(LIMITS.httpUrlBytesMax)).toBe("http.unknown-parameter");
+    expect(await code(LIMITS.httpUrlBytesMax + 1)).toBe("http.malformed");
+  });
+
   it("has the limits of connections, and of the time that it gives a request, from the table", () => {
     const { server } = t.api.app;
     expect(server.maxConnections).toBe(LIMITS.httpConnectionsMax);

@@ -22,10 +22,16 @@ export const proveEvent = async (stage: Stage, index: number, id: string): Promi
     await stage.succeeds(["proof", "get", String(index), "--out", proof]);
     await stage.succeeds(["proof", "verify", proof, "--trust", genesis]);
     writeFileSync(changed, withOneLetterChanged(readFileSync(proof, "utf8")), { mode: 0o600 });
-    stage.say("  the same with one letter of the file changed:");
+    stage.say("  forged: the same proof with one letter of the file changed:");
     const ran = await stage.nexus(["proof", "verify", changed, "--trust", genesis]);
-    if (ran.code !== 2) throw notShown(`the changed proof ended with ${ran.code} instead of 2`);
-    return `the proof of event ${index} holds offline; with one letter changed it is refused`;
+    const code = /\b(proof\.[a-z-]+): /.exec(ran.stderr)?.[1];
+    if (ran.code !== 2 || code === undefined) {
+      throw notShown(`the forged proof was not refused as one (exit ${ran.code})`);
+    }
+    return (
+      `the proof of event ${index} holds offline, asking no node; forged by one letter it is refused with ` +
+      `${code}, exit code 2`
+    );
   } finally {
     for (const file of [proof, changed]) rmSync(file, { force: true });
   }
