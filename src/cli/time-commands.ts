@@ -124,6 +124,46 @@ const addBench = (time: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/time-bench.ts")).timeBench));
 };
 
+const STEPS_MAX = LIMITS.delayCheckpointsMax * LIMITS.delaySegmentIterationsMax;
+
+const addDelay = (time: Command, run: RunVerb): void => {
+  time
+    .command("delay")
+    .description(
+      "make another seed of a seed, which takes so many steps of AES-128 and has one result",
+    )
+    .requiredOption("--seed <hex>", "32 bytes that nobody knew before")
+    .requiredOption("--steps <count>", "encryptions, one after another", wholeNumber(1, STEPS_MAX))
+    .option(
+      "--checkpoints <count>",
+      "cuts, which make checking faster than computing",
+      wholeNumber(1, LIMITS.delayCheckpointsMax),
+      512,
+    )
+    .option("--duty <percent>", "share of one core that it may take", wholeNumber(1, 100), 100)
+    .option(...CHAIN)
+    .option("--out <file>", "where it is written", "time-delay.json")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus time delay --seed 5f…c1 --steps 600000000 --chain-id acme-1
+
+The steps are rounded up to a multiple of the checkpoints. Unlike a proof of elapsed time it has one result,
+and is checked in a part of the time that it takes, not in milliseconds.
+`,
+    )
+    .action(run(async () => (await import("./verbs/time-delay.ts")).timeDelay));
+  time
+    .command("delay-verify")
+    .description("check what `nexus time delay` wrote, all of its cuts side by side")
+    .argument("<file>", 'the file; "-" is standard input')
+    .option("--seed <hex>", "it must begin from this seed")
+    .option("--chain-id <id>", "and be of this chain")
+    .addHelpText("after", "\nExamples:\n  nexus time delay-verify time-delay.json --seed 5f…c1\n")
+    .action(run(async () => (await import("./verbs/time-delay.ts")).timeDelayVerify));
+};
+
 export const addTime = (program: Command, run: RunVerb): void => {
   const time = program
     .command("time")
@@ -131,5 +171,6 @@ export const addTime = (program: Command, run: RunVerb): void => {
   addProve(time, run);
   addOpen(time, run);
   addVerify(time, run);
+  addDelay(time, run);
   addBench(time, run);
 };

@@ -21,6 +21,8 @@ const ELSEWHERE: readonly string[] = [
   "time prove",
   "time open",
   "time verify",
+  "time delay",
+  "time delay-verify",
   "time bench",
   // On a network that may lose a node: look.test.ts.
   "dev kill",

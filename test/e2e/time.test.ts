@@ -124,6 +124,28 @@ describe("nexus time", () => {
     expect(existsSync(at("long.state.lock"))).toBe(false);
   });
 
+  it("delays a seed in a thread, and checks a delay", async () => {
+    const args = ["delay", "--seed", SEED, "--chain-id", "acme-1", "--steps", "300000"];
+    const made = (await json(...args, "--out", "delay.json")) as { output: string };
+    fits("time delay", made);
+    const checked = await json("delay-verify", "delay.json", "--seed", SEED);
+    fits("time delay-verify", checked);
+    expect(checked).toMatchObject({ result: "valid", output: made.output });
+    const file = JSON.parse(readFileSync(at("delay.json"), "utf8")) as Record<string, unknown>;
+    writeFileSync(at("other.json"), JSON.stringify({ ...file, seed: "60".repeat(32) }));
+    expect(await run("delay-verify", "other.json")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("time.delay-invalid"),
+    });
+    expect((await run("delay-verify", "delay.json", "--chain-id", "b")).stderr).toContain(
+      "foreign",
+    );
+    writeFileSync(at("empty.json"), "{}");
+    expect((await run("delay-verify", "empty.json")).stderr).toContain("time.proof-malformed");
+    const long = await run("delay", "--seed", SEED, "--steps", "9000000", "--checkpoints", "1");
+    expect(long.stderr).toContain("cli.usage");
+  });
+
   it("measures this machine", async () => {
     const measured = await json("bench", "--profile", "dev", "--seconds", "1");
     fits("time bench", measured);

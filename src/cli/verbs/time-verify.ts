@@ -1,10 +1,7 @@
 /** `nexus time verify`: checks a proof of elapsed time and says in words what follows from it. */
-import { createReadStream } from "node:fs";
-import { resolve } from "node:path";
 import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
-import { LIMITS } from "../../limits.ts";
 import type { Absorbed } from "../../proofs/time/absorbed.ts";
 import { TIME_PROFILES, TIME_REFERENCE, type TimeProfile } from "../../proofs/time/parameters.ts";
 import { selfSeed, timeChi } from "../../proofs/time/statement.ts";
@@ -12,7 +9,8 @@ import { verifyBlock, verifyRun } from "../../proofs/time/verify.ts";
 import type { CliContext } from "../context.ts";
 import { ageOf, type Claim, claimOf, countText, spanText } from "../time/claim.ts";
 import { openedBy, parseTimeFile, type TimeFile } from "../time/file.ts";
-import { hashOption } from "./time.ts";
+import { hashOption } from "../time/options.ts";
+import { readProofText } from "../time/read.ts";
 
 type VerifyOptions = {
   readonly chainId?: string;
@@ -24,32 +22,8 @@ type VerifyOptions = {
   readonly profile?: TimeProfile;
 };
 
-/** A file of at most so many bytes; "-" is standard input. */
-const readBounded = async (path: string): Promise<string> => {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  const stream = path === "-" ? process.stdin : createReadStream(path);
-  for await (const piece of stream as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > LIMITS.timeFileCharactersMax) {
-      const detail = `${path} is over ${LIMITS.timeFileCharactersMax} bytes`;
-      throw new TetradError("time.proof-malformed", detail);
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString("utf8");
-};
-
 const readProof = async (context: CliContext, path: string): Promise<TimeFile> => {
-  let text: string;
-  try {
-    text = await readBounded(path === "-" ? path : resolve(context.cwd, path));
-  } catch (error) {
-    if (error instanceof TetradError) throw error;
-    const { code = String(error) } = error as NodeJS.ErrnoException;
-    throw new TetradError("proof.unreadable", `${path} cannot be read (${code})`);
-  }
-  const file = parseTimeFile(text);
+  const file = parseTimeFile(await readProofText(context, path));
   if (!file.ok) throw TetradError.from(file);
   return file.value;
 };

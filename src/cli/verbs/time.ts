@@ -2,9 +2,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { equalBytes, fromHex, toHex } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
-import { CHAIN_ID } from "../../ledger/genesis.ts";
 import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { realClock } from "../../node/real-ports.ts";
@@ -21,6 +20,7 @@ import type { TimeCommitment } from "../../proofs/time/statement.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { formatTimeFile } from "../time/file.ts";
+import { chainIdOf, hashOption } from "../time/options.ts";
 
 type ProveOptions = {
   readonly seed?: string;
@@ -47,20 +47,6 @@ type OpenOptions = {
 
 const NOBODY = new Uint8Array(32);
 const ABSORB_MS = 1_000;
-
-/** 32 bytes of an option. Throws cli.usage. */
-export const hashOption = (flag: string, text: string): Uint8Array => {
-  if (/^[0-9a-f]{64}$/.test(text)) return fromHex(text);
-  throw new TetradError("cli.usage", `${flag} must be 32 bytes as lower-case hex`);
-};
-
-const chainIdOf = async (context: CliContext, flag: string | undefined): Promise<string> => {
-  if (flag !== undefined) {
-    if (CHAIN_ID.test(flag) && flag.length <= LIMITS.chainIdBytesMax) return flag;
-    throw new TetradError("cli.usage", `--chain-id ${flag} is no name of a chain`);
-  }
-  return context.signedChain()?.chainId ?? (await context.client().status(context.signal)).chainId;
-};
 
 type BlockHash = { readonly height: number; readonly hash: Uint8Array };
 

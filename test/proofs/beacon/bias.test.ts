@@ -2,6 +2,8 @@
  * What the one who withholds blocks can choose, by trying every strategy: a small world of leaders in a given
  * order, where a leader's turn either makes the next height or is withheld and passes to the next leader.
  */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
@@ -100,6 +102,19 @@ describe("the bias of the beacon", () => {
       );
     }
     expect(toHex(beacon)).toBe(expected.toString("hex"));
+  });
+
+  it("can be fed by no signature and no root of a time proof: its code reaches neither", () => {
+    const folder = join(import.meta.dirname, "../../../src/proofs/beacon");
+    const imported = readdirSync(folder).flatMap((name) => [
+      ...readFileSync(join(folder, name), "utf8").matchAll(/from "([^"]+)"/g),
+    ]);
+    expect(new Set(imported.map(([, path]) => path))).toEqual(
+      new Set([
+        ...["../../crypto/bytes.ts", "../../crypto/codec.ts", "../../crypto/hash.ts"],
+        ...["../../errors.ts", "../../limits.ts", "./ivrf.ts"],
+      ]),
+    );
   });
 
   it("takes the seed of an epoch 16 heights before it", () => {
