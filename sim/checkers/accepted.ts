@@ -4,7 +4,7 @@
  * unable to. A client that gets no answer hands the same batch to somebody else; the count goes on, unless the
  * node has said that it did not take it, or has died with all that waited in its memory.
  */
-import { type Header, proposedHeader } from "./headers.ts";
+import { headersOf } from "./headers.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
@@ -15,7 +15,7 @@ const LEADERS_MAX = 4;
 type Open = { readonly slot: number; readonly height: number };
 
 export const acceptedSoon = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   /** By height: whether an honest validator made the final block. */
   const made = new Recent<number, boolean>();
   const open = new Map<string, Open>();
@@ -23,9 +23,8 @@ export const acceptedSoon = (context: CheckContext): Checker => {
   const honestByIndex = new Map(
     context.members.map(({ index, slot }) => [index, context.honest(slot)]),
   );
-  /** The highest block that is final, and that was proposed. */
+  /** The highest block that is final. */
   let top = 0;
-  let proposed = 0;
   let isHealed = false;
 
   const settle = (): void => {
@@ -54,13 +53,13 @@ export const acceptedSoon = (context: CheckContext): Checker => {
     healed: (_atUs, asked) => {
       isHealed = true;
       for (const [name, { slot }] of open) {
-        if (asked.includes(slot)) open.set(name, { slot, height: proposed });
+        if (asked.includes(slot)) open.set(name, { slot, height: headers.highest });
         else open.delete(name);
       }
     },
     offered: (slot, { batchIdHex }) => {
       if (!context.honest(slot) || open.has(batchIdHex)) return;
-      open.set(batchIdHex, { slot, height: proposed });
+      open.set(batchIdHex, { slot, height: headers.highest });
     },
     declined: (_slot, { batchIdHex }) => {
       open.delete(batchIdHex);
@@ -71,12 +70,7 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       if (!isHealed || since === undefined || height === undefined) return;
       answered.push({ name: batchIdHex.slice(0, 16), from: since.height, to: height });
     },
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header === undefined) return;
-      headers.set(header.hash, header);
-      proposed = Math.max(proposed, header.height);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     status: (slot, { finalHeight, finalHash }) => {
       if (!context.honest(slot) || finalHeight <= top) return;
       let header = headers.get(finalHash);

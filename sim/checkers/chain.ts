@@ -3,7 +3,7 @@
  * a quorum, and the set that an epoch hands to the next is the same everywhere and the one that it must be.
  */
 import { decodeStatement, NULLIFY } from "./decode.ts";
-import { type Header, proposedHeader } from "./headers.ts";
+import { type Header, headersOf } from "./headers.ts";
 import { hex, isQuorum, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
@@ -26,7 +26,7 @@ export const setHashOf = (context: CheckContext, epoch: number): string => {
 };
 
 export const chainContiguous = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   const skippedBy = new Recent<string, Set<number>>();
   const checked = new Recent<string, true>();
 
@@ -86,10 +86,7 @@ export const chainContiguous = (context: CheckContext): Checker => {
       if (signers === undefined) skippedBy.set(key, new Set([member.index]));
       else signers.add(member.index);
     },
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     status: (slot, status) => {
       if (context.honest(slot)) check(status.finalHash);
     },

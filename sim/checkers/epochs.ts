@@ -3,7 +3,7 @@
  * the epoch's length after its start must be the one that names the next set; and after the heal whoever has
  * that block as final must be in the next epoch within bounded time.
  */
-import { type Header, proposedHeader } from "./headers.ts";
+import { type Header, headersOf } from "./headers.ts";
 import { hex } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
@@ -12,7 +12,7 @@ import type { CheckContext, Checker } from "./types.ts";
 const NEXT_WITHIN_US = 20_000_000;
 
 export const epochsChange = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   const checked = new Recent<string, true>();
   /** By epoch: the time of the block that it starts after. */
   const starts = new Map<number, number>([[0, context.genesisTimeMs]]);
@@ -52,10 +52,7 @@ export const epochsChange = (context: CheckContext): Checker => {
   return {
     id: "L5",
     title: "an epoch ends in its time, and is followed by the next one",
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     booted: (slot) => {
       waiting.delete(slot);
     },

@@ -4,7 +4,7 @@
  * schedule of leaders is computed here from docs/protocol.md, "Validator set and leaders".
  */
 import { decodeStatement, NOTARIZE, type Statement } from "./decode.ts";
-import { type Header, proposedHeader } from "./headers.ts";
+import { headersOf } from "./headers.ts";
 import { hex, isQuorum, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
@@ -53,7 +53,7 @@ export const createLeaders = (
 };
 
 export const votesGrounded = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   const behind = new Recent<string, { readonly signers: Set<number>; weight: bigint }>();
   /** What a quorum has signed N for: by epoch, view and hash, and by epoch and hash. */
   const notarized = new Recent<string, true>();
@@ -95,10 +95,7 @@ export const votesGrounded = (context: CheckContext): Checker => {
   return {
     id: "I22",
     title: "honest validators vote for blocks of the view's leader, on what a quorum notarized",
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     released: (slot, message) => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);

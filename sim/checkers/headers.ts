@@ -4,6 +4,8 @@
  */
 import { HEADER_BYTES } from "./decode.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
+import { Recent } from "./recent.ts";
+import type { CheckContext } from "./types.ts";
 
 const PROPOSAL = 1;
 /** Behind version and chain. */
@@ -46,6 +48,7 @@ const readHeader = (chainId: string, bytes: Uint8Array): Header => {
   };
 };
 
+/** The header of the block in a proposal; undefined where only the hash of one is proposed again. */
 const read = (chainId: string, bytes: Uint8Array): Header | undefined => {
   const cursor = new Cursor(bytes, 1);
   cursor.sized();
@@ -56,18 +59,37 @@ const read = (chainId: string, bytes: Uint8Array): Header | undefined => {
     : readHeader(chainId, block.subarray(0, HEADER_BYTES));
 };
 
-let newest:
-  | { readonly bytes: Uint8Array; readonly chainId: string; readonly header: Header | undefined }
-  | undefined;
+export type Headers = {
+  /** Takes in a frame that leaves. Every checker that wants headers calls it; the first call does it. */
+  note(bytes: Uint8Array): void;
+  get(hash: string): Header | undefined;
+  /** Of all blocks that were proposed. */
+  readonly highest: number;
+};
 
-/**
- * The header of the block in a proposal; undefined for other frames and for a block that is proposed again,
- * of which only the hash is sent. A frame to many is one array, and nobody writes into it.
- */
-export const proposedHeader = (chainId: string, bytes: Uint8Array): Header | undefined => {
-  if (bytes[0] !== PROPOSAL) return undefined;
-  if (newest?.bytes !== bytes || newest.chainId !== chainId) {
-    newest = { bytes, chainId, header: read(chainId, bytes) };
-  }
-  return newest.header;
+const shared = new WeakMap<CheckContext, Headers>();
+
+/** One store of headers for all checkers of a run. A frame to many is one array, and nobody writes into it. */
+export const headersOf = (context: CheckContext): Headers => {
+  let headers = shared.get(context);
+  if (headers !== undefined) return headers;
+  const known = new Recent<string, Header>();
+  let newest: Uint8Array | undefined;
+  let highest = 0;
+  headers = {
+    note: (bytes) => {
+      if (bytes[0] !== PROPOSAL || bytes === newest) return;
+      newest = bytes;
+      const header = read(context.chainId, bytes);
+      if (header === undefined) return;
+      known.set(header.hash, header);
+      highest = Math.max(highest, header.height);
+    },
+    get: (hash) => known.get(hash),
+    get highest() {
+      return highest;
+    },
+  };
+  shared.set(context, headers);
+  return headers;
 };

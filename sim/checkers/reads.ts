@@ -6,7 +6,7 @@
  * moment, by the oracle's own fold of the log; the earliest such height is where the session has got to.
  */
 import { decodeStatement, FINALIZE } from "./decode.ts";
-import { type Header, proposedHeader } from "./headers.ts";
+import { headersOf } from "./headers.ts";
 import { Cursor, hex, isQuorum } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import { RECORD_PUT, recordOf } from "./records.ts";
@@ -16,7 +16,7 @@ import type { CheckContext, Checker, Dump, Reading } from "./types.ts";
 const READINGS_MAX = 16_384;
 
 export const shownIsFinal = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   const signersOf = new Recent<string, Set<number>>();
   const final = new Recent<string, true>();
   const genesis = hex(context.genesisHash);
@@ -33,10 +33,7 @@ export const shownIsFinal = (context: CheckContext): Checker => {
   return {
     id: "I15",
     title: "what a node shows as final, a quorum has signed F for",
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     released: (slot, message) => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
@@ -55,7 +52,8 @@ export const shownIsFinal = (context: CheckContext): Checker => {
         context.report("I15", `n${slot} shows height ${executedHeight}, final is ${finalHeight}`);
       }
       // Of a block that was never proposed to anybody, as by who is a quorum alone, nothing is known.
-      if (finalHash === genesis || final.has(finalHash) || !headers.has(finalHash)) return;
+      if (finalHash === genesis || final.has(finalHash) || headers.get(finalHash) === undefined)
+        return;
       context.report("I15", `n${slot} shows ${finalHeight} as final, and no quorum has said so`);
     },
   };

@@ -4,7 +4,7 @@
  * it, or which is in a later epoch, needs it no more.
  */
 import { decodeStatement } from "./decode.ts";
-import { type Header, proposedHeader } from "./headers.ts";
+import { headersOf } from "./headers.ts";
 import { Cursor } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
@@ -22,6 +22,14 @@ const ALL = 0xffff;
 
 type Item = { readonly epoch: number; readonly view: number; readonly what: number };
 
+/** Without a Cursor: this is done for every vote that arrives. */
+const u32At = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] ?? 0) << 24) |
+    ((bytes[at + 1] ?? 0) << 16) |
+    ((bytes[at + 2] ?? 0) << 8) |
+    (bytes[at + 3] ?? 0)) >>>
+  0;
+
 /** Kind and signer in one number. */
 const whatOf = (kind: number, signer: number): number => kind * 0x10000 + signer;
 
@@ -36,7 +44,7 @@ type Node = {
 
 export const splitsEnd = (context: CheckContext): Checker => {
   const nodes = new Map<number, Node>();
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   /** What honest nodes have said of late. */
   const said = new Recent<string, Item & { readonly slot: number }>(4_096);
   let asked: readonly number[] = [];
@@ -99,10 +107,12 @@ export const splitsEnd = (context: CheckContext): Checker => {
   };
 
   /** The statement of a vote, a proposal or a certificate, from the place where it begins. */
-  const itemAt = (cursor: Cursor, hasSigner: boolean): Item => {
-    const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
-    cursor.take(32);
-    return { epoch, view, what: whatOf(kind, hasSigner ? cursor.u16() : ALL) };
+  const itemAt = (bytes: Uint8Array, at: number, hasSigner: boolean): Item => {
+    const epoch = u32At(bytes, at) * 0x1_0000_0000 + u32At(bytes, at + 4);
+    const view = u32At(bytes, at + 8) * 0x1_0000_0000 + u32At(bytes, at + 12);
+    const signerAt = at + 17 + 32;
+    const signer = ((bytes[signerAt] ?? 0) << 8) | (bytes[signerAt + 1] ?? 0);
+    return { epoch, view, what: whatOf(bytes[at + 16] ?? 0, hasSigner ? signer : ALL) };
   };
 
   const noteCertificate = (node: Node, item: Item): void => {
@@ -146,18 +156,14 @@ export const splitsEnd = (context: CheckContext): Checker => {
       if (epoch > node.epoch) advance(node, epoch, 0);
       take(node, item);
     },
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     delivered: (_from, to, bytes) => {
       const type = bytes[0];
-      if (type === VOTE) take(nodeOf(to), itemAt(new Cursor(bytes, 1), true));
-      else if (type === PROPOSAL) take(nodeOf(to), itemAt(new Cursor(bytes, 5), true));
-      else if (type === CERTIFICATE)
-        noteCertificate(nodeOf(to), itemAt(new Cursor(bytes, 1), false));
+      if (type === VOTE) take(nodeOf(to), itemAt(bytes, 1, true));
+      else if (type === PROPOSAL) take(nodeOf(to), itemAt(bytes, 5, true));
+      else if (type === CERTIFICATE) noteCertificate(nodeOf(to), itemAt(bytes, 1, false));
       else if (type === SYNC_RESPONSE) {
-        noteCertificate(nodeOf(to), itemAt(new Cursor(bytes, 1 + 8 + 4), false));
+        noteCertificate(nodeOf(to), itemAt(bytes, 1 + 8 + 4, false));
       }
     },
     status: (slot, { epoch, finalHash }) => {

@@ -5,8 +5,7 @@
  * is final, timers are what they were at first.
  */
 import { decodeStatement } from "./decode.ts";
-import { type Header, proposedHeader } from "./headers.ts";
-import { Recent } from "./recent.ts";
+import { headersOf } from "./headers.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** The parameters of simulated chains (sim/genesis.ts), and D_max; milliseconds. */
@@ -40,7 +39,7 @@ type Node = {
 };
 
 export const timersShrink = (context: CheckContext): Checker => {
-  const headers = new Recent<string, Header>();
+  const headers = headersOf(context);
   const nodes = new Map<number, Node>();
   const usualMs = timerBound(0);
   /** The newest view in which anybody has said something: who is back enters it at once. */
@@ -57,10 +56,7 @@ export const timersShrink = (context: CheckContext): Checker => {
   return {
     id: "L6",
     title: "timers are no longer than the views since the last final block allow",
-    sent: (_from, _to, _class, bytes) => {
-      const header = proposedHeader(context.chainId, bytes);
-      if (header !== undefined) headers.set(header.hash, header);
-    },
+    sent: (_from, _to, _class, bytes) => headers.note(bytes),
     signed: (slot, message) => {
       const statement = decodeStatement(message);
       if (statement === undefined || !context.honest(slot)) return;
