@@ -36,6 +36,12 @@ it("is our own modules and packages of pure JavaScript, and nothing of Node", ()
   expect(modules.filter((path) => /store\/level|\/transport\/|src\/cli\//.test(path))).toEqual([]);
 });
 
+it("can be the checks of work as well, which clients will make", () => {
+  const { packages } = reach("src/proofs/work/index.ts");
+  expect(packages.length).toBeGreaterThan(1);
+  expect(packages.filter((name) => !name.startsWith("@noble/"))).toEqual([]);
+});
+
 it("would notice: what Node alone can load reaches its modules", () => {
   expect(reach("src/client/node.ts").packages).toContain("node:fs");
 });
