@@ -37,13 +37,13 @@ export const createProgress = (
     const share = total > 0 ? Math.min(1, done / total) : 1;
     const left =
       rate > 0 && done < total ? `, ${seconds(((total - done) * 1000) / rate)} left` : "";
+    // A slow rate would else be the same number for minutes.
+    const perSecond = rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate);
     const counts = `${done}/${total} ${unit}, ${perSecond}/s${left}`;
     // A line that wraps is not redrawn, but written below itself each time.
     const room = terminal.live ? terminal.columns() - 1 : Number.POSITIVE_INFINITY;
     const cells = Math.min(BAR_CELLS, room - `${what} [] ${counts}`.length);
     if (cells < BAR_CELLS_MIN) return short(`${what} ${counts}`, room);
-    // A slow rate would else be the same number for minutes.
-    const perSecond = rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate);
     const filled = Math.round(share * cells);
     return `${what} [${"#".repeat(filled)}${".".repeat(cells - filled)}] ${counts}`;
   };
