@@ -11,7 +11,7 @@ export const timeBench = async (
 ): Promise<void> => {
   const parameters = TIME_PROFILES[options.profile];
   const ms = options.seconds * 1000;
-  context.note(`measuring for ${4 * options.seconds} s on one core`);
+  context.note(`measuring for ${4 * options.seconds} s of CPU on one core`);
   const native = nativeRate(ms);
   const { leaves, seconds, stepsPerSecond, run } = runRate(parameters, ms);
   const checks = [parameters.challenges, parameters.selfChallenges].map((challenges) =>
