@@ -73,8 +73,9 @@ const addSolve = (work: Command, run: RunVerb): void => {
 Examples:
   nexus work solve --batch signed.batch --effort 8 --out work.json
   nexus work solve --batch signed.batch --puzzle argon2id-256 --threads 2 > work.json
+  nexus work solve --batch-id $BATCH --actor $ACTOR --beacon $BLOCK --effort 8 --out work.json
 
-Searching has no memory: after any number of runs as many are to be expected as before the first.
+A search does not come nearer: after any number of runs as many are to be expected as before the first.
 Nodes of this version ask for no work; a batch is taken without it.
 `,
     )

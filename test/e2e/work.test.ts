@@ -123,8 +123,13 @@ describe("nexus work solve and verify", () => {
     const none = await work("verify", at("none.json"));
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining("work.unreadable")]);
     const large = at("large.json");
-    writeFileSync(large, " ".repeat(LIMITS.workFileCharactersMax + 1));
+    const most = readFileSync(at("work.json"), "utf8").padEnd(LIMITS.workFileCharactersMax);
+    writeFileSync(large, most);
+    expect((await work("verify", large)).code).toBe(0);
+    writeFileSync(large, `${most} `);
     expect((await work("verify", large)).stderr).toContain("work.malformed");
+    const crowd = await work(...SOLVE, "--threads", `${LIMITS.workThreadsMax + 1}`);
+    expect([crowd.code, crowd.stderr]).toEqual([1, expect.stringContaining("1..64")]);
     const nothing = await work("solve", "--chain-id", CHAIN);
     expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining("cli.usage")]);
     expect((await work("solve", "--batch", at("one.batch"))).stderr).toContain("--chain-id");

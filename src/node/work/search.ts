@@ -13,7 +13,7 @@ import { runThreads } from "./threads.ts";
 
 type SearchOptions = {
   readonly chainId: string;
-  /** 1 or more; each takes a core, and ten MiB for Equihash. */
+  /** 1 or more; each takes a core, and nine MiB for Equihash. */
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
 };

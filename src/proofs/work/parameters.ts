@@ -6,7 +6,7 @@ import { LIMITS } from "../../limits.ts";
 
 /** What has to be found for a batch. */
 export type Puzzle =
-  /** Memory of ten MiB to find, 32 hashes to check. */
+  /** Memory of nine MiB to find, 32 hashes to check. */
   | { readonly kind: "equihash-96-5" }
   /** As much to check as to try: better against graphics cards, dearer for who checks. */
   | { readonly kind: "argon2id"; readonly memoryKiB: number };
