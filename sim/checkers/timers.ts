@@ -16,7 +16,7 @@ const MOST_MS = 60_000;
 const QUICK_VIEWS = 64;
 /** Views whose timer has run out and whose statement is still being signed, on a slow processor. */
 const UNSIGNED_VIEWS = 3;
-/** A request to a peer that answers nothing waits twice as long each time: so do not view timers, to the millisecond. */
+/** A request to a peer that answers nothing waits twice as long each time; view timers are not of these lengths. */
 const REQUEST_MS = 2_000;
 
 /** The longest timer of a view after so many that ran out, where re-proposals are not paced. */
