@@ -14,16 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { ownNetwork } from "./dev-network.ts";
+import { background, nexus, nexusJson, until } from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 type Name = (typeof NAMES)[number];
@@ -37,22 +29,10 @@ type Status = {
 };
 type Report = { height: number; events: number; stateRoot: string; running: boolean };
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-const file = join(folder.path, "d.tetrad");
-const nodes = new Map<Name, Background>();
-let api: number;
+const net = ownNetwork(NAMES);
+const { folder, dir, home, config, url, start, stop } = net;
+const file = join(folder, "d.tetrad");
 
-const home = (name: Name): string => join(dir, name);
-const config = (name: Name): string => join(home(name), "node.toml");
-const url = (name: Name): string => `http://[::1]:${api + NAMES.indexOf(name)}`;
-const start = (name: Name): void => {
-  nodes.set(name, background(["start", "--config", config(name)]));
-};
-const stop = async (name: Name): Promise<void> => {
-  await nodes.get(name)?.stop("SIGTERM");
-  nodes.delete(name);
-};
 const statusOf = async (name: Name): Promise<Status | undefined> => {
   try {
     const answer = await fetch(`${url(name)}/v1/status`, { signal: AbortSignal.timeout(2_000) });
@@ -71,21 +51,14 @@ const append = (key: string): ReturnType<typeof nexus> =>
   nexus(["--dir", dir, "append", `backup/${key}`, "hello"]);
 
 beforeAll(async () => {
-  const quic = await freePorts(4);
-  api = await freePorts(4);
-  const plan = NAMES.map((name, i) => `${name}=[::1]:${quic + i},[::1]:${api + i}`);
-  const made = await nexus(["--dir", dir, "init", "--network", "--node", ...plan]);
-  expect(made.code, made.stderr).toBe(0);
+  await net.make();
   for (const name of NAMES) start(name);
   await until("all vote", async () => {
     const all = await Promise.all(NAMES.map(statusOf));
     return all.every((status) => status?.voting === "yes" && status.finalHeight > 0);
   });
 });
-afterAll(() => {
-  killAll();
-  folder.remove();
-});
+afterAll(() => net.end());
 
 describe("nexus backup", () => {
   it("writes what a running node has, and a stopped one too, and no keys", async () => {
@@ -104,7 +77,7 @@ describe("nexus backup", () => {
     }
     await stop("d");
     expect(existsSync(join(home("d"), "admin.sock"))).toBe(false);
-    const to = join(folder.path, "many");
+    const to = join(folder, "many");
     mkdirSync(to);
     const args = ["--dir", dir, "backup", "--node", "d", "--to", to];
     expect(await nexusJson(args)).toMatchObject({ running: false, node: "d", events: 1 });
@@ -114,26 +87,26 @@ describe("nexus backup", () => {
   it("says so where there is no chain and where there is no room for the file", async () => {
     const none = await nexus(["backup", "--config", config("d"), "--to", join(dir, "none", "x")]);
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("cannot be written")]);
-    const empty = join(folder.path, "empty");
+    const empty = join(folder, "empty");
     mkdirSync(empty);
     const text = readFileSync(config("d"), "utf8");
     writeFileSync(
       join(empty, "node.toml"),
       text.replace("../genesis.json", join(dir, "genesis.json")),
     );
-    const to = ["--to", join(folder.path, "e.tetrad")];
+    const to = ["--to", join(folder, "e.tetrad")];
     const done = await nexus(["backup", "--config", join(empty, "node.toml"), ...to]);
     expect([done.code, done.stderr]).toEqual([5, expect.stringContaining("backup.refused")]);
-    expect(readdirSync(folder.path).filter((name) => name.startsWith("e.tetrad"))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith("e.tetrad"))).toEqual([]);
   });
 });
 
 describe("nexus restore", () => {
-  const to = join(folder.path, "restored");
+  const to = join(folder, "restored");
   const restore = (backup: string, ...more: string[]): ReturnType<typeof nexus> =>
     nexus(["restore", backup, "--to", to, ...more]);
   const damaged = (change: (bytes: Buffer) => Buffer): string => {
-    const path = join(folder.path, "damaged");
+    const path = join(folder, "damaged");
     writeFileSync(path, change(readFileSync(file)));
     return path;
   };
@@ -160,11 +133,11 @@ describe("nexus restore", () => {
       const forged = await restore(damaged((bytes) => resealed(change(bytes))));
       expect([forged.code, forged.stderr]).toEqual([2, expect.stringContaining("backup.invalid")]);
     }
-    expect(readdirSync(folder.path).filter((name) => name.includes("restor"))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.includes("restor"))).toEqual([]);
   });
 
   it("refuses another chain than the one that is trusted, and a folder in use", async () => {
-    const other = join(folder.path, "other");
+    const other = join(folder, "other");
     const specs = NAMES.map((name, i) => `${name}=[::1]:${5001 + i}`);
     await nexus(["--dir", other, "init", "--network", "--node", ...specs]);
     const foreign = await restore(file, "--genesis", join(other, "genesis.json"));
@@ -185,7 +158,7 @@ describe("nexus restore", () => {
     expect(done.stderr).toContain("without its vote store the node follows and does not vote");
     expect(done.stderr).toContain("nexus audit");
     expect(existsSync(join(to, "keys"))).toBe(false);
-    const old = join(folder.path, "old-d");
+    const old = join(folder, "old-d");
     renameSync(home("d"), old);
     renameSync(to, home("d"));
     const keyless = await nexus(["start", "--config", config("d")]);
@@ -203,7 +176,7 @@ describe("nexus restore", () => {
 
   it("makes a folder that with an imported key follows and never votes", async () => {
     await stop("d");
-    const exported = join(folder.path, "secret", "d.export");
+    const exported = join(folder, "secret", "d.export");
     const keys = join(home("d"), "keys");
     const passphrase = ["--passphrase-file", join(keys, "passphrase")];
     const out = await nexus([
@@ -215,7 +188,7 @@ describe("nexus restore", () => {
       ...passphrase,
     ]);
     expect(out.code, out.stderr).toBe(0);
-    const third = join(folder.path, "third");
+    const third = join(folder, "third");
     expect((await nexus(["restore", file, "--to", third])).code).toBe(0);
     const genesis = join(dir, "genesis.json");
     const audit = await nexus(["audit", "--dir", third, "--genesis", genesis]);
