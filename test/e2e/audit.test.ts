@@ -15,38 +15,20 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lockFolder, openLevelStore } from "../../src/ledger/store/level.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  type Run,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { devNetwork } from "./dev-network.ts";
+import { background, freePorts, nexus, type Run, until } from "./support.ts";
 
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-const genesis = join(dir, "genesis.json");
-const env = { XDG_STATE_HOME: join(folder.path, "state") };
+const net = devNetwork();
+const { folder, dir, genesis } = net;
+const env = { XDG_STATE_HOME: join(folder, "state") };
 const silent = { log: () => {} };
-let ports: readonly string[];
-let dev: Background;
 let api: string;
 let metrics: number;
 
-const start = async (): Promise<void> => {
-  dev = background(["--dir", dir, "dev", ...ports]);
-  await dev.sees(/^ready after/m);
-};
-
 beforeAll(async () => {
-  const first = await freePorts(5);
-  metrics = first + 4;
-  api = `http://[::1]:${first}`;
-  ports = ["--api-base", String(first), "--port-base", String(await freePorts(4))];
-  await start();
+  await net.start();
+  api = net.url();
+  metrics = await freePorts(1);
   for (const value of ["one", "two", "three"]) {
     const run = await nexus(["--dir", dir, "append", `notes/${value}`, value]);
     expect(run.code, run.stderr).toBe(0);
@@ -55,11 +37,7 @@ beforeAll(async () => {
   await nexus(["--dir", dir, "append", "notes/one", "changed"]);
 });
 
-afterAll(async () => {
-  await dev.stop();
-  killAll();
-  folder.remove();
-});
+afterAll(() => net.end());
 
 const run = (...args: readonly string[]): Promise<Run> => nexus(args, { env, timeoutMs: 120_000 });
 
@@ -136,7 +114,7 @@ describe("of a running node", () => {
   });
 
   it("refuses a genesis of another chain, a node that is away, and wrong usage", async () => {
-    const other = join(folder.path, "other.json");
+    const other = join(folder, "other.json");
     const text = readFileSync(genesis, "utf8");
     writeFileSync(other, text.replace(/"chainId": "[^"]+"/, '"chainId": "other-chain"'));
     const foreign = await run("audit", "--api", api, "--genesis", other);
@@ -189,7 +167,7 @@ describe("of a running node", () => {
   });
 
   it("leaves to another replay what that one works in", async () => {
-    const state = join(folder.path, "mine");
+    const state = join(folder, "mine");
     const used = `${state}-replay`;
     const file = join(used, "scratch", "CURRENT");
     mkdirSync(join(used, "scratch"), { recursive: true });
@@ -226,11 +204,11 @@ describe("of a running node", () => {
     };
     expect(await statusOf(`[::1]:${metrics}`)).toBe(200);
     expect(await statusOf("rebound.example")).toBe(421);
-    await dev.stop();
+    await net.stop();
     await auditor.sees("trying again");
     await until("the node is seen away", async () => (await value("tetrad_audit_node_up")) === 0);
     const before = await value("tetrad_audit_position");
-    await start();
+    await net.start();
     await nexus(["--dir", dir, "append", "notes/later", "later"]);
     await auditor.sees("answers again", 90_000);
     await until("it goes on", async () => (await value("tetrad_audit_position")) > before);
@@ -244,11 +222,11 @@ describe("of a running node", () => {
 });
 
 describe("of a stopped node's folder", () => {
-  const copy = join(folder.path, "copy");
+  const copy = join(folder, "copy");
   let clean: Report;
 
   beforeAll(async () => {
-    await dev.stop();
+    await net.stop();
     cpSync(join(dir, "a"), copy, { recursive: true });
   });
 
@@ -262,7 +240,7 @@ describe("of a stopped node's folder", () => {
   });
 
   it("exits with 2 and says where, for a row that an administrator changed", async () => {
-    const changed = join(folder.path, "changed");
+    const changed = join(folder, "changed");
     cpSync(copy, changed, { recursive: true });
     const rows = await readRows(join(changed, "db"));
     const prefix = Buffer.from("r/records/notes").toString("hex");
@@ -285,13 +263,13 @@ describe("of a stopped node's folder", () => {
   });
 
   it("exits with 2 for one changed byte of any event, batch, header, certificate or tree value", async () => {
-    const rows = await readRows(join(folder.path, "copy", "db"));
+    const rows = await readRows(join(folder, "copy", "db"));
     // LevelDB has opened the copy for that: what follows is of a fresh one.
     const source = join(dir, "b");
     const fresh = await readRows(join(dir, "b", "db"));
     expect(fresh.size).toBeGreaterThan(rows.size / 2);
     const keys = [...fresh.keys()].filter((key) => "bdcenrtx".includes(areaOf(key)));
-    const changed = join(folder.path, "flipped");
+    const changed = join(folder, "flipped");
     await fc.assert(
       fc.asyncProperty(fc.nat(keys.length - 1), fc.nat(), async (which, at) => {
         const key = keys[which] ?? "";
@@ -335,7 +313,7 @@ describe("what audits have kept", () => {
     const done = await run("audit", "--forget");
     expect(done.code, done.stderr).toBe(0);
     expect(done.stderr).toMatch(/^removed: \S+[0-9a-f]{12}-[0-9a-f]{12} \(\d+\.\d MB\)$/m);
-    expect(readdirSync(join(folder.path, "state", "tetrad", "audit"))).toEqual([]);
+    expect(readdirSync(join(folder, "state", "tetrad", "audit"))).toEqual([]);
     expect((await run("audit", "--forget")).stderr).toMatch(/^no audit has kept anything in /m);
   });
 });
