@@ -31,26 +31,31 @@ export const aesBlocks = (key: Uint8Array): BlockCipher => {
 };
 
 /** How much of a chain one call computes: more is no faster. */
-const CHAIN_BYTES = 64 * 1024;
+const ZEROS = new Uint8Array(64 * 1024);
+
+/** Goes on with a chain by so many encryptions (at least one); the block it is at then. */
+export type AesChain = (iterations: number) => Uint8Array;
 
 /**
- * `iterations` encryptions one after another, beginning with `block`. CBC over zeros is exactly that, and one
- * native call for thousands of them.
+ * A chain of encryptions, each of the block before, beginning with `block`. CBC over zeros is exactly that, and
+ * one native call for thousands of them.
  */
-export const aesIterate = (key: Uint8Array, block: Uint8Array, iterations: number): Uint8Array => {
-  const zeros = new Uint8Array(Math.min(CHAIN_BYTES, iterations * AES_BLOCK_BYTES));
+export const createAesChain = (key: Uint8Array, block: Uint8Array): AesChain => {
   let last = block.slice();
   const native = nodeCrypto?.createCipheriv("aes-128-cbc", key, block);
   native?.setAutoPadding(false);
-  for (let left = iterations; left > 0; ) {
-    const count = Math.min(left, CHAIN_BYTES / AES_BLOCK_BYTES);
-    const piece = zeros.subarray(0, count * AES_BLOCK_BYTES);
-    const out =
-      native === undefined
-        ? cbc(key, last, { disablePadding: true }).encrypt(piece)
-        : native.update(piece);
-    last = out.slice(out.length - AES_BLOCK_BYTES);
-    left -= count;
-  }
-  return last;
+  return (iterations) => {
+    for (let left = iterations; left > 0; ) {
+      const count = Math.min(left, ZEROS.length / AES_BLOCK_BYTES);
+      const piece = ZEROS.subarray(0, count * AES_BLOCK_BYTES);
+      const out =
+        native === undefined
+          ? cbc(key, last, { disablePadding: true }).encrypt(piece)
+          : native.update(piece);
+      // A copy: a Buffer's slice would keep all of the output alive.
+      last = new Uint8Array(out.subarray(out.length - AES_BLOCK_BYTES));
+      left -= count;
+    }
+    return last;
+  };
 };

@@ -7,7 +7,7 @@
  *     proof: K at the end of each of `checkpoints` segments of `iterations` steps, 16 bytes each
  *     delayed seed = Ht("delay/out", seed || last checkpoint)
  */
-import { AES_BLOCK_BYTES, aesBlocks, aesIterate } from "../../crypto/aes.ts";
+import { AES_BLOCK_BYTES, aesBlocks, createAesChain } from "../../crypto/aes.ts";
 import { concatBytes, equalBytes } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { fail, ok, type Result } from "../../errors.ts";
@@ -46,11 +46,8 @@ export const computeDelay = function* (
   { checkpoints, iterations }: DelayParameters,
 ): Generator<Uint8Array, void, void> {
   const { key, first } = startOf(hasher, seed);
-  let block = first;
-  for (let i = 0; i < checkpoints; i++) {
-    block = aesIterate(key, block, iterations);
-    yield block;
-  }
+  const chain = createAesChain(key, first);
+  for (let i = 0; i < checkpoints; i++) yield chain(iterations);
 };
 
 /** The delayed seed that the checkpoints (in one piece) give. */
