@@ -3,7 +3,7 @@
  *
  *     npm run bench -- sim                        speed at n = 4, memory over ten virtual minutes
  *     npm run bench -- sim --nodes 100            speed at other sizes (n, or a list: 4,100)
- *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for
+ *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for; 0 not at all
  *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
  *     npm run bench -- sim --virtual-day          memory over a virtual day, of a batch every ten seconds
  *     npm run bench -- sim --shares false         nodes share nothing (docs/simulation.md)
@@ -235,10 +235,13 @@ const askForCapacity = async (): Promise<void> => {
 if (values.capacity) await askForCapacity();
 else if (values["virtual-day"]) watchMemory(24 * 60, 24, DAY_BATCHES_PER_SECOND);
 else {
-  measureHash(report);
-  measureQueue(report);
-  for (const n of sizes) {
-    for (const path of ["1 ms", "40 ms"] as const) measureSpeed(n, path, Number(values.seconds));
+  const seconds = Number(values.seconds);
+  if (seconds > 0) {
+    measureHash(report);
+    measureQueue(report);
+    for (const n of sizes) {
+      for (const path of ["1 ms", "40 ms"] as const) measureSpeed(n, path, seconds);
+    }
   }
   const minutes = Number(values["virtual-minutes"]);
   if (minutes > 0) watchMemory(minutes, 8, BATCHES_PER_SECOND);
