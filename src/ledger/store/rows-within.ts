@@ -1,3 +1,4 @@
+/** Where a page of rows ends that is bounded by bytes: the same for every store. */
 import type { StoreEntry } from "../ports.ts";
 
 /** How many of some rows a range with `bytesMax` gives, beginning with the first. */
