@@ -25,12 +25,23 @@ export const runThreads = async <M, T>(options: ThreadOptions<M, T>): Promise<T>
     (_, i) => new Worker(url, { name: `work-${i}`, env: {}, workerData: dataOf(i) }),
   );
   let onAbort: (() => void) | undefined;
+  let isOver = false;
   try {
     return await new Promise<T>((resolve, reject) => {
-      onAbort = () => reject(signal?.reason);
+      const end = (result: T): void => {
+        isOver = true;
+        resolve(result);
+      };
+      onAbort = () => {
+        isOver = true;
+        reject(signal?.reason);
+      };
       signal?.addEventListener("abort", onAbort, { once: true });
       for (const worker of workers) {
-        worker.on("message", (message: M) => onMessage(message, worker, resolve));
+        worker.on("message", (message: M) => {
+          // What the others still say is of no interest: who waits has the result, and its counts.
+          if (!isOver) onMessage(message, worker, end);
+        });
         worker.on("error", (error) => reject(new TetradError("internal", String(error))));
         worker.on("exit", (code) => {
           reject(new TetradError("internal", `a thread ended with code ${code}`));
