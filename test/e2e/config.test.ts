@@ -1,5 +1,5 @@
 /** `nexus config` on the file that `nexus init` writes. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killAll, nexus, nexusJson, root, tempFolder } from "./support.ts";
@@ -63,6 +63,24 @@ describe("nexus config", () => {
   it("prints the published schema", async () => {
     const printed = await nexus(["config", "schema"]);
     expect(printed.stdout).toBe(readFileSync(join(root, "docs/config.schema.json"), "utf8"));
+  });
+});
+
+describe("NEXUS_PASSPHRASE_FILE", () => {
+  it("seals what init makes, so that a start under the same settings opens it", async () => {
+    const home = join(folder.path, "sealed");
+    const passphrase = join(folder.path, "secret", "passphrase");
+    mkdirSync(join(folder.path, "secret"), { mode: 0o700 });
+    writeFileSync(passphrase, "a passphrase of this test\n", { mode: 0o600 });
+    const env = { NEXUS_PASSPHRASE_FILE: passphrase };
+    const listen = ["--listen", "[2001:db8::a]:4440"];
+    const made = await nexus(["--dir", home, "init", "--name", "a", ...listen], { env });
+    expect(made.code, made.stderr).toBe(0);
+    expect(existsSync(join(home, "keys", "passphrase"))).toBe(false);
+    const open = ["key", "show", join(home, "keys", "node.key"), "--open"];
+    const shown = await nexus([...open, "--passphrase-file", passphrase]);
+    expect(shown.code, shown.stderr).toBe(0);
+    expect((await nexus(open)).code).toBe(1);
   });
 });
 

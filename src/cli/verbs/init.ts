@@ -12,7 +12,7 @@ import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
 import { checkName } from "../../node/config.ts";
-import { formatNodeConfig } from "../../node/config-keys.ts";
+import { CONFIG_KEYS, formatNodeConfig } from "../../node/config-keys.ts";
 import { nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import {
   createActorKey,
@@ -105,8 +105,11 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
   );
 };
 
-const passphraseFileOf = (context: CliContext, options: InitOptions): string | undefined =>
-  options.passphraseFile === undefined ? undefined : resolve(context.cwd, options.passphraseFile);
+/** The flag, or the variable that a start of the node reads too: it must open what is sealed here. */
+const passphraseFileOf = (context: CliContext, options: InitOptions): string | undefined => {
+  const file = options.passphraseFile ?? context.env[CONFIG_KEYS.passphraseFile.env];
+  return file === undefined || file === "" ? undefined : resolve(context.cwd, file);
+};
 
 const ISSUER_FILE = "issuer.json";
 
