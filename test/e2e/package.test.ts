@@ -2,7 +2,8 @@
  * The package as a user gets it: packed, installed in an empty folder, imported, type-checked against its
  * declarations, and run. Everything here is of the tarball; nothing of the checkout is on any path.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -25,6 +26,7 @@ import {
   type Run,
   root,
   tempFolder,
+  until,
 } from "./support.ts";
 
 const run = promisify(execFile);
@@ -339,6 +341,53 @@ describe("its command", () => {
     expect(stdout).toMatch(/^\d+\.\d+\.\d+/);
   });
 
+  it("runs a node by the command of the systemd unit, with its credential, and ends on SIGTERM", async () => {
+    const unit = readFileSync(join(installed, "packaging", "tetrad.service"), "utf8");
+    const home = join(folder.path, "var-lib-tetrad");
+    const credentials = join(folder.path, "credentials");
+    mkdirSync(credentials, { mode: 0o700 });
+    const passphrase = join(credentials, "tetrad-passphrase");
+    writeFileSync(passphrase, "a passphrase of this test\n", { mode: 0o600 });
+    const api = await freePorts(2);
+    const make = async (...args: readonly string[]): Promise<void> => {
+      const made = await nexus([...args], { bin, env: { NEXUS_PASSPHRASE_FILE: passphrase } });
+      expect(made.code, made.stderr).toBe(0);
+    };
+    const listen = ["--listen", `[::1]:${api + 1}`, "--api-listen", `[::1]:${api}`];
+    await make("--dir", home, "init", "--name", "a", ...listen);
+    const out = join(home, "genesis.json");
+    const identity = join(home, "identity.json");
+    await make("init", "--join", identity, "--chain-id", "unit-1", "--out", out);
+    // The paths are those of docs/operating.md; a runtime that npm has not brought is the one of this test.
+    const bundled = join(app, "node_modules", ".bin", "node");
+    if (!existsSync(bundled)) symlinkSync(process.execPath, bundled);
+    const [program = "", ...args] = (/^ExecStart=(.*)$/m.exec(unit)?.[1] ?? "")
+      .split(" ")
+      .map((word) => word.replace(/^\/opt\/tetrad\//, `${app}/`).replace("/var/lib/tetrad", home));
+    const started = spawn(program, args, {
+      cwd: home,
+      env: { PATH: "/usr/bin:/bin", CREDENTIALS_DIRECTORY: credentials },
+    });
+    let said = "";
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.on("data", (piece: Buffer) => {
+        said += piece.toString();
+      });
+    }
+    const ended = once(started, "close");
+    try {
+      await until("the node is ready", async () => {
+        expect(started.exitCode, said).toBe(null);
+        const answer = await fetch(`http://[::1]:${api}/readyz`).catch(() => undefined);
+        return answer?.status === 200;
+      });
+      started.kill(/^KillSignal=(.*)$/m.exec(unit)?.[1] as NodeJS.Signals);
+      expect((await ended)[0], said).toBe(0);
+    } finally {
+      started.kill("SIGKILL");
+    }
+  });
+
   it("says on an older Node which Node it needs, and where npm has put it", async () => {
     // A runtime that is too old cannot be had here for certain: the version is what bin looks at.
     const old = join(folder.path, "old.mjs");
@@ -348,8 +397,7 @@ describe("its command", () => {
        await import(${JSON.stringify(bin)});\n`,
     );
     const bundled = join(app, "node_modules", ".bin", "node");
-    const had = existsSync(bundled);
-    if (!had) symlinkSync(process.execPath, bundled);
+    if (!existsSync(bundled)) symlinkSync(process.execPath, bundled);
     const failed = await run(process.execPath, [old], { cwd: app }).catch(
       (error: { readonly code: number; readonly stderr: string }) => error,
     );
