@@ -9,33 +9,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { base64, createClient, memoryStore } from "../../src/client/index.ts";
 import { fileSigner } from "../../src/client/node.ts";
 import { findChromium, launch } from "./chromium.ts";
-import {
-  type Background,
-  background,
-  freePorts,
-  killAll,
-  nexus,
-  nexusJson,
-  type Run,
-  tempFolder,
-  until,
-} from "./support.ts";
+import { ownNetwork } from "./dev-network.ts";
+import { nexus, nexusJson, type Run, until } from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 const EPOCH_MS = 3_000;
-const folder = tempFolder();
-const dir = join(folder.path, "net");
-const at = (name: string): string => join(folder.path, name);
-const genesis = join(dir, "genesis.json");
+const net = ownNetwork(NAMES);
+const { dir, genesis } = net;
+const at = (name: string): string => join(net.folder, name);
 const env = { XDG_STATE_HOME: at("state") };
-const nodes: Background[] = [];
-let api: number;
+const nameOf = (i: number): string => NAMES[i] ?? "";
 
-const url = (i: number): string => `http://[::1]:${api + i}`;
+const url = (i: number): string => net.url(nameOf(i));
 const run = (...args: readonly string[]): Promise<Run> => nexus(["--dir", dir, ...args], { env });
-const start = (i: number): void => {
-  nodes[i] = background(["start", "--config", join(dir, NAMES[i] ?? "", "node.toml")]);
-};
+const start = (i: number): void => void net.start(nameOf(i));
 
 type Status = { epoch: number; finalHeight: number; voting: string; stateRoot: string };
 
@@ -70,12 +57,7 @@ let first: { index: number; height: number };
 let latest: { index: number; height: number };
 
 beforeAll(async () => {
-  const quic = await freePorts(4);
-  api = await freePorts(4);
-  const each = NAMES.map((name, i) => `${name}=[::1]:${quic + i},[::1]:${api + i}`);
-  const init = ["init", "--network", "--epoch-ms", String(EPOCH_MS), "--node", ...each];
-  const made = await run(...init);
-  expect(made.code, made.stderr).toBe(0);
+  await net.make("--epoch-ms", String(EPOCH_MS));
   for (const i of NAMES.keys()) start(i);
   await until("a node is ready", async () => (await statusOf(0))?.voting === "yes");
   first = await append("epochs/first");
@@ -83,11 +65,7 @@ beforeAll(async () => {
   await clientOf(kept).event(first.index);
 }, 120_000);
 
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.stop("SIGTERM")));
-  killAll();
-  folder.remove();
-});
+afterAll(() => net.end());
 
 describe("a chain whose epochs end", () => {
   it("goes on, and takes events, in at least four of them", async () => {
@@ -192,13 +170,13 @@ describe("a chain whose epochs end", () => {
   }, 60_000);
 
   it("has a node back that was down for an epoch, and one that has lost its data", async () => {
-    await nodes[3]?.stop("SIGKILL");
+    await net.stop(nameOf(3), "SIGKILL");
     const left = (await statusOf(0))?.epoch ?? 0;
     await inEpoch(left + 2);
     start(3);
     await inEpoch(left + 2, 3);
     await until("d votes again", async () => (await statusOf(3))?.voting === "yes");
-    await nodes[2]?.stop("SIGTERM");
+    await net.stop(nameOf(2));
     rmSync(join(dir, "c", "db"), { recursive: true });
     start(2);
     await inEpoch(left + 2, 2);
@@ -211,7 +189,7 @@ describe("a chain whose epochs end", () => {
   }, 90_000);
 
   it("is audited clean in the folders of both", async () => {
-    await Promise.all([2, 3].map((i) => nodes[i]?.stop("SIGTERM")));
+    await Promise.all([2, 3].map((i) => net.stop(nameOf(i))));
     for (const name of ["c", "d"]) {
       const args = ["audit", "--dir", join(dir, name), "--genesis", genesis];
       const report = (await nexusJson(args, { env })) as { result: string; logSize: number };
