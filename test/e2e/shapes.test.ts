@@ -24,6 +24,12 @@ const ELSEWHERE: readonly string[] = [
   "time delay",
   "time delay-verify",
   "time bench",
+  // On files of their own: work.test.ts.
+  "work effort",
+  "work solve",
+  "work verify",
+  "work shares",
+  "work open",
   // On a network that may lose a node: look.test.ts.
   "dev kill",
   "dev start",
