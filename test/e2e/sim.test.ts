@@ -29,7 +29,10 @@ const SILENT = {
   adversaries: [0, 1].map((node) => ({ node, strategy: "silent", fromMs: 0, untilMs: 1e9 })),
   expect: { finalWithinMs: 3_000 },
 };
+/** The same faults, none of which has a part in what a property of one's own finds. */
+const NOISY = { ...HALTED, name: "noisy", expect: {} };
 writeFileSync(at("halted.json"), JSON.stringify(HALTED));
+writeFileSync(at("noisy.json"), JSON.stringify(NOISY));
 writeFileSync(at("silent.json"), JSON.stringify(SILENT));
 /** A property that breaks in every run: what the threads of a swarm find at once. */
 writeFileSync(
@@ -89,15 +92,15 @@ describe("nexus sim run", () => {
   });
 
   it("shrinks what fails, writes it down, and exits with 12; the replay fails with the same", async () => {
-    const failed = await run("run", "halted.json");
+    const failed = await run("run", "noisy.json", "--with", "own.mjs");
     expect(failed.code).toBe(12);
-    expect(failed.stderr).toContain("error sim.correctness: L8 at");
-    expect(failed.stdout).toContain("FAIL correctness L8 at");
-    expect(failed.stdout).toContain("L8: Without a quorum nothing becomes final.");
+    expect(failed.stderr).toContain("error sim.correctness: property at");
+    expect(failed.stdout).toContain("FAIL correctness property at");
+    expect(failed.stdout).toContain("a block is final");
     expect(failed.stdout).toMatch(/shrunk in \d+ runs from 4 nodes, 2 faults, 1 adversaries/);
     expect(failed.stdout).toMatch(/Roots of honest nodes\n {2}n0 +height/);
     expect(failed.stdout).toMatch(/Last \d+ of \d+ events/);
-    const replay = /^replay +nexus sim run (\S+)$/m.exec(failed.stdout)?.[1] ?? "";
+    const replay = /^replay +nexus sim run (\S+) --with own\.mjs$/m.exec(failed.stdout)?.[1] ?? "";
     expect(existsSync(at(replay))).toBe(true);
     for (const file of ["report.txt", "timeline.txt", "picture.html"]) {
       expect(existsSync(at(replay, "..", file)), file).toBe(true);
@@ -105,11 +108,21 @@ describe("nexus sim run", () => {
     const small = json(readFileSync(at(replay), "utf8")) as { faults: unknown[]; n: number };
     expect(small.faults).toEqual([]);
     expect(small.n).toBeLessThan(4);
-    const again = await run("run", replay, "--no-shrink", "--no-files", "-o", "json");
+    const again = await run("run", replay, "--with", "own.mjs", "--no-shrink", "--no-files", "-o", "json");
     expect(again.code).toBe(12);
     expect(json(again.stdout)).toMatchObject([
-      { outcome: "correctness", violation: { id: "L8" }, report: { invariant: "L8" } },
+      {
+        ...{ outcome: "correctness", violation: { id: "property" } },
+        report: { invariant: "property" },
+      },
     ]);
+  });
+
+  it("leaves faults and nodes where a scenario fails at what it says of itself", async () => {
+    const failed = await run("run", "halted.json", "--no-files");
+    expect(failed.code).toBe(12);
+    expect(failed.stdout).toContain("L8: Without a quorum nothing becomes final.");
+    expect(failed.stdout).toMatch(/shrunk in \d+ runs from 4 nodes, 2 faults, 1 adversaries/);
   });
 
   it("exits with 11 where progress is lost, and writes nothing with --no-files", async () => {
@@ -185,14 +198,14 @@ describe("nexus sim run", () => {
 
 describe("nexus sim shrink", () => {
   it("prints the smaller scenario, or writes it", async () => {
-    const printed = await run("shrink", "halted.json");
+    const printed = await run("shrink", "noisy.json", "--with", "own.mjs");
     expect(printed.code, printed.stderr).toBe(0);
-    expect(json(printed.stdout)).toMatchObject({ name: "halted", faults: [], adversaries: [] });
+    expect(json(printed.stdout)).toMatchObject({ name: "noisy", faults: [], adversaries: [] });
     expect(printed.stderr).toMatch(/4 nodes, 2 faults, 1 adversaries became \d+, 0, 0/);
-    const written = await run("shrink", "halted.json", "--out", "small.json", "-o", "json");
+    const written = await run("shrink", "noisy.json", "--with", "own.mjs", "--out", "small.json", "-o", "json");
     fits("sim shrink", json(written.stdout), ["file", "invariant", "runs"]);
     expect(json(readFileSync(at("small.json"), "utf8"))).toEqual(json(printed.stdout));
-    const few = await run("shrink", "halted.json", "--runs", "1");
+    const few = await run("shrink", "noisy.json", "--with", "own.mjs", "--runs", "1");
     expect(json(few.stdout)).toMatchObject({ n: 4, healMs: 3_000 });
   });
 
