@@ -108,7 +108,16 @@ describe("nexus sim run", () => {
     const small = json(readFileSync(at(replay), "utf8")) as { faults: unknown[]; n: number };
     expect(small.faults).toEqual([]);
     expect(small.n).toBeLessThan(4);
-    const again = await run("run", replay, "--with", "own.mjs", "--no-shrink", "--no-files", "-o", "json");
+    const again = await run(
+      "run",
+      replay,
+      "--with",
+      "own.mjs",
+      "--no-shrink",
+      "--no-files",
+      "-o",
+      "json",
+    );
     expect(again.code).toBe(12);
     expect(json(again.stdout)).toMatchObject([
       {
@@ -202,7 +211,16 @@ describe("nexus sim shrink", () => {
     expect(printed.code, printed.stderr).toBe(0);
     expect(json(printed.stdout)).toMatchObject({ name: "noisy", faults: [], adversaries: [] });
     expect(printed.stderr).toMatch(/4 nodes, 2 faults, 1 adversaries became \d+, 0, 0/);
-    const written = await run("shrink", "noisy.json", "--with", "own.mjs", "--out", "small.json", "-o", "json");
+    const written = await run(
+      "shrink",
+      "noisy.json",
+      "--with",
+      "own.mjs",
+      "--out",
+      "small.json",
+      "-o",
+      "json",
+    );
     fits("sim shrink", json(written.stdout), ["file", "invariant", "runs"]);
     expect(json(readFileSync(at("small.json"), "utf8"))).toEqual(json(printed.stdout));
     const few = await run("shrink", "noisy.json", "--with", "own.mjs", "--runs", "1");
