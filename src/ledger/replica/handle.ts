@@ -1,6 +1,6 @@
 /** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
 import { toHex, ZERO_HASH } from "../../crypto/bytes.ts";
-import { ok, type Result } from "../../errors.ts";
+import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { readItems } from "../audit/item.ts";
 import type {
@@ -45,13 +45,25 @@ const TIMES_KEPT = 4096;
 
 type Reference = { readonly height: number; readonly hash: Hash };
 
-/** The reference moves once in a grid of heights, and every request asks for it. */
+/**
+ * The reference moves once in a grid of heights, and every request asks for it. A row for it that is damaged
+ * stops the node, as it does when the replica itself meets one; the status then says so, and is still given.
+ */
 const rememberReference = (replica: Participant): (() => Reference | undefined) => {
+  const read = (): Reference | undefined => {
+    try {
+      return replica.reference();
+    } catch (error) {
+      if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
+      replica.context.fatal(fail(error.code, error.message, error.data));
+      return undefined;
+    }
+  };
   let known: Reference | undefined;
   return () => {
     const past = (replica.committer?.executed.height ?? 0) - (known?.height ?? 0);
     if (past < 0 || past >= LIMITS.gridHeights) known = undefined;
-    known ??= replica.reference();
+    known ??= read();
     return known;
   };
 };

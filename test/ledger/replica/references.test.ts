@@ -1,6 +1,7 @@
 /** What a batch that refers to an old block costs those who check it. */
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
+import { TetradError } from "../../../src/errors.ts";
 import { blockKey, heightKey } from "../../../src/ledger/keys.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
@@ -70,5 +71,23 @@ describe("a reference older than 150 blocks", () => {
       expect(late.status.finalTimeMs).toBe(timeMs);
       expect(answerOf(late.submit(batch?.bytes ?? new Uint8Array(0)))).toEqual([answer]);
     }
+  });
+});
+
+describe("the reference that the status names", () => {
+  it("stops the node when its row is damaged, and the status is still given", () => {
+    const before = new Lab();
+    for (let i = 0; i < LIMITS.gridHeights; i++) before.finalize();
+    // A start remembers no reference yet.
+    const lab = new Lab({ chain: before.chain, ...before.disks(), nowMs: before.time.nowMs });
+    const get = lab.data.get.bind(lab.data);
+    lab.data.get = (key) => {
+      if (toHex(key) !== toHex(heightKey(LIMITS.gridHeights))) return get(key);
+      throw new TetradError("store.corrupt", "a row fails its checksum");
+    };
+    const { problems, voting, refHeight, finalHeight } = lab.status;
+    expect(problems.map(({ code }) => code)).toContain("store.corrupt");
+    expect([voting, refHeight, finalHeight]).toEqual(["halted", 0, LIMITS.gridHeights]);
+    expect(lab.status.problems).toHaveLength(problems.length);
   });
 });
