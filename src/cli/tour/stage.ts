@@ -4,11 +4,13 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline/promises";
+import { stripVTControlCharacters } from "node:util";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { binPath } from "../dev/child.ts";
 import { paint, printable, type Style } from "../output.ts";
 
+/** What a command printed, without the colours that it is shown in. */
 export type Ran = {
   readonly code: number | null;
   readonly stdout: string;
@@ -99,7 +101,11 @@ export class Stage {
     const most = options.linesMax ?? 12;
     for (const line of lines.slice(0, most)) this.say(`    ${safeLine(line)}`);
     if (lines.length > most) this.say(`    … ${lines.length - most} more`);
-    return ran;
+    return {
+      code: ran.code,
+      stdout: stripVTControlCharacters(ran.stdout),
+      stderr: stripVTControlCharacters(ran.stderr),
+    };
   }
 
   /** As above; another exit code than 0 fails the step. */
