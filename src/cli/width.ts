@@ -48,3 +48,24 @@ export const short = (text: string, cells = 12): string => {
   }
   return `${kept}…`;
 };
+
+const COLOR = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);
+
+/** As `short`, of a text with colour codes: they take no cells, and all of them stay, so none is left on. */
+export const shortPainted = (text: string, cells: number): string => {
+  const pieces = text.split(COLOR);
+  const letters = pieces.filter((_, i) => i % 2 === 0).join("");
+  const kept = short(letters, cells);
+  if (kept === letters) return text;
+  let left = kept.length - 1;
+  let ended = false;
+  return pieces
+    .map((piece, i) => {
+      if (i % 2 === 1 || ended) return i % 2 === 1 ? piece : "";
+      ended = piece.length > left;
+      const part = ended ? `${piece.slice(0, left)}…` : piece;
+      left -= piece.length;
+      return part;
+    })
+    .join("");
+};

@@ -1,6 +1,7 @@
 /** What `nexus dev` shows: one line a node, redrawn in place on a terminal, now and then elsewhere. */
 import type { StatusJson } from "../../client/api.ts";
 import { paint, printable, type Terminal } from "../output.ts";
+import { shortPainted } from "../width.ts";
 
 export type NodeView = {
   readonly name: string;
@@ -58,7 +59,10 @@ export class Display {
     const lines = views.map((view) => nodeLine(view, names, this.#terminal.colorErr));
     if (this.#terminal.live) {
       this.clear();
-      this.#terminal.err(`${lines.join("\n")}\n`);
+      // A line that wraps takes two rows, of which only one would be taken back.
+      const room = this.#terminal.columns() - 1;
+      const drawn = lines.map((line) => shortPainted(line, room));
+      this.#terminal.err(`${drawn.join("\n")}\n`);
       this.#drawn = lines.length;
       return;
     }
@@ -78,7 +82,8 @@ export class Display {
 
   clear(): void {
     if (this.#drawn === 0) return;
-    this.#terminal.err(`\x1b[${this.#drawn}A\x1b[0J`);
+    // The terminal may have echoed a ^C, so the cursor need not stand at the beginning of a line.
+    this.#terminal.err(`\r\x1b[${this.#drawn}A\x1b[0J`);
     this.#drawn = 0;
   }
 }
