@@ -1,5 +1,6 @@
 /** What all reads have in common: heights, tags, caching; blocks, validators and evidence by them. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CERTIFICATES, settledKey } from "../../src/ca/index.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
@@ -209,6 +210,25 @@ describe("reads at a height", () => {
     expect(await codeOf(`/v1/events?minHeight=1&waitMs=${LIMITS.httpWaitMsMax + 1}`)).toBe(
       "http.bad-parameter",
     );
+  });
+});
+
+describe("a request for a certificate", () => {
+  it("that is answered while its event is read is not told to be unknown", async () => {
+    t.ledger.heldReads = [];
+    const answer = codeOf("/ca/v1/requests/2");
+    await expect.poll(() => t.ledger.heldReads?.length).toBe(1);
+    // Settled by a denial: the issuer, no fingerprint, and the code after its length.
+    const code = utf8("ca.certificate-invalid");
+    const row = Uint8Array.of(...HASH, ...new Uint8Array(32), 0, 0, 0, code.length, ...code);
+    t.ledger.rowsByName.set(CERTIFICATES, [[settledKey(2), row]]);
+    for (const release of t.ledger.heldReads.splice(0)) release();
+    expect(await answer).toBe("ca.certificate-invalid");
+    expect(await codeOf("/ca/v1/requests/2")).toBe("ca.certificate-invalid");
+  });
+
+  it("is unknown where the event is none", async () => {
+    expect(await codeOf("/ca/v1/requests/2")).toBe("ca.request-unknown");
   });
 });
 

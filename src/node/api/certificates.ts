@@ -294,7 +294,12 @@ export const certificateRoutes = (app: FastifyInstance, context: ApiContext): vo
         fallback: 0,
       });
       const waitMs = waitMsOf(query.waitMs);
-      if (answerOf(context, index) === undefined && !(await isPending(context, index))) {
+      const isKnown =
+        answerOf(context, index) !== undefined ||
+        (await isPending(context, index)) ||
+        // Reading the event took a while, in which the issuer may have answered.
+        answerOf(context, index) !== undefined;
+      if (!isKnown) {
         throw new TetradError(
           "ca.request-unknown",
           `Event ${index} asks no issuer for a certificate`,
