@@ -297,7 +297,9 @@ class BundleMaker {
     const release = state.hold();
     const finish: Done<ProvenPage> = (result) => {
       release();
-      done(result);
+      // Who named no height is served by the next state as well.
+      const lost = !result.ok && result.code === "http.height-gone";
+      done(lost && options.atHeight === undefined ? PENDING : result);
     };
     this.#rowProofs(state, projection, query, (found) => {
       if (!found.ok) return finish(found);
