@@ -184,7 +184,16 @@ describe("the page that verifies itself", () => {
     expect(await paste("ab".repeat(32))).toBe("other");
     expect(await paste("ab")).toBe("malformed");
     expect(await paste("")).toBe("none");
-    expect((await open(at("event.html"))).result).toBe("ok");
+    const event = await open(at("event.html"));
+    expect(event.result).toBe("ok");
+    // Long values beside a heading leave it on one line, also on a small screen.
+    await event.page.evaluate("document.body.style.width = '20rem'");
+    const lines = await event.page.evaluate(`[...document.querySelectorAll('th')].map((heading) => {
+      const range = document.createRange();
+      range.selectNodeContents(heading);
+      return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+    })`);
+    expect(new Set(lines as number[])).toEqual(new Set([1]));
   }, 60_000);
 
   it("refuses what was changed in the file, and shows none of it as proven", async () => {

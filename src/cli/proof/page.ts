@@ -7,7 +7,8 @@ import { dataBlock, policyOf, scriptBeside } from "../../page/self-contained.ts"
 const STYLE = `
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left;
-vertical-align:top;overflow-wrap:anywhere}#verdict{font-weight:600;padding:.6rem;background:#eee}
+vertical-align:top;overflow-wrap:anywhere}th{white-space:nowrap;overflow-wrap:normal}
+#verdict{font-weight:600;padding:.6rem;background:#eee}
 #verdict[data-result=ok]{background:#d8f3dc}#verdict[data-result=failed]{background:#ffd6d6}
 td[data-result=failed]{color:#b00020}input{width:100%;font:inherit}code{overflow-wrap:anywhere}
 `;
