@@ -1,13 +1,16 @@
 /** The verbs of proofs of elapsed time: their options and help. */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
-import { TIME_REFERENCE } from "../proofs/time/parameters.ts";
+import { TIME_PROFILES, TIME_REFERENCE } from "../proofs/time/parameters.ts";
 import { wholeNumber } from "./numbers.ts";
 import { duration } from "./sim-commands.ts";
 import type { RunVerb } from "./verb.ts";
 
 const PROFILES = ["dev", "default", "production"] as const;
 const { stepNs: STEP_NS, fasterMax: FASTER_MAX } = TIME_REFERENCE;
+const LEAVES_MAX = PROFILES.map(
+  (name) => `${2 ** TIME_PROFILES[name].leavesLog2Max} with profile ${name}`,
+).join(", ");
 const STATE = ["--state <file>", "what is computed is kept here", "time.state"] as const;
 const CHAIN = [
   "--chain-id <id>",
@@ -47,6 +50,8 @@ Examples:
   nexus time prove --for 1h --profile production --commit
   nexus time open --challenge 90…3e --out proof.json
 
+Most leaves of a run: ${LEAVES_MAX}.
+With --for it ends there, even if the time is not over.
 A run that is interrupted, even by a crash, is gone on with by the same command. What is opened of a run that
 ends without --commit follows from the run itself, so its maker can try again: that takes more openings.
 `,

@@ -97,6 +97,21 @@ describe("nexus time", () => {
     expect((await run("open", ...state, "--block", "3")).stderr).toContain("time.block-unknown");
   });
 
+  it("says that the leaves of the profile end before the time does, all of them done", async () => {
+    const most = 2 ** TIME_PROFILES.dev.leavesLog2Max;
+    const args = ["--for", "10m", ...BEGIN, "--state", "full.state", "--commit"];
+    const done = await nexus(["time", "prove", ...args, "-o", "json"], {
+      cwd: temp.path,
+      timeoutMs: 60_000,
+    });
+    expect(done.code, done.stderr).toBe(0);
+    expect((JSON.parse(done.stdout) as Printed).leaves).toBe(most);
+    expect(done.stderr).toContain(`${most}/${most} leaves`);
+    expect(done.stderr).toMatch(
+      new RegExp(`the profile dev ends at ${most} leaves, which took [0-9.]+ s, not 600 s\n`),
+    );
+  }, 90_000);
+
   it("goes on after a crash, with the commitment of a run without one", async () => {
     const leaves = 60_000;
     const args = ["prove", "--leaves", String(leaves), ...BEGIN, "--state", "crash.state"];

@@ -21,6 +21,7 @@ import type { CliContext } from "../context.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { formatTimeFile } from "../time/file.ts";
 import { chainIdOf, hashOption } from "../time/options.ts";
+import { endsEarly, leavesExpected } from "../time/span.ts";
 
 type ProveOptions = {
   readonly seed?: string;
@@ -195,6 +196,15 @@ const writeProof = (
   writeFileAtomic(path, formatTimeFile(file));
 };
 
+type Keeping = {
+  readonly keeper: Timekeeper;
+  /** The leaves are there: ends their bar. */
+  computed(leaves: number): void;
+  opening(total: number): void;
+  /** `whole`: all that was begun is done. */
+  end(whole?: boolean): void;
+};
+
 /** Starts the thread, with progress on stderr in leaves, and in opened leaves after that. */
 const startKeeper = (
   context: CliContext,
@@ -202,23 +212,28 @@ const startKeeper = (
   total: number,
   duty: number,
   timed: number | undefined,
-): { readonly keeper: Timekeeper; end(): void; opening(total: number): void } => {
+): Keeping => {
   const now = realClock.monotonicMs;
   let progress: Progress | undefined = createProgress(context.terminal, "computing", "leaves", now);
   let openings = 0;
+  let from = 0;
+  let computes = false;
   const began = now();
   const events = {
     onReady: (leaves: number, cutBytes: number) => {
       if (cutBytes > 0) context.note(`${cutBytes} bytes that a crash cut short are dropped`);
       if (leaves > 0) {
         context.note(`going on from leaf ${leaves}`);
-        progress = createProgress(context.terminal, "computing", "leaves", now, leaves);
+        from = leaves;
+        progress = createProgress(context.terminal, "computing", "leaves", now, from);
       }
     },
     onProgress: (leaves: number) => {
-      // Where the time decides, the end is guessed from the time that has passed.
-      const share = timed === undefined ? 1 : Math.min(1, (now() - began) / timed);
-      progress?.update(leaves, timed === undefined ? total : Math.ceil(leaves / share));
+      computes = true;
+      const span = { spentMs: now() - began, from, most: total };
+      const expected =
+        timed === undefined ? total : leavesExpected(leaves, { ...span, askedMs: timed });
+      progress?.update(leaves, expected);
     },
     onOpening: (done: number) => progress?.update(Math.min(done, openings), openings),
   };
@@ -227,12 +242,16 @@ const startKeeper = (
   const keeper = startTimekeeper({ path, leaves: total, duty }, quiet ? nothing : events);
   return {
     keeper,
-    end() {
-      progress?.end();
+    end(whole) {
+      progress?.end(whole);
+      progress = undefined;
+    },
+    computed(leaves) {
+      if (computes) progress?.update(leaves, leaves);
+      progress?.end(true);
       progress = undefined;
     },
     opening(count) {
-      progress?.end();
       openings = count;
       progress = createProgress(context.terminal, "opening", "parts", now);
     },
@@ -279,9 +298,18 @@ export const timeProve = async (context: CliContext, options: ProveOptions): Pro
   const target = targetOf(options);
   const path = resolve(context.cwd, options.state);
   const head = await prepare(context, path, options);
-  const { keeper, end, opening } = startKeeper(context, path, target, options.duty, options.for);
+  const { duty, for: span } = options;
+  const began = realClock.monotonicMs();
+  const { keeper, end, opening, computed } = startKeeper(context, path, target, duty, span);
   try {
     const run = await finishRun(context, keeper, options);
+    computed(run.leaves);
+    if (span !== undefined) {
+      const spentMs = realClock.monotonicMs() - began;
+      const early = { askedMs: span, spentMs, most: target };
+      const note = endsEarly(options.profile, run.leaves, early);
+      if (note !== undefined) context.note(note);
+    }
     if (options.commit === true) {
       printRun(context, head, run, undefined);
       context.note(
@@ -292,7 +320,7 @@ export const timeProve = async (context: CliContext, options: ProveOptions): Pro
     opening(head.parameters.selfChallenges);
     const opened = await keeper.open(undefined, head.parameters.selfChallenges, "ends");
     writeProof(resolve(context.cwd, options.out), head, run, "self", opened);
-    end();
+    end(true);
     printRun(context, head, run, {
       file: options.out,
       challenge: "self",
@@ -333,10 +361,11 @@ export const timeOpen = async (context: CliContext, options: OpenOptions): Promi
   const keep = startKeeper(context, path, state.finished, options.duty, undefined);
   try {
     const run = await keep.keeper.finished;
+    keep.computed(run.leaves);
     keep.opening(count);
     const opened = await keep.keeper.open(seed, count, blocks);
     writeProof(resolve(context.cwd, options.out), state, run, kind, opened);
-    keep.end();
+    keep.end(true);
     const proof = { file: options.out, challenge: kind, bytes: opened.proof.length };
     printRun(context, state, run, proof);
     context.suggest(`nexus time verify ${options.out}`);
