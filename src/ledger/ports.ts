@@ -40,7 +40,8 @@ export type StoreRange = {
   readonly reverse?: boolean;
   /**
    * Ends before the row with which keys and values come to more bytes than this, but gives at least one row
-   * where there is one: for ranges whose rows may be large and many. Unbounded when left out.
+   * where there is one: for ranges whose rows may be large and many. A store may end earlier, by what it keeps
+   * beside a value: on LevelDB a row counts with its checksum. Unbounded when left out.
    */
   readonly bytesMax?: number;
 };

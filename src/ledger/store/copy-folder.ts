@@ -3,6 +3,12 @@
  * opens a folder, and whoever reads one at length that is written keeps old versions in it (adr/0014). Tables, which
  * nobody ever changes, are hard links where the file system allows it (else copies, shared blocks where it has
  * them); manifest and logs are copies.
+ *
+ * Of an open folder the logs are copied first and the manifest last, just before the tables are linked. A manifest
+ * that is newer than the logs is safe: a flush writes the table, then the manifest that counts it and no longer its
+ * log, and deletes the log last, so that the copy has each row in a log or in a table, or the copy of the log finds no
+ * file and is repeated; a log that the manifest no longer counts is not replayed. The other way round, rows could be
+ * in neither. And the shorter it is from the manifest to the links, the fewer of its tables a compaction can delete.
  */
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -57,7 +63,9 @@ export const copyOpenFolder = async (
  */
 const copyLive = async (from: string, to: string): Promise<boolean> => {
   // Listed before the manifest is read: it may count fewer logs by then, and none that is not listed.
-  const changing = (await readdir(from)).filter((name) => CHANGING.test(name));
+  const changing = (await readdir(from))
+    .filter((name) => CHANGING.test(name))
+    .sort((a, b) => rankOf(a) - rankOf(b));
   for (const name of changing) {
     if (!(await isThere(copyShared(join(from, name), join(to, name))))) return false;
   }
@@ -75,6 +83,23 @@ const copyLive = async (from: string, to: string): Promise<boolean> => {
   }
   return true;
 };
+
+/** An error from reading a copy, as one of what it is a copy of: the copy is gone when somebody reads names in it. */
+export const errorOfOriginal = (
+  error: TetradError,
+  copy: string,
+  original: string,
+): TetradError => {
+  const rename = <T>(value: T): T | string =>
+    typeof value === "string" ? value.replaceAll(copy, original) : value;
+  const data = Object.entries(error.data).map(([name, value]) => [name, rename(value)] as const);
+  const message = error.message.replaceAll(copy, original);
+  return new TetradError(error.code, message, Object.fromEntries(data));
+};
+
+/** Logs, then what names the manifest, then that. */
+const rankOf = (name: string): number =>
+  name.startsWith("MANIFEST") ? 2 : Number(name === "CURRENT");
 
 const numberOf = (name: string): number => Number.parseInt(name, 10);
 

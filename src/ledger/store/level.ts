@@ -39,7 +39,7 @@ import type {
 } from "../ports.ts";
 import { BeforeImages, type Reading, rangeBefore } from "./before-images.ts";
 import { checkFolder, type FolderCheck } from "./check-folder.ts";
-import { copyOpenFolder } from "./copy-folder.ts";
+import { copyOpenFolder, errorOfOriginal } from "./copy-folder.ts";
 import { openRow, sealRow } from "./rows.ts";
 import { rowsWithin } from "./rows-within.ts";
 import { Turns } from "./turns.ts";
@@ -143,13 +143,12 @@ export const openLevelStore = async (
   folder: string,
   options: LevelStoreOptions,
 ): Promise<LevelStore> => {
-  const lock = await takeLock(folder);
+  const lock = await takeLock(folder, () => removeScans(folder));
   try {
     // LevelDB ends the process on some damage, so what a process left that did not close the store is
     // looked at as a whole before LevelDB sees it.
     const tableBytesMax = options.checkedTableBytesMax ?? GIB;
     const { torn, ...check } = await checkFolder(folder, lock.wasClean ? 0 : tableBytesMax);
-    await removeScans(folder);
     const database = createDatabase(folder, options);
     await database.open();
     options.logger.log("debug", "store opened", {
@@ -215,8 +214,9 @@ type Lock = {
 /**
  * The lock is LevelDB's own, on a database without rows inside the folder: the kernel frees it when the
  * process dies, so there are no stale locks, and it is held before the folder's own files are touched.
+ * `tidy` runs once it is held, before anything else is written: what it removes may be what filled the disk.
  */
-async function takeLock(folder: string): Promise<Lock> {
+async function takeLock(folder: string, tidy?: () => Promise<void>): Promise<Lock> {
   const inner = join(folder, LOCK_FOLDER);
   const ownerFile = join(inner, OWNER_FILE);
   try {
@@ -228,6 +228,7 @@ async function takeLock(folder: string): Promise<Lock> {
       () => true,
     );
     try {
+      await tidy?.();
       await writeFile(ownerFile, `${process.pid}\n`);
     } catch (error) {
       await database.close();
@@ -587,9 +588,11 @@ class LevelDbStore implements LevelStore {
   async *scan(): AsyncGenerator<readonly StoreEntry[], void, void> {
     const stopped = (): TetradError => new TetradError("node.stopping", "the store was closed");
     if (this.#closing !== undefined) throw stopped();
+    this.#scans += 1;
+    const folder = join(this.#folder, `scan-${this.#scans}`);
     let copy: Copy | undefined;
     try {
-      copy = await this.#awaited(this.#openCopy());
+      copy = await this.#awaited(this.#openCopy(folder));
       if (this.#closing !== undefined) throw stopped();
       const iterator = copy.database.iterator({ highWaterMarkBytes: SCAN_PAGE_BYTES });
       for (;;) {
@@ -604,19 +607,18 @@ class LevelDbStore implements LevelStore {
         });
       }
     } catch (error) {
-      throw error instanceof TetradError
-        ? error
-        : readError(causeOf(error), `cannot read ${this.#folder}`);
+      const told =
+        error instanceof TetradError
+          ? error
+          : readError(causeOf(error), `cannot read ${this.#folder}`);
+      throw errorOfOriginal(told, folder, this.#folder);
     } finally {
       await copy?.end();
     }
   }
 
   /** The store as it is now, in a folder of its own. */
-  async #openCopy(): Promise<Copy> {
-    this.#scans += 1;
-    const folder = join(this.#folder, `scan-${this.#scans}`);
-    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  async #openCopy(folder: string): Promise<Copy> {
     try {
       await copyOpenFolder(this.#folder, folder, (work) => this.#turns.write(work));
       const database = createDatabase(folder, { ...this.#options, cacheBytes: 0 });
@@ -625,9 +627,8 @@ class LevelDbStore implements LevelStore {
       const copy: Copy = {
         database,
         end: () => {
-          ended ??= database.close().finally(() => {
+          ended ??= this.#removeCopy(folder, () => database.close()).finally(() => {
             this.#copies.delete(copy);
-            return remove();
           });
           return ended;
         },
@@ -635,8 +636,19 @@ class LevelDbStore implements LevelStore {
       this.#copies.add(copy);
       return copy;
     } catch (error) {
-      await remove();
+      await this.#removeCopy(folder);
       throw error;
+    }
+  }
+
+  /** One that cannot be removed takes room until the next start, and is no failure of the store or of its reader. */
+  async #removeCopy(folder: string, close?: () => Promise<void>): Promise<void> {
+    try {
+      await close?.();
+      await rm(folder, { recursive: true, force: true });
+    } catch (error) {
+      const { detail } = classifyFailure(error);
+      this.#logger.log("warn", "copy of the store not removed", { folder, detail });
     }
   }
 
