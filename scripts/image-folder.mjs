@@ -3,9 +3,17 @@
 // absolute paths of the image below that folder. The base image's own files, its user and its system are not
 // there. Prints what the last stage says of the image (entrypoint, command, environment, health check) as JSON.
 //
-//     node scripts/image-folder.mjs DEST          DEST/image is the image then
+//     node scripts/image-folder.mjs DEST          DEST, new or empty: DEST/image is the image then
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join, matchesGlob, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -123,6 +131,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [dest] = process.argv.slice(2);
   if (dest === undefined) {
     console.error("usage: node scripts/image-folder.mjs DEST");
+    process.exit(1);
+  }
+  // The folders of the stages are made anew: what somebody has there by those names would be gone.
+  if (existsSync(dest) && !(statSync(dest).isDirectory() && readdirSync(dest).length === 0)) {
+    console.error(`${dest} is there and not an empty folder`);
     process.exit(1);
   }
   const { folder, workdir, env, says } = layOut(resolve(dest));
