@@ -1,7 +1,8 @@
 /**
  * Four validators under load for minutes or hours, with what real life adds: a node is killed and started again now
  * and then, verified rows are read and backups are made and restored meanwhile. At the end every folder is audited
- * from its genesis and all four are compared; whatever is wrong makes it fail (exit 1).
+ * from its genesis and all four are compared; whatever is wrong makes it fail (exit 1), as does a run in which
+ * nothing was read, backed up or killed although it was long enough.
  *
  *   npm run soak -- [--minutes N] [--events N] [--batches N] [--kill-seconds N] [--keep]
  */
@@ -22,6 +23,7 @@ import { BenchNetwork } from "./ledger/network.ts";
 import { residentBytes } from "./ledger/process-stats.ts";
 import { SigningPool } from "./ledger/signing.ts";
 import { createReport } from "./report.ts";
+import { missing } from "./soak-counts.ts";
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +43,12 @@ const READ_EVERY_MS = 200;
 const BACKUP_EVERY_MS = 45_000;
 const BATCH_MS_MAX = 180_000;
 const MIB = 2 ** 20;
+const killMs = Number(values["kill-seconds"]) * 1000;
+/** A node is killed after this many times `kill-seconds`, up to one more. */
+const KILL_FACTOR_MIN = 0.5;
+const KILL_FACTOR_MAX = KILL_FACTOR_MIN + 1;
+/** By then a reader has come through its pages once, also where the nodes are behind at first. */
+const READS_MS_MAX = 30_000;
 
 const report = createReport("soak");
 const endMs = performance.now() + Number(values.minutes) * 60_000;
@@ -59,7 +67,12 @@ const PASSING: ReadonlySet<string> = new Set([
   "cli.unreachable",
 ]);
 const passes = (error: unknown): boolean =>
-  !(error instanceof TetradError) || PASSING.has(error.code) || ERRORS[error.code].retryable;
+  error instanceof TetradError
+    ? PASSING.has(error.code) || ERRORS[error.code].retryable
+    : isTimeout(error);
+/** What TRY_MS ends: a node that was killed may take the connection and never answer. */
+const isTimeout = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === "TimeoutError";
 
 /** To one node after the other until one says that it is in the log. */
 const deliver = async (apis: readonly ApiClient[], batch: SignedBatch): Promise<ReceiptJson> => {
@@ -115,7 +128,7 @@ let down: string | undefined;
 
 const killNowAndThen = async (network: BenchNetwork): Promise<void> => {
   while (!isOver()) {
-    await sleepUntilEnd(Number(values["kill-seconds"]) * 1000 * (0.5 + Math.random()));
+    await sleepUntilEnd(killMs * (KILL_FACTOR_MIN + Math.random()));
     if (isOver()) return;
     const node = pick(network.nodes.filter(({ name }) => name !== backedUp));
     down = node.name;
@@ -257,6 +270,13 @@ try {
   await network.stop();
   const names = network.record.nodes.map(({ name }) => name);
   await checkNetwork(network, names, report);
+  const none = missing(counts, endMs - startedMs, {
+    reads: READS_MS_MAX,
+    // The first begins after this time and takes some seconds.
+    backups: 2 * BACKUP_EVERY_MS,
+    kills: KILL_FACTOR_MAX * killMs,
+  });
+  if (none.length > 0) throw new Error(`the run had no ${none.join(" and no ")}`);
 } finally {
   await pool.close();
   await network.stop();
