@@ -16,6 +16,7 @@ import { LIMITS } from "../../src/limits.ts";
 import { encodeRow } from "../../src/node/backup/format.ts";
 import { checkBackup, nameBackup } from "../../src/node/backup/make.ts";
 import { openBackup } from "../../src/node/backup/read.ts";
+import { checkRoom } from "../../src/node/backup/room.ts";
 import { writeBackup } from "../../src/node/backup/write.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-backup-"));
@@ -105,6 +106,19 @@ describe("the name of a backup", () => {
     } finally {
       rmSync(place, { recursive: true });
     }
+  });
+});
+
+describe("the room for a backup", () => {
+  it("is twice that of the logs, and refused where that is not free", async () => {
+    const db = mkdtempSync(join(folder, "db-"));
+    writeFileSync(join(db, "000007.log"), new Uint8Array(3000));
+    writeFileSync(join(db, "000009.log"), new Uint8Array(1000));
+    writeFileSync(join(db, "000005.ldb"), new Uint8Array(9000));
+    await checkRoom(db, async () => 8000);
+    await expect(checkRoom(db, async () => 7999)).rejects.toMatchObject({ code: "backup.refused" });
+    await checkRoom(db);
+    await expect(checkRoom(join(db, "none"))).rejects.toMatchObject({ code: "store.io" });
   });
 });
 

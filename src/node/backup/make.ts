@@ -15,12 +15,17 @@ import { readGenesis } from "../read-genesis.ts";
 import { realClock } from "../real-ports.ts";
 import type { BackupTail } from "./format.ts";
 import { openBackup } from "./read.ts";
+import { checkRoom } from "./room.ts";
 import { writeBackup } from "./write.ts";
 
-/** The pieces of a backup of an open store. */
-export const backupOf = (config: NodeConfig, store: LevelStore): AsyncIterable<Uint8Array> => {
+/** The pieces of a backup of an open store. Throws what `writeBackup` and `checkRoom` do. */
+export async function* backupOf(
+  config: NodeConfig,
+  store: LevelStore,
+): AsyncGenerator<Uint8Array, void, void> {
   const { hasher } = readGenesis(config.genesis);
-  return writeBackup({
+  await checkRoom(nodePaths(config.folder).db);
+  yield* writeBackup({
     scan: () => store.scan(),
     hasher,
     genesis: readFileSync(config.genesis),
@@ -31,7 +36,7 @@ export const backupOf = (config: NodeConfig, store: LevelStore): AsyncIterable<U
       api: formatAddress(config.api),
     },
   });
-};
+}
 
 export type BackupReport = {
   readonly bytes: number;
