@@ -7,7 +7,10 @@ import type { RunVerb } from "./verb.ts";
 const addTarget = (command: Command): Command =>
   command
     .option("--genesis <file>", "the genesis that you trust (default: that of the folder)")
-    .option("--node <name>", "node of the network in --dir (default: its first)")
+    .option(
+      "--node <name>",
+      "node of the network in --dir, or its folder where it does not run (default: the first)",
+    )
     .option("--state <folder>", "the audit's own folder, best on the file system of the data")
     .option("--workers <count>", "threads that check signatures", wholeNumber(0, 64));
 

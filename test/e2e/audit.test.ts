@@ -239,6 +239,21 @@ describe("of a stopped node's folder", () => {
     expect(fingerprint(copy)).toEqual(before);
   });
 
+  it("is read where the node that is named, or the first, does not answer", async () => {
+    const own = { env: { ...env, NEXUS_DIR: dir } };
+    for (const node of [["--node", "b"], []]) {
+      const done = await nexus(["audit", ...node, "-o", "json"], own);
+      expect(done.code, done.stderr).toBe(0);
+      expect(report(done)).toMatchObject({ result: "clean" });
+      expect(done.stderr).toContain(`node ${node[1] ?? "a"} does not answer at http://`);
+    }
+    const replayed = await nexus(["replay", "--node", "b", "--to", "2", "-o", "json"], own);
+    expect(replayed.code, replayed.stderr).toBe(0);
+    const named = await nexus(["audit", "--node", "b", "--api", "http://[::1]:9"], own);
+    expect(named.code).toBe(3);
+    expect(named.stderr).not.toContain("its folder is read");
+  });
+
   it("exits with 2 and says where, for a row that an administrator changed", async () => {
     const changed = join(folder, "changed");
     cpSync(copy, changed, { recursive: true });

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { ApiClient } from "../../client/api.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { utf8 } from "../../crypto/codec.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -16,6 +17,7 @@ export type TargetOptions = {
   readonly genesis?: string;
   readonly node?: string;
   readonly state?: string;
+  readonly follow?: boolean;
 };
 
 /** All options of the verb. */
@@ -24,7 +26,6 @@ export type AuditOptions = TargetOptions & {
   readonly rebuild?: boolean;
   readonly forget?: boolean;
   readonly workers?: number;
-  readonly follow?: boolean;
   readonly metrics?: string;
   readonly keepRunning?: boolean;
 };
@@ -73,22 +74,51 @@ const folderPlace = (dir: string, node: string | undefined): Place => {
   return { kind: "folder", place: dir, genesis: undefined };
 };
 
-const placeOf = (context: CliContext, node: string | undefined): Place => {
+/** Whatever it answers, somebody does. */
+const answers = async (url: string, signal: AbortSignal): Promise<boolean> => {
+  try {
+    await new ApiClient(url).status(signal);
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    return !(error instanceof TetradError && error.code === "cli.unreachable");
+  }
+};
+
+/** A node of the folder's network is asked where it answers; where it does not, its folder is read. */
+const placeOf = async (
+  context: CliContext,
+  { node, follow }: Pick<TargetOptions, "node" | "follow">,
+): Promise<Place> => {
   const { api, dir } = context.options;
   const named = dir !== undefined;
   if (api === undefined && named) return folderPlace(context.dir, node);
   const record = readDevRecord(context.dir);
-  const found = record?.nodes.find(({ name }) => name === node);
+  const first = context.apiIsNamed ? undefined : record?.nodes[0];
+  const found = node === undefined ? first : record?.nodes.find(({ name }) => name === node);
   if (node !== undefined && found === undefined) {
     throw new TetradError("cli.usage", `${context.dir} has no node ${node}`);
   }
   const url = api === undefined && found !== undefined ? `http://${found.api}` : context.apiUrl();
+  // What is followed is an API, which may come back.
+  if (api === undefined && found !== undefined && follow !== true) {
+    if (!(await answers(url, context.signal))) {
+      const place = folderPlace(context.dir, found.name);
+      context.note(
+        `node ${found.name} does not answer at ${url}: its folder is read, ${place.place}`,
+      );
+      return place;
+    }
+  }
   return { kind: "api", place: url, genesis: genesisNear(context.dir) };
 };
 
 /** Throws cli.usage, config.genesis. */
-export const auditTarget = (context: CliContext, options: TargetOptions): AuditTarget => {
-  const { kind, place, genesis } = placeOf(context, options.node);
+export const auditTarget = async (
+  context: CliContext,
+  options: TargetOptions,
+): Promise<AuditTarget> => {
+  const { kind, place, genesis } = await placeOf(context, options);
   const named = options.genesis === undefined ? undefined : resolve(context.cwd, options.genesis);
   const genesisPath = named ?? genesis;
   if (genesisPath === undefined) {

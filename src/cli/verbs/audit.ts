@@ -18,7 +18,7 @@ export const audit = async (context: CliContext, options: AuditOptions): Promise
     const { forget } = await import("../audit/forget.ts");
     return forget(context, options.state);
   }
-  const target = auditTarget(context, options);
+  const target = await auditTarget(context, options);
   // Those of one's own choice are one's own to remove.
   if (options.state === undefined) {
     await forgetOld(statesFolder(context), target.state, realClock.wallMs());

@@ -40,7 +40,7 @@ export const replayVerb = async (
     const known = FORMATS.projections.join(", ");
     throw new TetradError("cli.usage", `no projection "${projection}"; there are ${known}`);
   }
-  const target = auditTarget(context, options);
+  const target = await auditTarget(context, options);
   const state = `${target.state}-replay`;
   try {
     await run(context, options, { ...target, state }, from);
