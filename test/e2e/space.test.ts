@@ -163,12 +163,14 @@ describe("nexus space", () => {
     const whole = await json<{ damagedNodes: number }>("check", file);
     fits("space check", whole);
     expect(whole.damagedNodes).toBe(0);
+    expect((await run("check", file)).stdout).toMatch(/^verdict +whole: /m);
     const bytes = readFileSync(file);
     bytes[4096 + 1000 * 32] = (bytes[4096 + 1000 * 32] ?? 0) ^ 1;
     // A fifth of the sector, as if its blocks had been given back to the disk.
     bytes.fill(0, 4096 + 40_000 * 32, 4096 + 53_120 * 32);
     writeFileSync(file, bytes);
     const table = await refuses("space.damaged", 2, "check", file);
+    expect(table).toMatch(/^verdict +damaged: /m);
     expect(table).toMatch(/^which +960\.\.1023, 40000\.\.53119$/m);
     const done = await run("check", file, "-o", "json");
     expect(JSON.parse(done.stdout)).toMatchObject({

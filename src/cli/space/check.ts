@@ -37,6 +37,7 @@ const printReport = (
     ["cannot be told", rangesText(unprovable)],
     ["damaged nodes of the tree", treeNodes],
     ["bytes missing at the end", missingBytes],
+    ["verdict", isDamaged(report) ? "damaged: not what was sealed" : "whole: what was sealed"],
   ]);
 };
 
