@@ -113,7 +113,10 @@ const addTail = (program: Command, run: RunVerb): void => {
   program
     .command("tail")
     .description("follow the log, event by event")
-    .option("--from <index>", 'global index to begin at, or "end" (default: the last 10 events)')
+    .option(
+      "--from <index>",
+      'global index to begin at, or "end" (default: the last 10, or with --no-follow the last -n)',
+    )
     .option("--type <type>", 'only this event type, or a prefix such as "asset.*"')
     .option("-n, --limit <count>", "end after this many events", wholeNumber(1, 2 ** 50))
     .option("--no-follow", "end at the end of the log")

@@ -148,6 +148,19 @@ describe("nexus tail", () => {
     expect(done.stderr).toBe("");
   });
 
+  it("prints the last of the log with -n, where it does not follow", async () => {
+    const all = lines((await run("tail", "--from", "0", "--no-follow", "-o", "ndjson")).stdout);
+    for (const count of [1, 3, 25]) {
+      const asked = ["tail", "-n", String(count), "--no-follow", "-o", "ndjson"];
+      expect(lines((await run(...asked)).stdout)).toEqual(all.slice(-count));
+    }
+    const type = (all.at(-1) as { type: string }).type;
+    const typed = await run("tail", "-n", "1", "--type", type, "--no-follow", "-o", "ndjson");
+    expect(lines(typed.stdout)).toEqual(all.slice(-1));
+    const first = await run("tail", "--from", "0", "-n", "3", "--no-follow", "-o", "ndjson");
+    expect(lines(first.stdout)).toEqual(all.slice(0, 3));
+  });
+
   it("says why it prints nothing: a type that is none, or a start behind the end", async () => {
     const typo = await run("tail", "--from", "0", "--type", "record.putt", "--no-follow");
     expect([typo.code, typo.stdout]).toEqual([0, ""]);

@@ -84,7 +84,7 @@ export const ctTail = async (context: CliContext, options: CtTailOptions): Promi
   const client = context.client();
   const { logSize } = await client.status(context.signal);
   // Certificates are rare among events: without a start, all of them.
-  const from = startOf(options.from ?? "0", logSize);
+  const from = startOf(options.from ?? "0", logSize, 0);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   const { follow } = options;
   let isEmpty = true;

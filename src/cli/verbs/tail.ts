@@ -28,9 +28,27 @@ type TailOptions = {
 /** What a terminal shows before it follows, when nothing was asked for. */
 const LAST_EVENTS = 10;
 
-/** Where --from says to begin. Throws cli.usage. */
-export const startOf = (text: string | undefined, logSize: number): number => {
-  if (text === undefined) return Math.max(0, logSize - LAST_EVENTS);
+/** Where nothing is waited for, -n means the last events, not the first of the last ten. */
+const lastOf = ({ follow, limit, type }: TailOptions): number => {
+  if (follow || limit === undefined) return LAST_EVENTS;
+  return type === undefined ? limit : Math.max(limit, LAST_EVENTS);
+};
+
+/** Of the type that is asked for, the last -n of the last ten events: they can only be counted from the end. */
+async function* lastOfType<E>(events: AsyncIterable<E>, options: TailOptions): AsyncGenerator<E> {
+  const { from, follow, type, limit = LAST_EVENTS } = options;
+  if (follow || from !== undefined || type === undefined || limit >= LAST_EVENTS) {
+    yield* events;
+    return;
+  }
+  const kept: E[] = [];
+  for await (const event of events) kept.push(event);
+  yield* kept.slice(-limit);
+}
+
+/** Where --from says to begin; without it so many events before the end. Throws cli.usage. */
+export const startOf = (text: string | undefined, logSize: number, last: number): number => {
+  if (text === undefined) return Math.max(0, logSize - last);
   if (text === "end") return logSize;
   const index = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(index)) {
@@ -47,12 +65,14 @@ export const tail = async (context: CliContext, options: TailOptions): Promise<v
   }
   const client = context.client();
   const { logSize } = await client.status(context.signal);
-  const from = startOf(options.from, logSize);
+  const from = startOf(options.from, logSize, lastOf(options));
   noteNothing(context, options, from, logSize);
   const print = printerOf(context);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  const { type, follow, limit: most } = options;
-  for await (const event of eventsFrom(context, { client, from, type, follow, most })) {
+  const { type, follow } = options;
+  const most = type === undefined || options.from !== undefined ? options.limit : undefined;
+  const events = eventsFrom(context, { client, from, type, follow, most });
+  for await (const event of lastOfType(events, options)) {
     print(event);
     left -= 1;
     if (left === 0) return;
@@ -112,7 +132,7 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
     ...(options.maxAge === undefined ? {} : { maxAgeMs: options.maxAge * 1000 }),
   });
   const size = await provenSize(client, signal);
-  const from = startOf(options.from, size);
+  const from = startOf(options.from, size, lastOf(options));
   noteNothing(context, options, from, size);
   const events = client.events({
     from,
@@ -123,7 +143,7 @@ const verifiedTail = async (context: CliContext, options: TailOptions): Promise<
   });
   const print = printerOf(context);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  for await (const { claimedTime, payload, ...event } of events) {
+  for await (const { claimedTime, payload, ...event } of lastOfType(events, options)) {
     const time = claimedTime === undefined ? {} : { time: claimedTime };
     print({ ...event, ...time, payload: toBase64url(payload) });
     left -= 1;
