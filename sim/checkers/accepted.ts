@@ -10,9 +10,14 @@ import type { CheckContext, Checker } from "./types.ts";
 
 /** Blocks of honest leaders in which a batch may be missing: gossip is on its way while they are built. */
 const LEADERS_MAX = 4;
+/**
+ * Before that it is not late, however many blocks there were: what was lost on a link is sent again a second
+ * later, and on short paths that is many blocks.
+ */
+const SOON_US = 2_200_000;
 
-/** Who has it, and what was proposed when it was taken. */
-type Open = { readonly slot: number; readonly height: number };
+/** Who has it, and what was proposed and which time it was when it was taken. */
+type Open = { readonly slot: number; readonly height: number; readonly atUs: number };
 
 export const acceptedSoon = (context: CheckContext): Checker => {
   const headers = headersOf(context);
@@ -50,16 +55,16 @@ export const acceptedSoon = (context: CheckContext): Checker => {
     booted: (slot) => {
       for (const [name, one] of open) if (one.slot === slot) open.delete(name);
     },
-    healed: (_atUs, asked) => {
+    healed: (atUs, asked) => {
       isHealed = true;
       for (const [name, { slot }] of open) {
-        if (asked.includes(slot)) open.set(name, { slot, height: headers.highest });
+        if (asked.includes(slot)) open.set(name, { slot, height: headers.highest, atUs });
         else open.delete(name);
       }
     },
     offered: (slot, { batchIdHex }) => {
       if (!context.honest(slot) || open.has(batchIdHex)) return;
-      open.set(batchIdHex, { slot, height: headers.highest });
+      open.set(batchIdHex, { slot, height: headers.highest, atUs: context.nowUs() });
     },
     declined: (_slot, { batchIdHex }) => {
       open.delete(batchIdHex);
@@ -68,6 +73,7 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       const since = open.get(batchIdHex);
       open.delete(batchIdHex);
       if (!isHealed || since === undefined || height === undefined) return;
+      if (context.nowUs() - since.atUs <= SOON_US) return context.mark("accepted batch timed");
       answered.push({ name: batchIdHex.slice(0, 16), from: since.height, to: height });
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),

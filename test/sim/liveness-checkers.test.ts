@@ -47,11 +47,16 @@ describe("a batch that was taken", () => {
       parent = hashOf(spec);
     }
   };
+  /** The answer, later than a batch may need for itself, however many blocks there were. */
+  const acknowledge = (rig: Rig, height: number, afterUs = 2_200_001): void => {
+    rig.nowUs += afterUs;
+    rig.checker.acknowledged?.(1, submission, height);
+  };
   const wait = (blocks: number, proposers: readonly number[], healed = true): Rig => {
     const rig = createRig(acceptedSoon);
     if (healed) rig.checker.healed?.(0, [0, 1, 2]);
     rig.checker.offered?.(1, submission);
-    rig.checker.acknowledged?.(1, submission, blocks + 1);
+    acknowledge(rig, blocks + 1);
     chain(rig, blocks + 1, proposers);
     return rig;
   };
@@ -63,6 +68,17 @@ describe("a batch that was taken", () => {
     expect(wait(5, [0, 1, 2, 3]).found).toEqual([]);
   });
 
+  it("may take two seconds of many blocks: what was lost is sent again after one", () => {
+    for (const afterUs of [2_200_000, 2_200_001]) {
+      const rig = createRig(acceptedSoon);
+      rig.checker.healed?.(0, [0, 1, 2]);
+      rig.checker.offered?.(1, submission);
+      acknowledge(rig, 21, afterUs);
+      chain(rig, 21, [0]);
+      expect(rig.found).toEqual(afterUs > 2_200_000 ? ["L2"] : []);
+    }
+  });
+
   it("is not timed before the heal, nor when it was refused or taken by a liar", () => {
     expect(wait(20, [0], false).found).toEqual([]);
     const rig = createRig(acceptedSoon);
@@ -70,7 +86,7 @@ describe("a batch that was taken", () => {
     rig.checker.offered?.(1, submission);
     rig.checker.declined?.(1, submission, "batch.expired");
     rig.checker.offered?.(3, submission);
-    rig.checker.acknowledged?.(1, submission, 21);
+    acknowledge(rig, 21);
     chain(rig, 21, [0]);
     expect(rig.found).toEqual([]);
   });
@@ -80,7 +96,7 @@ describe("a batch that was taken", () => {
     rig.checker.healed?.(0, [0, 1, 2]);
     propose(rig, { view: 6, height: 6 });
     rig.checker.offered?.(1, submission);
-    rig.checker.acknowledged?.(1, submission, 11);
+    acknowledge(rig, 11);
     chain(rig, 11, [0]);
     expect(rig.found).toEqual([]);
   });
@@ -90,13 +106,13 @@ describe("a batch that was taken", () => {
     rig.checker.offered?.(1, submission);
     rig.checker.healed?.(0, [0, 1, 2]);
     rig.checker.booted?.(1, 2, false);
-    rig.checker.acknowledged?.(1, submission, 15);
+    acknowledge(rig, 15);
     chain(rig, 15, [0]);
     expect(rig.marks).toEqual([]);
     const gone = createRig(acceptedSoon);
     gone.checker.offered?.(1, submission);
     gone.checker.healed?.(0, [0, 2]);
-    gone.checker.acknowledged?.(1, submission, 15);
+    acknowledge(gone, 15);
     chain(gone, 15, [0]);
     expect(gone.found).toEqual([]);
   });
@@ -106,7 +122,7 @@ describe("a batch that was taken", () => {
     rig.checker.offered?.(1, submission);
     chain(rig, 10, [0]);
     rig.checker.healed?.(0, [0, 1, 2]);
-    rig.checker.acknowledged?.(1, submission, 15);
+    acknowledge(rig, 15);
     chain(rig, 15, [0]);
     expect(rig.found).toEqual([]);
   });

@@ -207,8 +207,10 @@ const readEvents = (
   limit: number,
   done: (result: Result<EventPage>) => void,
 ): void => {
-  const logSize = replica.committer?.executed.logSize ?? 0;
-  const to = Math.min(logSize, from + limit);
+  // As the status says it: what is executed can be read while a start still loads the rest.
+  const executed =
+    replica.committer?.executed ?? lastExecuted(replica.context, replica.store.tip()?.height ?? 0);
+  const to = Math.min(executed?.logSize ?? 0, from + limit);
   if (from >= to) return done(ok({ entries: [], next: from }));
   log.page(from, to, (page) => done(page.ok ? ok({ entries: page.value, next: to }) : page));
 };
