@@ -6,7 +6,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
  */
 const CI = [
   ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "tlog", "ca"],
-  ...["audit-doc", "backup", "keys", "epochs", "sim", "space", "time"],
+  ...["audit-doc", "backup", "keys", "space", "time"],
 ];
 const chosen = process.env["E2E"] === "ci" ? `{${CI.join(",")}}` : "*";
 
