@@ -1,18 +1,12 @@
 /** A computed delay as a file, for who checks it offline: JSON with exactly these keys. */
 import { toHex } from "../../crypto/bytes.ts";
-import { fail, ok, type Result } from "../../errors.ts";
+import type { Result } from "../../errors.ts";
 import { CHAIN_ID } from "../../ledger/genesis.ts";
-import {
-  hexAt,
-  integerAt,
-  objectAt,
-  parseStrictJson,
-  textAt,
-  Wrong,
-} from "../../ledger/strict-json.ts";
+import { hexAt, integerAt, objectAt, textAt } from "../../ledger/strict-json.ts";
 import { bytesAt, toBase64url } from "../../ledger/verify/base64url.ts";
 import { LIMITS } from "../../limits.ts";
 import type { DelayParameters } from "../../proofs/time/delay.ts";
+import { readStrict } from "./read-strict.ts";
 
 const FORMAT = "tetrad-time-delay";
 const VERSION = 1;
@@ -65,18 +59,4 @@ const fileAt = (value: unknown): DelayFile => {
 };
 
 /** Reads a file. Code: time.proof-malformed; data.path says where. */
-export const parseDelayFile = (text: string): Result<DelayFile> => {
-  if (text.length > LIMITS.timeFileCharactersMax) {
-    return fail("time.proof-malformed", `over ${LIMITS.timeFileCharactersMax} characters`);
-  }
-  try {
-    return ok(fileAt(parseStrictJson(text)));
-  } catch (error) {
-    if (error instanceof Wrong) {
-      const where = error.path === "" ? "" : `${error.path}: `;
-      return fail("time.proof-malformed", `${where}${error.message}`, { path: error.path });
-    }
-    if (error instanceof SyntaxError) return fail("time.proof-malformed", "not JSON");
-    throw error;
-  }
-};
+export const parseDelayFile = (text: string): Result<DelayFile> => readStrict(text, fileAt);

@@ -4,21 +4,14 @@
  */
 
 import { toHex } from "../../crypto/bytes.ts";
-import { fail, ok, type Result } from "../../errors.ts";
+import type { Result } from "../../errors.ts";
 import { CHAIN_ID } from "../../ledger/genesis.ts";
-import {
-  hexAt,
-  integerAt,
-  listAt,
-  objectAt,
-  parseStrictJson,
-  textAt,
-  Wrong,
-} from "../../ledger/strict-json.ts";
+import { hexAt, integerAt, listAt, objectAt, textAt, Wrong } from "../../ledger/strict-json.ts";
 import { bytesAt, toBase64url } from "../../ledger/verify/base64url.ts";
 import { LIMITS } from "../../limits.ts";
 import { checkTimeParameters, type TimeParameters } from "../../proofs/time/parameters.ts";
 import type { TimeCommitment, TimeStatement } from "../../proofs/time/statement.ts";
+import { readStrict } from "./read-strict.ts";
 
 export const TIME_FILE_FORMAT = "tetrad-time-proof";
 export const TIME_FILE_VERSION = 1;
@@ -131,18 +124,4 @@ const fileAt = (value: unknown): TimeFile => {
 };
 
 /** Reads a file. Code: time.proof-malformed; data.path says where. */
-export const parseTimeFile = (text: string): Result<TimeFile> => {
-  if (text.length > LIMITS.timeFileCharactersMax) {
-    return fail("time.proof-malformed", `over ${LIMITS.timeFileCharactersMax} characters`);
-  }
-  try {
-    return ok(fileAt(parseStrictJson(text)));
-  } catch (error) {
-    if (error instanceof Wrong) {
-      const where = error.path === "" ? "" : `${error.path}: `;
-      return fail("time.proof-malformed", `${where}${error.message}`, { path: error.path });
-    }
-    if (error instanceof SyntaxError) return fail("time.proof-malformed", "not JSON");
-    throw error;
-  }
-};
+export const parseTimeFile = (text: string): Result<TimeFile> => readStrict(text, fileAt);
