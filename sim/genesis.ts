@@ -1,7 +1,9 @@
 /** The genesis of a simulated chain: validators by slot, and the actors whose lanes the workload uses. */
+
 import { compareBytes } from "../src/crypto/bytes.ts";
 import { createHasher, type Hasher } from "../src/crypto/hash.ts";
 import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
+import { WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
 import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
 import { createValidatorSet } from "../src/ledger/validator-set.ts";
 import type { Scenario } from "./scenario.ts";
@@ -46,6 +48,7 @@ export const createChain = (scenario: Scenario, scheme: SignatureScheme): SimCha
   const set = createValidatorSet(hasher, 0, validators);
   const genesis: Genesis = {
     format: 1,
+    ...WITHOUT_PROOFS,
     chainId: CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,

@@ -38,6 +38,8 @@ export const LIMITS = {
   // Validators and genesis (R)
   validatorsMax: 256,
   genesisActorsMax: 4096,
+  /** Sectors of one validator that a chain begins with. */
+  genesisSectorsMax: 64,
   genesisBytesMax: 4 * 1024 * 1024,
   nameBytesMax: 64,
   addressBytesMax: 64,

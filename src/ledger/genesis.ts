@@ -9,6 +9,9 @@
  *     u16 n × (id(32)  u32 length || name  u32 length || publicKey
  *              u16 n × (u32 length || permission), ascending)             ascending id
  *
+ * Format 2 has, behind that, the four proofs and then what each validator has ready for them, in the order
+ * of the validators (genesis-proofs.ts). Format 1 is a chain that asks for no proofs.
+ *
  * The hash is Ht("genesis", …). The reader is strict: unknown, missing and repeated keys are refused, so
  * that two people who read one file cannot see two chains.
  */
@@ -19,6 +22,17 @@ import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { parseNodeAddress } from "./address.ts";
 import { actorId } from "./batch.ts";
+import {
+  encodeProofs,
+  encodeProver,
+  type GenesisProofs,
+  type GenesisProver,
+  NO_PROOFS,
+  NO_PROVER,
+  proofsJson,
+  readProofs,
+  readProver,
+} from "./genesis-proofs.ts";
 import {
   hexAt,
   integerAt,
@@ -59,7 +73,7 @@ export type GenesisActor = {
 };
 
 export type Genesis = {
-  readonly format: 1;
+  readonly format: 1 | 2;
   readonly chainId: string;
   /** Ledger time of height 0. */
   readonly timeMs: number;
@@ -70,6 +84,10 @@ export type Genesis = {
   readonly validators: readonly GenesisValidator[];
   /** In ascending order of id. */
   readonly actors: readonly GenesisActor[];
+  /** Which proofs the chain asks for; none of them in format 1. */
+  readonly proofs: GenesisProofs;
+  /** What each validator has ready for them, in the order of the validators; empty in format 1. */
+  readonly provers: readonly GenesisProver[];
 };
 
 export type ParsedGenesis = {
@@ -80,6 +98,11 @@ export type ParsedGenesis = {
 
 /** What a genesis is made of: ids follow from the keys. */
 export type GenesisInput = {
+  /** 1 when it is not given: a chain that asks for no proofs. */
+  readonly format?: Genesis["format"];
+  /** For format 2; `provers` in the order of the validators here. */
+  readonly proofs?: GenesisProofs;
+  readonly provers?: readonly GenesisProver[];
   readonly chainId: string;
   readonly timeMs: number;
   readonly insecure: boolean;
@@ -129,7 +152,8 @@ export const parseGenesis = (text: string): Result<ParsedGenesis> => {
  */
 export const formatGenesis = (input: GenesisInput): string => {
   const { chainId, timeMs, insecure, parameters } = input;
-  const validators = input.validators.map((one) => ({
+  const { format = 1, proofs = NO_PROOFS, provers = [] } = input;
+  const validators = input.validators.map((one, i) => ({
     name: one.name,
     publicKey: toHex(one.publicKey),
     weight: one.weight.toString(),
@@ -137,6 +161,7 @@ export const formatGenesis = (input: GenesisInput): string => {
     address: one.address,
     ed25519Key: toHex(one.ed25519Key),
     mlDsa44Key: toHex(one.mlDsa44Key),
+    ...(format === 1 ? {} : proverJson(provers[i] ?? NO_PROVER)),
   }));
   const actors = input.actors.map((one) => ({
     name: one.name,
@@ -144,9 +169,19 @@ export const formatGenesis = (input: GenesisInput): string => {
     permissions: [...one.permissions],
   }));
   const times = Object.fromEntries(PARAMETERS.map((name) => [name, parameters[name]]));
-  const file = { format: 1, chainId, timeMs, insecure, parameters: times, validators, actors };
+  const body = { chainId, timeMs, insecure, parameters: times, validators, actors };
+  const file = format === 1 ? { format, ...body } : { format, ...body, proofs: proofsJson(proofs) };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 };
+
+const proverJson = ({ ivrfRoot, sectors }: GenesisProver) => ({
+  ivrfRoot: toHex(ivrfRoot),
+  sectors: sectors.map(({ number, commC, commRl }) => ({
+    number,
+    commC: toHex(commC),
+    commRl: toHex(commRl),
+  })),
+});
 
 /** The canonical encoding at the head of this module. */
 export const encodeGenesis = (genesis: Genesis): Uint8Array => {
@@ -167,6 +202,10 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
     writer.hash(one.id).string(one.name).bytes(one.publicKey).u16(one.permissions.length);
     for (const permission of one.permissions) writer.string(permission);
   }
+  if (genesis.format === 2) {
+    encodeProofs(writer, genesis.proofs);
+    for (const prover of genesis.provers) encodeProver(writer, prover);
+  }
   return writer.finish();
 };
 
@@ -174,26 +213,26 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
 export const genesisHash = (hasher: Hasher, genesis: Genesis): Hash =>
   hasher.ht("genesis", encodeGenesis(genesis));
 
+const ROOT = ["format", "chainId", "timeMs", "insecure", "parameters", "validators", "actors"];
+
 function readGenesis(json: unknown): Genesis {
-  const root = objectAt("", json, [
-    "format",
-    "chainId",
-    "timeMs",
-    "insecure",
-    "parameters",
-    "validators",
-    "actors",
-  ]);
-  if (root.format !== 1) throw new Wrong("format", "only format 1 is known");
-  const chainId = textAt("chainId", root.chainId, CHAIN_ID, LIMITS.chainIdBytesMax);
+  // The format says which keys there are, so it is looked at before them.
+  const format = typeof json === "object" && json !== null && "format" in json ? json.format : 1;
+  if (format !== 1 && format !== 2) throw new Wrong("format", "only formats 1 and 2 are known");
+  const isSecond = format === 2;
+  const root = objectAt("", json, isSecond ? [...ROOT, "proofs"] : ROOT);
+  const proofs = isSecond ? readProofs("proofs", root["proofs"]) : NO_PROOFS;
+  const chainId = textAt("chainId", root["chainId"], CHAIN_ID, LIMITS.chainIdBytesMax);
   const hasher = createHasher(chainId);
-  const timeMs = integerAt("timeMs", root.timeMs, 0, Number.MAX_SAFE_INTEGER);
-  const { insecure } = root;
+  const timeMs = integerAt("timeMs", root["timeMs"], 0, Number.MAX_SAFE_INTEGER);
+  const insecure = root["insecure"];
   if (typeof insecure !== "boolean") throw new Wrong("insecure", "expected true or false");
-  const parameters = readParameters(root.parameters);
-  const validators = listAt("validators", root.validators, 1, LIMITS.validatorsMax)
-    .map((value, i) => readValidator(hasher, `validators[${i}]`, value))
+  const parameters = readParameters(root["parameters"]);
+  const read = listAt("validators", root["validators"], 1, LIMITS.validatorsMax)
+    .map((value, i) => readValidator(hasher, `validators[${i}]`, value, isSecond ? proofs : null))
     .sort(byId);
+  const validators = read.map(({ prover: _, ...validator }) => validator);
+  const provers = isSecond ? read.map(({ prover }) => prover) : [];
   unique("validators", validators, (one) => toHex(one.publicKey), "publicKey");
   unique("validators", validators, (one) => one.name, "name");
   unique("validators", validators, (one) => toHex(one.tlsPin), "tlsPin");
@@ -208,12 +247,12 @@ function readGenesis(json: unknown): Genesis {
   if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
     throw new Wrong("validators", "the weights sum to 2^63 or more");
   }
-  const actors = listAt("actors", root.actors, 0, LIMITS.genesisActorsMax)
+  const actors = listAt("actors", root["actors"], 0, LIMITS.genesisActorsMax)
     .map((value, i) => readActor(hasher, `actors[${i}]`, value))
     .sort(byId);
   unique("actors", actors, (one) => toHex(one.publicKey), "publicKey");
   unique("actors", actors, (one) => one.name, "name");
-  return { format: 1, chainId, timeMs, insecure, parameters, validators, actors };
+  return { format, chainId, timeMs, insecure, parameters, validators, actors, proofs, provers };
 }
 
 function readParameters(json: unknown): GenesisParameters {
@@ -231,16 +270,29 @@ function readParameters(json: unknown): GenesisParameters {
   };
 }
 
-function readValidator(hasher: Hasher, path: string, json: unknown): GenesisValidator {
-  const from = objectAt(path, json, [
-    "name",
-    "publicKey",
-    "weight",
-    "tlsPin",
-    "address",
-    "ed25519Key",
-    "mlDsa44Key",
-  ]);
+const VALIDATOR = [
+  "name",
+  "publicKey",
+  "weight",
+  "tlsPin",
+  "address",
+  "ed25519Key",
+  "mlDsa44Key",
+] as const;
+const PROVER = ["ivrfRoot", "sectors"] as const;
+
+/** `proofs` is null in format 1, where nothing is said about them. */
+function readValidator(
+  hasher: Hasher,
+  path: string,
+  json: unknown,
+  proofs: GenesisProofs | null,
+): GenesisValidator & { readonly prover: GenesisProver } {
+  const from = objectAt(path, json, proofs === null ? VALIDATOR : [...VALIDATOR, ...PROVER]);
+  const prover =
+    proofs === null
+      ? NO_PROVER
+      : readProver(path, objectAt(path, json, [...VALIDATOR, ...PROVER]), proofs);
   const publicKey = hexAt(`${path}.publicKey`, from.publicKey, LIMITS.falconPublicKeyBytes);
   const weight = textAt(`${path}.weight`, from.weight, WEIGHT, 19);
   const address = parseNodeAddress(from.address);
@@ -254,6 +306,7 @@ function readValidator(hasher: Hasher, path: string, json: unknown): GenesisVali
     address: address.value,
     ed25519Key: hexAt(`${path}.ed25519Key`, from.ed25519Key, LIMITS.ed25519PublicKeyBytes),
     mlDsa44Key: hexAt(`${path}.mlDsa44Key`, from.mlDsa44Key, LIMITS.mlDsa44PublicKeyBytes),
+    prover,
   };
 }
 

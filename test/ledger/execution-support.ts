@@ -1,4 +1,5 @@
 /** What tests of execution share: a store in a map, a chain with three actors, and blocks of events. */
+
 import { assets } from "../../src/assets/index.ts";
 import { concatBytes, toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
@@ -7,6 +8,7 @@ import { quarantine } from "../../src/detect/index.ts";
 import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { createExecutor, type Execution, type Executor } from "../../src/ledger/execution.ts";
 import type { Genesis, GenesisActor, GenesisValidator } from "../../src/ledger/genesis.ts";
+import { WITHOUT_PROOFS } from "../../src/ledger/genesis-proofs.ts";
 import { batchKey } from "../../src/ledger/keys.ts";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import { ownedDefinitions, type Projection } from "../../src/ledger/projection.ts";
@@ -76,6 +78,7 @@ export const VALIDATOR_NAMES: readonly string[] = ["v0", "v1", "v2", "v3"];
 /** root may do all, clerk writes records and assets, warden manages record writers, reader nothing. */
 export const genesis: Genesis = {
   format: 1,
+  ...WITHOUT_PROOFS,
   chainId: "execution-test-1",
   timeMs: 1_700_000_000_000,
   insecure: true,

@@ -122,7 +122,7 @@ describe("genesis", () => {
     ["a list", "", () => []],
     ["text", "", () => "genesis"],
     ["null", "", () => null],
-    ["another format", "format", put("format", 2)],
+    ["another format", "format", put("format", 3)],
     ["an unknown key", "", put("extra", 1)],
     ["a missing key", "", (g) => void delete g["insecure"]],
     ["a chain id with capitals", "chainId", put("chainId", "Chain")],

@@ -18,6 +18,7 @@ import { buildBatch, sealBatch } from "../../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock, proofsHash } from "../../../src/ledger/block.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
 import { type Genesis, type GenesisValidator, genesisHash } from "../../../src/ledger/genesis.ts";
+import { WITHOUT_PROOFS } from "../../../src/ledger/genesis-proofs.ts";
 import type { BatchReceipt, LedgerHandle, WaitLevel } from "../../../src/ledger/handle.ts";
 import type { LogFields, LogLevel, PeerId, TrafficClass } from "../../../src/ledger/ports.ts";
 import { createReplica, initVoteStore } from "../../../src/ledger/replica/replica.ts";
@@ -106,6 +107,7 @@ export const createChain = (options: ChainOptions = {}): Chain => {
   const [alice, reader, stranger] = [author("alice"), author("reader"), author("stranger")];
   const genesis: Genesis = {
     format: 1,
+    ...WITHOUT_PROOFS,
     chainId: options.chainId ?? CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,
