@@ -1,0 +1,29 @@
+/**
+ * What the proofs give a validator's voting power (docs/proofs.md, Stake): readers over the rows of the
+ * projections that keep the proofs, called once for each candidate of a next set.
+ *
+ * The set of epoch e + 2 is decided by the state just before the boundary block of epoch e (R9). `epoch` is
+ * that e, the one that ends: everything that its events have shown is in the rows, and nothing later is.
+ * Sets 0 and 1 are those of the genesis, so a reader is first asked about epoch 0.
+ *
+ * A reader is a pure function of the rows. It is asked only where the chain asks for its proof; a part that
+ * the chain does not ask for bounds nobody's power. `id` is that of any candidate, with or without rows.
+ * Throws "store.corrupt" for rows that do not decode.
+ */
+import type { ReadStore } from "../records.ts";
+import type { Hash } from "../types.ts";
+
+/** Whole units, 0 for who has shown nothing; undefined: this proof bounds nobody yet. */
+export type UnitsReader = (read: ReadStore, id: Hash, epoch: number) => bigint | undefined;
+
+/** Whether the time proofs of a validator are there; false takes all its power. */
+export type TimeReader = (read: ReadStore, id: Hash, epoch: number) => boolean;
+
+/** Sectors that are admitted and whose openings of the epoch came in time. */
+export const spaceUnitsAt: UnitsReader = () => undefined;
+
+/** Shares of the epoch that were committed and opened. */
+export const workUnitsAt: UnitsReader = () => undefined;
+
+/** Runs of a timekeeper that cover the epoch. */
+export const timeOkAt: TimeReader = () => true;
