@@ -2,13 +2,14 @@
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { quarantinePrefix } from "../detect/index.ts";
 import { fail, ok, type Result } from "../errors.ts";
+import type { Genesis } from "../ledger/genesis.ts";
 import { ownedDefinitions, type Projection } from "../ledger/projection.ts";
 import { recordKey, recordTopicPrefix } from "../ledger/projections/records.ts";
 import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
 import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
 import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
-import { PROJECTIONS } from "./product.ts";
+import { PROJECTIONS, projectionsOf } from "./product.ts";
 
 /** The event types that the product's projections own. */
 export const REGISTRY: EventRegistry = createRegistry(ownedDefinitions(PROJECTIONS));
@@ -105,3 +106,7 @@ export const schemaVersionOf = (projection: string): number | undefined =>
   PROJECTIONS.find(({ name }) => name === projection)?.schemaVersion;
 
 export const FORMATS: Formats = createFormats(PROJECTIONS, REGISTRY);
+
+/** What a node of this chain shows: its own projections only. */
+export const formatsOf = (genesis: Pick<Genesis, "proofs">): Formats =>
+  createFormats(projectionsOf(genesis), REGISTRY);

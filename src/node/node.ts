@@ -24,7 +24,7 @@ import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
 import { beginVoteStore, bindVotes } from "./first-use.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
-import { FORMATS } from "./formats.ts";
+import { formatsOf } from "./formats.ts";
 import { openCheckpointKeeper, readKeptCheckpoint } from "./kept-checkpoint.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
@@ -125,7 +125,7 @@ export const startNode = async (
   closing.defer(() => figures.close());
   const api = createApi({
     handle,
-    formats: FORMATS,
+    formats: formatsOf(genesis),
     clock: realClock,
     timers: realTimers,
     random: realRandom,

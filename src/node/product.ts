@@ -9,6 +9,7 @@ import type { Hasher } from "../crypto/hash.ts";
 import { evidenceEvent, isQuarantined, quarantine } from "../detect/index.ts";
 import { createExecutor } from "../ledger/execution.ts";
 import type { Genesis } from "../ledger/genesis.ts";
+import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions, actors } from "../ledger/projections/actors.ts";
 import { records } from "../ledger/projections/records.ts";
@@ -18,7 +19,7 @@ import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts
 import { evidenceOf } from "../ledger/statement.ts";
 
 /** In the order of the state root: a new one is added at the end. */
-export const PROJECTIONS: readonly Projection[] = [
+const OF_EVERY_CHAIN: readonly Projection[] = [
   actors,
   validators,
   records,
@@ -26,6 +27,21 @@ export const PROJECTIONS: readonly Projection[] = [
   quarantine,
   certificates,
   ct,
+];
+
+/** Those of a proof, which only chains have that ask for it: the state root of others stays as it was. */
+const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [];
+
+/** All that there are, for who reads events and rows of any chain. */
+export const PROJECTIONS: readonly Projection[] = [
+  ...OF_EVERY_CHAIN,
+  ...OF_PROOFS.map(([, projection]) => projection),
+];
+
+/** Those of one chain, in the order of its state root. */
+export const projectionsOf = ({ proofs }: Pick<Genesis, "proofs">): readonly Projection[] => [
+  ...OF_EVERY_CHAIN,
+  ...OF_PROOFS.flatMap(([part, projection]) => (proofs[part] === null ? [] : [projection])),
 ];
 
 /** Everything that a replica of this product needs besides its ports. */
@@ -39,7 +55,7 @@ export const productOptions = (args: {
   readonly timing?: Partial<ReplicaTiming>;
 }): ReplicaOptions => {
   const { name, genesis, hasher, verifySignature, further = [], timing } = args;
-  const projections = [...PROJECTIONS, ...further];
+  const projections = [...projectionsOf(genesis), ...further];
   const registry = createRegistry(ownedDefinitions(projections));
   const executor = createExecutor({
     hasher,

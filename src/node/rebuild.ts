@@ -2,11 +2,11 @@
 import { TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { Store } from "../ledger/ports.ts";
-import type { VerifySignature } from "../ledger/projection.ts";
+import { ownedDefinitions, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions } from "../ledger/projections/actors.ts";
 import { type RebuildReport, runRebuild } from "../ledger/rebuild.ts";
-import { REGISTRY } from "./formats.ts";
-import { PROJECTIONS } from "./product.ts";
+import { createRegistry } from "../ledger/registry.ts";
+import { projectionsOf } from "./product.ts";
 
 /** Throws TetradError: state.mismatch, store.corrupt, store.full, store.io. */
 export const rebuildStore = async (
@@ -17,10 +17,11 @@ export const rebuildStore = async (
 ): Promise<RebuildReport> => {
   const { promise, resolve } =
     Promise.withResolvers<Parameters<Parameters<typeof runRebuild>[2]>[0]>();
+  const projections = projectionsOf(chain.genesis);
   const runner = {
     hasher: chain.hasher,
-    registry: REGISTRY,
-    projections: PROJECTIONS,
+    registry: createRegistry(ownedDefinitions(projections)),
+    projections,
     permissions: actorPermissions,
     verifySignature,
   };

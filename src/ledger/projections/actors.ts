@@ -31,9 +31,12 @@ import {
   actorRegistered,
   actorRevoked,
 } from "./events.ts";
-import { anyCovers, canonical, isCanonical, VALIDATOR_PERMISSION } from "./permissions.ts";
+import { anyCovers, canonical, isCanonical, validatorPermissions } from "./permissions.ts";
 
 const NAME = "actors";
+
+/** Evidence, and each of three proofs. */
+const VALIDATOR_PERMISSIONS_MAX = 4;
 
 /** Actors that the genesis gives; revokedHeight 0 means not revoked (height 0 holds no events). */
 const actorRow = defineRow(
@@ -43,8 +46,8 @@ const actorRow = defineRow(
   field.string("name", LIMITS.nameBytesMax),
   field.list(
     "permissions",
-    // A validator that is also an actor of the genesis holds one more.
-    LIMITS.permissionsMax + 1,
+    // A validator that is also an actor of the genesis holds those of a validator too.
+    LIMITS.permissionsMax + VALIDATOR_PERMISSIONS_MAX,
     field.string("permission", LIMITS.eventTypeBytesMax),
   ),
 );
@@ -115,9 +118,10 @@ const writeGenesis = (tx: ProjectionTx, genesis: Genesis): void => {
     const fixed = { id, publicKey, name, registeredHeight: 0, revokedHeight: 0 };
     rows.set(toHex(id), { ...fixed, permissions: canonical(permissions) });
   }
+  const held = validatorPermissions(genesis.proofs);
   for (const { id, publicKey, name } of genesis.validators) {
     const listed = rows.get(toHex(id));
-    const permissions = canonical([...(listed?.permissions ?? []), VALIDATOR_PERMISSION]);
+    const permissions = canonical([...(listed?.permissions ?? []), ...held]);
     const fixed = { id, publicKey, registeredHeight: 0, revokedHeight: 0 };
     rows.set(toHex(id), { ...fixed, name: listed?.name ?? name, permissions });
   }

@@ -3,9 +3,18 @@
  * "record.", and anything else is one exact type.
  */
 import { LIMITS } from "../../limits.ts";
+import type { GenesisProofs } from "../genesis-proofs.ts";
 
-/** What the node key of each validator of the genesis may write, so that evidence needs no actor. */
-export const VALIDATOR_PERMISSION = "detect.evidence.*";
+/** Of the node key of each validator of the genesis, so that evidence needs no actor. */
+const VALIDATOR_PERMISSION = "detect.evidence.*";
+
+/** What the node key of a validator may write: of the proofs those that its chain asks for. */
+export const validatorPermissions = (proofs: GenesisProofs): readonly string[] => [
+  VALIDATOR_PERMISSION,
+  ...(["space", "time", "work"] as const).flatMap((part) =>
+    proofs[part] === null ? [] : [`${part}.*`],
+  ),
+];
 
 const PATTERN = /^(\*|[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,2}\.(\*|[a-z][a-z0-9-]*))$/;
 
