@@ -7,7 +7,15 @@ import type { AuditItem } from "./audit/item.ts";
 import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
 import type { SizedCertificate } from "./statement.ts";
-import type { Block, Hash, LogEntry, Outcome, ServedCheckpoint, ValidatorSet } from "./types.ts";
+import type {
+  Block,
+  EncodedEvent,
+  Hash,
+  LogEntry,
+  Outcome,
+  ServedCheckpoint,
+  ValidatorSet,
+} from "./types.ts";
 import type { Bundle } from "./verify/bundle.ts";
 
 export type NodeStatus = {
@@ -212,6 +220,12 @@ export type LedgerHandle = {
    * from, until it stops.
    */
   proofs(): ProofSource;
+  /**
+   * Writes to the log in the node's own lane, one event at a time: `make` is called for its event when its turn
+   * comes, and again when a batch was lost; undefined means that there is nothing to say any more. What comes
+   * of the event is in the state. Dropped before the replica has loaded, and past LIMITS.evidencePending.
+   */
+  write(make: () => EncodedEvent | undefined): void;
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
   /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */

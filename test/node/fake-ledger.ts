@@ -219,6 +219,7 @@ export class FakeLedger {
         this.rowsByName.get(projection)?.find(([known]) => compareBytes(known, key) === 0)?.[1],
       finalBlocks: (from) => this.blocks.slice(from - 1),
       proofs: () => this.#proofs(),
+      write: () => undefined,
       onExecuted: (listener) => {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);

@@ -20,13 +20,14 @@ type Pair = { readonly culprit: Hash; readonly first: Vote; readonly second: Vot
 
 export class EvidenceBox {
   readonly #context: Context;
-  readonly #lane: OwnLane;
+  /** What this node writes with its own key. */
+  readonly lane: OwnLane;
   /** By culprit in hex; what is being written, too. */
   readonly #held = new Map<string, Pair>();
 
   constructor(context: Context, lane: OwnLane) {
     this.#context = context;
-    this.#lane = lane;
+    this.lane = lane;
   }
 
   /** Takes up what an earlier life has left unreported. Code: store.corrupt. */
@@ -77,11 +78,11 @@ export class EvidenceBox {
         this.#context.fatal(storeFailure(failure, "evidence"));
       });
     }
-    this.#lane.onExecuted();
+    this.lane.onExecuted();
   }
 
   #report(pair: Pair): void {
-    this.#lane.write(() => this.#event(pair));
+    this.lane.write(() => this.#event(pair));
   }
 
   /** Undefined once the culprit is in the log. */

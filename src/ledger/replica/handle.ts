@@ -105,6 +105,7 @@ const handleOf = (
   checkpoint: () => replica.cosigner.served,
   checkpointPolicy: () => formatPolicy(checkpointPolicyOf(replica.context.options.genesis)),
   tile: (level, index, width) => tileOf(replica, level, index, width),
+  write: (make) => replica.evidence?.lane.write(make),
   onExecuted: (listener) => {
     replica.executedListeners.add(listener);
     return () => replica.executedListeners.delete(listener);

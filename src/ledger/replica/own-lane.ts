@@ -1,6 +1,6 @@
 /**
- * The lane of the node itself: what a validator writes to the log with its own key, which today is
- * evidence. One batch is on its way at a time; what is refused or lost is tried again with a new
+ * The lane of the node itself: what a validator writes to the log with its own key: evidence, and
+ * its proofs. One batch is on its way at a time; what is refused or lost is tried again with a new
  * reference until the state says that it is not needed any more.
  */
 import { equalBytes } from "../../crypto/bytes.ts";

@@ -70,7 +70,7 @@ export class Participant {
   #tree: BlockTree | undefined;
   #syncer: Syncer | undefined;
   #server: Server | undefined;
-  #evidence: EvidenceBox | undefined;
+  evidence: EvidenceBox | undefined;
   #engine: Engine | undefined;
   #starting = false;
   #snapshot: EpochSnapshot | undefined;
@@ -257,7 +257,7 @@ export class Participant {
     this.#server = new Server(context, this.store, this.#served(), (peer, message) =>
       this.#send(peer, message),
     );
-    this.#evidence = new EvidenceBox(context, this.#createOwnLane());
+    this.evidence = new EvidenceBox(context, this.#createOwnLane());
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
       peerDown: (peer) => this.#onPeerDown(peer),
@@ -265,7 +265,7 @@ export class Participant {
     });
     committer.resume();
     const { validators } = context.options.genesis;
-    const unreadable = this.#evidence.load(validators.map(({ id }) => id));
+    const unreadable = this.evidence.load(validators.map(({ id }) => id));
     if (unreadable !== undefined) return this.#fatal(unreadable);
     this.#startEngine(this.#votes.all);
   }
@@ -632,7 +632,7 @@ export class Participant {
 
   #onEvidence(first: Vote, second: Vote): void {
     const culprit = this.#snapshot?.set.validators[first.signer]?.id;
-    if (culprit !== undefined) this.#evidence?.found({ culprit, first, second });
+    if (culprit !== undefined) this.evidence?.found({ culprit, first, second });
   }
 
   #onDiverged(hash: Hash): void {
@@ -688,7 +688,7 @@ export class Participant {
     }
     this.#engine?.feed({ kind: "executed", height });
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
-    this.#evidence?.onExecuted();
+    this.evidence?.onExecuted();
     this.cosigner.onExecuted(block.header);
     this.#startEngine(this.#votes.all);
     this.#tree?.pump();
