@@ -29,6 +29,11 @@ export const LIMITS = {
   /** Heights above the last final one that may be notarized before leaders only re-propose. */
   unfinalizedGapMax: 8,
   gridHeights: 16,
+  /** Of a block's proof section: an iVRF value with its path, and openings of sectors. */
+  revealBytesMax: 32 + 32 * 20,
+  blockOpeningsBytesMax: 32 * 1024,
+  /** How far back an event's projection may ask for the beacon. */
+  beaconHistory: 1024 * 1024,
 
   // Batch expiry (R): a batch is expired when BOTH the block and the time bound are passed, or the cap is.
   batchAgeBlocksMax: 150,

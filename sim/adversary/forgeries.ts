@@ -169,9 +169,9 @@ const otherTip = (
   const last = response.blocks.at(-1);
   const decoded = last === undefined ? undefined : decodeBlock(powers.hasher, last.block);
   if (last === undefined || decoded === undefined || !decoded.ok) return undefined;
-  const { header, batchDigests } = decoded.value;
+  const { header, batchDigests, proofs } = decoded.value;
   const stateRoot = powers.hasher.ht("adversary", header.stateRoot);
-  const block = encodeBlock(powers.hasher, { ...header, stateRoot }, batchDigests);
+  const block = encodeBlock(powers.hasher, { ...header, stateRoot }, batchDigests, proofs);
   const blocks = [...response.blocks.slice(0, -1), { ...last, block: block.bytes }];
   if (!forged) return { ...response, blocks };
   const { statement, signers, setSize } = response.certificate;

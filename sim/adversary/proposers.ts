@@ -2,7 +2,7 @@
 import { toHex } from "../../src/crypto/bytes.ts";
 import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { notarize } from "../../src/ledger/statement.ts";
-import type { Header } from "../../src/ledger/types.ts";
+import type { Block, Header } from "../../src/ledger/types.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 import { altered, type Proposal } from "./votes.ts";
 
@@ -40,13 +40,14 @@ export const outOfTurn: StrategyFactory = (powers) => {
 const beside = (
   powers: Powers,
   proposal: Proposal,
-  header: Header,
+  { header, proofs }: Block,
   parent: Header,
 ): Proposal | undefined => {
   const { height, parentHash } = parent;
   if (header.executedHeight >= height) return undefined;
   const empty = { batchCount: 0, batchesRoot: batchesRoot(powers.hasher, []) };
-  const block = encodeBlock(powers.hasher, { ...header, ...empty, height, parentHash }, []);
+  const other = { ...header, ...empty, height, parentHash };
+  const block = encodeBlock(powers.hasher, other, [], proofs);
   const vote = powers.vote(notarize(header.epoch, header.view, block.hash));
   return { ...proposal, block: block.bytes, vote };
 };
@@ -69,7 +70,7 @@ export const otherParent: StrategyFactory = (powers) => {
       const { header } = block.value;
       const parent = seen.get(toHex(header.parentHash));
       if (parent === undefined) return false;
-      const other = chosen.get(header.view) ?? beside(powers, message, header, parent);
+      const other = chosen.get(header.view) ?? beside(powers, message, block.value, parent);
       if (other === undefined) return false;
       chosen.set(header.view, other);
       powers.send(peer, other);

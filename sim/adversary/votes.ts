@@ -18,8 +18,8 @@ export const altered = (
   if (proposal.block === undefined) return undefined;
   const decoded = decodeBlock(powers.hasher, proposal.block);
   if (!decoded.ok) return undefined;
-  const { header, batchDigests } = decoded.value;
-  const other = encodeBlock(powers.hasher, { ...header, ...change(header) }, batchDigests);
+  const { header, batchDigests, proofs } = decoded.value;
+  const other = encodeBlock(powers.hasher, { ...header, ...change(header) }, batchDigests, proofs);
   const { epoch, view } = proposal.vote.statement;
   const statement = notarize(epoch, view, other.hash);
   const vote = signed ? powers.vote(statement) : { ...proposal.vote, statement };

@@ -5,19 +5,26 @@ import type { Hasher } from "../crypto/hash.ts";
 import { merkleRoot } from "../crypto/merkle.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { Block, Hash, Header } from "./types.ts";
+import { decodeBlockProofs, NO_BLOCK_PROOFS } from "./block-proofs.ts";
+import type { Block, BlockProofs, Hash, Header } from "./types.ts";
 
 export const PROTOCOL_VERSION = 1;
 
 export const HEADER_BYTES = 288;
 
-/** A header, the digests, and the length of the empty proof section. */
-export const BLOCK_BYTES_MAX: number = HEADER_BYTES + 32 * LIMITS.blockBatchesMax + 4;
+/** Where a header counts its batches: behind version, chain, four numbers, parent, time and root. */
+export const BATCH_COUNT_AT = 2 + 32 + 4 * 8 + 32 + 8 + 32;
 
-const NO_PROOFS = new Uint8Array(0);
+/** A proof section: the two lengths and what they count. */
+const SECTION_BYTES_MAX = 6 + LIMITS.revealBytesMax + LIMITS.blockOpeningsBytesMax;
 
-/** Hash of the empty proof section of version 1. */
-export const proofsHash = (hasher: Hasher): Hash => hasher.ht("proofs", NO_PROOFS);
+/** A header, the digests, and the proof section behind its length. */
+export const BLOCK_BYTES_MAX: number =
+  HEADER_BYTES + 32 * LIMITS.blockBatchesMax + 4 + SECTION_BYTES_MAX;
+
+/** Hash of a proof section: what the header commits to. */
+export const proofsHash = (hasher: Hasher, proofs: BlockProofs = NO_BLOCK_PROOFS): Hash =>
+  hasher.ht("proofs", proofs.bytes);
 
 /** Merkle root over the digests of a block's batches; 32 zero bytes for none. */
 export const batchesRoot = (hasher: Hasher, digests: readonly Hash[]): Hash =>
@@ -42,23 +49,28 @@ export const headerHash = (hasher: Hasher, header: Header): Hash =>
  * The block of a header and the digests that it counts. Throws RangeError when there are more or fewer,
  * or a field is out of range; whether the header is *valid* is the predicate's business (validity.ts).
  */
-export const encodeBlock = (hasher: Hasher, header: Header, digests: readonly Hash[]): Block => {
+export const encodeBlock = (
+  hasher: Hasher,
+  header: Header,
+  digests: readonly Hash[],
+  proofs: BlockProofs = NO_BLOCK_PROOFS,
+): Block => {
   if (header.batchCount !== digests.length) {
     throw new RangeError(`header counts ${header.batchCount} batches, got ${digests.length}`);
   }
-  const writer = new Writer(HEADER_BYTES + 32 * digests.length + 4);
+  const writer = new Writer(HEADER_BYTES + 32 * digests.length + 4 + proofs.bytes.length);
   writeHeader(writer, header);
   for (const digest of digests) writer.hash(digest);
-  const bytes = writer.bytes(NO_PROOFS).finish();
+  const bytes = writer.bytes(proofs.bytes).finish();
   const hash = hasher.ht("header", bytes.subarray(0, HEADER_BYTES));
-  return { header, batchDigests: [...digests], hash, bytes };
+  return { header, batchDigests: [...digests], proofs, hash, bytes };
 };
 
 /**
  * Decodes a block, and checks what ties its body to its header: a block's hash covers only the header,
  * so without that two different bodies could go by one hash.
  * Codes, cheapest first: block.too-large, encoding.malformed, encoding.version, block.wrong-chain,
- * block.too-many-batches, block.header (proof section), block.batches-root.
+ * block.too-many-batches, block.header (hash of the proof section), block.batches-root.
  */
 export const decodeBlock = (hasher: Hasher, bytes: Uint8Array): Result<Block> => {
   if (bytes.length > BLOCK_BYTES_MAX) {
@@ -99,17 +111,17 @@ function readBlock(hasher: Hasher, bytes: Uint8Array): Result<Block> {
   }
   const batchDigests: Hash[] = [];
   for (let i = 0; i < count; i++) batchDigests.push(reader.hash());
-  const sectionBytes = reader.u32();
-  if (sectionBytes !== 0) return fail("block.header", "the proof section must be empty");
+  const proofs = decodeBlockProofs(reader.bytes(SECTION_BYTES_MAX));
+  if (!proofs.ok) return proofs;
   reader.end();
-  if (!equalBytes(header.proofsHash, proofsHash(hasher))) {
-    return fail("block.header", "proofsHash is not of the empty section");
+  if (!equalBytes(header.proofsHash, proofsHash(hasher, proofs.value))) {
+    return fail("block.header", "proofsHash is not of the proof section");
   }
   if (!equalBytes(header.batchesRoot, batchesRoot(hasher, batchDigests))) {
     return fail("block.batches-root", "the digests do not hash to the header's root");
   }
   const hash = hasher.ht("header", bytes.subarray(0, HEADER_BYTES));
-  return ok({ header, batchDigests, hash, bytes });
+  return ok({ header, batchDigests, proofs: proofs.value, hash, bytes });
 }
 
 function writeHeader(writer: Writer, header: Header): void {

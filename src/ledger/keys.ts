@@ -6,6 +6,8 @@
  *     area  rest                      value                                        written by
  *     b/    block hash (32)           block: header and body                       append
  *     h/    height                    block hash of the final block                append
+ *     v/    height                    point of the final height (chain-point.ts); only  append
+ *                                     where the genesis is of format 2
  *     d/    batch digest (32)         batch envelope as received                   append
  *     o/    height, block hash (32)   nothing: written for a vote and not final    consensus
  *     p/    validator id (32)         two votes that contradict each other and are     consensus
@@ -30,6 +32,7 @@ import { tileKey } from "./log-tree.ts";
 export type KeyArea =
   | "b"
   | "h"
+  | "v"
   | "d"
   | "o"
   | "p"
@@ -79,6 +82,7 @@ const numberKey = (area: KeyArea, value: number): Uint8Array => {
 
 export const blockKey = (hash: Uint8Array): Uint8Array => hashKey("b", hash);
 export const heightKey = (height: number): Uint8Array => numberKey("h", height);
+export const pointKey = (height: number): Uint8Array => numberKey("v", height);
 export const batchKey = (digest: Uint8Array): Uint8Array => hashKey("d", digest);
 export const openKey = (height: number, hash: Uint8Array): Uint8Array => {
   if (hash.length !== 32) throw new RangeError(`a hash has 32 bytes, not ${hash.length}`);

@@ -20,6 +20,7 @@
 import type { FalconVerifier } from "../crypto/falcon.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { LIMITS } from "../limits.ts";
+import type { LedgerEpoch } from "./chain-point.ts";
 import type { AnyEventDefinition, EventDefinition, Json } from "./event-schema.ts";
 import type { Genesis } from "./genesis.ts";
 import { isRefusalCode } from "./leaf.ts";
@@ -62,6 +63,16 @@ export type EventContext = {
   readonly position: number;
   /** Who signed the batch. */
   readonly actor: Hash;
+  /**
+   * The epoch of the event's block. Only a chain of format 2 tells: on one of format 1 reading any part of
+   * it throws, so what asks for it must not be in the projections of such a chain.
+   */
+  readonly epoch: LedgerEpoch;
+  /**
+   * The beacon of a final height, up to that of the block before the event's, and at most
+   * LIMITS.beaconHistory below the event's; undefined for any other, and where the chain has no beacon.
+   */
+  readonly beaconAt: (height: number) => Hash | undefined;
   readonly hasher: Hasher;
   readonly verifySignature: VerifySignature;
 };

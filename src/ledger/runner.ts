@@ -4,6 +4,8 @@
  */
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
+import { type EventPlace, NOWHERE, placeAt } from "./event-place.ts";
+import type { GenesisProofs } from "./genesis-proofs.ts";
 import { hashLeaf } from "./leaf.ts";
 import { EffectsLog, Overlay } from "./overlay.ts";
 import {
@@ -33,6 +35,8 @@ export type RunnerOptions = {
   readonly projections: readonly Projection[];
   readonly permissions: Permissions;
   readonly verifySignature: VerifySignature;
+  /** What the genesis says of proofs, where it is of format 2: then events are told epoch and beacon. */
+  readonly proofs?: GenesisProofs | undefined;
 };
 
 /** What execution needs of a block; whole headers and batches fit. */
@@ -111,6 +115,7 @@ export class BlockRun {
   readonly #header: BlockInput["header"];
   readonly #effects = new EffectsLog();
   readonly #firstIndex: number;
+  readonly #place: EventPlace;
 
   constructor(
     dispatch: Dispatch,
@@ -121,6 +126,9 @@ export class BlockRun {
     this.#dispatch = dispatch;
     this.#header = header;
     this.#firstIndex = firstIndex;
+    const { proofs } = dispatch;
+    this.#place =
+      proofs === undefined ? NOWHERE : placeAt(read, header.height, proofs.beacon !== null);
     this.overlays = dispatch.projections.map(
       (projection) => new Overlay(projection.name, read, this.#effects),
     );
@@ -167,6 +175,8 @@ export class BlockRun {
       actor: batch.actor,
       hasher: this.#dispatch.hasher,
       verifySignature: this.#dispatch.verifySignature,
+      epoch: this.#place.epoch,
+      beaconAt: this.#place.beaconAt,
     };
   }
 

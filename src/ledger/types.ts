@@ -62,7 +62,7 @@ export type Header = {
   readonly logSize: number;
   readonly logRoot: Hash;
   readonly stateRoot: Hash;
-  /** Hash of the body's proof section (space openings, beacon reveal): of the empty section in version 1. */
+  /** Hash of the body's proof section (beacon reveal, space openings). */
   readonly proofsHash: Hash;
   /** Hash of the next epoch's validator set; zero except in an epoch's boundary block. */
   readonly nextSetHash: Hash;
@@ -70,9 +70,20 @@ export type Header = {
   readonly proposer: number;
 };
 
+/** A block's proof section (block-proofs.ts). */
+export type BlockProofs = {
+  /** The proposer's iVRF value and path; empty where none is due. */
+  readonly reveal: Uint8Array;
+  /** Openings of the proposer's sectors; empty where none are due. */
+  readonly openings: Uint8Array;
+  /** The encoding; empty on a chain that asks for neither. */
+  readonly bytes: Uint8Array;
+};
+
 export type Block = {
   readonly header: Header;
   readonly batchDigests: readonly Hash[];
+  readonly proofs: BlockProofs;
   /** Ht("header", header bytes). */
   readonly hash: Hash;
   /** Encoded header and body. */

@@ -9,6 +9,8 @@ import { type Failure, fail } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { LaneHead } from "./batch.ts";
 import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
+import { hasSection } from "./block-proofs.ts";
+import type { GenesisProofs } from "./genesis-proofs.ts";
 import type { EventRegistry } from "./registry.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header, ValidatorSet } from "./types.ts";
 import { type LeaderSchedule, leaderOf } from "./validator-set.ts";
@@ -66,8 +68,12 @@ export type ValidityInput = {
   readonly batches: readonly Batch[];
   /** Head of a lane after the parent, along the ancestor chain. */
   laneHead(actor: Hash): LaneHead;
+  /** What the genesis asks for. */
+  readonly proofs: GenesisProofs;
   /** Hash of a height up to the parent's, along the ancestor chain; 0 is genesis. */
   hashAt(height: number): Hash | undefined;
+  /** The beacon of such a height; undefined on a chain without. */
+  beaconAt(height: number): Hash | undefined;
   /** Ledger time of such a height, milliseconds. */
   timeAt(height: number): number | undefined;
   actorKeyAt(actor: Hash): ActorKey | undefined;
@@ -224,7 +230,8 @@ export const checkEvents = (registry: EventRegistry, batch: Batch): Failure | un
   return undefined;
 };
 
-function checkHeader({ hasher, block, parent, epoch }: ValidityInput): Failure | undefined {
+function checkHeader(input: ValidityInput): Failure | undefined {
+  const { hasher, block, parent, epoch } = input;
   const header = block.header;
   if (header.protocolVersion !== PROTOCOL_VERSION) {
     return wrongField("protocolVersion", PROTOCOL_VERSION, header.protocolVersion);
@@ -242,7 +249,7 @@ function checkHeader({ hasher, block, parent, epoch }: ValidityInput): Failure |
   if (!equalBytes(header.parentHash, parent.hash)) {
     return wrongField("parentHash", toHex(parent.hash), toHex(header.parentHash));
   }
-  return checkViews(header, parent, epoch) ?? checkTimes(hasher, header, parent);
+  return checkViews(header, parent, epoch) ?? checkTimes(header, parent) ?? checkSection(input);
 }
 
 /** A parent may be notarized again by re-proposal, so parentView may exceed the view in its header. */
@@ -261,16 +268,27 @@ function checkViews(
   return proposer === leader ? undefined : wrongField("proposer", leader, proposer);
 }
 
-function checkTimes(hasher: Hasher, header: Header, parent: ParentBlock): Failure | undefined {
+function checkTimes(header: Header, parent: ParentBlock): Failure | undefined {
   const { height, timeMs, executedHeight } = header;
   if (timeMs <= parent.timeMs) return wrongField("timeMs", `above ${parent.timeMs}`, timeMs);
   const lowest = Math.max(parent.executedHeight, height - LIMITS.executionLagMax);
   if (executedHeight < lowest || executedHeight > height - 1) {
     return wrongField("executedHeight", `${lowest} to ${height - 1}`, executedHeight);
   }
-  return equalBytes(header.proofsHash, proofsHash(hasher))
-    ? undefined
-    : wrongField("proofsHash", toHex(proofsHash(hasher)), toHex(header.proofsHash));
+  return undefined;
+}
+
+/** Decoding has held the header's proofsHash against the section, unless the block was made here. */
+function checkSection({ hasher, block, proofs }: ValidityInput): Failure | undefined {
+  const hash = proofsHash(hasher, block.proofs);
+  if (!equalBytes(block.header.proofsHash, hash)) {
+    return wrongField("proofsHash", toHex(hash), toHex(block.header.proofsHash));
+  }
+  const isThere = block.proofs.bytes.length > 0;
+  if (isThere === hasSection(proofs)) return undefined;
+  return fail("block.header", `a proof section must ${isThere ? "" : "not "}be empty here`, {
+    field: "proofsHash",
+  });
 }
 
 function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {

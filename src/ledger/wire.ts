@@ -104,7 +104,8 @@ const TYPE_OF_BYTE: ReadonlyMap<number, MessageType> = new Map(
 /** The message that a frame's first byte announces; undefined for a byte that announces none. */
 export const messageTypeOf = (byte: number): MessageType | undefined => TYPE_OF_BYTE.get(byte);
 
-const BLOCK_BYTES_MAX = LIMITS.blockBatchesMax * 32 + 4096;
+const BLOCK_BYTES_MAX =
+  LIMITS.blockBatchesMax * 32 + 4096 + LIMITS.revealBytesMax + LIMITS.blockOpeningsBytesMax;
 const VOTE_BYTES_MAX = 51 + LIMITS.falconSignatureBytes;
 const BITMAP_BYTES_MAX = LIMITS.validatorsMax / 8;
 

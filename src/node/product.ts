@@ -63,6 +63,7 @@ export const productOptions = (args: {
     projections,
     permissions: actorPermissions,
     verifySignature,
+    proofs: genesis.format === 2 ? genesis.proofs : undefined,
   });
   return {
     name,

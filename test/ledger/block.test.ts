@@ -15,6 +15,8 @@ import {
   headerHash,
   proofsHash,
 } from "../../src/ledger/block.ts";
+import { encodeBlockProofs } from "../../src/ledger/block-proofs.ts";
+import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
 import type { Hash, Header } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { blockOf, hasher, hashOf, headerOf } from "../golden/fixtures.ts";
@@ -66,8 +68,13 @@ const rawHeader = (header: Header): Uint8Array =>
     .u16(header.proposer)
     .finish();
 
-const rawBlock = (header: Header, digests: readonly Hash[], proofs = new Uint8Array(0)) =>
-  concatBytes(rawHeader(header), ...digests, new Writer().bytes(proofs).finish());
+const WITH_BEACON = { ...NO_PROOFS, beacon: { depth: 4 } };
+
+const rawBlock = (
+  header: Header,
+  digests: readonly Hash[],
+  proofs: Uint8Array = new Uint8Array(0),
+) => concatBytes(rawHeader(header), ...digests, new Writer().bytes(proofs).finish());
 
 describe("header and block encoding", () => {
   it("gives back what was encoded", () => {
@@ -156,17 +163,26 @@ describe("bad blocks", () => {
     expect(codeOf(bytes)).toBe(code);
   });
 
-  it("refuses digests in another order, trailing bytes and a proof section", () => {
+  it("refuses digests in another order, trailing bytes and another proof section", () => {
     expect(codeOf(rawBlock(good, [...digests].reverse()))).toBe("block.batches-root");
     expect(codeOf(concatBytes(rawBlock(good, digests), Uint8Array.of(0)))).toBe(
       "encoding.malformed",
     );
-    expect(codeOf(rawBlock(good, digests, Uint8Array.of(1)))).toBe("block.header");
+    expect(codeOf(rawBlock(good, digests, new Uint8Array(6)))).toBe("block.header");
+    const section = encodeBlockProofs(WITH_BEACON, { reveal: hashOf(1), openings: hashOf(2) });
+    const other = { ...good, proofsHash: proofsHash(hasher, section) };
+    expect(codeOf(rawBlock(other, digests, section.bytes))).toBe("ok");
+    expect(codeOf(rawBlock(other, digests))).toBe("block.header");
   });
 
-  it("takes 4096 batches and nothing longer", () => {
+  it("takes 4096 batches with the largest proof section and nothing longer", () => {
     const many = Array.from({ length: LIMITS.blockBatchesMax }, (_, i) => hashOf(i & 0xff));
-    const block = blockOf(many);
+    const section = encodeBlockProofs(WITH_BEACON, {
+      reveal: new Uint8Array(LIMITS.revealBytesMax),
+      openings: new Uint8Array(LIMITS.blockOpeningsBytesMax),
+    });
+    const { header } = blockOf(many, { proofsHash: proofsHash(hasher, section) });
+    const block = encodeBlock(hasher, header, many, section);
     expect(block.bytes.length).toBe(BLOCK_BYTES_MAX);
     expect(codeOf(block.bytes)).toBe("ok");
     expect(codeOf(concatBytes(block.bytes, Uint8Array.of(0)))).toBe("block.too-large");

@@ -6,9 +6,21 @@ import { utf8 } from "../../src/crypto/codec.ts";
 import { createHasher, type Hasher, sha256 } from "../../src/crypto/hash.ts";
 import { quarantine } from "../../src/detect/index.ts";
 import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
+import {
+  genesisPoint,
+  keepsPoints,
+  pointAfter,
+  pointOp,
+  readPoint,
+} from "../../src/ledger/chain-point.ts";
 import { createExecutor, type Execution, type Executor } from "../../src/ledger/execution.ts";
-import type { Genesis, GenesisActor, GenesisValidator } from "../../src/ledger/genesis.ts";
-import { WITHOUT_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import {
+  type Genesis,
+  type GenesisActor,
+  type GenesisValidator,
+  genesisHash,
+} from "../../src/ledger/genesis.ts";
+import { type GenesisProofs, WITHOUT_PROOFS } from "../../src/ledger/genesis-proofs.ts";
 import { batchKey } from "../../src/ledger/keys.ts";
 import type { StoreOp } from "../../src/ledger/ports.ts";
 import { ownedDefinitions, type Projection } from "../../src/ledger/projection.ts";
@@ -114,7 +126,11 @@ export class MapStore {
   }
 }
 
-export const runnerOptions = (projections = ALL_PROJECTIONS): RunnerOptions => ({
+export const runnerOptions = (
+  projections = ALL_PROJECTIONS,
+  proofs?: GenesisProofs,
+): RunnerOptions => ({
+  ...(proofs === undefined ? {} : { proofs }),
   hasher,
   registry: createRegistry(ownedDefinitions(projections)),
   projections,
@@ -141,6 +157,9 @@ export const batchOps = (batches: readonly Batch[]): StoreOp[] =>
 
 export type TestInput = BlockInput & { readonly batches: readonly Batch[] };
 
+/** Of a block on a chain of format 2: what is revealed, and whether it ends its epoch. */
+export type TestPoint = { readonly reveal?: Uint8Array; readonly boundary?: boolean };
+
 export type TestBatch = { readonly by: string; readonly events: readonly EncodedEvent[] };
 
 /** A chain without consensus: each call of `block` is the next final block, stored and executed. */
@@ -152,12 +171,32 @@ export class TestChain {
   roots: ExecutionRoots;
   height = 0;
   #batches = 0;
+  readonly #genesis: Genesis;
 
   constructor(options: RunnerOptions = runnerOptions(), from: Genesis = genesis) {
     this.executor = createExecutor(options);
     const start = this.executor.executeGenesis(from);
     this.store.apply(start.ops);
     this.roots = start.roots;
+    this.#genesis = from;
+    if (!keepsPoints(from)) return;
+    const hash = genesisHash(hasher, from);
+    this.store.apply([pointOp(0, genesisPoint(hasher, hash, from))]);
+  }
+
+  /** What append writes of the points of a chain of format 2; `reveal` is 32 bytes or nothing. */
+  #appendPoint({ height, timeMs }: TestInput["header"], more: TestPoint): void {
+    if (!keepsPoints(this.#genesis)) return;
+    const nextSetHash = more.boundary === true ? sha256(utf8("next set")) : ZERO_HASH;
+    const block = {
+      header: { height, timeMs, nextSetHash },
+      proofs: { reveal: more.reveal ?? sha256(utf8(`reveal ${height}`)) },
+    };
+    const before = readPoint(this.store.read, height - 1);
+    if (before === undefined) throw new Error(`no point of height ${height - 1}`);
+    const beaconAt = (asked: number) => readPoint(this.store.read, asked)?.beacon;
+    const point = pointAfter(hasher, this.#genesis.proofs, before, block, beaconAt);
+    this.store.apply([pointOp(height, point)]);
   }
 
   input(batches: readonly TestBatch[], height = this.height + 1): TestInput {
@@ -174,8 +213,9 @@ export class TestChain {
     return this.run(this.input(batches));
   }
 
-  run(input: TestInput): Execution {
+  run(input: TestInput, more: TestPoint = {}): Execution {
     this.store.apply(batchOps(input.batches));
+    this.#appendPoint(input.header, more);
     const execution = this.executor.executeBlock(input, this.store.read, this.roots);
     this.store.apply(execution.ops);
     this.inputs.push(input);

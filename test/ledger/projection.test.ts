@@ -247,6 +247,7 @@ describe("the key space", () => {
     const all = [
       keys.blockKey(hash),
       keys.heightKey(1),
+      keys.pointKey(1),
       keys.batchKey(hash),
       keys.laneKey(hash),
       keys.certificateKey(1, 2, 3),
@@ -259,7 +260,7 @@ describe("the key space", () => {
       keys.nodePrefix("records"),
       keys.metaKey("name"),
     ];
-    const areas = ["b", "h", "d", "l", "c", "s", "e", "t", "i", "x", "r", "n", "m"] as const;
+    const areas = ["b", "h", "v", "d", "l", "c", "s", "e", "t", "i", "x", "r", "n", "m"] as const;
     for (const [at, area] of areas.entries()) {
       const { gte, lt } = keys.rangeOfArea(area);
       for (const [other, key] of all.entries()) {

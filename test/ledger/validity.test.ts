@@ -7,6 +7,7 @@ import type { ErrorCode, Failure } from "../../src/errors.ts";
 import { actorId, buildBatch, type LaneHead, sealBatch } from "../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock } from "../../src/ledger/block.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
+import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
 import { createRegistry } from "../../src/ledger/registry.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header } from "../../src/ledger/types.ts";
 import { createLeaderSchedule, leaderOf } from "../../src/ledger/validator-set.ts";
@@ -129,7 +130,9 @@ const check = (world: World = {}): Failure | undefined => {
     epoch: world.epoch ?? epoch,
     batches,
     laneHead: (actor) => world.heads?.[toHex(actor)] ?? { seq: 0, id: ZERO_HASH },
+    proofs: NO_PROOFS,
     hashAt: world.hashAt ?? chainHash,
+    beaconAt: () => undefined,
     timeAt: world.timeAt ?? timeAt,
     actorKeyAt: world.actorKeyAt ?? (() => ({ publicKey: keyOf(1), registeredHeight: 0 })),
     rootsAt: world.rootsAt ?? roots,

@@ -3,9 +3,11 @@
  * pass: after its step a node is asked, on a copy of its core, for every vote, timeout and proposal that
  * it could make where it is, and must make exactly those that the rules of the model allow.
  */
+
 import { equalBytes } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
+import { NO_BLOCK_PROOFS } from "../../src/ledger/block-proofs.ts";
 import type { CoreInput, Effect, Proposal } from "../../src/ledger/consensus/types.ts";
 import type { Block, StatementKind } from "../../src/ledger/types.ts";
 import type { ReplayNode } from "./replay-node.ts";
@@ -107,7 +109,8 @@ const offerOf = (
   const height = base.header.height + 1;
   const at = { epoch, view, parentView: parent.view, parentHash: base.hash, height };
   const header = { ...base.header, ...at, nextSetHash: new Uint8Array(32), proposer: leader };
-  const block: Block = { hash: NEW_HASH, batchDigests: [], bytes: NEW_HASH, header };
+  const proofs = NO_BLOCK_PROOFS;
+  const block: Block = { hash: NEW_HASH, batchDigests: [], proofs, bytes: NEW_HASH, header };
   const hash = again ? base.hash : NEW_HASH;
   const statement = { epoch, view, kind: "notarize", hash } as const;
   const proposal: Proposal = {

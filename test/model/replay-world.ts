@@ -3,9 +3,11 @@
  * implementation has them, for the indices that the trace uses. The core checks no signature, so a
  * signature is 1280 bytes that name the signer and the statement.
  */
+
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8, Writer } from "../../src/crypto/codec.ts";
 import { createHasher, sha256 } from "../../src/crypto/hash.ts";
+import { NO_BLOCK_PROOFS } from "../../src/ledger/block-proofs.ts";
 import type { BlockFacts, Proposal } from "../../src/ledger/consensus/types.ts";
 import type {
   Block,
@@ -161,7 +163,7 @@ export class ReplayWorld {
       nextSetHash: boundary ? sha256(utf8("next set")) : ZERO_HASH,
       proposer: this.leader(epoch, view),
     };
-    return { hash, batchDigests: [], bytes: hash, header };
+    return { hash, batchDigests: [], proofs: NO_BLOCK_PROOFS, bytes: hash, header };
   }
 
   statement(said: ModelStatement): Statement {

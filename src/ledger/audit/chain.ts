@@ -16,6 +16,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { type Failure, fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { batchSigningMessage, type LaneHead } from "../batch.ts";
+import { genesisPoint, keepsPoints, pointOp, pointsOfRun } from "../chain-point.ts";
 import type { Executor } from "../execution.ts";
 import type { Genesis } from "../genesis.ts";
 import type { StoreOp, VerifyJob } from "../ports.ts";
@@ -23,7 +24,7 @@ import { actorKeyAt } from "../projections/actors.ts";
 import { type ExecutionRecord, type ReadStore, readExecution } from "../records.ts";
 import type { EventRegistry } from "../registry.ts";
 import { appendOps, BlockStore, genesisOps, validatorSetOp } from "../replica/block-store.ts";
-import type { ExecutionRoots, Hash, ValidatorSet } from "../types.ts";
+import type { Block, ExecutionRoots, Hash, ValidatorSet } from "../types.ts";
 import { createLeaderSchedule } from "../validator-set.ts";
 import {
   type EpochSnapshot,
@@ -86,10 +87,11 @@ const EMPTY = new Uint8Array(0);
 export const auditGenesis = (
   rules: AuditRules,
 ): { readonly ops: readonly StoreOp[]; readonly record: ExecutionRecord } => {
-  const { genesis, genesisHash, executor } = rules;
+  const { genesis, genesisHash, hasher, executor } = rules;
   const execution = executor.executeGenesis(genesis);
+  const point = keepsPoints(genesis) ? genesisPoint(hasher, genesisHash, genesis) : undefined;
   return {
-    ops: [...execution.ops, ...genesisOps(genesisHash, genesis.timeMs, [])],
+    ops: [...execution.ops, ...genesisOps(genesisHash, genesis.timeMs, [], point)],
     record: execution.roots,
   };
 };
@@ -177,7 +179,7 @@ export class ChainAudit {
     const { header } = block;
     const { executor, nextSet } = this.#rules;
     const execution = executor.executeBlock({ header, batches }, this.#read, this.#record);
-    const ops = [...execution.ops, ...appendOps(block, batches)];
+    const ops = [...execution.ops, ...appendOps(block, batches), ...this.#pointOps(block)];
     const boundary = !isZero(header.nextSetHash);
     // The state before a boundary block decides the set after the next (R9), so before its own writes.
     if (boundary) ops.push(validatorSetOp(nextSet(this.#read, header.epoch + 2)));
@@ -256,12 +258,26 @@ export class ChainAudit {
       epoch,
       batches,
       laneHead: (actor): LaneHead => this.#store.laneHead(actor) ?? { seq: 0, id: ZERO_HASH },
+      proofs: this.#rules.genesis.proofs,
       hashAt: (height) => this.#store.hashAt(height),
+      beaconAt: (height) => this.#beaconAt(height),
       timeAt: (height) => this.#timeAt(height),
       actorKeyAt: (actor) => actorKeyAt(this.#read, actor),
       rootsAt: (height) => this.#rootsAt(height),
       sameBatchVerdict: (digest) => verdicts.get(toHex(digest)),
     });
+  }
+
+  #beaconAt(height: number): Hash | undefined {
+    const { proofs } = this.#rules.genesis;
+    return proofs.beacon === null ? undefined : this.#store.point(height)?.beacon;
+  }
+
+  #pointOps(block: Block): StoreOp[] {
+    const { hasher, genesis } = this.#rules;
+    if (!keepsPoints(genesis)) return [];
+    const [point] = pointsOfRun(hasher, genesis.proofs, this.#read, [block]);
+    return point === undefined ? [] : [pointOp(block.header.height, point)];
   }
 
   #rootsAt(height: number): ExecutionRoots | undefined {

@@ -12,6 +12,7 @@ export type FindingSubject =
   | "state"
   | "log"
   | "height index"
+  | "chain point"
   | "lane head"
   | "outcomes"
   | "log tile"

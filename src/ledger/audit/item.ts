@@ -15,7 +15,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeBatch } from "../batch.ts";
-import { BLOCK_BYTES_MAX, decodeBlock, HEADER_BYTES } from "../block.ts";
+import { BATCH_COUNT_AT, BLOCK_BYTES_MAX, decodeBlock, HEADER_BYTES } from "../block.ts";
 import type { BlockStore } from "../replica/block-store.ts";
 import { decodeCertificate, encodeCertificate, type SizedCertificate } from "../statement.ts";
 import type { Batch, Block } from "../types.ts";
@@ -92,8 +92,7 @@ export const readItem = (store: BlockStore, height: number): AuditItem => {
   const block = hash === undefined ? undefined : store.blockBytes(hash);
   if (block === undefined) throw missing(height, "the block");
   const batches: Uint8Array[] = [];
-  for (let at = HEADER_BYTES; at + 32 + 4 <= block.length; at += 32) {
-    const digest = block.subarray(at, at + 32);
+  for (const digest of digestsIn(block)) {
     const batch = store.batchBytes(digest);
     if (batch === undefined) throw missing(height, `batch ${toHex(digest)}`);
     batches.push(batch);
@@ -104,6 +103,14 @@ export const readItem = (store: BlockStore, height: number): AuditItem => {
   if (certificate === undefined) throw missing(height, "the finalization certificate");
   return { block, batches, certificate: encodeCertificate(certificate, certificate.setSize) };
 };
+
+/** The digests in a block's bytes, as many as its header counts; none of damaged bytes. */
+function* digestsIn(block: Uint8Array): Generator<Uint8Array> {
+  if (block.length < HEADER_BYTES) return;
+  const view = new DataView(block.buffer, block.byteOffset);
+  const end = Math.min(block.length, HEADER_BYTES + 32 * view.getUint32(BATCH_COUNT_AT));
+  for (let at = HEADER_BYTES; at + 32 <= end; at += 32) yield block.subarray(at, at + 32);
+}
 
 /**
  * Neighbouring final heights from..last, as many as one answer may hold: the first one always, whatever

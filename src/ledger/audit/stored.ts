@@ -33,13 +33,14 @@ import { type Finding, type FindingSubject, findingOf } from "./finding.ts";
 /** Follow from executing the log: as of the last executed height. */
 export const EXECUTED_AREAS = ["x", "e", "i", "t", "s", "r", "n"] as const satisfies KeyArea[];
 /** Follow from the final blocks: as of the final tip. */
-export const FINAL_AREAS = ["h", "l"] as const satisfies KeyArea[];
+export const FINAL_AREAS = ["h", "v", "l"] as const satisfies KeyArea[];
 /** Hold what was agreed or is being agreed; each row speaks for itself. */
 export const OWN_AREAS = ["b", "d", "c", "f", "o", "p", "m"] as const satisfies KeyArea[];
 
 const SUBJECTS: Readonly<Record<KeyArea, FindingSubject>> = {
   b: "block",
   h: "height index",
+  v: "chain point",
   d: "batch",
   o: "open block",
   p: "evidence",

@@ -8,6 +8,7 @@ import { type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { decodeBatch, type LaneHead } from "../batch.ts";
 import { decodeBlock, decodeHeader, HEADER_BYTES } from "../block.ts";
+import { type ChainPoint, pointOp, readPoint } from "../chain-point.ts";
 import {
   batchKey,
   blockKey,
@@ -129,6 +130,11 @@ export class BlockStore {
     return set;
   }
 
+  /** The point of a final height, where the chain keeps them (chain-point.ts). */
+  point(height: number): ChainPoint | undefined {
+    return readPoint(this.#read, height);
+  }
+
   hashAt(height: number): Hash | undefined {
     return this.#read(heightKey(height));
   }
@@ -205,7 +211,9 @@ export const genesisOps = (
   genesisHash: Hash,
   timeMs: number,
   sets: readonly ValidatorSet[],
+  point?: ChainPoint,
 ): StoreOp[] => [
+  ...(point === undefined ? [] : [pointOp(0, point)]),
   put(GENESIS_KEY, genesisHash),
   put(FORMAT_KEY, Uint8Array.of(STORE_FORMAT)),
   put(heightKey(0), genesisHash),

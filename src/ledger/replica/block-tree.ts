@@ -7,6 +7,7 @@ import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
+import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain-point.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
 import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
@@ -48,6 +49,8 @@ export type Held = {
   persisted: boolean;
   /** Last batch of each lane in this block, by actor. */
   laneHeads: ReadonlyMap<string, LaneHead> | undefined;
+  /** Beacon and epoch after this block, with its verdict, where the chain keeps them. */
+  point: ChainPoint | undefined;
 };
 
 export type TreeChain = {
@@ -61,6 +64,7 @@ export type TreeChain = {
   /** The final block of a height, as a parent. */
   finalHashAt(height: number): Hash | undefined;
   finalTimeAt(height: number): number | undefined;
+  finalPoint(height: number): ChainPoint | undefined;
   finalLaneHead(actor: Hash): LaneHead;
   tipParent(): ParentBlock;
   send(peer: PeerId, message: Message): void;
@@ -137,6 +141,7 @@ export class BlockTree {
     this.#give(held, block);
     held.batches = [...batches];
     held.verdict = "valid";
+    held.point = this.#pointOf(block);
     held.laneHeads = laneHeadsOf(batches);
   }
 
@@ -232,6 +237,32 @@ export class BlockTree {
     return this.#chain.finalHashAt(height);
   }
 
+  /** Beacon and epoch after a block: an ancestor with a verdict, or the tip. */
+  point(hash: Hash): ChainPoint | undefined {
+    const tip = this.#chain.tip();
+    return equalBytes(hash, tip.hash) ? this.#chain.finalPoint(tip.height) : this.get(hash)?.point;
+  }
+
+  /** The beacon of a height up to that of `parentHash`, along its chain; undefined on a chain without. */
+  beaconAt(parentHash: Hash, height: number): Hash | undefined {
+    if (this.#context.options.genesis.proofs.beacon === null) return undefined;
+    for (const held of this.#ancestors(parentHash)) {
+      if (held.block?.header.height === height) return held.point?.beacon;
+    }
+    return this.#chain.finalPoint(height)?.beacon;
+  }
+
+  /** The parent has a verdict, or is the tip, so it has its point. */
+  #pointOf(block: Block): ChainPoint | undefined {
+    const { genesis } = this.#context.options;
+    if (!keepsPoints(genesis)) return undefined;
+    const { height, parentHash } = block.header;
+    const parent = this.point(parentHash);
+    if (parent === undefined) throw missingPoint(height - 1);
+    const beaconAt = (asked: number): Hash | undefined => this.beaconAt(parentHash, asked);
+    return pointAfter(this.#context.hasher, genesis.proofs, parent, block, beaconAt);
+  }
+
   timeAt(parentHash: Hash, height: number): number | undefined {
     for (const held of this.#ancestors(parentHash)) {
       if (held.block?.header.height === height) return held.block.header.timeMs;
@@ -280,6 +311,7 @@ export class BlockTree {
         verifying: false,
         persisted: false,
         laneHeads: undefined,
+        point: undefined,
       };
       this.#held.set(key, held);
       const stored = this.#store.block(hash);
@@ -371,7 +403,9 @@ export class BlockTree {
       epoch: this.#chain.epoch(),
       batches,
       laneHead: (actor) => this.laneHead(parentHash, actor),
+      proofs: this.#context.options.genesis.proofs,
       hashAt: (height) => this.hashAt(parentHash, height),
+      beaconAt: (height) => this.beaconAt(parentHash, height),
       timeAt: (height) => this.timeAt(parentHash, height),
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
@@ -383,6 +417,7 @@ export class BlockTree {
       return;
     }
     held.laneHeads = laneHeadsOf(batches);
+    held.point = this.#pointOf(block);
     if (failure === undefined) return this.#settle(held, "valid", undefined);
     this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
   }

@@ -2,6 +2,7 @@
 import { ZERO_HASH } from "../../crypto/bytes.ts";
 import { LIMITS } from "../../limits.ts";
 import { batchesRoot, encodeBlock, PROTOCOL_VERSION, proofsHash } from "../block.ts";
+import { encodeBlockProofs } from "../block-proofs.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header } from "../types.ts";
 import {
   type ActorKey,
@@ -34,6 +35,9 @@ export const buildBlock = (input: BuildInput): { block: Block; batches: readonly
   const batches = selectBatches(input, timeMs);
   const digests = batches.map((batch) => batch.digest);
   const boundary = isBoundaryTime(epoch, timeMs);
+  const nothing = new Uint8Array(0);
+  const parts = { reveal: nothing, openings: nothing };
+  const proofs = encodeBlockProofs(context.options.genesis.proofs, parts);
   const header: Header = {
     protocolVersion: PROTOCOL_VERSION,
     chainHash: context.hasher.chainHash,
@@ -49,11 +53,11 @@ export const buildBlock = (input: BuildInput): { block: Block; batches: readonly
     logSize: roots.logSize,
     logRoot: roots.logRoot,
     stateRoot: roots.stateRoot,
-    proofsHash: proofsHash(context.hasher),
+    proofsHash: proofsHash(context.hasher, proofs),
     nextSetHash: boundary ? epoch.nextSetHash : ZERO_HASH,
     proposer: input.proposer,
   };
-  return { block: encodeBlock(context.hasher, header, digests), batches };
+  return { block: encodeBlock(context.hasher, header, digests, proofs), batches };
 };
 
 const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {

@@ -6,6 +6,7 @@
  */
 import { equalBytes } from "../../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../../errors.ts";
+import { keepsPoints, pointOp, pointsOfRun } from "../chain-point.ts";
 import type { Execution } from "../execution.ts";
 import type { StoreFailure, StoreOp } from "../ports.ts";
 import { readExecution } from "../records.ts";
@@ -179,7 +180,18 @@ export class Committer {
       if (!persisted) ops.push(...blockOps(block, batches));
       ops.push(...appendOps(block, batches));
     }
+    ops.push(...this.#pointOps(blocks.map(({ block }) => block)));
     return ops;
+  }
+
+  /** Beacon and epoch after each block, from its bytes alone: catching up needs nobody's key for it. */
+  #pointOps(run: readonly Block[]): StoreOp[] {
+    const { hasher, options, read } = this.#context;
+    const { genesis } = options;
+    if (!keepsPoints(genesis)) return [];
+    const first = run[0]?.header.height ?? 0;
+    const points = pointsOfRun(hasher, genesis.proofs, read, run);
+    return points.map((point, i) => pointOp(first + i, point));
   }
 
   #onAppended(blocks: readonly FinalBlock[], tip: Tip): void {

@@ -317,6 +317,7 @@ export class Participant {
       actorKey: (actor) => this.actorKey(actor),
       finalHashAt: (height) => this.store.hashAt(height),
       finalTimeAt: (height) => this.timeAt(height),
+      finalPoint: (height) => this.store.point(height),
       finalLaneHead: (actor) => this.finalLaneHead(actor),
       tipParent: () => this.#tipParent(committer.tip),
       send: (peer, message) => void this.#send(peer, message),

@@ -5,6 +5,7 @@
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { genesisPoint, keepsPoints } from "../chain-point.ts";
 import type { OwnVote, Recovered } from "../consensus/types.ts";
 import { certificateKey } from "../keys.ts";
 import type { StoreOp } from "../ports.ts";
@@ -94,8 +95,8 @@ const ensureGenesis = (
       "delete the folder db (not keys) and start, the peers have it";
     return done(fail("folder.format", detail));
   }
-  if (store.validatorSet(1) !== undefined) return done();
-  const { genesis, executor, nextSet } = context.options;
+  if (store.validatorSet(1) !== undefined) return done(pointFailure(context, store));
+  const { genesis, hasher, executor, nextSet } = context.options;
   const write = (ops: readonly StoreOp[], next: () => void): void => {
     context.ports.store.write(ops, { sync: true }, (failure) => {
       if (failure !== undefined) done(storeFailure(failure, "genesis"));
@@ -103,7 +104,8 @@ const ensureGenesis = (
     });
   };
   const execution = executor.executeGenesis(genesis);
-  const ops = [...execution.ops, ...genesisOps(expected, genesis.timeMs, [])];
+  const point = keepsPoints(genesis) ? genesisPoint(hasher, expected, genesis) : undefined;
+  const ops = [...execution.ops, ...genesisOps(expected, genesis.timeMs, [], point)];
   // The sets are read from the genesis rows, so those are written first; set 1 marks that all is there.
   write(ops, () => {
     write(
@@ -111,6 +113,20 @@ const ensureGenesis = (
       () => done(),
     );
   });
+};
+
+/** A chain that keeps points can go on only from that of its tip. */
+const pointFailure = (context: Context, store: BlockStore): Failure | undefined => {
+  if (!keepsPoints(context.options.genesis)) return undefined;
+  if (store.point(0) === undefined) {
+    const detail =
+      "the data has no beacon: delete the folder db (not keys) and start, the peers have it";
+    return fail("folder.format", detail);
+  }
+  const { height } = store.tip() ?? { height: 0 };
+  return store.point(height) === undefined
+    ? fail("store.corrupt", `the point of the final height ${height} is missing`, { height })
+    : undefined;
 };
 
 /** Execution is at most a few heights behind the tip; the search goes down to the genesis if it must. */

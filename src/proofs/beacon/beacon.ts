@@ -6,6 +6,7 @@
  *     y_h = Ht("ivrf/y", x_j || b_{h-1})
  *     b_0 = Ht("beacon/0", genesis hash)        b_h = Ht("beacon", b_{h-1} || u64 h || y_h)
  */
+import { ZERO_HASH } from "../../crypto/bytes.ts";
 import { Writer } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { ok, type Result } from "../../errors.ts";
@@ -26,6 +27,13 @@ export const nextBeacon = (
   const y = hasher.ht("ivrf/y", value, before);
   return hasher.ht("beacon", before, new Writer(8).u64(height).finish(), y);
 };
+
+/** b_h where the proposer has no key that covers the height, and so reveals nothing. */
+export const nextBeaconUncovered = (
+  hasher: Hasher,
+  before: Uint8Array,
+  height: number,
+): Uint8Array => hasher.ht("beacon", before, new Writer(8).u64(height).finish(), ZERO_HASH);
 
 /**
  * b_h from a reveal as it comes with a block: the key must be usable there, and the reveal the one of its

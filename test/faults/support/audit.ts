@@ -17,10 +17,10 @@ export type NodeData = {
    * Rows of an area, by the hex of what follows the area's two bytes; under e the leaves of the log by
    * index, put together from the records of execution and the batches.
    */
-  readonly areas: Readonly<Record<"h" | "x" | "e" | "c", Rows>>;
+  readonly areas: Readonly<Record<"h" | "v" | "x" | "e" | "c", Rows>>;
 };
 
-const AREAS = ["h", "x", "e", "c", "d"] as const;
+const AREAS = ["h", "v", "x", "e", "c", "d"] as const;
 const SLASH_END = "0";
 
 const silent = { log: () => {} };
@@ -30,6 +30,7 @@ export const readNode = async (node: NetworkNode): Promise<NodeData> => {
   const store = await openLevelStore(`${node.folder}/db`, { logger: silent });
   const areas: Record<(typeof AREAS)[number], Rows> = {
     h: new Map(),
+    v: new Map(),
     x: new Map(),
     e: new Map(),
     c: new Map(),
@@ -58,8 +59,8 @@ export const readNode = async (node: NetworkNode): Promise<NodeData> => {
       store.close(resolve);
     });
   }
-  const { h, x, c, e, d } = areas;
-  return { name: node.name, areas: { h, x, c, e: leavesOf(node.name, e, d) } };
+  const { h, v, x, c, e, d } = areas;
+  return { name: node.name, areas: { h, v, x, c, e: leavesOf(node.name, e, d) } };
 };
 
 /** An envelope's events follow its core: the count, then count × (u32 length || event). */
@@ -121,7 +122,7 @@ const leavesOf = (name: string, records: Rows, batches: Rows): Rows => {
 
 /** Every height that two nodes have is the same block with the same roots; every leaf is the same. */
 export const expectSameChain = (nodes: readonly NodeData[]): void => {
-  for (const area of ["h", "x", "e"] as const) {
+  for (const area of ["h", "v", "x", "e"] as const) {
     const seen = new Map<string, { readonly name: string; readonly value: Buffer }>();
     for (const { name, areas } of nodes) {
       for (const [key, value] of areas[area]) {

@@ -2,9 +2,11 @@
  * One consensus core on a bench: votes and certificates made of any bytes (the core verifies none), a
  * clock moved by hand, and every effect kept. `complete` plays signer and disk where a test does not care.
  */
+
 import { isZero, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { utf8, Writer } from "../../../src/crypto/codec.ts";
 import { createHasher, sha256 } from "../../../src/crypto/hash.ts";
+import { NO_BLOCK_PROOFS } from "../../../src/ledger/block-proofs.ts";
 import { createCore, step } from "../../../src/ledger/consensus/core.ts";
 import type { CoreState } from "../../../src/ledger/consensus/state.ts";
 import type {
@@ -117,6 +119,7 @@ export const blockOf = (spec: BlockSpec): Block => {
   return {
     hash,
     batchDigests: [],
+    proofs: NO_BLOCK_PROOFS,
     bytes: hash,
     header: {
       protocolVersion: 1,

@@ -83,6 +83,7 @@ const plant = (answers: readonly (boolean | undefined)[], appending = false) => 
       actorKey: () => ({ publicKey: chain.alice.key.publicKey, registeredHeight: 0 }),
       finalHashAt: () => chain.hash,
       finalTimeAt: () => WALL_START_MS,
+      finalPoint: () => undefined,
       finalLaneHead: () =>
         chainState.appending ? { seq: 1, id: batch.id } : { seq: 0, id: ZERO_HASH },
       tipParent: () => genesisParent(chain.hash, WALL_START_MS, 0),
