@@ -9,6 +9,7 @@ import {
   readItems,
 } from "../../../src/ledger/audit/item.ts";
 import { decodeSaved, NO_COUNTS, savedOp } from "../../../src/ledger/audit/saved.ts";
+import { BATCH_COUNT_AT } from "../../../src/ledger/block.ts";
 import { heightKey } from "../../../src/ledger/keys.ts";
 import { BlockStore } from "../../../src/ledger/replica/block-store.ts";
 import { LIMITS } from "../../../src/limits.ts";
@@ -80,16 +81,19 @@ describe("reading what one answer holds", () => {
 
   it("gives the first block whatever its size, and no second one past the bytes", () => {
     const big = new Uint8Array(LIMITS.auditBytesMax + 1);
+    // One batch, and a proof section that is not taken for a second one.
+    const block = new Uint8Array(288 + 32 + 4 + 70);
+    new DataView(block.buffer).setUint32(BATCH_COUNT_AT, 1);
     const reader = {
       hashAt: (height: number) => new Uint8Array(32).fill(height),
-      blockBytes: () => new Uint8Array(288 + 32 + 4),
+      blockBytes: () => block,
       batchBytes: () => big,
       finalizationAt: () => undefined,
       certificate: () => undefined,
     } as unknown as BlockStore;
     const items = readItems(reader, 1, 100);
     expect(items).toHaveLength(1);
-    expect(items.map(itemBytes)).toEqual([big.length + 324]);
+    expect(items.map(itemBytes)).toEqual([big.length + 394]);
     const small = { ...reader, batchBytes: () => new Uint8Array(8) } as unknown as BlockStore;
     expect(readItems(small, 1, 10_000)).toHaveLength(
       Math.min(LIMITS.auditBlocksMax, Math.ceil(LIMITS.auditLookupsMax / 5)),
