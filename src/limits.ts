@@ -131,6 +131,16 @@ export const LIMITS = {
   /** Shares of one validator and epoch, and how many of them it has to open. */
   workSharesMax: 262_144,
   workShareOpenings: 32,
+  /** Of one event with a part of the opened shares: N of scrypt times shares; 16 ms. */
+  workPartScryptMax: 65_536,
+  /** 32 shares with paths of 18 hashes have 18,720 bytes. */
+  workPartBytesMax: 20 * 1024,
+
+  // Proofs of an epoch (R)
+  /** A commitment is challenged by the beacon of so many heights later. */
+  challengeDelayHeights: 10,
+  /** Events that one proof comes in. */
+  proofPartsMax: 32,
 
   // Proofs of work, local
   /** Threads of a search, and characters of the files that `nexus work` reads. */
@@ -145,6 +155,11 @@ export const LIMITS = {
   timeLeavesLog2Max: 30,
   /** Tail blocks that checking one proof may hash: challenges times blocks; some 40 ms. */
   timeVerifyBlocksMax: 1024 * 1024,
+  /** Of one event with a part of a proof: bytes, and tail blocks that checking it may hash; 5 ms. */
+  timePartBytesMax: 56 * 1024,
+  timePartBlocksMax: 131_072,
+  /** Who may share one run with its timekeeper. */
+  timeMembersMax: 64,
   /** Block hashes that one run absorbs, and of these those that one file shows. */
   timeAbsorbedMax: 65_536,
   timeShownBlocksMax: 64,

@@ -8,7 +8,8 @@
  * What the runner promises:
  * - Events come in log order, one at a time, and are never undone: only final blocks are executed.
  * - For each event: the owner decides, then the owner applies, then the listeners apply, in the order in
- *   which the projections are registered. A refused event reaches nobody's `apply`.
+ *   which the projections are registered. A refused event reaches nobody's `apply`; only the owner may say
+ *   what its own refusal leaves behind (`refused`), for tries that are counted.
  * - A projection reads and writes its own rows only; what one must know of another travels as events.
  * - Every stored row remembers the index of the event that last changed it.
  *
@@ -85,12 +86,20 @@ export type Decide<T> = (
   context: EventContext,
 ) => Refusal | undefined;
 export type Apply<T> = (tx: ProjectionTx, value: T, context: EventContext) => void;
+/** What a refusal by the owner's own `decide` leaves in its rows. */
+export type Refused<T> = (
+  tx: ProjectionTx,
+  value: T,
+  context: EventContext,
+  refusal: Refusal,
+) => void;
 
 /** An event type that the projection decides on. */
 export type OwnedEvent = {
   readonly definition: AnyEventDefinition;
   readonly decide: Decide<unknown> | undefined;
   readonly apply: Apply<unknown>;
+  readonly refused: Refused<unknown> | undefined;
 };
 
 /** An event type of another projection. */
@@ -98,16 +107,22 @@ export type ListenedEvent = { readonly type: string; readonly apply: Apply<unkno
 
 /**
  * Declares an event type that the projection owns, by its newest definition: older versions reach it
- * through the registry's upcasters. Without `decide` every well-formed event is accepted.
+ * through the registry's upcasters. Without `decide` every well-formed event is accepted; without `refused`
+ * a refused one changes nothing.
  */
 export const own = <T>(
   definition: EventDefinition<T>,
-  handlers: { readonly decide?: Decide<T>; readonly apply: Apply<T> },
+  handlers: {
+    readonly decide?: Decide<T>;
+    readonly apply: Apply<T>;
+    readonly refused?: Refused<T>;
+  },
 ): OwnedEvent => ({
   definition,
   // The runner passes the value that this definition decoded, so T is what arrives.
   decide: handlers.decide as Decide<unknown> | undefined,
   apply: handlers.apply as Apply<unknown>,
+  refused: handlers.refused as Refused<unknown> | undefined,
 });
 
 /** Listens to accepted events of another projection whose definition may be imported here. */

@@ -201,7 +201,14 @@ export class BlockRun {
     const forbidden = allowed(decoded.value.type);
     if (forbidden !== undefined) return refused(checkRefusal(forbidden).code);
     const refusal = this.#decide(routes, decoded.value, context);
-    if (refusal !== undefined) return refused(refusal.code);
+    if (refusal !== undefined) {
+      const leave = routes.owner.refused;
+      if (leave !== undefined) {
+        const apply: Apply<unknown> = (tx, value, at) => leave(tx, value, at, refusal);
+        this.#apply({ at: routes.ownerAt, apply }, decoded.value, context);
+      }
+      return refused(refusal.code);
+    }
     this.#apply({ at: routes.ownerAt, apply: routes.owner.apply }, decoded.value, context);
     for (const listener of routes.listeners) this.#apply(listener, decoded.value, context);
     return ACCEPTED;

@@ -9,7 +9,7 @@ import { createExecutor } from "../../src/ledger/execution.ts";
 import { logBatchKey, nodePrefix, tileKey } from "../../src/ledger/keys.ts";
 import { decodeLeaf, encodeLeaf, hashLeaf, isRefusalCode } from "../../src/ledger/leaf.ts";
 import { leafHash, logRoot } from "../../src/ledger/log-tree.ts";
-import { defineProjection, own, refuse } from "../../src/ledger/projection.ts";
+import { defineProjection, own, type Projection, refuse } from "../../src/ledger/projection.ts";
 import { actorPermissions, actors } from "../../src/ledger/projections/actors.ts";
 import { actorRegistered, actorRevoked, recordPut } from "../../src/ledger/projections/events.ts";
 import { recordAt } from "../../src/ledger/projections/records.ts";
@@ -20,10 +20,12 @@ import {
   readExecution,
 } from "../../src/ledger/records.ts";
 import { createRegistry } from "../../src/ledger/registry.ts";
+import { readRow } from "../../src/ledger/row.ts";
 import { stateRoot } from "../../src/ledger/state-tree.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 import {
+  ALL_PROJECTIONS,
   codesOf,
   genesis,
   hasher,
@@ -166,6 +168,36 @@ describe("execution", () => {
     expect(hashes[1]).toBe(hashes[0]);
     expect(hashes[2]).not.toBe(hashes[0]);
     expect(hashes[3]).toBe(toHex(hasher.ht("effects")));
+  });
+
+  it("keeps what an owner's refusal leaves behind, and the refusal", () => {
+    const key = utf8("tries");
+    const counted: Projection = defineProjection({
+      name: "counted",
+      schemaVersion: 1,
+      owns: [
+        own(defineEvent({ type: "counted.try", version: 1, fields: [field.bool("right")] }), {
+          decide: (read, { right }) => {
+            if (read.get(key) !== undefined) return refuse("counted.over", "one try");
+            return right ? undefined : refuse("counted.wrong", "a wrong try");
+          },
+          apply: () => undefined,
+          refused: (tx, _, { actor }, { code }) => {
+            if (code === "counted.wrong") tx.put(key, actor);
+          },
+        }),
+      ],
+    });
+    const definition = counted.owns[0]?.definition;
+    const tried = (right: boolean) => definition?.encode({ right }) ?? put("a", "k", "not there");
+    const chain = new TestChain(runnerOptions([...ALL_PROJECTIONS, counted]));
+    const events = [tried(true), tried(false), tried(true)];
+    const execution = chain.block({ by: "root", events });
+    expect(codesOf(execution)).toEqual(["accepted", "counted.wrong", "counted.over"]);
+    const none = toHex(hasher.ht("effects"));
+    const hashes = execution.entries.map((entry) => toHex(entry.effectsHash) === none);
+    expect(hashes).toEqual([true, false, true]);
+    expect(readRow(chain.store.read, "counted", key)).toEqual({ origin: 1, value: idOf("root") });
   });
 
   it("keeps the roots of a block without events", () => {

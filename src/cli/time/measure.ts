@@ -6,6 +6,7 @@ import { createHasher, sha256 } from "../../crypto/hash.ts";
 import { openRun } from "../../proofs/time/open.ts";
 import type { TimeParameters } from "../../proofs/time/parameters.ts";
 import { createTimeRun, type TimeRun } from "../../proofs/time/run.ts";
+import { upTo } from "../../proofs/time/statement.ts";
 import { verifyRun } from "../../proofs/time/verify.ts";
 
 const STATEMENT = {
@@ -80,7 +81,7 @@ export const verifyCost = (run: TimeRun, challenges: number, ms: number): Verify
   const { commitment } = run.finish();
   const seed = new Uint8Array(32).fill(3);
   const began = cpuMs();
-  const steps = openRun(run, seed, challenges);
+  const steps = openRun(run, seed, upTo(challenges));
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   const openMs = cpuMs() - began;
@@ -92,7 +93,7 @@ export const verifyCost = (run: TimeRun, challenges: number, ms: number): Verify
     commitment,
   };
   const rate = rateOf(ms, () => {
-    const verdict = verifyRun(input, seed, challenges, proof);
+    const verdict = verifyRun(input, seed, upTo(challenges), proof);
     if (!verdict.ok) throw new Error(verdict.detail);
   });
   return { challenges, proofBytes: proof.length, openMs, verifyMs: 1000 / rate };

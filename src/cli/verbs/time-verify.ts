@@ -4,7 +4,7 @@ import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import type { Absorbed } from "../../proofs/time/absorbed.ts";
 import { TIME_PROFILES, TIME_REFERENCE, type TimeProfile } from "../../proofs/time/parameters.ts";
-import { selfSeed, timeChi } from "../../proofs/time/statement.ts";
+import { selfSeed, timeChi, upTo } from "../../proofs/time/statement.ts";
 import { verifyBlock, verifyRun } from "../../proofs/time/verify.ts";
 import type { CliContext } from "../context.ts";
 import { ageOf, type Claim, claimOf, countText, spanText } from "../time/claim.ts";
@@ -84,7 +84,7 @@ const checkProof = (file: TimeFile): Checked => {
     }
   }
   const input = { hasher, parameters, statement, commitment };
-  const verdict = verifyRun(input, challenge.seed, openedBy(file), file.proof);
+  const verdict = verifyRun(input, challenge.seed, upTo(openedBy(file)), file.proof);
   if (!verdict.ok) throw TetradError.from(verdict);
   const blocks = file.blocks.map((bytes) => {
     const block = verifyBlock(input, bytes);

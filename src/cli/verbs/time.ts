@@ -16,7 +16,7 @@ import {
 } from "../../node/timekeeper/state-file.ts";
 import { startTimekeeper, type Timekeeper } from "../../node/timekeeper/timekeeper.ts";
 import { TIME_PROFILES, type TimeProfile } from "../../proofs/time/parameters.ts";
-import type { TimeCommitment } from "../../proofs/time/statement.ts";
+import { type TimeCommitment, upTo } from "../../proofs/time/statement.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { formatTimeFile } from "../time/file.ts";
@@ -318,7 +318,7 @@ export const timeProve = async (context: CliContext, options: ProveOptions): Pro
       return;
     }
     opening(head.parameters.selfChallenges);
-    const opened = await keeper.open(undefined, head.parameters.selfChallenges, "ends");
+    const opened = await keeper.open(undefined, upTo(head.parameters.selfChallenges), "ends");
     writeProof(resolve(context.cwd, options.out), head, run, "self", opened);
     end(true);
     printRun(context, head, run, {
@@ -363,7 +363,7 @@ export const timeOpen = async (context: CliContext, options: OpenOptions): Promi
     const run = await keep.keeper.finished;
     keep.computed(run.leaves);
     keep.opening(count);
-    const opened = await keep.keeper.open(seed, count, blocks);
+    const opened = await keep.keeper.open(seed, upTo(count), blocks);
     writeProof(resolve(context.cwd, options.out), state, run, kind, opened);
     keep.end(true);
     const proof = { file: options.out, challenge: kind, bytes: opened.proof.length };

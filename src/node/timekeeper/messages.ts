@@ -1,5 +1,6 @@
 /** What a timekeeper and its worker thread say to each other. */
 import type { ErrorCode } from "../../errors.ts";
+import type { Challenges } from "../../proofs/time/statement.ts";
 
 export type ToWorker =
   | { readonly kind: "block"; readonly height: number; readonly hash: Uint8Array }
@@ -9,7 +10,7 @@ export type ToWorker =
   | { readonly kind: "finish" }
   | {
       readonly kind: "open";
-      readonly challenges: number;
+      readonly challenges: Challenges;
       /** Undefined for the seed that follows from the commitment itself. */
       readonly seed: Uint8Array | undefined;
       /** Heights whose blocks are shown as well; those that were not taken in are left out. */

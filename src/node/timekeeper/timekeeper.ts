@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, TetradError } from "../../errors.ts";
-import type { TimeCommitment } from "../../proofs/time/statement.ts";
+import type { Challenges, TimeCommitment } from "../../proofs/time/statement.ts";
 import { workerUrl } from "../signing/worker.ts";
 import type { FromWorker, OpenedRun, ToWorker, WorkerStart } from "./messages.ts";
 
@@ -27,7 +27,7 @@ export type Timekeeper = {
   /** Answers a seed, or without one the seed that follows from the commitment; and shows blocks. */
   open(
     seed: Uint8Array | undefined,
-    challenges: number,
+    challenges: Challenges,
     blocks: readonly number[] | "ends",
   ): Promise<OpenedRun>;
   /** Keeps what there is, and ends the thread. */

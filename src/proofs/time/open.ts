@@ -20,7 +20,7 @@ import { fail, ok, type Result } from "../../errors.ts";
 import { absorbedPath } from "./absorbed.ts";
 import { depthOf } from "./labels.ts";
 import { recompute, type TimeRun } from "./run.ts";
-import { type AbsorbedRoot, challengedLeaves } from "./statement.ts";
+import { type AbsorbedRoot, type Challenges, challengedLeaves } from "./statement.ts";
 
 export const TIME_PROOF_VERSION = 1;
 
@@ -86,7 +86,7 @@ const head = (absorbed: AbsorbedRoot): Writer =>
 export const openRun = function* (
   run: TimeRun,
   seed: Uint8Array,
-  challenges: number,
+  challenges: Challenges,
 ): Generator<void, Uint8Array, void> {
   const { commitment, absorbed } = run.finish();
   const leaves = challengedLeaves(run.hasher, commitment, seed, challenges);

@@ -31,6 +31,21 @@ export const TIME_PROFILES: Readonly<Record<TimeProfile, TimeParameters>> = {
  */
 export const TIME_REFERENCE = { stepNs: 37, fasterMax: 4 } as const;
 
+/** A run of an epoch lasts at least one part in so many of it, on the reference machine. */
+export const TIME_EPOCH_PARTS = 16;
+
+/**
+ * The fewest leaves that a run of an epoch must have: those that the reference machine takes a sixteenth of the
+ * epoch for, or the longest run that there may be. So a machine that is several times slower has the time.
+ */
+export const leavesRequired = (parameters: TimeParameters, epochMs: number): number => {
+  const { tailBlocks, leavesLog2Max } = parameters;
+  const leafNs = BigInt(tailBlocks * TIME_REFERENCE.stepNs * TIME_EPOCH_PARTS);
+  const least = (BigInt(epochMs) * 1_000_000n + leafNs - 1n) / leafNs;
+  const most = 2 ** leavesLog2Max;
+  return least < BigInt(most) ? Math.max(1, Number(least)) : most;
+};
+
 const isIn = (value: number, min: number, max: number): boolean =>
   Number.isSafeInteger(value) && value >= min && value <= max;
 

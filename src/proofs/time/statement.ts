@@ -64,18 +64,24 @@ const leafOf = (digest: Uint8Array, leaves: number): number => {
   return Number((high + BigInt(view.getUint32(4))) % BigInt(leaves));
 };
 
+/** The challenges of a proof, or of one part of it: numbers from `from` up to, and without, `to`. */
+export type Challenges = { readonly from: number; readonly to: number };
+
+/** All challenges of a proof that has so many. */
+export const upTo = (to: number): Challenges => ({ from: 0, to });
+
 /**
  * The leaves that a seed opens, ascending, each once: gamma_j = u64(Ht("time/chal", seed || phi || u32 j))
- * mod leaves, for j below `challenges`. Some may coincide, so there may be fewer.
+ * mod leaves, for j of the challenges. Some may coincide, so there may be fewer.
  */
 export const challengedLeaves = (
   hasher: Hasher,
   { leaves, phi }: TimeCommitment,
   seed: Uint8Array,
-  challenges: number,
+  { from, to }: Challenges,
 ): number[] => {
   const found = new Set<number>();
-  for (let j = 0; j < challenges; j++) {
+  for (let j = from; j < to; j++) {
     found.add(leafOf(hasher.ht("time/chal", seed, phi, new Writer(4).u32(j).finish()), leaves));
   }
   return [...found].sort((a, b) => a - b);

@@ -14,6 +14,7 @@ import { lowerBound, TIME_PROOF_VERSION } from "./open.ts";
 import { checkTimeParameters, type TimeParameters } from "./parameters.ts";
 import {
   type AbsorbedRoot,
+  type Challenges,
   challengedLeaves,
   type TimeCommitment,
   type TimeStatement,
@@ -134,7 +135,7 @@ const checkWalk = (
 };
 
 /**
- * Whether the proof answers the seed for that commitment: then, but for a chance of (1 - a)^challenges, less
+ * Whether the proof answers the seed for that commitment: then, but for a chance of (1 - a)^(challenges answered), less
  * than a part a of the leaves was skipped, and the others were computed one after another, after the
  * statement's seed was known. Codes: time.parameters, time.commitment, time.proof-malformed,
  * time.proof-invalid. A proof of another chain, epoch, seed or timekeeper gives one of the last two: which leaves
@@ -143,11 +144,12 @@ const checkWalk = (
 export const verifyRun = (
   input: TimeProofInput,
   seed: Uint8Array,
-  challenges: number,
+  challenges: Challenges,
   bytes: Uint8Array,
 ): Result<{ readonly opened: number; readonly absorbed: number }> => {
   const { hasher, commitment } = input;
-  const bytesMax = HEAD_BYTES + openingsBytesMax(commitment.leaves, challenges);
+  const bytesMax =
+    HEAD_BYTES + openingsBytesMax(commitment.leaves, challenges.to - challenges.from);
   const wrong = checkInput(input, bytes, bytesMax);
   if (wrong !== undefined) return wrong;
   return decoded(() => {

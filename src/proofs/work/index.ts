@@ -26,8 +26,11 @@ export {
   challengedSlots,
   decodeShareOpening,
   encodeShareOpening,
+  encodeSharePart,
   openShares,
   type ShareOpening,
+  shareParts,
+  verifySharePart,
   verifyShares,
 } from "./share-opening.ts";
 export {

@@ -88,11 +88,22 @@ const pathIn = (levels: readonly (readonly Uint8Array[])[], slot: number): Uint8
 export const encodeShareOpening = ({ commitment, opened }: ShareOpening): Uint8Array => {
   const writer = new Writer().u8(VERSION).u32(commitment.count).hash(commitment.root);
   writer.u8(opened.length);
-  for (const { nonce, path } of opened) {
-    writer.u64(nonce).u8(path.length);
-    for (const hash of path) writer.hash(hash);
-  }
+  for (const one of opened) writeOpened(writer, one);
   return writer.finish();
+};
+
+const writeOpened = (writer: Writer, { nonce, path }: OpenedShare): void => {
+  writer.u64(nonce).u8(path.length);
+  for (const hash of path) writer.hash(hash);
+};
+
+/** Throws DecodeError. */
+const readOpened = (reader: Reader): OpenedShare => {
+  const nonce = reader.u64();
+  const at = reader.offset;
+  const hashes = reader.u8();
+  if (hashes > PATH_MAX) throw new DecodeError("range", at, `a path of ${hashes} hashes`);
+  return { nonce, path: Array.from({ length: hashes }, () => reader.hash().slice()) };
 };
 
 /** Reads the one encoding of an opening. Code: work.malformed. */
@@ -120,15 +131,62 @@ const readOpening = (reader: Reader): Result<ShareOpening> => {
       `${length} of ${count} shares are open, not ${openingsOf(count)}`,
     );
   }
-  const opened: OpenedShare[] = [];
-  for (let i = 0; i < length; i++) {
-    const nonce = reader.u64();
-    const hashes = reader.u8();
-    if (hashes > PATH_MAX) return fail("work.malformed", `a path of ${hashes} hashes`);
-    opened.push({ nonce, path: Array.from({ length: hashes }, () => reader.hash().slice()) });
-  }
+  const opened = Array.from({ length }, () => readOpened(reader));
   reader.end();
   return ok({ commitment: { count, root }, opened });
+};
+
+/** How many opened shares one event shows: as many as its bounded cost allows. */
+const perPart = ({ scryptN }: ShareParameters): number =>
+  Math.max(1, Math.min(LIMITS.workShareOpenings, Math.floor(LIMITS.workPartScryptMax / scryptN)));
+
+/** Events that the opening of so many shares comes in, at most LIMITS.proofPartsMax. */
+export const shareParts = (parameters: ShareParameters, count: number): number =>
+  Math.ceil(openingsOf(count) / perPart(parameters));
+
+/** The openings of one part, numbered from 0, in their one encoding. */
+export const encodeSharePart = (
+  parameters: ShareParameters,
+  { opened }: ShareOpening,
+  part: number,
+): Uint8Array => {
+  const each = perPart(parameters);
+  const writer = new Writer();
+  for (const one of opened.slice(part * each, (part + 1) * each)) writeOpened(writer, one);
+  return writer.finish();
+};
+
+/**
+ * Whether a part opens the slots of a commitment that are its to open. Codes: work.malformed, work.shares.
+ */
+export const verifySharePart = (
+  hasher: Hasher,
+  parameters: ShareParameters,
+  subject: ShareSubject,
+  commitment: ShareCommitment,
+  seed: Uint8Array,
+  part: { readonly number: number; readonly bytes: Uint8Array },
+): Result<undefined> => {
+  const each = perPart(parameters);
+  const slots = challengedSlots(hasher, commitment, seed).slice(
+    part.number * each,
+    (part.number + 1) * each,
+  );
+  const opened = decodePart(part.bytes, slots.length);
+  if (!opened.ok) return opened;
+  return checkOpened({ hasher, parameters, subject, commitment }, slots, opened.value);
+};
+
+const decodePart = (bytes: Uint8Array, count: number): Result<readonly OpenedShare[]> => {
+  try {
+    const reader = new Reader(bytes);
+    const opened = Array.from({ length: count }, () => readOpened(reader));
+    reader.end();
+    return ok(opened);
+  } catch (error) {
+    if (error instanceof DecodeError) return fail("work.malformed", error.message);
+    throw error;
+  }
 };
 
 /**
@@ -143,11 +201,28 @@ export const verifyShares = (
   seed: Uint8Array,
 ): Result<{ readonly units: number }> => {
   const { commitment, opened } = opening;
-  const { count, root } = commitment;
+  const { count } = commitment;
   if (count < 1 || count > LIMITS.workSharesMax || opened.length !== openingsOf(count)) {
     return fail("work.shares", `${opened.length} of ${count} shares are open`);
   }
   const slots = challengedSlots(hasher, commitment, seed);
+  const checked = checkOpened({ hasher, parameters, subject, commitment }, slots, opened);
+  return checked.ok ? ok({ units: workUnits(parameters, count) }) : checked;
+};
+
+type Claim = {
+  readonly hasher: Hasher;
+  readonly parameters: ShareParameters;
+  readonly subject: ShareSubject;
+  readonly commitment: ShareCommitment;
+};
+
+const checkOpened = (
+  { hasher, parameters, subject, commitment }: Claim,
+  slots: readonly number[],
+  opened: readonly OpenedShare[],
+): Result<undefined> => {
+  const { count, root } = commitment;
   const node = shareNode(hasher);
   for (const [i, { nonce, path }] of opened.entries()) {
     const slot = slots[i] ?? 0;
@@ -161,5 +236,5 @@ export const verifyShares = (
     const slot = slots[i] ?? 0;
     if (!test(slot, nonce)) return fail("work.shares", `slot ${slot} holds no share`, { slot });
   }
-  return ok({ units: workUnits(parameters, count) });
+  return ok(undefined);
 };

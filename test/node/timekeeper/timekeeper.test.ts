@@ -6,6 +6,7 @@ import { createHasher } from "../../../src/crypto/hash.ts";
 import { createStateFile } from "../../../src/node/timekeeper/state-file.ts";
 import { startTimekeeper, type Timekeeper } from "../../../src/node/timekeeper/timekeeper.ts";
 import { TIME_PROFILES } from "../../../src/proofs/time/parameters.ts";
+import { upTo } from "../../../src/proofs/time/statement.ts";
 import { verifyBlock, verifyRun } from "../../../src/proofs/time/verify.ts";
 import { reference } from "../../proofs/time/reference.ts";
 
@@ -56,12 +57,12 @@ describe("a timekeeper", () => {
     const { leaves, phi, absorbed } = await keeper.finished;
     expect(absorbed).toBe(2);
     const commitment = { leaves, phi };
-    const opened = await keeper.open(filled(8), 32, "ends");
-    expect(verifyRun({ ...input, commitment }, filled(8), 32, opened.proof).ok).toBe(true);
+    const opened = await keeper.open(filled(8), upTo(32), "ends");
+    expect(verifyRun({ ...input, commitment }, filled(8), upTo(32), opened.proof).ok).toBe(true);
     const blocks = opened.blocks.map((bytes) => verifyBlock({ ...input, commitment }, bytes));
     const shown = blocks.map((block) => (block.ok ? block.value : undefined));
     expect(shown.map((block) => block?.height)).toEqual([5, 9]);
-    await expect(keeper.open(filled(8), 32, [7])).rejects.toMatchObject({
+    await expect(keeper.open(filled(8), upTo(32), [7])).rejects.toMatchObject({
       code: "time.block-unknown",
     });
     await keeper.stop();

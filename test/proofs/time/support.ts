@@ -3,6 +3,7 @@ import { createHasher } from "../../../src/crypto/hash.ts";
 import { openRun } from "../../../src/proofs/time/open.ts";
 import type { TimeParameters } from "../../../src/proofs/time/parameters.ts";
 import { createTimeRun, type TimeRun } from "../../../src/proofs/time/run.ts";
+import { upTo } from "../../../src/proofs/time/statement.ts";
 import type { TimeProofInput } from "../../../src/proofs/time/verify.ts";
 import type { ReferenceInput } from "./reference.ts";
 
@@ -47,7 +48,7 @@ export const returned = <T>(steps: Generator<unknown, T, void>): T => {
 };
 
 export const proofOf = (run: TimeRun, seed: Uint8Array, challenges: number): Uint8Array =>
-  returned(openRun(run, seed, challenges));
+  returned(openRun(run, seed, upTo(challenges)));
 
 export const inputOf = (run: TimeRun): TimeProofInput => ({
   hasher: run.hasher,

@@ -8,7 +8,7 @@ import {
   TIME_PROFILES,
   type TimeParameters,
 } from "../../../src/proofs/time/parameters.ts";
-import { challengedLeaves } from "../../../src/proofs/time/statement.ts";
+import { challengedLeaves, upTo } from "../../../src/proofs/time/statement.ts";
 import { type TimeProofInput, verifyBlock, verifyRun } from "../../../src/proofs/time/verify.ts";
 import {
   type Block,
@@ -44,7 +44,7 @@ const codeOf = (
   seed = SEED,
   challenges = 8,
 ): string | undefined => {
-  const verdict = verifyRun(given, seed, challenges, bytes);
+  const verdict = verifyRun(given, seed, upTo(challenges), bytes);
   return verdict.ok ? undefined : verdict.code;
 };
 
@@ -58,10 +58,10 @@ const flipped = (bytes: Uint8Array, at: number, bit: number): Uint8Array => {
 
 describe("a proof of elapsed time", () => {
   it("is accepted as it is made, and says what it opened", () => {
-    expect(verifyRun(input, SEED, 8, proof)).toEqual({
+    expect(verifyRun(input, SEED, upTo(8), proof)).toEqual({
       ok: true,
       value: {
-        opened: challengedLeaves(run.hasher, input.commitment, SEED, 8).length,
+        opened: challengedLeaves(run.hasher, input.commitment, SEED, upTo(8)).length,
         absorbed: 3,
       },
     });
@@ -130,7 +130,7 @@ describe("a proof of elapsed time", () => {
   it("is bounded before anything is hashed", () => {
     const long = new Uint8Array(2 + 4 + 32 + 8 * (33 + 32 * 6));
     expect(codeOf(input, long)).toMatch(/time.proof/);
-    const verdict = verifyRun(input, SEED, 8, new Uint8Array(long.length + 1));
+    const verdict = verifyRun(input, SEED, upTo(8), new Uint8Array(long.length + 1));
     expect(verdict).toMatchObject({ code: "time.proof-malformed", detail: /more than/ });
     const { phi } = input.commitment;
     for (const leaves of [0, -1, 1.5, Number.NaN, 2 ** 21]) {
@@ -141,7 +141,7 @@ describe("a proof of elapsed time", () => {
     );
     const many = Buffer.from(proof);
     many.writeUInt32BE(LIMITS.timeAbsorbedMax + 1, 2);
-    expect(verifyRun(input, SEED, 8, many)).toMatchObject({ detail: /65537 blocks/ });
+    expect(verifyRun(input, SEED, upTo(8), many)).toMatchObject({ detail: /65537 blocks/ });
   });
 });
 
@@ -153,7 +153,7 @@ describe("the challenges of a seed", () => {
         fc.uint8Array({ minLength: 32, maxLength: 32 }),
         (leaves, seed) => {
           const hasher = createHasher("time-test");
-          const found = challengedLeaves(hasher, { leaves, phi: filled(1) }, seed, 20);
+          const found = challengedLeaves(hasher, { leaves, phi: filled(1) }, seed, upTo(20));
           expect(found).toEqual(referenceChallenges("time-test", filled(1), leaves, seed, 20));
         },
       ),
