@@ -262,6 +262,13 @@ export const ERRORS = {
   "space.damaged": spec("A part of a sector is damaged or missing", 409, 2),
   "space.layers": spec("The layers that an admission is proven from are not there", 409, 3),
   "space.conflict": spec("Another sector is there, or being made", 409, 5),
+  "space.beacon": spec("The beacon of the sector is not one that the chain still knows", 409, 1),
+  "space.sector-known": spec("The validator has a sector of this number", 409, 5),
+  "space.sector-unknown": spec("The validator has no such sector", 404, 1),
+  "space.sectors-full": spec("The validator has as many sectors as it may", 409, 1),
+  "space.seed-pending": spec("The challenge is not drawn yet", 409, 5, "none", true),
+  "space.stale": spec("The proof of space came too late, or is of another epoch", 409, 2),
+  "space.part": spec("Not the next part of the proof", 409, 5),
   "space.memory": spec("Not enough memory to make the sector", 507, 1),
 
   // Simulator

@@ -116,6 +116,21 @@ export const LIMITS = {
   spaceSectorsMax: 1024,
   /** Openings of one proof; an admission of 176 challenges at 32 GiB has 3.6 MB. */
   spaceProofBytesMax: 16 * 1024 * 1024,
+  /** Openings of one event: what fits beside its other fields. */
+  spacePartBytesMax: 60 * 1024 - 128,
+  /**
+   * Challenges that one event answers, of an admission and of an epoch; and the first places of a batch, where
+   * such events stand. An event costs a replica 3 ms at most.
+   */
+  spacePartAdmissionsMax: 8,
+  spacePartOpeningsMax: 128,
+  spacePartPositionsMax: 16,
+  /** Sectors of one validator, and how many it may commit to in an epoch. */
+  spaceValidatorSectorsMax: 64,
+  /** Heights from a commitment to the beacon that its admission is drawn from. */
+  spaceAdmissionDelay: 10,
+  /** Epochs after its commitment until which a sector counts: a year of hours. */
+  spaceSectorEpochsMax: 8_760,
 
   // Proofs of work (R)
   /** The largest effort that a proof may state; a batch never has to show more. */

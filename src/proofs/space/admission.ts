@@ -11,7 +11,7 @@
 import { equalBytes } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { fail, ok, type Result } from "../../errors.ts";
-import { admissionNodes } from "./challenges.ts";
+import { admissionNodes, type ChallengeRange } from "./challenges.ts";
 import { createGraph, type Graph, graphId, parentsOf } from "./graph.ts";
 import { labelOf } from "./labels.ts";
 import {
@@ -138,7 +138,7 @@ const verifyNode = (check: Check, graph: Graph, node: number, from: number): Res
 };
 
 /**
- * Checks an admission proof. `seed` is the beacon that was drawn after the statement was on the chain. Codes:
+ * Checks an admission proof, or the part of one that answers some of its challenges. `seed` is the beacon that was drawn after the statement was on the chain. Codes:
  * space.proof-shape, space.proof-path, space.proof-label. Gives the number of nodes that were checked.
  */
 export const verifyAdmission = (
@@ -149,19 +149,21 @@ export const verifyAdmission = (
   statement: SectorStatement,
   seed: Uint8Array,
   proof: Uint8Array,
+  range: ChallengeRange = { from: 0, to: parameters.admissionChallenges },
 ): Result<number> => {
-  const { lgNodes, layers, admissionChallenges } = parameters;
+  const { lgNodes, layers } = parameters;
   if (statement.lgNodes !== lgNodes || statement.layers !== layers) {
     return fail("space.proof-shape", "the sector has another shape than the parameters");
   }
-  const length = admissionBytes(lgNodes, layers, admissionChallenges);
+  const step = admissionBytes(lgNodes, layers, 1);
+  const length = step * (range.to - range.from);
   if (proof.length !== length) {
     return fail("space.proof-shape", `${proof.length} bytes instead of ${length}`);
   }
   const check = { hashes, replica: replicaId(hasher, statement), statement, proof };
-  const nodes = admissionNodes(hasher, parameters, statement, seed);
+  const nodes = admissionNodes(hasher, parameters, statement, seed, range);
   for (const [i, node] of nodes.entries()) {
-    const checked = verifyNode(check, graph, node, (i * length) / admissionChallenges);
+    const checked = verifyNode(check, graph, node, i * step);
     if (!checked.ok) return checked;
   }
   return ok(nodes.length);

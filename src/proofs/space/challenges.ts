@@ -27,18 +27,29 @@ const drawSector = (digest: Uint8Array, sectors: number): number => {
 
 const u32 = (value: number): Uint8Array => new Writer(4).u32(value).finish();
 
+/** Challenges `from` up to `to`, of the first to the last unless it is said: each is drawn for itself. */
+export type ChallengeRange = { readonly from: number; readonly to: number };
+
+const inRange = <T>({ from, to }: ChallengeRange, draw: (j: number) => T): T[] =>
+  Array.from({ length: Math.max(0, to - from) }, (_, i) => draw(from + i));
+
 /** Admission: node j from Ht("space/porep", seed || commR || u32 j); `seed` is a beacon after the commitment. */
 export const admissionNodes = (
   hasher: Hasher,
   { admissionChallenges, lgNodes }: SpaceParameters,
   statement: SectorStatement,
   seed: Uint8Array,
+  range: ChallengeRange = { from: 0, to: admissionChallenges },
 ): number[] => {
   const id = sectorId(hasher, statement);
-  return Array.from({ length: admissionChallenges }, (_, j) =>
-    drawNode(hasher.ht("space/porep", seed, id, u32(j)), lgNodes),
-  );
+  return inRange(range, (j) => drawNode(hasher.ht("space/porep", seed, id, u32(j)), lgNodes));
 };
+
+/** How many nodes a validator with so many sectors opens in an epoch. */
+export const epochChallengeCount = (
+  { epochOpenings, sectorOpenings }: Pick<SpaceParameters, "epochOpenings" | "sectorOpenings">,
+  sectors: number,
+): number => Math.max(sectors * sectorOpenings, epochOpenings);
 
 /**
  * Epoch: `sectorOpenings` of each sector, and `epochOpenings` at least. The first of them go to the sectors in
@@ -46,13 +57,15 @@ export const admissionNodes = (
  */
 export const epochChallenges = (
   hasher: Hasher,
-  { epochOpenings, sectorOpenings, lgNodes }: SpaceParameters,
+  parameters: SpaceParameters,
   validatorId: Uint8Array,
   sectors: number,
   seed: Uint8Array,
+  range: ChallengeRange = { from: 0, to: epochChallengeCount(parameters, sectors) },
 ): Challenge[] => {
+  const { sectorOpenings, lgNodes } = parameters;
   const inTurn = sectors * sectorOpenings;
-  return Array.from({ length: Math.max(inTurn, epochOpenings) }, (_, j) => {
+  return inRange(range, (j) => {
     const digest = hasher.ht("space/post", seed, validatorId, u32(j));
     const sector = j < inTurn ? j % sectors : drawSector(digest, sectors);
     return { sector, node: drawNode(digest, lgNodes) };

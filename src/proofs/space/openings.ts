@@ -44,7 +44,7 @@ export const leafAt = (bytes: Uint8Array, at: number, lgNodes: number): OpenedLe
 export const verifyOpenings = (
   hashes: SpaceHashes,
   lgNodes: number,
-  sectors: readonly SectorStatement[],
+  sectors: readonly (Pick<SectorStatement, "commRl"> | undefined)[],
   challenges: readonly Challenge[],
   proof: Uint8Array,
 ): Result<number> => {

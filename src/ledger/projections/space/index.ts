@@ -1,0 +1,34 @@
+/** Space on the chain: what may be imported from outside of this folder. */
+export {
+  type SectorCommitted,
+  type SectorDropped,
+  type SectorProven,
+  sectorCommitted,
+  sectorDropped,
+  sectorProven,
+  type WindowProven,
+  windowProven,
+} from "./events.ts";
+export { genesisSectorBeacon, space } from "./projection.ts";
+export {
+  countedSectors,
+  countedStatements,
+  proverAt,
+  sectorAt,
+  sectorUnitsAt,
+  spaceParametersAt,
+} from "./readers.ts";
+export {
+  NO_EPOCH,
+  type ProverRow,
+  proverKey,
+  proverRow,
+  type SectorEntry,
+  type SectorRow,
+  SPACE,
+  sectorKey,
+  sectorPrefix,
+  sectorRow,
+  sectorsIn,
+  statementOf,
+} from "./rows.ts";

@@ -1,0 +1,136 @@
+/**
+ * Rows of the projection `space`:
+ *
+ *     0                  parameters of the chain, and the seed of the sectors that it begins with
+ *     1 id               what a validator has: its sectors and how its epochs went
+ *     2 id u64 number    a sector
+ *
+ * A sector of the list counts in the epochs `fromEpoch` to `endEpoch`, both included. What is in no epoch any
+ * more leaves the list, and its row with it, when something else is written of that validator.
+ */
+import { LIMITS } from "../../../limits.ts";
+import type { SpaceParameters } from "../../../proofs/space/parameters.ts";
+import type { SectorStatement } from "../../../proofs/space/statement.ts";
+import { field } from "../../event-schema.ts";
+import type { ProjectionRead, ProjectionTx } from "../../projection.ts";
+import { defineRow, hashPart, keyOf, tagPart, u64Part } from "../../row.ts";
+import type { Hash } from "../../types.ts";
+
+export const SPACE = "space";
+
+export const PARAMETERS_KEY: Uint8Array = tagPart(0);
+const PROVER = tagPart(1);
+const SECTOR = tagPart(2);
+
+/** Of a sector that is not admitted: it counts in no epoch. */
+export const NO_EPOCH: number = Number.MAX_SAFE_INTEGER;
+
+export const parametersRow = defineRow(
+  field.u8("lgNodes"),
+  field.u8("layers"),
+  field.u32("admissionChallenges"),
+  field.u32("sectorOpenings"),
+  field.u32("epochOpenings"),
+  field.u32("blockOpenings"),
+  field.u32("eventOpenings"),
+  field.u64("responseMs"),
+);
+
+export const proverRow = defineRow(
+  /** The last epoch whose openings are all there; 0, which asks for none, before the first. */
+  field.u64("provenEpoch"),
+  /** The epoch whose openings came last, and how many of them are there. */
+  field.u64("windowEpoch"),
+  field.u32("windowDone"),
+  /** Epochs that were answered; and those that were not, as far as a later answer has shown it. */
+  field.u64("proven"),
+  field.u64("missed"),
+  /** Sectors that were committed to in `commitEpoch`. */
+  field.u64("commitEpoch"),
+  field.u32("commits"),
+  field.list(
+    "sectors",
+    LIMITS.spaceValidatorSectorsMax,
+    field.record("sector", [
+      field.u64("number"),
+      field.u64("fromEpoch"),
+      field.u64("endEpoch"),
+    ] as const),
+  ),
+);
+export type ProverRow = ReturnType<typeof proverRow.decode>;
+export type SectorEntry = ProverRow["sectors"][number];
+
+export const sectorRow = defineRow(
+  field.hash("beacon"),
+  field.u64("beaconHeight"),
+  field.hash("commC"),
+  field.hash("commRl"),
+  /** 0 for one that the chain begins with. */
+  field.u64("committedHeight"),
+  field.u64("committedEpoch"),
+  /** Seed of the admission: zero until its first part, which settles it. */
+  field.hash("seed"),
+  /** Challenges of the admission that are answered; all of them: it is admitted. */
+  field.u32("done"),
+);
+export type SectorRow = ReturnType<typeof sectorRow.decode>;
+
+export const proverKey = (id: Hash): Uint8Array => keyOf(PROVER, hashPart(id));
+
+export const sectorPrefix = (id: Hash): Uint8Array => keyOf(SECTOR, hashPart(id));
+
+export const sectorKey = (id: Hash, number: number): Uint8Array =>
+  keyOf(SECTOR, hashPart(id), u64Part(number));
+
+export const NO_PROVER_ROW: ProverRow = {
+  ...{ provenEpoch: 0, windowEpoch: 0, windowDone: 0, proven: 0, missed: 0 },
+  ...{ commitEpoch: 0, commits: 0, sectors: [] },
+};
+
+/** Throws RangeError where there are none: a chain has this projection because it asks for space. */
+export const parametersOf = (read: ProjectionRead): SpaceParameters => {
+  const row = read.get(PARAMETERS_KEY);
+  if (row === undefined) throw new RangeError("no parameters of space");
+  return parametersRow.decode(row);
+};
+
+export const proverOf = (read: ProjectionRead, id: Hash): ProverRow => {
+  const row = read.get(proverKey(id));
+  return row === undefined ? NO_PROVER_ROW : proverRow.decode(row);
+};
+
+export const sectorOf = (read: ProjectionRead, id: Hash, number: number): SectorRow | undefined => {
+  const row = read.get(sectorKey(id, number));
+  return row === undefined ? undefined : sectorRow.decode(row);
+};
+
+export const isLiveIn = ({ fromEpoch, endEpoch }: SectorEntry, epoch: number): boolean =>
+  fromEpoch <= epoch && epoch <= endEpoch;
+
+/** Sectors that the openings of an epoch are drawn from, in the order of their numbers. */
+export const sectorsIn = ({ sectors }: ProverRow, epoch: number): readonly SectorEntry[] =>
+  sectors.filter((entry) => isLiveIn(entry, epoch));
+
+export const statementOf = (
+  { lgNodes, layers }: SpaceParameters,
+  validatorId: Hash,
+  sectorNo: number,
+  { beacon, commC, commRl }: Pick<SectorRow, "beacon" | "commC" | "commRl">,
+): SectorStatement => ({ validatorId, sectorNo, beacon, lgNodes, layers, commC, commRl });
+
+/** Rows that one event removes at most: the others leave with the next event. */
+const PRUNED_MAX = 32;
+
+/**
+ * What a validator has, written; what is in no epoch from `epoch` on leaves the list and its row. Entries are
+ * kept in the order of their numbers.
+ */
+export const putProver = (tx: ProjectionTx, id: Hash, row: ProverRow, epoch: number): void => {
+  const over = row.sectors.filter(({ endEpoch }) => endEpoch < epoch).slice(0, PRUNED_MAX);
+  for (const { number } of over) tx.del(sectorKey(id, number));
+  const sectors = row.sectors
+    .filter((entry) => !over.includes(entry))
+    .sort((a, b) => a.number - b.number);
+  tx.put(proverKey(id), proverRow.encode({ ...row, sectors }));
+};
