@@ -138,8 +138,9 @@ const verifyNode = (check: Check, graph: Graph, node: number, from: number): Res
 };
 
 /**
- * Checks an admission proof, or the part of one that answers some of its challenges. `seed` is the beacon that was drawn after the statement was on the chain. Codes:
- * space.proof-shape, space.proof-path, space.proof-label. Gives the number of nodes that were checked.
+ * Checks an admission proof, or the part of one that answers some of its challenges. `seed` is the beacon that
+ * was drawn after the statement was on the chain. Codes: space.proof-shape, space.proof-path,
+ * space.proof-label. Gives the number of nodes that were checked.
  */
 export const verifyAdmission = (
   hasher: Hasher,
@@ -160,8 +161,21 @@ export const verifyAdmission = (
   if (proof.length !== length) {
     return fail("space.proof-shape", `${proof.length} bytes instead of ${length}`);
   }
-  const check = { hashes, replica: replicaId(hasher, statement), statement, proof };
   const nodes = admissionNodes(hasher, parameters, statement, seed, range);
+  return verifyAdmissionNodes(hasher, hashes, graph, statement, nodes, proof);
+};
+
+/** Checks the openings of these nodes, whoever has asked for them. Codes: those of `verifyAdmission`. */
+export const verifyAdmissionNodes = (
+  hasher: Hasher,
+  hashes: SpaceHashes,
+  graph: Graph,
+  statement: SectorStatement,
+  nodes: readonly number[],
+  proof: Uint8Array,
+): Result<number> => {
+  const step = admissionBytes(statement.lgNodes, statement.layers, 1);
+  const check = { hashes, replica: replicaId(hasher, statement), statement, proof };
   for (const [i, node] of nodes.entries()) {
     const checked = verifyNode(check, graph, node, i * step);
     if (!checked.ok) return checked;
