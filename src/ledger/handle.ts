@@ -4,6 +4,7 @@
  */
 import type { Failure, Result } from "../errors.ts";
 import type { AuditItem } from "./audit/item.ts";
+import type { ChainPoint } from "./chain-point.ts";
 import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
 import type { SizedCertificate } from "./statement.ts";
@@ -197,6 +198,8 @@ export type LedgerHandle = {
   network(views: number): Network | undefined;
   /** Ledger time of an executed height, milliseconds. */
   timeOf(height: number): number | undefined;
+  /** Beacon of a final height and the epoch of the next one; undefined on a chain of format 1. */
+  point(height: number): ChainPoint | undefined;
   /** Rows of a projection in key order, after `after` (exclusive). */
   rows(
     projection: string,

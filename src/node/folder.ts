@@ -12,6 +12,7 @@
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
+ *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/keeper.ts)
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
@@ -35,6 +36,8 @@ export type NodePaths = {
   readonly votes: string;
   readonly db: string;
   readonly checkpoint: string;
+  /** Folder of the validator's sectors. */
+  readonly space: string;
   /** Unix socket of a running node (admin.ts). */
   readonly admin: string;
 };
@@ -66,6 +69,7 @@ export const nodePaths = (folder: string): NodePaths => {
     ...keysPaths(keys),
     db: join(folder, "db"),
     checkpoint: join(folder, "checkpoint.note"),
+    space: join(folder, "space"),
     admin: join(folder, "admin.sock"),
   };
 };

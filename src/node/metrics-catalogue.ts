@@ -79,6 +79,14 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     "count",
     "Signatures of peers on checkpoints that were not taken.",
   ),
+  tetrad_space_failures_total: counter(
+    "count",
+    "Proofs of own sectors that could not be made, by code: a sector is damaged, missing or slow to read.",
+    {
+      labels: ["code"],
+      alert: "grows: `nexus space check` finds what is damaged; power falls after two epochs",
+    },
+  ),
   tetrad_equivocations_total: counter("count", "Contradictions of validators that were met.", {
     alert: "grows: a validator has signed two things; find out whose key is used twice",
   }),

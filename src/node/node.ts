@@ -39,6 +39,7 @@ import { selectVerifier } from "./signing/select-verifier.ts";
 import { createWorkerSigner } from "./signing/signer.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 import { createVerifierPool } from "./signing/verifier-pool.ts";
+import { openSpaceKeeper } from "./space/open-keeper.ts";
 import {
   checkCheckpointKeys,
   findSelf,
@@ -108,17 +109,13 @@ export const startNode = async (
   handle.proofs();
 
   const issuer = await openIssuer({
-    paths,
-    env: dependencies.env,
-    passphraseFile: config.passphraseFile,
-    handle,
-    chainId: genesis.chainId,
-    insecure: genesis.insecure,
-    name: config.name,
-    logger,
-    metrics,
+    ...{ paths, env: dependencies.env, passphraseFile: config.passphraseFile, handle, logger },
+    ...{ chainId: genesis.chainId, insecure: genesis.insecure, name: config.name, metrics },
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
+
+  const keeper = openSpaceKeeper({ paths, chain, handle, self: self.id, logger, metrics });
+  if (keeper !== undefined) closing.defer(() => keeper.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
   const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });

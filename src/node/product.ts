@@ -13,6 +13,7 @@ import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions, actors } from "../ledger/projections/actors.ts";
 import { records } from "../ledger/projections/records.ts";
+import { space } from "../ledger/projections/space/index.ts";
 import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
@@ -30,7 +31,7 @@ const OF_EVERY_CHAIN: readonly Projection[] = [
 ];
 
 /** Those of a proof, which only chains have that ask for it: the state root of others stays as it was. */
-const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [];
+const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [["space", space]];
 
 /** All that there are, for who reads events and rows of any chain. */
 export const PROJECTIONS: readonly Projection[] = [

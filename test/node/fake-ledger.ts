@@ -204,6 +204,7 @@ export class FakeLedger {
         leaders: Array.from({ length: views }, (_, i) => (this.height + i) % 4),
       }),
       timeOf: (height) => (height <= this.height ? START_MS + height : undefined),
+      point: () => undefined,
       rows: (projection, options, done) => {
         this.onRows();
         const { after, prefix } = options;

@@ -12,6 +12,7 @@
  */
 import type { ReadStore } from "../records.ts";
 import type { Hash } from "../types.ts";
+import { sectorUnitsAt } from "./space/index.ts";
 
 /** Whole units, 0 for who has shown nothing; undefined: this proof bounds nobody yet. */
 export type UnitsReader = (read: ReadStore, id: Hash, epoch: number) => bigint | undefined;
@@ -19,8 +20,8 @@ export type UnitsReader = (read: ReadStore, id: Hash, epoch: number) => bigint |
 /** Whether the time proofs of a validator are there; false takes all its power. */
 export type TimeReader = (read: ReadStore, id: Hash, epoch: number) => boolean;
 
-/** Sectors that are admitted and whose openings of the epoch came in time. */
-export const spaceUnitsAt: UnitsReader = () => undefined;
+/** Sectors that are admitted and whose openings of the epoch, or of the one before it, came in time. */
+export const spaceUnitsAt: UnitsReader = sectorUnitsAt;
 
 /** Shares of the epoch that were committed and opened. */
 export const workUnitsAt: UnitsReader = () => undefined;

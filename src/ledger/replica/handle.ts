@@ -98,6 +98,7 @@ const handleOf = (
   validatorSet: (epoch) => replica.store.validatorSet(epoch),
   network: (views) => networkOf(replica, views),
   timeOf: rememberTimes(replica),
+  point: (height) => replica.store.point(height),
   rows: (projection, options, done) =>
     readRowsOf(replica.context.ports.store, projection, options, done),
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,

@@ -152,7 +152,9 @@ class Keeper implements SpaceKeeper {
       const { sectors } = this.#options;
       const heightOf = (beacon: Hash): number | undefined => this.#heightOf(view, beacon);
       const same = (other: SpaceTask): boolean => taskKey(other) === key;
-      return nextTask(hasher, view, sectors.list(), heightOf, same) === undefined ? undefined : event;
+      return nextTask(hasher, view, sectors.list(), heightOf, same) === undefined
+        ? undefined
+        : event;
     });
   }
 

@@ -21,7 +21,11 @@ import {
   epochChallengeCount,
   epochChallenges,
 } from "../../proofs/space/challenges.ts";
-import { admissionBytes, openingBytes, type SpaceParameters } from "../../proofs/space/parameters.ts";
+import {
+  admissionBytes,
+  openingBytes,
+  type SpaceParameters,
+} from "../../proofs/space/parameters.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 
 /** The state that the next event will be written on. */
@@ -78,7 +82,8 @@ const perEvent = (bytes: number, most: number): number =>
 
 const windowTask = (hasher: Hasher, view: SpaceView): SpaceTask | undefined => {
   const { parameters, prover, epoch, self, timeMs } = view;
-  if (prover === undefined || epoch.number === 0 || prover.provenEpoch >= epoch.number) return undefined;
+  if (prover === undefined || epoch.number === 0 || prover.provenEpoch >= epoch.number)
+    return undefined;
   if (timeMs - epoch.startMs >= parameters.responseMs) return undefined;
   const seed = view.beaconAt(epoch.firstHeight);
   const entries = sectorsIn(prover, epoch.number);

@@ -53,7 +53,14 @@ const admission = (
     const reader = openLayers(sector);
     try {
       const openings = makeAdmission(hashes, graph, reader, layers, task.nodes);
-      const checked = verifyAdmissionNodes(hasher, hashes, graph, task.sector, task.nodes, openings);
+      const checked = verifyAdmissionNodes(
+        hasher,
+        hashes,
+        graph,
+        task.sector,
+        task.nodes,
+        openings,
+      );
       return checked.ok ? { ok: true, value: openings } : fail("space.damaged", checked.detail);
     } finally {
       reader.close();

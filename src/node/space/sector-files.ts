@@ -82,10 +82,7 @@ export const openSectorFiles = (
   };
 };
 
-const runProver = (
-  request: ProveRequest,
-  done: (openings: Result<Uint8Array>) => void,
-): Worker => {
+const runProver = (request: ProveRequest, done: (openings: Result<Uint8Array>) => void): Worker => {
   const worker = new Worker(workerUrl("prove-worker", import.meta.url), {
     ...{ name: "space", env: {}, workerData: request },
   });

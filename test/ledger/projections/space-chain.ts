@@ -10,6 +10,7 @@ import { genesisSectorBeacon, space } from "../../../src/ledger/projections/spac
 import type { ReadStore } from "../../../src/ledger/records.ts";
 import { encodeRow } from "../../../src/ledger/row.ts";
 import type { EncodedEvent, Hash } from "../../../src/ledger/types.ts";
+import { LIMITS } from "../../../src/limits.ts";
 import { makeAdmission } from "../../../src/proofs/space/admission.ts";
 import { admissionNodes, epochChallenges } from "../../../src/proofs/space/challenges.ts";
 import { makeOpenings } from "../../../src/proofs/space/openings.ts";
@@ -98,7 +99,7 @@ export class SpaceChain {
         seed: beaconOf(hasher, Math.max(0, this.firstHeight - 16)),
       },
       beaconAt: (asked) =>
-        asked >= 0 && asked < height && asked >= height - 2 ** 20
+        asked >= 0 && asked < height && asked >= height - LIMITS.beaconHistory
           ? beaconOf(hasher, asked)
           : undefined,
     };
