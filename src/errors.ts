@@ -64,6 +64,13 @@ export const ERRORS = {
   "event.unknown-type": spec("No such event type and version", 400, 1),
   "event.bad-payload": spec("The payload does not fit the event's schema", 400, 1),
 
+  // Stake and who may be a validator
+  "stake.insufficient": spec("Not that much stake", 409, 5),
+  "stake.full": spec("A limit on stake, holders or candidates is reached", 409, 5),
+  "stake.locked": spec("The stake has not been away for long enough", 409, 5),
+  "stake.jailed": spec("The time in jail is not over", 409, 5),
+  "stake.possession": spec("The new validator's key has not signed for its owner", 422, 2),
+
   // Certificates: a request, and what an issuer makes of it
   "ca.csr-malformed": spec("The request is not PKCS#10 in DER", 422, 1),
   "ca.csr-too-large": spec("The certification request is over the limit", 413, 1),

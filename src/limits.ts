@@ -98,6 +98,22 @@ export const LIMITS = {
   /** A certificate costs every replica one P-256 check, 1 to 2 ms: so many first places of a batch. */
   caSignaturePositionsMax: 8,
 
+  // Stake (R)
+  /** Validators that are registered and not gone; a set takes the `validatorsMax` with most power. */
+  stakeCandidatesMax: 512,
+  /** Others than the owner who are bonded to one validator. */
+  stakeHoldersMax: 64,
+  /** Parts of stake on their way out of one validator: of one holder, and of all but the owner. */
+  stakeLeavingPerHolderMax: 8,
+  stakeLeavingMax: 512,
+  /** Culprits of one epoch that an event of evidence settles anew; the others are when they are touched. */
+  stakeSettledMax: 32,
+  /** Rows of epochs that are too old which a boundary deletes. */
+  stakeEpochsDroppedMax: 8,
+  /** A registration costs a signature check: only the first places of a batch may hold one. */
+  registrationPositionsMax: 4,
+  jailReasonBytesMax: 256,
+
   // Asset facts (R)
   assetDisksMax: 64,
   assetNicsMax: 64,

@@ -5,5 +5,6 @@ export {
   type Quarantine,
   quarantine,
   quarantineOf,
+  quarantineOfStake,
   quarantinePrefix,
 } from "./projection.ts";

@@ -3,7 +3,7 @@
  * proof is two signatures, so nothing here rests on an opinion, and there is no way back: a key that has
  * signed both may do it again.
  *
- * Rows: tag 0, id -> key of a validator (from the genesis; keys never change)
+ * Rows: tag 0, id -> key of a validator (from the genesis, or registered; keys never change)
  *       tag 1, id -> since when it is quarantined, by which evidence, and how often it was caught
  *       tag 2, id, epoch, view, u8 conflict -> nothing: that this evidence is known
  *
@@ -16,11 +16,16 @@ import {
   type Apply,
   type Decide,
   defineProjection,
+  listen,
   own,
   type Projection,
   type ProjectionTx,
   refuse,
 } from "../ledger/projection.ts";
+import {
+  type ValidatorRegistered,
+  validatorRegistered,
+} from "../ledger/projections/stake/events.ts";
 import type { ReadStore } from "../ledger/records.ts";
 import { defineRow, hashPart, KeyReader, keyOf, readRow, tagPart, u64Part } from "../ledger/row.ts";
 import { type ConflictKind, conflict, kindNumber, statementBytes } from "../ledger/statement.ts";
@@ -141,6 +146,17 @@ export const quarantine: Projection = defineProjection({
   owns: [own(evidenceCommitted, { decide: decideEvidence, apply: applyEvidence })],
   genesis: writeGenesis,
   format: formatRow,
+});
+
+/** The key of a validator that joins, so that evidence against it can be checked. */
+const onValidator: Apply<ValidatorRegistered> = (tx, { publicKey }, { hasher }) => {
+  tx.put(keyOf(KEY, hashPart(hasher.ht("id", publicKey))), keyRow.encode({ publicKey }));
+};
+
+/** Quarantine on a chain on which validators join. */
+export const quarantineOfStake: Projection = defineProjection({
+  ...quarantine,
+  listens: [listen(validatorRegistered, onValidator)],
 });
 
 /** Since when and why a validator is quarantined; undefined when it is not. Throws "store.corrupt". */

@@ -2,8 +2,10 @@
  * Runs events through the projections, in log order: who decides, who hears, what came of it. Writes stay
  * in overlays; execution.ts and rebuild.ts turn them into stored rows and roots.
  */
+import { isZero } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
+import { missingPoint, readPoint } from "./chain-point.ts";
 import { type EventPlace, NOWHERE, placeAt } from "./event-place.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
 import { hashLeaf } from "./leaf.ts";
@@ -14,11 +16,13 @@ import {
   type EventContext,
   type OwnedEvent,
   type Projection,
+  type ProjectionTx,
   type Refusal,
   type VerifySignature,
 } from "./projection.ts";
 import type { ReadStore } from "./records.ts";
 import type { EventRegistry, UpcastEvent } from "./registry.ts";
+import { GENESIS_ORIGIN } from "./row.ts";
 import type { Batch, EncodedEvent, Hash, Header, LogEntry, Outcome } from "./types.ts";
 
 /** Who may write what. Read from the rows of one projection, whose key is the actor's id. */
@@ -27,6 +31,19 @@ export type Permissions = {
   /** The rule for the actor with this row; undefined for an actor without one. */
   rule(row: Uint8Array | undefined): (eventType: string) => Refusal | undefined;
 };
+
+/**
+ * What one projection writes as the last block of an epoch is executed, before the block's events. Such rows
+ * have the origin of the genesis: no event wrote them.
+ */
+export type BoundaryRule = {
+  readonly projection: string;
+  /** `read`: the store as it is before the block. */
+  apply(tx: ProjectionTx, read: ReadStore, end: EpochEnd): void;
+};
+
+/** The epoch that ends with a block, and the block's ledger time. */
+export type EpochEnd = { readonly epoch: number; readonly timeMs: number };
 
 export type RunnerOptions = {
   readonly hasher: Hasher;
@@ -37,11 +54,13 @@ export type RunnerOptions = {
   readonly verifySignature: VerifySignature;
   /** What the genesis says of proofs, where it is of format 2: then events are told epoch and beacon. */
   readonly proofs?: GenesisProofs | undefined;
+  /** Of a chain of format 2, which keeps points. */
+  readonly boundary?: BoundaryRule | undefined;
 };
 
 /** What execution needs of a block; whole headers and batches fit. */
 export type BlockInput = {
-  readonly header: Pick<Header, "height" | "timeMs">;
+  readonly header: Pick<Header, "height" | "timeMs"> & Partial<Pick<Header, "nextSetHash">>;
   readonly batches: readonly Pick<Batch, "id" | "digest" | "actor" | "events">[];
 };
 
@@ -60,6 +79,8 @@ type EventRoutes = {
 export type Dispatch = RunnerOptions & {
   readonly routes: ReadonlyMap<string, EventRoutes>;
   readonly permissionsAt: number;
+  /** -1 where there is no rule. */
+  readonly boundaryAt: number;
   readonly noEffects: Hash;
 };
 
@@ -91,7 +112,12 @@ export const createDispatch = (options: RunnerOptions): Dispatch => {
   }
   const permissionsAt = names.indexOf(permissions.projection);
   if (permissionsAt < 0) throw new RangeError(`no projection ${permissions.projection}`);
-  return { ...options, routes, permissionsAt, noEffects: hasher.ht("effects") };
+  const { boundary } = options;
+  const boundaryAt = boundary === undefined ? -1 : names.indexOf(boundary.projection);
+  if (boundary !== undefined && boundaryAt < 0) {
+    throw new RangeError(`no projection ${boundary.projection}`);
+  }
+  return { ...options, routes, permissionsAt, boundaryAt, noEffects: hasher.ht("effects") };
 };
 
 function listenersOf(projections: readonly Projection[], type: string): Route[] {
@@ -132,6 +158,26 @@ export class BlockRun {
     this.overlays = dispatch.projections.map(
       (projection) => new Overlay(projection.name, read, this.#effects),
     );
+    if (dispatch.boundary !== undefined) this.#boundary(dispatch.boundary, read);
+  }
+
+  #boundary(rule: BoundaryRule, read: ReadStore): void {
+    const { number: epoch } = this.#place.epoch;
+    if (!this.#endsEpoch(read, epoch)) return;
+    const overlay = this.#overlay(this.#dispatch.boundaryAt);
+    overlay.open(GENESIS_ORIGIN);
+    rule.apply(overlay.tx, read, { epoch, timeMs: this.#header.timeMs });
+    overlay.close();
+    this.#effects.reset();
+  }
+
+  #endsEpoch(read: ReadStore, epoch: number): boolean {
+    const { nextSetHash, height } = this.#header;
+    if (nextSetHash !== undefined) return !isZero(nextSetHash);
+    // Who executes again what is final has no header at hand, but the point of the height.
+    const after = readPoint(read, height);
+    if (after === undefined) throw missingPoint(height);
+    return after.epoch.number > epoch;
   }
 
   /** Global index of the next event. */

@@ -6,17 +6,20 @@
 import { assets } from "../assets/index.ts";
 import { certificates, ct } from "../ca/index.ts";
 import type { Hasher } from "../crypto/hash.ts";
-import { evidenceEvent, isQuarantined, quarantine } from "../detect/index.ts";
+import { evidenceEvent, isQuarantined, quarantine, quarantineOfStake } from "../detect/index.ts";
 import { createExecutor } from "../ledger/execution.ts";
 import type { Genesis } from "../ledger/genesis.ts";
 import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
-import { actorPermissions, actors } from "../ledger/projections/actors.ts";
+import { actorPermissions, actors, actorsOfStake } from "../ledger/projections/actors.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
+import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
+import { stake } from "../ledger/projections/stake/projection.ts";
 import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
+import type { BoundaryRule, RunnerOptions } from "../ledger/runner.ts";
 import { evidenceOf } from "../ledger/statement.ts";
 
 /** In the order of the state root: a new one is added at the end. */
@@ -31,19 +34,56 @@ const OF_EVERY_CHAIN: readonly Projection[] = [
 ];
 
 /** Those of a proof, which only chains have that ask for it: the state root of others stays as it was. */
-const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [["space", space]];
+const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
+  ["space", space],
+  ["stake", stake],
+];
+
+/** Where validators join, these hear of it; their rows are the same as long as nobody does. */
+const WHERE_VALIDATORS_JOIN: ReadonlyMap<Projection, Projection> = new Map([
+  [actors, actorsOfStake],
+  [quarantine, quarantineOfStake],
+]);
+
+const joined = (one: Projection): Projection => WHERE_VALIDATORS_JOIN.get(one) ?? one;
 
 /** All that there are, for who reads events and rows of any chain. */
 export const PROJECTIONS: readonly Projection[] = [
-  ...OF_EVERY_CHAIN,
+  ...OF_EVERY_CHAIN.map(joined),
   ...OF_PROOFS.map(([, projection]) => projection),
 ];
 
 /** Those of one chain, in the order of its state root. */
 export const projectionsOf = ({ proofs }: Pick<Genesis, "proofs">): readonly Projection[] => [
-  ...OF_EVERY_CHAIN,
+  ...(proofs.stake === null ? OF_EVERY_CHAIN : OF_EVERY_CHAIN.map(joined)),
   ...OF_PROOFS.flatMap(([part, projection]) => (proofs[part] === null ? [] : [projection])),
 ];
+
+/** What happens to stake where an epoch ends: the set of the next but one is decided. */
+export const boundaryOf = ({ proofs }: Pick<Genesis, "proofs">): BoundaryRule | undefined =>
+  proofs.stake === null
+    ? undefined
+    : { projection: stake.name, apply: (tx, read, end) => writeNextEpoch(tx, read, proofs, end) };
+
+/** How the events of a chain are executed: by a node, an audit, a rebuild. */
+export const runnerOf = (args: {
+  readonly genesis: Genesis;
+  readonly hasher: Hasher;
+  readonly verifySignature: VerifySignature;
+  readonly further?: readonly Projection[];
+}): RunnerOptions => {
+  const { genesis, hasher, verifySignature, further = [] } = args;
+  const projections = [...projectionsOf(genesis), ...further];
+  return {
+    hasher,
+    registry: createRegistry(ownedDefinitions(projections)),
+    projections,
+    permissions: actorPermissions,
+    verifySignature,
+    proofs: genesis.format === 2 ? genesis.proofs : undefined,
+    boundary: boundaryOf(genesis),
+  };
+};
 
 /** Everything that a replica of this product needs besides its ports. */
 export const productOptions = (args: {
@@ -56,16 +96,10 @@ export const productOptions = (args: {
   readonly timing?: Partial<ReplicaTiming>;
 }): ReplicaOptions => {
   const { name, genesis, hasher, verifySignature, further = [], timing } = args;
-  const projections = [...projectionsOf(genesis), ...further];
-  const registry = createRegistry(ownedDefinitions(projections));
-  const executor = createExecutor({
-    hasher,
-    registry,
-    projections,
-    permissions: actorPermissions,
-    verifySignature,
-    proofs: genesis.format === 2 ? genesis.proofs : undefined,
-  });
+  const runner = runnerOf({ genesis, hasher, verifySignature, further });
+  const { registry } = runner;
+  const executor = createExecutor(runner);
+  const { proofs } = genesis;
   return {
     name,
     genesis,
@@ -80,6 +114,9 @@ export const productOptions = (args: {
     },
     quarantined: (read, set) =>
       set.validators.map((validator) => validator.id).filter((id) => isQuarantined(read, id)),
-    nextSet: (read, epoch) => nextValidatorSet(hasher, epoch, read),
+    nextSet: (read, epoch) =>
+      proofs.stake === null
+        ? nextValidatorSet(hasher, epoch, read)
+        : stakedValidatorSet(hasher, proofs, epoch, read),
   };
 };

@@ -2,11 +2,9 @@
 import { TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { Store } from "../ledger/ports.ts";
-import { ownedDefinitions, type VerifySignature } from "../ledger/projection.ts";
-import { actorPermissions } from "../ledger/projections/actors.ts";
+import type { VerifySignature } from "../ledger/projection.ts";
 import { type RebuildReport, runRebuild } from "../ledger/rebuild.ts";
-import { createRegistry } from "../ledger/registry.ts";
-import { projectionsOf } from "./product.ts";
+import { runnerOf } from "./product.ts";
 
 /** Throws TetradError: state.mismatch, store.corrupt, store.full, store.io. */
 export const rebuildStore = async (
@@ -17,15 +15,9 @@ export const rebuildStore = async (
 ): Promise<RebuildReport> => {
   const { promise, resolve } =
     Promise.withResolvers<Parameters<Parameters<typeof runRebuild>[2]>[0]>();
-  const projections = projectionsOf(chain.genesis);
-  const runner = {
-    hasher: chain.hasher,
-    registry: createRegistry(ownedDefinitions(projections)),
-    projections,
-    permissions: actorPermissions,
-    verifySignature,
-  };
-  runRebuild(store, { runner, genesis: chain.genesis, onProgress }, resolve);
+  const { genesis, hasher } = chain;
+  const runner = runnerOf({ genesis, hasher, verifySignature });
+  runRebuild(store, { runner, genesis, onProgress }, resolve);
   const result = await promise;
   if (!result.ok) throw TetradError.from(result);
   return result.value;

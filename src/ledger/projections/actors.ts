@@ -11,8 +11,10 @@ import { LIMITS } from "../../limits.ts";
 import { field } from "../event-schema.ts";
 import type { Genesis } from "../genesis.ts";
 import {
+  type Apply,
   type Decide,
   defineProjection,
+  listen,
   own,
   type Projection,
   type ProjectionRead,
@@ -31,12 +33,17 @@ import {
   actorRegistered,
   actorRevoked,
 } from "./events.ts";
-import { anyCovers, canonical, isCanonical, validatorPermissions } from "./permissions.ts";
+import {
+  anyCovers,
+  canonical,
+  isCanonical,
+  JOINED_PERMISSIONS,
+  VALIDATOR_PERMISSIONS_MAX,
+  validatorPermissions,
+} from "./permissions.ts";
+import { type ValidatorRegistered, validatorRegistered } from "./stake/events.ts";
 
 const NAME = "actors";
-
-/** Evidence, and each of three proofs. */
-const VALIDATOR_PERMISSIONS_MAX = 4;
 
 /** Actors that the genesis gives; revokedHeight 0 means not revoked (height 0 holds no events). */
 const actorRow = defineRow(
@@ -160,6 +167,23 @@ export const actors: Projection = defineProjection({
       revokedHeight: revoked,
     };
   },
+});
+
+/** A validator that registers becomes an actor, so that its node can write evidence and its own proofs. */
+const onValidator: Apply<ValidatorRegistered> = (tx, { publicKey, name }, { hasher, height }) => {
+  const id = hasher.ht("id", publicKey);
+  const known = find(tx, id) ?? {
+    ...{ publicKey, name, registeredHeight: height, revokedHeight: 0 },
+    permissions: [],
+  };
+  const permissions = canonical([...known.permissions, ...JOINED_PERMISSIONS]);
+  tx.put(id, actorRow.encode({ ...known, permissions }));
+};
+
+/** The actors of a chain on which validators join. */
+export const actorsOfStake: Projection = defineProjection({
+  ...actors,
+  listens: [listen(validatorRegistered, onValidator)],
 });
 
 /** An actor as the store has it. Throws "store.corrupt". */

@@ -8,9 +8,28 @@ import type { GenesisProofs } from "../genesis-proofs.ts";
 /** Of the node key of each validator of the genesis, so that evidence needs no actor. */
 const VALIDATOR_PERMISSION = "detect.evidence.*";
 
+const PROOF_PERMISSIONS = ["space.*", "time.*", "work.*"] as const;
+
+/** What an owner does for its validator: one of the genesis is its own. Never that which makes stake. */
+const OWNER_PERMISSIONS = [
+  "stake.bonded",
+  "stake.unbonded",
+  "stake.withdrawn",
+  "validator.left",
+  "validator.rejoined",
+] as const;
+
+/** The most that a validator may write. */
+export const VALIDATOR_PERMISSIONS_MAX: number =
+  1 + PROOF_PERMISSIONS.length + OWNER_PERMISSIONS.length;
+
+/** What the node key of a validator may write that registers later; another actor is its owner. */
+export const JOINED_PERMISSIONS: readonly string[] = [VALIDATOR_PERMISSION, ...PROOF_PERMISSIONS];
+
 /** What the node key of a validator may write: of the proofs those that its chain asks for. */
 export const validatorPermissions = (proofs: GenesisProofs): readonly string[] => [
   VALIDATOR_PERMISSION,
+  ...(proofs.stake === null ? [] : OWNER_PERMISSIONS),
   ...(["space", "time", "work"] as const).flatMap((part) =>
     proofs[part] === null ? [] : [`${part}.*`],
   ),
