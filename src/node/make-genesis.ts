@@ -7,6 +7,7 @@ import {
   type ParsedGenesis,
   parseGenesis,
 } from "../ledger/genesis.ts";
+import type { GenesisProofs, GenesisProver } from "../ledger/genesis-proofs.ts";
 import type { Identity } from "./identity.ts";
 
 /** Fits members across a continent; see docs/operating.md before changing one. */
@@ -27,6 +28,10 @@ export type NewGenesis = {
   readonly identities: readonly Identity[];
   readonly actors: readonly GenesisActorInput[];
   readonly parameters?: Partial<GenesisParameters>;
+  /** Which proofs the chain asks for: a genesis of format 2. Absent: of format 1, which asks for none. */
+  readonly proofs?: GenesisProofs;
+  /** What the validators have ready for them, in the order of the identities. */
+  readonly provers?: readonly GenesisProver[];
 };
 
 /** The file and what it means. Throws config.genesis where the parts do not make a genesis. */
@@ -55,6 +60,9 @@ export const makeGenesis = (
       }),
     ),
     actors: input.actors,
+    ...(input.proofs === undefined
+      ? {}
+      : { format: 2, proofs: input.proofs, provers: input.provers ?? [] }),
   });
   const parsed = parseGenesis(text);
   if (!parsed.ok) throw TetradError.from(parsed);
