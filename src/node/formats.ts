@@ -5,6 +5,8 @@ import { fail, ok, type Result } from "../errors.ts";
 import type { Genesis } from "../ledger/genesis.ts";
 import { ownedDefinitions, type Projection } from "../ledger/projection.ts";
 import { recordKey, recordTopicPrefix } from "../ledger/projections/records.ts";
+import { timeRunsPrefix } from "../ledger/projections/time.ts";
+import { workSharesPrefix } from "../ledger/projections/work.ts";
 import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
 import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
@@ -62,6 +64,8 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   quarantine: byId(quarantinePrefix),
   certificates: certificateKeys,
   ct: ctKeys,
+  time: byId(timeRunsPrefix),
+  work: byId(workSharesPrefix),
 };
 
 /** Any projection without a format of its own: keys as hex. */

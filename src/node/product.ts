@@ -16,7 +16,9 @@ import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
 import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
 import { stake } from "../ledger/projections/stake/projection.ts";
+import { time } from "../ledger/projections/time.ts";
 import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
+import { work } from "../ledger/projections/work.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
 import type { BoundaryRule, RunnerOptions } from "../ledger/runner.ts";
@@ -37,6 +39,8 @@ const OF_EVERY_CHAIN: readonly Projection[] = [
 const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
   ["space", space],
   ["stake", stake],
+  ["time", time],
+  ["work", work],
 ];
 
 /** Where validators join, these hear of it; their rows are the same as long as nobody does. */

@@ -13,6 +13,8 @@
 import type { ReadStore } from "../records.ts";
 import type { Hash } from "../types.ts";
 import { sectorUnitsAt } from "./space/index.ts";
+import { timeProvenAt } from "./time.ts";
+import { workProvenAt } from "./work.ts";
 
 /** Whole units, 0 for who has shown nothing; undefined: this proof bounds nobody yet. */
 export type UnitsReader = (read: ReadStore, id: Hash, epoch: number) => bigint | undefined;
@@ -23,8 +25,8 @@ export type TimeReader = (read: ReadStore, id: Hash, epoch: number) => boolean;
 /** Sectors that are admitted and whose openings of the epoch, or of the one before it, came in time. */
 export const spaceUnitsAt: UnitsReader = sectorUnitsAt;
 
-/** Shares of the epoch that were committed and opened. */
-export const workUnitsAt: UnitsReader = () => undefined;
+/** Shares whose opening was accepted in the epoch. */
+export const workUnitsAt: UnitsReader = workProvenAt;
 
-/** Runs of a timekeeper that cover the epoch. */
-export const timeOkAt: TimeReader = () => true;
+/** Whether a run of its own, or one that it shares, was proven in the epoch. */
+export const timeOkAt: TimeReader = timeProvenAt;
