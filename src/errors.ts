@@ -37,7 +37,7 @@ export const ERRORS = {
   "batch.event-too-large": spec("An event is at most 60 KiB", 413, 1, "disconnect"),
   "batch.wrong-chain": spec("The batch names another chain", 400, 1, "disconnect"),
   "batch.proofs-unsupported": spec(
-    "Proof slots must be empty in this version",
+    "The batch carries a proof that the chain does not ask for",
     400,
     1,
     "disconnect",
@@ -166,10 +166,17 @@ export const ERRORS = {
   "proof.trust": spec("Not a genesis and not a checkpoint to trust", 400, 3),
 
   // Proofs of work
-  "work.malformed": spec("Not a proof of work in its one format", 422, 2),
-  "work.insufficient": spec("The proof states less effort than is required", 422, 2),
-  "work.effort": spec("The hash of the work does not fit the effort that is stated", 422, 2),
-  "work.solution": spec("The indices do not solve the puzzle", 422, 2),
+  "work.missing": spec("The chain asks for work and the batch carries none", 422, 2, "disconnect"),
+  "work.malformed": spec("Not a proof of work in its one format", 422, 2, "disconnect"),
+  "work.insufficient": spec("The proof states less effort than is required", 422, 2, "disconnect"),
+  "work.effort": spec(
+    "The hash of the work does not fit the effort that is stated",
+    422,
+    2,
+    "disconnect",
+  ),
+  "work.solution": spec("The indices do not solve the puzzle", 422, 2, "disconnect"),
+  "work.too-dear": spec("The chain asks for more work than this client will do", 422, 3),
   "work.shares": spec("The opened slots do not show the shares that are claimed", 422, 2),
   "work.unknown": spec("No commitment to such shares is there", 404, 1),
   "work.stale": spec("The shares are of an epoch that is over, or not begun", 409, 5),

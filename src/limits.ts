@@ -402,6 +402,8 @@ export const LIMITS = {
   clientSilenceMsMax: 25_000,
   /** Verdicts on signatures that a client remembers. */
   clientVerifiedSignatures: 4096,
+  /** The most effort that a client makes for one batch where it is not told otherwise: some minutes. */
+  clientWorkEffortMax: 16_384,
   /** Nodes that one client knows. */
   clientNodesMax: 64,
   /** How old the newest header may be, by this machine's clock, unless the program says otherwise. */

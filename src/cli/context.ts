@@ -98,7 +98,8 @@ export class CliContext {
     const path = this.genesisFile();
     if (path === undefined) return undefined;
     const { genesis, hash } = readGenesis(path);
-    return { chainId: genesis.chainId, genesisHash: toHex(hash) };
+    const { chainId, proofs } = genesis;
+    return { chainId, genesisHash: toHex(hash), work: proofs.work };
   }
 
   /** The key to sign with: flag, variable, operator key of the development network. */

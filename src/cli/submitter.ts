@@ -4,6 +4,7 @@ import { realClock } from "../node/real-ports.ts";
 import type { CliContext } from "./context.ts";
 import { openSigningKey } from "./key.ts";
 import { openOutbox } from "./outbox.ts";
+import { workMeter } from "./work/meter.ts";
 
 type Wanted = {
   readonly client: SubmitOptions["client"];
@@ -27,6 +28,7 @@ export const withSubmitter = async <T>(
   const note = (text: string): void => context.note(text);
   const key = await openSigningKey(keyFile, context.env, note);
   const outbox = await openOutbox(keyFile);
+  const meter = workMeter(context.terminal);
   try {
     const submitter = await Submitter.open({
       client: wanted.client,
@@ -38,9 +40,11 @@ export const withSubmitter = async <T>(
       signal: context.signal,
       note,
       now: realClock.monotonicMs,
+      work: meter.options,
     });
     return await use(submitter);
   } finally {
+    meter.end();
     await outbox.close();
   }
 };

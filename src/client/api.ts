@@ -21,6 +21,16 @@ import { createSseParser, type SseMessage } from "./sse.ts";
 
 export type { JsonObject } from "./http.ts";
 
+/** Of the reference that stands beside it; the node's word (docs/sdk.md). */
+export type WorkJson = {
+  /** 32 bytes, hex. */
+  readonly beacon: string;
+  /** In 1/65536 of an effort for so many units, decimal. */
+  readonly price: string;
+  readonly pricedUnits: string;
+  readonly puzzle: { readonly kind: string; readonly memoryKiB?: number };
+};
+
 export type StatusJson = {
   readonly name: string;
   readonly nodeId: string;
@@ -37,6 +47,8 @@ export type StatusJson = {
   readonly stateRoot: string;
   readonly refHeight: number;
   readonly refHash: string;
+  /** What a batch with this reference has to show of work; null or absent: nothing. */
+  readonly work?: WorkJson | null;
   readonly voting: string;
   readonly peers: readonly string[];
   readonly problems: readonly { readonly code: string; readonly detail: string }[];

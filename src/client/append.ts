@@ -15,6 +15,7 @@ import {
   type Submitted,
   Submitter,
 } from "./submit.ts";
+import type { WorkOptions } from "./work.ts";
 
 /** An event to write: its data as JSON, in the form in which events are read. */
 export type EventInput = { readonly type: string; readonly data: unknown };
@@ -31,6 +32,8 @@ export type AppendOptions = {
   readonly keeper?: BatchKeeper;
   /** Milliseconds without an answer after which the call gives up; the batch stays kept. Default 30,000. */
   readonly patienceMs?: number;
+  /** How the work is done that a chain asks for; without it, in threads or slices, up to a bound. */
+  readonly work?: WorkOptions;
   readonly signal?: AbortSignal;
   /** Told what takes time, and what became of batches that an earlier call had left. */
   readonly onNote?: (text: string) => void;
@@ -103,6 +106,7 @@ export const appendEvents = async (
     signal: options.signal ?? new AbortController().signal,
     note: options.onNote ?? (() => undefined),
     now: () => performance.now(),
+    work: options.work,
   });
   for await (const { receipt } of submitter.flush()) {
     options.onNote?.(`batch ${receipt.batchId} of an earlier call is ${receipt.level}`);

@@ -304,7 +304,7 @@ const appender = (client: PoolClient, trust: Trust | undefined): Client["append"
   const chain =
     trust === undefined
       ? undefined
-      : { chainId: trust.chainId, genesisHash: toHex(trust.genesisHash) };
+      : { chainId: trust.chainId, genesisHash: toHex(trust.genesisHash), work: trust.work };
   return (events, options) => {
     const key = toHex(options.signer.publicKey);
     const lane = lanes.get(key) ?? { queue: createQueue(), keeper: memoryKeeper() };

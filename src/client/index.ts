@@ -4,7 +4,7 @@
  */
 export { ERRORS, type ErrorCode, isErrorCode, TetradError } from "../errors.ts";
 export type { Outcome } from "../ledger/types.ts";
-export type { PageJson, StatusJson } from "./api.ts";
+export type { PageJson, StatusJson, WorkJson } from "./api.ts";
 export { type Appended, type AppendOptions, base64, type EventInput } from "./append.ts";
 export {
   type Client,
@@ -21,3 +21,4 @@ export type { LedgerRow, ListOptions, ListPage, PageOptions, ReadOptions } from 
 export { keySigner } from "./signer.ts";
 export { memoryStore, type TextStore } from "./store.ts";
 export { type BatchKeeper, type KeptBatch, memoryKeeper, type Signer } from "./submit.ts";
+export { searchInSlices, type WorkOptions, type WorkSearcher, type WorkTask } from "./work.ts";

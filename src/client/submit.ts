@@ -16,8 +16,10 @@ import { actorId, buildBatch, decodeBatch, sealBatch } from "../ledger/batch.ts"
 import type { WaitLevel } from "../ledger/handle.ts";
 import type { Batch, EncodedEvent } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
+import type { WorkParameters } from "../proofs/work/index.ts";
 import type { ApiClient, JsonObject, LaneJson, ReceiptJson, StatusJson } from "./api.ts";
 import { pause, within } from "./within.ts";
+import { doWork, type WorkOptions, workTask } from "./work.ts";
 
 /** A batch whose outcome is not known yet, as it was kept. */
 export type KeptBatch = {
@@ -64,7 +66,12 @@ export type Signer = {
 };
 
 /** The chain that is signed for. */
-export type SignedChain = { readonly chainId: string; readonly genesisHash: string };
+export type SignedChain = {
+  readonly chainId: string;
+  readonly genesisHash: string;
+  /** What its genesis asks of a batch; undefined where that is not known. */
+  readonly work?: WorkParameters | null | undefined;
+};
 
 export type SubmitOptions = {
   /** Undefined: the one that the node names, for who believes the node. */
@@ -78,6 +85,8 @@ export type SubmitOptions = {
   readonly signal: AbortSignal;
   readonly note: (text: string) => void;
   readonly now: () => number;
+  /** How the work that the chain asks for is done. */
+  readonly work?: WorkOptions | undefined;
 };
 
 export type Submitted = {
@@ -89,7 +98,7 @@ export type Submitted = {
 
 type Delivered = Omit<Submitted, "interrupted">;
 
-/** Bytes of an envelope around its events, generously: core, lengths, signature. */
+/** Bytes of an envelope around its events, generously: core, lengths, signature, work. */
 const ENVELOPE_BYTES = 2048;
 
 /** Cuts events into runs that fit a batch, in order. */
@@ -183,7 +192,8 @@ export class Submitter {
   static async open(options: SubmitOptions): Promise<Submitter> {
     const deadlineMs = options.now() + options.patienceMs;
     const status = await persist(options, deadlineMs, (signal) => options.client.status(signal));
-    const chain = options.chain ?? status;
+    const { chainId, genesisHash } = status;
+    const chain = options.chain ?? { chainId, genesisHash };
     requireSame(options.client.base, chain, status);
     return new Submitter(options, chain, deadlineMs);
   }
@@ -229,7 +239,7 @@ export class Submitter {
     events: readonly EncodedEvent[],
     [status, lane]: readonly [StatusJson, LaneJson],
   ): Promise<Batch> {
-    const { key, outbox } = this.#options;
+    const { key, outbox, work = {}, signal } = this.#options;
     const unsigned = buildBatch(this.#hasher, {
       actor: this.actor,
       laneSeq: lane.pendingSeq + 1,
@@ -238,7 +248,13 @@ export class Submitter {
       refHash: fromHex(status.refHash),
       events,
     });
-    const batch = sealBatch(this.#hasher, unsigned, await key.sign(unsigned.signingMessage));
+    const { chainId, work: known } = this.#chain;
+    const task = workTask(chainId, known, status.work, unsigned, work.effortMax);
+    const proofs = task === undefined ? [] : [await doWork(task, work, signal)];
+    // Patience is for nodes that do not answer, and work takes what it takes.
+    if (task !== undefined) this.#deadlineMs = this.#options.now() + this.#options.patienceMs;
+    const signature = await key.sign(unsigned.signingMessage);
+    const batch = sealBatch(this.#hasher, unsigned, signature, proofs);
     await outbox.keep(batch.laneSeq, batch.bytes);
     return batch;
   }
@@ -309,7 +325,11 @@ export class Submitter {
 }
 
 /** A signature is good on every chain of the name that it was made for, so the node does not choose that. */
-const requireSame = (base: string, chain: SignedChain, status: StatusJson): void => {
+const requireSame = (
+  base: string,
+  chain: SignedChain,
+  status: Pick<StatusJson, "chainId" | "genesisHash">,
+): void => {
   const same = status.chainId === chain.chainId && status.genesisHash === chain.genesisHash;
   if (same) return;
   throw new TetradError(

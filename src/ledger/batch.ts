@@ -4,7 +4,7 @@
  *     core:      u16 version = 1   chainHash(32)   actor(32)   u64 laneSeq   prevBatchId(32)
  *                u64 refHeight   refHash(32)   u32 eventCount   u32 eventBytes   eventsRoot(32)
  *     envelope:  core   eventCount × (u32 length || event)   u8 sigScheme = 1   u32 length || signature
- *                u8 proofCount = 0
+ *                proofs (batch-proofs.ts)
  *
  * The id hashes the core and is identity; the digest hashes the envelope and is what blocks name.
  */
@@ -14,8 +14,9 @@ import type { Hasher } from "../crypto/hash.ts";
 import { merkleRoot } from "../crypto/merkle.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { readSlots, slotBytes, writeSlots } from "./batch-proofs.ts";
 import { decodeEvent } from "./event.ts";
-import type { Batch, EncodedEvent, Hash } from "./types.ts";
+import type { Batch, EncodedEvent, Hash, ProofSlot } from "./types.ts";
 
 export const BATCH_VERSION = 1;
 
@@ -24,7 +25,7 @@ export const SIGNATURE_SCHEME_FALCON = 1;
 
 export const BATCH_CORE_BYTES = 186;
 
-/** What an envelope adds to its core and its events: scheme, signature, proof count. */
+/** What an envelope without proofs adds to its core and its events: scheme, signature, proof count. */
 const TAIL_BYTES = 1 + 4 + LIMITS.falconSignatureBytes + 1;
 
 /** Shorter than any envelope: one event of an empty payload and a three-letter type. */
@@ -102,21 +103,28 @@ export const buildBatch = (hasher: Hasher, input: BatchInput): UnsignedBatch => 
   };
 };
 
-/** The signed batch. Throws RangeError for a signature that is not 1280 bytes; does not verify it. */
+/**
+ * The signed batch, with the proofs that its chain asks for. Throws RangeError for a signature that is not
+ * 1280 bytes and for proofs that `writeSlots` refuses, TetradError batch.too-large where the proofs do not
+ * fit any more; verifies nothing.
+ */
 export const sealBatch = (
   hasher: Hasher,
   unsigned: UnsignedBatch,
   signature: Uint8Array,
+  proofs: readonly ProofSlot[] = [],
 ): Batch => {
   const { core, signingMessage: _, ...fields } = unsigned;
-  const writer = new Writer(core.length + TAIL_BYTES + 4096).raw(core);
+  const writer = new Writer(core.length + TAIL_BYTES + slotBytes(proofs) + 4096).raw(core);
   for (const event of fields.events) writer.bytes(event.bytes);
   writer.u8(SIGNATURE_SCHEME_FALCON).u32(LIMITS.falconSignatureBytes);
-  const bytes = writer.fixed(signature, LIMITS.falconSignatureBytes).u8(0).finish();
+  const bytes = writeSlots(writer.fixed(signature, LIMITS.falconSignatureBytes), proofs).finish();
+  const large = tooLarge(bytes.length);
+  if (large !== undefined) throw TetradError.from(large);
   return {
     ...fields,
     signature: signature.slice(),
-    proofs: [],
+    proofs: proofs.map((proof) => ({ ...proof, bytes: proof.bytes.slice() })),
     digest: batchDigest(hasher, bytes),
     bytes,
   };
@@ -135,26 +143,39 @@ export type SealedBatch = Omit<Batch, "events" | "signature" | "proofs" | "diges
  * batch.too-many-events.
  */
 export const readSealed = (hasher: Hasher, bytes: Uint8Array): Result<SealedBatch> => {
-  if (bytes.length > LIMITS.batchBytesMax) {
-    return fail("batch.too-large", `${bytes.length} bytes, limit ${LIMITS.batchBytesMax}`);
-  }
-  return refusing(() => readCore(hasher, new Reader(bytes), bytes));
+  return tooLarge(bytes.length) ?? refusing(() => readCore(hasher, new Reader(bytes), bytes));
 };
 
-/** What blocks and gossip name a batch by: one pass over its bytes. */
+/**
+ * The proofs of an envelope whose core was read, without its events: where they begin follows from the core.
+ * So what does not pay costs nobody the hash of its events. Codes: encoding.malformed, encoding.version.
+ */
+export const readProofs = ({
+  bytes,
+  eventCount,
+  eventBytes,
+}: SealedBatch): Result<readonly ProofSlot[]> =>
+  refusing(() => {
+    const skipped = BATCH_CORE_BYTES + 4 * eventCount + eventBytes;
+    if (skipped > bytes.length) return fail("encoding.malformed", "the events do not fit");
+    const signed = readSignature(new Reader(bytes.subarray(skipped)));
+    return signed.ok ? readSlots(signed.value.reader) : signed;
+  });
+
 /** The id of an encoded batch, whatever follows its core; undefined where the bytes are too few for one. */
 export const batchIdOf = (hasher: Hasher, bytes: Uint8Array): Hash | undefined =>
   bytes.length < BATCH_CORE_BYTES
     ? undefined
     : hasher.ht("batch/id", bytes.subarray(0, BATCH_CORE_BYTES));
 
+/** What blocks and gossip name a batch by: one pass over its bytes. */
 export const batchDigest = (hasher: Hasher, bytes: Uint8Array): Hash =>
   hasher.ht("batch/digest", bytes);
 
 /**
  * The rest of the envelope: its events, hashed to the signed root. `digest` is that of its bytes.
- * Codes in order: encoding.malformed, batch.event-too-large, encoding.version, batch.proofs-unsupported,
- * batch.events-root.
+ * Codes in order: encoding.malformed, batch.event-too-large, encoding.version, batch.events-root. The proofs
+ * are read and not judged (batch-work.ts).
  */
 export const openBatch = (hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> =>
   refusing(() => readRest(hasher, sealed, digest));
@@ -209,22 +230,37 @@ function readRest(hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Bat
   const read = readEvents(reader, eventCount, eventBytes);
   if (!read.ok) return read;
   const events = read.value;
+  const signed = readSignature(reader);
+  if (!signed.ok) return signed;
+  const { signature } = signed.value;
+  const slots = readSlots(reader);
+  if (!slots.ok) return slots;
+  const proofs = slots.value;
+  reader.end();
+  if (!equalBytes(fields.eventsRoot, eventsRoot(hasher, events))) {
+    return fail("batch.events-root", "the events do not hash to the signed root");
+  }
+  return ok({ ...fields, events, signature, proofs, digest });
+}
+
+/** Scheme and signature; the reader stands behind them. */
+function readSignature(
+  reader: Reader,
+): Result<{ readonly signature: Uint8Array; readonly reader: Reader }> {
   const scheme = reader.u8();
   if (scheme !== SIGNATURE_SCHEME_FALCON) {
     return fail("encoding.version", `signature scheme ${scheme}`);
   }
   const signature = reader.bytes(LIMITS.falconSignatureBytes);
-  if (signature.length !== LIMITS.falconSignatureBytes) {
-    return fail("encoding.malformed", `signature of ${signature.length} bytes`);
-  }
-  const proofCount = reader.u8();
-  if (proofCount !== 0) return fail("batch.proofs-unsupported", `${proofCount} proofs`);
-  reader.end();
-  if (!equalBytes(fields.eventsRoot, eventsRoot(hasher, events))) {
-    return fail("batch.events-root", "the events do not hash to the signed root");
-  }
-  return ok({ ...fields, events, signature, proofs: [], digest });
+  return signature.length === LIMITS.falconSignatureBytes
+    ? ok({ signature, reader })
+    : fail("encoding.malformed", `signature of ${signature.length} bytes`);
 }
+
+const tooLarge = (length: number): Failure | undefined =>
+  length > LIMITS.batchBytesMax
+    ? fail("batch.too-large", `${length} bytes, limit ${LIMITS.batchBytesMax}`)
+    : undefined;
 
 function checkCount(eventCount: number): Failure | undefined {
   if (eventCount === 0) return fail("batch.empty", "no events");
@@ -234,10 +270,7 @@ function checkCount(eventCount: number): Failure | undefined {
 }
 
 function checkSize(eventCount: number, eventBytes: number): Failure | undefined {
-  const length = BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES;
-  return length > LIMITS.batchBytesMax
-    ? fail("batch.too-large", `${length} bytes, limit ${LIMITS.batchBytesMax}`)
-    : undefined;
+  return tooLarge(BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES);
 }
 
 function readEvents(

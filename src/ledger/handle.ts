@@ -3,7 +3,9 @@
  * knows no HTTP) and src/node (which knows no consensus).
  */
 import type { Failure, Result } from "../errors.ts";
+import type { WorkParameters } from "../proofs/work/index.ts";
 import type { AuditItem } from "./audit/item.ts";
+import type { WorkTerms } from "./batch-work.ts";
 import type { ChainPoint } from "./chain-point.ts";
 import type { PeerId } from "./ports.ts";
 import type { ExecutionRecord } from "./records.ts";
@@ -42,6 +44,8 @@ export type NodeStatus = {
   /** The newest executed grid height and its hash: what a batch should reference. */
   readonly refHeight: number;
   readonly refHash: Hash;
+  /** What the work of a batch with this reference is held against; absent where the chain asks for none. */
+  readonly work?: WorkTerms & { readonly parameters: WorkParameters };
   readonly peers: readonly PeerId[];
   readonly voting: "yes" | "asking" | "refused" | "halted" | "observer";
   /** Why the node does not vote or has stopped; empty when all is well. */

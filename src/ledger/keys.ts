@@ -16,6 +16,8 @@
  *     c/    epoch, view, u8 kind      certificate                                  consensus
  *     f/    height                    epoch, view of the height's own finalization append
  *     s/    epoch                     validator set of the epoch                   append
+ *     w/    height                    u64 price of work after the height (price-store.ts), append
+ *                                     where the chain asks for work
  *     e/    index of its first event  what came of a batch (log-batch.ts)          execution
  *     t/    u8 level, index           tile of the log tree (log-tree.ts)           execution
  *     i/    batch id (32)             where the batch was executed (records.ts)    execution
@@ -40,6 +42,7 @@ export type KeyArea =
   | "c"
   | "f"
   | "s"
+  | "w"
   | "e"
   | "t"
   | "i"
@@ -95,6 +98,8 @@ export const evidenceKey = (culprit: Uint8Array): Uint8Array => hashKey("p", cul
 export const laneKey = (actor: Uint8Array): Uint8Array => hashKey("l", actor);
 /** Where the finalization certificate of exactly this height is; absent if only a descendant has one. */
 export const finalizationKey = (height: number): Uint8Array => numberKey("f", height);
+/** The price of work that the blocks up to this height give. */
+export const priceKey = (height: number): Uint8Array => numberKey("w", height);
 export const validatorSetKey = (epoch: number): Uint8Array => numberKey("s", epoch);
 /** What came of the batch whose first event has this index. */
 export const logBatchKey = (firstIndex: number): Uint8Array => numberKey("e", firstIndex);

@@ -7,6 +7,7 @@
  * completion runs, and a replica's turn is one synchronous call.
  */
 
+import type { WorkCheck } from "./batch-work.ts";
 import type { CheckpointKeys, ServedCheckpoint } from "./types.ts";
 
 export type Clock = {
@@ -191,6 +192,25 @@ export type Verifier = {
     priority: "consensus" | "batch" | "sync",
     done: (valid: readonly boolean[]) => void,
   ): void;
+  /**
+   * Checks the work of batches of one chain, which has passed `precheckWork`: one boolean a check, in order.
+   * Absent: it is checked in the caller's turn, for puzzles that cost next to nothing.
+   */
+  verifyWork?(
+    chainId: string,
+    checks: readonly WorkCheck[],
+    priority: "consensus" | "batch" | "sync",
+    done: (valid: readonly boolean[]) => void,
+  ): void;
+};
+
+/** What has to be found for a batch that this node writes itself. */
+export type WorkTask = Omit<WorkCheck, "proof">;
+
+/** Searches for the work of this node's own batches. */
+export type WorkProver = {
+  /** Calls back once with the proof; the returned function gives up, and then nothing is called. */
+  prove(chainId: string, task: WorkTask, done: (proof: Uint8Array) => void): () => void;
 };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -217,6 +237,8 @@ export type Ports = {
   readonly transport: Transport;
   readonly signer: Signer;
   readonly verifier: Verifier;
+  /** Absent: searched for in the caller's turn, for puzzles that cost next to nothing. */
+  readonly workProver?: WorkProver;
   /** Absent where no checkpoints are signed or collected. */
   readonly checkpointSigner?: CheckpointSigner;
   /** What an earlier run has served; its signatures are checked. Served until there is a newer one. */

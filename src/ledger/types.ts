@@ -12,7 +12,7 @@ export type EncodedEvent = {
   readonly bytes: Uint8Array;
 };
 
-/** Room for the space and work proofs of later protocol versions; version 1 requires an empty list. */
+/** A proof in a batch (batch-proofs.ts): kind 1 is work, kind 2 space. */
 export type ProofSlot = {
   readonly kind: number;
   readonly version: number;

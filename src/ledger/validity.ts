@@ -8,6 +8,7 @@ import type { Hasher } from "../crypto/hash.ts";
 import { type Failure, fail } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { LaneHead } from "./batch.ts";
+import { type AskedProofs, checkProofs, type WorkVerdict } from "./batch-work.ts";
 import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
 import { hasSection } from "./block-proofs.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
@@ -81,12 +82,16 @@ export type ValidityInput = {
   rootsAt(height: number): ExecutionRoots | undefined;
   /** Whether the signature verified under the actor's key; undefined when it was not tried (or forgotten). */
   sameBatchVerdict(digest: Hash): boolean | undefined;
+  /** What the chain asks a batch to carry. */
+  readonly asked: AskedProofs;
+  /** What was found of a batch's work, held against the terms of its reference; undefined: not tried. */
+  workVerdict(digest: Hash): WorkVerdict | undefined;
 };
 
 /**
  * Undefined for a valid block. node.not-ready is not a verdict: the caller has not executed up to the
- * header's executedHeight, has no header that a batch refers to, or has not tried a batch's signature
- * (data.field names which), and asks again later.
+ * header's executedHeight, has no header that a batch refers to, or has not tried a batch's work or
+ * signature (data.field names which), and asks again later.
  * Roots are compared last, so block.wrong-root says that all else is valid and the states differ.
  * Codes: block.wrong-chain, block.header, block.next-set, block.too-many-batches, block.batches-root,
  * block.too-large, block.too-many-events, block.batch-order, block.batch-invalid (data: code, batch, position),
@@ -396,6 +401,7 @@ function checkBatches(input: ValidityInput): Failure | undefined {
       checkChain(hasher, batch) ??
       checkRef(batch) ??
       checkLane(batch, head) ??
+      checkProofs(input.asked, batch, (digest) => input.workVerdict(digest)) ??
       checkActor(input, batch, executedHeight) ??
       checkEvents(registry, batch);
     if (failure?.code === "node.not-ready") return failure;

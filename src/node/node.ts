@@ -7,12 +7,13 @@ import { toHex } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
-import type { CheckpointSigner, Logger, Ports, Store } from "../ledger/ports.ts";
+import type { CheckpointSigner, Logger, Ports, Store, WorkProver } from "../ledger/ports.ts";
 import type { VerifySignature } from "../ledger/projection.ts";
 import { rebuildPending } from "../ledger/rebuild.ts";
 import { createReplica } from "../ledger/replica/replica.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
+import type { WorkParameters } from "../proofs/work/index.ts";
 import { createQuicTransport, type QuicTransport } from "../transport/mesh.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { openAdminSocket } from "./admin.ts";
@@ -47,6 +48,7 @@ import {
   type TlsIdentity,
   unlockKey,
 } from "./unlock.ts";
+import { createNodeProver, proofsFor } from "./work/prover.ts";
 
 export type NodeDependencies = {
   readonly logger: Logger;
@@ -69,6 +71,8 @@ export type RunningNode = {
 /** From this many cores on, verification has threads of its own; below, threads only add switching. */
 const POOL_CORES_MIN = 8;
 const POOL_WORKERS = 2;
+/** Argon2id takes 0.6 ms for each MiB. */
+const SLOW_ARGON_KIB = 1024;
 /** It holds a few votes of 1.4 KB at a time: memory for more would be memory for nothing. */
 const VOTE_STORE_BYTES = { writeBufferBytes: 1024 * 1024, cacheBytes: 1024 * 1024 };
 
@@ -91,11 +95,14 @@ export const startNode = async (
   closing.defer(() => signer.close());
   const self = findSelf(config, chain, signer.publicKey);
   const tls = await readTlsIdentity(paths, self);
-  const { verifier, verifySignature } = await openVerifier(logger);
+  const { verifier, verifySignature } = await openVerifier(logger, chain.genesis.proofs.work);
   closing.defer(() => verifier.close());
+  const workProver = createNodeProver({ logger, timers: realTimers });
+  closing.defer(() => workProver.close());
   const metrics = createMetrics();
 
-  const parts = { tls, signer, checkpointSigner, verifier, verifySignature, logger, metrics };
+  const signing = { signer, checkpointSigner, verifier, verifySignature, workProver };
+  const parts = { tls, ...signing, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
   const { genesis, hasher } = chain;
   const product = productOptions({ name: config.name, genesis, hasher, verifySignature });
@@ -111,6 +118,7 @@ export const startNode = async (
   const issuer = await openIssuer({
     ...{ paths, env: dependencies.env, passphraseFile: config.passphraseFile, handle, logger },
     ...{ chainId: genesis.chainId, insecure: genesis.insecure, name: config.name, metrics },
+    proofsFor: proofsFor({ hasher, work: genesis.proofs.work, handle, workProver }),
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
@@ -211,13 +219,18 @@ type Verification = {
   readonly verifySignature: VerifySignature;
 };
 
-export const openVerifier = async (logger: Logger): Promise<Verification> => {
+/** `work`: what the chain asks for, whose checks may be too long for the thread that answers peers. */
+export const openVerifier = async (
+  logger: Logger,
+  work: WorkParameters | null = null,
+): Promise<Verification> => {
   const selection = await selectVerifier({
     onFault: (detail) => logger.log("warn", "WebAssembly verification failed", { detail }),
   });
   const falcon = selection.verifier;
   // In JavaScript a signature takes a millisecond, too long for the thread that answers peers.
-  const pooled = falcon.name === "noble" || availableParallelism() >= POOL_CORES_MIN;
+  const isSlow = falcon.name === "noble" || isSlowToCheck(work);
+  const pooled = isSlow || availableParallelism() >= POOL_CORES_MIN;
   const verifier = pooled
     ? await createVerifierPool({ logger, workers: POOL_WORKERS })
     : createInlineVerifier(falcon);
@@ -232,12 +245,17 @@ export const openVerifier = async (logger: Logger): Promise<Verification> => {
   };
 };
 
+/** A millisecond and more; a solution of Equihash is checked in a tenth of one. */
+const isSlowToCheck = (work: WorkParameters | null): boolean =>
+  work?.puzzle.kind === "argon2id" && work.puzzle.memoryKiB >= SLOW_ARGON_KIB;
+
 type PortParts = {
   readonly tls: TlsIdentity;
   readonly signer: NodeSigner;
   readonly checkpointSigner: CheckpointSigner;
   readonly verifier: NodeVerifier;
   readonly verifySignature: VerifySignature;
+  readonly workProver: WorkProver;
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
 };
@@ -259,7 +277,7 @@ const openPorts = async (
   parts: PortParts,
 ): Promise<OpenPorts> => {
   await using closing = new AsyncDisposableStack();
-  const { logger, metrics, signer, checkpointSigner, verifier } = parts;
+  const { logger, metrics, signer, checkpointSigner, verifier, workProver } = parts;
   const store = await openLevelStore(paths.db, { logger });
   closing.defer(() => closeStore(store));
   if (rebuildPending((key) => store.get(key))) {
@@ -288,6 +306,7 @@ const openPorts = async (
   closing.move();
   const kept = readKeptCheckpoint(paths.checkpoint, chain.genesis, logger);
   const keptCheckpoint = kept === undefined ? {} : { keptCheckpoint: kept };
-  const opened = { store, voteStore, transport, signer, checkpointSigner, verifier };
+  const signing = { signer, checkpointSigner, verifier, workProver };
+  const opened = { store, voteStore, transport, ...signing };
   return { ...ports, ...opened, ...keptCheckpoint };
 };

@@ -5,6 +5,7 @@ import { falconKeygen, falconSign, falconVerify } from "../../src/crypto/falcon.
 import { createHasher } from "../../src/crypto/hash.ts";
 import type { ErrorCode, Failure } from "../../src/errors.ts";
 import { actorId, buildBatch, type LaneHead, sealBatch } from "../../src/ledger/batch.ts";
+import type { AskedProofs, WorkVerdict } from "../../src/ledger/batch-work.ts";
 import { batchesRoot, encodeBlock } from "../../src/ledger/block.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
@@ -83,6 +84,8 @@ type World = {
   readonly heads?: Readonly<Record<string, LaneHead>>;
   readonly actorKeyAt?: (actor: Hash) => ActorKey | undefined;
   readonly verdict?: (digest: Hash) => boolean | undefined;
+  readonly asked?: AskedProofs;
+  readonly workVerdict?: (digest: Hash) => WorkVerdict | undefined;
   readonly parent?: ParentBlock;
   readonly epoch?: EpochSnapshot;
   readonly hashAt?: (height: number) => Hash | undefined;
@@ -137,6 +140,8 @@ const check = (world: World = {}): Failure | undefined => {
     actorKeyAt: world.actorKeyAt ?? (() => ({ publicKey: keyOf(1), registeredHeight: 0 })),
     rootsAt: world.rootsAt ?? roots,
     sameBatchVerdict: world.verdict ?? (() => true),
+    asked: world.asked ?? NO_PROOFS,
+    workVerdict: world.workVerdict ?? (() => undefined),
   });
 };
 

@@ -15,7 +15,9 @@ import { equalBytes, isZero, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { type Failure, fail, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { verifyWork } from "../../proofs/work/index.ts";
 import { batchSigningMessage, type LaneHead } from "../batch.ts";
+import { openWorkCheck, type WorkVerdict, workedBatch } from "../batch-work.ts";
 import { genesisPoint, keepsPoints, pointOp, pointsOfRun } from "../chain-point.ts";
 import type { Executor } from "../execution.ts";
 import type { Genesis } from "../genesis.ts";
@@ -24,7 +26,9 @@ import { actorKeyAt } from "../projections/actors.ts";
 import { type ExecutionRecord, type ReadStore, readExecution } from "../records.ts";
 import type { EventRegistry } from "../registry.ts";
 import { appendOps, BlockStore, genesisOps, validatorSetOp } from "../replica/block-store.ts";
-import type { Block, ExecutionRoots, Hash, ValidatorSet } from "../types.ts";
+import { priceOps } from "../replica/price-store.ts";
+import { finalTerms } from "../replica/work-terms.ts";
+import type { Batch, Block, ExecutionRoots, Hash, ValidatorSet } from "../types.ts";
 import { createLeaderSchedule } from "../validator-set.ts";
 import {
   type EpochSnapshot,
@@ -180,6 +184,7 @@ export class ChainAudit {
     const { executor, nextSet } = this.#rules;
     const execution = executor.executeBlock({ header, batches }, this.#read, this.#record);
     const ops = [...execution.ops, ...appendOps(block, batches), ...this.#pointOps(block)];
+    ops.push(...priceOps(this.#read, this.#rules.genesis.proofs.work, [{ block, batches }]));
     const boundary = !isZero(header.nextSetHash);
     // The state before a boundary block decides the set after the next (R9), so before its own writes.
     if (boundary) ops.push(validatorSetOp(nextSet(this.#read, header.epoch + 2)));
@@ -265,6 +270,8 @@ export class ChainAudit {
       actorKeyAt: (actor) => actorKeyAt(this.#read, actor),
       rootsAt: (height) => this.#rootsAt(height),
       sameBatchVerdict: (digest) => verdicts.get(toHex(digest)),
+      asked: this.#rules.genesis.proofs,
+      workVerdict: (digest) => this.#workVerdict(batches, digest),
     });
   }
 
@@ -278,6 +285,21 @@ export class ChainAudit {
     if (!keepsPoints(genesis)) return [];
     const [point] = pointsOfRun(hasher, genesis.proofs, this.#read, [block]);
     return point === undefined ? [] : [pointOp(block.header.height, point)];
+  }
+
+  /** In this turn, and always: a check costs less than executing what it paid for. */
+  #workVerdict(batches: readonly Batch[], digest: Hash): WorkVerdict | undefined {
+    const { hasher, genesis } = this.#rules;
+    const { work } = genesis.proofs;
+    const batch = batches.find((one) => equalBytes(one.digest, digest));
+    if (work === null || batch === undefined) return undefined;
+    const terms = finalTerms({ options: this.#rules, read: this.#read }, batch.refHeight);
+    if (terms === undefined) return undefined;
+    const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
+    if (!check.ok) return check;
+    const { subject, proof, required } = check.value;
+    const verified = verifyWork(hasher, work.puzzle, subject, proof, required);
+    return verified.ok ? "good" : verified;
   }
 
   #rootsAt(height: number): ExecutionRoots | undefined {

@@ -14,6 +14,7 @@ export type FindingSubject =
   | "height index"
   | "chain point"
   | "lane head"
+  | "price"
   | "outcomes"
   | "log tile"
   | "batch index"

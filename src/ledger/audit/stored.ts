@@ -33,7 +33,7 @@ import { type Finding, type FindingSubject, findingOf } from "./finding.ts";
 /** Follow from executing the log: as of the last executed height. */
 export const EXECUTED_AREAS = ["x", "e", "i", "t", "s", "r", "n"] as const satisfies KeyArea[];
 /** Follow from the final blocks: as of the final tip. */
-export const FINAL_AREAS = ["h", "v", "l"] as const satisfies KeyArea[];
+export const FINAL_AREAS = ["h", "v", "l", "w"] as const satisfies KeyArea[];
 /** Hold what was agreed or is being agreed; each row speaks for itself. */
 export const OWN_AREAS = ["b", "d", "c", "f", "o", "p", "m"] as const satisfies KeyArea[];
 
@@ -48,6 +48,7 @@ const SUBJECTS: Readonly<Record<KeyArea, FindingSubject>> = {
   c: "certificate",
   f: "finalization index",
   s: "validator set",
+  w: "price",
   e: "outcomes",
   t: "log tile",
   i: "batch index",
@@ -107,7 +108,7 @@ export const indexOfDifference = ({
 
 /** The height that a key or a row names itself. */
 const heightOfDifference = ({ area, key, stored, expected }: RowDifference): number | undefined => {
-  if (area === "x" || area === "h" || area === "f") return u64At(key, 2);
+  if (area === "x" || area === "h" || area === "f" || area === "w") return u64At(key, 2);
   // Batch location: u16 version, u64 height.
   if (area === "i") return u64At(expected ?? stored ?? key.subarray(0, 0), 2);
   return undefined;

@@ -13,6 +13,7 @@ import {
   openBatch,
   type SealedBatch,
 } from "../batch.ts";
+import type { WorkVerdict } from "../batch-work.ts";
 import { createMempool, type Mempool } from "../mempool.ts";
 import type { PeerId, VerifyJob } from "../ports.ts";
 import type { Batch, Hash } from "../types.ts";
@@ -25,6 +26,7 @@ import {
 } from "../validity.ts";
 import type { Context } from "./context.ts";
 import { PeerBudget, RateBudget } from "./peer-budget.ts";
+import { type TermedBatch, WorkDesk } from "./work-desk.ts";
 
 /** What admission asks about the final chain of this node. */
 export type PoolChain = {
@@ -67,6 +69,7 @@ export class BatchPool {
   readonly #submitted = new Map<string, Hash>();
   #pendingBytes = 0;
   readonly mempool: Mempool = createMempool();
+  readonly work: WorkDesk;
 
   constructor(
     context: Context,
@@ -77,6 +80,7 @@ export class BatchPool {
     this.#chain = chain;
     this.#changed = hooks.changed;
     this.#gossip = hooks.gossip;
+    this.work = new WorkDesk(context);
     const { clock } = context.ports;
     this.#peerDecodes = new RateBudget(clock, LIMITS.peerDecodeBytesPerSecond);
     this.#clientDecodes = new RateBudget(clock, LIMITS.clientDecodeBytesPerSecond);
@@ -120,6 +124,8 @@ export class BatchPool {
       return;
     }
     if (this.#verdicts.get(key) === false) return done(forged());
+    const worked = this.work.verdict(digest);
+    if (worked !== undefined && worked !== "good") return done(worked);
     if (!this.#mayDecode(from, sealed.eventCount * LIMITS.decodeEventCostBytes)) {
       return done(tooMany());
     }
@@ -133,7 +139,20 @@ export class BatchPool {
     }
     this.#pending.set(key, { batch, from, waiters: [done] });
     this.#pendingBytes += batch.bytes.length;
-    this.verify([batch], "batch", ([valid]) => this.#verified(key, valid === true));
+    this.#check(key, batch);
+  }
+
+  /** The work first: it costs less, and what nobody has worked for is not worth a signature check. */
+  #check(key: string, batch: Batch): void {
+    const terms = this.work.finalTerms(batch.refHeight);
+    const termed = terms === undefined ? [] : [{ batch, terms }];
+    this.work.verify(termed, "batch", () => {
+      const refused = this.work.check(batch);
+      if (refused !== undefined) return this.#checked(key, refused);
+      this.verify([batch], "batch", ([valid]) => {
+        this.#checked(key, valid === true ? undefined : forged());
+      });
+    });
   }
 
   /** Clients have one rate together: anybody may be a client. */
@@ -153,6 +172,8 @@ export class BatchPool {
     if (lane !== undefined && lane.code !== "batch.lane-gap") return lane;
     const reference = checkReference(batch, this.#chain.point());
     if (reference !== undefined) return reference;
+    const unpaid = this.work.precheck(batch);
+    if (unpaid !== undefined) return unpaid;
     // Not a rule of blocks: there it is an outcome, because who has executed less cannot know it yet.
     if (this.#chain.isRevoked(batch.actor)) {
       return fail("event.forbidden", `the actor ${toHex(batch.actor)} is revoked`);
@@ -163,20 +184,14 @@ export class BatchPool {
     return undefined;
   }
 
-  #verified(key: string, valid: boolean): void {
+  #checked(key: string, refused: Failure | undefined): void {
     const pending = this.#pending.get(key);
     if (pending === undefined) return;
     this.#pending.delete(key);
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
     if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
-    const failure = valid
-      ? this.mempool.add(
-          batch,
-          this.#chain.laneHead(batch.actor),
-          this.#chain.isValidator(batch.actor),
-        )
-      : forged();
+    const failure = refused ?? this.#hold(batch);
     const result: Result<Batch> = failure ?? ok(batch);
     if (failure === undefined) {
       if (from === undefined) {
@@ -186,6 +201,11 @@ export class BatchPool {
       this.#changed();
     }
     for (const waiter of waiters) waiter(result);
+  }
+
+  #hold(batch: Batch): Failure | undefined {
+    const { actor } = batch;
+    return this.mempool.add(batch, this.#chain.laneHead(actor), this.#chain.isValidator(actor));
   }
 
   /** The node stops: whoever waits for a verdict is told so. */
@@ -210,6 +230,16 @@ export class BatchPool {
   /** The cached verdict of a batch's signature; undefined when it was never checked. */
   verdict(digest: Hash): boolean | undefined {
     return this.#verdicts.get(toHex(digest));
+  }
+
+  /** What is known of a batch's work. What the mempool holds had good work when it was admitted. */
+  workVerdict(digest: Hash): WorkVerdict | undefined {
+    return this.work.verdict(digest) ?? (this.mempool.has(digest) ? "good" : undefined);
+  }
+
+  /** Reaches a verdict on the work of batches, with the terms that hold where they are looked at. */
+  verifyWork(batches: readonly TermedBatch[], done: () => void): void {
+    this.work.verify(batches, "consensus", done);
   }
 
   /** Checks signatures of batches whose actors are known; one boolean a batch, in order. */

@@ -7,6 +7,7 @@ import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
+import { priceAfter, type WorkTerms } from "../batch-work.ts";
 import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain-point.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
@@ -24,6 +25,7 @@ import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import type { OpenBlocks } from "./engine.ts";
 import { OpenFetches } from "./open-fetches.ts";
+import type { TermedBatch } from "./work-desk.ts";
 
 /** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
 const HEIGHTS_AHEAD_MAX = 64;
@@ -47,6 +49,8 @@ export type Held = {
   verifying: boolean;
   /** Block and batches are durable already: append need not write them again. */
   persisted: boolean;
+  /** Of work, after this block; undefined until it was asked for. */
+  price: bigint | undefined;
   /** Last batch of each lane in this block, by actor. */
   laneHeads: ReadonlyMap<string, LaneHead> | undefined;
   /** Beacon and epoch after this block, with its verdict, where the chain keeps them. */
@@ -310,6 +314,7 @@ export class BlockTree {
         cancelFetch: undefined,
         verifying: false,
         persisted: false,
+        price: undefined,
         laneHeads: undefined,
         point: undefined,
       };
@@ -384,6 +389,15 @@ export class BlockTree {
 
   #check(held: Held, block: Block, parent: ParentBlock): void {
     const batches = held.batches.filter((batch) => batch !== undefined);
+    const unworked = this.#unworked(batches, block.header.parentHash);
+    if (unworked.length > 0) {
+      held.verifying = true;
+      this.#pool.verifyWork(unworked, () => {
+        held.verifying = false;
+        this.#pump(held);
+      });
+      return;
+    }
     const unchecked = batches.filter((batch) => this.#pool.verdict(batch.digest) === undefined);
     const signable = unchecked.filter((batch) => this.#chain.actorKey(batch.actor) !== undefined);
     if (signable.length > 0) {
@@ -410,16 +424,67 @@ export class BlockTree {
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
+      asked: this.#pool.work.asked,
+      workVerdict: (digest) => this.#pool.workVerdict(digest),
     });
     if (failure?.code === "node.not-ready") {
       // A verdict may have been forgotten between its check and here: it is no verdict on the block.
-      if (failure.data?.["field"] === "signature") this.#again(held);
+      const field = failure.data?.["field"];
+      if (field === "signature" || field === "work") this.#again(held);
       return;
     }
     held.laneHeads = laneHeadsOf(batches);
     held.point = this.#pointOf(block);
     if (failure === undefined) return this.#settle(held, "valid", undefined);
     this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
+  }
+
+  /**
+   * Batches whose work was not tried yet, with the terms that hold on this branch. One whose reference is not
+   * of this branch is none of them: it is refused for that, whatever its work.
+   */
+  #unworked(batches: readonly Batch[], parentHash: Hash): TermedBatch[] {
+    if (this.#pool.work.asked.work === null) return [];
+    const known = new Map<number, { readonly hash: Hash; readonly terms: WorkTerms } | undefined>();
+    const unworked: TermedBatch[] = [];
+    for (const batch of batches) {
+      if (this.#pool.workVerdict(batch.digest) !== undefined) continue;
+      const { refHeight, refHash } = batch;
+      if (!known.has(refHeight)) known.set(refHeight, this.#termsAt(parentHash, refHeight));
+      const at = known.get(refHeight);
+      if (at !== undefined && equalBytes(at.hash, refHash)) unworked.push({ batch, ...at });
+    }
+    return unworked;
+  }
+
+  #termsAt(
+    parentHash: Hash,
+    height: number,
+  ): { readonly hash: Hash; readonly terms: WorkTerms } | undefined {
+    const hash = this.hashAt(parentHash, height);
+    const beacon = this.beaconAt(parentHash, height);
+    const price = this.#priceAt(parentHash, height);
+    const isKnown = hash !== undefined && beacon !== undefined && price !== undefined;
+    return isKnown ? { hash, terms: { beacon, price } } : undefined;
+  }
+
+  /** The price of work at a height up to the parent's, along the ancestor chain. */
+  #priceAt(parentHash: Hash, height: number): bigint | undefined {
+    for (const held of this.#ancestors(parentHash)) {
+      if (held.block?.header.height === height) return this.#priceOf(held, held.block);
+    }
+    return this.#pool.work.finalTerms(height)?.price;
+  }
+
+  #priceOf(held: Held, block: Block): bigint | undefined {
+    const { work } = this.#pool.work.asked;
+    const { height, parentHash } = block.header;
+    if (work === null || held.price !== undefined) return held.price;
+    const before = this.#priceAt(parentHash, height - 1);
+    const batches = held.batches.filter((batch) => batch !== undefined);
+    if (before === undefined || batches.length < block.batchDigests.length) return undefined;
+    held.price = priceAfter(work, before, batches);
+    return held.price;
   }
 
   /** Looks at a block again after a pause. */

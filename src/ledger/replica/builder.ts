@@ -1,6 +1,7 @@
 /** Builds the block that a leader proposes: batches from the mempool, roots as executed, the next time. */
 import { ZERO_HASH } from "../../crypto/bytes.ts";
 import { LIMITS } from "../../limits.ts";
+import { checkProofs, type WorkVerdict } from "../batch-work.ts";
 import { batchesRoot, encodeBlock, PROTOCOL_VERSION, proofsHash } from "../block.ts";
 import { encodeBlockProofs } from "../block-proofs.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header } from "../types.ts";
@@ -69,6 +70,8 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     timeAt: (height: number) => tree.timeAt(parent.hash, height),
   };
   const checkRef = referenceCheck(point);
+  const { asked } = pool.work;
+  const workVerdict = (digest: Hash): WorkVerdict | undefined => pool.workVerdict(digest);
   return pool.mempool.select({
     hasher: context.hasher,
     parentHash: parent.hash,
@@ -76,7 +79,7 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     includable: (batch) => {
       const key = input.actorKey(batch.actor);
       if (key === undefined || key.registeredHeight > roots.height) return false;
-      return checkRef(batch) === undefined;
+      return (checkRef(batch) ?? checkProofs(asked, batch, workVerdict)) === undefined;
     },
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,

@@ -25,6 +25,7 @@ import {
 } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import { forgetOps } from "./forget.ts";
+import { priceOps } from "./price-store.ts";
 
 /** A final block on its way into the store. `persisted`: its bytes and batches are there already. */
 export type FinalBlock = {
@@ -159,6 +160,7 @@ export class Committer {
     const tip: Tip = { epoch, view, height, hash: last.hash, timeMs, boundary };
     this.#settledHeight = height;
     const ops = this.#appendOps(blocks);
+    ops.push(...priceOps(this.#context.read, this.#context.options.genesis.proofs.work, blocks));
     const final = blocks.map(({ block }) => block);
     ops.push(...this.#hooks.settle(final, certificate));
     const { read, hasher } = this.#context;

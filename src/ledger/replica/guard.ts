@@ -42,15 +42,20 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     peerDown: guard((peer, reason) => handler.peerDown(peer, reason)),
     frame: guard((peer, trafficClass, bytes) => handler.frame(peer, trafficClass, bytes)),
   });
-  const { timers, transport, signer, verifier, checkpointSigner } = ports;
-  const verify: Verifier["verify"] = (jobs, priority, done) => {
+  const { timers, transport, signer, verifier, checkpointSigner, workProver } = ports;
+  /** Offers jobs until the verifier has room for them. */
+  const offer = (give: () => void): void => {
     try {
-      verifier.verify(jobs, priority, guard(done));
+      give();
     } catch (error) {
       if (!(error instanceof TetradError) || error.code !== "node.overloaded") throw error;
-      timers.set(VERIFIER_FULL_MS, () => verify(jobs, priority, done));
+      timers.set(VERIFIER_FULL_MS, () => offer(give));
     }
   };
+  const verify: Verifier["verify"] = (jobs, priority, done) =>
+    offer(() => verifier.verify(jobs, priority, guard(done)));
+  const verifyWork: NonNullable<Verifier["verifyWork"]> = (chainId, checks, priority, done) =>
+    offer(() => verifier.verifyWork?.(chainId, checks, priority, guard(done)));
   return {
     ...ports,
     timers: { set: (delayMs, callback) => timers.set(delayMs, guard(callback)) },
@@ -67,7 +72,14 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
       publicKey: signer.publicKey,
       sign: (message, done) => signer.sign(message, guard(done)),
     },
-    verifier: { verify },
+    verifier: verifier.verifyWork === undefined ? { verify } : { verify, verifyWork },
+    ...(workProver === undefined
+      ? {}
+      : {
+          workProver: {
+            prove: (chainId, task, done) => workProver.prove(chainId, task, guard(done)),
+          },
+        }),
     ...(checkpointSigner === undefined
       ? {}
       : {

@@ -22,6 +22,7 @@ import type { Participant } from "./participant.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
 import { readRowsOf } from "./read-rows.ts";
 import { lastExecuted } from "./startup.ts";
+import { finalTerms } from "./work-terms.ts";
 
 export const createHandle = (replica: Participant): LedgerHandle => {
   const { hasher, ports } = replica.context;
@@ -43,7 +44,11 @@ export const createHandle = (replica: Participant): LedgerHandle => {
 /** Times that are remembered: the heights of a long page are neighbours. */
 const TIMES_KEPT = 4096;
 
-type Reference = { readonly height: number; readonly hash: Hash };
+type Reference = {
+  readonly height: number;
+  readonly hash: Hash;
+  readonly work: NodeStatus["work"] | undefined;
+};
 
 /**
  * The reference moves once in a grid of heights, and every request asks for it. A row for it that is damaged
@@ -52,7 +57,9 @@ type Reference = { readonly height: number; readonly hash: Hash };
 const rememberReference = (replica: Participant): (() => Reference | undefined) => {
   const read = (): Reference | undefined => {
     try {
-      return replica.reference();
+      const reference = replica.reference();
+      if (reference === undefined) return undefined;
+      return { ...reference, work: workAt(replica, reference.height) };
     } catch (error) {
       if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
       replica.context.fatal(fail(error.code, error.message, error.data));
@@ -66,6 +73,12 @@ const rememberReference = (replica: Participant): (() => Reference | undefined) 
     known ??= read();
     return known;
   };
+};
+
+const workAt = ({ context }: Participant, height: number): NodeStatus["work"] => {
+  const parameters = context.options.genesis.proofs.work;
+  const terms = finalTerms(context, height);
+  return parameters === null || terms === undefined ? undefined : { ...terms, parameters };
 };
 
 /** Times of executed heights, which every event of a page asks for and which do not change. */
@@ -145,6 +158,7 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     stateRoot: executed?.stateRoot ?? ZERO_HASH,
     refHeight: reference?.height ?? 0,
     refHash: reference?.hash ?? replica.genesisHash,
+    ...(reference?.work === undefined ? {} : { work: reference.work }),
     peers: replica.peers,
     voting: replica.voting,
     problems: replica.problems,

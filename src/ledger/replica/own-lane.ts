@@ -11,9 +11,11 @@ import {
   buildBatch,
   type LaneHead,
   sealBatch,
+  type UnsignedBatch,
 } from "../batch.ts";
-import type { EncodedEvent, Hash } from "../types.ts";
+import type { EncodedEvent, Hash, ProofSlot } from "../types.ts";
 import type { Context } from "./context.ts";
+import { workFor } from "./own-work.ts";
 
 export type OwnLaneChain = {
   readonly actor: Hash;
@@ -31,7 +33,7 @@ export class OwnLane {
   readonly #waiting: MakeEvent[] = [];
   /** The id of the batch under way and how many final heights it may still take. */
   #inFlight: { readonly id: Hash; readonly seq: number; heightsLeft: number } | undefined;
-  #signing = false;
+  #making = false;
 
   constructor(context: Context, chain: OwnLaneChain) {
     this.#context = context;
@@ -58,7 +60,7 @@ export class OwnLane {
   }
 
   #pump(): void {
-    if (this.#inFlight !== undefined || this.#signing || this.#context.stopped()) return;
+    if (this.#inFlight !== undefined || this.#making || this.#context.stopped()) return;
     let event: EncodedEvent | undefined;
     while (event === undefined && this.#waiting.length > 0) {
       event = this.#waiting[0]?.();
@@ -67,7 +69,7 @@ export class OwnLane {
     if (event === undefined) return;
     const head = this.#chain.laneHead();
     const reference = this.#chain.reference();
-    const { hasher, ports } = this.#context;
+    const { hasher } = this.#context;
     const input: BatchInput = {
       actor: this.#chain.actor,
       laneSeq: head.seq + 1,
@@ -77,11 +79,21 @@ export class OwnLane {
       events: [event],
     };
     const unsigned = buildBatch(hasher, input);
-    this.#signing = true;
-    ports.signer.sign(batchSigningMessage(hasher, unsigned.id), (signature) => {
-      this.#signing = false;
+    this.#making = true;
+    workFor(this.#context, unsigned, (proofs) => {
       if (this.#context.stopped()) return;
-      const batch = sealBatch(hasher, unsigned, signature);
+      if (proofs !== undefined) return this.#sign(unsigned, proofs);
+      // The reference is one that this node cannot work for yet; the next height brings another try.
+      this.#making = false;
+    });
+  }
+
+  #sign(unsigned: UnsignedBatch, proofs: readonly ProofSlot[]): void {
+    const { hasher, ports } = this.#context;
+    ports.signer.sign(batchSigningMessage(hasher, unsigned.id), (signature) => {
+      this.#making = false;
+      if (this.#context.stopped()) return;
+      const batch = sealBatch(hasher, unsigned, signature, proofs);
       this.#inFlight = { id: batch.id, seq: batch.laneSeq, heightsLeft: LIMITS.batchAgeBlocksMax };
       this.#chain.submit(batch.bytes, (accepted) => {
         if (!accepted) this.#inFlight = undefined;

@@ -13,6 +13,7 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import type { WorkParameters } from "../../proofs/work/index.ts";
 import { CHAIN_ID, type ParsedGenesis, parseGenesis } from "../genesis.ts";
 import { hexAt, integerAt, objectAt, parseStrictJson, textAt, Wrong } from "../strict-json.ts";
 import type { Hash } from "../types.ts";
@@ -29,6 +30,8 @@ export type Trust = {
   readonly block?: { readonly height: number; readonly hash: Hash };
   /** Names of validators by id in hex, where the genesis was given: for people. */
   readonly names: ReadonlyMap<string, string>;
+  /** What the chain asks batches to show of work, where the genesis was given. */
+  readonly work?: WorkParameters | null;
 };
 
 /** What a verified proof lets one trust from then on. A file: `formatCheckpoint`, `parseTrust`. */
@@ -53,6 +56,7 @@ export const trustGenesis = ({ genesis, hasher, hash }: ParsedGenesis): Trust =>
   epoch: 0,
   setHash: createValidatorSet(hasher, 0, genesis.validators).hash,
   names: new Map(genesis.validators.map(({ id, name }) => [toHex(id), name])),
+  work: genesis.proofs.work,
 });
 
 export const trustCheckpoint = (checkpoint: Checkpoint): Trust => ({

@@ -8,6 +8,14 @@ import type { Formats, Json } from "./context.ts";
 const outcomeJson = (outcome: Outcome): { readonly [key: string]: Json } =>
   outcome.kind === "accepted" ? { kind: "accepted" } : { kind: "refused", code: outcome.code };
 
+/** Amounts as text, as the genesis has them: no reader of JSON rounds those. */
+const workJson = ({ beacon, price, parameters }: NonNullable<NodeStatus["work"]>): Json => ({
+  beacon: toHex(beacon),
+  price: price.toString(),
+  pricedUnits: parameters.price.pricedUnits.toString(),
+  puzzle: { ...parameters.puzzle },
+});
+
 export const statusJson = (status: NodeStatus, version: string): Json => ({
   version,
   chainId: status.chainId,
@@ -30,6 +38,7 @@ export const statusJson = (status: NodeStatus, version: string): Json => ({
   stateRoot: toHex(status.stateRoot),
   refHeight: status.refHeight,
   refHash: toHex(status.refHash),
+  work: status.work === undefined ? null : workJson(status.work),
   peers: status.peers,
   mempoolBytes: status.mempoolBytes,
   mempoolBatches: status.mempoolBatches,

@@ -36,10 +36,10 @@ import { concatBytes, equalBytes, toHex } from "../../crypto/bytes.ts";
 import { Writer } from "../../crypto/codec.ts";
 import { createHasher, type Hasher, sha256 } from "../../crypto/hash.ts";
 import { fail, type Result, TetradError } from "../../errors.ts";
-import { actorId, buildBatch, sealBatch } from "../../ledger/batch.ts";
+import { actorId, buildBatch, sealBatch, type UnsignedBatch } from "../../ledger/batch.ts";
 import type { BatchReceipt, LedgerHandle, ProjectionRow } from "../../ledger/handle.ts";
 import type { Logger, Metrics, Signer, Timers } from "../../ledger/ports.ts";
-import type { EncodedEvent, Hash } from "../../ledger/types.ts";
+import type { EncodedEvent, Hash, ProofSlot } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import type { IssuerSigner } from "./issuer-signer.ts";
 import { provesPossession } from "./possession.ts";
@@ -52,6 +52,8 @@ export type IssuerOptions = {
   readonly signer: IssuerSigner;
   /** The FALCON-1024 key that signs the issuer's batches, and its public half. */
   readonly actor: Signer & { readonly publicKey: Uint8Array };
+  /** What the chain asks a batch to carry; absent where it asks for nothing. */
+  proofsFor?(unsigned: UnsignedBatch): Promise<readonly ProofSlot[]>;
   readonly timers: Timers;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -288,10 +290,11 @@ class LogIssuer implements Issuer {
       refHash,
       events,
     });
+    const proofs = await this.#options.proofsFor?.(unsigned);
     const signature = await new Promise<Uint8Array>((resolve) => {
       actor.sign(unsigned.signingMessage, resolve);
     });
-    return sealBatch(this.#hasher, unsigned, signature).bytes;
+    return sealBatch(this.#hasher, unsigned, signature, proofs).bytes;
   }
 
   #submit(bytes: Uint8Array): Promise<Result<BatchReceipt>> {

@@ -3,8 +3,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { TetradError } from "../../errors.ts";
+import type { UnsignedBatch } from "../../ledger/batch.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
+import type { ProofSlot } from "../../ledger/types.ts";
 import type { NodePaths } from "../folder.ts";
 import { createActorKey } from "../identity.ts";
 import { type LoadedKey, loadKeyFile } from "../keys/key-file.ts";
@@ -43,6 +45,8 @@ export type OpenIssuerOptions = {
   readonly env: Env;
   readonly passphraseFile: string | undefined;
   readonly handle: LedgerHandle;
+  /** What the chain asks a batch to carry. */
+  proofsFor(unsigned: UnsignedBatch): Promise<readonly ProofSlot[]>;
   readonly chainId: string;
   /** The chain is for development (genesis). */
   readonly insecure: boolean;
@@ -88,7 +92,7 @@ export const openIssuerKeys = async ({
 export const openIssuer = async (
   options: OpenIssuerOptions,
 ): Promise<{ close(): Promise<void> } | undefined> => {
-  const { handle, chainId, name, logger, metrics } = options;
+  const { handle, chainId, name, logger, metrics, proofsFor } = options;
   const keys = await openIssuerKeys(options);
   if (keys === undefined) return undefined;
   const { signer, actor: pair } = keys;
@@ -97,7 +101,7 @@ export const openIssuer = async (
   });
   pair.secretKey.fill(0);
   const ports = { timers: realTimers, logger, metrics };
-  const issuer = startIssuer({ ...ports, handle, chainId, name, signer, actor });
+  const issuer = startIssuer({ ...ports, handle, chainId, name, signer, actor, proofsFor });
   return {
     async close() {
       issuer.stop();

@@ -7,6 +7,7 @@ import type { FalconVerifier } from "../../crypto/falcon.ts";
 import { threadCpuMs } from "./thread-cpu.ts";
 import type { NodeVerifier } from "./types.ts";
 import { VerifyQueue } from "./verify-queue.ts";
+import { checkWorkJob, isWorkJob } from "./work-job.ts";
 
 /** Jobs in one turn: about 4 ms of work with either implementation. */
 const JOBS_PER_TURN = { "liboqs-wasm": 32, noble: 4 } as const;
@@ -30,7 +31,9 @@ export const createInlineRunner = (queue: VerifyQueue, falcon: FalconVerifier) =
     const timed = turns % TURNS_PER_TIMING === 0;
     const startMs = timed ? threadCpuMs() : 0;
     const items = queue.take(jobsPerTurn);
-    const valid = items.map(({ job }) => falcon.verify(job.signature, job.message, job.publicKey));
+    const valid = items.map(({ job }) =>
+      isWorkJob(job) ? checkWorkJob(job) : falcon.verify(job.signature, job.message, job.publicKey),
+    );
     turns += 1;
     jobs += items.length;
     if (timed) {
@@ -67,6 +70,14 @@ export const createInlineVerifier = (falcon: FalconVerifier): NodeVerifier => {
     implementation: falcon.name,
     verify(jobs, priority, done) {
       queue.push(jobs, priority, done);
+      runner.wake();
+    },
+    verifyWork(chainId, checks, priority, done) {
+      queue.push(
+        checks.map((check) => ({ chainId, check })),
+        priority,
+        done,
+      );
       runner.wake();
     },
     pending: () => queue.pending,

@@ -14,6 +14,7 @@ import { threadCpuMs } from "./thread-cpu.ts";
 import type { NodeVerifier } from "./types.ts";
 import { packJobs, type VerifyResponse } from "./verify-protocol.ts";
 import { type QueuedJob, VerifyQueue } from "./verify-queue.ts";
+import { isSignatureJob, isWorkJob } from "./work-job.ts";
 import { startWorker } from "./worker.ts";
 
 const JOBS_PER_CHUNK = { "liboqs-wasm": 16, noble: 2 } as const;
@@ -73,6 +74,20 @@ class Pool implements NodeVerifier {
   }
 
   verify(...[jobs, priority, done]: Parameters<NodeVerifier["verify"]>): void {
+    this.#push(jobs, priority, done);
+  }
+
+  verifyWork(
+    ...[chainId, checks, priority, done]: Parameters<NonNullable<NodeVerifier["verifyWork"]>>
+  ): void {
+    this.#push(
+      checks.map((check) => ({ chainId, check })),
+      priority,
+      done,
+    );
+  }
+
+  #push(...[jobs, priority, done]: Parameters<VerifyQueue["push"]>): void {
     this.#queue.push(jobs, priority, done);
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
@@ -121,7 +136,8 @@ class Pool implements NodeVerifier {
       const thread: Thread = {
         stop,
         post(items) {
-          const request = packJobs(items.map(({ job }) => job));
+          const jobs = items.map(({ job }) => job);
+          const request = packJobs(jobs.filter(isSignatureJob), jobs.filter(isWorkJob));
           worker.postMessage(request, [request.chunk.buffer]);
         },
         setRef: (busy) => (busy ? worker.ref() : worker.unref()),
@@ -184,7 +200,12 @@ class Pool implements NodeVerifier {
       );
       if (thread.underWay.length >= CHUNKS_UNDER_WAY) break;
       const share = Math.ceil(this.#queue.waiting / this.#threads.length);
-      const items = this.#queue.take(Math.min(share, JOBS_PER_CHUNK[thread.implementation]));
+      const taken = this.#queue.take(Math.min(share, JOBS_PER_CHUNK[thread.implementation]));
+      // In the order of the answer: signatures before work.
+      const items = [
+        ...taken.filter(({ job }) => isSignatureJob(job)),
+        ...taken.filter(({ job }) => isWorkJob(job)),
+      ];
       if (thread.underWay.length === 0) thread.setRef(true);
       thread.underWay.push(items);
       thread.post(items);

@@ -2,12 +2,19 @@
  * Messages between a verifier pool and its threads. The jobs of a chunk travel as one buffer, which is
  * transferred: one object to clone instead of three for each signature.
  *
- * Chunk: per job u32 message length, message, signature (1280), public key (1793).
+ * Chunk: per job u32 message length, message, signature (1280), public key (1793). Checks of work, which are
+ * small, are cloned beside it.
  */
 import type { VerifyJob } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import type { WorkJob } from "./work-job.ts";
 
-export type VerifyRequest = { readonly count: number; readonly chunk: Uint8Array };
+export type VerifyRequest = {
+  readonly count: number;
+  readonly chunk: Uint8Array;
+  /** Answered behind the signatures. */
+  readonly works: readonly WorkJob[];
+};
 
 export type VerifyResponse =
   | {
@@ -25,6 +32,7 @@ const FIXED_BYTES = 4 + SIGNATURE_BYTES + PUBLIC_KEY_BYTES;
 /** Packs jobs whose lengths have been checked. */
 export const packJobs = (
   jobs: readonly VerifyJob[],
+  works: readonly WorkJob[] = [],
 ): VerifyRequest & { chunk: Uint8Array<ArrayBuffer> } => {
   const length = jobs.reduce((sum, job) => sum + FIXED_BYTES + job.message.length, 0);
   const chunk = new Uint8Array(length);
@@ -37,11 +45,14 @@ export const packJobs = (
     chunk.set(publicKey, at + 4 + message.length + SIGNATURE_BYTES);
     at += FIXED_BYTES + message.length;
   }
-  return { count: jobs.length, chunk };
+  return { count: jobs.length, chunk, works };
 };
 
 /** The jobs of a chunk, as views of it. */
-export const unpackJobs = ({ count, chunk }: VerifyRequest): VerifyJob[] => {
+export const unpackJobs = ({
+  count,
+  chunk,
+}: Pick<VerifyRequest, "count" | "chunk">): VerifyJob[] => {
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   const jobs: VerifyJob[] = [];
   let at = 0;

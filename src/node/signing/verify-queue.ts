@@ -4,8 +4,9 @@
  */
 import { falconLengthsFit } from "../../crypto/falcon.ts";
 import { TetradError } from "../../errors.ts";
-import type { Verifier, VerifyJob } from "../../ledger/ports.ts";
+import type { Verifier } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import { type CheckJob, isWorkJob } from "./work-job.ts";
 
 export type Priority = Parameters<Verifier["verify"]>[1];
 
@@ -17,7 +18,7 @@ type Call = {
 
 /** One job of a call on its way; of use to the queue alone, except for the job. */
 export type QueuedJob = {
-  readonly job: VerifyJob;
+  readonly job: CheckJob;
   readonly priority: Priority;
   readonly index: number;
   readonly call: Call;
@@ -59,6 +60,9 @@ class Fifo {
   }
 }
 
+const isPossible = (job: CheckJob): boolean =>
+  isWorkJob(job) || falconLengthsFit(job.signature, job.message, job.publicKey);
+
 export class VerifyQueue {
   readonly #lanes = { consensus: new Fifo(), batch: new Fifo(), sync: new Fifo() };
   readonly #limit: number;
@@ -73,7 +77,7 @@ export class VerifyQueue {
    * called from within. Throws TetradError `node.overloaded`, and adds nothing, when the priority is full.
    */
   push(
-    jobs: readonly VerifyJob[],
+    jobs: readonly CheckJob[],
     priority: Priority,
     done: (valid: readonly boolean[]) => void,
   ): void {
@@ -87,7 +91,7 @@ export class VerifyQueue {
     }
     const call: Call = { results: jobs.map(() => false), done, left: 0 };
     for (const [index, job] of jobs.entries()) {
-      if (!falconLengthsFit(job.signature, job.message, job.publicKey)) continue;
+      if (!isPossible(job)) continue;
       call.left += 1;
       lane.push({ job, priority, index, call });
     }

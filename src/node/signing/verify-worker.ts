@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { selectVerifier } from "./select-verifier.ts";
 import { threadCpuMs } from "./thread-cpu.ts";
 import { unpackJobs, type VerifyRequest, type VerifyResponse } from "./verify-protocol.ts";
+import { checkWorkJob } from "./work-job.ts";
 
 const serve = async (port: MessagePort, wasm: boolean): Promise<void> => {
   const answer = (response: VerifyResponse, transfer: readonly ArrayBuffer[] = []): void => {
@@ -12,9 +13,11 @@ const serve = async (port: MessagePort, wasm: boolean): Promise<void> => {
   const { verifier, reason } = await selectVerifier({ wasm, onFault });
   port.on("message", (request: VerifyRequest) => {
     const jobs = unpackJobs(request);
-    const valid = Uint8Array.from(jobs, ({ signature, message, publicKey }) =>
-      verifier.verify(signature, message, publicKey) ? 1 : 0,
+    const signed = jobs.map(({ signature, message, publicKey }) =>
+      verifier.verify(signature, message, publicKey),
     );
+    const worked = request.works.map(checkWorkJob);
+    const valid = Uint8Array.from([...signed, ...worked], (value) => (value ? 1 : 0));
     answer({ type: "checked", valid, cpuMs: threadCpuMs() }, [valid.buffer]);
   });
   answer({ type: "ready", implementation: verifier.name, reason });

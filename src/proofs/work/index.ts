@@ -15,6 +15,8 @@ export { batchUnits, nextPrice, requiredEffort, UNITS_PER_EVENT } from "./price.
 export {
   decodeWorkProof,
   encodeWorkProof,
+  precheckWork,
+  unsolved,
   verifyWork,
   type WorkProof,
   type WorkVerdict,

@@ -26,7 +26,11 @@ export const batchUnits = (eventCount: number, eventBytes: number): bigint =>
  * The effort that a batch of so many units needs at a price: rounded up, at least 1, and at most the largest
  * effort that a proof can state.
  */
-export const requiredEffort = (rule: PriceParameters, price: bigint, units: bigint): number => {
+export const requiredEffort = (
+  rule: Pick<PriceParameters, "pricedUnits">,
+  price: bigint,
+  units: bigint,
+): number => {
   const most = BigInt(LIMITS.workEffortMax);
   const counted = clamp(units, 0n, BigInt(LIMITS.workUnitsMax));
   const whole = rule.pricedUnits * PRICE_ONE;

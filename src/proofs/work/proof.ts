@@ -71,6 +71,37 @@ const FAULTS: Readonly<Record<EquihashFault, string>> = {
   sum: "the rows do not sum to zero",
 };
 
+type Opened = { readonly proof: WorkProof; readonly challenge: Uint8Array };
+
+const openWork = (
+  hasher: Hasher,
+  puzzle: Puzzle,
+  subject: WorkSubject,
+  bytes: Uint8Array,
+  required: number,
+): Result<Opened> => {
+  const proof = decodeWorkProof(puzzle, bytes);
+  if (!proof.ok) return proof;
+  const { effort, nonce } = proof.value;
+  if (effort < required) {
+    return fail("work.insufficient", `effort ${effort}, required ${required}`);
+  }
+  return ok({ proof: proof.value, challenge: workChallenge(hasher, subject, effort, nonce) });
+};
+
+const effortVerdict = (
+  hasher: Hasher,
+  { proof, challenge }: Opened,
+  hashed: Uint8Array,
+): Result<WorkVerdict> => {
+  const { effort } = proof;
+  const hash = effortHash(hasher, challenge, hashed);
+  const word = effortWord(hash);
+  return meetsEffort(hash, effort)
+    ? ok({ effort, word })
+    : fail("work.effort", `the hash ${word} times the effort ${effort} is over 2^32 - 1`);
+};
+
 /**
  * Whether the proof is of at least `required` effort for this subject. Cheapest first: two integers, one
  * hash, then the 32 hashes of a solution. Codes in order: work.malformed, work.insufficient, work.effort,
@@ -83,21 +114,38 @@ export const verifyWork = (
   bytes: Uint8Array,
   required: number,
 ): Result<WorkVerdict> => {
-  const proof = decodeWorkProof(puzzle, bytes);
-  if (!proof.ok) return proof;
-  const { effort, nonce, solution } = proof.value;
-  if (effort < required) {
-    return fail("work.insufficient", `effort ${effort}, required ${required}`);
-  }
-  const challenge = workChallenge(hasher, subject, effort, nonce);
-  const hash = effortHash(hasher, challenge, tagOf(puzzle, challenge) ?? solution);
-  const word = effortWord(hash);
-  if (!meetsEffort(hash, effort)) {
-    return fail("work.effort", `the hash ${word} times the effort ${effort} is over 2^32 - 1`);
-  }
-  const wrong = puzzle.kind === "argon2id" ? undefined : solutionFault(challenge, solution);
-  return wrong ?? ok({ effort, word });
+  const opened = openWork(hasher, puzzle, subject, bytes, required);
+  if (!opened.ok) return opened;
+  const { challenge, proof } = opened.value;
+  const hashed = tagOf(puzzle, challenge) ?? proof.solution;
+  const verdict = effortVerdict(hasher, opened.value, hashed);
+  if (!verdict.ok || puzzle.kind === "argon2id") return verdict;
+  return solutionFault(challenge, proof.solution) ?? verdict;
 };
+
+/**
+ * What of `verifyWork` costs next to nothing: all but the 32 hashes of a solution, or the one evaluation of
+ * Argon2id. Of what passes here `verifyWork` refuses nothing but that last thing. Its codes, in its order.
+ */
+export const precheckWork = (
+  hasher: Hasher,
+  puzzle: Puzzle,
+  subject: WorkSubject,
+  bytes: Uint8Array,
+  required: number,
+): Failure | undefined => {
+  const opened = openWork(hasher, puzzle, subject, bytes, required);
+  if (!opened.ok) return opened;
+  if (puzzle.kind === "argon2id") return undefined;
+  const verdict = effortVerdict(hasher, opened.value, opened.value.proof.solution);
+  return verdict.ok ? undefined : verdict;
+};
+
+/** What is wrong with a proof that has passed `precheckWork` and not `verifyWork`. */
+export const unsolved = (puzzle: Puzzle): Failure =>
+  puzzle.kind === "argon2id"
+    ? fail("work.effort", "the hash of the nonce does not fit the effort that is stated")
+    : fail("work.solution", "the indices do not solve the puzzle");
 
 const solutionFault = (challenge: Uint8Array, solution: Uint8Array): Failure | undefined => {
   const fault = checkEquihash(sha512Rows(challenge), unpackIndices(solution));

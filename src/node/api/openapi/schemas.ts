@@ -73,6 +73,17 @@ const STATUS = object({
   stateRoot: HASH,
   refHeight: { ...COUNT, description: "what a new batch should reference" },
   refHash: HASH,
+  work: {
+    type: ["object", "null"],
+    description:
+      "what the work of a batch with this reference is held against; null: nothing is asked for",
+    properties: {
+      beacon: HASH,
+      price: { ...TEXT, description: "in 1/65536 of an effort for pricedUnits, decimal" },
+      pricedUnits: { ...TEXT, description: "bytes of events and 512 for each event, decimal" },
+      puzzle: { type: "object", properties: { kind: TEXT, memoryKiB: COUNT } },
+    },
+  },
   peers: listOf(HASH),
   mempoolBytes: COUNT,
   mempoolBatches: COUNT,

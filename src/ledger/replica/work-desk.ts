@@ -1,0 +1,119 @@
+/**
+ * The work of batches in a node: what it is held against, and verdicts on it, each reached once and kept by
+ * digest. What costs next to nothing is checked here; a solution is checked by the verifier, which may have
+ * threads of its own.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import type { Failure } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { unsolved, verifyWork, type WorkParameters } from "../../proofs/work/index.ts";
+import { readProofs, type SealedBatch } from "../batch.ts";
+import {
+  type AskedProofs,
+  checkProofs,
+  checkSlots,
+  openWorkCheck,
+  type WorkCheck,
+  type WorkTerms,
+  type WorkVerdict,
+  workedBatch,
+} from "../batch-work.ts";
+import type { Batch, Hash } from "../types.ts";
+import type { Context } from "./context.ts";
+import { finalTerms } from "./work-terms.ts";
+
+/** A batch with the terms of its reference on the branch that it is looked at on. */
+export type TermedBatch = { readonly batch: Batch; readonly terms: WorkTerms };
+
+export class WorkDesk {
+  readonly #context: Context;
+  readonly #verdicts = new Map<string, WorkVerdict>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Which proofs the chain asks of a batch. */
+  get asked(): AskedProofs {
+    return this.#context.options.genesis.proofs;
+  }
+
+  /** Undefined where the work was never tried, or so long ago that it is forgotten. */
+  verdict(digest: Hash): WorkVerdict | undefined {
+    return this.#verdicts.get(toHex(digest));
+  }
+
+  /** The predicate, with the verdicts that are kept here. */
+  check(batch: Batch): Failure | undefined {
+    return checkProofs(this.asked, batch, (digest) => this.verdict(digest));
+  }
+
+  /** Of a final height: what the work of a batch that refers to it is held against. */
+  finalTerms(height: number): WorkTerms | undefined {
+    return finalTerms(this.#context, height);
+  }
+
+  /**
+   * Of an envelope whose events nobody has hashed yet: all of its work that costs next to nothing. The
+   * reference must be one of the final chain. Codes: encoding.malformed, encoding.version, those of
+   * `checkSlots` and `openWorkCheck`; undefined also where the chain asks for no work.
+   */
+  precheck(sealed: SealedBatch): Failure | undefined {
+    const { work } = this.asked;
+    if (work === null) return undefined;
+    const slots = readProofs(sealed);
+    if (!slots.ok) return slots;
+    const wrong = checkSlots(this.asked, slots.value);
+    if (wrong !== undefined) return wrong;
+    const terms = this.finalTerms(sealed.refHeight);
+    if (terms === undefined) return undefined;
+    const opened = openWorkCheck(this.#context.hasher, work, sealed, slots.value, terms);
+    return opened.ok ? undefined : opened;
+  }
+
+  /** Reaches a verdict on every batch that has none, then calls back: at once where nothing takes long. */
+  verify(batches: readonly TermedBatch[], priority: "consensus" | "batch", done: () => void): void {
+    const { work } = this.asked;
+    if (work === null) return done();
+    const open: { readonly digest: Hash; readonly check: WorkCheck }[] = [];
+    for (const { batch, terms } of batches) {
+      if (this.verdict(batch.digest) !== undefined) continue;
+      const { hasher } = this.#context;
+      const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
+      if (check.ok) open.push({ digest: batch.digest, check: check.value });
+      else this.#remember(batch.digest, check);
+    }
+    if (open.length === 0) return done();
+    const checks = open.map(({ check }) => check);
+    this.#solve(work, checks, priority, (valid) => {
+      for (const [i, { digest }] of open.entries()) {
+        this.#remember(digest, valid[i] === true ? "good" : unsolved(work.puzzle));
+      }
+      done();
+    });
+  }
+
+  #solve(
+    { puzzle }: WorkParameters,
+    checks: readonly WorkCheck[],
+    priority: "consensus" | "batch",
+    done: (valid: readonly boolean[]) => void,
+  ): void {
+    const { hasher, ports } = this.#context;
+    if (ports.verifier.verifyWork !== undefined) {
+      return ports.verifier.verifyWork(hasher.chainId, checks, priority, done);
+    }
+    done(
+      checks.map(
+        ({ subject, proof, required }) => verifyWork(hasher, puzzle, subject, proof, required).ok,
+      ),
+    );
+  }
+
+  #remember(digest: Hash, verdict: WorkVerdict): void {
+    this.#verdicts.set(toHex(digest), verdict);
+    if (this.#verdicts.size <= LIMITS.verdictCacheMax) return;
+    const oldest = this.#verdicts.keys().next();
+    if (oldest.done !== true) this.#verdicts.delete(oldest.value);
+  }
+}
