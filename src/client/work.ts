@@ -69,7 +69,16 @@ export const searchInSlices: WorkSearcher = async (task, { signal, onRuns }) => 
   }
 };
 
-type NodeSearch = typeof import("../node/work/search.ts");
+/** Of src/node/work/search.ts, which a browser has no use for. */
+type NodeSearch = {
+  searchProof(
+    options: WorkTask & {
+      readonly threads: number;
+      readonly signal: AbortSignal;
+      onProgress(runs: number): void;
+    },
+  ): Promise<{ readonly proof: Uint8Array }>;
+};
 
 /**
  * The threads of Node; undefined where there are none. The address is made here, so that a bundler for

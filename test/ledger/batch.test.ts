@@ -145,7 +145,7 @@ describe("bad batches", () => {
     ],
     ["encoding.malformed", "a short signature", { signature: new Uint8Array(1279) }],
     ["encoding.malformed", "a long signature", { signature: new Uint8Array(1281) }],
-    ["batch.proofs-unsupported", "a proof", { proofCount: 1, tail: new Uint8Array(7) }],
+    ["encoding.malformed", "a proof of kind 0", { proofCount: 1, tail: new Uint8Array(7) }],
     ["encoding.malformed", "trailing bytes", { tail: Uint8Array.of(0) }],
     ["batch.events-root", "another root", { root: hashOf(3) }],
     ["batch.too-large", "over 1 MiB", { tail: new Uint8Array(LIMITS.batchBytesMax) }],
@@ -160,7 +160,7 @@ describe("bad batches", () => {
     expect(codeOf(rawBatch(all))).toBe("encoding.version");
     expect(codeOf(rawBatch({ ...all, version: 1 }))).toBe("batch.wrong-chain");
     expect(codeOf(rawBatch({ events: [], root: hashOf(3) }))).toBe("batch.empty");
-    expect(codeOf(rawBatch({ proofCount: 1, root: hashOf(3) }))).toBe("batch.proofs-unsupported");
+    expect(codeOf(rawBatch({ proofCount: 9, root: hashOf(3) }))).toBe("encoding.malformed");
   });
 
   it("takes 1024 events and refuses 1025", () => {

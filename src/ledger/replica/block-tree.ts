@@ -7,7 +7,7 @@ import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
-import { priceAfter, type WorkTerms } from "../batch-work.ts";
+import { type AskedProofs, priceAfter, type WorkTerms } from "../batch-work.ts";
 import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain-point.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
@@ -25,6 +25,7 @@ import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import type { OpenBlocks } from "./engine.ts";
 import { OpenFetches } from "./open-fetches.ts";
+import { readPrice } from "./price-store.ts";
 import type { TermedBatch } from "./work-desk.ts";
 
 /** Heights above the final tip that a wanted block may have; beyond, sync by height is the way. */
@@ -93,6 +94,10 @@ export class BlockTree {
     this.#chain = chain;
     this.#pool = pool;
     this.#store = store;
+  }
+
+  get #asked(): AskedProofs {
+    return this.#context.options.genesis.proofs;
   }
 
   get(hash: Hash): Held | undefined {
@@ -424,7 +429,7 @@ export class BlockTree {
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
-      asked: this.#pool.work.asked,
+      asked: this.#asked,
       workVerdict: (digest) => this.#pool.workVerdict(digest),
     });
     if (failure?.code === "node.not-ready") {
@@ -444,7 +449,7 @@ export class BlockTree {
    * of this branch is none of them: it is refused for that, whatever its work.
    */
   #unworked(batches: readonly Batch[], parentHash: Hash): TermedBatch[] {
-    if (this.#pool.work.asked.work === null) return [];
+    if (this.#asked.work === null) return [];
     const known = new Map<number, { readonly hash: Hash; readonly terms: WorkTerms } | undefined>();
     const unworked: TermedBatch[] = [];
     for (const batch of batches) {
@@ -473,11 +478,12 @@ export class BlockTree {
     for (const held of this.#ancestors(parentHash)) {
       if (held.block?.header.height === height) return this.#priceOf(held, held.block);
     }
-    return this.#pool.work.finalTerms(height)?.price;
+    const { work } = this.#asked;
+    return work === null ? undefined : readPrice(this.#context.read, work, height);
   }
 
   #priceOf(held: Held, block: Block): bigint | undefined {
-    const { work } = this.#pool.work.asked;
+    const { work } = this.#asked;
     const { height, parentHash } = block.header;
     if (work === null || held.price !== undefined) return held.price;
     const before = this.#priceAt(parentHash, height - 1);
