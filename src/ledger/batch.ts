@@ -162,6 +162,14 @@ export const readProofs = ({
     return signed.ok ? readSlots(signed.value.reader) : signed;
   });
 
+/** The count of proofs that an envelope states; undefined where it ends before. Nothing else is looked at. */
+export const proofCountOf = ({
+  bytes,
+  eventCount,
+  eventBytes,
+}: Pick<SealedBatch, "bytes" | "eventCount" | "eventBytes">): number | undefined =>
+  bytes[BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES - 1];
+
 /** The id of an encoded batch, whatever follows its core; undefined where the bytes are too few for one. */
 export const batchIdOf = (hasher: Hasher, bytes: Uint8Array): Hash | undefined =>
   bytes.length < BATCH_CORE_BYTES

@@ -155,13 +155,6 @@ describe("POST /v1/batches", () => {
     );
   });
 
-  it("takes no proof in a batch of this version, though its format has room for some", async () => {
-    for (const proofCount of [1, LIMITS.batchProofsMax, LIMITS.batchProofsMax + 1]) {
-      const body = rawBatch({ hasher, proofCount });
-      expect((await post("/v1/batches", body)).code).toBe("batch.proofs-unsupported");
-    }
-  });
-
   it("waits from 1 ms to httpWaitMsMax", async () => {
     const body = batchOf([putOf(1)]);
     for (const waitMs of [1, LIMITS.httpWaitMsMax]) {

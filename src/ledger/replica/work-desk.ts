@@ -4,10 +4,10 @@
  * threads of its own.
  */
 import { toHex } from "../../crypto/bytes.ts";
-import type { Failure } from "../../errors.ts";
+import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { unsolved, verifyWork, type WorkParameters } from "../../proofs/work/index.ts";
-import { readProofs, type SealedBatch } from "../batch.ts";
+import { proofCountOf, readProofs, type SealedBatch } from "../batch.ts";
 import {
   type AskedProofs,
   checkProofs,
@@ -56,10 +56,13 @@ export class WorkDesk {
   /**
    * Of an envelope whose events nobody has hashed yet: all of its work that costs next to nothing. The
    * reference must be one of the final chain. Codes: encoding.malformed, encoding.version, those of
-   * `checkSlots` and `openWorkCheck`; undefined also where the chain asks for no work.
+   * `checkSlots` and `openWorkCheck`. Where the chain asks for no proofs, their count alone is looked at.
    */
   precheck(sealed: SealedBatch): Failure | undefined {
-    const { work } = this.asked;
+    const { work, space } = this.asked;
+    if (work === null && space === null && (proofCountOf(sealed) ?? 0) > 0) {
+      return fail("batch.proofs-unsupported", "the chain asks for no proofs in a batch");
+    }
     if (work === null) return undefined;
     const slots = readProofs(sealed);
     if (!slots.ok) return slots;

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { ERRORS, type ErrorCode } from "../../../src/errors.ts";
-import { sealBatch } from "../../../src/ledger/batch.ts";
+import { buildBatch, sealBatch } from "../../../src/ledger/batch.ts";
+import { workSlot } from "../../../src/ledger/batch-work.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
 import { actorRevoked } from "../../../src/ledger/projections/events.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
@@ -108,6 +109,27 @@ describe("a batch is refused", () => {
     };
     const signature = lab.chain.ring.sign(key, unsigned.signingMessage);
     expectRefused(lab, sealBatch(lab.chain.hasher, unsigned, signature).bytes, "batch.signature");
+  });
+
+  it.each([1, LIMITS.batchProofsMax, LIMITS.batchProofsMax + 1])(
+    "that counts %s proofs where the chain asks for none, whatever is behind it",
+    (count) => {
+      const lab = new Lab();
+      const bytes = lab.batch(lab.chain.alice).bytes.slice();
+      bytes[bytes.length - 1] = count;
+      expectRefused(lab, bytes, "batch.proofs-unsupported");
+    },
+  );
+
+  it("with work where the chain asks for none", () => {
+    const lab = new Lab();
+    const batch = lab.batch(lab.chain.alice);
+    const { hasher } = lab.chain;
+    const proofs = [workSlot(new Uint8Array(88))];
+    const proven = sealBatch(hasher, buildBatch(hasher, batch), batch.signature, proofs);
+    expectRefused(lab, proven.bytes, "batch.proofs-unsupported");
+    const other = new Lab();
+    expect(answerOf(other.submit(batch.bytes))).toEqual(["accepted"]);
   });
 
   it("by an actor that is not registered", () => {
