@@ -129,7 +129,18 @@ export type Transport = {
   /** Closes the session of a peer that broke the protocol; redialled after a back-off. */
   disconnect(peer: PeerId, reason: PeerClose): void;
   peers(): readonly PeerId[];
+  /** Whom sessions may be with from now on; others end. Absent where the list is given for good. */
+  know?(members: readonly TransportMember[]): void;
   close(done: () => void): void;
+};
+
+/** Who may be at the other end of a session, and where. */
+export type TransportMember = {
+  readonly id: PeerId;
+  /** SHA-256 of the SubjectPublicKeyInfo of its TLS certificate. */
+  readonly tlsPin: Uint8Array;
+  /** "[ipv6]:port". */
+  readonly address: string;
 };
 
 /** Bytes of streams, without what QUIC adds and without what it sent twice. */

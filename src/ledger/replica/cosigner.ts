@@ -7,13 +7,20 @@
  * largest size signed and its root are synced beside the key before the first signature leaves, so that no
  * restart and no data that was wiped makes this key sign two roots of one size.
  */
-import { equalBytes, toHex } from "../../crypto/bytes.ts";
+import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { logRoot } from "../log-tree.ts";
 import type { PeerId } from "../ports.ts";
-import type { ExecutionRoots, Hash, Header, ServedCheckpoint } from "../types.ts";
+import type {
+  CheckpointKeys,
+  ExecutionRoots,
+  Hash,
+  Header,
+  ServedCheckpoint,
+  Validator,
+} from "../types.ts";
 import {
   agreedTime,
   CHECKPOINT_ALGORITHMS,
@@ -24,6 +31,7 @@ import {
   checkpointMessages,
   checkpointPolicyOf,
   checkpointText,
+  formatPolicy,
 } from "../verify/checkpoint.ts";
 import { formatNote, type NoteSignature } from "../verify/note.ts";
 import type { Cosignature, Message } from "../wire.ts";
@@ -59,6 +67,9 @@ type Member = {
   countedMs: number;
 };
 
+/** A validator with the keys that it signs checkpoints with. */
+export type CosigningValidator = Validator & CheckpointKeys;
+
 type Candidate = Signed & { readonly timeS: number };
 
 const secondOf = (timeMs: number): number => Math.floor(timeMs / 1000);
@@ -79,9 +90,10 @@ const readSigned = (bytes: Uint8Array | undefined): Result<Signed | undefined> =
 export class Cosigner {
   readonly #context: Context;
   readonly #parts: CosignerParts;
-  readonly #policy: CheckpointPolicy;
-  readonly #members = new Map<PeerId, Member>();
-  readonly #self: Member | undefined;
+  #policy: CheckpointPolicy;
+  #members = new Map<PeerId, Member>();
+  #self: Member | undefined;
+  readonly #selfId: PeerId;
   #signed: Signed | undefined;
   /** Whether this run has signed anything: what an earlier one signed is gone from memory. */
   #fresh = true;
@@ -93,14 +105,36 @@ export class Cosigner {
   constructor(context: Context, selfId: Hash, parts: CosignerParts) {
     this.#context = context;
     this.#parts = parts;
+    this.#selfId = toHex(selfId);
     const { genesis } = context.options;
     this.#policy = checkpointPolicyOf(genesis);
-    for (const [i, member] of this.#policy.members.entries()) {
-      const id = toHex(genesis.validators[i]?.id ?? selfId);
-      const allowance = LIMITS.cosignaturesPerSecond;
-      this.#members.set(id, { member, id, kept: [], pending: 0, allowance, countedMs: 0 });
+    this.begin(genesis.validators);
+  }
+
+  /** Whose signatures count. */
+  get policy(): CheckpointPolicy {
+    return this.#policy;
+  }
+
+  /**
+   * An epoch runs, with these validators. What is kept of those who stay, stays; a checkpoint that was served
+   * need not have a quorum among them, so that the next one is put together anew.
+   */
+  begin(validators: readonly CosigningValidator[]): void {
+    const { chainId } = this.#context.options.genesis;
+    const policy = checkpointPolicyOf({ chainId, validators });
+    const text = formatPolicy(policy);
+    if (text === formatPolicy(this.#policy) && this.#members.size > 0) return;
+    this.#policy = policy;
+    const before = this.#members;
+    this.#members = new Map();
+    for (const [i, member] of policy.members.entries()) {
+      const id = toHex(validators[i]?.id ?? ZERO_HASH);
+      const fresh = { kept: [], pending: 0, allowance: LIMITS.cosignaturesPerSecond, countedMs: 0 };
+      this.#members.set(id, { ...fresh, ...before.get(id), member, id });
     }
-    this.#self = this.#members.get(toHex(selfId));
+    this.#self = this.#members.get(this.#selfId);
+    this.#served = undefined;
   }
 
   get served(): ServedCheckpoint | undefined {

@@ -66,6 +66,7 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
       send: (peer, trafficClass, bytes) => transport.send(peer, trafficClass, bytes),
       disconnect: (peer, reason) => transport.disconnect(peer, reason),
       peers: () => transport.peers(),
+      know: (members) => transport.know?.(members),
       close: (done) => transport.close(done),
     },
     signer: {

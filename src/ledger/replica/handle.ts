@@ -16,7 +16,7 @@ import { readExecution } from "../records.ts";
 import { readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
 import { weightOf } from "../validator-set.ts";
-import { checkpointPolicyOf, formatPolicy } from "../verify/checkpoint.ts";
+import { formatPolicy } from "../verify/checkpoint.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
@@ -117,7 +117,7 @@ const handleOf = (
   row: (projection, key) => readRow(replica.context.read, projection, key)?.value,
   finalBlocks: (from) => readItems(replica.store, from, finalHeightOf(replica)),
   checkpoint: () => replica.cosigner.served,
-  checkpointPolicy: () => formatPolicy(checkpointPolicyOf(replica.context.options.genesis)),
+  checkpointPolicy: () => formatPolicy(replica.cosigner.policy),
   tile: (level, index, width) => tileOf(replica, level, index, width),
   write: (make) => replica.evidence?.lane.write(make),
   onExecuted: (listener) => {

@@ -5,7 +5,7 @@
  * to vote (voting-permit.ts). All work happens in callbacks of ports, each synchronous: what the simulator runs.
  */
 import { equalBytes, ZERO_HASH } from "../../crypto/bytes.ts";
-import { ERRORS, type Failure } from "../../errors.ts";
+import type { Failure } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
 import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
@@ -14,7 +14,7 @@ import type { PeerId, Ports } from "../ports.ts";
 import { actorAt, actorKeyAt } from "../projections/actors.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
 import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
-import { type ActorKey, type EpochSnapshot, genesisParent, parentOf } from "../validity.ts";
+import type { ActorKey, EpochSnapshot } from "../validity.ts";
 import { classOf, createEncoder, type Message } from "../wire.ts";
 import { BatchPool } from "./batch-pool.ts";
 import { BlockStore, type Tip } from "./block-store.ts";
@@ -27,9 +27,11 @@ import { Engine } from "./engine.ts";
 import { EvidenceBox } from "./evidence-box.ts";
 import { guardPorts } from "./guard.ts";
 import { LatestVotes } from "./latest-votes.ts";
+import { Membership } from "./membership.ts";
 import { OpenIndex } from "./open-index.ts";
 import { OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
+import { chargeFault } from "./peer-faults.ts";
 import { peerIds } from "./peer-ids.ts";
 import { Persister } from "./persister.ts";
 import { Router } from "./router.ts";
@@ -38,6 +40,7 @@ import { dropSettled, tellPassed } from "./settled.ts";
 import { type Loaded, load, recover } from "./startup.ts";
 import { Submissions } from "./submissions.ts";
 import { Syncer } from "./syncer.ts";
+import { tipParentOf } from "./tip-parent.ts";
 import { VoteStore } from "./vote-store.ts";
 import { VotingPermit } from "./voting-permit.ts";
 import { Waiters } from "./waiters.ts";
@@ -63,6 +66,7 @@ export class Participant {
   readonly #encode = createEncoder();
   readonly #checks = new PeerBudget(LIMITS.peerChecksMax);
   readonly cosigner: Cosigner;
+  readonly #membership: Membership;
   #stopped = false;
   #loaded: Loaded | undefined;
   #committer: Committer | undefined;
@@ -110,6 +114,11 @@ export class Participant {
       pool: () => this.#pool,
       finalLaneHead: (actor: Hash) => this.finalLaneHead(actor),
     };
+    const net = {
+      connected: () => this.peers,
+      send: (peer: PeerId, message: Message) => this.#send(peer, message),
+      misbehaved: (peer: PeerId, failure: Failure) => this.#misbehaved(peer, failure),
+    };
     const setSize = (): number => this.#snapshot?.set.validators.length ?? 0;
     const tree = (): BlockTree | undefined => this.#tree;
     const written = { votes: this.#votes, open: this.#open };
@@ -117,15 +126,19 @@ export class Participant {
     this.submissions = new Submissions(this.context, chain, this.waiters);
     this.cosigner = new Cosigner(this.context, this.selfId, {
       ...chain,
+      ...net,
       syncing: () => this.syncing,
       voting: () => this.voting,
       timeAt: (height) => this.timeAt(height),
-      connected: () => this.peers,
-      send: (peer, message) => this.#send(peer, message),
-      misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
+    });
+    this.#membership = new Membership(this.context, {
+      ...net,
+      cosigner: this.cosigner,
+      status: () => this.#engine?.status(),
     });
     this.#router = new Router(this.context, {
       ...chain,
+      ...net,
       cosigner: this.cosigner,
       engine: () => this.#engine,
       tree,
@@ -133,9 +146,8 @@ export class Participant {
       server: () => this.#server,
       watermark: () => this.#permit.watermark,
       validatorOf: (peer) => this.#validatorOf(peer),
+      observes: () => this.#snapshot !== undefined && this.selfIndex === undefined,
       setSize,
-      send: (peer, message) => this.#send(peer, message),
-      misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
       fetched: () => this.#commitWanted(),
     });
   }
@@ -258,15 +270,15 @@ export class Participant {
       this.#send(peer, message),
     );
     this.evidence = new EvidenceBox(context, this.#createOwnLane());
+    this.#membership.tell();
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
       peerDown: (peer) => this.#onPeerDown(peer),
       frame: (peer, trafficClass, bytes) => this.#router.onFrame(peer, trafficClass, bytes),
     });
     committer.resume();
-    const { validators } = context.options.genesis;
-    const unreadable = this.evidence.load(validators.map(({ id }) => id));
-    if (unreadable !== undefined) return this.#fatal(unreadable);
+    const damage = this.evidence.load(this.#membership.known());
+    if (damage !== undefined) return this.#fatal(damage);
     this.#startEngine(this.#votes.all);
   }
 
@@ -319,7 +331,7 @@ export class Participant {
       finalTimeAt: (height) => this.timeAt(height),
       finalPoint: (height) => this.store.point(height),
       finalLaneHead: (actor) => this.finalLaneHead(actor),
-      tipParent: () => this.#tipParent(committer.tip),
+      tipParent: () => tipParentOf(this.store, committer.tip),
       send: (peer, message) => void this.#send(peer, message),
       connected: () => this.peers,
       verdict: (facts, verdict) => this.#onVerdict(facts, verdict),
@@ -333,13 +345,6 @@ export class Participant {
   #requireSnapshot(): EpochSnapshot {
     if (this.#snapshot === undefined) throw new Error("no epoch is running");
     return this.#snapshot;
-  }
-
-  #tipParent(tip: Tip): ReturnType<typeof parentOf> {
-    if (tip.height === 0) return genesisParent(tip.hash, tip.timeMs, 0);
-    const header = this.store.header(tip.hash);
-    if (header === undefined) throw new Error("the final block is not in the store");
-    return parentOf({ header, hash: tip.hash });
   }
 
   finalLaneHead(actor: Hash): LaneHead {
@@ -412,6 +417,7 @@ export class Participant {
     engine.feed({ kind: "start" });
     for (const peer of this.#peers) this.#greet(peer);
     this.#permit.begin(this.#requireSnapshot().set, this.selfIndex);
+    this.#membership.begin(this.#requireSnapshot().set, this.selfIndex);
     this.#tellVoting();
     this.#tellWork();
   }
@@ -504,18 +510,9 @@ export class Participant {
     return this.#ports.transport.send(peer, classOf(message), this.#encode(message));
   }
 
-  /** What a peer sent breaks a rule. The table of errors alone decides what that costs the peer. */
   #misbehaved(peer: PeerId, failure: Failure): void {
-    const { code, detail } = failure;
-    const action = ERRORS[code].peer;
     // What was still being checked when its session was cut off costs the peer nothing more.
-    if (action === "none" || !this.#peers.has(peer)) return;
-    const cutOff = action === "disconnect";
-    const name = cutOff ? "tetrad_peer_faults_total" : "tetrad_messages_dropped_total";
-    this.#ports.metrics.count(name, 1, { code });
-    const fields = { code, peer: peer.slice(0, 16) };
-    this.context.log(cutOff ? "warn" : "debug", `peer misbehaved: ${detail}`, fields);
-    if (cutOff) this.#ports.transport.disconnect(peer, { code: "protocol", detail: code });
+    if (this.#peers.has(peer)) chargeFault(this.context, peer, failure);
   }
 
   // Batches.
@@ -691,6 +688,7 @@ export class Participant {
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
     this.evidence?.onExecuted();
     this.cosigner.onExecuted(block.header);
+    this.#membership.onExecuted(entries);
     this.#startEngine(this.#votes.all);
     this.#tree?.pump();
     this.#syncer?.pump();

@@ -35,6 +35,8 @@ export type RoutedParts = {
   watermark(): Watermark | undefined;
   /** Index of a peer in the running epoch's set. */
   validatorOf(peer: PeerId): number | undefined;
+  /** Whether this node is not in the running epoch's set. */
+  observes(): boolean;
   setSize(): number;
   send(peer: PeerId, message: Message): boolean;
   misbehaved(peer: PeerId, failure: Failure): void;
@@ -173,12 +175,14 @@ export class Router {
     const epoch = this.#parts.engine()?.epoch ?? committer.start.epoch;
     const ahead = status.finalHeight - committer.tip.height;
     // A block or two come by the certificates of the epoch; more, or another epoch, by height.
-    if (ahead > 2 || (ahead > 0 && status.epoch > epoch)) {
+    // A node that is in no set gets no certificates, and fetches each block.
+    const isFar = ahead > 2 || (ahead > 0 && (status.epoch > epoch || this.#parts.observes()));
+    if (isFar) {
       this.#parts.syncer()?.claim(peer, status.finalHeight);
     }
     if (status.epoch === epoch && validator !== undefined) {
       this.#parts.engine()?.onStatus(validator, status);
-    } else if (status.epoch < epoch) {
+    } else if (status.epoch < epoch || (validator === undefined && ahead < 0)) {
       this.#askStatus(peer);
     }
   }

@@ -2,7 +2,7 @@
  * Whether this node may vote: it asks its peers first (watermark.ts), votes once they have confirmed that
  * its vote store is whole, and never where it is missing or behind. Outlives epochs.
  */
-import { toHex } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import type { Failure } from "../../errors.ts";
 import { foreignFailure } from "../consensus/core.ts";
 import type { PeerId } from "../ports.ts";
@@ -12,6 +12,14 @@ import type { Message } from "../wire.ts";
 import type { Context, VotingState } from "./context.ts";
 import { behindFailure, type VoteStore } from "./vote-store.ts";
 import { Watermark } from "./watermark.ts";
+
+/** Whether two sets have the same members with the same weights. */
+const isAlike = (a: ValidatorSet, b: ValidatorSet): boolean =>
+  a.validators.length === b.validators.length &&
+  a.validators.every(({ id, weight }, i) => {
+    const other = b.validators[i];
+    return other !== undefined && equalBytes(other.id, id) && other.weight === weight;
+  });
 
 export type PermitHooks = {
   send(peer: PeerId, message: Message): void;
@@ -27,6 +35,9 @@ export class VotingPermit {
   #failure: Failure | undefined;
   #watermark: Watermark | undefined;
   #state: VotingState = "asking";
+  #set: ValidatorSet | undefined;
+  /** A quorum of some set has confirmed that the vote store is whole. */
+  #confirmed = false;
 
   constructor(context: Context, votes: VoteStore, hooks: PermitHooks) {
     this.#context = context;
@@ -47,14 +58,31 @@ export class VotingPermit {
     this.#failure = failure;
   }
 
-  /** An epoch runs. Asks the validators of the first one in which this node is one of them. */
+  /**
+   * An epoch runs. Asks the validators of the first one in which this node is one of them; while it is in no
+   * set it observes, and what was confirmed before stays so, because its vote store has not left it.
+   */
   begin(set: ValidatorSet, self: number | undefined): void {
-    if (this.#state !== "asking" || this.#watermark !== undefined) return;
+    if (this.#state === "refused" || this.#state === "halted") return;
+    // Indices and weights are those of a set: with another one the questions are asked again.
+    if (this.#set !== undefined && isAlike(this.#set, set)) return;
+    this.#set = set;
+    this.#watermark?.end();
+    this.#watermark = undefined;
     if (self === undefined) {
       this.#state = "observer";
       return;
     }
+    if (this.#confirmed) {
+      this.#state = "yes";
+      return;
+    }
+    this.#state = "asking";
     if (this.#failure !== undefined) return this.#refuse(this.#failure);
+    this.#ask(set, self);
+  }
+
+  #ask(set: ValidatorSet, self: number): void {
     const { ports, timing } = this.#context;
     this.#watermark = new Watermark(self, set, this.#votes, ports.random.u32(), {
       ask: (validator, nonce) => {
@@ -63,6 +91,7 @@ export class VotingPermit {
       },
       later: (run) => ports.timers.set(timing.retryMs, () => this.#context.stopped() || run()),
       confirmed: () => {
+        this.#confirmed = true;
         this.#state = "yes";
         this.#hooks.changed();
       },
@@ -81,8 +110,9 @@ export class VotingPermit {
   /** A statement of this key that the vote store does not know has come, as no answer of a peer. */
   forgotten(statement: Statement): void {
     // Confirmed, and then such a statement: another process signs with this key.
-    if (this.#state === "yes") this.#context.fatal(foreignFailure(statement));
-    if (this.#state === "asking") this.#refuse(this.#failure ?? behindFailure(statement));
+    if (this.#confirmed) return this.#context.fatal(foreignFailure(statement));
+    const mayAskYet = this.#state === "asking" || this.#state === "observer";
+    if (mayAskYet) this.#refuse(this.#failure ?? behindFailure(statement));
   }
 
   halt(): void {

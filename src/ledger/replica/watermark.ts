@@ -17,7 +17,6 @@ export type WatermarkHooks = {
 };
 
 export class Watermark {
-  readonly #self: number;
   readonly #set: ValidatorSet;
   readonly #votes: VoteStore;
   readonly #hooks: WatermarkHooks;
@@ -32,7 +31,6 @@ export class Watermark {
     nonce: number,
     hooks: WatermarkHooks,
   ) {
-    this.#self = self;
     this.#set = set;
     this.#votes = votes;
     this.#nonce = nonce;
@@ -66,7 +64,8 @@ export class Watermark {
   /** An answer whose vote, if any, was verified to carry our signature. */
   answer(validator: number, nonce: number, vote: Vote | undefined): void {
     if (!this.wants(validator, nonce)) return;
-    if (vote !== undefined && vote.signer === this.#self && !this.#votes.knows(vote.statement)) {
+    // The signature is ours. Under which index it was made depends on the set of its epoch.
+    if (vote !== undefined && !this.#votes.knows(vote.statement)) {
       this.#settled = true;
       this.#hooks.refused(behindFailure(vote.statement));
       return;
