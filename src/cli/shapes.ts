@@ -322,6 +322,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "unprovable",
     "treeNodes",
     "missingBytes",
+    "onChain",
   ),
   "space prove": one(
     1,

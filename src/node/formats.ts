@@ -12,6 +12,7 @@ import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
 import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
 import { PROJECTIONS, projectionsOf } from "./product.ts";
+import { spaceKeys } from "./space/row-keys.ts";
 
 /** The event types that the product's projections own. */
 export const REGISTRY: EventRegistry = createRegistry(ownedDefinitions(PROJECTIONS));
@@ -66,6 +67,7 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   ct: ctKeys,
   time: byId(timeRunsPrefix),
   work: byId(workSharesPrefix),
+  space: spaceKeys,
 };
 
 /** Any projection without a format of its own: keys as hex. */

@@ -8,6 +8,8 @@ import type { NodeRange } from "../../proofs/space/damage.ts";
 import { nodesOf } from "../../proofs/space/parameters.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress } from "../progress.ts";
+import { sectorFacts } from "./facts.ts";
+import { type OnChain, onChain, onChainText } from "./on-chain.ts";
 
 /** Ranges that people are shown; JSON has them all. */
 const SHOWN_MAX = 16;
@@ -26,10 +28,12 @@ const printReport = (
   context: CliContext,
   facts: { readonly file: string; readonly sector: number; readonly nodes: number },
   report: CheckReport,
+  said: OnChain | null,
 ): void => {
   const { nodes: damaged, unprovable, treeNodes, missingBytes } = report;
   const damagedNodes = countOf(damaged);
-  context.print({ ...facts, damagedNodes, damaged, unprovable, treeNodes, missingBytes }, [
+  const found = { damagedNodes, damaged, unprovable, treeNodes, missingBytes };
+  context.print({ ...facts, ...found, onChain: said }, [
     ["file", facts.file],
     ["nodes", facts.nodes],
     ["damaged nodes", damagedNodes],
@@ -37,6 +41,7 @@ const printReport = (
     ["cannot be told", rangesText(unprovable)],
     ["damaged nodes of the tree", treeNodes],
     ["bytes missing at the end", missingBytes],
+    ["the chain says", onChainText(said)],
     ["verdict", isDamaged(report) ? "damaged: not what was sealed" : "whole: what was sealed"],
   ]);
 };
@@ -60,7 +65,8 @@ export const check = async (
     sector.close();
   }
   const facts = { file, sector: statement.sectorNo, nodes: nodesOf(statement.lgNodes) };
-  printReport(context, facts, report);
+  const said = await onChain(context.client(), sectorFacts(file, sector.header), context.signal);
+  printReport(context, facts, report, said);
   if (!isDamaged(report)) return;
   throw new TetradError("space.damaged", `${path} is not what was sealed`, {
     path: file,

@@ -1,4 +1,4 @@
-/** `nexus space ls`: the sectors of a folder, those that are being made among them. */
+/** `nexus space ls`: the sectors of a folder, those that are being made among them, and what the chain says. */
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { TetradError } from "../../errors.ts";
@@ -7,11 +7,13 @@ import { recordedParts } from "../../node/space/journal.ts";
 import { partsOf } from "../../node/space/make-sector.ts";
 import { sectorBytes } from "../../proofs/space/parameters.ts";
 import type { CliContext } from "../context.ts";
+import { pathsOf } from "../dev/create.ts";
 import { byMeaning, type Row, short } from "../output.ts";
 import { type SectorFacts, sectorFacts, sizeText } from "./facts.ts";
+import { type OnChain, onChain, onChainText } from "./on-chain.ts";
 
 type Listed =
-  | SectorFacts
+  | (SectorFacts & { readonly onChain: OnChain | null })
   | {
       readonly file: string;
       readonly state: "sealing";
@@ -34,9 +36,12 @@ const namesIn = (folder: string): string[] => {
   return [...new Set([...names.filter((name) => name.endsWith(SUFFIX)), ...making])].sort();
 };
 
-const listed = (file: string): Listed => {
+const listed = async (context: CliContext, file: string): Promise<Listed> => {
   try {
-    if (existsSync(file)) return sectorFacts(file, readSectorHeader(file));
+    if (existsSync(file)) {
+      const facts = sectorFacts(file, readSectorHeader(file));
+      return { ...facts, onChain: await onChain(context.client(), facts, context.signal) };
+    }
     const { chainId, statement } = readSectorHeader(layerPaths(file).job);
     const { lgNodes, layers, sectorNo: sector } = statement;
     const parts = recordedParts(layerPaths(file).journal) / partsOf(lgNodes, layers);
@@ -58,6 +63,7 @@ const rowOf = (one: Listed): Row => {
   return {
     ...base,
     chain: chainId,
+    says: onChainText(one.onChain),
     validator: short(validator),
     profile: profile ?? "none",
     layers: layers === null ? "no" : "kept",
@@ -66,16 +72,25 @@ const rowOf = (one: Listed): Row => {
 };
 
 const COLUMNS = [
-  ...["file", "state", "sector", "size", "profile", "validator", "chain", "layers", "id"],
+  ...["file", "state", "sector", "size", "profile", "validator", "chain", "says", "layers", "id"],
 ];
+
+/** The folder that is named; else that of --dir, and those of the nodes of a development network. */
+const foldersOf = (context: CliContext, folder: string | undefined): readonly string[] => {
+  if (folder !== undefined) return [resolve(context.cwd, folder)];
+  const nodes = context.dev()?.nodes ?? [];
+  return [join(context.dir, "space"), ...nodes.map((node) => pathsOf(context.dir, node).space)];
+};
 
 export const list = async (
   context: CliContext,
   _options: Readonly<Record<string, never>>,
   folder?: string,
 ): Promise<void> => {
-  const path = folder === undefined ? join(context.dir, "space") : resolve(context.cwd, folder);
-  const items = namesIn(path).map((name) => listed(join(path, name)));
+  const items: Listed[] = [];
+  for (const path of foldersOf(context, folder)) {
+    for (const name of namesIn(path)) items.push(await listed(context, join(path, name)));
+  }
   context.printList(items, COLUMNS, items.map(rowOf), byMeaning("state"));
   if (items.length === 0) context.suggest("nexus space seal");
 };

@@ -20,14 +20,15 @@ export {
 } from "./readers.ts";
 export {
   NO_EPOCH,
+  PARAMETERS_KEY,
   type ProverRow,
   proverKey,
   proverRow,
+  proversPrefix,
   type SectorEntry,
   type SectorRow,
   SPACE,
   sectorKey,
-  sectorPrefix,
   sectorRow,
   sectorsIn,
   statementOf,

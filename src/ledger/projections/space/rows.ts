@@ -78,7 +78,8 @@ export type SectorRow = ReturnType<typeof sectorRow.decode>;
 
 export const proverKey = (id: Hash): Uint8Array => keyOf(PROVER, hashPart(id));
 
-export const sectorPrefix = (id: Hash): Uint8Array => keyOf(SECTOR, hashPart(id));
+/** What all keys of validators begin with. */
+export const proversPrefix: Uint8Array = PROVER;
 
 export const sectorKey = (id: Hash, number: number): Uint8Array =>
   keyOf(SECTOR, hashPart(id), u64Part(number));
