@@ -61,14 +61,16 @@ const SPARE_BUFFERS_MAX = 8;
 const SPARE_BYTES_MAX = 16 * 1024;
 const NO_BUFFER = new Uint8Array(0);
 
-/** Appends fixed-order fields to a growing buffer. `finish` returns a copy of exactly the bytes written. */
+/** Appends fixed-order fields to a growing buffer. `finish` returns exactly the bytes written, an array of their own. */
 export class Writer {
   #buffer: Uint8Array;
   #length = 0;
 
   /** `capacity` spares growing: what the caller expects to write, bytes. */
   constructor(capacity = 256) {
-    this.#buffer = spareBuffers.pop() ?? new Uint8Array(Math.max(capacity, 256));
+    // What is known to be long is written where it stays; growing would copy it several times.
+    const spare = capacity > SPARE_BYTES_MAX ? undefined : spareBuffers.pop();
+    this.#buffer = spare ?? new Uint8Array(Math.max(capacity, 256));
   }
 
   #reserve(count: number): number {
@@ -169,8 +171,9 @@ export class Writer {
   finish(): Uint8Array {
     const buffer = this.#buffer;
     if (buffer === NO_BUFFER) throw new Error("the writer is finished");
-    const bytes = buffer.slice(0, this.#length);
     this.#buffer = NO_BUFFER;
+    if (this.#length === buffer.length && buffer.length > SPARE_BYTES_MAX) return buffer;
+    const bytes = buffer.slice(0, this.#length);
     if (buffer.length <= SPARE_BYTES_MAX && spareBuffers.length < SPARE_BUFFERS_MAX) {
       spareBuffers.push(buffer);
     }
@@ -186,13 +189,12 @@ function checkRange(value: number, max: number): void {
 
 /** Reads fields in order from bytes it does not own; returned slices are views, not copies. */
 export class Reader {
+  // No DataView: to make one costs more than most messages have numbers.
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get offset(): number {
@@ -213,26 +215,36 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    const at = this.#take(1);
+    return this.#bytes[at] ?? 0;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    const bytes = this.#bytes;
+    return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  }
+
+  #word(at: number): number {
+    const bytes = this.#bytes;
+    const low = ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+    return (bytes[at] ?? 0) * 0x100_0000 + low;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#word(this.#take(4));
   }
 
   u64(): number {
     const at = this.#take(8);
-    const high = this.#view.getUint32(at);
+    const high = this.#word(at);
     if (high > 0x1f_ffff) throw new DecodeError("range", at, "integer above 2^53 - 1");
-    return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    return high * 0x1_0000_0000 + this.#word(at + 4);
   }
 
   u64big(): bigint {
-    return this.#view.getBigUint64(this.#take(8));
+    const at = this.#take(8);
+    return (BigInt(this.#word(at)) << 32n) | BigInt(this.#word(at + 4));
   }
 
   fixed(length: number): Uint8Array {

@@ -91,6 +91,16 @@ describe("Writer", () => {
     );
   });
 
+  it("gives long bytes that fill it to the last one, and nobody else writes into them", () => {
+    const length = 20_000;
+    const whole = new Writer(length).raw(new Uint8Array(length).fill(7)).finish();
+    const longer = new Writer(length).raw(new Uint8Array(length + 1).fill(8)).finish();
+    new Writer(length).raw(new Uint8Array(length - 1).fill(9)).finish();
+    new Writer().raw(new Uint8Array(300).fill(9)).finish();
+    expect(whole).toEqual(new Uint8Array(length).fill(7));
+    expect(longer).toEqual(new Uint8Array(length + 1).fill(8));
+  });
+
   it("cannot be used after it is finished", () => {
     const writer = new Writer().u8(1);
     writer.finish();
