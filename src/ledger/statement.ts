@@ -22,7 +22,9 @@ export const kindNumber = (kind: StatementKind): number => KINDS.indexOf(kind) +
 /** The kind with this number, if there is one. */
 export const kindOf = (number: number): StatementKind | undefined => KINDS[number - 1];
 
-export const VOTE_BYTES: number = 8 + 8 + 1 + 32 + 2 + LIMITS.falconSignatureBytes;
+const STATEMENT_BYTES = 8 + 8 + 1 + 32;
+
+export const VOTE_BYTES: number = STATEMENT_BYTES + 2 + LIMITS.falconSignatureBytes;
 
 /** What the validator signs: 97 bytes, fixed width, bound to the chain. */
 export const statementBytes = (hasher: Hasher, statement: Statement): Uint8Array => {
@@ -136,7 +138,8 @@ export type SizedCertificate = Certificate & { readonly setSize: number };
 
 /** Throws RangeError for signers that are not ascending members of a set of that size. */
 export const encodeCertificate = (certificate: Certificate, setSize: number): Uint8Array => {
-  const writer = new Writer(64 + certificate.signers.length * LIMITS.falconSignatureBytes);
+  const signatures = certificate.signers.length * LIMITS.falconSignatureBytes;
+  const writer = new Writer(STATEMENT_BYTES + 2 + bitmapBytes(setSize) + signatures);
   writeCertificate(writer, certificate, setSize);
   return writer.finish();
 };

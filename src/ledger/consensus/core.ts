@@ -131,6 +131,7 @@ export const notarizedBlocks = (state: CoreState): Set<string> => {
 export const step = (state: CoreState, input: CoreInput, nowMs: number): Effect[] => {
   state.nowMs = nowMs;
   if (!state.halted) {
+    state.quiet = input.kind === "vote";
     apply(state, input);
     settle(state);
   }

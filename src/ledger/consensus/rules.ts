@@ -19,9 +19,17 @@ import {
 } from "./state.ts";
 import { formCertificates, needBlock, prune } from "./tally.ts";
 
-/** Runs every rule to the fixed point. Each rule acts at most once a view and kind, so this ends. */
+/**
+ * Runs every rule to the fixed point. Each rule acts at most once a view and kind, so this ends. Of a vote that
+ * makes no quorum and contradicts nothing only two rules can take notice: who skips, or proposes, looks at the
+ * time, at who was heard and at what the leader said. A view brings three such votes of every validator.
+ */
 export const settle = (state: CoreState): void => {
   let changed = state.started;
+  if (changed && state.quiet && !state.halted) {
+    changed = skip(state);
+    changed = propose(state) || changed;
+  }
   while (changed && !state.halted) {
     changed = false;
     for (const view of openViews(state)) changed = formCertificates(state, view) || changed;

@@ -39,8 +39,8 @@ export type ViewState = {
   /** Signed and durable own statements: the stored bytes that are sent and re-sent. */
   readonly ownVotes: Map<StatementKind, OwnVote>;
   readonly votes: Record<StatementKind, (Vote | undefined)[]>;
-  /** Weight behind each hash that has votes of a kind, by its hex. */
-  readonly weights: Record<StatementKind, Map<string, bigint>>;
+  /** Weight behind each hash that has votes of a kind: one, where nobody lies, and never more than signers. */
+  readonly weights: Record<StatementKind, { readonly hash: Hash; weight: bigint }[]>;
   /** The most of these: below a quorum no certificate is looked for. */
   readonly heaviest: Record<StatementKind, bigint>;
   readonly certificates: Partial<Record<StatementKind, Certificate>>;
@@ -101,6 +101,11 @@ export type CoreState = {
   readonly pendingWrites: Map<number, OwnVote>;
   /** Now, monotonic milliseconds, as of the current step. */
   nowMs: number;
+  /**
+   * Since the rules were last applied to the end only votes have come that change nothing which they look at but
+   * the time, who was heard, and what the leader said (`settle`).
+   */
+  quiet: boolean;
   effects: Effect[];
 };
 
@@ -112,7 +117,7 @@ export const emptyView = (view: number): ViewState => ({
   proposed: undefined,
   ownVotes: new Map(),
   votes: { notarize: [], nullify: [], finalize: [] },
-  weights: { notarize: new Map(), nullify: new Map(), finalize: new Map() },
+  weights: { notarize: [], nullify: [], finalize: [] },
   heaviest: { notarize: 0n, nullify: 0n, finalize: 0n },
   certificates: {},
   dirty: false,
@@ -204,6 +209,19 @@ export const openViews = (state: CoreState): ViewState[] => {
   return open.sort((a, b) => a.view - b.view);
 };
 
+/** Every vote asks for the leader of its view, mostly of the view that was asked for last. */
+const remembering = (leaderOf: (view: number) => number): ((view: number) => number) => {
+  let newest = 0;
+  let leader = 0;
+  return (view) => {
+    if (view !== newest) {
+      leader = leaderOf(view);
+      newest = view;
+    }
+    return leader;
+  };
+};
+
 export const createState = (options: {
   readonly epoch: number;
   readonly self: number | undefined;
@@ -219,7 +237,7 @@ export const createState = (options: {
     epoch: options.epoch,
     self: options.self,
     set: options.set,
-    leaderOf: options.leaderOf,
+    leaderOf: remembering(options.leaderOf),
     parameters: options.parameters,
     final: { ...recovered.final, boundary: false },
     finalization: recovered.finalization,
@@ -248,6 +266,7 @@ export const createState = (options: {
     nextWriteId: 1,
     pendingWrites: new Map(),
     nowMs,
+    quiet: false,
     effects: [],
   };
 };

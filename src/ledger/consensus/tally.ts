@@ -124,6 +124,7 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
   // A leader's N is its proposal, in whatever message it comes (R4).
   const secondN = kind === "notarize" && held !== undefined && conflicting === held;
   if (secondN && vote.signer === state.leaderOf(number)) view.leaderConflict = true;
+  if (conflicting !== undefined) state.quiet = false;
   if (conflicting !== undefined && !view.accused.has(vote.signer)) {
     view.accused.add(vote.signer);
     emit(state, { kind: "evidence", first: conflicting, second: vote });
@@ -138,10 +139,24 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
 /** Adds the weight of a vote to that behind its hash: a third that lies makes a quorum with no two alike. */
 const count = (state: CoreState, view: ViewState, { statement, signer }: Vote): void => {
   const { kind, hash } = statement;
-  const key = toHex(hash);
-  const behind = (view.weights[kind].get(key) ?? 0n) + weightAt(state, signer);
-  view.weights[kind].set(key, behind);
-  if (behind > view.heaviest[kind]) view.heaviest[kind] = behind;
+  let behind = behindOf(view, kind, hash);
+  if (behind === undefined) {
+    behind = { hash, weight: 0n };
+    view.weights[kind].push(behind);
+  }
+  behind.weight += weightAt(state, signer);
+  if (behind.weight > view.heaviest[kind]) view.heaviest[kind] = behind.weight;
+  const isOpen = view.certificates[kind] === undefined;
+  if (isOpen && view.heaviest[kind] >= state.set.quorum) state.quiet = false;
+};
+
+const behindOf = (
+  view: ViewState,
+  kind: StatementKind,
+  hash: Hash,
+): ViewState["weights"]["notarize"][number] | undefined => {
+  for (const behind of view.weights[kind]) if (equalBytes(behind.hash, hash)) return behind;
+  return undefined;
 };
 
 /**
@@ -173,6 +188,8 @@ export const recordCertificate = (state: CoreState, certificate: Certificate): v
   certificate.signers.forEach((signer, i) => {
     const signature = certificate.signatures[i];
     if (signature === undefined || state.halted) return;
+    // What is held was compared with all else when it came: of most certificates that is every vote.
+    if (signer !== state.self && sameHash(view.votes[kind][signer]?.statement.hash, hash)) return;
     recordVote(state, { statement: certificate.statement, signer, signature });
   });
   if (kind !== "nullify") needBlock(state, hash, number, certificate.signers);
@@ -230,33 +247,25 @@ export const formCertificates = (state: CoreState, view: ViewState): boolean => 
   return formed;
 };
 
+/** The hash with a quorum behind it, of two the one with the lowest signer: that takes liars of a third. */
 const quorumOf = (
   state: CoreState,
   view: ViewState,
   kind: StatementKind,
 ): Certificate | undefined => {
-  const byHash = new Map<string, { weight: bigint; votes: Vote[] }>();
-  for (const vote of view.votes[kind]) {
-    if (vote === undefined) continue;
-    const key = toHex(vote.statement.hash);
-    let group = byHash.get(key);
-    if (group === undefined) {
-      group = { weight: 0n, votes: [] };
-      byHash.set(key, group);
-    }
-    group.weight += weightAt(state, vote.signer);
-    group.votes.push(vote);
-  }
-  for (const group of byHash.values()) {
-    const first = group.votes[0];
-    if (first === undefined || group.weight < state.set.quorum) continue;
-    return {
-      statement: first.statement,
-      signers: group.votes.map((vote) => vote.signer),
-      signatures: group.votes.map((vote) => vote.signature),
-    };
-  }
-  return undefined;
+  const held = view.votes[kind].filter((vote) => vote !== undefined);
+  const first = held.find(({ statement: { hash } }) => {
+    const weight = behindOf(view, kind, hash)?.weight;
+    return weight !== undefined && weight >= state.set.quorum;
+  });
+  if (first === undefined) return undefined;
+  const { statement } = first;
+  const votes = held.filter((vote) => equalBytes(vote.statement.hash, statement.hash));
+  return {
+    statement,
+    signers: votes.map((vote) => vote.signer),
+    signatures: votes.map((vote) => vote.signature),
+  };
 };
 
 /** Forgets views that are final and too old to hold evidence, and blocks that only they named. */

@@ -30,7 +30,7 @@ import type {
   Wanted,
 } from "../consensus/types.ts";
 import type { PeerId, VerifyJob } from "../ports.ts";
-import { type SizedCertificate, statementBytes } from "../statement.ts";
+import { type SizedCertificate, sameStatement, statementBytes } from "../statement.ts";
 import type {
   Block,
   Certificate,
@@ -83,6 +83,9 @@ export type EngineOptions = {
   readonly budget: PeerBudget;
 };
 
+/** Statements whose bytes are kept: votes of one view are of three kinds, and two views overlap. */
+const MESSAGES_KEPT = 6;
+
 /** A payload held while a signature waits counts as one more check for each of these. */
 const PAYLOAD_BYTES_PER_CHECK = 4096;
 
@@ -96,6 +99,8 @@ export class Engine {
   #over = false;
   #newest: { readonly message: CoreMessage; readonly wire: Message | undefined } | undefined;
   readonly #latest: LatestVotes;
+  /** What is signed of the newest statements: a vote of each of n validators says one of few things. */
+  readonly #messages: { readonly statement: Statement; readonly bytes: Uint8Array }[] = [];
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
   readonly budget: PeerBudget;
@@ -378,11 +383,23 @@ export class Engine {
     return false;
   }
 
+  /** Nobody writes into what this returns. */
+  #messageOf(statement: Statement): Uint8Array {
+    for (const known of this.#messages) {
+      if (sameStatement(known.statement, statement)) return known.bytes;
+    }
+    const bytes = statementBytes(this.#context.hasher, statement);
+    if (this.#messages.length >= MESSAGES_KEPT) this.#messages.pop();
+    // A copy of the hash: it is a view, and would keep the frame that it came in.
+    this.#messages.unshift({ statement: { ...statement, hash: statement.hash.slice() }, bytes });
+    return bytes;
+  }
+
   /** `payloadBytes` is what comes with the vote and is held until the vote is verified. */
   #verifyVote(peer: PeerId, vote: Vote, payloadBytes: number, accepted: () => void): void {
     const validator = this.set.validators[vote.signer];
     if (validator === undefined) return;
-    const message = statementBytes(this.#context.hasher, vote.statement);
+    const message = this.#messageOf(vote.statement);
     const job = { message, signature: vote.signature, publicKey: validator.publicKey };
     const cost = 1 + Math.ceil(payloadBytes / PAYLOAD_BYTES_PER_CHECK);
     this.#check(peer, [job], cost, (valid) => {
