@@ -13,6 +13,12 @@ export class World {
   readonly seed: number;
   readonly trace = new Trace();
   readonly #heap = new TaskHeap();
+  /**
+   * Tasks of this very moment, in their order: half of all are. What lies in the heap for this moment was put
+   * there before it came, and so goes first.
+   */
+  readonly #now: Task[] = [];
+  #nowAt = 0;
   readonly #streams = new Map<string, Prng>();
   #nowUs = 0;
   #seq = 0;
@@ -49,7 +55,8 @@ export class World {
   at(atUs: number, run: () => void): Task {
     const task: Task = { atUs: Math.max(Math.round(atUs), this.#nowUs), seq: this.#seq, run };
     this.#seq += 1;
-    this.#heap.push(task);
+    if (task.atUs === this.#nowUs) this.#now.push(task);
+    else this.#heap.push(task);
     return task;
   }
 
@@ -66,12 +73,27 @@ export class World {
     this.#stopped = true;
   }
 
+  /** Takes the next task off the queue. */
+  #next(limitUs: number): Task | undefined {
+    const first = this.#heap.peek();
+    if (this.#nowAt < this.#now.length && (first === undefined || first.atUs > this.#nowUs)) {
+      if (this.#nowUs > limitUs) return undefined;
+      const task = this.#now[this.#nowAt];
+      this.#nowAt += 1;
+      if (this.#nowAt === this.#now.length) {
+        this.#now.length = 0;
+        this.#nowAt = 0;
+      }
+      return task;
+    }
+    return first === undefined || first.atUs > limitUs ? undefined : this.#heap.pop();
+  }
+
   /** Runs the next task. False when there is none up to `limitUs`. */
   step(limitUs: number = Number.MAX_SAFE_INTEGER): boolean {
     for (;;) {
-      const next = this.#heap.peek();
-      if (next === undefined || next.atUs > limitUs) return false;
-      this.#heap.pop();
+      const next = this.#next(limitUs);
+      if (next === undefined) return false;
       const run = next.run;
       if (run === undefined) continue;
       next.run = undefined;
