@@ -292,7 +292,8 @@ export class Cosigner {
     const others = member.kept.filter(({ size }) => size !== cosignature.size);
     const sorted = [cosignature, ...others].sort((a, b) => b.size - a.size);
     member.kept = sorted.slice(0, LIMITS.cosignaturesKept);
-    this.#refresh();
+    // Of no other size have there come to be more: with n validators this is asked n times a checkpoint.
+    this.#refresh([cosignature.size]);
   }
 
   /** The root of the log at a size that is executed here. */
@@ -310,14 +311,18 @@ export class Cosigner {
     return root;
   }
 
-  /** Looks for a newer checkpoint with a quorum among the sizes that are kept. */
-  #refresh(): void {
-    const least = this.served?.size ?? 0;
+  /** The sizes that are kept. */
+  #sizes(): Iterable<number> {
     const sizes = new Set<number>();
-    for (const { kept } of this.#members.values()) {
-      for (const { size } of kept) if (size >= least) sizes.add(size);
-    }
-    for (const size of [...sizes].sort((a, b) => b - a)) {
+    for (const { kept } of this.#members.values()) for (const { size } of kept) sizes.add(size);
+    return sizes;
+  }
+
+  /** Looks for a newer checkpoint with a quorum among these sizes. */
+  #refresh(sizes: Iterable<number> = this.#sizes()): void {
+    const least = this.served?.size ?? 0;
+    const newer = [...sizes].filter((size) => size >= least);
+    for (const size of newer.sort((a, b) => b - a)) {
       const signers = this.#signersOf(size);
       const weight = signers.reduce((sum, [{ member }]) => sum + member.weight, 0n);
       if (weight < this.#policy.quorum) continue;
