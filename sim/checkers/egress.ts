@@ -40,27 +40,27 @@ const newAccount = (): Account => ({
   asked: { statuses: 0, certificates: 0, blocks: 0 },
 });
 
-type Sender = { own: number; sinceUs: number; readonly to: Map<number, Account> };
+type Sender = { own: number; sinceUs: number; readonly to: (Account | undefined)[] };
 
 export const egressBounded = (context: CheckContext): Checker => {
-  const senders = new Map<number, Sender>();
+  const senders: (Sender | undefined)[] = [];
   const n = context.members.length;
   // The leader's vote is shown to who voted for another block: that costs liars, and is at most two a view.
   const shown = context.members.some(({ slot }) => !context.honest(slot)) ? 2 : 0;
 
   const senderOf = (slot: number): Sender => {
-    let sender = senders.get(slot);
+    let sender = senders[slot];
     if (sender === undefined) {
-      sender = { own: 0, sinceUs: context.nowUs(), to: new Map() };
-      senders.set(slot, sender);
+      sender = { own: 0, sinceUs: context.nowUs(), to: [] };
+      senders[slot] = sender;
     }
     return sender;
   };
   const accountOf = (sender: Sender, to: number): Account => {
-    let account = sender.to.get(to);
+    let account = sender.to[to];
     if (account === undefined) {
       account = newAccount();
-      sender.to.set(to, account);
+      sender.to[to] = account;
     }
     return account;
   };
@@ -94,7 +94,7 @@ export const egressBounded = (context: CheckContext): Checker => {
     id: "I20",
     title: "a node sends each of its statements once, and else only what it is asked for",
     booted: (slot) => {
-      senders.delete(slot);
+      senders[slot] = undefined;
     },
     released: (slot, message) => {
       if (!context.honest(slot) || decodeStatement(message) === undefined) return;

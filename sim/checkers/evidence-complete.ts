@@ -25,9 +25,13 @@ type Half = {
   readonly epoch: number;
   readonly view: number;
   readonly kind: number;
-  readonly hash: string;
+  /** A view into the frame, as the signature is. */
+  readonly hash: Uint8Array;
+  readonly signature: Uint8Array;
   /** It came in a proposal, which is of no use once its view is final. */
   readonly proposed: boolean;
+  /** Checked when it matters: where it makes a pair. */
+  isSigned: boolean | undefined;
 };
 
 type Life = {
@@ -45,39 +49,48 @@ const newLife = (): Life => ({ status: undefined, fresh: [], held: new Map(), pa
 const excludes = (a: Half, b: Half): boolean => {
   const kinds = [a.kind, b.kind];
   if (kinds.includes(NULLIFY)) return kinds.includes(FINALIZE);
-  return a.hash !== b.hash && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE));
+  return Buffer.compare(a.hash, b.hash) !== 0 && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE));
 };
 
-/** The vote in a frame, with a good signature of a member that may have lied. */
+const isSigned = (context: CheckContext, half: Half): boolean => {
+  if (half.isSigned === undefined) {
+    const message = statementBytes(context.chainId, { ...half, hash: hex(half.hash) });
+    half.isSigned = context.verify(half.member.publicKey, message, half.signature);
+  }
+  return half.isSigned;
+};
+
+/** Where the signer stands behind the start of a statement. */
+const SIGNER_AT = 8 + 8 + 1 + 32;
+
+/** The vote in a frame that says to be of a member that may have lied; its signature is not looked at. */
 const readHalf = (
-  context: CheckContext,
   suspects: ReadonlyMap<number, Member>,
   leaderOf: (epoch: number, view: number) => number | undefined,
   from: number,
   bytes: Uint8Array,
 ): Half | undefined => {
-  const outer = new Cursor(bytes, 1);
-  const cursor = bytes[0] === PROPOSAL ? new Cursor(outer.sized()) : outer;
-  const statement = {
-    epoch: cursor.u64(),
-    view: cursor.u64(),
-    kind: cursor.u8(),
-    hash: hex(cursor.take(32)),
-  };
-  const signer = cursor.u16();
+  const proposed = bytes[0] === PROPOSAL;
+  // Of a proposal the vote is a field, so its length comes first.
+  const at = proposed ? 5 : 1;
+  const signer = ((bytes[at + SIGNER_AT] ?? 0) << 8) | (bytes[at + SIGNER_AT + 1] ?? 0);
+  // Every vote that arrives anywhere is asked for; most are of nobody that lies.
   const member = suspects.get(signer);
   if (member === undefined) return undefined;
-  const proposed = bytes[0] === PROPOSAL;
-  const isLeader = leaderOf(statement.epoch, statement.view) === signer;
-  if (proposed && (member.slot !== from || !isLeader)) return undefined;
+  const cursor = new Cursor(bytes, at);
+  const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
+  const hash = cursor.take(32);
+  cursor.u16();
   const signature = cursor.take(SIGNATURE_BYTES);
-  const message = statementBytes(context.chainId, statement);
-  if (!cursor.ok || !context.verify(member.publicKey, message, signature)) return undefined;
-  return { member, ...statement, proposed };
+  if (!cursor.ok) return undefined;
+  if (proposed && (member.slot !== from || leaderOf(epoch, view) !== signer)) return undefined;
+  return { member, epoch, view, kind, hash, signature, proposed, isSigned: undefined };
 };
 
 /** Sorts what came since the status before, now that it is known where the node was all the while. */
-const sortIn = (life: Life, status: Status, nowUs: number): void => {
+const sortIn = (context: CheckContext, life: Life, status: Status): void => {
+  const isPair = (half: Half, other: Half): boolean =>
+    excludes(half, other) && isSigned(context, half) && isSigned(context, other);
   const before = life.status;
   life.status = status;
   const fresh = life.fresh;
@@ -88,8 +101,9 @@ const sortIn = (life: Life, status: Status, nowUs: number): void => {
     const key = `${half.member.index}/${half.view}`;
     const held = life.held.get(key);
     const oldest = half.proposed ? status.view : status.view - VIEWS_BACK + 1;
-    if (half.view >= oldest && held?.some((other) => excludes(half, other))) {
-      if (!life.pairs.has(half.member.idHex)) life.pairs.set(half.member.idHex, nowUs);
+    if (half.view >= oldest && held?.some((other) => isPair(half, other))) {
+      const { idHex } = half.member;
+      if (!life.pairs.has(idHex)) life.pairs.set(idHex, context.nowUs());
     }
     if (half.view < status.view) continue;
     if (held === undefined) life.held.set(key, [half]);
@@ -141,14 +155,14 @@ export const evidenceComplete = (context: CheckContext): Checker => {
       if (suspects.size === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
       const life = context.honest(to) ? lives.get(to) : undefined;
       if (life === undefined) return;
-      const half = readHalf(context, suspects, leaderOf, from, bytes);
+      const half = readHalf(suspects, leaderOf, from, bytes);
       if (half !== undefined) life.fresh.push(half);
     },
     status: (slot, status) => {
       const life = lives.get(slot);
       if (life === undefined || !context.honest(slot)) return;
+      sortIn(context, life, status);
       const nowUs = context.nowUs();
-      sortIn(life, status, nowUs);
       for (const [id, sinceUs] of life.pairs) {
         if (nowUs - sinceUs < SETTLE_US) continue;
         const ids = owed.get(slot) ?? new Set();

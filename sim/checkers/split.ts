@@ -19,6 +19,8 @@ const CERTIFICATE_KEY_BYTES = 19;
 const REACHES_WITHIN_US = 15_000_000;
 /** In place of a signer: the certificate. */
 const ALL = 0xffff;
+/** N, S and F, from 1 on. */
+const KINDS = 4;
 
 type Item = { readonly epoch: number; readonly view: number; readonly what: number };
 
@@ -36,14 +38,17 @@ const whatOf = (kind: number, signer: number): number => kind * 0x10000 + signer
 type Node = {
   epoch: number;
   finalView: number;
-  /** By view of its epoch: what it has, of others too. */
-  readonly has: Map<number, Set<number>>;
+  /** By view of its epoch: what it has, of others too, a byte for each (`placeOf`). */
+  readonly has: Map<number, Uint8Array>;
+  /** What it was given last belonged to this view. */
+  newest: { readonly view: number; readonly held: Uint8Array } | undefined;
   /** By epoch and view: certificates on its disk. */
   readonly kept: Map<string, Item>;
 };
 
 export const splitsEnd = (context: CheckContext): Checker => {
-  const nodes = new Map<number, Node>();
+  const nodes: Node[] = [];
+  const signers = context.members.length;
   const headers = headersOf(context);
   /** What honest nodes have said of late. */
   const said = new Recent<string, Item & { readonly slot: number }>(4_096);
@@ -52,26 +57,43 @@ export const splitsEnd = (context: CheckContext): Checker => {
   let healedUs = 0;
 
   const nodeOf = (slot: number): Node => {
-    let node = nodes.get(slot);
+    let node = nodes[slot];
     if (node === undefined) {
-      node = { epoch: 0, finalView: 0, has: new Map(), kept: new Map() };
-      nodes.set(slot, node);
+      node = { epoch: 0, finalView: 0, has: new Map(), newest: undefined, kept: new Map() };
+      nodes[slot] = node;
     }
     return node;
   };
 
+  /** Where a node's bytes say whether it has something: behind all signers lies the certificate. */
+  const placeOf = (what: number): number => {
+    const signer = what % 0x10000;
+    const column = signer === ALL ? signers : signer;
+    return column <= signers ? Math.floor(what / 0x10000) * (signers + 1) + column : -1;
+  };
+
   const take = (node: Node, { epoch, view, what }: Item): void => {
     if (epoch !== node.epoch || view <= node.finalView) return;
-    const held = node.has.get(view);
-    if (held === undefined) node.has.set(view, new Set([what]));
-    else held.add(what);
+    if (node.newest?.view !== view) {
+      const held = node.has.get(view) ?? new Uint8Array(KINDS * (signers + 1));
+      node.has.set(view, held);
+      node.newest = { view, held };
+    }
+    // What names no signer of the set lies beyond the end, and is not kept.
+    node.newest.held[placeOf(what)] = 1;
+  };
+
+  const forget = (node: Node): void => {
+    node.has.clear();
+    node.newest = undefined;
   };
 
   const advance = (node: Node, epoch: number, finalView: number): void => {
     if (epoch < node.epoch || (epoch === node.epoch && finalView <= node.finalView)) return;
-    if (epoch > node.epoch) node.has.clear();
+    if (epoch > node.epoch) forget(node);
     node.epoch = epoch;
     node.finalView = finalView;
+    node.newest = undefined;
     for (const view of node.has.keys()) if (view <= finalView) node.has.delete(view);
     for (const [key, item] of node.kept) if (isPast(node, item)) node.kept.delete(key);
   };
@@ -85,7 +107,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
     if (isPast(node, item)) return true;
     const held = node.epoch === item.epoch ? node.has.get(item.view) : undefined;
     const kind = Math.floor(item.what / 0x10000);
-    return held?.has(item.what) === true || held?.has(whatOf(kind, ALL)) === true;
+    return held?.[placeOf(item.what)] === 1 || held?.[placeOf(whatOf(kind, ALL))] === 1;
   };
 
   const missing = (): string | undefined => {
@@ -126,12 +148,12 @@ export const splitsEnd = (context: CheckContext): Checker => {
     booted: (slot) => {
       // Votes of others were in memory only.
       const node = nodeOf(slot);
-      node.has.clear();
+      forget(node);
       for (const item of node.kept.values()) take(node, item);
       for (const item of said.values()) if (item.slot === slot) take(node, item);
     },
     diskLost: (slot, disk) => {
-      if (disk === "data") nodes.delete(slot);
+      if (disk === "data") delete nodes[slot];
     },
     durable: (slot, disk, puts) => {
       if (disk !== "data") return;
