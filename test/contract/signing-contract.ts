@@ -4,7 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8 } from "../../src/crypto/codec.ts";
+import type { WorkCheck } from "../../src/ledger/batch-work.ts";
 import type { Signer, Verifier, VerifyJob } from "../../src/ledger/ports.ts";
+import { EQUIHASH, hasher, solve, subject } from "../proofs/work/support.ts";
 
 export type Closable = { close?(): Promise<void> };
 export type SignatureCheck = (
@@ -193,5 +195,39 @@ export const verifierContract = (
       });
       expect(answer).toEqual([false]);
     });
+  });
+};
+
+const workCheck = (): WorkCheck => {
+  const { bytes: proof } = solve(EQUIHASH, 1);
+  return { puzzle: EQUIHASH, subject, proof, required: 1 };
+};
+
+/** What a Verifier that checks work must do besides; `jobs` are as those of the Verifier contract. */
+export const workContract = (
+  name: string,
+  make: () => Promise<Verifier & Closable>,
+  jobs: () => readonly VerifyJob[],
+): void => {
+  it(`Verifier contract, ${name}: checks work among signatures, each in its place`, async () => {
+    const verifier = await make();
+    const work = workCheck();
+    const changed = work.proof.slice();
+    changed[30] = (changed[30] ?? 0) ^ 1;
+    const checks = [work, { ...work, proof: changed }, { ...work, required: 9 }, work];
+    const worked = (chainId: string, list: readonly WorkCheck[]): Promise<readonly boolean[]> =>
+      new Promise((resolve) => verifier.verifyWork?.(chainId, list, "batch", resolve));
+    const [first, second] = jobs();
+    if (first === undefined || second === undefined) throw new Error("two valid jobs are needed");
+    const signed = new Promise((resolve) =>
+      verifier.verify([first, { ...first, message: utf8("forged") }, second], "batch", resolve),
+    );
+    expect(await Promise.all([worked(hasher.chainId, checks), signed])).toEqual([
+      [true, false, false, true],
+      [true, false, true],
+    ]);
+    expect(await worked("another chain", [work])).toEqual([false]);
+    expect(await worked(hasher.chainId, [])).toEqual([]);
+    await verifier.close?.();
   });
 };

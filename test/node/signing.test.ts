@@ -21,7 +21,7 @@ import { threadCpuMs } from "../../src/node/signing/thread-cpu.ts";
 import { createVerifier } from "../../src/node/signing/verifier.ts";
 import { createVerifierPool } from "../../src/node/signing/verifier-pool.ts";
 import { startWorker, workerUrl } from "../../src/node/signing/worker.ts";
-import { signerContract, verifierContract } from "../contract/signing-contract.ts";
+import { signerContract, verifierContract, workContract } from "../contract/signing-contract.ts";
 
 type Line = { level: LogLevel; message: string; fields: LogFields };
 const recorder = (): { lines: Line[]; logger: Logger } => {
@@ -78,6 +78,16 @@ verifierContract(
 verifierContract(
   "pool of one, JavaScript",
   () => createVerifierPool({ logger: quiet, wasm: false }),
+  () => jobs,
+);
+workContract(
+  "inline, JavaScript",
+  async () => createInlineVerifier(nobleVerifier),
+  () => jobs,
+);
+workContract(
+  "pool of two",
+  () => createVerifierPool({ logger: quiet, workers: 2 }),
   () => jobs,
 );
 
