@@ -3,9 +3,10 @@
 import { compareBytes } from "../src/crypto/bytes.ts";
 import { createHasher, type Hasher } from "../src/crypto/hash.ts";
 import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
-import { WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
+import { NO_PROOFS, NO_PROVER, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
 import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
 import { createValidatorSet } from "../src/ledger/validator-set.ts";
+import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
 import type { Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type KeyPair, type SignatureScheme } from "./signer.ts";
 import { WALL_START_MS } from "./world.ts";
@@ -27,7 +28,20 @@ export type SimChain = {
 
 const CHAIN_ID = "tetrad-sim";
 
-export const createChain = (scenario: Scenario, scheme: SignatureScheme): SimChain => {
+const withStake = (validators: number): Pick<Genesis, "format" | "proofs" | "provers"> => ({
+  format: 2,
+  proofs: { ...NO_PROOFS, stake: STAKE_PROFILES.dev },
+  provers: Array.from({ length: validators }, () => NO_PROVER),
+});
+
+/** A chain on which validators change: so many of the last slots are not in its genesis. */
+export type StakeRun = { readonly joining: number };
+
+export const createChain = (
+  scenario: Scenario,
+  scheme: SignatureScheme,
+  stake?: StakeRun,
+): SimChain => {
   const hasher = createHasher(CHAIN_ID);
   const keys = scenario.weights.map((_, slot) => scheme.createKey(`validator ${slot}`));
   const ids = keys.map((key) => hasher.ht("id", key.publicKey));
@@ -45,10 +59,10 @@ export const createChain = (scenario: Scenario, scheme: SignatureScheme): SimCha
     scheme.createKey(`client ${i}`),
   );
   const clientIds = clientKeys.map((key) => hasher.ht("id", key.publicKey));
-  const set = createValidatorSet(hasher, 0, validators);
+  const first = validators.slice(0, validators.length - (stake?.joining ?? 0));
+  const set = createValidatorSet(hasher, 0, first);
   const genesis: Genesis = {
-    format: 1,
-    ...WITHOUT_PROOFS,
+    ...(stake === undefined ? { format: 1, ...WITHOUT_PROOFS } : withStake(first.length)),
     chainId: CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,

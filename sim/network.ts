@@ -8,7 +8,7 @@ import type { Cosignature } from "../src/ledger/wire.ts";
 import { corruptTransport } from "./adversary/index.ts";
 import { Atlas } from "./atlas.ts";
 import type { CheckerFactory } from "./checkers/types.ts";
-import { createChain, type SimChain } from "./genesis.ts";
+import { createChain, type SimChain, type StakeRun } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
@@ -59,6 +59,8 @@ export type NetworkOptions = {
   readonly createScheme: (scenario: Scenario, shares: boolean) => SignatureScheme;
   readonly createSystem: SystemFactory;
   readonly checkers?: readonly CheckerFactory[];
+  /** A chain whose validators change; else they are those of the genesis for ever. */
+  readonly stake?: StakeRun;
   /** Whether nodes share what is equal (docs/simulation.md); where it is not said, the seed decides. */
   readonly shares?: boolean;
 };
@@ -103,7 +105,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   const world = new World(scenario.seed);
   const shares = options.shares ?? sharesByDefault(scenario.seed);
   const scheme = options.createScheme(scenario, shares);
-  const chain = createChain(scenario, scheme);
+  const chain = createChain(scenario, scheme, options.stake);
   const system = options.createSystem(chain, scheme);
   const owners = slotOwners(scenario);
   const observer = new Observer(world, scenario, chain, scheme, owners, options.checkers);

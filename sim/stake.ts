@@ -1,0 +1,118 @@
+/**
+ * Runs of a chain whose validators change: nodes that are not in the genesis register, bond, leave and come
+ * back, stake is delegated and taken away, and whoever is caught is slashed, all over boundaries of epochs
+ * and under the faults of the scenario. The first client owns the validators that join.
+ *
+ * The checkers that know one set for ever do not look at such runs (`STAKE_CHECKERS` has the others).
+ */
+import {
+  possessionMessage,
+  stakeBonded,
+  stakeDelegated,
+  stakeGranted,
+  stakeUnbonded,
+  validatorJailed,
+  validatorLeft,
+  validatorRegistered,
+  validatorRejoined,
+} from "../src/ledger/projections/stake/events.ts";
+import { agreement, blockTime, monotone } from "./checkers/agreement.ts";
+import { answersDurable, clientsServed } from "./checkers/clients.ts";
+import { durableBeforeSent } from "./checkers/durability.ts";
+import { epochsChange } from "./checkers/epochs.ts";
+import { powersFollow } from "./checkers/powers.ts";
+import { quarantineGrows } from "./checkers/quarantine.ts";
+import { sessionsMonotone } from "./checkers/reads.ts";
+import { recordsFolded } from "./checkers/records.ts";
+import { rootsEqual } from "./checkers/roots.ts";
+import type { CheckerFactory } from "./checkers/types.ts";
+import type { SimChain } from "./genesis.ts";
+import type { Prng } from "./prng.ts";
+import { checkpointKeysOf, type SignatureScheme } from "./signer.ts";
+import type { RunOptions } from "./simulate.ts";
+import { SYSTEM } from "./system.ts";
+import type { EncodedEvent } from "./workload.ts";
+
+export const STAKE_CHECKERS: readonly CheckerFactory[] = [
+  durableBeforeSent,
+  agreement,
+  monotone,
+  blockTime,
+  rootsEqual,
+  recordsFolded,
+  clientsServed,
+  answersDurable,
+  quarantineGrows,
+  sessionsMonotone,
+  epochsChange,
+  powersFollow,
+];
+
+type Wiring = { readonly chain: SimChain; readonly scheme: SignatureScheme };
+
+const NOBODY = new Uint8Array(32);
+
+/** Everything that a node needs to be a candidate: stake of its owner, a registration, a bond. */
+const join = ({ chain, scheme }: Wiring, slot: number, amount: bigint): EncodedEvent[] => {
+  const { hasher } = chain;
+  const key = chain.keys[slot];
+  const owner = chain.clientIds[0] ?? NOBODY;
+  const validator = chain.ids[slot] ?? NOBODY;
+  if (key === undefined) return [];
+  const identity = {
+    name: `v${slot}`,
+    publicKey: key.publicKey,
+    tlsPin: hasher.ht("sim/pin", key.publicKey),
+    address: `[::1]:${10_000 + slot}`,
+    ...checkpointKeysOf(key.publicKey),
+  };
+  const possession = scheme.sign(key, possessionMessage(hasher, owner, identity));
+  return [
+    validatorRegistered.encode({ ...identity, possession }),
+    stakeGranted.encode({ to: owner, amount: 2n * amount }),
+    stakeBonded.encode({ validator, amount }),
+  ];
+};
+
+/** One thing that the owner does, chosen by chance. Much of it is refused: too early, or done already. */
+const change = (wiring: Wiring, random: Prng, joining: number): EncodedEvent[] => {
+  const { chain } = wiring;
+  const n = chain.ids.length;
+  const validator = chain.ids[n - 1 - random.below(joining)] ?? NOBODY;
+  const any = chain.ids[random.below(n)] ?? NOBODY;
+  const amount = BigInt(1 + random.below(3));
+  switch (random.below(8)) {
+    case 0:
+      return [validatorLeft.encode({ validator })];
+    case 1:
+      return [validatorJailed.encode({ validator, reason: "by chance" })];
+    case 2:
+    case 3:
+      return [validatorRejoined.encode({ validator })];
+    case 4:
+      return [stakeUnbonded.encode({ validator: any, amount })];
+    case 5:
+      return [stakeDelegated.encode({ validator: any, amount })];
+    default:
+      return join(wiring, n - 1 - random.below(joining), 10n);
+  }
+};
+
+/** Options of a run in which the last `joining` nodes are not in the genesis. */
+export const stakeRun = (joining: number): RunOptions => {
+  let wiring: Wiring | undefined;
+  return {
+    createScheme: SYSTEM.createScheme,
+    createSystem: (chain, used) => {
+      wiring = { chain, scheme: used };
+      return SYSTEM.createSystem(chain, used);
+    },
+    stake: { joining },
+    checkers: STAKE_CHECKERS,
+    rowsOf: ["stake"],
+    events: (random, client) =>
+      client === 0 && wiring !== undefined && random.below(2) === 0
+        ? change(wiring, random, joining)
+        : [],
+  };
+};

@@ -1,0 +1,107 @@
+/** Validators that join, leave, are jailed, come back and are slashed, over boundaries and under faults. */
+import { describe, expect, it } from "vitest";
+import type { Fault, Scenario } from "../../sim/scenario.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate, simulateTwice } from "../../sim/simulate.ts";
+import { stakeRun } from "../../sim/stake.ts";
+
+const TIMEOUT_MS = 300_000;
+
+/** Five validators of weight 10 and two that are not in the genesis; an epoch takes two seconds. */
+const changing = (parts: Partial<Scenario>): Scenario =>
+  scenario("changing sets", {
+    n: 7,
+    weights: [10, 10, 10, 10, 10, 10, 10],
+    epochMs: 2_000,
+    healMs: 25_000,
+    workload: {
+      clients: 3,
+      batchesPerSecond: 6,
+      eventsPerBatch: 2,
+      bodyBytes: 32,
+      untilMs: 30_000,
+    },
+    ...parts,
+  });
+
+const partitions: readonly Fault[] = [3_000, 9_000, 15_000].map((atMs) => ({
+  kind: "partition",
+  atMs,
+  untilMs: atMs + 2_500,
+  groups: [
+    [0, 1, 2],
+    [3, 4, 5, 6],
+  ],
+}));
+
+const crashes: readonly Fault[] = Array.from({ length: 8 }, (_, i) => ({
+  kind: "crash",
+  atMs: 2_000 + i * 2_600,
+  node: i % 7,
+  downMs: 1_200,
+  power: i % 2 === 0,
+}));
+
+const wiped: readonly Fault[] = [5, 6].map((node) => ({
+  kind: "wipe",
+  atMs: 12_000 + node * 500,
+  node,
+  downMs: 800,
+  votes: false,
+}));
+
+const lossy: readonly Fault[] = [{ kind: "loss", atMs: 1_000, untilMs: 20_000, ppm: 80_000 }];
+
+const liar = {
+  node: 1,
+  strategy: "equivocate-proposal" as const,
+  fromMs: 0,
+  untilMs: Number.MAX_SAFE_INTEGER,
+};
+
+const run = (parts: Partial<Scenario>) => {
+  const result = simulate(changing(parts), stakeRun(2));
+  expect(result.violation).toBeUndefined();
+  expect(result.outcome).toBe("ok");
+  expect(result.marks.get("powers compared")).toBeGreaterThan(0);
+  expect(result.marks.get("validator joined the set")).toBeGreaterThan(0);
+  return result;
+};
+
+describe("a set that changes", () => {
+  it(
+    "is the one that follows from the log, and the run repeats itself",
+    () => {
+      const result = simulateTwice(changing({ seed: 3 }), stakeRun(2));
+      expect(result.violation).toBeUndefined();
+      expect(result.marks.get("validator joined the set")).toBeGreaterThan(0);
+      expect(result.marks.get("validator left the set")).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each([
+    ["partitions over boundaries", partitions],
+    ["crashes of one after the other", crashes],
+    ["wiped folders of those who joined", wiped],
+    ["loss", lossy],
+    ["all of it", [...partitions, ...crashes, ...wiped, ...lossy]],
+  ])(
+    "under %s",
+    (_name, faults) => {
+      for (const seed of [1, 2]) run({ seed, faults });
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    "ends and slashes who equivocates",
+    () => {
+      const slashed = [1, 2, 3].filter((seed) =>
+        run({ seed, faults: lossy, adversaries: [liar] }).marks.has("validator slashed"),
+      );
+      expect(slashed.length).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
+});
