@@ -51,6 +51,11 @@ export const LIMITS = {
   chainIdBytesMax: 64,
   /** Event type patterns of one actor. */
   permissionsMax: 64,
+  /** Types that one capability names, times that it is passed on, and what one actor holds at a time. */
+  capabilityActionsMax: 16,
+  capabilityDepthMax: 8,
+  capabilitiesHeldMax: 64,
+  resourceBytesMax: 384,
   /** Least and greatest value of each time in the genesis. */
   genesisMs: {
     epochMs: [100, 366 * 86_400_000],

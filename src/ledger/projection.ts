@@ -100,6 +100,7 @@ export type OwnedEvent = {
   readonly decide: Decide<unknown> | undefined;
   readonly apply: Apply<unknown>;
   readonly refused: Refused<unknown> | undefined;
+  readonly resource: ((value: unknown) => string) | undefined;
 };
 
 /** An event type of another projection. */
@@ -116,6 +117,8 @@ export const own = <T>(
     readonly decide?: Decide<T>;
     readonly apply: Apply<T>;
     readonly refused?: Refused<T>;
+    /** What the event is about, for capabilities that are for a part of all resources only. */
+    readonly resource?: (value: T) => string;
   },
 ): OwnedEvent => ({
   definition,
@@ -123,6 +126,7 @@ export const own = <T>(
   decide: handlers.decide as Decide<unknown> | undefined,
   apply: handlers.apply as Apply<unknown>,
   refused: handlers.refused as Refused<unknown> | undefined,
+  resource: handlers.resource as ((value: unknown) => string) | undefined,
 });
 
 /** Listens to accepted events of another projection whose definition may be imported here. */

@@ -17,6 +17,7 @@ import {
   type OwnedEvent,
   type Projection,
   type ProjectionTx,
+  type ProjectionRead,
   type Refusal,
   type VerifySignature,
 } from "./projection.ts";
@@ -30,6 +31,19 @@ export type Permissions = {
   readonly projection: string;
   /** The rule for the actor with this row; undefined for an actor without one. */
   rule(row: Uint8Array | undefined): (eventType: string) => Refusal | undefined;
+  /** Asked where the rule says event.forbidden, on chains that have the projection. */
+  readonly capabilities?: {
+    readonly projection: string;
+    allows(read: ProjectionRead, use: CapabilityUse): boolean;
+  };
+};
+
+/** What an author is about to do. `resource` is "" where the event's owner names none. */
+export type CapabilityUse = {
+  readonly actor: Hash;
+  readonly type: string;
+  readonly resource: string;
+  readonly timeMs: number;
 };
 
 /**
@@ -81,6 +95,8 @@ export type Dispatch = RunnerOptions & {
   readonly permissionsAt: number;
   /** -1 where there is no rule. */
   readonly boundaryAt: number;
+  /** -1 where the chain has no capabilities. */
+  readonly capabilitiesAt: number;
   readonly noEffects: Hash;
 };
 
@@ -117,7 +133,9 @@ export const createDispatch = (options: RunnerOptions): Dispatch => {
   if (boundary !== undefined && boundaryAt < 0) {
     throw new RangeError(`no projection ${boundary.projection}`);
   }
-  return { ...options, routes, permissionsAt, boundaryAt, noEffects: hasher.ht("effects") };
+  const capabilitiesAt = names.indexOf(permissions.capabilities?.projection ?? "");
+  const at = { permissionsAt, boundaryAt, capabilitiesAt };
+  return { ...options, routes, ...at, noEffects: hasher.ht("effects") };
 };
 
 function listenersOf(projections: readonly Projection[], type: string): Route[] {
@@ -245,7 +263,9 @@ export class BlockRun {
     const routes = this.#dispatch.routes.get(decoded.value.type);
     if (routes === undefined) return refused("event.unknown-type");
     const forbidden = allowed(decoded.value.type);
-    if (forbidden !== undefined) return refused(checkRefusal(forbidden).code);
+    if (forbidden !== undefined && !this.#isGranted(forbidden, routes, decoded.value, context)) {
+      return refused(checkRefusal(forbidden).code);
+    }
     const refusal = this.#decide(routes, decoded.value, context);
     if (refusal !== undefined) {
       const leave = routes.owner.refused;
@@ -258,6 +278,20 @@ export class BlockRun {
     this.#apply({ at: routes.ownerAt, apply: routes.owner.apply }, decoded.value, context);
     for (const listener of routes.listeners) this.#apply(listener, decoded.value, context);
     return ACCEPTED;
+  }
+
+  /** Whether a capability allows what the author's own permissions do not. */
+  #isGranted(
+    forbidden: Refusal,
+    { owner }: EventRoutes,
+    { type, value }: UpcastEvent,
+    { actor, timeMs }: EventContext,
+  ): boolean {
+    const { capabilitiesAt, permissions } = this.#dispatch;
+    if (capabilitiesAt < 0 || forbidden.code !== "event.forbidden") return false;
+    const use = { actor, type, resource: owner.resource?.(value) ?? "", timeMs };
+    const { reader } = this.#overlay(capabilitiesAt);
+    return permissions.capabilities?.allows(reader, use) ?? false;
   }
 
   #decide(routes: EventRoutes, event: UpcastEvent, context: EventContext): Refusal | undefined {

@@ -12,6 +12,7 @@ import type { Genesis } from "../ledger/genesis.ts";
 import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions, actors, actorsOfStake } from "../ledger/projections/actors.ts";
+import { capabilities } from "../ledger/projections/capabilities.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
 import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
@@ -41,6 +42,7 @@ const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
   ["stake", stake],
   ["time", time],
   ["work", work],
+  ["stake", capabilities],
 ];
 
 /** Where validators join, these hear of it; their rows are the same as long as nobody does. */

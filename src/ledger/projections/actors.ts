@@ -27,6 +27,7 @@ import { defineRow, hashPart, readRow } from "../row.ts";
 import type { Permissions } from "../runner.ts";
 import type { Hash } from "../types.ts";
 import type { ActorKey } from "../validity.ts";
+import { capabilityAllows } from "./capabilities.ts";
 import {
   type ActorRegistered,
   type ActorRevoked,
@@ -72,6 +73,7 @@ const UNKNOWN: Refusal = refuse("event.unknown-actor", "the actor is not registe
 /** The rule that the executor checks before it asks an event's owner. */
 export const actorPermissions: Permissions = {
   projection: NAME,
+  capabilities: { projection: "capabilities", allows: capabilityAllows },
   rule: (row) => {
     if (row === undefined) return () => UNKNOWN;
     const actor = actorRow.decode(row);

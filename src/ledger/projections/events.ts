@@ -26,6 +26,36 @@ export const actorRevoked = defineEvent({
 });
 export type ActorRevoked = EventValue<typeof actorRevoked>;
 
+/** "" for everything, "area/…/" for what begins with it, or one resource: see capabilities.ts. */
+const RESOURCE = /^\P{Cc}*$/u;
+
+/** Gives a right to act on resources, at most what the giver holds. `parent` is zero for a root. */
+export const capabilityGranted = defineEvent({
+  type: "capability.granted",
+  version: 1,
+  fields: [
+    field.hash("holder"),
+    field.hash("parent"),
+    field.bool("delegable"),
+    field.u64("notAfterMs"),
+    field.list(
+      "actions",
+      LIMITS.capabilityActionsMax,
+      field.string("action", LIMITS.eventTypeBytesMax),
+    ),
+    field.string("resource", LIMITS.resourceBytesMax, RESOURCE),
+  ],
+});
+export type CapabilityGranted = EventValue<typeof capabilityGranted>;
+
+/** Takes a capability back, and with it all that came from it. */
+export const capabilityRevoked = defineEvent({
+  type: "capability.revoked",
+  version: 1,
+  fields: [field.hash("capability")],
+});
+export type CapabilityRevoked = EventValue<typeof capabilityRevoked>;
+
 /** One or more characters, none of them a control character. */
 const KEY_TEXT = /^\P{Cc}+$/u;
 

@@ -65,6 +65,7 @@ export const records: Projection = defineProjection({
   schemaVersion: 1,
   owns: [
     own(recordPut, {
+      resource: ({ topic, key }) => `record/${topic}/${key}`,
       apply: (tx, { topic, key, body }, { actor, height, timeMs }) => {
         tx.put(recordKey(topic, key), recordRow.encode({ actor, height, timeMs, body }));
       },
