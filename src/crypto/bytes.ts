@@ -4,10 +4,58 @@ const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) =>
   i.toString(16).padStart(2, "0"),
 );
 
+/** The code units of both digits of every byte. */
+const HEX_UNITS: Uint8Array = Uint8Array.from(HEX.join(""), (digit) => digit.charCodeAt(0));
+
+/** Texts up to this length are made from code units at once: joining characters makes garbage by the dozen. */
+const SHORT_TEXT = 128;
+const shortUnits: (number[] | undefined)[] = [];
+
+/** A list of `length` numbers, at most SHORT_TEXT, that is the same one in every call. */
+const unitsOf = (length: number): number[] => {
+  let units = shortUnits[length];
+  if (units === undefined) {
+    units = new Array<number>(length).fill(0);
+    shortUnits[length] = units;
+  }
+  return units;
+};
+
 export const toHex = (bytes: Uint8Array): string => {
-  let text = "";
-  for (const byte of bytes) text += HEX[byte];
-  return text;
+  const { length } = bytes;
+  if (2 * length > SHORT_TEXT) {
+    let text = "";
+    for (const byte of bytes) text += HEX[byte];
+    return text;
+  }
+  const units = unitsOf(2 * length);
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i] ?? 0;
+    units[2 * i] = HEX_UNITS[2 * byte] ?? 0;
+    units[2 * i + 1] = HEX_UNITS[2 * byte + 1] ?? 0;
+  }
+  return String.fromCharCode.apply(null, units);
+};
+
+/** One code unit a byte: distinct for distinct bytes, and in their order. Not for people: a key of a map. */
+export const byteText = (bytes: Uint8Array): string => {
+  const { length } = bytes;
+  if (length > SHORT_TEXT) return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  const units = unitsOf(length);
+  for (let i = 0; i < length; i++) units[i] = bytes[i] ?? 0;
+  return String.fromCharCode.apply(null, units);
+};
+
+/** The text that `length` bytes from `from` on are in ASCII; undefined where one of them is none, or of longer ones. */
+export const shortAscii = (bytes: Uint8Array, from: number, length: number): string | undefined => {
+  if (length > SHORT_TEXT) return undefined;
+  const units = unitsOf(length);
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[from + i] ?? 0;
+    if (byte > 0x7f) return undefined;
+    units[i] = byte;
+  }
+  return String.fromCharCode.apply(null, units);
 };
 
 /** Throws RangeError on anything but an even number of lower- or upper-case hex digits. */

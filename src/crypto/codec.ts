@@ -6,6 +6,8 @@
  * Integers up to 2^53 - 1 are JavaScript numbers; weights, which are summed, are bigint.
  */
 
+import { shortAscii } from "./bytes.ts";
+
 export type DecodeErrorCode = "short" | "trailing" | "range" | "limit" | "utf8" | "tag";
 
 /** Thrown by Reader; decoders of the product catch it and answer with a code of the error table. */
@@ -40,17 +42,8 @@ export const utf8 = (text: string): Uint8Array => {
 };
 
 /** Throws TypeError for bytes that are not UTF-8. */
-const fromUtf8 = (bytes: Uint8Array): string => {
-  const { length } = bytes;
-  if (length > SHORT_TEXT) return utf8Decoder.decode(bytes);
-  let text = "";
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte > 0x7f) return utf8Decoder.decode(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-};
+const fromUtf8 = (bytes: Uint8Array, from: number, length: number): string =>
+  shortAscii(bytes, from, length) ?? utf8Decoder.decode(bytes.subarray(from, from + length));
 
 /**
  * Buffers of writers that are finished, for the next ones: a byte array of its own costs more than what
@@ -257,16 +250,30 @@ export class Reader {
   }
 
   bytes(max: number): Uint8Array {
+    return this.fixed(this.#length(max));
+  }
+
+  /** The same without making a view: for who only checks. */
+  skipBytes(max: number): void {
+    this.#take(this.#length(max));
+  }
+
+  skip(length: number): void {
+    this.#take(length);
+  }
+
+  #length(max: number): number {
     const length = this.u32();
     if (length > max) throw new DecodeError("limit", this.#at - 4, `${length} bytes, limit ${max}`);
-    return this.fixed(length);
+    return length;
   }
 
   string(maxBytes: number): string {
     const at = this.#at;
-    const bytes = this.bytes(maxBytes);
+    const length = this.#length(maxBytes);
+    const from = this.#take(length);
     try {
-      return fromUtf8(bytes);
+      return fromUtf8(this.#bytes, from, length);
     } catch {
       throw new DecodeError("utf8", at, "not UTF-8");
     }

@@ -95,6 +95,33 @@ export class ScratchViews {
 /** Views are kept for inputs up to this length. */
 const VIEWED_BYTES_MAX = 4096;
 
+/** Hashes the bytes from `from` (0) on into memory of the caller's, from `at` on: 32 bytes. */
+export type HashInto = (bytes: Uint8Array, target: Uint8Array, at: number, from?: number) => void;
+
+/** Fewer bytes are copied one by one: for those that is cheaper than a native call. */
+const NATIVE_COPY_MIN = 64;
+
+/**
+ * The tagged hash whose inputs begin with `prefix` (tagPrefix), in a form that makes no array. One buffer
+ * serves all short inputs: making one costs as much as hashing it.
+ */
+export const taggedInto = (prefix: Uint8Array): HashInto => {
+  const scratch = new ScratchViews(prefix.length + VIEWED_BYTES_MAX);
+  scratch.bytes.set(prefix);
+  return (bytes, target, at, from = 0) => {
+    const length = bytes.length - from;
+    if (length > VIEWED_BYTES_MAX) {
+      return sha256Into(concatBytes(prefix, bytes.subarray(from)), target, at);
+    }
+    if (length < NATIVE_COPY_MIN) {
+      for (let i = 0; i < length; i++) scratch.bytes[prefix.length + i] = bytes[from + i] ?? 0;
+    } else {
+      scratch.bytes.set(from === 0 ? bytes : bytes.subarray(from), prefix.length);
+    }
+    sha256Into(scratch.first(prefix.length + length), target, at);
+  };
+};
+
 /** Longer inputs are joined in a buffer of their own, so that the shared one stays small. */
 const SCRATCH_BYTES_MAX = 128 * 1024;
 

@@ -11,11 +11,11 @@
 import { equalBytes } from "../crypto/bytes.ts";
 import { DecodeError, Reader, Writer } from "../crypto/codec.ts";
 import type { Hasher } from "../crypto/hash.ts";
-import { merkleRoot } from "../crypto/merkle.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { readSlots, slotBytes, writeSlots } from "./batch-proofs.ts";
 import { decodeEvent } from "./event.ts";
+import { eventsRoot } from "./event-hashes.ts";
 import type { Batch, EncodedEvent, Hash, ProofSlot } from "./types.ts";
 
 export const BATCH_VERSION = 1;
@@ -59,13 +59,6 @@ export const actorId = (hasher: Hasher, publicKey: Uint8Array): Hash => hasher.h
 /** What the author of a batch signs. */
 export const batchSigningMessage = (hasher: Hasher, id: Hash): Uint8Array =>
   hasher.ht("batch/sig", id);
-
-/** Merkle root over the encoded events. */
-export const eventsRoot = (hasher: Hasher, events: readonly EncodedEvent[]): Hash =>
-  merkleRoot(
-    events.map((event) => hasher.ht("event/leaf", event.bytes)),
-    (left, right) => hasher.ht("event/node", left, right),
-  );
 
 /**
  * The batch before it is signed. Throws TetradError with batch.empty, batch.too-many-events or

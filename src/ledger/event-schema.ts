@@ -14,7 +14,7 @@
  */
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../crypto/codec.ts";
-import { fail, ok, type Result } from "../errors.ts";
+import { type Failure, fail, ok, type Result } from "../errors.ts";
 import { encodeEvent, isEventType } from "./event.ts";
 import type { EncodedEvent } from "./types.ts";
 
@@ -35,6 +35,8 @@ export type Field<N extends string, T> = {
   write(writer: Writer, value: T): void;
   /** Throws DecodeError for bytes that are not a canonical value of the field. */
   read(reader: Reader): T;
+  /** Throws as `read`; makes no value. */
+  check(reader: Reader): void;
   toJson(value: T): Json;
   /** Throws RangeError; what it accepts may still be refused by `write`. */
   fromJson(json: unknown): T;
@@ -55,6 +57,8 @@ export type EventDefinition<T> = {
   encode(value: T): EncodedEvent;
   /** Byte fields of the value are views into the payload. Code: batch.bad-payload. */
   decode(payload: Uint8Array): Result<T>;
+  /** Whether `decode` would give a value, without making it. Code: batch.bad-payload. */
+  check(payload: Uint8Array): Failure | undefined;
   toJson(value: T): { readonly [key: string]: Json };
   /** What it accepts can be encoded. Code: batch.bad-payload. */
   fromJson(json: unknown): Result<T>;
@@ -82,6 +86,7 @@ const integer = <N extends string>(
   bytesMin,
   write: (writer, value) => void put(writer, value),
   read: take,
+  check: (reader) => void take(reader),
   toJson: (value) => value,
   fromJson: (json) => {
     if (typeof json !== "number" || !Number.isSafeInteger(json) || json < 0 || json > max) {
@@ -96,6 +101,7 @@ const u64big = <N extends string>(name: N): Field<N, bigint> => ({
   bytesMin: 8,
   write: (writer, value) => void writer.u64big(value),
   read: (reader) => reader.u64big(),
+  check: (reader) => reader.skip(8),
   toJson: (value) => value.toString(),
   fromJson: (json) => {
     if (typeof json !== "string" || !/^(0|[1-9][0-9]{0,19})$/.test(json)) {
@@ -109,12 +115,8 @@ const bool = <N extends string>(name: N): Field<N, boolean> => ({
   name,
   bytesMin: 1,
   write: (writer, value) => void writer.u8(value ? 1 : 0),
-  read: (reader) => {
-    const at = reader.offset;
-    const byte = reader.u8();
-    if (byte > 1) throw new DecodeError("tag", at, `${name}: not a boolean`);
-    return byte === 1;
-  },
+  read: (reader) => readBool(name, reader),
+  check: (reader) => void readBool(name, reader),
   toJson: (value) => value,
   fromJson: (json) => {
     if (typeof json !== "boolean") throw new RangeError(`${name}: expected true or false`);
@@ -122,11 +124,19 @@ const bool = <N extends string>(name: N): Field<N, boolean> => ({
   },
 });
 
+function readBool(name: string, reader: Reader): boolean {
+  const at = reader.offset;
+  const byte = reader.u8();
+  if (byte > 1) throw new DecodeError("tag", at, `${name}: not a boolean`);
+  return byte === 1;
+}
+
 const fixed = <N extends string>(name: N, length: number): Field<N, Uint8Array> => ({
   name,
   bytesMin: length,
   write: (writer, value) => void writer.fixed(value, length),
   read: (reader) => reader.fixed(length),
+  check: (reader) => reader.skip(length),
   toJson: (value) => toHex(value),
   fromJson: (json) => {
     if (typeof json !== "string" || json.length !== 2 * length || !/^[0-9a-f]*$/.test(json)) {
@@ -146,6 +156,7 @@ const bytes = <N extends string>(name: N, bytesMax: number): Field<N, Uint8Array
     writer.bytes(value);
   },
   read: (reader) => reader.bytes(bytesMax),
+  check: (reader) => reader.skipBytes(bytesMax),
   toJson: (value) => toBase64(value),
   fromJson: (json) => {
     if (typeof json !== "string") throw new RangeError(`${name}: expected base64`);
@@ -170,20 +181,28 @@ const string = <N extends string>(
     if (pattern?.test(value) === false) throw new RangeError(`${name}: must match ${pattern}`);
     writer.bytes(encoded);
   },
-  read: (reader) => {
-    const at = reader.offset;
-    const value = reader.string(bytesMax);
-    if (pattern?.test(value) === false) {
-      throw new DecodeError("tag", at, `${name}: must match ${pattern}`);
-    }
-    return value;
-  },
+  read: (reader) => readText(name, bytesMax, pattern, reader),
+  check: (reader) => void readText(name, bytesMax, pattern, reader),
   toJson: (value) => value,
   fromJson: (json) => {
     if (typeof json !== "string") throw new RangeError(`${name}: expected text`);
     return json;
   },
 });
+
+function readText(
+  name: string,
+  bytesMax: number,
+  pattern: RegExp | undefined,
+  reader: Reader,
+): string {
+  const at = reader.offset;
+  const value = reader.string(bytesMax);
+  if (pattern?.test(value) === false) {
+    throw new DecodeError("tag", at, `${name}: must match ${pattern}`);
+  }
+  return value;
+}
 
 /** u32 count, then the items. The item's own name is not used. */
 const list = <N extends string, T>(
@@ -206,6 +225,10 @@ const list = <N extends string, T>(
     for (let i = 0; i < count; i++) values.push(item.read(reader));
     return values;
   },
+  check: (reader) => {
+    const count = reader.count32(itemsMax, item.bytesMin);
+    for (let i = 0; i < count; i++) item.check(reader);
+  },
   toJson: (values) => values.map((value) => item.toJson(value)),
   fromJson: (json) => {
     if (!Array.isArray(json)) throw new RangeError(`${name}: expected a list`);
@@ -227,6 +250,9 @@ const record = <N extends string, const F extends readonly AnyField[]>(
     bytesMin: fields.reduce((sum, one) => sum + one.bytesMin, 0),
     write: (writer, value) => writeFields(fields, writer, value),
     read: (reader) => readFields(fields, reader),
+    check: (reader) => {
+      for (const one of fields) one.check(reader);
+    },
     toJson: (value) => fieldsToJson(fields, value),
     fromJson: (json) => fieldsFromJson(fields, name, json),
   };
@@ -309,6 +335,17 @@ export const defineEvent = <const F extends readonly AnyField[]>(spec: {
         const value = readFields(fields, reader);
         reader.end();
         return ok(value);
+      } catch (error) {
+        if (error instanceof DecodeError) return badPayload(type, version, error.message);
+        throw error;
+      }
+    },
+    check: (payload) => {
+      try {
+        const reader = new Reader(payload);
+        for (const one of fields) one.check(reader);
+        reader.end();
+        return undefined;
       } catch (error) {
         if (error instanceof DecodeError) return badPayload(type, version, error.message);
         throw error;

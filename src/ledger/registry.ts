@@ -77,19 +77,17 @@ export const createRegistry = (
       throw new RangeError(`${nameOf(one)} has no upcaster`);
     }
   }
-  const decode = (event: EncodedEvent): Result<unknown> => {
-    const found = get(event.type, event.version);
-    if (found !== undefined) return found.decode(event.payload);
-    const { type, version } = event;
-    return fail("batch.unknown-event-type", `${type} version ${version}`, { type, version });
-  };
+  const unknown = ({ type, version }: EncodedEvent): Failure =>
+    fail("batch.unknown-event-type", `${type} version ${version}`, { type, version });
+  const decode = (event: EncodedEvent): Result<unknown> =>
+    get(event.type, event.version)?.decode(event.payload) ?? unknown(event);
   return {
     definitions: [...definitions].sort(byTypeAndVersion),
     get,
     latest: (type) => newest.get(type),
     check: (event) => {
-      const decoded = decode(event);
-      return decoded.ok ? undefined : decoded;
+      const found = get(event.type, event.version);
+      return found === undefined ? unknown(event) : found.check(event.payload);
     },
     decode,
     upcast: (event) => {

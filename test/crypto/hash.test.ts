@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
-import { createHasher, sha256, sha512Into } from "../../src/crypto/hash.ts";
+import { createHasher, sha256, sha512Into, taggedInto, tagPrefix } from "../../src/crypto/hash.ts";
 
 describe("sha256", () => {
   it("has the FIPS 180-4 example value", () => {
@@ -30,6 +30,26 @@ describe("sha256", () => {
 });
 
 describe("tagged hash", () => {
+  it("is the same where it is written into memory of the caller", () => {
+    const { ht, chainHash } = createHasher("dev");
+    const into = taggedInto(tagPrefix("header", chainHash));
+    const input = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.uint8Array({ minLength: 4000, maxLength: 5000 }),
+    );
+    fc.assert(
+      fc.property(input, fc.nat(), fc.nat({ max: 40 }), (bytes, cut, at) => {
+        const from = cut % (bytes.length + 1);
+        const target = new Uint8Array(72).fill(1);
+        into(bytes, target, at, from);
+        expect(target.subarray(at, at + 32)).toEqual(ht("header", bytes.subarray(from)));
+        expect([...target.subarray(0, at), ...target.subarray(at + 32)]).toEqual(
+          new Array<number>(40).fill(1),
+        );
+      }),
+    );
+  });
+
   it("is the construction of the protocol page", () => {
     const { ht, chainHash } = createHasher("dev");
     const prefix = concatBytes(sha256(utf8("hm/v1/header")), sha256(utf8("dev")));

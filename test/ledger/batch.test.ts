@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes, equalBytes } from "../../src/crypto/bytes.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
+import { merkleRoot } from "../../src/crypto/merkle.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import {
   actorId,
@@ -10,10 +11,10 @@ import {
   batchSigningMessage,
   buildBatch,
   decodeBatch,
-  eventsRoot,
   sealBatch,
 } from "../../src/ledger/batch.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
+import { eventsRoot } from "../../src/ledger/event-hashes.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { batchOf, hasher, hashOf, keyOf, putOf, signatureOf } from "../golden/fixtures.ts";
@@ -68,6 +69,13 @@ describe("batch encoding", () => {
     const node = (l: Uint8Array, r: Uint8Array) => hasher.ht("event/node", l, r);
     const three = eventsRoot(hasher, [putOf(1), putOf(2), putOf(3)]);
     expect(three).toEqual(node(node(leaf(1), leaf(2)), leaf(3)));
+    for (const count of [1, 2, 4, 5, 6, 7, 11, 64, 100]) {
+      const events = Array.from({ length: count }, (_, i) => putOf(i));
+      const leaves = events.map((event) => hasher.ht("event/leaf", event.bytes));
+      expect(eventsRoot(hasher, events)).toEqual(merkleRoot(leaves, node));
+    }
+    const large = { bytes: new Uint8Array(LIMITS.eventBytesMax).fill(7) };
+    expect(eventsRoot(hasher, [large])).toEqual(hasher.ht("event/leaf", large.bytes));
   });
 
   it("decodes views into the envelope", () => {

@@ -41,8 +41,28 @@ const everyValue: fc.Arbitrary<Every> = fc.record(
 
 const codeOf = (payload: Uint8Array, definition = everyField): string => {
   const result = definition.decode(payload);
+  expect(definition.check(payload)).toEqual(result.ok ? undefined : result);
   return result.ok ? "ok" : result.code;
 };
+
+describe("checking without a value", () => {
+  it("refuses what decoding refuses, in the same words", () => {
+    const damaged = fc
+      .tuple(everyValue, fc.nat(), fc.nat({ max: 255 }), fc.boolean())
+      .map(([value, at, byte, cut]) => {
+        const payload = everyField.encode(value).payload.slice();
+        if (cut) return payload.subarray(0, at % (payload.length + 1));
+        payload[at % payload.length] = byte;
+        return payload;
+      });
+    fc.assert(
+      fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 80 })), (payload) => {
+        codeOf(payload);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
 
 describe("event schemas", () => {
   it("infer the type of the value", () => {

@@ -2,7 +2,7 @@
 import { ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { Writer } from "../../src/crypto/codec.ts";
 import type { Hasher } from "../../src/crypto/hash.ts";
-import { eventsRoot } from "../../src/ledger/batch.ts";
+import { eventsRoot } from "../../src/ledger/event-hashes.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { hasher as fixed, hashOf, putOf, signatureOf } from "../golden/fixtures.ts";
 
