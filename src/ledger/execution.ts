@@ -100,11 +100,10 @@ export const updateState = (
     const changes = overlay.changed();
     const before = previous[at];
     if (changes.length === 0 && before !== undefined) return before;
-    for (const { storeKey: key, value } of changes) {
-      ops.push(value === undefined ? { type: "del", key } : put(key, value));
-    }
+    for (const op of changes) ops.push(op);
     const prefix = nodePrefix(dispatch.projections[at]?.name ?? "");
-    const update = updateStateTree(dispatch.hasher, prefix, read, changes, caches[at]);
+    const { prefixBytes } = overlay;
+    const update = updateStateTree(dispatch.hasher, prefix, read, changes, caches[at], prefixBytes);
     for (const op of update.ops) ops.push(op);
     return update.root;
   });

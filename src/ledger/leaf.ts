@@ -6,7 +6,7 @@
  *     u8 outcome (0 accepted, 1 refused)   u16 length || code (ASCII)   effectsHash(32)   event bytes
  */
 import { DecodeError, Reader } from "../crypto/codec.ts";
-import { sha256 } from "../crypto/hash.ts";
+import { ScratchViews, sha256Into } from "../crypto/hash.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { decodeEvent } from "./event.ts";
@@ -25,15 +25,28 @@ export type LeafFields = Omit<LogEntry, "event"> & { readonly event: Pick<Encode
 
 const codeOf = (outcome: Outcome): string => (outcome.kind === "refused" ? outcome.code : "");
 
-/** The hash's prefix byte (zero, never written) and room for any leaf: hashing allocates the digest only. */
-const scratch = new Uint8Array(1 + LIMITS.leafBytesMax);
+/** The hash's prefix byte (zero, never written) and room for any leaf: hashing allocates nothing. */
+const views = new ScratchViews(1 + LIMITS.leafBytesMax);
+const scratch = views.bytes;
+/** Views are kept for leaves up to this length. */
+const VIEWED_BYTES_MAX = 4096;
 
 /**
- * SHA256(0x00 || leaf): RFC 6962, 2.1. Throws RangeError where a field breaks its limit: whoever executes
- * has checked the event and the code before.
+ * SHA256(0x00 || leaf) (RFC 6962, 2.1) into `target` from `at` on. Throws RangeError where a field breaks
+ * its limit: whoever executes has checked the event and the code before.
  */
-export const hashLeaf = (entry: LeafFields): Hash =>
-  sha256(scratch.subarray(0, 1 + writeLeaf(entry)));
+export const hashLeafInto = (entry: LeafFields, target: Uint8Array, at: number): void => {
+  const length = 1 + writeLeaf(entry);
+  const input = length > VIEWED_BYTES_MAX ? scratch.subarray(0, length) : views.first(length);
+  sha256Into(input, target, at);
+};
+
+/** The same as a hash of its own. */
+export const hashLeaf = (entry: LeafFields): Hash => {
+  const hash = new Uint8Array(32);
+  hashLeafInto(entry, hash, 0);
+  return hash;
+};
 
 /** The leaf's bytes: what inclusion proofs are about. They are not stored. Throws as `hashLeaf`. */
 export const encodeLeaf = (entry: LeafFields): Uint8Array => {

@@ -10,7 +10,8 @@
  * has the wrong length, is corruption of the store and throws TetradError "store.corrupt"; a size or an
  * index that the caller got wrong throws RangeError.
  */
-import { sha256 } from "../crypto/hash.ts";
+import { concatBytes } from "../crypto/bytes.ts";
+import { sha256, sha256Into } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import type { StoreOp } from "./ports.ts";
 
@@ -29,10 +30,10 @@ export type LogAppender = {
   /** Root of the tree as it is now. */
   root(): Uint8Array;
   /**
-   * Appends leaf hashes (32 bytes each) and gives the tiles to write. The tree in memory has moved on
-   * when this returns: if the writes are not made, the appender must be thrown away.
+   * Appends leaf hashes (32 bytes each, one after the other) and gives the tiles to write. The tree in
+   * memory has moved on when this returns: if the writes are not made, the appender must be thrown away.
    */
-  append(leafHashes: readonly Uint8Array[]): LogAppend;
+  append(leafHashes: Uint8Array): LogAppend;
 };
 
 const HASH_BYTES = 32;
@@ -47,6 +48,13 @@ export const leafHash = (leaf: Uint8Array): Uint8Array => {
   const input = new Uint8Array(1 + leaf.length);
   input.set(leaf, 1);
   return sha256(input);
+};
+
+/** A size is at most 2^53 - 1. */
+const HEIGHTS_MAX = 54;
+
+const copyHash = (source: Uint8Array, from: number, target: Uint8Array, at: number): void => {
+  for (let i = 0; i < HASH_BYTES; i++) target[at + i] = source[from + i] ?? 0;
 };
 
 const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES);
@@ -101,8 +109,10 @@ function foldTile(tile: Uint8Array, from: number, count: number): Uint8Array {
 /** The tiles that still grow, and one complete subtree a height: all that appending needs. */
 class RightEdge implements LogAppender {
   #size: number;
-  /** By height; present where the binary form of the size has a one. */
-  readonly #subtrees: (Uint8Array | undefined)[] = [];
+  /** By height; one is there where the binary form of the size has a one. */
+  readonly #subtrees = new Uint8Array(HEIGHTS_MAX * HASH_BYTES);
+  readonly #has: boolean[] = new Array<boolean>(HEIGHTS_MAX).fill(false);
+  readonly #carry = new Uint8Array(HASH_BYTES);
   /** By level: the tile that is being filled, and how many hashes the level has in all. */
   readonly #tiles: { bytes: Uint8Array; count: number; changed: boolean }[] = [];
 
@@ -118,7 +128,8 @@ class RightEdge implements LogAppender {
       for (let bit = 7; bit >= 0; bit--) {
         const span = 1 << bit;
         if ((width & span) === 0) continue;
-        this.#subtrees[level * 8 + bit] = new Uint8Array(foldTile(bytes, from, span));
+        this.#has[level * 8 + bit] = true;
+        this.#subtrees.set(foldTile(bytes, from, span), (level * 8 + bit) * HASH_BYTES);
         from += span;
       }
     }
@@ -130,19 +141,20 @@ class RightEdge implements LogAppender {
 
   root(): Uint8Array {
     let root: Uint8Array | undefined;
-    for (const subtree of this.#subtrees) {
-      if (subtree !== undefined) root = root === undefined ? subtree : nodeHash(subtree, root);
+    for (const [height, has] of this.#has.entries()) {
+      if (!has) continue;
+      const subtree = hashAt(this.#subtrees, height);
+      root = root === undefined ? subtree.slice() : nodeHash(subtree, root);
     }
     return root ?? EMPTY_LOG_ROOT;
   }
 
-  append(leafHashes: readonly Uint8Array[]): LogAppend {
-    checkSize(this.#size + leafHashes.length);
-    for (const hash of leafHashes) {
-      if (hash.length !== HASH_BYTES) throw new RangeError(`leaf hash of ${hash.length} bytes`);
-    }
+  append(leafHashes: Uint8Array): LogAppend {
+    const count = leafHashes.length / HASH_BYTES;
+    if (!Number.isInteger(count)) throw new RangeError(`leaf hashes of ${leafHashes.length} bytes`);
+    checkSize(this.#size + count);
     const ops: StoreOp[] = [];
-    for (const hash of leafHashes) this.#appendOne(hash, ops);
+    for (let i = 0; i < count; i++) this.#appendOne(leafHashes, i * HASH_BYTES, ops);
     this.#tiles.forEach((tile, level) => {
       const width = tile.count % TILE_WIDTH;
       if (!tile.changed) return;
@@ -154,19 +166,20 @@ class RightEdge implements LogAppender {
     return { size: this.#size, root: this.root(), ops };
   }
 
-  #appendOne(hash: Uint8Array, ops: StoreOp[]): void {
-    let carry: Uint8Array = new Uint8Array(hash);
+  #appendOne(hashes: Uint8Array, from: number, ops: StoreOp[]): void {
+    const carry = this.#carry;
+    copyHash(hashes, from, carry, 0);
     let height = 0;
     this.#store(0, carry, ops);
-    for (;;) {
-      const left = this.#subtrees[height];
-      if (left === undefined) break;
-      this.#subtrees[height] = undefined;
-      carry = nodeHash(left, carry);
-      height += 1;
-      if (height % 8 === 0) this.#store(height / 8, carry, ops);
+    for (; this.#has[height] === true; height++) {
+      this.#has[height] = false;
+      copyHash(this.#subtrees, height * HASH_BYTES, nodeInput, 1);
+      copyHash(carry, 0, nodeInput, 1 + HASH_BYTES);
+      sha256Into(nodeInput, carry, 0);
+      if (height % 8 === 7) this.#store((height + 1) / 8, carry, ops);
     }
-    this.#subtrees[height] = carry;
+    this.#has[height] = true;
+    copyHash(carry, 0, this.#subtrees, height * HASH_BYTES);
     this.#size += 1;
   }
 
@@ -198,7 +211,7 @@ export const appendToLog = (
   read: ReadTile,
   size: number,
   leafHashes: readonly Uint8Array[],
-): LogAppend => createLogAppender(read, size).append(leafHashes);
+): LogAppend => createLogAppender(read, size).append(concatBytes(...leafHashes));
 
 /** Answers for hashes of subtrees, reading each tile once. */
 class TileReader {

@@ -2,33 +2,49 @@
  * The rows of one projection while one block is executed: reads fall through to the store, writes stay
  * here until the block is done. Also notes each event's writes, which its effects hash commits to.
  */
+import { byteText } from "../crypto/bytes.ts";
 import { utf8 } from "../crypto/codec.ts";
+import { type Hasher, ScratchViews, sha256Into, tagPrefix } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { joinKeys, rowPrefix } from "./keys.ts";
+import { rowPrefix } from "./keys.ts";
+import type { StoreOp } from "./ports.ts";
 import type { ProjectionRead, ProjectionTx } from "./projection.ts";
 import type { ReadStore } from "./records.ts";
 import { checkRow, decodeRow, encodeRow } from "./row.ts";
-import type { StateChange } from "./state-tree.ts";
+import { slabBytes } from "./slab.ts";
+
+const EFFECTS_BYTES = 4096;
 
 /** Growing list of the writes of one event, in the encoding that the effects hash is over. */
 export class EffectsLog {
-  #buffer = new Uint8Array(4096);
-  #view = new DataView(this.#buffer.buffer);
-  #length = 0;
+  readonly #prefixLength: number;
+  /** Begins with the prefix of the hash, so that it is hashed where it lies. */
+  #scratch: ScratchViews;
+  #buffer: Uint8Array;
+  #length: number;
   #writes = 0;
+
+  constructor(hasher: Hasher) {
+    const prefix = tagPrefix("effects", hasher.chainHash);
+    this.#scratch = new ScratchViews(prefix.length + EFFECTS_BYTES);
+    this.#buffer = this.#scratch.bytes;
+    this.#buffer.set(prefix);
+    this.#prefixLength = prefix.length;
+    this.#length = prefix.length;
+  }
 
   get writes(): number {
     return this.#writes;
   }
 
-  /** The bytes so far: valid until the next `reset` or `add`. */
-  get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+  /** Writes Ht("effects", all writes so far) to `target` from `at` on. */
+  hashInto(target: Uint8Array, at: number): void {
+    sha256Into(this.#scratch.first(this.#length), target, at);
   }
 
   reset(): void {
-    this.#length = 0;
+    this.#length = this.#prefixLength;
     this.#writes = 0;
   }
 
@@ -47,16 +63,21 @@ export class EffectsLog {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#buffer.length));
-    grown.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = grown;
-    this.#view = new DataView(grown.buffer);
+    const grown = new ScratchViews(Math.max(needed, 2 * this.#buffer.length));
+    grown.bytes.set(this.#buffer.subarray(0, this.#length));
+    this.#scratch = grown;
+    this.#buffer = grown.bytes;
   }
 
   #bytes(bytes: Uint8Array | undefined, length: number): void {
-    this.#view.setUint32(this.#length, length);
-    if (bytes !== undefined) this.#buffer.set(bytes, this.#length + 4);
-    this.#length += 4 + length;
+    const at = this.#length;
+    const buffer = this.#buffer;
+    buffer[at] = length >>> 24;
+    buffer[at + 1] = length >>> 16;
+    buffer[at + 2] = length >>> 8;
+    buffer[at + 3] = length;
+    if (bytes !== undefined) buffer.set(bytes, at + 4);
+    this.#length = at + 4 + length;
   }
 }
 
@@ -66,12 +87,6 @@ type Row = {
   stored: Uint8Array | undefined;
   changed: boolean;
 };
-
-/** One code unit a byte: distinct for distinct keys. */
-const keyText = (key: Uint8Array): string =>
-  String.fromCharCode.apply(null, key as unknown as number[]);
-
-export type RowChange = StateChange & { readonly storeKey: Uint8Array };
 
 export class Overlay {
   /** For `decide`: the same rows without a way to change them. */
@@ -122,21 +137,34 @@ export class Overlay {
     return this.#row(key).stored;
   }
 
-  /** Every row that was written, in the order of the first touch. */
-  changed(): RowChange[] {
-    const changes: RowChange[] = [];
-    this.#rows.forEach(({ storeKey, stored, changed }) => {
+  /** Bytes of a stored key before the row's own. */
+  get prefixBytes(): number {
+    return this.#prefix.length;
+  }
+
+  /** What stores every row that was written, in the order of the first touch. */
+  changed(): StoreOp[] {
+    const changes: StoreOp[] = [];
+    this.#rows.forEach(({ storeKey: key, stored: value, changed }) => {
       if (!changed) return;
-      changes.push({ storeKey, key: storeKey.subarray(this.#prefix.length), value: stored });
+      changes.push(value === undefined ? { type: "del", key } : { type: "put", key, value });
     });
     return changes;
   }
 
+  #storeKey(key: Uint8Array): Uint8Array {
+    const { length } = this.#prefix;
+    const storeKey = slabBytes(length + key.length);
+    storeKey.set(this.#prefix);
+    storeKey.set(key, length);
+    return storeKey;
+  }
+
   #row(key: Uint8Array): Row {
-    const text = keyText(key);
+    const text = byteText(key);
     const known = this.#rows.get(text);
     if (known !== undefined) return known;
-    const storeKey = joinKeys(this.#prefix, key);
+    const storeKey = this.#storeKey(key);
     const row: Row = { storeKey, stored: this.#read(storeKey), changed: false };
     this.#rows.set(text, row);
     return row;
@@ -144,10 +172,10 @@ export class Overlay {
 
   /** A row that is about to be overwritten: its old value is not read. */
   #target(key: Uint8Array): Row {
-    const text = keyText(key);
+    const text = byteText(key);
     const known = this.#rows.get(text);
     if (known !== undefined) return known;
-    const row: Row = { storeKey: joinKeys(this.#prefix, key), stored: undefined, changed: true };
+    const row: Row = { storeKey: this.#storeKey(key), stored: undefined, changed: true };
     this.#rows.set(text, row);
     return row;
   }

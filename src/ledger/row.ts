@@ -64,6 +64,24 @@ export const hashPart = (hash: Uint8Array): KeyPart => {
 /** The parts in order, as one key. */
 export const keyOf = (...parts: readonly KeyPart[]): Uint8Array => concatBytes(...parts);
 
+/** The same as `keyOf` of their text parts, in one array of a slab (slab.ts): for keys that live as long as a block. */
+export const keyOfTexts = (...texts: readonly string[]): Uint8Array => {
+  let length = 0;
+  for (const text of texts) length += text.length + 2;
+  const key = slabBytes(length);
+  let at = 0;
+  for (const text of texts) {
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit === 0 || unit > 0x7f) return keyOf(...texts.map(textPart));
+      key[at + i] = unit;
+    }
+    // Two zero bytes end the part: slabs begin as zeros and are never written twice.
+    at += text.length + 2;
+  }
+  return key;
+};
+
 /** Takes a key apart again; throws DecodeError where the parts are not as asked for. */
 export class KeyReader {
   readonly #key: Uint8Array;
@@ -135,12 +153,18 @@ export type StoredRow = {
 
 const ORIGIN_BYTES = 8;
 
+const setU32 = (bytes: Uint8Array, at: number, value: number): void => {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+};
+
 /** What is stored under r/ and what the state tree commits to: u64 origin, value. Of a slab (slab.ts). */
 export const encodeRow = (origin: number, value: Uint8Array): Uint8Array => {
   const stored = slabBytes(ORIGIN_BYTES + value.length);
-  const view = new DataView(stored.buffer, stored.byteOffset, ORIGIN_BYTES);
-  view.setUint32(0, Math.floor(origin / 0x1_0000_0000));
-  view.setUint32(4, origin % 0x1_0000_0000);
+  setU32(stored, 0, Math.floor(origin / 0x1_0000_0000));
+  setU32(stored, 4, origin % 0x1_0000_0000);
   stored.set(value, ORIGIN_BYTES);
   return stored;
 };

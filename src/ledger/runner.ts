@@ -8,7 +8,7 @@ import { TetradError } from "../errors.ts";
 import { missingPoint, readPoint } from "./chain-point.ts";
 import { type EventPlace, NOWHERE, placeAt } from "./event-place.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
-import { hashLeaf } from "./leaf.ts";
+import { hashLeafInto } from "./leaf.ts";
 import { EffectsLog, Overlay } from "./overlay.ts";
 import {
   type Apply,
@@ -146,6 +146,7 @@ function listenersOf(projections: readonly Projection[], type: string): Route[] 
   );
 }
 
+const HASH_BYTES = 32;
 const ACCEPTED: Outcome = { kind: "accepted" };
 
 /** One block's way through the projections. Throws for a projection's bug: the caller must halt. */
@@ -153,11 +154,10 @@ export class BlockRun {
   readonly overlays: readonly Overlay[];
   /** What came of each event so far, in log order. */
   readonly entries: LogEntry[] = [];
-  /** The hash of each entry's leaf. */
-  readonly leafHashes: Hash[] = [];
   readonly #dispatch: Dispatch;
   readonly #header: BlockInput["header"];
-  readonly #effects = new EffectsLog();
+  readonly #effects: EffectsLog;
+  #leafHashes: Uint8Array = new Uint8Array(64 * HASH_BYTES);
   readonly #firstIndex: number;
   readonly #place: EventPlace;
 
@@ -170,6 +170,7 @@ export class BlockRun {
     this.#dispatch = dispatch;
     this.#header = header;
     this.#firstIndex = firstIndex;
+    this.#effects = new EffectsLog(dispatch.hasher);
     const { proofs } = dispatch;
     this.#place =
       proofs === undefined ? NOWHERE : placeAt(read, header.height, proofs.beacon !== null);
@@ -203,9 +204,25 @@ export class BlockRun {
     return this.#firstIndex + this.entries.length;
   }
 
+  /** The hash of each entry's leaf, one after the other. */
+  get leafHashes(): Uint8Array {
+    return this.#leafHashes.subarray(0, this.entries.length * HASH_BYTES);
+  }
+
+  #reserveLeaves(count: number): void {
+    const needed = (this.entries.length + count) * HASH_BYTES;
+    if (needed <= this.#leafHashes.length) return;
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#leafHashes.length));
+    grown.set(this.#leafHashes);
+    this.#leafHashes = grown;
+  }
+
   /** Runs a batch's events in order. */
   batch(batch: BlockInput["batches"][number]): void {
     const { height } = this.#header;
+    this.#reserveLeaves(batch.events.length);
+    // One array for the effects of all events: an array a hash is most of what a block leaves to collect.
+    const effects = new Uint8Array(batch.events.length * HASH_BYTES);
     const actors = this.#overlay(this.#dispatch.permissionsAt);
     let asOf = -1;
     let allowed: ReturnType<Permissions["rule"]> = () => undefined;
@@ -217,16 +234,20 @@ export class BlockRun {
       }
       const context = this.#context(batch, position);
       const outcome = this.#event(event, context, allowed);
-      const effectsHash =
-        this.#effects.writes === 0
-          ? this.#dispatch.noEffects
-          : this.#dispatch.hasher.ht("effects", this.#effects.bytes);
-      this.#effects.reset();
+      const effectsHash = this.#effectsHash(effects, position * HASH_BYTES);
       const { index } = context;
       const entry = { index, height, batchId: batch.id, position, outcome, effectsHash, event };
-      this.leafHashes.push(hashLeaf(entry));
+      hashLeafInto(entry, this.#leafHashes, this.entries.length * HASH_BYTES);
       this.entries.push(entry);
     });
+  }
+
+  /** What the event wrote, hashed into `effects` from `at` on; forgets the writes. */
+  #effectsHash(effects: Uint8Array, at: number): Hash {
+    if (this.#effects.writes === 0) return this.#dispatch.noEffects;
+    this.#effects.hashInto(effects, at);
+    this.#effects.reset();
+    return effects.subarray(at, at + HASH_BYTES);
   }
 
   #context(batch: BlockInput["batches"][number], position: number): EventContext {

@@ -5,14 +5,12 @@
  * writes into memory of the caller.
  */
 import { concatBytes } from "../crypto/bytes.ts";
-import { utf8 } from "../crypto/codec.ts";
-import { type Hasher, ScratchViews, sha256Into } from "../crypto/hash.ts";
+import { type Hasher, sha256Into, taggedInto, tagPrefix } from "../crypto/hash.ts";
 
 export const HASH_BYTES = 32;
 /** keyHash || valueHash. */
 export const LEAF_BYTES = 64;
 const PREFIX_BYTES = 64;
-const SCRATCH_BYTES = 4096;
 /** Binary levels of one stored node that have inputs of their own while they are hashed. */
 const NODE_LEVELS = 4;
 
@@ -23,7 +21,8 @@ export type StateHashes = {
   /** Hash of a leaf from its content. */
   leaf(content: Uint8Array): Uint8Array;
   node(left: Uint8Array, right: Uint8Array): Uint8Array;
-  keyInto(key: Uint8Array, target: Uint8Array, at: number): void;
+  /** Of the key's bytes from `from` on. */
+  keyInto(key: Uint8Array, target: Uint8Array, at: number, from?: number): void;
   valueInto(value: Uint8Array, target: Uint8Array, at: number): void;
   /** Hash of the leaf whose content lies in `source` from `from` on. */
   leafInto(source: Uint8Array, from: number, target: Uint8Array, at: number): void;
@@ -60,26 +59,8 @@ export const copyBytes = (
   for (let i = 0; i < length; i++) target[at + i] = source[from + i] ?? 0;
 };
 
-type HashInto = (bytes: Uint8Array, target: Uint8Array, at: number) => void;
-
-/** One buffer for all short inputs: making one costs as much as hashing it. */
-const taggedInto = (prefix: Uint8Array): HashInto => {
-  const scratch = new ScratchViews(prefix.length + SCRATCH_BYTES);
-  scratch.bytes.set(prefix);
-  return (bytes, target, at) => {
-    if (bytes.length > SCRATCH_BYTES) return sha256Into(concatBytes(prefix, bytes), target, at);
-    scratch.bytes.set(bytes, prefix.length);
-    sha256Into(scratch.first(prefix.length + bytes.length), target, at);
-  };
-};
-
 function makeHashes(hasher: Hasher): StateHashes {
-  const prefixOf = (tag: string): Uint8Array => {
-    const prefix = new Uint8Array(PREFIX_BYTES);
-    sha256Into(utf8(`hm/v1/${tag}`), prefix, 0);
-    prefix.set(hasher.chainHash, HASH_BYTES);
-    return prefix;
-  };
+  const prefixOf = (tag: string): Uint8Array => tagPrefix(tag, hasher.chainHash);
   const leafInput = concatBytes(prefixOf("state/leaf"), new Uint8Array(LEAF_BYTES));
   const nodePrefix = prefixOf("state/node");
   const nodeInputs = Array.from({ length: NODE_LEVELS }, () =>

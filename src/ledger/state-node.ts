@@ -14,6 +14,7 @@
  * one node after the other.
  */
 
+import { ScratchViews } from "../crypto/hash.ts";
 import { slabBytes } from "./slab.ts";
 import {
   copyBytes,
@@ -81,7 +82,9 @@ export type SlotKind = "empty" | "leaf" | "inner";
 export class StateNode {
   readonly #hashes: StateHashes;
   /** The record, but for its header and the hashes that are stale. */
-  readonly bytes: Uint8Array = new Uint8Array(RECORD_BYTES_MAX);
+  readonly bytes: Uint8Array;
+  /** The record by its length: a view costs as much as copying what is in it. */
+  readonly #record = new ScratchViews(RECORD_BYTES_MAX);
   #length = HEADER_BYTES;
   #present = 0;
   #leaves = 0;
@@ -93,6 +96,7 @@ export class StateNode {
 
   constructor(hashes: StateHashes) {
     this.#hashes = hashes;
+    this.bytes = this.#record.bytes;
   }
 
   /** Becomes a node without slots. */
@@ -257,7 +261,7 @@ export class StateNode {
     bytes[2] = this.#leaves >>> 8;
     bytes[3] = this.#leaves & 0xff;
     const record = slabBytes(this.#length);
-    record.set(bytes.subarray(0, this.#length));
+    record.set(this.#record.first(this.#length));
     return record;
   }
 

@@ -23,6 +23,7 @@ import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import type { NodeArena } from "./node-arena.ts";
 import type { StoreOp } from "./ports.ts";
+import { slabBytes } from "./slab.ts";
 import { HASH_BYTES, LEAF_BYTES, type StateHashes, stateHashes } from "./state-hashes.ts";
 import { type RecordForm, StateNode, shortRecord } from "./state-node.ts";
 import { encodeStateProof } from "./state-proof.ts";
@@ -32,8 +33,8 @@ export { verifyStateProof } from "./state-proof.ts";
 /** Gives the stored value of a key; must see the ops of earlier updates (the caller's overlay). */
 export type ReadNode = (key: Uint8Array) => Uint8Array | undefined;
 
-/** `value` undefined deletes the row. */
-export type StateChange = { readonly key: Uint8Array; readonly value: Uint8Array | undefined };
+/** Without `value` it deletes the row. Operations of a store are changes. */
+export type StateChange = { readonly key: Uint8Array; readonly value?: Uint8Array | undefined };
 
 export type StateUpdate = {
   readonly root: Uint8Array;
@@ -56,7 +57,7 @@ class Path {
   }
 
   key(prefix: Uint8Array): Uint8Array {
-    const key = new Uint8Array(prefix.length + this.depth);
+    const key = slabBytes(prefix.length + this.depth);
     key.set(prefix);
     for (let i = 0; i < this.depth; i++) key[prefix.length + i] = this.nibbles[i] ?? 0;
     return key;
@@ -197,41 +198,46 @@ const corrupt = (path: Path, what: string): TetradError =>
 
 /** Changes with the contents of their leaves, keyHash || valueHash, one after the other in one array. */
 type HashedChanges = {
+  readonly changes: readonly StateChange[];
   readonly contents: Uint8Array;
-  /** In the order of the key hashes, the last of each key only. */
-  readonly sorted: readonly HashedChange[];
+  /** Positions of changes, in the order of the key hashes, the last of each key only. */
+  readonly sorted: readonly number[];
 };
 
-type HashedChange = {
-  /** Where in `contents` the leaf is. */
-  readonly at: number;
-  /** The first 48 bits of keyHash, to sort by. */
-  readonly order: number;
-  readonly deletes: boolean;
-};
-
-function hashChanges(hashes: StateHashes, changes: readonly StateChange[]): HashedChanges {
+/** Numbers of 31 bits and no objects are sorted: the engine keeps those without memory of their own. */
+function hashChanges(
+  hashes: StateHashes,
+  changes: readonly StateChange[],
+  keyFrom: number,
+): HashedChanges {
   const contents = new Uint8Array(changes.length * LEAF_BYTES);
-  const sorted = changes.map(({ key, value }, i): HashedChange => {
+  const sorted: number[] = [];
+  const order: number[] = [];
+  for (let i = 0; i < changes.length; i++) {
+    const change = changes[i];
+    if (change === undefined) continue;
     const at = i * LEAF_BYTES;
-    hashes.keyInto(key, contents, at);
-    if (value !== undefined) hashes.valueInto(value, contents, at + HASH_BYTES);
-    const order = number24(contents, at) * 0x100_0000 + number24(contents, at + 3);
-    return { at, order, deletes: value === undefined };
-  });
-  const compare = (a: HashedChange, b: HashedChange): number =>
-    a.order - b.order || compareHashes(contents, a.at, b.at);
+    hashes.keyInto(change.key, contents, at, keyFrom);
+    if (change.value !== undefined) hashes.valueInto(change.value, contents, at + HASH_BYTES);
+    order.push(number30(contents, at));
+    sorted.push(i);
+  }
+  const compare = (a: number, b: number): number =>
+    (order[a] ?? 0) - (order[b] ?? 0) || compareHashes(contents, a * LEAF_BYTES, b * LEAF_BYTES);
   // The sort is stable, so equal keys stay in the order of the changes.
   sorted.sort(compare);
   const last = sorted.filter((change, i) => {
     const next = sorted[i + 1];
     return next === undefined || compare(change, next) !== 0;
   });
-  return { contents, sorted: last };
+  return { changes, contents, sorted: last };
 }
 
-const number24 = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+/** The first 30 bits. */
+const number30 = (bytes: Uint8Array, at: number): number => {
+  const high = ((bytes[at] ?? 0) << 22) | ((bytes[at + 1] ?? 0) << 14);
+  return high | ((bytes[at + 2] ?? 0) << 6) | ((bytes[at + 3] ?? 0) >>> 2);
+};
 
 const compareHashes = (bytes: Uint8Array, a: number, b: number): number => {
   for (let i = 0; i < HASH_BYTES; i++) {
@@ -241,28 +247,40 @@ const compareHashes = (bytes: Uint8Array, a: number, b: number): number => {
   return 0;
 };
 
+const openNodes = new WeakMap<StateHashes, StateNode[]>();
+
+/** Nodes to fill, by depth: one update is over before the next begins, so all of a chain share them. */
+const nodesOf = (hashes: StateHashes): StateNode[] => {
+  const known = openNodes.get(hashes) ?? [];
+  openNodes.set(hashes, known);
+  return known;
+};
+
 /** One traversal: applies sorted changes below a node and tells the node above what became of it. */
 class Updater {
   readonly #hashes: StateHashes;
   readonly #nodes: NodeStore;
   readonly #contents: Uint8Array;
-  readonly #changes: readonly HashedChange[];
+  readonly #changes: readonly StateChange[];
+  readonly #sorted: readonly number[];
   readonly #path = new Path();
   /** One node a depth: no more of them are open at a time. */
-  readonly #open: StateNode[] = [];
+  readonly #open: StateNode[];
   readonly #hash = new Uint8Array(HASH_BYTES);
 
   constructor(hashes: StateHashes, nodes: NodeStore, changes: HashedChanges) {
     this.#hashes = hashes;
+    this.#open = nodesOf(hashes);
     this.#nodes = nodes;
     this.#contents = changes.contents;
-    this.#changes = changes.sorted;
+    this.#changes = changes.changes;
+    this.#sorted = changes.sorted;
   }
 
   run(): Uint8Array {
     const root = this.#nodeAtPath();
     const stored = this.#nodes.load(this.#path, root);
-    this.#apply(root, 0, this.#changes.length);
+    this.#apply(root, 0, this.#sorted.length);
     if (root.present === 0) {
       if (stored) this.#nodes.delete(this.#path);
       return ZERO_HASH;
@@ -295,8 +313,10 @@ class Updater {
   }
 
   #slotOf(index: number): number {
-    const change = this.#changes[index];
-    return change === undefined ? 16 : nibbleAt(this.#contents, change.at, this.#path.depth);
+    const change = this.#sorted[index];
+    return change === undefined
+      ? 16
+      : nibbleAt(this.#contents, change * LEAF_BYTES, this.#path.depth);
   }
 
   #applySlot(node: StateNode, slot: number, from: number, to: number): void {
@@ -317,11 +337,12 @@ class Updater {
 
   /** A single change of an empty slot, or of the leaf that is there; false when that is another key's. */
   #applyLeaf(node: StateNode, slot: number, index: number): boolean {
-    const change = this.#changes[index];
+    const change = this.#sorted[index];
     if (change === undefined) return false;
-    if (node.kind(slot) === "leaf" && !this.#sameKey(node, slot, change.at)) return false;
-    if (change.deletes) node.setEmpty(slot);
-    else node.setLeaf(slot, this.#contents, change.at);
+    const at = change * LEAF_BYTES;
+    if (node.kind(slot) === "leaf" && !this.#sameKey(node, slot, at)) return false;
+    if (this.#changes[change]?.value === undefined) node.setEmpty(slot);
+    else node.setLeaf(slot, this.#contents, at);
     return true;
   }
 
@@ -350,7 +371,8 @@ class Updater {
 
 /**
  * Applies changes to the tree under `prefix`. Of several changes of one key the last counts. Deleting
- * what is not there, or writing the value that is there, changes nothing and gives no ops.
+ * what is not there, or writing the value that is there, changes nothing and gives no ops. A row's key is
+ * what follows the first `keyFrom` bytes of a change's key.
  */
 export const updateStateTree = (
   hasher: Hasher,
@@ -358,10 +380,11 @@ export const updateStateTree = (
   read: ReadNode,
   changes: readonly StateChange[],
   cache?: StateCache,
+  keyFrom = 0,
 ): StateUpdate => {
   const hashes = stateHashes(hasher);
   const nodes = new NodeStore(prefix, read, cache);
-  const root = new Updater(hashes, nodes, hashChanges(hashes, changes)).run();
+  const root = new Updater(hashes, nodes, hashChanges(hashes, changes, keyFrom)).run();
   return { root, ops: nodes.ops };
 };
 

@@ -21,6 +21,7 @@ import {
   hashPart,
   KeyReader,
   keyOf,
+  keyOfTexts,
   readRow,
   tagPart,
   textPart,
@@ -200,6 +201,15 @@ describe("row keys", () => {
           expect(() => reader.end()).not.toThrow();
         },
       ),
+    );
+  });
+
+  it("are the same of texts in one array", () => {
+    const any = fc.oneof(text, fc.string({ maxLength: 300 }));
+    fc.assert(
+      fc.property(fc.array(any, { minLength: 1, maxLength: 3 }), (texts) => {
+        expect(keyOfTexts(...texts)).toEqual(keyOf(...texts.map(textPart)));
+      }),
     );
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toHex } from "../../src/crypto/bytes.ts";
+import { concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { encodeLeaf, hashLeaf } from "../../src/ledger/leaf.ts";
 import { createLogAppender, leafHash, logRoot, tileKey } from "../../src/ledger/log-tree.ts";
@@ -15,7 +15,7 @@ beforeEach(() => {
     Array.from({ length: COUNT }, (_, i) => encodedEvent("record.put", utf8(`event ${i}`))),
   );
   const appender = createLogAppender(() => undefined, 0);
-  for (const op of appender.append(t.ledger.entries.map(hashLeaf)).ops) {
+  for (const op of appender.append(concatBytes(...t.ledger.entries.map(hashLeaf))).ops) {
     if (op.type === "put") stored.set(toHex(op.key), op.value);
   }
   for (const [level, index] of [

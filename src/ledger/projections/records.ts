@@ -8,7 +8,7 @@ import { LIMITS } from "../../limits.ts";
 import { field, type Json } from "../event-schema.ts";
 import { defineProjection, own, type Projection } from "../projection.ts";
 import type { ReadStore } from "../records.ts";
-import { defineRow, KeyReader, keyOf, readRow, textPart } from "../row.ts";
+import { defineRow, KeyReader, keyOfTexts, readRow, textPart } from "../row.ts";
 import { recordPut } from "./events.ts";
 
 const NAME = "records";
@@ -23,8 +23,7 @@ const recordRow = defineRow(
 export type UserRecord = ReturnType<typeof recordRow.decode>;
 
 /** Key of a record's row; `recordTopicPrefix` is what all keys of a topic begin with. */
-export const recordKey = (topic: string, key: string): Uint8Array =>
-  keyOf(textPart(topic), textPart(key));
+export const recordKey = (topic: string, key: string): Uint8Array => keyOfTexts(topic, key);
 
 export const recordTopicPrefix = (topic: string): Uint8Array => textPart(topic);
 

@@ -3,7 +3,7 @@
  * state, and headers that any quorum signs. Everything can be forged, because all keys are here.
  */
 import { type KeyPair, KeyRing } from "../../../sim/signer.ts";
-import { equalBytes, ZERO_HASH } from "../../../src/crypto/bytes.ts";
+import { concatBytes, equalBytes, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { utf8, Writer } from "../../../src/crypto/codec.ts";
 import { createHasher, type Hasher } from "../../../src/crypto/hash.ts";
 import { merklePath } from "../../../src/crypto/merkle.ts";
@@ -161,7 +161,7 @@ export class World {
         this.leaves.push(encodeLeaf(entry));
       }
     }
-    const { ops, size, root } = appender.append(this.leaves.map(leafHash));
+    const { ops, size, root } = appender.append(concatBytes(...this.leaves.map(leafHash)));
     this.#tiles.write(ops);
     return { size, root };
   }
