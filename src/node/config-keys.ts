@@ -27,6 +27,13 @@ export type NodeConfig = {
   readonly apiTlsKey: string | undefined;
   /** Off loopback the API has TLS, unless a proxy that has it is before it: that must be said by name. */
   readonly apiInsecureBind: boolean;
+  /** Percent of a core that the timekeeper may take, on a chain that asks for elapsed time. */
+  readonly timeDuty: number;
+  /** Threads of the search for shares of work, and percent of the time in which each computes. */
+  readonly workThreads: number;
+  readonly workDuty: number;
+  /** Units of work to show in every epoch; undefined: as many as the own stake can use. */
+  readonly workUnits: number | undefined;
 };
 
 export type ConfigKey = keyof NodeConfig;
@@ -36,8 +43,10 @@ type Spec = {
   /** Flag of `nexus start`, where there is one. */
   readonly flag?: string;
   /** What holds when nothing is said; undefined: the key must be given, or there is no such thing. */
-  readonly initial: string | boolean | undefined;
-  readonly kind: "text" | "path" | "address" | "level" | "boolean";
+  readonly initial: string | boolean | number | undefined;
+  readonly kind: "text" | "path" | "address" | "level" | "boolean" | "count";
+  /** Of a count: the least and the greatest. */
+  readonly range?: readonly [number, number];
   /** For people, in lines of the file. */
   readonly about: readonly string[];
   /** Shown in the comment of a key that is not set and has no default. */
@@ -124,6 +133,43 @@ export const CONFIG_KEYS = {
       "where nobody else reaches the port.",
     ],
   },
+  timeDuty: {
+    env: "NEXUS_TIME_DUTY",
+    initial: 25,
+    kind: "count",
+    range: [1, 100],
+    about: [
+      "Percent of a core that the proof of elapsed time may take, on a chain that asks for one. A run",
+      "of an epoch takes a sixteenth of it on the reference machine: `nexus time bench` compares.",
+    ],
+  },
+  workThreads: {
+    env: "NEXUS_WORK_THREADS",
+    initial: 1,
+    kind: "count",
+    range: [1, LIMITS.workThreadsMax],
+    about: [
+      "Threads that search for the shares of work of an epoch, on a chain that asks for them.",
+    ],
+  },
+  workDuty: {
+    env: "NEXUS_WORK_DUTY",
+    initial: 25,
+    kind: "count",
+    range: [1, 100],
+    about: ["Percent of the time in which each of these threads may compute."],
+  },
+  workUnits: {
+    env: "NEXUS_WORK_UNITS",
+    initial: undefined,
+    kind: "count",
+    range: [1, LIMITS.workSharesMax],
+    about: [
+      "Units of work to show in every epoch. Without it, as many as the node's own stake can use:",
+      "more give no more power.",
+    ],
+    example: "1",
+  },
 } as const satisfies Record<ConfigKey, Spec>;
 
 export const KEYS = Object.keys(CONFIG_KEYS) as readonly ConfigKey[];
@@ -141,7 +187,7 @@ const HEAD = `# Configuration of one node. A variable of the environment wins ov
 # A key that is not known is an error. Relative paths are relative to this file's folder.
 `;
 
-type Values = Partial<Readonly<Record<ConfigKey, string | boolean>>>;
+type Values = Partial<Readonly<Record<ConfigKey, string | boolean | number>>>;
 
 /** The file, with every key explained; those without a value are there as comments with their default. */
 export const formatNodeConfig = (values: Values): string => {
@@ -167,6 +213,7 @@ const SCHEMA_TYPES: Readonly<Record<Spec["kind"], Readonly<Record<string, unknow
   address: { type: "string", pattern: "^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$" },
   level: { type: "string", enum: LOG_LEVELS },
   boolean: { type: "boolean" },
+  count: { type: "integer" },
 };
 
 /** JSON Schema (2020-12) of the file as editors and linters for TOML read it. */
@@ -183,6 +230,7 @@ export const configSchema = (): unknown => ({
         {
           description: `${spec.about.join(" ")} Variable: ${spec.env}.`,
           ...SCHEMA_TYPES[spec.kind],
+          ...(spec.range === undefined ? {} : { minimum: spec.range[0], maximum: spec.range[1] }),
           ...(spec.initial === undefined ? {} : { default: spec.initial }),
         },
       ];

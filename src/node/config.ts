@@ -111,6 +111,17 @@ const boolFrom = (value: unknown, what: string): boolean => {
   throw invalid(`${what} must be true or false`);
 };
 
+const countFrom = (chosen: Chosen, key: ConfigKey, range: readonly [number, number]): number => {
+  const { value } = chosen;
+  const isText = typeof value === "string" && /^[0-9]{1,16}$/.test(value);
+  const count = typeof value === "bigint" || isText ? Number(value) : value;
+  const [min, max] = range;
+  if (typeof count !== "number" || !Number.isInteger(count) || count < min || count > max) {
+    throw invalid(`${fileKey(key)} must be a whole number of ${min} to ${max}`);
+  }
+  return count;
+};
+
 const stringFrom = (value: unknown, what: string): string => {
   if (typeof value !== "string" || value.length === 0) throw invalid(`${what} must be a text`);
   if (value.includes("\0")) throw invalid(`${what} holds a NUL character`);
@@ -212,6 +223,13 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     apiTlsCertificate,
     apiTlsKey,
     apiInsecureBind,
+    timeDuty: countFrom(at.timeDuty, "timeDuty", CONFIG_KEYS.timeDuty.range),
+    workThreads: countFrom(at.workThreads, "workThreads", CONFIG_KEYS.workThreads.range),
+    workDuty: countFrom(at.workDuty, "workDuty", CONFIG_KEYS.workDuty.range),
+    workUnits:
+      at.workUnits.value === undefined
+        ? undefined
+        : countFrom(at.workUnits, "workUnits", CONFIG_KEYS.workUnits.range),
   };
   const origins = Object.fromEntries(KEYS.map((key) => [key, at[key].origin])) as Record<
     ConfigKey,
@@ -252,7 +270,7 @@ const readConfigText = (absolute: string, path: string): string => {
 /** A setting as `nexus config explain` and `nexus doctor` show it. No setting is a secret. */
 export type ExplainedSetting = {
   readonly key: string;
-  readonly value: string | boolean | null;
+  readonly value: string | boolean | number | null;
   readonly origin: Origin["kind"];
   readonly place: string;
   readonly variable: string;

@@ -13,6 +13,9 @@
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
  *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/keeper.ts)
+ *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
+ *     <folder>/work/         its shares of work, on a chain that asks for them (claims/shares-file.ts); of both
+ *                            those of an epoch that is over are removed
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
@@ -36,6 +39,9 @@ export type NodePaths = {
   readonly votes: string;
   readonly db: string;
   readonly checkpoint: string;
+  /** Folders of what is kept for the proofs of elapsed time and of work. */
+  readonly time: string;
+  readonly work: string;
   /** Folder of the validator's sectors. */
   readonly space: string;
   /** Unix socket of a running node (admin.ts). */
@@ -69,6 +75,8 @@ export const nodePaths = (folder: string): NodePaths => {
     ...keysPaths(keys),
     db: join(folder, "db"),
     checkpoint: join(folder, "checkpoint.note"),
+    time: join(folder, "time"),
+    work: join(folder, "work"),
     space: join(folder, "space"),
     admin: join(folder, "admin.sock"),
   };

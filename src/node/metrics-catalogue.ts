@@ -87,6 +87,14 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
       alert: "grows: `nexus space check` finds what is damaged; power falls after two epochs",
     },
   ),
+  tetrad_claim_failures_total: counter(
+    "count",
+    "Proofs of time or of shares of an epoch that were not made, by code: too slow, or what was kept is damaged.",
+    {
+      labels: ["proof", "code"],
+      alert: "grows: the validator has no power in the epoch after the next",
+    },
+  ),
   tetrad_equivocations_total: counter("count", "Contradictions of validators that were met.", {
     alert: "grows: a validator has signed two things; find out whose key is used twice",
   }),

@@ -31,6 +31,7 @@ import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { createNodeMetrics } from "./node-metrics.ts";
 import { productOptions } from "./product.ts";
+import { openProvers } from "./provers.ts";
 import { readGenesis } from "./read-genesis.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
 import { rebuildStore } from "./rebuild.ts";
@@ -40,7 +41,6 @@ import { selectVerifier } from "./signing/select-verifier.ts";
 import { createWorkerSigner } from "./signing/signer.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 import { createVerifierPool } from "./signing/verifier-pool.ts";
-import { openSpaceKeeper } from "./space/open-keeper.ts";
 import {
   checkCheckpointKeys,
   findSelf,
@@ -122,8 +122,8 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
-  const keeper = openSpaceKeeper({ paths, chain, handle, self: self.id, logger, metrics });
-  if (keeper !== undefined) closing.defer(() => keeper.close());
+  const provers = openProvers({ config, paths, chain, handle, self: self.id, logger, metrics });
+  closing.defer(() => provers.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
   const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });

@@ -56,6 +56,10 @@ describe("configuration", () => {
       apiTlsCertificate: undefined,
       apiTlsKey: undefined,
       apiInsecureBind: false,
+      timeDuty: 25,
+      workThreads: 1,
+      workDuty: 25,
+      workUnits: undefined,
     });
     expect(origins).toMatchObject({
       name: { kind: "file", place: "node.toml:1" },
@@ -91,6 +95,10 @@ describe("configuration", () => {
     ["port 0 for peers", { name: "a", listen: "[::1]:0" }, "transport.address"],
     ["port 65536", { name: "a", listen: "[::1]:65536" }, "transport.address"],
     ["an API off loopback", { name: "a", api: "[::]:8440" }, "config.invalid"],
+    ["a duty of nothing", { name: "a", time_duty: 0 }, "config.invalid"],
+    ["a duty of more than there is", { name: "a", work_duty: 101 }, "config.invalid"],
+    ["half a thread", { name: "a", work_threads: 0.5 }, "config.invalid"],
+    ["units that are no number", { name: "a", work_units: "many" }, "config.invalid"],
     ["an API on a real address", { name: "a", api: "[2001:db8::1]:8440" }, "config.invalid"],
   ])("refuses %s", (_name, file, code) => {
     expect(codeOf(() => resolve(file))).toBe(code);
@@ -103,6 +111,12 @@ describe("configuration", () => {
     expect(config.apiTlsKey).toBe("/keys/api.key");
     const { api_tls_key: _one, ...alone } = files;
     expect(codeOf(() => resolve({ name: "a", ...alone }))).toBe("config.invalid");
+  });
+
+  it("takes whole numbers from the file and from variables", () => {
+    const env = { NEXUS_WORK_THREADS: "4", NEXUS_WORK_UNITS: "12" };
+    const { config } = resolve({ name: "a", time_duty: 100, work_duty: 1 }, env);
+    expect(config).toMatchObject({ timeDuty: 100, workDuty: 1, workThreads: 4, workUnits: 12 });
   });
 
   it("allows the API off loopback when it is asked for by name", () => {
@@ -205,6 +219,7 @@ describe("configuration", () => {
       passphraseFile: undefined,
       apiTlsCertificate: undefined,
       apiTlsKey: undefined,
+      workUnits: undefined,
     };
     expect({ ...config, ...examples }).toEqual(
       resolveConfig({ file: parseConfigText(text, "f"), cwd: "/x" }).config,

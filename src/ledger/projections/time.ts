@@ -96,7 +96,8 @@ const sharedRow = defineRow(
 
 export type TimeClaim = ReturnType<typeof runsRow.decode>["runs"][number];
 
-const runsKey = (id: Hash): Uint8Array => keyOf(timeRunsPrefix, hashPart(id));
+/** Key of the runs of a timekeeper. */
+export const timeRunsRowKey = (id: Hash): Uint8Array => keyOf(timeRunsPrefix, hashPart(id));
 const sharedKey = (id: Hash): Uint8Array => keyOf(SHARED, hashPart(id));
 
 const askedBy = (read: ProjectionRead): TimeParameters & { readonly epochMs: number } => {
@@ -106,12 +107,12 @@ const askedBy = (read: ProjectionRead): TimeParameters & { readonly epochMs: num
 };
 
 const runsOf = (read: ProjectionRead, id: Hash): readonly TimeClaim[] => {
-  const row = read.get(runsKey(id));
+  const row = read.get(timeRunsRowKey(id));
   return row === undefined ? [] : runsRow.decode(row).runs;
 };
 
 const putRun = (tx: ProjectionTx, id: Hash, run: TimeClaim, now: number): void =>
-  tx.put(runsKey(id), runsRow.encode({ runs: withClaim(runsOf(tx, id), run, now) }));
+  tx.put(timeRunsRowKey(id), runsRow.encode({ runs: withClaim(runsOf(tx, id), run, now) }));
 
 const decideCommitted: Decide<TimeRunCommitted> = (read, value, context) => {
   const { actor } = context;
@@ -226,9 +227,12 @@ export const time: Projection = defineProjection({
   format,
 });
 
+/** The runs in a row. Throws DecodeError. */
+export const timeRunsOf = (row: Uint8Array): readonly TimeClaim[] => runsRow.decode(row).runs;
+
 /** The runs of a timekeeper as the store has them. Throws "store.corrupt". */
 export const timeRunsAt = (read: ReadStore, id: Hash): readonly TimeClaim[] => {
-  const row = readRow(read, TIME, runsKey(id));
+  const row = readRow(read, TIME, timeRunsRowKey(id));
   return row === undefined ? [] : runsRow.decode(row.value).runs;
 };
 

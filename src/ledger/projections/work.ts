@@ -79,7 +79,8 @@ const sharesRow = defineRow(
 
 export type WorkClaim = ReturnType<typeof sharesRow.decode>["shares"][number];
 
-const sharesKey = (id: Hash): Uint8Array => keyOf(workSharesPrefix, hashPart(id));
+/** Key of the shares of a validator. */
+export const workSharesRowKey = (id: Hash): Uint8Array => keyOf(workSharesPrefix, hashPart(id));
 
 const askedBy = (read: ProjectionRead): ReturnType<typeof askedRow.decode> => {
   const row = read.get(ASKED);
@@ -88,12 +89,15 @@ const askedBy = (read: ProjectionRead): ReturnType<typeof askedRow.decode> => {
 };
 
 const sharesOf = (read: ProjectionRead, id: Hash): readonly WorkClaim[] => {
-  const row = read.get(sharesKey(id));
+  const row = read.get(workSharesRowKey(id));
   return row === undefined ? [] : sharesRow.decode(row).shares;
 };
 
 const putShares = (tx: ProjectionTx, id: Hash, claim: WorkClaim, now: number): void =>
-  tx.put(sharesKey(id), sharesRow.encode({ shares: withClaim(sharesOf(tx, id), claim, now) }));
+  tx.put(
+    workSharesRowKey(id),
+    sharesRow.encode({ shares: withClaim(sharesOf(tx, id), claim, now) }),
+  );
 
 const decideCommitted: Decide<WorkSharesCommitted> = (read, { epoch, count }, context) => {
   const refusal = decideClaim(CODES, sharesOf(read, context.actor), epoch, context);
@@ -177,9 +181,12 @@ export const work: Projection = defineProjection({
         },
 });
 
+/** The shares in a row. Throws DecodeError. */
+export const workSharesOf = (row: Uint8Array): readonly WorkClaim[] => sharesRow.decode(row).shares;
+
 /** The shares of a validator as the store has them. Throws "store.corrupt". */
 export const workSharesAt = (read: ReadStore, id: Hash): readonly WorkClaim[] => {
-  const row = readRow(read, WORK, sharesKey(id));
+  const row = readRow(read, WORK, workSharesRowKey(id));
   return row === undefined ? [] : sharesRow.decode(row.value).shares;
 };
 

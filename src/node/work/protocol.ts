@@ -21,6 +21,8 @@ export type ThreadTask =
       readonly chainId: string;
       readonly parameters: ShareParameters;
       readonly subject: ShareSubject;
+      /** Percent of the time in which the thread computes, 1 to 100. */
+      readonly duty: number;
     };
 
 /** To a thread of shares: the slot to fill next. */

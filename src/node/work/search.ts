@@ -51,6 +51,12 @@ export const searchProof = (
 export type ShareSearch = SearchOptions & {
   readonly parameters: ShareParameters;
   readonly subject: ShareSubject;
+  /** Percent of the time in which each thread computes. */
+  readonly duty?: number;
+  /** Nonces of the first slots that are filled already. */
+  readonly filled?: readonly number[];
+  /** The next slot is filled: called in order of the slots. */
+  onShare?(slot: number, nonce: number): void;
   /** Ends after so many shares … */
   readonly count: number;
   /** … or as soon as this says so, with what there is. */
@@ -69,17 +75,19 @@ export type FoundShares = {
  * filled when time is up is lost.
  */
 export const searchShares = async (options: ShareSearch): Promise<FoundShares> => {
-  const { chainId, parameters, subject, threads, count, signal, until } = options;
+  const { chainId, parameters, subject, threads, count, signal, until, duty = 100 } = options;
+  const nonces: number[] = [...(options.filled ?? [])];
+  if (nonces.length >= count) return { nonces, tries: 0 };
   const filled = new Map<number, number>();
   let tries = 0;
-  let next = 0;
+  let next = nonces.length;
   const order = (): SlotOrder => ({ slot: next++ });
   const ends = [signal, until].filter((one) => one !== undefined);
-  const nonces: number[] = [];
   /** Moves what follows without a gap to the list. */
   const advance = (): void => {
     for (let nonce = filled.get(nonces.length); nonce !== undefined; ) {
       filled.delete(nonces.length);
+      options.onShare?.(nonces.length, nonce);
       nonces.push(nonce);
       nonce = filled.get(nonces.length);
     }
@@ -88,7 +96,7 @@ export const searchShares = async (options: ShareSearch): Promise<FoundShares> =
     return await runThreads<ThreadMessage, FoundShares>({
       count: Math.min(threads, count),
       signal: AbortSignal.any(ends),
-      dataOf: (): ThreadTask => ({ kind: "shares", chainId, parameters, subject }),
+      dataOf: (): ThreadTask => ({ kind: "shares", chainId, parameters, subject, duty }),
       onMessage(message, worker, end) {
         if (message.type === "ready") worker.postMessage(order());
         else if (message.type === "tried") {

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { createHasher } from "../../crypto/hash.ts";
 import { createShareTest, createWorkSearch, encodeWorkProof } from "../../proofs/work/index.ts";
-import { realClock } from "../real-ports.ts";
+import { realClock, realTimers } from "../real-ports.ts";
 import { REPORT_MS, type SlotOrder, type ThreadMessage, type ThreadTask } from "./protocol.ts";
 
 /** Nonces of one prefix: 4 bytes. */
@@ -51,11 +51,15 @@ const fillSlots = (
 ): void => {
   const test = createShareTest(createHasher(task.chainId), task.parameters, task.subject);
   port.on("message", ({ slot }: SlotOrder) => {
+    const beganMs = realClock.monotonicMs();
     for (let nonce = 0; ; nonce++) {
       const fits = test(slot, nonce);
       teller.tried();
       if (!fits) continue;
-      teller.say({ type: "share", slot, nonce });
+      const restMs = (realClock.monotonicMs() - beganMs) * (100 / task.duty - 1);
+      const say = (): void => teller.say({ type: "share", slot, nonce });
+      if (restMs < 1) say();
+      else realTimers.set(restMs, say);
       return;
     }
   });
