@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
-import type { Projection } from "../../src/ledger/projection.ts";
+import type { Genesis } from "../../src/ledger/genesis.ts";
+import { NO_PROOFS, NO_PROVER } from "../../src/ledger/genesis-proofs.ts";
 import {
   capabilities,
   capabilityId,
@@ -17,8 +18,9 @@ import {
 import { hashPart, keyOf as rowKeyOf, tagPart } from "../../src/ledger/row.ts";
 import type { EncodedEvent, Hash } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { projectionsOf } from "../../src/node/product.ts";
+import { STAKE_PROFILES } from "../../src/proofs/stake/parameters.ts";
 import {
-  ALL_PROJECTIONS,
   codesOf,
   genesis,
   hasher,
@@ -28,10 +30,16 @@ import {
   TestChain,
 } from "./execution-support.ts";
 
-const PROJECTIONS: readonly Projection[] = [...ALL_PROJECTIONS, capabilities];
+const STAKED: Genesis = {
+  ...genesis,
+  format: 2,
+  proofs: { ...NO_PROOFS, stake: STAKE_PROFILES.dev },
+  provers: genesis.validators.map(() => NO_PROVER),
+};
+
 const FAR = genesis.timeMs + 1_000_000_000;
 
-const chainOf = () => new TestChain(runnerOptions(PROJECTIONS));
+const chainOf = () => new TestChain(runnerOptions(projectionsOf(STAKED), STAKED.proofs), STAKED);
 
 type Grant = Parameters<typeof capabilityGranted.encode>[0];
 
