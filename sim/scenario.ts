@@ -179,6 +179,7 @@ export const DIRECTED_STRATEGIES = [
   "out-of-turn",
   "other-parent",
   "forged-cosignatures",
+  "false-work",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 

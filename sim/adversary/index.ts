@@ -37,6 +37,7 @@ import {
   withholdFinalize,
   wrongRoots,
 } from "./votes.ts";
+import { falseWork } from "./work.ts";
 
 const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   silent,
@@ -69,6 +70,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "out-of-turn": outOfTurn,
   "other-parent": otherParent,
   "forged-cosignatures": forgedCosignatures,
+  "false-work": falseWork,
 };
 
 const TICK_MS = 100;

@@ -27,6 +27,7 @@ import { splitsEnd } from "./split.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import { timersShrink } from "./timers.ts";
 import type { CheckerFactory } from "./types.ts";
+import { workShown } from "./work.ts";
 
 export const CHECKERS: readonly CheckerFactory[] = [
   ownStatements,
@@ -38,6 +39,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   agreement,
   monotone,
   chainContiguous,
+  workShown,
   blockTime,
   rootsEqual,
   recordsFolded,

@@ -88,7 +88,7 @@ export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 export type ReadRows = (slot: number, projection: string) => readonly Row[] | undefined;
 
 export type Checker = {
-  /** I1..I23 and L1..L8 of docs/simulation.md. */
+  /** I1..I24 and L1..L8 of docs/simulation.md. */
   readonly id: string;
   readonly title: string;
   /** A process began. `lost` is true when its data was wiped or rolled back before. */
@@ -129,12 +129,24 @@ export type Checker = {
   end?(dumps: readonly Dump[]): void;
 };
 
+/** What the chain asks of batches: Argon2id of so much memory, and the rule of its price. */
+export type WorkTerms = {
+  readonly memoryKiB: number;
+  readonly priceMin: bigint;
+  readonly priceMax: bigint;
+  readonly priceStart: bigint;
+  readonly pricedUnits: bigint;
+  readonly targetUnits: bigint;
+};
+
 export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
   readonly genesisTimeMs: number;
   readonly epochMs: number;
   readonly members: readonly Member[];
+  /** Absent where batches need no work. */
+  readonly work?: WorkTerms;
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;
   memberOf(slot: number): Member | undefined;
