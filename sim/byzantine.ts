@@ -18,8 +18,11 @@ import {
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
 
-/** Every kind of adversary that there is, those of the directed scenarios too. */
-export const BYZANTINE_KINDS: readonly StrategyName[] = [...STRATEGIES, ...DIRECTED_STRATEGIES];
+/** Every kind of adversary of a chain that asks for no proofs, those of the directed scenarios too. */
+export const BYZANTINE_KINDS: readonly StrategyName[] = [
+  ...STRATEGIES,
+  ...DIRECTED_STRATEGIES.filter((strategy) => strategy !== "false-work"),
+];
 
 /** One run of the matrix. */
 export type ByzantineCase = {

@@ -3,10 +3,11 @@
 import { compareBytes } from "../src/crypto/bytes.ts";
 import { createHasher, type Hasher } from "../src/crypto/hash.ts";
 import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
-import { NO_PROOFS, NO_PROVER, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
+import { NO_PROOFS, NO_PROVER } from "../src/ledger/genesis-proofs.ts";
 import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
 import { createValidatorSet } from "../src/ledger/validator-set.ts";
 import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
+import { genesisParts } from "./proofs.ts";
 import type { Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type KeyPair, type SignatureScheme } from "./signer.ts";
 import { WALL_START_MS } from "./world.ts";
@@ -62,7 +63,9 @@ export const createChain = (
   const first = validators.slice(0, validators.length - (stake?.joining ?? 0));
   const set = createValidatorSet(hasher, 0, first);
   const genesis: Genesis = {
-    ...(stake === undefined ? { format: 1, ...WITHOUT_PROOFS } : withStake(first.length)),
+    ...(stake === undefined
+      ? genesisParts(hasher, set.validators, scenario.proofs)
+      : withStake(first.length)),
     chainId: CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,

@@ -13,6 +13,7 @@ import type {
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
+import { workTermsOf } from "./proofs.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { WALL_START_MS, type World } from "./world.ts";
@@ -79,12 +80,14 @@ export class Observer {
       weight: BigInt(scenario.weights[slot] ?? 1),
     }));
     this.#honest = this.members.map(({ slot }) => !faulty.has(slot));
+    const work = workTermsOf(chain.genesis);
     const context: CheckContext = {
       chainId: chain.genesis.chainId,
       genesisHash: chain.hash,
       genesisTimeMs: chain.genesis.timeMs,
       epochMs: scenario.epochMs,
       members: this.members,
+      ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),
       memberOf: (slot) => this.members[slotOwner[slot] ?? slot],
       verify: (publicKey, message, signature) => scheme.verify({ publicKey, message, signature }),

@@ -14,6 +14,7 @@ import {
   DIRECTED_STRATEGIES,
   type Expectation,
   type Knobs,
+  PROOF_PARTS,
   type Scenario,
   STRATEGIES,
   type Workload,
@@ -227,6 +228,15 @@ const SCENARIO: FieldsOf<Scenario> = {
   epochMs: {
     ...milliseconds("Length of an epoch.", 1_000, SCENARIO_LIMITS.spanMsMax),
     initial: 3_600_000,
+  },
+  proofs: {
+    type: "list",
+    of: { type: "choice", of: PROOF_PARTS },
+    min: 1,
+    max: PROOF_PARTS.length,
+    distinct: true,
+    about: "Which proofs the chain asks for, with small parameters; absent: none.",
+    optional: true,
   },
   knobs: { ...object(KNOBS, "What holds where no fault is."), initial: CALM },
   workload: { ...object(WORKLOAD, "The clients."), initial: DEFAULT_WORKLOAD },

@@ -183,6 +183,10 @@ export const DIRECTED_STRATEGIES = [
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
+/** Parts of the four proofs that a simulated chain can ask for; work needs the beacon. */
+export const PROOF_PARTS = ["beacon", "work"] as const;
+export type ProofPart = (typeof PROOF_PARTS)[number];
+
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
@@ -218,6 +222,8 @@ export type Scenario = {
   readonly n: number;
   readonly weights: readonly number[];
   readonly epochMs: number;
+  /** What the chain asks for; absent: nothing, and a genesis of format 1. */
+  readonly proofs?: readonly ProofPart[];
   readonly knobs: Knobs;
   readonly workload: Workload;
   readonly faults: readonly Fault[];
@@ -314,6 +320,7 @@ export const scenario = (
     n,
     weights: parts.weights ?? new Array<number>(n).fill(1),
     epochMs: parts.epochMs ?? 3_600_000,
+    ...(parts.proofs === undefined ? {} : { proofs: parts.proofs }),
     knobs: parts.knobs ?? CALM,
     workload: parts.workload ?? DEFAULT_WORKLOAD,
     faults: parts.faults ?? [],

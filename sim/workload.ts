@@ -6,10 +6,12 @@
 import { toHex } from "../src/crypto/bytes.ts";
 import { Writer } from "../src/crypto/codec.ts";
 import { TetradError } from "../src/errors.ts";
-import { buildBatch, sealBatch } from "../src/ledger/batch.ts";
+import { buildBatch, sealBatch, type UnsignedBatch } from "../src/ledger/batch.ts";
+import { effortOf, workedBatch, workSlot, workSubject } from "../src/ledger/batch-work.ts";
 import { encodeEvent } from "../src/ledger/event.ts";
-import type { LedgerHandle } from "../src/ledger/handle.ts";
-import type { Hash } from "../src/ledger/types.ts";
+import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
+import type { Hash, ProofSlot } from "../src/ledger/types.ts";
+import { createWorkSearch, encodeWorkProof, NONCE_PREFIX_BYTES } from "../src/proofs/work/index.ts";
 import { type CertificateWriter, createCertificateWriter } from "./certificates.ts";
 import type { Submission } from "./checkers/types.ts";
 import { type Contest, createContest } from "./contest.ts";
@@ -136,7 +138,7 @@ class Client {
 
   #build(target: Target, laneSeq: number, prevBatchId: Uint8Array): Flight {
     const { chain } = this.#wiring;
-    const { refHeight, refHash } = target.handle.status();
+    const { refHeight, refHash, work } = target.handle.status();
     this.#counter += 1;
     const events = this.#events();
     const certificates = this.#counter % 3 === 0 ? this.#certificates : undefined;
@@ -152,7 +154,8 @@ class Client {
       events,
     });
     const signature = this.#wiring.scheme.sign(this.#key, unsigned.signingMessage);
-    const batch = sealBatch(chain.hasher, unsigned, signature);
+    const proofs = work === undefined ? [] : [this.#work(unsigned, work)];
+    const batch = sealBatch(chain.hasher, unsigned, signature, proofs);
     if (certificate !== undefined) certificates?.sent(batch.id);
     const flight: Flight = {
       submission: {
@@ -165,6 +168,21 @@ class Client {
     };
     this.#wiring.submitted(target.node.slot, flight.submission);
     return flight;
+  }
+
+  /** What a client does where the chain asks for work. */
+  #work(unsigned: UnsignedBatch, terms: NonNullable<NodeStatus["work"]>): ProofSlot {
+    const { hasher } = this.#wiring.chain;
+    const { parameters } = terms;
+    const { puzzle } = parameters;
+    const batch = workedBatch(unsigned);
+    const effort = effortOf(parameters, terms, batch);
+    const prefix = this.#random.bytes(NONCE_PREFIX_BYTES);
+    const search = createWorkSearch(hasher, puzzle, workSubject(batch, terms), effort, prefix);
+    for (let counter = 0; ; counter++) {
+      const proof = search.attempt(counter);
+      if (proof !== undefined) return workSlot(encodeWorkProof(puzzle, proof));
+    }
   }
 
   #events(): EncodedEvent[] {

@@ -78,12 +78,7 @@ export const falseWork: StrategyFactory = (powers) => {
     });
     if (digests.every((digest, i) => digest === batchDigests[i])) return undefined;
     const batches = batchesRoot(powers.hasher, digests);
-    const other = encodeBlock(
-      powers.hasher,
-      { ...header, batchesRoot: batches },
-      digests,
-      proofs,
-    );
+    const other = encodeBlock(powers.hasher, { ...header, batchesRoot: batches }, digests, proofs);
     powers.mark("work missing in a block");
     const vote = powers.vote(notarize(header.epoch, header.view, other.hash));
     return { ...proposal, block: other.bytes, vote };

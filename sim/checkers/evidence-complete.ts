@@ -49,7 +49,9 @@ const newLife = (): Life => ({ status: undefined, fresh: [], held: new Map(), pa
 const excludes = (a: Half, b: Half): boolean => {
   const kinds = [a.kind, b.kind];
   if (kinds.includes(NULLIFY)) return kinds.includes(FINALIZE);
-  return Buffer.compare(a.hash, b.hash) !== 0 && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE));
+  return (
+    Buffer.compare(a.hash, b.hash) !== 0 && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE))
+  );
 };
 
 const isSigned = (context: CheckContext, half: Half): boolean => {

@@ -146,7 +146,8 @@ export const workShown = (context: CheckContext): Checker => {
 
   return {
     id: "I24",
-    title: "every batch of a final block carries work for it, of the effort that its reference asks for",
+    title:
+      "every batch of a final block carries work for it, of the effort that its reference asks for",
     durable: (slot, disk, puts) => {
       if (work === undefined || disk !== "data" || !context.honest(slot)) return;
       for (const { key, value } of puts) {
