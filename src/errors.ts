@@ -295,6 +295,9 @@ export const ERRORS = {
   "space.seed-pending": spec("The challenge is not drawn yet", 409, 5, "none", true),
   "space.stale": spec("The proof of space came too late, or is of another epoch", 409, 2),
   "space.part": spec("Not the next part of the proof", 409, 5),
+  "space.missing": spec("A proof of space that is due is not there", 422, 2, "ignore"),
+  "space.superfluous": spec("A proof of space that is not due", 422, 2, "ignore"),
+  "space.no-host": spec("This node has no sector to host a batch with", 503, 4, "none", true),
   "space.memory": spec("Not enough memory to make the sector", 507, 1),
 
   // Simulator

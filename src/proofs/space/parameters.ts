@@ -83,6 +83,9 @@ export const admissionBytes = (lgNodes: number, layers: number, challenges: numb
 const isWithin = (value: number, [min, max]: readonly [number, number]): boolean =>
   Number.isSafeInteger(value) && value >= min && value <= max;
 
+/** Host and number of the sector, before the openings for a batch. */
+export const HOST_BYTES: number = 32 + 8;
+
 /** Parameters that the code can work with, and whose proofs fit their limit. Code: space.parameters. */
 export const checkSpaceParameters = (parameters: SpaceParameters): Result<SpaceParameters> => {
   const counts = [1, LIMITS.spaceOpeningsMax] as const;
@@ -105,6 +108,13 @@ export const checkSpaceParameters = (parameters: SpaceParameters): Result<SpaceP
   const bytes = admissionBytes(lgNodes, layers, admissionChallenges);
   if (bytes > LIMITS.spaceProofBytesMax) {
     return fail("space.parameters", `an admission proof of ${bytes} bytes is over the limit`);
+  }
+  const opened = openingBytes(lgNodes);
+  if (HOST_BYTES + parameters.eventOpenings * opened > LIMITS.batchProofBytesMax) {
+    return fail("space.parameters", "the openings for a batch do not fit their place in it");
+  }
+  if (parameters.blockOpenings * opened > LIMITS.blockOpeningsBytesMax) {
+    return fail("space.parameters", "the openings of a block do not fit their place in it");
   }
   return ok(parameters);
 };

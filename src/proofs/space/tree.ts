@@ -60,6 +60,15 @@ export const createSpaceHashes = (hasher: Hasher): SpaceHashes => {
   };
 };
 
+const made = new WeakMap<Hasher, SpaceHashes>();
+
+/** Those of a chain, made once. */
+export const spaceHashesOf = (hasher: Hasher): SpaceHashes => {
+  const known = made.get(hasher) ?? createSpaceHashes(hasher);
+  made.set(hasher, known);
+  return known;
+};
+
 /** The row above a row of `count` nodes, written into `target` from `at` on. */
 const rowAbove = (
   hashes: SpaceHashes,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { genesisHash } from "../../../src/ledger/genesis.ts";
 import {
-  countedStatements,
+  epochSectors,
   proverAt,
   sectorAt,
   sectorCommitted,
@@ -71,7 +71,9 @@ describe("sectors of the genesis", () => {
       expect(units(chain, epoch)).toBe(2);
     }
     expect(proverAt(chain.read, V0)).toMatchObject({ provenEpoch: 3, proven: 3, missed: 0 });
-    expect(countedStatements(chain.read, V0, 3)).toEqual(sectors.map((one) => one.statement));
+    expect(epochSectors(chain.read, PARAMETERS, V0, 3)).toEqual(
+      sectors.map((one) => one.statement),
+    );
   });
 
   it("are lost at the end of epoch 1 where they are not admitted", () => {

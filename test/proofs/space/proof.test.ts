@@ -280,8 +280,9 @@ describe("the parameters", () => {
       ["layers", spaceLayers],
       ["sectorOpenings", [1, spaceOpeningsMax]],
       ["epochOpenings", [1, spaceOpeningsMax]],
-      ["blockOpenings", [1, spaceOpeningsMax]],
-      ["eventOpenings", [1, spaceOpeningsMax]],
+      // What fits the proof section of a block, and the slot of a batch.
+      ["blockOpenings", [1, 113]],
+      ["eventOpenings", [1, 14]],
       ["admissionChallenges", [1, 700]],
       ["responseMs", spaceResponseMs],
     ];

@@ -1,18 +1,7 @@
 /** Checks that the events of space share: each is a refusal with its code, or nothing. */
-import type { Hasher } from "../../../crypto/hash.ts";
 import { LIMITS } from "../../../limits.ts";
-import { createSpaceHashes, type SpaceHashes } from "../../../proofs/space/tree.ts";
 import type { EventContext, Refusal } from "../../projection.ts";
 import { refuse } from "../../projection.ts";
-
-const made = new WeakMap<Hasher, SpaceHashes>();
-
-/** The hashes of a chain, made once. */
-export const hashesOf = (hasher: Hasher): SpaceHashes => {
-  const known = made.get(hasher) ?? createSpaceHashes(hasher);
-  made.set(hasher, known);
-  return known;
-};
 
 export type Part = { readonly from: number; readonly openings: Uint8Array };
 

@@ -12,11 +12,11 @@ export {
 export { genesisSectorBeacon, space } from "./projection.ts";
 export {
   countedSectors,
-  countedStatements,
+  epochSector,
+  epochSectors,
   proverAt,
   sectorAt,
   sectorUnitsAt,
-  spaceParametersAt,
 } from "./readers.ts";
 export {
   NO_EPOCH,

@@ -69,7 +69,7 @@ const writeGenesis = (tx: ProjectionTx, genesis: Genesis, { hasher }: GenesisCon
       tx.put(sectorKey(id, number), sectorRow.encode(row));
     }
     const entries = sectors.map(({ number }) => ({
-      ...{ number, fromEpoch: 1, endEpoch: GENESIS_GRACE_EPOCH },
+      ...{ number, fromEpoch: 0, endEpoch: GENESIS_GRACE_EPOCH },
     }));
     putProver(tx, id, { ...NO_PROVER_ROW, sectors: entries }, 0);
   }

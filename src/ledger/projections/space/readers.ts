@@ -10,9 +10,8 @@ import type { ReadStore } from "../../records.ts";
 import { type RowSchema, readRow } from "../../row.ts";
 import type { Hash } from "../../types.ts";
 import {
-  PARAMETERS_KEY,
+  isLiveIn,
   type ProverRow,
-  parametersRow,
   proverKey,
   proverRow,
   type SectorEntry,
@@ -20,6 +19,7 @@ import {
   SPACE,
   sectorKey,
   sectorRow,
+  sectorsIn,
   statementOf,
 } from "./rows.ts";
 
@@ -38,10 +38,6 @@ const decoded = <T>(
   }
 };
 
-/** Undefined on a chain that asks for no space. */
-export const spaceParametersAt = (read: ReadStore): SpaceParameters | undefined =>
-  decoded(read, PARAMETERS_KEY, parametersRow);
-
 export const proverAt = (read: ReadStore, id: Hash): ProverRow | undefined =>
   decoded(read, proverKey(id), proverRow);
 
@@ -54,8 +50,7 @@ export const sectorAt = (read: ReadStore, id: Hash, number: number): SectorRow |
  * misses two in a row has none. In epoch 0 those of the genesis count, which nobody was asked for yet.
  */
 export const countedSectors = (row: ProverRow, epoch: number): readonly SectorEntry[] => {
-  if (epoch === 0)
-    return row.sectors.filter(({ fromEpoch, endEpoch }) => fromEpoch <= 1 && endEpoch >= 1);
+  if (epoch === 0) return sectorsIn(row, 0);
   if (row.provenEpoch + 1 < epoch) return [];
   return row.sectors.filter(({ fromEpoch, endEpoch }) => fromEpoch <= epoch && endEpoch > epoch);
 };
@@ -66,18 +61,35 @@ export const sectorUnitsAt = (read: ReadStore, id: Hash, epoch: number): bigint 
   return row === undefined ? 0n : BigInt(countedSectors(row, epoch).length);
 };
 
-/** The statements of the sectors that count, in the order of their numbers. */
-export const countedStatements = (
+/**
+ * The sectors of a validator that are asked for in an epoch, in the order of their numbers: those that count
+ * in it, whatever was answered. Any state since the epoch began gives the same.
+ */
+export const epochSectors = (
   read: ReadStore,
+  parameters: SpaceParameters,
   id: Hash,
   epoch: number,
 ): readonly SectorStatement[] => {
-  const parameters = spaceParametersAt(read);
   const row = proverAt(read, id);
-  if (parameters === undefined || row === undefined) return [];
-  return countedSectors(row, epoch).map(({ number }) => {
+  if (row === undefined) return [];
+  return sectorsIn(row, epoch).map(({ number }) => {
     const sector = sectorAt(read, id, number);
     if (sector === undefined) throw new TetradError("store.corrupt", `sector ${number} has no row`);
     return statementOf(parameters, id, number, sector);
   });
+};
+
+/** One of them. */
+export const epochSector = (
+  read: ReadStore,
+  parameters: SpaceParameters,
+  id: Hash,
+  number: number,
+  epoch: number,
+): SectorStatement | undefined => {
+  const entry = proverAt(read, id)?.sectors.find((one) => one.number === number);
+  if (entry === undefined || !isLiveIn(entry, epoch)) return undefined;
+  const sector = sectorAt(read, id, number);
+  return sector === undefined ? undefined : statementOf(parameters, id, number, sector);
 };

@@ -3,6 +3,7 @@ import { isZero, ZERO_HASH } from "../../../crypto/bytes.ts";
 import { LIMITS } from "../../../limits.ts";
 import { graphOf, verifyAdmission } from "../../../proofs/space/admission.ts";
 import { admissionBytes } from "../../../proofs/space/parameters.ts";
+import { spaceHashesOf } from "../../../proofs/space/tree.ts";
 import {
   type Apply,
   type Decide,
@@ -12,7 +13,7 @@ import {
   refuse,
 } from "../../projection.ts";
 import type { Hash } from "../../types.ts";
-import { hashesOf, isRefusal, partRange } from "./checks.ts";
+import { isRefusal, partRange } from "./checks.ts";
 import type { SectorCommitted, SectorDropped, SectorProven } from "./events.ts";
 import {
   NO_EPOCH,
@@ -116,7 +117,7 @@ export const decideProven: Decide<SectorProven> = (read, value, context) => {
   if (isRefusal(range)) return range;
   const { hasher, actor } = context;
   const statement = statementOf(parameters, actor, value.number, found.row);
-  const hashes = hashesOf(hasher);
+  const hashes = spaceHashesOf(hasher);
   const graph = graphOf(lgNodes, layers);
   const { openings } = value;
   const checked = verifyAdmission(

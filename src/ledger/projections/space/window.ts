@@ -3,6 +3,7 @@ import { LIMITS } from "../../../limits.ts";
 import { epochChallengeCount, epochChallenges } from "../../../proofs/space/challenges.ts";
 import { verifyOpenings } from "../../../proofs/space/openings.ts";
 import { openingBytes } from "../../../proofs/space/parameters.ts";
+import { spaceHashesOf } from "../../../proofs/space/tree.ts";
 import {
   type Apply,
   type Decide,
@@ -11,7 +12,7 @@ import {
   type Refusal,
   refuse,
 } from "../../projection.ts";
-import { hashesOf, isRefusal, partRange } from "./checks.ts";
+import { isRefusal, partRange } from "./checks.ts";
 import type { WindowProven } from "./events.ts";
 import { type ProverRow, parametersOf, proverOf, putProver, sectorOf, sectorsIn } from "./rows.ts";
 
@@ -63,7 +64,7 @@ export const decideWindow: Decide<WindowProven> = (read, value, context) => {
       known.set(sector, sectorOf(read, actor, number));
   }
   const roots = entries.map((_, i) => known.get(i));
-  const checked = verifyOpenings(hashesOf(hasher), lgNodes, roots, asked, value.openings);
+  const checked = verifyOpenings(spaceHashesOf(hasher), lgNodes, roots, asked, value.openings);
   return checked.ok ? undefined : refuse(checked.code, checked.detail);
 };
 
