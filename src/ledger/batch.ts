@@ -155,6 +155,24 @@ export const readProofs = ({
     return signed.ok ? readSlots(signed.value.reader) : signed;
   });
 
+/**
+ * The envelope with one proof more, in its place among the others: the batch is the same one, under another
+ * digest. Codes: those of `readProofs`, encoding.malformed (a proof of that kind is there), batch.too-large.
+ */
+export const withProof = (sealed: SealedBatch, proof: ProofSlot): Result<Uint8Array> => {
+  const slots = readProofs(sealed);
+  if (!slots.ok) return slots;
+  if (slots.value.some(({ kind }) => kind === proof.kind)) {
+    return fail("encoding.malformed", `a proof of kind ${proof.kind} is there already`);
+  }
+  const all = [...slots.value, proof].sort((a, b) => a.kind - b.kind);
+  const { bytes, eventCount, eventBytes } = sealed;
+  const signedBytes = BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES - 1;
+  const writer = new Writer(bytes.length + slotBytes([proof]));
+  const changed = writeSlots(writer.raw(bytes.subarray(0, signedBytes)), all).finish();
+  return tooLarge(changed.length) ?? ok(changed);
+};
+
 /** The count of proofs that an envelope states; undefined where it ends before. Nothing else is looked at. */
 export const proofCountOf = ({
   bytes,

@@ -7,6 +7,7 @@
  * completion runs, and a replica's turn is one synchronous call.
  */
 
+import type { OpeningTask } from "../proofs/space/challenges.ts";
 import type { WorkCheck } from "./batch-work.ts";
 import type { CheckpointKeys, ServedCheckpoint } from "./types.ts";
 
@@ -237,6 +238,12 @@ export type Metrics = {
   observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
 };
 
+/** Opens nodes of this node's own sectors, at once: a few reads. */
+export type SectorOpener = {
+  /** Openings that verify; undefined where a sector is not here or is damaged. */
+  open(task: OpeningTask): Uint8Array | undefined;
+};
+
 export type Ports = {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -250,6 +257,8 @@ export type Ports = {
   readonly verifier: Verifier;
   /** Absent: searched for in the caller's turn, for puzzles that cost next to nothing. */
   readonly workProver?: WorkProver;
+  /** Absent on a chain that asks for no space, and where there are no sectors. */
+  readonly sectors?: SectorOpener;
   /** Absent where no checkpoints are signed or collected. */
   readonly checkpointSigner?: CheckpointSigner;
   /** What an earlier run has served; its signatures are checked. Served until there is a newer one. */

@@ -8,12 +8,12 @@
  *     slot of kind 2, version 1:   host(32)   u64 number of the sector   openings
  *
  * Which sectors count in an epoch is settled when it begins, so every state since then gives one answer. Who
- * has none proposes without; nobody hosts without.
+ * has none proposes without; nobody hosts without, and only where nobody of the set has one is no host due.
  */
 import { DecodeError, Reader, Writer } from "../crypto/codec.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { type Failure, fail } from "../errors.ts";
-import { blockChallenges, type Challenge, eventChallenges } from "../proofs/space/challenges.ts";
+import { blockChallenges, eventChallenges, type OpeningTask } from "../proofs/space/challenges.ts";
 import { verifyOpenings } from "../proofs/space/openings.ts";
 import { HOST_BYTES, openingBytes, type SpaceParameters } from "../proofs/space/parameters.ts";
 import type { SectorStatement } from "../proofs/space/statement.ts";
@@ -21,7 +21,7 @@ import { type SpaceHashes, spaceHashesOf } from "../proofs/space/tree.ts";
 import { SLOT_VERSION, SPACE_SLOT, slotOf } from "./batch-proofs.ts";
 import { epochSector, epochSectors } from "./projections/space/index.ts";
 import type { ReadStore } from "./records.ts";
-import type { Batch, Hash, ProofSlot } from "./types.ts";
+import type { Batch, Hash, ProofSlot, ValidatorSet } from "./types.ts";
 
 /** The sectors of one epoch, as the state has them. */
 export type SpaceFacts = {
@@ -30,26 +30,28 @@ export type SpaceFacts = {
   /** In the order of their numbers; none of a validator that has none. */
   sectorsOf(validator: Hash): readonly SectorStatement[];
   sectorOf(validator: Hash, number: number): SectorStatement | undefined;
+  /**
+   * Whether a batch needs a host: one of the set has a sector. Where nobody has, nobody could host, and no
+   * batch that brings a sector back could be written.
+   */
+  needsHost(): boolean;
 };
 
 /** From a state since the epoch began; undefined on a chain that asks for no space. */
 export const spaceFacts = (
   parameters: SpaceParameters | null,
   read: ReadStore,
-  epoch: number,
-): SpaceFacts | undefined =>
-  parameters === null
-    ? undefined
-    : {
-        ...{ epoch, parameters },
-        sectorsOf: (validator) => epochSectors(read, parameters, validator, epoch),
-        sectorOf: (validator, number) => epochSector(read, parameters, validator, number, epoch),
-      };
-
-/** Nodes of sectors to open, by whom has them. */
-export type OpeningTask = {
-  readonly sectors: readonly SectorStatement[];
-  readonly challenges: readonly Challenge[];
+  set: ValidatorSet | undefined,
+): SpaceFacts | undefined => {
+  if (parameters === null || set === undefined) return undefined;
+  const { epoch, validators } = set;
+  const sectorsOf = (validator: Hash): readonly SectorStatement[] =>
+    epochSectors(read, parameters, validator, epoch);
+  return {
+    ...{ epoch, parameters, sectorsOf },
+    sectorOf: (validator, number) => epochSector(read, parameters, validator, number, epoch),
+    needsHost: () => validators.some(({ id }) => sectorsOf(id).length > 0),
+  };
 };
 
 /** What a proposer has to open; undefined where nothing is due. */
@@ -163,7 +165,9 @@ export const checkHost = (
   if (facts === undefined || passed.get(batch) === facts.epoch) return undefined;
   const { parameters, epoch } = facts;
   const slot = slotOf(batch.proofs, SPACE_SLOT);
-  if (slot === undefined) return fail("space.missing", "the batch has no host");
+  if (slot === undefined) {
+    return facts.needsHost() ? fail("space.missing", "the batch has no host") : undefined;
+  }
   const length = HOST_BYTES + parameters.eventOpenings * openingBytes(parameters.lgNodes);
   const read = slot.bytes.length === length ? readSlot(slot) : undefined;
   if (read === undefined) {

@@ -13,6 +13,7 @@ import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
 import { hasSection } from "./block-proofs.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
 import type { EventRegistry } from "./registry.ts";
+import { checkBlockOpenings, checkHost, type SpaceFacts } from "./space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header, ValidatorSet } from "./types.ts";
 import { type LeaderSchedule, leaderOf } from "./validator-set.ts";
 
@@ -86,6 +87,8 @@ export type ValidityInput = {
   readonly asked: AskedProofs;
   /** What was found of a batch's work, held against the terms of its reference; undefined: not tried. */
   workVerdict(digest: Hash): WorkVerdict | undefined;
+  /** Sectors of the epoch; undefined on a chain that asks for no space. */
+  readonly space: SpaceFacts | undefined;
 };
 
 /**
@@ -93,13 +96,15 @@ export type ValidityInput = {
  * header's executedHeight, has no header that a batch refers to, or has not tried a batch's work or
  * signature (data.field names which), and asks again later.
  * Roots are compared last, so block.wrong-root says that all else is valid and the states differ.
- * Codes: block.wrong-chain, block.header, block.next-set, block.too-many-batches, block.batches-root,
+ * Codes: block.wrong-chain, block.header, block.next-set, space.missing, space.superfluous, space.proof-shape,
+ * space.proof-path, block.too-many-batches, block.batches-root,
  * block.too-large, block.too-many-events, block.batch-order, block.batch-invalid (data: code, batch, position),
  * block.wrong-root (data: field, executedHeight), node.not-ready.
  */
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
   checkHeader(input) ??
   checkNextSet(input) ??
+  checkOpenings(input) ??
   checkBody(input) ??
   checkOrder(input) ??
   checkExecuted(input) ??
@@ -308,6 +313,13 @@ function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {
     : fail("block.next-set", "only the boundary block of an epoch names a next set");
 }
 
+/** Of the proposer's own sectors, for the beacon of the parent. */
+function checkOpenings({ hasher, block, parent, epoch, beaconAt, space }: ValidityInput) {
+  const proposer = epoch.set.validators[block.header.proposer]?.id;
+  const beacon = beaconAt(parent.height);
+  return checkBlockOpenings(hasher, space, proposer, beacon, block.proofs.openings);
+}
+
 function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefined {
   const { header, batchDigests } = block;
   const count = batchDigests.length;
@@ -402,6 +414,7 @@ function checkBatches(input: ValidityInput): Failure | undefined {
       checkRef(batch) ??
       checkLane(batch, head) ??
       checkProofs(input.asked, batch, (digest) => input.workVerdict(digest)) ??
+      checkHost(hasher, input.space, batch, (h) => input.beaconAt(h)) ??
       checkActor(input, batch, executedHeight) ??
       checkEvents(registry, batch);
     if (failure?.code === "node.not-ready") return failure;

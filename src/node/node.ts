@@ -41,6 +41,8 @@ import { selectVerifier } from "./signing/select-verifier.ts";
 import { createWorkerSigner } from "./signing/signer.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 import { createVerifierPool } from "./signing/verifier-pool.ts";
+import { openSectors } from "./space/open-keeper.ts";
+import type { SectorFiles } from "./space/sector-files.ts";
 import {
   checkCheckpointKeys,
   findSelf,
@@ -122,7 +124,7 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
-  const provers = openProvers({ config, paths, chain, handle, self: self.id, logger, metrics });
+  const provers = openProvers({ config, ports, chain, handle, self: self.id, logger, metrics });
   closing.defer(() => provers.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
@@ -261,7 +263,11 @@ type PortParts = {
 };
 
 /** The real ones: the main store can be read as a whole too. */
-type OpenPorts = Ports & { readonly store: LevelStore; readonly transport: QuicTransport };
+type OpenPorts = Ports & {
+  readonly store: LevelStore;
+  readonly transport: QuicTransport;
+  readonly sectors?: SectorFiles;
+};
 
 const closeStore = (store: Store): Promise<void> =>
   new Promise((resolve) => {
@@ -308,5 +314,5 @@ const openPorts = async (
   const keptCheckpoint = kept === undefined ? {} : { keptCheckpoint: kept };
   const signing = { signer, checkpointSigner, verifier, workProver };
   const opened = { store, voteStore, transport, ...signing };
-  return { ...ports, ...opened, ...keptCheckpoint };
+  return { ...ports, ...opened, ...openSectors(paths, chain), ...keptCheckpoint };
 };

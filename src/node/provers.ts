@@ -1,19 +1,18 @@
 /** Starts what a validator proves on its own: sectors, elapsed time, shares of work. */
 import { type OpenClaimantsOptions, openClaimants } from "./claims/open-claims.ts";
-import type { NodePaths } from "./folder.ts";
-import { openSpaceKeeper } from "./space/open-keeper.ts";
+import { openSpaceKeeper, type SpacePorts } from "./space/open-keeper.ts";
 
 export type OpenProversOptions = OpenClaimantsOptions & {
-  readonly paths: Pick<NodePaths, "space">;
+  readonly ports: SpacePorts;
 };
 
 /** Those that the chain asks for. Close them before the replica. */
 export const openProvers = (options: OpenProversOptions): { close(): Promise<void> } => {
-  const keeper = openSpaceKeeper(options);
+  const endKeeper = openSpaceKeeper(options);
   const claimants = openClaimants(options);
   return {
     async close() {
-      await Promise.all([keeper?.close(), claimants.close()]);
+      await Promise.all([endKeeper(), claimants.close()]);
     },
   };
 };

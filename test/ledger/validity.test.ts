@@ -142,6 +142,7 @@ const check = (world: World = {}): Failure | undefined => {
     sameBatchVerdict: world.verdict ?? (() => true),
     asked: world.asked ?? NO_PROOFS,
     workVerdict: world.workVerdict ?? (() => undefined),
+    space: undefined,
   });
 };
 

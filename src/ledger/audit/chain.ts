@@ -28,6 +28,7 @@ import type { EventRegistry } from "../registry.ts";
 import { appendOps, BlockStore, genesisOps, validatorSetOp } from "../replica/block-store.ts";
 import { priceOps } from "../replica/price-store.ts";
 import { finalTerms } from "../replica/work-terms.ts";
+import { spaceFacts } from "../space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash, ValidatorSet } from "../types.ts";
 import { createLeaderSchedule } from "../validator-set.ts";
 import {
@@ -272,6 +273,7 @@ export class ChainAudit {
       sameBatchVerdict: (digest) => verdicts.get(toHex(digest)),
       asked: this.#rules.genesis.proofs,
       workVerdict: (digest) => this.#workVerdict(batches, digest),
+      space: spaceFacts(this.#rules.genesis.proofs.space, this.#read, epoch.set),
     });
   }
 

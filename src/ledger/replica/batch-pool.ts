@@ -11,12 +11,13 @@ import {
   batchSigningMessage,
   type LaneHead,
   openBatch,
+  readSealed,
   type SealedBatch,
 } from "../batch.ts";
 import type { WorkVerdict } from "../batch-work.ts";
 import { createMempool, type Mempool } from "../mempool.ts";
 import type { PeerId, VerifyJob } from "../ports.ts";
-import type { Batch, Hash } from "../types.ts";
+import type { Batch, Hash, ValidatorSet } from "../types.ts";
 import {
   type ActorKey,
   checkEvents,
@@ -26,6 +27,7 @@ import {
 } from "../validity.ts";
 import type { Context } from "./context.ts";
 import { PeerBudget, RateBudget } from "./peer-budget.ts";
+import { SpaceDesk } from "./space-desk.ts";
 import { type TermedBatch, WorkDesk } from "./work-desk.ts";
 
 /** What admission asks about the final chain of this node. */
@@ -36,6 +38,8 @@ export type PoolChain = {
   isRevoked(actor: Hash): boolean;
   /** Of the running epoch. */
   isValidator(actor: Hash): boolean;
+  /** The set of the running epoch; undefined before it is known. */
+  set(): ValidatorSet | undefined;
   /** Where a batch would be included next. */
   point(): InclusionPoint;
 };
@@ -70,6 +74,7 @@ export class BatchPool {
   #pendingBytes = 0;
   readonly mempool: Mempool = createMempool();
   readonly work: WorkDesk;
+  readonly space: SpaceDesk;
 
   constructor(
     context: Context,
@@ -81,6 +86,7 @@ export class BatchPool {
     this.#changed = hooks.changed;
     this.#gossip = hooks.gossip;
     this.work = new WorkDesk(context);
+    this.space = new SpaceDesk(context, () => chain.set());
     const { clock } = context.ports;
     this.#peerDecodes = new RateBudget(clock, LIMITS.peerDecodeBytesPerSecond);
     this.#clientDecodes = new RateBudget(clock, LIMITS.clientDecodeBytesPerSecond);
@@ -115,6 +121,34 @@ export class BatchPool {
     const refused = this.#precheck(sealed);
     if (refused !== undefined) return done(refused);
     if (!this.#mayDecode(from, sealed.bytes.length)) return done(tooMany());
+    const hosted = this.#hosted(sealed);
+    if (hosted.ok) this.#admitHosted(hosted.value, from, done);
+    else if (from === undefined && this.space.isOwn(sealed)) this.#askForHost(sealed, done);
+    else done(hosted);
+  }
+
+  /** What this node writes itself, and cannot host: every peer that has a sector hosts it for itself. */
+  #askForHost(sealed: SealedBatch, done: (result: Result<Batch>) => void): void {
+    const { hasher } = this.#context;
+    const opened = openBatch(hasher, sealed, batchDigest(hasher, sealed.bytes));
+    if (opened.ok) this.#gossip(opened.value);
+    done(opened);
+  }
+
+  /** The first node that a batch reaches is its host, on a chain that asks for one. */
+  #hosted(sealed: SealedBatch): Result<SealedBatch> {
+    const hosted = this.space.host(sealed);
+    if (!hosted.ok) return hosted;
+    return hosted.value === sealed.bytes
+      ? ok(sealed)
+      : readSealed(this.#context.hasher, hosted.value);
+  }
+
+  #admitHosted(
+    sealed: SealedBatch,
+    from: PeerId | undefined,
+    done: (result: Result<Batch>) => void,
+  ): void {
     const digest = batchDigest(this.#context.hasher, sealed.bytes);
     const key = toHex(digest);
     const pending = this.#pending.get(key);
@@ -147,7 +181,7 @@ export class BatchPool {
     const terms = this.work.finalTerms(batch.refHeight);
     const termed = terms === undefined ? [] : [{ batch, terms }];
     this.work.verify(termed, "batch", () => {
-      const refused = this.work.check(batch);
+      const refused = this.work.check(batch) ?? this.space.check(batch);
       if (refused !== undefined) return this.#checked(key, refused);
       this.verify([batch], "batch", ([valid]) => {
         this.#checked(key, valid === true ? undefined : forged());

@@ -11,6 +11,7 @@ import { type AskedProofs, priceAfter, type WorkTerms } from "../batch-work.ts";
 import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain-point.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
+import { spaceFacts } from "../space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
 import {
   type ActorKey,
@@ -431,6 +432,7 @@ export class BlockTree {
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
       asked: this.#asked,
       workVerdict: (digest) => this.#pool.workVerdict(digest),
+      space: spaceFacts(this.#asked.space, this.#context.read, this.#chain.epoch().set),
     });
     if (failure?.code === "node.not-ready") {
       // A verdict may have been forgotten between its check and here: it is no verdict on the block.

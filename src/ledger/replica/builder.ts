@@ -29,15 +29,21 @@ export type BuildInput = {
   readonly actorKey: (actor: Hash) => ActorKey | undefined;
 };
 
-/** A block on `parent` with everything in it valid, and its batches in block order. */
-export const buildBlock = (input: BuildInput): { block: Block; batches: readonly Batch[] } => {
+/**
+ * A block on `parent` with everything in it valid, and its batches in block order. Undefined where this node
+ * cannot open its sectors as it must.
+ */
+export const buildBlock = (
+  input: BuildInput,
+): { block: Block; batches: readonly Batch[] } | undefined => {
   const { context, parent, epoch, roots } = input;
   const timeMs = Math.max(parent.timeMs + 1, context.ports.clock.wallMs());
   const batches = selectBatches(input, timeMs);
   const digests = batches.map((batch) => batch.digest);
   const boundary = isBoundaryTime(epoch, timeMs);
-  const nothing = new Uint8Array(0);
-  const parts = { reveal: nothing, openings: nothing };
+  const openings = openingsOn(input);
+  if (openings === undefined) return undefined;
+  const parts = { reveal: new Uint8Array(0), openings };
   const proofs = encodeBlockProofs(context.options.genesis.proofs, parts);
   const header: Header = {
     protocolVersion: PROTOCOL_VERSION,
@@ -61,6 +67,11 @@ export const buildBlock = (input: BuildInput): { block: Block; batches: readonly
   return { block: encodeBlock(context.hasher, header, digests, proofs), batches };
 };
 
+const openingsOn = ({ pool, tree, epoch, parent }: BuildInput): Uint8Array | undefined => {
+  const beacon = tree.beaconAt(parent.hash, parent.height);
+  return pool.space.blockOpenings(epoch.set, parent.height + 1, beacon);
+};
+
 const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
   const { context, pool, tree, parent, roots } = input;
   const point = {
@@ -79,7 +90,8 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     includable: (batch) => {
       const key = input.actorKey(batch.actor);
       if (key === undefined || key.registeredHeight > roots.height) return false;
-      return (checkRef(batch) ?? checkProofs(asked, batch, workVerdict)) === undefined;
+      const refused = checkRef(batch) ?? checkProofs(asked, batch, workVerdict);
+      return (refused ?? pool.space.check(batch)) === undefined;
     },
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,

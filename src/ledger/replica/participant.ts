@@ -306,6 +306,7 @@ export class Participant {
       laneHead: (actor) => this.finalLaneHead(actor),
       actorKey: (actor) => this.actorKey(actor),
       isRevoked: (actor) => (actorAt(this.context.read, actor)?.revokedHeight ?? 0) > 0,
+      set: () => this.#snapshot?.set,
       isValidator: (actor) => {
         const set = this.#snapshot?.set;
         return set !== undefined && indexOf(set, actor) !== undefined;
@@ -577,7 +578,7 @@ export class Participant {
     if (cannot || this.#tree === undefined) {
       return engine.feed({ kind: "built", view, block: undefined });
     }
-    const { block, batches } = buildBlock({
+    const built = buildBlock({
       context: this.context,
       pool: this.#pool,
       tree: this.#tree,
@@ -589,8 +590,8 @@ export class Participant {
       roots: committer.executed,
       actorKey: (actor) => this.actorKey(actor),
     });
-    this.#tree.addOwn(block, batches);
-    engine.feed({ kind: "built", view, block });
+    if (built !== undefined) this.#tree.addOwn(built.block, built.batches);
+    engine.feed({ kind: "built", view, block: built?.block });
   }
 
   #onVerdict(facts: BlockFacts, verdict: Verdict): void {

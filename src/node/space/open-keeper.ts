@@ -1,33 +1,40 @@
 /** Starts to keep a node's sectors, on a chain that asks for space. */
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
-import type { Logger, Metrics } from "../../ledger/ports.ts";
+import type { Ports } from "../../ledger/ports.ts";
 import type { Hash } from "../../ledger/types.ts";
 import type { NodePaths } from "../folder.ts";
 import { realClock } from "../real-ports.ts";
 import { startSpaceKeeper } from "./keeper.ts";
-import { openSectorFiles } from "./sector-files.ts";
+import { openSectorFiles, type SectorFiles } from "./sector-files.ts";
 
-/** Undefined where the chain asks for no space. Sectors are those in the folder `space` of the node. */
+/** The sectors in the folder `space` of a node; none where its chain asks for no space. */
+export const openSectors = (
+  { space }: Pick<NodePaths, "space">,
+  chain: ParsedGenesis,
+): { readonly sectors?: SectorFiles } =>
+  chain.genesis.proofs.space === null
+    ? {}
+    : { sectors: openSectorFiles(space, chain, realClock.monotonicMs) };
+
+export type SpacePorts = Pick<Ports, "logger" | "metrics"> & { readonly sectors?: SectorFiles };
+
+/** Gives what ends it: nothing to do where the chain asks for no space. */
 export const openSpaceKeeper = (options: {
-  readonly paths: Pick<NodePaths, "space">;
+  readonly ports: SpacePorts;
   readonly chain: ParsedGenesis;
   readonly handle: LedgerHandle;
   readonly self: Hash;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}): { close(): Promise<void> } | undefined => {
-  const { paths, chain, handle, self, logger, metrics } = options;
+}): (() => Promise<void>) => {
+  const { ports, chain, handle, self } = options;
   const { genesis, hasher } = chain;
   const parameters = genesis.proofs.space;
-  if (parameters === null) return undefined;
-  const sectors = openSectorFiles(paths.space, genesis.chainId, realClock.monotonicMs);
-  const ports = { handle, hasher, sectors, logger, metrics };
-  const keeper = startSpaceKeeper({ ...ports, self, parameters });
-  return {
-    async close() {
-      keeper.stop();
-      await sectors.close();
-    },
+  const { sectors, logger, metrics } = ports;
+  if (parameters === null || sectors === undefined) return async () => undefined;
+  const parts = { handle, hasher, sectors, logger, metrics };
+  const keeper = startSpaceKeeper({ ...parts, self, parameters });
+  return () => {
+    keeper.stop();
+    return sectors.close();
   };
 };

@@ -3,11 +3,18 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { equalBytes } from "../../crypto/bytes.ts";
+import type { Hasher } from "../../crypto/hash.ts";
 import { fail, type Result, TetradError } from "../../errors.ts";
+import type { ParsedGenesis } from "../../ledger/genesis.ts";
+import type { SectorOpener } from "../../ledger/ports.ts";
+import type { OpeningTask } from "../../proofs/space/challenges.ts";
+import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
+import type { SectorStatement } from "../../proofs/space/statement.ts";
+import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { workerUrl } from "../signing/worker.ts";
 import { readSectorHeader } from "./files.ts";
 import type { SectorPort } from "./keeper.ts";
-import { hasLayers } from "./open-sector.ts";
+import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
 import type { LocalSector, SpaceTask } from "./plan.ts";
 
 export const SECTOR_SUFFIX = ".sector";
@@ -21,7 +28,7 @@ export type ProveRequest = {
 
 type Known = LocalSector & { readonly file: string };
 
-export type SectorFiles = SectorPort & { close(): Promise<void> };
+export type SectorFiles = SectorPort & SectorOpener & { close(): Promise<void> };
 
 /** How long a look at the folder holds: the keeper asks at every block. */
 const LOOK_MS = 2_000;
@@ -49,9 +56,10 @@ export const sectorsIn = (folder: string, chainId: string): readonly Known[] => 
 /** `nowMs`: a clock that does not go back, milliseconds. */
 export const openSectorFiles = (
   folder: string,
-  chainId: string,
+  chain: Pick<ParsedGenesis, "genesis" | "hasher">,
   nowMs: () => number,
 ): SectorFiles => {
+  const { chainId } = chain.genesis;
   let known: readonly Known[] = [];
   let lookedMs = Number.NEGATIVE_INFINITY;
   let worker: Worker | undefined;
@@ -62,17 +70,15 @@ export const openSectorFiles = (
     }
     return known;
   };
+  const fileOf = ({ sectorNo, commRl }: SectorStatement): string | undefined =>
+    list().find(
+      ({ statement }) => statement.sectorNo === sectorNo && equalBytes(statement.commRl, commRl),
+    )?.file;
   return {
     list,
+    open: (task) => openNow(chain.hasher, task, fileOf),
     prove(task, done) {
-      const asked = task.kind === "window" ? task.sectors : [task.sector];
-      const files = asked.map(
-        ({ sectorNo, commRl }) =>
-          list().find(
-            ({ statement }) =>
-              statement.sectorNo === sectorNo && equalBytes(statement.commRl, commRl),
-          )?.file,
-      );
+      const files = (task.kind === "window" ? task.sectors : [task.sector]).map(fileOf);
       const request: ProveRequest = { chainId, task, files };
       worker = runProver(request, done);
     },
@@ -80,6 +86,33 @@ export const openSectorFiles = (
       await worker?.terminate();
     },
   };
+};
+
+/** In this turn: a block opens a few nodes, a batch one, and each is a handful of reads. */
+const openNow = (
+  hasher: Hasher,
+  { sectors, challenges }: OpeningTask,
+  fileOf: (statement: SectorStatement) => string | undefined,
+): Uint8Array | undefined => {
+  const opened: OpenSector[] = [];
+  try {
+    for (const statement of sectors) {
+      const file = fileOf(statement);
+      if (file === undefined) return undefined;
+      opened.push(openSector(file));
+    }
+    const hashes = spaceHashesOf(hasher);
+    const trees = opened.map(({ tree }) => tree);
+    const openings = makeOpenings(hashes, trees, challenges);
+    const lgNodes = sectors[0]?.lgNodes ?? 0;
+    const isRight = verifyOpenings(hashes, lgNodes, sectors, challenges, openings).ok;
+    return isRight ? openings : undefined;
+  } catch (error) {
+    if (error instanceof TetradError) return undefined;
+    throw error;
+  } finally {
+    for (const sector of opened) sector.close();
+  }
 };
 
 const runProver = (request: ProveRequest, done: (openings: Result<Uint8Array>) => void): Worker => {

@@ -14,6 +14,12 @@ import { type SectorStatement, sectorId } from "./statement.ts";
 /** A node of one of several sectors. */
 export type Challenge = { readonly sector: number; readonly node: number };
 
+/** Nodes to open, and the sectors that they are of. */
+export type OpeningTask = {
+  readonly sectors: readonly SectorStatement[];
+  readonly challenges: readonly Challenge[];
+};
+
 /** 1 + (u64le of the digest's bytes mod N - 1): a node that has parents. */
 const drawNode = (digest: Uint8Array, lgNodes: number): number => {
   const view = new DataView(digest.buffer, digest.byteOffset);

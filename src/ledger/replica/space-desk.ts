@@ -1,0 +1,103 @@
+/**
+ * Space at a replica: hosts the batches that it is given, opens its own sectors for the blocks that it
+ * proposes, and says of others' batches whether their hosts have done so.
+ */
+import { equalBytes } from "../../crypto/bytes.ts";
+import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { readProofs, type SealedBatch, withProof } from "../batch.ts";
+import { SPACE_SLOT, slotOf } from "../batch-proofs.ts";
+import { readPoint } from "../chain-point.ts";
+import {
+  blockOpeningTask,
+  checkHost,
+  hostOpeningTask,
+  hostSlot,
+  type SpaceFacts,
+  spaceFacts,
+} from "../space-openings.ts";
+import type { Batch, Hash, ValidatorSet } from "../types.ts";
+import type { Context } from "./context.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export class SpaceDesk {
+  readonly #context: Context;
+  readonly #set: () => ValidatorSet | undefined;
+  readonly #self: Hash;
+
+  /** `set`: that of the running epoch. */
+  constructor(context: Context, set: () => ValidatorSet | undefined) {
+    this.#context = context;
+    this.#set = set;
+    this.#self = context.hasher.ht("id", context.ports.signer.publicKey);
+  }
+
+  /** Undefined on a chain that asks for no space, and before the epoch is known. */
+  facts(set: ValidatorSet | undefined = this.#set()): SpaceFacts | undefined {
+    const { space } = this.#context.options.genesis.proofs;
+    return spaceFacts(space, this.#context.read, set);
+  }
+
+  /** Whether this node has written the batch. */
+  isOwn({ actor }: Pick<SealedBatch, "actor">): boolean {
+    return equalBytes(actor, this.#self);
+  }
+
+  #finalBeacon(height: number): Hash | undefined {
+    return readPoint(this.#context.read, height)?.beacon;
+  }
+
+  /** Of a batch that is admitted, or that is chosen for a block. Codes: those of `checkHost`. */
+  check(batch: Batch): Failure | undefined {
+    return checkHost(this.#context.hasher, this.facts(), batch, (height) =>
+      this.#finalBeacon(height),
+    );
+  }
+
+  /**
+   * The batch as this node hosts it: its envelope with an opening of a sector of this node's. One that has a
+   * host already is left as it is. Codes: space.no-host, and those of `withProof`.
+   */
+  host(sealed: SealedBatch): Result<Uint8Array> {
+    const facts = this.facts();
+    const slots = facts === undefined ? undefined : readProofs(sealed);
+    if (facts === undefined || slots === undefined) return ok(sealed.bytes);
+    if (!slots.ok) return slots;
+    const isHosted = slotOf(slots.value, SPACE_SLOT) !== undefined;
+    if (isHosted || !facts.needsHost()) return ok(sealed.bytes);
+    const beacon = this.#finalBeacon(sealed.refHeight);
+    // What the reference is worth is looked at next: it is not final here.
+    if (beacon === undefined) return ok(sealed.bytes);
+    for (const sector of facts.sectorsOf(this.#self)) {
+      const task = hostOpeningTask(this.#context.hasher, facts, sector, sealed, beacon);
+      const openings = this.#context.ports.sectors?.open(task);
+      if (openings !== undefined) return withProof(sealed, hostSlot(sector, openings));
+    }
+    return fail("space.no-host", "no sector of this node can be opened in this epoch");
+  }
+
+  /** Openings for a block on this parent; undefined where they are due and cannot be made. */
+  blockOpenings(
+    set: ValidatorSet,
+    height: number,
+    parentBeacon: Hash | undefined,
+  ): Uint8Array | undefined {
+    const facts = this.facts(set);
+    if (facts === undefined || parentBeacon === undefined) return NOTHING;
+    const { hasher, ports } = this.#context;
+    const task = blockOpeningTask(hasher, facts, this.#self, parentBeacon);
+    if (task === undefined) return NOTHING;
+    const openings = ports.sectors?.open(task);
+    if (openings === undefined) {
+      this.#context.log(
+        "error",
+        "no block can be proposed: a sector of this node cannot be opened",
+        {
+          code: "space.damaged",
+          height,
+        },
+      );
+    }
+    return openings;
+  }
+}
