@@ -124,7 +124,16 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
-  const provers = openProvers({ config, ports, chain, handle, self: self.id, logger, metrics });
+  const provers = openProvers({
+    config,
+    paths,
+    ports,
+    chain,
+    handle,
+    self: self.id,
+    logger,
+    metrics,
+  });
   closing.defer(() => provers.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
