@@ -80,12 +80,15 @@ const plain: CellStyle = () => undefined;
 
 /** Words that say how something is, wherever they stand: good, to be looked at, bad. */
 const MEANINGS: ReadonlyMap<string, Style> = new Map<string, Style>([
-  ...["ok", "yes", "accepted", "up", "active"].map((word): [string, Style] => [word, "green"]),
+  ...["ok", "yes", "accepted", "up", "active", "proven"].map((word): [string, Style] => [
+    word,
+    "green",
+  ]),
   ...["warn", "asking", "pending", "dialling", "no answer"].map((word): [string, Style] => [
     word,
     "yellow",
   ]),
-  ...["fail", "down", "refused", "halted"].map((word): [string, Style] => [word, "red"]),
+  ...["fail", "down", "refused", "halted", "failed"].map((word): [string, Style] => [word, "red"]),
 ]);
 
 /** Colours cells of the named columns by what they say. */

@@ -396,6 +396,22 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "notCompared",
     "ms",
   ),
+  "time status": list(
+    1,
+    "validators with the claim of the newest epoch, as the row of the projection shows it",
+    "id",
+    "name",
+    "claim",
+    "proven",
+  ),
+  "work status": list(
+    1,
+    "validators with the claim of the newest epoch, as the row of the projection shows it",
+    "id",
+    "name",
+    "claim",
+    "proven",
+  ),
   "work shares": one(1, "the commitment", "file", "root", "count", "units", "tries", "seconds"),
   "work open": one(1, "the opening, as the file has it", "format", "seed", "opening", "file"),
   "sim swarm": one(

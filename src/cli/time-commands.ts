@@ -173,6 +173,12 @@ export const addTime = (program: Command, run: RunVerb): void => {
   const time = program
     .command("time")
     .description("proofs that so much computing, one step after another, was done");
+  time
+    .command("status")
+    .description("what the chain thinks of its validators' runs of this epoch")
+    .option("-w, --watch", "print again whenever it has changed; Ctrl-C ends")
+    .addHelpText("after", "\nExamples:\n  nexus time status\n  nexus time status --watch\n")
+    .action(run(async () => (await import("./verbs/claims.ts")).timeStatus));
   addProve(time, run);
   addOpen(time, run);
   addVerify(time, run);

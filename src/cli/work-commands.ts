@@ -153,6 +153,12 @@ const addOpen = (work: Command, run: RunVerb): void => {
 
 export const addWork = (program: Command, run: RunVerb): void => {
   const work = program.command("work").description("proofs of work: price, solve, check, shares");
+  work
+    .command("status")
+    .description("what the chain thinks of its validators' shares of this epoch")
+    .option("-w, --watch", "print again whenever it has changed; Ctrl-C ends")
+    .addHelpText("after", "\nExamples:\n  nexus work status\n  nexus work status --watch\n")
+    .action(run(async () => (await import("./verbs/claims.ts")).workStatus));
   addEffort(work, run);
   addSolve(work, run);
   addVerify(work, run);
