@@ -4,12 +4,14 @@
  */
 
 import type { StatusJson } from "../../src/client/api.ts";
+import { workTask } from "../../src/client/work.ts";
 import { fromHex, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../src/crypto/falcon-wasm.ts";
 import { createHasher, type Hasher } from "../../src/crypto/hash.ts";
 import { actorId, buildBatch, sealBatch, type UnsignedBatch } from "../../src/ledger/batch.ts";
+import { workSlot } from "../../src/ledger/batch-work.ts";
 import { actorRegistered, recordPut } from "../../src/ledger/projections/events.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
 import { sleep } from "../../src/node/real-ports.ts";
@@ -35,7 +37,7 @@ export type Lane = {
   written: number;
 };
 
-type Reference = Pick<StatusJson, "refHeight" | "refHash">;
+type Reference = Pick<StatusJson, "refHeight" | "refHash" | "work">;
 
 const newLane = (hasher: Hasher, name: string, keys: FalconKeyPair, node: number): Lane => ({
   name,
@@ -81,7 +83,8 @@ export class Lanes {
       const publicKey = keys.publicKey;
       return actorRegistered.encode({ publicKey, name: `bench ${name}`, permissions: ["*"] });
     });
-    const [batch] = await lanes.#seal([lanes.#next(operator, events, await network.status())]);
+    const reference = await network.status();
+    const [batch] = await lanes.#seal([lanes.#next(operator, events, reference)], reference);
     const [first] = network.nodes;
     if (batch === undefined || first === undefined) throw new Error("no node runs");
     await first.api.submit(batch.bytes, "projected");
@@ -113,7 +116,7 @@ export class Lanes {
         reference,
       );
     });
-    return this.#seal(unsigned);
+    return this.#seal(unsigned, reference);
   }
 
   #next(
@@ -136,16 +139,19 @@ export class Lanes {
 
   async #seal(
     unsigned: readonly { readonly lane: Lane; readonly batch: UnsignedBatch }[],
+    { work }: Reference,
   ): Promise<SignedBatch[]> {
     const jobs = unsigned.map(({ lane, batch }) => ({
       message: batch.signingMessage,
       secretKey: lane.keys.secretKey,
+      work: workTask(this.hasher.chainId, undefined, work, batch),
     }));
     const signatures = await this.pool.sign(jobs);
     return unsigned.map(({ lane, batch }, i) => {
-      const signature = signatures[i];
-      if (signature === undefined) throw new Error("a signature is missing");
-      const { bytes, events } = sealBatch(this.hasher, batch, signature);
+      const signed = signatures[i];
+      if (signed === undefined) throw new Error("a signature is missing");
+      const proofs = signed.proof === undefined ? [] : [workSlot(signed.proof)];
+      const { bytes, events } = sealBatch(this.hasher, batch, signed.signature, proofs);
       return { bytes, events: events.length, lane };
     });
   }

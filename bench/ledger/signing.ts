@@ -20,9 +20,9 @@ export class SigningPool {
     return this.#workers.length;
   }
 
-  /** Signatures in the order of the jobs. */
-  sign(jobs: readonly Omit<SignJob, "at">[]): Promise<readonly Uint8Array[]> {
-    const signatures: Uint8Array[] = new Array(jobs.length);
+  /** Signatures, and proofs of work where they are asked for, in the order of the jobs. */
+  sign(jobs: readonly Omit<SignJob, "at">[]): Promise<readonly SignedJob[]> {
+    const signatures: SignedJob[] = new Array(jobs.length);
     let next = 0;
     let left = jobs.length;
     if (left === 0) return Promise.resolve(signatures);
@@ -39,7 +39,7 @@ export class SigningPool {
         worker.removeAllListeners("error");
         worker.once("error", reject);
         worker.on("message", (signed: readonly SignedJob[]) => {
-          for (const { at, signature } of signed) signatures[at] = signature;
+          for (const job of signed) signatures[job.at] = job;
           left -= signed.length;
           if (left === 0) resolve(signatures);
           else give(worker);

@@ -1,6 +1,7 @@
 /** What somebody would have to do who wants other words under the operator's name, and cannot. */
 
 import type { ApiClient } from "../../client/api.ts";
+import { doWork, workTask } from "../../client/work.ts";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { actorId, buildBatch, sealBatch } from "../../ledger/batch.ts";
@@ -35,5 +36,9 @@ export const forgeBatch = async (
   const build = (body: string) =>
     buildBatch(hasher, { ...place, events: [recordEvent(record, body, dir)] });
   const signature = await key.sign(build(words.signed).signingMessage);
-  return sealBatch(hasher, build(words.claimed), signature).bytes;
+  const claimed = build(words.claimed);
+  // Work is for the batch as it is shown: without it nobody would look at the signature.
+  const task = workTask(status.chainId, undefined, status.work, claimed);
+  const proofs = task === undefined ? [] : [await doWork(task, {}, context.signal)];
+  return sealBatch(hasher, claimed, signature, proofs).bytes;
 };

@@ -3,6 +3,7 @@
  * leads into another network namespace. Each request has a connection of its own and a time limit.
  */
 import { request } from "node:http";
+import type { WorkJson } from "../../../src/client/api.ts";
 
 export type Endpoint =
   | { readonly host: string; readonly port: number }
@@ -69,6 +70,7 @@ export type Status = {
   readonly stateRoot: string;
   readonly refHeight: number;
   readonly refHash: string;
+  readonly work?: WorkJson | null;
   readonly peers: readonly string[];
 };
 

@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { openSigningKey } from "../../../src/cli/key.ts";
 import type { Signer } from "../../../src/client/submit.ts";
+import { doWork, workTask } from "../../../src/client/work.ts";
 import { fromHex, toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { FALCON_SEED_BYTES, falconSign } from "../../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../../src/crypto/falcon-wasm.ts";
@@ -161,8 +162,11 @@ export class Load {
       refHash: fromHex(status.refHash),
       events,
     });
+    const task = workTask(this.#hasher.chainId, undefined, status.work, unsigned);
+    const { signal } = new AbortController();
+    const proofs = task === undefined ? [] : [await doWork(task, {}, signal)];
     const signature = await lane.key.sign(unsigned.signingMessage);
-    return sealBatch(this.#hasher, unsigned, signature);
+    return sealBatch(this.#hasher, unsigned, signature, proofs);
   }
 
   async #deliver(
