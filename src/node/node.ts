@@ -124,16 +124,7 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
-  const provers = openProvers({
-    config,
-    paths,
-    ports,
-    chain,
-    handle,
-    self: self.id,
-    logger,
-    metrics,
-  });
+  const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
   closing.defer(() => provers.close());
 
   const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);

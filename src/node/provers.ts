@@ -2,14 +2,15 @@
 import { type OpenClaimantsOptions, openClaimants } from "./claims/open-claims.ts";
 import { openSpaceKeeper, type SpacePorts } from "./space/open-keeper.ts";
 
-export type OpenProversOptions = OpenClaimantsOptions & {
+export type OpenProversOptions = Omit<OpenClaimantsOptions, "logger" | "metrics"> & {
   readonly ports: SpacePorts;
 };
 
 /** Those that the chain asks for. Close them before the replica. */
 export const openProvers = (options: OpenProversOptions): { close(): Promise<void> } => {
+  const { logger, metrics } = options.ports;
   const endKeeper = openSpaceKeeper(options);
-  const claimants = openClaimants(options);
+  const claimants = openClaimants({ ...options, logger, metrics });
   return {
     async close() {
       await Promise.all([endKeeper(), claimants.close()]);
