@@ -120,22 +120,26 @@ const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own 
     return [[failed("genesis", error, "copy it from a member and compare the hash")], undefined];
   }
   findings.push(ok("genesis", `${chain.genesis.chainId} ${toHex(chain.hash).slice(0, 16)}`));
-  let self: Validator;
+  let self: Own["self"];
+  let member: Validator | undefined;
   try {
     const keys = await unlockKey(config, env, chain);
     const checkpointKeys = deriveCheckpointKeys(keys.secretKey);
     keys.secretKey.fill(0);
     const validator = findSelf(config, chain, keys.publicKey);
     checkCheckpointKeys(validator, checkpointKeys);
-    self = validator;
-    findings.push(ok("key", `opens: validator ${self.name}`));
+    member = validator;
+    self = validator ?? newcomer(config, chain, keys.publicKey);
+    const inGenesis = validator === undefined ? ", not of the genesis" : "";
+    findings.push(ok("key", `opens: validator ${self.name}${inGenesis}`));
   } catch (error) {
     return [[...findings, failed("key", error, todoOf(error))], undefined];
   }
   findings.push(...(await checkIssuer(config, env, chain)));
   try {
-    await readTlsIdentity(nodePaths(config.folder), self);
-    findings.push(ok("certificate", "as the genesis pins it"));
+    await readTlsIdentity(nodePaths(config.folder), member);
+    const pinned = member === undefined ? "fits its key" : "as the genesis pins it";
+    findings.push(ok("certificate", pinned));
   } catch (error) {
     findings.push(failed("certificate", error, RESTORE));
   }
@@ -151,12 +155,22 @@ const checkKeys = async (config: NodeConfig, env: Env): Promise<[Finding[], Own 
   return [findings, { chain, self }];
 };
 
-type Own = { readonly chain: ParsedGenesis; readonly self: Validator };
+type Own = {
+  readonly chain: ParsedGenesis;
+  readonly self: Pick<Validator, "id" | "name" | "address">;
+};
+
+/** A node that joins, or has joined, a chain with stake. */
+const newcomer = (
+  { name, listen }: NodeConfig,
+  { hasher }: ParsedGenesis,
+  publicKey: Uint8Array,
+): Own["self"] => ({ id: hasher.ht("id", publicKey), name, address: formatAddress(listen) });
 
 const SILENT: Logger = { log: () => {} };
 
 /** Reads the vote store of a node that does not run, under the lock that keeps it from starting. */
-const checkVotes = async (config: NodeConfig, self: Validator): Promise<Finding> => {
+const checkVotes = async (config: NodeConfig, self: Own["self"]): Promise<Finding> => {
   const todo =
     "bring the newest keys/votes from where the key came, never a backup; see docs/operating.md";
   try {

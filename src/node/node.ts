@@ -95,8 +95,8 @@ export const startNode = async (
   const halt = Promise.withResolvers<Failure>();
   const { signer, checkpointSigner } = await openSigner(config, chain, dependencies, halt.resolve);
   closing.defer(() => signer.close());
-  const self = findSelf(config, chain, signer.publicKey);
-  const tls = await readTlsIdentity(paths, self);
+  const tls = await readTlsIdentity(paths, findSelf(config, chain, signer.publicKey));
+  const self = { id: chain.hasher.ht("id", signer.publicKey) };
   const { verifier, verifySignature } = await openVerifier(logger, chain.genesis.proofs.work);
   closing.defer(() => verifier.close());
   const workProver = createNodeProver({ logger, timers: realTimers });
@@ -279,7 +279,7 @@ const openPorts = async (
   config: NodeConfig,
   paths: NodePaths,
   chain: ParsedGenesis,
-  self: Validator,
+  self: Pick<Validator, "id">,
   parts: PortParts,
 ): Promise<OpenPorts> => {
   await using closing = new AsyncDisposableStack();

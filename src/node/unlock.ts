@@ -62,15 +62,18 @@ const checkMark = (mark: KeyMark, chain: ParsedGenesis, path: string): void => {
   }
 };
 
-/** The validator whose key it is. Throws folder.foreign when the genesis has none. */
+/**
+ * The validator of the genesis whose key it is; undefined for one that may join later, on a chain with stake.
+ * Throws folder.foreign where the genesis has none and nobody can join.
+ */
 export const findSelf = (
   config: NodeConfig,
   chain: ParsedGenesis,
   publicKey: Uint8Array,
-): GenesisValidator => {
+): GenesisValidator | undefined => {
   const id = toHex(chain.hasher.ht("id", publicKey));
   const self = chain.genesis.validators.find((validator) => toHex(validator.id) === id);
-  if (self === undefined) {
+  if (self === undefined && chain.genesis.proofs.stake === null) {
     throw new TetradError(
       "folder.foreign",
       `the key in ${config.folder} is not of a validator in ${config.genesis}`,
@@ -83,7 +86,11 @@ export const findSelf = (
  * The checkpoint keys of a node follow from its key: a genesis that names others was put together wrongly,
  * and no checkpoint of this node would count. Throws folder.foreign.
  */
-export const checkCheckpointKeys = (self: GenesisValidator, keys: CheckpointKeys): void => {
+export const checkCheckpointKeys = (
+  self: GenesisValidator | undefined,
+  keys: CheckpointKeys,
+): void => {
+  if (self === undefined) return;
   const same =
     equalBytes(self.ed25519Key, keys.ed25519Key) && equalBytes(self.mlDsa44Key, keys.mlDsa44Key);
   if (same) return;
@@ -96,16 +103,19 @@ export const checkCheckpointKeys = (self: GenesisValidator, keys: CheckpointKeys
 export type TlsIdentity = { readonly certPem: string; readonly keyPem: string };
 
 /**
- * The node's TLS pair. Peers know a node by the pin in the genesis and by nothing else: with another pair
- * it would run and reach nobody. Throws key.invalid, key.modes, and folder.foreign for another pin.
+ * The node's TLS pair. Peers know a node by its pin and by nothing else: with another pair than the one in the
+ * genesis it would run and reach nobody. What a node that joins has registered is on the chain. Throws key.invalid, key.modes, and folder.foreign for another pin.
  */
-export const readTlsIdentity = async (paths: NodePaths, self: Validator): Promise<TlsIdentity> => {
+export const readTlsIdentity = async (
+  paths: NodePaths,
+  self: Validator | undefined,
+): Promise<TlsIdentity> => {
   const [certPem, keyPem] = await Promise.all([
     readPem(paths.tlsCertificate),
     readPem(paths.tlsKey),
   ]);
   checkIdentity(certPem, keyPem);
-  if (!equalBytes(pinOfCertificate(certPem), self.tlsPin)) {
+  if (self !== undefined && !equalBytes(pinOfCertificate(certPem), self.tlsPin)) {
     throw new TetradError(
       "folder.foreign",
       `${paths.tlsCertificate} is not the certificate that the genesis pins for ${self.name}`,
@@ -125,7 +135,7 @@ export type VoteStoreState = { readonly unused: boolean; readonly votes: number 
  */
 export const inspectVotes = async (
   paths: NodePaths,
-  self: Validator,
+  self: Pick<Validator, "id">,
   logger: Logger,
 ): Promise<Result<VoteStoreState>> => {
   if (existsSync(paths.unused)) return { ok: true, value: { unused: true, votes: 0 } };

@@ -1,5 +1,5 @@
 /**
- * The Transport port over QUIC: one live session with each member of a fixed list.
+ * The Transport port over QUIC: one live session with each member of a list, which `know` replaces.
  *
  * Both ends of a pair dial, so that a node that comes back is reached at once from its own side. Two
  * sessions of one pair are told apart by the run id in the hello: a new run of the peer replaces the
@@ -19,6 +19,7 @@ import {
   type TrafficClass,
   type Transport,
   type TransportHandler,
+  type TransportMember,
 } from "../ledger/ports.ts";
 import {
   formatAddress,
@@ -85,7 +86,7 @@ export class Mesh implements QuicTransport {
   readonly #ports: TransportPorts;
   readonly #limits: TransportLimits;
   readonly #names: NameLookup;
-  readonly #known: KnownPeers;
+  #known: KnownPeers;
   readonly #members = new Map<PeerId, Member>();
   readonly #memberHosts = new Set<string>();
   readonly #refusals: Refusals;
@@ -175,6 +176,26 @@ export class Mesh implements QuicTransport {
       if (member.session !== undefined) up.push(member.known.id);
     }
     return up;
+  }
+
+  know(members: readonly TransportMember[]): void {
+    if (this.#closing) return;
+    const before = this.#known.byId;
+    this.#known = readPeers(members, this.#self);
+    for (const [id, member] of this.#members) {
+      if (this.#known.byId.has(id)) continue;
+      member.dialler.stop();
+      this.#members.delete(id);
+      if (typeof member.attempt === "object") member.attempt.close("closed", "no member any more");
+      const { session } = member;
+      session?.close("closed", "no member any more");
+      if (session !== undefined) this.#down(member, "closed", "no member any more");
+    }
+    for (const [id, known] of this.#known.byId) {
+      if (before.has(id)) continue;
+      this.#addMember(known);
+      if (this.#handler !== undefined) this.#members.get(id)?.dialler.begin();
+    }
   }
 
   peerFigures(): readonly PeerFigures[] {

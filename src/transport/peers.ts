@@ -1,6 +1,6 @@
 /**
- * The fixed list of members that the transport talks to: checked once at the start, so that everything
- * after it is about known ids, pins and addresses.
+ * The list of members that the transport talks to: checked when it is given, so that everything after it is
+ * about known ids, pins and addresses.
  */
 import { toHex } from "../crypto/bytes.ts";
 import { TetradError } from "../errors.ts";
