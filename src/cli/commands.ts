@@ -19,8 +19,10 @@ import { addProof } from "./proof-commands.ts";
 import { addSim } from "./sim-commands.ts";
 import { addSpace } from "./space-commands.ts";
 import { addTime } from "./time-commands.ts";
+import { addValidator } from "./validator-commands.ts";
 import type { RunVerb } from "./verb.ts";
 import { addWork } from "./work-commands.ts";
+import { addWriteOptions } from "./write-options.ts";
 
 const addDev = (program: Command, run: RunVerb): void => {
   const dev = program.command("dev");
@@ -69,17 +71,6 @@ const addStatus = (program: Command, run: RunVerb): void => {
 };
 
 const WATCH = ["-w, --watch", "print again whenever it has changed; Ctrl-C ends"] as const;
-
-/** The options that every verb which writes has. */
-const addWriteOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option("--wait <level>", "accepted: taken by a node; committed: durable; projected: done")
-        .choices(["accepted", "committed", "projected"])
-        .default("projected"),
-    )
-    .option("--key <file>", "key to sign with (NEXUS_KEY; default: the development operator's)")
-    .option("--timeout <seconds>", "how long to try, for each batch", wholeNumber(1, 86_400), 30);
 
 const addAppend = (program: Command, run: RunVerb): void => {
   const command = program
@@ -246,6 +237,7 @@ const addInit = (program: Command, run: RunVerb): void => {
       "length of an epoch of the new chain (default an hour)",
       wholeNumber(...LIMITS.genesisMs.epochMs),
     )
+    .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
     .addHelpText(
@@ -327,6 +319,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addAudit,
     addReplay,
     addSpace,
+    addValidator,
     addSim,
     addCheckpoint,
     addRebuild,

@@ -21,6 +21,14 @@ import type {
 } from "./types.ts";
 import type { Bundle } from "./verify/bundle.ts";
 
+export type EpochPower = {
+  /** The floor rule has kept powers of an earlier set: proofs or validators were missing. */
+  readonly degraded: boolean;
+  /** What the powers add up to, and the stake of all who might have held some. */
+  readonly power: bigint;
+  readonly stake: bigint;
+};
+
 export type NodeStatus = {
   readonly chainId: string;
   readonly genesisHash: Hash;
@@ -54,6 +62,8 @@ export type NodeStatus = {
   readonly mempoolBatches: number;
   /** Milliseconds between the last two finalized views, as this node saw them. */
   readonly viewTimeMs: number;
+  /** Of the running epoch's set, on a chain whose validators change. */
+  readonly stake?: EpochPower | undefined;
   /** The newest checkpoint with a quorum of signatures. */
   readonly checkpoint: Pick<ServedCheckpoint, "size" | "timeS"> | undefined;
 };

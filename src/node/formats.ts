@@ -13,6 +13,7 @@ import type { Formats } from "./api/context.ts";
 import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
 import { PROJECTIONS, projectionsOf } from "./product.ts";
 import { spaceKeys } from "./space/row-keys.ts";
+import { stakeKeys } from "./stake/row-keys.ts";
 
 /** The event types that the product's projections own. */
 export const REGISTRY: EventRegistry = createRegistry(ownedDefinitions(PROJECTIONS));
@@ -23,7 +24,7 @@ type KeyFormat = {
   text(key: Uint8Array): string;
   parse(text: string): Result<Uint8Array>;
   /** Prefix of the keys that a text selects; undefined where there is no such grouping. */
-  group?(text: string): Uint8Array;
+  group?(text: string): Uint8Array | undefined;
 };
 
 const NO_PREFIX = new Uint8Array(0);
@@ -68,6 +69,7 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   time: byId(timeRunsPrefix),
   work: byId(workSharesPrefix),
   space: spaceKeys,
+  stake: stakeKeys,
 };
 
 /** Any projection without a format of its own: keys as hex. */

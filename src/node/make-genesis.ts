@@ -7,7 +7,13 @@ import {
   type ParsedGenesis,
   parseGenesis,
 } from "../ledger/genesis.ts";
-import type { GenesisProofs, GenesisProver } from "../ledger/genesis-proofs.ts";
+import {
+  type GenesisProofs,
+  type GenesisProver,
+  NO_PROOFS,
+  NO_PROVER,
+} from "../ledger/genesis-proofs.ts";
+import { STAKE_PROFILES } from "../proofs/stake/parameters.ts";
 import type { Identity } from "./identity.ts";
 
 /** Fits members across a continent; see docs/operating.md before changing one. */
@@ -18,6 +24,9 @@ export const DEFAULT_PARAMETERS: GenesisParameters = {
   precisionMs: 500,
   messageDelayMs: 2_000,
 };
+
+/** Of a chain with stake: as much as a unit of space, or of work, carries by the profiles. */
+const FIRST_BOND = 1_000n;
 
 export type GenesisActorInput = GenesisInput["actors"][number];
 
@@ -34,6 +43,15 @@ export type NewGenesis = {
   readonly provers?: readonly GenesisProver[];
 };
 
+/** The part of a new genesis by which validators join and leave: no proof bounds their power but stake. */
+export const stakedChain = (
+  profile: keyof typeof STAKE_PROFILES,
+  validators: number,
+): Required<Pick<NewGenesis, "proofs" | "provers">> => ({
+  proofs: { ...NO_PROOFS, stake: STAKE_PROFILES[profile] },
+  provers: Array.from({ length: validators }, () => NO_PROVER),
+});
+
 /** The file and what it means. Throws config.genesis where the parts do not make a genesis. */
 export const makeGenesis = (
   input: NewGenesis,
@@ -43,6 +61,7 @@ export const makeGenesis = (
   if (repeated !== undefined) {
     throw new TetradError("config.genesis", `two identities have the name "${repeated}"`);
   }
+  const weight = input.proofs?.stake == null ? 1n : FIRST_BOND;
   const text = formatGenesis({
     chainId: input.chainId,
     timeMs: input.timeMs,
@@ -52,7 +71,7 @@ export const makeGenesis = (
       ({ name, publicKey, tlsPin, address, ed25519Key, mlDsa44Key }) => ({
         name,
         publicKey,
-        weight: 1n,
+        weight,
         tlsPin,
         address,
         ed25519Key,

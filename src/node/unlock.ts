@@ -103,8 +103,8 @@ export const checkCheckpointKeys = (
 export type TlsIdentity = { readonly certPem: string; readonly keyPem: string };
 
 /**
- * The node's TLS pair. Peers know a node by its pin and by nothing else: with another pair than the one in the
- * genesis it would run and reach nobody. What a node that joins has registered is on the chain. Throws key.invalid, key.modes, and folder.foreign for another pin.
+ * The node's TLS pair. Peers know a node by its pin and by nothing else: with another pair than that in the
+ * genesis it would run and reach nobody. A node that joins has its pin on the chain.
  */
 export const readTlsIdentity = async (
   paths: NodePaths,

@@ -48,6 +48,16 @@ const ELSEWHERE: readonly string[] = [
   "space check",
   "space prove",
   "space verify",
+  // On a chain whose validators change: validator.test.ts.
+  "validator status",
+  "validator join",
+  "validator leave",
+  "validator rejoin",
+  "validator jail",
+  "validator grant",
+  "validator bond",
+  "validator unbond",
+  "validator withdraw",
   // Beside the detector that it asks: verbs.test.ts.
   "asset scan",
 ];

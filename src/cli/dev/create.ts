@@ -12,7 +12,7 @@ import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.
 import { formatNodeConfig } from "../../node/config-keys.ts";
 import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
-import { makeGenesis } from "../../node/make-genesis.ts";
+import { makeGenesis, stakedChain } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import {
   type DevNode,
@@ -29,6 +29,8 @@ export type NetworkPlan = {
   readonly parameters?: Partial<GenesisParameters>;
   /** Whether the first node issues certificates. */
   readonly issuer?: boolean;
+  /** Whether validators join and leave, by stake. */
+  readonly stake?: boolean;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -124,6 +126,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     identities,
     actors,
     ...(plan.parameters === undefined ? {} : { parameters: plan.parameters }),
+    ...(plan.stake === true ? stakedChain("dev", identities.length) : {}),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);
   for (const node of nodes) writeNodeConfig(dir, node);

@@ -20,7 +20,7 @@ import {
   type Identity,
   parseIdentity,
 } from "../../node/identity.ts";
-import { type GenesisActorInput, makeGenesis } from "../../node/make-genesis.ts";
+import { type GenesisActorInput, makeGenesis, stakedChain } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
@@ -41,6 +41,7 @@ type InitOptions = {
   readonly node?: readonly string[];
   readonly issuer?: boolean;
   readonly epochMs?: number;
+  readonly stake?: boolean;
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -50,6 +51,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
   if (options.epochMs !== undefined && options.name !== undefined) {
     throw usage("--epoch-ms belongs to the genesis: give it with --join or --network");
+  }
+  if (options.stake === true && options.name !== undefined) {
+    throw usage("--stake belongs to the genesis: give it with --join or --network");
   }
   if (options.join !== undefined) return joinIdentities(context, options, options.join);
   if (context.options.dir === undefined) throw usage("say where with --dir");
@@ -208,6 +212,7 @@ const joinIdentities = async (
     identities,
     actors,
     parameters: parametersOf(options),
+    ...(options.stake === true ? stakedChain("production", identities.length) : {}),
   });
   writeFileAtomic(out, text);
   const hash = toHex(parsed.hash);
@@ -257,6 +262,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     chainId,
     nodes,
     issuer: options.issuer === true,
+    stake: options.stake === true,
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);

@@ -4,6 +4,7 @@ import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { readItems } from "../audit/item.ts";
 import type {
+  EpochPower,
   EventPage,
   Finalization,
   LaneState,
@@ -12,6 +13,7 @@ import type {
   NodeStatus,
 } from "../handle.ts";
 import { readTile, TILE_WIDTH } from "../log-tree.ts";
+import { epochRowAt } from "../projections/stake/rows.ts";
 import { readExecution } from "../records.ts";
 import { readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
@@ -165,8 +167,16 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     mempoolBytes: pool?.mempool.bytes ?? 0,
     mempoolBatches: pool?.mempool.count ?? 0,
     viewTimeMs: replica.viewTimeMs,
+    stake: powerOf(replica, engine?.epoch ?? committer?.start.epoch ?? 0),
     checkpoint: replica.cosigner.served,
   };
+};
+
+/** Undefined on a chain without stake, and before the rows are there. */
+const powerOf = ({ context }: Participant, epoch: number): EpochPower | undefined => {
+  if (context.options.genesis.proofs.stake === null) return undefined;
+  const row = epochRowAt(context.read, epoch);
+  return row && { degraded: row.degraded, power: row.total, stake: row.stake };
 };
 
 const tileOf = (

@@ -1,6 +1,6 @@
 /** The shapes of the answers. Hashes are lower-case hex, times are milliseconds and ISO 8601. */
 import { toHex } from "../../crypto/bytes.ts";
-import type { BatchReceipt, LaneState, NodeStatus } from "../../ledger/handle.ts";
+import type { BatchReceipt, EpochPower, LaneState, NodeStatus } from "../../ledger/handle.ts";
 import type { LogEntry, Outcome } from "../../ledger/types.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
 import type { Formats, Json } from "./context.ts";
@@ -43,10 +43,17 @@ export const statusJson = (status: NodeStatus, version: string): Json => ({
   mempoolBytes: status.mempoolBytes,
   mempoolBatches: status.mempoolBatches,
   viewTimeMs: status.viewTimeMs,
+  stake: status.stake === undefined ? null : powerJson(status.stake),
   checkpoint:
     status.checkpoint === undefined
       ? null
       : { size: status.checkpoint.size, time: isoTime(status.checkpoint.timeS * 1000) },
+});
+
+const powerJson = ({ degraded, power, stake }: EpochPower): Json => ({
+  degraded,
+  power: power.toString(),
+  stake: stake.toString(),
 });
 
 export const receiptJson = (receipt: BatchReceipt): Json => ({

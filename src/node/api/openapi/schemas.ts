@@ -88,6 +88,16 @@ const STATUS = object({
   mempoolBytes: COUNT,
   mempoolBatches: COUNT,
   viewTimeMs: { type: "number", minimum: 0 },
+  stake: {
+    type: ["object", "null"],
+    description:
+      "powers of the running epoch's set; null where the validators are those of the genesis",
+    properties: {
+      degraded: { type: "boolean", description: "the floor rule has kept powers of before" },
+      power: { ...TEXT, description: "of all validators together, decimal" },
+      stake: { ...TEXT, description: "of all who might have held power, decimal" },
+    },
+  },
   checkpoint: {
     type: ["object", "null"],
     description: "the newest checkpoint that a quorum has signed",
