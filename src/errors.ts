@@ -203,6 +203,9 @@ export const ERRORS = {
   "time.state": spec("The kept state of a run cannot be used", 409, 3),
   "time.delay-invalid": spec("The checkpoints are not those of the delay", 422, 2),
   "beacon.not-usable": spec("The iVRF key is not usable at that height", 409, 2, "ignore"),
+  "beacon.key-missing": spec("The node does not hold the iVRF key that it registered", 503, 3),
+  "beacon.reveal-missing": spec("The proposer must reveal its iVRF value", 422, 2, "ignore"),
+  "beacon.reveal-superfluous": spec("No iVRF value is due at that height", 422, 2, "ignore"),
   "beacon.reveal-malformed": spec("Not an iVRF reveal of this depth", 400, 2, "disconnect"),
   "beacon.reveal-invalid": spec("The reveal is not of the registered iVRF key", 400, 2, "ignore"),
 

@@ -205,6 +205,8 @@ export const LIMITS = {
   beaconDepth: [1, 20],
   /** Epochs between the registration of an iVRF key and its first use. */
   beaconLeadEpochs: 2,
+  /** iVRF keys of one validator that have not run out. */
+  beaconKeysMax: 4,
   /** Checkpoints of an AES delay, and iterations between two. */
   delayCheckpointsMax: 4096,
   delaySegmentIterationsMax: 4 * 1024 * 1024,

@@ -123,6 +123,19 @@ export const pointOp = (height: number, point: ChainPoint): StoreOp => ({
   value: encodePoint(point),
 });
 
+/** What the leaders of an epoch are drawn from: its seed, or the genesis hash where there is no beacon. */
+export const leaderSource = (
+  { proofs }: Pick<Genesis, "proofs">,
+  genesisHash: Hash,
+  pointBefore: () => ChainPoint | undefined,
+): Hash => {
+  if (proofs.beacon === null) return genesisHash;
+  const point = pointBefore();
+  if (point === undefined)
+    throw new TetradError("store.corrupt", "the point of an epoch's start is missing");
+  return point.epoch.seed;
+};
+
 /** The point of a final height; undefined where it is not final here. Throws "store.corrupt". */
 export const readPoint = (read: ReadStore, height: number): ChainPoint | undefined => {
   const bytes = read(pointKey(height));

@@ -43,8 +43,8 @@ export const MEMPOOL_LIMITS: MempoolLimits = {
 
 export type SelectArgs = {
   readonly hasher: Hasher;
-  /** Hash of the block that the proposal extends: decides the canonical order. */
-  readonly parentHash: Hash;
+  /** What the canonical order is drawn from (validity.ts). */
+  readonly orderSeed: Hash;
   /** Head of a lane along the ancestor chain of the proposal. */
   laneHead(actor: Hash): LaneHead;
   /** Whether the batch may be in this proposal (its reference, its actor); a lane stops at the first no. */
@@ -373,7 +373,7 @@ function select(pool: Pool, args: SelectArgs): Batch[] {
     pool.ready.delete(lane.key);
     pool.ready.set(lane.key, lane);
   }
-  return orderBatches(args.hasher, args.parentHash, selected);
+  return orderBatches(args.hasher, args.orderSeed, selected);
 }
 
 /** A validator's lane while it is short, then every lane in its turn. */

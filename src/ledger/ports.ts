@@ -172,6 +172,16 @@ export type Signer = {
   sign(message: Uint8Array, done: (signature: Uint8Array) => void): void;
 };
 
+/** Holds this node's iVRF keys, which all follow from one secret. A key is named by its first height. */
+export type Revealer = {
+  /** Makes a key, unless it is there, and calls back with its root when it can reveal. */
+  make(firstHeight: number, done: (root: Uint8Array) => void): void;
+  /** The reveal of an index below 2^depth, at once; undefined for a key that is not held here. */
+  reveal(root: Uint8Array, index: number): Uint8Array | undefined;
+  /** Forgets a key that has run out. */
+  forget(firstHeight: number): void;
+};
+
 export type CheckpointSignatures = {
   readonly ed25519: Uint8Array;
   readonly mlDsa44: Uint8Array;
@@ -259,6 +269,8 @@ export type Ports = {
   readonly workProver?: WorkProver;
   /** Absent on a chain that asks for no space, and where there are no sectors. */
   readonly sectors?: SectorOpener;
+  /** Absent on a chain without a beacon, and where this node never leads. */
+  readonly revealer?: Revealer;
   /** Absent where no checkpoints are signed or collected. */
   readonly checkpointSigner?: CheckpointSigner;
   /** What an earlier run has served; its signatures are checked. Served until there is a newer one. */

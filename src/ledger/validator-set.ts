@@ -126,15 +126,16 @@ export type LeaderSchedule = {
  * Weighted round robin from zero priorities: each turn adds every validator its weight, the highest
  * priority leads and pays the total. The sequence returns to zero priorities after total / gcd turns,
  * in which each validator leads weight / gcd times, so one period is all there is.
- * Ties fall to the lower Ht("seed/rank", seed || id) with seed = Ht("seed", genesisHash || u64 epoch);
- * the seed decides nothing else, so shares stay proportional whatever it is.
+ * Ties fall to the lower Ht("seed/rank", seed || id) with seed = Ht("seed", source || u64 epoch); the source
+ * is the epoch's seed on a chain with a beacon, and the genesis hash on any other (chain-point.ts).
+ * The seed decides nothing else, so shares stay proportional whatever it is.
  */
 export const createLeaderSchedule = (
   hasher: Hasher,
-  genesisHash: Hash,
+  source: Hash,
   set: ValidatorSet,
 ): LeaderSchedule => {
-  const seed = hasher.ht("seed", genesisHash, new Writer(8).u64(set.epoch).finish());
+  const seed = hasher.ht("seed", source, new Writer(8).u64(set.epoch).finish());
   const ranked = set.validators
     .map((validator, index) => ({ index, rank: hasher.ht("seed/rank", seed, validator.id) }))
     .sort((a, b) => compareBytes(a.rank, b.rank));

@@ -7,11 +7,13 @@ import { compareBytes, equalBytes, isZero, toHex } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { type Failure, fail } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { type IvrfRegistration, verifyReveal } from "../proofs/beacon/ivrf.ts";
 import type { LaneHead } from "./batch.ts";
 import { type AskedProofs, checkProofs, type WorkVerdict } from "./batch-work.ts";
 import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
 import { hasSection } from "./block-proofs.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
+import { dueReveal } from "./projections/beacon.ts";
 import type { EventRegistry } from "./registry.ts";
 import { checkBlockOpenings, checkHost, type SpaceFacts } from "./space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash, Header, ValidatorSet } from "./types.ts";
@@ -76,6 +78,8 @@ export type ValidityInput = {
   hashAt(height: number): Hash | undefined;
   /** The beacon of such a height; undefined on a chain without. */
   beaconAt(height: number): Hash | undefined;
+  /** The iVRF keys of a validator, from any state since the epoch began; none on a chain without a beacon. */
+  ivrfKeys(validator: Hash): readonly IvrfRegistration[];
   /** Ledger time of such a height, milliseconds. */
   timeAt(height: number): number | undefined;
   actorKeyAt(actor: Hash): ActorKey | undefined;
@@ -96,7 +100,8 @@ export type ValidityInput = {
  * header's executedHeight, has no header that a batch refers to, or has not tried a batch's work or
  * signature (data.field names which), and asks again later.
  * Roots are compared last, so block.wrong-root says that all else is valid and the states differ.
- * Codes: block.wrong-chain, block.header, block.next-set, space.missing, space.superfluous, space.proof-shape,
+ * Codes: block.wrong-chain, block.header, block.next-set, beacon.reveal-missing, beacon.reveal-superfluous,
+ * beacon.reveal-malformed, beacon.reveal-invalid, space.missing, space.superfluous, space.proof-shape,
  * space.proof-path, block.too-many-batches, block.batches-root,
  * block.too-large, block.too-many-events, block.batch-order, block.batch-invalid (data: code, batch, position),
  * block.wrong-root (data: field, executedHeight), node.not-ready.
@@ -104,6 +109,7 @@ export type ValidityInput = {
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
   checkHeader(input) ??
   checkNextSet(input) ??
+  checkReveal(input) ??
   checkOpenings(input) ??
   checkBody(input) ??
   checkOrder(input) ??
@@ -124,16 +130,12 @@ export const isTimely = (
 ): boolean =>
   timeMs >= receivedWallMs - delayMs - precisionMs && timeMs <= receivedWallMs + precisionMs;
 
-/** Batches in canonical order: lanes by Ht("order", parentHash || actor), within a lane by laneSeq. */
-export const orderBatches = (
-  hasher: Hasher,
-  parentHash: Hash,
-  batches: readonly Batch[],
-): Batch[] => {
+/** Batches in canonical order: lanes by Ht("order", seed || actor), within a lane by laneSeq. */
+export const orderBatches = (hasher: Hasher, seed: Hash, batches: readonly Batch[]): Batch[] => {
   const keys = new Map<string, Hash>();
   const keyed = batches.map((batch) => {
     const lane = toHex(batch.actor);
-    const key = keys.get(lane) ?? laneOrder(hasher, parentHash, batch.actor);
+    const key = keys.get(lane) ?? laneOrder(hasher, seed, batch.actor);
     keys.set(lane, key);
     return { batch, key };
   });
@@ -313,6 +315,34 @@ function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {
     : fail("block.next-set", "only the boundary block of an epoch names a next set");
 }
 
+/** What is due follows from height and epoch, and the value from the key: a proposer chooses nothing. */
+function checkReveal(input: ValidityInput): Failure | undefined {
+  const { hasher, block, proofs, epoch } = input;
+  const { reveal } = block.proofs;
+  if (proofs.beacon === null) {
+    return reveal.length === 0
+      ? undefined
+      : fail("beacon.reveal-superfluous", "the chain has no beacon");
+  }
+  const proposer = epoch.set.validators[block.header.proposer];
+  const due = dueReveal(proposer === undefined ? [] : input.ivrfKeys(proposer.id), block.header);
+  if (due === undefined) {
+    return reveal.length === 0
+      ? undefined
+      : fail("beacon.reveal-superfluous", "no key of the proposer covers the height");
+  }
+  if (reveal.length === 0) return fail("beacon.reveal-missing", "the proposer reveals no value");
+  const value = verifyReveal(hasher, due.key, due.index, reveal);
+  return value.ok ? undefined : value;
+}
+
+/**
+ * What the order of lanes in a block is drawn from: the beacon of its parent, or the parent's hash where
+ * there is no beacon. Undefined where the beacon is not known here.
+ */
+const orderSeedOf = ({ proofs, parent, beaconAt }: ValidityInput): Hash | undefined =>
+  proofs.beacon === null ? parent.hash : beaconAt(parent.height);
+
 /** Of the proposer's own sectors, for the beacon of the parent. */
 function checkOpenings({ hasher, block, parent, epoch, beaconAt, space }: ValidityInput) {
   const proposer = epoch.set.validators[block.header.proposer]?.id;
@@ -350,12 +380,15 @@ function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefin
     : undefined;
 }
 
-function checkOrder({ hasher, parent, batches }: ValidityInput): Failure | undefined {
+function checkOrder(input: ValidityInput): Failure | undefined {
+  const { hasher, batches } = input;
+  const seed = orderSeedOf(input);
+  if (seed === undefined) return notReady("beacon", "the parent's beacon is not known here");
   let before: { readonly batch: Batch; readonly key: Hash } | undefined;
   for (const [position, batch] of batches.entries()) {
     const sameLane = before !== undefined && equalBytes(before.batch.actor, batch.actor);
     const key: Hash =
-      sameLane && before !== undefined ? before.key : laneOrder(hasher, parent.hash, batch.actor);
+      sameLane && before !== undefined ? before.key : laneOrder(hasher, seed, batch.actor);
     if (before !== undefined) {
       const ascends = sameLane
         ? before.batch.laneSeq < batch.laneSeq
@@ -451,8 +484,8 @@ function checkActor(
 const notReady = (field: string, detail: string): Failure =>
   fail("node.not-ready", detail, { field });
 
-const laneOrder = (hasher: Hasher, parentHash: Hash, actor: Hash): Hash =>
-  hasher.ht("order", parentHash, actor);
+const laneOrder = (hasher: Hasher, seed: Hash, actor: Hash): Hash =>
+  hasher.ht("order", seed, actor);
 
 const wrongField = (field: string, expected: string | number, got: string | number): Failure =>
   fail("block.header", `${field} is ${got}, must be ${expected}`, { field });

@@ -12,6 +12,7 @@ import type { Genesis } from "../ledger/genesis.ts";
 import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions, actors, actorsOfStake } from "../ledger/projections/actors.ts";
+import { beacon } from "../ledger/projections/beacon.ts";
 import { capabilities } from "../ledger/projections/capabilities.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
@@ -38,6 +39,7 @@ const OF_EVERY_CHAIN: readonly Projection[] = [
 
 /** Those of a proof, which only chains have that ask for it: the state root of others stays as it was. */
 const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
+  ["beacon", beacon],
   ["space", space],
   ["stake", stake],
   ["time", time],

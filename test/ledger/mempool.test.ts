@@ -10,7 +10,7 @@ import { batchOf, hasher, hashOf, laneOf, putOf } from "../golden/fixtures.ts";
 
 const FRESH: LaneHead = { seq: 0, id: ZERO_HASH };
 const [ann, bob, eve] = [hashOf(0xa1), hashOf(0xb2), hashOf(0xe5)];
-const parentHash = hashOf(0x50);
+const orderSeed = hashOf(0x50);
 
 const headOf = (batch: Batch): LaneHead => ({ seq: batch.laneSeq, id: batch.id });
 
@@ -33,7 +33,7 @@ const selectFrom = (
   const { heads = {}, includable = () => true, ...limits } = rest;
   return pool.select({
     hasher,
-    parentHash,
+    orderSeed,
     laneHead: (actor) => heads[toHex(actor)] ?? FRESH,
     includable,
     ...limits,
@@ -221,10 +221,10 @@ describe("mempool: selection", () => {
     const pool = createMempool();
     const lanes = [ann, bob, eve].map((actor) => laneOf(actor, 3));
     fill(pool, lanes.flat());
-    expect(selectFrom(pool)).toEqual(orderBatches(hasher, parentHash, lanes.flat()));
+    expect(selectFrom(pool)).toEqual(orderBatches(hasher, orderSeed, lanes.flat()));
     const heads = { [toHex(ann)]: headOf(at(lanes[0] ?? [], 1)) };
     const rest = lanes.flat().filter((batch) => batch.actor !== ann || batch.laneSeq > 2);
-    expect(selectFrom(pool, { heads })).toEqual(orderBatches(hasher, parentHash, rest));
+    expect(selectFrom(pool, { heads })).toEqual(orderBatches(hasher, orderSeed, rest));
   });
 
   it("stops a lane at a gap, at a fork of the ancestor chain, and at what may not be included", () => {
@@ -333,7 +333,7 @@ describe("mempool: selection", () => {
       asked += 1;
       return FRESH;
     };
-    const args = { hasher, parentHash, laneHead, includable: () => true };
+    const args = { hasher, orderSeed, laneHead, includable: () => true };
     expect(pool.select(args).length).toBe(3);
     expect(asked).toBe(1);
   });
@@ -562,9 +562,9 @@ describe("mempool: model", () => {
     }
     const args = { laneHead: headFor, includable: () => true };
     expect(pool.hasWork(args)).toBe(possible.length > 0);
-    const all = pool.select({ hasher, parentHash, ...args });
-    expect(all).toEqual(orderBatches(hasher, parentHash, possible));
-    const some = pool.select({ hasher, parentHash, ...args, batchesMax: max });
+    const all = pool.select({ hasher, orderSeed, ...args });
+    expect(all).toEqual(orderBatches(hasher, orderSeed, possible));
+    const some = pool.select({ hasher, orderSeed, ...args, batchesMax: max });
     expect(some.length).toBe(Math.min(max, possible.length));
     for (const batch of some) {
       const before = some.find((b) => b.actor === batch.actor && b.laneSeq === batch.laneSeq - 1);

@@ -136,6 +136,7 @@ const check = (world: World = {}): Failure | undefined => {
     proofs: NO_PROOFS,
     hashAt: world.hashAt ?? chainHash,
     beaconAt: () => undefined,
+    ivrfKeys: () => [],
     timeAt: world.timeAt ?? timeAt,
     actorKeyAt: world.actorKeyAt ?? (() => ({ publicKey: keyOf(1), registeredHeight: 0 })),
     rootsAt: world.rootsAt ?? roots,

@@ -18,11 +18,12 @@ import { LIMITS } from "../../limits.ts";
 import { verifyWork } from "../../proofs/work/index.ts";
 import { batchSigningMessage, type LaneHead } from "../batch.ts";
 import { openWorkCheck, type WorkVerdict, workedBatch } from "../batch-work.ts";
-import { genesisPoint, keepsPoints, pointOp, pointsOfRun } from "../chain-point.ts";
+import { genesisPoint, keepsPoints, leaderSource, pointOp, pointsOfRun } from "../chain-point.ts";
 import type { Executor } from "../execution.ts";
 import type { Genesis } from "../genesis.ts";
 import type { StoreOp, VerifyJob } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
+import { beaconKeysAt } from "../projections/beacon.ts";
 import { type ExecutionRecord, type ReadStore, readExecution } from "../records.ts";
 import type { EventRegistry } from "../registry.ts";
 import { appendOps, BlockStore, genesisOps, validatorSetOp } from "../replica/block-store.ts";
@@ -231,7 +232,7 @@ export class ChainAudit {
       const failure = fail("certificate.sub-quorum", detail);
       return bad(findingOf(failure, parent.height, "certificate"));
     }
-    const { hasher, genesisHash, genesis } = this.#rules;
+    const { hasher, genesis } = this.#rules;
     const set = this.#store.validatorSet(epoch);
     const next = this.#store.validatorSet(epoch + 1);
     if (set === undefined || next === undefined) {
@@ -239,7 +240,7 @@ export class ChainAudit {
     }
     this.#snapshot = {
       set,
-      schedule: createLeaderSchedule(hasher, genesisHash, set),
+      schedule: createLeaderSchedule(hasher, this.#leaderSource(), set),
       epochStartMs,
       epochMs: genesis.parameters.epochMs,
       nextSetHash: next.hash,
@@ -268,6 +269,7 @@ export class ChainAudit {
       hashAt: (height) => this.#store.hashAt(height),
       beaconAt: (height) => this.#beaconAt(height),
       timeAt: (height) => this.#timeAt(height),
+      ivrfKeys: (validator) => beaconKeysAt(this.#read, validator),
       actorKeyAt: (actor) => actorKeyAt(this.#read, actor),
       rootsAt: (height) => this.#rootsAt(height),
       sameBatchVerdict: (digest) => verdicts.get(toHex(digest)),
@@ -287,6 +289,12 @@ export class ChainAudit {
     if (!keepsPoints(genesis)) return [];
     const [point] = pointsOfRun(hasher, genesis.proofs, this.#read, [block]);
     return point === undefined ? [] : [pointOp(block.header.height, point)];
+  }
+
+  /** What the leaders of the next block's epoch are drawn from. */
+  #leaderSource(): Hash {
+    const { genesis, genesisHash } = this.#rules;
+    return leaderSource(genesis, genesisHash, () => this.#store.point(this.height));
   }
 
   /** In this turn, and always: a check costs less than executing what it paid for. */

@@ -8,7 +8,7 @@ import type { GenesisProofs } from "../genesis-proofs.ts";
 /** Of the node key of each validator of the genesis, so that evidence needs no actor. */
 const VALIDATOR_PERMISSION = "detect.evidence.*";
 
-const PROOF_PERMISSIONS = ["space.*", "time.*", "work.*"] as const;
+const PROOF_PERMISSIONS = ["beacon.*", "space.*", "time.*", "work.*"] as const;
 
 /** What an owner does for its validator: one of the genesis is its own. Never that which makes stake. */
 const OWNER_PERMISSIONS = [
@@ -30,7 +30,7 @@ export const JOINED_PERMISSIONS: readonly string[] = [VALIDATOR_PERMISSION, ...P
 export const validatorPermissions = (proofs: GenesisProofs): readonly string[] => [
   VALIDATOR_PERMISSION,
   ...(proofs.stake === null ? [] : OWNER_PERMISSIONS),
-  ...(["space", "time", "work"] as const).flatMap((part) =>
+  ...(["beacon", "space", "time", "work"] as const).flatMap((part) =>
     proofs[part] === null ? [] : [`${part}.*`],
   ),
 ];

@@ -11,6 +11,7 @@ import { type AskedProofs, priceAfter, type WorkTerms } from "../batch-work.ts";
 import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain-point.ts";
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
+import { beaconKeysAt } from "../projections/beacon.ts";
 import { spaceFacts } from "../space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
 import {
@@ -262,6 +263,14 @@ export class BlockTree {
     return this.#chain.finalPoint(height)?.beacon;
   }
 
+  /** What the order of a block's batches on this parent is drawn from (validity.ts). */
+  orderSeed({ hash, height }: ParentBlock): Hash {
+    if (this.#context.options.genesis.proofs.beacon === null) return hash;
+    const beacon = this.beaconAt(hash, height);
+    if (beacon === undefined) throw missingPoint(height);
+    return beacon;
+  }
+
   /** The parent has a verdict, or is the tip, so it has its point. */
   #pointOf(block: Block): ChainPoint | undefined {
     const { genesis } = this.#context.options;
@@ -427,6 +436,7 @@ export class BlockTree {
       hashAt: (height) => this.hashAt(parentHash, height),
       beaconAt: (height) => this.beaconAt(parentHash, height),
       timeAt: (height) => this.timeAt(parentHash, height),
+      ivrfKeys: (validator) => beaconKeysAt(this.#context.read, validator),
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),

@@ -26,6 +26,8 @@ export type BuildInput = {
   readonly parent: ParentBlock;
   readonly proposer: number;
   readonly roots: ExecutionRoots;
+  /** What this node must reveal at the height (own-ivrf-keys.ts). */
+  readonly reveal: Uint8Array;
   readonly actorKey: (actor: Hash) => ActorKey | undefined;
 };
 
@@ -43,7 +45,7 @@ export const buildBlock = (
   const boundary = isBoundaryTime(epoch, timeMs);
   const openings = openingsOn(input);
   if (openings === undefined) return undefined;
-  const parts = { reveal: new Uint8Array(0), openings };
+  const parts = { reveal: input.reveal, openings };
   const proofs = encodeBlockProofs(context.options.genesis.proofs, parts);
   const header: Header = {
     protocolVersion: PROTOCOL_VERSION,
@@ -85,7 +87,7 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
   const workVerdict = (digest: Hash): WorkVerdict | undefined => pool.workVerdict(digest);
   return pool.mempool.select({
     hasher: context.hasher,
-    parentHash: parent.hash,
+    orderSeed: tree.orderSeed(parent),
     laneHead: (actor) => tree.laneHead(parent.hash, actor),
     includable: (batch) => {
       const key = input.actorKey(batch.actor);

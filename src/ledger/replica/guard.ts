@@ -42,7 +42,7 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     peerDown: guard((peer, reason) => handler.peerDown(peer, reason)),
     frame: guard((peer, trafficClass, bytes) => handler.frame(peer, trafficClass, bytes)),
   });
-  const { timers, transport, signer, verifier, checkpointSigner, workProver } = ports;
+  const { timers, transport, signer, verifier, checkpointSigner, workProver, revealer } = ports;
   /** Offers jobs until the verifier has room for them. */
   const offer = (give: () => void): void => {
     try {
@@ -81,6 +81,9 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
             prove: (chainId, task, done) => workProver.prove(chainId, task, guard(done)),
           },
         }),
+    ...(revealer === undefined
+      ? {}
+      : { revealer: { ...revealer, make: (first, done) => revealer.make(first, guard(done)) } }),
     ...(checkpointSigner === undefined
       ? {}
       : {

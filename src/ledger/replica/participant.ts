@@ -8,12 +8,12 @@ import { equalBytes, ZERO_HASH } from "../../crypto/bytes.ts";
 import type { Failure } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { LaneHead } from "../batch.ts";
-import type { BlockFacts, Effect, OwnVote, Verdict } from "../consensus/types.ts";
+import type { BlockFacts, Effect, OwnVote, Recovered, Verdict } from "../consensus/types.ts";
 import { genesisHash } from "../genesis.ts";
 import type { PeerId, Ports } from "../ports.ts";
 import { actorAt, actorKeyAt } from "../projections/actors.ts";
 import type { Batch, Block, Certificate, Hash, LogEntry, Vote } from "../types.ts";
-import { createLeaderSchedule, indexOf, type LeaderSchedule, leaderOf } from "../validator-set.ts";
+import { indexOf, leaderOf } from "../validator-set.ts";
 import type { ActorKey, EpochSnapshot } from "../validity.ts";
 import { classOf, createEncoder, type Message } from "../wire.ts";
 import { BatchPool } from "./batch-pool.ts";
@@ -24,11 +24,13 @@ import { Committer, type FinalBlock, storeFailure } from "./committer.ts";
 import { type Context, type ReplicaOptions, timingOf, type VotingState } from "./context.ts";
 import { Cosigner } from "./cosigner.ts";
 import { Engine } from "./engine.ts";
+import { snapshotOf } from "./epoch-snapshot.ts";
 import { EvidenceBox } from "./evidence-box.ts";
 import { guardPorts } from "./guard.ts";
 import { LatestVotes } from "./latest-votes.ts";
 import { Membership } from "./membership.ts";
 import { OpenIndex } from "./open-index.ts";
+import { OwnIvrfKeys } from "./own-ivrf-keys.ts";
 import { OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
 import { chargeFault } from "./peer-faults.ts";
@@ -81,6 +83,7 @@ export class Participant {
   /** A finalization whose blocks are not all here yet. */
   #wanted: Certificate | undefined;
   #cancelBuild: (() => void) | undefined;
+  readonly #ownKeys: OwnIvrfKeys;
   /** What the core was last told about work. */
   #working = false;
   lastFinalMs = 0;
@@ -122,6 +125,10 @@ export class Participant {
     const setSize = (): number => this.#snapshot?.set.validators.length ?? 0;
     const tree = (): BlockTree | undefined => this.#tree;
     const written = { votes: this.#votes, open: this.#open };
+    this.#ownKeys = new OwnIvrfKeys(this.context, this.selfId, {
+      timeAt: (height) => this.timeAt(height),
+      write: (make) => this.evidence?.lane.write(make),
+    });
     this.#persister = new Persister(this.context, { ...written, tree, setSize });
     this.submissions = new Submissions(this.context, chain, this.waiters);
     this.cosigner = new Cosigner(this.context, this.selfId, {
@@ -276,6 +283,8 @@ export class Participant {
       peerDown: (peer) => this.#onPeerDown(peer),
       frame: (peer, trafficClass, bytes) => this.#router.onFrame(peer, trafficClass, bytes),
     });
+    const { height } = committer.executed;
+    this.#ownKeys.onExecuted({ height, timeMs: this.timeAt(height) ?? 0 });
     committer.resume();
     const damage = this.evidence.load(this.#membership.known());
     if (damage !== undefined) return this.#fatal(damage);
@@ -378,26 +387,17 @@ export class Participant {
     if (committer === undefined || loaded === undefined || this.#starting) return;
     const { epoch } = committer.start;
     if (this.#engine?.epoch === epoch) return;
-    const set = this.store.validatorSet(epoch);
-    const next = this.store.validatorSet(epoch + 1);
-    // The sets follow from executing the boundary before: until then this node only catches up.
-    if (set === undefined || next === undefined) return;
+    const snapshot = snapshotOf(this.context, this.store, committer, this.genesisHash);
+    if (snapshot === undefined) return;
     this.#starting = true;
-    const schedule = createLeaderSchedule(this.context.hasher, this.genesisHash, set);
-    this.#snapshot = {
-      set,
-      schedule,
-      epochStartMs: committer.start.startMs,
-      epochMs: this.context.options.genesis.parameters.epochMs,
-      nextSetHash: next.hash,
-    };
+    this.#snapshot = snapshot;
     const args = { epoch, tip: committer.tip, ownVotes };
     recover(this.context, this.store, this.#votes, args, (result) => {
       this.#starting = false;
       if (this.#stopped) return;
       if (!result.ok) return this.#fatal(result);
       if (committer.start.epoch !== epoch) return this.#startEngine(this.#votes.all);
-      this.#runEngine(schedule, {
+      this.#runEngine({
         ...result.value,
         // The tip may have moved while certificates were read.
         ...(committer.tip.epoch === epoch && committer.tip.height > 0
@@ -407,11 +407,11 @@ export class Participant {
     });
   }
 
-  #runEngine(schedule: LeaderSchedule, recovered: Parameters<typeof this.createEngine>[1]): void {
+  #runEngine(recovered: Recovered): void {
     const committer = this.#committer;
     if (committer === undefined) return;
     this.#engine?.end();
-    const engine = this.createEngine(schedule, recovered);
+    const engine = this.createEngine(recovered);
     this.#engine = engine;
     this.#cancelBuild?.();
     this.#tellQuarantine();
@@ -423,11 +423,8 @@ export class Participant {
     this.#tellWork();
   }
 
-  createEngine(
-    schedule: LeaderSchedule,
-    recovered: ConstructorParameters<typeof Engine>[0]["recovered"],
-  ): Engine {
-    const { set } = this.#requireSnapshot();
+  createEngine(recovered: Recovered): Engine {
+    const { set, schedule } = this.#requireSnapshot();
     return new Engine({
       context: this.context,
       set,
@@ -578,6 +575,10 @@ export class Participant {
     if (cannot || this.#tree === undefined) {
       return engine.feed({ kind: "built", view, block: undefined });
     }
+    const at = { height: parent.height + 1, epoch: engine.epoch };
+    const reveal = this.#ownKeys.reveal(at, () => this.#buildNow(effect));
+    if (reveal === "later") return;
+    if (reveal === "missing") return engine.feed({ kind: "built", view, block: undefined });
     const built = buildBlock({
       context: this.context,
       pool: this.#pool,
@@ -588,6 +589,7 @@ export class Participant {
       parent,
       proposer,
       roots: committer.executed,
+      reveal,
       actorKey: (actor) => this.actorKey(actor),
     });
     if (built !== undefined) this.#tree.addOwn(built.block, built.batches);
@@ -688,6 +690,7 @@ export class Participant {
     this.#engine?.feed({ kind: "executed", height });
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
     this.evidence?.onExecuted();
+    this.#ownKeys.onExecuted(block.header);
     this.cosigner.onExecuted(block.header);
     this.#membership.onExecuted(entries);
     this.#startEngine(this.#votes.all);

@@ -50,24 +50,50 @@ const leafOf = (hasher: Hasher, index: number, value: Uint8Array): Uint8Array =>
   hasher.ht("ivrf/leaf", u64(index), value);
 
 /**
- * The key of a secret: some 4 * 2^depth hashes, and 64 bytes a leaf of memory. The secret must be random and
- * used for one key of one chain only. Throws RangeError for a depth outside the limits or a short secret.
+ * The secret of one key of many, from what a node keeps: a key is named by its first height. One master secret
+ * of 32 random bytes is enough for all keys of all chains.
  */
-export const createIvrfKey = (hasher: Hasher, secret: Uint8Array, depth: number): IvrfKey => {
+export const ivrfKeySecret = (
+  hasher: Hasher,
+  master: Uint8Array,
+  firstHeight: number,
+): Uint8Array => {
+  if (master.length !== IVRF_SECRET_BYTES) throw new RangeError("a secret of 32 bytes");
+  return hasher.ht("ivrf/key", master, u64(firstHeight));
+};
+
+/**
+ * The tree of a secret, as a heap: 1 is the root, 2^depth + j is leaf j, 32 bytes each. Some 3 * 2^depth hashes:
+ * a tenth of a second of one core at depth 16. Throws RangeError for a depth outside the limits or a short secret.
+ */
+export const ivrfTree = (hasher: Hasher, secret: Uint8Array, depth: number): Uint8Array => {
   checkDepth(depth);
   if (secret.length !== IVRF_SECRET_BYTES) throw new RangeError("a secret of 32 bytes");
-  const kept = secret.slice();
   const size = 2 ** depth;
-  // The nodes of a heap: 1 is the root, size + j is leaf j.
   const nodes = new Uint8Array(2 * size * 32);
   const nodeAt = (place: number): Uint8Array => nodes.subarray(place * 32, place * 32 + 32);
   for (let j = 0; j < size; j++) {
-    nodes.set(leafOf(hasher, j, secretValue(hasher, kept, j)), (size + j) * 32);
+    nodes.set(leafOf(hasher, j, secretValue(hasher, secret, j)), (size + j) * 32);
   }
   for (let place = size - 1; place >= 1; place--) {
     const node = hasher.ht("ivrf/node", nodeAt(2 * place), nodeAt(2 * place + 1));
     nodes.set(node, place * 32);
   }
+  return nodes;
+};
+
+/** The key of a secret and its tree, which is not checked. Throws RangeError for a tree of another size. */
+export const ivrfKeyOf = (
+  hasher: Hasher,
+  secret: Uint8Array,
+  depth: number,
+  nodes: Uint8Array,
+): IvrfKey => {
+  checkDepth(depth);
+  const size = 2 ** depth;
+  if (nodes.length !== 2 * size * 32) throw new RangeError("not the tree of this depth");
+  const kept = secret.slice();
+  const nodeAt = (place: number): Uint8Array => nodes.subarray(place * 32, place * 32 + 32);
   return {
     depth,
     root: nodeAt(1).slice(),
@@ -81,6 +107,13 @@ export const createIvrfKey = (hasher: Hasher, secret: Uint8Array, depth: number)
     },
   };
 };
+
+/**
+ * The key of a secret, with its tree made at once. The secret must be random and used for one key of one chain
+ * only. Throws RangeError as `ivrfTree`.
+ */
+export const createIvrfKey = (hasher: Hasher, secret: Uint8Array, depth: number): IvrfKey =>
+  ivrfKeyOf(hasher, secret, depth, ivrfTree(hasher, secret, depth));
 
 /**
  * The index that a registration uses at a height, if it may be used there: registered two epochs ahead, so
