@@ -3,10 +3,9 @@
 import { compareBytes } from "../src/crypto/bytes.ts";
 import { createHasher, type Hasher } from "../src/crypto/hash.ts";
 import { type Genesis, genesisHash } from "../src/ledger/genesis.ts";
-import { NO_PROOFS, NO_PROVER } from "../src/ledger/genesis-proofs.ts";
 import type { Hash, Validator, ValidatorSet } from "../src/ledger/types.ts";
 import { createValidatorSet } from "../src/ledger/validator-set.ts";
-import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
+import { SimIvrfKeys } from "./ivrf-keys.ts";
 import { genesisParts } from "./proofs.ts";
 import type { Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type KeyPair, type SignatureScheme } from "./signer.ts";
@@ -25,15 +24,10 @@ export type SimChain = {
   /** By client number. */
   readonly clientKeys: readonly KeyPair[];
   readonly clientIds: readonly Hash[];
+  readonly ivrfKeys: SimIvrfKeys;
 };
 
 const CHAIN_ID = "tetrad-sim";
-
-const withStake = (validators: number): Pick<Genesis, "format" | "proofs" | "provers"> => ({
-  format: 2,
-  proofs: { ...NO_PROOFS, stake: STAKE_PROFILES.dev },
-  provers: Array.from({ length: validators }, () => NO_PROVER),
-});
 
 /** A chain on which validators change: so many of the last slots are not in its genesis. */
 export type StakeRun = { readonly joining: number };
@@ -62,10 +56,13 @@ export const createChain = (
   const clientIds = clientKeys.map((key) => hasher.ht("id", key.publicKey));
   const first = validators.slice(0, validators.length - (stake?.joining ?? 0));
   const set = createValidatorSet(hasher, 0, first);
+  const ivrfKeys = new SimIvrfKeys(hasher);
+  const rootOf = (id: Hash): Hash => {
+    const slot = ids.findIndex((one) => compareBytes(one, id) === 0);
+    return ivrfKeys.of(slot, 1).root;
+  };
   const genesis: Genesis = {
-    ...(stake === undefined
-      ? genesisParts(hasher, set.validators, scenario.proofs)
-      : withStake(first.length)),
+    ...genesisParts(set, { parts: scenario.proofs, withStake: stake !== undefined, rootOf }),
     chainId: CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,
@@ -99,5 +96,6 @@ export const createChain = (
     indexOfSlot: ids.map((id) => set.validators.findIndex((v) => compareBytes(v.id, id) === 0)),
     clientKeys,
     clientIds,
+    ivrfKeys,
   };
 };

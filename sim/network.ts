@@ -1,5 +1,6 @@
 /** Builds the simulated network of a scenario: hosts, links, disks, nodes, adversaries, checkers. */
 import { toHex } from "../src/crypto/bytes.ts";
+import { genesisPoint, leaderSource } from "../src/ledger/chain-point.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { StoreOp } from "../src/ledger/ports.ts";
 import { createLeaderSchedule, leaderOf } from "../src/ledger/validator-set.ts";
@@ -198,6 +199,10 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     verifyTap: (slot, message, together) => {
       observer.verified(slot, message, together);
     },
+    proving: (slot, timers) =>
+      chain.genesis.proofs.beacon === null
+        ? {}
+        : { revealer: chain.ivrfKeys.revealer(owners[slot] ?? slot, timers) },
     timerSet: (slot, delayMs) => observer.timer(slot, delayMs),
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;
@@ -206,8 +211,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       const host = hosts[slot];
       if (specs.length === 0 || key === undefined || host === undefined) return transport;
       const self = chain.indexOfSlot[owner] ?? 0;
-      const { hasher, set, hash } = chain;
-      const schedule = createLeaderSchedule(hasher, hash, set);
+      const { hasher, set, hash, genesis } = chain;
+      const source = leaderSource(genesis, hash, () => genesisPoint(hasher, hash, genesis));
+      const schedule = createLeaderSchedule(hasher, source, set);
       const mark = (name: string): void => observer.mark(name);
       return corruptTransport(
         {
@@ -218,6 +224,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
           signTap,
           hasher,
           set,
+          genesis,
           ids: chain.ids.map(toHex),
           leaderOf: (view) => leaderOf(schedule, view),
           healMs: scenario.healMs,

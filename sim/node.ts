@@ -45,6 +45,8 @@ export type NodeWiring = {
   readonly signTap: SignTap;
   readonly verifyTap: VerifyTap;
   timerSet(slot: number, delayMs: number): void;
+  /** Ports of a chain that asks for proofs. */
+  proving(slot: number, timers: Timers): Pick<Ports, "revealer">;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
@@ -155,6 +157,7 @@ export class SimNode {
       voteStore: this.votes.open(incarnation),
       transport: wiring.wrapTransport(this.slot, transport),
       signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
+      ...wiring.proving(this.slot, host.timers(incarnation)),
       verifier: this.#countedVerifier(
         createSimVerifier(host, incarnation, scheme, signerKnobs, wiring.verifyTap),
       ),

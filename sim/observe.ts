@@ -28,6 +28,13 @@ export type Violation = {
 export const isLoaded = (status: NodeStatus): boolean =>
   !isZero(status.finalHash) && !isZero(status.logRoot);
 
+/** What the oracle's own beacon begins with. */
+const beaconFacts = ({ genesis }: SimChain): CheckContext["beacon"] => {
+  const { beacon } = genesis.proofs;
+  if (beacon === null) return undefined;
+  return { depth: beacon.depth, roots: genesis.provers.map(({ ivrfRoot }) => ivrfRoot) };
+};
+
 /** A node's status as checkers see it. */
 export const plainStatus = (status: NodeStatus): Status => ({
   epoch: status.epoch,
@@ -86,6 +93,7 @@ export class Observer {
       genesisHash: chain.hash,
       genesisTimeMs: chain.genesis.timeMs,
       epochMs: scenario.epochMs,
+      beacon: beaconFacts(chain),
       members: this.members,
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),

@@ -1,14 +1,12 @@
 /** What a simulated chain asks for of the four proofs: the same code as everywhere, with small numbers. */
-import type { Hasher } from "../src/crypto/hash.ts";
 import type { Genesis } from "../src/ledger/genesis.ts";
-import { NO_PROOFS, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
-import type { Validator } from "../src/ledger/types.ts";
+import { NO_PROOFS, NO_PROVER, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
+import type { Hash, ValidatorSet } from "../src/ledger/types.ts";
+import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
 import { PRICE_ONE, WORK_PROFILES, type WorkParameters } from "../src/proofs/work/index.ts";
 import type { WorkTerms } from "./checkers/types.ts";
+import { SIM_BEACON_DEPTH } from "./ivrf-keys.ts";
 import type { ProofPart } from "./scenario.ts";
-
-/** Heights of one iVRF key: more than any run has. */
-const DEPTH = 16;
 
 /**
  * Argon2id of 8 KiB: a try costs microseconds. A batch of the usual clients has some 1,200 units, so that it
@@ -25,20 +23,26 @@ export const SIM_WORK: WorkParameters = {
   },
 };
 
+/** What a genesis says of proofs. A scenario that asks for none is of format 1, as ever. */
 export const genesisParts = (
-  hasher: Hasher,
-  validators: readonly Validator[],
-  parts: readonly ProofPart[] = [],
+  { validators }: ValidatorSet,
+  asked: {
+    readonly parts?: readonly ProofPart[] | undefined;
+    readonly withStake: boolean;
+    rootOf(id: Hash): Hash;
+  },
 ): Pick<Genesis, "format" | "proofs" | "provers"> => {
-  if (parts.length === 0) return { format: 1, ...WITHOUT_PROOFS };
+  const { parts = [], withStake } = asked;
+  if (parts.length === 0 && !withStake) return { format: 1, ...WITHOUT_PROOFS };
+  const beacon = parts.length === 0 ? null : { depth: SIM_BEACON_DEPTH };
   const work = parts.includes("work") ? SIM_WORK : null;
+  const stake = withStake ? STAKE_PROFILES.dev : null;
   return {
     format: 2,
-    proofs: { ...NO_PROOFS, beacon: { depth: DEPTH }, work },
-    provers: validators.map(({ publicKey }) => ({
-      ivrfRoot: hasher.ht("sim/ivrf", publicKey),
-      sectors: [],
-    })),
+    proofs: { ...NO_PROOFS, beacon, work, stake },
+    provers: validators.map(({ id }) =>
+      beacon === null ? NO_PROVER : { ...NO_PROVER, ivrfRoot: asked.rootOf(id) },
+    ),
   };
 };
 

@@ -180,6 +180,8 @@ export const DIRECTED_STRATEGIES = [
   "other-parent",
   "forged-cosignatures",
   "false-work",
+  "forge-reveals",
+  "withhold-reveals",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 

@@ -1,5 +1,6 @@
 /** Puts an adversary between a replica and its transport for the time that the scenario says. */
 import type { Hasher } from "../../src/crypto/hash.ts";
+import type { Genesis } from "../../src/ledger/genesis.ts";
 import type { PeerId, Transport, TransportHandler } from "../../src/ledger/ports.ts";
 import { statementBytes } from "../../src/ledger/statement.ts";
 import type { ValidatorSet } from "../../src/ledger/types.ts";
@@ -20,6 +21,7 @@ import { lastWord } from "./last-word.ts";
 import { censor, grind, timestampEdge } from "./leaders.ts";
 import { otherParent, outOfTurn } from "./proposers.ts";
 import { skipLed } from "./puppet.ts";
+import { forgeReveals, withholdReveals } from "./reveals.ts";
 import { forgeCertificates, futureFlood, lyingSync, stale, withholdPayload } from "./traffic.ts";
 import { twoFaced } from "./two-faced.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
@@ -71,6 +73,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "other-parent": otherParent,
   "forged-cosignatures": forgedCosignatures,
   "false-work": falseWork,
+  "forge-reveals": forgeReveals,
+  "withhold-reveals": withholdReveals,
 };
 
 const TICK_MS = 100;
@@ -87,6 +91,7 @@ export type AdversaryWiring = {
   readonly signTap: SignTap;
   readonly hasher: Hasher;
   readonly set: ValidatorSet;
+  readonly genesis: Genesis;
   /** By slot: under which name the transport knows it. */
   readonly ids: readonly PeerId[];
   leaderOf(view: number): number;
@@ -157,6 +162,7 @@ const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: Adversary
     self: wiring.self,
     hasher,
     set: wiring.set,
+    genesis: wiring.genesis,
     random: world.stream("byz"),
     peerOf: (slot) => wiring.ids[slot],
     leaderOf: (view) => wiring.leaderOf(view),

@@ -4,6 +4,7 @@
  * it likes, but only with its own key.
  */
 import type { Hasher } from "../../src/crypto/hash.ts";
+import type { Genesis } from "../../src/ledger/genesis.ts";
 import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
 import type { Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
 import type { Cosignature, Message } from "../../src/ledger/wire.ts";
@@ -16,6 +17,7 @@ export type Powers = {
   readonly self: number;
   readonly hasher: Hasher;
   readonly set: ValidatorSet;
+  readonly genesis: Genesis;
   readonly random: Prng;
   /** What the scenario says of this adversary. */
   readonly spec: AdversarySpec;

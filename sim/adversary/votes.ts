@@ -1,8 +1,8 @@
 /** Adversaries that say different things to different peers, or say too little. */
 import { ZERO_HASH } from "../../src/crypto/bytes.ts";
-import { decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
+import { decodeBlock, encodeBlock, proofsHash } from "../../src/ledger/block.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
-import type { Header } from "../../src/ledger/types.ts";
+import type { BlockProofs, Header } from "../../src/ledger/types.ts";
 import type { Message } from "../../src/ledger/wire.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
@@ -14,12 +14,15 @@ export const altered = (
   proposal: Proposal,
   change: (header: Header) => Partial<Header>,
   signed = true,
+  section?: (proofs: BlockProofs) => BlockProofs,
 ): Proposal | undefined => {
   if (proposal.block === undefined) return undefined;
   const decoded = decodeBlock(powers.hasher, proposal.block);
   if (!decoded.ok) return undefined;
   const { header, batchDigests, proofs } = decoded.value;
-  const other = encodeBlock(powers.hasher, { ...header, ...change(header) }, batchDigests, proofs);
+  const shown = section?.(proofs) ?? proofs;
+  const changed = { ...header, ...change(header), proofsHash: proofsHash(powers.hasher, shown) };
+  const other = encodeBlock(powers.hasher, changed, batchDigests, shown);
   const { epoch, view } = proposal.vote.statement;
   const statement = notarize(epoch, view, other.hash);
   const vote = signed ? powers.vote(statement) : { ...proposal.vote, statement };

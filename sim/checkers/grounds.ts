@@ -3,6 +3,7 @@
  * what a quorum notarized in the parent's view, and for an old one only where that was notarized before. The
  * schedule of leaders is computed here from docs/protocol.md, "Validator set and leaders".
  */
+import { beaconsOf } from "./beacons.ts";
 import { decodeStatement, NOTARIZE, type Statement } from "./decode.ts";
 import { headersOf } from "./headers.ts";
 import { hex, isQuorum, taggedHash } from "./oracle.ts";
@@ -18,10 +19,11 @@ const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
 export const turnsOf = (
   context: Pick<CheckContext, "chainId" | "genesisHash" | "members">,
   epoch: number,
+  source: Uint8Array = context.genesisHash,
 ): readonly number[] => {
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(BigInt(epoch));
-  const seed = taggedHash(context.chainId, "seed", context.genesisHash, number);
+  const seed = taggedHash(context.chainId, "seed", source, number);
   const divisor = context.members.reduce((all, { weight }) => gcd(all, weight), 0n);
   const ranked = context.members.map(({ index, idHex, weight }) => ({
     index,
@@ -40,13 +42,16 @@ export const turnsOf = (
   });
 };
 
-/** Index of who leads a view; undefined where the period is too long. Views begin at 1. */
+/** Index of who leads a view; undefined where the period is too long, or the seed not known. Views begin at 1. */
 export const createLeaders = (
   context: CheckContext,
 ): ((epoch: number, view: number) => number | undefined) => {
   const schedules = new Map<number, readonly number[]>();
+  const beacons = beaconsOf(context);
   return (epoch, view) => {
-    const turns = schedules.get(epoch) ?? turnsOf(context, epoch);
+    const source = beacons === undefined ? context.genesisHash : beacons.seedOf(epoch);
+    if (source === undefined) return undefined;
+    const turns = schedules.get(epoch) ?? turnsOf(context, epoch, source);
     schedules.set(epoch, turns);
     return turns[(view - 1) % turns.length];
   };

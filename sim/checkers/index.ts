@@ -3,6 +3,7 @@
 import { acceptedSoon } from "./accepted.ts";
 import { agreement, blockTime, monotone } from "./agreement.ts";
 import { assetsSingle } from "./assets.ts";
+import { beaconFollows } from "./beacon.ts";
 import { capsKept, framesBounded, futureBounded, waitingBounded } from "./caps.ts";
 import { requestsSettledOnce } from "./certificate-requests.ts";
 import { certificatesValid } from "./certificates.ts";
@@ -64,6 +65,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   timersShrink,
   checkpointsSingle,
   servedSigned,
+  beaconFollows,
   reproposals,
   splitViews,
   otherNotarized,

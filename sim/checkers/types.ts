@@ -139,6 +139,13 @@ export type WorkTerms = {
   readonly targetUnits: bigint;
 };
 
+/** What a chain with a beacon begins with. */
+export type BeaconFacts = {
+  readonly depth: number;
+  /** Roots of the keys of the genesis, by index in the set. */
+  readonly roots: readonly Uint8Array[];
+};
+
 export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
@@ -147,6 +154,8 @@ export type CheckContext = {
   readonly members: readonly Member[];
   /** Absent where batches need no work. */
   readonly work?: WorkTerms;
+  /** Of a chain with a beacon. */
+  readonly beacon?: BeaconFacts | undefined;
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;
   memberOf(slot: number): Member | undefined;

@@ -16,8 +16,8 @@ import {
   type EventContext,
   type OwnedEvent,
   type Projection,
-  type ProjectionTx,
   type ProjectionRead,
+  type ProjectionTx,
   type Refusal,
   type VerifySignature,
 } from "./projection.ts";

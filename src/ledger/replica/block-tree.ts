@@ -257,10 +257,12 @@ export class BlockTree {
   /** The beacon of a height up to that of `parentHash`, along its chain; undefined on a chain without. */
   beaconAt(parentHash: Hash, height: number): Hash | undefined {
     if (this.#context.options.genesis.proofs.beacon === null) return undefined;
+    // All blocks that are judged stand on the tip. One at or below it may be held without a point.
+    if (height <= this.#chain.tip().height) return this.#chain.finalPoint(height)?.beacon;
     for (const held of this.#ancestors(parentHash)) {
       if (held.block?.header.height === height) return held.point?.beacon;
     }
-    return this.#chain.finalPoint(height)?.beacon;
+    return undefined;
   }
 
   /** What the order of a block's batches on this parent is drawn from (validity.ts). */

@@ -408,8 +408,6 @@ export class Participant {
   }
 
   #runEngine(recovered: Recovered): void {
-    const committer = this.#committer;
-    if (committer === undefined) return;
     this.#engine?.end();
     const engine = this.createEngine(recovered);
     this.#engine = engine;
