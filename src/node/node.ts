@@ -127,28 +127,13 @@ export const startNode = async (
   const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
   closing.defer(() => provers.close());
 
-  const apiTls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
   const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });
   closing.defer(() => figures.close());
-  const api = createApi({
-    handle,
-    formats: formatsOf(genesis),
-    clock: realClock,
-    timers: realTimers,
-    random: realRandom,
-    logger,
-    metrics,
+  const bound = await listenApi(config, closing, {
+    ...{ handle, formats: formatsOf(genesis), logger, metrics, version },
     metricsPage: () => figures.page(),
     peerFigures: () => ports.transport.peerFigures(),
-    version,
-    chainId: genesis.chainId,
-    disposable: genesis.insecure,
-    anyHost: config.apiInsecureBind || apiTls !== undefined,
-    tls: apiTls,
-  });
-  closing.defer(() => api.stop());
-  const bound = await api.listen(config.api).catch((error: unknown) => {
-    throw bindError("api", config.api, error);
+    ...{ chainId: genesis.chainId, disposable: genesis.insecure },
   });
   const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
   const admin = await openAdminSocket({ path: paths.admin, logger, backup });
@@ -166,6 +151,24 @@ export const startNode = async (
       return stopping;
     },
   };
+};
+
+type ApiOptions = Parameters<typeof createApi>[0];
+
+/** Where the API listens. Throws TetradError where it cannot. */
+const listenApi = async (
+  config: NodeConfig,
+  closing: AsyncDisposableStack,
+  options: Omit<ApiOptions, "clock" | "timers" | "random" | "anyHost" | "tls">,
+): Promise<SocketAddress> => {
+  const tls = await readApiTls(config.apiTlsCertificate, config.apiTlsKey);
+  const anyHost = config.apiInsecureBind || tls !== undefined;
+  const real = { clock: realClock, timers: realTimers, random: realRandom };
+  const api = createApi({ ...options, ...real, anyHost, tls });
+  closing.defer(() => api.stop());
+  return api.listen(config.api).catch((error: unknown) => {
+    throw bindError("api", config.api, error);
+  });
 };
 
 /** Keeps the newest cosigned checkpoint in the folder until what it returns is called. */
