@@ -9,7 +9,7 @@ import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics } from "../../ledger/ports.ts";
 import { type Claim, claimOf, OPEN } from "../../ledger/projections/claims.ts";
 import type { EncodedEvent, Hash } from "../../ledger/types.ts";
-import { type Answer, answersDue, workEndsMs } from "./plan.ts";
+import { type Answer, answersDue, isLate, workEndsMs } from "./plan.ts";
 
 /** The epoch that work is for. */
 export type WorkEpoch = Pick<LedgerEpoch, "number" | "seed">;
@@ -20,6 +20,8 @@ export type ClaimWork<C extends Claim> = {
   readonly finished: Promise<EncodedEvent | undefined>;
   /** Ends the work where it is. */
   finish(): void;
+  /** Takes what the operator gives, where it was paced. */
+  hurry(): void;
   /** A final block, for work that takes blocks in. */
   absorb(height: number, hash: Hash): void;
   /** The event that answers; undefined where what is committed is not what is kept here. */
@@ -130,6 +132,7 @@ class EpochClaimant<C extends Claim> implements Claimant {
     if (begun !== undefined) {
       const { finalHeight, finalHash } = handle.status();
       begun.absorb(finalHeight, finalHash);
+      if (isLate(epoch, epochMs, timeMs)) begun.hurry();
       if (timeMs >= endsMs) begun.finish();
       return;
     }
@@ -137,10 +140,9 @@ class EpochClaimant<C extends Claim> implements Claimant {
     // A node that catches up does not know yet which epoch is now.
     if (clock.wallMs() - timeMs > BEHIND_MS_MAX) return;
     // What is past its end is not begun, but what was begun before a restart is claimed.
-    const isLate = timeMs >= endsMs;
-    const work = this.#open(epoch, !isLate);
-    if (work === undefined) return;
-    if (isLate) work.finish();
+    const isOver = timeMs >= endsMs;
+    const work = this.#open(epoch, !isOver);
+    if (isOver) work?.finish();
   }
 
   #open(epoch: WorkEpoch, fresh: boolean): ClaimWork<C> | undefined {

@@ -39,6 +39,13 @@ export const workEndsMs = ({ startMs }: Pick<LedgerEpoch, "startMs">, pace: Pace
 export const pacedDuty = (workMs: number, epochMs: number, dutyMax: number): number =>
   Math.max(1, Math.min(dutyMax, Math.ceil((1_000 * workMs) / epochMs)));
 
+/** Whether work that should be over by now is not, so that it takes what the operator gives. */
+export const isLate = (
+  { startMs }: Pick<LedgerEpoch, "startMs">,
+  epochMs: number,
+  timeMs: number,
+): boolean => timeMs - startMs >= (3 * epochMs) / 10;
+
 export type Answer<C extends Claim> = {
   readonly claim: C;
   readonly part: number;

@@ -41,8 +41,11 @@ export type TimeKindOptions = {
 
 const FILE = /^([0-9]{1,16})\.run(\.lock)?$/;
 
+/** What a leaf takes beside its tail: most of it where the tail is short. */
+const LEAF_NS = 5_000;
+
 const leafMs = ({ tailBlocks }: TimeParameters): number =>
-  (tailBlocks * TIME_REFERENCE.stepNs) / 1_000_000;
+  (tailBlocks * TIME_REFERENCE.stepNs + LEAF_NS) / 1_000_000;
 
 /** What an answer computes again: of each opened leaf all that are under the same kept label. */
 const answerMs = (parameters: TimeParameters, duty: number): number =>
@@ -86,6 +89,7 @@ const work = (
       return timeRunCommitted.encode({ epoch, leaves, phi, members });
     }),
     finish: () => keeper.finish(),
+    hurry: () => keeper.setDuty(options.dutyMax),
     absorb: (height, hash) => keeper.absorb(height, hash),
     async answer({ claim, part, challenge }: Answer<TimeClaim>) {
       const { phi } = await keeper.finished;

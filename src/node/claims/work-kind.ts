@@ -63,13 +63,15 @@ const work = (
   const file = openSharesFile(path, subject, parameters);
   const count = sharesFor(parameters, options.unitsWanted());
   const tries = (count - file.nonces.length) * parameters.difficulty;
-  const duty = pacedDuty((tries * parameters.scryptN * TRY_MS) / threads, epochMs, options.dutyMax);
+  const workMs = (tries * parameters.scryptN * TRY_MS) / threads;
+  let duty = pacedDuty(workMs, epochMs, options.dutyMax);
   const stop = new AbortController();
   const until = new AbortController();
-  const search = { chainId, parameters, subject, threads, count, duty, filled: file.nonces };
+  const search = { chainId, parameters, subject, threads, count, filled: file.nonces };
   const found = searchShares({
     ...search,
     ...{ signal: stop.signal, until: until.signal },
+    duty: () => duty,
     onShare: (slot, nonce) => file.append(slot, nonce),
   });
   const nonces = found.then((result) => result.nonces);
@@ -81,6 +83,9 @@ const work = (
       return workSharesCommitted.encode({ epoch, ...commitShares(hasher, list) });
     }),
     finish: () => until.abort(),
+    hurry: () => {
+      duty = options.dutyMax;
+    },
     absorb: () => {},
     async answer({ claim, part, challenge }: Answer<WorkClaim>) {
       const list = (await nonces).slice(0, claim.count);

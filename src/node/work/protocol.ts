@@ -21,12 +21,10 @@ export type ThreadTask =
       readonly chainId: string;
       readonly parameters: ShareParameters;
       readonly subject: ShareSubject;
-      /** Percent of the time in which the thread computes, 1 to 100. */
-      readonly duty: number;
     };
 
-/** To a thread of shares: the slot to fill next. */
-export type SlotOrder = { readonly slot: number };
+/** To a thread of shares: the slot to fill next, and in which percent of the time, 1 to 100. */
+export type SlotOrder = { readonly slot: number; readonly duty: number };
 
 export type ThreadMessage =
   /** A thread of shares waits for its first slot. */

@@ -51,8 +51,8 @@ export const searchProof = (
 export type ShareSearch = SearchOptions & {
   readonly parameters: ShareParameters;
   readonly subject: ShareSubject;
-  /** Percent of the time in which each thread computes. */
-  readonly duty?: number;
+  /** Percent of the time in which each thread computes, asked for each share. */
+  duty?(): number;
   /** Nonces of the first slots that are filled already. */
   readonly filled?: readonly number[];
   /** The next slot is filled: called in order of the slots. */
@@ -75,13 +75,13 @@ export type FoundShares = {
  * filled when time is up is lost.
  */
 export const searchShares = async (options: ShareSearch): Promise<FoundShares> => {
-  const { chainId, parameters, subject, threads, count, signal, until, duty = 100 } = options;
+  const { chainId, parameters, subject, threads, count, signal, until } = options;
   const nonces: number[] = [...(options.filled ?? [])];
   if (nonces.length >= count) return { nonces, tries: 0 };
   const filled = new Map<number, number>();
   let tries = 0;
   let next = nonces.length;
-  const order = (): SlotOrder => ({ slot: next++ });
+  const order = (): SlotOrder => ({ slot: next++, duty: options.duty?.() ?? 100 });
   const ends = [signal, until].filter((one) => one !== undefined);
   /** Moves what follows without a gap to the list. */
   const advance = (): void => {
@@ -96,7 +96,7 @@ export const searchShares = async (options: ShareSearch): Promise<FoundShares> =
     return await runThreads<ThreadMessage, FoundShares>({
       count: Math.min(threads, count),
       signal: AbortSignal.any(ends),
-      dataOf: (): ThreadTask => ({ kind: "shares", chainId, parameters, subject, duty }),
+      dataOf: (): ThreadTask => ({ kind: "shares", chainId, parameters, subject }),
       onMessage(message, worker, end) {
         if (message.type === "ready") worker.postMessage(order());
         else if (message.type === "tried") {

@@ -50,13 +50,13 @@ const fillSlots = (
   teller: Teller,
 ): void => {
   const test = createShareTest(createHasher(task.chainId), task.parameters, task.subject);
-  port.on("message", ({ slot }: SlotOrder) => {
+  port.on("message", ({ slot, duty }: SlotOrder) => {
     const beganMs = realClock.monotonicMs();
     for (let nonce = 0; ; nonce++) {
       const fits = test(slot, nonce);
       teller.tried();
       if (!fits) continue;
-      const restMs = (realClock.monotonicMs() - beganMs) * (100 / task.duty - 1);
+      const restMs = (realClock.monotonicMs() - beganMs) * (100 / duty - 1);
       const say = (): void => teller.say({ type: "share", slot, nonce });
       if (restMs < 1) say();
       else realTimers.set(restMs, say);

@@ -3,8 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../src/ledger/projections/claims.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { answersDue, pacedDuty, workEndsMs } from "../../../src/node/claims/plan.ts";
-import { TIME_PROFILES, TIME_REFERENCE } from "../../../src/proofs/time/parameters.ts";
+import { answersDue, isLate, pacedDuty, workEndsMs } from "../../../src/node/claims/plan.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -41,12 +40,18 @@ describe("the end of work for an epoch", () => {
 
 describe("the pace", () => {
   it("spreads small work over a tenth of the epoch, and takes what is given for large work", () => {
-    const { tailBlocks, leavesLog2Max } = TIME_PROFILES.dev;
-    const devMs = (2 ** leavesLog2Max * tailBlocks * TIME_REFERENCE.stepNs) / 1e6;
-    expect(pacedDuty(devMs, 10 * MINUTE, 25)).toBe(2);
+    expect(pacedDuty(500, 10 * MINUTE, 25)).toBe(1);
+    expect(pacedDuty(6_000, 10 * MINUTE, 25)).toBe(10);
     expect(pacedDuty(85 * MINUTE, HOUR, 25)).toBe(25);
     expect(pacedDuty(0, HOUR, 25)).toBe(1);
     expect(pacedDuty(HOUR, HOUR, 100)).toBe(100);
+  });
+});
+
+describe("work that should be over", () => {
+  it("is so from three tenths of the epoch on", () => {
+    const at = (ms: number): boolean => isLate({ startMs: 5 }, 10 * MINUTE, 5 + ms);
+    expect([at(0), at(3 * MINUTE - 1), at(3 * MINUTE)]).toEqual([false, false, true]);
   });
 });
 
