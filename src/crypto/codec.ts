@@ -167,10 +167,25 @@ export class Writer {
     this.#buffer = NO_BUFFER;
     if (this.#length === buffer.length && buffer.length > SPARE_BYTES_MAX) return buffer;
     const bytes = buffer.slice(0, this.#length);
+    this.#spare(buffer);
+    return bytes;
+  }
+
+  /** As `finish`, in memory that `allocate` gives for so many bytes. */
+  finishIn(allocate: (length: number) => Uint8Array): Uint8Array {
+    const buffer = this.#buffer;
+    if (buffer === NO_BUFFER) throw new Error("the writer is finished");
+    this.#buffer = NO_BUFFER;
+    const bytes = allocate(this.#length);
+    bytes.set(buffer.subarray(0, this.#length));
+    this.#spare(buffer);
+    return bytes;
+  }
+
+  #spare(buffer: Uint8Array): void {
     if (buffer.length <= SPARE_BYTES_MAX && spareBuffers.length < SPARE_BUFFERS_MAX) {
       spareBuffers.push(buffer);
     }
-    return bytes;
   }
 }
 

@@ -100,13 +100,21 @@ export const updateState = (
     const changes = overlay.changed();
     const before = previous[at];
     if (changes.length === 0 && before !== undefined) return before;
-    for (const op of changes) ops.push(op);
+    addOps(changes, ops);
     const prefix = nodePrefix(dispatch.projections[at]?.name ?? "");
     const { prefixBytes } = overlay;
     const update = updateStateTree(dispatch.hasher, prefix, read, changes, caches[at], prefixBytes);
-    for (const op of update.ops) ops.push(op);
+    addOps(update.ops, ops);
     return update.root;
   });
+
+/** By index: thousands of operations a block, and an iterator makes an object for each. */
+function addOps(from: readonly StoreOp[], ops: StoreOp[]): void {
+  for (let i = 0; i < from.length; i++) {
+    const op = from[i];
+    if (op !== undefined) ops.push(op);
+  }
+}
 
 /** Runs every projection's genesis on empty rows. */
 export const genesisState = (dispatch: Dispatch, genesis: Genesis): Overlay[] =>

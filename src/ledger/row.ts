@@ -189,6 +189,7 @@ export const checkRow = (key: Uint8Array, value: Uint8Array | undefined): void =
 
 /** How the values of one kind of row are encoded: the fields of event payloads, without an event. */
 export type RowSchema<T> = {
+  /** Of a slab (slab.ts): for a value that is put at once. */
   encode(value: T): Uint8Array;
   /** Throws DecodeError: a stored row that does not decode is a bug or damage. */
   decode(bytes: Uint8Array): T;
@@ -204,7 +205,7 @@ export const defineRow = <const F extends readonly AnyField[]>(
     encode: (value) => {
       const writer = new Writer();
       record.write(writer, value);
-      return writer.finish();
+      return writer.finishIn(slabBytes);
     },
     decode: (bytes) => {
       const reader = new Reader(bytes);

@@ -240,14 +240,16 @@ export class Committer {
       return this.#context.fatal(executionFailure(error, height));
     }
     this.#executing = true;
+    // Nothing here holds the operations: the store lets go of them before it has synced them.
+    const { roots, entries } = result;
     this.#context.ports.store.write(ops, { sync: true }, (failure) => {
       this.#executing = false;
       if (this.#context.stopped()) return;
       if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "execute"));
-      this.#executed = result.roots;
-      this.#roots.set(height, result.roots);
+      this.#executed = roots;
+      this.#roots.set(height, roots);
       this.#roots.delete(height - ROOTS_KEPT);
-      this.#hooks.executed(final.block, final.batches, result.entries);
+      this.#hooks.executed(final.block, final.batches, entries);
       this.#executeNext();
     });
   }

@@ -110,7 +110,8 @@ type Copy = { readonly database: Database; readonly end: () => Promise<void> };
 type RangeDone = (failure: StoreFailure | undefined, entries: readonly StoreEntry[]) => void;
 
 type PendingWrite = {
-  readonly ops: readonly StoreOp[];
+  /** Let go of once LevelDB has them: they are much of what a large block leaves to collect. */
+  ops: readonly StoreOp[];
   readonly sync: boolean;
   readonly bytes: number;
   readonly done: (failure?: StoreFailure) => void;
@@ -441,6 +442,7 @@ class LevelDbStore implements LevelStore {
           else batch.del(op.key);
         }
       }
+      for (const write of group) write.ops = [];
       // LevelDB writes nothing, and syncs nothing, for an empty batch.
       if (batch.length > 0) await batch.write({ sync });
       else await batch.close();
