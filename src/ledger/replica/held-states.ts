@@ -39,7 +39,7 @@ type Kept = Readable & {
 
 /** Events of a block from which on a state is only held if somebody has asked for one lately. */
 const BUSY_EVENTS = 256;
-/** Heights for which states are held after somebody has asked. */
+/** Heights for which states are held after somebody has asked; a block counts once for each BUSY_EVENTS in it. */
 const WANTED_HEIGHTS = 64;
 /** Heights that execution may be behind what is final for its states to be worth holding. */
 const BEHIND_MAX = LIMITS.proofSnapshotsMax;
@@ -109,7 +109,7 @@ export class HeldStates {
     this.#logSize = logSize;
     if (this.#closed) return;
     const idle = this.#wanted === 0;
-    if (!idle) this.#wanted -= 1;
+    this.#wanted = Math.max(0, this.#wanted - Math.max(1, Math.floor(events / BUSY_EVENTS)));
     if (idle && events > BUSY_EVENTS) return this.#releaseAll();
     if (tip - height > BEHIND_MAX) return;
     this.#held.get(height)?.retire();
