@@ -4,7 +4,7 @@
  * long as a snapshot from before that write is open: the first such value of a key is the snapshot's, and a key
  * without one is as it is now. Images beyond a bound are thrown away with the oldest snapshots, which are gone then.
  */
-import { compareBytes } from "../../crypto/bytes.ts";
+import { byteText, compareBytes } from "../../crypto/bytes.ts";
 import type { StoreRange } from "../ports.ts";
 
 /** Stored bytes; undefined where there were none. */
@@ -34,9 +34,8 @@ const IMAGE_OVERHEAD_BYTES = 256;
 /** Rows that are read at a time at most where few of those there are now were there. */
 const CHUNK_ROWS_MAX = 1024;
 
-/** One code unit a byte: distinct for distinct keys, and in the order of the keys. */
-const nameOf = (key: Uint8Array): string =>
-  String.fromCharCode.apply(null, key as unknown as number[]);
+/** Distinct for distinct keys, and in the order of the keys. */
+const nameOf = byteText;
 
 const keyOf = (name: string): Uint8Array => {
   const key = new Uint8Array(name.length);

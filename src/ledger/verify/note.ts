@@ -6,7 +6,7 @@
  * and the verifier keys ("vkeys") that name who may sign. Strict: one spelling of base64, no control
  * characters, limits before work. Pure and browser-safe.
  */
-import { concatBytes } from "../../crypto/bytes.ts";
+import { byteText, concatBytes } from "../../crypto/bytes.ts";
 import { utf8 } from "../../crypto/codec.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { fail, ok, type Result } from "../../errors.ts";
@@ -40,9 +40,14 @@ const NAME = /^[^\p{White_Space}\p{Cc}+]+$/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
+/** Bytes that are made a text at a time: engines bound the arguments of a call. */
+const CHUNK_BYTES = 8192;
+
 export const toBase64 = (bytes: Uint8Array): string => {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    text += byteText(bytes.length <= CHUNK_BYTES ? bytes : bytes.subarray(at, at + CHUNK_BYTES));
+  }
   return btoa(text);
 };
 
