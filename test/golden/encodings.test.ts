@@ -10,6 +10,19 @@ import { encodeHeader } from "../../src/ledger/block.ts";
 import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
 import { encodeLeaf, hashLeaf } from "../../src/ledger/leaf.ts";
 import {
+  possessionMessage,
+  stakeBonded,
+  stakeDelegated,
+  stakeGranted,
+  stakeUnbonded,
+  stakeWithdrawn,
+  validatorJailed,
+  validatorLeft,
+  validatorRegistered,
+  validatorRejoined,
+} from "../../src/ledger/projections/stake/events.ts";
+import { epochRow, NEW_STANDING, standingRow } from "../../src/ledger/projections/stake/rows.ts";
+import {
   encodeCertificate,
   encodeEvidence,
   encodeVote,
@@ -21,6 +34,7 @@ import {
 } from "../../src/ledger/statement.ts";
 import { createLeaderSchedule } from "../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../src/ledger/validity.ts";
+import { LIMITS } from "../../src/limits.ts";
 import {
   batchOf,
   blockOf,
@@ -53,6 +67,42 @@ const everyValue = {
   j: "läufer",
   k: [1, 2],
   l: [{ name: "x", count: 3 }],
+};
+
+const stakeExamples = (): Record<string, string> => {
+  const identity = {
+    name: "e",
+    publicKey: new Uint8Array(LIMITS.falconPublicKeyBytes).fill(10),
+    tlsPin: hashOf(2),
+    address: "[2001:db8::e]:4440",
+    ed25519Key: hashOf(3),
+    mlDsa44Key: new Uint8Array(LIMITS.mlDsa44PublicKeyBytes).fill(4),
+  };
+  const possession = new Uint8Array(LIMITS.falconSignatureBytes).fill(5);
+  const of = { validator: hashOf(1) };
+  const part = { holder: hashOf(6), amount: 2n ** 60n };
+  return {
+    "stake granted": sum(stakeGranted.encode({ to: hashOf(1), amount: 5n }).bytes),
+    "stake bonded": sum(stakeBonded.encode({ ...of, amount: 5n }).bytes),
+    "stake delegated": sum(stakeDelegated.encode({ ...of, amount: 5n }).bytes),
+    "stake unbonded": sum(stakeUnbonded.encode({ ...of, amount: 5n }).bytes),
+    "stake withdrawn": sum(stakeWithdrawn.encode(of).bytes),
+    "validator registered": sum(validatorRegistered.encode({ ...identity, possession }).bytes),
+    "validator possession": hex(possessionMessage(hasher, hashOf(7), identity)),
+    "validator left": sum(validatorLeft.encode(of).bytes),
+    "validator jailed": sum(validatorJailed.encode({ ...of, reason: "silent" }).bytes),
+    "validator rejoined": sum(validatorRejoined.encode(of).bytes),
+    "stake standing row": sum(
+      standingRow.encode({ ...NEW_STANDING, bonds: [part], leaving: [{ ...part, lastEpoch: 3 }] }),
+    ),
+    "stake epoch row": sum(
+      epochRow.encode({
+        ...{ decidedMs: 9, degraded: true, stake: 8n, total: 7n },
+        members: [{ id: hashOf(1), power: 7n }],
+        culprits: [hashOf(1)],
+      }),
+    ),
+  };
 };
 
 const examples = (): Record<string, string> => {
@@ -110,6 +160,7 @@ const examples = (): Record<string, string> => {
       .join(" "),
     genesis: sum(encodeGenesis(parsed.value.genesis)),
     "genesis hash": hex(parsed.value.hash),
+    ...stakeExamples(),
   };
 };
 

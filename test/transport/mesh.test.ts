@@ -5,6 +5,7 @@ import type { QuicTransport } from "../../src/transport/mesh.ts";
 import type { PeerOrder } from "./peer-process.ts";
 import {
   closed,
+  freePorts,
   idOf,
   makeIdentity,
   makeTestNetwork,
@@ -208,6 +209,41 @@ describe("a process that is stopped for longer than the idle timeout (SIGSTOP)",
       expect(turnedAway).toEqual([]);
     });
   }
+});
+
+describe("members that change", () => {
+  it("are dialled and let in from when they are known, and cut off when they are none any more", async () => {
+    const { net, a, b, idA, idB } = await pair();
+    const [recordedA, recordedB] = [record(a), record(b)];
+    await linked(a, b);
+    const identity = makeIdentity(idOf(7));
+    const listen = `[::1]:${(await freePorts(1))[0]}`;
+    const c = await makeTransport({ identity, listen, peers: net.peers });
+    record(c);
+    const peer = { id: identity.id, address: listen, tlsPin: identity.spkiPin };
+    try {
+      await until(
+        () =>
+          c.figures().connections >= 0 &&
+          a.figures().refused["transport.peer-unknown"] !== undefined,
+        "a has refused c",
+      );
+      expect(c.peers()).toEqual([]);
+      for (const transport of [a, b]) transport.know?.([...net.peers, peer]);
+      await until(() => c.peers().length === 2, "c is in");
+      expect(a.peers()).toContain(identity.id);
+      // Whoever stays keeps its session.
+      expect(recordedA.down).toEqual([]);
+      for (const transport of [a, b]) transport.know?.(net.peers);
+      await until(() => recordedA.down.some(({ peer: id }) => id === identity.id), "c is out at a");
+      await until(() => recordedB.down.some(({ peer: id }) => id === identity.id), "c is out at b");
+      expect(a.peers()).toEqual([idB]);
+      expect(b.peers()).toEqual([idA]);
+      expect(() => a.know?.([...net.peers, { ...peer, tlsPin: new Uint8Array(31) }])).toThrow();
+    } finally {
+      await closed(c);
+    }
+  });
 });
 
 describe("configuration", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { isQuarantined } from "../../../src/detect/index.ts";
 import { actorAt } from "../../../src/ledger/projections/actors.ts";
+import { actorRegistered } from "../../../src/ledger/projections/events.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { codesOf, idOf } from "../execution-support.ts";
+import { codesOf, idOf, keyOf } from "../execution-support.ts";
 import {
   bond,
   delegate,
@@ -31,6 +32,14 @@ const joined = (): StakeChain => {
   expect(codes).toEqual([OK, OK, OK]);
   return chain;
 };
+
+/** A new actor that may hold stake. */
+const actorOf = (name: string) =>
+  actorRegistered.encode({
+    publicKey: keyOf(name),
+    name,
+    permissions: ["stake.delegated", "stake.unbonded", "stake.withdrawn"],
+  });
 
 describe("joining", () => {
   it("takes effect two epochs after the one in which it happened, and not before", () => {
@@ -159,6 +168,65 @@ describe("moving stake", () => {
   });
 });
 
+describe("limits of one validator", () => {
+  /** Other holders than the owner, each with some free stake. */
+  const holders = (chain: StakeChain, count: number): string[] => {
+    const names = Array.from({ length: count }, (_, i) => `h${i}`);
+    for (let at = 0; at < count; at += 32) {
+      const some = names.slice(at, at + 32);
+      const register = some.map((name) => actorOf(name));
+      chain.next([{ by: "root", events: [...register, ...some.map((name) => grant(name, 100n))] }]);
+    }
+    return names;
+  };
+
+  it("has so many holders beside the owner and no more, whose stake is slashed together", () => {
+    const chain = joined();
+    const names = holders(chain, LIMITS.stakeHoldersMax + 1);
+    const codes = chain.codes(...names.map((name) => [name, delegate("w0", 10n)] as const));
+    expect(new Set(codes.slice(0, -1))).toEqual(new Set([OK]));
+    expect(codes.at(-1)).toBe("stake.full");
+    // Who holds some already, and the owner, may add to it.
+    expect(chain.codes(["h0", delegate("w0", 1n)], ["bob", bond("w0", 1n)])).toEqual([OK, OK]);
+    chain.end(2);
+    chain.codes(["v1", equivocation("w0", 2)]);
+    const bonds = chain.standing("w0")?.bonds ?? [];
+    expect(bonds).toHaveLength(LIMITS.stakeHoldersMax + 1);
+    // Each part is rounded up for itself.
+    expect(bonds.find(({ amount }) => amount < 10n)).toBeDefined();
+  });
+
+  it("has so many parts of others on their way out and no more; the owner has room of its own", () => {
+    const chain = joined();
+    const each = LIMITS.stakeLeavingPerHolderMax;
+    const names = holders(chain, LIMITS.stakeLeavingMax / each + 1);
+    expect(names.length).toBeLessThanOrEqual(LIMITS.stakeHoldersMax + 1);
+    // One after the other: a holder that has unbonded everything makes room for the next.
+    for (const name of names.slice(0, -1)) {
+      const events = Array.from({ length: each }, () => unbond("w0", 1n));
+      const codes = codesOf(
+        chain.next([{ by: name, events: [delegate("w0", BigInt(each)), ...events] }]),
+      );
+      expect(new Set(codes)).toEqual(new Set([OK]));
+    }
+    const last = names.at(-1) ?? "";
+    expect(chain.codes([last, delegate("w0", 1n)], [last, unbond("w0", 1n)])).toEqual([
+      OK,
+      "stake.full",
+    ]);
+    expect(chain.codes(["bob", unbond("w0", 1n)])).toEqual([OK]);
+  });
+});
+
+describe("a jail's reason", () => {
+  it("is a line of so many bytes", () => {
+    const long = "x".repeat(LIMITS.jailReasonBytesMax);
+    expect(new StakeChain().codes(["root", jail("v3", long)])).toEqual([OK]);
+    expect(() => jail("v3", `${long}x`)).toThrow(RangeError);
+    expect(() => jail("v3", "two\nlines")).toThrow(RangeError);
+  });
+});
+
 describe("leaving and jail", () => {
   it("leaves the next but one set, and comes back by saying so", () => {
     const chain = new StakeChain();
@@ -271,6 +339,32 @@ describe("equivocation", () => {
     expect(standing?.bonds).toMatchObject([
       { amount: 600n - BigInt(Math.ceil((600 * Number(standing?.slashedBps)) / 10_000)) },
     ]);
+  });
+
+  it("settles as many as one event may write of, the others when their stake is touched", () => {
+    const chain = new StakeChain();
+    const names = Array.from({ length: LIMITS.stakeSettledMax + 2 }, (_, i) => `w${i}`);
+    for (let at = 0; at < names.length; at += 4) {
+      const some = names.slice(at, at + 4);
+      const registered = some.map((name) => register(name, "bob"));
+      const codes = codesOf(chain.next([{ by: "bob", events: registered }]));
+      expect(new Set(codes)).toEqual(new Set([OK]));
+    }
+    chain.codes(["root", grant("bob", 1_000_000n)]);
+    chain.next([{ by: "bob", events: names.map((name) => bond(name, 100n)) }]);
+    chain.end(2);
+    for (const name of names) {
+      expect(chain.codes(["v1", equivocation(name, 2)])).toEqual([OK]);
+    }
+    // 3 × 3,400 of 13,400 together; of the first two no event has written since the thirty-third.
+    expect(chain.standing("w33")?.slashedBps).toBe(7_612);
+    const late = names.filter((name) => chain.standing(name)?.slashedBps !== 7_612);
+    expect(late).toEqual(["w0", "w1"]);
+    const held = chain.standing("w0")?.bonds[0]?.amount ?? 0n;
+    // What it has by the rate of all is less, and that is what counts as soon as it moves.
+    expect(chain.codes(["bob", unbond("w0", held)])).toEqual(["stake.insufficient"]);
+    expect(chain.codes(["bob", unbond("w0", 1n)])).toEqual([OK]);
+    expect(chain.standing("w0")).toMatchObject({ slashedBps: 7_612 });
   });
 
   it("settles who was not settled before anything is withdrawn", () => {
