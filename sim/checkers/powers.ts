@@ -1,5 +1,5 @@
 /**
- * I25: the set of every epoch is the one that follows from the log. The oracle folds the events of stake itself,
+ * I26: the set of every epoch is the one that follows from the log. The oracle folds the events of stake itself,
  * works out who has which power by the rules of docs/proofs.md, and compares the hash of that with the one that
  * the boundary block states, and with the rows of `stake`. For chains on which only stake bounds power.
  */
@@ -184,7 +184,7 @@ const faultOf = (
 export const powersFollow = (context: CheckContext): Checker => {
   const headers = headersOf(context);
   return {
-    id: "I25",
+    id: "I26",
     title: "the set of an epoch is the one that follows from the log",
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     end: (dumps) => {
@@ -194,7 +194,7 @@ export const powersFollow = (context: CheckContext): Checker => {
         if (chain === undefined) continue;
         context.mark("powers compared");
         const fault = faultOf(context, dump, chain);
-        if (fault !== undefined) return context.report("I25", `n${dump.slot}: ${fault}`);
+        if (fault !== undefined) return context.report("I26", `n${dump.slot}: ${fault}`);
       }
     },
   };
