@@ -368,14 +368,28 @@ export class Cosigner {
       size > served.size ||
       timeS > served.timeS ||
       (timeS === served.timeS && linesOf(signers.length) > (this.#served?.lines ?? 0));
-    // Every block asks; the lines cost a hash each and are made only for a new note.
     if (!isNews) return;
-    const lines = noteLines(signers);
     const text = checkpointText(this.#checkpoint(size, root));
-    const note = formatNote({ text, signatures: lines });
-    this.#served = { size, root, timeS, note, lines: lines.length };
+    // Every signature beyond the quorum is news, and a note of hundreds of lines is read by few.
+    const makeNote = (): string => formatNote({ text, signatures: noteLines(signers) });
+    this.#served = withNote({ size, root, timeS, lines: linesOf(signers.length) }, makeNote);
   }
 }
+
+/** Makes the note when it is asked for, once. */
+const withNote = <T extends object>(
+  rest: T,
+  makeNote: () => string,
+): T & { readonly note: string } => {
+  let made: string | undefined;
+  return Object.defineProperty(rest, "note", {
+    enumerable: true,
+    get: () => {
+      made ??= makeNote();
+      return made;
+    },
+  }) as T & { readonly note: string };
+};
 
 /** How many lines the note of so many signers has. */
 const linesOf = (signers: number): number =>
