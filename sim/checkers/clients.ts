@@ -5,11 +5,15 @@
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker, Dump, Submission } from "./types.ts";
 
+/** Batches that are looked for at the end. */
+const BATCHES_MAX = 16_384;
+
 type Seen = { count: number; nextPosition: number };
 
 export const clientsServed = (context: CheckContext): Checker => {
-  const submitted = new Map<string, Submission>();
-  const acknowledged = new Map<string, Submission>();
+  // The newest: what the log held once it holds for good, which is I2 and I10.
+  const submitted = new Recent<string, Submission>(BATCHES_MAX);
+  const acknowledged = new Recent<string, Submission>(BATCHES_MAX);
 
   const checkOnce = (dump: Dump): Map<string, Seen> => {
     const seen = new Map<string, Seen>();

@@ -3,7 +3,7 @@
  * statements that the oracle saw signed is kept, so that an accusation can be compared with the truth.
  */
 import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
-import { Recent } from "./recent.ts";
+import { entriesOfAll, Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Rows of this projection under this tag are keyed by the id of the validator that was quarantined. */
@@ -11,7 +11,9 @@ export const QUARANTINE = "quarantine";
 export const CULPRIT_TAG = 1;
 
 export const evidenceSound = (context: CheckContext): Checker => {
-  const signedIn = new Recent<string, { kinds: Set<number>; hashes: Set<string> }>();
+  const signedIn = new Recent<string, { kinds: Set<number>; hashes: Set<string> }>(
+    entriesOfAll(context.members.length),
+  );
   const guilty = new Set<string>();
   return {
     id: "I12",

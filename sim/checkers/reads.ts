@@ -13,7 +13,7 @@ import { RECORD_PUT, recordOf } from "./records.ts";
 import type { CheckContext, Checker, Dump, Reading } from "./types.ts";
 
 /** Readings that are judged at the end: the newest ones. */
-const READINGS_MAX = 16_384;
+const READINGS_MAX = 8_192;
 
 export const shownIsFinal = (context: CheckContext): Checker => {
   const headers = headersOf(context);

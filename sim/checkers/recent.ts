@@ -3,8 +3,14 @@
  * Views and heights that lie so far back are signed by nobody any more; who did would go unseen.
  */
 
-/** At four nodes the statements of some 16,000 views, hours of virtual time. */
-const ENTRIES_MAX = 65_536;
+/** Of views and heights: minutes of virtual time on short paths, hours where nothing is written. */
+const ENTRIES_MAX = 8_192;
+/** Of what every validator says in a view. */
+const VIEWS_MAX = 1_024;
+
+/** How many entries to keep where each of so many validators has one in every view. */
+export const entriesOfAll = (validators: number): number =>
+  Math.max(ENTRIES_MAX, VIEWS_MAX * validators);
 
 export class Recent<K, V> extends Map<K, V> {
   readonly #max: number;

@@ -4,7 +4,7 @@
  */
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
 import { isQuorum } from "./oracle.ts";
-import { Recent } from "./recent.ts";
+import { entriesOfAll, Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** What one member signed in one view. */
@@ -49,7 +49,7 @@ class Tally {
 
 /** I7: an honest member never signs two statements that conflict. */
 export const ownStatements = (context: CheckContext): Checker => {
-  const own = new Recent<string, Own>();
+  const own = new Recent<string, Own>(entriesOfAll(context.members.length));
   return {
     id: "I7",
     title: "no honest validator signs conflicting statements, over all its incarnations",

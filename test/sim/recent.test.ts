@@ -1,6 +1,6 @@
 /** What checkers remember of a run is bounded. */
 import { describe, expect, it } from "vitest";
-import { Recent } from "../../sim/checkers/recent.ts";
+import { entriesOfAll, Recent } from "../../sim/checkers/recent.ts";
 
 describe("a map of what is recent", () => {
   it("keeps what fits, and forgets the oldest entry for the one past it", () => {
@@ -9,6 +9,10 @@ describe("a map of what is recent", () => {
     expect([...map.keys()]).toEqual([1, 2, 3]);
     map.set(4, "d");
     expect([...map.keys()]).toEqual([2, 3, 4]);
+  });
+
+  it("keeps what all validators say for as many views, however many they are", () => {
+    expect([1, 8, 9, 100].map(entriesOfAll)).toEqual([8_192, 8_192, 9_216, 102_400]);
   });
 
   it("forgets nothing for a key that it holds", () => {
