@@ -1,7 +1,7 @@
 /** Connects the checkers to a run: who is honest, what was seen, and the first violation found. */
 import { isZero, toHex } from "../src/crypto/bytes.ts";
 import type { NodeStatus } from "../src/ledger/handle.ts";
-import { CHECKERS } from "./checkers/index.ts";
+import { CHECKERS, RUN_CHECKERS } from "./checkers/index.ts";
 import { ReleaseTracker } from "./checkers/release.ts";
 import type {
   CheckContext,
@@ -66,6 +66,9 @@ export class Observer {
   readonly #timed: readonly Checker[];
   /** By slot. */
   readonly #honest: readonly boolean[];
+  /** From the heal on, where only a core is healed: the slots in it. */
+  core: readonly number[] | undefined;
+  readonly #expect: Scenario["expect"];
   readonly #world: World;
   readonly #releases: ReleaseTracker;
 
@@ -78,6 +81,7 @@ export class Observer {
     factories: readonly CheckerFactory[] = CHECKERS,
   ) {
     this.#world = world;
+    this.#expect = scenario.expect;
     const faulty = faultySlots(scenario);
     this.members = chain.keys.map((key, slot) => ({
       index: chain.indexOfSlot[slot] ?? -1,
@@ -97,6 +101,8 @@ export class Observer {
       members: this.members,
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),
+      asked: (slot) => this.asked(slot),
+      haltedMs: scenario.expect.haltedMs ?? [],
       memberOf: (slot) => this.members[slotOwner[slot] ?? slot],
       verify: (publicKey, message, signature) => scheme.verify({ publicKey, message, signature }),
       nowUs: () => world.nowUs,
@@ -110,7 +116,7 @@ export class Observer {
         for (const checker of this.#released) checker.released?.(slot, message, signature);
       },
     );
-    this.#checkers = factories.map((factory) => factory(context));
+    this.#checkers = [...factories, ...RUN_CHECKERS].map((factory) => factory(context));
     const those = (hook: keyof Checker): Checker[] =>
       this.#checkers.filter((checker) => checker[hook] !== undefined);
     this.#senders = those("sent");
@@ -125,6 +131,14 @@ export class Observer {
   /** Slots beyond the members are twins. */
   honest(slot: number): boolean {
     return this.#honest[slot] === true;
+  }
+
+  /** Whether the node in a slot has to go on and to end up with what all have. */
+  asked(slot: number): boolean {
+    if (this.core !== undefined) return this.core.includes(slot);
+    const { exempt, follows } = this.#expect;
+    const isHonest = this.honest(slot) && !exempt.includes(slot);
+    return isHonest || follows?.includes(slot) === true;
   }
 
   report(id: string, detail: string): void {

@@ -9,6 +9,7 @@ import { toHex } from "../src/crypto/bytes.ts";
 import { ERRORS } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
+import { differenceOf } from "./checkers/repeat.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -141,10 +142,14 @@ class Run {
   }
 
   #stop(outcome: Outcome, id: string, detail: string): never {
-    const { world, atlas } = this.#network;
-    // A run that cannot succeed says why: it is the scenario that took the last good copies.
-    const why = atlas.lost === undefined ? "" : `; the last good copies are gone: ${atlas.lost}`;
-    throw new Stop(outcome, { id, detail: `${detail}${why}`, atMs: world.nowMs });
+    const { world } = this.#network;
+    throw new Stop(outcome, { id, detail: `${detail}${this.#lostWhy()}`, atMs: world.nowMs });
+  }
+
+  /** A run that cannot succeed says why: it is the scenario that took the last good copies. */
+  #lostWhy(): string {
+    const { lost } = this.#network.atlas;
+    return lost === undefined ? "" : `; the last good copies are gone: ${lost}`;
   }
 
   /** Runs to a time, looking at every node now and then; stops at the first thing that is wrong. */
@@ -180,7 +185,11 @@ class Run {
       this.#stop("crash", "exception", `n${slot}: ${text}`);
     }
     const violation = observer.violations[0];
-    if (violation !== undefined) throw new Stop(outcomeOf(violation), violation);
+    if (violation === undefined) return;
+    throw new Stop(outcomeOf(violation), {
+      ...violation,
+      detail: violation.detail + this.#lostWhy(),
+    });
   }
 
   /** Shows every status to the checkers, and plays the service manager for nodes with failed disks. */
@@ -190,7 +199,8 @@ class Run {
     for (const node of nodes) {
       const status = node.handle?.status();
       if (status === undefined) continue;
-      this.#tend(node, status);
+      if (!this.#tend(node, status))
+        observer.each((checker) => checker.health?.(node.slot, status));
       if (!isLoaded(status)) continue;
       const plain = plainStatus(status);
       if (plain.epoch > 0) observer.mark("epoch changed");
@@ -201,45 +211,33 @@ class Run {
     }
     const reading = this.#readers.read(shown);
     if (reading !== undefined) observer.each((checker) => checker.read?.(reading));
-    this.#checkHalted();
+    observer.each((checker) => checker.looked?.());
   }
 
-  #tend(node: SimNode, status: NodeStatus): void {
+  /** What an operator and a service manager do about a disk; true when the node is down for it. */
+  #tend(node: SimNode, status: NodeStatus): boolean {
     const codes = status.problems.map((problem) => problem.code);
     for (const code of codes) this.#network.observer.mark(`problem ${code}`);
-    if (codes.includes("store.corrupt") && status.voting === "halted" && node.replaceDamaged())
-      return;
-    if (codes.includes("store.full") || codes.includes("store.io")) {
-      if (!node.lacksRoom && status.voting === "halted") node.restartAfterFailure();
-      return;
-    }
-    if (!this.#isAsked(node)) return;
-    if (status.voting === "halted" || codes.includes("state.mismatch")) {
-      const why = status.problems.map((problem) => `${problem.code} ${problem.detail}`).join("; ");
-      this.#stop("correctness", "I13", `honest n${node.slot} has stopped itself: ${why}`);
-    }
+    const { voting } = status;
+    if (codes.includes("store.corrupt") && voting === "halted" && node.replaceDamaged())
+      return true;
+    const isDisk = codes.includes("store.full") || codes.includes("store.io");
+    if (!isDisk || node.lacksRoom || voting !== "halted") return false;
+    node.restartAfterFailure();
+    return true;
   }
-
-  /** Whether the node has to go on and to end up with what all have. */
-  #isAsked({ slot }: SimNode): boolean {
-    const { exempt, follows } = this.#scenario.expect;
-    if (this.#core !== undefined) return this.#core.includes(slot);
-    const isHonest = this.#network.observer.honest(slot) && !exempt.includes(slot);
-    return isHonest || follows?.includes(slot) === true;
-  }
-
-  /** From the heal on, where only a core is healed: the slots in it. */
-  #core: readonly number[] | undefined;
 
   /** All but the core are gone for good. */
   #leaveCore(): void {
     const { world, nodes, observer, scenario } = this.#network;
     if (scenario.heal !== "core") return;
-    this.#core = chooseCore(scenario, world.stream("core"));
-    if (this.#core === undefined) return;
+    const core = chooseCore(scenario, world.stream("core"));
+    if (core === undefined) return;
+    observer.core = core;
     observer.mark("core healed");
+    observer.each((checker) => checker.coreHealed?.(core));
     for (const node of nodes) {
-      if (!this.#core.includes(node.slot)) node.crash(true, "not in the core", GONE_MS);
+      if (!core.includes(node.slot)) node.crash(true, "not in the core", GONE_MS);
     }
   }
 
@@ -247,21 +245,7 @@ class Run {
   up(): ReadonlySet<number> {
     const { nodes } = this.#network;
     const running = nodes.filter((node) => node.handle !== undefined).map((node) => node.slot);
-    return new Set(this.#core ?? running);
-  }
-
-  #haltedFrom = new Map<number, number>();
-
-  /** L8: in these spans less than a quorum is up, so nothing new may be final. */
-  #checkHalted(): void {
-    const nowMs = this.#network.world.nowMs;
-    for (const [i, [fromMs, untilMs]] of (this.#scenario.expect.haltedMs ?? []).entries()) {
-      if (nowMs < fromMs || nowMs > untilMs) continue;
-      const height = this.#highest();
-      const before = this.#haltedFrom.get(i) ?? height;
-      this.#haltedFrom.set(i, before);
-      if (height > before) this.#stop("correctness", "L8", `height ${height} without a quorum`);
-    }
+    return new Set(this.#network.observer.core ?? running);
   }
 
   #statuses(): { readonly node: SimNode; readonly status: NodeStatus }[] {
@@ -285,7 +269,7 @@ class Run {
     net.links.calm();
     this.#leaveCore();
     for (const node of nodes.slice(0, scenario.n)) {
-      if (this.#core !== undefined && !this.#core.includes(node.slot)) continue;
+      if (observer.core !== undefined && !observer.core.includes(node.slot)) continue;
       node.host.disarm();
       node.host.resume();
       // Somebody looks at the disks: what is rotten has not been read by anybody so far.
@@ -294,29 +278,26 @@ class Run {
       if (!node.replaceDamaged()) node.start();
     }
     world.trace.add(world.nowUs, "heal", 0, -1);
-    const asked = nodes.filter((node) => this.#isAsked(node)).map(({ slot }) => slot);
+    const asked = nodes.filter(({ slot }) => observer.asked(slot)).map(({ slot }) => slot);
     observer.each((checker) => checker.healed?.(world.nowUs, asked));
   }
 
-  /** L1: a new block is final within the bound. */
+  /** L1 is demanded: runs until a new block is final, or the time for it is over. */
   #demandProgress(): void {
-    const { world, scenario } = this.#network;
+    const { world, observer, scenario } = this.#network;
     const height = this.#highest();
     const startMs = world.nowMs;
     const limitMs = startMs + scenario.expect.finalWithinMs;
-    while (this.#highest() <= height) {
-      if (world.nowMs >= limitMs) {
-        const detail = `no new final block within ${scenario.expect.finalWithinMs} ms after heal`;
-        this.#stop("liveness", "L1", `${detail} (height ${height})`);
-      }
+    observer.each((checker) => checker.mustPass?.(height, limitMs * 1000));
+    while (this.#highest() <= height && world.nowMs < limitMs) {
       this.#advance(Math.min(limitMs, world.nowMs + 10));
     }
     this.#healedInMs = world.nowMs - startMs;
   }
 
-  /** L2 and L3: clients are answered, and everybody gets where the furthest was. */
+  /** L2, clients are answered, and L3 is demanded: everybody gets where the furthest was. */
   #demandConvergence(): void {
-    const { world, scenario } = this.#network;
+    const { world, observer, scenario } = this.#network;
     const limitMs = Math.max(world.nowMs, this.#workloadEndMs) + scenario.expect.convergeWithinMs;
     this.#advance(this.#workloadEndMs);
     while (this.#workload.open() > 0) {
@@ -327,11 +308,14 @@ class Run {
       this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
     }
     const target = this.#highest();
-    for (;;) {
-      const behind = this.#behind(target);
-      if (behind === undefined) break;
-      if (world.nowMs >= limitMs) this.#stop("liveness", "L3", `${behind}, target ${target}`);
+    observer.each((checker) => checker.mustReach?.(target, limitMs * 1000));
+    while (this.#isAnyBehind(target) && world.nowMs < limitMs) {
       this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
+    }
+    // Where the time was over before anything was demanded, nobody has looked since.
+    if (world.nowMs >= limitMs) {
+      this.#poll();
+      this.#throwIfBad();
     }
     // What is not settled at the limit is for the checkers to name.
     while (!this.#settled() && world.nowMs < limitMs) {
@@ -355,14 +339,12 @@ class Run {
     return page.ok ? page.value : [];
   }
 
-  #behind(target: number): string | undefined {
-    for (const node of this.#network.nodes) {
-      if (!this.#isAsked(node)) continue;
-      const status = node.handle?.status();
-      if (status === undefined) return `n${node.slot} is down`;
-      if (status.executedHeight < target) return `n${node.slot} is at ${status.executedHeight}`;
-    }
-    return undefined;
+  #isAnyBehind(target: number): boolean {
+    const { nodes, observer } = this.#network;
+    return nodes.some(({ slot, handle }) => {
+      const executed = handle?.status().executedHeight ?? -1;
+      return observer.asked(slot) && executed < target;
+    });
   }
 
   /** Runs the world until a callback has come. */
@@ -424,7 +406,7 @@ class Run {
     const { nodes, observer, scenario } = this.#network;
     const dumps: Dump[] = [];
     for (const node of nodes) {
-      if (!this.#isAsked(node)) continue;
+      if (!observer.asked(node.slot)) continue;
       if (node.handle !== undefined) dumps.push(this.#dump(node, node.handle));
     }
     for (const { eventType, refusedWith } of dumps[0]?.entries ?? []) {
@@ -530,8 +512,8 @@ export const simulateTwice = (scenario: Scenario, options: RunOptions): RunResul
   const shares = options.shares ?? sharesByDefault(scenario.seed);
   const first = simulate(scenario, { ...options, shares });
   const second = simulate(scenario, { ...options, shares: !shares });
-  if (first.traceHash === second.traceHash) return first;
-  const detail = `traces ${first.traceHash} and ${second.traceHash} of one seed`;
+  const detail = differenceOf(first, second);
+  if (detail === undefined) return first;
   const violation = { id: "I17", detail, atMs: second.virtualMs };
   return { ...second, outcome: "correctness", violation };
 };

@@ -10,6 +10,7 @@ import { certificatesValid } from "./certificates.ts";
 import { chainContiguous } from "./chain.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
+import { coreIsBare } from "./core-alone.ts";
 import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
 import { ctLogGrows } from "./ct-log.ts";
 import { durableBeforeSent } from "./durability.ts";
@@ -18,6 +19,8 @@ import { epochsChange } from "./epochs.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
+import { haltsWithoutQuorum } from "./halts.ts";
+import { everybodyLevel, progressMade } from "./phases.ts";
 import { quarantineGrows } from "./quarantine.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
 import { recordsFolded } from "./records.ts";
@@ -26,6 +29,7 @@ import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
 import { splitsEnd } from "./split.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
+import { nobodyStops } from "./stopped.ts";
 import { timersShrink } from "./timers.ts";
 import type { CheckerFactory } from "./types.ts";
 import { workShown } from "./work.ts";
@@ -69,4 +73,13 @@ export const CHECKERS: readonly CheckerFactory[] = [
   reproposals,
   splitViews,
   otherNotarized,
+];
+
+/** They look at every run, whatever else does: without them nothing would end one that is stuck. */
+export const RUN_CHECKERS: readonly CheckerFactory[] = [
+  nobodyStops,
+  progressMade,
+  everybodyLevel,
+  coreIsBare,
+  haltsWithoutQuorum,
 ];

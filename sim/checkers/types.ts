@@ -82,6 +82,12 @@ export type Reading = {
   readonly value: Uint8Array | undefined;
 };
 
+/** Whether a node goes on, and what it says is wrong with it. */
+export type Health = {
+  readonly voting: string;
+  readonly problems: readonly { readonly code: string; readonly detail: string }[];
+};
+
 export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 
 /** Rows of a projection as a node has them now; undefined for a node that is not asked to converge. */
@@ -119,6 +125,16 @@ export type Checker = {
   acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
   /** All faults have ended; these slots must go on and end up level. */
   healed?(atUs: number, asked: readonly number[]): void;
+  /** Only these have been healed: everybody else is gone for good. */
+  coreHealed?(slots: readonly number[]): void;
+  /** A block above this height must be final by then. */
+  mustPass?(height: number, byUs: number): void;
+  /** All that are asked must have executed this height by then. */
+  mustReach?(height: number, byUs: number): void;
+  /** Now and then, of a node that is up and whose disk nobody has just had to replace. */
+  health?(slot: number, health: Health): void;
+  /** Every node that is up has been shown. */
+  looked?(): void;
   /** The node has set a timer. */
   timer?(slot: number, delayMs: number): void;
   /** Now and then. */
@@ -158,6 +174,10 @@ export type CheckContext = {
   readonly beacon?: BeaconFacts | undefined;
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;
+  /** Whether this slot has to go on, and to end up with what all have. */
+  asked(slot: number): boolean;
+  /** Spans in which less than a quorum is up. */
+  readonly haltedMs: readonly (readonly [fromMs: number, untilMs: number])[];
   memberOf(slot: number): Member | undefined;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   nowUs(): number;

@@ -37,6 +37,8 @@ const rig = (factory: CheckerFactory) => {
     epochMs: 3_600_000,
     members,
     honest: (slot) => slot < 3,
+    asked: () => true,
+    haltedMs: [],
     memberOf: (slot) => members[slot],
     verify: () => true,
     nowUs: () => 0,

@@ -55,6 +55,8 @@ const createRig = (factory: CheckerFactory): Rig => {
     epochMs: 3_600_000,
     members,
     honest: (slot) => slot < 3,
+    asked: () => true,
+    haltedMs: [],
     memberOf: (slot) => members[slot],
     verify: (publicKey, message, signature) => ring.verify({ publicKey, message, signature }),
     nowUs: () => 0,

@@ -1,7 +1,7 @@
 /** docs/simulation.md says of every invariant which checker holds nodes to it. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CHECKERS } from "../../sim/checkers/index.ts";
+import { CHECKERS, RUN_CHECKERS } from "../../sim/checkers/index.ts";
 import type { CheckContext } from "../../sim/checkers/types.ts";
 import { INVARIANTS } from "../../sim/invariants.ts";
 import { CHAIN, GENESIS, MEMBERS } from "./rig.ts";
@@ -39,6 +39,8 @@ describe("docs/simulation.md", () => {
       ...{ chainId: CHAIN, genesisHash: GENESIS, genesisTimeMs: 0, epochMs: 1_000 },
       members: MEMBERS,
       honest: () => true,
+      asked: () => true,
+      haltedMs: [],
       memberOf: (slot) => MEMBERS[slot],
       verify: () => true,
       nowUs: () => 0,
@@ -46,7 +48,8 @@ describe("docs/simulation.md", () => {
       report: () => undefined,
       mark: () => undefined,
     };
-    const ids = CHECKERS.map((factory) => factory(context).id).filter((id) => id !== "marks");
+    const all = [...CHECKERS, ...RUN_CHECKERS].map((factory) => factory(context).id);
+    const ids = all.filter((id) => id !== "marks");
     const documented = new Set(ROWS.flatMap((row) => row.ids));
     expect(ids.filter((id) => !documented.has(id))).toEqual([]);
     expect(new Set(ids).size).toBeGreaterThan(20);

@@ -32,6 +32,8 @@ const createRig = (weights: readonly number[]) => {
     epochMs: 3_600_000,
     members,
     honest: (slot) => slot < weights.length - 1,
+    asked: () => true,
+    haltedMs: [],
     memberOf: (slot) => members[slot],
     verify: () => true,
     nowUs: () => 0,

@@ -42,6 +42,8 @@ export const createRig = (factory: CheckerFactory, part: Partial<CheckContext> =
     epochMs: 3_600_000,
     members: MEMBERS,
     honest: (slot) => slot < 3,
+    asked: () => true,
+    haltedMs: [],
     memberOf: (slot) => MEMBERS[slot],
     verify: () => true,
     nowUs: () => rig.nowUs,

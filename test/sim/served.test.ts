@@ -51,6 +51,8 @@ const reported = (note: string, slot = 0): string[] => {
     epochMs: 3_600_000,
     members,
     honest: (one) => one < 3,
+    asked: () => true,
+    haltedMs: [],
     memberOf: (one) => members[one],
     verify: (publicKey, message, signature) => ring.verify({ publicKey, message, signature }),
     nowUs: () => 0,
