@@ -6,12 +6,15 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fromHex, toHex } from "../crypto/bytes.ts";
 import type { FalconKeyPair } from "../crypto/falcon.ts";
-import { sha256 } from "../crypto/hash.ts";
+import { createHasher, sha256 } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
+import { CHAIN_ID } from "../ledger/genesis.ts";
 import type { CheckpointKeys } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { createIdentityCertificate } from "../transport/identity-certificate.ts";
 import { formatAddress, parsePeerAddress } from "./address.ts";
+import { deriveIvrfSecret } from "./beacon/ivrf-secret.ts";
+import { makeIvrfKey } from "./beacon/make-key.ts";
 import { checkName } from "./config.ts";
 import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
@@ -28,9 +31,14 @@ export type Identity = CheckpointKeys & {
   readonly tlsPin: Uint8Array;
   /** "[ipv6]:port" where the others reach it. */
   readonly address: string;
+  /** What the node has ready for the beacon of one chain: its first iVRF key, whose index 0 is height 1. */
+  readonly ivrf?: { readonly chainId: string; readonly depth: number; readonly root: Uint8Array };
   /** The key was made for networks of one machine: no other genesis takes it. */
   readonly development?: true;
 };
+
+/** Of the iVRF keys of new chains: 65,536 heights. */
+export const BEACON_DEPTH = 16;
 
 const DAY_MS = 86_400_000;
 /** The pin is of the key, so a certificate can be renewed without a new genesis. */
@@ -46,6 +54,8 @@ export type IdentityOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly passphraseFile?: string | undefined;
   readonly development?: boolean;
+  /** The chain that the node will be of, where it is known: then it can have a beacon. */
+  readonly chainId?: string | undefined;
   readonly keygen?: () => FalconKeyPair;
 };
 
@@ -97,7 +107,11 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
   const keys = await createKey(paths.keys, paths.nodeKey, env, keygen, mark);
   const { publicKey } = keys;
   const { ed25519Key, mlDsa44Key } = deriveCheckpointKeys(keys.secretKey);
+  const secret = deriveIvrfSecret(keys.secretKey);
   keys.secretKey.fill(0);
+  const ivrf =
+    options.chainId === undefined ? {} : { ivrf: await firstKey(options.chainId, secret) };
+  secret.fill(0);
   const certificate = createIdentityCertificate({
     nodeId: toHex(sha256(publicKey)),
     notBeforeMs: nowMs - DAY_MS,
@@ -115,10 +129,19 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
     address,
     ed25519Key,
     mlDsa44Key,
+    ...ivrf,
     ...(development ? { development } : {}),
   };
   writeFileAtomic(paths.identity, formatIdentity(identity));
   return identity;
+};
+
+const firstKey = async (
+  chainId: string,
+  secret: Uint8Array,
+): Promise<Identity["ivrf"] & object> => {
+  const { root } = await makeIvrfKey(createHasher(chainId), secret, 1, BEACON_DEPTH);
+  return { chainId, depth: BEACON_DEPTH, root };
 };
 
 /** A new certificate for the TLS key that the genesis pins: the pin is of the key and stays. */
@@ -144,6 +167,9 @@ export const formatIdentity = (identity: Identity): string =>
       publicKey: toHex(identity.publicKey),
       ed25519Key: toHex(identity.ed25519Key),
       mlDsa44Key: toHex(identity.mlDsa44Key),
+      ...(identity.ivrf === undefined
+        ? {}
+        : { ivrf: { ...identity.ivrf, root: toHex(identity.ivrf.root) } }),
       ...(identity.development === true ? { development: true } : {}),
     },
     null,
@@ -160,6 +186,23 @@ const hexField = (source: string, name: string, value: unknown, bytes: number): 
   return fromHex(value);
 };
 
+const ivrfField = (source: string, json: unknown): Identity["ivrf"] & object => {
+  const { chainId, depth, root, ...more } = Object(json) as Readonly<Record<string, unknown>>;
+  const [min, max] = LIMITS.beaconDepth;
+  const isDepth =
+    typeof depth === "number" && Number.isInteger(depth) && depth >= min && depth <= max;
+  const isChain = typeof chainId === "string" && CHAIN_ID.test(chainId);
+  if (
+    !isDepth ||
+    !isChain ||
+    chainId.length > LIMITS.chainIdBytesMax ||
+    Object.keys(more).length > 0
+  ) {
+    throw invalid(source, 'has an "ivrf" that is not chainId, depth and root');
+  }
+  return { chainId, depth, root: hexField(source, "ivrf.root", root, 32) };
+};
+
 const FIELDS: readonly string[] = [
   "format",
   "name",
@@ -168,6 +211,7 @@ const FIELDS: readonly string[] = [
   "publicKey",
   "ed25519Key",
   "mlDsa44Key",
+  "ivrf",
   "development",
 ];
 
@@ -187,7 +231,7 @@ export const parseIdentity = (text: string, source: string): Identity => {
   const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined) throw invalid(source, `has the unknown key "${unknown}"`);
   if (fields["format"] !== 1) throw invalid(source, "is not an identity file of format 1");
-  const { name, address, development } = fields;
+  const { name, address, ivrf, development } = fields;
   if (development !== undefined && development !== true) {
     throw invalid(source, 'has a "development" that is not true');
   }
@@ -202,6 +246,7 @@ export const parseIdentity = (text: string, source: string): Identity => {
     publicKey: hexField(source, "publicKey", fields["publicKey"], LIMITS.falconPublicKeyBytes),
     ed25519Key: hexField(source, "ed25519Key", fields["ed25519Key"], LIMITS.ed25519PublicKeyBytes),
     mlDsa44Key: hexField(source, "mlDsa44Key", fields["mlDsa44Key"], LIMITS.mlDsa44PublicKeyBytes),
+    ...(ivrf === undefined ? {} : { ivrf: ivrfField(source, ivrf) }),
     ...(development === true ? { development } : {}),
   };
 };

@@ -43,14 +43,36 @@ export type NewGenesis = {
   readonly provers?: readonly GenesisProver[];
 };
 
-/** The part of a new genesis by which validators join and leave: no proof bounds their power but stake. */
-export const stakedChain = (
-  profile: keyof typeof STAKE_PROFILES,
-  validators: number,
-): Required<Pick<NewGenesis, "proofs" | "provers">> => ({
-  proofs: { ...NO_PROOFS, stake: STAKE_PROFILES[profile] },
-  provers: Array.from({ length: validators }, () => NO_PROVER),
-});
+/**
+ * What a new chain asks for: a beacon where every validator has an iVRF key of one depth for this chain, and
+ * stake if it is wanted, which bounds power alone. Undefined where that is nothing. Throws config.genesis
+ * where only some of the identities are for this chain.
+ */
+export const partsOf = (
+  chainId: string,
+  identities: readonly Identity[],
+  stake: keyof typeof STAKE_PROFILES | undefined,
+): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
+  const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
+  const [first] = keys;
+  const isReady = first !== undefined && keys.every((key) => key?.depth === first.depth);
+  if (!isReady && keys.some((key) => key !== undefined)) {
+    const without = identities[keys.indexOf(undefined)]?.name ?? "one of them";
+    const detail = `some identities have an iVRF key for the beacon of ${chainId}, and ${without} has none`;
+    throw new TetradError("config.genesis", detail);
+  }
+  if (!isReady && stake === undefined) return undefined;
+  return {
+    proofs: {
+      ...NO_PROOFS,
+      beacon: isReady ? { depth: first.depth } : null,
+      stake: stake === undefined ? null : STAKE_PROFILES[stake],
+    },
+    provers: keys.map((key) =>
+      isReady && key !== undefined ? { ...NO_PROVER, ivrfRoot: key.root } : NO_PROVER,
+    ),
+  };
+};
 
 /** The file and what it means. Throws config.genesis where the parts do not make a genesis. */
 export const makeGenesis = (

@@ -20,6 +20,8 @@ import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
 import { readApiTls } from "./api/tls.ts";
 import { backupOf } from "./backup/make.ts";
+import { deriveIvrfSecret } from "./beacon/ivrf-secret.ts";
+import { createRevealer, type NodeRevealer } from "./beacon/revealer.ts";
 import { bindError } from "./bind-error.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
@@ -93,7 +95,9 @@ export const startNode = async (
   closing.defer(() => lock.release());
 
   const halt = Promise.withResolvers<Failure>();
-  const { signer, checkpointSigner } = await openSigner(config, chain, dependencies, halt.resolve);
+  const own = await openSigner(config, chain, dependencies, halt.resolve);
+  const { signer } = own;
+  closing.defer(() => own.revealer?.close());
   closing.defer(() => signer.close());
   const tls = await readTlsIdentity(paths, findSelf(config, chain, signer.publicKey));
   const self = { id: chain.hasher.ht("id", signer.publicKey) };
@@ -103,7 +107,7 @@ export const startNode = async (
   closing.defer(() => workProver.close());
   const metrics = createMetrics();
 
-  const signing = { signer, checkpointSigner, verifier, verifySignature, workProver };
+  const signing = { ...own, verifier, verifySignature, workProver };
   const parts = { tls, ...signing, logger, metrics };
   const ports = await openPorts(config, paths, chain, self, parts);
   const { genesis, hasher } = chain;
@@ -190,7 +194,12 @@ const refuseHalted = (handle: LedgerHandle): void => {
   if (voting === "halted" && failed !== undefined) throw TetradError.from(failed);
 };
 
-type Signing = { readonly signer: NodeSigner; readonly checkpointSigner: CheckpointSigner };
+type Signing = {
+  readonly signer: NodeSigner;
+  readonly checkpointSigner: CheckpointSigner;
+  /** On a chain with a beacon. */
+  readonly revealer: NodeRevealer | undefined;
+};
 
 const openSigner = async (
   config: NodeConfig,
@@ -212,10 +221,21 @@ const openSigner = async (
       onFault: (detail) => logger.log("warn", "noble has taken over in the signer", { detail }),
     });
     logger.log("info", "signing", { implementation: signer.implementation() });
-    return { signer, checkpointSigner };
+    return { signer, checkpointSigner, revealer: openRevealer(chain, keys.secretKey, onFailure) };
   } finally {
     keys.secretKey.fill(0);
   }
+};
+
+const openRevealer = (
+  { genesis, hasher }: ParsedGenesis,
+  secretKey: Uint8Array,
+  onFailure: (failure: Failure) => void,
+): NodeRevealer | undefined => {
+  const { beacon } = genesis.proofs;
+  if (beacon === null) return undefined;
+  const secret = deriveIvrfSecret(secretKey);
+  return createRevealer({ hasher, secret, depth: beacon.depth, onFailure });
 };
 
 type Verification = {
@@ -258,6 +278,7 @@ type PortParts = {
   readonly tls: TlsIdentity;
   readonly signer: NodeSigner;
   readonly checkpointSigner: CheckpointSigner;
+  readonly revealer: NodeRevealer | undefined;
   readonly verifier: NodeVerifier;
   readonly verifySignature: VerifySignature;
   readonly workProver: WorkProver;
@@ -286,7 +307,7 @@ const openPorts = async (
   parts: PortParts,
 ): Promise<OpenPorts> => {
   await using closing = new AsyncDisposableStack();
-  const { logger, metrics, signer, checkpointSigner, verifier, workProver } = parts;
+  const { logger, metrics, signer, checkpointSigner, revealer, verifier, workProver } = parts;
   const store = await openLevelStore(paths.db, { logger });
   closing.defer(() => closeStore(store));
   if (rebuildPending((key) => store.get(key))) {
@@ -315,7 +336,8 @@ const openPorts = async (
   closing.move();
   const kept = readKeptCheckpoint(paths.checkpoint, chain.genesis, logger);
   const keptCheckpoint = kept === undefined ? {} : { keptCheckpoint: kept };
-  const signing = { signer, checkpointSigner, verifier, workProver };
+  const revealing = revealer === undefined ? {} : { revealer };
+  const signing = { signer, checkpointSigner, verifier, workProver, ...revealing };
   const opened = { store, voteStore, transport, ...signing };
   return { ...ports, ...opened, ...openSectors(paths, chain), ...keptCheckpoint };
 };

@@ -7,10 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
 import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadFalconWasm } from "../../src/crypto/falcon-wasm.ts";
+import { createHasher } from "../../src/crypto/hash.ts";
 import { ERRORS, type ErrorCode, TetradError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { deriveIvrfSecret } from "../../src/node/beacon/ivrf-secret.ts";
+import { makeIvrfKey } from "../../src/node/beacon/make-key.ts";
 import { fileError, makeNodeFolder, nodePaths, writeFileAtomic } from "../../src/node/folder.ts";
 import {
+  BEACON_DEPTH,
   createIdentity,
   formatIdentity,
   type Identity,
@@ -19,7 +23,7 @@ import {
 } from "../../src/node/identity.ts";
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { readPassphrase } from "../../src/node/keys/passphrase.ts";
-import { makeGenesis } from "../../src/node/make-genesis.ts";
+import { makeGenesis, partsOf } from "../../src/node/make-genesis.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-identity-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,6 +47,16 @@ const codeOf = async (run: () => unknown): Promise<ErrorCode | undefined> => {
 const create = (name: string, address = "[::1]:4440"): Promise<Identity> => {
   const paths = nodePaths(join(folder, name));
   return createIdentity({ paths, name, address, nowMs: Date.now(), env: {}, keygen });
+};
+
+const sample: Identity = {
+  format: 1,
+  name: "a",
+  address: "[2001:db8::1]:4440",
+  tlsPin: new Uint8Array(randomBytes(32)),
+  publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
+  ed25519Key: new Uint8Array(randomBytes(LIMITS.ed25519PublicKeyBytes)),
+  mlDsa44Key: new Uint8Array(randomBytes(LIMITS.mlDsa44PublicKeyBytes)),
 };
 
 describe("identities", () => {
@@ -79,16 +93,6 @@ describe("identities", () => {
       expect(ERRORS[code].exitCode).toBe(1);
     }
   });
-
-  const sample: Identity = {
-    format: 1,
-    name: "a",
-    address: "[2001:db8::1]:4440",
-    tlsPin: new Uint8Array(randomBytes(32)),
-    publicKey: new Uint8Array(randomBytes(LIMITS.falconPublicKeyBytes)),
-    ed25519Key: new Uint8Array(randomBytes(LIMITS.ed25519PublicKeyBytes)),
-    mlDsa44Key: new Uint8Array(randomBytes(LIMITS.mlDsa44PublicKeyBytes)),
-  };
 
   it("are read back as written, and refused with anything changed that they need", async () => {
     expect(parseIdentity(formatIdentity(sample), "x")).toEqual(sample);
@@ -140,6 +144,50 @@ describe("identities", () => {
       identities: [sample, { ...sample, name: "z", address: "[::1]:9" }],
     };
     expect(await codeOf(() => makeGenesis(sameKey))).toBe("config.genesis");
+  });
+});
+
+describe("what identities have ready for a beacon", () => {
+  it("is the root of the node's first iVRF key on a chain that is named, and is read back", async () => {
+    const paths = nodePaths(join(folder, "beacon"));
+    const options = { paths, name: "n", address: "[::1]:4470", nowMs: Date.now(), env: {}, keygen };
+    const identity = await createIdentity({ ...options, chainId: "t-2" });
+    expect(readIdentity(paths.identity)).toEqual(identity);
+    const keys = await loadKeyFile(paths.nodeKey, await readPassphrase(paths.keys, {}));
+    const secret = deriveIvrfSecret(keys.secretKey);
+    const key = await makeIvrfKey(createHasher("t-2"), secret, 1, BEACON_DEPTH);
+    expect(identity.ivrf).toEqual({ chainId: "t-2", depth: BEACON_DEPTH, root: key.root });
+    const json = JSON.parse(readFileSync(paths.identity, "utf8"));
+    for (const bad of [
+      null,
+      {},
+      { ...json.ivrf, depth: 0 },
+      { ...json.ivrf, depth: 21 },
+      { ...json.ivrf, depth: 1.5 },
+      { ...json.ivrf, root: "00" },
+      { ...json.ivrf, chainId: "UPPER" },
+      { ...json.ivrf, more: 1 },
+    ]) {
+      const text = JSON.stringify({ ...json, ivrf: bad });
+      expect(await codeOf(() => parseIdentity(text, "x")), JSON.stringify(bad)).toBe(
+        "config.invalid",
+      );
+    }
+  });
+
+  it("makes a chain with a beacon where all are for it, one of format 1 where none is, else none", async () => {
+    const ivrf = { chainId: "t-3", depth: BEACON_DEPTH, root: new Uint8Array(32).fill(5) };
+    const ready = { ...sample, ivrf };
+    const parts = partsOf("t-3", [ready, ready], undefined);
+    expect(parts?.proofs.beacon).toEqual({ depth: BEACON_DEPTH });
+    expect(parts?.provers.map(({ ivrfRoot }) => ivrfRoot)).toEqual([ivrf.root, ivrf.root]);
+    expect(partsOf("t-3", [ready], "production")?.proofs.stake).not.toBeNull();
+    expect(partsOf("t-4", [ready, ready], undefined)).toBeUndefined();
+    expect(partsOf("t-3", [sample], undefined)).toBeUndefined();
+    expect(partsOf("t-3", [sample], "dev")?.proofs.beacon).toBeNull();
+    expect(await codeOf(() => partsOf("t-3", [ready, sample], undefined))).toBe("config.genesis");
+    const other = { ...sample, ivrf: { ...ivrf, depth: 9 } };
+    expect(await codeOf(() => partsOf("t-3", [ready, other], undefined))).toBe("config.genesis");
   });
 });
 

@@ -12,7 +12,7 @@ import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.
 import { formatNodeConfig } from "../../node/config-keys.ts";
 import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
-import { makeGenesis, stakedChain } from "../../node/make-genesis.ts";
+import { makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import {
   type DevNode,
@@ -102,6 +102,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
         nowMs,
         env: {},
         development: true,
+        chainId: plan.chainId,
         ...(keygen === undefined ? {} : { keygen }),
       }),
     ),
@@ -126,7 +127,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     identities,
     actors,
     ...(plan.parameters === undefined ? {} : { parameters: plan.parameters }),
-    ...(plan.stake === true ? stakedChain("dev", identities.length) : {}),
+    ...partsOf(plan.chainId, identities, plan.stake === true ? "dev" : undefined),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);
   for (const node of nodes) writeNodeConfig(dir, node);

@@ -20,7 +20,7 @@ import {
   type Identity,
   parseIdentity,
 } from "../../node/identity.ts";
-import { type GenesisActorInput, makeGenesis, stakedChain } from "../../node/make-genesis.ts";
+import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
@@ -83,6 +83,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     nowMs: realClock.wallMs(),
     env: context.env,
     passphraseFile: passphraseFileOf(context, options),
+    chainId: options.chainId,
     ...(keygen === undefined ? {} : { keygen }),
   });
   writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
@@ -212,7 +213,7 @@ const joinIdentities = async (
     identities,
     actors,
     parameters: parametersOf(options),
-    ...(options.stake === true ? stakedChain("production", identities.length) : {}),
+    ...partsOf(options.chainId, identities, options.stake === true ? "production" : undefined),
   });
   writeFileAtomic(out, text);
   const hash = toHex(parsed.hash);

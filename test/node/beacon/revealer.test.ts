@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import { createHasher } from "../../../src/crypto/hash.ts";
+import type { Failure } from "../../../src/errors.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { deriveIvrfSecret } from "../../../src/node/beacon/ivrf-secret.ts";
+import { makeIvrfKey } from "../../../src/node/beacon/make-key.ts";
+import { createRevealer } from "../../../src/node/beacon/revealer.ts";
+import { createIvrfKey, ivrfKeySecret, verifyReveal } from "../../../src/proofs/beacon/ivrf.ts";
+
+const hasher = createHasher("revealer-1");
+const secretOf = (fill: number) => new Uint8Array(32).fill(fill);
+const falcon = (fill: number) => new Uint8Array(LIMITS.falconSecretKeyBytes).fill(fill);
+
+describe("the secret of a node's iVRF keys", () => {
+  it("follows from its FALCON key, is not that key, and differs between nodes", () => {
+    const one = deriveIvrfSecret(falcon(1));
+    expect(one).toEqual(deriveIvrfSecret(falcon(1)));
+    expect(toHex(one)).not.toBe(toHex(deriveIvrfSecret(falcon(2))));
+    expect(one.length).toBe(32);
+    expect(() => deriveIvrfSecret(falcon(1).subarray(1))).toThrow(RangeError);
+  });
+
+  it("gives every key of every chain a secret of its own", () => {
+    const names = [1, 65_537].flatMap((first) =>
+      [hasher, createHasher("revealer-2")].map((one) =>
+        toHex(ivrfKeySecret(one, secretOf(1), first)),
+      ),
+    );
+    expect(new Set(names).size).toBe(4);
+    expect(() => ivrfKeySecret(hasher, secretOf(1).subarray(1), 1)).toThrow(RangeError);
+  });
+});
+
+describe("a node's iVRF keys", () => {
+  it("are the same made at once and in a thread", async () => {
+    for (const depth of [4, 11]) {
+      const made = await makeIvrfKey(hasher, secretOf(3), 129, depth);
+      const wanted = createIvrfKey(hasher, ivrfKeySecret(hasher, secretOf(3), 129), depth);
+      expect(toHex(made.root)).toBe(toHex(wanted.root));
+      expect(made.reveal(7)).toEqual(wanted.reveal(7));
+    }
+  });
+
+  it("reveal once they are made, until they are forgotten, and never of another's root", async () => {
+    const failures: Failure[] = [];
+    const onFailure = (failure: Failure) => failures.push(failure);
+    const secret = secretOf(5);
+    const revealer = createRevealer({ hasher, secret, depth: 5, onFailure });
+    const make = (first: number) =>
+      new Promise<Uint8Array>((resolve) => revealer.make(first, resolve));
+    const [root, again, other] = await Promise.all([make(1), make(1), make(33)]);
+    expect(again).toEqual(root);
+    const reveal = revealer.reveal(root, 9) ?? new Uint8Array(0);
+    expect(verifyReveal(hasher, { root, depth: 5 }, 9, reveal).ok).toBe(true);
+    expect(revealer.reveal(secretOf(9), 9)).toBeUndefined();
+    revealer.forget(1);
+    expect(revealer.reveal(root, 9)).toBeUndefined();
+    expect(revealer.reveal(other, 0)).toBeDefined();
+    expect(await make(1)).toEqual(root);
+    revealer.close();
+    expect(revealer.reveal(root, 9)).toBeUndefined();
+    expect(secret).toEqual(new Uint8Array(32));
+    expect(failures).toEqual([]);
+  });
+});
