@@ -6,9 +6,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { buildBatch } from "../../src/ledger/batch.ts";
-import { encodeHeader } from "../../src/ledger/block.ts";
+import { encodeBlock, encodeHeader, proofsHash } from "../../src/ledger/block.ts";
+import { encodeBlockProofs, NO_BLOCK_PROOFS } from "../../src/ledger/block-proofs.ts";
+import { encodePoint, genesisPoint, pointAfter } from "../../src/ledger/chain-point.ts";
 import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
+import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
 import { encodeLeaf, hashLeaf } from "../../src/ledger/leaf.ts";
+import { beaconKeyRegistered } from "../../src/ledger/projections/beacon.ts";
 import {
   possessionMessage,
   stakeBonded,
@@ -35,6 +39,7 @@ import {
 import { createLeaderSchedule } from "../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../src/ledger/validity.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { createIvrfKey, ivrfKeySecret } from "../../src/proofs/beacon/ivrf.ts";
 import {
   batchOf,
   blockOf,
@@ -105,6 +110,30 @@ const stakeExamples = (): Record<string, string> => {
   };
 };
 
+const beaconExamples = (): Record<string, string> => {
+  const proofs = { ...NO_PROOFS, beacon: { depth: 3 } };
+  const key = createIvrfKey(hasher, ivrfKeySecret(hasher, hashOf(11), 1), 3);
+  const section = encodeBlockProofs(proofs, { reveal: key.reveal(5), openings: hashOf(12) });
+  const header = headerOf({ proofsHash: proofsHash(hasher, section) });
+  const first = genesisPoint(hasher, hashOf(13), { proofs, timeMs: 1_700_000_000_000 });
+  const at = { height: 1, timeMs: 1_700_000_000_500, nextSetHash: hashOf(14) };
+  const one = { header: at, proofs: section };
+  const bare = { header: at, proofs: NO_BLOCK_PROOFS };
+  const after = (block: typeof one) =>
+    encodePoint(pointAfter(hasher, proofs, first, block, () => first.beacon));
+  const registered = { root: key.root, firstHeight: 65_537 };
+  return {
+    "beacon key registered": sum(beaconKeyRegistered.encode(registered).bytes),
+    "ivrf root": hex(key.root),
+    "ivrf reveal": sum(key.reveal(5)),
+    "proof section with a reveal": sum(section.bytes),
+    "block with a proof section": sum(encodeBlock(hasher, header, [], section).bytes),
+    "point of the genesis": hex(encodePoint(first)),
+    "point after a reveal": hex(after(one)),
+    "point after no reveal": hex(after(bare)),
+  };
+};
+
 const examples = (): Record<string, string> => {
   const input = {
     actor: hashOf(4),
@@ -161,6 +190,7 @@ const examples = (): Record<string, string> => {
     genesis: sum(encodeGenesis(parsed.value.genesis)),
     "genesis hash": hex(parsed.value.hash),
     ...stakeExamples(),
+    ...beaconExamples(),
   };
 };
 
