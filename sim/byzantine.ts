@@ -21,7 +21,9 @@ export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
 /** Every kind of adversary of a chain that asks for no proofs, those of the directed scenarios too. */
 export const BYZANTINE_KINDS: readonly StrategyName[] = [
   ...STRATEGIES,
-  ...DIRECTED_STRATEGIES.filter((strategy) => strategy !== "false-work"),
+  ...DIRECTED_STRATEGIES.filter(
+    (strategy) => strategy !== "false-work" && strategy !== "false-claims",
+  ),
 ];
 
 /** One run of the matrix. */

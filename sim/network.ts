@@ -9,6 +9,7 @@ import type { Cosignature } from "../src/ledger/wire.ts";
 import { corruptTransport } from "./adversary/index.ts";
 import { Atlas } from "./atlas.ts";
 import type { CheckerFactory } from "./checkers/types.ts";
+import { startClaims } from "./claims.ts";
 import { createChain, type SimChain, type StakeRun } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
@@ -177,6 +178,24 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       observer.each((checker) => checker.served?.(slot, note));
     });
   };
+  const claim = (slot: number, handle: LedgerHandle): void => {
+    const parts = scenario.proofs ?? [];
+    const owner = owners[slot] ?? slot;
+    const [self, other] = [chain.ids[owner], chain.ids[(owner + 1) % scenario.n]];
+    if (self === undefined || other === undefined) return;
+    if (!parts.includes("time") && !parts.includes("shares")) return;
+    const { hasher, genesis } = chain;
+    const liar = scenario.adversaries.find(
+      ({ node, strategy }) => node === owner && strategy === "false-claims",
+    );
+    startClaims({
+      ...{ handle, hasher, self, other, slot: owner, epochMs: scenario.epochMs },
+      time: genesis.proofs.time,
+      shares: parts.includes("shares") ? (genesis.proofs.work?.shares ?? null) : null,
+      falsely: () => liar !== undefined && world.nowMs >= liar.fromMs && world.nowMs < liar.untilMs,
+      mark: (name) => observer.mark(name),
+    });
+  };
   const wiring: NodeWiring = {
     world,
     net,
@@ -243,6 +262,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     booted: (slot, incarnation, lost, handle) => {
       observer.booted(slot, incarnation, lost);
       watch(slot, handle);
+      claim(slot, handle);
     },
     failed: (slot, error) => {
       failures.push({ slot, error });

@@ -13,7 +13,7 @@ import type {
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
-import { workTermsOf } from "./proofs.ts";
+import { claimTermsOf, workTermsOf } from "./proofs.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { WALL_START_MS, type World } from "./world.ts";
@@ -98,6 +98,7 @@ export class Observer {
       genesisTimeMs: chain.genesis.timeMs,
       epochMs: scenario.epochMs,
       beacon: beaconFacts(chain),
+      claims: claimTermsOf(chain.genesis),
       members: this.members,
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),

@@ -3,8 +3,9 @@ import type { Genesis } from "../src/ledger/genesis.ts";
 import { NO_PROOFS, NO_PROVER, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
 import type { Hash, ValidatorSet } from "../src/ledger/types.ts";
 import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
+import type { TimeParameters } from "../src/proofs/time/parameters.ts";
 import { PRICE_ONE, WORK_PROFILES, type WorkParameters } from "../src/proofs/work/index.ts";
-import type { WorkTerms } from "./checkers/types.ts";
+import type { ClaimTerms, WorkTerms } from "./checkers/types.ts";
 import { SIM_BEACON_DEPTH } from "./ivrf-keys.ts";
 import type { ProofPart } from "./scenario.ts";
 
@@ -23,6 +24,14 @@ export const SIM_WORK: WorkParameters = {
   },
 };
 
+/** Runs of 64 leaves, of which 8 are opened: who computes half of them gets through once in 256 times. */
+export const SIM_TIME: TimeParameters = {
+  tailBlocks: 1,
+  leavesLog2Max: 6,
+  challenges: 8,
+  selfChallenges: 8,
+};
+
 /** What a genesis says of proofs. A scenario that asks for none is of format 1, as ever. */
 export const genesisParts = (
   { validators }: ValidatorSet,
@@ -35,11 +44,13 @@ export const genesisParts = (
   const { parts = [], withStake } = asked;
   if (parts.length === 0 && !withStake) return { format: 1, ...WITHOUT_PROOFS };
   const beacon = parts.length === 0 ? null : { depth: SIM_BEACON_DEPTH };
-  const work = parts.includes("work") ? SIM_WORK : null;
+  // A chain that asks for shares asks for work: both are one part of its genesis.
+  const work = parts.includes("work") || parts.includes("shares") ? SIM_WORK : null;
+  const time = parts.includes("time") ? SIM_TIME : null;
   const stake = withStake ? STAKE_PROFILES.dev : null;
   return {
     format: 2,
-    proofs: { ...NO_PROOFS, beacon, work, stake },
+    proofs: { ...NO_PROOFS, beacon, work, time, stake },
     provers: validators.map(({ id }) =>
       beacon === null ? NO_PROVER : { ...NO_PROVER, ivrfRoot: asked.rootOf(id) },
     ),
@@ -51,4 +62,16 @@ export const workTermsOf = ({ proofs }: Genesis): WorkTerms | undefined => {
   const { work } = proofs;
   if (work === null || work.puzzle.kind !== "argon2id") return undefined;
   return { memoryKiB: work.puzzle.memoryKiB, ...work.price };
+};
+
+/** Of the proofs of an epoch; undefined where the chain asks for neither. */
+export const claimTermsOf = ({ proofs }: Genesis): ClaimTerms | undefined => {
+  const { time, work } = proofs;
+  if (time === null && work === null) return undefined;
+  return {
+    ...(time === null
+      ? {}
+      : { time: { tailBlocks: time.tailBlocks, leavesLog2: time.leavesLog2Max } }),
+    ...(work === null ? {} : { shares: work.shares }),
+  };
 };

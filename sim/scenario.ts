@@ -182,11 +182,12 @@ export const DIRECTED_STRATEGIES = [
   "false-work",
   "forge-reveals",
   "withhold-reveals",
+  "false-claims",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
-/** Parts of the four proofs that a simulated chain can ask for; work needs the beacon. */
-export const PROOF_PARTS = ["beacon", "work"] as const;
+/** Parts of the four proofs that a simulated chain can ask for; with any of them it has a beacon. */
+export const PROOF_PARTS = ["beacon", "work", "time", "shares"] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 
 export type AdversarySpec = {

@@ -386,7 +386,7 @@ class Run {
       }
     }
     const rows = new Map<string, readonly Row[]>();
-    for (const name of [...PROJECTIONS, ...(this.#options.rowsOf ?? [])]) {
+    for (const name of [...PROJECTIONS, ...this.#claimed(), ...(this.#options.rowsOf ?? [])]) {
       const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
         handle.rows(name, { limit: ROW_PAGE }, done),
       );
@@ -400,6 +400,15 @@ class Run {
       rows,
       timesMs: heights.map((height) => handle.timeOf(height)),
     };
+  }
+
+  /** Projections of what validators claim, where they do. */
+  #claimed(): readonly string[] {
+    const { proofs = [] } = this.#scenario;
+    return [
+      ...(proofs.includes("time") ? ["time"] : []),
+      ...(proofs.includes("shares") ? ["work"] : []),
+    ];
   }
 
   #audit(): void {

@@ -41,6 +41,9 @@ import {
 } from "./votes.ts";
 import { falseWork } from "./work.ts";
 
+/** Its replica is honest in everything: what it claims once an epoch is not (claims.ts). */
+const falseClaims: StrategyFactory = () => ({});
+
 const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   silent,
   "equivocate-proposal": equivocateProposal,
@@ -75,6 +78,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "false-work": falseWork,
   "forge-reveals": forgeReveals,
   "withhold-reveals": withholdReveals,
+  "false-claims": falseClaims,
 };
 
 const TICK_MS = 100;

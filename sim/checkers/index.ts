@@ -9,6 +9,7 @@ import { requestsSettledOnce } from "./certificate-requests.ts";
 import { certificatesValid } from "./certificates.ts";
 import { chainContiguous } from "./chain.ts";
 import { checkpointsSingle } from "./checkpoints.ts";
+import { claimsTrue } from "./claims.ts";
 import { answersDurable, clientsServed } from "./clients.ts";
 import { coreIsBare } from "./core-alone.ts";
 import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
@@ -70,6 +71,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   checkpointsSingle,
   servedSigned,
   beaconFollows,
+  claimsTrue,
   reproposals,
   splitViews,
   otherNotarized,

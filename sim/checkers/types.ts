@@ -155,6 +155,12 @@ export type WorkTerms = {
   readonly targetUnits: bigint;
 };
 
+/** What the chain asks of validators once an epoch, where it asks for it. */
+export type ClaimTerms = {
+  readonly time?: { readonly tailBlocks: number; readonly leavesLog2: number };
+  readonly shares?: { readonly scryptN: number; readonly difficulty: number };
+};
+
 /** What a chain with a beacon begins with. */
 export type BeaconFacts = {
   readonly depth: number;
@@ -170,6 +176,7 @@ export type CheckContext = {
   readonly members: readonly Member[];
   /** Absent where batches need no work. */
   readonly work?: WorkTerms;
+  readonly claims?: ClaimTerms | undefined;
   /** Of a chain with a beacon. */
   readonly beacon?: BeaconFacts | undefined;
   /** Slots of the members that follow the protocol for the whole run. */

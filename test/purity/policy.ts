@@ -94,7 +94,7 @@ export const SIMULATED: Policy = {
   packages: new Map([
     ...PACKAGES,
     ["@noble/curves/nist.js", words("p256.verify p256.getPublicKey")],
-    ["node:crypto", words("createHash hash")],
+    ["node:crypto", words("argon2Sync createHash hash scryptSync")],
     ["node:zlib", words("crc32")],
   ]),
   exceptions: EXCEPTIONS,

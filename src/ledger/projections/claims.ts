@@ -161,3 +161,27 @@ export const afterRefusal = <C extends Claim>(
 /** Whether a claim was proven in that epoch, of which it then counts. */
 export const countsFor = (claim: Claim, epoch: number): boolean =>
   claim.state === PROVEN && claim.settledEpoch === epoch;
+
+/** What an author has to answer. */
+export type Answer<C extends Claim> = {
+  readonly claim: C;
+  readonly part: number;
+  readonly challenge: Hash;
+};
+
+/** What is to be answered on a state of this height: parts of open claims that the chain still takes. */
+export const answersDue = <C extends Claim>(
+  claims: readonly C[],
+  partsOf: (claim: C) => number,
+  at: { readonly epoch: number; readonly height: number },
+  beaconAt: (height: number) => Hash | undefined,
+): readonly Answer<C>[] =>
+  claims.flatMap((claim) => {
+    const drawn = challengeHeight(claim);
+    if (claim.state !== OPEN || claim.epoch + 1 < at.epoch || drawn > at.height) return [];
+    const challenge = beaconAt(drawn);
+    if (challenge === undefined) return [];
+    return Array.from({ length: partsOf(claim) }, (_, part) => part)
+      .filter((part) => ((claim.parts >>> part) & 1) === 0)
+      .map((part) => ({ claim, part, challenge }));
+  });

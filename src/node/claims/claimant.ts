@@ -7,9 +7,15 @@ import { TetradError } from "../../errors.ts";
 import type { LedgerEpoch } from "../../ledger/chain-point.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics } from "../../ledger/ports.ts";
-import { type Claim, claimOf, OPEN } from "../../ledger/projections/claims.ts";
+import {
+  type Answer,
+  answersDue,
+  type Claim,
+  claimOf,
+  OPEN,
+} from "../../ledger/projections/claims.ts";
 import type { EncodedEvent, Hash } from "../../ledger/types.ts";
-import { type Answer, answersDue, isLate, workEndsMs } from "./plan.ts";
+import { isLate, workEndsMs } from "./plan.ts";
 
 /** The epoch that work is for. */
 export type WorkEpoch = Pick<LedgerEpoch, "number" | "seed">;

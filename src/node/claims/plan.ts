@@ -1,6 +1,6 @@
 /**
- * When a validator says what of its time and its shares: pure, so that nodes and the simulator go by the same
- * plan. An epoch has room for everything that a proof needs only before its end:
+ * When a validator does what for its time and its shares; when it says what is answersDue of
+ * src/ledger/projections/claims.ts. An epoch has room for everything that a proof needs only before its end:
  *
  *     begin       the run, the shares           commit        draw, 10 heights      answer      boundary
  *     |-------------------------------------------|-------------------|-----------------|-----------|
@@ -9,8 +9,6 @@
  * What is answered after the boundary counts for the epoch after.
  */
 import type { LedgerEpoch } from "../../ledger/chain-point.ts";
-import { type Claim, challengeHeight, OPEN } from "../../ledger/projections/claims.ts";
-import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 
 /** Blocks that commitment and answers take to get into the log, with some to spare. */
@@ -45,26 +43,3 @@ export const isLate = (
   epochMs: number,
   timeMs: number,
 ): boolean => timeMs - startMs >= (3 * epochMs) / 10;
-
-export type Answer<C extends Claim> = {
-  readonly claim: C;
-  readonly part: number;
-  readonly challenge: Hash;
-};
-
-/** What is to be answered on a state of this height: parts of open claims that the chain still takes. */
-export const answersDue = <C extends Claim>(
-  claims: readonly C[],
-  partsOf: (claim: C) => number,
-  at: { readonly epoch: number; readonly height: number },
-  beaconAt: (height: number) => Hash | undefined,
-): readonly Answer<C>[] =>
-  claims.flatMap((claim) => {
-    const drawn = challengeHeight(claim);
-    if (claim.state !== OPEN || claim.epoch + 1 < at.epoch || drawn > at.height) return [];
-    const challenge = beaconAt(drawn);
-    if (challenge === undefined) return [];
-    return Array.from({ length: partsOf(claim) }, (_, part) => part)
-      .filter((part) => ((claim.parts >>> part) & 1) === 0)
-      .map((part) => ({ claim, part, challenge }));
-  });

@@ -6,6 +6,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger } from "../../ledger/ports.ts";
+import type { Answer } from "../../ledger/projections/claims.ts";
 import { TIME, type TimeClaim, timeRunsOf, timeRunsRowKey } from "../../ledger/projections/time.ts";
 import { timeRunCommitted, timeRunProven } from "../../ledger/projections/time-events.ts";
 import type { EncodedEvent, Hash } from "../../ledger/types.ts";
@@ -22,7 +23,7 @@ import { makeFolder } from "../folder.ts";
 import { createStateFile, readStateFile } from "../timekeeper/state-file.ts";
 import { startTimekeeper } from "../timekeeper/timekeeper.ts";
 import type { ClaimKind, ClaimWork, WorkEpoch } from "./claimant.ts";
-import { type Answer, pacedDuty } from "./plan.ts";
+import { pacedDuty } from "./plan.ts";
 
 export type TimeKindOptions = {
   readonly folder: string;

@@ -6,6 +6,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger } from "../../ledger/ports.ts";
+import type { Answer } from "../../ledger/projections/claims.ts";
 import {
   WORK,
   type WorkClaim,
@@ -27,7 +28,7 @@ import {
 import { makeFolder } from "../folder.ts";
 import { searchShares } from "../work/search.ts";
 import type { ClaimKind, ClaimWork, WorkEpoch } from "./claimant.ts";
-import { type Answer, pacedDuty } from "./plan.ts";
+import { pacedDuty } from "./plan.ts";
 import { hasShares, openSharesFile } from "./shares-file.ts";
 
 export type WorkKindOptions = {

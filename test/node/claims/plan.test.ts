@@ -1,9 +1,9 @@
 /** When work for an epoch ends, and what is answered: real figures, and the bounds of all. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Claim } from "../../../src/ledger/projections/claims.ts";
+import { answersDue, type Claim } from "../../../src/ledger/projections/claims.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { answersDue, isLate, pacedDuty, workEndsMs } from "../../../src/node/claims/plan.ts";
+import { isLate, pacedDuty, workEndsMs } from "../../../src/node/claims/plan.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
