@@ -54,6 +54,8 @@ export type NodeStatus = {
   readonly refHash: Hash;
   /** What the work of a batch with this reference is held against; absent where the chain asks for none. */
   readonly work?: WorkTerms & { readonly parameters: WorkParameters };
+  /** The beacon of finalHeight and the seed of the epoch that the next height is of; absent without a beacon. */
+  readonly beacon?: { readonly value: Hash; readonly epochSeed: Hash };
   readonly peers: readonly PeerId[];
   readonly voting: "yes" | "asking" | "refused" | "halted" | "observer";
   /** Why the node does not vote or has stopped; empty when all is well. */
@@ -206,6 +208,8 @@ export type LedgerHandle = {
   finalization(height: number): Finalization | undefined;
   /** What execution made of a height; undefined above the last executed one. */
   execution(height: number): ExecutionRecord | undefined;
+  /** The beacon of a final height, the genesis counted; undefined past the last, and without a beacon. */
+  beacon(height: number): Hash | undefined;
   /** The set of an epoch that this node knows. */
   validatorSet(epoch: number): ValidatorSet | undefined;
   /** Undefined before consensus has started. `views` says how many leaders to tell. */

@@ -197,6 +197,7 @@ export class FakeLedger {
         return { height: own, certificate: { ...certificateOf(statement, [0, 1, 3]), setSize: 4 } };
       },
       execution: (height) => this.executionAt(height),
+      beacon: () => undefined,
       validatorSet: (epoch) => (epoch === 0 ? SET : undefined),
       network: (views) => ({
         set: SET,

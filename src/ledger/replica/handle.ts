@@ -110,6 +110,7 @@ const handleOf = (
   block: (height) => blockAt(replica, height),
   finalization: (height) => finalizationFrom(replica, height),
   execution: (height) => readExecution(replica.context.read, height),
+  beacon: (height) => beaconOf(replica, height).beacon?.value,
   validatorSet: (epoch) => replica.store.validatorSet(epoch),
   network: (views) => networkOf(replica, views),
   timeOf: rememberTimes(replica),
@@ -161,6 +162,7 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     refHeight: reference?.height ?? 0,
     refHash: reference?.hash ?? replica.genesisHash,
     ...(reference?.work === undefined ? {} : { work: reference.work }),
+    ...beaconOf(replica, tip?.height ?? 0),
     peers: replica.peers,
     voting: replica.voting,
     problems: replica.problems,
@@ -170,6 +172,17 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     stake: powerOf(replica, engine?.epoch ?? committer?.start.epoch ?? 0),
     checkpoint: replica.cosigner.served,
   };
+};
+
+/** Empty on a chain without a beacon, and for a height that is not final here. */
+const beaconOf = (replica: Participant, height: number): Pick<NodeStatus, "beacon"> => {
+  const { context, store } = replica;
+  const isFinal = height >= 0 && height <= finalHeightOf(replica);
+  if (context.options.genesis.proofs.beacon === null || !isFinal) return {};
+  const point = store.point(height);
+  return point === undefined
+    ? {}
+    : { beacon: { value: point.beacon, epochSeed: point.epoch.seed } };
 };
 
 /** Undefined on a chain without stake, and before the rows are there. */

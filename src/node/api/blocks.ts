@@ -54,6 +54,17 @@ const BLOCK = {
             }),
             proposerId: HASH,
             batchDigests: listOf(HASH),
+            beacon: {
+              type: ["object", "null"],
+              description: "null on a chain without a beacon (docs/proofs.md)",
+              properties: {
+                value: { ...HASH, description: "of this height" },
+                reveal: {
+                  ...BYTES,
+                  description: "the proposer's value and path; empty: none is due",
+                },
+              },
+            },
             executed: objectOf({
               firstIndex: COUNT,
               count: COUNT,
@@ -113,6 +124,11 @@ const notFound = (context: ApiContext, height: number): TetradError => {
   });
 };
 
+const beaconJson = ({ handle }: ApiContext, { header, proofs }: Block): Json => {
+  const value = handle.beacon(header.height);
+  return value === undefined ? null : { value: toHex(value), reveal: base64url(proofs.reveal) };
+};
+
 const blockJson = (context: ApiContext, block: Block): Json => {
   const { header, hash, batchDigests, bytes } = block;
   const executed = context.handle.execution(header.height);
@@ -141,6 +157,7 @@ const blockJson = (context: ApiContext, block: Block): Json => {
     },
     proposerId: proposer === undefined ? undefined : toHex(proposer.id),
     batchDigests: batchDigests.map(toHex),
+    beacon: beaconJson(context, block),
     executed:
       executed === undefined
         ? undefined

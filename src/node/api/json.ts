@@ -39,6 +39,10 @@ export const statusJson = (status: NodeStatus, version: string): Json => ({
   refHeight: status.refHeight,
   refHash: toHex(status.refHash),
   work: status.work === undefined ? null : workJson(status.work),
+  beacon:
+    status.beacon === undefined
+      ? null
+      : { value: toHex(status.beacon.value), epochSeed: toHex(status.beacon.epochSeed) },
   peers: status.peers,
   mempoolBytes: status.mempoolBytes,
   mempoolBatches: status.mempoolBatches,

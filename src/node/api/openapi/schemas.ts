@@ -84,6 +84,14 @@ const STATUS = object({
       puzzle: { type: "object", properties: { kind: TEXT, memoryKiB: COUNT } },
     },
   },
+  beacon: {
+    type: ["object", "null"],
+    description: "null on a chain without a beacon (docs/proofs.md)",
+    properties: {
+      value: { ...HASH, description: "of finalHeight" },
+      epochSeed: { ...HASH, description: "of the epoch that the next height is of" },
+    },
+  },
   peers: listOf(HASH),
   mempoolBytes: COUNT,
   mempoolBatches: COUNT,
