@@ -98,6 +98,8 @@ export type Dispatch = RunnerOptions & {
   /** -1 where the chain has no capabilities. */
   readonly capabilitiesAt: number;
   readonly noEffects: Hash;
+  /** For one event at a time, of whichever block: it is over when the next begins. */
+  readonly effects: EffectsLog;
 };
 
 /**
@@ -135,7 +137,13 @@ export const createDispatch = (options: RunnerOptions): Dispatch => {
   }
   const capabilitiesAt = names.indexOf(permissions.capabilities?.projection ?? "");
   const at = { permissionsAt, boundaryAt, capabilitiesAt };
-  return { ...options, routes, ...at, noEffects: hasher.ht("effects") };
+  return {
+    ...options,
+    routes,
+    ...at,
+    noEffects: hasher.ht("effects"),
+    effects: new EffectsLog(hasher),
+  };
 };
 
 function listenersOf(projections: readonly Projection[], type: string): Route[] {
@@ -147,6 +155,7 @@ function listenersOf(projections: readonly Projection[], type: string): Route[] 
 }
 
 const HASH_BYTES = 32;
+const NO_HASHES = new Uint8Array(0);
 const ACCEPTED: Outcome = { kind: "accepted" };
 
 /** One block's way through the projections. Throws for a projection's bug: the caller must halt. */
@@ -157,7 +166,7 @@ export class BlockRun {
   readonly #dispatch: Dispatch;
   readonly #header: BlockInput["header"];
   readonly #effects: EffectsLog;
-  #leafHashes: Uint8Array = new Uint8Array(64 * HASH_BYTES);
+  #leafHashes: Uint8Array = NO_HASHES;
   readonly #firstIndex: number;
   readonly #place: EventPlace;
 
@@ -170,7 +179,8 @@ export class BlockRun {
     this.#dispatch = dispatch;
     this.#header = header;
     this.#firstIndex = firstIndex;
-    this.#effects = new EffectsLog(dispatch.hasher);
+    this.#effects = dispatch.effects;
+    this.#effects.reset();
     const { proofs } = dispatch;
     this.#place =
       proofs === undefined ? NOWHERE : placeAt(read, header.height, proofs.beacon !== null);
