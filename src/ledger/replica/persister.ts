@@ -23,6 +23,10 @@ export class Persister {
   #kept = 0;
   #durable = 0;
   readonly #waiting: { readonly kept: number; readonly then: () => void }[] = [];
+  /** Of those: a statement that rests on one waits for it anyway and does not write it once more. */
+  readonly #known = new WeakSet<Certificate>();
+  /** Blocks whose write is under way, and who else waits for that. */
+  readonly #writing = new WeakMap<Held, (() => void)[]>();
 
   constructor(context: Context, parts: PersisterParts) {
     this.#context = context;
@@ -36,7 +40,8 @@ export class Persister {
    * neither show it nor sign for that view again, and two such losses halt the network for good.
    */
   persist(effect: Effect & { kind: "persist" }, done: () => void): void {
-    this.writeBlocks(effect.blocks, effect.certificates, () => {
+    const certificates = effect.certificates.filter((one) => !this.#known.has(one));
+    this.writeBlocks(effect.blocks, certificates, () => {
       this.#whenKept(() => {
         this.#parts.votes.write(effect.votes, (failure) => {
           if (this.#context.stopped()) return;
@@ -54,7 +59,10 @@ export class Persister {
     else this.#waiting.push({ kept: this.#kept, then });
   }
 
-  /** Makes blocks with their batches, and certificates, durable; at once where they are already. */
+  /**
+   * Makes blocks with their batches, and certificates, durable; at once where they are already. A block whose
+   * write is under way, as while its vote is signed, is not written twice: under load that is the most there is.
+   */
   writeBlocks(
     blocks: readonly Hash[],
     certificates: readonly Certificate[],
@@ -63,27 +71,45 @@ export class Persister {
     const setSize = this.#parts.setSize();
     const ops = certificates.map((certificate) => certificateOp(certificate, setSize));
     const whole: Held[] = [];
+    const others: (() => void)[][] = [];
     for (const hash of blocks) {
       const held = this.#parts.tree()?.get(hash);
       if (held?.block === undefined || held.persisted) continue;
+      const writing = this.#writing.get(held);
+      if (writing !== undefined) {
+        others.push(writing);
+        continue;
+      }
       const batches = held.batches.filter((batch) => batch !== undefined);
       ops.push(...blockOps(held.block, batches), this.#parts.open.add(held.block));
       // The log is read from the batches: append leaves out only what was written with all of them.
       if (batches.length === held.block.batchDigests.length) whole.push(held);
     }
-    if (ops.length === 0) return done();
+    if (ops.length === 0) return afterAll(others, done);
+    for (const held of whole) this.#writing.set(held, []);
+    // The store answers in order: what was under way before is durable when this is.
     this.#context.ports.store.write(ops, { sync: true }, (failure) => {
       if (this.#context.stopped()) return;
       if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "persist"));
-      for (const held of whole) held.persisted = true;
+      const waiting = whole.flatMap((held) => this.#written(held));
       done();
+      for (const then of waiting) then();
     });
+  }
+
+  /** Who waits for the write of a block that is durable now. */
+  #written(held: Held): (() => void)[] {
+    const waiting = this.#writing.get(held) ?? [];
+    this.#writing.delete(held);
+    held.persisted = true;
+    return waiting;
   }
 
   /** Writes a certificate; no later statement is written before it is durable. */
   keep(certificate: Certificate): void {
     const op = certificateOp(certificate, this.#parts.setSize());
     this.#kept += 1;
+    this.#known.add(certificate);
     this.#context.ports.store.write([op], { sync: true }, (failure) => {
       if (this.#context.stopped()) return;
       if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "certificate"));
@@ -93,4 +119,15 @@ export class Persister {
       }
     });
   }
+}
+
+/** Calls `done` once all of these writes have been answered; at once where there are none. */
+function afterAll(writes: readonly (() => void)[][], done: () => void): void {
+  let left = writes.length;
+  if (left === 0) return done();
+  const one = (): void => {
+    left -= 1;
+    if (left === 0) done();
+  };
+  for (const waiting of writes) waiting.push(one);
 }

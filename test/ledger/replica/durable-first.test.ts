@@ -3,7 +3,9 @@
  * clients hear `committed` after the synced append and never otherwise, statements leave after theirs.
  */
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../../../src/crypto/codec.ts";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import { utf8, Writer } from "../../../src/crypto/codec.ts";
+import { batchKey, blockKey, certificateKey } from "../../../src/ledger/keys.ts";
 import type { StoreFailure } from "../../../src/ledger/ports.ts";
 import { answerOf, Lab, putEvent } from "./support.ts";
 
@@ -13,6 +15,10 @@ const prepared = (): Lab => {
   lab.toForeignView();
   return lab;
 };
+
+/** Where the vote store keeps an own vote of epoch 0. */
+const voteRow = (view: number, kind: number): Uint8Array =>
+  new Writer(19).raw(utf8("v/")).u64(0).u64(view).u8(kind).finish();
 
 describe("committed", () => {
   it("is answered when the append's synced write is done, not before", () => {
@@ -49,6 +55,30 @@ describe("committed", () => {
     expect(seen[append]).toBe("append:committed 1 -");
     expect(seen.slice(append, execute).every((line) => line.endsWith("committed 1 -"))).toBe(true);
     expect(seen[execute]).toBe("execute:committed 1 projected 1");
+  });
+
+  it("writes a block once, though its vote is signed while that is under way, and so a notarization", () => {
+    const lab = prepared();
+    const batch = lab.nextBatch(lab.chain.alice);
+    lab.submit(batch.bytes, "committed");
+    const block = lab.block([batch]);
+    const { view, proposer } = block.header;
+    lab.data.hold = true;
+    lab.tell(proposer, lab.proposal(block));
+    lab.loop.run();
+    expect(lab.data.puts.get(toHex(blockKey(block.hash)))).toBe(1);
+    expect(lab.votes.puts.get(toHex(voteRow(view, 1)))).toBeUndefined();
+    lab.data.hold = false;
+    lab.data.release();
+    lab.loop.run();
+    expect(lab.votes.puts.get(toHex(voteRow(view, 1)))).toBe(1);
+    const rest = lab.others.filter((other) => other !== proposer);
+    lab.tellVotes("notarize", view, block.hash, rest);
+    lab.tellVotes("finalize", view, block.hash);
+    expect(lab.data.puts.get(toHex(blockKey(block.hash)))).toBe(1);
+    expect(lab.data.puts.get(toHex(batchKey(batch.digest)))).toBe(1);
+    expect(lab.data.puts.get(toHex(certificateKey(0, view, 1)))).toBe(1);
+    expect(lab.handle.status().finalHeight).toBe(block.header.height);
   });
 
   it("is asked of the disk with sync, as is everything else", () => {

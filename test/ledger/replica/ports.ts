@@ -116,6 +116,8 @@ export class TestStore implements Store {
   /** Only keys that begin with this text fail to read. */
   readFailurePrefix = "";
   writes = 0;
+  /** How often each key was put, as hex. */
+  readonly puts = new Map<string, number>();
   syncedWrites = 0;
   closed = false;
 
@@ -156,6 +158,9 @@ export class TestStore implements Store {
           ? { type: "put", key: op.key.slice(), value: op.value.slice() }
           : { type: "del", key: op.key.slice() },
     );
+    for (const { type, key } of copied) {
+      if (type === "put") this.puts.set(toHex(key), (this.puts.get(toHex(key)) ?? 0) + 1);
+    }
     if (this.early) this.#apply(copied);
     this.#held.push({ ops: copied, sync: options.sync, done });
     if (!this.hold) this.release();
