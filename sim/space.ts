@@ -1,0 +1,118 @@
+/**
+ * The space of simulated validators: a small sector each, kept by the node's own keeper. Adversaries have
+ * another port to their sector: they have deleted a part of it, answer from somebody else's, or with what
+ * they have answered before.
+ */
+import { compareBytes, toHex } from "../src/crypto/bytes.ts";
+import type { Hasher } from "../src/crypto/hash.ts";
+import type { LedgerHandle } from "../src/ledger/handle.ts";
+import type { GenesisSector } from "../src/ledger/genesis-proofs.ts";
+import type { SectorOpener, Timers } from "../src/ledger/ports.ts";
+import { genesisSectorBeacon } from "../src/ledger/projections/space/index.ts";
+import type { Hash } from "../src/ledger/types.ts";
+import { type SectorPort, startSpaceKeeper } from "../src/node/space/keeper.ts";
+import { makeAdmission } from "../src/proofs/space/admission.ts";
+import type { OpeningTask } from "../src/proofs/space/challenges.ts";
+import { makeOpenings } from "../src/proofs/space/openings.ts";
+import type { SpaceParameters } from "../src/proofs/space/parameters.ts";
+import { GROUP_BYTES, type TreeReader } from "../src/proofs/space/tree.ts";
+import { type MemorySector, memorySector } from "./memory-sector.ts";
+
+/** 8 KiB in three layers: made in a moment, and admitted by two events. */
+export const SIM_SPACE: SpaceParameters = {
+  ...{ lgNodes: 8, layers: 3, admissionChallenges: 12, responseMs: 6_000 },
+  ...{ sectorOpenings: 4, epochOpenings: 6, blockOpenings: 2, eventOpenings: 1 },
+};
+
+/** How an adversary has its sector. */
+export const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space"] as const;
+export type SpaceStrategy = (typeof SPACE_STRATEGIES)[number];
+
+export const isSpaceStrategy = (name: string): name is SpaceStrategy =>
+  SPACE_STRATEGIES.some((one) => one === name);
+
+/** Reading a sector takes this long. */
+const READ_MS = 4;
+
+/** Every second group of nodes is gone. */
+const halved = (tree: TreeReader): TreeReader => ({
+  ...tree,
+  group: (index) => (index % 2 === 0 ? tree.group(index) : new Uint8Array(GROUP_BYTES)),
+});
+
+export type SimSector = SectorPort & SectorOpener;
+
+/** The sectors of one run, by validator. */
+export class SimSpace {
+  readonly #hasher: Hasher;
+  readonly #chainId: string;
+  readonly #timeMs: number;
+  readonly #ids: readonly Hash[];
+  readonly #made = new Map<string, MemorySector>();
+
+  constructor(hasher: Hasher, chain: { readonly chainId: string; readonly timeMs: number }, ids: readonly Hash[]) {
+    this.#hasher = hasher;
+    this.#chainId = chain.chainId;
+    this.#timeMs = chain.timeMs;
+    this.#ids = ids;
+  }
+
+  sectorOf(validatorId: Hash): MemorySector {
+    const known = this.#made.get(toHex(validatorId));
+    if (known !== undefined) return known;
+    const { lgNodes, layers } = SIM_SPACE;
+    const beacon = genesisSectorBeacon(this.#hasher, this.#timeMs);
+    const made = memorySector(this.#chainId, { validatorId, sectorNo: 0, beacon, lgNodes, layers });
+    this.#made.set(toHex(validatorId), made);
+    return made;
+  }
+
+  genesisSectors(validatorId: Hash): readonly GenesisSector[] {
+    const { commC, commRl } = this.sectorOf(validatorId).statement;
+    return [{ number: 0, commC, commRl }];
+  }
+
+  /** The port of one process; of an adversary, one that lies. */
+  port(slot: number, timers: Timers, strategy?: SpaceStrategy): SimSector {
+    const id = this.#ids[slot] ?? new Uint8Array(32);
+    const own = this.sectorOf(id);
+    const other = this.sectorOf(this.#ids[(slot + 1) % this.#ids.length] ?? id);
+    const source = strategy === "borrow-space" ? other : own;
+    const whole = source.reader.stored;
+    const tree = strategy === "delete-space" ? halved(whole) : whole;
+    const replayed = new Map<number, Uint8Array>();
+    const opened = ({ challenges }: OpeningTask): Uint8Array => {
+      const openings = makeOpenings(source.hashes, [tree], challenges);
+      if (strategy !== "replay-space") return openings;
+      const first = replayed.get(openings.length) ?? openings;
+      replayed.set(openings.length, first);
+      return first;
+    };
+    return {
+      list: () => [{ statement: own.statement, hasLayers: true }],
+      open: opened,
+      prove: (task, done) => {
+        timers.set(READ_MS, () => {
+          if (task.kind === "window") return done({ ok: true, value: opened(task) });
+          const reader = { ...own.reader, stored: tree };
+          const { hashes, graph } = own;
+          done({ ok: true, value: makeAdmission(hashes, graph, reader, SIM_SPACE.layers, task.nodes) });
+        });
+      },
+    };
+  }
+
+  /** What a node does with its sector, as in production. Ends with its process, whose handle calls nobody then. */
+  keep(slot: number, handle: LedgerHandle, sectors: SimSector, mark: (name: string) => void): void {
+    const self = this.#ids[slot];
+    if (self === undefined || !this.#ids.some((id) => compareBytes(id, self) === 0)) return;
+    const metrics = {
+      count: (name: string) => mark(`metric ${name}`),
+      gauge: () => undefined,
+      observe: () => undefined,
+    };
+    const logger = { log: () => undefined };
+    const parameters = SIM_SPACE;
+    startSpaceKeeper({ handle, hasher: this.#hasher, self, parameters, sectors, logger, metrics });
+  }
+}
