@@ -9,6 +9,7 @@ import { SimIvrfKeys } from "./ivrf-keys.ts";
 import { genesisParts } from "./proofs.ts";
 import type { Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type KeyPair, type SignatureScheme } from "./signer.ts";
+import { SimSpace } from "./space.ts";
 import { WALL_START_MS } from "./world.ts";
 
 export type SimChain = {
@@ -25,6 +26,7 @@ export type SimChain = {
   readonly clientKeys: readonly KeyPair[];
   readonly clientIds: readonly Hash[];
   readonly ivrfKeys: SimIvrfKeys;
+  readonly space: SimSpace;
 };
 
 const CHAIN_ID = "tetrad-sim";
@@ -61,8 +63,15 @@ export const createChain = (
     const slot = ids.findIndex((one) => compareBytes(one, id) === 0);
     return ivrfKeys.of(slot, 1).root;
   };
+  const space = new SimSpace(hasher, { chainId: CHAIN_ID, timeMs: WALL_START_MS }, ids);
+  const sectorsOf = (id: Hash) => space.genesisSectors(id);
   const genesis: Genesis = {
-    ...genesisParts(set, { parts: scenario.proofs, withStake: stake !== undefined, rootOf }),
+    ...genesisParts(set, {
+      parts: scenario.proofs,
+      withStake: stake !== undefined,
+      rootOf,
+      sectorsOf,
+    }),
     chainId: CHAIN_ID,
     timeMs: WALL_START_MS,
     insecure: true,
@@ -97,5 +106,6 @@ export const createChain = (
     clientKeys,
     clientIds,
     ivrfKeys,
+    space,
   };
 };

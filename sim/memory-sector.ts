@@ -4,7 +4,11 @@ import { type AdmissionReader, graphOf } from "../src/proofs/space/admission.ts"
 import type { Graph } from "../src/proofs/space/graph.ts";
 import { createLabeller, createLayer, layerBytes } from "../src/proofs/space/labels.ts";
 import { NODE_BYTES, nodesOf, PARENTS } from "../src/proofs/space/parameters.ts";
-import { replicaId, type SectorSource, type SectorStatement } from "../src/proofs/space/statement.ts";
+import {
+  replicaId,
+  type SectorSource,
+  type SectorStatement,
+} from "../src/proofs/space/statement.ts";
 import {
   createSpaceHashes,
   fillRows,

@@ -23,6 +23,7 @@ import {
   type KeyPair,
   type SignatureScheme,
 } from "./signer.ts";
+import { type SimSector, spaceStrategyOf } from "./space.ts";
 import { World } from "./world.ts";
 
 /** How the code under test is set up for a chain: what `init` writes, and how a process starts. */
@@ -196,6 +197,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       mark: (name) => observer.mark(name),
     });
   };
+  const sectors: SimSector[] = [];
   const wiring: NodeWiring = {
     world,
     net,
@@ -218,10 +220,16 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     verifyTap: (slot, message, together) => {
       observer.verified(slot, message, together);
     },
-    proving: (slot, timers) =>
-      chain.genesis.proofs.beacon === null
-        ? {}
-        : { revealer: chain.ivrfKeys.revealer(owners[slot] ?? slot, timers) },
+    proving: (slot, timers) => {
+      const { beacon, space } = chain.genesis.proofs;
+      if (beacon === null) return {};
+      const owner = owners[slot] ?? slot;
+      const revealer = chain.ivrfKeys.revealer(owner, timers);
+      if (space === null) return { revealer };
+      const sector = chain.space.port(owner, timers, spaceStrategyOf(scenario, owner));
+      sectors[slot] = sector;
+      return { revealer, sectors: sector };
+    },
     timerSet: (slot, delayMs) => observer.timer(slot, delayMs),
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;
@@ -263,6 +271,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       observer.booted(slot, incarnation, lost);
       watch(slot, handle);
       claim(slot, handle);
+      const sector = sectors[slot];
+      if (sector === undefined) return;
+      chain.space.keep(owners[slot] ?? slot, handle, sector, (name) => observer.mark(name));
     },
     failed: (slot, error) => {
       failures.push({ slot, error });

@@ -46,7 +46,7 @@ export type NodeWiring = {
   readonly verifyTap: VerifyTap;
   timerSet(slot: number, delayMs: number): void;
   /** Ports of a chain that asks for proofs. */
-  proving(slot: number, timers: Timers): Pick<Ports, "revealer">;
+  proving(slot: number, timers: Timers): Pick<Ports, "revealer" | "sectors">;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;

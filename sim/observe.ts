@@ -13,7 +13,7 @@ import type {
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
-import { claimTermsOf, workTermsOf } from "./proofs.ts";
+import { claimTermsOf, spaceTermsOf, workTermsOf } from "./proofs.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { WALL_START_MS, type World } from "./world.ts";
@@ -99,6 +99,7 @@ export class Observer {
       epochMs: scenario.epochMs,
       beacon: beaconFacts(chain),
       claims: claimTermsOf(chain.genesis),
+      space: spaceTermsOf(chain.genesis, chain.hasher),
       members: this.members,
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),

@@ -1,13 +1,24 @@
 /** What a simulated chain asks for of the four proofs: the same code as everywhere, with small numbers. */
+import { toHex } from "../src/crypto/bytes.ts";
+import type { Hasher } from "../src/crypto/hash.ts";
 import type { Genesis } from "../src/ledger/genesis.ts";
-import { NO_PROOFS, NO_PROVER, WITHOUT_PROOFS } from "../src/ledger/genesis-proofs.ts";
+import {
+  type GenesisSector,
+  NO_PROOFS,
+  NO_PROVER,
+  WITHOUT_PROOFS,
+} from "../src/ledger/genesis-proofs.ts";
+import { genesisSectorBeacon } from "../src/ledger/projections/space/index.ts";
 import type { Hash, ValidatorSet } from "../src/ledger/types.ts";
+import { admissionBytes } from "../src/proofs/space/parameters.ts";
+import { sectorId } from "../src/proofs/space/statement.ts";
 import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
 import type { TimeParameters } from "../src/proofs/time/parameters.ts";
 import { PRICE_ONE, WORK_PROFILES, type WorkParameters } from "../src/proofs/work/index.ts";
-import type { ClaimTerms, WorkTerms } from "./checkers/types.ts";
+import type { ClaimTerms, SpaceTerms, WorkTerms } from "./checkers/types.ts";
 import { SIM_BEACON_DEPTH } from "./ivrf-keys.ts";
 import type { ProofPart } from "./scenario.ts";
+import { SIM_SPACE } from "./space.ts";
 
 /**
  * Argon2id of 8 KiB: a try costs microseconds. A batch of the usual clients has some 1,200 units, so that it
@@ -39,6 +50,7 @@ export const genesisParts = (
     readonly parts?: readonly ProofPart[] | undefined;
     readonly withStake: boolean;
     rootOf(id: Hash): Hash;
+    sectorsOf(id: Hash): readonly GenesisSector[];
   },
 ): Pick<Genesis, "format" | "proofs" | "provers"> => {
   const { parts = [], withStake } = asked;
@@ -47,12 +59,15 @@ export const genesisParts = (
   // A chain that asks for shares asks for work: both are one part of its genesis.
   const work = parts.includes("work") || parts.includes("shares") ? SIM_WORK : null;
   const time = parts.includes("time") ? SIM_TIME : null;
+  const space = parts.includes("space") ? SIM_SPACE : null;
   const stake = withStake ? STAKE_PROFILES.dev : null;
   return {
     format: 2,
-    proofs: { ...NO_PROOFS, beacon, work, time, stake },
+    proofs: { ...NO_PROOFS, beacon, work, space, time, stake },
     provers: validators.map(({ id }) =>
-      beacon === null ? NO_PROVER : { ...NO_PROVER, ivrfRoot: asked.rootOf(id) },
+      beacon === null
+        ? NO_PROVER
+        : { ivrfRoot: asked.rootOf(id), sectors: space === null ? [] : asked.sectorsOf(id) },
     ),
   };
 };
@@ -74,4 +89,24 @@ export const claimTermsOf = ({ proofs }: Genesis): ClaimTerms | undefined => {
       : { time: { tailBlocks: time.tailBlocks, leavesLog2: time.leavesLog2Max } }),
     ...(work === null ? {} : { shares: work.shares }),
   };
+};
+
+/** As for work: what the oracle's own judgement of space begins with. */
+export const spaceTermsOf = (genesis: Genesis, hasher: Hasher): SpaceTerms | undefined => {
+  const { space } = genesis.proofs;
+  if (space === null) return undefined;
+  const beacon = genesisSectorBeacon(hasher, genesis.timeMs);
+  const roots = new Map<string, string>();
+  const sectorIds = new Map<string, Uint8Array>();
+  for (const [i, { id }] of genesis.validators.entries()) {
+    const sector = genesis.provers[i]?.sectors[0];
+    if (sector === undefined) continue;
+    const { number: sectorNo, commC, commRl } = sector;
+    const { lgNodes, layers } = space;
+    roots.set(toHex(id), toHex(commRl));
+    const statement = { validatorId: id, sectorNo, beacon, lgNodes, layers, commC, commRl };
+    sectorIds.set(toHex(id), sectorId(hasher, statement));
+  }
+  const each = admissionBytes(space.lgNodes, space.layers, 1);
+  return { ...space, roots, sectorIds, admissionBytes: each };
 };

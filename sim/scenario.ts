@@ -183,11 +183,14 @@ export const DIRECTED_STRATEGIES = [
   "forge-reveals",
   "withhold-reveals",
   "false-claims",
+  "delete-space",
+  "borrow-space",
+  "replay-space",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 /** Parts of the four proofs that a simulated chain can ask for; with any of them it has a beacon. */
-export const PROOF_PARTS = ["beacon", "work", "time", "shares"] as const;
+export const PROOF_PARTS = ["beacon", "work", "space", "time", "shares"] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 
 export type AdversarySpec = {

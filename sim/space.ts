@@ -5,18 +5,19 @@
  */
 import { compareBytes, toHex } from "../src/crypto/bytes.ts";
 import type { Hasher } from "../src/crypto/hash.ts";
-import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { GenesisSector } from "../src/ledger/genesis-proofs.ts";
+import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { SectorOpener, Timers } from "../src/ledger/ports.ts";
 import { genesisSectorBeacon } from "../src/ledger/projections/space/index.ts";
+import { type SectorPort, startSpaceKeeper } from "../src/ledger/replica/space-keeper.ts";
 import type { Hash } from "../src/ledger/types.ts";
-import { type SectorPort, startSpaceKeeper } from "../src/node/space/keeper.ts";
 import { makeAdmission } from "../src/proofs/space/admission.ts";
 import type { OpeningTask } from "../src/proofs/space/challenges.ts";
 import { makeOpenings } from "../src/proofs/space/openings.ts";
 import type { SpaceParameters } from "../src/proofs/space/parameters.ts";
 import { GROUP_BYTES, type TreeReader } from "../src/proofs/space/tree.ts";
 import { type MemorySector, memorySector } from "./memory-sector.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** 8 KiB in three layers: made in a moment, and admitted by two events. */
 export const SIM_SPACE: SpaceParameters = {
@@ -25,11 +26,20 @@ export const SIM_SPACE: SpaceParameters = {
 };
 
 /** How an adversary has its sector. */
-export const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space"] as const;
+const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space"] as const;
 export type SpaceStrategy = (typeof SPACE_STRATEGIES)[number];
 
-export const isSpaceStrategy = (name: string): name is SpaceStrategy =>
+const isSpaceStrategy = (name: string): name is SpaceStrategy =>
   SPACE_STRATEGIES.some((one) => one === name);
+
+/** Undefined for who has its sector as it should. */
+export const spaceStrategyOf = (
+  { adversaries }: Pick<Scenario, "adversaries">,
+  slot: number,
+): SpaceStrategy | undefined =>
+  adversaries.flatMap(({ node, strategy }) =>
+    node === slot && isSpaceStrategy(strategy) ? [strategy] : [],
+  )[0];
 
 /** Reading a sector takes this long. */
 const READ_MS = 4;
@@ -50,7 +60,11 @@ export class SimSpace {
   readonly #ids: readonly Hash[];
   readonly #made = new Map<string, MemorySector>();
 
-  constructor(hasher: Hasher, chain: { readonly chainId: string; readonly timeMs: number }, ids: readonly Hash[]) {
+  constructor(
+    hasher: Hasher,
+    chain: { readonly chainId: string; readonly timeMs: number },
+    ids: readonly Hash[],
+  ) {
     this.#hasher = hasher;
     this.#chainId = chain.chainId;
     this.#timeMs = chain.timeMs;
@@ -82,6 +96,10 @@ export class SimSpace {
     const tree = strategy === "delete-space" ? halved(whole) : whole;
     const replayed = new Map<number, Uint8Array>();
     const opened = ({ challenges }: OpeningTask): Uint8Array => {
+      // As a host it is honest: else nothing of what it writes would come so far as to be refused.
+      if (challenges.length === SIM_SPACE.eventOpenings) {
+        return makeOpenings(own.hashes, [own.reader.stored], challenges);
+      }
       const openings = makeOpenings(source.hashes, [tree], challenges);
       if (strategy !== "replay-space") return openings;
       const first = replayed.get(openings.length) ?? openings;
@@ -96,7 +114,10 @@ export class SimSpace {
           if (task.kind === "window") return done({ ok: true, value: opened(task) });
           const reader = { ...own.reader, stored: tree };
           const { hashes, graph } = own;
-          done({ ok: true, value: makeAdmission(hashes, graph, reader, SIM_SPACE.layers, task.nodes) });
+          done({
+            ok: true,
+            value: makeAdmission(hashes, graph, reader, SIM_SPACE.layers, task.nodes),
+          });
         });
       },
     };

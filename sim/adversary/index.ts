@@ -43,6 +43,8 @@ import { falseWork } from "./work.ts";
 
 /** Its replica is honest in everything: what it claims once an epoch is not (claims.ts). */
 const falseClaims: StrategyFactory = () => ({});
+/** What it does wrong it does where it reads its sectors (space.ts), not on the network. */
+const atItsSectors: StrategyFactory = () => ({});
 
 const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   silent,
@@ -79,6 +81,9 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "forge-reveals": forgeReveals,
   "withhold-reveals": withholdReveals,
   "false-claims": falseClaims,
+  "delete-space": atItsSectors,
+  "borrow-space": atItsSectors,
+  "replay-space": atItsSectors,
 };
 
 const TICK_MS = 100;

@@ -28,6 +28,7 @@ import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
+import { spaceShown } from "./space.ts";
 import { splitsEnd } from "./split.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import { nobodyStops } from "./stopped.ts";
@@ -72,6 +73,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   servedSigned,
   beaconFollows,
   claimsTrue,
+  spaceShown,
   reproposals,
   splitViews,
   otherNotarized,

@@ -95,14 +95,20 @@ class Judge {
     return this.#terms.roots.get(author);
   }
 
-  #wrong(openings: Uint8Array, count: number, root: string, digest: (j: number) => Uint8Array): string | undefined {
+  #wrong(
+    openings: Uint8Array,
+    count: number,
+    root: string,
+    digest: (j: number) => Uint8Array,
+  ): string | undefined {
     const { lgNodes } = this.#terms;
     const length = 32 * (1 + lgNodes);
     if (openings.length !== count * length) return `has ${openings.length} bytes of openings`;
     for (let j = 0; j < count; j++) {
       const opening = openings.subarray(j * length, (j + 1) * length);
       const node = nodeOf(digest(j), lgNodes);
-      if (rootOf(this.#context.chainId, opening, node) !== root) return `opens node ${node} wrongly`;
+      if (rootOf(this.#context.chainId, opening, node) !== root)
+        return `opens node ${node} wrongly`;
     }
     return undefined;
   }
@@ -127,7 +133,9 @@ class Judge {
     const epoch = this.#beacons.at(height)?.epoch ?? 0;
     const beacon = this.#beacons.at(refHeight)?.beacon;
     if (slot === undefined) {
-      const isDue = [...this.#terms.roots.keys()].some((id) => this.#rootIn(id, epoch) !== undefined);
+      const isDue = [...this.#terms.roots.keys()].some(
+        (id) => this.#rootIn(id, epoch) !== undefined,
+      );
       return isDue ? "has no host" : undefined;
     }
     const host = hex(slot.subarray(0, 32));
@@ -188,7 +196,8 @@ export const spaceShown = (context: CheckContext): Checker => {
     const hosted: Hosted[] = [];
     for (let i = 0; i < count; i++) {
       const bytes = batches.get(hex(block.subarray(HEADER + 32 * i, HEADER + 32 * (i + 1))));
-      if (bytes === undefined) return context.report("I27", `a batch of height ${height} is nowhere`);
+      if (bytes === undefined)
+        return context.report("I27", `a batch of height ${height} is nowhere`);
       const { core, slot, ...one } = hostedOf(bytes);
       hosted.push({ ...one, slot: slot?.slice() });
       authors.set(hex(taggedHash(context.chainId, "batch/id", core)), hex(one.actor));
@@ -196,7 +205,11 @@ export const spaceShown = (context: CheckContext): Checker => {
     final.set(height, { height, timeMs, openings, hosted });
   };
 
-  const judgeEntry = (judge: Judge, done: Map<string, number>, entry: Entry): string | undefined => {
+  const judgeEntry = (
+    judge: Judge,
+    done: Map<string, number>,
+    entry: Entry,
+  ): string | undefined => {
     const author = authors.get(entry.batchId) ?? "";
     if (!entry.eventType.startsWith("space.")) return undefined;
     if (entry.refusedWith !== "") {
@@ -230,7 +243,8 @@ export const spaceShown = (context: CheckContext): Checker => {
       if (fault !== undefined) context.report("I27", `final block ${height} ${fault}`);
       for (const batch of block.hosted) {
         const wrong = judge.batch(height, batch);
-        if (wrong !== undefined) context.report("I27", `a batch of final height ${height} ${wrong}`);
+        if (wrong !== undefined)
+          context.report("I27", `a batch of final height ${height} ${wrong}`);
       }
       for (let entry = entries[next]; entry?.height === height; entry = entries[++next]) {
         const wrong = judgeEntry(judge, done, entry);
@@ -251,7 +265,9 @@ export const spaceShown = (context: CheckContext): Checker => {
       for (const { key, value } of puts) if (key[0] === 0x68) noteFinal(hex(value));
     },
     end: (dumps) => {
-      const longest = dumps.toSorted((a, b) => b.status.executedHeight - a.status.executedHeight)[0];
+      const longest = dumps.toSorted(
+        (a, b) => b.status.executedHeight - a.status.executedHeight,
+      )[0];
       if (longest !== undefined) judgeAll(longest);
     },
   };

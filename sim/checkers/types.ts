@@ -168,6 +168,20 @@ export type BeaconFacts = {
   readonly roots: readonly Uint8Array[];
 };
 
+/** What a chain that asks for space begins with. */
+export type SpaceTerms = {
+  readonly lgNodes: number;
+  readonly admissionChallenges: number;
+  readonly blockOpenings: number;
+  readonly eventOpenings: number;
+  readonly responseMs: number;
+  /** Bytes of one challenge of an admission. */
+  readonly admissionBytes: number;
+  /** Of each validator with a sector, in hex: the root of what is stored; and what names the sector. */
+  readonly roots: ReadonlyMap<string, string>;
+  readonly sectorIds: ReadonlyMap<string, Uint8Array>;
+};
+
 export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
@@ -179,6 +193,8 @@ export type CheckContext = {
   readonly claims?: ClaimTerms | undefined;
   /** Of a chain with a beacon. */
   readonly beacon?: BeaconFacts | undefined;
+  /** Of a chain that asks for space. */
+  readonly space?: SpaceTerms | undefined;
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;
   /** Whether this slot has to go on, and to end up with what all have. */

@@ -12,7 +12,7 @@
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
- *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/keeper.ts)
+ *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/open-keeper.ts)
  *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
  *     <folder>/work/         its shares of work, on a chain that asks for them (claims/shares-file.ts); of both
  *                            those of an epoch that is over are removed

@@ -2,10 +2,10 @@
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Ports } from "../../ledger/ports.ts";
+import { startSpaceKeeper } from "../../ledger/replica/space-keeper.ts";
 import type { Hash } from "../../ledger/types.ts";
 import type { NodePaths } from "../folder.ts";
 import { realClock } from "../real-ports.ts";
-import { startSpaceKeeper } from "./keeper.ts";
 import { openSectorFiles, type SectorFiles } from "./sector-files.ts";
 
 /** The sectors in the folder `space` of a node; none where its chain asks for no space. */

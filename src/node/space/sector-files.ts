@@ -7,15 +7,15 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { fail, type Result, TetradError } from "../../errors.ts";
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { SectorOpener } from "../../ledger/ports.ts";
+import type { SectorPort } from "../../ledger/replica/space-keeper.ts";
+import type { LocalSector, SpaceTask } from "../../ledger/replica/space-plan.ts";
 import type { OpeningTask } from "../../proofs/space/challenges.ts";
 import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { workerUrl } from "../signing/worker.ts";
 import { readSectorHeader } from "./files.ts";
-import type { SectorPort } from "./keeper.ts";
 import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
-import type { LocalSector, SpaceTask } from "./plan.ts";
 
 export const SECTOR_SUFFIX = ".sector";
 

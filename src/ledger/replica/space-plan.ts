@@ -1,19 +1,11 @@
 /**
  * What a validator has to say of its sectors next, from the state of the chain and the sectors that it has. Pure:
- * the keeper (keeper.ts) makes the proofs and writes the events, and the simulator runs the same plan.
+ * the keeper (space-keeper.ts) makes the proofs and writes the events, and the simulator runs the same plan.
  *
  * In this order: openings of the epoch, which have a last moment; parts of admissions; sectors that are new.
  */
 import { equalBytes, isZero } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
-import type { LedgerEpoch } from "../../ledger/chain-point.ts";
-import {
-  type ProverRow,
-  type SectorRow,
-  sectorsIn,
-  statementOf,
-} from "../../ledger/projections/space/index.ts";
-import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import {
   admissionNodes,
@@ -27,6 +19,14 @@ import {
   type SpaceParameters,
 } from "../../proofs/space/parameters.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
+import type { LedgerEpoch } from "../chain-point.ts";
+import {
+  type ProverRow,
+  type SectorRow,
+  sectorsIn,
+  statementOf,
+} from "../projections/space/index.ts";
+import type { Hash } from "../types.ts";
 
 /** The state that the next event will be written on. */
 export type SpaceView = {

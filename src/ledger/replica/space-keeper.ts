@@ -9,8 +9,10 @@
 import { equalBytes } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import type { Result } from "../../errors.ts";
-import type { LedgerHandle } from "../../ledger/handle.ts";
-import type { Logger, Metrics } from "../../ledger/ports.ts";
+import { LIMITS } from "../../limits.ts";
+import type { SpaceParameters } from "../../proofs/space/parameters.ts";
+import type { LedgerHandle } from "../handle.ts";
+import type { Logger, Metrics } from "../ports.ts";
 import {
   proverKey,
   proverRow,
@@ -21,11 +23,15 @@ import {
   sectorProven,
   sectorRow,
   windowProven,
-} from "../../ledger/projections/space/index.ts";
-import type { EncodedEvent, Hash } from "../../ledger/types.ts";
-import { LIMITS } from "../../limits.ts";
-import type { SpaceParameters } from "../../proofs/space/parameters.ts";
-import { type LocalSector, nextTask, type SpaceTask, type SpaceView, taskKey } from "./plan.ts";
+} from "../projections/space/index.ts";
+import type { EncodedEvent, Hash } from "../types.ts";
+import {
+  type LocalSector,
+  nextTask,
+  type SpaceTask,
+  type SpaceView,
+  taskKey,
+} from "./space-plan.ts";
 
 /** The sectors of this machine. */
 export type SectorPort = {
