@@ -43,6 +43,7 @@ import type {
 import { isTimely } from "../validity.ts";
 import { certificateJobs, checkCertificateShape } from "../verify/certificate.ts";
 import type { Message } from "../wire.ts";
+import { CertificateLines, type InLine } from "./certificate-lines.ts";
 import type { Context } from "./context.ts";
 import type { LatestVotes } from "./latest-votes.ts";
 import type { PeerBudget } from "./peer-budget.ts";
@@ -101,6 +102,7 @@ export class Engine {
   readonly #latest: LatestVotes;
   /** What is signed of the newest statements: a vote of each of n validators says one of few things. */
   readonly #messages: { readonly statement: Statement; readonly bytes: Uint8Array }[] = [];
+  readonly #lines = new CertificateLines();
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
   readonly budget: PeerBudget;
@@ -171,6 +173,9 @@ export class Engine {
   /** The epoch is over or the node stops: nothing that is under way has any effect any more. */
   end(): void {
     this.#over = true;
+    for (const { peer, certificate } of this.#lines.clear()) {
+      this.budget.give(peer, certificate.signers.length);
+    }
     this.#queue.length = 0;
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
@@ -362,12 +367,33 @@ export class Engine {
     const failure = checkCertificateShape(this.set, certificate);
     if (failure !== undefined) return this.#hooks.misbehaved(peer, failure);
     if (!this.#spendCertificate(peer)) return;
+    // Who waits in line holds its part of the peer's budget, as a check that waits does.
+    if (!this.#take(peer, certificate.signers.length)) return;
+    const one = { peer, certificate };
+    if (this.#lines.enter(one)) this.#checkCertificate(one);
+  }
+
+  #checkCertificate({ peer, certificate }: InLine): void {
     const jobs = certificateJobs(this.#context.hasher, this.set, certificate);
-    this.#check(peer, jobs, jobs.length, (valid) => {
-      if (valid) return this.feed({ kind: "certificate", certificate });
-      const forged = fail("certificate.signature", "a certificate does not verify");
-      this.#hooks.misbehaved(peer, forged);
+    this.#verify(peer, jobs, jobs.length, (valid) => {
+      if (valid) this.feed({ kind: "certificate", certificate });
+      else {
+        const forged = fail("certificate.signature", "a certificate does not verify");
+        this.#hooks.misbehaved(peer, forged);
+      }
+      this.#nextInLine(certificate);
     });
+  }
+
+  /** A certificate was checked: the next of its statement is, if it is still of use, or none. */
+  #nextInLine(certificate: SizedCertificate): void {
+    for (;;) {
+      const next = this.#lines.next(certificate);
+      if (next === undefined) return;
+      const { want } = wantsCertificate(this.#core, next.certificate);
+      if (this.#alive() && want === "verify") return this.#checkCertificate(next);
+      this.budget.give(next.peer, next.certificate.signers.length);
+    }
   }
 
   onStatus(validator: number, status: Status): void {
@@ -402,7 +428,8 @@ export class Engine {
     const message = this.#messageOf(vote.statement);
     const job = { message, signature: vote.signature, publicKey: validator.publicKey };
     const cost = 1 + Math.ceil(payloadBytes / PAYLOAD_BYTES_PER_CHECK);
-    this.#check(peer, [job], cost, (valid) => {
+    if (!this.#take(peer, cost)) return;
+    this.#verify(peer, [job], cost, (valid) => {
       if (!valid) {
         const failure = fail("consensus.signature", "a vote's signature does not verify");
         return this.#hooks.misbehaved(peer, failure);
@@ -412,20 +439,23 @@ export class Engine {
     });
   }
 
-  /** Verifies for a peer, within what one peer may have waiting; what is over is dropped. */
-  #check(
+  /** Of what one peer may have waiting; what is over is dropped. */
+  #take(peer: PeerId, cost: number): boolean {
+    if (this.budget.take(peer, cost)) return true;
+    const failure = fail("consensus.rate", "too many signatures of one peer wait");
+    this.#hooks.misbehaved(peer, failure);
+    return false;
+  }
+
+  /** Verifies for a peer what was taken of its budget, and gives it back. */
+  #verify(
     peer: PeerId,
     jobs: readonly VerifyJob[],
     cost: number,
     done: (valid: boolean) => void,
   ): void {
-    const { budget } = this;
-    if (!budget.take(peer, cost)) {
-      const failure = fail("consensus.rate", "too many signatures of one peer wait");
-      return this.#hooks.misbehaved(peer, failure);
-    }
     this.#context.ports.verifier.verify(jobs, "consensus", (valid) => {
-      budget.give(peer, cost);
+      this.budget.give(peer, cost);
       if (this.#alive()) done(!valid.includes(false));
     });
   }

@@ -258,6 +258,41 @@ describe("a peer that floods", () => {
     expect(lab.time.pending).toBeLessThan(10);
   });
 
+  it("with the same certificate by everybody: one of them is checked", () => {
+    const lab = new Lab();
+    lab.toForeignView();
+    const { view } = lab.status;
+    const certificate = lab.certificate("nullify", view);
+    const before = lab.verifier.asked.consensus;
+    lab.verifier.hold = true;
+    for (const peer of lab.others) lab.tell(peer, { type: "certificate", certificate });
+    expect(lab.verifier.asked.consensus - before).toBe(certificate.signers.length);
+    lab.verifier.hold = false;
+    lab.verifier.release();
+    lab.loop.run();
+    expect(lab.status.view).toBe(view + 1);
+    expect(lab.verifier.asked.consensus - before).toBe(certificate.signers.length);
+    expect(lab.faults).toEqual([]);
+  });
+
+  it("with a forged certificate before a good one: the good one is checked next", () => {
+    const lab = new Lab();
+    lab.toForeignView();
+    const { view } = lab.status;
+    const good = lab.certificate("nullify", view);
+    const signatures = good.signatures.map((bytes) => bytes.toReversed());
+    lab.verifier.hold = true;
+    const [liar = 1, ...rest] = lab.others;
+    lab.tell(liar, { type: "certificate", certificate: { ...good, signatures } });
+    for (const peer of rest) lab.tell(peer, { type: "certificate", certificate: good });
+    lab.verifier.hold = false;
+    lab.verifier.release();
+    lab.loop.run();
+    expect(lab.status.view).toBe(view + 1);
+    expect(lab.faults).toEqual(["certificate.signature"]);
+    expect(lab.cutOff).toEqual(["certificate.signature"]);
+  });
+
   it("with the same batch: it waits once", () => {
     const lab = new Lab();
     lab.verifier.hold = true;
