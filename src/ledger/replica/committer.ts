@@ -38,7 +38,7 @@ export type CommitterHooks = {
   /** What the append of this run writes beside, such as the deletion of blocks that lost against it. */
   settle(run: readonly Block[], certificate: Certificate): readonly StoreOp[];
   /** Durable: these blocks are final on this node whatever happens. */
-  appended(blocks: readonly FinalBlock[], tip: Tip): void;
+  appended(blocks: readonly FinalBlock[], tip: Tip, certificate: Certificate): void;
   /** Durable: this height's results are what reads see. */
   executed(block: Block, batches: readonly Batch[], entries: readonly LogEntry[]): void;
 };
@@ -172,7 +172,7 @@ export class Committer {
       this.#appending = false;
       if (this.#context.stopped()) return;
       if (failure !== undefined) return this.#context.fatal(storeFailure(failure, "append"));
-      this.#onAppended(blocks, tip);
+      this.#onAppended(blocks, tip, certificate);
     });
   }
 
@@ -196,13 +196,13 @@ export class Committer {
     return points.map((point, i) => pointOp(first + i, point));
   }
 
-  #onAppended(blocks: readonly FinalBlock[], tip: Tip): void {
+  #onAppended(blocks: readonly FinalBlock[], tip: Tip, certificate: Certificate): void {
     this.#tip = tip;
     if (tip.boundary) this.#start = { epoch: tip.epoch + 1, startMs: tip.timeMs };
     for (const final of blocks) {
       if (this.#queue.size < QUEUE_MAX) this.#queue.set(final.block.header.height, final);
     }
-    this.#hooks.appended(blocks, tip);
+    this.#hooks.appended(blocks, tip, certificate);
     this.#executeNext();
   }
 

@@ -247,7 +247,7 @@ export class Participant {
           ...this.#open.settle(run),
           ...this.#latest.ops(this.store, certificate),
         ],
-        appended: (blocks, tip) => this.#onAppended(blocks, tip),
+        appended: (blocks, tip, certificate) => this.#onAppended(blocks, tip, certificate),
         executed: (block, batches, entries) => this.#onExecuted(block, batches, entries),
       },
       loaded,
@@ -641,7 +641,7 @@ export class Participant {
 
   // What append and execute bring.
 
-  #onAppended(blocks: readonly FinalBlock[], tip: Tip): void {
+  #onAppended(blocks: readonly FinalBlock[], tip: Tip, certificate: Certificate): void {
     const nowMs = this.#ports.clock.monotonicMs();
     this.viewTimeMs = nowMs - this.lastFinalMs;
     this.lastFinalMs = nowMs;
@@ -659,8 +659,7 @@ export class Participant {
     this.#votes.forget({ epoch: tip.epoch, view: tip.view }, (failure) => {
       if (failure !== undefined) this.#fatal(storeFailure(failure, "vote store"));
     });
-    const certificate = this.store.certificate(tip.epoch, tip.view, "finalize");
-    if (this.#engine?.epoch === tip.epoch && certificate !== undefined) {
+    if (this.#engine?.epoch === tip.epoch) {
       const final = { view: tip.view, height: tip.height, hash: tip.hash };
       this.#engine.feed({ kind: "synced", final, certificate });
     }
