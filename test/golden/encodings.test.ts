@@ -5,7 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../../src/crypto/hash.ts";
-import { buildBatch } from "../../src/ledger/batch.ts";
+import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
+import { workedBatch, workSlot, workSubject } from "../../src/ledger/batch-work.ts";
 import { encodeBlock, encodeHeader, proofsHash } from "../../src/ledger/block.ts";
 import { encodeBlockProofs, NO_BLOCK_PROOFS } from "../../src/ledger/block-proofs.ts";
 import { encodePoint, genesisPoint, pointAfter } from "../../src/ledger/chain-point.ts";
@@ -26,6 +27,7 @@ import {
   validatorRejoined,
 } from "../../src/ledger/projections/stake/events.ts";
 import { epochRow, NEW_STANDING, standingRow } from "../../src/ledger/projections/stake/rows.ts";
+import { priceOps } from "../../src/ledger/replica/price-store.ts";
 import {
   encodeCertificate,
   encodeEvidence,
@@ -40,6 +42,8 @@ import { createLeaderSchedule } from "../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../src/ledger/validity.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { createIvrfKey, ivrfKeySecret } from "../../src/proofs/beacon/ivrf.ts";
+import { workChallenge } from "../../src/proofs/work/challenge.ts";
+import { encodeWorkProof, WORK_PROFILES } from "../../src/proofs/work/index.ts";
 import {
   batchOf,
   blockOf,
@@ -159,6 +163,16 @@ const examples = (): Record<string, string> => {
     effectsHash: hashOf(3),
     event: putOf(1),
   } as const;
+  const work = { effort: 3, nonce: hashOf(5).slice(16), solution: new Uint8Array(68).fill(6) };
+  const proof = encodeWorkProof({ kind: "equihash-96-5" }, work);
+  const opening = { kind: 2, version: 1, bytes: new Uint8Array(100).fill(8) };
+  const proofs = [workSlot(proof), opening];
+  const proven = sealBatch(hasher, buildBatch(hasher, batch), batch.signature, proofs);
+  const terms = { beacon: hashOf(0xbe), price: 65_536n };
+  const subject = workSubject(workedBatch(batch), terms);
+  const first = { header: headerOf({ height: 1 }) };
+  const run = [{ block: first, batches: [batch] }];
+  const [priced] = priceOps(() => undefined, WORK_PROFILES.production, run);
   const lanes = [1, 2, 3, 4, 5].map((byte) => batchOf({ actor: hashOf(byte) }));
   return {
     event: sum(putOf(1).bytes),
@@ -169,6 +183,10 @@ const examples = (): Record<string, string> => {
     "batch events root": hex(batch.eventsRoot),
     "batch envelope": sum(batch.bytes),
     "batch digest": hex(batch.digest),
+    "batch envelope with proofs": sum(proven.bytes),
+    "batch digest with proofs": hex(proven.digest),
+    "work challenge": hex(workChallenge(hasher, subject, 3, work.nonce)),
+    "price of a height": hex(priced?.type === "put" ? priced.value : new Uint8Array(0)),
     header: sum(encodeHeader(headerOf())),
     block: sum(block.bytes),
     "block hash": hex(block.hash),
