@@ -340,7 +340,7 @@ const measureRestart = async (bench: Bench, lanes: Lanes): Promise<void> => {
 const measureProfile = async (bench: Bench, events: number): Promise<void> => {
   const { report } = bench;
   const folder = mkdtempSync(join(tmpdir(), "tetrad-profile-"));
-  const network = await BenchNetwork.create();
+  const network = await BenchNetwork.create(bench.options.proofs);
   mkdirSync(folder, { recursive: true });
   try {
     const nodeFlags = ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=1000"];
@@ -392,7 +392,7 @@ const options = readOptions(process.argv.slice(2));
 if (options !== undefined) {
   const report = createReport("ledger");
   report.note(`events of ${EVENT_BYTES} bytes; pid ${process.pid}`);
-  const network = await BenchNetwork.create();
+  const network = await BenchNetwork.create(options.proofs);
   network.kept = options.keep;
   const pool = new SigningPool();
   try {

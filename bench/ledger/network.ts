@@ -74,7 +74,8 @@ export class BenchNetwork {
     this.operator = operator;
   }
 
-  static async create(): Promise<BenchNetwork> {
+  /** `withWork`: of a chain that asks every batch for work at the dev profile. */
+  static async create(withWork = false): Promise<BenchNetwork> {
     const base = mkdtempSync(join(tmpdir(), "tetrad-bench-"));
     const dir = join(base, "net");
     const ports = await freePorts(2 * NAMES.length);
@@ -86,6 +87,7 @@ export class BenchNetwork {
         listen: `[::1]:${ports[2 * i]}`,
         api: `[::1]:${ports[2 * i + 1]}`,
       })),
+      work: withWork ? "dev" : undefined,
     });
     const passphrase = await readPassphrase(operatorFolder(dir), {});
     const operator = await loadKeyFile(operatorKeyPath(dir), passphrase);

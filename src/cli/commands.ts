@@ -237,6 +237,12 @@ const addInit = (program: Command, run: RunVerb): void => {
       "length of an epoch of the new chain (default an hour)",
       wholeNumber(...LIMITS.genesisMs.epochMs),
     )
+    .addOption(
+      new Option(
+        "--work <profile>",
+        "what every batch of the new chain has to show of work",
+      ).choices(["dev", "default", "production"]),
+    )
     .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")

@@ -14,6 +14,7 @@ import {
   NO_PROVER,
 } from "../ledger/genesis-proofs.ts";
 import { STAKE_PROFILES } from "../proofs/stake/parameters.ts";
+import { WORK_PROFILES, type WorkProfile } from "../proofs/work/index.ts";
 import type { Identity } from "./identity.ts";
 
 /** Fits members across a continent; see docs/operating.md before changing one. */
@@ -43,15 +44,22 @@ export type NewGenesis = {
   readonly provers?: readonly GenesisProver[];
 };
 
+/** What somebody wants of a new chain beside its beacon; left out is not asked for. */
+export type WantedParts = {
+  readonly stake?: keyof typeof STAKE_PROFILES | undefined;
+  /** Of every batch. */
+  readonly work?: WorkProfile | undefined;
+};
+
 /**
  * What a new chain asks for: a beacon where every validator has an iVRF key of one depth for this chain, and
- * stake if it is wanted, which bounds power alone. Undefined where that is nothing. Throws config.genesis
- * where only some of the identities are for this chain.
+ * what is wanted besides; stake bounds power alone. Undefined where that is nothing. Throws config.genesis
+ * where only some of the identities are for this chain, and where work is wanted without a beacon.
  */
 export const partsOf = (
   chainId: string,
   identities: readonly Identity[],
-  stake: keyof typeof STAKE_PROFILES | undefined,
+  { stake, work }: WantedParts,
 ): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
   const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
   const [first] = keys;
@@ -61,11 +69,16 @@ export const partsOf = (
     const detail = `some identities have an iVRF key for the beacon of ${chainId}, and ${without} has none`;
     throw new TetradError("config.genesis", detail);
   }
+  if (!isReady && work !== undefined) {
+    const detail = `work needs a beacon, and no identity has an iVRF key for that of ${chainId}`;
+    throw new TetradError("config.genesis", detail);
+  }
   if (!isReady && stake === undefined) return undefined;
   return {
     proofs: {
       ...NO_PROOFS,
       beacon: isReady ? { depth: first.depth } : null,
+      work: work === undefined ? null : WORK_PROFILES[work],
       stake: stake === undefined ? null : STAKE_PROFILES[stake],
     },
     provers: keys.map((key) =>

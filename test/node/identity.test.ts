@@ -24,6 +24,7 @@ import {
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { readPassphrase } from "../../src/node/keys/passphrase.ts";
 import { makeGenesis, partsOf } from "../../src/node/make-genesis.ts";
+import { WORK_PROFILES } from "../../src/proofs/work/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-identity-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -178,16 +179,20 @@ describe("what identities have ready for a beacon", () => {
   it("makes a chain with a beacon where all are for it, one of format 1 where none is, else none", async () => {
     const ivrf = { chainId: "t-3", depth: BEACON_DEPTH, root: new Uint8Array(32).fill(5) };
     const ready = { ...sample, ivrf };
-    const parts = partsOf("t-3", [ready, ready], undefined);
+    const parts = partsOf("t-3", [ready, ready], {});
     expect(parts?.proofs.beacon).toEqual({ depth: BEACON_DEPTH });
     expect(parts?.provers.map(({ ivrfRoot }) => ivrfRoot)).toEqual([ivrf.root, ivrf.root]);
-    expect(partsOf("t-3", [ready], "production")?.proofs.stake).not.toBeNull();
-    expect(partsOf("t-4", [ready, ready], undefined)).toBeUndefined();
-    expect(partsOf("t-3", [sample], undefined)).toBeUndefined();
-    expect(partsOf("t-3", [sample], "dev")?.proofs.beacon).toBeNull();
-    expect(await codeOf(() => partsOf("t-3", [ready, sample], undefined))).toBe("config.genesis");
+    expect(partsOf("t-3", [ready], { stake: "production" })?.proofs.stake).not.toBeNull();
+    expect(partsOf("t-4", [ready, ready], {})).toBeUndefined();
+    expect(partsOf("t-3", [sample], {})).toBeUndefined();
+    expect(partsOf("t-3", [sample], { stake: "dev" })?.proofs.beacon).toBeNull();
+    expect(await codeOf(() => partsOf("t-3", [ready, sample], {}))).toBe("config.genesis");
+    expect(parts?.proofs.work).toBeNull();
+    const working = partsOf("t-3", [ready], { work: "default" });
+    expect(working?.proofs.work).toEqual(WORK_PROFILES.default);
+    expect(await codeOf(() => partsOf("t-3", [sample], { work: "dev" }))).toBe("config.genesis");
     const other = { ...sample, ivrf: { ...ivrf, depth: 9 } };
-    expect(await codeOf(() => partsOf("t-3", [ready, other], undefined))).toBe("config.genesis");
+    expect(await codeOf(() => partsOf("t-3", [ready, other], {}))).toBe("config.genesis");
   });
 });
 

@@ -14,6 +14,7 @@ import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../no
 import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { WorkProfile } from "../../proofs/work/index.ts";
 import {
   type DevNode,
   type DevRecord,
@@ -31,6 +32,8 @@ export type NetworkPlan = {
   readonly issuer?: boolean;
   /** Whether validators join and leave, by stake. */
   readonly stake?: boolean;
+  /** What every batch has to show of work; absent: nothing. */
+  readonly work?: WorkProfile | undefined;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -127,7 +130,10 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     identities,
     actors,
     ...(plan.parameters === undefined ? {} : { parameters: plan.parameters }),
-    ...partsOf(plan.chainId, identities, plan.stake === true ? "dev" : undefined),
+    ...partsOf(plan.chainId, identities, {
+      stake: plan.stake === true ? "dev" : undefined,
+      work: plan.work,
+    }),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);
   for (const node of nodes) writeNodeConfig(dir, node);

@@ -92,6 +92,7 @@ const create = async (
     chainId: `dev-${randomHex(8)}`,
     nodes,
     issuer: true,
+    work: "dev",
   });
 };
 

@@ -23,6 +23,7 @@ import {
 import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { WorkProfile } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
@@ -42,6 +43,7 @@ type InitOptions = {
   readonly issuer?: boolean;
   readonly epochMs?: number;
   readonly stake?: boolean;
+  readonly work?: WorkProfile;
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -51,6 +53,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
   if (options.epochMs !== undefined && options.name !== undefined) {
     throw usage("--epoch-ms belongs to the genesis: give it with --join or --network");
+  }
+  if (options.work !== undefined && options.name !== undefined) {
+    throw usage("--work belongs to the genesis: give it with --join or --network");
   }
   if (options.stake === true && options.name !== undefined) {
     throw usage("--stake belongs to the genesis: give it with --join or --network");
@@ -213,7 +218,10 @@ const joinIdentities = async (
     identities,
     actors,
     parameters: parametersOf(options),
-    ...partsOf(options.chainId, identities, options.stake === true ? "production" : undefined),
+    ...partsOf(options.chainId, identities, {
+      stake: options.stake === true ? "production" : undefined,
+      work: options.work,
+    }),
   });
   writeFileAtomic(out, text);
   const hash = toHex(parsed.hash);
@@ -264,6 +272,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     nodes,
     issuer: options.issuer === true,
     stake: options.stake === true,
+    work: options.work,
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
