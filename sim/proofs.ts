@@ -55,7 +55,7 @@ export const genesisParts = (
 ): Pick<Genesis, "format" | "proofs" | "provers"> => {
   const { parts = [], withStake } = asked;
   if (parts.length === 0 && !withStake) return { format: 1, ...WITHOUT_PROOFS };
-  const beacon = parts.length === 0 ? null : { depth: SIM_BEACON_DEPTH };
+  const beacon = parts.every((part) => part === "stake") ? null : { depth: SIM_BEACON_DEPTH };
   // A chain that asks for shares asks for work: both are one part of its genesis.
   const work = parts.includes("work") || parts.includes("shares") ? SIM_WORK : null;
   const time = parts.includes("time") ? SIM_TIME : null;

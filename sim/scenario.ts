@@ -189,8 +189,11 @@ export const DIRECTED_STRATEGIES = [
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
-/** Parts of the four proofs that a simulated chain can ask for; with any of them it has a beacon. */
-export const PROOF_PARTS = ["beacon", "work", "space", "time", "shares"] as const;
+/**
+ * Parts of the four proofs that a simulated chain can ask for; with any of them but stake it has a beacon. With
+ * stake the last two nodes are not in the genesis, and validators join, leave and are jailed (stake.ts).
+ */
+export const PROOF_PARTS = ["beacon", "work", "space", "time", "shares", "stake"] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 
 export type AdversarySpec = {

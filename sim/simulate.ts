@@ -13,15 +13,18 @@ import { differenceOf } from "./checkers/repeat.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
-import { createNetwork, type NetworkOptions, type SimNetwork, sharesByDefault } from "./network.ts";
+import { createNetwork, type SimNetwork, sharesByDefault } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
-import type { WorkloadEvents } from "./property.ts";
 import { createReaders, type Readers, type SeenNode } from "./readers.ts";
+import type { RunOptions } from "./run-options.ts";
 import type { Scenario } from "./scenario.ts";
+import { runOptionsOf } from "./stake.ts";
 import { createWitness } from "./stuck.ts";
-import { formatEvent, type TraceEvent } from "./trace.ts";
+import { formatEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
+
+export type { RunOptions } from "./run-options.ts";
 
 export type Outcome = "ok" | "crash" | "liveness" | "correctness";
 
@@ -53,16 +56,6 @@ export type RunResult = {
   readonly nodes: readonly string[];
   /** For a failure: the state of each node, what they logged last, and the newest events. */
   readonly report: readonly string[];
-};
-
-export type RunOptions = NetworkOptions & {
-  /** Further projections whose rows are read at the end. */
-  readonly rowsOf?: readonly string[];
-  /** What clients write, where it is not the usual. */
-  readonly events?: WorkloadEvents;
-  readonly onEvent?: (event: TraceEvent) => void;
-  /** A run that does more work than this is stuck in a loop: a liveness failure. */
-  readonly maxSteps?: number;
 };
 
 const POLL_MS = 200;
@@ -504,7 +497,8 @@ const runOnce = (
 };
 
 /** Runs a scenario once, and a stuck one again to say why. Never throws for what the code under test does. */
-export const simulate = (scenario: Scenario, options: RunOptions): RunResult => {
+export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
+  const options = runOptionsOf(scenario, given);
   const { result, up } = runOnce(scenario, options);
   if (result.outcome !== "liveness" || result.violation?.id === "L0") return result;
   const witness = createWitness();

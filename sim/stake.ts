@@ -20,6 +20,7 @@ import { agreement, blockTime, monotone } from "./checkers/agreement.ts";
 import { answersDurable, clientsServed } from "./checkers/clients.ts";
 import { durableBeforeSent } from "./checkers/durability.ts";
 import { epochsChange } from "./checkers/epochs.ts";
+import { CHECKERS } from "./checkers/index.ts";
 import { powersFollow } from "./checkers/powers.ts";
 import { quarantineGrows } from "./checkers/quarantine.ts";
 import { sessionsMonotone } from "./checkers/reads.ts";
@@ -28,8 +29,9 @@ import { rootsEqual } from "./checkers/roots.ts";
 import type { CheckerFactory } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
 import type { Prng } from "./prng.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type SignatureScheme } from "./signer.ts";
-import type { RunOptions } from "./simulate.ts";
 import { SYSTEM } from "./system.ts";
 import type { EncodedEvent } from "./workload.ts";
 
@@ -98,18 +100,28 @@ const change = (wiring: Wiring, random: Prng, joining: number): EncodedEvent[] =
   }
 };
 
+/** How many of the last nodes join later where a scenario asks for stake. */
+const JOINING = 2;
+
+/** The options of a run as its scenario needs them: one that asks for stake has checkers and events of its own. */
+export const runOptionsOf = ({ proofs }: Scenario, options: RunOptions): RunOptions => {
+  if (proofs?.includes("stake") !== true || options.stake !== undefined) return options;
+  const own = (options.checkers ?? []).filter((checker) => !CHECKERS.includes(checker));
+  return { ...stakeRun(JOINING, options), checkers: [...STAKE_CHECKERS, ...own] };
+};
+
 /** Options of a run in which the last `joining` nodes are not in the genesis. */
-export const stakeRun = (joining: number): RunOptions => {
+export const stakeRun = (joining: number, given: RunOptions = SYSTEM): RunOptions => {
   let wiring: Wiring | undefined;
   return {
-    createScheme: SYSTEM.createScheme,
+    ...given,
     createSystem: (chain, used) => {
       wiring = { chain, scheme: used };
-      return SYSTEM.createSystem(chain, used);
+      return given.createSystem(chain, used);
     },
     stake: { joining },
     checkers: STAKE_CHECKERS,
-    rowsOf: ["stake"],
+    rowsOf: [...(given.rowsOf ?? []), "stake"],
     events: (random, client) =>
       client === 0 && wiring !== undefined && random.below(2) === 0
         ? change(wiring, random, joining)

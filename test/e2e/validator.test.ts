@@ -12,12 +12,13 @@ import { evidenceOf, notarize, statementBytes } from "../../src/ledger/statement
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { ownNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import { background, freePorts, nexus, nexusJson, until } from "./support.ts";
+import { type Background, background, freePorts, nexus, nexusJson, until } from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 const net = ownNetwork(NAMES);
 const home = join(net.folder, "e");
 let api = "";
+let follower: Background | undefined;
 
 type Status = {
   readonly epoch: number;
@@ -101,7 +102,7 @@ describe("nexus validator", () => {
   });
 
   it("lets a fifth node join, which follows first and then is needed for every quorum", async () => {
-    const follower = background(["start", "--config", join(home, "node.toml")]);
+    follower = background(["start", "--config", join(home, "node.toml")]);
     await ok("validator", "grant", await operator(), "3000");
     await ok("validator", "join", home, "--bond", "2000");
     await until("e follows", async () => ((await statusAt(api))?.finalHeight ?? 0) > 0, 60_000);
@@ -112,7 +113,7 @@ describe("nexus validator", () => {
     await ok("append", "join/after", "with five");
     expect((await statusAt(api))?.finalHeight).toBeGreaterThan(height);
     expect((await statusAt(net.url("a")))?.stake.power).toBe("6000");
-    expect(follower.child.exitCode).toBeNull();
+    expect(follower?.child.exitCode).toBeNull();
   }, 180_000);
 
   it("states the keys of the current set in its policy, and proves events over the boundary", async () => {
@@ -207,5 +208,21 @@ describe("nexus validator", () => {
     await until("it may be withdrawn", withdraw, 120_000);
     fits("validator withdraw", JSON.parse(tries.at(-1) ?? ""));
     expect((await lines()).get("a")).toMatchObject({ leaving: "0" });
+  }, 150_000);
+
+  it("leaves folders that an audit finds sound, of a member of the genesis and of who joined", async () => {
+    const rebuilt = async (config: string): Promise<void> => {
+      const run = await nexus(["rebuild", "--config", config], { timeoutMs: 120_000 });
+      expect(run.code, run.stderr).toBe(0);
+    };
+    expect(await net.stop("a")).toBe(0);
+    expect(await follower?.stop()).toBe(0);
+    for (const dir of [net.home("a"), home]) {
+      const args = ["audit", "--dir", dir, "--genesis", net.genesis];
+      const env = { XDG_STATE_HOME: join(net.folder, "state") };
+      const report = await nexusJson(args, { env, timeoutMs: 120_000 });
+      expect(report, dir).toMatchObject({ result: "clean", findings: [] });
+      await rebuilt(join(dir, "node.toml"));
+    }
   }, 150_000);
 });
