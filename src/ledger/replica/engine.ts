@@ -47,6 +47,7 @@ import { CertificateLines, type InLine } from "./certificate-lines.ts";
 import type { Context } from "./context.ts";
 import type { LatestVotes } from "./latest-votes.ts";
 import type { PeerBudget } from "./peer-budget.ts";
+import { VotesInCheck } from "./votes-in-check.ts";
 
 export type EngineHooks = {
   peerOf(validator: number): PeerId;
@@ -87,6 +88,9 @@ export type EngineOptions = {
 /** Statements whose bytes are kept: votes of one view are of three kinds, and two views overlap. */
 const MESSAGES_KEPT = 6;
 
+/** Verifies nothing. */
+const NO_KEY = new Uint8Array(0);
+
 /** A payload held while a signature waits counts as one more check for each of these. */
 const PAYLOAD_BYTES_PER_CHECK = 4096;
 
@@ -103,6 +107,7 @@ export class Engine {
   /** What is signed of the newest statements: a vote of each of n validators says one of few things. */
   readonly #messages: { readonly statement: Statement; readonly bytes: Uint8Array }[] = [];
   readonly #lines = new CertificateLines();
+  readonly #inCheck = new VotesInCheck();
   readonly #certificateBudgets = new Map<PeerId, { tokens: number; atMs: number }>();
   readonly set: ValidatorSet;
   readonly budget: PeerBudget;
@@ -312,7 +317,16 @@ export class Engine {
   /** A vote of this epoch: dropped, or verified and then counted. */
   onVote(peer: PeerId, vote: Vote): void {
     if (!this.#isWanted(peer, wantsVote(this.#core, vote))) return;
-    this.#verifyVote(peer, vote, 0, () => this.feed({ kind: "vote", vote }));
+    if (vote.signer >= this.set.validators.length || !this.#take(peer, 1)) return;
+    if (this.#inCheck.enter(vote)) return this.#checkVote(peer, vote);
+    this.budget.give(peer, 1);
+  }
+
+  #checkVote(peer: PeerId, vote: Vote): void {
+    this.#verifyVote(peer, vote, 1, (valid) => {
+      this.#inCheck.leave(vote);
+      if (valid) this.feed({ kind: "vote", vote });
+    });
   }
 
   onProposal(peer: PeerId, message: Message & { type: "proposal" }): void {
@@ -334,7 +348,10 @@ export class Engine {
     if (wanted.want === "drop" && wanted.code === undefined) return this.onVote(peer, vote);
     if (!this.#isWanted(peer, wanted)) return;
     // Decoding a block hashes thousands of digests: the signature is the cheaper check.
-    this.#verifyVote(peer, vote, message.block?.length ?? 0, () => {
+    const cost = 1 + Math.ceil((message.block?.length ?? 0) / PAYLOAD_BYTES_PER_CHECK);
+    if (!this.#take(peer, cost)) return;
+    this.#verifyVote(peer, vote, cost, (valid) => {
+      if (!valid) return;
       const block = message.block === undefined ? undefined : this.#decode(message.block, hash);
       if (block !== undefined && !block.ok) return this.#hooks.misbehaved(peer, block);
       const timeMs = block?.value.header.timeMs;
@@ -421,21 +438,17 @@ export class Engine {
     return bytes;
   }
 
-  /** `payloadBytes` is what comes with the vote and is held until the vote is verified. */
-  #verifyVote(peer: PeerId, vote: Vote, payloadBytes: number, accepted: () => void): void {
-    const validator = this.set.validators[vote.signer];
-    if (validator === undefined) return;
-    const message = this.#messageOf(vote.statement);
-    const job = { message, signature: vote.signature, publicKey: validator.publicKey };
-    const cost = 1 + Math.ceil(payloadBytes / PAYLOAD_BYTES_PER_CHECK);
-    if (!this.#take(peer, cost)) return;
+  /** `cost` is what was taken of the peer's budget for it: a payload is held until the vote is verified. */
+  #verifyVote(peer: PeerId, vote: Vote, cost: number, done: (valid: boolean) => void): void {
+    const publicKey = this.set.validators[vote.signer]?.publicKey ?? NO_KEY;
+    const job = { message: this.#messageOf(vote.statement), signature: vote.signature, publicKey };
     this.#verify(peer, [job], cost, (valid) => {
+      if (valid) this.#latest.note(this.set, vote);
+      done(valid);
       if (!valid) {
         const failure = fail("consensus.signature", "a vote's signature does not verify");
-        return this.#hooks.misbehaved(peer, failure);
+        this.#hooks.misbehaved(peer, failure);
       }
-      this.#latest.note(this.set, vote);
-      accepted();
     });
   }
 

@@ -258,6 +258,32 @@ describe("a peer that floods", () => {
     expect(lab.time.pending).toBeLessThan(10);
   });
 
+  it("with the same vote by everybody: it is checked once, and what differs by a bit as well", () => {
+    const lab = new Lab();
+    lab.toForeignView();
+    const { view } = lab.status;
+    const [signer = 1, liar = 2, ...rest] = lab.others;
+    const vote = lab.vote(signer, "nullify", view);
+    const signature = vote.signature.slice();
+    signature[100] = (signature[100] ?? 0) ^ 1;
+    const before = lab.verifier.asked.consensus;
+    lab.verifier.hold = true;
+    lab.tell(liar, { type: "vote", vote: { ...vote, signature } });
+    for (const peer of [...rest, signer, ...rest]) lab.tell(peer, { type: "vote", vote });
+    expect(lab.verifier.asked.consensus - before).toBe(2);
+    lab.verifier.hold = false;
+    lab.verifier.release();
+    lab.loop.run();
+    expect(lab.faults).toEqual(["consensus.signature"]);
+    // It counts: with two more the view is left.
+    const others = lab.others.filter((other) => other !== signer);
+    for (const other of others) {
+      const more = lab.vote(other, "nullify", view);
+      lab.tell(signer, { type: "vote", vote: more });
+    }
+    expect(lab.status.view).toBe(view + 1);
+  });
+
   it("with the same certificate by everybody: one of them is checked", () => {
     const lab = new Lab();
     lab.toForeignView();
