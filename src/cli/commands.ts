@@ -230,7 +230,10 @@ const addInit = (program: Command, run: RunVerb): void => {
     .addOption(new Option("--join <file...>", "identity files to make a genesis from"))
     .option("--issuer", "make the keys of a certificate issuer too; the (first) node runs it")
     .option("--out <file>", "where the genesis is written (default genesis.json)")
-    .option("--chain-id <id>", "name of the new chain; no two chains may share one")
+    .option(
+      "--chain-id <id>",
+      "name of the new chain; with --name: the node gets a key for its beacon",
+    )
     .option("--passphrase-file <file>", "file with the passphrase that seals the key")
     .option(
       "--epoch-ms <ms>",
@@ -251,7 +254,7 @@ const addInit = (program: Command, run: RunVerb): void => {
       `
 Examples:
   # each member on its own host
-  nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440'
+  nexus --dir /srv/tetrad init --name a --listen '[2001:db8::a]:4440' --chain-id acme-1
   # and who writes events
   nexus --dir ~/ops init --name ops --actor
   # one of them, with everybody's identity.json

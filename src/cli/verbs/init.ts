@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
-import type { GenesisParameters } from "../../ledger/genesis.ts";
+import { CHAIN_ID, type GenesisParameters } from "../../ledger/genesis.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
@@ -79,6 +79,9 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
       `${paths.nodeKey} is already there; keys are never replaced`,
     );
   }
+  const { chainId } = options;
+  if (chainId !== undefined && !CHAIN_ID.test(chainId))
+    throw usage(`--chain-id "${chainId}" names no chain`);
   const api = formatAddress(parseBindAddress(options.apiListen ?? "[::1]:8440", "--api-listen"));
   const keygen = await fastKeygen();
   const identity = await createIdentity({
@@ -88,7 +91,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     nowMs: realClock.wallMs(),
     env: context.env,
     passphraseFile: passphraseFileOf(context, options),
-    chainId: options.chainId,
+    chainId,
     ...(keygen === undefined ? {} : { keygen }),
   });
   writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
@@ -247,6 +250,11 @@ const joinIdentities = async (
   }
   if (actors.length === 0) {
     context.note("no actor is in this genesis: nobody will be able to write; see init --actor");
+  }
+  if (parsed.genesis.proofs.beacon === null) {
+    context.note(
+      "the chain has no beacon: that takes identities made with --chain-id, before the genesis",
+    );
   }
   context.note("every member compares the hash with the others before it starts");
 };
