@@ -246,6 +246,12 @@ const addInit = (program: Command, run: RunVerb): void => {
         "what every batch of the new chain has to show of work",
       ).choices(["dev", "default", "production"]),
     )
+    .addOption(
+      new Option(
+        "--time <profile>",
+        "validators of the new chain show once an epoch that they kept time",
+      ).choices(["dev", "default", "production"]),
+    )
     .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")

@@ -14,6 +14,7 @@ import {
   NO_PROVER,
 } from "../ledger/genesis-proofs.ts";
 import { STAKE_PROFILES } from "../proofs/stake/parameters.ts";
+import { TIME_PROFILES, type TimeProfile } from "../proofs/time/parameters.ts";
 import { WORK_PROFILES, type WorkProfile } from "../proofs/work/index.ts";
 import type { Identity } from "./identity.ts";
 
@@ -49,17 +50,19 @@ export type WantedParts = {
   readonly stake?: keyof typeof STAKE_PROFILES | undefined;
   /** Of every batch. */
   readonly work?: WorkProfile | undefined;
+  /** Of every validator, once an epoch. */
+  readonly time?: TimeProfile | undefined;
 };
 
 /**
  * What a new chain asks for: a beacon where every validator has an iVRF key of one depth for this chain, and
  * what is wanted besides; stake bounds power alone. Undefined where that is nothing. Throws config.genesis
- * where only some of the identities are for this chain, and where work is wanted without a beacon.
+ * where only some of the identities are for this chain, and where work or time is wanted without a beacon.
  */
 export const partsOf = (
   chainId: string,
   identities: readonly Identity[],
-  { stake, work }: WantedParts,
+  { stake, work, time }: WantedParts,
 ): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
   const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
   const [first] = keys;
@@ -69,8 +72,8 @@ export const partsOf = (
     const detail = `some identities have an iVRF key for the beacon of ${chainId}, and ${without} has none`;
     throw new TetradError("config.genesis", detail);
   }
-  if (!isReady && work !== undefined) {
-    const detail = `work needs a beacon, and no identity has an iVRF key for that of ${chainId}`;
+  if (!isReady && (work !== undefined || time !== undefined)) {
+    const detail = `work and time need a beacon, and no identity has an iVRF key for that of ${chainId}`;
     throw new TetradError("config.genesis", detail);
   }
   if (!isReady && stake === undefined) return undefined;
@@ -79,6 +82,7 @@ export const partsOf = (
       ...NO_PROOFS,
       beacon: isReady ? { depth: first.depth } : null,
       work: work === undefined ? null : WORK_PROFILES[work],
+      time: time === undefined ? null : TIME_PROFILES[time],
       stake: stake === undefined ? null : STAKE_PROFILES[stake],
     },
     provers: keys.map((key) =>

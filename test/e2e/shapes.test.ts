@@ -24,6 +24,8 @@ const ELSEWHERE: readonly string[] = [
   "time delay",
   "time delay-verify",
   "time bench",
+  // On a network that asks for time: claims.test.ts.
+  "time status",
   // On files of their own: work.test.ts.
   "work effort",
   "work solve",
@@ -117,6 +119,7 @@ describe("shapes, of verbs that ask a network", () => {
     [["tail", "--from", "0", "--no-follow"]],
     [["peers"]],
     [["validators"]],
+    [["work", "status"]],
     [["explain", "0"]],
     [["verify", "--read-only"]],
     [["doctor"]],

@@ -14,6 +14,7 @@ import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../no
 import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { TimeProfile } from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import {
   type DevNode,
@@ -34,6 +35,8 @@ export type NetworkPlan = {
   readonly stake?: boolean;
   /** What every batch has to show of work; absent: nothing. */
   readonly work?: WorkProfile | undefined;
+  /** What validators show of elapsed time once an epoch; absent: nothing. */
+  readonly time?: TimeProfile | undefined;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -133,6 +136,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     ...partsOf(plan.chainId, identities, {
       stake: plan.stake === true ? "dev" : undefined,
       work: plan.work,
+      time: plan.time,
     }),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);

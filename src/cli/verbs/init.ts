@@ -23,6 +23,7 @@ import {
 import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { TimeProfile } from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
@@ -44,6 +45,7 @@ type InitOptions = {
   readonly epochMs?: number;
   readonly stake?: boolean;
   readonly work?: WorkProfile;
+  readonly time?: TimeProfile;
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -56,6 +58,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   }
   if (options.work !== undefined && options.name !== undefined) {
     throw usage("--work belongs to the genesis: give it with --join or --network");
+  }
+  if (options.time !== undefined && options.name !== undefined) {
+    throw usage("--time belongs to the genesis: give it with --join or --network");
   }
   if (options.stake === true && options.name !== undefined) {
     throw usage("--stake belongs to the genesis: give it with --join or --network");
@@ -224,6 +229,7 @@ const joinIdentities = async (
     ...partsOf(options.chainId, identities, {
       stake: options.stake === true ? "production" : undefined,
       work: options.work,
+      time: options.time,
     }),
   });
   writeFileAtomic(out, text);
@@ -281,6 +287,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     issuer: options.issuer === true,
     stake: options.stake === true,
     work: options.work,
+    time: options.time,
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
