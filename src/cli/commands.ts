@@ -253,6 +253,10 @@ const addInit = (program: Command, run: RunVerb): void => {
       ).choices(["dev", "default", "production"]),
     )
     .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
+    .option(
+      "--space",
+      "nodes of --network prove sectors of 128 KiB: for trying out, it proves no space",
+    )
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
     .addHelpText(

@@ -11,9 +11,11 @@ import type { GenesisParameters } from "../../ledger/genesis.ts";
 import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
 import { formatNodeConfig } from "../../node/config-keys.ts";
 import { makeFolder, type NodePaths, nodePaths, writeFileAtomic } from "../../node/folder.ts";
+import type { Identity } from "../../node/identity.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
-import { makeGenesis, partsOf } from "../../node/make-genesis.ts";
+import { makeGenesis, type NewGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { TimeProfile } from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import {
@@ -23,6 +25,7 @@ import {
   operatorFolder,
   operatorKeyPath,
 } from "./record.ts";
+import { sealGenesisSectors } from "./sectors.ts";
 
 export type NetworkPlan = {
   readonly kind: DevRecord["kind"];
@@ -37,6 +40,8 @@ export type NetworkPlan = {
   readonly work?: WorkProfile | undefined;
   /** What validators show of elapsed time once an epoch; absent: nothing. */
   readonly time?: TimeProfile | undefined;
+  /** Sectors that the chain asks for: each node gets one of this size. */
+  readonly space?: SpaceParameters;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -125,6 +130,11 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     });
     actors.push({ name: "issuer", publicKey, permissions: [...ISSUER_PERMISSIONS] });
   }
+  const parts = partsOf(plan.chainId, identities, {
+    stake: plan.stake === true ? "dev" : undefined,
+    work: plan.work,
+    time: plan.time,
+  });
   const { text } = makeGenesis({
     chainId: plan.chainId,
     timeMs: nowMs,
@@ -133,17 +143,41 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     identities,
     actors,
     ...(plan.parameters === undefined ? {} : { parameters: plan.parameters }),
-    ...partsOf(plan.chainId, identities, {
-      stake: plan.stake === true ? "dev" : undefined,
-      work: plan.work,
-      time: plan.time,
-    }),
+    ...(parts === undefined ? {} : withSectors(dir, { ...plan, nodes }, nowMs, identities, parts)),
   });
   writeFileAtomic(join(dir, "genesis.json"), text);
   for (const node of nodes) writeNodeConfig(dir, node);
   const record: DevRecord = { format: 1, kind: plan.kind, chainId: plan.chainId, nodes };
   writeFileAtomic(devRecordPath(dir), formatJsonFile(record));
   return record;
+};
+
+type Parts = Required<Pick<NewGenesis, "proofs" | "provers">>;
+
+/** The same with a sector for each node, where the plan asks for them. */
+const withSectors = (
+  dir: string,
+  {
+    chainId,
+    space,
+    nodes,
+  }: Pick<NetworkPlan, "chainId" | "space"> & {
+    readonly nodes: readonly DevNode[];
+  },
+  timeMs: number,
+  identities: readonly Identity[],
+  { proofs, provers }: Parts,
+): Parts => {
+  if (space === undefined) return { proofs, provers };
+  const owners = nodes.map((node, i) => ({
+    publicKey: identities[i]?.publicKey ?? new Uint8Array(0),
+    space: pathsOf(dir, node).space,
+  }));
+  const made = sealGenesisSectors(chainId, timeMs, space, owners);
+  return {
+    proofs: { ...proofs, space },
+    provers: provers.map((prover, i) => ({ ...prover, sectors: made[i] ?? [] })),
+  };
 };
 
 export const pathsOf = (dir: string, node: DevNode): NodePaths => nodePaths(join(dir, node.folder));

@@ -23,6 +23,7 @@ import {
 import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import { SPACE_PROFILES } from "../../proofs/space/parameters.ts";
 import type { TimeProfile } from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
@@ -43,6 +44,7 @@ type InitOptions = {
   readonly node?: readonly string[];
   readonly issuer?: boolean;
   readonly epochMs?: number;
+  readonly space?: boolean;
   readonly stake?: boolean;
   readonly work?: WorkProfile;
   readonly time?: TimeProfile;
@@ -288,6 +290,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     stake: options.stake === true,
     work: options.work,
     time: options.time,
+    ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
