@@ -30,7 +30,7 @@ export type SpaceProfile = "dev" | "test" | "default" | "production";
 /** 128 KiB, 2 MiB, 1 GiB and 32 GiB. What dev and test prove is that the code runs: see `deadline`. */
 export const SPACE_PROFILES: Readonly<Record<SpaceProfile, SpaceParameters>> = {
   dev: {
-    ...{ lgNodes: 12, layers: 4, admissionChallenges: 16, responseMs: 5_000 },
+    ...{ lgNodes: 12, layers: 4, admissionChallenges: 16, responseMs: 30_000 },
     ...{ sectorOpenings: 2, epochOpenings: 8, blockOpenings: 2, eventOpenings: 1 },
   },
   test: {
