@@ -61,7 +61,7 @@ describe("members that make a network", () => {
   it("make keys and identities, each in a folder of its own", async () => {
     for (const [i, name] of NAMES.entries()) {
       const made = await nexus([
-        ...["--dir", home(name), "init", "--name", name],
+        ...["--dir", home(name), "init", "--name", name, "--chain-id", "acme-1"],
         ...["--listen", `[::1]:${quic + i}`, "--api-listen", `[::1]:${api + i}`],
       ]);
       expect(made.code, made.stderr).toBe(0);
@@ -93,6 +93,10 @@ describe("members that make a network", () => {
       ...["init", "--join", ...files, "--chain-id", "acme-1", "--out", out],
     ])) as { hash: string; validators: number };
     expect(made).toMatchObject({ validators: 4 });
+    expect(JSON.parse(readFileSync(out, "utf8"))).toMatchObject({
+      format: 2,
+      proofs: { beacon: { depth: 16 } },
+    });
     const over = await nexus(["init", "--join", ...files, "--chain-id", "acme-1", "--out", out]);
     expect(over.code).toBe(1);
     for (const name of NAMES) copyFileSync(out, join(home(name), "genesis.json"));
