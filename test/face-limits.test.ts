@@ -81,6 +81,7 @@ const TRIED: Readonly<Record<string, Place>> = {
   ),
   clientUnprovenEventsMax: client("verified", "asks for a proof before more events wait than may"),
   clientVerifiedSignatures: client("limits", "are not verified again, up to so many"),
+  clientWorkEffortMax: client("work", "is at most the effort that the client makes"),
   configBytesMax: node("config", "takes a file at the limit and refuses one past it"),
   cursorBytesMax: node(
     "cursor",

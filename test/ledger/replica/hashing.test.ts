@@ -1,5 +1,5 @@
 /** How much hashing a peer or a client can have this node do with bytes that lead to nothing. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Writer } from "../../../src/crypto/codec.ts";
 import type { Hasher } from "../../../src/crypto/hash.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
@@ -7,6 +7,19 @@ import { OpenFetches } from "../../../src/ledger/replica/open-fetches.ts";
 import type { Batch, EncodedEvent } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { type Author, answerOf, type Chain, createChain, Lab, putEvent } from "./support.ts";
+
+/** Events that were hashed for the root of their batch: that is done in memory of its own, past `ht`. */
+const leaves = vi.hoisted(() => ({ hashed: 0 }));
+
+vi.mock(import("../../../src/ledger/event-hashes.ts"), async (original) => {
+  const { eventsRoot } = await original();
+  return {
+    eventsRoot: (hasher, events) => {
+      leaves.hashed += events.length;
+      return eventsRoot(hasher, events);
+    },
+  };
+});
 
 /** A lab whose replica counts the hashes that it makes, by tag. */
 const counting = (): { readonly lab: Lab; readonly count: (tag: string) => number } => {
@@ -20,11 +33,13 @@ const counting = (): { readonly lab: Lab; readonly count: (tag: string) => numbe
     },
   };
   const lab = new Lab({ chain: { ...plain, hasher } });
+  leaves.hashed = 0;
   return {
     lab,
     count: (tag) => {
-      const seen = counts.get(tag) ?? 0;
+      const seen = (counts.get(tag) ?? 0) + (tag === "event/leaf" ? leaves.hashed : 0);
       counts.set(tag, 0);
+      if (tag === "event/leaf") leaves.hashed = 0;
       return seen;
     },
   };
