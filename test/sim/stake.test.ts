@@ -64,7 +64,6 @@ const run = (parts: Partial<Scenario>) => {
   expect(result.violation).toBeUndefined();
   expect(result.outcome).toBe("ok");
   expect(result.marks.get("powers compared")).toBeGreaterThan(0);
-  expect(result.marks.get("validator joined the set")).toBeGreaterThan(0);
   return result;
 };
 
@@ -89,7 +88,9 @@ describe("a set that changes", () => {
   ])(
     "under %s",
     (_name, faults) => {
-      for (const seed of [1, 2]) run({ seed, faults });
+      for (const seed of [1, 2]) {
+        expect(run({ seed, faults }).marks.get("validator joined the set")).toBeGreaterThan(0);
+      }
     },
     TIMEOUT_MS,
   );
@@ -97,10 +98,11 @@ describe("a set that changes", () => {
   it(
     "ends and slashes who equivocates",
     () => {
-      const slashed = [1, 2, 3].filter((seed) =>
-        run({ seed, faults: lossy, adversaries: [liar] }).marks.has("validator slashed"),
-      );
-      expect(slashed.length).toBeGreaterThan(0);
+      const runs = [1, 2, 3].map((seed) => run({ seed, faults: lossy, adversaries: [liar] }));
+      // Loss and a liar can keep whoever joins out of one run, not out of all.
+      for (const mark of ["validator slashed", "validator joined the set"]) {
+        expect(runs.filter(({ marks }) => marks.has(mark)).length, mark).toBeGreaterThan(0);
+      }
     },
     TIMEOUT_MS,
   );
