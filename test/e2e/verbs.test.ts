@@ -217,6 +217,9 @@ describe("nexus ls, get and status", () => {
       "quarantine",
       "certificates",
       "ct",
+      // Of the proofs that a development network asks for.
+      "beacon",
+      "work",
     ]);
     const validators = (await json("ls", "validators")) as { value: { name: string } }[];
     expect(validators.map(({ value }) => value.name).sort()).toEqual(["a", "b", "c", "d"]);
