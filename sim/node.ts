@@ -72,6 +72,8 @@ export class SimNode {
   #full = false;
   /** Held down until healed: wiped nodes and halted ones are not restarted for ever. */
   #restarts = 0;
+  /** It never starts again, whatever was to start it. */
+  #gone = false;
   /** Of the running process. */
   #checks = 0;
   #timers = 0;
@@ -140,7 +142,7 @@ export class SimNode {
   }
 
   start(): void {
-    if (this.host.alive) return;
+    if (this.host.alive || this.#gone) return;
     if (this.#replaceDamaged()) return;
     const wiring = this.#wiring;
     const incarnation = this.host.boot();
@@ -207,6 +209,16 @@ export class SimNode {
     if (this.votes.crash(power)) this.#forget(this.votes);
     this.#wiring.net.crashed(this.slot);
     this.#wiring.world.after(downMs * 1000, () => this.start());
+  }
+
+  /** Down for good, also where it was down already and was to come back. */
+  leave(note: string): void {
+    this.#gone = true;
+    if (!this.host.alive) return;
+    this.host.kill(note);
+    if (this.data.crash(true)) this.#forget(this.data);
+    if (this.votes.crash(true)) this.#forget(this.votes);
+    this.#wiring.net.crashed(this.slot);
   }
 
   /** What a service manager does with a process that has stopped itself because of its disk. */

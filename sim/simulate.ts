@@ -59,8 +59,6 @@ export type RunResult = {
 };
 
 const POLL_MS = 200;
-/** Down for longer than any run lasts. */
-const GONE_MS = 1_000_000_000;
 const MAX_STEPS = 20_000_000;
 const ROW_PAGE = 1_000;
 const PROJECTIONS = [
@@ -230,7 +228,7 @@ class Run {
     observer.mark("core healed");
     observer.each((checker) => checker.coreHealed?.(core));
     for (const node of nodes) {
-      if (!core.includes(node.slot)) node.crash(true, "not in the core", GONE_MS);
+      if (!core.includes(node.slot)) node.leave("not in the core");
     }
   }
 

@@ -41,6 +41,7 @@ export type NodeStatus = {
   readonly leader: PeerId;
   /** Last height that is final and appended durably here. */
   readonly finalHeight: number;
+  /** The genesis hash where nothing is final; zero where what is final cannot be read. */
   readonly finalHash: Hash;
   /** Ledger time of the final block, milliseconds. */
   readonly finalTimeMs: number;

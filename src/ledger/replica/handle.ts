@@ -53,21 +53,27 @@ type Reference = {
 };
 
 /**
- * The reference moves once in a grid of heights, and every request asks for it. A row for it that is damaged
- * stops the node, as it does when the replica itself meets one; the status then says so, and is still given.
+ * Reads a row for the status. One that is damaged stops the node, as it does when the replica itself meets
+ * one; the status then says so, and is still given.
  */
+const orStop = <T>(replica: Participant, read: () => T): T | undefined => {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
+    replica.context.fatal(fail(error.code, error.message, error.data));
+    return undefined;
+  }
+};
+
+/** The reference moves once in a grid of heights, and every request asks for it. */
 const rememberReference = (replica: Participant): (() => Reference | undefined) => {
-  const read = (): Reference | undefined => {
-    try {
+  const read = (): Reference | undefined =>
+    orStop(replica, () => {
       const reference = replica.reference();
       if (reference === undefined) return undefined;
       return { ...reference, work: workAt(replica, reference.height) };
-    } catch (error) {
-      if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
-      replica.context.fatal(fail(error.code, error.message, error.data));
-      return undefined;
-    }
-  };
+    });
   let known: Reference | undefined;
   return () => {
     const past = (replica.committer?.executed.height ?? 0) - (known?.height ?? 0);
@@ -140,8 +146,12 @@ const handleOf = (
 const statusOf = (replica: Participant, reference: Reference | undefined): NodeStatus => {
   const { committer, engine, pool, context } = replica;
   // Before everything is loaded the store already says what is final here.
-  const tip = committer?.tip ?? replica.store.tip();
-  const executed = committer?.executed ?? lastExecuted(context, tip?.height ?? 0);
+  // Null where nothing is final yet; undefined where that cannot be told, and then nothing is said of it.
+  const tip = committer?.tip ?? orStop(replica, () => replica.store.tip() ?? null);
+  const executed =
+    tip === undefined
+      ? undefined
+      : (committer?.executed ?? orStop(replica, () => lastExecuted(context, tip?.height ?? 0)));
   const leader = engine === undefined ? undefined : engine.set.validators[engine.leader];
   return {
     chainId: context.options.genesis.chainId,
@@ -153,7 +163,7 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     view: engine?.view ?? 0,
     leader: toHex(leader?.id ?? ZERO_HASH),
     finalHeight: tip?.height ?? 0,
-    finalHash: tip?.hash ?? replica.genesisHash,
+    finalHash: tip === undefined ? ZERO_HASH : (tip?.hash ?? replica.genesisHash),
     finalTimeMs: tip?.timeMs ?? 0,
     executedHeight: executed?.height ?? 0,
     logSize: executed?.logSize ?? 0,
@@ -162,14 +172,14 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     refHeight: reference?.height ?? 0,
     refHash: reference?.hash ?? replica.genesisHash,
     ...(reference?.work === undefined ? {} : { work: reference.work }),
-    ...beaconOf(replica, tip?.height ?? 0),
+    ...orStop(replica, () => beaconOf(replica, tip?.height ?? 0)),
     peers: replica.peers,
     voting: replica.voting,
     problems: replica.problems,
     mempoolBytes: pool?.mempool.bytes ?? 0,
     mempoolBatches: pool?.mempool.count ?? 0,
     viewTimeMs: replica.viewTimeMs,
-    stake: powerOf(replica, engine?.epoch ?? committer?.start.epoch ?? 0),
+    stake: orStop(replica, () => powerOf(replica, engine?.epoch ?? committer?.start.epoch ?? 0)),
     checkpoint: replica.cosigner.served,
   };
 };
