@@ -254,6 +254,8 @@ export const LIMITS = {
   admissionBytesMax: 32 * 1024 * 1024,
   /** Of these, what one peer may have pushed. */
   peerAdmissionBytesMax: 8 * 1024 * 1024,
+  /** A batch that a client hands over again is sent to the peers again, at most this often. */
+  gossipAgainMs: 1_000,
   /**
    * What decoding pushed batches may cost a second, for each peer and for all clients together: their
    * bytes, and so many for each event, which is hashed on its own. One peer can take a tenth of a core.

@@ -11,20 +11,25 @@ import type { CheckContext, Checker } from "./types.ts";
 /** Blocks of honest leaders in which a batch may be missing: gossip is on its way while they are built. */
 const LEADERS_MAX = 4;
 /**
- * Before that it is not late, however many blocks there were: what was lost on a link is sent again a second
- * later, and on short paths that is many blocks.
+ * Before that it is not late, however many blocks there were. What was lost on a link is told again when the
+ * client asks again, after the three seconds of its patience, and on short paths that is many blocks.
  */
-const SOON_US = 2_200_000;
+const SOON_US = 4_200_000;
 
 /** Who has it, and what was proposed and which time it was when it was taken. */
 type Open = { readonly slot: number; readonly height: number; readonly atUs: number };
 
 export const acceptedSoon = (context: CheckContext): Checker => {
   const headers = headersOf(context);
-  /** By height: whether an honest validator made the final block. */
-  const made = new Recent<number, boolean>();
+  /** By height: whether an honest validator made the final block, and since when some honest node has it. */
+  const made = new Recent<number, { readonly honest: boolean; readonly atUs: number }>();
   const open = new Map<string, Open>();
-  const answered: { readonly name: string; readonly from: number; readonly to: number }[] = [];
+  const answered: {
+    readonly name: string;
+    readonly from: number;
+    readonly to: number;
+    readonly atUs: number;
+  }[] = [];
   const honestByIndex = new Map(
     context.members.map(({ index, slot }) => [index, context.honest(slot)]),
   );
@@ -37,9 +42,11 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       answered.shift();
       let leaders = 0;
       for (let height = next.from + 1; height < next.to; height++) {
-        if (made.get(height) === true) leaders += 1;
+        if (made.get(height)?.honest === true) leaders += 1;
       }
       context.mark("accepted batch timed");
+      // The answer may come much later, from a node that was behind when it took the batch.
+      if ((made.get(next.to)?.atUs ?? 0) - next.atUs <= SOON_US) continue;
       if (leaders <= LEADERS_MAX) continue;
       const span = `taken when ${next.from} was proposed and final at ${next.to}`;
       context.report(
@@ -74,14 +81,16 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       open.delete(batchIdHex);
       if (!isHealed || since === undefined || height === undefined) return;
       if (context.nowUs() - since.atUs <= SOON_US) return context.mark("accepted batch timed");
-      answered.push({ name: batchIdHex.slice(0, 16), from: since.height, to: height });
+      const name = batchIdHex.slice(0, 16);
+      answered.push({ name, from: since.height, to: height, atUs: since.atUs });
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     status: (slot, { finalHeight, finalHash }) => {
       if (!context.honest(slot) || finalHeight <= top) return;
       let header = headers.get(finalHash);
       while (header !== undefined && header.height > top) {
-        made.set(header.height, honestByIndex.get(header.proposer) === true);
+        const honest = honestByIndex.get(header.proposer) === true;
+        made.set(header.height, { honest, atUs: context.nowUs() });
         header = headers.get(header.parentHash);
       }
       top = finalHeight;

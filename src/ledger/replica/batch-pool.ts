@@ -69,8 +69,8 @@ export class BatchPool {
   readonly #peerDecodes: RateBudget;
   readonly #clientDecodes: RateBudget;
   readonly #verdicts = new Map<string, boolean>();
-  /** Ids of what clients of this node gave it; some may be final by now. */
-  readonly #submitted = new Map<string, Hash>();
+  /** What clients of this node gave it, and when peers were last told; some may be final by now. */
+  readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
   #pendingBytes = 0;
   readonly mempool: Mempool = createMempool();
   readonly work: WorkDesk;
@@ -117,7 +117,10 @@ export class BatchPool {
     done: (result: Result<Batch>) => void,
   ): void {
     const held = this.mempool.getById(sealed.id);
-    if (held !== undefined) return done(ok(held));
+    if (held !== undefined) {
+      if (from === undefined) this.#tellAgain(held);
+      return done(ok(held));
+    }
     const refused = this.#precheck(sealed);
     if (refused !== undefined) return done(refused);
     if (!this.#mayDecode(from, sealed.bytes.length)) return done(tooMany());
@@ -125,6 +128,18 @@ export class BatchPool {
     if (hosted.ok) this.#admitHosted(hosted.value, from, done);
     else if (from === undefined && this.space.isOwn(sealed)) this.#askForHost(sealed, done);
     else done(hosted);
+  }
+
+  /**
+   * A client that asks again still waits. What was sent to peers may be lost with a link on which nothing
+   * came through, and this node may be the only one that has the batch.
+   */
+  #tellAgain(batch: Batch): void {
+    const submitted = this.#submitted.get(toHex(batch.id));
+    const nowMs = this.#context.ports.clock.monotonicMs();
+    if (submitted === undefined || nowMs - submitted.toldMs < LIMITS.gossipAgainMs) return;
+    submitted.toldMs = nowMs;
+    this.#gossip(batch);
   }
 
   /** What this node writes itself, and cannot host: every peer that has a sector hosts it for itself. */
@@ -229,7 +244,8 @@ export class BatchPool {
     const result: Result<Batch> = failure ?? ok(batch);
     if (failure === undefined) {
       if (from === undefined) {
-        this.#submitted.set(toHex(batch.id), batch.id);
+        const toldMs = this.#context.ports.clock.monotonicMs();
+        this.#submitted.set(toHex(batch.id), { id: batch.id, toldMs });
         this.#gossip(batch);
       }
       this.#changed();
@@ -253,7 +269,7 @@ export class BatchPool {
   /** Batches of this node's own clients that are not final yet. */
   own(): Batch[] {
     const own: Batch[] = [];
-    for (const [key, id] of this.#submitted) {
+    for (const [key, { id }] of this.#submitted) {
       const batch = this.mempool.getById(id);
       if (batch === undefined) this.#submitted.delete(key);
       else own.push(batch);

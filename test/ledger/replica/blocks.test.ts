@@ -343,4 +343,28 @@ describe("work", () => {
     lab.connect(3);
     expect(lab.sent("batch")).toEqual([]);
   });
+
+  it("is told to the peers again when its client asks again, once a second at most", () => {
+    const lab = new Lab();
+    const batch = lab.nextBatch(lab.chain.alice);
+    const toldAfter = (submit: () => void): number => {
+      lab.clearSent();
+      submit();
+      return lab.sent("batch").length;
+    };
+    const again = () => lab.submit(batch.bytes);
+    const peers = toldAfter(again);
+    expect(peers).toBeGreaterThan(0);
+    expect(toldAfter(again)).toBe(0);
+    lab.time.advance(LIMITS.gossipAgainMs - 1);
+    expect(toldAfter(again)).toBe(0);
+    lab.time.advance(1);
+    expect(toldAfter(again)).toBe(peers);
+    expect(toldAfter(again)).toBe(0);
+    // What a peer has pushed is that peer's to tell.
+    const pushed = lab.nextBatch(lab.chain.alice);
+    lab.tell(1, { type: "batch", batch: pushed.bytes });
+    lab.time.advance(LIMITS.gossipAgainMs);
+    expect(toldAfter(() => lab.submit(pushed.bytes))).toBe(0);
+  });
 });
