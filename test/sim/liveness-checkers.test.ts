@@ -48,7 +48,7 @@ describe("a batch that was taken", () => {
     }
   };
   /** The answer, later than a batch may need for itself, however many blocks there were. */
-  const acknowledge = (rig: Rig, height: number, afterUs = 2_200_001): void => {
+  const acknowledge = (rig: Rig, height: number, afterUs = 4_200_001): void => {
     rig.nowUs += afterUs;
     rig.checker.acknowledged?.(1, submission, height);
   };
@@ -68,15 +68,25 @@ describe("a batch that was taken", () => {
     expect(wait(5, [0, 1, 2, 3]).found).toEqual([]);
   });
 
-  it("may take two seconds of many blocks: what was lost is sent again after one", () => {
-    for (const afterUs of [2_200_000, 2_200_001]) {
+  it("may take four seconds of many blocks: what was lost is told again when the client asks again", () => {
+    for (const afterUs of [4_200_000, 4_200_001]) {
       const rig = createRig(acceptedSoon);
       rig.checker.healed?.(0, [0, 1, 2]);
       rig.checker.offered?.(1, submission);
       acknowledge(rig, 21, afterUs);
       chain(rig, 21, [0]);
-      expect(rig.found).toEqual(afterUs > 2_200_000 ? ["L2"] : []);
+      expect(rig.found).toEqual(afterUs > 4_200_000 ? ["L2"] : []);
     }
+  });
+
+  it("is not late when only its answer is, from a node that was behind", () => {
+    const rig = createRig(acceptedSoon);
+    rig.checker.healed?.(0, [0, 1, 2]);
+    rig.checker.offered?.(1, submission);
+    chain(rig, 21, [0]);
+    acknowledge(rig, 21);
+    show(rig, 0, { view: 22, height: 22, proposer: 0, parent: hashOf({ view: 21, height: 21 }) });
+    expect(rig.found).toEqual([]);
   });
 
   it("is not timed before the heal, nor when it was refused or taken by a liar", () => {
