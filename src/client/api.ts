@@ -49,6 +49,10 @@ export type StatusJson = {
   readonly refHash: string;
   /** What a batch with this reference has to show of work; null or absent: nothing. */
   readonly work?: WorkJson | null;
+  /** Null or absent on a chain without a beacon. */
+  readonly beacon?: { readonly value: string } | null;
+  /** Null or absent on a chain whose powers are the weights of its genesis. */
+  readonly stake?: { readonly degraded: boolean } | null;
   readonly voting: string;
   readonly peers: readonly string[];
   readonly problems: readonly { readonly code: string; readonly detail: string }[];

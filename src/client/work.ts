@@ -122,7 +122,8 @@ const amount = (text: unknown, what: string): bigint => {
   return BigInt(text);
 };
 
-const puzzleOf = ({ kind, memoryKiB = 0 }: WorkJson["puzzle"]): Puzzle => {
+/** The puzzle that a node names. Throws client.bad-answer. */
+export const puzzleOf = ({ kind, memoryKiB = 0 }: WorkJson["puzzle"]): Puzzle => {
   if (kind === "equihash-96-5") return { kind };
   const [min, max] = LIMITS.workArgonKiB;
   const fits = Number.isInteger(memoryKiB) && memoryKiB >= min && memoryKiB <= max;

@@ -46,8 +46,13 @@ describe("nexus explain", () => {
     expect(found["lane"]).toMatchObject({ name: "operator", sequence: 1, previous: null });
     expect(found["outcome"]).toMatchObject({ outcome: "accepted" });
     expect(found["block"]?.["final"]).toMatch(/validators signed|descendant/);
-    // Nothing is made up for what this version does not have.
-    expect(found["proofs"]?.["space"]).toContain("empty slot");
+    // Nothing is made up for what the chain does not ask for; what it does is checked.
+    expect(found["proofs"]?.["space"]).toContain("none");
+    expect(found["proofs"]?.["work"]).toMatch(
+      /^effort 1, equihash-96-5 .*: right, checked here in/,
+    );
+    expect(found["proofs"]?.["beacon"]).toMatch(/^the proposer revealed its value of height/);
+    expect(found["proofs"]?.["stake"]).toContain("weights of the genesis");
     const none = await run("explain", "999999");
     expect(none.code).toBe(1);
     expect(none.stderr).toContain("http.not-found");

@@ -7,10 +7,10 @@ import { toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { openItem } from "../../ledger/audit/item.ts";
-import type { Batch } from "../../ledger/types.ts";
 import { openApiSource } from "../audit/api-source.ts";
 import type { CliContext } from "../context.ts";
 import { type Cell, formatFields, formatJson, formatNdjson, paint, short } from "../output.ts";
+import { explainProofs } from "./explain-proofs.ts";
 
 const parseIndex = (text: string): number => {
   const index = /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN;
@@ -52,9 +52,13 @@ const nameIn = async (
   }
 };
 
-const readBlock = async (context: CliContext, client: ApiClient, height: number) => {
+const readBlock = async (
+  context: CliContext,
+  client: ApiClient,
+  chainId: string,
+  height: number,
+) => {
   const [item] = await openApiSource(client.base).read(height, context.signal);
-  const { chainId } = await client.status(context.signal);
   const hasher = createHasher(chainId);
   const opened = item === undefined ? undefined : openItem(hasher, height, item);
   if (opened === undefined || !opened.ok) {
@@ -83,26 +87,11 @@ const certificateText = async (
   }
 };
 
-/** What stands in the slots of the four proofs today. Nothing is claimed that no rule checks. */
-const proofsOf = (batch: Batch, weight: string): Fields => {
-  const slots = (kind: number): string => {
-    const count = batch.proofs.filter((slot) => slot.kind === kind).length;
-    return count === 0
-      ? "empty slot: this version takes none and checks none"
-      : `${count} in the slot, which this version does not check`;
-  };
-  return {
-    stake: `weights of the genesis: the proposer has ${weight}; there is no stake to lose yet`,
-    space: slots(1),
-    work: slots(2),
-    time: "none: the time is the proposer's clock within the voters' limits, no elapsed time is proven",
-  };
-};
-
 export const explainEvent = async (context: CliContext, index: number): Promise<Explanation> => {
   const client = context.client();
   const event = await readEvent(context, client, index);
-  const { block, batches } = await readBlock(context, client, event.height);
+  const status = await client.status(context.signal);
+  const { block, batches } = await readBlock(context, client, status.chainId, event.height);
   const at = batches.findIndex(({ id }) => toHex(id) === event.batchId);
   const batch = batches[at];
   if (batch === undefined) {
@@ -151,7 +140,13 @@ export const explainEvent = async (context: CliContext, index: number): Promise<
         : "none: it stays in the log all the same",
       effectsHash: (event as unknown as { readonly effectsHash: string }).effectsHash,
     },
-    proofs: proofsOf(batch, proposer?.weight ?? "?"),
+    proofs: await explainProofs(context, {
+      client,
+      status,
+      batch,
+      block,
+      weight: proposer?.weight ?? "?",
+    }),
   };
 };
 
