@@ -3,7 +3,7 @@
  * reveals exactly what is due: the one value of the newest key of its proposer that is usable and covers the
  * height, or nothing where there is none.
  */
-import { type BeaconHeight, type Beacons, beaconsOf, rootOfReveal } from "./beacons.ts";
+import { type BeaconHeight, type Beacons, beaconsOf, longestOf, rootOfReveal } from "./beacons.ts";
 import { Cursor, hex } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
 import type { BeaconFacts, CheckContext, Checker, Dump, Entry, Put } from "./types.ts";
@@ -137,13 +137,7 @@ export const beaconFollows = (context: CheckContext): Checker => {
       notePoints(slot, puts);
     },
     end: (dumps) => {
-      const longest = dumps.reduce<Dump | undefined>(
-        (best, dump) =>
-          best === undefined || dump.status.executedHeight > best.status.executedHeight
-            ? dump
-            : best,
-        undefined,
-      );
+      const longest = longestOf(dumps);
       if (longest !== undefined) check(longest);
     },
   };

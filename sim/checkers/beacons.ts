@@ -4,7 +4,7 @@
  */
 import { HEADER_BYTES } from "./decode.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
-import type { CheckContext, Put } from "./types.ts";
+import type { CheckContext, Dump, Put } from "./types.ts";
 
 export type BeaconHeight = {
   readonly height: number;
@@ -162,4 +162,13 @@ export const beaconsOf = (context: CheckContext): Beacons | undefined => {
   const known = shared.get(context) ?? new Followed(context);
   shared.set(context, known);
   return known;
+};
+
+/** Of what nodes have at the end, the one with the highest executed height; the first of several. */
+export const longestOf = (dumps: readonly Dump[]): Dump | undefined => {
+  let best: Dump | undefined;
+  for (const dump of dumps) {
+    if (dump.status.executedHeight > (best?.status.executedHeight ?? -1)) best = dump;
+  }
+  return best;
 };

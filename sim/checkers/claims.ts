@@ -5,7 +5,7 @@
  * honest validator's claim is never called false.
  */
 import { scryptSync } from "node:crypto";
-import { beaconsOf } from "./beacons.ts";
+import { beaconsOf, longestOf } from "./beacons.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
 import { Recent } from "./recent.ts";
@@ -221,13 +221,7 @@ export const claimsTrue = (context: CheckContext): Checker => {
       }
     },
     end: (dumps) => {
-      const longest = dumps.reduce<Dump | undefined>(
-        (best, dump) =>
-          best === undefined || dump.status.executedHeight > best.status.executedHeight
-            ? dump
-            : best,
-        undefined,
-      );
+      const longest = longestOf(dumps);
       if (longest !== undefined) follow(longest);
     },
   };
