@@ -81,7 +81,7 @@ const change = (wiring: Wiring, random: Prng, joining: number): EncodedEvent[] =
   const { chain } = wiring;
   const n = chain.ids.length;
   const validator = chain.ids[n - 1 - random.below(joining)] ?? NOBODY;
-  const any = chain.ids[random.below(n)] ?? NOBODY;
+  const drawn = chain.ids[random.below(n)] ?? NOBODY;
   const amount = BigInt(1 + random.below(3));
   switch (random.below(8)) {
     case 0:
@@ -92,9 +92,9 @@ const change = (wiring: Wiring, random: Prng, joining: number): EncodedEvent[] =
     case 3:
       return [validatorRejoined.encode({ validator })];
     case 4:
-      return [stakeUnbonded.encode({ validator: any, amount })];
+      return [stakeUnbonded.encode({ validator: drawn, amount })];
     case 5:
-      return [stakeDelegated.encode({ validator: any, amount })];
+      return [stakeDelegated.encode({ validator: drawn, amount })];
     default:
       return join(wiring, n - 1 - random.below(joining), 10n);
   }
