@@ -226,7 +226,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       const owner = owners[slot] ?? slot;
       const revealer = chain.ivrfKeys.revealer(owner, timers);
       if (space === null) return { revealer };
-      const sector = chain.space.port(owner, timers, spaceStrategyOf(scenario, owner));
+      const strategy = spaceStrategyOf(scenario, owner);
+      const lied = (): void => observer.mark(`adversary ${strategy}`);
+      const sector = chain.space.port(owner, timers, strategy, lied);
       sectors[slot] = sector;
       return { revealer, sectors: sector };
     },

@@ -86,8 +86,13 @@ export class SimSpace {
     return [{ number: 0, commC, commRl }];
   }
 
-  /** The port of one process; of an adversary, one that lies. */
-  port(slot: number, timers: Timers, strategy?: SpaceStrategy): SimSector {
+  /** The port of one process; of an adversary, one that lies, and says when it does. */
+  port(
+    slot: number,
+    timers: Timers,
+    strategy: SpaceStrategy | undefined,
+    lied: () => void,
+  ): SimSector {
     const id = this.#ids[slot] ?? new Uint8Array(32);
     const own = this.sectorOf(id);
     const other = this.sectorOf(this.#ids[(slot + 1) % this.#ids.length] ?? id);
@@ -101,10 +106,13 @@ export class SimSpace {
         return makeOpenings(own.hashes, [own.reader.stored], challenges);
       }
       const openings = makeOpenings(source.hashes, [tree], challenges);
-      if (strategy !== "replay-space") return openings;
+      if (strategy === undefined) return openings;
       const first = replayed.get(openings.length) ?? openings;
-      replayed.set(openings.length, first);
-      return first;
+      if (strategy === "replay-space") replayed.set(openings.length, first);
+      const told = strategy === "replay-space" ? first : openings;
+      const right = makeOpenings(own.hashes, [own.reader.stored], challenges);
+      if (compareBytes(told, right) !== 0) lied();
+      return told;
     };
     return {
       list: () => [{ statement: own.statement, hasLayers: true }],
