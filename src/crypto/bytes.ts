@@ -40,7 +40,7 @@ export const toHex = (bytes: Uint8Array): string => {
 /** One code unit a byte: distinct for distinct bytes, and in their order. Not for people: a key of a map. */
 export const byteText = (bytes: Uint8Array): string => {
   const { length } = bytes;
-  if (length > SHORT_TEXT) return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  if (length > SHORT_TEXT) return String.fromCharCode(...bytes);
   const units = unitsOf(length);
   for (let i = 0; i < length; i++) units[i] = bytes[i] ?? 0;
   return String.fromCharCode.apply(null, units);

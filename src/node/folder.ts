@@ -14,7 +14,7 @@
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
  *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/open-keeper.ts)
  *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
- *     <folder>/work/         its shares of work, on a chain that asks for them (claims/shares-file.ts); of both
+ *     <folder>/work          its shares of work, on a chain that asks for them (claims/shares-file.ts); of both
  *                            those of an epoch that is over are removed
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted

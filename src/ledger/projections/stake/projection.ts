@@ -56,16 +56,23 @@ const writeGenesis = (tx: ProjectionTx, genesis: Genesis, { hasher }: GenesisCon
   for (const epoch of [0, 1]) tx.put(KEYS.epoch(epoch), epochRow.encode({ ...row, culprits: [] }));
 };
 
-const SCHEMAS: readonly RowSchema<never>[] = [
-  parametersRow,
-  totalsRow,
-  accountRow,
-  identityRow,
-  standingRow,
-  candidatesRow,
-  takenRow,
-  epochRow,
-] as unknown as readonly RowSchema<never>[];
+/** A row of one kind as people see it. */
+const shown =
+  <T>(schema: RowSchema<T>) =>
+  (value: Uint8Array): Json =>
+    schema.toJson(schema.decode(value));
+
+/** By tag. */
+const SHOWN: readonly ((value: Uint8Array) => Json)[] = [
+  shown(parametersRow),
+  shown(totalsRow),
+  shown(accountRow),
+  shown(identityRow),
+  shown(standingRow),
+  shown(candidatesRow),
+  shown(takenRow),
+  shown(epochRow),
+];
 
 /** What the key of a row of each tag says. */
 const keyJson = (tag: number, reader: KeyReader): Record<string, Json> => {
@@ -78,11 +85,11 @@ const keyJson = (tag: number, reader: KeyReader): Record<string, Json> => {
 const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
   const reader = new KeyReader(key);
   const tag = reader.tag();
-  const schema = SCHEMAS[tag];
-  if (schema === undefined) throw new RangeError(`no row of stake has tag ${tag}`);
+  const show = SHOWN[tag];
+  if (show === undefined) throw new RangeError(`no row of stake has tag ${tag}`);
   const named = keyJson(tag, reader);
   reader.end();
-  const json = schema.toJson(schema.decode(value));
+  const json = show(value);
   return typeof json === "object" && json !== null && !Array.isArray(json)
     ? { ...named, ...json }
     : json;
