@@ -8,6 +8,7 @@ import { Prng } from "./prng.ts";
 import {
   type AdversarySpec,
   DIRECTED_STRATEGIES,
+  type ProofPart,
   type Scenario,
   STRATEGIES,
   type StrategyName,
@@ -18,13 +19,38 @@ import {
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
 
-/** Every kind of adversary of a chain that asks for no proofs, those of the directed scenarios too. */
-export const BYZANTINE_KINDS: readonly StrategyName[] = [
-  ...STRATEGIES,
-  ...DIRECTED_STRATEGIES.filter(
-    (strategy) => strategy !== "false-work" && strategy !== "false-claims",
-  ),
-];
+type Asked = {
+  readonly proofs: readonly ProofPart[];
+  readonly epochMs?: number;
+  readonly healMs?: number;
+};
+
+/** Kinds that lie about a proof: they are of no use but on a chain that asks for it. */
+const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>([
+  ["false-work", { proofs: ["beacon", "work"] }],
+  ["forge-reveals", { proofs: ["beacon"] }],
+  ["withhold-reveals", { proofs: ["beacon"] }],
+  ["delete-space", { proofs: ["beacon", "space"] }],
+  ["borrow-space", { proofs: ["beacon", "space"] }],
+  ["replay-space", { proofs: ["beacon", "space"] }],
+  // Claims are of epochs, and shown by their ends.
+  ["false-claims", { proofs: ["work", "time", "shares"], epochMs: 12_000, healMs: 40_000 }],
+]);
+
+/** Every kind of adversary, those of the directed scenarios too. */
+export const BYZANTINE_KINDS: readonly StrategyName[] = [...STRATEGIES, ...DIRECTED_STRATEGIES];
+
+/** What a mix is of: chains that ask for no proofs, so that any kinds go together. */
+const MIXABLE = BYZANTINE_KINDS.filter((kind) => !OF_PROOFS.has(kind));
+
+/** Epochs of claims would take large networks hours: they have the kinds that show in a few rounds of leaders. */
+const LONG_KINDS_MAX = 10;
+
+/** The kinds of networks of that size. */
+export const kindsAt = (n: number): readonly StrategyName[] =>
+  BYZANTINE_KINDS.filter(
+    (kind) => n <= LONG_KINDS_MAX || OF_PROOFS.get(kind)?.healMs === undefined,
+  );
 
 /** One run of the matrix. */
 export type ByzantineCase = {
@@ -135,7 +161,9 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
   const random = new Prng(seed, `byzantine/${n}/${unequal}`);
   const weights = weightsOf(n, unequal, random);
   const slots = slotsUnderThird(weights, random);
-  const { healMs, workload } = MEASURES[n];
+  const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
+  const { workload, ...measure } = MEASURES[n];
+  const healMs = asked?.healMs ?? measure.healMs;
   const away = random.pick([...weights.keys()].filter((slot) => !slots.includes(slot)));
   const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
     seed,
@@ -146,6 +174,8 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
     faults: [{ kind: "wipe", node: away, votes: false, atMs: healMs / 4, downMs: healMs / 4 }],
     healMs,
     workload: BUSY_KINDS.includes(kind) ? { ...workload, ...BUSY } : workload,
+    ...(asked === undefined ? {} : { proofs: asked.proofs }),
+    ...(asked?.epochMs === undefined ? {} : { epochMs: asked.epochMs }),
     expect: { finalWithinMs: 20_000, convergeWithinMs: 60_000, marks },
   });
   return { n, weights: unequal ? "unequal" : "equal", kind, share: "under", scenario: run };
@@ -157,7 +187,7 @@ export const underThird = (
   options: { readonly unequal: boolean; readonly mixes: number; readonly seed?: number },
 ): ByzantineCase[] => {
   const { unequal, mixes, seed = 1 } = options;
-  const each = BYZANTINE_KINDS.map((kind) =>
+  const each = kindsAt(n).map((kind) =>
     oneRun({
       ...{ n, unequal, kind, seed, name: kind },
       kindsOf: () => [kind],
@@ -169,7 +199,7 @@ export const underThird = (
     const random = new Prng(own, `byzantine/mix/${n}`);
     return oneRun({
       ...{ n, unequal, kind: "mix" as const, seed: own, name: `mix-${i + 1}` },
-      kindsOf: () => random.shuffle([...BYZANTINE_KINDS]).slice(0, random.between(1, MIXED_KINDS)),
+      kindsOf: () => random.shuffle([...MIXABLE]).slice(0, random.between(1, MIXED_KINDS)),
       marks: [],
     });
   });
@@ -213,7 +243,7 @@ export const overThird = (
 const OVER_ALL_KINDS: readonly number[] = [4, 7, 10];
 
 const overCases = (n: ByzantineSize, seed: number): ByzantineCase[] => {
-  const kinds = OVER_ALL_KINDS.includes(n) ? BYZANTINE_KINDS : (["two-faced"] as const);
+  const kinds = OVER_ALL_KINDS.includes(n) ? MIXABLE : (["two-faced"] as const);
   return kinds.map((kind) => {
     const run = overThird(n, LIARS[n], seed, kind);
     return { n, weights: "equal", kind, share: "over", scenario: run };

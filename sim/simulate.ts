@@ -61,6 +61,8 @@ export type RunResult = {
 const POLL_MS = 200;
 const MAX_STEPS = 20_000_000;
 const ROW_PAGE = 1_000;
+/** How often rows are read anew because the log went on meanwhile. */
+const DUMP_TRIES = 100;
 const PROJECTIONS = [
   "records",
   "actors",
@@ -352,12 +354,30 @@ class Run {
     return value.it;
   }
 
+  /**
+   * The log of a node and its rows, of one moment: the network goes on while it is read, so rows that the log
+   * has overtaken are read again.
+   */
   #dump(node: SimNode, handle: LedgerHandle): Dump {
-    const status = plainStatus(handle.status());
     const entries: Entry[] = [];
-    while (entries.length < status.logSize) {
+    for (let tries = 0; tries < DUMP_TRIES; tries += 1) {
+      const status = plainStatus(handle.status());
+      this.#readEntries(node, handle, status.logSize, entries);
+      const rows = this.#readRows(handle);
+      if (handle.status().logSize !== status.logSize) continue;
+      const heights = Array.from({ length: status.executedHeight + 1 }, (_, height) => height);
+      const timesMs = heights.map((height) => handle.timeOf(height));
+      return { slot: node.slot, status, entries, rows, timesMs };
+    }
+    const detail = `n${node.slot}: its log never stands still for as long as its rows are read`;
+    return this.#stop("correctness", "mark", detail);
+  }
+
+  /** Adds to `entries` what the log has up to `logSize`. */
+  #readEntries(node: SimNode, handle: LedgerHandle, logSize: number, entries: Entry[]): void {
+    while (entries.length < logSize) {
       const from = entries.length;
-      const limit = Math.min(ROW_PAGE, status.logSize - from);
+      const limit = Math.min(ROW_PAGE, logSize - from);
       const page = this.#await<Parameters<Parameters<LedgerHandle["events"]>[2]>[0]>((done) =>
         handle.events(from, limit, done),
       );
@@ -376,6 +396,9 @@ class Run {
         });
       }
     }
+  }
+
+  #readRows(handle: LedgerHandle): Map<string, readonly Row[]> {
     const rows = new Map<string, readonly Row[]>();
     for (const name of [...PROJECTIONS, ...this.#claimed(), ...(this.#options.rowsOf ?? [])]) {
       const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
@@ -383,14 +406,7 @@ class Run {
       );
       if (page.ok) rows.set(name, page.value);
     }
-    const heights = Array.from({ length: status.executedHeight + 1 }, (_, height) => height);
-    return {
-      slot: node.slot,
-      status,
-      entries,
-      rows,
-      timesMs: heights.map((height) => handle.timeOf(height)),
-    };
+    return rows;
   }
 
   /** Projections of what validators claim, where they do. */

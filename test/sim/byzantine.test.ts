@@ -1,11 +1,6 @@
 /** A part of the matrix of Byzantine runs, and that the matrix is what it says; scripts/byzantine.mjs runs all. */
 import { describe, expect, it } from "vitest";
-import {
-  BYZANTINE_KINDS,
-  BYZANTINE_SIZES,
-  byzantineMatrix,
-  underThird,
-} from "../../sim/byzantine.ts";
+import { BYZANTINE_SIZES, byzantineMatrix, kindsAt, underThird } from "../../sim/byzantine.ts";
 import { runCase } from "../../sim/byzantine-judge.ts";
 import { faultySlots } from "../../sim/scenario.ts";
 import { readScenario } from "../../sim/scenario-shape.ts";
@@ -55,7 +50,7 @@ describe("the matrix", () => {
         const kinds = cases
           .filter((one) => one.n === n && one.weights === weights && one.share === "under")
           .map(({ kind }) => kind);
-        expect(new Set(kinds)).toEqual(new Set([...BYZANTINE_KINDS, "mix"]));
+        expect(new Set(kinds)).toEqual(new Set([...kindsAt(n), "mix"]));
       }
       expect(cases.some((one) => one.n === n && one.share === "over")).toBe(true);
     },
