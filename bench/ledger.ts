@@ -5,12 +5,14 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createTerminal } from "../src/cli/output.ts";
+import { createProgress } from "../src/cli/progress.ts";
 import { nodePaths } from "../src/node/folder.ts";
 import { sleep } from "../src/node/real-ports.ts";
 import { measureCeilings } from "./ledger/ceilings.ts";
 import { checkNetwork } from "./ledger/check.ts";
 import { addShares, readProfiles } from "./ledger/cpu-profile.ts";
-import { EVENT_BYTES, Lanes } from "./ledger/lanes.ts";
+import { EVENT_BYTES, Lanes, type SignedBatch } from "./ledger/lanes.ts";
 import { type Ack, type Outcome, rateBetween, sendAll, sendAtRate } from "./ledger/load.ts";
 import { BenchNetwork } from "./ledger/network.ts";
 import { type LedgerOptions, readOptions } from "./ledger/options.ts";
@@ -33,6 +35,9 @@ const WARM_MS = 1_000;
 const SIGN_SECONDS_MAX = 25;
 /** Signatures a second of one thread that a first guess relies on. */
 const SIGN_RATE = 100;
+/** Batches in flight that warm up, as many times; what has to be worked for takes 0.1 s a batch. */
+const WARM_ROUNDS = 4;
+const WARM_ROUNDS_WORKED = 2;
 
 type Bench = {
   readonly options: LedgerOptions;
@@ -51,6 +56,31 @@ type Measured = {
   /** Events over all of the sending, for CPU an event. */
   readonly allEvents: number;
   readonly heights: number;
+  /** Batches of a segment at most: as many as could be made while they stay valid. */
+  readonly segmentMax: number;
+  /** What a client's thread took for a signature, and for work where the chain asks for it. */
+  readonly clientMs: number;
+};
+
+/** Batches that are signed and worked for, with progress for people. */
+const prepare = async (
+  { network, pool }: Pick<Bench, "network" | "pool">,
+  lanes: Lanes,
+  count: number,
+  events: number,
+): Promise<{ readonly batches: readonly SignedBatch[]; readonly ms: number }> => {
+  const progress = createProgress(
+    createTerminal(process.env, true),
+    `making batches of ${events} with ${pool.threads} threads`,
+    "batches",
+    () => performance.now(),
+  );
+  const from = performance.now();
+  const batches = await lanes.prepare(network, count, events, (done) =>
+    progress.update(done, count),
+  );
+  progress.end(true);
+  return { batches, ms: performance.now() - from };
 };
 
 const cpuOf = (network: BenchNetwork): ThreadCpu[] =>
@@ -62,6 +92,8 @@ const throughput = async (
   lanes: Lanes,
   events: number,
   seconds: number,
+  /** Batches of a segment, where another run is to be compared with. */
+  segment?: number,
 ): Promise<Measured> => {
   const { network, options, pool } = bench;
   const latencies: number[] = [];
@@ -75,18 +107,26 @@ const throughput = async (
   let allEvents = 0;
   let heights = 0;
   let batchesPerSecond = 100;
-  const countMax = SIGN_SECONDS_MAX * SIGN_RATE * pool.threads;
-  // Compilers warm up on batches that count for nothing.
-  await sendAll(
-    network,
-    await lanes.prepare(network, options.inFlight * 4, events),
-    options.inFlight,
-  );
+  // Compilers warm up on batches that count for nothing, and making those tells how many can be had in time.
+  const warm = options.inFlight * (options.proofs ? WARM_ROUNDS_WORKED : WARM_ROUNDS);
+  const first = await prepare(bench, lanes, warm, events);
+  await sendAll(network, first.batches, options.inFlight);
+  const inTime = Math.floor((SIGN_SECONDS_MAX * 1000 * warm) / first.ms);
+  const segmentMax =
+    segment ??
+    (options.proofs
+      ? Math.max(inTime, options.inFlight * 2)
+      : SIGN_SECONDS_MAX * SIGN_RATE * pool.threads);
+  let clientMs = 0;
+  let made = 0;
   while (measuredMs < seconds * 1000) {
     const wanted = ((seconds * 1000 - measuredMs + WARM_MS) / 1000) * 1.15 * batchesPerSecond;
-    const count = Math.ceil(Math.min(Math.max(wanted, options.inFlight * 2), countMax));
-    bench.report.note(`signing ${count} batches of ${events} with ${pool.threads} threads`);
-    const batches = await lanes.prepare(network, count, events);
+    const count = Math.ceil(Math.min(Math.max(wanted, options.inFlight * 2), segmentMax));
+    const { batches, ms } = await prepare(bench, lanes, count, events);
+    clientMs += ms * pool.threads;
+    made += count;
+    const share = Math.min(100, Math.floor(measuredMs / (10 * seconds)));
+    bench.report.note(`sending ${count} batches of ${events}, ${share} % of ${seconds} s measured`);
     const before = cpuOf(network);
     const own = process.cpuUsage();
     const firstHeight = (await network.status()).finalHeight;
@@ -112,6 +152,8 @@ const throughput = async (
     generatorMs,
     allEvents,
     heights,
+    segmentMax,
+    clientMs: clientMs / made,
   };
 };
 
@@ -169,6 +211,8 @@ const reportThroughput = (bench: Bench, name: string, measured: Measured): void 
     "us",
     allEvents,
   );
+  const clientWhat = "a client's thread, for a batch: signature, work";
+  report.row(name, clientWhat, measured.clientMs, "ms", measured.segmentMax);
   for (const [answer, times] of measured.refused) {
     report.row(name, `answers ${answer}, sent again`, times, "answers", times);
   }
@@ -367,8 +411,45 @@ const measureProfile = async (bench: Bench, events: number): Promise<void> => {
   }
 };
 
+/** The same sizes on a chain that asks for all proofs and on one that asks for none, and what is lost. */
+const measureProofs = async (bench: Bench): Promise<void> => {
+  const { options, report, network, pool } = bench;
+  await network.start();
+  const lanes = await Lanes.open(network, pool);
+  const sizes = [64, 1].filter((events) => options.parts.some((part) => part === `batch${events}`));
+  const asked = new Map<number, Measured>();
+  for (const events of sizes) {
+    const measured = await throughput(bench, lanes, events, options.seconds);
+    asked.set(events, measured);
+    reportThroughput(bench, `proofs${events}`, measured);
+    reportMemory(bench, "memory", `four proofs, after batches of ${events}`);
+  }
+  await network.stop();
+  await checkNetwork(network, ["a"], report);
+  const plain = await BenchNetwork.create(false);
+  try {
+    await plain.start();
+    const own = { ...bench, network: plain };
+    const ownLanes = await Lanes.open(plain, pool);
+    for (const [events, withProofs] of asked) {
+      const segment = withProofs.segmentMax;
+      const without = await throughput(own, ownLanes, events, options.seconds, segment);
+      reportThroughput(own, `batch${events}`, without);
+      const lost = 100 * (1 - rateOf(withProofs) / rateOf(without));
+      const what = `events/s that four proofs cost, batches of ${events}`;
+      report.row(`proofs${events}`, what, lost, "%", segment);
+    }
+  } finally {
+    await plain.stop();
+    plain.remove();
+  }
+};
+
+const rateOf = ({ events, seconds }: Measured): number => events / seconds;
+
 const measure = async (bench: Bench): Promise<void> => {
   const { options, report, network, pool } = bench;
+  if (options.proofs) return measureProofs(bench);
   const has = (part: LedgerOptions["parts"][number]): boolean => options.parts.includes(part);
   if (has("ceilings")) await measureCeilings(report);
   await network.start();

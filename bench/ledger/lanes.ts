@@ -104,8 +104,13 @@ export class Lanes {
     }
   }
 
-  /** `count` signed batches of `events` events, spread evenly over the lanes. */
-  async prepare(network: BenchNetwork, count: number, events: number): Promise<SignedBatch[]> {
+  /** `count` signed batches of `events` events, spread evenly over the lanes. `onDone`: how many there are. */
+  async prepare(
+    network: BenchNetwork,
+    count: number,
+    events: number,
+    onDone?: (count: number) => void,
+  ): Promise<SignedBatch[]> {
     const reference = await network.status();
     const unsigned = Array.from({ length: count }, (_, i) => {
       const lane = this.all[i % this.all.length];
@@ -116,7 +121,7 @@ export class Lanes {
         reference,
       );
     });
-    return this.#seal(unsigned, reference);
+    return this.#seal(unsigned, reference, onDone);
   }
 
   #next(
@@ -140,13 +145,14 @@ export class Lanes {
   async #seal(
     unsigned: readonly { readonly lane: Lane; readonly batch: UnsignedBatch }[],
     { work }: Reference,
+    onDone?: (count: number) => void,
   ): Promise<SignedBatch[]> {
     const jobs = unsigned.map(({ lane, batch }) => ({
       message: batch.signingMessage,
       secretKey: lane.keys.secretKey,
       work: workTask(this.hasher.chainId, undefined, work, batch),
     }));
-    const signatures = await this.pool.sign(jobs);
+    const signatures = await this.pool.sign(jobs, onDone);
     return unsigned.map(({ lane, batch }, i) => {
       const signed = signatures[i];
       if (signed === undefined) throw new Error("a signature is missing");

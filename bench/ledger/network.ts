@@ -24,8 +24,10 @@ import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { readPassphrase } from "../../src/node/keys/passphrase.ts";
 import { randomHex, sleep } from "../../src/node/real-ports.ts";
+import { SPACE_PROFILES } from "../../src/proofs/space/parameters.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
+const ALL_PROOFS = { stake: true, work: "dev", time: "dev", space: SPACE_PROFILES.dev } as const;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -74,8 +76,8 @@ export class BenchNetwork {
     this.operator = operator;
   }
 
-  /** `withWork`: of a chain that asks every batch for work at the dev profile. */
-  static async create(withWork = false): Promise<BenchNetwork> {
+  /** `withProofs`: of a chain that asks for all four proofs, at their dev profiles. */
+  static async create(withProofs = false): Promise<BenchNetwork> {
     const base = mkdtempSync(join(tmpdir(), "tetrad-bench-"));
     const dir = join(base, "net");
     const ports = await freePorts(2 * NAMES.length);
@@ -87,7 +89,7 @@ export class BenchNetwork {
         listen: `[::1]:${ports[2 * i]}`,
         api: `[::1]:${ports[2 * i + 1]}`,
       })),
-      work: withWork ? "dev" : undefined,
+      ...(withProofs ? ALL_PROOFS : {}),
     });
     const passphrase = await readPassphrase(operatorFolder(dir), {});
     const operator = await loadKeyFile(operatorKeyPath(dir), passphrase);

@@ -20,8 +20,14 @@ export class SigningPool {
     return this.#workers.length;
   }
 
-  /** Signatures, and proofs of work where they are asked for, in the order of the jobs. */
-  sign(jobs: readonly Omit<SignJob, "at">[]): Promise<readonly SignedJob[]> {
+  /**
+   * Signatures, and proofs of work where they are asked for, in the order of the jobs. `onDone` is told how many
+   * are there.
+   */
+  sign(
+    jobs: readonly Omit<SignJob, "at">[],
+    onDone?: (count: number) => void,
+  ): Promise<readonly SignedJob[]> {
     const signatures: SignedJob[] = new Array(jobs.length);
     let next = 0;
     let left = jobs.length;
@@ -41,6 +47,7 @@ export class SigningPool {
         worker.on("message", (signed: readonly SignedJob[]) => {
           for (const job of signed) signatures[job.at] = job;
           left -= signed.length;
+          onDone?.(jobs.length - left);
           if (left === 0) resolve(signatures);
           else give(worker);
         });
