@@ -245,9 +245,10 @@ export type LedgerHandle = {
   /**
    * Writes to the log in the node's own lane, one event at a time: `make` is called for its event when its turn
    * comes, and again when a batch was lost; undefined means that there is nothing to say any more. What comes
-   * of the event is in the state. Dropped before the replica has loaded, and past LIMITS.evidencePending.
+   * of the event is in the state. What is urgent goes before what is not. Dropped before the replica has loaded,
+   * and past LIMITS.evidencePending.
    */
-  write(make: () => EncodedEvent | undefined): void;
+  write(make: () => EncodedEvent | undefined, isUrgent?: boolean): void;
   /** Called after each executed block is durable; returns the unsubscribe function. */
   onExecuted(listener: (height: number, logSize: number) => void): () => void;
   /** Called once when the node stops itself (a failed disk, a foreign signature); reads still work. */

@@ -128,7 +128,7 @@ const handleOf = (
   checkpoint: () => replica.cosigner.served,
   checkpointPolicy: () => formatPolicy(replica.cosigner.policy),
   tile: (level, index, width) => tileOf(replica, level, index, width),
-  write: (make) => replica.evidence?.lane.write(make),
+  write: (make, isUrgent) => replica.evidence?.lane.write(make, isUrgent),
   onExecuted: (listener) => {
     replica.executedListeners.add(listener);
     return () => replica.executedListeners.delete(listener);

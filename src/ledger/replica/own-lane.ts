@@ -1,7 +1,8 @@
 /**
  * The lane of the node itself: what a validator writes to the log with its own key: evidence, and
  * its proofs. One batch is on its way at a time; what is refused or lost is tried again with a new
- * reference until the state says that it is not needed any more.
+ * reference until the state says that it is not needed any more. What has a last moment within seconds goes
+ * before what may wait: a dozen answers of other proofs, a block each, would use that time up.
  */
 import { equalBytes } from "../../crypto/bytes.ts";
 import { LIMITS } from "../../limits.ts";
@@ -27,12 +28,20 @@ export type OwnLaneChain = {
 /** Makes the event again from the current state; undefined when there is nothing left to say. */
 export type MakeEvent = () => EncodedEvent | undefined;
 
+type InFlight = {
+  readonly id: Hash;
+  readonly seq: number;
+  readonly make: MakeEvent;
+  heightsLeft: number;
+};
+
 export class OwnLane {
   readonly #context: Context;
   readonly #chain: OwnLaneChain;
+  readonly #urgent: MakeEvent[] = [];
   readonly #waiting: MakeEvent[] = [];
-  /** The id of the batch under way and how many final heights it may still take. */
-  #inFlight: { readonly id: Hash; readonly seq: number; heightsLeft: number } | undefined;
+  /** The batch under way, what it was made from, and how many final heights it may still take. */
+  #inFlight: InFlight | undefined;
   #making = false;
 
   constructor(context: Context, chain: OwnLaneChain) {
@@ -40,10 +49,14 @@ export class OwnLane {
     this.#chain = chain;
   }
 
-  /** Wants an event in the log. Bounded: what does not fit is dropped, peers hold the same evidence. */
-  write(make: MakeEvent): void {
-    if (this.#waiting.length >= LIMITS.evidencePending) return;
-    this.#waiting.push(make);
+  /**
+   * Wants an event in the log, before those that are not urgent. Bounded: what does not fit is dropped, peers
+   * hold the same evidence.
+   */
+  write(make: MakeEvent, isUrgent = false): void {
+    const queue = isUrgent ? this.#urgent : this.#waiting;
+    if (queue.length >= LIMITS.evidencePending) return;
+    queue.push(make);
     this.#pump();
   }
 
@@ -53,20 +66,35 @@ export class OwnLane {
     if (flight !== undefined) {
       const head = this.#chain.laneHead();
       const arrived = head.seq >= flight.seq;
-      if (arrived && equalBytes(head.id, flight.id)) this.#waiting.shift();
+      if (arrived && equalBytes(head.id, flight.id)) this.#forget(flight.make);
       if (arrived || --flight.heightsLeft <= 0) this.#inFlight = undefined;
     }
     this.#pump();
   }
 
+  #forget(make: MakeEvent): void {
+    for (const queue of [this.#urgent, this.#waiting]) {
+      const at = queue.indexOf(make);
+      if (at >= 0) queue.splice(at, 1);
+    }
+  }
+
+  /** The first that still has something to say; those before it that have not are forgotten. */
+  #next(): { readonly make: MakeEvent; readonly event: EncodedEvent } | undefined {
+    for (;;) {
+      const make = this.#urgent[0] ?? this.#waiting[0];
+      if (make === undefined) return undefined;
+      const event = make();
+      if (event !== undefined) return { make, event };
+      this.#forget(make);
+    }
+  }
+
   #pump(): void {
     if (this.#inFlight !== undefined || this.#making || this.#context.stopped()) return;
-    let event: EncodedEvent | undefined;
-    while (event === undefined && this.#waiting.length > 0) {
-      event = this.#waiting[0]?.();
-      if (event === undefined) this.#waiting.shift();
-    }
-    if (event === undefined) return;
+    const next = this.#next();
+    if (next === undefined) return;
+    const { make, event } = next;
     const head = this.#chain.laneHead();
     const reference = this.#chain.reference();
     const { hasher } = this.#context;
@@ -82,19 +110,20 @@ export class OwnLane {
     this.#making = true;
     workFor(this.#context, unsigned, (proofs) => {
       if (this.#context.stopped()) return;
-      if (proofs !== undefined) return this.#sign(unsigned, proofs);
+      if (proofs !== undefined) return this.#sign(make, unsigned, proofs);
       // The reference is one that this node cannot work for yet; the next height brings another try.
       this.#making = false;
     });
   }
 
-  #sign(unsigned: UnsignedBatch, proofs: readonly ProofSlot[]): void {
+  #sign(make: MakeEvent, unsigned: UnsignedBatch, proofs: readonly ProofSlot[]): void {
     const { hasher, ports } = this.#context;
     ports.signer.sign(batchSigningMessage(hasher, unsigned.id), (signature) => {
       this.#making = false;
       if (this.#context.stopped()) return;
       const batch = sealBatch(hasher, unsigned, signature, proofs);
-      this.#inFlight = { id: batch.id, seq: batch.laneSeq, heightsLeft: LIMITS.batchAgeBlocksMax };
+      const { id, laneSeq: seq } = batch;
+      this.#inFlight = { id, seq, make, heightsLeft: LIMITS.batchAgeBlocksMax };
       this.#chain.submit(batch.bytes, (accepted) => {
         if (!accepted) this.#inFlight = undefined;
       });

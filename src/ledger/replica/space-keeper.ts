@@ -161,7 +161,8 @@ class Keeper implements SpaceKeeper {
       return nextTask(hasher, view, sectors.list(), heightOf, same) === undefined
         ? undefined
         : event;
-    });
+      // Openings of an epoch have a last moment; parts of an admission have until the end of the next epoch.
+    }, task.kind === "window");
   }
 
   #failed(view: SpaceView, task: SpaceTask, failure: Result<never> & { readonly ok: false }): void {
