@@ -115,6 +115,10 @@ export const LIMITS = {
   stakeSettledMax: 32,
   /** Rows of epochs that are too old which a boundary deletes. */
   stakeEpochsDroppedMax: 8,
+  /** Views without a block between two blocks whose leaders are counted; those before them are not. */
+  stakeViewsCountedMax: 65_536,
+  /** Validators that one end of an epoch jails for missing their turns. */
+  stakeJailedMax: 32,
   /** A registration costs a signature check: only the first places of a batch may hold one. */
   registrationPositionsMax: 4,
   jailReasonBytesMax: 256,

@@ -5,8 +5,9 @@
 import { isZero } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
-import { missingPoint, readPoint } from "./chain-point.ts";
+import { type LedgerEpoch, missingPoint, readPoint } from "./chain-point.ts";
 import { type EventPlace, NOWHERE, placeAt } from "./event-place.ts";
+import { readFinalHeader } from "./final-header.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
 import { hashLeafInto } from "./leaf.ts";
 import { EffectsLog, Overlay } from "./overlay.ts";
@@ -47,13 +48,22 @@ export type CapabilityUse = {
 };
 
 /**
- * What one projection writes as the last block of an epoch is executed, before the block's events. Such rows
- * have the origin of the genesis: no event wrote them.
+ * What one projection writes as a block is executed, before the block's events. Such rows have the origin of
+ * the genesis: no event wrote them.
  */
 export type BoundaryRule = {
   readonly projection: string;
-  /** `read`: the store as it is before the block. */
+  /** For the last block of an epoch. `read`: the store as it is before the block. */
   apply(tx: ProjectionTx, read: ReadStore, end: EpochEnd): void;
+  /** For every block, after that: what its header says of the views before it. */
+  passed?(tx: ProjectionTx, block: PassedViews): void;
+};
+
+/** The views of a header, its ledger time, and the epoch that it is of. */
+export type PassedViews = Pick<Header, "view" | "parentView" | "timeMs"> & {
+  readonly epoch: LedgerEpoch;
+  /** Whether it ends that epoch. */
+  readonly isLast: boolean;
 };
 
 /** The epoch that ends with a block, and the block's ledger time. */
@@ -74,7 +84,8 @@ export type RunnerOptions = {
 
 /** What execution needs of a block; whole headers and batches fit. */
 export type BlockInput = {
-  readonly header: Pick<Header, "height" | "timeMs"> & Partial<Pick<Header, "nextSetHash">>;
+  readonly header: Pick<Header, "height" | "timeMs"> &
+    Partial<Pick<Header, "nextSetHash" | "view" | "parentView">>;
   readonly batches: readonly Pick<Batch, "id" | "digest" | "actor" | "events">[];
 };
 
@@ -191,13 +202,23 @@ export class BlockRun {
   }
 
   #boundary(rule: BoundaryRule, read: ReadStore): void {
-    const { number: epoch } = this.#place.epoch;
-    if (!this.#endsEpoch(read, epoch)) return;
+    const { epoch } = this.#place;
+    const { timeMs } = this.#header;
+    const isLast = this.#endsEpoch(read, epoch.number);
     const overlay = this.#overlay(this.#dispatch.boundaryAt);
     overlay.open(GENESIS_ORIGIN);
-    rule.apply(overlay.tx, read, { epoch, timeMs: this.#header.timeMs });
+    if (isLast) rule.apply(overlay.tx, read, { epoch: epoch.number, timeMs });
+    this.#effects.reset();
+    rule.passed?.(overlay.tx, { ...this.#views(read), epoch, timeMs, isLast });
     overlay.close();
     this.#effects.reset();
+  }
+
+  #views(read: ReadStore): Pick<Header, "view" | "parentView"> {
+    const { view, parentView, height } = this.#header;
+    if (view !== undefined && parentView !== undefined) return { view, parentView };
+    // As in #endsEpoch: the block of a final height is in the store.
+    return readFinalHeader(this.#dispatch.hasher, read, height);
   }
 
   #endsEpoch(read: ReadStore, epoch: number): boolean {

@@ -133,7 +133,10 @@ export type LeaderSchedule = {
 export const createLeaderSchedule = (
   hasher: Hasher,
   source: Hash,
-  set: ValidatorSet,
+  set: {
+    readonly epoch: number;
+    readonly validators: readonly Pick<Validator, "id" | "weight">[];
+  },
 ): LeaderSchedule => {
   const seed = hasher.ht("seed", source, new Writer(8).u64(set.epoch).finish());
   const ranked = set.validators

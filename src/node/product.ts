@@ -8,7 +8,7 @@ import { certificates, ct } from "../ca/index.ts";
 import type { Hasher } from "../crypto/hash.ts";
 import { evidenceEvent, isQuarantined, quarantine, quarantineOfStake } from "../detect/index.ts";
 import { createExecutor } from "../ledger/execution.ts";
-import type { Genesis } from "../ledger/genesis.ts";
+import { type Genesis, genesisHash } from "../ledger/genesis.ts";
 import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
 import { actorPermissions, actors, actorsOfStake } from "../ledger/projections/actors.ts";
@@ -16,6 +16,7 @@ import { beacon } from "../ledger/projections/beacon.ts";
 import { capabilities } from "../ledger/projections/capabilities.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
+import { countTurns, createScheduleOf } from "../ledger/projections/stake/downtime.ts";
 import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
 import { stake } from "../ledger/projections/stake/projection.ts";
 import { time } from "../ledger/projections/time.ts";
@@ -67,11 +68,21 @@ export const projectionsOf = ({ proofs }: Pick<Genesis, "proofs">): readonly Pro
   ...OF_PROOFS.flatMap(([part, projection]) => (proofs[part] === null ? [] : [projection])),
 ];
 
-/** What happens to stake where an epoch ends: the set of the next but one is decided. */
-export const boundaryOf = ({ proofs }: Pick<Genesis, "proofs">): BoundaryRule | undefined =>
-  proofs.stake === null
-    ? undefined
-    : { projection: stake.name, apply: (tx, read, end) => writeNextEpoch(tx, read, proofs, end) };
+/**
+ * What happens to stake without an event: turns to lead are counted, and where an epoch ends the set of the next
+ * but one is decided.
+ */
+export const boundaryOf = (hasher: Hasher, genesis: Genesis): BoundaryRule | undefined => {
+  const { proofs } = genesis;
+  if (proofs.stake === null) return undefined;
+  const drawnFrom = proofs.beacon === null ? genesisHash(hasher, genesis) : undefined;
+  const scheduleOf = createScheduleOf(hasher, drawnFrom);
+  return {
+    projection: stake.name,
+    apply: (tx, read, end) => writeNextEpoch(tx, read, proofs, end),
+    passed: (tx, block) => countTurns(tx, block, scheduleOf),
+  };
+};
 
 /** How the events of a chain are executed: by a node, an audit, a rebuild. */
 export const runnerOf = (args: {
@@ -89,7 +100,7 @@ export const runnerOf = (args: {
     permissions: actorPermissions,
     verifySignature,
     proofs: genesis.format === 2 ? genesis.proofs : undefined,
-    boundary: boundaryOf(genesis),
+    boundary: boundaryOf(hasher, genesis),
   };
 };
 

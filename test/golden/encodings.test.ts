@@ -26,7 +26,13 @@ import {
   validatorRegistered,
   validatorRejoined,
 } from "../../src/ledger/projections/stake/events.ts";
-import { epochRow, NEW_STANDING, standingRow } from "../../src/ledger/projections/stake/rows.ts";
+import {
+  downRow,
+  epochRow,
+  NEW_STANDING,
+  standingRow,
+  turnsRow,
+} from "../../src/ledger/projections/stake/rows.ts";
 import { priceOps } from "../../src/ledger/replica/price-store.ts";
 import {
   encodeCertificate,
@@ -111,6 +117,10 @@ const stakeExamples = (): Record<string, string> => {
         culprits: [hashOf(1)],
       }),
     ),
+    "stake turns row": sum(
+      turnsRow.encode({ members: [{ id: hashOf(1), turns: 9, missed: 2 ** 40 }] }),
+    ),
+    "stake down row": sum(downRow.encode({ ids: [hashOf(1), hashOf(2)] })),
   };
 };
 

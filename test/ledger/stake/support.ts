@@ -3,9 +3,11 @@ import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { utf8 } from "../../../src/crypto/codec.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import { evidenceEvent } from "../../../src/detect/index.ts";
+import { encodeBlock } from "../../../src/ledger/block.ts";
 import type { Execution } from "../../../src/ledger/execution.ts";
 import type { Genesis } from "../../../src/ledger/genesis.ts";
 import { NO_PROOFS, NO_PROVER } from "../../../src/ledger/genesis-proofs.ts";
+import { blockKey, heightKey } from "../../../src/ledger/keys.ts";
 import {
   possessionMessage,
   stakeBonded,
@@ -28,10 +30,10 @@ import {
   totalsOf,
 } from "../../../src/ledger/projections/stake/rows.ts";
 import { evidenceOf, notarize, statementBytes } from "../../../src/ledger/statement.ts";
-import type { EncodedEvent, Hash, Validator } from "../../../src/ledger/types.ts";
+import type { EncodedEvent, Hash, Header, Validator } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { boundaryOf, projectionsOf } from "../../../src/node/product.ts";
-import { STAKE_PROFILES } from "../../../src/proofs/stake/parameters.ts";
+import { STAKE_PROFILES, type StakeParameters } from "../../../src/proofs/stake/parameters.ts";
 import {
   genesis as base,
   codesOf,
@@ -77,28 +79,64 @@ export const genesis: Genesis = {
   })),
 };
 
-export const stakeOptions = () => ({
-  ...runnerOptions(projectionsOf(genesis), genesis.proofs),
-  boundary: boundaryOf(genesis),
+/** The same chain with other parameters of stake. */
+export const genesisWith = (changes: Partial<StakeParameters>): Genesis => ({
+  ...genesis,
+  proofs: { ...genesis.proofs, stake: { ...PARAMETERS, ...changes } },
+});
+
+export const stakeOptions = (from: Genesis = genesis) => ({
+  ...runnerOptions(projectionsOf(from), from.proofs),
+  boundary: boundaryOf(hasher, from),
 });
 
 export class StakeChain extends TestChain {
   epoch = 0;
   timeMs = genesis.timeMs;
+  /** Of the newest block. */
+  view = 0;
 
-  constructor() {
-    super(stakeOptions(), genesis);
+  constructor(from: Genesis = genesis) {
+    super(stakeOptions(from), from);
   }
 
-  /** The next block; the last of its epoch where `boundary` says so. */
-  next(batches: readonly TestBatch[], boundary = false, stepMs = 1_000): Execution {
+  /** The next block; the last of its epoch where `boundary` says so; so many views after the one before. */
+  next(
+    batches: readonly TestBatch[],
+    boundary = false,
+    stepMs = 1_000,
+    passed: { readonly views?: number; readonly again?: number } = {},
+  ): Execution {
     const input = this.input(batches);
     this.timeMs += stepMs;
     const nextSetHash = boundary ? sha256(utf8(`set ${this.epoch + 1}`)) : ZERO_HASH;
-    const header = { ...input.header, timeMs: this.timeMs, nextSetHash };
+    // The block before was proposed again in so many views.
+    const parentView = this.view + (passed.again ?? 0);
+    const view = parentView + (passed.views ?? 0) + 1;
+    const header = { ...input.header, timeMs: this.timeMs, nextSetHash, view, parentView };
+    this.#appendBlock(header);
     const execution = this.run({ ...input, header }, { boundary });
+    this.view = boundary ? 0 : view;
     if (boundary) this.epoch += 1;
     return execution;
+  }
+
+  /** What append writes of the block, as far as a rebuild reads it. */
+  #appendBlock(header: Pick<Header, "height" | "timeMs" | "nextSetHash" | "view" | "parentView">) {
+    const { hash, bytes } = encodeBlock(
+      hasher,
+      {
+        ...{ protocolVersion: 1, chainHash: hasher.chainHash, epoch: this.epoch, proposer: 0 },
+        ...{ parentHash: ZERO_HASH, batchesRoot: ZERO_HASH, batchCount: 0, logRoot: ZERO_HASH },
+        ...{ executedHeight: 0, logSize: 0, stateRoot: ZERO_HASH, proofsHash: ZERO_HASH },
+        ...header,
+      },
+      [],
+    );
+    this.store.apply([
+      { type: "put", key: heightKey(header.height), value: hash },
+      { type: "put", key: blockKey(hash), value: bytes },
+    ]);
   }
 
   /** Codes of single events, each in a batch of its own, in one block. */

@@ -17,6 +17,7 @@ import {
 import type { Hash } from "../../types.ts";
 import { checkpointPolicyOf } from "../../verify/checkpoint.ts";
 import { noteKeyId } from "../../verify/note.ts";
+import { forgetTurns } from "./downtime.ts";
 import {
   type OfValidator,
   possessionMessage,
@@ -178,7 +179,10 @@ const rejoined = own(validatorRejoined, {
       ? refuse("stake.jailed", `until ${standing.jailedUntilMs}`)
       : undefined;
   },
-  apply: (tx, { validator }) => void change(tx, validator, { left: false, jailed: false }),
+  apply: (tx, { validator }) => {
+    change(tx, validator, { left: false, jailed: false });
+    forgetTurns(tx, validator);
+  },
 });
 
 export const MEMBERSHIP: readonly OwnedEvent[] = [registered, left, jailed, rejoined];

@@ -23,6 +23,7 @@ import { MOVEMENTS } from "./movements.ts";
 import {
   accountRow,
   candidatesRow,
+  downRow,
   epochRow,
   identityRow,
   KEYS,
@@ -32,6 +33,7 @@ import {
   standingRow,
   takenRow,
   totalsRow,
+  turnsRow,
 } from "./rows.ts";
 import { onEvidence } from "./slashing.ts";
 
@@ -72,6 +74,8 @@ const SHOWN: readonly ((value: Uint8Array) => Json)[] = [
   shown(candidatesRow),
   shown(takenRow),
   shown(epochRow),
+  shown(turnsRow),
+  shown(downRow),
 ];
 
 /** What the key of a row of each tag says. */
@@ -97,7 +101,7 @@ const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
 
 export const stake: Projection = defineProjection({
   name: STAKE,
-  schemaVersion: 1,
+  schemaVersion: 2,
   owns: [...MOVEMENTS, ...MEMBERSHIP],
   listens: [listenTo("detect.evidence.committed", onEvidence)],
   genesis: writeGenesis,

@@ -9,6 +9,8 @@
  *     tag 5                   the ids of all candidates, ascending
  *     tag 6, u8 kind, hash    a name, pin, address or key that is taken, and by whom
  *     tag 7, u64 epoch        the set of an epoch: powers, whether degraded, who has equivocated in it
+ *     tag 8                   turns to lead of the running set's members, and how many of them were passed over
+ *     tag 9                   who is in jail because it was down, ascending
  *
  * Stake is whole numbers: granted = free + bonded + leaving + slashed, after every event.
  */
@@ -120,6 +122,18 @@ export const epochRow = defineRow(
 );
 export type EpochRow = ReturnType<typeof epochRow.decode>;
 
+export const turnsRow = defineRow(
+  /** In order of id; `turns` are of the epochs that are over, `missed` of the running one as well. */
+  field.list(
+    "members",
+    LIMITS.validatorsMax,
+    field.record("member", [field.hash("id"), field.u64("turns"), field.u64("missed")]),
+  ),
+);
+export type Turns = ReturnType<typeof turnsRow.decode>["members"][number];
+
+export const downRow = defineRow(field.list("ids", LIMITS.stakeCandidatesMax, field.hash("id")));
+
 export const KEYS = {
   parameters: tagPart(0),
   totals: tagPart(1),
@@ -129,6 +143,8 @@ export const KEYS = {
   candidates: tagPart(5),
   taken: (kind: number, hash: Hash) => keyOf(tagPart(6), tagPart(kind), hashPart(hash)),
   epoch: (epoch: number) => keyOf(tagPart(7), u64Part(epoch)),
+  turns: tagPart(8),
+  down: tagPart(9),
 } as const;
 
 /** What all validators' standings begin with. */
