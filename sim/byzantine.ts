@@ -23,6 +23,8 @@ type Asked = {
   readonly proofs: readonly ProofPart[];
   readonly epochMs?: number;
   readonly healMs?: number;
+  /** Larger networks are not run for long enough to show it. */
+  readonly nMax?: number;
 };
 
 /** Kinds that lie about a proof: they are of no use but on a chain that asks for it. */
@@ -32,9 +34,13 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
   ["withhold-reveals", { proofs: ["beacon"] }],
   ["delete-space", { proofs: ["beacon", "space"] }],
   ["borrow-space", { proofs: ["beacon", "space"] }],
-  ["replay-space", { proofs: ["beacon", "space"] }],
+  // It takes a second turn to lead.
+  ["replay-space", { proofs: ["beacon", "space"], nMax: 10 }],
   // Claims are of epochs, and shown by their ends.
-  ["false-claims", { proofs: ["work", "time", "shares"], epochMs: 12_000, healMs: 40_000 }],
+  [
+    "false-claims",
+    { proofs: ["work", "time", "shares"], epochMs: 12_000, healMs: 40_000, nMax: 10 },
+  ],
 ]);
 
 /** Every kind of adversary, those of the directed scenarios too. */
@@ -43,14 +49,9 @@ export const BYZANTINE_KINDS: readonly StrategyName[] = [...STRATEGIES, ...DIREC
 /** What a mix is of: chains that ask for no proofs, so that any kinds go together. */
 const MIXABLE = BYZANTINE_KINDS.filter((kind) => !OF_PROOFS.has(kind));
 
-/** Epochs of claims would take large networks hours: they have the kinds that show in a few rounds of leaders. */
-const LONG_KINDS_MAX = 10;
-
 /** The kinds of networks of that size. */
 export const kindsAt = (n: number): readonly StrategyName[] =>
-  BYZANTINE_KINDS.filter(
-    (kind) => n <= LONG_KINDS_MAX || OF_PROOFS.get(kind)?.healMs === undefined,
-  );
+  BYZANTINE_KINDS.filter((kind) => n <= (OF_PROOFS.get(kind)?.nMax ?? n));
 
 /** One run of the matrix. */
 export type ByzantineCase = {
@@ -163,7 +164,7 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
   const slots = slotsUnderThird(weights, random);
   const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
   const { workload, ...measure } = MEASURES[n];
-  const healMs = asked?.healMs ?? measure.healMs;
+  const healMs = Math.max(measure.healMs, asked?.healMs ?? 0);
   const away = random.pick([...weights.keys()].filter((slot) => !slots.includes(slot)));
   const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
     seed,
