@@ -1,6 +1,7 @@
 // Writes the pages that are made from the source: docs/errors.md from the table of errors, docs/cli.md from
 // the definitions of the verbs, the JSON Schemas of the configuration file and of the
 // simulator's scenarios from their descriptions, and
+// docs/refusals.md from the table that a test runs,
 // docs/openapi.json and the table of routes in docs/api.md from the descriptions of the routes, and the examples
 // in docs/sdk.md and docs/simulation.md from docs/examples.
 //
@@ -16,6 +17,7 @@ import { productDocument, routesTable } from "../src/node/api/openapi/offline.ts
 import { configSchema } from "../src/node/config-keys.ts";
 import { metricsPage } from "../src/node/metrics-catalogue.ts";
 import { VERSION } from "../src/node/version.ts";
+import { refusalsPage } from "../test/proofs/refusals/page.ts";
 
 const HEAD = `# Errors
 
@@ -75,6 +77,7 @@ const pages = {
   openapi: ["../docs/openapi.json", `${JSON.stringify(productDocument(VERSION), null, 2)}\n`],
   api: ["../docs/api.md", apiPage()],
   metrics: ["../docs/metrics.md", metricsPage()],
+  refusals: ["../docs/refusals.md", refusalsPage()],
   sdk: ["../docs/sdk.md", sdkPage()],
   scenarios: ["../docs/scenarios.md", scenarioPage(BANK)],
   scenario: ["../docs/scenario.schema.json", `${JSON.stringify(scenarioSchema(), null, 2)}\n`],

@@ -28,7 +28,7 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   I24: "Every batch of a final block carries the work that its reference asks for.",
   I25: "Every final block reveals the value that is due, and beacons are the oracle's own.",
   I26: "The set of every epoch is the one that follows from the log.",
-  I27: "What the chain takes for proven of time and shares was really done.",
+  I27: "What the chain takes for proven of space, time and shares is there and was done.",
   L0: "The nodes come to rest: a run does a bounded amount of work.",
   L1: "After the heal a new block becomes final in bounded time.",
   L2: "Every event that was accepted becomes final, in bounded time and within some honest leaders.",

@@ -90,6 +90,12 @@ describe("docs/config.schema.json", () => {
   });
 });
 
+describe("docs/refusals.md", () => {
+  it("is what npm run docs makes of the table that a test runs", () => {
+    expect(read("docs/refusals.md")).toBe(printed("refusals"));
+  });
+});
+
 describe("docs/metrics.md", () => {
   it("is what npm run docs makes of the catalogue", () => {
     const script = join(root, "scripts/docs.mjs");

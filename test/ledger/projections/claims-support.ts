@@ -8,6 +8,7 @@ import { type GenesisProofs, NO_PROOFS } from "../../../src/ledger/genesis-proof
 import type { Projection } from "../../../src/ledger/projection.ts";
 import { time } from "../../../src/ledger/projections/time.ts";
 import { work } from "../../../src/ledger/projections/work.ts";
+import type { RunnerOptions } from "../../../src/ledger/runner.ts";
 import type { EncodedEvent, Hash } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { membersRoot } from "../../../src/proofs/time/members.ts";
@@ -63,8 +64,12 @@ export const asking = (proofs: GenesisProofs): Genesis => ({
 
 /** Blocks of at most one event, by one validator. */
 export class ClaimChain extends TestChain {
-  constructor(proofs: GenesisProofs = PROOFS) {
-    super(runnerOptions(CLAIM_PROJECTIONS, proofs), asking(proofs));
+  constructor(
+    proofs: GenesisProofs = PROOFS,
+    from: Genesis = asking(proofs),
+    options: RunnerOptions = runnerOptions(CLAIM_PROJECTIONS, proofs),
+  ) {
+    super(options, from);
   }
 
   get epoch(): LedgerEpoch {
