@@ -364,7 +364,8 @@ const stakeOfValidators: Section = {
     "Buy or borrow stake, and votes with it: a third of all power stops the chain, two thirds are the chain.",
     "Lose its proofs on purpose, with a third of the stake: epochs are degraded then, and follow stake alone.",
     "Sign another history with old keys of a quorum: whoever begins from a recent checkpoint is not taken in.",
-    "Withhold votes: downtime is not slashed, and whom to jail is decided by people.",
+    "Withhold votes, as long as it leads when it is its turn: who misses its turns is jailed where the chain asks for " +
+      "that, and nothing is taken for it.",
     "Hand in false proofs of space, work or time: they are refused and cost an epoch, and no stake (`forgeryBps` has " +
       "no effect; the design slashes everything).",
   ],

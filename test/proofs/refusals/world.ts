@@ -4,8 +4,8 @@
  * made by the provers of the product; a test takes what is right and bends one thing of it.
  */
 import { equalBytes, toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
-import { Writer } from "../../../src/crypto/codec.ts";
-import { createHasher, type Hasher } from "../../../src/crypto/hash.ts";
+import { utf8 } from "../../../src/crypto/codec.ts";
+import { createHasher, type Hasher, sha256 } from "../../../src/crypto/hash.ts";
 import type { Failure } from "../../../src/errors.ts";
 import {
   type BatchInput,
@@ -17,7 +17,10 @@ import {
 import { effortOf, workedBatch, workSlot, workSubject } from "../../../src/ledger/batch-work.ts";
 import { batchesRoot, encodeBlock, proofsHash } from "../../../src/ledger/block.ts";
 import { encodeBlockProofs } from "../../../src/ledger/block-proofs.ts";
+import { readPoint } from "../../../src/ledger/chain-point.ts";
+import type { Execution } from "../../../src/ledger/execution.ts";
 import { type Genesis, genesisHash } from "../../../src/ledger/genesis.ts";
+import { blockKey, heightKey } from "../../../src/ledger/keys.ts";
 import { ownedDefinitions } from "../../../src/ledger/projection.ts";
 import { actorAt, actorKeyAt } from "../../../src/ledger/projections/actors.ts";
 import { beaconKeysAt } from "../../../src/ledger/projections/beacon.ts";
@@ -66,6 +69,8 @@ import {
   keyOf,
   genesis as plain,
   runnerOptions,
+  type TestInput,
+  type TestPoint,
   testSign,
   testVerify,
   VALIDATOR_NAMES,
@@ -180,7 +185,7 @@ export class World extends ClaimChain {
     const genesis = genesisAsking(work);
     const options = {
       ...runnerOptions(projectionsOf(genesis), genesis.proofs),
-      boundary: boundaryOf(genesis),
+      boundary: boundaryOf(hasher, genesis),
     };
     super(genesis.proofs, genesis, options);
     this.genesis = genesis;
@@ -198,13 +203,33 @@ export class World extends ClaimChain {
     }
   }
 
-  /** Of a height of this chain; each branch would have its own. */
+  /** With what append writes of the block: its header, under its hash and its height. */
+  override run(input: TestInput, more: TestPoint = {}): Execution {
+    const nextSetHash = more.boundary === true ? sha256(utf8("next set")) : ZERO_HASH;
+    const header = { ...input.header, nextSetHash, view: this.#view + 1, parentView: this.#view };
+    const epoch = readPoint(this.store.read, input.header.height - 1)?.epoch.number ?? 0;
+    const { hash, bytes } = encodeBlock(
+      hasher,
+      {
+        ...{ protocolVersion: 1, chainHash: hasher.chainHash, epoch, proposer: 0 },
+        ...{ parentHash: this.hashAt(this.height) ?? ZERO_HASH, batchesRoot: ZERO_HASH },
+        ...{ batchCount: 0, executedHeight: this.height, ...this.roots, ...header },
+        proofsHash: proofsHash(hasher),
+      },
+      [],
+    );
+    this.store.apply([
+      { type: "put", key: heightKey(header.height), value: hash },
+      { type: "put", key: blockKey(hash), value: bytes },
+    ]);
+    this.#view = more.boundary === true ? 0 : header.view;
+    return super.run({ ...input, header }, more);
+  }
+
+  #view = 0;
+
   readonly hashAt = (height: number): Hash | undefined =>
-    height === 0
-      ? this.#hash
-      : height <= this.height
-        ? hasher.ht("test/block", new Writer(8).u64(height).finish())
-        : undefined;
+    height === 0 ? this.#hash : this.store.read(heightKey(height));
 
   readonly timeAt = (height: number): number | undefined =>
     height <= this.height ? plain.timeMs + height * 250 : undefined;
