@@ -11,6 +11,7 @@ import type { Metrics } from "../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers, sleep } from "../src/node/real-ports.ts";
 import { createIdentityCertificate } from "../src/transport/identity-certificate.ts";
 import { createQuicTransport, type QuicTransport } from "../src/transport/mesh.ts";
+import { benchNode } from "./session/keys.ts";
 
 const NODES = 4;
 const BULK_BYTES = 64 * 1024;
@@ -24,10 +25,10 @@ const bulkPerTick = ((Number(process.argv[3] ?? 8) * 1e6) / BULK_BYTES) * (TICK_
 const noMetrics: Metrics = { count: () => {}, gauge: () => {}, observe: () => {} };
 
 const identities = Array.from({ length: NODES }, (_, index) => {
-  const id = (index + 1).toString(16).padStart(64, "0");
+  const { id, security } = benchNode(index);
   const now = realClock.wallMs();
   const dates = { notBeforeMs: now - 60_000, notAfterMs: now + 86_400_000 };
-  return { id, ...createIdentityCertificate({ nodeId: id, ...dates }) };
+  return { id, security, ...createIdentityCertificate({ nodeId: id, ...dates }) };
 });
 
 /** Binds on free ports first, to learn them; then again with the list that everybody needs. */
@@ -43,6 +44,7 @@ const bindAll = async (): Promise<readonly QuicTransport[]> => {
       listen,
       identity,
       self: identity.id,
+      security: identity.security,
       peers,
       clock: realClock,
       timers: realTimers,

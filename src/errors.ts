@@ -227,6 +227,21 @@ export const ERRORS = {
   "transport.no-certificate": spec("The peer showed no certificate", 403, 4, "disconnect"),
   "transport.ipv4": spec("IPv4 peers are refused", 403, 1, "disconnect"),
   "transport.address": spec("The address has no IPv6 form", 400, 1),
+  "transport.peer-quarantined": spec("The peer is in quarantine", 403, 4, "disconnect"),
+
+  // Sessions between nodes: the post-quantum handshake and sealed records
+  "session.version": spec("The peer speaks another version of sessions", 400, 4, "disconnect"),
+  "session.features": spec("The peer lacks what every session must have", 400, 4, "disconnect"),
+  "session.malformed": spec("Not the next message of the handshake", 400, 4, "disconnect"),
+  "session.reflected": spec("The peer answers with what we said", 403, 4, "disconnect"),
+  "session.identity": spec("The FALCON key is not that of the peer's node", 403, 4, "disconnect"),
+  "session.rate": spec("Too many handshakes", 429, 4, "disconnect", true),
+  "session.kem-key": spec("Not an ML-KEM-1024 key", 400, 4, "disconnect"),
+  "session.confirmation": spec("The peer has not this session's key", 403, 4, "disconnect"),
+  "session.signature": spec("The signature is not over this session", 403, 4, "disconnect"),
+  "session.timeout": spec("The handshake was not completed in time", 408, 4, "disconnect", true),
+  "session.unsealed": spec("A sealed record does not open", 403, 4, "disconnect"),
+  "session.exhausted": spec("A session's records are used up", 503, 4, "disconnect", true),
 
   // API
   "http.body-too-large": spec("The body is over the limit", 413, 1),

@@ -291,6 +291,25 @@ export const LIMITS = {
   connectionsPerAddressMax: 16,
   handshakesPerSecond: 64,
   handshakeTimeoutMs: 5_000,
+  /** From the hellos to the first sealed record; frames of the classes flow meanwhile. */
+  sessionHandshakeTimeoutMs: 5_000,
+  /** Post-quantum handshakes that peers begin, of all and of one, and how many of one may come at once. */
+  sessionHandshakesPerSecond: 64,
+  sessionHandshakesPerPeerPerSecond: 4,
+  sessionHandshakesPerPeerBurst: 16,
+  /** What one sealed record carries, and what may wait to be sent. */
+  sealedRecordBytesMax: 64 * 1024,
+  sealedQueueBytesMax: 1024 * 1024,
+  /**
+   * Records under one key: with 64 KiB each 2^32 blocks of AES, where GCM is safe up to far more; and records
+   * of one session, stream and direction.
+   */
+  sealedRekeyRecords: 1024 * 1024,
+  sealedRecordsMax: 281_474_976_710_656,
+  /** Of the version that a node tells its peers. */
+  peerVersionBytesMax: 64,
+  /** How often sessions are held against the dates of their certificates. */
+  sessionCheckMs: 250,
   idleTimeoutMs: 15_000,
   /** A frame that has begun must be complete within this time, or the session is closed. */
   frameTimeoutMs: 20_000,

@@ -147,8 +147,21 @@ export type TransportMember = {
 /** Bytes of streams, without what QUIC adds and without what it sent twice. */
 export type ClassBytes = { readonly sent: number; readonly received: number };
 
+/** Of a session whose post-quantum handshake is complete. */
+export type SealedFigures = {
+  readonly handshakeMs: number;
+  /** Of a sealed question and its answer, from process to process; undefined before the first answer. */
+  readonly roundTripMs: number | undefined;
+  /** The software's version that the peer told under the seal; empty before it has. */
+  readonly version: string;
+  /** Records that this node has sealed. */
+  readonly records: number;
+};
+
 export type SessionFigures = {
   readonly rttMs: number | undefined;
+  /** Undefined until the post-quantum handshake is complete. */
+  readonly sealed: SealedFigures | undefined;
   readonly upMs: number;
   readonly queuedBytes: number;
   readonly bytes: Readonly<Record<TrafficClass, ClassBytes>>;

@@ -170,6 +170,22 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     labels: ["code"],
     alert: "transport.certificate-expired grows: a member's certificate needs `nexus key rotate`",
   }),
+  tetrad_transport_handshakes_total: counter(
+    "count",
+    "Post-quantum handshakes of sessions: `ok`, or the code with which the session ended.",
+    {
+      labels: ["role", "result"],
+      alert:
+        "session.identity, session.signature or session.confirmation: somebody has a member's TLS key",
+    },
+  ),
+  tetrad_transport_handshake_seconds: {
+    kind: "histogram",
+    unit: "seconds",
+    labels: ["role"],
+    about: "Time of a post-quantum handshake, from the hello to the first sealed record.",
+    buckets: SECONDS_BUCKETS,
+  },
 
   // Certificates
   tetrad_certificates_issued_total: counter(

@@ -34,6 +34,7 @@ import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { createNodeMetrics } from "./node-metrics.ts";
 import { productOptions } from "./product.ts";
 import { openProvers } from "./provers.ts";
+import { watchQuarantine } from "./quarantine-watch.ts";
 import { readGenesis } from "./read-genesis.ts";
 import { realClock, realRandom, realTimers } from "./real-ports.ts";
 import { rebuildStore } from "./rebuild.ts";
@@ -108,7 +109,7 @@ export const startNode = async (
   const metrics = createMetrics();
 
   const signing = { ...own, verifier, verifySignature, workProver };
-  const parts = { tls, ...signing, logger, metrics };
+  const parts = { tls, ...signing, logger, metrics, version };
   const ports = await openPorts(config, paths, chain, self, parts);
   const { genesis, hasher } = chain;
   const product = productOptions({ name: config.name, genesis, hasher, verifySignature });
@@ -127,6 +128,13 @@ export const startNode = async (
     proofsFor: proofsFor({ hasher, work: genesis.proofs.work, handle, workProver }),
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
+
+  closing.defer(
+    watchQuarantine({
+      ...{ handle, logger, timers: realTimers },
+      shutOut: (ids) => ports.transport.quarantine(ids),
+    }),
+  );
 
   const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
   closing.defer(() => provers.close());
@@ -284,6 +292,7 @@ type PortParts = {
   readonly workProver: WorkProver;
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
+  readonly version: string;
 };
 
 /** The real ones: the main store can be read as a whole too. */
@@ -325,6 +334,12 @@ const openPorts = async (
     listen: formatAddress(config.listen),
     identity: parts.tls,
     self: toHex(self.id),
+    security: {
+      chainId: chain.genesis.chainId,
+      genesisHash: chain.hash,
+      idOf: (falconKey) => toHex(hasher.ht("id", falconKey)),
+      ...{ signer, verifier, version: parts.version },
+    },
     peers: chain.genesis.validators.map(({ id, address, tlsPin }) => ({
       id: toHex(id),
       address,

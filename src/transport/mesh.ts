@@ -28,6 +28,7 @@ import {
   resolveAddress,
   systemLookup,
 } from "./address.ts";
+import type { QuicConnection } from "./connection.ts";
 import { Dialler } from "./dialler.ts";
 import { Endpoint } from "./endpoint.ts";
 import {
@@ -43,8 +44,10 @@ import { type KnownPeer, type KnownPeers, readPeers } from "./peers.ts";
 import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
 import { Refusals } from "./refusals.ts";
 import { newRunId } from "./secrets.ts";
-import { Session, type SessionEvents } from "./session.ts";
-import { checkIdentity, identifyPeer } from "./tls.ts";
+import { type IdentifiedPeer, SESSION_STREAMS, Session, type SessionEvents } from "./session.ts";
+import { SessionGate } from "./session-gate.ts";
+import type { Role } from "./stoq/transcript.ts";
+import { checkIdentity, hashOfCertificate, identifyPeer } from "./tls.ts";
 
 /** What nodes have besides the port: where they listen, and figures for status and tests. */
 export type QuicTransport = Transport & {
@@ -53,6 +56,8 @@ export type QuicTransport = Transport & {
   figures(): TransportFigures;
   /** Of every member, by id. */
   peerFigures(): readonly PeerFigures[];
+  /** Shuts these nodes out from now on, whoever the members are: sessions end, no others begin. */
+  quarantine(ids: ReadonlySet<PeerId>): void;
 };
 
 export type TransportFigures = {
@@ -79,6 +84,13 @@ type Member = {
   host: string | undefined;
 };
 
+const roleIn = (session: Session): Role =>
+  session.dialled === undefined ? "responder" : "initiator";
+
+/** What a peer that is turned away for it waits for before it may dial again. */
+const isPenalised = (code: CloseCode): boolean =>
+  code === "protocol" || code === "rate" || code === "identity";
+
 const KEEP_ALIVES_PER_IDLE_TIMEOUT = 3;
 
 export class Mesh implements QuicTransport {
@@ -90,12 +102,16 @@ export class Mesh implements QuicTransport {
   readonly #members = new Map<PeerId, Member>();
   readonly #memberHosts = new Set<string>();
   readonly #refusals: Refusals;
+  readonly #gate: SessionGate;
   readonly #run = newRunId();
+  readonly #certificateHash: Uint8Array;
+  readonly #security: QuicTransportOptions["security"];
   readonly #events: SessionEvents;
   #endpoint: Endpoint | undefined;
   #handler: TransportHandler | undefined;
   #closing = false;
   #cancelTick: (() => void) | undefined;
+  #cancelCheck: (() => void) | undefined;
   /** By class, since they were published last: a label is too dear for every frame. */
   readonly #frameBytes: Record<TrafficClass, { sent: number; received: number }> = {
     consensus: { sent: 0, received: 0 },
@@ -112,10 +128,15 @@ export class Mesh implements QuicTransport {
     this.#names = options.names ?? systemLookup;
     this.#known = readPeers(options.peers, options.self);
     this.#refusals = new Refusals(options);
+    this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
+    this.#certificateHash = hashOfCertificate(options.identity.certPem);
+    this.#security = options.security;
     this.#events = {
       identify: (session) => this.#identify(session),
       ready: (session) => this.#ready(session),
       frame: (session, trafficClass, bytes) => this.#frame(session, trafficClass, bytes),
+      admit: (session) => this.#gate.admit(session.peer ?? ""),
+      secured: (session, ms) => this.#secured(session, ms),
       ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
     };
     for (const known of this.#known.byId.values()) this.#addMember(known);
@@ -137,8 +158,9 @@ export class Mesh implements QuicTransport {
     if (this.#closing) return;
     this.#handler = handler;
     this.#endpoint?.startAccepting();
-    for (const member of this.#members.values()) member.dialler.begin();
+    for (const member of this.#members.values()) this.#beginDialling(member);
     this.#tick();
+    this.#checkSessions();
   }
 
   send(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
@@ -166,7 +188,7 @@ export class Mesh implements QuicTransport {
     const member = this.#members.get(peer);
     if (member?.session === undefined) return;
     const code = reason.code;
-    if (code === "protocol" || code === "rate" || code === "identity") member.dialler.penalise();
+    if (isPenalised(code)) member.dialler.penalise();
     member.session.close(code, reason.detail);
   }
 
@@ -180,10 +202,9 @@ export class Mesh implements QuicTransport {
 
   know(members: readonly TransportMember[]): void {
     if (this.#closing) return;
-    const before = this.#known.byId;
     this.#known = readPeers(members, this.#self);
     for (const [id, member] of this.#members) {
-      if (this.#known.byId.has(id)) continue;
+      if (this.#known.byId.get(id)?.tlsPinHex === member.known.tlsPinHex) continue;
       member.dialler.stop();
       this.#members.delete(id);
       if (typeof member.attempt === "object") member.attempt.close("closed", "no member any more");
@@ -192,9 +213,21 @@ export class Mesh implements QuicTransport {
       if (session !== undefined) this.#down(member, "closed", "no member any more");
     }
     for (const [id, known] of this.#known.byId) {
-      if (before.has(id)) continue;
-      this.#addMember(known);
-      if (this.#handler !== undefined) this.#members.get(id)?.dialler.begin();
+      if (this.#members.has(id)) continue;
+      const member = this.#addMember(known);
+      if (this.#handler !== undefined) this.#beginDialling(member);
+    }
+  }
+
+  quarantine(ids: ReadonlySet<PeerId>): void {
+    if (this.#closing || !this.#gate.quarantine(ids)) return;
+    for (const id of ids) {
+      const member = this.#members.get(id);
+      if (member === undefined) continue;
+      member.dialler.stop();
+      const failure = fail("transport.peer-quarantined", "the log has evidence against this peer");
+      if (typeof member.attempt === "object") member.attempt.close("identity", failure.detail);
+      member.session?.close("identity", failure.detail, failure);
     }
   }
 
@@ -205,7 +238,7 @@ export class Mesh implements QuicTransport {
       state:
         session !== undefined
           ? "up"
-          : dialler.isRefusing
+          : dialler.isRefusing || this.#gate.isQuarantined(known.id)
             ? "refused"
             : attempt === undefined
               ? "waiting"
@@ -219,6 +252,7 @@ export class Mesh implements QuicTransport {
   close(done: () => void): void {
     this.#closing = true;
     this.#cancelTick?.();
+    this.#cancelCheck?.();
     for (const member of this.#members.values()) {
       member.dialler.stop();
       member.session = undefined;
@@ -250,7 +284,7 @@ export class Mesh implements QuicTransport {
     };
   }
 
-  #addMember(known: KnownPeer): void {
+  #addMember(known: KnownPeer): Member {
     const dialler = new Dialler({
       clock: this.#ports.clock,
       timers: this.#ports.timers,
@@ -260,14 +294,34 @@ export class Mesh implements QuicTransport {
       first: this.#self < known.id,
       dial: () => this.#dial(known.id),
     });
-    this.#members.set(known.id, {
+    const member: Member = {
       known,
       dialler,
       session: undefined,
       attempt: undefined,
       host: undefined,
-    });
+    };
+    this.#members.set(known.id, member);
     if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
+    return member;
+  }
+
+  #beginDialling({ known, dialler }: Member): void {
+    if (!this.#gate.isQuarantined(known.id)) dialler.begin();
+  }
+
+  #session(connection: QuicConnection, dialled: PeerId | undefined): Session {
+    return new Session({
+      connection,
+      dialled,
+      self: this.#self,
+      selfRun: this.#run,
+      certificateHash: this.#certificateHash,
+      security: this.#security,
+      limits: this.#limits,
+      ports: this.#ports,
+      events: this.#events,
+    });
   }
 
   #bind(options: QuicTransportOptions, listen: HostPort): Promise<Endpoint> {
@@ -281,14 +335,7 @@ export class Mesh implements QuicTransport {
       sendDatagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
       isMemberHost: (host) => this.#memberHosts.has(host),
       accepted: (connection) => {
-        new Session({
-          connection,
-          dialled: undefined,
-          selfRun: this.#run,
-          limits: this.#limits,
-          ports: this.#ports,
-          events: this.#events,
-        });
+        this.#session(connection, undefined);
       },
       refused: (code, detail) => this.#refusals.note(code, detail),
     });
@@ -296,7 +343,7 @@ export class Mesh implements QuicTransport {
 
   #dial(id: PeerId): void {
     const member = this.#members.get(id);
-    if (member === undefined || this.#closing) return;
+    if (member === undefined || this.#closing || this.#gate.isQuarantined(id)) return;
     if (member.session !== undefined || member.attempt !== undefined) return;
     member.attempt = "resolving";
     const { address } = member.known;
@@ -321,14 +368,7 @@ export class Mesh implements QuicTransport {
       this.#dialFailed(member, fail("node.overloaded", "connection cap reached"));
       return;
     }
-    member.attempt = new Session({
-      connection,
-      dialled: member.known.id,
-      selfRun: this.#run,
-      limits: this.#limits,
-      ports: this.#ports,
-      events: this.#events,
-    });
+    member.attempt = this.#session(connection, member.known.id);
   }
 
   #dialFailed(member: Member, failure: Failure): void {
@@ -337,15 +377,18 @@ export class Mesh implements QuicTransport {
     if (member.session === undefined) member.dialler.retry();
   }
 
-  #identify(session: Session): Result<PeerId> {
+  #identify(session: Session): Result<IdentifiedPeer> {
     const identified = identifyPeer(
       session.peerCertificates(),
       this.#known.pins,
       session.dialled,
       this.#ports.clock.wallMs(),
     );
+    if (identified.ok && this.#gate.isQuarantined(identified.value.id)) {
+      return fail("transport.peer-quarantined", "the log has evidence against this peer");
+    }
     if (!identified.ok || session.dialled !== undefined) return identified;
-    if (this.#members.get(identified.value)?.dialler.isRefusing === true) {
+    if (this.#members.get(identified.value.id)?.dialler.isRefusing === true) {
       return fail("node.overloaded", "the peer broke the protocol and is refused for a while");
     }
     return identified;
@@ -395,9 +438,29 @@ export class Mesh implements QuicTransport {
     this.#handler?.frame(session.peer, trafficClass, bytes);
   }
 
+  #secured(session: Session, handshakeMs: number): void {
+    const role = roleIn(session);
+    this.#gate.secured(role, handshakeMs);
+    this.#ports.logger.log("debug", "session secured", { peer: session.peer, role, handshakeMs });
+  }
+
+  /** Certificates end while sessions last; wall time may also jump. */
+  #checkSessions(): void {
+    this.#cancelCheck = this.#ports.timers.set(this.#limits.sessionCheckMs, () => {
+      const nowMs = this.#ports.clock.wallMs();
+      for (const { session } of this.#members.values()) {
+        if (session === undefined || nowMs <= session.certificateEndMs) continue;
+        const failure = fail("transport.certificate-expired", "the peer's certificate has ended");
+        session.close("identity", failure.detail, failure);
+      }
+      this.#checkSessions();
+    });
+  }
+
   #ended(session: Session, code: CloseCode, detail: string, failure: Failure | undefined): void {
     const id = session.peer ?? session.dialled;
     if (failure !== undefined) {
+      this.#gate.failed(roleIn(session), failure.code);
       this.#refusals.note(failure.code, `${formatAddress(session.remote)}: ${failure.detail}`, id);
     }
     const member = id === undefined ? undefined : this.#members.get(id);
@@ -407,12 +470,16 @@ export class Mesh implements QuicTransport {
     if (member.session === session) {
       member.session = undefined;
       member.dialler.lasted(this.#ports.clock.monotonicMs() - session.upSinceMs);
-      if (code === "protocol" && failure !== undefined) member.dialler.penalise();
+      if (isPenalised(code) && failure !== undefined) member.dialler.penalise();
       this.#down(member, code, detail);
     } else if (!wasAttempt) {
       return;
     }
     if (member.session !== undefined || member.attempt !== undefined) return;
+    if (this.#gate.isQuarantined(member.known.id)) {
+      member.dialler.stop();
+      return;
+    }
     if (wasAttempt) {
       // "identity" here is the peer's word about us, and nobody else can tell the operator.
       const level = code === "identity" ? "warn" : "debug";
@@ -483,7 +550,7 @@ const createConfigs = (
       keyPem: options.identity.keyPem,
       idleTimeoutMs: limits.idleTimeoutMs,
       sendDatagramBytesMax,
-      streamsUni: 4,
+      streamsUni: SESSION_STREAMS,
       streamWindowBytes: 1024 * 1024,
       streamWindowBytesMax: 8 * 1024 * 1024,
       connectionWindowBytes: 4 * 1024 * 1024,

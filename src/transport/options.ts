@@ -11,6 +11,7 @@ import type {
 } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
 import type { NameLookup } from "./address.ts";
+import type { NodeSecurity } from "./secure-channel.ts";
 
 export type TransportPeer = {
   readonly id: PeerId;
@@ -28,6 +29,11 @@ export type TransportLimits = {
   readonly connectionsPerAddressMax: number;
   readonly handshakesPerSecond: number;
   readonly handshakeTimeoutMs: number;
+  readonly sessionHandshakeTimeoutMs: number;
+  readonly sessionHandshakesPerSecond: number;
+  readonly sessionHandshakesPerPeerPerSecond: number;
+  readonly sessionHandshakesPerPeerBurst: number;
+  readonly sessionCheckMs: number;
   readonly idleTimeoutMs: number;
   readonly frameTimeoutMs: number;
   readonly redialMsMin: number;
@@ -41,6 +47,11 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   connectionsPerAddressMax: LIMITS.connectionsPerAddressMax,
   handshakesPerSecond: LIMITS.handshakesPerSecond,
   handshakeTimeoutMs: LIMITS.handshakeTimeoutMs,
+  sessionHandshakeTimeoutMs: LIMITS.sessionHandshakeTimeoutMs,
+  sessionHandshakesPerSecond: LIMITS.sessionHandshakesPerSecond,
+  sessionHandshakesPerPeerPerSecond: LIMITS.sessionHandshakesPerPeerPerSecond,
+  sessionHandshakesPerPeerBurst: LIMITS.sessionHandshakesPerPeerBurst,
+  sessionCheckMs: LIMITS.sessionCheckMs,
   idleTimeoutMs: LIMITS.idleTimeoutMs,
   frameTimeoutMs: LIMITS.frameTimeoutMs,
   redialMsMin: LIMITS.redialMsMin,
@@ -61,6 +72,8 @@ export type QuicTransportOptions = TransportPorts & {
   readonly listen: string;
   readonly identity: { readonly certPem: string; readonly keyPem: string };
   readonly self: PeerId;
+  /** Keys and chain of the post-quantum handshake that every session makes. */
+  readonly security: NodeSecurity;
   /** Every other member; an entry for `self` is left out. */
   readonly peers: readonly TransportPeer[];
   readonly limits?: Partial<TransportLimits>;

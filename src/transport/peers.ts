@@ -13,6 +13,7 @@ export type KnownPeer = {
   readonly id: PeerId;
   readonly address: PeerAddress;
   readonly addressText: string;
+  readonly tlsPinHex: string;
 };
 
 export type KnownPeers = {
@@ -40,7 +41,12 @@ export const readPeers = (peers: readonly TransportPeer[], self: PeerId): KnownP
     if (address.value.port === 0) {
       throw new TetradError("transport.address", "a peer's address needs a port");
     }
-    byId.set(peer.id, { id: peer.id, address: address.value, addressText: peer.address });
+    byId.set(peer.id, {
+      id: peer.id,
+      address: address.value,
+      addressText: peer.address,
+      tlsPinHex: pin,
+    });
     pins.set(pin, peer.id);
   }
   return { byId, pins };

@@ -1,13 +1,15 @@
 /**
- * One session with one member: four unidirectional streams in each direction, one for each traffic class,
- * on one QUIC connection. Nothing is sent or read before the peer's certificate is identified, and nothing
+ * One session with one member: five unidirectional streams in each direction on one QUIC connection, one for
+ * each traffic class and one for the post-quantum handshake and what is sealed after it. Nothing is sent or read before the peer's certificate is identified, and nothing
  * but the hello before both ends have said it: a dialler learns in this way that its own certificate was
- * accepted, and both learn which run of the peer they talk to (mesh.ts).
+ * accepted, and both learn which run of the peer they talk to (mesh.ts). The post-quantum handshake follows at once
+ * (secure-channel.ts). Frames of the classes do not wait for it: everything in them is public and is believed by
+ * its own signatures. A session in which it does not succeed in time ends.
  *
  * Stream ids follow from the class (RFC 9000, 2.1). A peer that opens another, ends or resets one, or stops
  * reading one, breaks the protocol: sessions end as a whole.
  */
-import { Reader, Writer } from "../crypto/codec.ts";
+import { sha256 } from "../crypto/hash.ts";
 import { type ErrorCode, type Failure, fail, type Result } from "../errors.ts";
 import {
   type PeerId,
@@ -15,6 +17,7 @@ import {
   TRAFFIC_CLASSES,
   type TrafficClass,
 } from "../ledger/ports.ts";
+import { LIMITS } from "../limits.ts";
 import type { ConnectionEnd, QuicConnection } from "./connection.ts";
 import { FrameParser } from "./framing.ts";
 import {
@@ -25,30 +28,45 @@ import {
   type TransportPorts,
 } from "./options.ts";
 import { ALPN, ERROR_CERTIFICATE_REQUIRED } from "./quiche-binding.ts";
+import { type NodeSecurity, SEALED_STREAM_PLACE, SecureChannel } from "./secure-channel.ts";
 import { SendQueue } from "./send-queue.ts";
+import { decodeHello, encodeHello, REQUIRED_FEATURES } from "./stoq/hello.ts";
+import { MESSAGES } from "./stoq/messages.ts";
+import { SEAL_TAG_BYTES } from "./stoq/sealing.ts";
+import type { Channel, Party } from "./stoq/transcript.ts";
 
-const HELLO_VERSION = 1;
-const RUN_ID_BYTES = 8;
+/** A traffic class, or the stream of the post-quantum handshake and sealed records. */
+type LaneName = TrafficClass | "sealed";
 
 /** Lower is sent first (quiche's urgency). Votes before everything, bulk last. */
-const URGENCY: Readonly<Record<TrafficClass, number>> = {
+const URGENCY: Readonly<Record<LaneName, number>> = {
   consensus: 0,
   control: 1,
+  sealed: 2,
   mempool: 3,
   sync: 5,
 };
 
-/** Place of a class among the four streams of its direction: part of the wire format. */
-const STREAM_PLACE: Readonly<Record<TrafficClass, number>> = {
+/** Place of a class among the streams of its direction: part of the wire format. */
+const STREAM_PLACE: Readonly<Record<LaneName, number>> = {
   consensus: 0,
   mempool: 1,
   sync: 2,
   control: 3,
+  sealed: SEALED_STREAM_PLACE,
 };
 
+/** Streams that each end opens. */
+export const SESSION_STREAMS: number = Object.keys(STREAM_PLACE).length;
+
 /** Service order within a turn. */
-const BY_URGENCY: readonly TrafficClass[] = [...TRAFFIC_CLASSES].sort(
+const BY_URGENCY: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
   (a, b) => URGENCY[a] - URGENCY[b],
+);
+
+const SEALED_FRAME_BYTES_MAX = Math.max(
+  LIMITS.sealedRecordBytesMax + SEAL_TAG_BYTES,
+  MESSAGES.answer.bytes,
 );
 
 /**
@@ -56,7 +74,7 @@ const BY_URGENCY: readonly TrafficClass[] = [...TRAFFIC_CLASSES].sort(
  * not after the next acknowledgement.
  */
 const RESERVED_BYTES = 32 * 1024;
-const isBulk = (trafficClass: TrafficClass): boolean => URGENCY[trafficClass] >= 3;
+const isBulk = (trafficClass: LaneName): boolean => URGENCY[trafficClass] >= 3;
 
 /** Streams are moved through these buffers in slices of this size; all sessions share them. */
 const SLICE_BYTES = 256 * 1024;
@@ -66,12 +84,18 @@ const recvSlice = new Uint8Array(SLICE_BYTES);
 /** Bytes of one class that a turn reads before it lets other classes and connections go on. */
 const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
 
+export type IdentifiedPeer = { readonly id: PeerId; readonly certificateEndMs: number };
+
 export type SessionEvents = {
   /** Whose certificate is this? Called once, before any stream is touched. */
-  identify(session: Session): Result<PeerId>;
+  identify(session: Session): Result<IdentifiedPeer>;
   /** The peer's hello is here: `peer` and `peerRun` are known. The session is up when this returns. */
   ready(session: Session): void;
   frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** May the peer's handshake cost us something? Asked once a session, where the peer begins. */
+  admit(session: Session): boolean;
+  /** The post-quantum handshake is complete at both ends; milliseconds that it took. */
+  secured(session: Session, handshakeMs: number): void;
   /** Called once. `failure` is set when the peer was turned away or broke a rule of the table. */
   ended(session: Session, code: CloseCode, detail: string, failure: Failure | undefined): void;
 };
@@ -80,14 +104,18 @@ export type SessionOptions = {
   readonly connection: QuicConnection;
   /** The member that was dialled; undefined for an accepted connection. */
   readonly dialled: PeerId | undefined;
+  readonly self: PeerId;
   readonly selfRun: Uint8Array;
+  /** SHA-256 of our certificate, DER. */
+  readonly certificateHash: Uint8Array;
+  readonly security: NodeSecurity;
   readonly limits: TransportLimits;
   readonly ports: TransportPorts;
   readonly events: SessionEvents;
 };
 
 type Lane = {
-  readonly trafficClass: TrafficClass;
+  readonly trafficClass: LaneName;
   readonly sendId: number;
   readonly recvId: number;
   readonly queue: SendQueue;
@@ -105,11 +133,15 @@ export class Session {
   /** Random bytes that the peer's process drew at its start. */
   peerRun: Uint8Array = new Uint8Array(0);
   upSinceMs = 0;
+  /** When the peer's certificate ends, wall time. */
+  certificateEndMs: number = Number.POSITIVE_INFINITY;
   readonly #connection: QuicConnection;
   readonly #options: SessionOptions;
   readonly #lanes: readonly Lane[];
-  readonly #byClass: ReadonlyMap<TrafficClass, Lane>;
+  readonly #byClass: ReadonlyMap<LaneName, Lane>;
   readonly #control: Lane;
+  readonly #hello: Uint8Array;
+  #secure: SecureChannel | undefined;
   #state: "handshake" | "hello" | "up" | "ended" = "handshake";
   #cancelHandshake: (() => void) | undefined;
   #cancelFrameTimer: (() => void) | undefined;
@@ -123,6 +155,7 @@ export class Session {
     const control = this.#byClass.get("control");
     if (control === undefined) throw new RangeError("no control class");
     this.#control = control;
+    this.#hello = encodeHello({ run: options.selfRun, features: REQUIRED_FEATURES });
     this.#cancelHandshake = options.ports.timers.set(options.limits.handshakeTimeoutMs, () => {
       this.#cancelHandshake = undefined;
       this.close("unreachable", "no handshake in time");
@@ -158,6 +191,7 @@ export class Session {
   /** Makes the peer answer, so that neither side's idle timer ends a quiet session. */
   keepAlive(): void {
     if (this.#state !== "up") return;
+    this.#secure?.probe();
     try {
       this.#connection.quic.sendAckEliciting();
     } catch {
@@ -180,12 +214,13 @@ export class Session {
   }
 
   figures(): SessionFigures {
-    const entries = this.#lanes.map(({ trafficClass, bytesSent, bytesReceived }) => [
-      trafficClass,
-      { sent: bytesSent, received: bytesReceived },
-    ]);
+    const entries = TRAFFIC_CLASSES.map((name) => {
+      const lane = this.#byClass.get(name);
+      return [name, { sent: lane?.bytesSent ?? 0, received: lane?.bytesReceived ?? 0 }];
+    });
     return {
       rttMs: this.#connection.rttMs(),
+      sealed: this.#secure?.figures(),
       upMs: this.#options.ports.clock.monotonicMs() - this.upSinceMs,
       queuedBytes: this.queuedBytes,
       bytes: Object.fromEntries(entries) as SessionFigures["bytes"],
@@ -203,7 +238,8 @@ export class Session {
       this.close("identity", identified.code, identified);
       return;
     }
-    this.peer = identified.value;
+    this.peer = identified.value.id;
+    this.certificateEndMs = identified.value.certificateEndMs;
     this.#state = "hello";
     const { quic } = this.#connection;
     try {
@@ -214,7 +250,7 @@ export class Session {
       this.#violation("protocol", "the peer does not let us open our streams");
       return;
     }
-    this.#control.queue.push(encodeHello(this.#options.selfRun));
+    this.#control.queue.push(this.#hello);
   }
 
   #service(): void {
@@ -259,7 +295,8 @@ export class Session {
   /** False when the session ended meanwhile. */
   #takeBytes(lane: Lane, bytes: Uint8Array): boolean {
     const failure = lane.parser.push(bytes, (payload) => {
-      if (this.#state === "hello") this.#hello(payload);
+      if (this.#state === "hello") this.#helloFrame(payload);
+      else if (lane.trafficClass === "sealed") this.#secure?.receive(payload);
       else this.#options.events.frame(this, lane.trafficClass, payload);
       return this.#state === "up";
     });
@@ -280,18 +317,70 @@ export class Session {
     return true;
   }
 
-  #hello(payload: Uint8Array): void {
-    const run = decodeHello(payload);
-    if (run === undefined) {
-      this.#violation("protocol", "the first frame is no hello of this version");
+  #helloFrame(payload: Uint8Array): void {
+    const hello = decodeHello(payload);
+    if (!hello.ok) {
+      this.close("protocol", hello.detail, hello);
       return;
     }
-    this.peerRun = run;
+    this.peerRun = hello.value.run;
     this.#state = "up";
     this.upSinceMs = this.#options.ports.clock.monotonicMs();
     this.#cancelHandshake?.();
     this.#cancelHandshake = undefined;
     this.#options.events.ready(this);
+    if (this.#state === "up") this.#beginHandshake(payload);
+  }
+
+  /** The post-quantum handshake, now that this session stays. */
+  #beginHandshake(peerHello: Uint8Array): void {
+    const { security, limits, ports, events } = this.#options;
+    const channel = this.#channel(peerHello);
+    if (channel === undefined) {
+      this.#violation("protocol", "the peer's certificate is gone");
+      return;
+    }
+    const queue = this.#byClass.get("sealed")?.queue;
+    this.#cancelHandshake = ports.timers.set(limits.sessionHandshakeTimeoutMs, () => {
+      this.#cancelHandshake = undefined;
+      const detail = `no post-quantum handshake in ${limits.sessionHandshakeTimeoutMs} ms`;
+      this.close("unreachable", detail, fail("session.timeout", detail));
+    });
+    this.#secure = new SecureChannel({
+      role: this.dialled === undefined ? "responder" : "initiator",
+      channel,
+      security,
+      clock: ports.clock,
+      admit: () => events.admit(this),
+      send: (frame) => {
+        this.#connection.requestTurn();
+        return queue?.push(frame) ?? false;
+      },
+      secured: (handshakeMs) => {
+        this.#cancelHandshake?.();
+        this.#cancelHandshake = undefined;
+        events.secured(this, handshakeMs);
+      },
+      failed: (failure) => this.close(closeCodeFor(failure.code), failure.detail, failure),
+    });
+    this.#secure.begin();
+  }
+
+  #channel(peerHello: Uint8Array): Channel | undefined {
+    const { self, certificateHash, security } = this.#options;
+    const leaf = this.peerCertificates()?.[0];
+    if (leaf === undefined || this.peer === undefined) return undefined;
+    const us: Party = { id: self, certificateHash, hello: this.#hello };
+    const them: Party = { id: this.peer, certificateHash: sha256(leaf), hello: peerHello };
+    const isDialler = this.dialled !== undefined;
+    return {
+      chainId: security.chainId,
+      genesisHash: security.genesisHash,
+      initiator: isDialler ? us : them,
+      responder: isDialler ? them : us,
+      // Neither QUIC library gives keying material of TLS (RFC 8446, 7.5) out.
+      tlsExporter: NO_EXPORTER,
+    };
   }
 
   #writeLane(lane: Lane): void {
@@ -363,6 +452,7 @@ export class Session {
     this.#cancelHandshake = undefined;
     this.#cancelFrameTimer?.();
     this.#cancelFrameTimer = undefined;
+    this.#secure?.end();
     for (const lane of this.#lanes) lane.queue.clear();
     this.#options.events.ended(this, code, detail, failure);
   }
@@ -370,7 +460,21 @@ export class Session {
 
 const NO_CERTIFICATE: ErrorCode = "transport.no-certificate";
 
-const createLane = (trafficClass: TrafficClass, options: SessionOptions): Lane => {
+const NO_EXPORTER = new Uint8Array(0);
+
+/** What the peer is told when its part of the post-quantum session fails. */
+const closeCodeFor = (code: ErrorCode): CloseCode => CLOSE_CODE_OF.get(code) ?? "identity";
+
+const CLOSE_CODE_OF: ReadonlyMap<ErrorCode, CloseCode> = new Map([
+  ["session.rate", "rate"],
+  ["session.exhausted", "closed"],
+  ["node.overloaded", "closed"],
+  ["session.malformed", "protocol"],
+  ["session.version", "protocol"],
+  ["session.unsealed", "protocol"],
+]);
+
+const createLane = (trafficClass: LaneName, options: SessionOptions): Lane => {
   // Unidirectional streams: type bits 0b10 by the client, 0b11 by the server.
   const place = STREAM_PLACE[trafficClass] * 4;
   const byDialler = place + 2;
@@ -380,20 +484,19 @@ const createLane = (trafficClass: TrafficClass, options: SessionOptions): Lane =
     trafficClass,
     sendId: isDialler ? byDialler : byAccepter,
     recvId: isDialler ? byAccepter : byDialler,
-    queue: new SendQueue(options.limits.sendQueueBytesMax[trafficClass]),
-    parser: new FrameParser(options.limits.frameBytesMax[trafficClass]),
+    queue: new SendQueue(
+      trafficClass === "sealed"
+        ? LIMITS.sealedQueueBytesMax
+        : options.limits.sendQueueBytesMax[trafficClass],
+    ),
+    parser: new FrameParser(
+      trafficClass === "sealed"
+        ? SEALED_FRAME_BYTES_MAX
+        : options.limits.frameBytesMax[trafficClass],
+    ),
     partialSinceMs: Number.POSITIVE_INFINITY,
     partialAfter: 0,
     bytesSent: 0,
     bytesReceived: 0,
   };
-};
-
-const encodeHello = (run: Uint8Array): Uint8Array =>
-  new Writer().u8(HELLO_VERSION).fixed(run, RUN_ID_BYTES).finish();
-
-const decodeHello = (payload: Uint8Array): Uint8Array | undefined => {
-  if (payload.length !== 1 + RUN_ID_BYTES) return undefined;
-  const reader = new Reader(payload);
-  return reader.u8() === HELLO_VERSION ? reader.fixed(RUN_ID_BYTES).slice() : undefined;
 };

@@ -5,6 +5,7 @@
  */
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { equalBytes, toHex } from "../crypto/bytes.ts";
+import { sha256 } from "../crypto/hash.ts";
 import { fail, ok, type Result, TetradError } from "../errors.ts";
 import type { PeerId } from "../ledger/ports.ts";
 import { spkiPinOf } from "./identity-certificate.ts";
@@ -53,6 +54,15 @@ export const pinOfCertificate = (certificate: Uint8Array | string): Uint8Array =
   return facts.spkiPin;
 };
 
+/** SHA-256 of a certificate as it goes over the wire. Throws key.invalid when it cannot be read. */
+export const hashOfCertificate = (certificate: Uint8Array | string): Uint8Array => {
+  try {
+    return sha256(Uint8Array.from(new X509Certificate(certificate).raw));
+  } catch {
+    throw new TetradError("key.invalid", "the certificate cannot be read");
+  }
+};
+
 /** Members of the chain by the hex of their pin. */
 export type PinTable = ReadonlyMap<string, PeerId>;
 
@@ -66,7 +76,7 @@ export const identifyPeer = (
   pins: PinTable,
   expected: PeerId | undefined,
   nowMs: number,
-): Result<PeerId> => {
+): Result<{ readonly id: PeerId; readonly certificateEndMs: number }> => {
   const leaf = chain?.[0];
   if (leaf === undefined) return fail("transport.no-certificate", "the peer showed no certificate");
   const facts = readCertificate(leaf);
@@ -86,5 +96,5 @@ export const identifyPeer = (
       peer,
     });
   }
-  return ok(peer);
+  return ok({ id: peer, certificateEndMs: facts.notAfterMs });
 };

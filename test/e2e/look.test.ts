@@ -25,12 +25,20 @@ afterAll(async () => {
 
 describe("nexus peers and validators", () => {
   it("show sessions with bytes in them, and who is in the set", async () => {
-    type Peer = { name: string; state: string; bytes: { consensus: { sent: number } } };
+    type Peer = {
+      name: string;
+      state: string;
+      bytes: { consensus: { sent: number } };
+      sealed: { version: string; handshakeMs: number };
+    };
     const peers = (await json("peers")) as Peer[];
     expect(peers.map(({ name }) => name).sort()).toEqual(["b", "c", "d"]);
     for (const peer of peers) {
       expect(peer.state).toBe("up");
       expect(peer.bytes.consensus.sent).toBeGreaterThan(0);
+      // Told under the seal of the post-quantum session.
+      expect(peer.sealed.version).toMatch(/^\d+\.\d+\.\d+/);
+      expect(peer.sealed.handshakeMs).toBeGreaterThan(0);
     }
     const table = await run("validators");
     expect(table.stdout).toMatch(/^INDEX +NAME +WEIGHT/);

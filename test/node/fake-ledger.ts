@@ -302,6 +302,7 @@ export const fakePeers: readonly PeerFigures[] = [
     dialledBy: "us",
     session: {
       rttMs: 2,
+      sealed: { handshakeMs: 9.5, roundTripMs: 3.25, version: "1.2.3", records: 4 },
       upMs: 1000.4,
       queuedBytes: 7,
       bytes: { consensus: { sent: 1, received: 2 }, mempool: QUIET, sync: QUIET, control: QUIET },

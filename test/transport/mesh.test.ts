@@ -71,6 +71,11 @@ describe("restart", () => {
       const again = await net.restart(index);
       const seenAgain = record(again);
       await linked(stays, again);
+      // Both dial: what is sent on the session that loses is lost with it.
+      await until(
+        () => stays.figures().connections === 1 && again.figures().connections === 1,
+        "one connection is left",
+      );
       expect(seen.up.length).toBeGreaterThan(ups);
       expect(stays.send(goesId, "consensus", Uint8Array.of(1))).toBe(true);
       await until(() => seenAgain.frames.length === 1, "a frame on the new session");
@@ -152,6 +157,7 @@ describe("idle sessions", () => {
       const before = seen.frames.length;
       expect(a.send(idB, "consensus", Uint8Array.of(round))).toBe(true);
       await until(() => seen.frames.length > before, "an echo");
+      await until(() => a.peerFigures()[0]?.session?.sealed !== undefined, "secured");
       const downs = seen.down.length;
       child.kill("SIGKILL");
       await until(() => seen.down.length > downs, "down");

@@ -87,11 +87,12 @@ export class RawClient {
   }
 
   /** Our hello, so that the server reads on. */
-  hello(): void {
-    const frame = new Uint8Array(13);
-    frame[3] = 9;
-    frame[4] = 1;
+  hello(version = 2, features = 1): void {
+    const frame = new Uint8Array(17);
+    frame[3] = 13;
+    frame[4] = version;
     frame.set(randomBytes(8), 5);
+    frame[16] = features;
     this.send(CONTROL, frame);
   }
 
@@ -124,3 +125,4 @@ export const CONSENSUS = 2;
 export const MEMPOOL = 6;
 export const SYNC = 10;
 export const CONTROL = 14;
+export const SEALED = 18;

@@ -1,5 +1,8 @@
 /** Real sockets on [::1] for the transport's tests: identities, nodes, and ports that remember. */
 
+import { toHex } from "../../src/crypto/bytes.ts";
+import { falconVerify } from "../../src/crypto/falcon.ts";
+import { sha256 } from "../../src/crypto/hash.ts";
 import type {
   LogFields,
   Metrics,
@@ -9,6 +12,7 @@ import type {
   Transport,
 } from "../../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers } from "../../src/node/real-ports.ts";
+import { createInlineSigner } from "../../src/node/signing/signer.ts";
 import type { NameLookup } from "../../src/transport/address.ts";
 import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
@@ -19,11 +23,41 @@ import type {
   TransportPeer,
 } from "../../src/transport/options.ts";
 
+import type { NodeSecurity } from "../../src/transport/secure-channel.ts";
+import { CHAIN_ID, falconKeys } from "./stoq/support.ts";
+
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
 export type TestIdentity = IdentityCertificate & { readonly id: PeerId };
 
 export const idOf = (index: number): PeerId => (index + 1).toString(16).padStart(2, "0").repeat(32);
+
+const numberOf = (id: PeerId): number => Number.parseInt(id.slice(0, 2), 16) - 1;
+
+/** Nodes by the hash of their FALCON keys: ids here are chosen for their order, and so no hashes of keys. */
+const nodes = new Map<string, PeerId>();
+const signers = new Map<number, NodeSecurity["signer"]>();
+
+/** The security of the node with this id, whose FALCON key is that of `keyOf`. */
+export const securityOf = (id: PeerId, keyOf = numberOf(id)): NodeSecurity => {
+  const { publicKey, secretKey } = falconKeys(keyOf);
+  if (keyOf === numberOf(id)) nodes.set(toHex(sha256(publicKey)), id);
+  const signer = signers.get(keyOf) ?? createInlineSigner(secretKey);
+  signers.set(keyOf, signer);
+  return {
+    chainId: CHAIN_ID,
+    genesisHash: sha256(new Uint8Array(0)),
+    signer,
+    verifier: {
+      verify: (jobs, _priority, done) =>
+        queueMicrotask(() =>
+          done(jobs.map((job) => falconVerify(job.signature, job.message, job.publicKey))),
+        ),
+    },
+    idOf: (falconKey) => nodes.get(toHex(sha256(falconKey))) ?? "ff".repeat(32),
+    version: "0.0.0-test",
+  };
+};
 
 export const makeIdentity = (
   id: PeerId,
@@ -82,6 +116,13 @@ export type NodeOptions = {
   readonly logs?: LogLine[];
   readonly metrics?: Metrics;
   readonly names?: NameLookup;
+  readonly security?: NodeSecurity;
+};
+
+/** Of a node in a process of its own, too: the keys of its peers are known before they speak. */
+const securityWithPeers = ({ identity, peers }: NodeOptions): NodeSecurity => {
+  for (const { id } of peers) securityOf(id);
+  return securityOf(identity.id);
 };
 
 export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
@@ -89,6 +130,7 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     listen: options.listen ?? "[::1]:0",
     identity: options.identity,
     self: options.identity.id,
+    security: options.security ?? securityWithPeers(options),
     peers: options.peers,
     clock: realClock,
     timers: realTimers,

@@ -62,7 +62,7 @@ describe("identifyPeer", () => {
   ]);
   const codeOf = (chain: readonly Uint8Array[] | null, nowMs: number, expected?: string) => {
     const result = identifyPeer(chain, pins, expected, nowMs);
-    return result.ok ? result.value : result.code;
+    return result.ok ? result.value.id : result.code;
   };
 
   it("knows members by their pin", () => {
@@ -105,7 +105,7 @@ describe("identifyPeer", () => {
         (bytes) => {
           readCertificate(bytes);
           const result = identifyPeer([bytes], pins, undefined, START);
-          if (result.ok) expect(result.value).toBe(member.id);
+          if (result.ok) expect(result.value.id).toBe(member.id);
         },
       ),
     );

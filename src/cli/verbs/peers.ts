@@ -13,6 +13,10 @@ type Peer = {
   readonly remote: string | null;
   readonly dialledBy: string | null;
   readonly rttMs: number | null;
+  readonly sealed: {
+    readonly roundTripMs: number | null;
+    readonly version: string;
+  } | null;
   readonly upMs: number | null;
   readonly queuedBytes: number;
   readonly bytes: Readonly<Record<string, ClassBytes>> | null;
@@ -91,17 +95,29 @@ const showPeers = async (context: CliContext): Promise<void> => {
       dialled_by: peer.dialledBy,
       up_s: peer.upMs === null ? null : Math.round(peer.upMs / 1000),
       rtt_ms: peer.rttMs,
+      sealed_ms: peer.sealed?.roundTripMs ?? null,
+      version: peer.sealed?.version ?? null,
       consensus: traffic(peer, "consensus"),
       mempool: traffic(peer, "mempool"),
       sync: traffic(peer, "sync"),
       control: traffic(peer, "control"),
     }),
   );
-  const columns = ["name", "state", "address", "dialled_by", "up_s", "rtt_ms"];
+  const columns = [
+    "name",
+    "state",
+    "address",
+    "dialled_by",
+    "up_s",
+    "rtt_ms",
+    "sealed_ms",
+    "version",
+  ];
   const classes = ["consensus", "mempool", "sync", "control"];
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
   if (context.format !== "table") return;
   context.note(`as ${client.base} sees them; bytes sent / received in this session`);
+  context.note("sealed_ms: a sealed question and its answer, process to process");
 };
 
 export const validators = (context: CliContext, options: WatchOptions): Promise<void> =>

@@ -27,6 +27,19 @@ const PEERS = {
               dialledBy: { enum: ["us", "peer", null] },
               rttMs: { type: ["number", "null"], description: "smoothed round trip, by QUIC" },
               upMs: { type: ["integer", "null"], description: "age of the session" },
+              sealed: {
+                type: ["object", "null"],
+                description: "of the post-quantum session; null until its handshake is complete",
+                properties: {
+                  handshakeMs: { type: "number" },
+                  roundTripMs: {
+                    type: ["number", "null"],
+                    description: "of a sealed question and its answer, process to process",
+                  },
+                  version: { ...TEXT, description: "of the peer's software, told under the seal" },
+                  records: { ...COUNT, description: "records that this node has sealed" },
+                },
+              },
               queuedBytes: COUNT,
               bytes: {
                 type: ["object", "null"],
@@ -40,6 +53,12 @@ const PEERS = {
   },
 } as const satisfies Operation;
 
+const sealedJson = (session: PeerFigures["session"]): Json => {
+  const sealed = session?.sealed;
+  if (sealed === undefined) return null;
+  return { ...sealed, roundTripMs: sealed.roundTripMs ?? null };
+};
+
 const peerJson = ({ id, address, state, remote, dialledBy, session }: PeerFigures): Json => ({
   id,
   address,
@@ -48,6 +67,7 @@ const peerJson = ({ id, address, state, remote, dialledBy, session }: PeerFigure
   dialledBy: dialledBy ?? null,
   rttMs: session?.rttMs ?? null,
   upMs: session === undefined ? null : Math.round(session.upMs),
+  sealed: sealedJson(session),
   queuedBytes: session?.queuedBytes ?? 0,
   bytes: session?.bytes ?? null,
 });

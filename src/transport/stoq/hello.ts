@@ -1,0 +1,40 @@
+/**
+ * The first control frame of a session: version, which run of the node it is, and what it can do. Both hellos
+ * stand in the handshake's transcript, so that nobody on the way takes a feature out. Pure.
+ *
+ *     u8 version = 2   runId(8)   u32 features
+ */
+import { Reader, Writer } from "../../crypto/codec.ts";
+import { fail, ok, type Result } from "../../errors.ts";
+
+export const HELLO_VERSION = 2;
+export const RUN_ID_BYTES = 8;
+
+/** Bits of `features`. Bits that we do not know are left to those who do. */
+export const FEATURES = {
+  /** The post-quantum handshake and sealed records, version 1. */
+  sealedSession: 1,
+} as const;
+
+/** Without these there is no session: chains are young, and what may be left out will be. */
+export const REQUIRED_FEATURES: number = FEATURES.sealedSession;
+
+export type Hello = { readonly run: Uint8Array; readonly features: number };
+
+export const encodeHello = ({ run, features }: Hello): Uint8Array =>
+  new Writer().u8(HELLO_VERSION).fixed(run, RUN_ID_BYTES).u32(features).finish();
+
+const HELLO_BYTES = 1 + RUN_ID_BYTES + 4;
+
+/** Codes: session.version (also for bytes that are no hello at all), session.features. */
+export const decodeHello = (payload: Uint8Array): Result<Hello> => {
+  if (payload[0] !== HELLO_VERSION || payload.length !== HELLO_BYTES) {
+    return fail("session.version", `the first frame is no hello of version ${HELLO_VERSION}`);
+  }
+  const reader = new Reader(payload);
+  reader.u8();
+  const hello = { run: reader.fixed(RUN_ID_BYTES).slice(), features: reader.u32() };
+  return (hello.features & REQUIRED_FEATURES) === REQUIRED_FEATURES
+    ? ok(hello)
+    : fail("session.features", "the peer makes no post-quantum handshake");
+};
