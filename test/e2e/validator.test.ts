@@ -191,6 +191,15 @@ describe("nexus validator", () => {
     if (!event.ok) throw new Error(event.detail);
     const data = JSON.stringify(evidenceCommitted.toJson(event.value));
     await ok("append", "--type", "detect.evidence.committed", "--data", data);
+    // The event is executed: sessions with c are over within a second, and c does not come back.
+    const stateAtA = async (): Promise<unknown> => {
+      const answer = await fetch(`${net.url("a")}/v1/peers`);
+      const { items } = (await answer.json()) as { items: { id: string; state: string }[] };
+      return items.find((peer) => peer.id === id)?.state;
+    };
+    const executedMs = performance.now();
+    await until("a has shut c out", async () => (await stateAtA()) === "refused", 10_000);
+    expect(performance.now() - executedMs).toBeLessThan(1_000);
     const line = (await lines()).get("c");
     expect(line).toMatchObject({ state: "ended" });
     expect(line?.slashedBps).toBeGreaterThanOrEqual(500);
