@@ -1,6 +1,7 @@
 /** Builds the simulated network of a scenario: hosts, links, disks, nodes, adversaries, checkers. */
 import { toHex } from "../src/crypto/bytes.ts";
 import { genesisPoint, leaderSource } from "../src/ledger/chain-point.ts";
+import { firstValidators } from "../src/ledger/genesis.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
 import type { StoreOp } from "../src/ledger/ports.ts";
 import { createLeaderSchedule, leaderOf } from "../src/ledger/validator-set.ts";
@@ -87,7 +88,10 @@ const cosign = (
   index: number,
   claim: Pick<Cosignature, "size" | "root" | "timeS">,
 ): Cosignature => {
-  const { origin, members } = checkpointPolicyOf(chain.genesis);
+  const { origin, members } = checkpointPolicyOf({
+    chainId: chain.genesis.chainId,
+    validators: firstValidators(chain.genesis),
+  });
   const member = members[index];
   if (member === undefined) throw new RangeError(`no validator ${index}`);
   const messages = checkpointMessages(member, { origin, ...claim }, claim.timeS);

@@ -209,6 +209,8 @@ export const ERRORS = {
   "beacon.reveal-malformed": spec("Not an iVRF reveal of this depth", 400, 2, "disconnect"),
   "beacon.reveal-invalid": spec("The reveal is not of the registered iVRF key", 400, 2, "ignore"),
 
+  "epoch-key.missing": spec("The node does not hold the key that it must sign with", 503, 3),
+
   // Transport
   "transport.frame-too-large": spec("A frame is over its class's limit", 413, 4, "disconnect"),
   "transport.frame-timeout": spec("A frame was not completed in time", 408, 4, "disconnect"),

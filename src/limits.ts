@@ -123,6 +123,18 @@ export const LIMITS = {
   registrationPositionsMax: 4,
   jailReasonBytesMax: 256,
 
+  // Keys of epochs (R)
+  /** Epochs between the one of a registration and the first that the key may be for. */
+  epochKeyLeadEpochs: 3,
+  /** How many epochs ahead of its own an event may register keys for. */
+  epochKeysAheadMax: 16,
+  /** Keys in one event: each costs every replica a signature check. */
+  epochKeysPerEventMax: 8,
+  /** So many first places of a batch may hold such an event. */
+  epochKeyPositionsMax: 2,
+  /** Keys of one validator whose hashes are kept, so that evidence of past epochs can be checked. */
+  epochKeyHistoryMax: 1024,
+
   // Asset facts (R)
   assetDisksMax: 64,
   assetNicsMax: 64,

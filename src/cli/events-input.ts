@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { TetradError } from "../errors.ts";
 import type { EncodedEvent } from "../ledger/types.ts";
-import { REGISTRY } from "../node/formats.ts";
+import { definitionFor, REGISTRY } from "../node/formats.ts";
 import { nearest } from "../node/suggest.ts";
 
 /** Characters of a whole file of events: some thousand full batches would be a mistake. */
@@ -60,14 +60,15 @@ export const encodeData = (
   cwd: string,
   where: string,
 ): EncodedEvent => {
-  const definition = REGISTRY.latest(type);
+  const json = withBytes(data, cwd);
+  const definition = definitionFor(type, json);
   if (definition === undefined) {
     const types = [...new Set(REGISTRY.definitions.map((known) => known.type))];
     const meant = nearest(type, types);
     const hint = meant === undefined ? `known are ${types.join(", ")}` : `did you mean "${meant}"?`;
     throw usage(`${where}: unknown event type "${type}"; ${hint}`);
   }
-  const value = definition.fromJson(withBytes(data, cwd));
+  const value = definition.fromJson(json);
   if (!value.ok) throw new TetradError(value.code, `${where}: ${value.detail}`);
   try {
     return definition.encode(value.value);

@@ -4,7 +4,7 @@ import { TetradError } from "../errors.ts";
 import type { WaitLevel } from "../ledger/handle.ts";
 import type { EncodedEvent, Outcome } from "../ledger/types.ts";
 import { toBase64url } from "../ledger/verify/base64url.ts";
-import { REGISTRY } from "../node/formats.ts";
+import { definitionFor } from "../node/formats.ts";
 import type { OutcomeJson } from "./api.ts";
 import type { PoolClient } from "./pool.ts";
 import {
@@ -58,7 +58,7 @@ export const base64 = (value: Uint8Array | string): string => {
 
 /** The encoding of an event. Throws batch.unknown-event-type and batch.bad-payload. */
 export const encodeInput = ({ type, data }: EventInput): EncodedEvent => {
-  const definition = REGISTRY.latest(type);
+  const definition = definitionFor(type, data);
   if (definition === undefined) {
     throw new TetradError(
       "batch.unknown-event-type",

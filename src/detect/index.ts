@@ -1,5 +1,15 @@
 /** Detection of misbehaviour: what may be imported from outside of this folder. */
-export { type EvidenceCommitted, evidenceCommitted, evidenceEvent } from "./events.ts";
+
+export { formatWithKeys, quarantineOfEpochKeys } from "./epoch-keys.ts";
+export {
+  type EvidenceCommitted,
+  type EvidenceWithKey,
+  evidenceCommitted,
+  evidenceEvent,
+  evidenceUpcaster,
+  evidenceWithKey,
+  evidenceWithKeyEvent,
+} from "./events.ts";
 export {
   isQuarantined,
   type Quarantine,

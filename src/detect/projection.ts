@@ -11,6 +11,7 @@
  * randomised, and the same fault would count as often as somebody signs it.
  */
 import { compareBytes, toHex } from "../crypto/bytes.ts";
+import type { Hasher } from "../crypto/hash.ts";
 import { field, type Json } from "../ledger/event-schema.ts";
 import {
   type Apply,
@@ -19,6 +20,7 @@ import {
   listen,
   own,
   type Projection,
+  type ProjectionRead,
   type ProjectionTx,
   refuse,
 } from "../ledger/projection.ts";
@@ -45,6 +47,8 @@ const CONFLICTS: readonly ConflictKind[] = [
   "notarize-finalize",
   "nullify-finalize",
 ];
+
+const ownKeyOf = (id: Hash): Uint8Array => keyOf(KEY, hashPart(id));
 
 const keyRow = defineRow(field.bytes("publicKey", LIMITS.falconPublicKeyBytes));
 
@@ -80,34 +84,50 @@ const caseOf = (value: EvidenceCommitted): Case | undefined => {
 const knownKey = (value: EvidenceCommitted, kind: number): Uint8Array =>
   keyOf(KNOWN, hashPart(value.validator), u64Part(value.epoch), u64Part(value.view), tagPart(kind));
 
-const decideEvidence: Decide<EvidenceCommitted> = (read, value, context) => {
-  // Else one batch could make every replica check thousands of signatures for the price of one.
-  if (context.position >= LIMITS.evidencePositionsMax) {
-    return refuse("event.invalid", "evidence stands in the first places of a batch");
-  }
-  const found = caseOf(value);
-  if (found === undefined) {
-    return refuse("evidence.invalid", "not two conflicting statements in order");
-  }
-  const stored = read.get(keyOf(KEY, hashPart(value.validator)));
-  if (stored === undefined) return refuse("evidence.invalid", "not a validator of this chain");
-  // Before the signatures, which cost far more: a known fault is refused cheaply.
-  if (read.get(knownKey(value, found.conflict)) !== undefined) {
-    return refuse("evidence.known", "this fault is in the log already");
-  }
-  const { publicKey } = keyRow.decode(stored);
-  const signedBy = (statement: Statement, signature: Uint8Array): boolean =>
-    context.verifySignature(signature, statementBytes(context.hasher, statement), publicKey);
-  if (!signedBy(found.first, value.first.signature)) {
-    return refuse("evidence.invalid", "the first signature does not verify");
-  }
-  if (!signedBy(found.second, value.second.signature)) {
-    return refuse("evidence.invalid", "the second signature does not verify");
-  }
-  return undefined;
-};
+/** Why the signatures of evidence cannot count, and else the key that they must be of. */
+type KeyOfFault<T> = (
+  read: ProjectionRead,
+  value: T,
+  ofValidator: Uint8Array,
+  hasher: Hasher,
+) => Uint8Array | undefined;
 
-const applyEvidence: Apply<EvidenceCommitted> = (tx, value, { height, timeMs, index }) => {
+/** Evidence, whose statements were signed with the key that `keyOf` names. */
+export const decideEvidenceBy =
+  <T extends EvidenceCommitted>(keyOf: KeyOfFault<T>): Decide<T> =>
+  (read, value, context) => {
+    // Else one batch could make every replica check thousands of signatures for the price of one.
+    if (context.position >= LIMITS.evidencePositionsMax) {
+      return refuse("event.invalid", "evidence stands in the first places of a batch");
+    }
+    const found = caseOf(value);
+    if (found === undefined) {
+      return refuse("evidence.invalid", "not two conflicting statements in order");
+    }
+    const stored = read.get(ownKeyOf(value.validator));
+    if (stored === undefined) return refuse("evidence.invalid", "not a validator of this chain");
+    // Before the signatures, which cost far more: a known fault is refused cheaply.
+    if (read.get(knownKey(value, found.conflict)) !== undefined) {
+      return refuse("evidence.known", "this fault is in the log already");
+    }
+    const publicKey = keyOf(read, value, keyRow.decode(stored).publicKey, context.hasher);
+    if (publicKey === undefined) {
+      return refuse("evidence.invalid", "the key is not the one that it had in that epoch");
+    }
+    const signedBy = (statement: Statement, signature: Uint8Array): boolean =>
+      context.verifySignature(signature, statementBytes(context.hasher, statement), publicKey);
+    if (!signedBy(found.first, value.first.signature)) {
+      return refuse("evidence.invalid", "the first signature does not verify");
+    }
+    if (!signedBy(found.second, value.second.signature)) {
+      return refuse("evidence.invalid", "the second signature does not verify");
+    }
+    return undefined;
+  };
+
+const decideEvidence = decideEvidenceBy<EvidenceCommitted>((_, __, ofValidator) => ofValidator);
+
+export const applyEvidence: Apply<EvidenceCommitted> = (tx, value, { height, timeMs, index }) => {
   const found = caseOf(value);
   if (found === undefined) throw new RangeError("accepted evidence without a conflict");
   tx.put(knownKey(value, found.conflict), new Uint8Array(0));
@@ -121,13 +141,13 @@ const applyEvidence: Apply<EvidenceCommitted> = (tx, value, { height, timeMs, in
   tx.put(key, culpritRow.encode({ ...before, conflict: first, count: before.count + 1 }));
 };
 
-const writeGenesis: NonNullable<Projection["genesis"]> = (tx: ProjectionTx, genesis) => {
+export const writeGenesis: NonNullable<Projection["genesis"]> = (tx: ProjectionTx, genesis) => {
   for (const { id, publicKey } of genesis.validators) {
-    tx.put(keyOf(KEY, hashPart(id)), keyRow.encode({ publicKey }));
+    tx.put(ownKeyOf(id), keyRow.encode({ publicKey }));
   }
 };
 
-const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
+export const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
   const reader = new KeyReader(key);
   const tag = reader.tag();
   const validator = toHex(reader.hash());
@@ -149,8 +169,8 @@ export const quarantine: Projection = defineProjection({
 });
 
 /** The key of a validator that joins, so that evidence against it can be checked. */
-const onValidator: Apply<ValidatorRegistered> = (tx, { publicKey }, { hasher }) => {
-  tx.put(keyOf(KEY, hashPart(hasher.ht("id", publicKey))), keyRow.encode({ publicKey }));
+export const onValidator: Apply<ValidatorRegistered> = (tx, { publicKey }, { hasher }) => {
+  tx.put(ownKeyOf(hasher.ht("id", publicKey)), keyRow.encode({ publicKey }));
 };
 
 /** Quarantine on a chain on which validators join. */

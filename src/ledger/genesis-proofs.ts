@@ -14,6 +14,8 @@
  *     time:      u32 tailBlocks   u8 leavesLog2Max   u32 challenges   u32 selfChallenges
  *     stake:     u64 × the fields of StakeParameters in their order
  *     validator: ivrfRoot(32), zero where there is no beacon   u16 n × (u64 number  commC(32)  commRl(32))
+ *     epoch keys: behind all validators, and only where they are asked for: u8 1   n × publicKey(1793), the key
+ *                that each validator, in the same order, signs with from epoch 0 on
  */
 import { isZero } from "../crypto/bytes.ts";
 import type { Writer } from "../crypto/codec.ts";
@@ -36,6 +38,8 @@ export type GenesisProofs = {
   readonly space: SpaceParameters | null;
   readonly time: TimeParameters | null;
   readonly stake: StakeParameters | null;
+  /** Validators sign with keys of epochs, which they erase (docs/stake.md). Only together with stake. */
+  readonly epochKeys?: true;
 };
 
 /** A sector that a chain begins with. Its source is Ht("space/genesis", u64 timeMs of the genesis). */
@@ -51,6 +55,8 @@ export type GenesisProver = {
   readonly ivrfRoot: Hash;
   /** In ascending order of number; none where the chain asks for no space. */
   readonly sectors: readonly GenesisSector[];
+  /** What it signs with from epoch 0 on; there exactly where the chain asks for keys of epochs. */
+  readonly epochKey?: Uint8Array;
 };
 
 /** A chain that asks for none of the proofs: what format 1 means. */
@@ -71,6 +77,10 @@ export const WITHOUT_PROOFS: {
 export const NO_PROVER: GenesisProver = { ivrfRoot: new Uint8Array(32), sectors: [] };
 
 const PARTS = ["beacon", "work", "space", "time", "stake"] as const;
+const EPOCH_KEYS = "epochKeys";
+
+const hasKey = (json: unknown, key: string): boolean =>
+  typeof json === "object" && json !== null && key in json;
 const U32_MAX = 0xffff_ffff;
 const COUNT = /^(0|[1-9][0-9]{0,15})$/;
 
@@ -111,7 +121,11 @@ const SHARES = ["scryptN", "difficulty", "triesPerUnit"] as const;
 
 /** Reads the part of a genesis. Throws `Wrong`. */
 export function readProofs(path: string, json: unknown): GenesisProofs {
-  const from = objectAt(path, json, PARTS);
+  const rotates = hasKey(json, EPOCH_KEYS);
+  const from = objectAt(path, json, rotates ? [...PARTS, EPOCH_KEYS] : PARTS);
+  if (rotates && from[EPOCH_KEYS] !== true) {
+    throw new Wrong(`${path}.${EPOCH_KEYS}`, "expected true, or to be left out");
+  }
   const read = <T>(part: (typeof PARTS)[number], reader: (where: string, value: unknown) => T) =>
     from[part] === null ? null : reader(`${path}.${part}`, from[part]);
   const proofs: GenesisProofs = {
@@ -120,7 +134,11 @@ export function readProofs(path: string, json: unknown): GenesisProofs {
     space: read("space", readSpace),
     time: read("time", readTime),
     stake: read("stake", readStake),
+    ...(rotates ? { epochKeys: true } : {}),
   };
+  if (rotates && proofs.stake === null) {
+    throw new Wrong(`${path}.stake`, "keys of epochs need stake, with which sets change");
+  }
   for (const part of ["work", "space", "time"] as const) {
     if (proofs[part] !== null && proofs.beacon === null) {
       throw new Wrong(`${path}.beacon`, `${part} needs a beacon`);
@@ -132,7 +150,7 @@ export function readProofs(path: string, json: unknown): GenesisProofs {
 /** Reads what a validator has ready. Throws `Wrong`. */
 export function readProver(
   path: string,
-  json: Readonly<Record<"ivrfRoot" | "sectors", unknown>>,
+  json: Readonly<Record<"ivrfRoot" | "sectors", unknown> & { readonly epochKey?: unknown }>,
   proofs: GenesisProofs,
 ): GenesisProver {
   const ivrfRoot = hexAt(`${path}.ivrfRoot`, json.ivrfRoot, 32);
@@ -148,7 +166,9 @@ export function readProver(
       throw new Wrong(`${path}.sectors`, `sector ${sector.number} is listed twice`);
     }
   }
-  return { ivrfRoot, sectors };
+  if (proofs.epochKeys !== true) return { ivrfRoot, sectors };
+  const epochKey = hexAt(`${path}.epochKey`, json.epochKey, LIMITS.falconPublicKeyBytes);
+  return { ivrfRoot, sectors, epochKey };
 }
 
 function readSector(path: string, json: unknown): GenesisSector {
@@ -238,7 +258,12 @@ const amounts = (of: Readonly<Record<string, bigint | number>>): Record<string, 
   );
 
 /** The part of a genesis file, as `readProofs` reads it. */
-export const proofsJson = ({ beacon, work, space, time, stake }: GenesisProofs): unknown => ({
+export const proofsJson = (proofs: GenesisProofs): unknown => ({
+  ...partsJson(proofs),
+  ...(proofs.epochKeys === true ? { epochKeys: true } : {}),
+});
+
+const partsJson = ({ beacon, work, space, time, stake }: GenesisProofs): object => ({
   beacon,
   work: work && { puzzle: work.puzzle, price: amounts(work.price), shares: work.shares },
   space,
@@ -296,4 +321,18 @@ function encodeWork(writer: Writer, { puzzle, price, shares }: WorkParameters): 
 export const encodeProver = (writer: Writer, { ivrfRoot, sectors }: GenesisProver): void => {
   writer.hash(ivrfRoot).u16(sectors.length);
   for (const { number, commC, commRl } of sectors) writer.u64(number).hash(commC).hash(commRl);
+};
+
+/** The end of the encoding: nothing where keys of epochs are not asked for. */
+export const encodeEpochKeys = (
+  writer: Writer,
+  { epochKeys }: GenesisProofs,
+  provers: readonly GenesisProver[],
+): void => {
+  if (epochKeys !== true) return;
+  writer.u8(1);
+  for (const { epochKey } of provers) {
+    if (epochKey === undefined) throw new RangeError("a validator of the genesis has no epoch key");
+    writer.fixed(epochKey, LIMITS.falconPublicKeyBytes);
+  }
 };

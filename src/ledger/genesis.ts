@@ -23,6 +23,7 @@ import { LIMITS } from "../limits.ts";
 import { parseNodeAddress } from "./address.ts";
 import { actorId } from "./batch.ts";
 import {
+  encodeEpochKeys,
   encodeProofs,
   encodeProver,
   type GenesisProofs,
@@ -174,13 +175,14 @@ export const formatGenesis = (input: GenesisInput): string => {
   return `${JSON.stringify(file, undefined, 2)}\n`;
 };
 
-const proverJson = ({ ivrfRoot, sectors }: GenesisProver) => ({
+const proverJson = ({ ivrfRoot, sectors, epochKey }: GenesisProver) => ({
   ivrfRoot: toHex(ivrfRoot),
   sectors: sectors.map(({ number, commC, commRl }) => ({
     number,
     commC: toHex(commC),
     commRl: toHex(commRl),
   })),
+  ...(epochKey === undefined ? {} : { epochKey: toHex(epochKey) }),
 });
 
 /** The canonical encoding at the head of this module. */
@@ -205,6 +207,7 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
   if (genesis.format === 2) {
     encodeProofs(writer, genesis.proofs);
     for (const prover of genesis.provers) encodeProver(writer, prover);
+    encodeEpochKeys(writer, genesis.proofs, genesis.provers);
   }
   return writer.finish();
 };
@@ -212,6 +215,19 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
 /** Ht("genesis", canonical encoding): the hash of height 0. */
 export const genesisHash = (hasher: Hasher, genesis: Genesis): Hash =>
   hasher.ht("genesis", encodeGenesis(genesis));
+
+/**
+ * The validators with what they sign votes with from epoch 0 on: their keys of that epoch where the chain asks
+ * for keys of epochs, else their long-lived ones.
+ */
+export const firstValidators = ({
+  validators,
+  provers,
+}: Pick<Genesis, "validators" | "provers">): readonly GenesisValidator[] =>
+  validators.map((validator, i) => {
+    const epochKey = provers[i]?.epochKey;
+    return epochKey === undefined ? validator : { ...validator, publicKey: epochKey };
+  });
 
 const ROOT = ["format", "chainId", "timeMs", "insecure", "parameters", "validators", "actors"];
 
@@ -239,10 +255,14 @@ function readGenesis(json: unknown): Genesis {
   unique("validators", validators, (one) => one.address, "address");
   unique("validators", validators, (one) => toHex(one.ed25519Key), "ed25519Key");
   unique("validators", validators, (one) => toHex(one.mlDsa44Key), "mlDsa44Key");
+  // One that is long-lived somewhere would not be erased.
+  const falcon = [...validators.map((one) => one.publicKey), ...provers.flatMap(epochKeyOf)];
+  unique("validators", falcon, toHex, "key");
   // Notes name keys by 32 bits, which can be made to collide: one would then stand for the other.
-  const noteKeys = checkpointPolicyOf({ chainId, validators }).members.flatMap(({ keys }) =>
-    Object.values(keys),
-  );
+  const noteKeys = checkpointPolicyOf({
+    chainId,
+    validators: firstValidators({ validators, provers }),
+  }).members.flatMap(({ keys }) => Object.values(keys));
   unique("validators", noteKeys, (key) => `${noteKeyId(key)} of ${key.name}`, "note key id");
   if (validators.reduce((sum, one) => sum + one.weight, 0n) > TOTAL_WEIGHT_MAX) {
     throw new Wrong("validators", "the weights sum to 2^63 or more");
@@ -288,11 +308,12 @@ function readValidator(
   json: unknown,
   proofs: GenesisProofs | null,
 ): GenesisValidator & { readonly prover: GenesisProver } {
-  const from = objectAt(path, json, proofs === null ? VALIDATOR : [...VALIDATOR, ...PROVER]);
+  const ready = proofs?.epochKeys === true ? [...PROVER, "epochKey" as const] : PROVER;
+  const from = objectAt(path, json, proofs === null ? VALIDATOR : [...VALIDATOR, ...ready]);
   const prover =
     proofs === null
       ? NO_PROVER
-      : readProver(path, objectAt(path, json, [...VALIDATOR, ...PROVER]), proofs);
+      : readProver(path, objectAt(path, json, [...VALIDATOR, ...ready]), proofs);
   const publicKey = hexAt(`${path}.publicKey`, from.publicKey, LIMITS.falconPublicKeyBytes);
   const weight = textAt(`${path}.weight`, from.weight, WEIGHT, 19);
   const address = parseNodeAddress(from.address);
@@ -325,6 +346,9 @@ function readActor(hasher: Hasher, path: string, json: unknown): GenesisActor {
     permissions,
   };
 }
+
+const epochKeyOf = ({ epochKey }: GenesisProver): Uint8Array[] =>
+  epochKey === undefined ? [] : [epochKey];
 
 const byId = (a: { readonly id: Hash }, b: { readonly id: Hash }): number =>
   compareBytes(a.id, b.id);

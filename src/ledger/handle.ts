@@ -58,7 +58,7 @@ export type NodeStatus = {
   /** The beacon of finalHeight and the seed of the epoch that the next height is of; absent without a beacon. */
   readonly beacon?: { readonly value: Hash; readonly epochSeed: Hash };
   readonly peers: readonly PeerId[];
-  readonly voting: "yes" | "asking" | "refused" | "halted" | "observer";
+  readonly voting: "yes" | "asking" | "refused" | "halted" | "observer" | "keyless";
   /** Why the node does not vote or has stopped; empty when all is well. */
   readonly problems: readonly Failure[];
   readonly mempoolBytes: number;

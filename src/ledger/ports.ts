@@ -185,6 +185,24 @@ export type Signer = {
   sign(message: Uint8Array, done: (signature: Uint8Array) => void): void;
 };
 
+/** A key of this node, and the first epoch that it is for. */
+export type HeldEpochKey = { readonly epoch: number; readonly publicKey: Uint8Array };
+
+/**
+ * Holds this node's keys of epochs, which nothing else has a copy of: at most one for each first epoch. What is
+ * erased is gone for good.
+ */
+export type EpochKeyring = {
+  /** In ascending order of epoch. */
+  held(): readonly HeldEpochKey[];
+  /** Makes the key of an epoch, unless it is there, and calls back once it is durable. */
+  make(epoch: number, done: (publicKey: Uint8Array) => void): void;
+  /** As Signer, with a key that is held; with any other nothing is called. */
+  sign(publicKey: Uint8Array, message: Uint8Array, done: (signature: Uint8Array) => void): void;
+  /** From this call on nothing is signed with it. Its bytes are overwritten and removed soon after. */
+  erase(epoch: number): void;
+};
+
 /** Holds this node's iVRF keys, which all follow from one secret. A key is named by its first height. */
 export type Revealer = {
   /** Makes a key, unless it is there, and calls back with its root when it can reveal. */
@@ -284,6 +302,8 @@ export type Ports = {
   readonly sectors?: SectorOpener;
   /** Absent on a chain without a beacon, and where this node never leads. */
   readonly revealer?: Revealer;
+  /** Absent on a chain without keys of epochs. */
+  readonly epochKeys?: EpochKeyring;
   /** Absent where no checkpoints are signed or collected. */
   readonly checkpointSigner?: CheckpointSigner;
   /** What an earlier run has served; its signatures are checked. Served until there is a newer one. */

@@ -116,9 +116,10 @@ export type Certificate = {
 };
 
 export type Validator = {
-  /** Ht("id", publicKey). */
+  /** Ht("id", publicKey), unless the chain has keys of epochs: of the long-lived key then. */
   readonly id: Hash;
   readonly name: string;
+  /** What it signs votes with in the set's epoch. */
   readonly publicKey: Uint8Array;
   readonly weight: bigint;
   /** SHA-256 of the SubjectPublicKeyInfo of the node's TLS certificate. */

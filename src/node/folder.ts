@@ -11,6 +11,8 @@
  *                            vote store is right; without it an empty one means that it was lost
  *     <folder>/keys/votes/   the vote store: what this key has signed. It lives beside the key, because
  *                            a key that moves without it may sign a contradiction
+ *     <folder>/keys/epochs/  keys of epochs, on a chain that asks for them (epoch-keys/folder.ts); each is made by
+ *                            the node and erased by it. A copy of one makes erasing it worth nothing
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
  *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/open-keeper.ts)
  *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
@@ -37,6 +39,7 @@ export type NodePaths = {
   readonly issuerKey: string;
   readonly unused: string;
   readonly votes: string;
+  readonly epochKeys: string;
   readonly db: string;
   readonly checkpoint: string;
   /** Folders of what is kept for the proofs of elapsed time and of work. */
@@ -53,7 +56,14 @@ export const keysPaths = (
   keys: string,
 ): Pick<
   NodePaths,
-  "nodeKey" | "tlsKey" | "tlsCertificate" | "issuerActorKey" | "issuerKey" | "unused" | "votes"
+  | "nodeKey"
+  | "tlsKey"
+  | "tlsCertificate"
+  | "issuerActorKey"
+  | "issuerKey"
+  | "unused"
+  | "votes"
+  | "epochKeys"
 > => ({
   nodeKey: join(keys, "node.key"),
   tlsKey: join(keys, "tls-key.pem"),
@@ -62,6 +72,7 @@ export const keysPaths = (
   issuerKey: join(keys, "issuer-ca.key"),
   unused: join(keys, "unused"),
   votes: join(keys, "votes"),
+  epochKeys: join(keys, "epochs"),
 });
 
 export const nodePaths = (folder: string): NodePaths => {

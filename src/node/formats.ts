@@ -1,7 +1,8 @@
 /** How payloads, rows and keys look to people: what the API shows and the command reads. */
 import { fromHex, toHex } from "../crypto/bytes.ts";
-import { quarantinePrefix } from "../detect/index.ts";
+import { evidenceUpcaster, quarantinePrefix } from "../detect/index.ts";
 import { fail, ok, type Result } from "../errors.ts";
+import type { AnyEventDefinition } from "../ledger/event-schema.ts";
 import type { Genesis } from "../ledger/genesis.ts";
 import { ownedDefinitions, type Projection } from "../ledger/projection.ts";
 import { recordKey, recordTopicPrefix } from "../ledger/projections/records.ts";
@@ -11,12 +12,24 @@ import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
 import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
 import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
-import { PROJECTIONS, projectionsOf } from "./product.ts";
+import { FURTHER_DEFINITIONS, PROJECTIONS, projectionsOf } from "./product.ts";
 import { spaceKeys } from "./space/row-keys.ts";
 import { stakeKeys } from "./stake/row-keys.ts";
 
 /** The event types that the product's projections own. */
-export const REGISTRY: EventRegistry = createRegistry(ownedDefinitions(PROJECTIONS));
+export const REGISTRY: EventRegistry = createRegistry(
+  [...ownedDefinitions(PROJECTIONS), ...FURTHER_DEFINITIONS],
+  [evidenceUpcaster],
+);
+
+/**
+ * The newest version of an event type that can have this data: a chain may know an older one only. Where none
+ * can, the oldest, whose refusal says why; undefined for a type that nobody knows.
+ */
+export const definitionFor = (type: string, data: unknown): AnyEventDefinition | undefined => {
+  const versions = REGISTRY.definitions.filter((one) => one.type === type);
+  return versions.findLast((one) => one.fromJson(data).ok) ?? versions[0];
+};
 
 /** How people name the rows of one projection; rows outside of `prefix` are its own bookkeeping. */
 type KeyFormat = {

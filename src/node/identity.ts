@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fromHex, toHex } from "../crypto/bytes.ts";
-import type { FalconKeyPair } from "../crypto/falcon.ts";
+import { FALCON_SEED_BYTES, type FalconKeyPair, falconKeygen } from "../crypto/falcon.ts";
 import { createHasher, sha256 } from "../crypto/hash.ts";
 import { TetradError } from "../errors.ts";
 import { CHAIN_ID } from "../ledger/genesis.ts";
@@ -16,12 +16,15 @@ import { formatAddress, parsePeerAddress } from "./address.ts";
 import { deriveIvrfSecret } from "./beacon/ivrf-secret.ts";
 import { makeIvrfKey } from "./beacon/make-key.ts";
 import { checkName } from "./config.ts";
+import { writeEpochKeyFile } from "./epoch-keys/folder.ts";
+import { deriveEpochSealingKey, sealEpochKey } from "./epoch-keys/key-file.ts";
 import { makeNodeFolder, type NodePaths, writeFileAtomic } from "./folder.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createKeyFile } from "./keys/key-file.ts";
 import type { KeyMark } from "./keys/key-format.ts";
 import { createPassphraseFile, findPassphrase } from "./keys/passphrase.ts";
 import { createPrivateFile } from "./keys/private-file.ts";
+import { NONCE_BYTES } from "./keys/sealing.ts";
 
 /** What a member publishes about a node. Nothing in it is secret. */
 export type Identity = CheckpointKeys & {
@@ -33,6 +36,8 @@ export type Identity = CheckpointKeys & {
   readonly address: string;
   /** What the node has ready for the beacon of one chain: its first iVRF key, whose index 0 is height 1. */
   readonly ivrf?: { readonly chainId: string; readonly depth: number; readonly root: Uint8Array };
+  /** What it signs with from epoch 0 on, where the chain asks for keys of epochs. */
+  readonly epochKey?: Uint8Array;
   /** The key was made for networks of one machine: no other genesis takes it. */
   readonly development?: true;
 };
@@ -56,6 +61,8 @@ export type IdentityOptions = {
   readonly development?: boolean;
   /** The chain that the node will be of, where it is known: then it can have a beacon. */
   readonly chainId?: string | undefined;
+  /** Whether to make a key of epoch 0, for a chain that asks for keys of epochs. */
+  readonly epochKey?: boolean;
   readonly keygen?: () => FalconKeyPair;
 };
 
@@ -108,6 +115,10 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
   const { publicKey } = keys;
   const { ed25519Key, mlDsa44Key } = deriveCheckpointKeys(keys.secretKey);
   const secret = deriveIvrfSecret(keys.secretKey);
+  const epochKey =
+    options.epochKey !== true
+      ? {}
+      : { epochKey: await makeFirstEpochKey(paths.epochKeys, keys.secretKey, keygen) };
   keys.secretKey.fill(0);
   const ivrf =
     options.chainId === undefined ? {} : { ivrf: await firstKey(options.chainId, secret) };
@@ -130,10 +141,26 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
     ed25519Key,
     mlDsa44Key,
     ...ivrf,
+    ...epochKey,
     ...(development ? { development } : {}),
   };
   writeFileAtomic(paths.identity, formatIdentity(identity));
   return identity;
+};
+
+/** The one that the genesis has of the node. Returns the public half. */
+const makeFirstEpochKey = async (
+  folder: string,
+  secretKey: Uint8Array,
+  keygen: () => FalconKeyPair = () => falconKeygen(randomBytes(FALCON_SEED_BYTES)),
+): Promise<Uint8Array> => {
+  const keys = keygen();
+  const sealingKey = deriveEpochSealingKey(secretKey);
+  const file = sealEpochKey(0, keys, randomBytes(NONCE_BYTES), sealingKey);
+  keys.secretKey.fill(0);
+  sealingKey.fill(0);
+  await writeEpochKeyFile(folder, 0, file);
+  return keys.publicKey;
 };
 
 const firstKey = async (
@@ -170,6 +197,7 @@ export const formatIdentity = (identity: Identity): string =>
       ...(identity.ivrf === undefined
         ? {}
         : { ivrf: { ...identity.ivrf, root: toHex(identity.ivrf.root) } }),
+      ...(identity.epochKey === undefined ? {} : { epochKey: toHex(identity.epochKey) }),
       ...(identity.development === true ? { development: true } : {}),
     },
     null,
@@ -212,6 +240,7 @@ const FIELDS: readonly string[] = [
   "ed25519Key",
   "mlDsa44Key",
   "ivrf",
+  "epochKey",
   "development",
 ];
 
@@ -231,7 +260,7 @@ export const parseIdentity = (text: string, source: string): Identity => {
   const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined) throw invalid(source, `has the unknown key "${unknown}"`);
   if (fields["format"] !== 1) throw invalid(source, "is not an identity file of format 1");
-  const { name, address, ivrf, development } = fields;
+  const { name, address, ivrf, epochKey, development } = fields;
   if (development !== undefined && development !== true) {
     throw invalid(source, 'has a "development" that is not true');
   }
@@ -247,6 +276,9 @@ export const parseIdentity = (text: string, source: string): Identity => {
     ed25519Key: hexField(source, "ed25519Key", fields["ed25519Key"], LIMITS.ed25519PublicKeyBytes),
     mlDsa44Key: hexField(source, "mlDsa44Key", fields["mlDsa44Key"], LIMITS.mlDsa44PublicKeyBytes),
     ...(ivrf === undefined ? {} : { ivrf: ivrfField(source, ivrf) }),
+    ...(epochKey === undefined
+      ? {}
+      : { epochKey: hexField(source, "epochKey", epochKey, LIMITS.falconPublicKeyBytes) }),
     ...(development === true ? { development } : {}),
   };
 };

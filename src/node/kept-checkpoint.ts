@@ -7,7 +7,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { utf8 } from "../crypto/codec.ts";
 import { TetradError } from "../errors.ts";
-import type { Genesis } from "../ledger/genesis.ts";
+import { firstValidators, type Genesis } from "../ledger/genesis.ts";
 import type { Logger } from "../ledger/ports.ts";
 import type { ServedCheckpoint } from "../ledger/types.ts";
 import { checkpointPolicyOf, verifyCheckpoint } from "../ledger/verify/checkpoint.ts";
@@ -17,7 +17,7 @@ import { writeFileAtomic } from "./folder.ts";
 /** Undefined where there is none, or none that a quorum of this genesis has signed. */
 export const readKeptCheckpoint = (
   path: string,
-  genesis: Pick<Genesis, "chainId" | "validators">,
+  genesis: Pick<Genesis, "chainId" | "validators" | "provers">,
   logger: Logger,
 ): ServedCheckpoint | undefined => {
   const found = statSync(path, { throwIfNoEntry: false });
@@ -38,7 +38,10 @@ export const readKeptCheckpoint = (
   } catch (error) {
     return dropped(error instanceof Error ? error.message : String(error));
   }
-  const verified = verifyCheckpoint(checkpointPolicyOf(genesis), utf8(note));
+  const verified = verifyCheckpoint(
+    checkpointPolicyOf({ chainId: genesis.chainId, validators: firstValidators(genesis) }),
+    utf8(note),
+  );
   if (!verified.ok) return dropped(`${verified.code}: ${verified.detail}`);
   const { size, root, timeS } = verified.value;
   return { size, root, timeS, note };

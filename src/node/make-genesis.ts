@@ -48,6 +48,8 @@ export type NewGenesis = {
 /** What somebody wants of a new chain beside its beacon; left out is not asked for. */
 export type WantedParts = {
   readonly stake?: keyof typeof STAKE_PROFILES | undefined;
+  /** Keys of epochs (docs/stake.md); only with stake. Undefined: where all identities have one. */
+  readonly epochKeys?: boolean | undefined;
   /** Of every batch. */
   readonly work?: WorkProfile | undefined;
   /** Of every validator, once an epoch. */
@@ -62,7 +64,7 @@ export type WantedParts = {
 export const partsOf = (
   chainId: string,
   identities: readonly Identity[],
-  { stake, work, time }: WantedParts,
+  { stake, epochKeys, work, time }: WantedParts,
 ): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
   const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
   const [first] = keys;
@@ -77,18 +79,35 @@ export const partsOf = (
     throw new TetradError("config.genesis", detail);
   }
   if (!isReady && stake === undefined) return undefined;
+  const rotates = stake !== undefined && wantsEpochKeys(identities, epochKeys);
   return {
     proofs: {
       ...NO_PROOFS,
+      ...(rotates ? { epochKeys: true } : {}),
       beacon: isReady ? { depth: first.depth } : null,
       work: work === undefined ? null : WORK_PROFILES[work],
       time: time === undefined ? null : TIME_PROFILES[time],
       stake: stake === undefined ? null : STAKE_PROFILES[stake],
     },
-    provers: keys.map((key) =>
-      isReady && key !== undefined ? { ...NO_PROVER, ivrfRoot: key.root } : NO_PROVER,
-    ),
+    provers: keys.map((key, i): GenesisProver => {
+      const epochKey = identities[i]?.epochKey;
+      return {
+        ...NO_PROVER,
+        ...(isReady && key !== undefined ? { ivrfRoot: key.root } : {}),
+        ...(rotates && epochKey !== undefined ? { epochKey } : {}),
+      };
+    }),
   };
+};
+
+/** Throws config.genesis where they are asked for and one of the identities has none. */
+const wantsEpochKeys = (identities: readonly Identity[], asked: boolean | undefined): boolean => {
+  const without = identities.find(({ epochKey }) => epochKey === undefined);
+  if (asked === true && without !== undefined) {
+    const detail = `${without.name} has no key of epoch 0: that takes an identity made with --chain-id`;
+    throw new TetradError("config.genesis", detail);
+  }
+  return asked !== false && without === undefined;
 };
 
 /** The file and what it means. Throws config.genesis where the parts do not make a genesis. */

@@ -25,6 +25,8 @@ import { createRevealer, type NodeRevealer } from "./beacon/revealer.ts";
 import { bindError } from "./bind-error.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
+import { deriveEpochSealingKey } from "./epoch-keys/key-file.ts";
+import { type NodeEpochKeyring, openKeyring } from "./epoch-keys/keyring.ts";
 import { beginVoteStore, bindVotes } from "./first-use.ts";
 import { type NodePaths, nodePaths } from "./folder.ts";
 import { formatsOf } from "./formats.ts";
@@ -99,6 +101,7 @@ export const startNode = async (
   const own = await openSigner(config, chain, dependencies, halt.resolve);
   const { signer } = own;
   closing.defer(() => own.revealer?.close());
+  closing.defer(() => own.epochKeys?.close());
   closing.defer(() => signer.close());
   const tls = await readTlsIdentity(paths, findSelf(config, chain, signer.publicKey));
   const self = { id: chain.hasher.ht("id", signer.publicKey) };
@@ -207,6 +210,8 @@ type Signing = {
   readonly checkpointSigner: CheckpointSigner;
   /** On a chain with a beacon. */
   readonly revealer: NodeRevealer | undefined;
+  /** On a chain with keys of epochs. */
+  readonly epochKeys: NodeEpochKeyring | undefined;
 };
 
 const openSigner = async (
@@ -229,7 +234,16 @@ const openSigner = async (
       onFault: (detail) => logger.log("warn", "noble has taken over in the signer", { detail }),
     });
     logger.log("info", "signing", { implementation: signer.implementation() });
-    return { signer, checkpointSigner, revealer: openRevealer(chain, keys.secretKey, onFailure) };
+    const epochKeys =
+      chain.genesis.proofs.epochKeys === true
+        ? await openKeyring({
+            folder: nodePaths(config.folder).epochKeys,
+            sealingKey: deriveEpochSealingKey(keys.secretKey),
+            ...{ logger, onFailure },
+          })
+        : undefined;
+    const revealer = openRevealer(chain, keys.secretKey, onFailure);
+    return { signer, checkpointSigner, revealer, epochKeys };
   } finally {
     keys.secretKey.fill(0);
   }
@@ -287,6 +301,7 @@ type PortParts = {
   readonly signer: NodeSigner;
   readonly checkpointSigner: CheckpointSigner;
   readonly revealer: NodeRevealer | undefined;
+  readonly epochKeys: NodeEpochKeyring | undefined;
   readonly verifier: NodeVerifier;
   readonly verifySignature: VerifySignature;
   readonly workProver: WorkProver;
@@ -351,7 +366,10 @@ const openPorts = async (
   closing.move();
   const kept = readKeptCheckpoint(paths.checkpoint, chain.genesis, logger);
   const keptCheckpoint = kept === undefined ? {} : { keptCheckpoint: kept };
-  const revealing = revealer === undefined ? {} : { revealer };
+  const revealing = {
+    ...(revealer === undefined ? {} : { revealer }),
+    ...(parts.epochKeys === undefined ? {} : { epochKeys: parts.epochKeys }),
+  };
   const signing = { signer, checkpointSigner, verifier, workProver, ...revealing };
   const opened = { store, voteStore, transport, ...signing };
   return { ...ports, ...opened, ...openSectors(paths, chain), ...keptCheckpoint };

@@ -5,15 +5,32 @@
 
 import { assets } from "../assets/index.ts";
 import { certificates, ct } from "../ca/index.ts";
+import { equalBytes } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
-import { evidenceEvent, isQuarantined, quarantine, quarantineOfStake } from "../detect/index.ts";
+import {
+  evidenceEvent,
+  evidenceWithKey,
+  evidenceWithKeyEvent,
+  formatWithKeys,
+  isQuarantined,
+  quarantine,
+  quarantineOfEpochKeys,
+  quarantineOfStake,
+} from "../detect/index.ts";
+import type { AnyEventDefinition } from "../ledger/event-schema.ts";
 import { createExecutor } from "../ledger/execution.ts";
 import { type Genesis, genesisHash } from "../ledger/genesis.ts";
 import type { GenesisProofs } from "../ledger/genesis-proofs.ts";
 import { ownedDefinitions, type Projection, type VerifySignature } from "../ledger/projection.ts";
-import { actorPermissions, actors, actorsOfStake } from "../ledger/projections/actors.ts";
+import {
+  actorPermissions,
+  actors,
+  actorsOfEpochKeys,
+  actorsOfStake,
+} from "../ledger/projections/actors.ts";
 import { beacon } from "../ledger/projections/beacon.ts";
 import { capabilities } from "../ledger/projections/capabilities.ts";
+import { epochKeys } from "../ledger/projections/epoch-keys.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
 import { countTurns, createScheduleOf } from "../ledger/projections/stake/downtime.ts";
@@ -24,6 +41,7 @@ import { nextValidatorSet, validators } from "../ledger/projections/validators.t
 import { work } from "../ledger/projections/work.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
+import { storedValidatorSet } from "../ledger/replica/set-codec.ts";
 import type { BoundaryRule, RunnerOptions } from "../ledger/runner.ts";
 import { evidenceOf } from "../ledger/statement.ts";
 
@@ -46,6 +64,7 @@ const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
   ["time", time],
   ["work", work],
   ["stake", capabilities],
+  ["epochKeys", epochKeys],
 ];
 
 /** Where validators join, these hear of it; their rows are the same as long as nobody does. */
@@ -54,18 +73,38 @@ const WHERE_VALIDATORS_JOIN: ReadonlyMap<Projection, Projection> = new Map([
   [quarantine, quarantineOfStake],
 ]);
 
+/** Where they sign with keys of epochs, too. */
+const WHERE_KEYS_ROTATE: ReadonlyMap<Projection, Projection> = new Map([
+  [actors, actorsOfEpochKeys],
+  [quarantine, quarantineOfEpochKeys],
+]);
+
 const joined = (one: Projection): Projection => WHERE_VALIDATORS_JOIN.get(one) ?? one;
+
+const everyChain = ({ stake, epochKeys }: GenesisProofs): readonly Projection[] => {
+  if (stake === null) return OF_EVERY_CHAIN;
+  const others = epochKeys === true ? WHERE_KEYS_ROTATE : WHERE_VALIDATORS_JOIN;
+  return OF_EVERY_CHAIN.map((one) => others.get(one) ?? one);
+};
 
 /** All that there are, for who reads events and rows of any chain. */
 export const PROJECTIONS: readonly Projection[] = [
-  ...OF_EVERY_CHAIN.map(joined),
+  ...OF_EVERY_CHAIN.map(joined).map((one) =>
+    // Its rows are the same but for one kind, which only chains with keys of epochs have.
+    one === quarantineOfStake ? { ...one, format: formatWithKeys } : one,
+  ),
   ...OF_PROOFS.map(([, projection]) => projection),
 ];
 
+/** What is on some chains only and not in `PROJECTIONS`: newer versions of an event. */
+export const FURTHER_DEFINITIONS: readonly AnyEventDefinition[] = [evidenceWithKey];
+
 /** Those of one chain, in the order of its state root. */
 export const projectionsOf = ({ proofs }: Pick<Genesis, "proofs">): readonly Projection[] => [
-  ...(proofs.stake === null ? OF_EVERY_CHAIN : OF_EVERY_CHAIN.map(joined)),
-  ...OF_PROOFS.flatMap(([part, projection]) => (proofs[part] === null ? [] : [projection])),
+  ...everyChain(proofs),
+  ...OF_PROOFS.flatMap(([part, projection]) =>
+    (proofs[part] ?? null) === null ? [] : [projection],
+  ),
 ];
 
 /**
@@ -129,7 +168,12 @@ export const productOptions = (args: {
     evidenceEvent: (read, culprit, first, second) => {
       const evidence = evidenceOf(first, second);
       if (evidence === undefined || isQuarantined(read, culprit)) return undefined;
-      return evidenceEvent(evidence, culprit);
+      if (proofs.epochKeys !== true) return evidenceEvent(evidence, culprit);
+      const { epoch } = first.statement;
+      const key = storedValidatorSet(hasher, read, epoch)?.validators.find(({ id }) =>
+        equalBytes(id, culprit),
+      );
+      return key && evidenceWithKeyEvent(evidence, culprit, key.publicKey);
     },
     quarantined: (read, set) =>
       set.validators.map((validator) => validator.id).filter((id) => isQuarantined(read, id)),

@@ -17,7 +17,11 @@ const logger = { log: (_level: string, text: string) => void warnings.push(text)
 const note = new TextDecoder().decode(full);
 const { size, root } = checkpoint;
 const kept: ServedCheckpoint = { size, root, timeS: 1003, note };
-const genesis = { chainId: "test-1", validators: members.map(({ validator }) => validator) };
+const genesis = {
+  chainId: "test-1",
+  validators: members.map(({ validator }) => validator),
+  provers: [],
+};
 
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -36,6 +36,8 @@ export type NetworkPlan = {
   readonly issuer?: boolean;
   /** Whether validators join and leave, by stake. */
   readonly stake?: boolean;
+  /** Whether they sign with keys of epochs; only with stake. */
+  readonly epochKeys?: boolean;
   /** What every batch has to show of work; absent: nothing. */
   readonly work?: WorkProfile | undefined;
   /** What validators show of elapsed time once an epoch; absent: nothing. */
@@ -114,6 +116,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
         env: {},
         development: true,
         chainId: plan.chainId,
+        epochKey: plan.epochKeys === true,
         ...(keygen === undefined ? {} : { keygen }),
       }),
     ),
@@ -132,6 +135,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
   }
   const parts = partsOf(plan.chainId, identities, {
     stake: plan.stake === true ? "dev" : undefined,
+    epochKeys: plan.epochKeys === true,
     work: plan.work,
     time: plan.time,
   });

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { fetchCheckpoint, fetchConsistency } from "../../client/tlog.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
+import { firstValidators } from "../../ledger/genesis.ts";
 import {
   type CheckpointAlgorithm,
   type CheckpointPolicy,
@@ -28,7 +29,8 @@ const policyOf = (context: CliContext, { genesis }: TrustOptions): CheckpointPol
   if (genesis === undefined && !existsSync(path)) {
     throw new TetradError("cli.usage", "say which genesis to trust with --genesis FILE");
   }
-  return checkpointPolicyOf(readGenesis(path).genesis);
+  const { genesis: named } = readGenesis(path);
+  return checkpointPolicyOf({ chainId: named.chainId, validators: firstValidators(named) });
 };
 
 export const checkpointKeys = async (context: CliContext, options: TrustOptions): Promise<void> => {

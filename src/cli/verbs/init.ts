@@ -46,6 +46,7 @@ type InitOptions = {
   readonly epochMs?: number;
   readonly space?: boolean;
   readonly stake?: boolean;
+  readonly epochKeys?: boolean;
   readonly work?: WorkProfile;
   readonly time?: TimeProfile;
 };
@@ -99,6 +100,7 @@ const initNode = async (context: CliContext, options: InitOptions, name: string)
     env: context.env,
     passphraseFile: passphraseFileOf(context, options),
     chainId,
+    epochKey: chainId !== undefined,
     ...(keygen === undefined ? {} : { keygen }),
   });
   writeFileAtomic(paths.config, formatNodeConfig({ name, listen: identity.address, api }));
@@ -230,6 +232,7 @@ const joinIdentities = async (
     parameters: parametersOf(options),
     ...partsOf(options.chainId, identities, {
       stake: options.stake === true ? "production" : undefined,
+      epochKeys: options.epochKeys === true,
       work: options.work,
       time: options.time,
     }),
@@ -288,6 +291,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     nodes,
     issuer: options.issuer === true,
     stake: options.stake === true,
+    epochKeys: options.stake === true && options.epochKeys === true,
     work: options.work,
     time: options.time,
     ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),

@@ -39,6 +39,7 @@ import {
   canonical,
   isCanonical,
   JOINED_PERMISSIONS,
+  JOINED_WITH_EPOCH_KEYS,
   VALIDATOR_PERMISSIONS_MAX,
   validatorPermissions,
 } from "./permissions.ts";
@@ -172,20 +173,28 @@ export const actors: Projection = defineProjection({
 });
 
 /** A validator that registers becomes an actor, so that its node can write evidence and its own proofs. */
-const onValidator: Apply<ValidatorRegistered> = (tx, { publicKey, name }, { hasher, height }) => {
-  const id = hasher.ht("id", publicKey);
-  const known = find(tx, id) ?? {
-    ...{ publicKey, name, registeredHeight: height, revokedHeight: 0 },
-    permissions: [],
+const onValidator =
+  (joined: readonly string[]): Apply<ValidatorRegistered> =>
+  (tx, { publicKey, name }, { hasher, height }) => {
+    const id = hasher.ht("id", publicKey);
+    const known = find(tx, id) ?? {
+      ...{ publicKey, name, registeredHeight: height, revokedHeight: 0 },
+      permissions: [],
+    };
+    const permissions = canonical([...known.permissions, ...joined]);
+    tx.put(id, actorRow.encode({ ...known, permissions }));
   };
-  const permissions = canonical([...known.permissions, ...JOINED_PERMISSIONS]);
-  tx.put(id, actorRow.encode({ ...known, permissions }));
-};
 
 /** The actors of a chain on which validators join. */
 export const actorsOfStake: Projection = defineProjection({
   ...actors,
-  listens: [listen(validatorRegistered, onValidator)],
+  listens: [listen(validatorRegistered, onValidator(JOINED_PERMISSIONS))],
+});
+
+/** The same where validators sign with keys of epochs. */
+export const actorsOfEpochKeys: Projection = defineProjection({
+  ...actors,
+  listens: [listen(validatorRegistered, onValidator(JOINED_WITH_EPOCH_KEYS))],
 });
 
 /** An actor as the store has it. Throws "store.corrupt". */

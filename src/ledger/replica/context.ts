@@ -44,7 +44,7 @@ export type ReplicaTiming = Pick<
 };
 
 /** As NodeStatus.voting. */
-export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer";
+export type VotingState = "yes" | "asking" | "refused" | "halted" | "observer" | "keyless";
 
 export type Context = {
   readonly options: ReplicaOptions;

@@ -11,6 +11,7 @@ import { equalBytes, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { firstValidators } from "../genesis.ts";
 import { logRoot } from "../log-tree.ts";
 import type { PeerId } from "../ports.ts";
 import type {
@@ -25,13 +26,13 @@ import {
   agreedTime,
   CHECKPOINT_ALGORITHMS,
   type Checkpoint,
+  type CheckpointAlgorithm,
   type CheckpointMember,
   type CheckpointPolicy,
   checkpointLines,
   checkpointMessages,
   checkpointPolicyOf,
   checkpointText,
-  formatPolicy,
 } from "../verify/checkpoint.ts";
 import { formatNote, type NoteSignature } from "../verify/note.ts";
 import type { Cosignature, Message } from "../wire.ts";
@@ -48,6 +49,8 @@ export type CosignerParts = {
   committer(): Pick<Committer, "tip" | "executed"> | undefined;
   syncing(): boolean;
   voting(): VotingState;
+  /** Signs with the key that this node has in the running epoch's set. */
+  sign(message: Uint8Array, done: (signature: Uint8Array) => void): void;
   /** Ledger time of a final height, milliseconds. */
   timeAt(height: number): number | undefined;
   connected(): readonly PeerId[];
@@ -87,6 +90,36 @@ const readSigned = (bytes: Uint8Array | undefined): Result<Signed | undefined> =
   }
 };
 
+/** What stays of a validator when an epoch begins: signatures of a key that it has no more do not. */
+const keptOf = (before: Member | undefined, member: CheckpointMember): Partial<Member> => {
+  if (before === undefined) return {};
+  const { allowance, countedMs, kept } = before;
+  // Checks under way count on for what is left behind here.
+  const same = isSameMember(before.member, member, CHECKPOINT_ALGORITHMS);
+  return { allowance, countedMs, kept: same ? kept : [] };
+};
+
+const isSameMember = (
+  a: CheckpointMember,
+  b: CheckpointMember | undefined,
+  algorithms: readonly CheckpointAlgorithm[],
+): boolean =>
+  b !== undefined &&
+  a.name === b.name &&
+  algorithms.every((name) => equalBytes(a.keys[name].publicKey, b.keys[name].publicKey));
+
+/** Whether the same validators sign, with the same weights and keys of these algorithms. */
+const isAlike = (
+  a: CheckpointPolicy,
+  b: CheckpointPolicy,
+  algorithms: readonly CheckpointAlgorithm[],
+): boolean =>
+  a.members.length === b.members.length &&
+  a.members.every((one, i) => {
+    const other = b.members[i];
+    return one.weight === other?.weight && isSameMember(one, other, algorithms);
+  });
+
 export class Cosigner {
   readonly #context: Context;
   readonly #parts: CosignerParts;
@@ -107,13 +140,18 @@ export class Cosigner {
     this.#parts = parts;
     this.#selfId = toHex(selfId);
     const { genesis } = context.options;
-    this.#policy = checkpointPolicyOf(genesis);
-    this.begin(genesis.validators);
+    const validators = firstValidators(genesis);
+    this.#policy = checkpointPolicyOf({ chainId: genesis.chainId, validators });
+    this.begin(validators);
   }
 
   /** Whose signatures count. */
   get policy(): CheckpointPolicy {
     return this.#policy;
+  }
+
+  get #rotates(): boolean {
+    return this.#context.options.genesis.proofs.epochKeys === true;
   }
 
   /**
@@ -123,18 +161,23 @@ export class Cosigner {
   begin(validators: readonly CosigningValidator[]): void {
     const { chainId } = this.#context.options.genesis;
     const policy = checkpointPolicyOf({ chainId, validators });
-    const text = formatPolicy(policy);
-    if (text === formatPolicy(this.#policy) && this.#members.size > 0) return;
+    const last = this.#policy;
+    if (isAlike(policy, last, CHECKPOINT_ALGORITHMS) && this.#members.size > 0) return;
     this.#policy = policy;
     const before = this.#members;
     this.#members = new Map();
     for (const [i, member] of policy.members.entries()) {
       const id = toHex(validators[i]?.id ?? ZERO_HASH);
       const fresh = { kept: [], pending: 0, allowance: LIMITS.cosignaturesPerSecond, countedMs: 0 };
-      this.#members.set(id, { ...fresh, ...before.get(id), member, id });
+      this.#members.set(id, { ...fresh, ...keptOf(before.get(id), member), member, id });
+    }
+    // What is due again is signed with the new key as soon as there is a block.
+    if (this.#self !== undefined && this.#members.get(this.#selfId)?.kept.length === 0) {
+      this.#fresh = true;
     }
     this.#self = this.#members.get(this.#selfId);
-    this.#served = undefined;
+    // Where FALCON keys alone have changed, others than they hold for what was signed with the last ones.
+    if (!isAlike(policy, last, ["ed25519", "mlDsa44"])) this.#served = undefined;
   }
 
   get served(): ServedCheckpoint | undefined {
@@ -224,21 +267,29 @@ export class Cosigner {
   }
 
   #sign({ size, root, timeS }: Candidate): void {
-    const { checkpointSigner, signer } = this.#context.ports;
+    const { checkpointSigner } = this.#context.ports;
     const self = this.#self;
     if (checkpointSigner === undefined || self === undefined) return;
     const messages = checkpointMessages(self.member, this.#checkpoint(size, root), timeS);
     checkpointSigner.sign(messages, ({ ed25519, mlDsa44 }) => {
-      signer.sign(messages.falcon, (falcon) => {
+      // An epoch may have ended in between: the key of this signature is then not that of the new one.
+      if (self !== this.#self) return this.#startAnew();
+      this.#parts.sign(messages.falcon, (falcon) => {
         this.#busy = false;
         if (this.#context.stopped()) return;
         this.#fresh = false;
         const cosignature = { size, root, timeS, ed25519, mlDsa44, falcon };
+        if (self !== this.#self) return this.#signNext();
         this.#keep(self, cosignature);
         for (const peer of this.#parts.connected()) this.greet(peer);
         this.#signNext();
       });
     });
+  }
+
+  #startAnew(): void {
+    this.#busy = false;
+    if (!this.#context.stopped()) this.#signNext();
   }
 
   #checkpoint(size: number, root: Hash): Checkpoint {
@@ -271,7 +322,14 @@ export class Cosigner {
       if (!valid) return answer(false);
       const publicKey = keys.falcon.publicKey;
       const job = { message: messages.falcon, signature: falcon, publicKey };
-      verifier.verify([job], "sync", ([holds]) => answer(holds === true));
+      verifier.verify([job], "sync", ([holds]) => {
+        // With keys of epochs it may be one of the epoch before or after: of no use, and no fault.
+        if (holds !== true && this.#rotates) {
+          member.pending -= 1;
+          return metrics.count("tetrad_cosignatures_dropped_total");
+        }
+        answer(holds === true);
+      });
     });
   }
 

@@ -80,10 +80,14 @@ export type EngineOptions = {
   readonly recovered: Recovered;
   readonly executedHeight: number;
   readonly hooks: EngineHooks;
+  /** Signs with the key that this node has in the set. */
+  readonly sign: Sign;
   readonly latest: LatestVotes;
   /** Signature checks that each peer has waiting; outlives the engine, as the checks do. */
   readonly budget: PeerBudget;
 };
+
+export type Sign = (message: Uint8Array, done: (signature: Uint8Array) => void) => void;
 
 /** Statements whose bytes are kept: votes of one view are of three kinds, and two views overlap. */
 const MESSAGES_KEPT = 6;
@@ -98,6 +102,7 @@ export class Engine {
   readonly #context: Context;
   readonly #hooks: EngineHooks;
   readonly #core: CoreState;
+  readonly #signWith: Sign;
   readonly #timers = new Map<TimerName, () => void>();
   readonly #queue: CoreInput[] = [];
   #running = false;
@@ -116,6 +121,7 @@ export class Engine {
     this.#context = options.context;
     this.#hooks = options.hooks;
     this.#latest = options.latest;
+    this.#signWith = options.sign;
     this.budget = options.budget;
     this.set = options.set;
     this.#core = createCore({
@@ -264,7 +270,7 @@ export class Engine {
   #sign(statement: Vote["statement"]): void {
     if (statement.kind === "notarize") this.#hooks.prepare(statement.hash);
     const message = statementBytes(this.#context.hasher, statement);
-    this.#context.ports.signer.sign(message, (signature) => {
+    this.#signWith(message, (signature) => {
       if (this.#alive()) this.feed({ kind: "signed", statement, signature });
     });
   }

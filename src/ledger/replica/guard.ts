@@ -4,13 +4,22 @@
  * Any other exception is a mistake in this program and is left to end it loudly.
  */
 import { type Failure, fail, TetradError } from "../../errors.ts";
-import type { Ports, Store, TransportHandler, Verifier } from "../ports.ts";
+import type { EpochKeyring, Ports, Store, TransportHandler, Verifier } from "../ports.ts";
 
 /** Pause before jobs that a full verifier refused are offered again, milliseconds. */
 const VERIFIER_FULL_MS = 50;
 
 const isStoreFailure = (error: unknown): error is TetradError =>
   error instanceof TetradError && error.code.startsWith("store.");
+
+type Guard = <A extends readonly unknown[]>(callback: (...args: A) => void) => (...args: A) => void;
+
+const guardKeyring = (keyring: EpochKeyring, guard: Guard): EpochKeyring => ({
+  held: () => keyring.held(),
+  erase: (epoch) => keyring.erase(epoch),
+  make: (epoch, done) => keyring.make(epoch, guard(done)),
+  sign: (publicKey, message, done) => keyring.sign(publicKey, message, guard(done)),
+});
 
 export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Ports => {
   const guard =
@@ -43,6 +52,7 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     frame: guard((peer, trafficClass, bytes) => handler.frame(peer, trafficClass, bytes)),
   });
   const { timers, transport, signer, verifier, checkpointSigner, workProver, revealer } = ports;
+  const { epochKeys } = ports;
   /** Offers jobs until the verifier has room for them. */
   const offer = (give: () => void): void => {
     try {
@@ -84,6 +94,7 @@ export const guardPorts = (ports: Ports, failed: (failure: Failure) => void): Po
     ...(revealer === undefined
       ? {}
       : { revealer: { ...revealer, make: (first, done) => revealer.make(first, guard(done)) } }),
+    ...(epochKeys === undefined ? {} : { epochKeys: guardKeyring(epochKeys, guard) }),
     ...(checkpointSigner === undefined
       ? {}
       : {

@@ -30,8 +30,9 @@ import { guardPorts } from "./guard.ts";
 import { LatestVotes } from "./latest-votes.ts";
 import { Membership } from "./membership.ts";
 import { OpenIndex } from "./open-index.ts";
+import { OwnEpochKeys } from "./own-epoch-keys.ts";
 import { OwnIvrfKeys } from "./own-ivrf-keys.ts";
-import { OwnLane } from "./own-lane.ts";
+import { type MakeEvent, OwnLane } from "./own-lane.ts";
 import { PeerBudget } from "./peer-budget.ts";
 import { chargeFault } from "./peer-faults.ts";
 import { peerIds } from "./peer-ids.ts";
@@ -84,6 +85,7 @@ export class Participant {
   #wanted: Certificate | undefined;
   #cancelBuild: (() => void) | undefined;
   readonly #ownKeys: OwnIvrfKeys;
+  readonly #epochKeys: OwnEpochKeys;
   /** What the core was last told about work. */
   #working = false;
   lastFinalMs = 0;
@@ -125,18 +127,20 @@ export class Participant {
     const setSize = (): number => this.#snapshot?.set.validators.length ?? 0;
     const tree = (): BlockTree | undefined => this.#tree;
     const written = { votes: this.#votes, open: this.#open };
-    this.#ownKeys = new OwnIvrfKeys(this.context, this.selfId, {
-      timeAt: (height) => this.timeAt(height),
-      write: (make) => this.evidence?.lane.write(make),
-    });
+    const write = (make: MakeEvent): void => this.evidence?.lane.write(make);
+    const timeAt = (height: number): number | undefined => this.timeAt(height);
+    this.#ownKeys = new OwnIvrfKeys(this.context, this.selfId, { timeAt, write });
+    const own = { ...chain, syncing: () => this.syncing, write };
+    this.#epochKeys = new OwnEpochKeys(this.context, this.selfId, own);
     this.#persister = new Persister(this.context, { ...written, tree, setSize });
     this.submissions = new Submissions(this.context, chain, this.waiters);
     this.cosigner = new Cosigner(this.context, this.selfId, {
       ...chain,
       ...net,
-      syncing: () => this.syncing,
+      syncing: own.syncing,
       voting: () => this.voting,
-      timeAt: (height) => this.timeAt(height),
+      sign: (message, done) => this.#epochKeys.sign(message, done),
+      timeAt,
     });
     this.#membership = new Membership(this.context, {
       ...net,
@@ -153,6 +157,7 @@ export class Participant {
       server: () => this.#server,
       watermark: () => this.#permit.watermark,
       validatorOf: (peer) => this.#validatorOf(peer),
+      ownKeyIn: (epoch) => this.#epochKeys.keyIn(epoch),
       observes: () => this.#snapshot !== undefined && this.selfIndex === undefined,
       setSize,
       fetched: () => this.#commitWanted(),
@@ -160,7 +165,8 @@ export class Participant {
   }
 
   get voting(): VotingState {
-    return this.#permit.state;
+    const { state } = this.#permit;
+    return state === "yes" && this.#epochKeys.isKeyless ? "keyless" : state;
   }
 
   get committer(): Committer | undefined {
@@ -189,8 +195,7 @@ export class Participant {
 
   /** Index of this node in the running epoch's set. */
   get selfIndex(): number | undefined {
-    const set = this.#snapshot?.set;
-    return set === undefined ? undefined : indexOf(set, this.selfId);
+    return this.#snapshot && indexOf(this.#snapshot.set, this.selfId);
   }
 
   start(): void {
@@ -255,7 +260,9 @@ export class Participant {
     this.#committer = committer;
     const pool = new BatchPool(context, this.#poolChain(committer), {
       changed: () => this.#onPoolGrown(),
-      gossip: (batch) => this.#sendAll({ type: "batch", batch: batch.bytes }),
+      gossip: ({ bytes: batch }) => {
+        for (const peer of this.#peers) this.#send(peer, { type: "batch", batch });
+      },
     });
     this.#pool = pool;
     this.#tree = new BlockTree(context, this.#treeChain(committer), pool, this.store);
@@ -276,7 +283,15 @@ export class Participant {
     this.#server = new Server(context, this.store, this.#served(), (peer, message) =>
       this.#send(peer, message),
     );
-    this.evidence = new EvidenceBox(context, this.#createOwnLane());
+    const lane = new OwnLane(context, {
+      actor: this.selfId,
+      laneHead: () => this.finalLaneHead(this.selfId),
+      reference: () => this.reference() ?? { height: 0, hash: this.genesisHash },
+      submit: (bytes, done) => {
+        this.submissions.submit(bytes, "accepted", (result) => done(result.ok));
+      },
+    });
+    this.evidence = new EvidenceBox(context, lane);
     this.#membership.tell();
     this.#ports.transport.start({
       peerUp: (peer) => this.#onPeerUp(peer),
@@ -289,17 +304,6 @@ export class Participant {
     const damage = this.evidence.load(this.#membership.known());
     if (damage !== undefined) return this.#fatal(damage);
     this.#startEngine(this.#votes.all);
-  }
-
-  #createOwnLane(): OwnLane {
-    return new OwnLane(this.context, {
-      actor: this.selfId,
-      laneHead: () => this.finalLaneHead(this.selfId),
-      reference: () => this.reference() ?? { height: 0, hash: this.genesisHash },
-      submit: (bytes, done) => {
-        this.submissions.submit(bytes, "accepted", (result) => done(result.ok));
-      },
-    });
   }
 
   #served(): ConstructorParameters<typeof Server>[2] {
@@ -409,6 +413,7 @@ export class Participant {
 
   #runEngine(recovered: Recovered): void {
     this.#engine?.end();
+    this.#epochKeys.begin(this.#requireSnapshot().set, this.selfIndex);
     const engine = this.createEngine(recovered);
     this.#engine = engine;
     this.#cancelBuild?.();
@@ -432,11 +437,10 @@ export class Participant {
       executedHeight: this.#committer?.executed.height ?? 0,
       latest: this.#latest,
       budget: this.#checks,
+      sign: (message, done) => this.#epochKeys.sign(message, done),
       hooks: {
         peerOf: (validator) => peerIds(set).ids[validator] ?? "",
-        send: (peer, message) => {
-          this.#send(peer, message);
-        },
+        send: (peer, message) => void this.#send(peer, message),
         block: (hash) => this.#tree?.get(hash)?.block,
         prepare: (hash) => this.#persister.writeBlocks([hash], [], () => undefined),
         persist: (effect, done) => this.#persister.persist(effect, done),
@@ -450,9 +454,9 @@ export class Participant {
         // Blocks of the view that was left hold no work any more, unless they were notarized.
         entered: () => this.#tellWork(),
         misbehaved: (peer, failure) => this.#misbehaved(peer, failure),
-        behind: (peer) => {
-          const validator = this.#validatorOf(peer);
-          if (validator !== undefined) this.#engine?.feed({ kind: "behind", peer: validator });
+        behind: (from) => {
+          const peer = this.#validatorOf(from);
+          if (peer !== undefined) this.#engine?.feed({ kind: "behind", peer });
         },
       },
     });
@@ -518,10 +522,6 @@ export class Participant {
     for (const batch of this.#pool?.own() ?? []) {
       if (!this.#send(peer, { type: "batch", batch: batch.bytes })) return;
     }
-  }
-
-  #sendAll(message: Message): void {
-    for (const peer of this.#peers) this.#send(peer, message);
   }
 
   /** A batch was admitted: a block may have waited for it, and there is work if there was none. */
@@ -688,6 +688,7 @@ export class Participant {
     if (entries.some((entry) => entry.event.type.startsWith("detect."))) this.#tellQuarantine();
     this.evidence?.onExecuted();
     this.#ownKeys.onExecuted(block.header);
+    this.#epochKeys.onExecuted(block.header);
     this.cosigner.onExecuted(block.header);
     this.#membership.onExecuted(entries);
     this.#startEngine(this.#votes.all);

@@ -35,6 +35,8 @@ export type RoutedParts = {
   watermark(): Watermark | undefined;
   /** Index of a peer in the running epoch's set. */
   validatorOf(peer: PeerId): number | undefined;
+  /** The key that this node had in an epoch, where its set is known. */
+  ownKeyIn(epoch: number): Uint8Array | undefined;
   /** Whether this node is not in the running epoch's set. */
   observes(): boolean;
   setSize(): number;
@@ -201,11 +203,11 @@ export class Router {
     const watermark = this.#parts.watermark();
     if (validator === undefined || watermark?.wants(validator, nonce) !== true) return;
     if (vote === undefined) return watermark.answer(validator, nonce, undefined);
-    const job = {
-      message: statementBytes(this.#context.hasher, vote.statement),
-      signature: vote.signature,
-      publicKey: this.#context.ports.signer.publicKey,
-    };
+    // Of an epoch whose set is not here yet nothing can be said: it is asked again.
+    const publicKey = this.#parts.ownKeyIn(vote.statement.epoch);
+    if (publicKey === undefined) return;
+    const message = statementBytes(this.#context.hasher, vote.statement);
+    const job = { message, signature: vote.signature, publicKey };
     this.#context.ports.verifier.verify([job], "consensus", ([valid]) => {
       if (this.#context.stopped()) return;
       if (valid === true) return watermark.answer(validator, nonce, vote);

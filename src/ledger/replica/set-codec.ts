@@ -1,8 +1,10 @@
 /** A validator set as the main store keeps it (s/epoch). Local storage; what is agreed is the set's hash. */
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import type { Hasher } from "../../crypto/hash.ts";
-import { fail, ok, type Result } from "../../errors.ts";
+import { fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { validatorSetKey } from "../keys.ts";
+import type { ReadStore } from "../records.ts";
 import type { Validator, ValidatorSet } from "../types.ts";
 import { createValidatorSet } from "../validator-set.ts";
 
@@ -33,11 +35,24 @@ export const decodeValidatorSet = (hasher: Hasher, bytes: Uint8Array): Result<Va
       });
     }
     reader.end();
-    return ok(createValidatorSet(hasher, epoch, validators));
+    return ok(createValidatorSet(hasher, epoch, validators, { rotates: true }));
   } catch (error) {
     if (error instanceof DecodeError || error instanceof RangeError) {
       return fail("encoding.malformed", error.message);
     }
     throw error;
   }
+};
+
+/** The set of an epoch as the main store has it; undefined where none is. Throws "store.corrupt". */
+export const storedValidatorSet = (
+  hasher: Hasher,
+  read: ReadStore,
+  epoch: number,
+): ValidatorSet | undefined => {
+  const bytes = read(validatorSetKey(epoch));
+  if (bytes === undefined) return undefined;
+  const set = decodeValidatorSet(hasher, bytes);
+  if (set.ok) return set.value;
+  throw new TetradError("store.corrupt", `validator set of epoch ${epoch}: ${set.detail}`);
 };

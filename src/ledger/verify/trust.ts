@@ -14,7 +14,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { WorkParameters } from "../../proofs/work/index.ts";
-import { CHAIN_ID, type ParsedGenesis, parseGenesis } from "../genesis.ts";
+import { CHAIN_ID, firstValidators, type ParsedGenesis, parseGenesis } from "../genesis.ts";
 import { hexAt, integerAt, objectAt, parseStrictJson, textAt, Wrong } from "../strict-json.ts";
 import type { Hash } from "../types.ts";
 import { createValidatorSet } from "../validator-set.ts";
@@ -54,7 +54,9 @@ export const trustGenesis = ({ genesis, hasher, hash }: ParsedGenesis): Trust =>
   chainId: genesis.chainId,
   genesisHash: hash,
   epoch: 0,
-  setHash: createValidatorSet(hasher, 0, genesis.validators).hash,
+  setHash: createValidatorSet(hasher, 0, firstValidators(genesis), {
+    rotates: genesis.proofs.epochKeys === true,
+  }).hash,
   names: new Map(genesis.validators.map(({ id, name }) => [toHex(id), name])),
   work: genesis.proofs.work,
 });

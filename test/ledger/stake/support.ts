@@ -96,8 +96,11 @@ export class StakeChain extends TestChain {
   /** Of the newest block. */
   view = 0;
 
+  readonly #from: Genesis;
+
   constructor(from: Genesis = genesis) {
     super(stakeOptions(from), from);
+    this.#from = from;
   }
 
   /** The next block; the last of its epoch where `boundary` says so; so many views after the one before. */
@@ -151,7 +154,7 @@ export class StakeChain extends TestChain {
 
   /** The set that the rows have for an epoch. */
   set(epoch: number) {
-    return stakedValidatorSet(hasher, genesis.proofs, epoch, this.store.read);
+    return stakedValidatorSet(hasher, this.#from.proofs, epoch, this.store.read);
   }
 
   /** Powers of an epoch by the names that the test uses. */

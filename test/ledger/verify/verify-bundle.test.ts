@@ -199,7 +199,7 @@ describe("what is refused", () => {
     expect(world.verdict(foreign.events(0))).toBe("proof.untrusted");
     // Naming this chain does not make it one: ids and headers are bound to the chain that they are of.
     const renamed = { ...foreign.events(0), chainId: "proofs", genesisHash: world.genesisHash };
-    expect(world.verdict(renamed)).toBe("proof.malformed");
+    expect(world.verdict(renamed)).toBe("proof.invalid");
     const genesisHash = new Uint8Array(32);
     expect(world.verdict({ ...world.events(0), genesisHash })).toBe("proof.untrusted");
     const block = { height: 60, hash: new Uint8Array(32) };

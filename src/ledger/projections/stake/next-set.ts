@@ -15,6 +15,7 @@ import type { ProjectionTx } from "../../projection.ts";
 import type { ReadStore } from "../../records.ts";
 import type { Hash, ValidatorSet } from "../../types.ts";
 import { createValidatorSet } from "../../validator-set.ts";
+import { epochKeyAt } from "../epoch-keys.ts";
 import { spaceUnitsAt, timeOkAt, workUnitsAt } from "../power-inputs.ts";
 import {
   candidatesAt,
@@ -148,8 +149,11 @@ export const stakedValidatorSet = (
   const validators = members.map(({ id, power }) => {
     const identity = identityAt(read, id);
     if (identity === undefined) throw corruptCandidate(toHex(id));
-    const { name, publicKey, tlsPin, address } = identity;
+    const { name, tlsPin, address } = identity;
+    // On a chain with keys of epochs, and of one that has registered any: what it has for this one.
+    const publicKey = epochKeyAt(read, id, epoch)?.publicKey ?? identity.publicKey;
     return { id, name, publicKey, weight: power, tlsPin, address };
   });
-  return createValidatorSet(hasher, epoch, validators);
+  const rotates = proofs.epochKeys === true;
+  return createValidatorSet(hasher, epoch, validators, { rotates });
 };

@@ -61,7 +61,7 @@ const STATUS = object({
   epoch: COUNT,
   view: COUNT,
   leader: HASH,
-  voting: { enum: ["yes", "asking", "refused", "halted", "observer"] },
+  voting: { enum: ["yes", "asking", "refused", "halted", "observer", "keyless"] },
   problems: listOf(object({ code: TEXT, detail: TEXT, data: { type: "object" } })),
   finalHeight: COUNT,
   finalHash: HASH,
