@@ -309,7 +309,7 @@ export const ERRORS = {
   "space.layers": spec("The layers that an admission is proven from are not there", 409, 3),
   "space.conflict": spec("Another sector is there, or being made", 409, 5),
   "space.beacon": spec("The beacon of the sector is not one that the chain still knows", 409, 1),
-  "space.sector-known": spec("The validator has a sector of this number", 409, 5),
+  "space.sector-known": spec("The validator has or had a sector of this number", 409, 5),
   "space.sector-unknown": spec("The validator has no such sector", 404, 1),
   "space.sectors-full": spec("The validator has as many sectors as it may", 409, 1),
   "space.seed-pending": spec("The challenge is not drawn yet", 409, 5, "none", true),

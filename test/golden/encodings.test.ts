@@ -64,6 +64,7 @@ import {
   setOf,
   voteOf,
 } from "./fixtures.ts";
+import { proofExamples } from "./proofs.ts";
 
 const FILE = new URL("encodings.json", import.meta.url);
 
@@ -219,6 +220,7 @@ const examples = (): Record<string, string> => {
     "genesis hash": hex(parsed.value.hash),
     ...stakeExamples(),
     ...beaconExamples(),
+    ...proofExamples(),
   };
 };
 

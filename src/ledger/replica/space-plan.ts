@@ -21,6 +21,8 @@ import {
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import type { LedgerEpoch } from "../chain-point.ts";
 import {
+  isUsedNumber,
+  NO_PROVER_ROW,
   type ProverRow,
   type SectorRow,
   sectorsIn,
@@ -128,17 +130,19 @@ const admissionTask = (
 };
 
 const commitTask = (
-  { parameters, prover }: SpaceView,
+  { parameters, prover, epoch }: SpaceView,
   { statement, hasLayers }: LocalSector,
   beaconHeight: number | undefined,
 ): SpaceTask | undefined => {
   const { lgNodes, layers } = parameters;
   const isShape = statement.lgNodes === lgNodes && statement.layers === layers;
   if (!hasLayers || !isShape || beaconHeight === undefined) return undefined;
-  const sectors = prover?.sectors ?? [];
-  const isKnown = sectors.some(({ number }) => number === statement.sectorNo);
-  const isFull = sectors.length >= LIMITS.spaceValidatorSectorsMax;
-  return isKnown || isFull ? undefined : { kind: "commit", sector: statement, beaconHeight };
+  const row = prover ?? NO_PROVER_ROW;
+  const held = row.sectors.filter(({ endEpoch }) => endEpoch >= epoch.number);
+  const isUsed = isUsedNumber(row, statement.sectorNo, epoch.number);
+  return isUsed || held.length >= LIMITS.spaceValidatorSectorsMax
+    ? undefined
+    : { kind: "commit", sector: statement, beaconHeight };
 };
 
 /**

@@ -160,7 +160,7 @@ describe("a sector that comes later", () => {
     expect(answer(chain, [sector])).toBe("space.sector-unknown");
   });
 
-  it("may be given back, is asked for until the epoch ends, and frees its number", () => {
+  it("may be given back, is asked for until the epoch ends, and its number is not to be had again", () => {
     const chain = new SpaceChain();
     chain.at(1, -1);
     commit(chain, sector, 96);
@@ -173,6 +173,12 @@ describe("a sector that comes later", () => {
     chain.at(3);
     expect(chain.write(V0, sectorDropped.encode({ number: 7 }))).toBe("space.sector-unknown");
     expect(chain.write(V1, sectorDropped.encode({ number: 7 }))).toBe("space.sector-unknown");
+    for (const beaconHeight of [96, 192]) {
+      expect(commit(chain, sector, beaconHeight)).toBe("space.sector-known");
+    }
+    const next = laterSector(V0, 8, 192);
+    expect(commit(chain, next, 192)).toBe("accepted");
+    expect(commit(chain, sector, 96)).toBe("space.sector-known");
   });
 
   it("one validator has at most 64, and commits to at most 64 in an epoch", () => {
@@ -182,8 +188,16 @@ describe("a sector that comes later", () => {
       chain.write(V0, sectorCommitted.encode({ number, beaconHeight: 96, commC: V0, commRl: V1 }));
     for (let i = 0; i < LIMITS.spaceValidatorSectorsMax; i++) expect(one(i)).toBe("accepted");
     expect(one(64)).toBe("space.sectors-full");
-    // What nobody admitted goes after the next epoch, a part with every event.
-    chain.at(3);
+    // What nobody admitted is over after the next epoch, and its number is used up for good.
+    chain.at(2);
     expect(one(64)).toBe("space.sectors-full");
+    chain.at(3);
+    expect(one(63)).toBe("space.sector-known");
+    expect(one(64)).toBe("accepted");
+    for (const number of [0, 31, 32, 63, 64]) expect(one(number)).toBe("space.sector-known");
+    expect(one(Number.MAX_SAFE_INTEGER)).toBe("accepted");
+    chain.at(6);
+    for (const number of [65, Number.MAX_SAFE_INTEGER])
+      expect(one(number)).toBe("space.sector-known");
   });
 });

@@ -201,10 +201,10 @@ const spaceOfValidators: Section = {
       "a second commitment, for another seed",
       execution("space.sector-known"),
     ),
-    bounded(
+    row(
       "space/validator/ground/again",
-      "the same sector again in a later epoch, for another seed",
-      "one try an epoch, for as long as the chain knows the beacon that it was begun from (2^20 heights)",
+      "a sector that has lapsed, again for another seed",
+      execution("space.sector-known"),
     ),
     bounded(
       "space/validator/ground/block",
@@ -215,9 +215,8 @@ const spaceOfValidators: Section = {
   left: [
     "Answer from somebody else's disk, or rent the space: what is stored is dedicated, its place is not shown.",
     "Delete a little: of 64 openings a share d passes with (1 - d)^64.",
-    "Make a part of the labels otherwise: a share e passes an admission with (1 - e)^challenges, and who lets it lapse " +
-      "may try again in the epoch after the next. With epochs of an hour and a block a second that is some 145 tries " +
-      "before the sector has to be sealed anew: 176 challenges leave 1.7 % for e = 5 %, and not 0.01 %.",
+    "Make a part of the labels otherwise: a share e passes an admission with (1 - e)^challenges, at one try for each sector " +
+      "that is sealed.",
     "Miss every second epoch. Leave out a block: who does not have a node that is asked for does not propose.",
     "Anything at all at parameters that break the deadline rule (`dev` and `test`): there it is work, and no space.",
   ],

@@ -19,7 +19,9 @@ export {
   sectorUnitsAt,
 } from "./readers.ts";
 export {
+  isUsedNumber,
   NO_EPOCH,
+  NO_PROVER_ROW,
   PARAMETERS_KEY,
   type ProverRow,
   proverKey,

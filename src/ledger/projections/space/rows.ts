@@ -6,7 +6,9 @@
  *     2 id u64 number    a sector
  *
  * A sector of the list counts in the epochs `fromEpoch` to `endEpoch`, both included. What is in no epoch any
- * more leaves the list, and its row with it, when something else is written of that validator.
+ * more leaves the list, and its row with it, when something else is written of that validator. Its number, and
+ * every lower one that is free, is not to be had again: the number is in every label, so that a sector has one try
+ * at a seed of its admission, and another try takes another sector.
  */
 import { LIMITS } from "../../../limits.ts";
 import type { SpaceParameters } from "../../../proofs/space/parameters.ts";
@@ -48,6 +50,9 @@ export const proverRow = defineRow(
   /** Sectors that were committed to in `commitEpoch`. */
   field.u64("commitEpoch"),
   field.u32("commits"),
+  /** Whether a sector has left the list, and the highest number of one that has. */
+  field.bool("hasLost"),
+  field.u64("lostUpTo"),
   field.list(
     "sectors",
     LIMITS.spaceValidatorSectorsMax,
@@ -86,7 +91,7 @@ export const sectorKey = (id: Hash, number: number): Uint8Array =>
 
 export const NO_PROVER_ROW: ProverRow = {
   ...{ provenEpoch: 0, windowEpoch: 0, windowDone: 0, proven: 0, missed: 0 },
-  ...{ commitEpoch: 0, commits: 0, sectors: [] },
+  ...{ commitEpoch: 0, commits: 0, hasLost: false, lostUpTo: 0, sectors: [] },
 };
 
 /** Throws RangeError where there are none: a chain has this projection because it asks for space. */
@@ -120,6 +125,15 @@ export const statementOf = (
   { beacon, commC, commRl }: Pick<SectorRow, "beacon" | "commC" | "commRl">,
 ): SectorStatement => ({ validatorId, sectorNo, beacon, lgNodes, layers, commC, commRl });
 
+/** Whether a number is used up, by a sector of the list or by one that is in no epoch any more. */
+export const isUsedNumber = (
+  { sectors, hasLost, lostUpTo }: ProverRow,
+  number: number,
+  epoch: number,
+): boolean =>
+  (hasLost && number <= lostUpTo) ||
+  sectors.some((one) => one.number === number || (one.endEpoch < epoch && number < one.number));
+
 /** Rows that one event removes at most: the others leave with the next event. */
 const PRUNED_MAX = 32;
 
@@ -133,5 +147,7 @@ export const putProver = (tx: ProjectionTx, id: Hash, row: ProverRow, epoch: num
   const sectors = row.sectors
     .filter((entry) => !over.includes(entry))
     .sort((a, b) => a.number - b.number);
-  tx.put(proverKey(id), proverRow.encode({ ...row, sectors }));
+  const hasLost = row.hasLost || over.length > 0;
+  const lostUpTo = over.reduce((most, { number }) => Math.max(most, number), row.lostUpTo);
+  tx.put(proverKey(id), proverRow.encode({ ...row, hasLost, lostUpTo, sectors }));
 };

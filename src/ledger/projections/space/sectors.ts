@@ -16,6 +16,7 @@ import type { Hash } from "../../types.ts";
 import { isRefusal, partRange } from "./checks.ts";
 import type { SectorCommitted, SectorDropped, SectorProven } from "./events.ts";
 import {
+  isUsedNumber,
   NO_EPOCH,
   type ProverRow,
   parametersOf,
@@ -47,11 +48,11 @@ export const decideCommitted: Decide<SectorCommitted> = (read, value, context) =
     return refuse("space.beacon", `the beacon of height ${beaconHeight} is not known any more`);
   }
   const prover = proverOf(read, context.actor);
-  if (prover.sectors.some((entry) => entry.number === number)) {
-    return refuse("space.sector-known", `sector ${number} is committed to already`);
+  if (isUsedNumber(prover, number, epoch)) {
+    return refuse("space.sector-known", `the number ${number} is used up`);
   }
   const most = LIMITS.spaceValidatorSectorsMax;
-  if (prover.sectors.length >= most || commitsIn(prover, epoch) >= most) {
+  if (heldIn(prover, epoch).length >= most || commitsIn(prover, epoch) >= most) {
     return refuse("space.sectors-full", `at most ${most} sectors, and ${most} new ones an epoch`);
   }
   return undefined;
