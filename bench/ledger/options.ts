@@ -15,7 +15,10 @@ export type LedgerOptions = {
   /** Batches a second in the latency measurement. */
   readonly rate: number;
   readonly keep: boolean;
-  /** All four proofs at the dev profile, beside the same run without; what clients do of it is done before anything is timed. */
+  /**
+   * All four proofs at the dev profile, beside the same run without. What clients do for them is done before
+   * anything is timed.
+   */
   readonly proofs: boolean;
 };
 

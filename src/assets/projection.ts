@@ -90,6 +90,7 @@ export const assets: Projection = defineProjection({
   schemaVersion: 1,
   owns: [
     own(hostRegistered, {
+      resource: ({ assetId }) => `asset/${toHex(assetId)}`,
       decide: decideRegistered,
       apply: (tx, { assetId, fingerprint, hostname, facts }, { actor, height, timeMs }) => {
         const registeredHeight = find(tx, assetId)?.registeredHeight ?? height;
@@ -99,6 +100,7 @@ export const assets: Projection = defineProjection({
       },
     }),
     own(hostRetired, {
+      resource: ({ assetId }) => `asset/${toHex(assetId)}`,
       decide: decideRetired,
       apply: (tx, { assetId }, { height, timeMs }) => {
         const row = find(tx, assetId);

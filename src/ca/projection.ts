@@ -333,7 +333,11 @@ export const certificates: Projection = defineProjection({
   schemaVersion: 1,
   owns: [
     own(issuerCreated, { decide: decideIssuer, apply: applyIssuer }),
-    own(certificateRequested, { decide: decideRequest, apply: applyRequest }),
+    own(certificateRequested, {
+      resource: ({ issuer, profile }) => `ca/${toHex(issuer)}/${profile}`,
+      decide: decideRequest,
+      apply: applyRequest,
+    }),
     own(certificateIssued, { decide: decideIssued, apply: applyIssued }),
     own(certificateDenied, {
       decide: (read, value, { actor }) => decideSettling(read, value, actor),

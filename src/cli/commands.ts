@@ -5,6 +5,7 @@
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
 import { addAudit, addReplay } from "./audit-commands.ts";
+import { addCapability } from "./capability-commands.ts";
 import { addLookVerbs } from "./look-commands.ts";
 import {
   addBackup,
@@ -340,6 +341,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addReplay,
     addSpace,
     addValidator,
+    addCapability,
     addSim,
     addCheckpoint,
     addRebuild,

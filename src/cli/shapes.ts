@@ -26,6 +26,8 @@ const list = (version: number, what: string, ...fields: readonly string[]): Shap
   fields,
 });
 
+const GIVEN = ["capability", "holder", "actions", "resource", "notAfterMs"] as const;
+
 /** By verb, with its subverb behind a space. */
 export const SHAPES: Readonly<Record<string, Shape>> = {
   "dev kill": one(1, "what was done", "node", "state", "pid", "holdSeconds"),
@@ -78,6 +80,56 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   "validator bond": list(1, "receipts, as append", "batchId", "level"),
   "validator unbond": list(1, "receipts, as append", "batchId", "level"),
   "validator withdraw": list(1, "receipts, as append", "batchId", "level"),
+  "capability grant": one(
+    1,
+    "what was given; times are ledger time in milliseconds",
+    ...GIVEN,
+    "batchId",
+    "level",
+    "outcome",
+  ),
+  "capability attenuate": one(
+    1,
+    "what was given; times are ledger time in milliseconds",
+    ...GIVEN,
+    "batchId",
+    "level",
+    "outcome",
+  ),
+  "capability revoke": list(1, "receipts, as append", "batchId", "level"),
+  "capability ls": list(
+    1,
+    "capabilities, as the rows of the projection have them",
+    ...GIVEN,
+    "granter",
+    "parent",
+    "depth",
+    "delegable",
+    "grantedHeight",
+    "revokedHeight",
+  ),
+  "capability show": one(
+    1,
+    "a capability; chain: it and all that it comes from; state: live, or why not",
+    ...GIVEN,
+    "granter",
+    "parent",
+    "state",
+    "chain",
+    "height",
+    "verified",
+  ),
+  "capability check": one(
+    1,
+    "whether an actor may write: by permissions, the id of a capability, or why not",
+    "actor",
+    "action",
+    "resource",
+    "allowed",
+    "by",
+    "height",
+    "verified",
+  ),
   "asset scan": list(1, "receipts, as append", "batchId", "level"),
   tail: list(
     1,

@@ -18,6 +18,15 @@ export type { LedgerEvent } from "./entry.ts";
 export type { EventsOptions } from "./events.ts";
 export type { Fetch } from "./http.ts";
 export type { LedgerRow, ListOptions, ListPage, PageOptions, ReadOptions } from "./lists.ts";
+export {
+  type Capability,
+  type CapabilityChain,
+  type CapabilityState,
+  mayWrite,
+  type Right,
+  type RightAnswer,
+  readCapability,
+} from "./rights.ts";
 export { keySigner } from "./signer.ts";
 export { memoryStore, type TextStore } from "./store.ts";
 export { type BatchKeeper, type KeptBatch, memoryKeeper, type Signer } from "./submit.ts";

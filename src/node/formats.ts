@@ -12,6 +12,7 @@ import { createRegistry, type EventRegistry } from "../ledger/registry.ts";
 import { KeyReader } from "../ledger/row.ts";
 import type { Formats } from "./api/context.ts";
 import { certificateKeys, ctKeys } from "./ca/row-keys.ts";
+import { capabilityKeys } from "./capability-keys.ts";
 import { FURTHER_DEFINITIONS, PROJECTIONS, projectionsOf } from "./product.ts";
 import { spaceKeys } from "./space/row-keys.ts";
 import { stakeKeys } from "./stake/row-keys.ts";
@@ -83,6 +84,7 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   work: byId(workSharesPrefix),
   space: spaceKeys,
   stake: stakeKeys,
+  capabilities: capabilityKeys,
 };
 
 /** Any projection without a format of its own: keys as hex. */

@@ -50,6 +50,13 @@ const ELSEWHERE: readonly string[] = [
   "space check",
   "space prove",
   "space verify",
+  // On a chain with stake: capability.test.ts.
+  "capability grant",
+  "capability attenuate",
+  "capability revoke",
+  "capability ls",
+  "capability show",
+  "capability check",
   // On a chain whose validators change: validator.test.ts.
   "validator status",
   "validator join",

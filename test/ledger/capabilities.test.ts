@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { hostRetired } from "../../src/assets/index.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import type { Genesis } from "../../src/ledger/genesis.ts";
 import { NO_PROOFS, NO_PROVER } from "../../src/ledger/genesis-proofs.ts";
@@ -15,6 +16,7 @@ import {
   capabilityRevoked,
   recordPut,
 } from "../../src/ledger/projections/events.ts";
+import { validatorJailed } from "../../src/ledger/projections/stake/events.ts";
 import { hashPart, keyOf as rowKeyOf, tagPart } from "../../src/ledger/row.ts";
 import type { EncodedEvent, Hash } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -207,6 +209,23 @@ describe("capabilities", () => {
     expect(() => grant("reader", { actions: actions(LIMITS.capabilityActionsMax + 1) })).toThrow();
     expect(() => grant("reader", { resource: "x".repeat(LIMITS.resourceBytesMax) })).not.toThrow();
     expect(() => grant("reader", { resource: "x".repeat(LIMITS.resourceBytesMax + 1) })).toThrow();
+  });
+
+  it("reach as far as the resource of what is written: machines, validators", () => {
+    const chain = chainOf();
+    const asset = (assetId: Hash): EncodedEvent => hostRetired.encode({ assetId });
+    const [mine, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+    const one = { actions: ["asset.host.retired"], resource: `asset/${toHex(mine)}` };
+    expect(write(chain, "root", grant("reader", one)).code).toBe("accepted");
+    // Allowed to say so, of a machine that is not there; of the other one not even that.
+    expect(write(chain, "reader", asset(mine)).code).toBe("event.conflict");
+    expect(write(chain, "reader", asset(other)).code).toBe("event.forbidden");
+    const jail = (validator: string): EncodedEvent =>
+      validatorJailed.encode({ validator: idOf(validator), reason: "why" });
+    const who = { actions: ["validator.jailed"], resource: `validator/${toHex(idOf("v0"))}` };
+    expect(write(chain, "root", grant("reader", who)).code).toBe("accepted");
+    expect(write(chain, "reader", jail("v1")).code).toBe("event.forbidden");
+    expect(write(chain, "reader", jail("v0")).code).toBe("accepted");
   });
 
   it("are not there on a chain without the projection", () => {

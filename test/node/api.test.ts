@@ -408,10 +408,9 @@ describe("projections", () => {
 
   it("reads one row, with a slash in its key too", async () => {
     t.ledger.rowsByName.set("actors", [[utf8("a/b"), utf8("slash")]]);
-    expect((await get("/v1/projections/records/k007")).json()).toEqual({
-      key: "k007",
-      value: { text: "v7" },
-    });
+    const { height, ...row } = (await get("/v1/projections/records/k007")).json();
+    expect(row).toEqual({ key: "k007", value: { text: "v7" } });
+    expect(height).toBeGreaterThanOrEqual(0);
     expect((await get("/v1/projections/actors/a%2Fb")).json().value).toEqual({ text: "slash" });
     expectProblem(await get("/v1/projections/records/none"), 404, "http.not-found");
     expectProblem(await get("/v1/projections/records/!x"), 400, "http.bad-parameter");

@@ -78,11 +78,19 @@ const gather = (
   return [encodeData(type, json, context.cwd, "--data")];
 };
 
+/** Tells what became of the events of a command, and of those that earlier ones had left. */
+export type PrintReceipts = (
+  context: CliContext,
+  done: readonly Submitted[],
+  kept: readonly Submitted[],
+) => void;
+
 /** Makes events once chain and actor are known, sends them, prints what became of them. */
 export const writeEvents = async (
   context: CliContext,
   options: Pick<AppendOptions, "wait" | "key" | "timeout">,
   make: (submitter: Submitter) => readonly EncodedEvent[] | Promise<readonly EncodedEvent[]>,
+  print: PrintReceipts = printReceipts,
 ): Promise<void> => {
   const { wait, key, timeout } = options;
   const wanted = { client: context.client(), wait, key, timeout };
@@ -98,7 +106,7 @@ export const writeEvents = async (
     }
     // What is only accepted still is kept, and the next command learns more.
     const known = kept.filter(({ receipt }) => receipt.level !== "accepted");
-    printReceipts(context, done, known);
+    print(context, done, known);
   });
 };
 
@@ -137,11 +145,7 @@ export const rowsOf = ({ batch, receipt }: Submitted): Row[] =>
  * First what was asked for, then the batches of earlier commands whose outcome is known only now. The exit
  * code is about the first alone; of the others a refusal is told, because nobody else will tell it.
  */
-export const printReceipts = (
-  context: CliContext,
-  done: readonly Submitted[],
-  kept: readonly Submitted[],
-): void => {
+export const printReceipts: PrintReceipts = (context, done, kept) => {
   const { terminal } = context;
   const receipts = [
     ...done.map(({ receipt }) => receipt),

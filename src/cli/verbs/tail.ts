@@ -1,9 +1,6 @@
 /** `nexus tail`: follows the log. */
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import type { EventJson } from "../../client/api.ts";
-import { type Client, createClient } from "../../client/client.ts";
-import { fileStore } from "../../client/node.ts";
+import type { Client } from "../../client/client.ts";
 import { TetradError } from "../../errors.ts";
 import { toBase64url } from "../../ledger/verify/base64url.ts";
 import { REGISTRY } from "../../node/formats.ts";
@@ -11,6 +8,7 @@ import { nearest } from "../../node/suggest.ts";
 import type { CliContext } from "../context.ts";
 import { eventsFrom } from "../follow-events.ts";
 import { formatNdjson, paint, printable, type Terminal } from "../output.ts";
+import { verifiedClient } from "../verified-client.ts";
 import { padEnd, short, widthOf } from "../width.ts";
 
 type TailOptions = {
@@ -109,28 +107,10 @@ export const unknownType = (type: string): string | undefined => {
   return `no event of a type that this version knows is ${printable(type)}; ${hint}`;
 };
 
-/** What to trust: the file that was given, or the genesis of the development network of the folder. */
-const readTrust = (context: CliContext, file: string | undefined): string => {
-  const path = file === undefined ? join(context.dir, "genesis.json") : resolve(context.cwd, file);
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    throw new TetradError("cli.usage", `${path} cannot be read: give --trust FILE, a genesis`);
-  }
-};
-
 /** Every event is proven before it is printed; any node of the development network may answer. */
 const verifiedTail = async (context: CliContext, options: TailOptions): Promise<void> => {
   const { signal } = context;
-  const nodes = context.apiIsNamed ? [] : (context.dev()?.nodes ?? []);
-  const state = options.state === undefined ? undefined : resolve(context.cwd, options.state);
-  const client = createClient({
-    baseUrl: nodes.length > 0 ? nodes.map(({ api }) => `http://${api}`) : context.apiUrl(),
-    trust: { genesis: readTrust(context, options.trust) },
-    onFailover: (base, error) => context.note(`${base}: ${error.message}; asking another node`),
-    ...(state === undefined ? {} : { stateStore: fileStore(state) }),
-    ...(options.maxAge === undefined ? {} : { maxAgeMs: options.maxAge * 1000 }),
-  });
+  const client = verifiedClient(context, options);
   const size = await provenSize(client, signal);
   const from = startOf(options.from, size, lastOf(options));
   noteNothing(context, options, from, size);

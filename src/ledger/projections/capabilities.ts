@@ -96,9 +96,15 @@ const actorRow = defineRow(
   ),
 );
 
-const oneKey = (id: Hash): Uint8Array => keyOf(ONE, hashPart(id));
-const heldKey = (actor: Hash): Uint8Array => keyOf(HELD, hashPart(actor));
-const actorKey = (actor: Hash): Uint8Array => keyOf(ACTOR, hashPart(actor));
+/** Keys of the rows. */
+export const CAPABILITY_KEYS: Readonly<Record<"one" | "held" | "actor", (id: Hash) => Uint8Array>> =
+  {
+    one: (id) => keyOf(ONE, hashPart(id)),
+    held: (actor) => keyOf(HELD, hashPart(actor)),
+    actor: (actor) => keyOf(ACTOR, hashPart(actor)),
+  };
+
+const { one: oneKey, held: heldKey, actor: actorKey } = CAPABILITY_KEYS;
 
 const capabilityOf = (read: ProjectionRead, id: Hash): Capability | undefined => {
   const row = read.get(oneKey(id));

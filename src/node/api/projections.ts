@@ -92,7 +92,11 @@ const pageOf = async (
   }
 };
 
-const rowJson = (context: ApiContext, name: string, row: ProjectionRow): Json => ({
+const rowJson = (
+  context: ApiContext,
+  name: string,
+  row: ProjectionRow,
+): { readonly key: string; readonly value: Json } => ({
   key: context.formats.keyText(name, row.key),
   value: context.formats.row(name, row.key, row.value),
 });
@@ -179,7 +183,7 @@ const ROW = {
   answers: {
     200: {
       description: "the row; with proof=true a proof bundle, also when there is no such row",
-      content: values({ oneOf: [ref("Row"), ref("Proof")] }),
+      content: values({ oneOf: [ref("RowRead"), ref("Proof")] }),
     },
   },
   problems: [...HEIGHT_PROBLEMS, "proof.pending", "proof.too-long"],
@@ -370,15 +374,16 @@ const rowRoute = (app: FastifyInstance, context: ApiContext): void => {
         const body = await provenRow(context, { request, reply }, name, key.value, proof, atHeight);
         return reply.header("cache-control", "no-cache").send(body);
       }
-      const value = await readStateAt(context, query.atHeight, (source) =>
-        source.row(name, key.value),
-      );
+      const { value, height } = await readStateAt(context, query.atHeight, async (source) => ({
+        value: await source.row(name, key.value),
+        height: source.height,
+      }));
       if (value === undefined) {
         throw new TetradError("http.not-found", `${name} has no row with this key`);
       }
       return reply
         .header("cache-control", "no-cache")
-        .send(rowJson(context, name, { key: key.value, value }));
+        .send({ ...rowJson(context, name, { key: key.value, value }), height });
     },
   );
 };

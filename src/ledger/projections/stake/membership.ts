@@ -152,6 +152,7 @@ const left = own(validatorLeft, {
 });
 
 const jailed = own(validatorJailed, {
+  resource: ({ validator }) => `validator/${toHex(validator)}`,
   decide: (read, { validator }: ValidatorJailed) => {
     const standing = find(read, KEYS.standing(validator), standingRow);
     if (standing === undefined) return unknownValidator(validator);

@@ -161,6 +161,10 @@ export const SCHEMAS = {
     height: COUNT,
   }),
   Row: object({ key: TEXT, value: {} }),
+  RowRead: {
+    ...object({ key: TEXT, value: {}, height: COUNT }),
+    description: "a row; height: after which the state was read",
+  },
   RowPage: object({
     projection: TEXT,
     items: listOf({ $ref: "#/components/schemas/Row" }),
