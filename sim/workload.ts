@@ -176,7 +176,7 @@ class Client {
     const { parameters } = terms;
     const { puzzle } = parameters;
     const batch = workedBatch(unsigned);
-    const effort = effortOf(parameters, terms, batch);
+    const effort = effortOf(parameters, terms, batch) * terms.times;
     const prefix = this.#random.bytes(NONCE_PREFIX_BYTES);
     const search = createWorkSearch(hasher, puzzle, workSubject(batch, terms), effort, prefix);
     for (let counter = 0; ; counter++) {

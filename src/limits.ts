@@ -283,6 +283,8 @@ export const LIMITS = {
   verdictCacheMax: 65_536,
   /** laneSeq may run ahead of the lane head by at most this many. */
   mempoolLaneAheadMax: 4096,
+  /** Work of more than 2^6 times the effort that is asked for counts as that. */
+  mempoolLevelMax: 6,
   /** A proposal passes over at most this many batches that do not fit its room. */
   mempoolMisfitsMax: 64,
 

@@ -13,6 +13,8 @@ type Wanted = {
   readonly key: string | undefined;
   /** In seconds. */
   readonly timeout: number;
+  /** Times the work that the chain asks for; undefined: what the node takes now. */
+  readonly effort?: number | undefined;
 };
 
 /**
@@ -40,7 +42,10 @@ export const withSubmitter = async <T>(
       signal: context.signal,
       note,
       now: realClock.monotonicMs,
-      work: meter.options,
+      work: {
+        ...meter.options,
+        ...(wanted.effort === undefined ? {} : { times: wanted.effort }),
+      },
     });
     return await use(submitter);
   } finally {

@@ -29,6 +29,8 @@ export type WorkJson = {
   readonly price: string;
   readonly pricedUnits: string;
   readonly puzzle: { readonly kind: string; readonly memoryKiB?: number };
+  /** How many times the effort asked for the node takes now; absent: once. */
+  readonly times?: number;
 };
 
 export type StatusJson = {

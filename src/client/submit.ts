@@ -249,7 +249,7 @@ export class Submitter {
       events,
     });
     const { chainId, work: known } = this.#chain;
-    const task = workTask(chainId, known, status.work, unsigned, work.effortMax);
+    const task = workTask(chainId, known, status.work, unsigned, work);
     const proofs = task === undefined ? [] : [await doWork(task, work, signal)];
     // Patience is for nodes that do not answer, and work takes what it takes.
     if (task !== undefined) this.#deadlineMs = this.#options.now() + this.#options.patienceMs;

@@ -46,6 +46,11 @@ export type WorkOptions = {
   readonly search?: WorkSearcher;
   /** More effort than this is refused with work.too-dear. Default LIMITS.clientWorkEffortMax. */
   readonly effortMax?: number;
+  /**
+   * How many times the effort that is asked for; more is in sooner where blocks are full. Default: what the node
+   * takes now, which is 1 unless its mempool is more than half full, as far as `effortMax` allows.
+   */
+  readonly times?: number;
   /** Told now and then; `expected` is the mean, and one search in three takes longer. */
   onProgress?(runs: number, expected: number): void;
 };
@@ -131,6 +136,11 @@ export const puzzleOf = ({ kind, memoryKiB = 0 }: WorkJson["puzzle"]): Puzzle =>
   throw bad(`${String(kind).slice(0, 32)} is no puzzle of this version`);
 };
 
+const timesOf = ({ times = 1 }: WorkJson): number => {
+  if (Number.isInteger(times) && times >= 1 && times <= 2 ** LIMITS.mempoolLevelMax) return times;
+  throw bad(`${String(times).slice(0, 32)} times the effort is nothing to ask for`);
+};
+
 /**
  * What has to be searched for. `known`: what a trusted genesis says, undefined where there is none. Undefined
  * where the chain asks for no work. Throws client.bad-answer, work.too-dear.
@@ -140,7 +150,7 @@ export const workTask = (
   known: WorkParameters | null | undefined,
   told: WorkJson | null | undefined,
   unsigned: UnsignedBatch,
-  effortMax: number = LIMITS.clientWorkEffortMax,
+  { effortMax = LIMITS.clientWorkEffortMax, times }: Pick<WorkOptions, "effortMax" | "times"> = {},
 ): WorkTask | undefined => {
   if (known === null || (known === undefined && (told === undefined || told === null))) {
     return undefined;
@@ -154,15 +164,15 @@ export const workTask = (
   }
   const pricedUnits = rule?.pricedUnits ?? amount(told.pricedUnits, "pricedUnits");
   const batch = workedBatch(unsigned);
-  const effort = requiredEffort(
-    { pricedUnits },
-    price,
-    batchUnits(batch.eventCount, batch.eventBytes),
-  );
-  if (effort > effortMax) {
-    const detail = `an effort of ${effort} is asked for, and this client makes ${effortMax}`;
-    throw new TetradError("work.too-dear", detail, { effort, effortMax });
+  const units = batchUnits(batch.eventCount, batch.eventBytes);
+  const required = requiredEffort({ pricedUnits }, price, units);
+  const wanted = (times ?? 1) * required;
+  if (wanted > Math.min(effortMax, LIMITS.workEffortMax)) {
+    const detail = `an effort of ${wanted} is asked for, and this client makes ${effortMax}`;
+    throw new TetradError("work.too-dear", detail, { effort: wanted, effortMax });
   }
+  // What a node makes up of its load costs no more than it may.
+  const effort = times === undefined ? Math.min(required * timesOf(told), effortMax) : wanted;
   const subject = workSubject(batch, { beacon: fromHex(told.beacon), price });
   return { chainId, puzzle: known?.puzzle ?? puzzleOf(told.puzzle), subject, effort };
 };

@@ -54,7 +54,11 @@ export type NodeStatus = {
   readonly refHeight: number;
   readonly refHash: Hash;
   /** What the work of a batch with this reference is held against; absent where the chain asks for none. */
-  readonly work?: WorkTerms & { readonly parameters: WorkParameters };
+  readonly work?: WorkTerms & {
+    readonly parameters: WorkParameters;
+    /** How many times the effort asked for this node takes now: 1, and more the fuller its mempool is. */
+    readonly times: number;
+  };
   /** The beacon of finalHeight and the seed of the epoch that the next height is of; absent without a beacon. */
   readonly beacon?: { readonly value: Hash; readonly epochSeed: Hash };
   readonly peers: readonly PeerId[];

@@ -9,6 +9,13 @@
  *
  * A batch behind a gap may never be included, so what is held of such has a small share of its own; and
  * a validator's own lane, which carries evidence, has room and the first turn where it is short.
+ *
+ * **Effort.** Where the chain asks for work a batch has a level: k where its work shows 2^k times what is asked
+ * for. Half of a proposal is filled by turns, the other half by levels, the highest first: nobody who pays what is
+ * asked for is left out for ever, and who pays more is in sooner. And the fuller the pool, the higher the level
+ * that it still takes (`floor`): at most 0 fills half of it, 1 half of what is left, and so on. So a flood of cheap
+ * work leaves room to whoever shows twice its effort. What was taken is never thrown out for something dearer:
+ * its client was told that it is held, and would wait for a block that nobody builds any more.
  */
 import { equalBytes, toHex } from "../crypto/bytes.ts";
 import type { Hasher } from "../crypto/hash.ts";
@@ -28,6 +35,7 @@ export type MempoolLimits = {
   readonly laneBytesMax: number;
   readonly laneBatchesMax: number;
   readonly laneAheadMax: number;
+  readonly levelMax: number;
 };
 
 export const MEMPOOL_LIMITS: MempoolLimits = {
@@ -39,6 +47,13 @@ export const MEMPOOL_LIMITS: MempoolLimits = {
   laneBytesMax: LIMITS.mempoolLaneBytesMax,
   laneBatchesMax: LIMITS.mempoolLaneBatchesMax,
   laneAheadMax: LIMITS.mempoolLaneAheadMax,
+  levelMax: LIMITS.mempoolLevelMax,
+};
+
+/** The level of a batch: k where its work shows at least 2^k times the effort that is asked for. */
+export const levelOf = (effort: number, required: number): number => {
+  const times = Math.max(1, Math.floor(effort / required));
+  return Math.min(LIMITS.mempoolLevelMax, 31 - Math.clz32(times));
 };
 
 export type SelectArgs = {
@@ -49,6 +64,8 @@ export type SelectArgs = {
   laneHead(actor: Hash): LaneHead;
   /** Whether the batch may be in this proposal (its reference, its actor); a lane stops at the first no. */
   includable(batch: Batch): boolean;
+  /** The chain asks for work: half of the proposal goes by levels. */
+  readonly byEffort?: boolean;
   readonly batchesMax?: number;
   readonly bytesMax?: number;
   readonly eventsMax?: number;
@@ -59,13 +76,15 @@ export type Mempool = {
   /** Of these, behind a gap in their lane. */
   readonly gapBytes: number;
   readonly count: number;
+  /** The least level of what is taken now of those who are no validators. */
+  readonly floor: number;
   /**
    * Holds a batch; nothing changes when its id is held already. `laneHead` is the finalized head;
-   * `byValidator` says that the batch's actor is a validator.
+   * `byValidator` says that the batch's actor is a validator; `level` is absent where the chain asks for no work.
    * Codes: batch.lane-replay, batch.lane-fork, batch.lane-gap (too far ahead, or too much behind the
    * gap), node.overloaded.
    */
-  add(batch: Batch, laneHead: LaneHead, byValidator?: boolean): Failure | undefined;
+  add(batch: Batch, laneHead: LaneHead, byValidator?: boolean, level?: number): Failure | undefined;
   has(digest: Hash): boolean;
   getByDigest(digest: Hash): Batch | undefined;
   getById(id: Hash): Batch | undefined;
@@ -113,6 +132,8 @@ type Pool = {
   readonly ofValidators: Set<Lane>;
   readonly byDigest: Map<string, Batch>;
   readonly byId: Map<string, Batch>;
+  /** Of batches of a chain that asks for work. */
+  readonly levels: WeakMap<Batch, number>;
   /** By refHeight: what expires together. */
   readonly byReference: Map<number, Set<Batch>>;
   bytes: number;
@@ -128,6 +149,7 @@ export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool =
     ofValidators: new Set(),
     byDigest: new Map(),
     byId: new Map(),
+    levels: new WeakMap(),
     byReference: new Map(),
     bytes: 0,
     gapBytes: 0,
@@ -142,7 +164,11 @@ export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool =
     get count() {
       return pool.byId.size;
     },
-    add: (batch, laneHead, byValidator = false) => add(pool, batch, laneHead, byValidator),
+    get floor() {
+      return floorOf(pool);
+    },
+    add: (batch, laneHead, byValidator = false, level) =>
+      add(pool, batch, laneHead, byValidator, level),
     has: (digest) => pool.byDigest.has(toHex(digest)),
     getByDigest: (digest) => pool.byDigest.get(toHex(digest)),
     getById: (id) => pool.byId.get(toHex(id)),
@@ -173,6 +199,7 @@ function add(
   batch: Batch,
   laneHead: LaneHead,
   byValidator: boolean,
+  level: number | undefined,
 ): Failure | undefined {
   const id = toHex(batch.id);
   if (pool.byId.has(id)) return undefined;
@@ -184,7 +211,7 @@ function add(
   const failure =
     checkPlace(batch, head, held) ??
     checkLaneRoom(pool, batch, head, held) ??
-    checkRoom(pool, batch, head, held, byValidator);
+    checkRoom(pool, batch, head, held, byValidator, level);
   if (failure !== undefined) return failure;
   const lane = held ?? newLane(key, batch.actor, head);
   pool.lanes.set(key, lane);
@@ -192,6 +219,7 @@ function add(
   lane.bySeq.set(batch.laneSeq, batch);
   lane.bytes += batch.bytes.length;
   pool.bytes += batch.bytes.length;
+  if (level !== undefined) pool.levels.set(batch, level);
   // Until its lane is settled, which finds out whether it stands behind the tail.
   gap(pool, lane, batch.bytes.length);
   pool.byId.set(id, batch);
@@ -246,6 +274,7 @@ function checkRoom(
   head: LaneHead,
   lane: Lane | undefined,
   byValidator: boolean,
+  level: number | undefined,
 ): Failure | undefined {
   const { limits } = pool;
   const size = batch.bytes.length;
@@ -262,10 +291,27 @@ function checkRoom(
   if (byValidator && (lane?.bytes ?? 0) + size <= limits.reserveLaneBytes) {
     return pool.bytes + size > limits.bytesMax ? full() : undefined;
   }
-  const room = limits.bytesMax - limits.reserveBytes - limits.gapBytesMax;
+  const floor = level === undefined ? 0 : floorOf(pool);
+  if (level !== undefined && level < floor) {
+    const detail = `the mempool takes only work of ${2 ** floor} times the effort asked for now`;
+    return fail("node.overloaded", detail, { bytes: pool.bytes, times: 2 ** floor });
+  }
   const left = limits.bytesMax - limits.reserveBytes - pool.bytes;
-  return pool.bytes - pool.gapBytes + size > room || size > left ? full() : undefined;
+  return pool.bytes - pool.gapBytes + size > roomOf(limits) || size > left ? full() : undefined;
 }
+
+/** What all who are no validators may fill without a gap. */
+const roomOf = ({ bytesMax, reserveBytes, gapBytesMax }: MempoolLimits): number =>
+  bytesMax - reserveBytes - gapBytesMax;
+
+/** 0 while half of the room is free, and 1 more each time that half of what was left is full. */
+const floorOf = (pool: Pool): number => {
+  const room = roomOf(pool.limits);
+  const left = Math.max(0, room - (pool.bytes - pool.gapBytes));
+  let floor = 0;
+  while (floor < pool.limits.levelMax && left * 2 ** (floor + 1) < room) floor += 1;
+  return floor;
+};
 
 function checkLaneRoom(
   pool: Pool,
@@ -345,35 +391,99 @@ function expire(
   return dropped;
 }
 
+/** What a proposal has so far, and how much more it may have. */
+type Filling = {
+  readonly args: SelectArgs;
+  readonly heads: Map<string, LaneHead>;
+  readonly selected: Batch[];
+  bytes: number;
+  events: number;
+};
+
+type Room = { readonly batches: number; readonly bytes: number; readonly events: number };
+
 function select(pool: Pool, args: SelectArgs): Batch[] {
-  const batchesMax = args.batchesMax ?? LIMITS.blockBatchesMax;
-  const bytesMax = args.bytesMax ?? LIMITS.blockBytesMax;
-  const eventsMax = args.eventsMax ?? LIMITS.blockEventsMax;
-  const heads = new Map<string, LaneHead>();
-  const selected: Batch[] = [];
-  let bytes = 0;
-  let events = 0;
+  const room: Room = {
+    batches: args.batchesMax ?? LIMITS.blockBatchesMax,
+    bytes: args.bytesMax ?? LIMITS.blockBytesMax,
+    events: args.eventsMax ?? LIMITS.blockEventsMax,
+  };
+  const filling: Filling = { args, heads: new Map(), selected: [], bytes: 0, events: 0 };
+  if (args.byEffort !== true) fillByTurns(pool, filling, room, room);
+  else {
+    const { batches, bytes, events } = room;
+    const half = { batches: batches / 2, bytes: bytes / 2, events: events / 2 };
+    fillByTurns(pool, filling, half, room);
+    fillByLevels(pool, filling, room);
+  }
+  return orderBatches(args.hasher, args.orderSeed, filling.selected);
+}
+
+/** The batch that comes next in a lane, where it may be in the proposal. */
+const nextOf = ({ args, heads }: Filling, lane: Lane): Batch | undefined => {
+  const batch = following(lane, heads.get(lane.key) ?? args.laneHead(lane.actor));
+  return batch !== undefined && args.includable(batch) ? batch : undefined;
+};
+
+const isFull = ({ selected, bytes, events }: Filling, room: Room): boolean =>
+  selected.length >= room.batches || room.bytes - bytes < BATCH_BYTES_MIN || events >= room.events;
+
+const fits = ({ bytes, events }: Filling, batch: Batch, room: Room): boolean =>
+  bytes + batch.bytes.length <= room.bytes && events + batch.events.length <= room.events;
+
+const take = (filling: Filling, lane: Lane, batch: Batch): void => {
+  filling.selected.push(batch);
+  filling.bytes += batch.bytes.length;
+  filling.events += batch.events.length;
+  filling.heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
+};
+
+/** Up to `room`; the first batch may take all of the `whole`, so that a large one has its turn too. */
+function fillByTurns(pool: Pool, filling: Filling, room: Room, whole: Room): void {
   let misfits = 0;
   // A lane that gives a batch goes to the back, where this loop meets it again for its next one; a lane
   // that gives none is not met again. So the work is what is selected plus the lanes that were blocked.
   for (const lane of turns(pool)) {
-    if (selected.length >= batchesMax || bytesMax - bytes < BATCH_BYTES_MIN) break;
-    if (events >= eventsMax) break;
-    const batch = following(lane, heads.get(lane.key) ?? args.laneHead(lane.actor));
-    if (batch === undefined || !args.includable(batch)) continue;
-    if (bytes + batch.bytes.length > bytesMax || events + batch.events.length > eventsMax) {
+    if (isFull(filling, room)) break;
+    const batch = nextOf(filling, lane);
+    if (batch === undefined) continue;
+    if (!fits(filling, batch, filling.selected.length === 0 ? whole : room)) {
       misfits += 1;
       if (misfits >= LIMITS.mempoolMisfitsMax) break;
       continue;
     }
-    selected.push(batch);
-    bytes += batch.bytes.length;
-    events += batch.events.length;
-    heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
+    take(filling, lane, batch);
     pool.ready.delete(lane.key);
     pool.ready.set(lane.key, lane);
   }
-  return orderBatches(args.hasher, args.orderSeed, selected);
+}
+
+/**
+ * The rest of the room, the highest level first, and of one level by turns. A lane stands at the level of its next
+ * batch; it keeps its turn.
+ */
+function fillByLevels(pool: Pool, filling: Filling, room: Room): void {
+  const { levelMax } = pool.limits;
+  const waiting = Array.from({ length: levelMax + 1 }, (): [Lane, Batch][] => []);
+  const wait = (lane: Lane, atMost: number): void => {
+    const batch = nextOf(filling, lane);
+    if (batch === undefined) return;
+    const level = Math.min(atMost, pool.levels.get(batch) ?? 0);
+    waiting[level]?.push([lane, batch]);
+  };
+  if (isFull(filling, room)) return;
+  for (const lane of pool.ready.values()) wait(lane, levelMax);
+  let misfits = 0;
+  for (let level = levelMax; level >= 0; level--) {
+    // It grows while it is gone through: a lane whose next batch is of this level too waits at its end.
+    for (const [lane, batch] of waiting[level] ?? []) {
+      if (isFull(filling, room)) return;
+      if (fits(filling, batch, room)) {
+        take(filling, lane, batch);
+        wait(lane, level);
+      } else if (++misfits >= LIMITS.mempoolMisfitsMax) return;
+    }
+  }
 }
 
 /** A validator's lane while it is short, then every lane in its turn. */

@@ -100,10 +100,26 @@ describe("what a client works for", () => {
       expect.objectContaining({ code: "work.too-dear" }),
     );
     const dear = told(BigInt(most) + 1n);
-    expect(workTask(CHAIN, undefined, dear, unsigned, most + 1)?.effort).toBe(most + 1);
+    expect(workTask(CHAIN, undefined, dear, unsigned, { effortMax: most + 1 })?.effort).toBe(
+      most + 1,
+    );
+  });
+
+  it("is as many times that as its user says, or as the node takes now, up to that bound", () => {
+    const most = LIMITS.clientWorkEffortMax;
+    expect(taskOf({ ...told(7n), times: 4 }).effort).toBe(28);
+    expect(taskOf({ ...told(BigInt(most)), times: 2 }).effort).toBe(most);
+    const own = (times: number) =>
+      workTask(CHAIN, undefined, { ...told(7n), times: 64 }, unsigned, { times })?.effort;
+    expect(own(1)).toBe(7);
+    expect(own(3)).toBe(21);
+    expect(() => own(most)).toThrowError(expect.objectContaining({ code: "work.too-dear" }));
   });
 
   it.each<[string, Partial<Record<keyof WorkJson, unknown>>]>([
+    ["a load above any", { times: 2 ** LIMITS.mempoolLevelMax + 1 }],
+    ["a load below none", { times: 0 }],
+    ["half a load", { times: 1.5 }],
     ["a beacon that is no hash", { beacon: "be" }],
     ["a price that is a number", { price: 65536 }],
     ["no price", { price: "0" }],

@@ -19,6 +19,7 @@ export type AppendOptions = {
   readonly wait: WaitLevel;
   readonly key?: string;
   readonly timeout: number;
+  readonly effort?: number;
 };
 
 export const append = async (
@@ -88,12 +89,12 @@ export type PrintReceipts = (
 /** Makes events once chain and actor are known, sends them, prints what became of them. */
 export const writeEvents = async (
   context: CliContext,
-  options: Pick<AppendOptions, "wait" | "key" | "timeout">,
+  options: Pick<AppendOptions, "wait" | "key" | "timeout" | "effort">,
   make: (submitter: Submitter) => readonly EncodedEvent[] | Promise<readonly EncodedEvent[]>,
   print: PrintReceipts = printReceipts,
 ): Promise<void> => {
-  const { wait, key, timeout } = options;
-  const wanted = { client: context.client(), wait, key, timeout };
+  const { wait, key, timeout, effort } = options;
+  const wanted = { client: context.client(), wait, key, timeout, effort };
   await withSubmitter(context, wanted, async (submitter) => {
     const kept: Submitted[] = [];
     for await (const submitted of submitter.flush()) kept.push(submitted);

@@ -16,7 +16,7 @@ import { withSubmitter } from "../submitter.ts";
 import type { AppendOptions } from "./append.ts";
 import { printReceipts, refusalOf, takeRepeated } from "./append.ts";
 
-export type SignOptions = Pick<AppendOptions, "key" | "timeout"> & {
+export type SignOptions = Pick<AppendOptions, "key" | "timeout" | "effort"> & {
   readonly csr: string;
   readonly profile: string;
   readonly days?: number;
@@ -121,16 +121,20 @@ const request = async (
   options: SignOptions,
   terms: Parameters<typeof certificateRequested.encode>[0],
 ): Promise<Submitted> => {
-  const { key, timeout } = options;
+  const { key, timeout, effort } = options;
   const client = certificateClient(context.client());
-  return withSubmitter(context, { client, wait: "projected", key, timeout }, async (submitter) => {
-    const kept: Submitted[] = [];
-    for await (const one of submitter.flush()) kept.push(one);
-    const events = [certificateRequested.encode(terms)];
-    const done = takeRepeated(kept, events) ?? (await submitter.submit(events));
-    if (kept.length > 0) printReceipts(context, [], kept);
-    return done;
-  });
+  return withSubmitter(
+    context,
+    { client, wait: "projected", key, timeout, effort },
+    async (submitter) => {
+      const kept: Submitted[] = [];
+      for await (const one of submitter.flush()) kept.push(one);
+      const events = [certificateRequested.encode(terms)];
+      const done = takeRepeated(kept, events) ?? (await submitter.submit(events));
+      if (kept.length > 0) printReceipts(context, [], kept);
+      return done;
+    },
+  );
 };
 
 /** Where the answer goes: said before anything is asked for, since a certificate may have been there. */

@@ -255,7 +255,9 @@ export class BatchPool {
 
   #hold(batch: Batch): Failure | undefined {
     const { actor } = batch;
-    return this.mempool.add(batch, this.#chain.laneHead(actor), this.#chain.isValidator(actor));
+    const isValidator = this.#chain.isValidator(actor);
+    const head = this.#chain.laneHead(actor);
+    return this.mempool.add(batch, head, isValidator, this.work.level(batch));
   }
 
   /** The node stops: whoever waits for a verdict is told so. */

@@ -95,6 +95,7 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
       const refused = checkRef(batch) ?? checkProofs(asked, batch, workVerdict);
       return (refused ?? pool.space.check(batch)) === undefined;
     },
+    byEffort: asked.work !== null,
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,
     eventsMax: LIMITS.blockEventsMax,

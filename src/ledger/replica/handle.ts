@@ -49,7 +49,7 @@ const TIMES_KEPT = 4096;
 type Reference = {
   readonly height: number;
   readonly hash: Hash;
-  readonly work: NodeStatus["work"] | undefined;
+  readonly work: Omit<NonNullable<NodeStatus["work"]>, "times"> | undefined;
 };
 
 /**
@@ -83,7 +83,7 @@ const rememberReference = (replica: Participant): (() => Reference | undefined) 
   };
 };
 
-const workAt = ({ context }: Participant, height: number): NodeStatus["work"] => {
+const workAt = ({ context }: Participant, height: number): Reference["work"] => {
   const parameters = context.options.genesis.proofs.work;
   const terms = finalTerms(context, height);
   return parameters === null || terms === undefined ? undefined : { ...terms, parameters };
@@ -171,7 +171,9 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     stateRoot: executed?.stateRoot ?? ZERO_HASH,
     refHeight: reference?.height ?? 0,
     refHash: reference?.hash ?? replica.genesisHash,
-    ...(reference?.work === undefined ? {} : { work: reference.work }),
+    ...(reference?.work === undefined
+      ? {}
+      : { work: { ...reference.work, times: 2 ** (pool?.mempool.floor ?? 0) } }),
     ...orStop(replica, () => beaconOf(replica, tip?.height ?? 0)),
     peers: replica.peers,
     voting: replica.voting,

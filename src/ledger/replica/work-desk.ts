@@ -6,18 +6,26 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { unsolved, verifyWork, type WorkParameters } from "../../proofs/work/index.ts";
+import {
+  decodeWorkProof,
+  unsolved,
+  verifyWork,
+  type WorkParameters,
+} from "../../proofs/work/index.ts";
 import { proofCountOf, readProofs, type SealedBatch } from "../batch.ts";
+import { slotOf, WORK_SLOT } from "../batch-proofs.ts";
 import {
   type AskedProofs,
   checkProofs,
   checkSlots,
+  effortOf,
   openWorkCheck,
   type WorkCheck,
   type WorkTerms,
   type WorkVerdict,
   workedBatch,
 } from "../batch-work.ts";
+import { levelOf } from "../mempool.ts";
 import type { Batch, Hash } from "../types.ts";
 import type { Context } from "./context.ts";
 import { finalTerms } from "./work-terms.ts";
@@ -72,6 +80,17 @@ export class WorkDesk {
     if (terms === undefined) return undefined;
     const opened = openWorkCheck(this.#context.hasher, work, sealed, slots.value, terms);
     return opened.ok ? undefined : opened;
+  }
+
+  /** How much more than is asked for the work of an admitted batch shows; undefined where none is asked for. */
+  level(batch: Batch): number | undefined {
+    const { work } = this.asked;
+    if (work === null) return undefined;
+    const terms = this.finalTerms(batch.refHeight);
+    const slot = slotOf(batch.proofs, WORK_SLOT);
+    const proof = slot === undefined ? undefined : decodeWorkProof(work.puzzle, slot.bytes);
+    if (terms === undefined || proof?.ok !== true) return 0;
+    return levelOf(proof.value.effort, effortOf(work, terms, workedBatch(batch)));
   }
 
   /** Reaches a verdict on every batch that has none, then calls back: at once where nothing takes long. */

@@ -9,11 +9,12 @@ const outcomeJson = (outcome: Outcome): { readonly [key: string]: Json } =>
   outcome.kind === "accepted" ? { kind: "accepted" } : { kind: "refused", code: outcome.code };
 
 /** Amounts as text, as the genesis has them: no reader of JSON rounds those. */
-const workJson = ({ beacon, price, parameters }: NonNullable<NodeStatus["work"]>): Json => ({
+const workJson = ({ beacon, price, parameters, times }: NonNullable<NodeStatus["work"]>): Json => ({
   beacon: toHex(beacon),
   price: price.toString(),
   pricedUnits: parameters.price.pricedUnits.toString(),
   puzzle: { ...parameters.puzzle },
+  times,
 });
 
 export const statusJson = (status: NodeStatus, version: string): Json => ({

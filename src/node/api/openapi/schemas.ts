@@ -82,6 +82,11 @@ const STATUS = object({
       price: { ...TEXT, description: "in 1/65536 of an effort for pricedUnits, decimal" },
       pricedUnits: { ...TEXT, description: "bytes of events and 512 for each event, decimal" },
       puzzle: { type: "object", properties: { kind: TEXT, memoryKiB: COUNT } },
+      times: {
+        ...COUNT,
+        description:
+          "how many times the effort asked for the mempool takes now: 1, more under load",
+      },
     },
   },
   beacon: {
