@@ -13,7 +13,7 @@ import type {
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
-import { claimTermsOf, spaceTermsOf, workTermsOf } from "./proofs.ts";
+import { claimTermsOf, spaceTermsOf, stakeTermsOf, workTermsOf } from "./proofs.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { WALL_START_MS, type World } from "./world.ts";
@@ -100,6 +100,7 @@ export class Observer {
       beacon: beaconFacts(chain),
       claims: claimTermsOf(chain.genesis),
       space: spaceTermsOf(chain.genesis, chain.hasher),
+      stake: stakeTermsOf(chain.genesis),
       members: this.members,
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),

@@ -12,10 +12,10 @@ import { genesisSectorBeacon } from "../src/ledger/projections/space/index.ts";
 import type { Hash, ValidatorSet } from "../src/ledger/types.ts";
 import { admissionBytes } from "../src/proofs/space/parameters.ts";
 import { sectorId } from "../src/proofs/space/statement.ts";
-import { STAKE_PROFILES } from "../src/proofs/stake/parameters.ts";
+import { STAKE_PROFILES, type StakeParameters } from "../src/proofs/stake/parameters.ts";
 import type { TimeParameters } from "../src/proofs/time/parameters.ts";
 import { PRICE_ONE, WORK_PROFILES, type WorkParameters } from "../src/proofs/work/index.ts";
-import type { ClaimTerms, SpaceTerms, WorkTerms } from "./checkers/types.ts";
+import type { ClaimTerms, SpaceTerms, StakeTerms, WorkTerms } from "./checkers/types.ts";
 import { SIM_BEACON_DEPTH } from "./ivrf-keys.ts";
 import type { ProofPart } from "./scenario.ts";
 import { SIM_SPACE } from "./space.ts";
@@ -43,6 +43,9 @@ export const SIM_TIME: TimeParameters = {
   selfChallenges: 8,
 };
 
+/** Turns are judged over so few that a run of half a minute can see who is down, and who is back. */
+export const SIM_STAKE: StakeParameters = { ...STAKE_PROFILES.dev, windowBlocks: 8 };
+
 /** What a genesis says of proofs. A scenario that asks for none is of format 1, as ever. */
 export const genesisParts = (
   { validators }: ValidatorSet,
@@ -60,7 +63,7 @@ export const genesisParts = (
   const work = parts.includes("work") || parts.includes("shares") ? SIM_WORK : null;
   const time = parts.includes("time") ? SIM_TIME : null;
   const space = parts.includes("space") ? SIM_SPACE : null;
-  const stake = withStake ? STAKE_PROFILES.dev : null;
+  const stake = withStake ? SIM_STAKE : null;
   return {
     format: 2,
     proofs: { ...NO_PROOFS, beacon, work, space, time, stake },
@@ -89,6 +92,13 @@ export const claimTermsOf = ({ proofs }: Genesis): ClaimTerms | undefined => {
       : { time: { tailBlocks: time.tailBlocks, leavesLog2: time.leavesLog2Max } }),
     ...(work === null ? {} : { shares: work.shares }),
   };
+};
+
+/** What the oracle's own account of stake goes by; undefined where the validators are those of the genesis. */
+export const stakeTermsOf = ({ proofs }: Genesis): StakeTerms | undefined => {
+  const { stake } = proofs;
+  if (stake === null) return undefined;
+  return { windowTurns: stake.windowBlocks, votedBpsMin: Number(stake.votedBpsMin) };
 };
 
 /** As for work: what the oracle's own judgement of space begins with. */

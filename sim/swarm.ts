@@ -258,9 +258,11 @@ const untrustedBy = (fault: Fault, whole: Scenario): Set<number> =>
  * Leaves out what would make those that lie, have forgotten their votes or live in another hour a third of
  * the weight: the rest must be survived. Which disks may lose what they hold, the atlas decides in the run.
  */
-const keepSurvivable = (drawn: Scenario): Scenario => {
+const keepSurvivable = (
+  drawn: Scenario,
+  total = drawn.weights.reduce((sum, weight) => sum + weight, 0),
+): Scenario => {
   const { weights } = drawn;
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
   const weigh = (slots: Iterable<number>): number =>
     [...slots].reduce((sum, slot) => sum + (weights[slot] ?? 0), 0);
   const untrusted = new Set(drawn.adversaries.map((adversary) => adversary.node));
@@ -278,10 +280,47 @@ const keepSurvivable = (drawn: Scenario): Scenario => {
   return { ...drawn, faults, expect: { ...drawn.expect, exempt: [...exempt] } };
 };
 
-/** The scenario of a seed. 19 of 20 runs have four nodes; the others one to ten. */
-export const randomScenario = (seed: number): Scenario => {
+/** From this seed on, scenarios are of chains on which stake decides. */
+export const STAKE_SEEDS_FROM = 1_000_000_000_000;
+
+/** Two of seven nodes join later. */
+const STAKED = { n: 7, first: 5, weight: 10 } as const;
+/** Of the first set a quarter may be jailed for downtime. */
+const STAKED_TOTAL = STAKED.first * STAKED.weight * 0.75;
+
+/**
+ * A scenario of a chain on which stake decides: as any other, of seven equal nodes, of which two join. Who lies or
+ * has forgotten its votes is of the genesis, as the others' stake may grow, and is below a third of what may be left.
+ */
+const stakedScenario = (seed: number): Scenario => {
+  const drawn = scenarioOf(seed, STAKED.n);
+  const epochMs = new Prng(seed, "swarm/stake").pick([2_000, 4_000, 12_000]);
+  const isFirst = (node: number): boolean => node < STAKED.first;
+  const [liar] = drawn.adversaries.filter(({ node }) => isFirst(node));
+  const whole: Scenario = {
+    ...drawn,
+    weights: new Array<number>(STAKED.n).fill(STAKED.weight),
+    epochMs,
+    proofs: ["stake"],
+    adversaries: liar === undefined ? [] : [liar],
+    heal: "all",
+    expect: DEFAULT_EXPECT,
+  };
+  const faults = whole.faults.filter((fault) => [...untrustedBy(fault, whole)].every(isFirst));
+  return keepSurvivable({ ...whole, faults }, STAKED_TOTAL);
+};
+
+/**
+ * The scenario of a seed. 19 of 20 runs have four nodes; the others one to ten. Those of STAKE_SEEDS_FROM and
+ * above have validators that come and go.
+ */
+export const randomScenario = (seed: number): Scenario =>
+  seed >= STAKE_SEEDS_FROM ? stakedScenario(seed) : scenarioOf(seed);
+
+const scenarioOf = (seed: number, fixed?: number): Scenario => {
   const random = new Prng(seed, "scenario");
-  const n = random.below(20) === 0 ? random.pick([1, 2, 3, 5, 7, 10]) : 4;
+  const size = random.below(20) === 0 ? random.pick([1, 2, 3, 5, 7, 10]) : 4;
+  const n = fixed ?? size;
   const spanMs = random.pick([5, 10, 20, 40]) * SECOND;
   const draw: Draw = { random, n, spanMs };
   const kinds = random.subset(FAULT_KINDS, random.pick([100_000, 250_000, 500_000]));

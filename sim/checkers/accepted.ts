@@ -6,6 +6,7 @@
  */
 import { headersOf } from "./headers.ts";
 import { Recent } from "./recent.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Blocks of honest leaders in which a batch may be missing: gossip is on its way while they are built. */
@@ -30,9 +31,11 @@ export const acceptedSoon = (context: CheckContext): Checker => {
     readonly to: number;
     readonly atUs: number;
   }[] = [];
-  const honestByIndex = new Map(
-    context.members.map(({ index, slot }) => [index, context.honest(slot)]),
-  );
+  const sets = setsOf(context);
+  const isHonest = (epoch: number, proposer: number): boolean => {
+    const member = sets.at(epoch)?.ofIndex(proposer);
+    return member !== undefined && context.honest(member.slot);
+  };
   /** The highest block that is final. */
   let top = 0;
   let isHealed = false;
@@ -89,7 +92,7 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       if (!context.honest(slot) || finalHeight <= top) return;
       let header = headers.get(finalHash);
       while (header !== undefined && header.height > top) {
-        const honest = honestByIndex.get(header.proposer) === true;
+        const honest = isHonest(header.epoch, header.proposer);
         made.set(header.height, { honest, atUs: context.nowUs() });
         header = headers.get(header.parentHash);
       }

@@ -6,6 +6,7 @@
 import { type BeaconHeight, type Beacons, beaconsOf, longestOf, rootOfReveal } from "./beacons.ts";
 import { Cursor, hex } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
+import { setsOf } from "./sets.ts";
 import type { BeaconFacts, CheckContext, Checker, Dump, Entry, Put } from "./types.ts";
 
 const REGISTERED = "beacon.key.registered";
@@ -34,6 +35,7 @@ const keysOf = (
 ): Map<string, Key[]> => {
   const keys = new Map<string, Key[]>();
   for (const { index, idHex } of context.members) {
+    if (index < 0) continue;
     const root = hex(facts.roots[index] ?? new Uint8Array(0));
     keys.set(idHex, [{ root, firstHeight: 1, fromEpoch: 0 }]);
   }
@@ -117,11 +119,11 @@ export const beaconFollows = (context: CheckContext): Checker => {
     const authorOf = (entry: Entry): string | undefined =>
       authors.get(hex(payloadOf(entry).take(40)));
     const keys = keysOf(context, facts, beacons, entries, authorOf);
-    const ids = new Map(context.members.map(({ index, idHex }) => [index, idHex]));
+    const sets = setsOf(context);
     for (let height = 1; height <= Math.min(status.executedHeight, beacons.height); height++) {
       const known = beacons.at(height);
       if (known === undefined) return;
-      const own = keys.get(ids.get(known.proposer) ?? "") ?? [];
+      const own = keys.get(sets.at(known.epoch)?.ofIndex(known.proposer)?.idHex ?? "") ?? [];
       const fault = faultOf(context, facts, own, known);
       if (fault !== undefined) context.report("I25", `final block ${height} ${fault}`);
     }

@@ -4,6 +4,7 @@
  */
 import { type CertificateView, decodeCertificate, statementBytes } from "./decode.ts";
 import { Cursor, isQuorum } from "./oracle.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const CERTIFICATE = 3;
@@ -23,19 +24,16 @@ export const faultOf = (
 ): string | undefined => {
   const { statement, signers, signatures, setSize } = certificate;
   if (!certificate.canonical) return "bits beyond the set";
-  if (setSize !== context.members.length) return `made for a set of ${setSize}`;
-  const byIndex = new Map(context.members.map((member) => [member.index, member]));
-  const signed = new Set(signers);
+  const set = setsOf(context).at(statement.epoch);
+  if (set === undefined) return undefined;
+  const { total } = set;
+  if (setSize !== set.members.length) return `made for a set of ${setSize}`;
   let weight = 0n;
-  let total = 0n;
-  for (const member of context.members) {
-    total += member.weight;
-    if (signed.has(member.index)) weight += member.weight;
-  }
+  for (const index of new Set(signers)) weight += set.ofIndex(index)?.weight ?? 0n;
   if (!isQuorum(weight, total)) return `weight ${weight} of ${total}`;
   const message = statementBytes(context.chainId, statement);
   for (const [i, signer] of signers.entries()) {
-    const member = byIndex.get(signer);
+    const member = set.ofIndex(signer);
     const signature = signatures[i];
     if (member === undefined || signature === undefined) return `unknown signer ${signer}`;
     if (!context.verify(member.publicKey, message, signature)) {

@@ -6,10 +6,14 @@ import { decodeStatement, NULLIFY } from "./decode.ts";
 import { type Header, headersOf } from "./headers.ts";
 import { hex, isQuorum, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Hash of the set of an epoch by docs/protocol.md, "Validator set and leaders". */
-export const setHashOf = (context: CheckContext, epoch: number): string => {
+export const setHashOf = (
+  context: Pick<CheckContext, "chainId" | "members">,
+  epoch: number,
+): string => {
   const members = [...context.members].sort((a, b) => a.index - b.index);
   const head = Buffer.alloc(8 + 2);
   head.writeBigUInt64BE(BigInt(epoch), 0);
@@ -27,18 +31,16 @@ export const setHashOf = (context: CheckContext, epoch: number): string => {
 
 export const chainContiguous = (context: CheckContext): Checker => {
   const headers = headersOf(context);
+  const sets = setsOf(context);
   const skippedBy = new Recent<string, Set<number>>();
   const checked = new Recent<string, true>();
 
   const isSkipped = (epoch: number, view: number): boolean => {
-    const signers = skippedBy.get(`${epoch}/${view}`);
+    const set = sets.at(epoch);
+    if (set === undefined) return true;
     let weight = 0n;
-    let total = 0n;
-    for (const member of context.members) {
-      total += member.weight;
-      if (signers?.has(member.index) === true) weight += member.weight;
-    }
-    return isQuorum(weight, total);
+    for (const slot of skippedBy.get(`${epoch}/${view}`) ?? []) weight += set.weightOf(slot);
+    return isQuorum(weight, set.total);
   };
 
   /** What is wrong between a final block and its parent, or undefined. */
@@ -65,7 +67,12 @@ export const chainContiguous = (context: CheckContext): Checker => {
       if (fault !== undefined) context.report("I5", `final block ${header.height} ${fault}`);
       if (header.nextSet !== undefined) {
         context.mark("boundary block final");
-        const wanted = setHashOf(context, header.epoch + 1);
+        const next = sets.at(header.epoch + 1);
+        const { chainId } = context;
+        const wanted =
+          next === undefined
+            ? header.nextSet
+            : setHashOf({ chainId, members: next.members }, header.epoch + 1);
         if (header.nextSet !== wanted) {
           context.report("I19", `epoch ${header.epoch} hands over another set than it must`);
         }
@@ -83,8 +90,8 @@ export const chainContiguous = (context: CheckContext): Checker => {
       if (statement?.kind !== NULLIFY || member === undefined) return;
       const key = `${statement.epoch}/${statement.view}`;
       const signers = skippedBy.get(key);
-      if (signers === undefined) skippedBy.set(key, new Set([member.index]));
-      else signers.add(member.index);
+      if (signers === undefined) skippedBy.set(key, new Set([member.slot]));
+      else signers.add(member.slot);
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     status: (slot, status) => {

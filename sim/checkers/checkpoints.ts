@@ -66,11 +66,11 @@ export const checkpointsSingle = (context: CheckContext): Checker => {
       }
       stated.set(size, root);
       compare(size);
-      const key = `${member.index}/${size}`;
+      const key = `${member.slot}/${size}`;
       const other = roots.get(key);
       roots.set(key, root);
       if (other === undefined || other === root) return;
-      context.report("I21", `validator ${member.index} signed two roots of size ${size}`);
+      context.report("I21", `n${member.slot} signed two roots of size ${size}`);
     },
   };
 };

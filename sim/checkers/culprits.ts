@@ -43,15 +43,20 @@ export const createProsecutor = (): Prosecutor => {
       released: (slot, message) => {
         const statement = decodeStatement(message);
         const member = given.memberOf(slot);
-        if (statement === undefined || member === undefined || found.has(member.index)) return;
-        const key = `${member.index}/${statement.epoch}/${statement.view}`;
+        if (statement === undefined || member === undefined || found.has(member.slot)) return;
+        const key = `${member.slot}/${statement.epoch}/${statement.view}`;
         const before = said.get(key) ?? [];
         said.set(key, before);
         const other = before.find((one) => exclude(one, message));
         before.push(message.slice());
         if (other === undefined) return;
         const { index, weight } = member;
-        found.set(index, { index, slot: member.slot, weight, pair: [other, message.slice()] });
+        found.set(member.slot, {
+          index,
+          slot: member.slot,
+          weight,
+          pair: [other, message.slice()],
+        });
       },
     };
   };

@@ -9,8 +9,8 @@
  */
 import { FINALIZE, NOTARIZE, NULLIFY, SIGNATURE_BYTES, statementBytes } from "./decode.ts";
 import { CULPRIT_TAG, QUARANTINE } from "./evidence.ts";
-import { createLeaders } from "./grounds.ts";
 import { Cursor, hex } from "./oracle.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Member, ReadRows, Row, Status } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -66,26 +66,23 @@ const isSigned = (context: CheckContext, half: Half): boolean => {
 const SIGNER_AT = 8 + 8 + 1 + 32;
 
 /** The vote in a frame that says to be of a member that may have lied; its signature is not looked at. */
-const readHalf = (
-  suspects: ReadonlyMap<number, Member>,
-  leaderOf: (epoch: number, view: number) => number | undefined,
-  from: number,
-  bytes: Uint8Array,
-): Half | undefined => {
+const readHalf = (suspects: Suspects, from: number, bytes: Uint8Array): Half | undefined => {
   const proposed = bytes[0] === PROPOSAL;
   // Of a proposal the vote is a field, so its length comes first.
   const at = proposed ? 5 : 1;
   const signer = ((bytes[at + SIGNER_AT] ?? 0) << 8) | (bytes[at + SIGNER_AT + 1] ?? 0);
   // Every vote that arrives anywhere is asked for; most are of nobody that lies.
-  const member = suspects.get(signer);
-  if (member === undefined) return undefined;
+  if (!suspects.mayBe(signer)) return undefined;
   const cursor = new Cursor(bytes, at);
   const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
+  const member = suspects.at(epoch, signer);
+  if (member === undefined) return undefined;
   const hash = cursor.take(32);
   cursor.u16();
   const signature = cursor.take(SIGNATURE_BYTES);
   if (!cursor.ok) return undefined;
-  if (proposed && (member.slot !== from || leaderOf(epoch, view) !== signer)) return undefined;
+  if (proposed && (member.slot !== from || suspects.leaderOf(epoch, view) !== signer))
+    return undefined;
   return { member, epoch, view, kind, hash, signature, proposed, isSigned: undefined };
 };
 
@@ -100,7 +97,7 @@ const sortIn = (context: CheckContext, life: Life, status: Status): void => {
   if (before === undefined || before.epoch !== status.epoch) return life.held.clear();
   for (const half of fresh) {
     if (half.epoch !== status.epoch || half.view > before.view + 1) continue;
-    const key = `${half.member.index}/${half.view}`;
+    const key = `${half.member.slot}/${half.view}`;
     const held = life.held.get(key);
     const oldest = half.proposed ? status.view : status.view - VIEWS_BACK + 1;
     if (half.view >= oldest && held?.some((other) => isPair(half, other))) {
@@ -124,10 +121,32 @@ const culpritsOf = (rows: readonly Row[]): Set<string> => {
   return found;
 };
 
-export const evidenceComplete = (context: CheckContext): Checker => {
+/** Members that may have lied, by their number in the set of an epoch. */
+type Suspects = {
+  readonly none: boolean;
+  /** Whether the number can be one of theirs at all; of every number where sets change. */
+  mayBe(signer: number): boolean;
+  at(epoch: number, signer: number): Member | undefined;
+  readonly leaderOf: (epoch: number, view: number) => number | undefined;
+};
+
+const suspectsOf = (context: CheckContext): Suspects => {
   const liars = context.members.filter(({ slot }) => !context.honest(slot));
-  const suspects = new Map(liars.map((member) => [member.index, member]));
-  const leaderOf = createLeaders(context);
+  const fixed = new Set(liars.map(({ index }) => index));
+  const sets = setsOf(context);
+  return {
+    none: liars.length === 0,
+    mayBe: (signer) => context.stake !== undefined || fixed.has(signer),
+    at: (epoch, signer) => {
+      const member = sets.at(epoch)?.ofIndex(signer);
+      return member === undefined || context.honest(member.slot) ? undefined : member;
+    },
+    leaderOf: sets.leaderOf,
+  };
+};
+
+export const evidenceComplete = (context: CheckContext): Checker => {
+  const suspects = suspectsOf(context);
   const lives = new Map<number, Life>();
   /** By slot: culprits whose pair is on this node's disk. */
   const owed = new Map<number, Set<string>>();
@@ -154,10 +173,10 @@ export const evidenceComplete = (context: CheckContext): Checker => {
       if (disk === "data") owed.delete(slot);
     },
     delivered: (from, to, bytes) => {
-      if (suspects.size === 0 || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
+      if (suspects.none || (bytes[0] !== VOTE && bytes[0] !== PROPOSAL)) return;
       const life = context.honest(to) ? lives.get(to) : undefined;
       if (life === undefined) return;
-      const half = readHalf(suspects, leaderOf, from, bytes);
+      const half = readHalf(suspects, from, bytes);
       if (half !== undefined) life.fresh.push(half);
     },
     status: (slot, status) => {

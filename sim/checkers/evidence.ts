@@ -22,7 +22,7 @@ export const evidenceSound = (context: CheckContext): Checker => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined) return;
-      const key = `${member.index}/${statement.epoch}/${statement.view}`;
+      const key = `${member.slot}/${statement.epoch}/${statement.view}`;
       let seen = signedIn.get(key);
       if (seen === undefined) {
         seen = { kinds: new Set(), hashes: new Set() };

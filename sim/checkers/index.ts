@@ -22,6 +22,7 @@ import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
 import { haltsWithoutQuorum } from "./halts.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
+import { powersFollow } from "./powers.ts";
 import { quarantineGrows } from "./quarantine.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
 import { recordsFolded } from "./records.ts";
@@ -37,6 +38,8 @@ import type { CheckerFactory } from "./types.ts";
 import { workShown } from "./work.ts";
 
 export const CHECKERS: readonly CheckerFactory[] = [
+  // First: it keeps the sets of epochs, by which the others count.
+  powersFollow,
   ownStatements,
   certificatesPossible,
   votesGrounded,

@@ -10,6 +10,7 @@ import { headersOf } from "./headers.ts";
 import { Cursor, hex, isQuorum } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import { RECORD_PUT, recordOf } from "./records.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Dump, Reading } from "./types.ts";
 
 /** Readings that are judged at the end: the newest ones. */
@@ -20,8 +21,7 @@ export const shownIsFinal = (context: CheckContext): Checker => {
   const signersOf = new Recent<string, Set<number>>();
   const final = new Recent<string, true>();
   const genesis = hex(context.genesisHash);
-  const total = context.members.reduce((sum, { weight }) => sum + weight, 0n);
-  const weights = new Map(context.members.map(({ index, weight }) => [index, weight]));
+  const sets = setsOf(context);
 
   const settle = (hash: string): void => {
     for (let at: string | undefined = hash; at !== undefined && !final.has(at); ) {
@@ -41,10 +41,12 @@ export const shownIsFinal = (context: CheckContext): Checker => {
       const { epoch, view, hash } = statement;
       const key = `${epoch}/${view}/${hash}`;
       const signers = signersOf.get(key) ?? new Set();
-      signersOf.set(key, signers.add(member.index));
+      signersOf.set(key, signers.add(member.slot));
+      const set = sets.at(epoch);
+      if (set === undefined) return;
       let weight = 0n;
-      for (const index of signers) weight += weights.get(index) ?? 0n;
-      if (isQuorum(weight, total)) settle(hash);
+      for (const one of signers) weight += set.weightOf(one);
+      if (isQuorum(weight, set.total)) settle(hash);
     },
     status: (slot, { finalHeight, finalHash, executedHeight }) => {
       if (!context.honest(slot)) return;

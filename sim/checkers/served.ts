@@ -4,6 +4,7 @@
  */
 import { SIGNATURE_BYTES } from "./decode.ts";
 import { Cursor, isQuorum } from "./oracle.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Member } from "./types.ts";
 
 const LABEL = Buffer.from("tetrad/falcon-1024/v1\n\0", "latin1");
@@ -36,17 +37,31 @@ const messageOf = (cosigner: string, timeS: number, text: readonly string[]): Ui
 };
 
 export const servedSigned = (context: CheckContext): Checker => {
-  const total = context.members.reduce((sum, { weight }) => sum + weight, 0n);
+  const sets = setsOf(context);
+  const epochs = new Map<number, number>();
+  /** What is wrong with the weight of those, in the set of the node's epoch and of those beside it. */
+  const lightOf = (slot: number, signers: ReadonlySet<number>): string | undefined => {
+    const epoch = epochs.get(slot) ?? 0;
+    const faults = [epoch, epoch - 1, epoch + 1].map((one) => {
+      const set = one < 0 ? undefined : sets.at(one);
+      if (set === undefined) return "signatures of an unknown set";
+      let weight = 0n;
+      for (const signer of signers) weight += set.weightOf(signer);
+      const isLight = !isQuorum(weight, set.total);
+      return isLight ? `signatures of weight ${weight} of ${set.total}` : undefined;
+    });
+    return faults.includes(undefined) ? undefined : faults[0];
+  };
   /** Whose signatures came under a name before: then nobody else's are tried. */
   const known = new Map<string, Member>();
 
   /** What is wrong with a note, or undefined. */
-  const faultOf = (note: string): string | undefined => {
+  const faultOf = (slot: number, note: string): string | undefined => {
     const [head = "", lines = ""] = note.split("\n\n");
     const text = head.split("\n");
     const all = lines.split("\n").filter((line) => line !== "");
     let count = 0;
-    let weight = 0n;
+    const signers = new Set<number>();
     for (const line of all) {
       const [, cosigner = "", base64 = ""] = LINE.exec(line) ?? [];
       const blob = Buffer.from(base64, "base64");
@@ -61,20 +76,23 @@ export const servedSigned = (context: CheckContext): Checker => {
       if (signer === undefined) return `a signature as ${cosigner} that nobody made`;
       known.set(cosigner, signer);
       count += 1;
-      weight += signer.weight;
+      signers.add(signer.slot);
     }
     // The note of a large network leaves lines out, those of FALCON first: then the others are the quorum.
     if (ALGORITHMS * count < all.length) return undefined;
-    return isQuorum(weight, total) ? undefined : `signatures of weight ${weight} of ${total}`;
+    return lightOf(slot, signers);
   };
 
   return {
     id: "I23",
     title: "checkpoints that honest nodes serve carry a quorum of signatures, and no false one",
+    status: (slot, { epoch }) => {
+      epochs.set(slot, epoch);
+    },
     served: (slot, note) => {
       if (!context.honest(slot)) return;
       context.mark("checkpoint served");
-      const fault = faultOf(note);
+      const fault = faultOf(slot, note);
       if (fault !== undefined) context.report("I23", `n${slot} serves a checkpoint with ${fault}`);
     },
   };

@@ -7,6 +7,7 @@ import { type Beacons, beaconsOf } from "./beacons.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
 import { Recent } from "./recent.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Dump, Entry, SpaceTerms } from "./types.ts";
 
 const CORE = 186;
@@ -116,7 +117,8 @@ class Judge {
   block({ height, openings }: Final): string | undefined {
     const known = this.#beacons.at(height);
     const parent = this.#beacons.at(height - 1);
-    const author = this.#context.members.find(({ index }) => index === known?.proposer)?.idHex;
+    const set = known === undefined ? undefined : setsOf(this.#context).at(known.epoch);
+    const author = set?.ofIndex(known?.proposer ?? -1)?.idHex;
     if (known === undefined || parent === undefined || author === undefined) return undefined;
     const root = this.#rootIn(author, known.epoch);
     if (root === undefined) {

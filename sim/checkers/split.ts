@@ -7,6 +7,7 @@ import { decodeStatement } from "./decode.ts";
 import { headersOf } from "./headers.ts";
 import { Cursor } from "./oracle.ts";
 import { Recent } from "./recent.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -49,6 +50,7 @@ type Node = {
 export const splitsEnd = (context: CheckContext): Checker => {
   const nodes: Node[] = [];
   const signers = context.members.length;
+  const sets = setsOf(context);
   const headers = headersOf(context);
   /** What honest nodes have said of late. */
   const said = new Recent<string, Item & { readonly slot: number }>(4_096);
@@ -172,7 +174,9 @@ export const splitsEnd = (context: CheckContext): Checker => {
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined || !context.honest(slot)) return;
       const { epoch, view, kind } = statement;
-      const item = { epoch, view, what: whatOf(kind, member.index), slot };
+      const index = sets.at(epoch)?.ofSlot(member.slot)?.index;
+      if (index === undefined) return;
+      const item = { epoch, view, what: whatOf(kind, index), slot };
       said.set(`${epoch}/${view}/${item.what}`, item);
       const node = nodeOf(slot);
       if (epoch > node.epoch) advance(node, epoch, 0);

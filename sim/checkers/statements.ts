@@ -5,6 +5,7 @@
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
 import { isQuorum } from "./oracle.ts";
 import { entriesOfAll, Recent } from "./recent.ts";
+import { type Sets, setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** What one member signed in one view. */
@@ -24,26 +25,26 @@ const conflictIn = (own: Own): string | undefined => {
 /** Weight behind each statement, counting each member once. */
 class Tally {
   readonly #behind = new Recent<string, { readonly signers: Set<number>; weight: bigint }>();
-  readonly #weights: ReadonlyMap<number, bigint>;
-  readonly #total: bigint;
+  readonly #sets: Sets;
 
   constructor(context: CheckContext) {
-    this.#weights = new Map(context.members.map(({ index, weight }) => [index, weight]));
-    this.#total = context.members.reduce((sum, member) => sum + member.weight, 0n);
+    this.#sets = setsOf(context);
   }
 
-  /** True when this signature completes a quorum. */
-  add(key: string, index: number): boolean {
+  /** True when this signature completes a quorum of the epoch's set. */
+  add(key: string, epoch: number, slot: number): boolean {
+    const set = this.#sets.at(epoch);
+    if (set === undefined) return false;
     let behind = this.#behind.get(key);
     if (behind === undefined) {
       behind = { signers: new Set(), weight: 0n };
       this.#behind.set(key, behind);
     }
-    if (behind.signers.has(index)) return false;
-    const before = isQuorum(behind.weight, this.#total);
-    behind.signers.add(index);
-    behind.weight += this.#weights.get(index) ?? 0n;
-    return !before && isQuorum(behind.weight, this.#total);
+    if (behind.signers.has(slot)) return false;
+    const before = isQuorum(behind.weight, set.total);
+    behind.signers.add(slot);
+    behind.weight += set.weightOf(slot);
+    return !before && isQuorum(behind.weight, set.total);
   }
 }
 
@@ -58,7 +59,7 @@ export const ownStatements = (context: CheckContext): Checker => {
       const statement = decodeStatement(message);
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined) return;
-      const key = `${member.index}/${statement.epoch}/${statement.view}`;
+      const key = `${member.slot}/${statement.epoch}/${statement.view}`;
       let record = own.get(key);
       if (record === undefined) {
         record = { notarize: new Set(), nullify: false, finalize: new Set() };
@@ -69,7 +70,7 @@ export const ownStatements = (context: CheckContext): Checker => {
       else record.finalize.add(statement.hash);
       const conflict = conflictIn(record);
       if (conflict === undefined) return;
-      context.report("I7", `validator ${member.index} signed ${conflict} in view ${key}`);
+      context.report("I7", `n${member.slot} signed ${conflict} in view ${key}`);
     },
   };
 };
@@ -118,7 +119,7 @@ export const certificatesPossible = (context: CheckContext): Checker => {
       if (statement === undefined || member === undefined) return;
       const viewKey = `${statement.epoch}/${statement.view}`;
       const key = `${viewKey}/${statement.kind}/${statement.hash}`;
-      if (tally.add(key, member.index)) check(viewKey, statement);
+      if (tally.add(key, statement.epoch, member.slot)) check(viewKey, statement);
     },
   };
 };

@@ -4,7 +4,10 @@
  */
 
 export type Member = {
-  /** Index in the validator set (ascending id): the signer number on the wire. */
+  /**
+   * Index in the validator set (ascending id): the signer number on the wire. In `CheckContext.members` that
+   * of the genesis, and -1 for who is not in it; in the set of an epoch (sets.ts) that of the epoch.
+   */
   readonly index: number;
   /** Slot of the process that runs it. */
   readonly slot: number;
@@ -182,6 +185,13 @@ export type SpaceTerms = {
   readonly sectorIds: ReadonlyMap<string, Uint8Array>;
 };
 
+/** What a chain on which stake decides asks for. */
+export type StakeTerms = {
+  /** So many turns to lead are judged together; fewer than so many of 10,000 led is down, 0 judges nobody. */
+  readonly windowTurns: number;
+  readonly votedBpsMin: number;
+};
+
 export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
@@ -195,6 +205,8 @@ export type CheckContext = {
   readonly beacon?: BeaconFacts | undefined;
   /** Of a chain that asks for space. */
   readonly space?: SpaceTerms | undefined;
+  /** Of a chain that asks for stake, whose sets change: `setsOf` has them. */
+  readonly stake?: StakeTerms | undefined;
   /** Slots of the members that follow the protocol for the whole run. */
   honest(slot: number): boolean;
   /** Whether this slot has to go on, and to end up with what all have. */

@@ -1,7 +1,8 @@
 /** I22 is shown votes for blocks of the wrong leader and on the wrong parent, and its leaders are the ledger's. */
 import { describe, expect, it } from "vitest";
 import { HEADER_BYTES, NOTARIZE, statementBytes } from "../../sim/checkers/decode.ts";
-import { turnsOf, votesGrounded } from "../../sim/checkers/grounds.ts";
+import { votesGrounded } from "../../sim/checkers/grounds.ts";
+import { turnsOf } from "../../sim/checkers/leaders.ts";
 import { hex, taggedHash } from "../../sim/checkers/oracle.ts";
 import type { CheckContext, Member } from "../../sim/checkers/types.ts";
 import { createChain } from "../../sim/genesis.ts";

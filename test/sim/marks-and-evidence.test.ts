@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { otherNotarized, reproposals, splitViews } from "../../sim/checkers/coverage.ts";
 import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/decode.ts";
 import { evidenceComplete } from "../../sim/checkers/evidence-complete.ts";
-import { turnsOf } from "../../sim/checkers/grounds.ts";
+import { turnsOf } from "../../sim/checkers/leaders.ts";
 import type {
   CheckContext,
   Checker,

@@ -1,0 +1,215 @@
+/**
+ * The oracle's own account of stake: who is a candidate with how much behind it, who is away, who has missed its
+ * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". For chains on which only
+ * stake bounds power.
+ */
+import type { FinalBlock, FinalEvent } from "./final-log.ts";
+import { Cursor, hex, taggedHash } from "./oracle.ts";
+import type { CheckContext, Member, StakeTerms } from "./types.ts";
+
+const KEY_BYTES = 1793;
+
+type Candidate = {
+  readonly publicKey: Uint8Array;
+  stake: bigint;
+  readonly away: Set<"left" | "jailed" | "ended">;
+  turns: number;
+  missed: number;
+};
+export type Power = { readonly id: string; readonly power: bigint };
+export type Decided = { readonly powers: readonly Power[]; readonly degraded: boolean };
+
+/** Whose turn it is in the views of an epoch, by place in its set. */
+export type Turns = (epoch: number, powers: readonly Power[]) => readonly number[] | undefined;
+
+const u64 = (value: bigint): Uint8Array => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(value);
+  return bytes;
+};
+
+export const u64At = (cursor: Cursor): bigint => BigInt(`0x${hex(cursor.take(8))}`);
+
+export const totalOf = (powers: readonly Power[]): bigint =>
+  powers.reduce((sum, { power }) => sum + power, 0n);
+
+const sorted = (powers: readonly Power[]): Power[] =>
+  powers.filter(({ power }) => power > 0n).sort((a, b) => (a.id < b.id ? -1 : 1));
+
+const isAble = ({ away }: Candidate): boolean => away.size === 0;
+
+export class StakeFold {
+  readonly #context: Pick<CheckContext, "chainId" | "mark">;
+  readonly #terms: StakeTerms;
+  readonly #turns: Turns;
+  readonly #candidates = new Map<string, Candidate>();
+  /** Who is in jail because it was down. */
+  readonly down = new Set<string>();
+  readonly sets = new Map<number, Decided>();
+
+  constructor(
+    context: Pick<CheckContext, "chainId" | "mark">,
+    terms: StakeTerms,
+    members: readonly Member[],
+    turns: Turns,
+  ) {
+    this.#context = context;
+    this.#terms = terms;
+    this.#turns = turns;
+    for (const { index, idHex, publicKey, weight } of members) {
+      if (index >= 0) this.#add(idHex, publicKey, weight);
+    }
+    const powers = sorted([...this.#candidates].map(([id, { stake }]) => ({ id, power: stake })));
+    for (const epoch of [0, 1]) this.sets.set(epoch, { powers, degraded: false });
+  }
+
+  #add(id: string, publicKey: Uint8Array, stake: bigint): void {
+    this.#candidates.set(id, { publicKey, stake, away: new Set(), turns: 0, missed: 0 });
+  }
+
+  keyOf(id: string): Uint8Array {
+    return this.#candidates.get(id)?.publicKey ?? new Uint8Array(0);
+  }
+
+  block(block: FinalBlock): void {
+    const isLast = block.nextSet !== undefined;
+    if (isLast) this.#decide(block.epoch);
+    if (this.#terms.votedBpsMin > 0) this.#count(block, isLast);
+    for (const event of block.events) if (event.refusedWith === "") this.#apply(event);
+  }
+
+  /** What the end of an epoch decides for the one after the next. */
+  #decide(epoch: number): void {
+    const last = this.sets.get(epoch + 1)?.powers ?? [];
+    const able = [...this.#candidates].filter(([, candidate]) => isAble(candidate));
+    const earned = sorted(able.map(([id, { stake }]) => ({ id, power: stake })));
+    const degraded = totalOf(earned) * 3n < totalOf(last) * 2n;
+    const stakes = new Map(able.map(([id, { stake }]) => [id, stake]));
+    const kept = sorted(
+      last.map(({ id, power }) => {
+        const stake = stakes.get(id) ?? 0n;
+        return { id, power: stake < power ? stake : power };
+      }),
+    );
+    const powers = degraded ? (kept.length === 0 ? last : kept) : earned;
+    this.sets.set(epoch + 2, { powers, degraded });
+    this.#mark(last, powers, degraded);
+  }
+
+  #mark(last: readonly Power[], powers: readonly Power[], degraded: boolean): void {
+    const before = new Set(last.map(({ id }) => id));
+    const after = new Set(powers.map(({ id }) => id));
+    if (powers.some(({ id }) => !before.has(id))) this.#context.mark("validator joined the set");
+    if (last.some(({ id }) => !after.has(id))) this.#context.mark("validator left the set");
+    if (degraded) this.#context.mark("epoch degraded");
+  }
+
+  /** Turns of the running set's members; who is not in it has no account. */
+  #count({ epoch, view, parentView }: FinalBlock, isLast: boolean): void {
+    const powers = this.sets.get(epoch)?.powers ?? [];
+    const turns = this.#turns(epoch, powers);
+    if (turns === undefined || (view <= parentView + 1 && !isLast)) return;
+    const members = powers.map(({ id }) => this.#candidates.get(id));
+    const leaderOf = (at: number): Candidate | undefined =>
+      members[turns[(at - 1) % turns.length] ?? -1];
+    const inSet = new Set(members);
+    for (const candidate of this.#candidates.values()) {
+      if (!inSet.has(candidate)) Object.assign(candidate, { turns: 0, missed: 0 });
+    }
+    for (let at = parentView + 1; at < view; at++) {
+      const leader = leaderOf(at);
+      if (leader !== undefined) leader.missed += 1;
+      this.#context.mark("turn missed");
+    }
+    if (!isLast) return;
+    for (let at = 1; at <= view; at++) {
+      const leader = leaderOf(at);
+      if (leader !== undefined) leader.turns += 1;
+    }
+    this.#judge(epoch, powers);
+  }
+
+  #judge(epoch: number, powers: readonly Power[]): void {
+    const { windowTurns, votedBpsMin } = this.#terms;
+    const found: string[] = [];
+    for (const { id } of powers) {
+      const candidate = this.#candidates.get(id);
+      if (candidate === undefined) continue;
+      const { turns, missed } = candidate;
+      if (isAble(candidate) && turns < windowTurns) continue;
+      const did = Math.max(0, turns - missed);
+      if (isAble(candidate) && did * 10_000 < votedBpsMin * turns) found.push(id);
+      Object.assign(candidate, { turns: 0, missed: 0 });
+    }
+    for (const id of this.down) {
+      const away = this.#candidates.get(id)?.away;
+      if (away?.has("jailed") !== true || away.size > 1) this.down.delete(id);
+    }
+    if (found.length === 0) return;
+    this.#context.mark("validator down");
+    if (!this.#isFew(found, this.sets.get(epoch + 2)?.powers ?? [])) {
+      return this.#context.mark("too many validators down");
+    }
+    this.#context.mark("validator jailed for downtime");
+    for (const id of found) {
+      this.down.add(id);
+      this.#candidates.get(id)?.away.add("jailed");
+    }
+  }
+
+  /** At most a quarter of what is decided next, and with those in jail for it of all stake that would be there. */
+  #isFew(found: readonly string[], next: readonly Power[]): boolean {
+    const power = totalOf(next.filter(({ id }) => found.includes(id)));
+    if (power * 4n > totalOf(next)) return false;
+    let [stake, all] = [0n, 0n];
+    for (const [id, candidate] of this.#candidates) {
+      const isDown = this.down.has(id) || found.includes(id);
+      if (isDown) stake += candidate.stake;
+      if (isDown || isAble(candidate)) all += candidate.stake;
+    }
+    return stake * 4n <= all;
+  }
+
+  /** docs/protocol.md, "Validator set and leaders". */
+  hashOf(epoch: number): string | undefined {
+    const powers = this.sets.get(epoch)?.powers;
+    if (powers === undefined) return undefined;
+    const head = Buffer.alloc(10);
+    head.writeBigUInt64BE(BigInt(epoch));
+    head.writeUInt16BE(powers.length, 8);
+    const parts = powers.flatMap(({ id, power }) => {
+      const key = this.keyOf(id);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(key.length);
+      return [Buffer.from(id, "hex"), length, key, u64(power)];
+    });
+    return hex(taggedHash(this.#context.chainId, "set", Buffer.concat([head, ...parts])));
+  }
+
+  #apply({ type, payload }: FinalEvent): void {
+    const cursor = new Cursor(payload);
+    if (type === "validator.registered") {
+      cursor.sized();
+      const publicKey = cursor.take(KEY_BYTES);
+      this.#add(hex(taggedHash(this.#context.chainId, "id", publicKey)), publicKey, 0n);
+      return;
+    }
+    const id = hex(cursor.take(32));
+    const candidate = this.#candidates.get(id);
+    if (candidate === undefined) return;
+    const { away } = candidate;
+    if (type === "stake.bonded" || type === "stake.delegated") candidate.stake += u64At(cursor);
+    else if (type === "stake.unbonded") candidate.stake -= u64At(cursor);
+    else if (type === "validator.left") away.add("left");
+    else if (type === "validator.jailed") away.add("jailed");
+    else if (type === "validator.rejoined") {
+      if (this.down.delete(id)) this.#context.mark("validator back from downtime");
+      away.delete("left");
+      away.delete("jailed");
+      Object.assign(candidate, { turns: 0, missed: 0 });
+    } else if (type === "detect.evidence.committed") {
+      away.add("ended");
+      this.#context.mark("validator slashed");
+    }
+  }
+}
