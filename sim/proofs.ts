@@ -44,7 +44,7 @@ export const SIM_TIME: TimeParameters = {
 };
 
 /** Turns are judged over so few that a run of half a minute can see who is down, and who is back. */
-export const SIM_STAKE: StakeParameters = { ...STAKE_PROFILES.dev, windowBlocks: 8 };
+export const SIM_STAKE: StakeParameters = { ...STAKE_PROFILES.dev, windowBlocks: 4 };
 
 /** What a genesis says of proofs. A scenario that asks for none is of format 1, as ever. */
 export const genesisParts = (

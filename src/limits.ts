@@ -113,6 +113,8 @@ export const LIMITS = {
   stakeLeavingMax: 512,
   /** Culprits of one epoch that an event of evidence settles anew; the others are when they are touched. */
   stakeSettledMax: 32,
+  /** Validators that one end of an epoch slashes for false commitments. */
+  stakeForgersMax: 16,
   /** Rows of epochs that are too old which a boundary deletes. */
   stakeEpochsDroppedMax: 8,
   /** Views without a block between two blocks whose leaders are counted; those before them are not. */

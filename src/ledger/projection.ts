@@ -28,7 +28,15 @@ import { isRefusalCode } from "./leaf.ts";
 import type { Hash } from "./types.ts";
 
 /** Why an event has no effect. The code is recorded in the log; the detail is not replicated. */
-export type Refusal = { readonly code: string; readonly detail: string };
+export type Refusal = {
+  readonly code: string;
+  readonly detail: string;
+  /**
+   * The event opens a commitment of its author and shows by that alone that the commitment was false. Not
+   * recorded either: what follows from it is written by the owner (`refused`).
+   */
+  readonly forged?: boolean;
+};
 
 /** `code`: dotted lower-case words, at most 64 bytes; event.conflict and event.invalid are usual. */
 export const refuse = (code: string, detail: string): Refusal => ({ code, detail });

@@ -34,6 +34,7 @@ import { epochKeys } from "../ledger/projections/epoch-keys.ts";
 import { records } from "../ledger/projections/records.ts";
 import { space } from "../ledger/projections/space/index.ts";
 import { countTurns, createScheduleOf } from "../ledger/projections/stake/downtime.ts";
+import { slashForgers } from "../ledger/projections/stake/forgery.ts";
 import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
 import { stake } from "../ledger/projections/stake/projection.ts";
 import { time } from "../ledger/projections/time.ts";
@@ -118,7 +119,10 @@ export const boundaryOf = (hasher: Hasher, genesis: Genesis): BoundaryRule | und
   const scheduleOf = createScheduleOf(hasher, drawnFrom);
   return {
     projection: stake.name,
-    apply: (tx, read, end) => writeNextEpoch(tx, read, proofs, end),
+    apply: (tx, read, end) => {
+      writeNextEpoch(tx, read, proofs, end);
+      slashForgers(tx, read, proofs, end.timeMs);
+    },
     passed: (tx, block) => countTurns(tx, block, scheduleOf),
   };
 };

@@ -10,11 +10,13 @@
  * the chain does not ask for bounds nobody's power. `id` is that of any candidate, with or without rows.
  * Throws "store.corrupt" for rows that do not decode.
  */
+import type { GenesisProofs } from "../genesis-proofs.ts";
 import type { ReadStore } from "../records.ts";
 import type { Hash } from "../types.ts";
-import { sectorUnitsAt } from "./space/index.ts";
+import { forgedAt } from "./forgeries.ts";
+import { SPACE, sectorUnitsAt } from "./space/index.ts";
 import { timeProvenAt } from "./time.ts";
-import { workProvenAt } from "./work.ts";
+import { WORK, workProvenAt } from "./work.ts";
 
 /** Whole units, 0 for who has shown nothing; undefined: this proof bounds nobody yet. */
 export type UnitsReader = (read: ReadStore, id: Hash, epoch: number) => bigint | undefined;
@@ -30,3 +32,13 @@ export const workUnitsAt: UnitsReader = workProvenAt;
 
 /** Whether a run of its own, or one that it shares, was proven in the epoch. */
 export const timeOkAt: TimeReader = timeProvenAt;
+
+/** The epoch in which a validator opened a commitment of its own that is false; undefined for everybody else. */
+export const forgeryEpochAt = (
+  read: ReadStore,
+  proofs: GenesisProofs,
+  id: Hash,
+): number | undefined => {
+  const ofWork = proofs.work === null ? undefined : forgedAt(read, WORK, id);
+  return ofWork ?? (proofs.space === null ? undefined : forgedAt(read, SPACE, id));
+};

@@ -36,6 +36,7 @@ import {
   withClaim,
   withPart,
 } from "./claims.ts";
+import { forgeryJson, noteForgeries, noteForgery } from "./forgeries.ts";
 import {
   type WorkSharesCommitted,
   type WorkSharesProven,
@@ -122,11 +123,15 @@ const decideProven: Decide<WorkSharesProven> = (read, value, context) => {
     challenge,
     { number: value.part, bytes: value.shares },
   );
-  return verdict.ok ? undefined : refuse(verdict.code, verdict.detail);
+  if (verdict.ok) return undefined;
+  const refusal = refuse(verdict.code, verdict.detail);
+  return verdict.data?.["forged"] === true ? { ...refusal, forged: true } : refusal;
 };
 
 const writeGenesis = (tx: ProjectionTx, { proofs }: Genesis): void => {
-  if (proofs.work !== null) tx.put(ASKED, askedRow.encode(proofs.work.shares));
+  if (proofs.work === null) return;
+  tx.put(ASKED, askedRow.encode(proofs.work.shares));
+  noteForgeries(tx, { proofs });
 };
 
 const sharesJson = (claim: WorkClaim): Json => ({
@@ -163,22 +168,24 @@ export const work: Projection = defineProjection({
         const parts = shareParts(askedBy(tx), claim.count);
         putShares(tx, context.actor, withPart(claim, part, parts, number), number);
       },
-      refused: (tx, { epoch }, context, { code }) => {
+      refused: (tx, { epoch }, context, refusal) => {
         const { number } = context.epoch;
         const claim = claimOf(sharesOf(tx, context.actor), epoch);
-        const failed = afterRefusal(CODES, claim, code, number);
+        const failed = afterRefusal(CODES, claim, refusal.code, number);
         if (failed !== undefined) putShares(tx, context.actor, failed, number);
+        noteForgery(tx, context, refusal);
       },
     }),
   ],
   genesis: writeGenesis,
   format: (key, value) =>
-    key.length === 1
+    forgeryJson(key, value) ??
+    (key.length === 1
       ? askedRow.toJson(askedRow.decode(value))
       : {
           validator: toHex(key.subarray(1)),
           shares: sharesRow.decode(value).shares.map(sharesJson),
-        },
+        }),
 });
 
 /** The shares in a row. Throws DecodeError. */

@@ -234,7 +234,10 @@ const checkOpened = (
   const test = createShareTest(hasher, parameters, subject);
   for (const [i, { nonce }] of opened.entries()) {
     const slot = slots[i] ?? 0;
-    if (!test(slot, nonce)) return fail("work.shares", `slot ${slot} holds no share`, { slot });
+    // All paths have led to the root: it was committed to over this.
+    if (!test(slot, nonce)) {
+      return fail("work.shares", `slot ${slot} holds no share`, { slot, forged: true });
+    }
   }
   return ok(undefined);
 };

@@ -25,6 +25,7 @@ import {
 } from "../../projection.ts";
 import { KeyReader } from "../../row.ts";
 import type { Hash } from "../../types.ts";
+import { forgeryJson, noteForgeries, noteForgery } from "../forgeries.ts";
 import { sectorCommitted, sectorDropped, sectorProven, windowProven } from "./events.ts";
 import {
   NO_EPOCH,
@@ -58,6 +59,7 @@ const writeGenesis = (tx: ProjectionTx, genesis: Genesis, { hasher }: GenesisCon
   const { proofs, provers, validators, timeMs } = genesis;
   if (proofs.space === null) return;
   tx.put(PARAMETERS_KEY, parametersRow.encode(proofs.space));
+  noteForgeries(tx, { proofs });
   const beacon = genesisSectorBeacon(hasher, timeMs);
   const seed = hasher.ht("beacon/0", genesisHash(hasher, genesis));
   for (const [i, { id }] of validators.entries()) {
@@ -78,6 +80,8 @@ const writeGenesis = (tx: ProjectionTx, genesis: Genesis, { hasher }: GenesisCon
 const epochOrNull = (epoch: number): number | null => (epoch === NO_EPOCH ? null : epoch);
 
 const format: Projection["format"] = (key, value) => {
+  const forgery = forgeryJson(key, value);
+  if (forgery !== undefined) return forgery;
   const reader = new KeyReader(key);
   const tag = reader.tag();
   if (tag === 0) return parametersRow.toJson(parametersRow.decode(value));
@@ -105,7 +109,11 @@ export const space: Projection = defineProjection({
   schemaVersion: 1,
   owns: [
     own(sectorCommitted, { decide: decideCommitted, apply: applyCommitted }),
-    own(sectorProven, { decide: decideProven, apply: applyProven }),
+    own(sectorProven, {
+      decide: decideProven,
+      apply: applyProven,
+      refused: (tx, _value, context, refusal) => noteForgery(tx, context, refusal),
+    }),
     own(sectorDropped, { decide: decideDropped, apply: applyDropped }),
     own(windowProven, { decide: decideWindow, apply: applyWindow }),
   ],

@@ -124,7 +124,10 @@ export const decideProven: Decide<SectorProven> = (read, value, context) => {
   const checked = verifyAdmission(
     ...([hasher, hashes, graph, parameters, statement, seed, openings, range] as const),
   );
-  return checked.ok ? undefined : refuse(checked.code, checked.detail);
+  if (checked.ok) return undefined;
+  const refusal = refuse(checked.code, checked.detail);
+  // Label and parents are all in the sector that was committed to, and do not follow from each other.
+  return checked.code === "space.proof-label" ? { ...refusal, forged: true } : refusal;
 };
 
 export const applyProven: Apply<SectorProven> = (tx, value, context) => {

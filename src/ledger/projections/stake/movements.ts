@@ -54,7 +54,7 @@ const standingOf = (
   const identity = find(read, KEYS.identity(id), identityRow);
   if (identity === undefined) return undefined;
   const standing = need(read, KEYS.standing(id), standingRow);
-  return { owner: identity.owner, ...settled(read, standing) };
+  return { owner: identity.owner, ...settled(read, id, standing) };
 };
 
 const needStanding = (read: ProjectionRead, id: Hash) => {

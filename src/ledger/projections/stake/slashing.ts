@@ -3,7 +3,7 @@
  * much of its power did so together, so each further one raises the part that the earlier ones lose. Whoever
  * is not settled at once is when its stake is next touched: nobody withdraws before that.
  */
-import { toHex } from "../../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../../crypto/bytes.ts";
 import { LIMITS } from "../../../limits.ts";
 import type { StakeParameters } from "../../../proofs/stake/parameters.ts";
 import { WHOLE_BPS } from "../../../proofs/stake/parameters.ts";
@@ -64,14 +64,19 @@ export const slashTo = (
   return { standing: { ...standing, bonds, leaving, slashedBps: Number(bps) }, taken };
 };
 
+const isCulprit = ({ culprits }: EpochRow, id: Hash): boolean =>
+  culprits.some((culprit) => equalBytes(culprit, id));
+
 /** A validator's standing after all that evidence so far has cost it, and what of it was not taken yet. */
 export const settled = (
   read: ProjectionRead,
+  id: Hash,
   standing: Standing,
 ): { readonly standing: Standing; readonly taken: bigint } => {
   if (!standing.tombstoned) return { standing, taken: 0n };
   const row = find(read, KEYS.epoch(standing.faultEpoch), epochRow);
-  if (row === undefined || row.culprits.length === 0) return { standing, taken: 0n };
+  // Who was ended for a false commitment has nothing to do with those who equivocated in that epoch.
+  if (row === undefined || !isCulprit(row, id)) return { standing, taken: 0n };
   return slashTo(standing, rateOf(parametersOf(read), row), standing.faultEpoch);
 };
 
@@ -107,10 +112,13 @@ export const onEvidence: Apply<unknown> = (tx, value, { timeMs }) => {
   const parameters = parametersOf(tx);
   const fault = { kind: "equivocation", together: 0n, total: 1n } as const;
   const { tombstoned } = standingAfter(parameters, before, fault, timeMs);
-  const ended = before.tombstoned ? before : { ...before, tombstoned, faultEpoch: epoch };
+  const first = find(tx, KEYS.epoch(before.faultEpoch), epochRow);
+  // What is settled later follows from the epoch whose culprit it is.
+  const stays = before.tombstoned && first !== undefined && isCulprit(first, id);
+  const ended = stays ? before : { ...before, tombstoned, faultEpoch: epoch };
   putStanding(tx, id, ended);
   const row = find(tx, KEYS.epoch(epoch), epochRow);
-  const isKnown = row?.culprits.some((culprit) => toHex(culprit) === toHex(id)) ?? false;
+  const isKnown = row !== undefined && isCulprit(row, id);
   const isMember = row?.members.some((member) => toHex(member.id) === toHex(id)) ?? false;
   // Of an epoch in which it held no power a statement shows bad faith, but could do nothing.
   if (row === undefined || !isMember || isKnown) return;
