@@ -365,8 +365,7 @@ const stakeOfValidators: Section = {
     "Sign another history with old keys of a quorum: whoever begins from a recent checkpoint is not taken in.",
     "Withhold votes, as long as it leads when it is its turn: who misses its turns is jailed where the chain asks for " +
       "that, and nothing is taken for it.",
-    "Hand in false proofs of space, work or time: they are refused and cost an epoch, and no stake (`forgeryBps` has " +
-      "no effect; the design slashes everything).",
+    "Commit to space, work or time that it has not, and then say nothing: that costs an epoch, and no stake. Only who opens what it has committed to, and shows it to be false, loses it (`forgeryBps`).",
   ],
 };
 
