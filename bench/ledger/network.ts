@@ -18,16 +18,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binPath, SHARED_MACHINE_ENV, SHARED_MACHINE_FLAGS } from "../../src/cli/dev/child.ts";
 import { createNetwork, pathsOf } from "../../src/cli/dev/create.ts";
+import { DEV_PROOFS } from "../../src/cli/dev/proofs.ts";
 import { type DevRecord, operatorFolder, operatorKeyPath } from "../../src/cli/dev/record.ts";
 import { ApiClient, type StatusJson } from "../../src/client/api.ts";
 import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { readPassphrase } from "../../src/node/keys/passphrase.ts";
 import { randomHex, sleep } from "../../src/node/real-ports.ts";
-import { SPACE_PROFILES } from "../../src/proofs/space/parameters.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
-const ALL_PROOFS = { stake: true, work: "dev", time: "dev", space: SPACE_PROFILES.dev } as const;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -76,7 +75,7 @@ export class BenchNetwork {
     this.operator = operator;
   }
 
-  /** `withProofs`: of a chain that asks for all four proofs, at their dev profiles. */
+  /** `withProofs`: of a chain that asks for all four proofs, as that of `nexus dev` does. */
   static async create(withProofs = false): Promise<BenchNetwork> {
     const base = mkdtempSync(join(tmpdir(), "tetrad-bench-"));
     const dir = join(base, "net");
@@ -89,7 +88,7 @@ export class BenchNetwork {
         listen: `[::1]:${ports[2 * i]}`,
         api: `[::1]:${ports[2 * i + 1]}`,
       })),
-      ...(withProofs ? ALL_PROOFS : {}),
+      ...(withProofs ? DEV_PROOFS : {}),
     });
     const passphrase = await readPassphrase(operatorFolder(dir), {});
     const operator = await loadKeyFile(operatorKeyPath(dir), passphrase);

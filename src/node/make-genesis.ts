@@ -13,8 +13,8 @@ import {
   NO_PROOFS,
   NO_PROVER,
 } from "../ledger/genesis-proofs.ts";
-import { STAKE_PROFILES } from "../proofs/stake/parameters.ts";
-import { TIME_PROFILES, type TimeProfile } from "../proofs/time/parameters.ts";
+import type { StakeParameters } from "../proofs/stake/parameters.ts";
+import type { TimeParameters } from "../proofs/time/parameters.ts";
 import { WORK_PROFILES, type WorkProfile } from "../proofs/work/index.ts";
 import type { Identity } from "./identity.ts";
 
@@ -47,13 +47,13 @@ export type NewGenesis = {
 
 /** What somebody wants of a new chain beside its beacon; left out is not asked for. */
 export type WantedParts = {
-  readonly stake?: keyof typeof STAKE_PROFILES | undefined;
+  readonly stake?: StakeParameters | undefined;
   /** Keys of epochs (docs/stake.md); only with stake. Undefined: where all identities have one. */
   readonly epochKeys?: boolean | undefined;
   /** Of every batch. */
   readonly work?: WorkProfile | undefined;
   /** Of every validator, once an epoch. */
-  readonly time?: TimeProfile | undefined;
+  readonly time?: TimeParameters | undefined;
 };
 
 /**
@@ -86,8 +86,8 @@ export const partsOf = (
       ...(rotates ? { epochKeys: true } : {}),
       beacon: isReady ? { depth: first.depth } : null,
       work: work === undefined ? null : WORK_PROFILES[work],
-      time: time === undefined ? null : TIME_PROFILES[time],
-      stake: stake === undefined ? null : STAKE_PROFILES[stake],
+      time: time ?? null,
+      stake: stake ?? null,
     },
     provers: keys.map((key, i): GenesisProver => {
       const epochKey = identities[i]?.epochKey;

@@ -219,7 +219,11 @@ describe("nexus ls, get and status", () => {
       "ct",
       // Of the proofs that a development network asks for.
       "beacon",
+      "space",
+      "stake",
+      "time",
       "work",
+      "capabilities",
     ]);
     const validators = (await json("ls", "validators")) as { value: { name: string } }[];
     expect(validators.map(({ value }) => value.name).sort()).toEqual(["a", "b", "c", "d"]);

@@ -2,13 +2,17 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /**
  * With E2E=ci, what every change is held against: a user's first minutes and each way in which the log is
- * read, checked, written and installed. The rest is for `npm run e2e`, which takes twice as long.
+ * read, checked, written and installed. The rest is for `npm run e2e`, which takes twice as long; with
+ * E2E=proofs, what runs over ends of epochs of the four proofs and is part of the nightly.
  */
 const CI = [
   ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "tlog", "ca"],
   ...["audit-doc", "backup", "keys", "space", "time"],
 ];
-const chosen = process.env["E2E"] === "ci" ? `{${CI.join(",")}}` : "*";
+const PROOFS = ["all-proofs", "damaged-sector", "epochs", "claims"];
+const SETS: Readonly<Record<string, readonly string[]>> = { ci: CI, proofs: PROOFS };
+const set = SETS[process.env["E2E"] ?? ""];
+const chosen = set === undefined ? "*" : `{${set.join(",")}}`;
 
 // One file at a time: every file runs whole networks, and two of them would measure each other.
 const config: ViteUserConfig = defineConfig({

@@ -24,6 +24,7 @@ import {
 import { loadKeyFile } from "../../src/node/keys/key-file.ts";
 import { readPassphrase } from "../../src/node/keys/passphrase.ts";
 import { makeGenesis, partsOf } from "../../src/node/make-genesis.ts";
+import { STAKE_PROFILES } from "../../src/proofs/stake/parameters.ts";
 import { WORK_PROFILES } from "../../src/proofs/work/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-identity-"));
@@ -182,10 +183,12 @@ describe("what identities have ready for a beacon", () => {
     const parts = partsOf("t-3", [ready, ready], {});
     expect(parts?.proofs.beacon).toEqual({ depth: BEACON_DEPTH });
     expect(parts?.provers.map(({ ivrfRoot }) => ivrfRoot)).toEqual([ivrf.root, ivrf.root]);
-    expect(partsOf("t-3", [ready], { stake: "production" })?.proofs.stake).not.toBeNull();
+    expect(
+      partsOf("t-3", [ready], { stake: STAKE_PROFILES.production })?.proofs.stake,
+    ).not.toBeNull();
     expect(partsOf("t-4", [ready, ready], {})).toBeUndefined();
     expect(partsOf("t-3", [sample], {})).toBeUndefined();
-    expect(partsOf("t-3", [sample], { stake: "dev" })?.proofs.beacon).toBeNull();
+    expect(partsOf("t-3", [sample], { stake: STAKE_PROFILES.dev })?.proofs.beacon).toBeNull();
     expect(await codeOf(() => partsOf("t-3", [ready, sample], {}))).toBe("config.genesis");
     expect(parts?.proofs.work).toBeNull();
     const working = partsOf("t-3", [ready], { work: "default" });

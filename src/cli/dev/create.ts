@@ -16,7 +16,8 @@ import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis, type NewGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { SpaceParameters } from "../../proofs/space/parameters.ts";
-import type { TimeProfile } from "../../proofs/time/parameters.ts";
+import type { StakeParameters } from "../../proofs/stake/parameters.ts";
+import type { TimeParameters } from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import {
   type DevNode,
@@ -35,13 +36,13 @@ export type NetworkPlan = {
   /** Whether the first node issues certificates. */
   readonly issuer?: boolean;
   /** Whether validators join and leave, by stake. */
-  readonly stake?: boolean;
+  readonly stake?: StakeParameters | undefined;
   /** Whether they sign with keys of epochs; only with stake. */
   readonly epochKeys?: boolean;
   /** What every batch has to show of work; absent: nothing. */
   readonly work?: WorkProfile | undefined;
   /** What validators show of elapsed time once an epoch; absent: nothing. */
-  readonly time?: TimeProfile | undefined;
+  readonly time?: TimeParameters | undefined;
   /** Sectors that the chain asks for: each node gets one of this size. */
   readonly space?: SpaceParameters;
 };
@@ -134,7 +135,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     actors.push({ name: "issuer", publicKey, permissions: [...ISSUER_PERMISSIONS] });
   }
   const parts = partsOf(plan.chainId, identities, {
-    stake: plan.stake === true ? "dev" : undefined,
+    stake: plan.stake,
     epochKeys: plan.epochKeys === true,
     work: plan.work,
     time: plan.time,

@@ -17,6 +17,7 @@ import {
 } from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
+import { DEV_EPOCH_MS, DEV_PROOFS } from "../dev/proofs.ts";
 import { DEV_NODES, type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
 import { removeNetwork } from "../dev/remove.ts";
 import { Supervisor } from "../dev/supervisor.ts";
@@ -92,7 +93,8 @@ const create = async (
     chainId: `dev-${randomHex(8)}`,
     nodes,
     issuer: true,
-    work: "dev",
+    ...DEV_PROOFS,
+    parameters: { epochMs: DEV_EPOCH_MS },
   });
 };
 

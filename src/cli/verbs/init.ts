@@ -24,7 +24,12 @@ import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-ge
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import { SPACE_PROFILES } from "../../proofs/space/parameters.ts";
-import type { TimeProfile } from "../../proofs/time/parameters.ts";
+import { STAKE_PROFILES } from "../../proofs/stake/parameters.ts";
+import {
+  TIME_PROFILES,
+  type TimeParameters,
+  type TimeProfile,
+} from "../../proofs/time/parameters.ts";
 import type { WorkProfile } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
@@ -211,6 +216,9 @@ const readMember = (path: string): Member => {
 const parametersOf = ({ epochMs }: InitOptions): Partial<GenesisParameters> =>
   epochMs === undefined ? {} : { epochMs };
 
+const timeOf = ({ time }: InitOptions): TimeParameters | undefined =>
+  time === undefined ? undefined : TIME_PROFILES[time];
+
 const joinIdentities = async (
   context: CliContext,
   options: InitOptions,
@@ -231,10 +239,10 @@ const joinIdentities = async (
     actors,
     parameters: parametersOf(options),
     ...partsOf(options.chainId, identities, {
-      stake: options.stake === true ? "production" : undefined,
+      stake: options.stake === true ? STAKE_PROFILES.production : undefined,
       epochKeys: options.epochKeys === true,
       work: options.work,
-      time: options.time,
+      time: timeOf(options),
     }),
   });
   writeFileAtomic(out, text);
@@ -290,10 +298,10 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     chainId,
     nodes,
     issuer: options.issuer === true,
-    stake: options.stake === true,
+    stake: options.stake === true ? STAKE_PROFILES.dev : undefined,
     epochKeys: options.stake === true && options.epochKeys === true,
     work: options.work,
-    time: options.time,
+    time: timeOf(options),
     ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),
     parameters: parametersOf(options),
   });

@@ -1,0 +1,94 @@
+/**
+ * A sector of one node is damaged while the network runs: its owner's check finds it, the chain has no answer for
+ * the next epoch, and after the second one the validator has no power, while the others go on without it.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ownNetwork } from "./dev-network.ts";
+import { until } from "./support.ts";
+
+const NAMES = ["a", "b", "c", "d"] as const;
+const EPOCH_MS = 20_000;
+const net = ownNetwork(NAMES);
+const fileOf = (name: string): string => join(net.dir, name, "space", "0.sector");
+
+type OnChain = {
+  readonly state: string;
+  readonly epoch: number;
+  readonly admission: readonly [number, number];
+  readonly answeredEpoch: number;
+};
+type Validator = { readonly name: string; readonly state: string; readonly power: string };
+
+const json = async <T>(...args: readonly string[]): Promise<T> =>
+  net.json<T>("--api", net.url("a"), ...args);
+
+const onChain = async (name: string): Promise<OnChain | undefined> => {
+  const folder = join(net.dir, name, "space");
+  const [sector] = await json<readonly { onChain: OnChain | null }[]>("space", "ls", folder);
+  return sector?.onChain ?? undefined;
+};
+
+const powers = async (): Promise<readonly (readonly [string, string, string])[]> => {
+  const all = await json<readonly Validator[]>("validator", "status");
+  return all.map(({ name, state, power }) => [name, state, power]);
+};
+
+beforeAll(async () => {
+  await net.make("--space", "--stake", "--epoch-ms", String(EPOCH_MS));
+  for (const name of NAMES) net.start(name);
+});
+
+afterAll(() => net.end());
+
+describe("a network whose nodes prove space", () => {
+  it("admits the sectors of its genesis, and has answers for its epochs", async () => {
+    for (const name of NAMES) {
+      await until(
+        `the sector of ${name} is admitted and answered for`,
+        async () => {
+          const said = await onChain(name);
+          return said?.admission[0] === said?.admission[1] && (said?.answeredEpoch ?? 0) > 0;
+        },
+        4 * EPOCH_MS,
+      );
+    }
+    expect(await powers()).toEqual(NAMES.map((name) => [name, "active", "1000"]));
+  }, 180_000);
+
+  it("finds a damaged one: by the check, by the epochs after it, and in the powers", async () => {
+    const file = fileOf("d");
+    const fd = openSync(file, "r+");
+    writeSync(fd, new Uint8Array(112 * 1024), 0, 112 * 1024, 8192);
+    closeSync(fd);
+    const damagedIn = (await onChain("a"))?.epoch ?? 0;
+    const checked = await net.run("--api", net.url("a"), "space", "check", file);
+    expect(checked.code).toBe(2);
+    expect(checked.stderr).toContain("space.damaged");
+    expect(checked.stdout).toMatch(/the chain says +admitted/);
+    await until("the next epoch is answered by a and not by d", async () => {
+      const [a, d] = [await onChain("a"), await onChain("d")];
+      return (a?.answeredEpoch ?? 0) > damagedIn && (d?.answeredEpoch ?? 0) <= damagedIn;
+    });
+    const folder = join(net.dir, "d", "space");
+    const table = await net.run("--api", net.url("a"), "space", "ls", folder);
+    expect(table.stdout).toMatch(/not answered|counts no more/);
+    await until(
+      "d has no power",
+      async () => (await powers()).some(([name, state]) => name === "d" && state === "waiting"),
+      8 * EPOCH_MS,
+    );
+    expect(await powers()).toEqual([
+      ...NAMES.slice(0, 3).map((name) => [name, "active", "1000"]),
+      ["d", "waiting", "0"],
+    ]);
+  }, 300_000);
+
+  it("goes on without it", async () => {
+    const written = await net.run("--api", net.url("b"), "append", "space/one", "text");
+    expect(written.code, written.stderr).toBe(0);
+    const audit = await net.run("--api", net.url("a"), "audit");
+    expect(audit.code, audit.stderr + audit.stdout).toBe(0);
+  }, 120_000);
+});
