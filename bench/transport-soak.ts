@@ -24,8 +24,8 @@ const minutes = Number(process.argv[2] ?? 60);
 const bulkPerTick = ((Number(process.argv[3] ?? 8) * 1e6) / BULK_BYTES) * (TICK_MS / 1000);
 const noMetrics: Metrics = { count: () => {}, gauge: () => {}, observe: () => {} };
 
-const identities = Array.from({ length: NODES }, (_, index) => {
-  const { id, security } = benchNode(index);
+const nodes = await Promise.all(Array.from({ length: NODES }, (_, index) => benchNode(index)));
+const identities = nodes.map(({ id, security }) => {
   const now = realClock.wallMs();
   const dates = { notBeforeMs: now - 60_000, notAfterMs: now + 86_400_000 };
   return { id, security, ...createIdentityCertificate({ nodeId: id, ...dates }) };
