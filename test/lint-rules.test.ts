@@ -66,6 +66,7 @@ const SAMPLES: readonly Sample[] = [
   ["src/node/p3.ts", use("fastify"), [IMPORTS]],
   ["src/node/api/p4.ts", use("fastify"), []],
   ["src/node/p5.ts", use("@matrixai/quic/native/quiche.js"), [IMPORTS]],
+  ["src/node/p5b.ts", use("@currentspace/http3"), [IMPORTS]],
   ["src/transport/p6.ts", use("@matrixai/quic/native/quiche.js"), []],
   ["src/cli/p7.ts", use("systeminformation"), [IMPORTS]],
   ["src/assets/p8.ts", use("systeminformation"), []],

@@ -28,10 +28,9 @@ import {
   resolveAddress,
   systemLookup,
 } from "./address.ts";
-import type { QuicConnection } from "./connection.ts";
 import { Dialler } from "./dialler.ts";
-import { Endpoint } from "./endpoint.ts";
 import {
+  ALPN,
   CLOSE_CODES,
   type CloseCode,
   type QuicTransportOptions,
@@ -41,7 +40,8 @@ import {
   toPeerClose,
 } from "./options.ts";
 import { type KnownPeer, type KnownPeers, readPeers } from "./peers.ts";
-import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
+import type { HostPort, QuicEndpoint, QuicSession, QuicWindows } from "./quic-endpoint.ts";
+import { QuicheEndpoint } from "./quiche-endpoint.ts";
 import { Refusals } from "./refusals.ts";
 import { newRunId } from "./secrets.ts";
 import { type IdentifiedPeer, SESSION_STREAMS, Session, type SessionEvents } from "./session.ts";
@@ -107,7 +107,7 @@ export class Mesh implements QuicTransport {
   readonly #certificateHash: Uint8Array;
   readonly #security: QuicTransportOptions["security"];
   readonly #events: SessionEvents;
-  #endpoint: Endpoint | undefined;
+  #endpoint: QuicEndpoint | undefined;
   #handler: TransportHandler | undefined;
   #closing = false;
   #cancelTick: (() => void) | undefined;
@@ -310,7 +310,7 @@ export class Mesh implements QuicTransport {
     if (!this.#gate.isQuarantined(known.id)) dialler.begin();
   }
 
-  #session(connection: QuicConnection, dialled: PeerId | undefined): Session {
+  #session(connection: QuicSession, dialled: PeerId | undefined): Session {
     return new Session({
       connection,
       dialled,
@@ -324,15 +324,22 @@ export class Mesh implements QuicTransport {
     });
   }
 
-  #bind(options: QuicTransportOptions, listen: HostPort): Promise<Endpoint> {
-    const configs = createConfigs(options, this.#limits);
-    return Endpoint.bind({
+  #bind(options: QuicTransportOptions, listen: HostPort): Promise<QuicEndpoint> {
+    checkIdentity(options.identity.certPem, options.identity.keyPem);
+    return QuicheEndpoint.bind({
       listen: { host: listen.host, port: listen.port },
       clock: this.#ports.clock,
       timers: this.#ports.timers,
+      alpn: [ALPN],
+      identity: options.identity,
+      clients: "any",
+      servers: "any",
       limits: this.#limits,
-      configFor: (host) => (host === LOOPBACK ? configs.loopback : configs.network),
-      sendDatagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+      windows: WINDOWS,
+      datagrams: false,
+      datagramBytesFor: (host) =>
+        host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
+      datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
       isMemberHost: (host) => this.#memberHosts.has(host),
       accepted: (connection) => {
         this.#session(connection, undefined);
@@ -539,28 +546,13 @@ const LOOPBACK_DATAGRAM_BYTES = 16_000;
 /** Fits every path that carries IPv6 over Ethernet, tunnels included. */
 const NETWORK_DATAGRAM_BYTES = 1_350;
 
-const createConfigs = (
-  options: QuicTransportOptions,
-  limits: TransportLimits,
-): { readonly network: QuicheConfig; readonly loopback: QuicheConfig } => {
-  checkIdentity(options.identity.certPem, options.identity.keyPem);
-  const make = (sendDatagramBytesMax: number): QuicheConfig =>
-    createQuicheConfig({
-      certPem: options.identity.certPem,
-      keyPem: options.identity.keyPem,
-      idleTimeoutMs: limits.idleTimeoutMs,
-      sendDatagramBytesMax,
-      streamsUni: SESSION_STREAMS,
-      streamWindowBytes: 1024 * 1024,
-      streamWindowBytesMax: 8 * 1024 * 1024,
-      connectionWindowBytes: 4 * 1024 * 1024,
-      connectionWindowBytesMax: 16 * 1024 * 1024,
-    });
-  try {
-    return { network: make(NETWORK_DATAGRAM_BYTES), loopback: make(LOOPBACK_DATAGRAM_BYTES) };
-  } catch (error) {
-    throw new TetradError("key.invalid", `the TLS identity cannot be used: ${String(error)}`);
-  }
+const WINDOWS: QuicWindows = {
+  streamsBidi: 0,
+  streamsUni: SESSION_STREAMS,
+  streamBytes: 1024 * 1024,
+  streamBytesMax: 8 * 1024 * 1024,
+  connectionBytes: 4 * 1024 * 1024,
+  connectionBytesMax: 16 * 1024 * 1024,
 };
 
 /**

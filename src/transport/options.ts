@@ -1,4 +1,4 @@
-/** What the QUIC transport is made from, and the close codes that it puts on the wire. */
+/** What the QUIC transport is made from, and the protocol name and close codes that it puts on the wire. */
 import type {
   Clock,
   Logger,
@@ -12,6 +12,9 @@ import type {
 import { LIMITS } from "../limits.ts";
 import type { NameLookup } from "./address.ts";
 import type { NodeSecurity } from "./secure-channel.ts";
+
+/** ALPN of a session between nodes (RFC 7301). */
+export const ALPN = "tetrad/1";
 
 export type TransportPeer = {
   readonly id: PeerId;

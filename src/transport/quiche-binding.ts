@@ -1,21 +1,19 @@
 /**
- * The only importer of the QUIC library: the native binding of quiche and BoringSSL that
- * `@matrixai/quic` ships. The library's own client, server and stream classes are not used; the event
- * loop around the binding is ours (endpoint.ts).
+ * The only importer of this QUIC library: the native binding of quiche and BoringSSL that `@matrixai/quic`
+ * ships. The library's own client, server and stream classes are not used; the event loop around the
+ * binding is ours (quiche-machine.ts, quiche-endpoint.ts).
  *
- * Both ends of every session present a certificate and BoringSSL checks that the peer holds its key.
- * Whether the certificate is one of this chain is decided by us after the handshake and before the first
- * byte of a session (tls.ts), so the binding is told to accept any certificate, but never none.
+ * With trust "any" BoringSSL checks that the peer holds the key of the certificate that it shows, and
+ * accepts any certificate, but never none; whose it is, the user decides after the handshake and before the
+ * first byte (tls.ts).
  */
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Config, Connection, Header } from "@matrixai/quic/native/types.js";
+import type { HostPort, QuicIdentity, QuicTrust, QuicWindows } from "./quic-endpoint.ts";
 
 export type QuicheConnection = Connection;
 export type QuicheConfig = Config;
 export type QuicheHeader = Header;
-
-/** ALPN of a session between nodes (RFC 7301). */
-export const ALPN = "tetrad/1";
 
 /** Length of every connection id that we issue: routing reads it at a fixed place in a short header. */
 export const CONNECTION_ID_BYTES = 16;
@@ -28,28 +26,22 @@ const RECV_DATAGRAM_BYTES_MAX = 65_527;
 
 const SIGNATURE_ALGORITHMS = "ecdsa_secp256r1_sha256:ed25519";
 
-/** QUIC carries TLS alert n as transport error 0x100 + n (RFC 9001, 4.8). */
-const CRYPTO_ERROR_BASE = quiche.CRYPTO_ERROR_START;
-
-/** TLS alert certificate_required (RFC 8446, 6.2): the client showed no certificate. */
-export const ERROR_CERTIFICATE_REQUIRED = CRYPTO_ERROR_BASE + 116;
-
-export type HostPort = { readonly host: string; readonly port: number };
+export type { HostPort } from "./quic-endpoint.ts";
 
 export type QuicheConfigOptions = {
-  readonly certPem: string;
-  readonly keyPem: string;
+  readonly alpn: readonly string[];
+  readonly identity: QuicIdentity | undefined;
+  /** "none" asks the other end for no certificate, as a server that anybody may dial does. */
+  readonly trust: QuicTrust | "none";
   readonly idleTimeoutMs: number;
   /** Largest datagram that we send, bytes. */
   readonly sendDatagramBytesMax: number;
-  /** Unidirectional streams that the peer may open. */
-  readonly streamsUni: number;
-  /** Flow control at the start and at most, bytes. */
-  readonly streamWindowBytes: number;
-  readonly streamWindowBytesMax: number;
-  readonly connectionWindowBytes: number;
-  readonly connectionWindowBytesMax: number;
+  readonly windows: QuicWindows;
+  readonly datagrams: boolean;
 };
+
+/** Unreliable datagrams that wait in either direction; more are dropped, as they may be. */
+const DATAGRAM_QUEUE_MAX = 256;
 
 /**
  * TLS and transport parameters that connections share. Throws the binding's error when the certificate or
@@ -57,37 +49,41 @@ export type QuicheConfigOptions = {
  */
 export const createQuicheConfig = (options: QuicheConfigOptions): QuicheConfig => {
   const encoder = new TextEncoder();
+  const { trust, identity, windows } = options;
+  const authority = typeof trust === "object" ? encoder.encode(trust.authorityPem) : null;
   const config = quiche.Config.withBoringSslCtx(
-    true,
-    true,
-    null,
-    [encoder.encode(options.keyPem)],
-    [encoder.encode(options.certPem)],
+    trust !== "none",
+    authority === null,
+    authority,
+    identity === undefined ? null : [encoder.encode(identity.keyPem)],
+    identity === undefined ? null : [encoder.encode(identity.certPem)],
     SIGNATURE_ALGORITHMS,
   );
-  config.setApplicationProtos([ALPN]);
+  config.setApplicationProtos([...options.alpn]);
   config.setMaxIdleTimeout(options.idleTimeoutMs);
   config.setMaxRecvUdpPayloadSize(RECV_DATAGRAM_BYTES_MAX);
   config.setMaxSendUdpPayloadSize(options.sendDatagramBytesMax);
-  config.setInitialMaxData(options.connectionWindowBytes);
-  config.setMaxConnectionWindow(options.connectionWindowBytesMax);
-  config.setInitialMaxStreamDataUni(options.streamWindowBytes);
-  config.setInitialMaxStreamDataBidiLocal(0);
-  config.setInitialMaxStreamDataBidiRemote(0);
-  config.setMaxStreamWindow(options.streamWindowBytesMax);
-  config.setInitialMaxStreamsUni(options.streamsUni);
-  config.setInitialMaxStreamsBidi(0);
+  config.setInitialMaxData(windows.connectionBytes);
+  config.setMaxConnectionWindow(windows.connectionBytesMax);
+  config.setInitialMaxStreamDataUni(windows.streamsUni === 0 ? 0 : windows.streamBytes);
+  config.setInitialMaxStreamDataBidiLocal(windows.streamsBidi === 0 ? 0 : windows.streamBytes);
+  config.setInitialMaxStreamDataBidiRemote(windows.streamsBidi === 0 ? 0 : windows.streamBytes);
+  config.setMaxStreamWindow(windows.streamBytesMax);
+  config.setInitialMaxStreamsUni(windows.streamsUni);
+  config.setInitialMaxStreamsBidi(windows.streamsBidi);
   config.setDisableActiveMigration(true);
-  config.enableDgram(false, 0, 0);
+  config.enableDgram(options.datagrams, DATAGRAM_QUEUE_MAX, DATAGRAM_QUEUE_MAX);
   return config;
 };
 
+/** `serverName` is what the server's certificate has to be made out to, where an authority is trusted. */
 export const connectQuiche = (
+  serverName: string | null,
   sourceId: Uint8Array,
   local: HostPort,
   remote: HostPort,
   config: QuicheConfig,
-): QuicheConnection => quiche.Connection.connect(null, sourceId, local, remote, config);
+): QuicheConnection => quiche.Connection.connect(serverName, sourceId, local, remote, config);
 
 /** `originalId` is the first destination id of the client, which its Retry token carries back. */
 export const acceptQuiche = (

@@ -18,16 +18,21 @@ import {
   type TrafficClass,
 } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
-import type { ConnectionEnd, QuicConnection } from "./connection.ts";
 import { FrameParser } from "./framing.ts";
 import {
+  ALPN,
   CLOSE_CODES,
   type CloseCode,
   closeCodeOf,
   type TransportLimits,
   type TransportPorts,
 } from "./options.ts";
-import { ALPN, ERROR_CERTIFICATE_REQUIRED } from "./quiche-binding.ts";
+import {
+  ERROR_CERTIFICATE_REQUIRED,
+  type QuicSession,
+  type QuicSessionEnd,
+  type QuicStreamPart,
+} from "./quic-endpoint.ts";
 import { type NodeSecurity, SEALED_STREAM_PLACE, SecureChannel } from "./secure-channel.ts";
 import { SendQueue } from "./send-queue.ts";
 import { decodeHello, encodeHello, REQUIRED_FEATURES } from "./stoq/hello.ts";
@@ -59,6 +64,11 @@ const STREAM_PLACE: Readonly<Record<LaneName, number>> = {
 /** Streams that each end opens. */
 export const SESSION_STREAMS: number = Object.keys(STREAM_PLACE).length;
 
+/** The order in which the streams are opened, which gives them the ids of their places. */
+const BY_PLACE: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
+  (a, b) => STREAM_PLACE[a] - STREAM_PLACE[b],
+);
+
 /** Service order within a turn. */
 const BY_URGENCY: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
   (a, b) => URGENCY[a] - URGENCY[b],
@@ -76,10 +86,9 @@ const SEALED_FRAME_BYTES_MAX = Math.max(
 const RESERVED_BYTES = 32 * 1024;
 const isBulk = (trafficClass: LaneName): boolean => URGENCY[trafficClass] >= 3;
 
-/** Streams are moved through these buffers in slices of this size; all sessions share them. */
+/** Frames are written through this buffer in slices of its size; all sessions share it. */
 const SLICE_BYTES = 256 * 1024;
 const sendSlice = new Uint8Array(SLICE_BYTES);
-const recvSlice = new Uint8Array(SLICE_BYTES);
 
 /** Bytes of one class that a turn reads before it lets other classes and connections go on. */
 const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
@@ -101,7 +110,7 @@ export type SessionEvents = {
 };
 
 export type SessionOptions = {
-  readonly connection: QuicConnection;
+  readonly connection: QuicSession;
   /** The member that was dialled; undefined for an accepted connection. */
   readonly dialled: PeerId | undefined;
   readonly self: PeerId;
@@ -135,7 +144,7 @@ export class Session {
   upSinceMs = 0;
   /** When the peer's certificate ends, wall time. */
   certificateEndMs: number = Number.POSITIVE_INFINITY;
-  readonly #connection: QuicConnection;
+  readonly #connection: QuicSession;
   readonly #options: SessionOptions;
   readonly #lanes: readonly Lane[];
   readonly #byClass: ReadonlyMap<LaneName, Lane>;
@@ -192,12 +201,7 @@ export class Session {
   keepAlive(): void {
     if (this.#state !== "up") return;
     this.#secure?.probe();
-    try {
-      this.#connection.quic.sendAckEliciting();
-    } catch {
-      // Closing already: the end is on its way to us.
-    }
-    this.#connection.requestTurn();
+    this.#connection.keepAlive();
   }
 
   close(code: CloseCode, detail: string, failure?: Failure): void {
@@ -219,7 +223,7 @@ export class Session {
       return [name, { sent: lane?.bytesSent ?? 0, received: lane?.bytesReceived ?? 0 }];
     });
     return {
-      rttMs: this.#connection.rttMs(),
+      rttMs: this.#connection.figures().rttMs,
       sealed: this.#secure?.figures(),
       upMs: this.#options.ports.clock.monotonicMs() - this.upSinceMs,
       queuedBytes: this.queuedBytes,
@@ -241,10 +245,12 @@ export class Session {
     this.peer = identified.value.id;
     this.certificateEndMs = identified.value.certificateEndMs;
     this.#state = "hello";
-    const { quic } = this.#connection;
     try {
-      for (const lane of this.#lanes) {
-        quic.streamPriority(lane.sendId, URGENCY[lane.trafficClass], true);
+      for (const trafficClass of BY_PLACE) {
+        const id = this.#connection.openStream("uni");
+        const lane = this.#byClass.get(trafficClass);
+        if (lane === undefined || lane.sendId !== id) throw new RangeError("stream ids differ");
+        this.#connection.setUrgency(id, URGENCY[trafficClass]);
       }
     } catch {
       this.#violation("protocol", "the peer does not let us open our streams");
@@ -266,25 +272,24 @@ export class Session {
   }
 
   #readLane(lane: Lane): void {
-    const { quic } = this.#connection;
-    for (let total = 0; quic.streamReadable(lane.recvId); ) {
+    const connection = this.#connection;
+    for (let total = 0; connection.readable(lane.recvId); ) {
       if (total >= READ_BYTES_PER_TURN) {
-        this.#connection.requestLaterTurn();
+        connection.requestLaterTurn();
         return;
       }
-      let length: number;
-      let fin: boolean;
+      let part: QuicStreamPart | undefined;
       try {
-        const part = quic.streamRecv(lane.recvId, recvSlice);
-        if (part === null) return;
-        [length, fin] = part;
+        part = connection.read(lane.recvId);
       } catch {
         this.#violation("protocol", `the ${lane.trafficClass} stream was reset`);
         return;
       }
-      total += length;
-      lane.bytesReceived += length;
-      if (!this.#takeBytes(lane, recvSlice.subarray(0, length))) return;
+      if (part === undefined) return;
+      const { bytes, fin } = part;
+      total += bytes.length;
+      lane.bytesReceived += bytes.length;
+      if (!this.#takeBytes(lane, bytes)) return;
       if (fin) {
         this.#violation("protocol", `the ${lane.trafficClass} stream was ended`);
         return;
@@ -384,18 +389,17 @@ export class Session {
   }
 
   #writeLane(lane: Lane): void {
-    const { quic } = this.#connection;
+    const connection = this.#connection;
     const { queue } = lane;
     try {
       while (!queue.isEmpty) {
-        const capacity = quic.streamCapacity(lane.sendId);
+        const capacity = connection.capacity(lane.sendId);
         const room = isBulk(lane.trafficClass)
           ? Math.max(capacity - RESERVED_BYTES, capacity >> 1)
           : capacity;
         if (room <= 0) return;
         const count = queue.peek(sendSlice.subarray(0, Math.min(room, SLICE_BYTES)));
-        const written = quic.streamSend(lane.sendId, sendSlice.subarray(0, count), false);
-        if (written === null) return;
+        const written = connection.write(lane.sendId, sendSlice.subarray(0, count), false);
         queue.consume(written);
         lane.bytesSent += written;
         if (written < count) return;
@@ -430,7 +434,7 @@ export class Session {
     this.close(code, detail);
   }
 
-  #connectionEnded(end: ConnectionEnd): void {
+  #connectionEnded(end: QuicSessionEnd): void {
     if (this.#state === "ended") return;
     if (end.by === "timeout") {
       this.#end(this.#state === "up" ? "idle" : "unreachable", end.reason, undefined);

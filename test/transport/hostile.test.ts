@@ -2,12 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
-import { realClock, realTimers } from "../../src/node/real-ports.ts";
-import { Endpoint } from "../../src/transport/endpoint.ts";
 import type { QuicTransport } from "../../src/transport/mesh.ts";
 import type { TransportLimits } from "../../src/transport/options.ts";
-import { TRANSPORT_LIMITS } from "../../src/transport/options.ts";
-import { createQuicheConfig } from "../../src/transport/quiche-binding.ts";
+import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
+import { endpointOptions } from "./quic-support.ts";
 import {
   CONSENSUS,
   CONTROL,
@@ -29,16 +27,6 @@ import {
   type TestIdentity,
   until,
 } from "./support.ts";
-
-const CONFIG = {
-  idleTimeoutMs: 1000,
-  sendDatagramBytesMax: 1350,
-  streamsUni: 4,
-  streamWindowBytes: 1000,
-  streamWindowBytesMax: 1000,
-  connectionWindowBytes: 1000,
-  connectionWindowBytesMax: 1000,
-} as const;
 
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -231,18 +219,8 @@ describe("IPv4", () => {
 describe("IPv4 and unusable sources at the socket's edge", () => {
   it("counts a mapped source as IPv4 and drops sources that cannot be answered", async () => {
     const identity = makeIdentity(idOf(0));
-    const refused: string[] = [];
-    const endpoint = await Endpoint.bind({
-      listen: { host: "::1", port: 0 },
-      clock: realClock,
-      timers: realTimers,
-      limits: TRANSPORT_LIMITS,
-      configFor: () => createQuicheConfig({ ...identity, ...CONFIG }),
-      sendDatagramBytesMax: 1350,
-      isMemberHost: () => false,
-      accepted: () => {},
-      refused: (code) => refused.push(code),
-    });
+    const options = endpointOptions({ identity });
+    const endpoint = await QuicheEndpoint.bind(options);
     cleanups.push(() => new Promise<void>((resolve) => endpoint.close(0, "", resolve)));
     endpoint.startAccepting();
     const initial = Buffer.alloc(1200, 1);
@@ -250,7 +228,10 @@ describe("IPv4 and unusable sources at the socket's edge", () => {
       endpoint.receive(initial, { address, port, family, size: initial.length });
     from("::ffff:192.0.2.1", 9);
     from("192.0.2.1", 9, "IPv4");
-    expect(refused).toEqual(["transport.ipv4", "transport.ipv4"]);
+    expect(options.met.refused.map(({ code }) => code)).toEqual([
+      "transport.ipv4",
+      "transport.ipv4",
+    ]);
     expect(endpoint.stats.dropped).toBe(0);
     from("::1", 0);
     from("fe80::1%lo", 9);

@@ -1,0 +1,311 @@
+/**
+ * One QUIC connection of the quiche driver: quiche's state machine and the order of work in a turn. It has
+ * no socket, no timer and no clock: packets and time come in through the machine (quiche-machine.ts), and
+ * packets leave through its sink. What is on the streams is the user's matter.
+ */
+
+import type {
+  QuicSession,
+  QuicSessionEnd,
+  QuicSessionFigures,
+  QuicSessionUser,
+  QuicStreamPart,
+} from "./quic-endpoint.ts";
+import type { HostPort, QuicheConnection } from "./quiche-binding.ts";
+
+/** Where packets go. A sink that has no buffer asks the machine for a turn when it has one again. */
+export type PacketSink = {
+  take(): Uint8Array | undefined;
+  /** Takes the buffer back with a packet of this length in it; 0 for none. */
+  put(buffer: Uint8Array, length: number, remote: HostPort): void;
+};
+
+/** What a connection needs of the machine that it belongs to. */
+export type ConnectionHost = {
+  readonly sink: PacketSink;
+  /** Asks for a turn: "now" within this one, "later" after the next look at the socket. */
+  wake(connection: QuicheSession, when: "now" | "later"): void;
+  forget(connection: QuicheSession): void;
+};
+
+/** Packets that one connection sends before others and the socket have their turn. */
+const PACKETS_PER_TURN = 32;
+
+/** A close reason is the peer's text: only this much of it, printable ASCII, reaches logs. */
+const REASON_CHARACTERS_MAX = 128;
+
+/** Streams are read into this; all connections share it. */
+const READ_SLICE_BYTES = 256 * 1024;
+const readSlice = new Uint8Array(READ_SLICE_BYTES);
+
+/** The binding's directions of a shutdown; its enum is not exported as values under these flags. */
+const SHUTDOWN_READ = 0;
+const SHUTDOWN_WRITE = 1;
+
+export const readableReason = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.slice(0, REASON_CHARACTERS_MAX))
+    .toString("latin1")
+    .replace(/[^\x20-\x7e]/g, "?");
+
+export type ConnectionOptions = {
+  readonly quic: QuicheConnection;
+  readonly host: ConnectionHost;
+  /** Our connection id as the routing key. */
+  readonly key: string;
+  readonly local: HostPort;
+  readonly remote: HostPort;
+  readonly accepted: boolean;
+};
+
+export class QuicheSession implements QuicSession {
+  readonly key: string;
+  readonly remote: HostPort;
+  readonly accepted: boolean;
+  /** When `timeOut` is due, in the machine's time. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #quic: QuicheConnection;
+  readonly #host: ConnectionHost;
+  readonly #path: { readonly from: HostPort; readonly to: HostPort };
+  #user: QuicSessionUser | undefined;
+  #established = false;
+  #told = false;
+  #closing = false;
+  #ended = false;
+  #forgotten = false;
+  #nextBidi: number;
+  #nextUni: number;
+  /** Why the last received packet ended the connection, in the library's words. */
+  #fault = "";
+
+  constructor(options: ConnectionOptions) {
+    this.#quic = options.quic;
+    this.key = options.key;
+    this.remote = options.remote;
+    this.accepted = options.accepted;
+    this.#host = options.host;
+    this.#path = { from: options.remote, to: options.local };
+    this.#nextBidi = options.accepted ? 1 : 0;
+    this.#nextUni = options.accepted ? 3 : 2;
+  }
+
+  attach(user: QuicSessionUser): void {
+    this.#user = user;
+    this.requestTurn();
+  }
+
+  get isEstablished(): boolean {
+    return this.#established;
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  peerCertificates(): readonly Uint8Array[] | null {
+    return this.#quic.peerCertChain();
+  }
+
+  applicationProtocol(): string {
+    return Buffer.from(this.#quic.applicationProto()).toString("latin1");
+  }
+
+  figures(): QuicSessionFigures {
+    const path = this.#quic.pathStats().find(({ active }) => active);
+    const { sent, recv, lost } = this.#quic.stats();
+    return {
+      rttMs: path?.rtt,
+      packetsSent: sent,
+      packetsReceived: recv,
+      packetsLost: lost,
+      congestionWindowBytes: path?.cwnd,
+    };
+  }
+
+  /** Feeds one datagram, whose bytes are overwritten by decryption. The machine wakes us afterwards. */
+  feed(datagram: Uint8Array): void {
+    try {
+      this.#quic.recv(datagram, this.#path);
+    } catch (error) {
+      this.#fault = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  close(code: number, reason: string): void {
+    this.#closing = true;
+    try {
+      this.#quic.close(true, code, new TextEncoder().encode(reason));
+    } catch {
+      // The connection is already closing: what it said first stands.
+    }
+    this.#host.wake(this, "now");
+  }
+
+  requestTurn(): void {
+    this.#host.wake(this, "now");
+  }
+
+  requestLaterTurn(): void {
+    this.#host.wake(this, "later");
+  }
+
+  keepAlive(): void {
+    try {
+      this.#quic.sendAckEliciting();
+    } catch {
+      // Closing already: the end is on its way to the user.
+    }
+    this.requestTurn();
+  }
+
+  openStream(kind: "bi" | "uni"): number {
+    const id = kind === "bi" ? this.#nextBidi : this.#nextUni;
+    if (kind === "bi") this.#nextBidi += 4;
+    else this.#nextUni += 4;
+    return id;
+  }
+
+  setUrgency(streamId: number, urgency: number): void {
+    this.#quic.streamPriority(streamId, urgency, true);
+  }
+
+  readableStreams(): readonly number[] {
+    return [...this.#quic.readable()];
+  }
+
+  readable(streamId: number): boolean {
+    return this.#quic.streamReadable(streamId);
+  }
+
+  read(streamId: number): QuicStreamPart | undefined {
+    const part = this.#quic.streamRecv(streamId, readSlice);
+    return part === null ? undefined : { bytes: readSlice.subarray(0, part[0]), fin: part[1] };
+  }
+
+  capacity(streamId: number): number {
+    return this.#quic.streamCapacity(streamId);
+  }
+
+  write(streamId: number, bytes: Uint8Array, fin: boolean): number {
+    return this.#quic.streamSend(streamId, bytes, fin) ?? 0;
+  }
+
+  abortStream(streamId: number, code: number): void {
+    for (const direction of [SHUTDOWN_READ, SHUTDOWN_WRITE]) {
+      try {
+        this.#quic.streamShutdown(streamId, direction, code);
+      } catch {
+        // Not a direction of this stream, or already over.
+      }
+    }
+    this.requestTurn();
+  }
+
+  sendDatagram(bytes: Uint8Array): boolean {
+    try {
+      this.#quic.dgramSend(bytes);
+    } catch {
+      return false;
+    }
+    this.requestTurn();
+    return true;
+  }
+
+  readDatagram(): Uint8Array | undefined {
+    return this.#quic.dgramRecvVec() ?? undefined;
+  }
+
+  /** The deadline has passed. The machine wakes us afterwards. */
+  timeOut(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#quic.onTimeout();
+  }
+
+  /** One turn: hand over what arrived, send what is due, say when to wake. */
+  turn(nowMs: number): void {
+    if (this.#forgotten) return;
+    this.#closing ||= this.#isClosing();
+    if (!this.#established && !this.#closing && this.#quic.isEstablished()) {
+      this.#established = true;
+    }
+    if (this.#established && !this.#told && !this.#closing && this.#user !== undefined) {
+      this.#told = true;
+      this.#user.established();
+    }
+    if (this.#told && !this.#ended && !this.#closing) this.#user?.service();
+    this.#sendPackets();
+    if (this.#closing) {
+      this.#end();
+      if (this.#quic.isClosed()) {
+        this.#forget();
+        return;
+      }
+    }
+    // One millisecond more: quiche rounds down, and a timer that fires early only fires again.
+    const timeoutMs = this.#quic.timeout();
+    this.deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + timeoutMs + 1;
+  }
+
+  /** Stops at once: no more packets, no deadline. */
+  abandon(): void {
+    this.#end();
+    this.#forget();
+  }
+
+  #isClosing(): boolean {
+    return this.#quic.isDraining() || this.#quic.isClosed() || this.#quic.localError() !== null;
+  }
+
+  #sendPackets(): void {
+    const { sink } = this.#host;
+    for (let sent = 0; sent < PACKETS_PER_TURN; sent++) {
+      const buffer = sink.take();
+      if (buffer === undefined) break;
+      const length = this.#nextPacket(buffer);
+      sink.put(buffer, length, this.remote);
+      if (length === 0) return;
+    }
+    this.#host.wake(this, "later");
+  }
+
+  /** Length of the next packet; 0 when there is none. */
+  #nextPacket(buffer: Uint8Array): number {
+    try {
+      const packet = this.#quic.send(buffer);
+      return packet === null ? 0 : packet[0];
+    } catch (error) {
+      this.#fault = error instanceof Error ? error.message : String(error);
+      this.#closing ||= this.#isClosing();
+      return 0;
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#user?.ended(this.#describeEnd());
+  }
+
+  #describeEnd(): QuicSessionEnd {
+    const peerError = this.#quic.peerError();
+    if (peerError !== null) {
+      const reason = readableReason(peerError.reason);
+      return { by: "peer", isApp: peerError.isApp, code: peerError.errorCode, reason };
+    }
+    const localError = this.#quic.localError();
+    if (localError !== null) {
+      const reason = readableReason(localError.reason) || this.#fault;
+      return { by: "local", isApp: localError.isApp, code: localError.errorCode, reason };
+    }
+    if (this.#quic.isTimedOut()) return { by: "timeout", isApp: false, code: 0, reason: "silence" };
+    return { by: "local", isApp: false, code: 0, reason: this.#fault || "stopped" };
+  }
+
+  #forget(): void {
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#end();
+    this.#user = undefined;
+    this.#host.forget(this);
+  }
+}

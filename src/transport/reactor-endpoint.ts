@@ -1,0 +1,285 @@
+/**
+ * The reactor driver of the QuicEndpoint port: raw QUIC of `@currentspace/http3`, which reads and writes
+ * packets on threads of its own, many at a time. It does less than the quiche driver (`REACTOR_FEATURES`):
+ * above all a client does not see the server's certificate, so both ends trust authorities and nothing else.
+ *
+ * A listener is bound to an explicit IPv6 address, because on `::` the library also takes mapped IPv4; a
+ * session with such an address is refused all the same.
+ */
+import { isIPv6 } from "node:net";
+import { TetradError } from "../errors.ts";
+import { isMappedIpv4 } from "./address.ts";
+import type {
+  HostPort,
+  QuicDial,
+  QuicEndpoint,
+  QuicEndpointOptions,
+  QuicEndpointStats,
+  QuicFeatures,
+  QuicSession,
+  QuicSessionEnd,
+} from "./quic-endpoint.ts";
+import {
+  loadReactor,
+  type Reactor,
+  type ReactorClientSession,
+  type ReactorServer,
+  type ReactorServerSession,
+} from "./reactor-binding.ts";
+import { ReactorSession } from "./reactor-session.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+export const REACTOR_FEATURES: QuicFeatures = {
+  seesServerCertificate: false,
+  opensUni: false,
+  urgencies: false,
+  readBackPressure: false,
+};
+
+/** "portable": poll, recvmmsg and segmentation offload. "fast": io_uring, which was slower wherever measured. */
+export type ReactorMode = "portable" | "fast";
+
+export class ReactorEndpoint implements QuicEndpoint {
+  readonly driver = "reactor";
+  readonly features = REACTOR_FEATURES;
+  readonly local: HostPort;
+  readonly #options: QuicEndpointOptions;
+  readonly #reactor: Reactor;
+  readonly #mode: ReactorMode;
+  readonly #server: ReactorServer | undefined;
+  readonly #sessions = new Set<ReactorSession>();
+  readonly #acceptedByHost = new Map<string, number>();
+  readonly #handshakes: TokenBucket;
+  readonly #counts = { dropped: 0, packetsIn: 0, packetsOut: 0 };
+  #accepting = false;
+  #closed = false;
+
+  private constructor(
+    options: QuicEndpointOptions,
+    reactor: Reactor,
+    mode: ReactorMode,
+    server: ReactorServer | undefined,
+    local: HostPort,
+  ) {
+    this.#options = options;
+    this.#reactor = reactor;
+    this.#mode = mode;
+    this.#server = server;
+    this.local = local;
+    const perSecond = options.limits.handshakesPerSecond;
+    this.#handshakes = new TokenBucket(perSecond, perSecond, options.clock.monotonicMs());
+    server?.on("session", (native) => this.#accept(native));
+    server?.on("error", (error) => this.#fail(error.message));
+  }
+
+  /**
+   * Loads the library and binds the listener, where there is an identity to listen with. Throws
+   * config.invalid with the reason where the library does not load, the address cannot be bound, or
+   * something is asked for that this driver has not.
+   */
+  static async bind(
+    options: QuicEndpointOptions,
+    mode: ReactorMode = "portable",
+  ): Promise<ReactorEndpoint> {
+    const { host, port } = options.listen;
+    if (!isIPv6(host) || host === "::" || isMappedIpv4(host)) {
+      throw new TetradError(
+        "config.invalid",
+        "the reactor listens on one IPv6 address, not on all",
+      );
+    }
+    if (options.clients === "any" || options.servers === "any") {
+      throw new TetradError("config.invalid", "the reactor trusts authorities only");
+    }
+    const reactor = await loadReactor().catch((error: unknown) => {
+      throw new TetradError("config.invalid", `the reactor does not load: ${String(error)}`);
+    });
+    if (options.identity === undefined) {
+      return new ReactorEndpoint(options, reactor, mode, undefined, { host, port: 0 });
+    }
+    const server = makeServer(reactor, options, mode);
+    try {
+      const bound = await server.listen(port, host);
+      const local = { host: bound.address, port: bound.port };
+      return new ReactorEndpoint(options, reactor, mode, server, local);
+    } catch (error) {
+      throw new TetradError("config.invalid", `the reactor cannot listen: ${String(error)}`);
+    }
+  }
+
+  /** Datagrams of sessions that are alive; the library counts nothing before a session. */
+  get stats(): QuicEndpointStats {
+    let { packetsIn, packetsOut } = this.#counts;
+    for (const session of this.#sessions) {
+      const { packetsSent, packetsReceived } = session.figures();
+      packetsIn += packetsReceived;
+      packetsOut += packetsSent;
+    }
+    return {
+      datagramsIn: packetsIn,
+      datagramsOut: packetsOut,
+      bytesIn: 0,
+      bytesOut: 0,
+      dropped: this.#counts.dropped,
+      retries: 0,
+      sendErrors: 0,
+    };
+  }
+
+  get connectionCount(): number {
+    return this.#sessions.size;
+  }
+
+  startAccepting(): void {
+    this.#accepting = true;
+  }
+
+  dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
+    const { limits, alpn } = this.#options;
+    if (this.#closed || this.#sessions.size >= limits.connectionsMax) return undefined;
+    const trust = how.trust ?? this.#options.servers;
+    if (trust === "any" || how.serverName === undefined) {
+      throw new TetradError("config.invalid", "the reactor needs an authority and a server name");
+    }
+    const identity = how.identity ?? this.#options.identity;
+    const native = this.#reactor.connectQuic(
+      { address: remote.host, port: remote.port },
+      {
+        ...this.#common(this.#options.datagramBytesFor(remote.host)),
+        ca: trust.authorityPem,
+        servername: how.serverName,
+        rejectUnauthorized: true,
+        connectTimeoutMs: limits.idleTimeoutMs,
+        ...(identity === undefined ? {} : { cert: identity.certPem, key: identity.keyPem }),
+      },
+    );
+    return this.#add(native, remote, false, alpn[0] ?? "", () => null);
+  }
+
+  close(code: number, reason: string, done: () => void): void {
+    if (this.#closed) {
+      done();
+      return;
+    }
+    this.#closed = true;
+    for (const session of [...this.#sessions]) session.close(code, reason);
+    const server = this.#server;
+    if (server === undefined) {
+      done();
+      return;
+    }
+    // The closes leave with the native thread's next turn; shutting it down at once would lose them.
+    this.#options.timers.set(CLOSE_LINGER_MS, () => {
+      void server.close().then(done, done);
+    });
+  }
+
+  #common(datagramBytes: number) {
+    return commonOptions(this.#options, this.#mode, datagramBytes);
+  }
+
+  #accept(native: ReactorServerSession): void {
+    const remote = { host: native.remoteAddress, port: native.remotePort };
+    const { limits } = this.#options;
+    const refuse = (code: "transport.ipv4" | "limit", detail: string): void => {
+      this.#counts.dropped += 1;
+      native.on("error", () => {});
+      native.close(0, "");
+      this.#options.refused(code, detail);
+    };
+    if (isMappedIpv4(remote.host)) {
+      refuse("transport.ipv4", "a session from an IPv4 address");
+      return;
+    }
+    const byHost = this.#acceptedByHost.get(remote.host) ?? 0;
+    if (!this.#accepting || this.#closed) refuse("limit", "not serving");
+    else if (this.#sessions.size >= limits.connectionsMax) {
+      refuse("limit", "connection cap reached");
+    } else if (byHost >= limits.connectionsPerAddressMax) {
+      refuse("limit", "connection cap of one address reached");
+    } else if (!this.#handshakes.take(this.#options.clock.monotonicMs())) {
+      refuse("limit", "handshake rate reached");
+    } else {
+      this.#acceptedByHost.set(remote.host, byHost + 1);
+      const certificates = (): readonly Uint8Array[] | null =>
+        native.peerCertificatePresented
+          ? native.getPeerCertificateChain().map(({ raw }) => raw)
+          : null;
+      this.#options.accepted(
+        this.#add(native, remote, true, this.#options.alpn[0] ?? "", certificates),
+      );
+    }
+  }
+
+  #add(
+    native: ReactorServerSession | ReactorClientSession,
+    remote: HostPort,
+    accepted: boolean,
+    alpn: string,
+    certificates: () => readonly Uint8Array[] | null,
+  ): ReactorSession {
+    const forget = (session: ReactorSession): void => this.#forget(session);
+    const session = new ReactorSession({ native, remote, accepted, alpn, certificates, forget });
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #forget(session: ReactorSession): void {
+    if (!this.#sessions.delete(session)) return;
+    const { packetsReceived, packetsSent } = session.figures();
+    this.#counts.packetsIn += packetsReceived;
+    this.#counts.packetsOut += packetsSent;
+    if (!session.accepted) return;
+    const { host } = session.remote;
+    const left = (this.#acceptedByHost.get(host) ?? 1) - 1;
+    if (left > 0) this.#acceptedByHost.set(host, left);
+    else this.#acceptedByHost.delete(host);
+  }
+
+  #fail(detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const end: QuicSessionEnd = { by: "local", isApp: false, code: 0, reason: detail };
+    for (const session of [...this.#sessions]) session.abandon(end);
+    this.#options.failed?.(detail);
+  }
+}
+
+const CLOSE_LINGER_MS = 20;
+
+const commonOptions = (options: QuicEndpointOptions, mode: ReactorMode, datagramBytes: number) => ({
+  runtimeMode: mode,
+  fallbackPolicy: "error" as const,
+  alpn: [...options.alpn],
+  maxIdleTimeoutMs: options.limits.idleTimeoutMs,
+  maxUdpPayloadSize: datagramBytes,
+  initialMaxData: options.windows.connectionBytesMax,
+  initialMaxStreamDataBidiLocal: options.windows.streamBytes,
+  initialMaxStreamsBidi: options.windows.streamsBidi,
+  enableDatagrams: options.datagrams,
+});
+
+const makeServer = (
+  reactor: Reactor,
+  options: QuicEndpointOptions,
+  mode: ReactorMode,
+): ReactorServer => {
+  const { identity, clients, limits } = options;
+  if (identity === undefined) throw new RangeError("no identity to listen with");
+  try {
+    return reactor.createQuicServer({
+      ...commonOptions(options, mode, options.datagramBytesMax),
+      key: identity.keyPem,
+      cert: identity.certPem,
+      ...(typeof clients === "object"
+        ? { ca: clients.authorityPem, clientAuth: "require" as const }
+        : { clientAuth: "none" as const }),
+      // Whom the library turns away is told nothing; up to twice the cap we do it ourselves, with a close.
+      maxConnections: 2 * limits.connectionsMax,
+      disableRetry: false,
+      disableActiveMigration: true,
+    });
+  } catch (error) {
+    throw new TetradError("key.invalid", `the TLS identity cannot be used: ${String(error)}`);
+  }
+};

@@ -1,0 +1,295 @@
+/**
+ * A session of the reactor driver. The library pushes events and its streams are Node's; the port polls, so
+ * every event only asks for a turn, and in the turn the user reads and writes what it likes.
+ */
+import type {
+  HostPort,
+  QuicSession,
+  QuicSessionEnd,
+  QuicSessionFigures,
+  QuicSessionUser,
+  QuicStreamPart,
+} from "./quic-endpoint.ts";
+import { readableReason } from "./quiche-connection.ts";
+import type {
+  ReactorClientSession,
+  ReactorServerSession,
+  ReactorStream,
+} from "./reactor-binding.ts";
+
+/** Bytes of one stream that wait for the native thread. */
+const WRITE_WINDOW_BYTES = 1024 * 1024;
+
+/** The library reads on whether we read or not: beyond this a session whose reader sleeps is ended. */
+export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Datagrams that wait for their reader; more are dropped, as they may be. */
+const DATAGRAMS_MAX = 256;
+
+type Lane = {
+  readonly stream: ReactorStream;
+  /** Something may be there to read: bytes, or the end. */
+  readable: boolean;
+  ended: boolean;
+  finGiven: boolean;
+  failed: boolean;
+};
+
+export type ReactorSessionOptions = {
+  readonly native: ReactorServerSession | ReactorClientSession;
+  readonly remote: HostPort;
+  readonly accepted: boolean;
+  readonly alpn: string;
+  certificates(): readonly Uint8Array[] | null;
+  forget(session: ReactorSession): void;
+};
+
+const EMPTY = new Uint8Array(0);
+
+export class ReactorSession implements QuicSession {
+  readonly remote: HostPort;
+  readonly accepted: boolean;
+  readonly #options: ReactorSessionOptions;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #datagrams: Uint8Array[] = [];
+  #user: QuicSessionUser | undefined;
+  #established = false;
+  #told = false;
+  #ended: QuicSessionEnd | undefined;
+  #endTold = false;
+  #closedBy: { readonly code: number; readonly reason: string } | undefined;
+  #scheduled = false;
+  #last: QuicSessionFigures = NO_FIGURES;
+
+  constructor(options: ReactorSessionOptions) {
+    this.#options = options;
+    this.remote = options.remote;
+    this.accepted = options.accepted;
+    const { native } = options;
+    native.on("stream", (stream: ReactorStream) => this.#adopt(stream));
+    native.on("datagram", (bytes: Buffer) => {
+      if (this.#datagrams.length < DATAGRAMS_MAX) this.#datagrams.push(bytes);
+      this.requestTurn();
+    });
+    native.on("close", (info) => this.#nativeClosed(info.errorCode, info.reason));
+    native.on("error", (error) => this.#nativeClosed(0, error.message));
+    if (options.accepted) this.#established = true;
+    else {
+      native.on("connect", () => {
+        this.#established = true;
+        this.requestTurn();
+      });
+    }
+  }
+
+  attach(user: QuicSessionUser): void {
+    this.#user = user;
+    this.requestTurn();
+  }
+
+  get isEstablished(): boolean {
+    return this.#established;
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  peerCertificates(): readonly Uint8Array[] | null {
+    return this.#options.certificates();
+  }
+
+  /** The library refuses a peer that shares no protocol, and with one offered there is one to agree on. */
+  applicationProtocol(): string {
+    return this.#options.alpn;
+  }
+
+  figures(): QuicSessionFigures {
+    if (this.#ended !== undefined) return this.#last;
+    const metrics = this.#options.native.getMetrics();
+    if (metrics === null) return this.#last;
+    this.#last = {
+      rttMs: metrics.rttMs === 0 ? undefined : metrics.rttMs,
+      packetsSent: metrics.packetsOut,
+      packetsReceived: metrics.packetsIn,
+      packetsLost: undefined,
+      congestionWindowBytes: metrics.cwnd,
+    };
+    return this.#last;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#ended !== undefined || this.#closedBy !== undefined) return;
+    this.#closedBy = { code, reason };
+    void Promise.resolve(this.#options.native.close(code, reason)).catch(() => {});
+    // The library does not always say that it closed what it was told to close.
+    this.#nativeClosed(code, reason);
+  }
+
+  requestTurn(): void {
+    if (this.#scheduled || this.#endTold) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#turn());
+  }
+
+  requestLaterTurn(): void {
+    if (this.#scheduled || this.#endTold) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  keepAlive(): void {
+    if (this.#ended === undefined) this.#options.native.ping();
+  }
+
+  openStream(kind: "bi" | "uni"): number {
+    if (kind === "uni") throw new RangeError("the reactor opens no unidirectional streams");
+    const stream = this.#options.native.openStream();
+    this.#adopt(stream);
+    return stream.id;
+  }
+
+  setUrgency(): void {
+    // Known to the features: the library has no call for it.
+  }
+
+  readableStreams(): readonly number[] {
+    const ids: number[] = [];
+    for (const id of this.#lanes.keys()) if (this.readable(id)) ids.push(id);
+    return ids;
+  }
+
+  readable(streamId: number): boolean {
+    const lane = this.#lanes.get(streamId);
+    if (lane === undefined) return false;
+    return lane.readable || lane.failed || (lane.ended && !lane.finGiven);
+  }
+
+  read(streamId: number): QuicStreamPart | undefined {
+    const lane = this.#lanes.get(streamId);
+    if (lane === undefined) return undefined;
+    const bytes: Buffer | null = lane.stream.read();
+    if (bytes !== null) return { bytes, fin: false };
+    lane.readable = false;
+    if (lane.ended && !lane.finGiven) {
+      lane.finGiven = true;
+      this.#drop(streamId, lane);
+      return { bytes: EMPTY, fin: true };
+    }
+    if (lane.failed) {
+      this.#lanes.delete(streamId);
+      throw new Error("the peer reset the stream");
+    }
+    return undefined;
+  }
+
+  capacity(streamId: number): number {
+    const lane = this.#lanes.get(streamId);
+    if (lane === undefined || lane.failed || !lane.stream.writable) {
+      throw new Error("the stream takes nothing more");
+    }
+    return Math.max(0, WRITE_WINDOW_BYTES - lane.stream.writableLength);
+  }
+
+  write(streamId: number, bytes: Uint8Array, fin: boolean): number {
+    const room = this.capacity(streamId);
+    const lane = this.#lanes.get(streamId);
+    if (lane === undefined) return 0;
+    const count = Math.min(room, bytes.length);
+    // Node's stream keeps what it is given until the native thread takes it, and the caller's bytes are its own.
+    if (count > 0) lane.stream.write(Buffer.from(bytes.subarray(0, count)));
+    if (fin && count === bytes.length) lane.stream.end();
+    return count;
+  }
+
+  abortStream(streamId: number, code: number): void {
+    const lane = this.#lanes.get(streamId);
+    if (lane === undefined) return;
+    this.#lanes.delete(streamId);
+    lane.stream.close(code);
+  }
+
+  sendDatagram(bytes: Uint8Array): boolean {
+    return this.#ended === undefined && this.#options.native.sendDatagram(bytes);
+  }
+
+  readDatagram(): Uint8Array | undefined {
+    return this.#datagrams.shift();
+  }
+
+  /** The endpoint has failed or closed: the library says nothing more. */
+  abandon(end: QuicSessionEnd): void {
+    this.#finish(end);
+  }
+
+  #adopt(stream: ReactorStream): void {
+    if (this.#lanes.has(stream.id)) return;
+    const lane: Lane = { stream, readable: true, ended: false, finGiven: false, failed: false };
+    this.#lanes.set(stream.id, lane);
+    stream.on("readable", () => {
+      lane.readable = true;
+      if (stream.readableLength > UNREAD_BYTES_MAX) this.close(0, "the reader is too slow");
+      this.requestTurn();
+    });
+    stream.on("end", () => {
+      lane.ended = true;
+      this.requestTurn();
+    });
+    stream.on("drain", () => this.requestTurn());
+    stream.on("error", () => {
+      lane.failed = true;
+      this.requestTurn();
+    });
+    this.requestTurn();
+  }
+
+  /** A stream that is read to its end stays while it can be written. */
+  #drop(id: number, lane: Lane): void {
+    if (lane.stream.writableFinished || lane.stream.destroyed) this.#lanes.delete(id);
+    else lane.stream.once("close", () => this.#lanes.delete(id));
+  }
+
+  #nativeClosed(code: number, reason: string): void {
+    const ours = this.#closedBy;
+    const text = readableReason(Buffer.from(reason));
+    if (ours !== undefined) {
+      this.#finish({ by: "local", isApp: true, code: ours.code, reason: ours.reason });
+    } else if (/timed? ?out|idle/i.test(text)) {
+      this.#finish({ by: "timeout", isApp: false, code: 0, reason: text || "silence" });
+    } else {
+      // The library does not say whose code it is; TLS alerts are QUIC's own from 0x100 on.
+      const isApp = this.#established && code < 0x100;
+      this.#finish({ by: "peer", isApp, code, reason: text });
+    }
+  }
+
+  #finish(end: QuicSessionEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = end;
+    this.#options.forget(this);
+    this.requestTurn();
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    const user = this.#user;
+    if (user === undefined) return;
+    if (this.#established && !this.#told && this.#closedBy === undefined) {
+      this.#told = true;
+      user.established();
+    }
+    if (this.#told && this.#closedBy === undefined && !this.#endTold) user.service();
+    if (this.#ended !== undefined && !this.#endTold) {
+      this.#endTold = true;
+      user.ended(this.#ended);
+    }
+  }
+}
+
+const NO_FIGURES: QuicSessionFigures = {
+  rttMs: undefined,
+  packetsSent: 0,
+  packetsReceived: 0,
+  packetsLost: undefined,
+  congestionWindowBytes: undefined,
+};
