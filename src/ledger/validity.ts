@@ -427,6 +427,7 @@ function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
   return fail("block.wrong-root", `${wrong} differs at height ${executedHeight}`, data);
 }
 
+/** Cheapest first: look-ups and payloads, then work, the host's opening, and the signature last. */
 function checkBatches(input: ValidityInput): Failure | undefined {
   const { hasher, block, batches, registry } = input;
   const { height, timeMs, executedHeight } = block.header;
@@ -446,10 +447,11 @@ function checkBatches(input: ValidityInput): Failure | undefined {
       checkChain(hasher, batch) ??
       checkRef(batch) ??
       checkLane(batch, head) ??
+      checkActor(input, batch, executedHeight) ??
+      checkEvents(registry, batch) ??
       checkProofs(input.asked, batch, (digest) => input.workVerdict(digest)) ??
       checkHost(hasher, input.space, batch, (h) => input.beaconAt(h)) ??
-      checkActor(input, batch, executedHeight) ??
-      checkEvents(registry, batch);
+      checkSigned(input, batch);
     if (failure?.code === "node.not-ready") return failure;
     if (failure !== undefined) {
       const data = { code: failure.code, batch: toHex(batch.digest), position };
@@ -466,14 +468,17 @@ const checkChain = (hasher: Hasher, batch: Batch): Failure | undefined =>
     : fail("batch.wrong-chain", "the batch is of another chain");
 
 function checkActor(
-  { actorKeyAt, sameBatchVerdict }: ValidityInput,
-  batch: Batch,
+  { actorKeyAt }: ValidityInput,
+  { actor }: Batch,
   executedHeight: number,
 ): Failure | undefined {
-  const key = actorKeyAt(batch.actor);
-  if (key === undefined || key.registeredHeight > executedHeight) {
-    return fail("batch.unknown-actor", `no actor ${toHex(batch.actor)} at ${executedHeight}`);
-  }
+  const key = actorKeyAt(actor);
+  return key === undefined || key.registeredHeight > executedHeight
+    ? fail("batch.unknown-actor", `no actor ${toHex(actor)} at ${executedHeight}`)
+    : undefined;
+}
+
+function checkSigned({ sameBatchVerdict }: ValidityInput, batch: Batch): Failure | undefined {
   const verdict = sameBatchVerdict(batch.digest);
   if (verdict === undefined) return notReady("signature", "a signature has not been tried");
   return verdict

@@ -60,6 +60,7 @@ import {
   createWorkSearch,
   encodeWorkProof,
   PRICE_ONE,
+  verifyWork,
   WORK_PROFILES,
   type WorkParameters,
 } from "../../../src/proofs/work/index.ts";
@@ -178,8 +179,8 @@ export class World extends ClaimChain {
   readonly heads = new Map<string, LaneHead>();
   readonly #hash: Hash;
   readonly #loop = new Loop();
-  /** What the verifier of the next node is asked. */
-  verifier: TestVerifier = new TestVerifier(new Loop(), () => false);
+  /** Checks of work and of signatures that all nodes have asked their verifiers for. */
+  readonly asked = { work: 0, signatures: 0 };
 
   constructor(work: WorkParameters = ARGON_WORK, heights = 40) {
     const genesis = genesisAsking(work);
@@ -316,9 +317,10 @@ export class World extends ClaimChain {
   pool(node = "v0"): BatchPool {
     const loop = this.#loop;
     const time = new ManualTime(loop, this.timeAt(this.height) ?? 0);
-    this.verifier = new TestVerifier(loop, ({ signature, message, publicKey }) =>
-      testVerify(signature, message, publicKey),
-    );
+    const verifier = new TestVerifier(loop, ({ signature, message, publicKey }) => {
+      this.asked.signatures += 1;
+      return testVerify(signature, message, publicKey);
+    });
     const options = productOptions({
       ...{ name: node, genesis: this.genesis, hasher, verifySignature: testVerify },
     });
@@ -332,7 +334,16 @@ export class World extends ClaimChain {
           publicKey: keyOf(node),
           sign: (message, done) => done(testSign(message, keyOf(node))),
         },
-        verifier: this.verifier,
+        verifier: {
+          verify: (jobs, priority, done) => verifier.verify(jobs, priority, done),
+          verifyWork: (_, checks, _priority, done) => {
+            this.asked.work += checks.length;
+            const valid = checks.map(({ puzzle, subject, proof, required }) =>
+              verifyWork(hasher, puzzle, subject, proof, required),
+            );
+            loop.post(() => done(valid.map(({ ok }) => ok)));
+          },
+        },
         sectors: { open: (task) => this.openedBy(node, task) },
         logger: { log: () => undefined },
         metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
@@ -354,6 +365,11 @@ export class World extends ClaimChain {
       },
       { changed: () => undefined, gossip: () => undefined },
     );
+  }
+
+  /** Runs what ports were asked for. */
+  settle(): void {
+    this.#loop.run();
   }
 
   point(height: number): InclusionPoint {

@@ -1,0 +1,263 @@
+/**
+ * In which order a batch is checked, where it is admitted and where a block with it is voted on: what costs much is
+ * not reached where something cheap is wrong, nothing is checked twice, and what is kept of verdicts is bounded.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import { encodeEvent } from "../../../src/ledger/event.ts";
+import { actorRevoked } from "../../../src/ledger/projections/events.ts";
+import type { Batch } from "../../../src/ledger/types.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { PRICE_ONE, type WorkParameters } from "../../../src/proofs/work/index.ts";
+import { flipped } from "../../proofs/refusals/act.ts";
+import { EQUIHASH_WORK, otherHasher, type Parts, World } from "../../proofs/refusals/world.ts";
+import { hasher, idOf } from "../execution-support.ts";
+
+const ELSE = new Uint8Array(32).fill(9);
+
+/** What was asked of verifiers since. */
+const counting = (world: World): (() => { work: number; signatures: number }) => {
+  const { work, signatures } = world.asked;
+  return () => ({ work: world.asked.work - work, signatures: world.asked.signatures - signatures });
+};
+
+const NOTHING = { work: 0, signatures: 0 };
+
+/** A batch of the clerk's of which all is right but this. */
+const bent = (world: World, bend: (right: Parts) => Partial<Parts>): Batch => {
+  const right = world.parts("clerk");
+  return world.sealed({ ...right, ...bend(right) });
+};
+
+const cored = (change: Parameters<World["core"]>[1]) => (world: World) =>
+  bent(world, () => {
+    const input = world.core("clerk", change);
+    return { input, signature: world.signature(input, "clerk") };
+  });
+
+/** The envelope with another byte in its last event: its events do not hash to the root that is signed. */
+const spoiled = ({ bytes }: Pick<Batch, "bytes">): Pick<Batch, "bytes"> => ({
+  bytes: flipped(bytes, 186 + 4 + 30),
+});
+
+type Cheap = readonly [code: string, made: (world: World) => Pick<Batch, "bytes">];
+
+/** Equihash at an effort of 5, which one solution in five has: a hash tells. */
+const PRICED: WorkParameters = {
+  ...EQUIHASH_WORK,
+  price: {
+    ...EQUIHASH_WORK.price,
+    ...{ priceMin: 8n * PRICE_ONE, priceStart: 8n * PRICE_ONE, pricedUnits: 1_024n },
+  },
+};
+
+/** What is found before any event is hashed: `spoiled` shows it, whose events would be found wrong. */
+const CHEAP: readonly Cheap[] = [
+  ["batch.wrong-chain", (world) => world.sealed(world.parts("clerk"), otherHasher)],
+  ["batch.unknown-actor", (world) => world.sealed(world.parts("nobody"))],
+  ["batch.lane-fork", cored({ prevBatchId: ELSE })],
+  ["batch.ref-not-grid", cored({ refHeight: 33 })],
+  ["batch.ref-future", cored({ refHeight: 48 })],
+  ["batch.ref-mismatch", cored({ refHash: ELSE })],
+  ["work.missing", (world) => bent(world, () => ({ work: undefined }))],
+  [
+    "work.malformed",
+    (world) =>
+      bent(world, ({ work }) => ({ work: work && { ...work, bytes: work.bytes.slice(1) } })),
+  ],
+  [
+    "work.insufficient",
+    (world) => bent(world, ({ input }) => ({ work: world.work(input, { effort: 2 }) })),
+  ],
+];
+
+describe("admission", () => {
+  it.each(CHEAP)("finds %s before it hashes events or asks a verifier", (code, made) => {
+    const world = new World();
+    const batch = made(world);
+    const asked = counting(world);
+    expect(world.admit(batch)).toBe(code);
+    expect(world.admit(spoiled(batch))).toBe(code);
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("finds work.effort of Equihash by one hash, before it hashes events or asks a verifier", () => {
+    const world = new World(PRICED);
+    const batch = bent(world, ({ input }) => ({ work: world.work(input, { beacon: ELSE }) }));
+    const asked = counting(world);
+    expect(world.admit(spoiled(batch))).toBe("work.effort");
+    expect(world.vote([batch])).toBe("work.effort");
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("finds batch.events-root in what has passed all that, and asks no verifier", () => {
+    const world = new World();
+    const right = world.sealed(world.parts("clerk"));
+    const asked = counting(world);
+    expect(world.admit(spoiled(right))).toBe("batch.events-root");
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("finds a revoked author before it asks a verifier", () => {
+    const world = new World();
+    const batch = world.sealed(world.parts("clerk"));
+    world.write("root", actorRevoked.encode({ actor: idOf("clerk") }));
+    const asked = counting(world);
+    expect(world.admit(spoiled(batch))).toBe("event.forbidden");
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("checks the solution before the opening, and both before the signature", () => {
+    const world = new World(EQUIHASH_WORK);
+    const spoil = (slot: Parts["work"]) =>
+      slot && { ...slot, bytes: flipped(slot.bytes, slot.bytes.length - 1) };
+    const right = world.parts("clerk");
+    const signature = new Uint8Array(right.signature.length);
+    const all = { ...right, signature, work: spoil(right.work), space: spoil(right.space) };
+    const stages = [
+      [all, "work.solution", { work: 1, signatures: 0 }],
+      [{ ...all, work: right.work }, "space.proof-path", { work: 1, signatures: 0 }],
+      [{ ...right, signature }, "batch.signature", { work: 1, signatures: 1 }],
+      [right, "accepted", { work: 1, signatures: 1 }],
+    ] as const;
+    for (const [parts, code, checks] of stages) {
+      const asked = counting(world);
+      expect(world.admit(world.sealed(parts))).toBe(code);
+      expect(asked()).toEqual(checks);
+    }
+  });
+
+  it("checks nothing twice: not what was refused, and not what was admitted", () => {
+    const world = new World(EQUIHASH_WORK);
+    const right = world.parts("clerk");
+    const work = right.work && { ...right.work, bytes: flipped(right.work.bytes, 87) };
+    const unsolved = world.sealed({ ...right, work });
+    const forged = world.sealed({ ...right, signature: new Uint8Array(right.signature.length) });
+    const pool = world.pool();
+    const asked = counting(world);
+    for (let i = 0; i < 3; i++) {
+      expect(world.admit(unsolved, "v0", pool)).toBe("work.solution");
+      expect(world.admit(forged, "v0", pool)).toBe("batch.signature");
+    }
+    expect(asked()).toEqual({ work: 2, signatures: 1 });
+    for (let i = 0; i < 3; i++) {
+      expect(world.admit(world.sealed(right), "v0", pool)).toBe("accepted");
+    }
+    expect(asked()).toEqual({ work: 3, signatures: 2 });
+    // A vote on what was admitted asks for nothing more.
+    expect(world.vote([world.sealed(right)], "v0", {}, pool)).toBe("valid");
+    expect(asked()).toEqual({ work: 3, signatures: 2 });
+  });
+});
+
+describe("a vote", () => {
+  it.each(CHEAP.filter(([code]) => code !== "batch.wrong-chain"))(
+    "finds %s without a check of work or signature",
+    (code, made) => {
+      const world = new World();
+      const batch = made(world) as Batch;
+      const asked = counting(world);
+      expect(world.vote([batch])).toBe(code);
+      expect(asked()).toEqual(NOTHING);
+    },
+  );
+
+  it.each([
+    ["batch.unknown-event-type", encodeEvent("record.burn", 1, new Uint8Array(3))],
+    ["batch.bad-payload", encodeEvent("record.put", 1, new Uint8Array(3))],
+  ])("finds %s without a check of work or signature, as admission does", (code, event) => {
+    const world = new World();
+    const batch = world.sealed(world.parts("clerk", { events: [event] }));
+    const asked = counting(world);
+    expect(world.vote([batch])).toBe(code);
+    expect(world.admit(batch)).toBe(code);
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("finds what is wrong with the block before it looks at the batches", () => {
+    const world = new World();
+    const batch = world.sealed(world.parts("clerk"));
+    const asked = counting(world);
+    const { reveal, openings } = world.due("v0");
+    const wrong = [
+      ["block.header", { parentView: 0 }],
+      ["block.next-set", { nextSetHash: ELSE }],
+      ["beacon.reveal-invalid", { reveal: flipped(reveal, 3) }],
+      ["space.proof-path", { openings: flipped(openings, 3) }],
+      ["block.batches-root", { batchesRoot: ELSE }],
+    ] as const;
+    for (const [code, change] of wrong) expect(world.vote([batch], "v0", change)).toBe(code);
+    expect(asked()).toEqual(NOTHING);
+    expect(world.vote([batch])).toBe("valid");
+    expect(asked()).toEqual({ work: 1, signatures: 1 });
+  });
+
+  it("checks the header before the reveal, and the reveal before the openings", () => {
+    const world = new World();
+    const { reveal, openings } = world.due("v0");
+    const bad = { reveal: flipped(reveal, 3), openings: flipped(openings, 3) };
+    expect(world.vote([], "v0", { ...bad, parentView: 0 })).toBe("block.header");
+    expect(world.vote([], "v0", bad)).toBe("beacon.reveal-invalid");
+    expect(world.vote([], "v0", { ...bad, reveal })).toBe("space.proof-path");
+  });
+
+  it("finds a bad opening of a host before any signature", () => {
+    const world = new World();
+    const batch = bent(world, ({ space }) => ({
+      space: space && { ...space, bytes: flipped(space.bytes, 50) },
+    }));
+    const asked = counting(world);
+    expect(world.vote([batch])).toBe("space.proof-path");
+    expect(asked()).toEqual({ work: 1, signatures: 0 });
+  });
+});
+
+describe("verdicts that are kept", () => {
+  let world: World;
+  let right: Batch;
+  beforeAll(() => {
+    world = new World();
+    right = world.sealed(world.parts("clerk"));
+  });
+
+  /** Batches without work that nobody has signed, each of another digest. */
+  const others = (count: number): Batch[] =>
+    Array.from({ length: count }, (_, i) => ({
+      ...right,
+      proofs: [],
+      digest: hasher.ht("test/digest", Uint8Array.of(i >> 16, (i >> 8) & 255, i & 255)),
+    }));
+
+  it("are at most as many as the limit: the oldest of work goes first", () => {
+    const pool = world.pool();
+    const terms = pool.work.finalTerms(right.refHeight);
+    if (terms === undefined) throw new Error("no terms");
+    const look = (batches: readonly Batch[]): void => {
+      pool.verifyWork(
+        batches.map((batch) => ({ batch, terms })),
+        () => undefined,
+      );
+    };
+    const [first, ...rest] = others(LIMITS.verdictCacheMax + 1) as [Batch, ...Batch[]];
+    look([first]);
+    look(rest.slice(1));
+    expect(pool.workVerdict(first.digest)).toMatchObject({ code: "work.missing" });
+    look(rest.slice(0, 1));
+    expect(pool.workVerdict(first.digest)).toBeUndefined();
+    expect(pool.workVerdict(rest[1]?.digest ?? ELSE)).toMatchObject({ code: "work.missing" });
+  });
+
+  it("are at most as many as the limit: the oldest of a signature goes first", () => {
+    const pool = world.pool();
+    const look = (batches: readonly Batch[]): void => {
+      pool.verify(batches, "consensus", () => undefined);
+      world.settle();
+    };
+    const [first, ...rest] = others(LIMITS.verdictCacheMax + 1) as [Batch, ...Batch[]];
+    look([first]);
+    look(rest.slice(1));
+    expect(pool.verdict(first.digest)).toBe(true);
+    look(rest.slice(0, 1));
+    expect(pool.verdict(first.digest)).toBeUndefined();
+    expect(pool.verdict(rest[1]?.digest ?? ELSE)).toBe(true);
+  });
+});
