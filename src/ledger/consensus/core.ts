@@ -80,6 +80,7 @@ import {
   emit,
   isLeader,
   isQuorumActive,
+  openViews,
   ownMessage,
   paceMs,
   viewOf,
@@ -120,9 +121,9 @@ export const certificateOf = (
 /** Hashes, in hex, of the blocks above the final one that hold a notarization. */
 export const notarizedBlocks = (state: CoreState): Set<string> => {
   const found = new Set<string>();
-  for (const view of state.views.values()) {
+  for (const view of openViews(state)) {
     const hash = view.certificates.notarize?.statement.hash;
-    if (view.view > state.final.view && hash !== undefined) found.add(toHex(hash));
+    if (hash !== undefined) found.add(toHex(hash));
   }
   return found;
 };

@@ -46,10 +46,7 @@ export const settle = (state: CoreState): void => {
 /** R6: the highest finalization held makes its block and all ancestors final. */
 const commit = (state: CoreState): boolean => {
   let best: ViewState | undefined;
-  for (const view of state.views.values()) {
-    if (view.view <= state.final.view || view.certificates.finalize === undefined) continue;
-    if (best === undefined || view.view > best.view) best = view;
-  }
+  for (const view of openViews(state)) if (view.certificates.finalize !== undefined) best = view;
   const certificate = best?.certificates.finalize;
   if (best === undefined || certificate === undefined) return false;
   const hash = certificate.statement.hash;

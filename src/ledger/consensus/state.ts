@@ -75,6 +75,8 @@ export type CoreState = {
   /** How often the current view was found stuck. */
   retries: number;
   readonly views: Map<number, ViewState>;
+  /** What `openViews` found last; undefined since a view was added or another one became final. */
+  open: readonly ViewState[] | undefined;
   readonly blocks: Map<string, BlockEntry>;
   allowed: boolean;
   readonly floorView: number;
@@ -131,6 +133,7 @@ export const viewOf = (state: CoreState, view: number): ViewState => {
   if (found === undefined) {
     found = emptyView(view);
     state.views.set(view, found);
+    state.open = undefined;
   }
   return found;
 };
@@ -202,11 +205,16 @@ export const isQuorumActive = (state: CoreState): boolean => {
   return active >= state.set.quorum;
 };
 
-/** Ascending views above the final one that hold anything. */
-export const openViews = (state: CoreState): ViewState[] => {
+/**
+ * Ascending views above the final one that hold anything. Every rule asks for them, and they change once or twice
+ * a view. What was returned stays as it is when a view is added meanwhile.
+ */
+export const openViews = (state: CoreState): readonly ViewState[] => {
+  if (state.open !== undefined) return state.open;
   const open: ViewState[] = [];
   for (const view of state.views.values()) if (view.view > state.final.view) open.push(view);
-  return open.sort((a, b) => a.view - b.view);
+  state.open = open.sort((a, b) => a.view - b.view);
+  return state.open;
 };
 
 /** Every vote asks for the leader of its view, mostly of the view that was asked for last. */
@@ -246,6 +254,7 @@ export const createState = (options: {
     saidAtMs: nowMs,
     retries: 0,
     views: new Map(),
+    open: undefined,
     blocks: new Map(),
     allowed: false,
     floorView: recovered.floorView,

@@ -270,6 +270,7 @@ const quorumOf = (
 
 /** Forgets views that are final and too old to hold evidence, and blocks that only they named. */
 export const prune = (state: CoreState): void => {
+  state.open = undefined;
   for (const number of state.views.keys()) {
     if (number <= state.final.view - EVIDENCE_VIEWS) state.views.delete(number);
   }
