@@ -53,8 +53,8 @@ export type DiskTap = {
 /** What is under a key from now on, or was before; undefined: nothing. */
 type Change = { readonly name: string; readonly value: Stored | undefined };
 
-/** A change that was asked for; `written` are the bytes of the writer, which leaves them as they are. */
-type Asked = Change & { readonly written: Uint8Array | undefined };
+/** A change that was asked for, and what checkers are shown of it: bytes that nobody writes into. */
+type Asked = Change & { readonly put: Put | undefined };
 
 type Pending = {
   readonly changes: readonly Asked[];
@@ -73,9 +73,7 @@ type Unsynced = {
 
 const putsOf = (changes: readonly Asked[]): Put[] => {
   const puts: Put[] = [];
-  for (const { name, written } of changes) {
-    if (written !== undefined) puts.push({ key: SortedMap.bytesOf(name), value: written });
-  }
+  for (const { put } of changes) if (put !== undefined) puts.push(put);
   return puts;
 };
 
@@ -271,11 +269,11 @@ export class SimDisk {
 
   #changeOf(op: StoreOp): Asked {
     const name = SortedMap.keyOf(op.key);
-    if (op.type === "del") return { name, value: undefined, written: undefined };
+    if (op.type === "del") return { name, value: undefined, put: undefined };
     const row = this.#rows.keep(name, op.value);
     // What is whole is shown as it is kept: checkers know a block again that another node has written.
-    const written = row.value instanceof Uint8Array ? row.value : op.value;
-    return { name: row.name, value: row.value, written };
+    const shown = row.value instanceof Uint8Array ? row.value : op.value;
+    return { name: row.name, value: row.value, put: { key: row.key, value: shown } };
   }
 
   #nextGroup(incarnation: number): void {
@@ -296,17 +294,19 @@ export class SimDisk {
   }
 
   #complete(incarnation: number, group: readonly Pending[], synced: boolean): void {
-    for (const [i, pending] of group.entries()) {
+    let completed = 0;
+    for (const pending of group) {
       const failure = this.#failureOf(pending);
       if (failure !== undefined) {
         // What came before it in the group has happened, and is told before the failure.
         if (synced) this.#syncAll();
-        for (const done of group.slice(0, i)) this.#host.defer(incarnation, 0, () => done.done());
+        for (const one of group.slice(0, completed)) this.#tell(incarnation, one);
         this.#failAll(incarnation, failure);
         return;
       }
+      completed += 1;
       this.#queue.shift();
-      this.#apply(pending);
+      this.#apply(pending, !synced || this.lying);
       this.#unsynced.push({ changes: pending.changes, undo: pending.undo, promised: false });
       this.#misdirect();
     }
@@ -315,8 +315,12 @@ export class SimDisk {
     const slot = this.#host.slot;
     this.#host.world.trace.add(this.#host.world.nowUs, "synced", slot, group.length);
     if (this.#host.isLive(incarnation) && this.#host.reached("synced")) return;
-    for (const pending of group) this.#host.defer(incarnation, 0, () => pending.done());
+    for (const pending of group) this.#tell(incarnation, pending);
     this.#nextGroup(incarnation);
+  }
+
+  #tell(incarnation: number, pending: Pending): void {
+    this.#host.defer(incarnation, 0, () => pending.done());
   }
 
   /** All that was written is durable, or said to be. */
@@ -399,14 +403,15 @@ export class SimDisk {
     for (const pending of failed) this.#host.defer(incarnation, 0, () => pending.done(failure));
   }
 
-  #apply(pending: Pending): void {
+  /** `mayUndo` is false where it is durable before anything else happens: then nothing is kept to undo it. */
+  #apply(pending: Pending, mayUndo = true): void {
     if (pending.applied) return;
     pending.applied = true;
     for (const { name, value } of pending.changes) {
       const old = this.#data.get(name);
       // What is newer is found first.
       this.#rot.overwritten(name);
-      pending.undo.push({ name, value: old });
+      if (mayUndo) pending.undo.push({ name, value: old });
       this.#put(name, old, value);
     }
   }

@@ -139,20 +139,32 @@ export class Host {
   }
 
   /** Runs `callback` after the delay in this incarnation, later if the process is paused then. */
-  defer(incarnation: number, delayUs: number, callback: () => void): () => void {
+  defer(incarnation: number, delayUs: number, callback: () => void): void {
+    this.world.after(delayUs, () => this.#fire(incarnation, callback));
+  }
+
+  #fire(incarnation: number, callback: () => void): void {
+    if (!this.isLive(incarnation)) return;
+    if (this.#pausedUntilUs > this.world.nowUs) {
+      // A new sequence number in order of firing: what was due first still runs first.
+      this.world.at(this.#pausedUntilUs, () => this.#fire(incarnation, callback));
+    } else if (this.#slowness === 1 && this.#turns.length === 0) callback();
+    else this.#waitForTurn(incarnation, callback);
+  }
+
+  /** The same; what is returned cancels it. */
+  deferCancellable(incarnation: number, delayUs: number, callback: () => void): () => void {
     let task = this.world.after(delayUs, () => fire());
     let cancelled = false;
     const fire = (): void => {
       if (cancelled || !this.isLive(incarnation)) return;
-      if (this.#pausedUntilUs > this.world.nowUs) {
-        // A new sequence number in order of firing: what was due first still runs first.
-        task = this.world.at(this.#pausedUntilUs, fire);
-        return;
+      if (this.#pausedUntilUs > this.world.nowUs) task = this.world.at(this.#pausedUntilUs, fire);
+      else if (this.#slowness === 1 && this.#turns.length === 0) callback();
+      else {
+        this.#waitForTurn(incarnation, () => {
+          if (!cancelled) callback();
+        });
       }
-      if (this.#slowness === 1 && this.#turns.length === 0) return callback();
-      this.#waitForTurn(incarnation, () => {
-        if (!cancelled) callback();
-      });
     };
     return () => {
       cancelled = true;
@@ -231,7 +243,7 @@ export class Host {
       set: (delayMs, callback) => {
         const localUs = Math.max(0, delayMs) * 1000;
         const delayUs = Math.ceil(localUs / (1 + this.#driftPpm / 1_000_000));
-        return this.defer(incarnation, delayUs, () => {
+        return this.deferCancellable(incarnation, delayUs, () => {
           this.world.trace.add(this.world.nowUs, "timer", this.slot, -1);
           callback();
         });

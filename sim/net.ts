@@ -19,9 +19,12 @@ import type { Host } from "./host.ts";
 import { type Fate, Links, type NetKnobs } from "./links.ts";
 import type { World } from "./world.ts";
 
-type HeldFrame = { readonly trafficClass: TrafficClass; readonly bytes: Uint8Array };
-
-type Flight = HeldFrame & { readonly to: number; readonly fate: Fate };
+type HeldFrame = {
+  readonly trafficClass: TrafficClass;
+  readonly bytes: Uint8Array;
+  /** What the trace takes in of them, when they leave and when they arrive. */
+  readonly digest: number;
+};
 
 /** One end's view of a session. */
 type End = {
@@ -339,9 +342,11 @@ export class SimNet {
     const copy = this.#copyOf(bytes);
     this.sent.frames += 1;
     this.sent.bytes += copy.length;
-    this.#world.trace.add(this.#world.nowUs, "send", slot, to, copy);
+    const { trace, nowUs } = this.#world;
+    const digest = trace.digestOf(copy);
+    trace.add(nowUs, "send", slot, to, copy, "", digest);
     this.#tap?.sent(slot, to, trafficClass, copy);
-    this.#transmit(session, end, to, trafficClass, copy);
+    this.#transmit(session, end, to, { trafficClass, bytes: copy, digest });
     endpoint.host.frameSent(copy);
     return true;
   }
@@ -355,13 +360,8 @@ export class SimNet {
     return copy;
   }
 
-  #transmit(
-    session: Session,
-    end: End,
-    to: number,
-    trafficClass: TrafficClass,
-    bytes: Uint8Array,
-  ): void {
+  #transmit(session: Session, end: End, to: number, frame: HeldFrame): void {
+    const { trafficClass, bytes } = frame;
     const fate = this.links.fate(end.slot, to, bytes, this.#world.nowUs);
     for (const what of fate.hits) this.#tap?.happened?.(what);
     if (fate.lost) {
@@ -369,33 +369,36 @@ export class SimNet {
       return;
     }
     end.queuedBytes[trafficClass] += bytes.length;
-    if (this.share.isFree(end.slot, to))
-      return this.#fly(session, end, { to, trafficClass, bytes, fate });
+    if (this.share.isFree(end.slot, to)) return this.#fly(session, end, to, frame, fate);
     this.share.send(end.slot, to, trafficClass, bytes.length, () => {
       this.#tap?.happened?.("bandwidth shared");
-      if (session.alive) this.#fly(session, end, { to, trafficClass, bytes, fate });
+      if (session.alive) this.#fly(session, end, to, frame, fate);
     });
   }
 
   /** The last byte has left. */
-  #fly(session: Session, end: End, flight: Flight): void {
-    const { to, trafficClass, bytes, fate } = flight;
+  #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
+    const { trafficClass, bytes } = frame;
     const leftUs = this.#world.nowUs + this.links.latencyUs(end.slot, to);
     let arriveUs = Math.max(leftUs, fate.notBeforeUs);
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
     }
-    const payload = fate.corrupted ? this.links.corrupt(bytes) : bytes;
-    const arrive = (count: boolean, body: Uint8Array) => (): void => {
-      if (count) end.queuedBytes[trafficClass] -= body.length;
-      this.#arrive(session, end, to, { trafficClass, bytes: body });
-    };
-    this.#world.at(arriveUs, arrive(true, payload));
-    if (fate.duplicated) {
-      const laterUs = arriveUs + this.links.latencyUs(end.slot, to);
-      this.#world.at(laterUs, arrive(false, payload.slice()));
-    }
+    const arriving = fate.corrupted ? this.#corrupted(frame) : frame;
+    this.#world.at(arriveUs, () => {
+      end.queuedBytes[trafficClass] -= bytes.length;
+      this.#arrive(session, end, to, arriving);
+    });
+    if (!fate.duplicated) return;
+    const laterUs = arriveUs + this.links.latencyUs(end.slot, to);
+    const again = { ...arriving, bytes: arriving.bytes.slice() };
+    this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
+  }
+
+  #corrupted({ trafficClass, bytes }: HeldFrame): HeldFrame {
+    const corrupt = this.links.corrupt(bytes);
+    return { trafficClass, bytes: corrupt, digest: this.#world.trace.digestOf(corrupt) };
   }
 
   #arrive(session: Session, end: End, to: number, frame: HeldFrame): void {
@@ -416,7 +419,8 @@ export class SimNet {
     target.host.defer(far.incarnation, 0, () => {
       if (!session.alive || !far.up) return;
       if (target.host.reached("deliver")) return;
-      this.#world.trace.add(this.#world.nowUs, "deliver", to, end.slot, frame.bytes);
+      const { trace, nowUs } = this.#world;
+      trace.add(nowUs, "deliver", to, end.slot, frame.bytes, "", frame.digest);
       this.#tap?.delivered(end.slot, to, frame.trafficClass, frame.bytes);
       target.handler?.frame(this.#idOf(end.slot), frame.trafficClass, frame.bytes);
     });

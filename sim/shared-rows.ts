@@ -11,6 +11,8 @@ import { SortedMap, type Stored } from "./sorted-map.ts";
 export type Row = {
   /** The key, one character a byte. */
   readonly name: string;
+  /** The same key as bytes, for who is shown what was written. */
+  readonly key: Uint8Array;
   readonly value: Stored;
 };
 
@@ -27,7 +29,9 @@ const SIGNATURE_HEADER = 0x3a;
 const TAG_BYTES = 16;
 
 /** Every row of every node by itself. */
-export const OWN_ROWS: RowKeeper = { keep: (name, value) => ({ name, value: value.slice() }) };
+export const OWN_ROWS: RowKeeper = {
+  keep: (name, value) => ({ name, key: SortedMap.bytesOf(name), value: value.slice() }),
+};
 
 const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && Buffer.compare(a, b) === 0;
@@ -73,7 +77,11 @@ export const createSharedRows = (): RowKeeper => {
       const first = signaturesAt(value);
       const stored = first === undefined ? value : inPieces(value, first);
       if (known !== undefined && isSame(known.value, stored)) return known;
-      const row = { name, value: stored === value ? value.slice() : stored };
+      const row = {
+        name,
+        key: known?.key ?? SortedMap.bytesOf(name),
+        value: stored === value ? value.slice() : stored,
+      };
       newest.set(name, row);
       return row;
     },

@@ -70,8 +70,8 @@ export class Trace {
     this.#h2 ^= this.#h2 >>> 16;
   }
 
-  /** Of frames; one that goes to many is read once. */
-  #digestOf(bytes: Uint8Array): number {
+  /** What the trace takes in of bytes. One frame that goes to many is read once. */
+  digestOf(bytes: Uint8Array): number {
     if (this.#newest !== bytes) {
       this.#newest = bytes;
       this.#newestDigest = crc32(bytes) ^ bytes.length;
@@ -79,6 +79,7 @@ export class Trace {
     return this.#newestDigest;
   }
 
+  /** `digest` is that of the bytes, where the caller has it already. */
   add(
     atUs: number,
     kind: EventKind,
@@ -86,10 +87,11 @@ export class Trace {
     other: number,
     bytes?: Uint8Array,
     note = "",
+    digest?: number,
   ): void {
     this.#mix(atUs >>> 0);
     this.#mix((KIND_CODE.get(kind) ?? 0) | (node << 8) | (other << 20));
-    if (bytes !== undefined) this.#mix(this.#digestOf(bytes));
+    if (bytes !== undefined) this.#mix(digest ?? this.digestOf(bytes));
     if (note !== "") this.#mix(crc32(note));
     const slot = this.#count % RING;
     this.#count += 1;

@@ -3,31 +3,18 @@
  * nothing. It reads what honest nodes sign and propose, and which height each has final.
  */
 import { decodeStatement, FINALIZE, HEADER_BYTES, NOTARIZE, NULLIFY } from "./decode.ts";
-import { Cursor, hex, taggedHash } from "./oracle.ts";
+import { headersOf } from "./headers.ts";
+import { Cursor, hex } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
 const CERTIFICATE = 3;
-/** Up to the height in a header: version, chain, epoch, view. */
-const HEIGHT_OFFSET = 2 + 32 + 8 + 8;
-const NEXT_SET_OFFSET = HEADER_BYTES - 2 - 32;
-
-type Proposed = { readonly height: number; readonly boundary: boolean };
-
 /** What honest nodes propose again, and how far it lies above what they have as final. */
 export const reproposals = (context: CheckContext): Checker => {
-  const proposed = new Recent<string, Proposed>();
+  const headers = headersOf(context);
   const finalHeights = new Map<number, number>();
   const seen = new Recent<string, true>();
-
-  const note = (block: Uint8Array): void => {
-    const header = block.subarray(0, HEADER_BYTES);
-    const hash = hex(taggedHash(context.chainId, "header", header));
-    const height = new Cursor(header, HEIGHT_OFFSET).u64();
-    const nextSet = header.subarray(NEXT_SET_OFFSET, NEXT_SET_OFFSET + 32);
-    proposed.set(hash, { height, boundary: nextSet.some((byte) => byte !== 0) });
-  };
 
   return {
     id: "marks",
@@ -37,6 +24,7 @@ export const reproposals = (context: CheckContext): Checker => {
     },
     sent: (from, _to, _class, bytes) => {
       if (bytes[0] !== PROPOSAL) return;
+      headers.note(bytes);
       const cursor = new Cursor(bytes, 1);
       const vote = new Cursor(cursor.sized());
       const key = `${vote.u64()}/${vote.u64()}`;
@@ -46,11 +34,11 @@ export const reproposals = (context: CheckContext): Checker => {
       const hash = hex(vote.take(32));
       cursor.u64();
       const block = cursor.sized();
-      if (block.length >= HEADER_BYTES) return note(block);
-      const again = proposed.get(hash);
+      if (block.length >= HEADER_BYTES) return;
+      const again = headers.get(hash);
       if (!context.honest(from) || again === undefined) return;
       context.mark("re-proposed");
-      if (again.boundary) context.mark("boundary block re-proposed");
+      if (again.nextSet !== undefined) context.mark("boundary block re-proposed");
       const gap = again.height - (finalHeights.get(from) ?? 0);
       context.mark(`re-proposed at a gap of ${gap}`);
     },

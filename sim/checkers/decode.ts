@@ -1,6 +1,7 @@
 /** The oracle's own readers of statements, votes, certificates and headers (docs/protocol.md). */
 import { createHash } from "node:crypto";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
+import { Recent } from "./recent.ts";
 
 export const NOTARIZE = 1;
 export const NULLIFY = 2;
@@ -19,22 +20,37 @@ export const STATEMENT_BYTES = 16 + 32 + 8 + 8 + 1 + 32;
 export const SIGNATURE_BYTES = 1280;
 export const HEADER_BYTES = 2 + 32 + 8 * 4 + 32 + 8 + 32 + 4 + 8 + 8 + 32 * 4 + 2;
 
+/** Messages that are kept read: a hundred nodes have as many arrays, each with the votes of a hundred. */
+const MESSAGES_READ = 1_024;
+const read = new Recent<Uint8Array, Statement | undefined>(MESSAGES_READ);
 let newest: { readonly message: Uint8Array; readonly statement: Statement | undefined } | undefined;
 
 /**
  * A consensus statement as it is signed, or undefined if the message is something else. All checkers are
- * shown one message after the other, so the newest one is kept read; nobody writes into a message.
+ * shown one message after the other, and a node checks the votes for one statement with one array, so each array
+ * is read once; nobody writes into a message.
  */
 export const decodeStatement = (message: Uint8Array): Statement | undefined => {
-  if (newest?.message !== message) newest = { message, statement: readStatement(message) };
-  return newest.statement;
+  if (newest?.message === message) return newest.statement;
+  let statement = read.get(message);
+  if (statement === undefined && !read.has(message)) {
+    statement = readStatement(message);
+    read.set(message, statement);
+  }
+  newest = { message, statement };
+  return statement;
+};
+
+const hasPrefix = (message: Uint8Array): boolean => {
+  for (let i = 0; i < STATEMENT_PREFIX.length; i++) {
+    if (message[i] !== STATEMENT_PREFIX.charCodeAt(i)) return false;
+  }
+  return true;
 };
 
 const readStatement = (message: Uint8Array): Statement | undefined => {
-  if (message.length !== STATEMENT_BYTES) return undefined;
-  const cursor = new Cursor(message);
-  if (Buffer.from(cursor.take(16)).toString("latin1") !== STATEMENT_PREFIX) return undefined;
-  cursor.take(32);
+  if (message.length !== STATEMENT_BYTES || !hasPrefix(message)) return undefined;
+  const cursor = new Cursor(message, STATEMENT_PREFIX.length + 32);
   return {
     epoch: cursor.u64(),
     view: cursor.u64(),
@@ -95,8 +111,12 @@ export const decodeCertificate = (cursor: Cursor): CertificateView | undefined =
   return cursor.ok ? { statement, setSize, signers, signatures, canonical } : undefined;
 };
 
-/** By the array that holds a block: nodes that share rows show one and the same. Nobody writes into it. */
-const blockHashes = new WeakMap<Uint8Array, string>();
+/**
+ * By the array that holds a block: nodes that share rows show one and the same, within moments. Nobody writes into
+ * it. Few, as blocks may be large; weakly held by the array they would stay as long as the chain does.
+ */
+const BLOCKS_REMEMBERED = 256;
+const blockHashes = new Recent<Uint8Array, string>(BLOCKS_REMEMBERED);
 
 /** Hash of the block whose encoding these bytes begin with, if they begin with a header of this chain. */
 export const blockHashOf = (chainId: string, bytes: Uint8Array): string | undefined => {

@@ -4,7 +4,12 @@
  */
 import { createHash, hash } from "node:crypto";
 
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** Native and without the Buffer that `toString` would need: checkers name everything by its hash. */
+const hexSlice = (
+  Buffer.prototype as unknown as { hexSlice(this: Uint8Array, from: number, to: number): string }
+).hexSlice;
+
+export const hex = (bytes: Uint8Array): string => hexSlice.call(bytes, 0, bytes.length);
 
 export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
   const [only = new Uint8Array(0)] = parts;
@@ -50,12 +55,13 @@ const subtree = (hashes: readonly Uint8Array[]): Uint8Array => {
 
 /** Reads big-endian fields; any read past the end gives `undefined` for the whole record. */
 export class Cursor {
-  readonly #buffer: Buffer;
+  // No Buffer: to make one costs more than most records have numbers.
+  readonly #bytes: Uint8Array;
   #at: number;
   #ok = true;
 
   constructor(bytes: Uint8Array, at = 0) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes;
     this.#at = at;
   }
 
@@ -68,12 +74,12 @@ export class Cursor {
   }
 
   get left(): number {
-    return this.#buffer.length - this.#at;
+    return this.#bytes.length - this.#at;
   }
 
   #move(count: number): number {
     const at = this.#at;
-    if (count > this.#buffer.length - at) {
+    if (count > this.#bytes.length - at) {
       this.#ok = false;
       return -1;
     }
@@ -81,30 +87,38 @@ export class Cursor {
     return at;
   }
 
+  #byte(at: number): number {
+    return this.#bytes[at] ?? 0;
+  }
+
+  #word(at: number): number {
+    const low = (this.#byte(at + 1) << 16) | (this.#byte(at + 2) << 8) | this.#byte(at + 3);
+    return this.#byte(at) * 0x100_0000 + low;
+  }
+
   u8(): number {
     const at = this.#move(1);
-    return at < 0 ? 0 : this.#buffer.readUInt8(at);
+    return at < 0 ? 0 : this.#byte(at);
   }
 
   u16(): number {
     const at = this.#move(2);
-    return at < 0 ? 0 : this.#buffer.readUInt16BE(at);
+    return at < 0 ? 0 : (this.#byte(at) << 8) | this.#byte(at + 1);
   }
 
   u32(): number {
     const at = this.#move(4);
-    return at < 0 ? 0 : this.#buffer.readUInt32BE(at);
+    return at < 0 ? 0 : this.#word(at);
   }
 
   u64(): number {
     const at = this.#move(8);
-    if (at < 0) return 0;
-    return this.#buffer.readUInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4);
+    return at < 0 ? 0 : this.#word(at) * 0x1_0000_0000 + this.#word(at + 4);
   }
 
   take(count: number): Uint8Array {
     const at = this.#move(count);
-    return at < 0 ? new Uint8Array(0) : this.#buffer.subarray(at, at + count);
+    return at < 0 ? new Uint8Array(0) : this.#bytes.subarray(at, at + count);
   }
 
   sized(): Uint8Array {

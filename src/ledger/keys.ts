@@ -65,9 +65,16 @@ const areaKey = (area: KeyArea, restBytes: number): Uint8Array => {
 
 const setU64 = (key: Uint8Array, at: number, value: number): void => {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not a u64`);
-  const view = new DataView(key.buffer, key.byteOffset);
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(at + 4, value % 0x1_0000_0000);
+  // Byte by byte: to make a DataView costs more than the key.
+  setU32(key, at, Math.floor(value / 0x1_0000_0000));
+  setU32(key, at + 4, value % 0x1_0000_0000);
+};
+
+const setU32 = (key: Uint8Array, at: number, word: number): void => {
+  key[at] = word >>> 24;
+  key[at + 1] = word >>> 16;
+  key[at + 2] = word >>> 8;
+  key[at + 3] = word;
 };
 
 const hashKey = (area: KeyArea, hash: Uint8Array): Uint8Array => {
@@ -131,7 +138,14 @@ export const metaKey = (name: string): Uint8Array => {
   return key;
 };
 
+/** A node has some ten projections, and asks for their prefixes with every row. Beyond this many none is kept. */
+const PREFIXES_KEPT = 256;
+const prefixes = new Map<string, Uint8Array>();
+
 const namePrefix = (area: "r" | "n", projection: string): Uint8Array => {
+  const memo = area + projection;
+  const known = prefixes.get(memo);
+  if (known !== undefined) return known;
   const name = utf8(projection);
   if (name.length === 0 || name.includes(SLASH)) {
     throw new RangeError(`"${projection}" cannot name a projection`);
@@ -139,13 +153,14 @@ const namePrefix = (area: "r" | "n", projection: string): Uint8Array => {
   const key = areaKey(area, name.length + 1);
   key.set(name, 2);
   key[key.length - 1] = SLASH;
+  if (prefixes.size < PREFIXES_KEPT) prefixes.set(memo, key);
   return key;
 };
 
-/** What stands before the key of every row of a projection. */
+/** What stands before the key of every row of a projection. Nobody writes into it. */
 export const rowPrefix = (projection: string): Uint8Array => namePrefix("r", projection);
 
-/** What stands before the key of every tree node of a projection. */
+/** What stands before the key of every tree node of a projection. Nobody writes into it. */
 export const nodePrefix = (projection: string): Uint8Array => namePrefix("n", projection);
 
 export const rowKey = (projection: string, key: Uint8Array): Uint8Array =>

@@ -113,6 +113,8 @@ class RightEdge implements LogAppender {
   readonly #subtrees = new Uint8Array(HEIGHTS_MAX * HASH_BYTES);
   readonly #has: boolean[] = new Array<boolean>(HEIGHTS_MAX).fill(false);
   readonly #carry = new Uint8Array(HASH_BYTES);
+  /** Of what is in it now, once it was asked for. */
+  #root: Uint8Array | undefined;
   /** By level: the tile that is being filled, and how many hashes the level has in all. */
   readonly #tiles: { bytes: Uint8Array; count: number; changed: boolean }[] = [];
 
@@ -139,10 +141,16 @@ class RightEdge implements LogAppender {
     return this.#size;
   }
 
+  /** Nobody writes into it: most blocks add nothing, and have the root of the one before. */
   root(): Uint8Array {
+    this.#root ??= this.#rootNow();
+    return this.#root;
+  }
+
+  #rootNow(): Uint8Array {
     let root: Uint8Array | undefined;
-    for (const [height, has] of this.#has.entries()) {
-      if (!has) continue;
+    for (let height = 0; height < this.#has.length; height++) {
+      if (this.#has[height] !== true) continue;
       const subtree = hashAt(this.#subtrees, height);
       root = root === undefined ? subtree.slice() : nodeHash(subtree, root);
     }
@@ -178,6 +186,7 @@ class RightEdge implements LogAppender {
       sha256Into(nodeInput, carry, 0);
       if (height % 8 === 7) this.#store((height + 1) / 8, carry, ops);
     }
+    this.#root = undefined;
     this.#has[height] = true;
     copyHash(carry, 0, this.#subtrees, height * HASH_BYTES);
     this.#size += 1;

@@ -219,7 +219,7 @@ describe("host", () => {
     const incarnation = host.boot();
     const ran: string[] = [];
     const run = (name: string, delayUs: number): (() => void) =>
-      host.defer(incarnation, delayUs, () => ran.push(`${name} ${world.nowUs}`));
+      host.deferCancellable(incarnation, delayUs, () => ran.push(`${name} ${world.nowUs}`));
     host.slowDown(50);
     run("a", 10);
     run("b", 10);
