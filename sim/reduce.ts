@@ -135,6 +135,12 @@ export const withoutContest = (scenario: Scenario): Scenario => {
   return { ...scenario, workload };
 };
 
+/** No client that floods. */
+export const withoutFlood = (scenario: Scenario): Scenario => {
+  const { floodBatches: _, floodAtMs: __, ...workload } = scenario.workload;
+  return { ...scenario, workload };
+};
+
 /** The workload with one thing less, each in turn. */
 export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
   const { workload } = scenario;

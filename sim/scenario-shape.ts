@@ -144,6 +144,16 @@ const WORKLOAD: FieldsOf<Workload> = {
     ...flag("Clients also write what must be refused: machines of others, certificates twice."),
     optional: true,
   },
+  floodBatches: {
+    ...count(
+      "The last client hands every node so many batches of 700 KiB, with no more work than is asked for.",
+      1,
+      SCENARIO_LIMITS.floodBatchesMax,
+      [1, 2],
+    ),
+    optional: true,
+  },
+  floodAtMs: { ...moment("From when on it floods; from the start if not given."), optional: true },
 };
 
 const ADVERSARY: FieldsOf<AdversarySpec> = {

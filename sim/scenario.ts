@@ -31,6 +31,9 @@ export type Workload = {
   readonly pipeline?: number;
   /** Clients also write what must be refused: machines of others, certificates twice (contest.ts). */
   readonly contested?: boolean;
+  /** The last client is no client: from this time on it hands every node so many large batches of cheap work. */
+  readonly floodBatches?: number;
+  readonly floodAtMs?: number;
 };
 
 export type DiskName = "data" | "votes";

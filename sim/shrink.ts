@@ -18,6 +18,7 @@ import {
   shorterFault,
   withoutClaims,
   withoutContest,
+  withoutFlood,
   withoutNode,
   withoutPipeline,
 } from "./reduce.ts";
@@ -198,6 +199,7 @@ export const shrink = (
   }
   // A load that needs no fault to do harm would be all that is left: the faults may do it as well.
   if (scenario.workload.pipeline !== undefined) search.try(withoutPipeline(search.best));
+  if (scenario.workload.floodBatches !== undefined) search.try(withoutFlood(search.best));
   if (scenario.workload.contested !== undefined) search.try(withoutContest(search.best));
   for (let before = ""; !search.over; ) {
     const now = JSON.stringify(search.best);

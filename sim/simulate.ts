@@ -120,6 +120,7 @@ class Run {
       scheme,
       ...(options.events === undefined ? {} : { events: options.events }),
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
+      mark: (name) => observer.mark(name),
       submitted: (slot, submission) =>
         observer.each((checker) => checker.submitted?.(slot, submission)),
       offered: (slot, submission) =>

@@ -15,6 +15,7 @@ import { createWorkSearch, encodeWorkProof, NONCE_PREFIX_BYTES } from "../src/pr
 import { type CertificateWriter, createCertificateWriter } from "./certificates.ts";
 import type { Submission } from "./checkers/types.ts";
 import { type Contest, createContest } from "./contest.ts";
+import { startFlood } from "./flood.ts";
 import type { SimChain } from "./genesis.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
@@ -33,6 +34,7 @@ export type WorkloadWiring = {
   /** Instead of records; for a batch for which it gives none, records. */
   readonly events?: (random: Prng, client: number) => readonly EncodedEvent[];
   submitted(slot: number, submission: Submission): void;
+  mark?(what: string): void;
   offered?(slot: number, submission: Submission): void;
   declined?(slot: number, submission: Submission, code: string): void;
   acknowledged(slot: number, submission: Submission, height: number | undefined): void;
@@ -92,6 +94,16 @@ class Client {
     this.#random = wiring.world.stream(`workload/${number}`);
     this.#contest = contest;
     this.#certificates = number === 0 ? createCertificateWriter(contest?.issuing) : undefined;
+  }
+
+  /** Instead of what clients do. */
+  flood(batches: number, atMs: number): void {
+    const { world, chain, nodes, scheme, submitted, mark = () => undefined } = this.#wiring;
+    startFlood({
+      ...{ world, chain, nodes, scheme, submitted, mark, batches, atMs },
+      ...{ key: this.#key, actor: this.#actor, topic: laneTopic(this.#number) },
+      work: (unsigned, terms) => this.work(unsigned, terms),
+    });
   }
 
   get busy(): boolean {
@@ -154,7 +166,8 @@ class Client {
       events,
     });
     const signature = this.#wiring.scheme.sign(this.#key, unsigned.signingMessage);
-    const proofs = work === undefined ? [] : [this.#work(unsigned, work)];
+    if ((work?.times ?? 1) > 1) this.#wiring.mark?.("work of more than is asked for");
+    const proofs = work === undefined ? [] : [this.work(unsigned, work)];
     const batch = sealBatch(chain.hasher, unsigned, signature, proofs);
     if (certificate !== undefined) certificates?.sent(batch.id);
     const flight: Flight = {
@@ -171,7 +184,7 @@ class Client {
   }
 
   /** What a client does where the chain asks for work. */
-  #work(unsigned: UnsignedBatch, terms: NonNullable<NodeStatus["work"]>): ProofSlot {
+  work(unsigned: UnsignedBatch, terms: NonNullable<NodeStatus["work"]>): ProofSlot {
     const { hasher } = this.#wiring.chain;
     const { parameters } = terms;
     const { puzzle } = parameters;
@@ -286,6 +299,8 @@ export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
   });
   const periodUs = (1_000_000 * clients.length) / Math.max(0.001, workload.batchesPerSecond);
   const random = world.stream("workload");
+  const flooder = workload.floodBatches === undefined ? undefined : clients.pop();
+  if (flooder !== undefined) flooder.flood(workload.floodBatches ?? 0, workload.floodAtMs ?? 0);
   for (const client of clients) {
     const tick = (): void => {
       if (world.nowMs >= workload.untilMs) return;

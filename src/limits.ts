@@ -519,6 +519,7 @@ export const LIMITS = {
     /** Below batchEventsMax: the simulator adds a few of its own. */
     eventsPerBatchMax: 1_000,
     bodyBytesMax: 16_000,
+    floodBatchesMax: 256,
     pipelineMax: 16,
     /** Of one operation of a disk, a signer or a link. */
     operationUsMax: 60_000_000,

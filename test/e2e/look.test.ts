@@ -53,6 +53,9 @@ describe("nexus explain", () => {
     expect(found["event"]).toMatchObject({ index, type: "record.put" });
     expect(found["lane"]).toMatchObject({ name: "operator", sequence: 1, previous: null });
     expect(found["outcome"]).toMatchObject({ outcome: "accepted" });
+    // The leaf as the log has it, of which `proof get` has the path, and what the event counts for in the price.
+    expect(String(found["outcome"]?.["receipt"])).toMatch(/^leaf [0-9a-f]{64} of the log/);
+    expect(Number(found["outcome"]?.["units"])).toBeGreaterThan(512);
     expect(found["block"]?.["final"]).toMatch(/validators signed|descendant/);
     expect(found["proofs"]?.["space"]).toMatch(/^an opening of a sector of host [0-9a-f]{64}, /);
     expect(found["proofs"]?.["work"]).toMatch(

@@ -3,10 +3,13 @@
  * then read as bytes and decoded here, so that hashes, the lane and the slots are what the bytes say.
  */
 import type { ApiClient, EventJson, RowJson } from "../../client/api.ts";
+import { readEntry } from "../../client/entry.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { openItem } from "../../ledger/audit/item.ts";
+import { hashLeaf } from "../../ledger/leaf.ts";
+import { batchUnits } from "../../proofs/work/index.ts";
 import { openApiSource } from "../audit/api-source.ts";
 import type { CliContext } from "../context.ts";
 import { type Cell, formatFields, formatJson, formatNdjson, paint, short } from "../output.ts";
@@ -91,6 +94,7 @@ export const explainEvent = async (context: CliContext, index: number): Promise<
   const client = context.client();
   const event = await readEvent(context, client, index);
   const status = await client.status(context.signal);
+  const entry = readEntry(client.base, event);
   const { block, batches } = await readBlock(context, client, status.chainId, event.height);
   const at = batches.findIndex(({ id }) => toHex(id) === event.batchId);
   const batch = batches[at];
@@ -139,6 +143,8 @@ export const explainEvent = async (context: CliContext, index: number): Promise<
         ? "row writes, whose hash is below"
         : "none: it stays in the log all the same",
       effectsHash: (event as unknown as { readonly effectsHash: string }).effectsHash,
+      receipt: `leaf ${toHex(hashLeaf(entry))} of the log; nexus proof get ${index} proves it`,
+      units: Number(batchUnits(1, entry.event.bytes.length)),
     },
     proofs: await explainProofs(context, {
       client,

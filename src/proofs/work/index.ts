@@ -22,7 +22,6 @@ export {
   type WorkVerdict,
   workProofBytes,
 } from "./proof.ts";
-export { type Execution, executionReceipt } from "./receipt.ts";
 export { createWorkSearch, NONCE_PREFIX_BYTES, type WorkSearch } from "./search.ts";
 export {
   challengedSlots,
