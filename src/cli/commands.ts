@@ -248,6 +248,12 @@ const addInit = (program: Command, run: RunVerb): void => {
       ).choices(["dev", "default", "production"]),
     )
     .addOption(
+      new Option("--puzzle <puzzle>", "of that work (default equihash-96-5)").choices([
+        "equihash-96-5",
+        "argon2id",
+      ]),
+    )
+    .addOption(
       new Option(
         "--time <profile>",
         "validators of the new chain show once an epoch that they kept time",

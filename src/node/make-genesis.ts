@@ -15,7 +15,13 @@ import {
 } from "../ledger/genesis-proofs.ts";
 import type { StakeParameters } from "../proofs/stake/parameters.ts";
 import type { TimeParameters } from "../proofs/time/parameters.ts";
-import { WORK_PROFILES, type WorkProfile } from "../proofs/work/index.ts";
+import {
+  PUZZLES,
+  type PuzzleName,
+  WORK_PROFILES,
+  type WorkParameters,
+  type WorkProfile,
+} from "../proofs/work/index.ts";
 import type { Identity } from "./identity.ts";
 
 /** Fits members across a continent; see docs/operating.md before changing one. */
@@ -52,8 +58,15 @@ export type WantedParts = {
   readonly epochKeys?: boolean | undefined;
   /** Of every batch. */
   readonly work?: WorkProfile | undefined;
+  /** Instead of that of the profile. */
+  readonly puzzle?: PuzzleName | undefined;
   /** Of every validator, once an epoch. */
   readonly time?: TimeParameters | undefined;
+};
+
+const workOf = (profile: WorkProfile, puzzle: PuzzleName | undefined): WorkParameters => {
+  const parameters = WORK_PROFILES[profile];
+  return puzzle === undefined ? parameters : { ...parameters, puzzle: PUZZLES[puzzle] };
 };
 
 /**
@@ -64,7 +77,7 @@ export type WantedParts = {
 export const partsOf = (
   chainId: string,
   identities: readonly Identity[],
-  { stake, epochKeys, work, time }: WantedParts,
+  { stake, epochKeys, work, puzzle, time }: WantedParts,
 ): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
   const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
   const [first] = keys;
@@ -85,7 +98,7 @@ export const partsOf = (
       ...NO_PROOFS,
       ...(rotates ? { epochKeys: true } : {}),
       beacon: isReady ? { depth: first.depth } : null,
-      work: work === undefined ? null : WORK_PROFILES[work],
+      work: work === undefined ? null : workOf(work, puzzle),
       time: time ?? null,
       stake: stake ?? null,
     },

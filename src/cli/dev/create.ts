@@ -18,7 +18,7 @@ import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { StakeParameters } from "../../proofs/stake/parameters.ts";
 import type { TimeParameters } from "../../proofs/time/parameters.ts";
-import type { WorkProfile } from "../../proofs/work/index.ts";
+import type { PuzzleName, WorkProfile } from "../../proofs/work/index.ts";
 import {
   type DevNode,
   type DevRecord,
@@ -41,6 +41,8 @@ export type NetworkPlan = {
   readonly epochKeys?: boolean;
   /** What every batch has to show of work; absent: nothing. */
   readonly work?: WorkProfile | undefined;
+  /** Instead of the puzzle of that profile. */
+  readonly puzzle?: PuzzleName | undefined;
   /** What validators show of elapsed time once an epoch; absent: nothing. */
   readonly time?: TimeParameters | undefined;
   /** Sectors that the chain asks for: each node gets one of this size. */
@@ -138,6 +140,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     stake: plan.stake,
     epochKeys: plan.epochKeys === true,
     work: plan.work,
+    puzzle: plan.puzzle,
     time: plan.time,
   });
   const { text } = makeGenesis({

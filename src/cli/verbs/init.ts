@@ -30,7 +30,7 @@ import {
   type TimeParameters,
   type TimeProfile,
 } from "../../proofs/time/parameters.ts";
-import type { WorkProfile } from "../../proofs/work/index.ts";
+import type { PuzzleName, WorkProfile } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
@@ -53,6 +53,7 @@ type InitOptions = {
   readonly stake?: boolean;
   readonly epochKeys?: boolean;
   readonly work?: WorkProfile;
+  readonly puzzle?: PuzzleName;
   readonly time?: TimeProfile;
 };
 
@@ -63,6 +64,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
   if (options.epochMs !== undefined && options.name !== undefined) {
     throw usage("--epoch-ms belongs to the genesis: give it with --join or --network");
+  }
+  if (options.puzzle !== undefined && options.work === undefined) {
+    throw usage("--puzzle is of the work that --work asks for");
   }
   if (options.work !== undefined && options.name !== undefined) {
     throw usage("--work belongs to the genesis: give it with --join or --network");
@@ -243,6 +247,7 @@ const joinIdentities = async (
       epochKeys: options.epochKeys === true,
       work: options.work,
       time: timeOf(options),
+      puzzle: options.puzzle,
     }),
   });
   writeFileAtomic(out, text);
@@ -302,6 +307,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     epochKeys: options.stake === true && options.epochKeys === true,
     work: options.work,
     time: timeOf(options),
+    puzzle: options.puzzle,
     ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),
     parameters: parametersOf(options),
   });

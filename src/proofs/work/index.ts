@@ -4,7 +4,9 @@ export { expectedRuns, isEffort } from "./effort.ts";
 export {
   PRICE_ONE,
   type PriceParameters,
+  PUZZLES,
   type Puzzle,
+  type PuzzleName,
   type ShareParameters,
   WORK_PROFILES,
   type WorkParameters,

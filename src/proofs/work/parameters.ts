@@ -86,6 +86,14 @@ export const WORK_PROFILES = {
 
 export type WorkProfile = keyof typeof WORK_PROFILES;
 
+/** Puzzles that have a name; a genesis may state another memory for the second. */
+export const PUZZLES = {
+  "equihash-96-5": { kind: "equihash-96-5" },
+  argon2id: { kind: "argon2id", memoryKiB: 256 },
+} as const satisfies Readonly<Record<string, Puzzle>>;
+
+export type PuzzleName = keyof typeof PUZZLES;
+
 /** What is wrong with parameters, in words for whoever wrote them; undefined where nothing is. */
 export const workParameterFault = (parameters: WorkParameters): string | undefined =>
   puzzleFault(parameters.puzzle) ?? priceFault(parameters.price) ?? shareFault(parameters.shares);
