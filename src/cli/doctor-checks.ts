@@ -25,7 +25,13 @@ import {
 } from "../node/unlock.ts";
 import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
-import { checkCertificateFile, checkDrivers, checkModes, checkSync } from "./doctor-host.ts";
+import {
+  checkCertificateFile,
+  checkDrivers,
+  checkModes,
+  checkQuic,
+  checkSync,
+} from "./doctor-host.ts";
 import type { Finding } from "./finding.ts";
 
 const ok = (check: string, found: string): Finding => ({ check, state: "ok", found });
@@ -60,7 +66,7 @@ export const checkProgram = async (): Promise<Finding[]> => {
           "verification is eight times slower like this",
         )
       : ok("verification", `WebAssembly: ${reason}`);
-  return [node, await checkDrivers(), verification];
+  return [node, await checkDrivers(), await checkQuic(), verification];
 };
 
 const GIB = 1024 ** 3;

@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { LIMITS } from "../limits.ts";
-import { randomHex, realClock } from "../node/real-ports.ts";
+import { randomHex, realClock, realTimers } from "../node/real-ports.ts";
+import type { DriverTrial } from "../transport/driver-trial.ts";
 import type { Finding } from "./finding.ts";
 
 /** The native parts that a node loads; a broken installation is told here and not by a start. */
@@ -35,6 +36,36 @@ export const checkDrivers = async (): Promise<Finding> => {
     }
   }
   return { check: "drivers", state: "ok", found: loads.map(({ name }) => name).join(", ") };
+};
+
+/** What the trials of the two QUIC drivers mean: sessions between nodes run on quiche. */
+export const quicFinding = (quiche: DriverTrial, reactor: DriverTrial): Finding => {
+  const other = reactor.works
+    ? `reactor works too (${reactor.ms.toFixed(0)} ms)`
+    : `reactor does not: ${reactor.reason}`;
+  if (quiche.works) {
+    const found = `sessions run on quiche (trial ${quiche.ms.toFixed(0)} ms); ${other}`;
+    return { check: "quic", state: "ok", found };
+  }
+  return {
+    check: "quic",
+    state: "fail",
+    found: `quiche does not work: ${quiche.reason}; ${other}`,
+    todo: "see that [::1] is up and that nothing filters UDP on it",
+  };
+};
+
+/** Has either QUIC driver carry bytes over [::1] with certificates at both ends. */
+export const checkQuic = async (): Promise<Finding> => {
+  try {
+    const { tryDriver } = await import("../transport/driver-trial.ts");
+    const ports = { clock: realClock, timers: realTimers };
+    return quicFinding(await tryDriver("quiche", ports), await tryDriver("reactor", ports));
+  } catch (error) {
+    // That the library does not load is said by the check of the drivers.
+    const found = error instanceof Error ? error.message : String(error);
+    return { check: "quic", state: "fail", found, todo: "install anew with `npm ci`" };
+  }
 };
 
 const SYNCS = 5;

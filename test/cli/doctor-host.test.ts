@@ -3,7 +3,14 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkDrivers, checkLifetime, checkModes, checkSync } from "../../src/cli/doctor-host.ts";
+import {
+  checkDrivers,
+  checkLifetime,
+  checkModes,
+  checkQuic,
+  checkSync,
+  quicFinding,
+} from "../../src/cli/doctor-host.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
 
 let folder = "";
@@ -56,5 +63,16 @@ describe("doctor, on the host", () => {
 
   it("loads the drivers", async () => {
     expect((await checkDrivers()).state).toBe("ok");
+  });
+
+  it("tries the QUIC drivers, and says which one sessions run on and why the other does not", async () => {
+    const { check, state, found } = await checkQuic();
+    expect([check, state]).toEqual(["quic", "ok"]);
+    expect(found).toMatch(/^sessions run on quiche \(trial \d+ ms\); reactor /);
+    const broken = { works: false, reason: "no such file" } as const;
+    const works = { works: true, ms: 12.4 } as const;
+    expect(quicFinding(works, broken).found).toContain("reactor does not: no such file");
+    expect(quicFinding(works, works).found).toContain("reactor works too (12 ms)");
+    expect(quicFinding(broken, works).state).toBe("fail");
   });
 });
