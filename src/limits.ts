@@ -308,7 +308,7 @@ export const LIMITS = {
   handshakesPerSecond: 64,
   handshakeTimeoutMs: 5_000,
   /** From the hellos to the first sealed record; frames of the classes flow meanwhile. */
-  sessionHandshakeTimeoutMs: 5_000,
+  sessionHandshakeTimeoutMs: 15_000,
   /** Post-quantum handshakes that peers begin, of all and of one, and how many of one may come at once. */
   sessionHandshakesPerSecond: 64,
   sessionHandshakesPerPeerPerSecond: 4,
