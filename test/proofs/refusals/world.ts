@@ -313,8 +313,11 @@ export class World extends ClaimChain {
 
   // What decides.
 
-  /** The pool of a node that has executed everything, as a replica makes it. */
-  pool(node = "v0"): BatchPool {
+  /** What pools have told peers. */
+  readonly gossiped: Batch[] = [];
+
+  /** The pool of a node that has executed everything, as a replica makes it; `reads` its sectors, or not. */
+  pool(node = "v0", reads: (task: OpeningTask) => boolean = () => true): BatchPool {
     const loop = this.#loop;
     const time = new ManualTime(loop, this.timeAt(this.height) ?? 0);
     const verifier = new TestVerifier(loop, ({ signature, message, publicKey }) => {
@@ -344,7 +347,7 @@ export class World extends ClaimChain {
             loop.post(() => done(valid.map(({ ok }) => ok)));
           },
         },
-        sectors: { open: (task) => this.openedBy(node, task) },
+        sectors: { open: (task) => (reads(task) ? this.openedBy(node, task) : undefined) },
         logger: { log: () => undefined },
         metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
       },
@@ -363,7 +366,7 @@ export class World extends ClaimChain {
         set: () => this.set,
         point: () => this.point(this.height + 1),
       },
-      { changed: () => undefined, gossip: () => undefined },
+      { changed: () => undefined, gossip: (batch) => void this.gossiped.push(batch) },
     );
   }
 
