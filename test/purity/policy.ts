@@ -99,3 +99,27 @@ export const SIMULATED: Policy = {
   ]),
   exceptions: EXCEPTIONS,
 };
+
+/** The state machines of a session between nodes, and nothing else of the transport. */
+export const SESSION_FOLDER = "src/transport/stoq";
+
+/**
+ * They use Node's hashes and ciphers and ML-KEM, all of which give the same for the same bytes: whatever is drawn
+ * is handed in. That ML-KEM is always given its seed is for the test of the handshake's bytes.
+ */
+export const SESSION: Policy = {
+  globals: new Set([
+    ...GLOBALS,
+    ...words("Cipheriv CipherGCM Decipheriv DecipherGCM Hash Hmac Buffer BufferConstructor"),
+  ]),
+  members: MEMBERS,
+  packages: new Map([
+    ...PACKAGES,
+    [
+      "@noble/post-quantum/ml-kem.js",
+      words("ml_kem1024.keygen ml_kem1024.encapsulate ml_kem1024.decapsulate"),
+    ],
+    ["node:crypto", words("createCipheriv createDecipheriv createHash createHmac timingSafeEqual")],
+  ]),
+  exceptions: EXCEPTIONS,
+};

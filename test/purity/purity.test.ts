@@ -11,6 +11,8 @@ import {
   PURE,
   PURE_FILES,
   PURE_FOLDERS,
+  SESSION,
+  SESSION_FOLDER,
   SIM_FILES,
   SIM_FOLDERS,
   SIMULATED,
@@ -55,6 +57,15 @@ describe("pure code", () => {
     () => {
       const roots = [...SIM_FOLDERS.flatMap(filesOf), ...SIM_FILES];
       expect(reach(ROOT, roots, SIMULATED).findings.map(shown)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    "in the transport is the post-quantum session",
+    () => {
+      const roots = filesOf(SESSION_FOLDER);
+      expect(reach(ROOT, roots, SESSION).findings.map(shown)).toEqual([]);
     },
     TIMEOUT_MS,
   );
