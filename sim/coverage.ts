@@ -60,6 +60,18 @@ const PROTOCOL: readonly string[] = [
   "checkpoint served",
 ];
 
+/** Of chains on which stake decides. */
+const STAKE: readonly string[] = [
+  "powers compared",
+  "validator joined the set",
+  "validator left the set",
+  "validator slashed",
+  "turn missed",
+  "validator jailed for downtime",
+  "validator back from downtime",
+  "validator slashed for a false commitment",
+];
+
 /** What the checkers of reads, rules and liveness have had to look at: without it they are content with nothing. */
 const LOOKED_AT: readonly string[] = [
   "record read",
@@ -87,6 +99,7 @@ export const EXPECTED_MARKS: readonly string[] = [
     (strategy) => `adversary ${strategy}`,
   ),
   ...PROTOCOL,
+  ...STAKE,
   ...LOOKED_AT,
 ];
 

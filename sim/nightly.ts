@@ -2,8 +2,8 @@
  * The night's run: the whole library, then many random seeds, each twice. It fails when one of them does, and
  * when a mark that a night must have seen (coverage.ts) never came: then a fault or a rule is no longer tried.
  *
- *     npm run sim:nightly                       seeds 1..1000 on two threads
- *     npm run sim:nightly -- --from 5000 --seeds 200 --workers 1
+ *     npm run sim:nightly                       seeds 1..1000, and 200 of chains with stake, on two threads
+ *     npm run sim:nightly -- --from 5000 --seeds 200 --workers 1 --stake 0
  *
  * Exit codes: those of the simulator, of several the highest; 12 for marks that never came.
  */
@@ -13,6 +13,7 @@ import { LIMITS } from "../src/limits.ts";
 import { createCoverage } from "./coverage.ts";
 import { BANK } from "./scenarios/index.ts";
 import { EXIT_CODES, type Outcome, simulateTwice } from "./simulate.ts";
+import { STAKE_SEEDS_FROM } from "./swarm.ts";
 import { runSwarm, threadsOf } from "./swarm-run.ts";
 import { SYSTEM } from "./system.ts";
 
@@ -27,12 +28,14 @@ const { values } = parseArgs({
   options: {
     from: { type: "string", default: "1" },
     seeds: { type: "string", default: "1000" },
+    stake: { type: "string", default: "200" },
     workers: { type: "string", default: "2" },
   },
 });
 
 const SEED_MAX = 2 ** 48;
 const seeds = numberOf(values.seeds, "seeds", 1, SEED_MAX);
+const staked = numberOf(values.stake, "stake", 0, SEED_MAX);
 const from = numberOf(values.from, "from", 0, SEED_MAX);
 const workers = numberOf(values.workers, "workers", 1, LIMITS.simWorkersMax);
 const coverage = createCoverage();
@@ -43,7 +46,7 @@ let failed = 0;
 
 /** One line that is written over on a terminal, and a line now and then elsewhere. */
 const progress = (): void => {
-  const all = BANK.length + seeds;
+  const all = BANK.length + seeds + staked;
   const perSecond = runs / ((performance.now() - startedMs) / 1000);
   const left = Math.ceil((all - runs) / perSecond / 60);
   const line = `${runs}/${all} runs, ${failed} failed, ${perSecond.toFixed(1)}/s, ${left} min left`;
@@ -71,16 +74,22 @@ for (const scenario of BANK) {
   note(`run ${scenario.name}`, marks, outcome, `${violation?.id} ${violation?.detail}`);
 }
 console.log(`${runs} scenarios of the library`);
-await runSwarm({
-  ...{ from, seeds, twiceEvery: 1 },
-  workers: threadsOf(workers, availableParallelism(), seeds),
-  runMsMax: LIMITS.simRunMsMax,
-  signal: new AbortController().signal,
-  nowMs: () => performance.now(),
-  onResult: ({ seed, marks, outcome, id, detail }) => {
-    note(`run --seed ${seed}`, new Map(marks), outcome, `${id} ${detail}`);
-  },
-});
+for (const part of [
+  { from, seeds },
+  { from: STAKE_SEEDS_FROM, seeds: staked },
+]) {
+  if (part.seeds === 0) continue;
+  await runSwarm({
+    ...{ ...part, twiceEvery: 1 },
+    workers: threadsOf(workers, availableParallelism(), part.seeds),
+    runMsMax: LIMITS.simRunMsMax,
+    signal: new AbortController().signal,
+    nowMs: () => performance.now(),
+    onResult: ({ seed, marks, outcome, id, detail }) => {
+      note(`run --seed ${seed}`, new Map(marks), outcome, `${id} ${detail}`);
+    },
+  });
+}
 for (const line of coverage.table()) console.log(line);
 const missing = coverage.missing();
 console.log(

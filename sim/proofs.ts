@@ -95,10 +95,15 @@ export const claimTermsOf = ({ proofs }: Genesis): ClaimTerms | undefined => {
 };
 
 /** What the oracle's own account of stake goes by; undefined where the validators are those of the genesis. */
-export const stakeTermsOf = ({ proofs }: Genesis): StakeTerms | undefined => {
-  const { stake } = proofs;
+export const stakeTermsOf = (genesis: Genesis): StakeTerms | undefined => {
+  const { stake } = genesis.proofs;
   if (stake === null) return undefined;
-  return { windowTurns: stake.windowBlocks, votedBpsMin: Number(stake.votedBpsMin) };
+  return {
+    windowTurns: stake.windowBlocks,
+    votedBpsMin: Number(stake.votedBpsMin),
+    stakePerUnit: stake.stakePerWorkUnit,
+    claims: claimTermsOf(genesis),
+  };
 };
 
 /** As for work: what the oracle's own judgement of space begins with. */

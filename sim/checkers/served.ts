@@ -39,18 +39,22 @@ const messageOf = (cosigner: string, timeS: number, text: readonly string[]): Ui
 export const servedSigned = (context: CheckContext): Checker => {
   const sets = setsOf(context);
   const epochs = new Map<number, number>();
-  /** What is wrong with the weight of those, in the set of the node's epoch and of those beside it. */
+  /**
+   * What is wrong with the weight of those, in the set of the node's epoch, of the next one, and of all before:
+   * a node that is back serves the checkpoint of its last life until there is a newer one.
+   */
   const lightOf = (slot: number, signers: ReadonlySet<number>): string | undefined => {
-    const epoch = epochs.get(slot) ?? 0;
-    const faults = [epoch, epoch - 1, epoch + 1].map((one) => {
-      const set = one < 0 ? undefined : sets.at(one);
-      if (set === undefined) return "signatures of an unknown set";
+    const newest = epochs.get(slot) ?? 0;
+    let fault: string | undefined;
+    for (let epoch = newest + 1; epoch >= 0; epoch--) {
+      const set = sets.isDecided(epoch) ? sets.at(epoch) : undefined;
+      if (set === undefined) continue;
       let weight = 0n;
       for (const signer of signers) weight += set.weightOf(signer);
-      const isLight = !isQuorum(weight, set.total);
-      return isLight ? `signatures of weight ${weight} of ${set.total}` : undefined;
-    });
-    return faults.includes(undefined) ? undefined : faults[0];
+      if (isQuorum(weight, set.total)) return undefined;
+      if (epoch <= newest) fault ??= `signatures of weight ${weight} of ${set.total}`;
+    }
+    return fault ?? "signatures of an unknown set";
   };
   /** Whose signatures came under a name before: then nobody else's are tried. */
   const known = new Map<string, Member>();

@@ -5,7 +5,7 @@
 import { type Beacons, beaconsOf } from "./beacons.ts";
 import { type FinalBlock, FinalLog } from "./final-log.ts";
 import { turnsOf } from "./leaders.ts";
-import { StakeFold } from "./stake-fold.ts";
+import { StakeFold, type Turns } from "./stake-fold.ts";
 import type { CheckContext, Member, Put } from "./types.ts";
 
 export class EpochSet {
@@ -39,6 +39,8 @@ export class EpochSet {
 export type Sets = {
   /** Undefined for an epoch that is not decided, by all that honest nodes have made durable. */
   at(epoch: number): EpochSet | undefined;
+  /** Whether it is; asked by who can do without. */
+  isDecided(epoch: number): boolean;
   /** Whose turn it is in a view; undefined where that is not known. Views begin at 1. */
   leaderOf(epoch: number, view: number): number | undefined;
   /** What a node makes durable of its data. */
@@ -70,7 +72,12 @@ const createLeaders = (
 const fixed = (context: CheckContext): Sets => {
   const set = new EpochSet(context.members);
   const at = (): EpochSet => set;
-  return { at, leaderOf: createLeaders(context, at, beaconsOf(context)), note: () => undefined };
+  return {
+    at,
+    isDecided: () => true,
+    leaderOf: createLeaders(context, at, beaconsOf(context)),
+    note: () => undefined,
+  };
 };
 
 const followed = (context: CheckContext, terms: NonNullable<CheckContext["stake"]>): Sets => {
@@ -84,12 +91,14 @@ const followed = (context: CheckContext, terms: NonNullable<CheckContext["stake"
         return member === undefined ? [] : [{ ...member, index, weight: power }];
       }),
     );
-  const fold = new StakeFold(context, terms, context.members, (epoch, powers) => {
+  const turns: Turns = (epoch, powers) => {
     const source = beacons === undefined ? context.genesisHash : beacons.seedOf(epoch);
     if (source === undefined) return undefined;
     const { chainId, genesisHash } = context;
     return turnsOf({ chainId, genesisHash, members: setOf(powers).members }, epoch, source);
-  });
+  };
+  const seedOf = (epoch: number): Uint8Array | undefined => beacons?.seedOf(epoch);
+  const fold = new StakeFold(context, terms, context.members, turns, seedOf);
   const log = new FinalLog((block: FinalBlock) => {
     if (block.nextSet !== undefined && block.nextSet !== fold.hashOf(block.epoch + 1)) {
       const detail = `epoch ${block.epoch} hands over to another set than its log gives`;
@@ -111,6 +120,7 @@ const followed = (context: CheckContext, terms: NonNullable<CheckContext["stake"
   };
   return {
     at,
+    isDecided: (epoch) => fold.sets.has(epoch),
     fold,
     leaderOf: createLeaders(context, at, beacons),
     note: (slot, disk, puts) => {

@@ -1,10 +1,11 @@
 /**
  * The oracle's own account of stake: who is a candidate with how much behind it, who is away, who has missed its
- * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". For chains on which only
- * stake bounds power.
+ * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". For chains on which stake
+ * bounds power, alone or with shares and time, but not with space.
  */
 import type { FinalBlock, FinalEvent } from "./final-log.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
+import { StakeClaims } from "./stake-claims.ts";
 import type { CheckContext, Member, StakeTerms } from "./types.ts";
 
 const KEY_BYTES = 1793;
@@ -46,16 +47,21 @@ export class StakeFold {
   /** Who is in jail because it was down. */
   readonly down = new Set<string>();
   readonly sets = new Map<number, Decided>();
+  readonly #claims: StakeClaims;
+  /** Who has opened a commitment of its own that is false, and is not ended for it yet. */
+  readonly #forgers = new Set<string>();
 
   constructor(
     context: Pick<CheckContext, "chainId" | "mark">,
     terms: StakeTerms,
     members: readonly Member[],
     turns: Turns,
+    seedOf: (epoch: number) => Uint8Array | undefined = () => undefined,
   ) {
     this.#context = context;
     this.#terms = terms;
     this.#turns = turns;
+    this.#claims = new StakeClaims(context.chainId, terms.claims ?? {}, seedOf);
     for (const { index, idHex, publicKey, weight } of members) {
       if (index >= 0) this.#add(idHex, publicKey, weight);
     }
@@ -73,16 +79,33 @@ export class StakeFold {
 
   block(block: FinalBlock): void {
     const isLast = block.nextSet !== undefined;
-    if (isLast) this.#decide(block.epoch);
+    if (isLast) {
+      this.#decide(block.epoch);
+      for (const id of this.#forgers) {
+        this.#candidates.get(id)?.away.add("ended");
+        this.#context.mark("validator slashed for a false commitment");
+      }
+      this.#forgers.clear();
+    }
     if (this.#terms.votedBpsMin > 0) this.#count(block, isLast);
-    for (const event of block.events) if (event.refusedWith === "") this.#apply(event);
+    for (const event of block.events) {
+      if (event.refusedWith === "") {
+        this.#claims.note(event, block.epoch);
+        this.#apply(event);
+      } else if (this.#claims.isForged(event)) this.#forgers.add(event.actor);
+    }
   }
 
   /** What the end of an epoch decides for the one after the next. */
   #decide(epoch: number): void {
     const last = this.sets.get(epoch + 1)?.powers ?? [];
     const able = [...this.#candidates].filter(([, candidate]) => isAble(candidate));
-    const earned = sorted(able.map(([id, { stake }]) => ({ id, power: stake })));
+    const earned = sorted(
+      able.map(([id, { stake }]) => ({
+        id,
+        power: this.#claims.carried(id, epoch, stake, this.#terms.stakePerUnit),
+      })),
+    );
     const degraded = totalOf(earned) * 3n < totalOf(last) * 2n;
     const stakes = new Map(able.map(([id, { stake }]) => [id, stake]));
     const kept = sorted(

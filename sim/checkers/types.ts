@@ -161,7 +161,11 @@ export type WorkTerms = {
 /** What the chain asks of validators once an epoch, where it asks for it. */
 export type ClaimTerms = {
   readonly time?: { readonly tailBlocks: number; readonly leavesLog2: number };
-  readonly shares?: { readonly scryptN: number; readonly difficulty: number };
+  readonly shares?: {
+    readonly scryptN: number;
+    readonly difficulty: number;
+    readonly triesPerUnit: number;
+  };
 };
 
 /** What a chain with a beacon begins with. */
@@ -190,6 +194,10 @@ export type StakeTerms = {
   /** So many turns to lead are judged together; fewer than so many of 10,000 led is down, 0 judges nobody. */
   readonly windowTurns: number;
   readonly votedBpsMin: number;
+  /** Stake that a unit of shares carries. */
+  readonly stakePerUnit: bigint;
+  /** What bounds power beside stake. */
+  readonly claims?: ClaimTerms | undefined;
 };
 
 export type CheckContext = {

@@ -1,9 +1,10 @@
 /** Validators that join, leave, are jailed, come back and are slashed, over boundaries and under faults. */
 import { describe, expect, it } from "vitest";
 import type { Fault, Scenario } from "../../sim/scenario.ts";
-import { scenario } from "../../sim/scenario.ts";
+import { scenario, untrustedSlots } from "../../sim/scenario.ts";
 import { simulate, simulateTwice } from "../../sim/simulate.ts";
 import { stakeRun } from "../../sim/stake.ts";
+import { randomScenario, STAKE_SEEDS_FROM } from "../../sim/swarm.ts";
 
 const TIMEOUT_MS = 300_000;
 
@@ -64,8 +65,24 @@ const run = (parts: Partial<Scenario>) => {
   expect(result.violation).toBeUndefined();
   expect(result.outcome).toBe("ok");
   expect(result.marks.get("powers compared")).toBeGreaterThan(0);
+  // Else a checker would have had nothing to count a vote by.
+  expect(result.marks.has("set not known")).toBe(false);
   return result;
 };
+
+describe("seeds of chains with stake", () => {
+  it("draw what such a chain must survive: one liar of the first five at most", () => {
+    for (let i = 0; i < 300; i++) {
+      const drawn = randomScenario(STAKE_SEEDS_FROM + i);
+      expect(drawn.proofs).toEqual(["stake"]);
+      expect([drawn.n, drawn.heal]).toEqual([7, "all"]);
+      const untrusted = [...untrustedSlots(drawn)];
+      expect(untrusted.length).toBeLessThanOrEqual(1);
+      expect(untrusted.every((slot) => slot < 5)).toBe(true);
+    }
+    expect(randomScenario(STAKE_SEEDS_FROM - 1).proofs).toBeUndefined();
+  });
+});
 
 describe("a set that changes", () => {
   it(
