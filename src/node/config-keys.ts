@@ -29,6 +29,10 @@ export type NodeConfig = {
   readonly apiInsecureBind: boolean;
   /** Percent of a core that the timekeeper may take, on a chain that asks for elapsed time. */
   readonly timeDuty: number;
+  /** Names of validators of the genesis for whom this node's runs are made too. */
+  readonly timeMembers: readonly string[];
+  /** The validator of the genesis whose runs this node shares, instead of runs of its own. */
+  readonly timeSharedWith: string | undefined;
   /** Threads of the search for shares of work, and percent of the time in which each computes. */
   readonly workThreads: number;
   readonly workDuty: number;
@@ -44,7 +48,7 @@ type Spec = {
   readonly flag?: string;
   /** What holds when nothing is said; undefined: the key must be given, or there is no such thing. */
   readonly initial: string | boolean | number | undefined;
-  readonly kind: "text" | "path" | "address" | "level" | "boolean" | "count";
+  readonly kind: "text" | "names" | "path" | "address" | "level" | "boolean" | "count";
   /** Of a count: the least and the greatest. */
   readonly range?: readonly [number, number];
   /** For people, in lines of the file. */
@@ -143,6 +147,26 @@ export const CONFIG_KEYS = {
       "of an epoch takes a sixteenth of it on the reference machine: `nexus time bench` compares.",
     ],
   },
+  timeMembers: {
+    env: "NEXUS_TIME_MEMBERS",
+    initial: undefined,
+    kind: "names",
+    about: [
+      "Validators of the genesis, with commas between their names, who share the runs of this node:",
+      "it computes, and each of them says time_shared_with. Without it the runs are its own.",
+    ],
+    example: "b,c",
+  },
+  timeSharedWith: {
+    env: "NEXUS_TIME_SHARED_WITH",
+    initial: undefined,
+    kind: "text",
+    about: [
+      "The validator of the genesis whose runs this node shares instead of computing its own: when",
+      "that one does not prove one in an epoch, this node has none either.",
+    ],
+    example: "a",
+  },
   workThreads: {
     env: "NEXUS_WORK_THREADS",
     initial: 1,
@@ -208,6 +232,11 @@ const SCHEMA_TYPES: Readonly<Record<Spec["kind"], Readonly<Record<string, unknow
     type: "string",
     pattern: "^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$",
     maxLength: LIMITS.nameBytesMax,
+  },
+  names: {
+    type: "string",
+    pattern: "^[a-z0-9](?:[a-z0-9.,-]*[a-z0-9])?$",
+    maxLength: LIMITS.timeMembersMax * (LIMITS.nameBytesMax + 1),
   },
   path: { type: "string", minLength: 1 },
   address: { type: "string", pattern: "^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$" },

@@ -182,6 +182,22 @@ const pathFrom = (chosen: Chosen, what: string): string => {
   return isAbsolute(path) ? path : resolve(chosen.base, path);
 };
 
+/** Who shares runs with whom. Throws config.invalid. */
+const sharingFrom = (
+  members: unknown,
+  sharedWith: unknown,
+): Pick<NodeConfig, "timeMembers" | "timeSharedWith"> => {
+  const names = members === undefined ? [] : stringFrom(members, "time_members").split(",");
+  const timeMembers = names.map((name) => checkName(name.trim(), "time_members"));
+  if (timeMembers.length > LIMITS.timeMembersMax || new Set(timeMembers).size < names.length) {
+    throw invalid(`time_members are at most ${LIMITS.timeMembersMax} names, each once`);
+  }
+  if (sharedWith === undefined) return { timeMembers, timeSharedWith: undefined };
+  if (names.length > 0) throw invalid("a node with time_shared_with has no time_members");
+  const timeSharedWith = checkName(stringFrom(sharedWith, "time_shared_with"), "time_shared_with");
+  return { timeMembers, timeSharedWith };
+};
+
 const optionalPath = (chosen: Chosen, what: string): string | undefined =>
   chosen.value === undefined ? undefined : pathFrom(chosen, what);
 
@@ -224,6 +240,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     apiTlsKey,
     apiInsecureBind,
     timeDuty: countFrom(at.timeDuty, "timeDuty", CONFIG_KEYS.timeDuty.range),
+    ...sharingFrom(at.timeMembers.value, at.timeSharedWith.value),
     workThreads: countFrom(at.workThreads, "workThreads", CONFIG_KEYS.workThreads.range),
     workDuty: countFrom(at.workDuty, "workDuty", CONFIG_KEYS.workDuty.range),
     workUnits:
@@ -276,13 +293,19 @@ export type ExplainedSetting = {
   readonly variable: string;
 };
 
+const shownValue = (value: NodeConfig[ConfigKey]): ExplainedSetting["value"] => {
+  if (typeof value !== "object") return value ?? null;
+  if ("host" in value) return formatAddress(value);
+  return value.length === 0 ? null : value.join(",");
+};
+
 export const explainConfig = ({ config, origins }: ResolvedConfig): ExplainedSetting[] =>
   KEYS.map((key) => {
     const value = config[key];
     const { kind, place } = origins[key];
     return {
       key: fileKey(key),
-      value: typeof value === "object" ? formatAddress(value) : (value ?? null),
+      value: shownValue(value),
       origin: kind,
       place,
       variable: CONFIG_KEYS[key].env,

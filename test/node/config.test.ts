@@ -57,6 +57,8 @@ describe("configuration", () => {
       apiTlsKey: undefined,
       apiInsecureBind: false,
       timeDuty: 25,
+      timeMembers: [],
+      timeSharedWith: undefined,
       workThreads: 1,
       workDuty: 25,
       workUnits: undefined,
@@ -65,6 +67,20 @@ describe("configuration", () => {
       name: { kind: "file", place: "node.toml:1" },
       folder: { kind: "default", place: "default" },
     });
+  });
+
+  it("says with whom runs of time are shared, one way only", () => {
+    const of = (values: Record<string, string>) => resolve({ name: "a", ...values }).config;
+    expect(of({ time_members: "b, c" }).timeMembers).toEqual(["b", "c"]);
+    expect(of({ time_shared_with: "b" }).timeSharedWith).toBe("b");
+    const invalid = expect.objectContaining({ code: "config.invalid" });
+    expect(() => of({ time_members: "b", time_shared_with: "c" })).toThrowError(invalid);
+    expect(() => of({ time_members: "b,b" })).toThrowError(invalid);
+    expect(() => of({ time_members: "b,,c" })).toThrowError(invalid);
+    const many = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`).join(",");
+    const most = LIMITS.timeMembersMax;
+    expect(of({ time_members: many(most) }).timeMembers).toHaveLength(most);
+    expect(() => of({ time_members: many(most + 1) })).toThrowError(invalid);
   });
 
   it("lets variables win over the file, and flags over both", () => {
@@ -212,7 +228,8 @@ describe("configuration", () => {
       expect(text).toContain(CONFIG_KEYS[key].about[0] ?? "?");
     }
     // Each comment is what holds without it: all of them set is the same configuration.
-    const all = text.replaceAll(/^# ([a-z_]+ = )/gm, "$1");
+    // Of the two about shared runs one at most is set.
+    const all = text.replaceAll(/^# (?!time_shared_with)([a-z_]+ = )/gm, "$1");
     const given = { file: parseConfigText(all, "f"), cwd: "/x" };
     const { config } = resolveConfig(given);
     const examples = {
@@ -220,6 +237,7 @@ describe("configuration", () => {
       apiTlsCertificate: undefined,
       apiTlsKey: undefined,
       workUnits: undefined,
+      timeMembers: [],
     };
     expect({ ...config, ...examples }).toEqual(
       resolveConfig({ file: parseConfigText(text, "f"), cwd: "/x" }).config,

@@ -1,4 +1,6 @@
 /** Starts what a node does for the proofs of an epoch, on a chain that asks for them. */
+import { compareBytes, equalBytes } from "../../crypto/bytes.ts";
+import { TetradError } from "../../errors.ts";
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
@@ -9,11 +11,15 @@ import type { NodeConfig } from "../config.ts";
 import type { NodePaths } from "../folder.ts";
 import { realClock } from "../real-ports.ts";
 import { type Claimant, startClaimant } from "./claimant.ts";
+import { startSharer } from "./sharer.ts";
 import { timeKind } from "./time-kind.ts";
 import { workKind } from "./work-kind.ts";
 
 export type OpenClaimantsOptions = {
-  readonly config: Pick<NodeConfig, "timeDuty" | "workThreads" | "workDuty" | "workUnits">;
+  readonly config: Pick<
+    NodeConfig,
+    "timeDuty" | "timeMembers" | "timeSharedWith" | "workThreads" | "workDuty" | "workUnits"
+  >;
   readonly paths: Pick<NodePaths, "time" | "work">;
   readonly chain: ParsedGenesis;
   readonly handle: LedgerHandle;
@@ -32,6 +38,28 @@ const unitsOfStake = ({ chain, handle, self }: OpenClaimantsOptions): number => 
   return Number(units < BigInt(LIMITS.workSharesMax) ? units : BigInt(LIMITS.workSharesMax));
 };
 
+/** The id of a validator of the genesis. Throws config.invalid. */
+const idOf = ({ chain, self }: OpenClaimantsOptions, key: string, name: string): Hash => {
+  const id = chain.genesis.validators.find((validator) => validator.name === name)?.id;
+  if (id !== undefined && !equalBytes(id, self)) return id;
+  throw new TetradError("config.invalid", `${key}: "${name}" is no other validator of the genesis`);
+};
+
+/** Elapsed time by runs of its own, for others too where the operator says so, or by those of another. */
+const timeClaimant = (
+  options: OpenClaimantsOptions,
+  start: (members: readonly Hash[]) => Claimant,
+): Claimant => {
+  const { config, handle, self, logger } = options;
+  const { timeMembers, timeSharedWith } = config;
+  if (timeSharedWith === undefined) {
+    const members = timeMembers.map((name) => idOf(options, "time_members", name));
+    return start(members.sort(compareBytes));
+  }
+  const timekeeper = idOf(options, "time_shared_with", timeSharedWith);
+  return startSharer({ handle, self, timekeeper, logger });
+};
+
 /** None on a chain that asks for neither time nor work. */
 export const openClaimants = (options: OpenClaimantsOptions): Claimant => {
   const { config, paths, chain, handle, self, logger, metrics } = options;
@@ -42,8 +70,10 @@ export const openClaimants = (options: OpenClaimantsOptions): Claimant => {
   const of = { chainId: genesis.chainId, hasher, handle, self, epochMs, logger };
   const claimants: Claimant[] = [];
   if (time !== null) {
-    const own = { folder: paths.time, parameters: time, dutyMax: config.timeDuty, members: [] };
-    claimants.push(startClaimant({ ...common, kind: timeKind({ ...of, ...own }) }));
+    const own = { folder: paths.time, parameters: time, dutyMax: config.timeDuty };
+    const start = (members: readonly Hash[]): Claimant =>
+      startClaimant({ ...common, kind: timeKind({ ...of, ...own, members }) });
+    claimants.push(timeClaimant(options, start));
   }
   if (work !== null) {
     const own = {
