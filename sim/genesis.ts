@@ -25,6 +25,8 @@ export type SimChain = {
   /** By client number. */
   readonly clientKeys: readonly KeyPair[];
   readonly clientIds: readonly Hash[];
+  /** By slot, of epoch 0; empty on a chain without keys of epochs. */
+  readonly epochKeys: readonly KeyPair[];
   readonly ivrfKeys: SimIvrfKeys;
   readonly space: SimSpace;
 };
@@ -57,7 +59,17 @@ export const createChain = (
   );
   const clientIds = clientKeys.map((key) => hasher.ht("id", key.publicKey));
   const first = validators.slice(0, validators.length - (stake?.joining ?? 0));
-  const set = createValidatorSet(hasher, 0, first);
+  const rotates = scenario.proofs?.includes("epoch-keys") === true;
+  const epochKeys = rotates ? keys.map((_, slot) => scheme.createKey(`first ${slot}`)) : [];
+  const keyOf = (id: Hash): Uint8Array | undefined =>
+    epochKeys[ids.findIndex((one) => compareBytes(one, id) === 0)]?.publicKey;
+  const members = createValidatorSet(hasher, 0, first).validators;
+  const set = createValidatorSet(
+    hasher,
+    0,
+    members.map((one) => ({ ...one, publicKey: keyOf(one.id) ?? one.publicKey })),
+    { rotates },
+  );
   const ivrfKeys = new SimIvrfKeys(hasher);
   const rootOf = (id: Hash): Hash => {
     const slot = ids.findIndex((one) => compareBytes(one, id) === 0);
@@ -68,6 +80,7 @@ export const createChain = (
   const genesis: Genesis = {
     ...genesisParts(set, {
       parts: scenario.proofs,
+      epochKeyOf: keyOf,
       withStake: stake !== undefined,
       rootOf,
       sectorsOf,
@@ -82,7 +95,7 @@ export const createChain = (
       precisionMs: 500,
       messageDelayMs: 2_000,
     },
-    validators: set.validators.map((one) => ({
+    validators: members.map((one) => ({
       ...one,
       ...checkpointKeysOf(one.publicKey),
     })),
@@ -105,6 +118,7 @@ export const createChain = (
     indexOfSlot: ids.map((id) => set.validators.findIndex((v) => compareBytes(v.id, id) === 0)),
     clientKeys,
     clientIds,
+    epochKeys,
     ivrfKeys,
     space,
   };

@@ -11,6 +11,7 @@ import { corruptTransport } from "./adversary/index.ts";
 import { Atlas } from "./atlas.ts";
 import type { CheckerFactory } from "./checkers/types.ts";
 import { startClaims } from "./claims.ts";
+import { SimEpochKeys } from "./epoch-keys.ts";
 import { createChain, type SimChain, type StakeRun } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
@@ -177,6 +178,10 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         status.logRoot,
       );
       observer.each((checker) => checker.status?.(slot, status));
+      const held = nodes[slot]?.epochKeys?.held;
+      if (held !== undefined) {
+        observer.each((checker) => checker.keysHeld?.(slot, status.epoch, held));
+      }
       const note = handle.checkpoint()?.note;
       if (note === undefined || note === shown) return;
       shown = note;
@@ -202,6 +207,11 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     });
   };
   const sectors: SimSector[] = [];
+  const machineOf = (slot: number): SimEpochKeys => {
+    const owner = owners[slot] ?? slot;
+    const isFirst = (chain.indexOfSlot[owner] ?? -1) >= 0;
+    return new SimEpochKeys(scheme, slot, isFirst ? chain.epochKeys[owner] : undefined);
+  };
   const wiring: NodeWiring = {
     world,
     net,
@@ -236,6 +246,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       sectors[slot] = sector;
       return { revealer, sectors: sector };
     },
+    epochKeys: (slot) => (chain.genesis.proofs.epochKeys === true ? machineOf(slot) : undefined),
     timerSet: (slot, delayMs) => observer.timer(slot, delayMs),
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;

@@ -14,6 +14,7 @@ import type {
 } from "../src/ledger/ports.ts";
 import type { Waiting } from "./checkers/types.ts";
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
+import type { SimEpochKeys } from "./epoch-keys.ts";
 import { Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
 import type { RowKeeper } from "./shared-rows.ts";
@@ -47,6 +48,8 @@ export type NodeWiring = {
   timerSet(slot: number, delayMs: number): void;
   /** Ports of a chain that asks for proofs. */
   proving(slot: number, timers: Timers): Pick<Ports, "revealer" | "sectors">;
+  /** Of a chain with keys of epochs: those of the machine. */
+  epochKeys(slot: number): SimEpochKeys | undefined;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
@@ -66,6 +69,7 @@ export class SimNode {
   readonly key: KeyPair;
   readonly data: SimDisk;
   readonly votes: SimDisk;
+  readonly epochKeys: SimEpochKeys | undefined;
   readonly #wiring: NodeWiring;
   #handle: LedgerHandle | undefined;
   #lost = false;
@@ -84,6 +88,7 @@ export class SimNode {
     this.key = key;
     this.#wiring = wiring;
     this.data = new SimDisk("data", host, wiring.diskKnobs, wiring.diskTap, wiring.rows);
+    this.epochKeys = wiring.epochKeys(slot);
     // What a key has signed is like nobody else's.
     this.votes = new SimDisk("votes", host, wiring.diskKnobs, wiring.diskTap);
   }
@@ -160,6 +165,7 @@ export class SimNode {
       transport: wiring.wrapTransport(this.slot, transport),
       signer: createSimSigner(this.host, incarnation, scheme, this.key, signerKnobs, signTap),
       ...wiring.proving(this.slot, host.timers(incarnation)),
+      ...this.#keyring(incarnation),
       verifier: this.#countedVerifier(
         createSimVerifier(host, incarnation, scheme, signerKnobs, wiring.verifyTap),
       ),
@@ -190,6 +196,14 @@ export class SimNode {
     }
     wiring.booted(this.slot, incarnation, this.#lost, this.#handle);
     this.#lost = false;
+  }
+
+  #keyring(incarnation: number): Pick<Ports, "epochKeys"> {
+    const { signerKnobs, signTap, happened } = this.#wiring;
+    const erased = (): void => happened("key of an epoch erased");
+    const taps = { signed: signTap, erased };
+    const epochKeys = this.epochKeys?.port(this.host, incarnation, signerKnobs, taps);
+    return epochKeys === undefined ? {} : { epochKeys };
   }
 
   /** A process that cannot read its disk ends with the code, and its service manager starts it again. */
@@ -272,11 +286,15 @@ export class SimNode {
   snapshot(): void {
     this.data.snapshot("stale");
     this.votes.snapshot("stale");
+    this.epochKeys?.snapshot();
   }
 
   restore(votes: boolean): void {
     this.#restoreDisk(this.data);
-    if (votes) this.#restoreDisk(this.votes);
+    if (!votes) return;
+    // Both lie in the folder of keys.
+    this.#restoreDisk(this.votes);
+    this.epochKeys?.restore();
   }
 
   #restoreDisk(disk: SimDisk): void {

@@ -88,6 +88,7 @@ export class Observer {
       slot,
       idHex: toHex(chain.ids[slot] ?? new Uint8Array(0)),
       publicKey: key.publicKey,
+      epochKey: chain.indexOfSlot[slot] === -1 ? undefined : chain.epochKeys[slot]?.publicKey,
       weight: BigInt(scenario.weights[slot] ?? 1),
     }));
     this.#honest = this.members.map(({ slot }) => !faulty.has(slot));

@@ -54,11 +54,13 @@ export const genesisParts = (
     readonly withStake: boolean;
     rootOf(id: Hash): Hash;
     sectorsOf(id: Hash): readonly GenesisSector[];
+    epochKeyOf(id: Hash): Uint8Array | undefined;
   },
 ): Pick<Genesis, "format" | "proofs" | "provers"> => {
   const { parts = [], withStake } = asked;
   if (parts.length === 0 && !withStake) return { format: 1, ...WITHOUT_PROOFS };
-  const beacon = parts.every((part) => part === "stake") ? null : { depth: SIM_BEACON_DEPTH };
+  const isOfStake = (part: ProofPart): boolean => part === "stake" || part === "epoch-keys";
+  const beacon = parts.every(isOfStake) ? null : { depth: SIM_BEACON_DEPTH };
   // A chain that asks for shares asks for work: both are one part of its genesis.
   const work = parts.includes("work") || parts.includes("shares") ? SIM_WORK : null;
   const time = parts.includes("time") ? SIM_TIME : null;
@@ -66,12 +68,19 @@ export const genesisParts = (
   const stake = withStake ? SIM_STAKE : null;
   return {
     format: 2,
-    proofs: { ...NO_PROOFS, beacon, work, space, time, stake },
-    provers: validators.map(({ id }) =>
-      beacon === null
-        ? NO_PROVER
-        : { ivrfRoot: asked.rootOf(id), sectors: space === null ? [] : asked.sectorsOf(id) },
-    ),
+    proofs: {
+      ...{ ...NO_PROOFS, beacon, work, space, time, stake },
+      ...(parts.includes("epoch-keys") ? { epochKeys: true } : {}),
+    },
+    provers: validators.map(({ id }) => {
+      const epochKey = asked.epochKeyOf(id);
+      return {
+        ...(beacon === null
+          ? NO_PROVER
+          : { ivrfRoot: asked.rootOf(id), sectors: space === null ? [] : asked.sectorsOf(id) }),
+        ...(epochKey === undefined ? {} : { epochKey }),
+      };
+    }),
   };
 };
 

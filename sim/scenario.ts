@@ -194,9 +194,18 @@ export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATE
 
 /**
  * Parts of the four proofs that a simulated chain can ask for; with any of them but stake it has a beacon. With
- * stake the last two nodes are not in the genesis, and validators join, leave and are jailed (stake.ts).
+ * stake the last two nodes are not in the genesis, and validators join, leave and are jailed (stake.ts). Keys of
+ * epochs are only there together with stake.
  */
-export const PROOF_PARTS = ["beacon", "work", "space", "time", "shares", "stake"] as const;
+export const PROOF_PARTS = [
+  "beacon",
+  "work",
+  "space",
+  "time",
+  "shares",
+  "stake",
+  "epoch-keys",
+] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 
 export type AdversarySpec = {

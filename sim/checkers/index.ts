@@ -16,6 +16,7 @@ import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
 import { ctLogGrows } from "./ct-log.ts";
 import { durableBeforeSent } from "./durability.ts";
 import { egressBounded } from "./egress.ts";
+import { keysErased } from "./epoch-keys.ts";
 import { epochsChange } from "./epochs.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
@@ -40,6 +41,7 @@ import { workShown } from "./work.ts";
 export const CHECKERS: readonly CheckerFactory[] = [
   // First: it keeps the sets of epochs, by which the others count.
   powersFollow,
+  keysErased,
   ownStatements,
   certificatesPossible,
   votesGrounded,

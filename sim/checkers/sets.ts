@@ -114,7 +114,11 @@ const followed = (context: CheckContext, terms: NonNullable<CheckContext["stake"
       context.mark("set not known");
       return undefined;
     }
-    const set = setOf(decided.powers);
+    const set = new EpochSet(
+      setOf(decided.powers).members.map((member) => {
+        return { ...member, publicKey: fold.keyOf(member.idHex, epoch) };
+      }),
+    );
     known.set(epoch, set);
     return set;
   };

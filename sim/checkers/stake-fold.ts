@@ -9,9 +9,12 @@ import { StakeClaims } from "./stake-claims.ts";
 import type { CheckContext, Member, StakeTerms } from "./types.ts";
 
 const KEY_BYTES = 1793;
+const SIGNATURE_BYTES = 1280;
 
 type Candidate = {
   readonly publicKey: Uint8Array;
+  /** Those of epochs, by the first that each is for. */
+  readonly keys: Map<number, Uint8Array>;
   stake: bigint;
   readonly away: Set<"left" | "jailed" | "ended">;
   turns: number;
@@ -62,19 +65,27 @@ export class StakeFold {
     this.#terms = terms;
     this.#turns = turns;
     this.#claims = new StakeClaims(context.chainId, terms.claims ?? {}, seedOf);
-    for (const { index, idHex, publicKey, weight } of members) {
-      if (index >= 0) this.#add(idHex, publicKey, weight);
+    for (const { index, idHex, publicKey, epochKey, weight } of members) {
+      if (index < 0) continue;
+      this.#add(idHex, publicKey, weight);
+      if (epochKey !== undefined) this.#candidates.get(idHex)?.keys.set(0, epochKey);
     }
     const powers = sorted([...this.#candidates].map(([id, { stake }]) => ({ id, power: stake })));
     for (const epoch of [0, 1]) this.sets.set(epoch, { powers, degraded: false });
   }
 
   #add(id: string, publicKey: Uint8Array, stake: bigint): void {
-    this.#candidates.set(id, { publicKey, stake, away: new Set(), turns: 0, missed: 0 });
+    const begun = { keys: new Map(), away: new Set<"left">(), turns: 0, missed: 0 };
+    this.#candidates.set(id, { publicKey, stake, ...begun });
   }
 
-  keyOf(id: string): Uint8Array {
-    return this.#candidates.get(id)?.publicKey ?? new Uint8Array(0);
+  /** docs/protocol.md, "Keys of epochs": that of the greatest epoch up to this one, else the long-lived one. */
+  keyOf(id: string, epoch: number): Uint8Array {
+    const candidate = this.#candidates.get(id);
+    const first = [...(candidate?.keys.keys() ?? [])].filter((one) => one <= epoch);
+    const key = candidate?.keys.get(Math.max(...first));
+    if (key !== undefined && Math.max(...first) > 0) this.#context.mark("signs with a later key");
+    return key ?? candidate?.publicKey ?? new Uint8Array(0);
   }
 
   block(block: FinalBlock): void {
@@ -201,7 +212,7 @@ export class StakeFold {
     head.writeBigUInt64BE(BigInt(epoch));
     head.writeUInt16BE(powers.length, 8);
     const parts = powers.flatMap(({ id, power }) => {
-      const key = this.keyOf(id);
+      const key = this.keyOf(id, epoch);
       const length = Buffer.alloc(4);
       length.writeUInt32BE(key.length);
       return [Buffer.from(id, "hex"), length, key, u64(power)];
@@ -209,8 +220,15 @@ export class StakeFold {
     return hex(taggedHash(this.#context.chainId, "set", Buffer.concat([head, ...parts])));
   }
 
-  #apply({ type, payload }: FinalEvent): void {
+  #apply({ type, payload, actor }: FinalEvent): void {
     const cursor = new Cursor(payload);
+    if (type === "validator.keys.registered") {
+      for (let left = cursor.u32(); left > 0 && cursor.ok; left--) {
+        this.#candidates.get(actor)?.keys.set(cursor.u64(), cursor.take(KEY_BYTES));
+        cursor.take(SIGNATURE_BYTES);
+      }
+      return;
+    }
     if (type === "validator.registered") {
       cursor.sized();
       const publicKey = cursor.take(KEY_BYTES);

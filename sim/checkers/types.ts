@@ -13,6 +13,8 @@ export type Member = {
   readonly slot: number;
   readonly idHex: string;
   readonly publicKey: Uint8Array;
+  /** Of a member of the genesis on a chain with keys of epochs: the one of epoch 0. */
+  readonly epochKey?: Uint8Array | undefined;
   readonly weight: bigint;
 };
 
@@ -117,6 +119,8 @@ export type Checker = {
   diskLost?(slot: number, disk: string): void;
   /** After each executed block, and now and then. */
   status?(slot: number, status: Status): void;
+  /** As `status`, on a chain with keys of epochs: the first epochs of those on the machine's disk. */
+  keysHeld?(slot: number, epoch: number, held: readonly number[]): void;
   /** The node serves a new checkpoint: a signed note. */
   served?(slot: number, note: string): void;
   submitted?(slot: number, submission: Submission): void;
