@@ -260,7 +260,7 @@ const addInit = (program: Command, run: RunVerb): void => {
       ).choices(["dev", "default", "production"]),
     )
     .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
-    .option("--epoch-keys", "with --stake: validators sign with keys of epochs, and erase them")
+    .option("--no-epoch-keys", "with --stake: validators sign with their long-lived keys for ever")
     .option(
       "--space",
       "nodes of --network prove sectors of 128 KiB: for trying out, it proves no space",

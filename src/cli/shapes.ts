@@ -71,6 +71,8 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "leaving",
     "slashedBps",
     "jailedUntilMs",
+    "keyEpoch",
+    "keyIsLongLived",
   ),
   "validator join": list(1, "receipts, as append", "batchId", "level"),
   "validator leave": list(1, "receipts, as append", "batchId", "level"),

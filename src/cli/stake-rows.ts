@@ -32,12 +32,22 @@ type RowJson = { readonly key: string; readonly value: unknown };
 
 /** All rows of one kind, with what follows the kind in their key. Throws cli.usage on a chain without stake. */
 const rowsOf = async <T>(client: ApiClient, signal: AbortSignal, kind: string) => {
+  const rows = await allRows<T>(client, signal, "stake", { prefix: kind });
+  return rows.map(({ id, value }) => ({ id: id.slice(kind.length + 1), value }));
+};
+
+const allRows = async <T>(
+  client: ApiClient,
+  signal: AbortSignal,
+  projection: string,
+  select: { readonly prefix?: string },
+) => {
   const rows: { readonly id: string; readonly value: T }[] = [];
   for (let after: string | undefined; ; ) {
-    const query = { prefix: kind, limit: 100, ...(after === undefined ? {} : { after }) };
-    const page = await client.get("/v1/projections/stake", query, signal);
+    const query = { ...select, limit: 100, ...(after === undefined ? {} : { after }) };
+    const page = await client.get(`/v1/projections/${projection}`, query, signal);
     for (const { key, value } of (page["items"] ?? []) as readonly RowJson[]) {
-      rows.push({ id: key.slice(kind.length + 1), value: value as T });
+      rows.push({ id: key, value: value as T });
     }
     const next = page["next"];
     if (typeof next !== "string") break;
@@ -58,6 +68,26 @@ export const candidatesOf = async (context: CliContext): Promise<Candidate[]> =>
 export const standingsOf = async (context: CliContext): Promise<ReadonlyMap<string, Standing>> => {
   const found = await rowsOf<Standing>(context.client(), context.signal, "standing");
   return new Map(found.map(({ id, value }) => [id, value]));
+};
+
+/**
+ * Of each validator the epoch that its present key was registered for; null for the long-lived key. Undefined on
+ * a chain without keys of epochs.
+ */
+export const keyEpochsOf = async (
+  context: CliContext,
+  epoch: number,
+): Promise<ReadonlyMap<string, number | null> | undefined> => {
+  type Registered = { readonly epochs: readonly number[] };
+  try {
+    const rows = await allRows<Registered>(context.client(), context.signal, "epoch-keys", {});
+    return new Map(
+      rows.map(({ id, value }) => [id, value.epochs.findLast((one) => one <= epoch) ?? null]),
+    );
+  } catch (error) {
+    if (error instanceof TetradError && error.code === "http.not-found") return undefined;
+    throw error;
+  }
 };
 
 /** The set of an epoch. */

@@ -5,15 +5,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../../src/crypto/hash.ts";
+import { evidenceWithKey } from "../../src/detect/index.ts";
 import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { workedBatch, workSlot, workSubject } from "../../src/ledger/batch-work.ts";
 import { encodeBlock, encodeHeader, proofsHash } from "../../src/ledger/block.ts";
 import { encodeBlockProofs, NO_BLOCK_PROOFS } from "../../src/ledger/block-proofs.ts";
 import { encodePoint, genesisPoint, pointAfter } from "../../src/ledger/chain-point.ts";
-import { encodeGenesis, formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
-import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import {
+  encodeGenesis,
+  firstValidators,
+  formatGenesis,
+  parseGenesis,
+} from "../../src/ledger/genesis.ts";
+import { NO_PROOFS, NO_PROVER } from "../../src/ledger/genesis-proofs.ts";
 import { encodeLeaf, hashLeaf } from "../../src/ledger/leaf.ts";
 import { beaconKeyRegistered } from "../../src/ledger/projections/beacon.ts";
+import { epochKeyMessage, epochKeysRegistered } from "../../src/ledger/projections/epoch-keys.ts";
 import {
   possessionMessage,
   stakeBonded,
@@ -44,10 +51,11 @@ import {
   nullify,
   statementBytes,
 } from "../../src/ledger/statement.ts";
-import { createLeaderSchedule } from "../../src/ledger/validator-set.ts";
+import { createLeaderSchedule, createValidatorSet } from "../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../src/ledger/validity.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { createIvrfKey, ivrfKeySecret } from "../../src/proofs/beacon/ivrf.ts";
+import { STAKE_PROFILES } from "../../src/proofs/stake/parameters.ts";
 import { workChallenge } from "../../src/proofs/work/challenge.ts";
 import { encodeWorkProof, WORK_PROFILES } from "../../src/proofs/work/index.ts";
 import {
@@ -122,6 +130,38 @@ const stakeExamples = (): Record<string, string> => {
       turnsRow.encode({ members: [{ id: hashOf(1), turns: 9, missed: 2 ** 40 }] }),
     ),
     "stake down row": sum(downRow.encode({ ids: [hashOf(1), hashOf(2)] })),
+  };
+};
+
+const epochKeyExamples = (): Record<string, string> => {
+  const keyOf = (byte: number) => new Uint8Array(LIMITS.falconPublicKeyBytes).fill(byte);
+  const possession = new Uint8Array(LIMITS.falconSignatureBytes).fill(5);
+  const key = { epoch: 3, publicKey: keyOf(21) };
+  const vote = { hash: hashOf(1), signature: possession };
+  const rotating = parseGenesis(
+    formatGenesis({
+      ...genesisInput,
+      format: 2,
+      proofs: { ...NO_PROOFS, stake: STAKE_PROFILES.production, epochKeys: true },
+      provers: [1, 2, 3, 4].map((byte) => ({ ...NO_PROVER, epochKey: keyOf(byte + 30) })),
+    }),
+  );
+  if (!rotating.ok) throw new Error(rotating.detail);
+  const { genesis } = rotating.value;
+  const set = createValidatorSet(hasher, 0, firstValidators(genesis), { rotates: true });
+  const keys = [{ ...key, possession }];
+  return {
+    "epoch keys registered": sum(epochKeysRegistered.encode({ keys }).bytes),
+    "epoch key possession": hex(epochKeyMessage(hasher, hashOf(7), key)),
+    "evidence with a key": sum(
+      evidenceWithKey.encode({
+        ...{ validator: hashOf(1), epoch: 3, view: 7, publicKey: keyOf(21) },
+        first: { kind: 1, ...vote },
+        second: { kind: 1, ...vote, hash: hashOf(2) },
+      }).bytes,
+    ),
+    "genesis with epoch keys": sum(encodeGenesis(genesis)),
+    "validator set hash with epoch keys": hex(set.hash),
   };
 };
 
@@ -219,6 +259,7 @@ const examples = (): Record<string, string> => {
     genesis: sum(encodeGenesis(parsed.value.genesis)),
     "genesis hash": hex(parsed.value.hash),
     ...stakeExamples(),
+    ...epochKeyExamples(),
     ...beaconExamples(),
     ...proofExamples(),
   };

@@ -6,6 +6,7 @@ import {
   candidatesOf,
   type EpochPowers,
   type Holding,
+  keyEpochsOf,
   powersOf,
   type Standing,
   standingsOf,
@@ -23,9 +24,27 @@ const stateOf = (standing: Standing, power: bigint): string => {
   return power > 0n ? "active" : "waiting";
 };
 
-const COLUMNS = ["validator", "id", "state", "power", "bonded", "delegated", "leaving", "slashed"];
+const COLUMNS = [
+  "validator",
+  "id",
+  "state",
+  "power",
+  "bonded",
+  "delegated",
+  "leaving",
+  "slashed",
+  "key",
+];
 
-const describe = (candidate: Candidate, standing: Standing, powers: EpochPowers) => {
+/** Since which epoch a validator signs with its key; undefined where keys do not change. */
+type KeyEpoch = number | null | undefined;
+
+const describe = (
+  candidate: Candidate,
+  standing: Standing,
+  powers: EpochPowers,
+  keyEpoch: KeyEpoch,
+) => {
   const { id, name, owner, address } = candidate;
   const power = BigInt(powers.members.find((member) => member.id === id)?.power ?? 0);
   const own = standing.bonds.filter(({ holder }) => holder === owner);
@@ -39,6 +58,8 @@ const describe = (candidate: Candidate, standing: Standing, powers: EpochPowers)
     leaving: sumOf(standing.leaving).toString(),
     slashedBps: standing.slashedBps,
     jailedUntilMs: standing.jailed ? standing.jailedUntilMs : null,
+    keyEpoch: keyEpoch ?? null,
+    keyIsLongLived: keyEpoch === undefined || keyEpoch === null,
   };
 };
 
@@ -51,6 +72,7 @@ const rowOf = (one: ReturnType<typeof describe>): Row => ({
   delegated: one.delegated,
   leaving: one.leaving,
   slashed: `${one.slashedBps / 100} %`,
+  key: one.keyEpoch === null ? "long-lived" : `epoch ${one.keyEpoch}`,
 });
 
 export const status = (context: CliContext, options: WatchOptions): Promise<void> =>
@@ -59,10 +81,16 @@ export const status = (context: CliContext, options: WatchOptions): Promise<void
 const show = async (context: CliContext): Promise<void> => {
   const candidates = await candidatesOf(context);
   const { epoch } = await context.client().status(context.signal);
-  const [standings, powers] = await Promise.all([standingsOf(context), powersOf(context, epoch)]);
+  const [standings, powers, keys] = await Promise.all([
+    standingsOf(context),
+    powersOf(context, epoch),
+    keyEpochsOf(context, epoch),
+  ]);
   const all = candidates.flatMap((candidate) => {
     const standing = standings.get(candidate.id);
-    return standing === undefined ? [] : [describe(candidate, standing, powers)];
+    return standing === undefined
+      ? []
+      : [describe(candidate, standing, powers, keys?.get(candidate.id))];
   });
   all.sort((a, b) => (a.name < b.name ? -1 : 1));
   context.printList(all, COLUMNS, all.map(rowOf), byMeaning("state"));
