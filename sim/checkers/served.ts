@@ -56,6 +56,11 @@ export const servedSigned = (context: CheckContext): Checker => {
     }
     return fault ?? "signatures of an unknown set";
   };
+  /** With keys of epochs a note may be of any of them: which one counts is for its readers. */
+  const keysOf = ({ idHex, publicKey, epochKey }: Member): readonly Uint8Array[] => {
+    const first = epochKey === undefined ? [publicKey] : [publicKey, epochKey];
+    return [...first, ...(sets.fold?.keysOf(idHex) ?? [])];
+  };
   /** Whose signatures came under a name before: then nobody else's are tried. */
   const known = new Map<string, Member>();
 
@@ -74,8 +79,8 @@ export const servedSigned = (context: CheckContext): Checker => {
       const message = messageOf(cosigner, cursor.u64(), text);
       const signature = cursor.take(SIGNATURE_BYTES);
       const before = known.get(cosigner);
-      const signer = (before === undefined ? context.members : [before]).find(({ publicKey }) =>
-        context.verify(publicKey, message, signature),
+      const signer = (before === undefined ? context.members : [before]).find((member) =>
+        keysOf(member).some((publicKey) => context.verify(publicKey, message, signature)),
       );
       if (signer === undefined) return `a signature as ${cosigner} that nobody made`;
       known.set(cosigner, signer);

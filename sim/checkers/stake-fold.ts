@@ -88,6 +88,11 @@ export class StakeFold {
     return key ?? candidate?.publicKey ?? new Uint8Array(0);
   }
 
+  /** All keys of epochs that it has registered, the newest first. */
+  keysOf(id: string): readonly Uint8Array[] {
+    return [...(this.#candidates.get(id)?.keys.values() ?? [])].reverse();
+  }
+
   block(block: FinalBlock): void {
     const isLast = block.nextSet !== undefined;
     if (isLast) {

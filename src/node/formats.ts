@@ -84,12 +84,9 @@ const KEYS: Readonly<Record<string, KeyFormat>> = {
   work: byId(workSharesPrefix),
   space: spaceKeys,
   stake: stakeKeys,
-<<<<<<< HEAD
   capabilities: capabilityKeys,
-=======
   // One row a validator; the keys that it lists are rows of their own.
   "epoch-keys": byId(Uint8Array.of(0)),
->>>>>>> 8545268 (epoch keys: in status, docs and processes; on for chains of init --stake)
 };
 
 /** Any projection without a format of its own: keys as hex. */

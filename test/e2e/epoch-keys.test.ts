@@ -58,10 +58,16 @@ describe("keys of epochs", () => {
   });
 
   it("follow each other over boundaries, and those that are over leave the disk", async () => {
-    await reach("a", 6);
-    const lines = (await net.json("validator", "status")) as Line[];
-    fits("validator status", lines);
-    for (const { keyEpoch } of lines) expect(keyEpoch).toBeGreaterThanOrEqual(3);
+    const lines = async (): Promise<readonly Line[]> => {
+      const all = (await net.json("validator", "status")) as Line[];
+      fits("validator status", all);
+      return all;
+    };
+    // On a busy machine keys take a while to be made: the first ones go on until then.
+    const isLater = async (): Promise<boolean> =>
+      (await lines()).every(({ keyEpoch }) => keyEpoch !== null && keyEpoch >= 4);
+    await until("all have the key of a later epoch", isLater, 120_000);
+    await reach("a", (await epochOf("a")) + 2);
     for (const name of NAMES) {
       expect(heldBy(name)).not.toContain(0);
       await until(`${name} has erased`, () => isErased(name));
@@ -104,7 +110,8 @@ describe("keys of epochs", () => {
     rmSync(folderOf("c"), { recursive: true });
     cpSync(copy, folderOf("c"), { recursive: true });
     net.start("c");
-    const gone = (): boolean => !heldBy("c").some((first) => old.includes(first));
+    // The last of them goes on where it has no later one yet.
+    const gone = (): boolean => heldBy("c").filter((first) => old.includes(first)).length <= 1;
     await until("c has erased what was over", gone, 60_000);
     await until("c votes again", async () => (await statusAt("c"))?.voting === "yes", 120_000);
     expect(existsSync(folderOf("c"))).toBe(true);

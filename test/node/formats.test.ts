@@ -103,7 +103,7 @@ describe("formats for people", () => {
   it("have every event type that a projection owns", () => {
     for (const projection of PROJECTIONS) {
       for (const { definition } of projection.owns) {
-        expect(REGISTRY.latest(definition.type)?.version).toBe(definition.version);
+        expect(REGISTRY.get(definition.type, definition.version)).toBe(definition);
       }
     }
   });

@@ -243,14 +243,9 @@ const joinIdentities = async (
     actors,
     parameters: parametersOf(options),
     ...partsOf(options.chainId, identities, {
-<<<<<<< HEAD
       stake: options.stake === true ? STAKE_PROFILES.production : undefined,
-      epochKeys: options.epochKeys === true,
-=======
-      stake: options.stake === true ? "production" : undefined,
       // Where all identities have one, unless somebody says no.
       ...(options.epochKeys === false ? { epochKeys: false } : {}),
->>>>>>> 8545268 (epoch keys: in status, docs and processes; on for chains of init --stake)
       work: options.work,
       time: timeOf(options),
       puzzle: options.puzzle,
@@ -309,13 +304,8 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     chainId,
     nodes,
     issuer: options.issuer === true,
-<<<<<<< HEAD
     stake: options.stake === true ? STAKE_PROFILES.dev : undefined,
-    epochKeys: options.stake === true && options.epochKeys === true,
-=======
-    stake: options.stake === true,
     epochKeys: options.stake === true && options.epochKeys !== false,
->>>>>>> 8545268 (epoch keys: in status, docs and processes; on for chains of init --stake)
     work: options.work,
     time: timeOf(options),
     puzzle: options.puzzle,
