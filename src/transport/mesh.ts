@@ -477,7 +477,9 @@ export class Mesh implements QuicTransport {
     if (member.session === session) {
       member.session = undefined;
       member.dialler.lasted(this.#ports.clock.monotonicMs() - session.upSinceMs);
-      if (isPenalised(code) && failure !== undefined) member.dialler.penalise();
+      // Who fails the post-quantum handshake has not shown that it is the member.
+      const isMember = session.isSecured || failure?.code.startsWith("session.") !== true;
+      if (isPenalised(code) && failure !== undefined && isMember) member.dialler.penalise();
       this.#down(member, code, detail);
     } else if (!wasAttempt) {
       return;

@@ -180,6 +180,11 @@ export class Session {
     return this.#state === "up";
   }
 
+  /** The peer has shown the FALCON key of its node. Stays true when the session ends. */
+  get isSecured(): boolean {
+    return this.#secure?.isSecured === true;
+  }
+
   get remote(): { readonly host: string; readonly port: number } {
     return this.#connection.remote;
   }
