@@ -3,7 +3,10 @@
  * `@matrixai/quic` ships, both ends on this machine over [::1], each end a process, all in one run and by
  * turns, so that load from elsewhere meets all of them.
  *
- *   npm run bench -- transport [--seconds 3] [--rounds 3] [--only tcp,quiche] [--quick]
+ *   npm run bench -- transport [--seconds 3] [--rounds 3] [--only tcp,quiche]
+ *     [--parts streams,connections,datagrams,trips,handshakes]
+ *
+ * The part `quick` is the first case alone.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +23,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "3" },
     rounds: { type: "string", default: "3" },
     only: { type: "string" },
-    quick: { type: "boolean", default: false },
+    parts: { type: "string", default: "streams,connections,datagrams,trips,handshakes" },
   },
 });
 const seconds = Number(options.seconds);
@@ -73,6 +76,9 @@ const measure = async (subject: Subject, datagramBytes: number, task: Task): Pro
     if (ready.kind !== "ready") throw new Error("not ready");
     const { port } = ready;
     client = startEnd({ role: "client", subject: subject.name, setup: own, port, task });
+    client.on("message", (word: Word) => {
+      if (word.kind === "warm") server.send("begin");
+    });
     const done = await heard(client, "done", task.seconds * 1_000 + 20_000);
     server.send("usage");
     const usage = await heard(server, "usage", 10_000);
@@ -99,18 +105,14 @@ const flow = (streams: number, connections: number, datagramBytes: number): Case
   task: { kind: "goodput", streams, connections, seconds },
 });
 
-const CASES: readonly Case[] = options.quick
-  ? [flow(1, 1, 1_472)]
-  : [
-      flow(1, 1, 1_472),
-      flow(8, 1, 1_472),
-      flow(64, 1, 1_472),
-      flow(1, 2, 1_472),
-      flow(1, 4, 1_472),
-      flow(1, 1, 8_900),
-      flow(1, 1, 16_000),
-      flow(1, 1, 60_000),
-    ];
+const PARTS = new Set(options.parts.split(","));
+
+const CASES: readonly Case[] = [
+  ...(PARTS.has("streams") ? [flow(1, 1, 1_472), flow(8, 1, 1_472), flow(64, 1, 1_472)] : []),
+  ...(PARTS.has("connections") ? [flow(1, 2, 1_472), flow(1, 4, 1_472)] : []),
+  ...(PARTS.has("datagrams") ? [flow(1, 1, 8_900), flow(1, 1, 16_000), flow(1, 1, 60_000)] : []),
+  ...(PARTS.has("quick") ? [flow(1, 1, 1_472)] : []),
+];
 
 const median = (samples: readonly number[]): number => percentile(samples, 0.5);
 
@@ -172,6 +174,6 @@ const runHandshakes = async (report: Report): Promise<void> => {
 
 const report = createReport("transport");
 for (const one of CASES) await runFlows(report, one);
-await runRoundTrips(report);
-await runHandshakes(report);
+if (PARTS.has("trips")) await runRoundTrips(report);
+if (PARTS.has("handshakes")) await runHandshakes(report);
 process.exit(0);

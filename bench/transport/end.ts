@@ -23,12 +23,16 @@ export type Task =
   | { readonly kind: "round-trips"; readonly count: number; readonly seconds: number }
   | { readonly kind: "handshakes"; readonly parallel: number; readonly seconds: number };
 
-/** What an end says. `cpuSeconds` is of this process since it was ready. */
+/** What an end says. `cpuSeconds` is of this process since it was warm, or ready where nothing warms it. */
 export type Word =
   | { readonly kind: "ready"; readonly port: number }
+  /** Code is compiled and windows are open: what is measured begins now. */
+  | { readonly kind: "warm" }
   | { readonly kind: "done"; readonly cpuSeconds: number; readonly values: readonly number[] }
   | { readonly kind: "usage"; readonly cpuSeconds: number; readonly taken: Taken }
   | { readonly kind: "failed"; readonly reason: string };
+
+const WARM_SECONDS = 0.5;
 
 const CHUNK = new Uint8Array(64 * 1024).fill(7);
 
@@ -60,6 +64,7 @@ const goodput = async (
   connect: () => Promise<Link>,
   task: Task & { readonly kind: "goodput" },
   multiplexed: boolean,
+  warm: () => void,
 ): Promise<readonly number[]> => {
   const links: Link[] = [];
   const pipes: Pipe[] = [];
@@ -70,8 +75,12 @@ const goodput = async (
     links.push(link);
     for (let s = 0; s < perConnection; s++) pipes.push(await link.open());
   }
-  const endMs = realClock.monotonicMs() + task.seconds * 1_000;
-  await settled(Promise.all(pipes.map((pipe) => fill(pipe, endMs))), task.seconds * 1_000 + 1_000);
+  const lasts = (WARM_SECONDS + task.seconds) * 1_000;
+  const endMs = realClock.monotonicMs() + lasts;
+  const work = Promise.all(pipes.map((pipe) => fill(pipe, endMs)));
+  await settled(work, WARM_SECONDS * 1_000);
+  warm();
+  await settled(work, task.seconds * 1_000 + 1_000);
   return [];
 };
 
@@ -127,8 +136,12 @@ const runClient = async (order: Order & { readonly role: "client" }): Promise<vo
   const { task } = order;
   let since = process.cpuUsage();
   let values: readonly number[];
-  if (task.kind === "goodput") values = await goodput(connect, task, subject.multiplexed);
-  else if (task.kind === "handshakes") values = await handshakes(connect, task);
+  if (task.kind === "goodput") {
+    values = await goodput(connect, task, subject.multiplexed, () => {
+      since = process.cpuUsage();
+      say({ kind: "warm" });
+    });
+  } else if (task.kind === "handshakes") values = await handshakes(connect, task);
   else {
     const link = await connect();
     await roundTrips(link, 200, 1);
@@ -141,8 +154,14 @@ const runClient = async (order: Order & { readonly role: "client" }): Promise<vo
 const runServer = async (order: Order & { readonly role: "server" }): Promise<void> => {
   const taken: Taken = { bytes: 0, firstMs: 0, lastMs: 0 };
   const served = await subjectOf(order.subject).serve(order.setup, taken);
-  const since = process.cpuUsage();
-  process.on("message", () => say({ kind: "usage", cpuSeconds: cpuSeconds(since), taken }));
+  let since = process.cpuUsage();
+  process.on("message", (word) => {
+    if (word === "usage") say({ kind: "usage", cpuSeconds: cpuSeconds(since), taken });
+    else {
+      since = process.cpuUsage();
+      taken.bytes = 0;
+    }
+  });
   say({ kind: "ready", port: served.port });
 };
 

@@ -1,8 +1,9 @@
 /**
  * One session with one member: five unidirectional streams in each direction on one QUIC connection, one for
- * each traffic class and one for the post-quantum handshake and what is sealed after it. Nothing is sent or read before the peer's certificate is identified, and nothing
- * but the hello before both ends have said it: a dialler learns in this way that its own certificate was
- * accepted, and both learn which run of the peer they talk to (mesh.ts). The post-quantum handshake follows at once
+ * each traffic class and one for the post-quantum handshake and what is sealed after it. Nothing is sent or read
+ * before the peer's certificate is identified, and nothing but the hello before both ends have said it: a
+ * dialler learns in this way that its own certificate was accepted, and both learn which run of the peer they
+ * talk to (mesh.ts). The post-quantum handshake follows at once
  * (secure-channel.ts). Frames of the classes do not wait for it: everything in them is public and is believed by
  * its own signatures. A session in which it does not succeed in time ends.
  *
