@@ -57,12 +57,20 @@ describe("nexus explain", () => {
     expect(String(found["outcome"]?.["receipt"])).toMatch(/^leaf [0-9a-f]{64} of the log/);
     expect(Number(found["outcome"]?.["units"])).toBeGreaterThan(512);
     expect(found["block"]?.["final"]).toMatch(/validators signed|descendant/);
-    expect(found["proofs"]?.["space"]).toMatch(/^an opening of a sector of host [0-9a-f]{64}, /);
+    // Each of the four proofs is checked here, and says how long that took.
+    expect(found["proofs"]?.["space"]).toMatch(
+      /^an opening of a sector of host [0-9a-f]{64}, \d+ bytes: right for place 1 .*, checked here in [\d.]+ ms; the/,
+    );
+    expect(found["proofs"]?.["time"]).toMatch(
+      /^after height 0, .* by its hash, checked here in [\d.]+ ms, and/,
+    );
     expect(found["proofs"]?.["work"]).toMatch(
       /^effort 1, equihash-96-5 .*: right, checked here in/,
     );
     expect(found["proofs"]?.["beacon"]).toMatch(/^the proposer revealed its value of height/);
-    expect(found["proofs"]?.["stake"]).toMatch(/powers follow stake and proofs/);
+    expect(found["proofs"]?.["stake"]).toMatch(
+      /^signed by the author's key, checked here in [\d.]+ ms; .* powers follow stake and proofs/,
+    );
     const none = await run("explain", "999999");
     expect(none.code).toBe(1);
     expect(none.stderr).toContain("http.not-found");

@@ -2,21 +2,33 @@
  * What `nexus explain` says of the four proofs of an event: what its batch and block carry, what of that was
  * checked here, in which time, and what is left to the validators, who check all of it before they vote.
  */
-import type { ApiClient, StatusJson } from "../../client/api.ts";
+import type { ApiClient, JsonObject, StatusJson } from "../../client/api.ts";
 import { puzzleOf } from "../../client/work.ts";
-import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { equalBytes, fromHex, toHex } from "../../crypto/bytes.ts";
+import { Reader } from "../../crypto/codec.ts";
+import { falconVerify } from "../../crypto/falcon.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
+import { batchSigningMessage } from "../../ledger/batch.ts";
 import { SPACE_SLOT, slotOf, WORK_SLOT } from "../../ledger/batch-proofs.ts";
 import { workedBatch, workSubject } from "../../ledger/batch-work.ts";
 import type { Batch, Block } from "../../ledger/types.ts";
 import { firstBeacon } from "../../proofs/beacon/beacon.ts";
+import { eventChallenges } from "../../proofs/space/challenges.ts";
+import { verifyOpenings } from "../../proofs/space/openings.ts";
+import type { SpaceParameters } from "../../proofs/space/parameters.ts";
+import type { SectorStatement } from "../../proofs/space/statement.ts";
+import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { decodeWorkProof, verifyWork } from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import type { Cell } from "../output.ts";
 
 export type Proven = {
   readonly client: ApiClient;
+  /** Of the event in the log. */
+  readonly index: number;
+  /** The hash of the block of a height, as its bytes give it. */
+  blockHashAt(height: number): Promise<Uint8Array>;
   readonly status: StatusJson;
   readonly batch: Batch;
   readonly block: Block;
@@ -36,6 +48,29 @@ const beaconOf = async (
   return beacon == null ? undefined : fromHex(beacon.value);
 };
 
+/** A check, and how long it took here: that alone, without what had to be asked for. */
+const timed = <T>(check: () => T): { readonly value: T; readonly took: string } => {
+  const beganMs = performance.now();
+  const value = check();
+  return { value, took: `${(performance.now() - beganMs).toFixed(2)} ms` };
+};
+
+/** Undefined where the node has nothing of that name. */
+const asked = async (
+  context: CliContext,
+  { client }: Proven,
+  path: string,
+  query: Readonly<Record<string, string>> = {},
+): Promise<JsonObject | undefined> => {
+  try {
+    return await client.get(path, query, context.signal);
+  } catch (error) {
+    const isThere = !(error instanceof TetradError) || context.signal.aborted;
+    if (isThere || !["http.not-found", "proof.pending"].includes(error.code)) throw error;
+    return undefined;
+  }
+};
+
 const workText = async (context: CliContext, proven: Proven): Promise<string> => {
   const { batch, status } = proven;
   const slot = slotOf(batch.proofs, WORK_SLOT);
@@ -52,36 +87,101 @@ const workText = async (context: CliContext, proven: Proven): Promise<string> =>
     return `effort ${effort}, ${puzzle.kind}; not checked here: the node has no beacon of height ${batch.refHeight}`;
   }
   const subject = workSubject(workedBatch(batch), { beacon, price: 0n });
-  const beganMs = performance.now();
   // What the price asked for is known to the validators; here it is held against the effort that it states.
-  const checked = verifyWork(createHasher(status.chainId), puzzle, subject, slot.bytes, effort);
-  const took = `${(performance.now() - beganMs).toFixed(2)} ms`;
+  const { value: checked, took } = timed(() =>
+    verifyWork(createHasher(status.chainId), puzzle, subject, slot.bytes, effort),
+  );
   const what = `${puzzle.kind} for this batch and the beacon of height ${batch.refHeight}`;
   return checked.ok
     ? `effort ${effort}, ${what}: right, checked here in ${took}; that the price asked for no more, by validators`
     : `effort ${effort}, ${what}: WRONG (${checked.code}: ${checked.detail})`;
 };
 
-const spaceText = ({ batch, block }: Proven): string => {
+const hexOf = (row: JsonObject, name: string): Uint8Array => fromHex(String(row[name]));
+
+/** Whether the host's opening is right, by the sector as the chain has it now. */
+const openingText = async (context: CliContext, proven: Proven, slot: Uint8Array) => {
+  const { batch, status } = proven;
+  const reader = new Reader(slot);
+  const [host, number, openings] = [reader.hash(), reader.u64(), reader.rest()];
+  const path = "/v1/projections/space/";
+  const key = encodeURIComponent(`${toHex(host)}/${number}`);
+  const row = (await asked(context, proven, `${path}${key}`))?.["value"] as JsonObject | undefined;
+  const found = await asked(context, proven, `${path}parameters`);
+  const beacon = await beaconOf(context, proven, batch.refHeight);
+  if (row === undefined || found === undefined || beacon === undefined) {
+    return "not checked here: the chain has no such sector any more";
+  }
+  const parameters = found["value"] as unknown as SpaceParameters;
+  const hasher = createHasher(status.chainId);
+  const statement: SectorStatement = {
+    ...{ validatorId: host, sectorNo: number, beacon: hexOf(row, "beacon") },
+    ...{ lgNodes: parameters.lgNodes, layers: parameters.layers },
+    ...{ commC: hexOf(row, "commC"), commRl: hexOf(row, "commRl") },
+  };
+  const place = { laneId: batch.actor, laneSeq: batch.laneSeq };
+  const { value, took } = timed(() => {
+    const challenges = eventChallenges(hasher, parameters, statement, place, beacon);
+    const hashes = spaceHashesOf(hasher);
+    return verifyOpenings(hashes, parameters.lgNodes, [statement], challenges, openings);
+  });
+  return value.ok
+    ? `right for place ${batch.laneSeq} and the beacon of height ${batch.refHeight}, checked here in ${took}`
+    : `WRONG (${value.code}: ${value.detail})`;
+};
+
+const spaceText = async (context: CliContext, proven: Proven): Promise<string> => {
+  const { batch, block } = proven;
   const slot = slotOf(batch.proofs, SPACE_SLOT);
   const openings = block.proofs.openings.length;
   const proposer = openings === 0 ? "" : `; the proposer opened its own in ${openings} bytes`;
   if (slot === undefined) return `none: no host was asked for${proposer}`;
   const host = toHex(slot.bytes.subarray(0, 32));
-  return `an opening of a sector of host ${host}, ${slot.bytes.length} bytes, checked by validators${proposer}`;
+  const checked = await openingText(context, proven, slot.bytes);
+  return `an opening of a sector of host ${host}, ${slot.bytes.length} bytes: ${checked}${proposer}`;
 };
 
-const stakeText = ({ status, weight, block }: Proven): string => {
+/** Whether the author has signed: the key comes with the proof of the event, and is hashed here. */
+const signatureText = async (context: CliContext, proven: Proven): Promise<string> => {
+  const { batch, index, status } = proven;
+  const query = { proof: "true", trustedEpoch: String(status.epoch) };
+  const body = await asked(context, proven, `/v1/events/${index}`, query);
+  const bundle = (body?.["proof"] ?? body) as JsonObject | undefined;
+  const claim = bundle?.["claim"] as { readonly batches?: readonly JsonObject[] } | undefined;
+  const key = claim?.batches?.[0]?.["publicKey"];
+  if (typeof key !== "string")
+    return "the signature is not checked here: no proof of the event yet";
+  const publicKey = new Uint8Array(Buffer.from(key, "base64url"));
+  const hasher = createHasher(status.chainId);
+  const { value: signed, took } = timed(
+    () =>
+      equalBytes(hasher.ht("id", publicKey), batch.actor) &&
+      falconVerify(batch.signature, batchSigningMessage(hasher, batch.id), publicKey),
+  );
+  return signed ? `signed by the author's key, checked here in ${took}` : "the signature is WRONG";
+};
+
+const stakeText = async (context: CliContext, proven: Proven): Promise<string> => {
+  const { status, weight, block } = proven;
   const rule =
     status.stake == null
       ? "powers are the weights of the genesis, and there is no stake to lose"
       : "powers follow stake and proofs, of the set of the epoch";
-  return `the proposer has ${weight} in epoch ${block.header.epoch} or as of now; ${rule}`;
+  const signed = await signatureText(context, proven);
+  return `${signed}; the proposer has ${weight} in epoch ${block.header.epoch} or as of now; ${rule}`;
 };
 
-const timeText = ({ batch, block }: Proven): string =>
-  `after height ${batch.refHeight}, which the batch names, and place ${batch.laneSeq} of its lane; the block's time is the ` +
-  `proposer's clock within the voters' limits; view ${block.header.view}`;
+const timeText = async ({ batch, block, blockHashAt }: Proven): Promise<string> => {
+  const hash = await blockHashAt(batch.refHeight);
+  const { value: same, took } = timed(() => equalBytes(hash, batch.refHash));
+  const named = same
+    ? `which the batch names by its hash, checked here in ${took},`
+    : "of ANOTHER CHAIN,";
+  return (
+    `after height ${batch.refHeight}, ${named} and place ${batch.laneSeq} of its lane; the block's time is the ` +
+    `proposer's clock within the voters' limits; view ${block.header.view}`
+  );
+};
 
 const beaconText = ({ block, status }: Proven): string => {
   const { length } = block.proofs.reveal;
@@ -99,10 +199,10 @@ export const explainProofs = async (
 ): Promise<Readonly<Record<string, Cell>>> => {
   try {
     return {
-      stake: stakeText(proven),
-      space: spaceText(proven),
+      stake: await stakeText(context, proven),
+      space: await spaceText(context, proven),
       work: await workText(context, proven),
-      time: timeText(proven),
+      time: await timeText(proven),
       beacon: beaconText(proven),
     };
   } catch (error) {

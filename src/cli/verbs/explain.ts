@@ -4,7 +4,7 @@
  */
 import type { ApiClient, EventJson, RowJson } from "../../client/api.ts";
 import { readEntry } from "../../client/entry.ts";
-import { toHex } from "../../crypto/bytes.ts";
+import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { openItem } from "../../ledger/audit/item.ts";
@@ -148,6 +148,11 @@ export const explainEvent = async (context: CliContext, index: number): Promise<
     },
     proofs: await explainProofs(context, {
       client,
+      index,
+      blockHashAt: async (height) =>
+        height === 0
+          ? fromHex(status.genesisHash)
+          : (await readBlock(context, client, status.chainId, height)).block.hash,
       status,
       batch,
       block,
