@@ -1,11 +1,12 @@
 /**
  * The oracle's own account of stake: who is a candidate with how much behind it, who is away, who has missed its
- * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". For chains on which stake
- * bounds power, alone or with shares and time, but not with space.
+ * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". What the other
+ * proofs leave of a stake is in stake-claims.ts and stake-space.ts.
  */
 import type { FinalBlock, FinalEvent } from "./final-log.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { StakeClaims } from "./stake-claims.ts";
+import { StakeSpace } from "./stake-space.ts";
 import type { CheckContext, Member, StakeTerms } from "./types.ts";
 
 const KEY_BYTES = 1793;
@@ -51,11 +52,12 @@ export class StakeFold {
   readonly down = new Set<string>();
   readonly sets = new Map<number, Decided>();
   readonly #claims: StakeClaims;
+  readonly #space: StakeSpace;
   /** Who has opened a commitment of its own that is false, and is not ended for it yet. */
   readonly #forgers = new Set<string>();
 
   constructor(
-    context: Pick<CheckContext, "chainId" | "mark">,
+    context: Pick<CheckContext, "chainId" | "mark" | "space">,
     terms: StakeTerms,
     members: readonly Member[],
     turns: Turns,
@@ -64,6 +66,7 @@ export class StakeFold {
     this.#context = context;
     this.#terms = terms;
     this.#turns = turns;
+    this.#space = new StakeSpace(context.space);
     this.#claims = new StakeClaims(context.chainId, terms.claims ?? {}, seedOf);
     for (const { index, idHex, publicKey, epochKey, weight } of members) {
       if (index < 0) continue;
@@ -107,6 +110,7 @@ export class StakeFold {
     for (const event of block.events) {
       if (event.refusedWith === "") {
         this.#claims.note(event, block.epoch);
+        this.#space.note(event, block.epoch);
         this.#apply(event);
       } else if (this.#claims.isForged(event)) this.#forgers.add(event.actor);
     }
@@ -114,13 +118,15 @@ export class StakeFold {
 
   /** What the end of an epoch decides for the one after the next. */
   #decide(epoch: number): void {
-    const last = this.sets.get(epoch + 1)?.powers ?? [];
+    const before = this.sets.get(epoch + 1);
+    const last = before?.powers ?? [];
     const able = [...this.#candidates].filter(([, candidate]) => isAble(candidate));
+    const { stakePerUnit } = this.#terms;
     const earned = sorted(
-      able.map(([id, { stake }]) => ({
-        id,
-        power: this.#claims.carried(id, epoch, stake, this.#terms.stakePerUnit),
-      })),
+      able.map(([id, { stake }]) => {
+        const claimed = this.#claims.carried(id, epoch, stake, stakePerUnit);
+        return { id, power: this.#space.carried(id, epoch, claimed, stakePerUnit) };
+      }),
     );
     const degraded = totalOf(earned) * 3n < totalOf(last) * 2n;
     const stakes = new Map(able.map(([id, { stake }]) => [id, stake]));
@@ -133,6 +139,7 @@ export class StakeFold {
     const powers = degraded ? (kept.length === 0 ? last : kept) : earned;
     this.sets.set(epoch + 2, { powers, degraded });
     this.#mark(last, powers, degraded);
+    if (before?.degraded === true && !degraded) this.#context.mark("powers earned again");
   }
 
   #mark(last: readonly Power[], powers: readonly Power[], degraded: boolean): void {

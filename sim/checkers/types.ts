@@ -183,6 +183,8 @@ export type BeaconFacts = {
 export type SpaceTerms = {
   readonly lgNodes: number;
   readonly admissionChallenges: number;
+  readonly sectorOpenings: number;
+  readonly epochOpenings: number;
   readonly blockOpenings: number;
   readonly eventOpenings: number;
   readonly responseMs: number;
