@@ -9,7 +9,7 @@ const CI = [
   ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "tlog", "ca"],
   ...["audit-doc", "backup", "keys", "space", "time"],
 ];
-const PROOFS = ["all-proofs", "damaged-sector", "epochs", "claims"];
+const PROOFS = ["all-proofs", "all-asleep", "damaged-sector", "epochs", "claims"];
 const SETS: Readonly<Record<string, readonly string[]>> = { ci: CI, proofs: PROOFS };
 const set = SETS[process.env["E2E"] ?? ""];
 const chosen = set === undefined ? "*" : `{${set.join(",")}}`;

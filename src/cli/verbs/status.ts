@@ -91,6 +91,13 @@ const print = (
       context.note(printable(`${value.name}: ${problem.code}: ${problem.detail}`));
     }
   }
+  const degraded = statuses.find(({ stake }) => stake?.degraded === true);
+  if (degraded !== undefined) {
+    const { epoch } = degraded;
+    context.note(
+      `epoch ${epoch} is degraded: less than two thirds of the power was proven in epoch ${epoch - 2}, and powers of before stay`,
+    );
+  }
 };
 
 const COLUMNS = [
