@@ -287,6 +287,25 @@ describe("evidence on a chain with keys of epochs", () => {
     expect(other.codes(["v1", equivocation("v0", 0)])).toEqual(["accepted"]);
   });
 
+  it("is taken while the key is among the newest that are kept, and not after", () => {
+    const chain = new StakeChain(genesis);
+    const max = LIMITS.epochKeyHistoryMax;
+    // With the one of the genesis as many as are kept.
+    for (let next = LEAD; next < LEAD + max - 1; next += LIMITS.epochKeysPerEventMax) {
+      const count = Math.min(LIMITS.epochKeysPerEventMax, LEAD + max - 1 - next);
+      const epochs = Array.from({ length: count }, (_, i) => next + i);
+      expect(chain.codes(["v0", keysOf("v0", ...epochs)])).toEqual(["accepted"]);
+      chain.end(LIMITS.epochKeysPerEventMax, 10);
+    }
+    expect(chain.codes(["v1", evidence("v0", 1, keyFor("v0", 0), 1)])).toEqual(["accepted"]);
+    const further = Math.max(chain.epoch, max) + LEAD;
+    expect(chain.codes(["v0", keysOf("v0", further)])).toEqual(["accepted"]);
+    expect(chain.codes(["v1", evidence("v0", 1, keyFor("v0", 0), 2)])).toEqual([
+      "evidence.invalid",
+    ]);
+    expect(chain.codes(["v1", evidence("v0", LEAD, keyFor("v0", LEAD), 3)])).toEqual(["accepted"]);
+  }, 60_000);
+
   it("against one that joined and had only its long-lived key shows that one", () => {
     const chain = new StakeChain(genesis);
     chain.codes(["ann", register("w", "ann")]);
