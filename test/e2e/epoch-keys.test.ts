@@ -1,5 +1,5 @@
 /** Keys of epochs, as processes: made, registered, signed with, erased; over a kill, lost data and an old copy. */
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ownNetwork } from "./dev-network.ts";
@@ -109,6 +109,7 @@ describe("keys of epochs", () => {
     await net.stop("c");
     rmSync(folderOf("c"), { recursive: true });
     cpSync(copy, folderOf("c"), { recursive: true });
+    chmodSync(folderOf("c"), 0o700);
     net.start("c");
     // The last of them goes on where it has no later one yet.
     const gone = (): boolean => heldBy("c").filter((first) => old.includes(first)).length <= 1;
