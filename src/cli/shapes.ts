@@ -382,6 +382,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "layers",
     "deadlineKept",
   ),
+  "space give-back": list(1, "receipts, as append", "batchId", "level"),
   "space ls": list(
     1,
     "sectors; state is sealed, sealing or unreadable, and of an unreadable one only reason is known",

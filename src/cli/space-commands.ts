@@ -4,6 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { SPACE_PROFILE_NAMES } from "../proofs/space/parameters.ts";
 import { bytesInHex, wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
+import { addWriteOptions } from "./write-options.ts";
 
 const addSeal = (space: Command, run: RunVerb): void => {
   space
@@ -61,6 +62,26 @@ A seed is 64 hex digits. What is written has been verified; a damaged node that 
     .action(run(async () => (await import("./space/prove.ts")).prove));
 };
 
+const addGiveBack = (space: Command, run: RunVerb): void => {
+  addWriteOptions(
+    space
+      .command("give-back")
+      .description("give a sector back: it is asked for until the epoch ends, and counts no more")
+      .argument("<sector>", "its number among the validator's"),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus space give-back 0 --key /srv/a/keys/node.key
+
+Whose sector it is says the key: that of the node. Its node writes in the same lane, so the command may have
+to be run again when both write at once. The file may go when the epoch has ended.
+`,
+    )
+    .action(run(async () => (await import("./space/give-back.ts")).giveBack));
+};
+
 export const addSpace = (program: Command, run: RunVerb): void => {
   const space = program.command("space").description("sectors, and proofs that they are stored");
   addSeal(space, run);
@@ -86,6 +107,7 @@ Nodes are named in groups of 64 (2 KiB). Exit codes: 0 whole, 2 damaged, 3 no se
     )
     .action(run(async () => (await import("./space/check.ts")).check));
   addProve(space, run);
+  addGiveBack(space, run);
   space
     .command("verify")
     .description("check a proof of space, asking nobody")

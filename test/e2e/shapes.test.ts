@@ -50,6 +50,8 @@ const ELSEWHERE: readonly string[] = [
   "space check",
   "space prove",
   "space verify",
+  // On a chain that asks for space: space-give-back.test.ts.
+  "space give-back",
   // On a chain with stake: capability.test.ts.
   "capability grant",
   "capability attenuate",
