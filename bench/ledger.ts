@@ -35,6 +35,8 @@ const WARM_MS = 1_000;
 const SIGN_SECONDS_MAX = 25;
 /** Signatures a second of one thread that a first guess relies on. */
 const SIGN_RATE = 100;
+/** Batches whose making tells how long one takes, where that is not known. */
+const TRIAL = 16;
 /** Batches in flight that warm up, as many times; what has to be worked for takes 0.1 s a batch. */
 const WARM_ROUNDS = 4;
 const WARM_ROUNDS_WORKED = 2;
@@ -108,20 +110,24 @@ const throughput = async (
   let heights = 0;
   let batchesPerSecond = 100;
   // Compilers warm up on batches that count for nothing, and making those tells how many can be had in time.
-  const warm = options.inFlight * (options.proofs ? WARM_ROUNDS_WORKED : WARM_ROUNDS);
-  const first = await prepare(bench, lanes, warm, events);
-  await sendAll(network, first.batches, options.inFlight);
-  const inTime = Math.floor((SIGN_SECONDS_MAX * 1000 * warm) / first.ms);
+  const trial = options.proofs ? TRIAL : options.inFlight * WARM_ROUNDS;
+  const first = await prepare(bench, lanes, trial, events);
+  await sendAll(network, first.batches, Math.min(options.inFlight, trial));
+  const inTime = Math.max(TRIAL, Math.floor((SIGN_SECONDS_MAX * 1000 * trial) / first.ms));
   const segmentMax =
-    segment ??
-    (options.proofs
-      ? Math.max(inTime, options.inFlight * 2)
-      : SIGN_SECONDS_MAX * SIGN_RATE * pool.threads);
+    segment ?? (options.proofs ? inTime : SIGN_SECONDS_MAX * SIGN_RATE * pool.threads);
+  const inFlight = Math.min(options.inFlight, segmentMax >> 1);
+  if (options.proofs) {
+    const warm = Math.min(segmentMax, options.inFlight * WARM_ROUNDS_WORKED);
+    await sendAll(network, (await prepare(bench, lanes, warm, events)).batches, inFlight);
+  }
+  // Where a segment is short it is all that there is, and what came before has warmed up.
+  const warmMs = options.proofs ? 0 : WARM_MS;
   let clientMs = 0;
   let made = 0;
   while (measuredMs < seconds * 1000) {
     const wanted = ((seconds * 1000 - measuredMs + WARM_MS) / 1000) * 1.15 * batchesPerSecond;
-    const count = Math.ceil(Math.min(Math.max(wanted, options.inFlight * 2), segmentMax));
+    const count = Math.ceil(Math.min(Math.max(wanted, inFlight * 2), segmentMax));
     const { batches, ms } = await prepare(bench, lanes, count, events);
     clientMs += ms * pool.threads;
     made += count;
@@ -130,12 +136,12 @@ const throughput = async (
     const before = cpuOf(network);
     const own = process.cpuUsage();
     const firstHeight = (await network.status()).finalHeight;
-    const outcome = await sendAll(network, batches, options.inFlight);
+    const outcome = await sendAll(network, batches, inFlight);
     heights += (await network.status()).finalHeight - firstHeight;
     const { user, system } = process.cpuUsage(own);
     generatorMs += (user + system) / 1000;
     nodes = addCpu(nodes, before, cpuOf(network));
-    const window = windowOf(outcome, options.inFlight);
+    const window = windowOf(outcome, inFlight, warmMs);
     measuredMs += window.toMs - window.fromMs;
     measured += (window.rate * (window.toMs - window.fromMs)) / 1000;
     batchesPerSecond = Math.max(1, window.rate / events);
@@ -173,12 +179,13 @@ const addCpu = (
 const windowOf = (
   outcome: Outcome,
   inFlight: number,
+  warmMs: number,
 ): { readonly fromMs: number; readonly toMs: number; readonly rate: number } => {
   const { acks, startedMs } = outcome;
   const last: Ack | undefined = acks[Math.max(0, acks.length - inFlight)];
   const toMs = last?.atMs ?? startedMs;
   // A segment that is over before the warm-up counts for nothing but the guess of the next one's size.
-  const fromMs = Math.min(startedMs + WARM_MS, toMs);
+  const fromMs = Math.min(startedMs + warmMs, toMs);
   if (toMs - fromMs < 1) {
     return { fromMs, toMs: fromMs, rate: rateBetween(acks, startedMs, toMs) };
   }
