@@ -122,11 +122,20 @@ export const get = (
   options: WatchOptions,
   projection = "",
   key = "",
-): Promise<void> => watching(context, options, (one) => getRow(one, projection, key));
+): Promise<void> =>
+  watching(context, options, (one) => getRow(one, projection, key, options.watch === true));
 
-const getRow = async (context: CliContext, projection: string, key: string): Promise<void> => {
+const getRow = async (
+  context: CliContext,
+  projection: string,
+  key: string,
+  watched: boolean,
+): Promise<void> => {
   const path = `/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(key)}`;
-  const row = (await context.client().get(path, {}, context.signal)) as unknown as RowJson;
+  const answer = await context.client().get(path, {}, context.signal);
+  // Who watches a row waits for a change of it: the height of the state that it was read in moves all the time.
+  const { height, ...rest } = answer as unknown as RowJson & { readonly height?: number };
+  const row = watched || height === undefined ? rest : { ...rest, height };
   const { terminal } = context;
   if (context.format === "json") terminal.out(formatJson(row));
   else if (context.format === "ndjson") terminal.out(formatNdjson(row));
