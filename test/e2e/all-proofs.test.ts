@@ -99,7 +99,9 @@ describe("a chain that asks for all proofs", () => {
       const [receipt] = await json<readonly { firstIndex: number }[]>("append", "all/one", "text");
       const index = String(receipt?.firstIndex);
       const { proofs } = await json<{ proofs: Record<string, string> }>("explain", index);
-      expect(proofs["stake"]).toMatch(/^signed by the author's key.* powers follow stake and proofs/);
+      expect(proofs["stake"]).toMatch(
+        /^signed by the author's key.* powers follow stake and proofs/,
+      );
       expect(proofs["space"]).toMatch(
         /^an opening of a sector of host .*the proposer opened its own/,
       );
