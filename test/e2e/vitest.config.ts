@@ -6,7 +6,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
  * several times as long; with E2E=proofs, what runs over ends of epochs of the four proofs.
  */
 const CI = [
-  ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "tlog", "ca"],
+  ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "ca"],
 ];
 const PROOFS = ["all-proofs", "all-asleep", "damaged-sector", "epochs", "claims"];
 const SETS: Readonly<Record<string, readonly string[]>> = { ci: CI, proofs: PROOFS };
