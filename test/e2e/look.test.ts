@@ -62,7 +62,7 @@ describe("nexus explain", () => {
       /^an opening of a sector of host [0-9a-f]{64}, \d+ bytes: right for place 1 .*, checked here in [\d.]+ ms; the/,
     );
     expect(found["proofs"]?.["time"]).toMatch(
-      /^after height 0, .* by its hash, checked here in [\d.]+ ms, and/,
+      /^after height \d+, .* by its hash, checked here in [\d.]+ ms, and/,
     );
     expect(found["proofs"]?.["work"]).toMatch(
       /^effort 1, equihash-96-5 .*: right, checked here in/,
