@@ -85,7 +85,8 @@ it("finds what the page says that it finds, at the places that it names", async 
   );
   const file = /^file +store\.corrupt +\S+\/damaged\/db\/000003\.log: damaged at byte (\d+), with/m;
   const at = Number(file.exec(damaged?.out ?? "")?.[1]);
-  expect(at).toBeGreaterThan(0);
+  // The place is the beginning of the write: the genesis with all its proofs is one, of more than that.
+  expect(at).toBeGreaterThanOrEqual(0);
   expect(at).toBeLessThanOrEqual(50_000);
   // What the page shows is of these forms too.
   expect(rest[2]?.printed).toMatch(/^ +\d+ +row +records +notes\/second +2 +state\.mismatch/m);
