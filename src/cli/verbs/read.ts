@@ -134,13 +134,14 @@ const getRow = async (
   const path = `/v1/projections/${encodeURIComponent(projection)}/${encodeURIComponent(key)}`;
   const answer = await context.client().get(path, {}, context.signal);
   // Who watches a row waits for a change of it: the height of the state that it was read in moves all the time.
-  const { height, ...rest } = answer as unknown as RowJson & { readonly height?: number };
+  const { height, ...rest } = answer;
   const row = watched || height === undefined ? rest : { ...rest, height };
   const { terminal } = context;
   if (context.format === "json") terminal.out(formatJson(row));
   else if (context.format === "ndjson") terminal.out(formatNdjson(row));
   else {
-    const value = isObject(row.value) ? row.value : { value: row.value };
+    const { value: stored } = row;
+    const value = isObject(stored) ? stored : { value: stored };
     const fields = Object.entries(value).map(([name, cell]): [string, Cell] => {
       const time = timeText(name, cell);
       if (time !== undefined) return [name.slice(0, -"Ms".length), time];
