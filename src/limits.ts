@@ -324,6 +324,9 @@ export const LIMITS = {
   sealedRecordsMax: 281_474_976_710_656,
   /** Of the version that a node tells its peers. */
   peerVersionBytesMax: 64,
+  /** Bulk: the name that is asked for, and the answer, a chunk of 1 MiB with what proves it. */
+  bulkNameBytesMax: 256,
+  bulkAnswerBytesMax: 1024 * 1024 + 8 * 1024,
   /** How often sessions are held against the dates of their certificates. */
   sessionCheckMs: 250,
   idleTimeoutMs: 15_000,
