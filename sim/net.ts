@@ -67,6 +67,7 @@ const perClass = (): Record<TrafficClass, number> => ({
   mempool: 0,
   sync: 0,
   control: 0,
+  bulk: 0,
 });
 
 export class SimNet {

@@ -296,12 +296,16 @@ export const LIMITS = {
     mempool: 2 * 1024 * 1024,
     sync: 8 * 1024 * 1024,
     control: 64 * 1024,
+    /** A chunk of 1 MiB with what names and proves it. */
+    bulk: 1024 * 1024 + 16 * 1024,
   },
   sendQueueBytesMax: {
     consensus: 16 * 1024 * 1024,
     mempool: 16 * 1024 * 1024,
     sync: 32 * 1024 * 1024,
     control: 1024 * 1024,
+    /** Seven chunks: whoever has more is told when there is room again. */
+    bulk: 8 * 1024 * 1024,
   },
   connectionsMax: 256,
   connectionsPerAddressMax: 16,

@@ -102,8 +102,14 @@ export type Store = {
 };
 
 /** One stream per class, so that bulk never stands before a vote. Order is kept within a class only. */
-export type TrafficClass = "consensus" | "mempool" | "sync" | "control";
-export const TRAFFIC_CLASSES: readonly TrafficClass[] = ["consensus", "mempool", "sync", "control"];
+export type TrafficClass = "consensus" | "mempool" | "sync" | "control" | "bulk";
+export const TRAFFIC_CLASSES: readonly TrafficClass[] = [
+  "consensus",
+  "mempool",
+  "sync",
+  "control",
+  "bulk",
+];
 
 export type PeerClose = {
   readonly code: "closed" | "unreachable" | "protocol" | "rate" | "identity" | "shutdown" | "idle";

@@ -28,6 +28,7 @@ import {
   resolveAddress,
   systemLookup,
 } from "./address.ts";
+import type { BulkPort, BulkUser } from "./bulk.ts";
 import { Dialler } from "./dialler.ts";
 import {
   ALPN,
@@ -58,6 +59,8 @@ export type QuicTransport = Transport & {
   peerFigures(): readonly PeerFigures[];
   /** Shuts these nodes out from now on, whoever the members are: sessions end, no others begin. */
   quarantine(ids: ReadonlySet<PeerId>): void;
+  /** Takes the class bulk from the handler of `start` and gives it to this user, the only one. */
+  bulk(user: BulkUser): BulkPort;
 };
 
 export type TransportFigures = {
@@ -109,6 +112,7 @@ export class Mesh implements QuicTransport {
   readonly #events: SessionEvents;
   #endpoint: QuicEndpoint | undefined;
   #handler: TransportHandler | undefined;
+  #bulk: BulkUser | undefined;
   #closing = false;
   #cancelTick: (() => void) | undefined;
   #cancelCheck: (() => void) | undefined;
@@ -118,6 +122,7 @@ export class Mesh implements QuicTransport {
     mempool: { sent: 0, received: 0 },
     sync: { sent: 0, received: 0 },
     control: { sent: 0, received: 0 },
+    bulk: { sent: 0, received: 0 },
   };
   #published = { datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
 
@@ -136,6 +141,7 @@ export class Mesh implements QuicTransport {
       ready: (session) => this.#ready(session),
       frame: (session, trafficClass, bytes) => this.#frame(session, trafficClass, bytes),
       admit: (session) => this.#gate.admit(session.peer ?? ""),
+      drained: (session, trafficClass) => this.#drained(session, trafficClass),
       secured: (session, ms) => this.#secured(session, ms),
       ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
     };
@@ -229,6 +235,15 @@ export class Mesh implements QuicTransport {
       if (typeof member.attempt === "object") member.attempt.close("identity", failure.detail);
       member.session?.close("identity", failure.detail, failure);
     }
+  }
+
+  bulk(user: BulkUser): BulkPort {
+    if (this.#bulk !== undefined) throw new TetradError("internal", "bulk has its user");
+    this.#bulk = user;
+    return {
+      send: (peer, bytes) => this.send(peer, "bulk", bytes),
+      peers: () => this.peers(),
+    };
   }
 
   peerFigures(): readonly PeerFigures[] {
@@ -426,6 +441,7 @@ export class Mesh implements QuicTransport {
       dialled: session.dialled !== undefined,
     });
     this.#handler?.peerUp(member.known.id);
+    if (member.session === session) this.#bulk?.peerUp(member.known.id);
   }
 
   /** True when `candidate` stays and `live` goes; see the head of this file. */
@@ -442,7 +458,13 @@ export class Mesh implements QuicTransport {
   #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
     if (this.#closing || session.peer === undefined) return;
     this.#frameBytes[trafficClass].received += bytes.length;
-    this.#handler?.frame(session.peer, trafficClass, bytes);
+    if (trafficClass === "bulk" && this.#bulk !== undefined) this.#bulk.frame(session.peer, bytes);
+    else this.#handler?.frame(session.peer, trafficClass, bytes);
+  }
+
+  #drained(session: Session, trafficClass: TrafficClass): void {
+    if (this.#closing || session.peer === undefined || trafficClass !== "bulk") return;
+    this.#bulk?.drained(session.peer);
   }
 
   #secured(session: Session, handshakeMs: number): void {
@@ -499,7 +521,9 @@ export class Mesh implements QuicTransport {
 
   #down(member: Member, code: CloseCode, detail: string): void {
     this.#ports.logger.log("info", "session down", { peer: member.known.id, code, detail });
-    if (!this.#closing) this.#handler?.peerDown(member.known.id, toPeerClose(code, detail));
+    if (this.#closing) return;
+    this.#handler?.peerDown(member.known.id, toPeerClose(code, detail));
+    this.#bulk?.peerDown(member.known.id);
   }
 
   #tick(): void {

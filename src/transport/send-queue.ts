@@ -12,7 +12,7 @@ const ENTRY_OVERHEAD_BYTES = 64;
 const COMPACT_ENTRIES = 1024;
 
 export class SendQueue {
-  readonly #limitBytes: number;
+  readonly limitBytes: number;
   #entries: (Uint8Array | undefined)[] = [];
   #head = 0;
   /** Bytes of the head's frame, header included, that are already with the connection. */
@@ -20,7 +20,7 @@ export class SendQueue {
   #bytes = 0;
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    this.limitBytes = limitBytes;
   }
 
   /** Bytes that the queue accounts for, overhead included. */
@@ -35,7 +35,7 @@ export class SendQueue {
   /** False when the frame does not fit: nothing was queued. */
   push(payload: Uint8Array): boolean {
     const cost = payload.length + ENTRY_OVERHEAD_BYTES;
-    if (this.#bytes + cost > this.#limitBytes) return false;
+    if (this.#bytes + cost > this.limitBytes) return false;
     this.#entries.push(payload);
     this.#bytes += cost;
     return true;

@@ -1,5 +1,5 @@
 /**
- * One session with one member: five unidirectional streams in each direction on one QUIC connection, one for
+ * One session with one member: six unidirectional streams in each direction on one QUIC connection, one for
  * each traffic class and one for the post-quantum handshake and what is sealed after it. Nothing is sent or read
  * before the peer's certificate is identified, and nothing but the hello before both ends have said it: a
  * dialler learns in this way that its own certificate was accepted, and both learn which run of the peer they
@@ -51,6 +51,7 @@ const URGENCY: Readonly<Record<LaneName, number>> = {
   sealed: 2,
   mempool: 3,
   sync: 5,
+  bulk: 6,
 };
 
 /** Place of a class among the streams of its direction: part of the wire format. */
@@ -60,6 +61,7 @@ const STREAM_PLACE: Readonly<Record<LaneName, number>> = {
   sync: 2,
   control: 3,
   sealed: SEALED_STREAM_PLACE,
+  bulk: 5,
 };
 
 /** Streams that each end opens. */
@@ -69,6 +71,9 @@ export const SESSION_STREAMS: number = Object.keys(STREAM_PLACE).length;
 const BY_PLACE: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
   (a, b) => STREAM_PLACE[a] - STREAM_PLACE[b],
 );
+
+/** Those that are open when the hellos are said; an older node lets no more be opened, and refuses the hello. */
+const BEFORE_HELLO: readonly LaneName[] = BY_PLACE.filter((name) => name !== "bulk");
 
 /** Service order within a turn. */
 const BY_URGENCY: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
@@ -104,6 +109,8 @@ export type SessionEvents = {
   frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void;
   /** May the peer's handshake cost us something? Asked once a session, where the peer begins. */
   admit(session: Session): boolean;
+  /** A class that `send` found full has half of its queue free again. */
+  drained(session: Session, trafficClass: TrafficClass): void;
   /** The post-quantum handshake is complete at both ends; milliseconds that it took. */
   secured(session: Session, handshakeMs: number): void;
   /** Called once. `failure` is set when the peer was turned away or broke a rule of the table. */
@@ -130,6 +137,8 @@ type Lane = {
   readonly recvId: number;
   readonly queue: SendQueue;
   readonly parser: FrameParser;
+  /** A frame was refused since the queue was half empty last. */
+  refused: boolean;
   /** When the frame in progress began, and how many were complete then. */
   partialSinceMs: number;
   partialAfter: number;
@@ -197,8 +206,12 @@ export class Session {
 
   /** False when the session is not up or the class's queue is full. The bytes must not change any more. */
   send(trafficClass: TrafficClass, bytes: Uint8Array): boolean {
-    if (this.#state !== "up") return false;
-    if (!this.#byClass.get(trafficClass)?.queue.push(bytes)) return false;
+    const lane = this.#byClass.get(trafficClass);
+    if (this.#state !== "up" || lane === undefined) return false;
+    if (!lane.queue.push(bytes)) {
+      lane.refused = true;
+      return false;
+    }
     this.#connection.requestTurn();
     return true;
   }
@@ -251,18 +264,22 @@ export class Session {
     this.peer = identified.value.id;
     this.certificateEndMs = identified.value.certificateEndMs;
     this.#state = "hello";
+    if (this.#openStreams(BEFORE_HELLO)) this.#control.queue.push(this.#hello);
+  }
+
+  /** False when the session ended. */
+  #openStreams(names: readonly LaneName[]): boolean {
     try {
-      for (const trafficClass of BY_PLACE) {
+      for (const name of names) {
         const id = this.#connection.openStream("uni");
-        const lane = this.#byClass.get(trafficClass);
-        if (lane === undefined || lane.sendId !== id) throw new RangeError("stream ids differ");
-        this.#connection.setUrgency(id, URGENCY[trafficClass]);
+        if (this.#byClass.get(name)?.sendId !== id) throw new RangeError("stream ids differ");
+        this.#connection.setUrgency(id, URGENCY[name]);
       }
+      return true;
     } catch {
       this.#violation("protocol", "the peer does not let us open our streams");
-      return;
+      return false;
     }
-    this.#control.queue.push(this.#hello);
   }
 
   #service(): void {
@@ -334,6 +351,7 @@ export class Session {
       this.close("protocol", hello.detail, hello);
       return;
     }
+    if (!this.#openStreams(["bulk"])) return;
     this.peerRun = hello.value.run;
     this.#state = "up";
     this.upSinceMs = this.#options.ports.clock.monotonicMs();
@@ -408,11 +426,17 @@ export class Session {
         const written = connection.write(lane.sendId, sendSlice.subarray(0, count), false);
         queue.consume(written);
         lane.bytesSent += written;
+        if (lane.refused && queue.bytes <= queue.limitBytes / 2) this.#tellDrained(lane);
         if (written < count) return;
       }
     } catch {
       this.#violation("protocol", `the peer stopped the ${lane.trafficClass} stream`);
     }
+  }
+
+  #tellDrained(lane: Lane): void {
+    lane.refused = false;
+    if (lane.trafficClass !== "sealed") this.#options.events.drained(this, lane.trafficClass);
   }
 
   #armFrameTimer(): void {
@@ -504,6 +528,7 @@ const createLane = (trafficClass: LaneName, options: SessionOptions): Lane => {
         ? SEALED_FRAME_BYTES_MAX
         : options.limits.frameBytesMax[trafficClass],
     ),
+    refused: false,
     partialSinceMs: Number.POSITIVE_INFINITY,
     partialAfter: 0,
     bytesSent: 0,

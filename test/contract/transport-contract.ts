@@ -135,7 +135,7 @@ export const transportContract = (
           expect(a.send(idB, trafficClass, numbered(i))).toBe(true);
         }
       }
-      await net.until(() => seenB.frames.length === 4 * count, "all frames");
+      await net.until(() => seenB.frames.length === TRAFFIC_CLASSES.length * count, "all frames");
       for (const trafficClass of TRAFFIC_CLASSES) {
         const own = seenB.frames.filter((frame) => frame.trafficClass === trafficClass);
         expect(own.map((frame) => numberOf(frame.bytes))).toEqual(

@@ -305,7 +305,13 @@ export const fakePeers: readonly PeerFigures[] = [
       sealed: { handshakeMs: 9.5, roundTripMs: 3.25, version: "1.2.3", records: 4 },
       upMs: 1000.4,
       queuedBytes: 7,
-      bytes: { consensus: { sent: 1, received: 2 }, mempool: QUIET, sync: QUIET, control: QUIET },
+      bytes: {
+        consensus: { sent: 1, received: 2 },
+        mempool: QUIET,
+        sync: QUIET,
+        control: QUIET,
+        bulk: QUIET,
+      },
     },
   },
   {

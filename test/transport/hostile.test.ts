@@ -255,7 +255,7 @@ describe("frames and streams", () => {
 
   it("takes a frame of the class's limit and refuses one byte more", async () => {
     const victim = await makeVictim({
-      frameBytesMax: { consensus: 100, mempool: 100, sync: 100, control: 100 },
+      frameBytesMax: { consensus: 100, mempool: 100, sync: 100, control: 100, bulk: 100 },
     });
     const client = await connectAsMember(victim);
     client.send(MEMPOOL, frameHeader(100));
@@ -323,10 +323,10 @@ describe("frames and streams", () => {
     expect(victim.recorded.up).toEqual([victim.member.id]);
   });
 
-  it("lets no stream be opened beyond the five, and none be ended or reset", async () => {
+  it("lets no stream be opened beyond the six, and none be ended or reset", async () => {
     const victim = await makeVictim();
     const extra = await connectAsMember(victim);
-    expect(() => extra.quic.streamSend(22, Uint8Array.of(1), false)).toThrow(/StreamLimit/);
+    expect(() => extra.quic.streamSend(26, Uint8Array.of(1), false)).toThrow(/StreamLimit/);
     expect(() => extra.quic.streamSend(0, Uint8Array.of(1), false)).toThrow(/StreamLimit/);
     extra.send(MEMPOOL, new Uint8Array(0), true);
     await until(() => victim.recorded.down.length === 1, "ended stream");

@@ -12,6 +12,8 @@ export type RawClientOptions = {
   readonly port: number;
   readonly identity?: { readonly certPem: string; readonly keyPem: string };
   readonly alpn?: string;
+  /** Unidirectional streams that the server may open. */
+  readonly streams?: number;
 };
 
 export class RawClient {
@@ -52,7 +54,7 @@ export class RawClient {
     config.setMaxIdleTimeout(10_000);
     config.setInitialMaxData(1_000_000);
     config.setInitialMaxStreamDataUni(1_000_000);
-    config.setInitialMaxStreamsUni(8);
+    config.setInitialMaxStreamsUni(options.streams ?? 8);
     config.setInitialMaxStreamsBidi(8);
     config.setInitialMaxStreamDataBidiLocal(1_000_000);
     config.setInitialMaxStreamDataBidiRemote(1_000_000);
@@ -87,7 +89,7 @@ export class RawClient {
   }
 
   /** Our hello, so that the server reads on. */
-  hello(version = 2, features = 1): void {
+  hello(version = 3, features = 1): void {
     const frame = new Uint8Array(17);
     frame[3] = 13;
     frame[4] = version;
@@ -126,3 +128,4 @@ export const MEMPOOL = 6;
 export const SYNC = 10;
 export const CONTROL = 14;
 export const SEALED = 18;
+export const BULK = 22;

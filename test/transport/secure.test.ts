@@ -1,7 +1,7 @@
 /** The post-quantum session on real sockets: who gets one, who does not and with which code, and how it ends. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { QuicTransport } from "../../src/transport/mesh.ts";
-import type { TransportLimits } from "../../src/transport/options.ts";
+import { CLOSE_CODES, type TransportLimits } from "../../src/transport/options.ts";
 import { RawClient, SEALED } from "./raw-client.ts";
 import { End, falconKeys } from "./stoq/support.ts";
 import {
@@ -116,7 +116,7 @@ describe("a member's TLS key without its FALCON key", () => {
 
 describe("a peer that does not want to", () => {
   /** A node, and a client with the TLS key of its one member. */
-  const victim = async (limits: Partial<TransportLimits> = {}) => {
+  const victim = async (limits: Partial<TransportLimits> = {}, streams = 8) => {
     const member = makeIdentity(idOf(1));
     const [nobody = 0] = await freePorts(1);
     const transport = await open({
@@ -126,7 +126,7 @@ describe("a peer that does not want to", () => {
     });
     record(transport);
     const port = Number(/:(\d+)$/.exec(transport.address())?.[1]);
-    const client = await RawClient.connect({ port, identity: member });
+    const client = await RawClient.connect({ port, identity: member, streams });
     cleanups.push(() => client.dispose());
     await until(() => client.quic.isEstablished(), "TLS");
     return { transport, client };
@@ -140,10 +140,10 @@ describe("a peer that does not want to", () => {
   };
 
   for (const [what, code, hello] of [
-    ["speaks the version before", "session.version", [1, 1]],
-    ["speaks the version after", "session.version", [3, 1]],
-    ["leaves the feature out", "session.features", [2, 0]],
-    ["has only features that nobody knows", "session.features", [2, 128]],
+    ["speaks the version before", "session.version", [2, 1]],
+    ["speaks the version after", "session.version", [4, 1]],
+    ["leaves the feature out", "session.features", [3, 0]],
+    ["has only features that nobody knows", "session.features", [3, 128]],
   ] as const) {
     it(`is refused: ${what}`, async () => {
       const { transport, client } = await victim();
@@ -153,6 +153,21 @@ describe("a peer that does not want to", () => {
       expect(transport.peers()).toEqual([]);
     });
   }
+
+  it("is refused by its hello when it has one stream less, as the version before", async () => {
+    const { transport, client } = await victim({}, 5);
+    client.hello(2);
+    await until(() => client.isRefused, "refused");
+    expect(refusals(transport, "session.version")).toBe(1);
+  });
+
+  it("gets no session when it has one stream less than its hello's version", async () => {
+    const { transport, client } = await victim({}, 5);
+    client.hello();
+    await until(() => client.isRefused, "refused");
+    expect(client.peerErrorCode).toBe(CLOSE_CODES.protocol);
+    expect(transport.peers()).toEqual([]);
+  });
 
   it("keeps its session for so long and no longer: session.timeout", async () => {
     const { transport, client } = await victim({ sessionHandshakeTimeoutMs: 200 });

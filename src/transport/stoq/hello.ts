@@ -2,12 +2,12 @@
  * The first control frame of a session: version, which run of the node it is, and what it can do. Both hellos
  * stand in the handshake's transcript, so that nobody on the way takes a feature out. Pure.
  *
- *     u8 version = 2   runId(8)   u32 features
+ *     u8 version = 3   runId(8)   u32 features
  */
 import { Reader, Writer } from "../../crypto/codec.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 
-export const HELLO_VERSION = 2;
+export const HELLO_VERSION = 3;
 export const RUN_ID_BYTES = 8;
 
 /** Bits of `features`. Bits that we do not know are left to those who do. */
