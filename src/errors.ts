@@ -245,6 +245,10 @@ export const ERRORS = {
   "session.unsealed": spec("A sealed record does not open", 403, 4, "disconnect"),
   "session.exhausted": spec("A session's records are used up", 503, 4, "disconnect", true),
 
+  // Objects
+  "object.too-large": spec("An object is at most 16 GiB", 413, 1, "ignore"),
+  "object.mismatch": spec("The bytes are not those of the object", 422, 2, "ignore"),
+
   // API
   "http.body-too-large": spec("The body is over the limit", 413, 1),
   "http.unknown-parameter": spec("Unknown query parameter", 400, 1),

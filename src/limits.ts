@@ -340,6 +340,11 @@ export const LIMITS = {
   redialMsMin: 200,
   redialMsMax: 5_000,
 
+  // Objects: what one is, which is part of its format
+  /** 16 GiB, and the chunks of 1 MiB that it has. */
+  objectBytesMax: 17_179_869_184,
+  objectChunksMax: 16_384,
+
   // Sync, local
   syncResponseBytesMax: 6 * 1024 * 1024,
   syncResponseBlocksMax: 512,
