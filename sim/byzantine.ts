@@ -36,6 +36,7 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
   ["borrow-space", { proofs: ["beacon", "space"] }],
   // It takes a second turn to lead.
   ["replay-space", { proofs: ["beacon", "space"], nMax: 10 }],
+  ["false-labels", { proofs: ["beacon", "space"] }],
   // Claims are of epochs, and shown by their ends.
   [
     "false-claims",

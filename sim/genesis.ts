@@ -75,7 +75,8 @@ export const createChain = (
     const slot = ids.findIndex((one) => compareBytes(one, id) === 0);
     return ivrfKeys.of(slot, 1).root;
   };
-  const space = new SimSpace(hasher, { chainId: CHAIN_ID, timeMs: WALL_START_MS }, ids);
+  const begun = { chainId: CHAIN_ID, timeMs: WALL_START_MS };
+  const space = new SimSpace(hasher, begun, ids, scenario);
   const sectorsOf = (id: Hash) => space.genesisSectors(id);
   const genesis: Genesis = {
     ...genesisParts(set, {

@@ -121,6 +121,7 @@ export const spaceTermsOf = (genesis: Genesis, hasher: Hasher): SpaceTerms | und
   if (space === null) return undefined;
   const beacon = genesisSectorBeacon(hasher, genesis.timeMs);
   const roots = new Map<string, string>();
+  const columns = new Map<string, string>();
   const sectorIds = new Map<string, Uint8Array>();
   for (const [i, { id }] of genesis.validators.entries()) {
     const sector = genesis.provers[i]?.sectors[0];
@@ -128,9 +129,10 @@ export const spaceTermsOf = (genesis: Genesis, hasher: Hasher): SpaceTerms | und
     const { number: sectorNo, commC, commRl } = sector;
     const { lgNodes, layers } = space;
     roots.set(toHex(id), toHex(commRl));
+    columns.set(toHex(id), toHex(commC));
     const statement = { validatorId: id, sectorNo, beacon, lgNodes, layers, commC, commRl };
     sectorIds.set(toHex(id), sectorId(hasher, statement));
   }
   const each = admissionBytes(space.lgNodes, space.layers, 1);
-  return { ...space, roots, sectorIds, admissionBytes: each };
+  return { ...space, roots, columns, sectorIds, admissionBytes: each };
 };

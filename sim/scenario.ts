@@ -189,6 +189,7 @@ export const DIRECTED_STRATEGIES = [
   "delete-space",
   "borrow-space",
   "replay-space",
+  "false-labels",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 

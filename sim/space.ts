@@ -1,7 +1,7 @@
 /**
  * The space of simulated validators: a small sector each, kept by the node's own keeper. Adversaries have
  * another port to their sector: they have deleted a part of it, answer from somebody else's, or with what
- * they have answered before.
+ * they have answered before; or they have committed to labels that they made up, and keep those well.
  */
 import { compareBytes, toHex } from "../src/crypto/bytes.ts";
 import type { Hasher } from "../src/crypto/hash.ts";
@@ -14,7 +14,7 @@ import type { Hash } from "../src/ledger/types.ts";
 import { makeAdmission } from "../src/proofs/space/admission.ts";
 import type { OpeningTask } from "../src/proofs/space/challenges.ts";
 import { makeOpenings } from "../src/proofs/space/openings.ts";
-import type { SpaceParameters } from "../src/proofs/space/parameters.ts";
+import { NODE_BYTES, type SpaceParameters } from "../src/proofs/space/parameters.ts";
 import { GROUP_BYTES, type TreeReader } from "../src/proofs/space/tree.ts";
 import { type MemorySector, memorySector } from "./memory-sector.ts";
 import type { Scenario } from "./scenario.ts";
@@ -26,7 +26,7 @@ export const SIM_SPACE: SpaceParameters = {
 };
 
 /** How an adversary has its sector. */
-const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space"] as const;
+const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space", "false-labels"] as const;
 export type SpaceStrategy = (typeof SPACE_STRATEGIES)[number];
 
 const isSpaceStrategy = (name: string): name is SpaceStrategy =>
@@ -50,6 +50,12 @@ const halved = (tree: TreeReader): TreeReader => ({
   group: (index) => (index % 2 === 0 ? tree.group(index) : new Uint8Array(GROUP_BYTES)),
 });
 
+/** What a forger commits to: every second label of the first layer is none, and what follows from it stands. */
+const falsify = ([first]: readonly Uint8Array[]): void => {
+  if (first === undefined) return;
+  for (let at = 0; at < first.length; at += 2 * NODE_BYTES) first[at] = (first[at] ?? 0) ^ 1;
+};
+
 export type SimSector = SectorPort & SectorOpener;
 
 /** The sectors of one run, by validator. */
@@ -58,26 +64,33 @@ export class SimSpace {
   readonly #chainId: string;
   readonly #timeMs: number;
   readonly #ids: readonly Hash[];
+  readonly #forgers: ReadonlySet<string>;
   readonly #made = new Map<string, MemorySector>();
 
   constructor(
     hasher: Hasher,
     chain: { readonly chainId: string; readonly timeMs: number },
     ids: readonly Hash[],
+    scenario: Pick<Scenario, "adversaries">,
   ) {
     this.#hasher = hasher;
     this.#chainId = chain.chainId;
     this.#timeMs = chain.timeMs;
     this.#ids = ids;
+    const forgers = ids.filter((_, slot) => spaceStrategyOf(scenario, slot) === "false-labels");
+    this.#forgers = new Set(forgers.map(toHex));
   }
 
   sectorOf(validatorId: Hash): MemorySector {
-    const known = this.#made.get(toHex(validatorId));
+    const name = toHex(validatorId);
+    const known = this.#made.get(name);
     if (known !== undefined) return known;
     const { lgNodes, layers } = SIM_SPACE;
     const beacon = genesisSectorBeacon(this.#hasher, this.#timeMs);
-    const made = memorySector(this.#chainId, { validatorId, sectorNo: 0, beacon, lgNodes, layers });
-    this.#made.set(toHex(validatorId), made);
+    const source = { validatorId, sectorNo: 0, beacon, lgNodes, layers };
+    const change = this.#forgers.has(name) ? falsify : undefined;
+    const made = memorySector(this.#chainId, source, change);
+    this.#made.set(name, made);
     return made;
   }
 
@@ -120,6 +133,7 @@ export class SimSpace {
       prove: (task, done) => {
         timers.set(READ_MS, () => {
           if (task.kind === "window") return done({ ok: true, value: opened(task) });
+          if (strategy === "false-labels") lied();
           const reader = { ...own.reader, stored: tree };
           const { hashes, graph } = own;
           done({

@@ -84,6 +84,7 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "delete-space": atItsSectors,
   "borrow-space": atItsSectors,
   "replay-space": atItsSectors,
+  "false-labels": atItsSectors,
 };
 
 const TICK_MS = 100;

@@ -7,6 +7,7 @@ import { type Beacons, beaconsOf } from "./beacons.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
 import { Recent } from "./recent.ts";
+import { SectorLabels } from "./sector-labels.ts";
 import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Dump, Entry, SpaceTerms } from "./types.ts";
 
@@ -181,6 +182,7 @@ export const spaceShown = (context: CheckContext): Checker => {
   if (terms === undefined || beacons === undefined) return base;
   const blocks = new Recent<string, Uint8Array>(4096);
   const batches = new Recent<string, Uint8Array>(16_384);
+  const labels = new SectorLabels(context, terms);
   const final = new Map<number, Final>();
   const authors = new Map<string, string>();
 
@@ -224,9 +226,11 @@ export const spaceShown = (context: CheckContext): Checker => {
     if (entry.eventType !== "space.sector.proven") return undefined;
     const payload = payloadOf(entry);
     payload.u64();
-    payload.u32();
-    const parts = payload.sized().length / terms.admissionBytes;
-    const answered = (done.get(author) ?? 0) + parts;
+    const from = payload.u32();
+    const openings = payload.sized();
+    const shown = labels.part(author, from, openings);
+    if (shown !== "right") return `is an admission with a ${shown}`;
+    const answered = (done.get(author) ?? 0) + openings.length / terms.admissionBytes;
     done.set(author, answered);
     if (answered < terms.admissionChallenges) return undefined;
     context.mark("sector admitted");

@@ -6,7 +6,7 @@
 import type { FinalBlock, FinalEvent } from "./final-log.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { StakeClaims } from "./stake-claims.ts";
-import { StakeSpace } from "./stake-space.ts";
+import { StakeSpace, type StakeSpaceContext } from "./stake-space.ts";
 import type { CheckContext, Member, StakeTerms } from "./types.ts";
 
 const KEY_BYTES = 1793;
@@ -57,7 +57,7 @@ export class StakeFold {
   readonly #forgers = new Set<string>();
 
   constructor(
-    context: Pick<CheckContext, "chainId" | "mark" | "space">,
+    context: StakeSpaceContext & Pick<CheckContext, "mark">,
     terms: StakeTerms,
     members: readonly Member[],
     turns: Turns,
@@ -66,7 +66,7 @@ export class StakeFold {
     this.#context = context;
     this.#terms = terms;
     this.#turns = turns;
-    this.#space = new StakeSpace(context.space);
+    this.#space = new StakeSpace(context);
     this.#claims = new StakeClaims(context.chainId, terms.claims ?? {}, seedOf);
     for (const { index, idHex, publicKey, epochKey, weight } of members) {
       if (index < 0) continue;
@@ -101,7 +101,9 @@ export class StakeFold {
     if (isLast) {
       this.#decide(block.epoch);
       for (const id of this.#forgers) {
-        this.#candidates.get(id)?.away.add("ended");
+        const away = this.#candidates.get(id)?.away;
+        if (away === undefined || away.has("ended")) continue;
+        away.add("ended");
         this.#context.mark("validator slashed for a false commitment");
       }
       this.#forgers.clear();
@@ -113,6 +115,10 @@ export class StakeFold {
         this.#space.note(event, block.epoch);
         this.#apply(event);
       } else if (this.#claims.isForged(event)) this.#forgers.add(event.actor);
+      else if (this.#space.isForged(event)) {
+        this.#context.mark("false label shown");
+        this.#forgers.add(event.actor);
+      }
     }
   }
 

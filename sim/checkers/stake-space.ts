@@ -5,7 +5,8 @@
  */
 import type { FinalEvent } from "./final-log.ts";
 import { Cursor } from "./oracle.ts";
-import type { SpaceTerms } from "./types.ts";
+import { SectorLabels } from "./sector-labels.ts";
+import type { CheckContext, SpaceTerms } from "./types.ts";
 
 type Shown = {
   /** Challenges of the admission that are answered. */
@@ -16,13 +17,20 @@ type Shown = {
   isDropped: boolean;
 };
 
+export type StakeSpaceContext = Pick<
+  CheckContext,
+  "chainId" | "genesisHash" | "genesisTimeMs" | "space"
+>;
+
 export class StakeSpace {
   readonly #terms: SpaceTerms | undefined;
   readonly #shown = new Map<string, Shown>();
+  readonly #labels: SectorLabels | undefined;
 
-  /** Terms of a chain that asks for space; without them space bounds nobody. */
-  constructor(terms: SpaceTerms | undefined) {
-    this.#terms = terms;
+  /** Of a chain that does not ask for space, space bounds nobody. */
+  constructor(context: StakeSpaceContext) {
+    this.#terms = context.space;
+    this.#labels = context.space && new SectorLabels(context, context.space);
   }
 
   #of(id: string): Shown {
@@ -53,6 +61,15 @@ export class StakeSpace {
     const done = before + length / (32 * (1 + terms.lgNodes));
     shown.window = { epoch, done };
     if (done >= Math.max(terms.sectorOpenings, terms.epochOpenings)) shown.answeredEpoch = epoch;
+  }
+
+  /** Whether a refused part leads to what its author has committed to, and shows labels that do not follow. */
+  isForged({ type, payload, actor, refusedWith }: FinalEvent): boolean {
+    if (type !== "space.sector.proven" || refusedWith !== "space.proof-label") return false;
+    const cursor = new Cursor(payload);
+    cursor.u64();
+    const from = cursor.u32();
+    return this.#labels?.part(actor, from, cursor.sized()) === "false label";
   }
 
   #units(id: string, epoch: number): bigint {

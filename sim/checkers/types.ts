@@ -182,6 +182,7 @@ export type BeaconFacts = {
 /** What a chain that asks for space begins with. */
 export type SpaceTerms = {
   readonly lgNodes: number;
+  readonly layers: number;
   readonly admissionChallenges: number;
   readonly sectorOpenings: number;
   readonly epochOpenings: number;
@@ -190,8 +191,9 @@ export type SpaceTerms = {
   readonly responseMs: number;
   /** Bytes of one challenge of an admission. */
   readonly admissionBytes: number;
-  /** Of each validator with a sector, in hex: the root of what is stored; and what names the sector. */
+  /** Of each validator with a sector, in hex: the root of what is stored, and of columns; and what names the sector. */
   readonly roots: ReadonlyMap<string, string>;
+  readonly columns: ReadonlyMap<string, string>;
   readonly sectorIds: ReadonlyMap<string, Uint8Array>;
 };
 
