@@ -53,6 +53,7 @@ const addExplain = (program: Command, run: RunVerb): void => {
     .command("explain")
     .description("show everything about one event: batch, lane, block, outcome, proofs")
     .argument("<index>", "global index of the event")
+    .option("--full", "all of the event's data, however long (default: what fits the terminal)")
     .addHelpText("after", "\nExamples:\n  nexus explain 0\n  nexus explain 42 -o json\n")
     .action(run(async () => (await import("./verbs/explain.ts")).explain));
 };

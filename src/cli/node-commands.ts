@@ -158,6 +158,17 @@ export const addRestore = (program: Command, run: RunVerb): void => {
     .action(run(async () => (await import("./verbs/backup.ts")).restore));
 };
 
+const trustOption = (): Option =>
+  new Option("--trust <file>", "genesis or checkpoint to trust (default: genesis of --dir)");
+
+/** Its name of before checkpoints could be trusted. */
+const trustAlias = (): Option => new Option("--genesis <file>", "the same as --trust");
+
+const algorithmOption = (): Option =>
+  new Option("--algorithm <name>", "whose signatures must make a quorum")
+    .choices(["ed25519", "mlDsa44", "falcon"])
+    .default("mlDsa44");
+
 export const addCheckpoint = (program: Command, run: RunVerb): void => {
   const checkpoint = program
     .command("checkpoint")
@@ -165,27 +176,65 @@ export const addCheckpoint = (program: Command, run: RunVerb): void => {
   checkpoint
     .command("show")
     .description("fetch a node's newest checkpoint and check who signed it")
-    .option("--genesis <file>", "genesis to trust (default: that of the network in --dir)")
-    .addOption(
-      new Option("--algorithm <name>", "whose signatures must make a quorum")
-        .choices(["ed25519", "mlDsa44", "falcon"])
-        .default("mlDsa44"),
-    )
+    .addOption(trustOption())
+    .addOption(trustAlias())
+    .addOption(algorithmOption())
     .option("--since <file>", "an earlier checkpoint, which the log must continue")
     .option(
       "--save <file>",
       "keep the checkpoint in this file; it must continue one that is kept there",
     )
+    .option(
+      "-f, --sets <file>",
+      "where validators change: go on from the steps in this file, and keep the new ones there",
+    )
+    .option("--checkpoint <file>", "where validators change: write what may be trusted from now on")
     .addHelpText(
       "after",
-      "\nExamples:\n  nexus checkpoint show --save last.note\n" +
-        "  nexus checkpoint show --since last.note --genesis genesis.json\n",
+      `
+Examples:
+  nexus checkpoint show --save last.note
+  nexus checkpoint show --since last.note --trust genesis.json
+  nexus checkpoint show --save last.note --sets sets.ndjson
+
+On a chain whose validators change, the sets are followed from the one that is trusted to the one that signs, with
+proofs that the node gives and need not be believed for.
+Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
+`,
     )
     .action(run(async () => (await import("./verbs/checkpoint.ts")).checkpointShow));
   checkpoint
+    .command("verify")
+    .description("check a checkpoint that was kept, asking nobody")
+    .argument("<file>", "the checkpoint, as --save keeps it")
+    .addOption(trustOption())
+    .addOption(trustAlias())
+    .addOption(algorithmOption())
+    .option(
+      "-f, --sets <file>",
+      "where validators change: the steps from set to set that were kept",
+    )
+    .option("--checkpoint <file>", "where validators change: write what may be trusted from now on")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus checkpoint verify last.note --trust genesis.json
+  nexus checkpoint verify last.note --sets sets.ndjson --trust genesis.json
+
+Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
+`,
+    )
+    .action(run(async () => (await import("./verbs/checkpoint.ts")).checkpointVerify));
+  checkpoint
     .command("keys")
     .description("print the keys that sign checkpoints, as a tlog-policy; -o json for each vkey")
-    .option("--genesis <file>", "genesis to take them from (default: that of the network in --dir)")
-    .addHelpText("after", "\nExamples:\n  nexus checkpoint keys --genesis genesis.json > policy\n")
+    .addOption(trustOption())
+    .addOption(trustAlias())
+    .option(
+      "-f, --sets <file>",
+      "where validators change: of the last set that these steps lead to",
+    )
+    .addHelpText("after", "\nExamples:\n  nexus checkpoint keys --trust genesis.json > policy\n")
     .action(run(async () => (await import("./verbs/checkpoint.ts")).checkpointKeys));
 };

@@ -36,7 +36,8 @@ const rowsOf = async <T>(client: ApiClient, signal: AbortSignal, kind: string) =
   return rows.map(({ id, value }) => ({ id: id.slice(kind.length + 1), value }));
 };
 
-const allRows = async <T>(
+/** All rows of a projection, or of one group of them, by their key as text. */
+export const allRows = async <T>(
   client: ApiClient,
   signal: AbortSignal,
   projection: string,

@@ -152,6 +152,12 @@ export type ProofSource = {
     options: ProofOptions,
     done: (result: Result<Bundle>) => void,
   ): void;
+  /**
+   * One step along the sets of validators: who is in the set of the newest provable header, as rows (of `stake`,
+   * or of `validators` where sets do not change) of all of its members; or, where the links to there are more than
+   * one answer holds, the last boundary that they reach, as a header alone.
+   */
+  set(options: ProofOptions, done: (result: Result<Bundle>) => void): void;
   /** The state after a height, where it is still held; release it when it is read. */
   stateAt(height: number): StateView | undefined;
   /**

@@ -87,6 +87,11 @@ describe("keys of epochs", () => {
     expect(got.code, got.stderr).toBe(0);
     const verified = await net.run("proof", "verify", proof, "--trust", net.genesis);
     expect(verified.code, verified.stderr).toBe(0);
+    // Checkpoints are signed with the keys of the epoch that runs, to which the same sets lead.
+    type Shown = { readonly epoch: number; readonly signers: readonly string[] };
+    const shown = await net.json<Shown>("checkpoint", "show", "--algorithm", "falcon");
+    expect(shown.epoch).toBeGreaterThan(3);
+    expect(shown.signers.length).toBeGreaterThanOrEqual(3);
   }, 60_000);
 
   it("are the same after a kill, and after the data is gone", async () => {

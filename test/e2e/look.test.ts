@@ -76,6 +76,20 @@ describe("nexus explain", () => {
     expect(none.stderr).toContain("http.not-found");
     expect((await run("explain", "x")).code).toBe(1);
   });
+
+  it("cuts data to the line with a count of bytes, and shows all of it with --full", async () => {
+    const [receipt] = await json<{ firstIndex: number }[]>("append", "look/long", "x".repeat(300));
+    const at = String(receipt?.firstIndex);
+    const found = await json<{ event: { data: string } }>("explain", at);
+    const whole = found.event.data;
+    expect(whole.length).toBeGreaterThan(300);
+    const line = (text: string) => /^ {2}data +(.*)$/m.exec(text)?.[1];
+    const cut = line((await run("explain", at)).stdout) ?? "";
+    expect(cut).toMatch(/… \(\d+ bytes; --full shows them\)$/);
+    expect(cut).toContain(`(${Buffer.byteLength(whole)} bytes;`);
+    expect(cut.length).toBeLessThan(100);
+    expect(line((await run("explain", at, "--full")).stdout)).toBe(whole);
+  });
 });
 
 describe("-w", () => {

@@ -1,6 +1,6 @@
 /** Validators that join, leave, come back and are slashed, as processes and through the command. */
 import { randomBytes } from "node:crypto";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromHex } from "../../src/crypto/bytes.ts";
@@ -57,6 +57,41 @@ const ok = async (...args: readonly string[]): Promise<void> => {
 };
 
 const code = async (...args: readonly string[]): Promise<string> => (await net.run(...args)).stderr;
+
+type Shown = {
+  readonly epoch: number;
+  readonly root: string;
+  readonly since?: number;
+  readonly signers: readonly string[];
+  readonly steps: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly members: number;
+  }[];
+};
+const note = join(net.folder, "last.note");
+const sets = join(net.folder, "sets.ndjson");
+
+/** The newest checkpoint, once this validator is among its signers. */
+const signedBy = async (name: string, ...more: readonly string[]): Promise<Shown> => {
+  let last = "";
+  let shown: Shown | undefined;
+  await until(
+    `${name} signs a checkpoint`,
+    async () => {
+      const run = await net.run("checkpoint", "show", "-o", "json", ...more);
+      last = run.stderr;
+      shown = run.code === 0 ? (JSON.parse(run.stdout) as Shown) : undefined;
+      return shown?.signers.includes(name) === true;
+    },
+    30_000,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${last}`);
+  });
+  if (shown === undefined) throw new Error("nothing was shown");
+  fits("checkpoint show", shown);
+  return shown;
+};
 
 const stateOf = async (name: string, state: string): Promise<void> =>
   until(`${name} is ${state}`, async () => (await lines()).get(name)?.state === state, 90_000);
@@ -129,6 +164,57 @@ describe("nexus validator", () => {
     await ok("proof", "verify", proof, "--trust", net.genesis);
   }, 60_000);
 
+  it("leads from the genesis to the set that signs checkpoints, and proves it to who asks nobody", async () => {
+    const shown = await signedBy("e", "--save", note, "--sets", sets);
+    expect(shown.steps[0]).toMatchObject({ from: 0, members: 5 });
+    expect(shown.epoch).toBe(shown.steps.at(-1)?.to);
+    for (const algorithm of ["ed25519", "falcon"]) await signedBy("e", "--algorithm", algorithm);
+    const kept = await net.json<Shown>("checkpoint", "verify", note, "--sets", sets);
+    expect(kept).toMatchObject({ epoch: shown.epoch, root: shown.root, signers: shown.signers });
+    // By the genesis alone there is nothing to say of e.
+    expect(await code("checkpoint", "verify", note)).toContain("--sets FILE");
+    const policy = await (await fetch(`${net.url("a")}/tlog/policy`)).text();
+    expect((await net.run("checkpoint", "keys", "--sets", sets)).stdout).toBe(policy);
+  }, 60_000);
+
+  it("believes no steps that are of another chain, leave an epoch out, or have a set of somebody's own", async () => {
+    const text = readFileSync(sets, "utf8");
+    const bad = join(net.folder, "bad.ndjson");
+    const said = async (changed: string, ...more: readonly string[]): Promise<string> => {
+      writeFileSync(bad, changed);
+      const run = await net.run("checkpoint", "verify", note, "--sets", bad, ...more);
+      expect(run.code).toBe(2);
+      return run.stderr;
+    };
+    type Step = { chainId: string; genesisHash: string; links: { set: string }[] };
+    const changed = (change: (step: Step) => void): string => {
+      const step = JSON.parse(text.split("\n")[0] ?? "") as Step;
+      change(step);
+      return `${JSON.stringify(step)}\n`;
+    };
+    expect(text.split("\n")).toHaveLength(2);
+    const skipped = changed(({ links }) => links.splice(1, 1));
+    expect(await said(skipped)).toMatch(
+      /proof\.invalid: .*step 1, .*epochs: epoch 2 follows epoch 0/,
+    );
+    const other = changed((step) => {
+      step.genesisHash = "00".repeat(32);
+    });
+    expect(await said(other)).toMatch(
+      /proof\.untrusted: .*step 1, from the set of epoch 0: chain: /,
+    );
+    const forged = changed(({ links }) => {
+      const [first, last] = [links[0], links.at(-1)];
+      if (first !== undefined && last !== undefined) last.set = first.set;
+    });
+    expect(await said(forged)).toMatch(/proof\.invalid: .*step 1, /);
+    // What is true stands, beginning at a set that is trusted instead of the genesis.
+    const trusted = join(net.folder, "trusted.json");
+    await net.json("checkpoint", "show", "--checkpoint", trusted);
+    const from = await net.json<Shown>("checkpoint", "show", "--trust", trusted);
+    expect(from.steps[0]?.from).toBeGreaterThan(0);
+  }, 60_000);
+
   it("takes a delegation, gives it back, and sets it free when its time is over", async () => {
     await ok("validator", "bond", "a", "300", "--key", join(net.dir, "operator", "operator.key"));
     expect((await lines()).get("a")).toMatchObject({ bonded: "1000", delegated: "300" });
@@ -147,6 +233,13 @@ describe("nexus validator", () => {
     );
     const height = (await statusAt(net.url("d")))?.finalHeight ?? 0;
     await ok("append", "leave/after", "without d");
+    // The log that the set without d signs continues the checkpoint that one with d has signed.
+    const shown = await signedBy("e", "--save", note, "--sets", sets);
+    expect(shown.signers).not.toContain("d");
+    expect(shown.since).toBeGreaterThan(0);
+    expect(shown.steps.length).toBeGreaterThan(1);
+    const kept = await net.json<Shown>("checkpoint", "verify", note, "--sets", sets);
+    expect(kept.signers).toEqual(shown.signers);
     await until(
       "d follows",
       async () => ((await statusAt(net.url("d")))?.finalHeight ?? 0) > height,

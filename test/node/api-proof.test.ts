@@ -52,6 +52,21 @@ describe("GET /v1/events?proof=true", () => {
   });
 });
 
+describe("GET /v1/validators?proof=true", () => {
+  it("gives a step along the sets, from the epoch that is trusted", async () => {
+    const found = await get("/v1/validators?proof=true&trustedEpoch=7");
+    expect(decodeBundle(found.json())).toEqual(ok(BUNDLE));
+    expect(found.headers["cache-control"]).toBe("no-cache");
+    expect(test.ledger.proofsAsked[0]).toMatchObject({ what: "set", options: { trustedEpoch: 7 } });
+    expect((await get("/v1/validators?trustedEpoch=7")).json()).toMatchObject({
+      code: "http.bad-parameter",
+    });
+    test.ledger.proof = PENDING;
+    const pending = await get("/v1/validators?proof=true&waitMs=0");
+    expect(pending.json()).toMatchObject({ code: "proof.pending" });
+  });
+});
+
 describe("GET /v1/events/:index", () => {
   it("is the event, for ever, or says how long the log is", async () => {
     test.ledger.append([encodedEvent("a.b.c", utf8("x")), encodedEvent("a.b.d", utf8("y"))]);

@@ -149,6 +149,7 @@ export class FakeLedger {
   #proofs(): ProofSource {
     return {
       event: (index, options, done) => done(noteProof(this, `event ${index}`, options)),
+      set: (options, done) => done(noteProof(this, "set", options)),
       stateAt: (height) => this.held.get(height)?.(),
       range: ({ from, limit }, options, done) => {
         const bundle = noteProof(this, `${limit} events from ${from}`, options);

@@ -1,40 +1,41 @@
-/** `nexus checkpoint show|keys`: the cosigned checkpoint of a node, checked, and whose keys sign it. */
+/** `nexus checkpoint show|verify|keys`: cosigned checkpoints, checked, and whose keys sign them. */
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fetchCheckpoint, fetchConsistency } from "../../client/tlog.ts";
+import type { FollowedSet } from "../../client/validator-sets.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { firstValidators } from "../../ledger/genesis.ts";
 import {
+  type Checkpoint,
   type CheckpointAlgorithm,
-  type CheckpointPolicy,
   checkpointPolicyOf,
   formatPolicy,
+  parseCheckpointText,
   type VerifiedCheckpoint,
   verifyCheckpoint,
 } from "../../ledger/verify/checkpoint.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
-import { formatVkey } from "../../ledger/verify/note.ts";
+import { formatVkey, parseNote } from "../../ledger/verify/note.ts";
 import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
-import { readGenesis } from "../../node/read-genesis.ts";
+import { sleep } from "../../node/real-ports.ts";
+import {
+  keepFollowed,
+  type SetsOptions,
+  type Signers,
+  signersOffline,
+  signersOnline,
+  type TrustOptions,
+  trustedBy,
+} from "../checkpoint/followed.ts";
 import type { CliContext } from "../context.ts";
 
-type TrustOptions = { readonly genesis?: string };
+type KeysOptions = TrustOptions & { readonly sets?: string };
 
-/** What is trusted: the genesis that was named, or that of the network in the folder. */
-const policyOf = (context: CliContext, { genesis }: TrustOptions): CheckpointPolicy => {
-  const path =
-    genesis === undefined ? join(context.dir, "genesis.json") : resolve(context.cwd, genesis);
-  if (genesis === undefined && !existsSync(path)) {
-    throw new TetradError("cli.usage", "say which genesis to trust with --genesis FILE");
-  }
-  const { genesis: named } = readGenesis(path);
-  return checkpointPolicyOf({ chainId: named.chainId, validators: firstValidators(named) });
-};
-
-export const checkpointKeys = async (context: CliContext, options: TrustOptions): Promise<void> => {
-  const policy = policyOf(context, options);
+export const checkpointKeys = async (context: CliContext, options: KeysOptions): Promise<void> => {
+  const { policy } =
+    options.sets === undefined ? ofGenesis(context, options) : signersOffline(context, options);
   if (context.format === "table") return context.terminal.out(formatPolicy(policy));
   const items = policy.members.map(({ name, weight, keys }) => ({
     name,
@@ -46,39 +47,133 @@ export const checkpointKeys = async (context: CliContext, options: TrustOptions)
   context.printList(items, [], []);
 };
 
-type ShowOptions = TrustOptions & {
-  readonly algorithm: CheckpointAlgorithm;
-  readonly since?: string;
-  readonly save?: string;
+/** The first set's keys, which are all that a genesis has. */
+const ofGenesis = (context: CliContext, options: TrustOptions): Signers => {
+  const { genesis } = trustedBy(context, options);
+  if (genesis === undefined) {
+    throw new TetradError("cli.usage", "a checkpoint has no keys: name the steps with --sets FILE");
+  }
+  const validators = firstValidators(genesis);
+  if (genesis.proofs.stake !== null) {
+    context.note("the keys of the first set: --sets FILE gives those of the set that it leads to");
+  }
+  return { policy: checkpointPolicyOf({ chainId: genesis.chainId, validators }) };
 };
 
+type VerifyOptions = SetsOptions & { readonly algorithm: CheckpointAlgorithm };
+type ShowOptions = VerifyOptions & { readonly since?: string; readonly save?: string };
+
 export const checkpointShow = async (context: CliContext, options: ShowOptions): Promise<void> => {
-  const policy = policyOf(context, options);
+  const { signers, bytes, checkpoint } = await newest(context, options);
   const tlog = { base: context.apiUrl(), signal: context.signal };
-  const bytes = await fetchCheckpoint(tlog);
-  const checkpoint = verified(policy, bytes, options.algorithm);
-  const keptAt = (path: string): VerifiedCheckpoint =>
-    verified(policy, readNote(path), options.algorithm);
   const save = options.save === undefined ? undefined : resolve(context.cwd, options.save);
   // What is kept already is not replaced by one that is older, or of another history.
-  const kept = save !== undefined && existsSync(save) ? keptAt(save) : undefined;
+  const kept = save !== undefined && existsSync(save) ? olderOf(signers, save, options) : undefined;
   const named = options.since === undefined ? undefined : resolve(context.cwd, options.since);
-  const since = named === undefined || named === save ? kept : keptAt(named);
+  const since = named === undefined || named === save ? kept : olderOf(signers, named, options);
   for (const older of new Set([kept, since])) {
     if (older !== undefined) await fetchConsistency(tlog, older, checkpoint);
   }
+  const { followed } = signers;
+  if (followed !== undefined) await sameLog(tlog, followed, checkpoint);
   if (save !== undefined) writeFileAtomic(save, bytes);
-  print(context, checkpoint, options, since);
+  keepFollowed(context, options, signers);
+  print(context, checkpoint, options, followed, since);
+};
+
+/** How often an epoch may begin between the set that was followed and the checkpoint that is fetched. */
+const ROUNDS = 8;
+const PAUSE_MS = 500;
+
+type Newest = {
+  readonly signers: Signers;
+  readonly bytes: Uint8Array;
+  readonly checkpoint: VerifiedCheckpoint;
+};
+
+/** The node's newest checkpoint, and the set that has signed it. */
+const newest = async (context: CliContext, options: ShowOptions): Promise<Newest> => {
+  const { first, again } = await signersOnline(context, options);
+  let signers = first;
+  for (let round = 1; ; round++) {
+    try {
+      const bytes = await fetchCheckpoint({ base: context.apiUrl(), signal: context.signal });
+      const checkpoint = verified(signers, bytes, options.algorithm);
+      return { signers, bytes, checkpoint };
+    } catch (error) {
+      // A node has none for a moment when a set begins, and what it has may be of the next one.
+      const isOfOther =
+        error instanceof TetradError && /^checkpoint\.(quorum|pending)$/.test(error.code);
+      if (!isOfOther || signers.followed === undefined || round === ROUNDS) throw error;
+      await sleep(PAUSE_MS);
+      context.signal.throwIfAborted();
+      signers = await again();
+    }
+  }
+};
+
+/** Throws checkpoint.inconsistent where the header that the set was proven with is of another log. */
+const sameLog = async (
+  tlog: Parameters<typeof fetchConsistency>[0],
+  { header }: FollowedSet,
+  checkpoint: VerifiedCheckpoint,
+): Promise<void> => {
+  const { origin } = checkpoint;
+  const certified = { origin, size: header.logSize, root: header.logRoot };
+  const [older, newer] =
+    certified.size < checkpoint.size ? [certified, checkpoint] : [checkpoint, certified];
+  if (older.size > 0) await fetchConsistency(tlog, older, newer);
+};
+
+export const checkpointVerify = async (
+  context: CliContext,
+  options: VerifyOptions,
+  file = "",
+): Promise<void> => {
+  const bytes = readNote(resolve(context.cwd, file));
+  const signers = signersOffline(context, options);
+  const { followed } = signers;
+  const policies = followed?.policies ?? [{ epoch: 0, policy: signers.policy }];
+  let newestFailure: TetradError | undefined;
+  // A checkpoint that was kept is of the last set that its steps lead to, or of one on the way.
+  for (const { epoch, policy } of policies) {
+    const checkpoint = verifyCheckpoint(policy, bytes, options.algorithm);
+    if (checkpoint.ok) {
+      const at = followed === undefined ? undefined : { ...followed, epoch };
+      return print(context, checkpoint.value, options, at);
+    }
+    newestFailure ??= TetradError.from(checkpoint);
+    if (checkpoint.code !== "checkpoint.quorum") break;
+  }
+  throw newestFailure ?? new TetradError("internal", "no policy to check by");
 };
 
 const verified = (
-  policy: CheckpointPolicy,
+  { policy, followed }: Signers,
   bytes: Uint8Array,
   algorithm: CheckpointAlgorithm,
 ): VerifiedCheckpoint => {
   const checkpoint = verifyCheckpoint(policy, bytes, algorithm);
-  if (!checkpoint.ok) throw TetradError.from(checkpoint);
-  return checkpoint.value;
+  if (checkpoint.ok) return checkpoint.value;
+  const of = followed === undefined ? "" : ` (by the set of epoch ${followed.set.epoch})`;
+  throw new TetradError(checkpoint.code, `${checkpoint.detail}${of}`, checkpoint.data);
+};
+
+/**
+ * A checkpoint of before. Where validators change it may be of a set that signs no more: then what it says is
+ * compared with the log all the same, and only a log that contains it passes.
+ */
+const olderOf = (signers: Signers, path: string, { algorithm }: ShowOptions): Checkpoint => {
+  const bytes = readNote(path);
+  const checkpoint = verifyCheckpoint(signers.policy, bytes, algorithm);
+  if (checkpoint.ok) return checkpoint.value;
+  if (signers.followed === undefined || checkpoint.code !== "checkpoint.quorum") {
+    throw TetradError.from(checkpoint);
+  }
+  const note = parseNote(bytes);
+  const older = note.ok ? parseCheckpointText(note.value.text) : note;
+  if (!older.ok) throw TetradError.from(older);
+  return older.value;
 };
 
 const readNote = (path: string): Uint8Array => {
@@ -93,18 +188,33 @@ const readNote = (path: string): Uint8Array => {
 const print = (
   context: CliContext,
   { origin, size, root, timeS, signers }: VerifiedCheckpoint,
-  { algorithm }: ShowOptions,
-  since: VerifiedCheckpoint | undefined,
+  { algorithm }: VerifyOptions,
+  followed?: FollowedSet & { readonly epoch?: number },
+  since?: Checkpoint,
 ): void => {
   // A note of Ed25519 lines has no time in it.
   const time = timeS === 0 ? null : isoTime(timeS * 1000);
   const grown = since === undefined ? {} : { since: since.size };
-  context.print({ origin, size, root: toHex(root), time, algorithm, signers, ...grown }, [
-    ["origin", origin],
-    ["size", size],
-    ["root", toHex(root)],
-    ["time", time ?? "not stated"],
-    ["signed by", `${signers.join(", ")} (${algorithm})`],
-    ...(since === undefined ? [] : [["continues", since.size] as const]),
-  ]);
+  const steps = followed?.steps ?? [];
+  const epoch = followed?.epoch ?? followed?.set.epoch ?? null;
+  const from = steps[0]?.from ?? 0;
+  context.print(
+    { origin, size, root: toHex(root), time, algorithm, signers, epoch, steps, ...grown },
+    [
+      ["origin", origin],
+      ["size", size],
+      ["root", toHex(root)],
+      ["time", time ?? "not stated"],
+      ["signed by", `${signers.join(", ")} (${algorithm})`],
+      ...(epoch === null
+        ? []
+        : [
+            [
+              "set",
+              `of epoch ${epoch}, followed from epoch ${from} in ${steps.length} steps`,
+            ] as const,
+          ]),
+      ...(since === undefined ? [] : [["continues", since.size] as const]),
+    ],
+  );
 };

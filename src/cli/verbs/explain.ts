@@ -12,7 +12,16 @@ import { hashLeaf } from "../../ledger/leaf.ts";
 import { batchUnits } from "../../proofs/work/index.ts";
 import { openApiSource } from "../audit/api-source.ts";
 import type { CliContext } from "../context.ts";
-import { type Cell, formatFields, formatJson, formatNdjson, paint, short } from "../output.ts";
+import {
+  type Cell,
+  formatFields,
+  formatJson,
+  formatNdjson,
+  paint,
+  printable,
+  short,
+} from "../output.ts";
+import { widthOf } from "../width.ts";
 import { explainProofs } from "./explain-proofs.ts";
 
 const parseIndex = (text: string): number => {
@@ -161,17 +170,34 @@ export const explainEvent = async (context: CliContext, index: number): Promise<
   };
 };
 
-/** -o json has all of it. */
-const DATA_CELLS = 200;
+/** Cells of a value that a terminal has room for, in whatever width it has. */
+const DATA_CELLS_MIN = 20;
 
-export const explain = async (context: CliContext, _options: object, text = ""): Promise<void> => {
+/** What stands before a value: two spaces, the longest name of the part, two spaces. */
+const indentOf = (fields: Fields): number =>
+  4 + Math.max(...Object.keys(fields).map((name) => name.length));
+
+/** The data on one line of the terminal, with how many bytes there are where some are left out. */
+export const shortData = (data: string, columns: number): string => {
+  const shown = printable(data);
+  if (widthOf(shown) <= Math.max(columns, DATA_CELLS_MIN)) return data;
+  const count = ` (${Buffer.byteLength(data)} bytes; --full shows them)`;
+  return `${short(shown, Math.max(DATA_CELLS_MIN, columns - count.length))}${count}`;
+};
+
+export const explain = async (
+  context: CliContext,
+  { full = false }: { readonly full?: boolean },
+  text = "",
+): Promise<void> => {
   const found = await explainEvent(context, parseIndex(text));
   const { terminal } = context;
   if (context.format === "json") terminal.out(formatJson(found));
   else if (context.format === "ndjson") terminal.out(formatNdjson(found));
   else {
-    const whole = found.event["data"];
-    const event = { ...found.event, data: short(String(whole), DATA_CELLS) };
+    const whole = String(found.event["data"]);
+    const columns = terminal.columns() - indentOf(found.event);
+    const event = { ...found.event, data: full ? whole : shortData(whole, columns) };
     const parts = Object.entries({ ...found, event }).map(
       ([name, fields]) =>
         `${paint(terminal.colorOut, "cyan", name.toUpperCase())}\n${formatFields(Object.entries(fields), terminal.colorOut).replace(/^/gm, "  ").trimEnd()}\n`,

@@ -24,7 +24,7 @@ import { defineRow, hashPart, keyOf, readRow, tagPart } from "../row.ts";
 import type { Hash, ValidatorSet } from "../types.ts";
 import { createValidatorSet } from "../validator-set.ts";
 
-const NAME = "validators";
+export const VALIDATORS = "validators";
 const LIST = tagPart(0);
 const ONE = tagPart(1);
 
@@ -42,24 +42,25 @@ const validatorRow = defineRow(
 
 export type ValidatorRow = ReturnType<typeof validatorRow.decode>;
 
-const rowKeyOf = (id: Hash): Uint8Array => keyOf(ONE, hashPart(id));
+/** Where the row of a validator is. */
+export const validatorKey = (id: Hash): Uint8Array => keyOf(ONE, hashPart(id));
 
 const writeGenesis = (tx: ProjectionTx, genesis: Genesis): void => {
   const sorted = [...genesis.validators].sort((a, b) => compareBytes(a.id, b.id));
   tx.put(LIST, listRow.encode({ ids: sorted.map((validator) => validator.id) }));
   for (const validator of sorted) {
-    tx.put(rowKeyOf(validator.id), validatorRow.encode({ ...validator, misbehavedHeight: 0 }));
+    tx.put(validatorKey(validator.id), validatorRow.encode({ ...validator, misbehavedHeight: 0 }));
   }
 };
 
 /** Marks the validator that the evidence names: the first evidence counts. */
 const onEvidence: Apply<unknown> = (tx, value, { height }) => {
   const id = culpritOf(value);
-  const stored = tx.get(rowKeyOf(id));
+  const stored = tx.get(validatorKey(id));
   if (stored === undefined) return;
   const row = validatorRow.decode(stored);
   if (row.misbehavedHeight !== 0) return;
-  tx.put(rowKeyOf(id), validatorRow.encode({ ...row, misbehavedHeight: height }));
+  tx.put(validatorKey(id), validatorRow.encode({ ...row, misbehavedHeight: height }));
 };
 
 function culpritOf(value: unknown): Hash {
@@ -70,7 +71,7 @@ function culpritOf(value: unknown): Hash {
 }
 
 export const validators: Projection = defineProjection({
-  name: NAME,
+  name: VALIDATORS,
   schemaVersion: 1,
   owns: [],
   listens: [listenTo("detect.evidence.committed", onEvidence)],
@@ -91,7 +92,7 @@ export const validators: Projection = defineProjection({
 
 /** A validator as the store has it. Throws "store.corrupt". */
 export const validatorAt = (read: ReadStore, id: Hash): ValidatorRow | undefined => {
-  const row = readRow(read, NAME, rowKeyOf(id));
+  const row = readRow(read, VALIDATORS, validatorKey(id));
   return row === undefined ? undefined : validatorRow.decode(row.value);
 };
 
@@ -100,7 +101,7 @@ export const validatorAt = (read: ReadStore, id: Hash): ValidatorRow | undefined
  * (R9): the caller reads from that state. Throws "store.corrupt" when the rows are not there.
  */
 export const nextValidatorSet = (hasher: Hasher, epoch: number, read: ReadStore): ValidatorSet => {
-  const list = readRow(read, NAME, LIST);
+  const list = readRow(read, VALIDATORS, LIST);
   if (list === undefined) throw new TetradError("store.corrupt", "no list of validators");
   const members = listRow.decode(list.value).ids.map((id) => {
     const row = validatorAt(read, id);

@@ -103,6 +103,47 @@ export class ProofChain {
     this.#collect([], trustedEpoch, target, done);
   }
 
+  /**
+   * The links towards `target`, as many as have `bytesMax` bytes and one bundle may have; at least two. The last is
+   * of `target` itself, or of the boundary up to which there was room. Codes as for `links`, but proof.too-long.
+   */
+  linksWithin(
+    target: CertifiedHeader,
+    trustedEpoch: number,
+    bytesMax: number,
+    done: (links: Result<readonly ProofLink[]>) => void,
+  ): void {
+    const last = Math.min(target.header.epoch, trustedEpoch + LIMITS.proofLinksMax - 1);
+    if (trustedEpoch > last) return this.links(target, trustedEpoch, done);
+    const links: ProofLink[] = [];
+    let bytes = 0;
+    const take = (link: ProofLink): boolean => {
+      bytes += link.set.length + link.header.length + link.certificate.length;
+      // One alone would end in the epoch that is trusted already.
+      if (links.length > 1 && bytes > bytesMax) return false;
+      links.push(link);
+      return true;
+    };
+    const goOn = (from: number): void => {
+      for (let epoch = from; epoch < target.header.epoch && epoch <= last; epoch++) {
+        const known = this.#boundaries.get(epoch);
+        if (known === undefined) {
+          return this.#readBoundary(epoch, (link) => {
+            if (!link.ok) return done(link);
+            if (take(link.value)) goOn(epoch + 1);
+            else done(ok(links));
+          });
+        }
+        if (!take(known)) return done(ok(links));
+      }
+      if (last < target.header.epoch) return done(ok(links));
+      const end = reading(() => this.#linkOf(target));
+      if (end.ok) take(end.value);
+      done(end.ok ? ok(links) : end);
+    };
+    goOn(trustedEpoch);
+  }
+
   #collect(
     links: ProofLink[],
     from: number,

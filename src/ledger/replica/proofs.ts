@@ -2,9 +2,11 @@
  * Makes proof bundles (verify/bundle.ts) from what a node has: the log, its tiles, the headers with their own
  * certificates, and the states that such headers commit to. Reads only; nothing of the replica waits for it.
  */
-import { concatBytes, toHex } from "../../crypto/bytes.ts";
+import { compareBytes, concatBytes, equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import { BATCH_CORE_BYTES } from "../batch.ts";
+import { decodeHeader } from "../block.ts";
 import type { ProofOptions, ProofSource, ProvenPage, StateView } from "../handle.ts";
 import { nodePrefix, rangeOfPrefix, rowKey, rowPrefix } from "../keys.ts";
 import { encodeLeaf } from "../leaf.ts";
@@ -12,16 +14,19 @@ import { addStoredEntries, type LogBatch } from "../log-batch.ts";
 import { inclusionPath } from "../log-tree.ts";
 import type { StoreEntry } from "../ports.ts";
 import { actorKeyAt } from "../projections/actors.ts";
+import { KEYS, STAKE } from "../projections/stake/rows.ts";
+import { VALIDATORS, validatorKey } from "../projections/validators.ts";
 import { readExecution } from "../records.ts";
 import { readRow } from "../row.ts";
 import { provePath } from "../state-tree.ts";
 import { BatchPaths, type StoredBatch } from "../stored-batch.ts";
-import type { Hash, LogEntry } from "../types.ts";
+import type { Hash, LogEntry, ValidatorSet } from "../types.ts";
 import type {
   BatchProof,
   Bundle,
   Claim,
   EventProof,
+  ProjectionRoot,
   ProofLink,
   RowProof,
 } from "../verify/bundle.ts";
@@ -82,6 +87,7 @@ export const createProofs = (replica: ProvenReplica, log: LogReader): Proofs => 
       states.want();
       return viewOf(states.at(height), height);
     },
+    set: (options, done) => maker.set(options, done),
     range: (query, options, done) => maker.range(query, options, done),
     page: (projection, query, options, done) => maker.page(projection, query, options, done),
     close: () => {
@@ -131,6 +137,24 @@ const inSlices = (
       else done(NOBODY_WAITS);
     });
   }
+};
+
+const projectionsOf = ({ record }: HeldState): ProjectionRoot[] =>
+  record.projections.map(({ name, root }, at) => ({
+    name,
+    schemaVersion: record.schemaVersions[at] ?? 0,
+    root,
+  }));
+
+/** Where the rows of a set's members are, in the order of keys. */
+const membersOf = (
+  { options }: Context,
+  set: ValidatorSet | undefined,
+): { readonly projection: string; readonly keys: readonly Uint8Array[] } => {
+  const changes = options.genesis.proofs.stake !== null;
+  const keyOf = changes ? KEYS.identity : validatorKey;
+  const keys = (set?.validators ?? []).map(({ id }) => keyOf(id)).sort(compareBytes);
+  return { projection: changes ? STAKE : VALIDATORS, keys };
 };
 
 class BundleMaker {
@@ -285,6 +309,33 @@ class BundleMaker {
     this.#finishRows(state, projection, rows, options, done);
   }
 
+  set(options: ProofOptions, done: Done<Bundle>): void {
+    const found = this.#stateFor(options);
+    if (!found.ok) return done(found);
+    const state = found.value;
+    const { context, store, genesisHash } = this.#replica;
+    const { chainId } = context.hasher;
+    const members = membersOf(context, store.validatorSet(state.target.header.epoch));
+    // Made before anything is waited for: the state need not be held for longer.
+    const claim = reading(() => this.#rowsClaim(state, members.projection, members.keys));
+    if (!claim.ok) return done(claim);
+    const { trustedEpoch } = options;
+    this.#chain.linksWithin(state.target, trustedEpoch, LIMITS.setStepBytesMax, (links) => {
+      if (!links.ok) return done(links);
+      const end = links.value.at(-1);
+      const isWhole = end !== undefined && equalBytes(end.header, state.target.bytes);
+      const boundary = end === undefined ? undefined : decodeHeader(context.hasher, end.header);
+      const index = boundary?.ok === true ? boundary.value.logSize : 0;
+      const about: Claim = isWhole ? claim.value : { kind: "no-event", index };
+      done(ok({ chainId, genesisHash, links: links.value, claim: about }));
+    });
+  }
+
+  #rowsClaim(state: HeldState, projection: string, keys: readonly Uint8Array[]): Claim {
+    const rows = keys.map((key) => this.#rowProof(state, projection, key));
+    return { kind: "rows", projection, projections: projectionsOf(state), rows };
+  }
+
   page(
     projection: string,
     query: Parameters<ProofSource["page"]>[1],
@@ -409,20 +460,16 @@ class BundleMaker {
   }
 
   #finishRows(
-    { record, target }: HeldState,
+    state: HeldState,
     projection: string,
     rows: Result<readonly RowProof[]>,
     { trustedEpoch }: ProofOptions,
     done: Done<Bundle>,
   ): void {
     if (!rows.ok) return done(rows);
-    const projections = record.projections.map(({ name, root }, at) => ({
-      name,
-      schemaVersion: record.schemaVersions[at] ?? 0,
-      root,
-    }));
+    const projections = projectionsOf(state);
     const claim: Claim = { kind: "rows", projection, projections, rows: rows.value };
-    this.#finish(target, trustedEpoch, ok(claim), done);
+    this.#finish(state.target, trustedEpoch, ok(claim), done);
   }
 
   #finish(

@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import type { Network } from "../../ledger/handle.ts";
+import type { Bundle } from "../../ledger/verify/bundle.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { decodeIndexCursor, encodeIndexCursor } from "./cursor.ts";
@@ -10,6 +11,7 @@ import { MIN_HEIGHT, reachHeight } from "./heights.ts";
 import { entryJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { AFTER, COUNT, HASH, LIMIT, listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
+import { bundleAnswer, PROOF_QUERY, proofRequest, whenProvable } from "./proof.ts";
 import { integer, readQuery, typeFilter } from "./query.ts";
 import { scan } from "./read.ts";
 
@@ -21,35 +23,43 @@ const VALIDATORS = {
   id: "listValidators",
   tag: "network",
   summary: "the validator set: weights, who leads next, who is quarantined, whom this node reaches",
-  query: {},
+  description:
+    "With `proof`, a step along the sets: a proof bundle that leads from the set of `trustedEpoch` to the newest " +
+    "header that rows can be proven against, with the rows of all members of its set (of `stake`, or of " +
+    "`validators` where sets do not change); or, where that is more than an answer holds, to the last boundary " +
+    "that there is room for, from whose epoch to ask on.",
+  query: PROOF_QUERY,
   answers: {
     200: {
       description: "the set of the running epoch, in its order",
-      content: values(
-        objectOf({
-          epoch: COUNT,
-          setHash: HASH,
-          totalWeight: { ...TEXT, description: "a whole number, as text" },
-          quorum: { ...TEXT, description: "a whole number, as text" },
-          view: COUNT,
-          leaders: listOf({ ...COUNT, description: "index; of the views from `view` on" }),
-          items: listOf(
-            objectOf({
-              index: COUNT,
-              id: HASH,
-              name: TEXT,
-              weight: TEXT,
-              address: TEXT,
-              self: { type: "boolean" },
-              connected: { type: "boolean", description: "as this node sees it now" },
-              quarantined: { type: ["object", "null"], description: "the row of the projection" },
-            }),
-          ),
-        }),
-      ),
+      content: values({
+        oneOf: [
+          ref("Proof"),
+          objectOf({
+            epoch: COUNT,
+            setHash: HASH,
+            totalWeight: { ...TEXT, description: "a whole number, as text" },
+            quorum: { ...TEXT, description: "a whole number, as text" },
+            view: COUNT,
+            leaders: listOf({ ...COUNT, description: "index; of the views from `view` on" }),
+            items: listOf(
+              objectOf({
+                index: COUNT,
+                id: HASH,
+                name: TEXT,
+                weight: TEXT,
+                address: TEXT,
+                self: { type: "boolean" },
+                connected: { type: "boolean", description: "as this node sees it now" },
+                quarantined: { type: ["object", "null"], description: "the row of the projection" },
+              }),
+            ),
+          }),
+        ],
+      }),
     },
   },
-  problems: ["node.not-ready"],
+  problems: ["node.not-ready", "proof.pending", "store.corrupt", "store.io"],
 } as const satisfies Operation;
 
 const EVIDENCE = {
@@ -103,7 +113,14 @@ const networkJson = (context: ApiContext, network: Network): Json => {
 
 export const networkRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/validators", described(VALIDATORS), async (request, reply) => {
-    readQuery(request, VALIDATORS.query);
+    const query = readQuery(request, VALIDATORS.query);
+    const proof = proofRequest(query);
+    if (proof !== undefined) {
+      const bundle = await whenProvable<Bundle>(context, request, proof.waitMs, (done) =>
+        context.handle.proofs().set({ trustedEpoch: proof.trustedEpoch }, done),
+      );
+      return reply.header("cache-control", "no-cache").send(bundleAnswer(context, reply, bundle));
+    }
     const network = context.handle.network(VIEWS);
     if (network === undefined) {
       throw new TetradError("node.not-ready", "Consensus has not started on this node");

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { ZERO_HASH } from "../../../src/crypto/bytes.ts";
+import { toHex, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import type { Result } from "../../../src/errors.ts";
 import type { ProofOptions, ProvenPage } from "../../../src/ledger/handle.ts";
 import { recordKey } from "../../../src/ledger/projections/records.ts";
+import { validatorKey } from "../../../src/ledger/projections/validators.ts";
 import { setHash } from "../../../src/ledger/validator-set.ts";
 import { type Bundle, formatBundle, parseBundle } from "../../../src/ledger/verify/bundle.ts";
 import type { ProvenClaim } from "../../../src/ledger/verify/proven.ts";
@@ -555,3 +556,59 @@ describe("proofs of rows", () => {
     expect(proven(lab, row(lab, "a")).claim).toMatchObject({ kind: "rows" });
   });
 });
+
+describe("steps along the sets", () => {
+  const set = (lab: Lab, trustedEpoch: number): Result<Bundle> =>
+    settle(lab, (done) => lab.handle.proofs().set({ trustedEpoch }, done));
+
+  it("prove who is in the set of the newest header", () => {
+    const lab = new Lab({ chain: createChain({ epochMs: 5_000 }) });
+    lab.handle.proofs();
+    expect(codeOf(set(lab, 0))).toBe("proof.pending");
+    endEpoch(lab);
+    lab.finalize();
+    lab.finalize();
+    const { claim, epoch, links } = proven(lab, set(lab, 0));
+    expect([epoch, links]).toEqual([1, 2]);
+    if (claim.kind !== "rows") throw new Error(claim.kind);
+    expect(claim.projection).toBe("validators");
+    const keys = lab.chain.set.validators.map(({ id }) => toHex(validatorKey(id))).sort();
+    expect(claim.rows.map(({ key }) => toHex(key))).toEqual(keys);
+    expect(claim.rows.every(({ value }) => value !== undefined)).toBe(true);
+    expect(set(lab, 2)).toMatchObject({
+      code: "http.bad-parameter",
+      data: { parameter: "trustedEpoch" },
+    });
+  });
+
+  it("end at a boundary where there is no room for more, and lead on from there", () => {
+    const lab = new Lab({ chain: createChain({ epochMs: 5_000 }) });
+    lab.handle.proofs();
+    endEpoch(lab);
+    lab.finalize();
+    const first = set(lab, 0);
+    const linkBytes = first.ok ? bytesOf(first.value) / first.value.links.length : 0;
+    const room = Math.floor(LIMITS.setStepBytesMax / linkBytes);
+    for (let epoch = 1; epoch < room + 5; epoch++) endEpoch(lab);
+    lab.finalize();
+    lab.finalize();
+    const step = set(lab, 0);
+    const on = proven(lab, step);
+    expect(on).toMatchObject({ claim: { kind: "no-event" }, epoch: on.links - 1 });
+    expect(Math.abs(on.links - room)).toBeLessThan(5);
+    const last = step.ok ? step.value.links.length * linkBytes : 0;
+    expect(last).toBeLessThan(LIMITS.setStepBytesMax + 2 * linkBytes);
+    const verified = verifyBundle(step.ok ? step.value : throwing(), trustOf(lab), () => true);
+    if (!verified.result.ok) throw new Error(verified.result.detail);
+    const rest = set(lab, on.epoch);
+    const end = proven(lab, rest, trustCheckpoint(verified.result.value.checkpoint));
+    expect(end).toMatchObject({ claim: { kind: "rows" }, epoch: lab.status.epoch });
+  }, 120_000);
+});
+
+const throwing = (): never => {
+  throw new Error("no bundle");
+};
+
+const bytesOf = ({ links }: Bundle): number =>
+  links.reduce((sum, one) => sum + one.set.length + one.header.length + one.certificate.length, 0);

@@ -13,6 +13,7 @@ import { encodeEvent } from "../../../src/ledger/event.ts";
 import { encodeLeaf } from "../../../src/ledger/leaf.ts";
 import { createLogAppender, inclusionPath, leafHash } from "../../../src/ledger/log-tree.ts";
 import type { StoreOp } from "../../../src/ledger/ports.ts";
+import { STAKE } from "../../../src/ledger/projections/stake/rows.ts";
 import { encodeRow } from "../../../src/ledger/row.ts";
 import { provePath, updateStateTree } from "../../../src/ledger/state-tree.ts";
 import { encodeCertificate, statementBytes } from "../../../src/ledger/statement.ts";
@@ -48,6 +49,10 @@ export type WorldOptions = {
   readonly schemaVersion?: number;
   /** The rows of `records`, instead of the nine that have no form. */
   readonly records?: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  /** Rows of a projection `stake` besides; there is none without. Called before the state is made. */
+  readonly stake?: (
+    sets: readonly ValidatorSet[],
+  ) => readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
 };
 
 /** A chain with `epochs` epochs; the header that proofs are about is of the last. */
@@ -69,6 +74,7 @@ export class World {
   /** By projection and key. */
   readonly #stored = new Map<string, Uint8Array>();
   readonly #roots: Hash[] = [];
+  readonly #names = ["actors", "records"];
   readonly #weights: readonly bigint[];
   readonly #schemaVersion: number;
 
@@ -83,7 +89,7 @@ export class World {
     const epochs = options.epochs ?? 1;
     this.sets = Array.from({ length: epochs }, (_, epoch) => this.setOf(epoch, epoch));
     const log = this.#fillLog(options.events ?? 5);
-    this.#fillState(options.records);
+    this.#fillState(options);
     const links: ProofLink[] = [];
     for (const [epoch, set] of this.sets.entries()) {
       const next = this.sets[epoch + 1];
@@ -166,13 +172,15 @@ export class World {
     return { size, root };
   }
 
-  #fillState(records: WorldOptions["records"]): void {
-    for (const name of ["actors", "records"]) {
+  #fillState({ records, stake }: WorldOptions): void {
+    if (stake !== undefined) this.#names.push(STAKE);
+    for (const name of this.#names) {
       const nine = Array.from({ length: 9 }, (_, i) => ({
         key: utf8(`${name}-${i}`),
         value: utf8(`value ${i}`),
       }));
-      const rows = name === "records" && records !== undefined ? records : nine;
+      const own = name === STAKE ? stake?.(this.sets) : name === "records" ? records : undefined;
+      const rows = own ?? nine;
       const changes = rows.map(({ key, value }, i) => ({ key, value: encodeRow(i, value) }));
       for (const { key, value } of changes) this.#stored.set(`${name} ${key.join()}`, value);
       const prefix = utf8(`n/${name}/`);
@@ -183,9 +191,9 @@ export class World {
   }
 
   get projections(): { name: string; schemaVersion: number; root: Hash }[] {
-    return ["actors", "records"].map((name, i) => ({
+    return this.#names.map((name, i) => ({
       name,
-      schemaVersion: this.#schemaVersion,
+      schemaVersion: name === STAKE ? 2 : this.#schemaVersion,
       root: this.#roots[i] ?? ZERO_HASH,
     }));
   }

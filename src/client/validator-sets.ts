@@ -1,0 +1,224 @@
+/**
+ * Following the sets of validators from what one trusts to the newest, with proofs and asking nobody's leave: the
+ * light client of a chain whose validators change (docs/protocol.md, "Following the sets").
+ *
+ * A step is a proof bundle: it leads, boundary by boundary, from the trusted set to a header of a later epoch, and
+ * every set on the way is named by a header that more than two thirds of the set before it have made final. The
+ * last step also proves the rows of the members of its set, with the keys that sign checkpoints. Nobody who serves
+ * or keeps steps is trusted: what is not signed is refused, with the step and the check that failed.
+ */
+import { toHex } from "../crypto/bytes.ts";
+import { createHasher } from "../crypto/hash.ts";
+import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
+import { identityRow, KEYS, STAKE } from "../ledger/projections/stake/rows.ts";
+import type { ValidatorSet } from "../ledger/types.ts";
+import { type Bundle, decodeBundle, formatBundle, parseBundle } from "../ledger/verify/bundle.ts";
+import { type CheckpointPolicy, checkpointPolicyOf } from "../ledger/verify/checkpoint.ts";
+import { decodeSet } from "../ledger/verify/links.ts";
+import type { Proven, ProvenHeader } from "../ledger/verify/proven.ts";
+import { type Checkpoint, type Trust, trustCheckpoint } from "../ledger/verify/trust.ts";
+import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
+import { LIMITS } from "../limits.ts";
+import { schemaVersionOf } from "../node/formats.ts";
+import type { JsonObject } from "./http.ts";
+import type { VerifySignature } from "./prover.ts";
+
+/** A step that was verified. */
+export type SetStep = {
+  /** Epoch whose set was trusted, and the one that was reached. */
+  readonly from: number;
+  readonly to: number;
+  /** Of the header that the step ends at. */
+  readonly height: number;
+  readonly links: number;
+  /** Members whose rows the step proves; 0 where it only leads on. */
+  readonly members: number;
+};
+
+/** Who signs the checkpoints of an epoch. */
+export type PolicyOfEpoch = { readonly epoch: number; readonly policy: CheckpointPolicy };
+
+/** The set that was reached, and who signs its checkpoints. */
+export type FollowedSet = {
+  readonly set: ValidatorSet;
+  readonly policy: CheckpointPolicy;
+  /** Of the sets whose members were proven on the way, the newest first, and this one is the first. */
+  readonly policies: readonly PolicyOfEpoch[];
+  readonly header: ProvenHeader;
+  /** What may be trusted from now on. */
+  readonly checkpoint: Checkpoint;
+  readonly steps: readonly SetStep[];
+  /** What was verified, in order: all that somebody else needs to follow. */
+  readonly bundles: readonly Bundle[];
+};
+
+const BEHIND = "ask with a newer set, or follow it with `nexus checkpoint show`";
+
+/** The failure of a step, with which it was. */
+const failed = (number: number, epoch: number, { code, detail, data }: Failure): Failure =>
+  fail(code, `step ${number}, from the set of epoch ${epoch}: ${detail}`, data);
+
+/** The proven keys of a set's members. Codes: proof.version, proof.invalid for a member without a row. */
+const policyOf = (
+  chainId: string,
+  set: ValidatorSet,
+  { claim }: Proven,
+): Result<CheckpointPolicy | undefined> => {
+  if (claim.kind === "no-event") return ok(undefined);
+  if (claim.kind !== "rows" || claim.projection !== STAKE) {
+    const what = claim.kind === "rows" ? `rows of ${claim.projection}` : claim.kind;
+    return fail("proof.invalid", `members: it proves ${what}, not who is in the set`);
+  }
+  if (claim.schemaVersion !== schemaVersionOf(STAKE)) {
+    const detail = `rows of ${STAKE} in schema version ${claim.schemaVersion}`;
+    return fail(
+      "proof.version",
+      `members: ${detail}; this program knows ${schemaVersionOf(STAKE)}`,
+    );
+  }
+  const rows = new Map(claim.rows.map(({ key, value }) => [toHex(key), value]));
+  const validators = [];
+  for (const validator of set.validators) {
+    const value = rows.get(toHex(KEYS.identity(validator.id)));
+    if (value === undefined) {
+      const id = toHex(validator.id).slice(0, 12);
+      return fail("proof.invalid", `members: the keys of member ${id}… are not proven`);
+    }
+    const { name, ed25519Key, mlDsa44Key } = identityRow.decode(value);
+    validators.push({ ...validator, name, ed25519Key, mlDsa44Key });
+  }
+  return ok(checkpointPolicyOf({ chainId, validators }));
+};
+
+/**
+ * Walks along the sets, step by step: pure, but for what has been walked. Its caller brings the steps from a node
+ * or a file, and asks `trust` where the next one has to begin.
+ */
+export class SetWalk {
+  readonly #verify: VerifySignature;
+  #trust: Trust;
+  #reached: Omit<FollowedSet, "steps" | "bundles" | "policies"> | undefined;
+  #policies: readonly PolicyOfEpoch[] = [];
+  readonly #steps: SetStep[] = [];
+  readonly #bundles: Bundle[] = [];
+
+  constructor(trust: Trust, verify: VerifySignature) {
+    this.#trust = trust;
+    this.#verify = verify;
+  }
+
+  /** What the next step is verified against. */
+  get trust(): Trust {
+    return this.#trust;
+  }
+
+  /** Undefined before a step has proven the members of its set. */
+  get reached(): FollowedSet | undefined {
+    const reached = this.#reached;
+    if (reached === undefined) return undefined;
+    const policies = this.#policies;
+    return { ...reached, policies, steps: [...this.#steps], bundles: [...this.#bundles] };
+  }
+
+  /**
+   * Takes a step; true when it proves the members of the set that it reaches. Codes: those of verifyBundle,
+   * proof.invalid for a step that leads nowhere or leaves a member out, proof.version, proof.too-long past
+   * LIMITS.setStepsMax.
+   */
+  take(bundle: Bundle): Result<boolean> {
+    const number = this.#steps.length + 1;
+    const from = this.#trust.epoch;
+    const wrong = (failure: Failure): Failure => failed(number, from, failure);
+    if (number > LIMITS.setStepsMax) {
+      return fail("proof.too-long", `over ${LIMITS.setStepsMax} steps along the sets: ${BEHIND}`);
+    }
+    const { result, checks } = verifyBundle(bundle, this.#trust, this.#verify);
+    if (!result.ok) {
+      const check = checks.find((one) => one.result === "failed")?.id ?? "chain";
+      return wrong({ ...result, detail: `${check}: ${result.detail}` });
+    }
+    const { header, checkpoint } = result.value;
+    const end = bundle.links.at(-1);
+    const hasher = createHasher(bundle.chainId);
+    const set = decodeSet(hasher, end?.set ?? new Uint8Array(0));
+    if (!set.ok) return wrong(set);
+    const policy = policyOf(bundle.chainId, set.value, result.value);
+    if (!policy.ok) return wrong(policy);
+    // A step that only leads on has to lead to somewhere, or a walk has no end.
+    if (policy.value === undefined && header.epoch <= from) {
+      return wrong(fail("proof.invalid", "epochs: it leads to no later set"));
+    }
+    const members = policy.value?.members.length ?? 0;
+    const { length: links } = bundle.links;
+    // What only tells again who is in the set that was reached is nothing that others need.
+    if (header.epoch > from || this.#reached === undefined) {
+      this.#steps.push({ from, to: header.epoch, height: header.height, links, members });
+      this.#bundles.push(bundle);
+    }
+    this.#trust = { ...trustCheckpoint(checkpoint), names: this.#trust.names };
+    if (policy.value === undefined) return ok(false);
+    this.#reached = { set: set.value, policy: policy.value, header, checkpoint };
+    const { epoch } = header;
+    const before = this.#policies.filter((one) => one.epoch !== epoch);
+    this.#policies = [{ epoch, policy: policy.value }, ...before].slice(0, LIMITS.setPoliciesMax);
+    return ok(true);
+  }
+}
+
+/** The part of an API client that is needed. */
+export type AsksNode = {
+  get(
+    path: string,
+    query: Readonly<Record<string, string | number>>,
+    signal: AbortSignal,
+  ): Promise<JsonObject>;
+};
+
+/**
+ * Follows the sets as a node tells them, to the newest that it proves. At most LIMITS.setStepsMax answers, of at
+ * most LIMITS.clientAnswerBytesMax each. Throws what a step is refused with, and what the node answers with.
+ */
+export const followSets = async (
+  client: AsksNode,
+  walk: SetWalk,
+  signal: AbortSignal,
+): Promise<FollowedSet> => {
+  for (;;) {
+    const query = { proof: "true", trustedEpoch: walk.trust.epoch };
+    const answer = await client.get("/v1/validators", query, signal);
+    const bundle = decodeBundle(answer);
+    if (!bundle.ok) throw TetradError.from(bundle);
+    const isEnd = walk.take(bundle.value);
+    if (!isEnd.ok) throw TetradError.from(isEnd);
+    const { reached } = walk;
+    if (isEnd.value && reached !== undefined) return reached;
+  }
+};
+
+/** The text of a file of steps: one bundle a line. */
+export const formatSets = (bundles: readonly Bundle[]): string =>
+  bundles.map(formatBundle).join("");
+
+/**
+ * Follows the sets as a file has them, which may be anybody's. Codes: those of a step, proof.malformed with the line
+ * that is none, proof.too-long.
+ */
+export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => {
+  if (text.length > LIMITS.setsFileMax) {
+    return fail("proof.too-long", `the file of sets is over ${LIMITS.setsFileMax} characters`);
+  }
+  const lines = text.split("\n", LIMITS.setStepsMax + 2);
+  if (lines.at(-1) === "") lines.pop();
+  if (lines.length > LIMITS.setStepsMax) {
+    return fail("proof.too-long", `the file of sets has over ${LIMITS.setStepsMax} steps`);
+  }
+  for (const [i, line] of lines.entries()) {
+    const bundle = parseBundle(line);
+    if (!bundle.ok) return failed(i + 1, walk.trust.epoch, bundle);
+    const taken = walk.take(bundle.value);
+    if (!taken.ok) return taken;
+  }
+  const { reached } = walk;
+  if (reached !== undefined) return ok(reached);
+  return fail("proof.invalid", "the steps end before one that proves who is in the set");
+};

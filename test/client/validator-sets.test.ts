@@ -1,0 +1,317 @@
+/** Following the sets of validators: what a node or a file may say, and what it cannot make anybody believe. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type AsksNode,
+  followFile,
+  followSets,
+  formatSets,
+  SetWalk,
+} from "../../src/client/validator-sets.ts";
+import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
+import { utf8 } from "../../src/crypto/codec.ts";
+import { sha256 } from "../../src/crypto/hash.ts";
+import { TetradError } from "../../src/errors.ts";
+import { identityRow, KEYS } from "../../src/ledger/projections/stake/rows.ts";
+import type { ValidatorSet } from "../../src/ledger/types.ts";
+import { type Bundle, bundleJson, type Claim } from "../../src/ledger/verify/bundle.ts";
+import { encodeSet } from "../../src/ledger/verify/links.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { World } from "../ledger/verify/support.ts";
+
+const EPOCHS = 5;
+
+/** Keys that name whose they are. */
+const keyBytes = (what: string, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length);
+  bytes.set(sha256(utf8(what)));
+  return bytes;
+};
+
+const identities = (sets: readonly ValidatorSet[]) =>
+  sets
+    .flatMap(({ epoch, validators }) =>
+      validators.map((validator, i) => ({
+        key: KEYS.identity(validator.id),
+        value: identityRow.encode({
+          ...validator,
+          name: `v${i}-${epoch}`,
+          ed25519Key: keyBytes(`ed ${i} ${epoch}`, LIMITS.ed25519PublicKeyBytes),
+          mlDsa44Key: keyBytes(`ml ${i} ${epoch}`, LIMITS.mlDsa44PublicKeyBytes),
+          owner: validator.id,
+          registeredHeight: 0,
+        }),
+      })),
+    )
+    .sort((a, b) => Buffer.compare(a.key, b.key));
+
+const world = new World({ chainId: "sets", epochs: EPOCHS, stake: identities });
+
+const verify = (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean =>
+  world.ring.verify({ signature, message, publicKey });
+
+const walkOf = (trust = world.trust): SetWalk => new SetWalk(trust, verify);
+
+const keysOf = (epoch: number, from = world): Uint8Array[] =>
+  (from.sets[epoch]?.validators ?? []).map(({ id }) => KEYS.identity(id)).sort(Buffer.compare);
+
+/** From one epoch to another, with the members of the last set or without. */
+const step = (from: number, to: number, members = true): Bundle => {
+  const claim: Claim = members
+    ? world.rowsOf("stake", keysOf(to)).claim
+    : { kind: "no-event", index: world.entries.length };
+  return world.bundle(claim, world.links.slice(from, to + 1));
+};
+
+/** The code of a refusal and its words; "ok". */
+const said = (walk: SetWalk, ...bundles: readonly Bundle[]): string => {
+  for (const bundle of bundles) {
+    const taken = walk.take(bundle);
+    if (!taken.ok) return `${taken.code}: ${taken.detail}`;
+  }
+  return "ok";
+};
+
+/** A node that answers with these, and how often it was asked for what. */
+const nodeOf = (answer: (epoch: number, time: number) => Bundle) => {
+  const asked: number[] = [];
+  const client: AsksNode = {
+    get: async (path, query) => {
+      expect(path).toBe("/v1/validators");
+      asked.push(Number(query["trustedEpoch"]));
+      return bundleJson(answer(Number(query["trustedEpoch"]), asked.length)) as never;
+    },
+  };
+  return { client, asked };
+};
+
+const signal = new AbortController().signal;
+
+describe("a walk along the sets", () => {
+  it("ends with the set of the newest header and the keys of its members", () => {
+    const walk = walkOf();
+    expect(walk.reached).toBeUndefined();
+    expect(said(walk, step(0, 4))).toBe("ok");
+    const { reached } = walk;
+    expect(reached?.set.epoch).toBe(4);
+    expect(reached?.policy.origin).toBe("sets/tlog");
+    expect(reached?.policy.quorum).toBe(3n);
+    const set = world.sets[4];
+    for (const [i, member] of (reached?.policy.members ?? []).entries()) {
+      expect(member.weight).toBe(1n);
+      expect(member.keys.falcon.publicKey).toEqual(set?.validators[i]?.publicKey);
+      const index = Number(/^v(\d)-4$/.exec(member.name)?.[1]);
+      expect(toHex(member.keys.ed25519.publicKey)).toBe(
+        toHex(keyBytes(`ed ${index} 4`, LIMITS.ed25519PublicKeyBytes)),
+      );
+    }
+    expect(reached?.policy.members.map(({ name }) => name).sort()).toEqual([
+      ...["v0-4", "v1-4", "v2-4", "v3-4"],
+    ]);
+    expect(reached?.steps).toEqual([{ from: 0, to: 4, height: 100, links: 5, members: 4 }]);
+  });
+
+  it("comes to the same by any steps", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }), (stops) => {
+        const walk = walkOf();
+        let from = 0;
+        for (const stop of stops.sort()) {
+          expect(said(walk, step(from, stop, stop % 2 === 0))).toBe("ok");
+          from = stop;
+        }
+        expect(said(walk, step(from, 4))).toBe("ok");
+        expect(walk.reached?.set.epoch).toBe(4);
+        expect(walk.reached?.steps.length).toBe(stops.length + 1);
+      }),
+    );
+  });
+
+  it("goes on from a checkpoint, and tells nothing twice", () => {
+    const walk = walkOf();
+    expect(said(walk, step(0, 2), step(2, 2), step(2, 3))).toBe("ok");
+    expect(walk.reached?.steps.map(({ from, to }) => [from, to])).toEqual([
+      [0, 2],
+      [2, 3],
+    ]);
+    expect(walk.reached?.policies.map(({ epoch }) => epoch)).toEqual([3, 2]);
+    expect(said(walkOf(walk.trust), step(3, 4))).toBe("ok");
+  });
+
+  it("says which step and which check fails: a forged set", () => {
+    const [a, b] = [world.links[1], world.links[2]];
+    const set = world.sets[2];
+    const other = world.setOf(2, 9);
+    if (a === undefined || b === undefined || set === undefined) throw new Error("no link");
+    // A set of the liar's own, with a header that it has signed.
+    const forged = world.link(other, { ...world.header, epoch: 2, height: 60 });
+    const claim: Claim = world.rowsOf("stake", keysOf(2)).claim;
+    const own = world.bundle(claim, [a, forged]);
+    expect(said(walkOf(), step(0, 1, false), own)).toMatch(
+      /^proof\.invalid: step 2, from the set of epoch 1: epochs: the boundary of epoch 1 names another set/,
+    );
+    // The true set, under a header that it has not signed.
+    const unsigned = { ...b, header: forged.header };
+    expect(said(walkOf(), step(0, 1, false), world.bundle(claim, [a, unsigned]))).toMatch(
+      /^proof\.invalid: step 2, .*: set: height 60: the certificate does not make this header final/,
+    );
+    // Weight that is forged changes the set's hash.
+    const heavier = {
+      ...set,
+      validators: set.validators.map((one, i) => ({ ...one, weight: i === 0 ? 9n : one.weight })),
+    };
+    const heavy = { ...b, set: encodeSet(heavier) };
+    expect(said(walkOf(), step(0, 1, false), world.bundle(claim, [a, heavy]))).toMatch(/step 2, /);
+    // Too few have signed the boundary.
+    const few = world.link(
+      world.sets[0] ?? other,
+      { ...world.header, epoch: 0, height: 20 },
+      [0, 1],
+    );
+    expect(said(walkOf(), world.bundle(claim, [few]))).toMatch(
+      /step 1, .*set: .*weight 2, quorum 3/,
+    );
+  });
+
+  it("does not skip an epoch, nor begin at another", () => {
+    const links = [...world.links.slice(0, 2), ...world.links.slice(3)];
+    const claim: Claim = world.rowsOf("stake", keysOf(4)).claim;
+    expect(said(walkOf(), world.bundle(claim, links))).toMatch(
+      /^proof\.invalid: step 1, from the set of epoch 0: epochs: epoch 3 follows epoch 1/,
+    );
+    expect(said(walkOf(), step(0, 1), step(3, 4))).toMatch(/^proof\.unanchored: step 2, .*: set: /);
+  });
+
+  it("takes no set of another chain, of one with the same name either", () => {
+    const foreign = new World({ chainId: "others", epochs: 2, stake: identities });
+    const claim = foreign.rowsOf("stake", keysOf(1, foreign)).claim;
+    expect(said(walkOf(), foreign.bundle(claim))).toMatch(/^proof\.untrusted: step 1, .*: chain: /);
+    const twin = new World({ chainId: "sets", epochs: 2, seed: 6, stake: identities });
+    const twins = twin.bundle(twin.rowsOf("stake", keysOf(1, twin)).claim);
+    expect(said(walkOf(), twins)).toMatch(/^proof\.invalid: step 1, .*: set: .* not the one/);
+    // It says that it is of the trusted genesis, and shows the trusted first set.
+    const mixed = world.bundle(twins.claim, [...world.links.slice(0, 1), ...twin.links.slice(1)]);
+    expect(said(walkOf(), mixed)).toMatch(/^proof\.invalid: step 1, .*: epochs: /);
+  });
+
+  it("wants the keys of every member, of the projection that has them", () => {
+    const missing = world.rowsOf("stake", keysOf(1).slice(1)).claim;
+    const links = world.links.slice(0, 2);
+    expect(said(walkOf(), world.bundle(missing, links))).toMatch(
+      /^proof\.invalid: step 1, .*: members: the keys of member .* are not proven/,
+    );
+    const others = world.rowsOf("stake", keysOf(2)).claim;
+    expect(said(walkOf(), world.bundle(others, links))).toContain("members: the keys of member");
+    expect(said(walkOf(), world.bundle(world.rows("records-1").claim, links))).toContain(
+      "members: it proves rows of records",
+    );
+    // A row that was changed does not lead to the state root.
+    const [row, ...rest] = missing.kind === "rows" ? missing.rows : [];
+    if (missing.kind !== "rows" || row?.row === undefined) throw new Error("no row");
+    const changed = { ...row, row: row.row.map((byte, i) => (i === 20 ? byte ^ 1 : byte)) };
+    const claim: Claim = { ...missing, rows: [changed, ...rest] };
+    expect(said(walkOf(), world.bundle(claim, links))).toMatch(/step 1, .*: claim: /);
+    const newer = missing.projections.map((one) => ({ ...one, schemaVersion: 3 }));
+    expect(said(walkOf(), world.bundle({ ...missing, projections: newer }, links))).toMatch(
+      /^proof\.(version|invalid): step 1/,
+    );
+  });
+
+  it("keeps the policies of the newest sets", () => {
+    const count = LIMITS.setPoliciesMax + 1;
+    const long = new World({ chainId: "sets", epochs: count, stake: identities });
+    const walk = new SetWalk(long.trust, (signature, message, publicKey) =>
+      long.ring.verify({ signature, message, publicKey }),
+    );
+    for (let to = 0; to < count; to++) {
+      const claim = long.rowsOf("stake", keysOf(to, long)).claim;
+      expect(said(walk, long.bundle(claim, long.links.slice(Math.max(0, to - 1), to + 1)))).toBe(
+        "ok",
+      );
+      expect(walk.reached?.policies.length).toBe(Math.min(to + 1, LIMITS.setPoliciesMax));
+      expect(walk.reached?.policies[0]?.epoch).toBe(to);
+    }
+  });
+});
+
+describe("a node that is asked", () => {
+  it("leads on in as many answers as it likes", async () => {
+    const { client, asked } = nodeOf((epoch) => step(epoch, Math.min(4, epoch + 2), epoch >= 2));
+    const reached = await followSets(client, walkOf(), signal);
+    expect(reached.set.epoch).toBe(4);
+    expect(asked).toEqual([0, 2]);
+  });
+
+  it("is left when it leads nowhere", async () => {
+    const { client, asked } = nodeOf((epoch) => step(epoch, Math.min(2, epoch + 1), false));
+    await expect(followSets(client, walkOf(), signal)).rejects.toMatchObject({
+      code: "proof.invalid",
+      message: expect.stringContaining("step 3, from the set of epoch 2: epochs: it leads to no"),
+    });
+    expect(asked).toEqual([0, 1, 2]);
+    const mute: AsksNode = { get: async () => ({ items: [] }) };
+    await expect(followSets(mute, walkOf(), signal)).rejects.toBeInstanceOf(TetradError);
+  });
+});
+
+describe("a file of steps", () => {
+  const text = formatSets([step(0, 1, false), step(1, 3), step(3, 4)]);
+
+  it("leads as far as the node did", () => {
+    const followed = followFile(text, walkOf());
+    if (!followed.ok) throw new Error(followed.detail);
+    expect(followed.value.set.epoch).toBe(4);
+    expect(formatSets(followed.value.bundles)).toBe(text);
+    expect(followed.value.checkpoint.epoch).toBe(4);
+  });
+
+  it("is refused with the line that is wrong", () => {
+    const lines = text.trimEnd().split("\n");
+    const without = (at: number) => `${lines.filter((_, i) => i !== at).join("\n")}\n`;
+    expect(followFile(without(0), walkOf())).toMatchObject({ code: "proof.unanchored" });
+    expect(followFile(without(1), walkOf())).toMatchObject({
+      code: "proof.unanchored",
+      detail: expect.stringMatching(/^step 2, /),
+    });
+    expect(followFile("", walkOf())).toMatchObject({ code: "proof.invalid" });
+    expect(followFile(`${lines[0]}\nx\n`, walkOf())).toMatchObject({
+      code: "proof.malformed",
+      detail: expect.stringMatching(/^step 2, /),
+    });
+    expect(followFile(`${lines[0]}\n`, walkOf())).toMatchObject({
+      code: "proof.invalid",
+      detail: "the steps end before one that proves who is in the set",
+    });
+  });
+
+  it("has a most of steps", () => {
+    const many = formatSets(Array(LIMITS.setStepsMax + 1).fill(step(0, 0)));
+    expect(followFile(many, walkOf())).toMatchObject({ code: "proof.too-long" });
+    const [, ...most] = many.split("\n");
+    expect(followFile(most.join("\n"), walkOf())).toMatchObject({ ok: true });
+  }, 60_000);
+
+  it("never throws, whatever it has in it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.string(), fc.json(), fc.constant(text.slice(0, 500)))),
+        (all) => {
+          expect(followFile(all.join("\n"), walkOf()).ok).toBe(false);
+        },
+      ),
+    );
+    const bytes = utf8(text);
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, byte) => {
+        fc.pre(bytes[at] !== byte);
+        const changed = bytes.with(at, byte);
+        expect(followFile(new TextDecoder().decode(changed), walkOf()).ok).toBe(false);
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+});
+
+it("begins at the set that is trusted, whose hash has nothing to do with the file", () => {
+  expect(said(walkOf({ ...world.trust, setHash: ZERO_HASH }), step(0, 1))).toMatch(/: set: /);
+});
