@@ -245,6 +245,13 @@ export const ERRORS = {
   "session.unsealed": spec("A sealed record does not open", 403, 4, "disconnect"),
   "session.exhausted": spec("A session's records are used up", 503, 4, "disconnect", true),
 
+  // Bulk
+  "bulk.not-found": spec("The member has not what was asked for", 404, 1),
+  "bulk.timeout": spec("The member did not answer in time", 408, 4, "none", true),
+  "bulk.unreachable": spec("No complete session with that member", 503, 4, "none", true),
+  "bulk.malformed": spec("Not a request, an answer or a note of bulk", 400, 4, "disconnect"),
+  "bulk.certificate": spec("A grant's certificate is not taken", 403, 4, "ignore"),
+
   // Objects
   "object.too-large": spec("An object is at most 16 GiB", 413, 1, "ignore"),
   "object.mismatch": spec("The bytes are not those of the object", 422, 2, "ignore"),

@@ -331,6 +331,41 @@ export const LIMITS = {
   /** Bulk: the name that is asked for, and the answer, a chunk of 1 MiB with what proves it. */
   bulkNameBytesMax: 256,
   bulkAnswerBytesMax: 1024 * 1024 + 8 * 1024,
+  /** Of an answer over a session, what one frame holds. */
+  bulkPartBytesMax: 64 * 1024,
+  /** Requests that wait for one member, those that it may have open over a session, and over one connection. */
+  bulkRequestsPerPeerMax: 64,
+  bulkServedPerPeerMax: 32,
+  bulkRequestsPerConnectionMax: 16,
+  /** Answers that a worker has in memory, and how long one may take to go out. */
+  bulkServingBytesMax: 64 * 1024 * 1024,
+  bulkAnswerTimeoutMs: 60_000,
+  /** Connections for bulk with one member in each direction, and members that they are with. */
+  bulkConnectionsMax: 4,
+  bulkPeersMax: 64,
+  bulkIdleTimeoutMs: 15_000,
+  /** DER of a certificate that a member sends. */
+  bulkCertificateBytesMax: 1024,
+  /** What an authority for bulk signs, and for how long a grant opens connections. */
+  bulkAuthorityMs: 86_400_000,
+  bulkGrantMs: 3_600_000,
+  /** Grants that one member may ask for, and how many at once. */
+  bulkGrantsPerPeerPerSecond: 1,
+  bulkGrantsPerPeerBurst: 8,
+  /** From an ask to connections that are up. */
+  bulkOpenTimeoutMs: 15_000,
+  /** A worker that does not answer so many of these in a row is ended. */
+  bulkHeartbeatMs: 1_000,
+  bulkHeartbeatsMissedMax: 4,
+  /** Connections on which nothing comes for so long, while something was asked for, are given up. */
+  bulkStallMs: 5_000,
+  /** From the start of a worker to its word that it listens, the trial of its driver included. */
+  bulkStartTimeoutMs: 30_000,
+  /** A worker that nobody needs for so long is ended until somebody does. */
+  bulkIdleWorkerMs: 60_000,
+  /** Pauses before a worker, or connections to one member, are tried again: doubled from fault to fault. */
+  bulkRetryMsMin: 1_000,
+  bulkRetryMsMax: 60_000,
   /** How often sessions are held against the dates of their certificates. */
   sessionCheckMs: 250,
   idleTimeoutMs: 15_000,

@@ -38,10 +38,14 @@ export type Authority = {
   certify(publicKey: Uint8Array, options: LeafOptions): Result<Uint8Array>;
 };
 
-/** `nowMs` is wall time; the authority and what it signs hold for 30 days from then. */
-export const createAuthority = (name: string, nowMs: number): Authority => {
+/** `nowMs` is wall time; the authority and what it signs hold for so long from then, 30 days if nothing is said. */
+export const createAuthority = (
+  name: string,
+  nowMs: number,
+  lifetimeMs: number = LIFETIME_MS,
+): Authority => {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const dates = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + LIFETIME_MS };
+  const dates = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + lifetimeMs };
   const certificate = signCertificate(
     { subject: name, issuer: name, publicKey, ...dates, isAuthority: true },
     privateKey,

@@ -3,6 +3,7 @@
  * never before it. A frame is refused where the class's queue is full, and whoever was refused is told when
  * there is room again, so that nothing has to be kept for later anywhere but where it comes from.
  */
+import type { Failure } from "../errors.ts";
 import type { PeerId } from "../ledger/ports.ts";
 
 export type BulkUser = {
@@ -13,6 +14,10 @@ export type BulkUser = {
   frame(peer: PeerId, bytes: Uint8Array): void;
   /** Half of the queue is free again, after a `send` that found it full. */
   drained(peer: PeerId): void;
+  /** The session's post-quantum handshake is complete: the peer is who it says, and notes may be sealed. */
+  secured?(peer: PeerId): void;
+  /** A sealed note of the peer (bulk/notes.ts), after `secured`. */
+  note?(peer: PeerId, bytes: Uint8Array): void;
 };
 
 export type BulkPort = {
@@ -23,4 +28,12 @@ export type BulkPort = {
   send(peer: PeerId, bytes: Uint8Array): boolean;
   /** Who has a session now. */
   peers(): readonly PeerId[];
+  /** Sends a note, sealed; false where the session is not complete. */
+  seal(peer: PeerId, note: Uint8Array): boolean;
+  /** True where the peer's hello says that it reads notes. */
+  takesNotes(peer: PeerId): boolean;
+  /** The address that the session with the peer is with. */
+  remoteHost(peer: PeerId): string | undefined;
+  /** The peer broke the rules: the session ends, and the refusal is counted. */
+  breach(peer: PeerId, failure: Failure): void;
 };

@@ -47,6 +47,7 @@ import { Refusals } from "./refusals.ts";
 import { newRunId } from "./secrets.ts";
 import { type IdentifiedPeer, SESSION_STREAMS, Session, type SessionEvents } from "./session.ts";
 import { SessionGate } from "./session-gate.ts";
+import { FEATURES } from "./stoq/hello.ts";
 import type { Role } from "./stoq/transcript.ts";
 import { checkIdentity, hashOfCertificate, identifyPeer } from "./tls.ts";
 
@@ -86,6 +87,9 @@ type Member = {
   /** Hosts that its address resolved to last. */
   host: string | undefined;
 };
+
+const takesNotes = (session: Session | undefined): boolean =>
+  ((session?.peerFeatures ?? 0) & FEATURES.bulkNotes) !== 0;
 
 const roleIn = (session: Session): Role =>
   session.dialled === undefined ? "responder" : "initiator";
@@ -142,6 +146,7 @@ export class Mesh implements QuicTransport {
       frame: (session, trafficClass, bytes) => this.#frame(session, trafficClass, bytes),
       admit: (session) => this.#gate.admit(session.peer ?? ""),
       drained: (session, trafficClass) => this.#drained(session, trafficClass),
+      note: (session, bytes) => this.#note(session, bytes),
       secured: (session, ms) => this.#secured(session, ms),
       ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
     };
@@ -243,6 +248,10 @@ export class Mesh implements QuicTransport {
     return {
       send: (peer, bytes) => this.send(peer, "bulk", bytes),
       peers: () => this.peers(),
+      seal: (peer, note) => this.#members.get(peer)?.session?.sendNote(note) === true,
+      takesNotes: (peer) => takesNotes(this.#members.get(peer)?.session),
+      remoteHost: (peer) => this.#members.get(peer)?.session?.remote.host,
+      breach: (peer, failure) => this.#breach(peer, failure),
     };
   }
 
@@ -471,6 +480,23 @@ export class Mesh implements QuicTransport {
     const role = roleIn(session);
     this.#gate.secured(role, handshakeMs);
     this.#ports.logger.log("debug", "session secured", { peer: session.peer, role, handshakeMs });
+    if (this.#isLive(session)) this.#bulk?.secured?.(session.peer ?? "");
+  }
+
+  /** The session that the pair has, and not one that is giving way to it. */
+  #isLive(session: Session): boolean {
+    return !this.#closing && this.#members.get(session.peer ?? "")?.session === session;
+  }
+
+  #note(session: Session, bytes: Uint8Array): void {
+    if (this.#isLive(session)) this.#bulk?.note?.(session.peer ?? "", bytes);
+  }
+
+  #breach(peer: PeerId, failure: Failure): void {
+    const member = this.#members.get(peer);
+    if (member?.session === undefined) return;
+    member.dialler.penalise();
+    member.session.close("protocol", failure.detail, failure);
   }
 
   /** Certificates end while sessions last; wall time may also jump. */

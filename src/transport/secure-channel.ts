@@ -10,6 +10,7 @@ import { randomBytes } from "node:crypto";
 import { equalBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import type { Clock, PeerId, SealedFigures, Signer, Verifier } from "../ledger/ports.ts";
+import { isNote } from "./bulk/notes.ts";
 import { Handshake, type HandshakeEffect } from "./stoq/handshake.ts";
 import type { SessionSecrets } from "./stoq/keys.ts";
 import { decodeProbe, encodeProbe } from "./stoq/probe.ts";
@@ -44,6 +45,8 @@ export type SecureChannelOptions = {
   readonly admit: () => boolean;
   /** Sends one frame; false where it does not fit. */
   readonly send: (frame: Uint8Array) => boolean;
+  /** A note that the peer sealed (bulk/notes.ts), after `secured`. */
+  readonly note: (bytes: Uint8Array) => void;
   /** Both ends have shown their keys, and the peer opens what we seal. Milliseconds since `begin`. */
   readonly secured: (handshakeMs: number) => void;
   readonly failed: (failure: Failure) => void;
@@ -107,6 +110,11 @@ export class SecureChannel {
     }
   }
 
+  /** Seals a note for the peer. False before the handshake is complete, and when it could not be sent. */
+  sendNote(bytes: Uint8Array): boolean {
+    return this.isSecured && !this.#ended && this.#sendSealed(bytes);
+  }
+
   figures(): SealedFigures | undefined {
     const handshakeMs = this.#handshakeMs;
     if (handshakeMs === undefined) return undefined;
@@ -123,6 +131,10 @@ export class SecureChannel {
   }
 
   #receivePlain(bytes: Uint8Array): void {
+    if (this.isSecured && isNote(bytes)) {
+      this.#options.note(bytes);
+      return;
+    }
     const probe = decodeProbe(bytes);
     if (probe === undefined) {
       this.#fail(fail("session.malformed", "a sealed record that says nothing we know"));
@@ -149,14 +161,18 @@ export class SecureChannel {
 
   /** False when it could not be sent now. */
   #sendProbe(kind: "question" | "answer", number: Uint8Array): boolean {
-    const { security, send } = this.#options;
-    const sealed = this.#sealer?.seal(encodeProbe({ kind, number, version: security.version }));
+    const { version } = this.#options.security;
+    return this.#sendSealed(encodeProbe({ kind, number, version }));
+  }
+
+  #sendSealed(bytes: Uint8Array): boolean {
+    const sealed = this.#sealer?.seal(bytes);
     if (sealed === undefined) return false;
     if (!sealed.ok) {
       this.#fail(sealed);
       return false;
     }
-    if (send(sealed.value)) return true;
+    if (this.#options.send(sealed.value)) return true;
     // The record has its number: without it the peer could open none after it.
     this.#fail(fail("node.overloaded", "a sealed record did not fit the queue"));
     return false;

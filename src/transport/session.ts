@@ -36,7 +36,7 @@ import {
 } from "./quic-endpoint.ts";
 import { type NodeSecurity, SEALED_STREAM_PLACE, SecureChannel } from "./secure-channel.ts";
 import { SendQueue } from "./send-queue.ts";
-import { decodeHello, encodeHello, REQUIRED_FEATURES } from "./stoq/hello.ts";
+import { decodeHello, encodeHello, OUR_FEATURES } from "./stoq/hello.ts";
 import { MESSAGES } from "./stoq/messages.ts";
 import { SEAL_TAG_BYTES } from "./stoq/sealing.ts";
 import type { Channel, Party } from "./stoq/transcript.ts";
@@ -111,6 +111,8 @@ export type SessionEvents = {
   admit(session: Session): boolean;
   /** A class that `send` found full has half of its queue free again. */
   drained(session: Session, trafficClass: TrafficClass): void;
+  /** A sealed note of the peer about bulk. */
+  note(session: Session, bytes: Uint8Array): void;
   /** The post-quantum handshake is complete at both ends; milliseconds that it took. */
   secured(session: Session, handshakeMs: number): void;
   /** Called once. `failure` is set when the peer was turned away or broke a rule of the table. */
@@ -149,6 +151,8 @@ type Lane = {
 export class Session {
   readonly dialled: PeerId | undefined;
   peer: PeerId | undefined;
+  /** What the peer's hello says that it can do. */
+  peerFeatures = 0;
   /** Random bytes that the peer's process drew at its start. */
   peerRun: Uint8Array = new Uint8Array(0);
   upSinceMs = 0;
@@ -174,7 +178,7 @@ export class Session {
     const control = this.#byClass.get("control");
     if (control === undefined) throw new RangeError("no control class");
     this.#control = control;
-    this.#hello = encodeHello({ run: options.selfRun, features: REQUIRED_FEATURES });
+    this.#hello = encodeHello({ run: options.selfRun, features: OUR_FEATURES });
     this.#cancelHandshake = options.ports.timers.set(options.limits.handshakeTimeoutMs, () => {
       this.#cancelHandshake = undefined;
       this.close("unreachable", "no handshake in time");
@@ -214,6 +218,11 @@ export class Session {
     }
     this.#connection.requestTurn();
     return true;
+  }
+
+  /** Seals a note about bulk. False where the session is not complete. */
+  sendNote(bytes: Uint8Array): boolean {
+    return this.#state === "up" && this.#secure?.sendNote(bytes) === true;
   }
 
   /** Makes the peer answer, so that neither side's idle timer ends a quiet session. */
@@ -353,6 +362,7 @@ export class Session {
     }
     if (!this.#openStreams(["bulk"])) return;
     this.peerRun = hello.value.run;
+    this.peerFeatures = hello.value.features;
     this.#state = "up";
     this.upSinceMs = this.#options.ports.clock.monotonicMs();
     this.#cancelHandshake?.();
@@ -385,6 +395,7 @@ export class Session {
         this.#connection.requestTurn();
         return queue?.push(frame) ?? false;
       },
+      note: (bytes) => events.note(this, bytes),
       secured: (handshakeMs) => {
         this.#cancelHandshake?.();
         this.#cancelHandshake = undefined;

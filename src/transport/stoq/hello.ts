@@ -14,10 +14,15 @@ export const RUN_ID_BYTES = 8;
 export const FEATURES = {
   /** The post-quantum handshake and sealed records, version 1. */
   sealedSession: 1,
+  /** Reads sealed notes about bulk (bulk/notes.ts). */
+  bulkNotes: 2,
 } as const;
 
 /** Without these there is no session: chains are young, and what may be left out will be. */
 export const REQUIRED_FEATURES: number = FEATURES.sealedSession;
+
+/** What this node says of itself. */
+export const OUR_FEATURES: number = FEATURES.sealedSession | FEATURES.bulkNotes;
 
 export type Hello = { readonly run: Uint8Array; readonly features: number };
 

@@ -1,0 +1,306 @@
+/**
+ * Connections for bulk with each member, as the node sees them: who asked whom for a grant, what was granted, what
+ * is up, and when something that failed may be tried again. The connections themselves are the worker's.
+ *
+ * They are opened by notes in the sealed session (notes.ts): the member that asks shows a fresh key, the one that is
+ * asked certifies it, and what it certified counts for as long as the session lasts.
+ */
+import { toHex } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { type ErrorCode, fail } from "../../errors.ts";
+import type { Clock, Logger, PeerId, Timers } from "../../ledger/ports.ts";
+import { LIMITS } from "../../limits.ts";
+import { createLeafKey, type LeafKey } from "../authority.ts";
+import type { BulkPort as SessionPort } from "../bulk.ts";
+import type { HostPort } from "../quic-endpoint.ts";
+import { TokenBucket } from "../token-bucket.ts";
+import { openGrant, serverNameOf } from "./certificates.ts";
+import { type BulkNote, decodeNote, encodeNote } from "./notes.ts";
+import type { BulkSupervisor } from "./supervisor.ts";
+
+export type LinkOptions = {
+  readonly self: PeerId;
+  /** Where our worker listens. */
+  readonly listen: HostPort;
+  readonly connections: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly session: SessionPort;
+  readonly supervisor: Pick<BulkSupervisor, "running" | "canWake" | "wake" | "send">;
+  /** A grant that was not taken. */
+  readonly refused: (code: ErrorCode) => void;
+  /** The connections to that member are gone, or not to be waited for any longer. */
+  readonly closed: (peer: PeerId) => void;
+};
+
+type Ask = Extract<BulkNote, { kind: "ask" }>;
+type Grant = Extract<BulkNote, { kind: "grant" }>;
+
+type Link = {
+  readonly peer: PeerId;
+  /** Ours to the member: "wanted" waits for our own worker. */
+  phase: "none" | "wanted" | "asking" | "dialling" | "up";
+  number: number;
+  key: LeafKey | undefined;
+  faults: number;
+  retryAtMs: number;
+  /** When something came from the member, or was first asked for after a silence. */
+  heardMs: number;
+  upSinceMs: number;
+  cancelTimer: (() => void) | undefined;
+  /** What the member asked of us: one that waits for our worker. */
+  asked: Ask | undefined;
+  readonly asks: TokenBucket;
+  /** The member holds a grant of the worker that runs. */
+  granted: boolean;
+};
+
+export class BulkLinks {
+  static readonly serverNameOf: typeof serverNameOf = serverNameOf;
+  readonly #options: LinkOptions;
+  readonly #links = new Map<PeerId, Link>();
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  /** Members whose sessions are complete. */
+  complete(): readonly PeerId[] {
+    return [...this.#links.keys()];
+  }
+
+  isComplete(peer: PeerId): boolean {
+    return this.#links.has(peer);
+  }
+
+  isUp(peer: PeerId): boolean {
+    return this.#links.get(peer)?.phase === "up";
+  }
+
+  secured(peer: PeerId): void {
+    this.ended(peer);
+    const nowMs = this.#options.clock.monotonicMs();
+    const { bulkGrantsPerPeerPerSecond: perSecond, bulkGrantsPerPeerBurst: burst } = LIMITS;
+    this.#links.set(peer, {
+      ...{ peer, phase: "none", number: 0, key: undefined, faults: 0, retryAtMs: 0 },
+      ...{ heardMs: 0, upSinceMs: 0, cancelTimer: undefined, asked: undefined },
+      asks: new TokenBucket(perSecond, burst, nowMs),
+      granted: false,
+    });
+  }
+
+  /** The session is over, and with it whatever was granted in it. */
+  ended(peer: PeerId): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) return;
+    link.cancelTimer?.();
+    this.#links.delete(peer);
+    if (this.#options.supervisor.running !== undefined) {
+      this.#options.supervisor.send({ kind: "drop", peer });
+    }
+  }
+
+  close(): void {
+    for (const { cancelTimer } of this.#links.values()) cancelTimer?.();
+    this.#links.clear();
+  }
+
+  /** There is something to ask of the member: connections are opened, unless that failed a moment ago. */
+  want(peer: PeerId): void {
+    const link = this.#links.get(peer);
+    const { session, supervisor, clock } = this.#options;
+    if (link === undefined || link.phase !== "none" || !session.takesNotes(peer)) return;
+    if (clock.monotonicMs() < link.retryAtMs) return;
+    supervisor.wake();
+    if (supervisor.running !== undefined) this.#ask(link);
+    else if (supervisor.canWake) link.phase = "wanted";
+  }
+
+  /** Something was asked over the connections to the member. */
+  asked(peer: PeerId): void {
+    const link = this.#links.get(peer);
+    const nowMs = this.#options.clock.monotonicMs();
+    if (link !== undefined && nowMs - link.heardMs > LIMITS.bulkHeartbeatMs) link.heardMs = nowMs;
+  }
+
+  /** Bytes came from the member over its connections. */
+  answered(peer: PeerId | undefined): void {
+    const link = peer === undefined ? undefined : this.#links.get(peer);
+    if (link !== undefined) link.heardMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Gives up connections on which nothing comes. `waiting`: members of whom something is asked over them. */
+  look(waiting: ReadonlySet<PeerId>): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const link of this.#links.values()) {
+      if (link.phase !== "up") continue;
+      if (!waiting.has(link.peer)) link.heardMs = nowMs;
+      else if (nowMs - link.heardMs > LIMITS.bulkStallMs) {
+        this.#failed(link, `nothing came for ${LIMITS.bulkStallMs} ms`);
+      }
+    }
+  }
+
+  workerReady(): void {
+    for (const link of this.#links.values()) {
+      if (link.phase === "wanted") this.#ask(link);
+      const { asked } = link;
+      link.asked = undefined;
+      if (asked !== undefined) this.#grant(link, asked);
+    }
+  }
+
+  workerLost(): void {
+    for (const link of this.#links.values()) {
+      link.cancelTimer?.();
+      link.cancelTimer = undefined;
+      if (link.asked !== undefined) this.#none(link, link.asked.number);
+      link.asked = undefined;
+      link.phase = "none";
+      if (link.granted) this.#say(link, { kind: "gone" });
+      link.granted = false;
+    }
+  }
+
+  /** So many connections to the member are up. */
+  connections(peer: PeerId, count: number, detail: string): void {
+    const link = this.#links.get(peer);
+    if (link === undefined || (link.phase !== "dialling" && link.phase !== "up")) return;
+    if (count === 0) {
+      // Both ends let connections go that carry nothing; that is no fault.
+      const idle = link.phase === "up" && IDLE.test(detail);
+      if (idle) this.#down(link);
+      else this.#failed(link, detail);
+      return;
+    }
+    if (link.phase === "up") return;
+    link.cancelTimer?.();
+    link.cancelTimer = undefined;
+    link.phase = "up";
+    link.upSinceMs = this.#options.clock.monotonicMs();
+    link.heardMs = link.upSinceMs;
+    const driver = this.#options.supervisor.running?.driver;
+    this.#options.logger.log("debug", "bulk connections are up", { peer, driver });
+  }
+
+  /** A sealed note of the member. */
+  note(peer: PeerId, bytes: Uint8Array): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) return;
+    const note = decodeNote(bytes);
+    if (note === undefined) {
+      this.#options.session.breach(peer, fail("bulk.malformed", "not a note about bulk"));
+    } else if (note.kind === "ask") this.#asked(link, note);
+    else if (note.kind === "gone") this.#gone(link);
+    else if (link.phase === "asking" && note.number === link.number) {
+      if (note.kind === "grant") this.#granted(link, note);
+      else this.#failed(link, note.reason === "absent" ? "the peer has none" : "not now");
+    }
+  }
+
+  #gone(link: Link): void {
+    if (link.phase === "dialling" || link.phase === "up") this.#failed(link, "the peer's are gone");
+  }
+
+  /** The member asks for a grant. Whoever asks too often is not answered, and takes that for a no. */
+  #asked(link: Link, ask: Ask): void {
+    const { supervisor, clock } = this.#options;
+    if (!link.asks.take(clock.monotonicMs())) return;
+    supervisor.wake();
+    if (supervisor.running !== undefined) this.#grant(link, ask);
+    else if (supervisor.canWake) link.asked = ask;
+    else this.#none(link, ask.number);
+  }
+
+  #none(link: Link, number: number): void {
+    this.#say(link, { kind: "none", number, reason: "later" });
+  }
+
+  #grant(link: Link, { number, publicKey }: Ask): void {
+    const { supervisor, listen, clock } = this.#options;
+    const { running } = supervisor;
+    const certified = running?.authority.certify(publicKey, { subject: link.peer });
+    if (running === undefined || certified === undefined || !certified.ok) {
+      this.#none(link, number);
+      return;
+    }
+    const certificate = certified.value;
+    const untilMs = clock.wallMs() + LIMITS.bulkGrantMs;
+    const fingerprint = toHex(sha256(certificate));
+    supervisor.send({ kind: "admit", peer: link.peer, fingerprint, untilMs });
+    link.granted = true;
+    this.#say(link, {
+      ...{ kind: "grant", number, certificate, ports: running.ports },
+      host: listen.host === "::" ? "" : listen.host,
+      authority: running.authority.certificate,
+    });
+  }
+
+  #ask(link: Link): void {
+    const key = createLeafKey();
+    link.key = key;
+    link.number += 1;
+    link.phase = "asking";
+    link.cancelTimer?.();
+    link.cancelTimer = this.#options.timers.set(LIMITS.bulkOpenTimeoutMs, () => {
+      link.cancelTimer = undefined;
+      this.#failed(link, `not up in ${LIMITS.bulkOpenTimeoutMs} ms`);
+    });
+    const { number } = link;
+    if (!this.#say(link, { kind: "ask", number, publicKey: key.publicKey })) {
+      this.#failed(link, "could not be asked for");
+    }
+  }
+
+  #granted(link: Link, grant: Grant): void {
+    const { session, supervisor, connections, clock } = this.#options;
+    const host = grant.host === "" ? session.remoteHost(link.peer) : grant.host;
+    const { key } = link;
+    link.key = undefined;
+    if (key === undefined || host === undefined) return;
+    const opened = openGrant(grant, key, clock.wallMs());
+    if (!opened.ok) {
+      this.#options.refused(opened.code);
+      this.#failed(link, opened.detail);
+      return;
+    }
+    link.phase = "dialling";
+    supervisor.send({
+      ...{ kind: "dial", peer: link.peer, connections },
+      remotes: grant.ports.map((port) => ({ host, port })),
+      serverName: serverNameOf(link.peer),
+      ...opened.value,
+    });
+  }
+
+  #say(link: Link, note: BulkNote): boolean {
+    const { session } = this.#options;
+    return session.takesNotes(link.peer) && session.seal(link.peer, encodeNote(note));
+  }
+
+  #failed(link: Link, detail: string): void {
+    const { clock, logger } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (link.phase === "up" && nowMs - link.upSinceMs > LIMITS.bulkRetryMsMax) link.faults = 0;
+    const pauseMs = Math.min(LIMITS.bulkRetryMsMax, LIMITS.bulkRetryMsMin * 2 ** link.faults);
+    link.faults += 1;
+    link.retryAtMs = nowMs + pauseMs;
+    logger.log("info", "bulk with a member goes over the session", {
+      ...{ peer: link.peer, detail, retryMs: pauseMs },
+    });
+    this.#down(link);
+  }
+
+  #down(link: Link): void {
+    link.cancelTimer?.();
+    link.cancelTimer = undefined;
+    link.phase = "none";
+    link.key = undefined;
+    this.#options.supervisor.send({ kind: "hang-up", peer: link.peer });
+    this.#options.closed(link.peer);
+  }
+}
+
+/** What drivers say of a connection that ended in silence, and what the listener does of a grant that ended. */
+const IDLE = /timeout|grant has run out/;

@@ -1,0 +1,258 @@
+/**
+ * The listening end of bulk in the worker: takes connections of those who were granted one, asks the node what a
+ * name means, and sends that. A certificate counts only while the node says so: the authority's signature alone
+ * lets nobody in, so that a grant ends with the session that carried it.
+ *
+ * A stream is one request: `u8 1, name`, and its end; the answer is `u8 status` (0 ok, 1 not here), the bytes,
+ * and the end.
+ */
+
+import { toHex } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { LIMITS } from "../../limits.ts";
+import type { QuicSession } from "../quic-endpoint.ts";
+import type { BulkSource } from "./port.ts";
+import { readSource } from "./source.ts";
+
+export const REQUEST_VERSION = 1;
+export const STATUS = { ok: 0, absent: 1 } as const;
+
+/** Application codes of the ends of connections and of streams. */
+export const BULK_CLOSE = { done: 0, refused: 1, protocol: 2 } as const;
+
+export type ListenerOptions = {
+  /** Files that are served lie below it. */
+  readonly folder: string;
+  readonly wallMs: () => number;
+  /** Asks the node what a name means; the answer comes by `found` with the same id. */
+  readonly find: (id: number, peer: string, name: Uint8Array) => void;
+  readonly refused: (detail: string) => void;
+  readonly served: (peer: string, bytes: number) => void;
+};
+
+type Grant = { readonly peer: string; readonly untilMs: number };
+
+/** One request, from its first byte to the last of its answer. */
+type Job = {
+  readonly guest: Guest;
+  readonly streamId: number;
+  readonly name: Uint8Array[];
+  nameBytes: number;
+  /** What is left to send; undefined while the answer is looked for. */
+  parts: Uint8Array[] | undefined;
+  /** Bytes that its answer has in memory. */
+  held: number;
+  readonly sinceMs: number;
+};
+
+type Guest = {
+  readonly session: QuicSession;
+  readonly jobs: Map<number, Job>;
+  grant: Grant | undefined;
+};
+
+export class BulkListener {
+  readonly #options: ListenerOptions;
+  readonly #grants = new Map<string, Grant>();
+  readonly #guests = new Set<Guest>();
+  readonly #finding = new Map<number, Job>();
+  /** Found, and not read yet: there is no room for more answers. */
+  readonly #waiting: { readonly job: Job; readonly source: BulkSource }[] = [];
+  #heldBytes = 0;
+  #nextId = 1;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  /** The certificate with this SHA-256 (hex) opens connections as that peer. The newest few of a peer count. */
+  admit(peer: string, fingerprint: string, untilMs: number): void {
+    this.#grants.set(fingerprint, { peer, untilMs });
+    const own = [...this.#grants].filter(([, grant]) => grant.peer === peer);
+    for (const [old] of own.slice(0, -GRANTS_PER_PEER)) this.#grants.delete(old);
+  }
+
+  /** Nothing that was granted to the peer counts any more; its connections end. */
+  drop(peer: string): void {
+    for (const [fingerprint, grant] of this.#grants) {
+      if (grant.peer === peer) this.#grants.delete(fingerprint);
+    }
+    for (const guest of this.#guests) {
+      if (guest.grant?.peer === peer) guest.session.close(BULK_CLOSE.done, "the session is over");
+    }
+  }
+
+  /** Ends connections whose grants have run out; called now and then. */
+  expire(): void {
+    const now = this.#options.wallMs();
+    for (const [fingerprint, { untilMs }] of this.#grants) {
+      if (untilMs < now) this.#grants.delete(fingerprint);
+    }
+    for (const { session, grant, jobs } of this.#guests) {
+      const [oldest] = jobs.values();
+      if (grant !== undefined && grant.untilMs < now) {
+        session.close(BULK_CLOSE.done, "the grant has run out");
+      } else if (oldest !== undefined && now - oldest.sinceMs > LIMITS.bulkAnswerTimeoutMs) {
+        session.close(BULK_CLOSE.protocol, "an answer is not taken");
+      }
+    }
+  }
+
+  /** A connection came in. */
+  accepted(session: QuicSession): void {
+    const guest: Guest = { session, jobs: new Map(), grant: undefined };
+    this.#guests.add(guest);
+    session.attach({
+      established: () => this.#identify(guest),
+      service: () => this.#service(guest),
+      ended: () => {
+        this.#guests.delete(guest);
+        this.#forgetAll(guest);
+      },
+    });
+  }
+
+  /** What the node has for a name that was asked for. */
+  found(id: number, source: BulkSource | undefined): void {
+    const job = this.#finding.get(id);
+    this.#finding.delete(id);
+    if (job === undefined || !this.#isOpen(job)) return;
+    if (source === undefined) {
+      this.#answer(job, [Uint8Array.of(STATUS.absent)]);
+      return;
+    }
+    this.#waiting.push({ job, source });
+    this.#readMore();
+  }
+
+  /** Reads what was found, as far as answers have room. */
+  #readMore(): void {
+    for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
+      const { job, source } = next;
+      const bytes = source.head.length + (source.file?.length ?? 0);
+      if (this.#heldBytes > 0 && this.#heldBytes + bytes > LIMITS.bulkServingBytesMax) return;
+      this.#waiting.shift();
+      if (!this.#isOpen(job)) continue;
+      job.held = bytes;
+      this.#heldBytes += bytes;
+      readSource(this.#options.folder, source).then(
+        (parts) => this.#answer(job, [Uint8Array.of(STATUS.ok), ...parts]),
+        // Whatever the file's fault is, it is nothing that the peer could do about.
+        () => this.#answer(job, [Uint8Array.of(STATUS.absent)]),
+      );
+    }
+  }
+
+  #forget(job: Job): void {
+    if (!job.guest.jobs.delete(job.streamId)) return;
+    this.#heldBytes -= job.held;
+    this.#readMore();
+  }
+
+  #forgetAll(guest: Guest): void {
+    for (const job of [...guest.jobs.values()]) this.#forget(job);
+  }
+
+  #identify(guest: Guest): void {
+    const leaf = guest.session.peerCertificates()?.[0];
+    const grant = leaf === undefined ? undefined : this.#grants.get(toHex(sha256(leaf)));
+    if (grant === undefined || grant.untilMs < this.#options.wallMs()) {
+      this.#options.refused(
+        leaf === undefined ? "no certificate" : "a certificate that is not granted",
+      );
+      guest.session.close(BULK_CLOSE.refused, "not granted");
+      return;
+    }
+    const same = [...this.#guests].filter((other) => other.grant?.peer === grant.peer);
+    if (same.length >= CONNECTIONS_PER_PEER_MAX) {
+      this.#options.refused("too many connections of one peer");
+      guest.session.close(BULK_CLOSE.refused, "too many connections");
+      return;
+    }
+    guest.grant = grant;
+  }
+
+  #isOpen(job: Job): boolean {
+    return job.guest.jobs.get(job.streamId) === job && !job.guest.session.hasEnded;
+  }
+
+  #service(guest: Guest): void {
+    if (guest.grant === undefined) return;
+    for (const streamId of guest.session.readableStreams()) {
+      if (!this.#read(guest, streamId)) return;
+    }
+    for (const job of guest.jobs.values()) this.#write(job);
+  }
+
+  /** False when the connection was ended. */
+  #read(guest: Guest, streamId: number): boolean {
+    const { session, jobs } = guest;
+    let job = jobs.get(streamId);
+    if (job === undefined) {
+      const sinceMs = this.#options.wallMs();
+      job = { guest, streamId, name: [], nameBytes: 0, parts: undefined, held: 0, sinceMs };
+      jobs.set(streamId, job);
+    }
+    try {
+      for (let part = session.read(streamId); part !== undefined; part = session.read(streamId)) {
+        job.name.push(part.bytes.slice());
+        job.nameBytes += part.bytes.length;
+        if (job.nameBytes > 1 + LIMITS.bulkNameBytesMax) return this.#breach(guest, "a long name");
+        if (part.fin) return this.#asked(job);
+      }
+    } catch {
+      // The peer gave the request up.
+      this.#forget(job);
+    }
+    return true;
+  }
+
+  #asked(job: Job): boolean {
+    const { guest } = job;
+    const bytes = Buffer.concat(job.name);
+    if (bytes.length < 2 || bytes[0] !== REQUEST_VERSION) return this.#breach(guest, "no request");
+    if (guest.grant === undefined) return false;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#finding.set(id, job);
+    this.#options.find(id, guest.grant.peer, Uint8Array.from(bytes.subarray(1)));
+    return true;
+  }
+
+  #breach(guest: Guest, detail: string): false {
+    this.#options.refused(detail);
+    this.#forgetAll(guest);
+    guest.session.close(BULK_CLOSE.protocol, detail);
+    return false;
+  }
+
+  #answer(job: Job, parts: Uint8Array[]): void {
+    if (!this.#isOpen(job)) return;
+    job.parts = parts;
+    job.guest.session.requestTurn();
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    this.#options.served(job.guest.grant?.peer ?? "", bytes);
+  }
+
+  #write(job: Job): void {
+    const { parts, guest, streamId } = job;
+    if (parts === undefined) return;
+    try {
+      for (let [part] = parts; part !== undefined; [part] = parts) {
+        const written = guest.session.write(streamId, part, parts.length === 1);
+        if (written < part.length) {
+          parts[0] = part.subarray(written);
+          return;
+        }
+        parts.shift();
+      }
+    } catch {
+      // The peer wants no more of it.
+    }
+    this.#forget(job);
+  }
+}
+
+/** A new grant is used before the connections under the old one end. */
+const GRANTS_PER_PEER = 2;
+const CONNECTIONS_PER_PEER_MAX = GRANTS_PER_PEER * LIMITS.bulkConnectionsMax;

@@ -1,0 +1,187 @@
+/** Bulk between members with real sessions and real workers: which way it goes, and what becomes of faults. */
+import { afterEach, describe, expect, it } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
+import { until } from "../support.ts";
+import {
+  type BulkMember,
+  type BulkNetwork,
+  chunkName,
+  chunkOf,
+  makeBulkNetwork,
+  type MemberOptions,
+  untilUp,
+} from "./support.ts";
+
+let network: BulkNetwork | undefined;
+afterEach(async () => {
+  await network?.dispose();
+  network = undefined;
+});
+
+const openPair = async (
+  own: readonly MemberOptions[] = [],
+): Promise<readonly [BulkMember, BulkMember]> => {
+  network = await makeBulkNetwork(2, own);
+  const [a, b] = network.members;
+  if (a === undefined || b === undefined) throw new RangeError("two members");
+  return [a, b];
+};
+
+const expected = (index: number): Buffer => Buffer.concat([Uint8Array.of(7), chunkOf(index)]);
+
+/** Chunks one after the other, with a few on their way; the ways that they came. */
+const fetchAll = async (
+  from: BulkMember,
+  to: BulkMember,
+  count: number,
+  onChunk: (index: number) => void = () => {},
+): Promise<readonly string[]> => {
+  const paths: string[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) {
+      const answer = await from.channel.request(to.id, chunkName(index), 60_000);
+      if (!answer.ok) throw new Error(`${answer.code} ${answer.detail}`);
+      if (!expected(index).equals(answer.value.bytes)) throw new Error(`chunk ${index} differs`);
+      paths.push(answer.value.path);
+      onChunk(index);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, work));
+  return paths;
+};
+
+describe("bulk between two members", () => {
+  it("goes over the session at first, and over connections of the driver that was chosen", async () => {
+    const [a, b] = await openPair();
+    const first = await a.channel.request(b.id, chunkName(1), 20_000);
+    expect(first).toMatchObject({ ok: true, value: { path: "session" } });
+    await untilUp(a, b.id);
+    const second = await a.channel.request(b.id, chunkName(2), 20_000);
+    expect(second).toMatchObject({ ok: true, value: { path: "reactor" } });
+    if (second.ok) expect(expected(2).equals(second.value.bytes)).toBe(true);
+    const line = a.logs.find(({ message }) => message === "driver for bulk");
+    expect(line?.fields).toMatchObject({
+      driver: "reactor",
+      setting: "auto",
+      reason: expect.stringContaining("reactor carried bytes over [::1]"),
+    });
+    expect(await a.channel.request(b.id, Buffer.from("none"), 20_000)).toMatchObject({
+      ok: false,
+      code: "bulk.not-found",
+    });
+  }, 60_000);
+
+  it.each(["quiche", "reactor"] as const)("understands the other driver, here %s", async (driver) => {
+    const other = driver === "quiche" ? "reactor" : "quiche";
+    const [a, b] = await openPair([
+      { setting: driver, connections: 4 },
+      { setting: other, connections: 1 },
+    ]);
+    await untilUp(a, b.id);
+    expect(new Set(await fetchAll(a, b, 12))).toEqual(new Set([driver]));
+    await untilUp(b, a.id);
+    expect(new Set(await fetchAll(b, a, 12))).toEqual(new Set([other]));
+  }, 90_000);
+
+  it.each(["asks", "is asked"] as const)(
+    "ends a transfer over the session, with the same bytes, when the worker of who %s is killed",
+    async (whose) => {
+      const [a, b] = await openPair();
+      await untilUp(a, b.id);
+      const killed = whose === "asks" ? a : b;
+      const pid = killed.pid();
+      const paths = await fetchAll(a, b, 40, (index) => {
+        if (index === 5) process.kill(pid, "SIGKILL");
+      });
+      expect(new Set(paths)).toEqual(new Set(["reactor", "session"]));
+      expect(killed.logs.some(({ message }) => message.includes("its worker has ended"))).toBe(
+        true,
+      );
+      // And back again, with another worker.
+      await until(
+        () => killed.logs.filter(({ message }) => message === "a bulk worker listens").length < 3,
+        "few workers",
+      );
+      await untilUp(a, b.id);
+      expect(killed.pid()).not.toBe(pid);
+      expect(new Set(await fetchAll(a, b, 4))).toEqual(new Set(["reactor"]));
+    },
+    90_000,
+  );
+
+  it.each(["asks", "is asked"] as const)(
+    "ends a transfer over the session when the worker of who %s stands still",
+    async (whose) => {
+      const [a, b] = await openPair();
+      await untilUp(a, b.id);
+      const pid = (whose === "asks" ? a : b).pid();
+      const paths = await fetchAll(a, b, 40, (index) => {
+        if (index === 5) process.kill(pid, "SIGSTOP");
+      });
+      expect(new Set(paths)).toEqual(new Set(["reactor", "session"]));
+      await untilUp(a, b.id);
+      expect(new Set(await fetchAll(a, b, 4))).toEqual(new Set(["reactor"]));
+    },
+    90_000,
+  );
+});
+
+describe("requests", () => {
+  it("have names and a number, at the limit and past it", async () => {
+    const [a, b] = await openPair();
+    const longest = new Uint8Array(LIMITS.bulkNameBytesMax).fill(1);
+    expect(await a.channel.request(b.id, longest, 20_000)).toMatchObject({
+      code: "bulk.not-found",
+    });
+    for (const name of [new Uint8Array(0), new Uint8Array(LIMITS.bulkNameBytesMax + 1)]) {
+      expect(await a.channel.request(b.id, name, 20_000)).toMatchObject({
+        code: "bulk.malformed",
+      });
+    }
+    expect(await a.channel.request("00".repeat(32), longest, 20_000)).toMatchObject({
+      code: "bulk.unreachable",
+    });
+    b.channel.serve(() => new Promise(() => {}));
+    const open = Array.from({ length: LIMITS.bulkRequestsPerPeerMax }, () =>
+      a.channel.request(b.id, longest, 1_000),
+    );
+    expect(await a.channel.request(b.id, longest, 20_000)).toMatchObject({
+      code: "node.overloaded",
+    });
+    const codes = (await Promise.all(open)).map((answer) => (answer.ok ? "ok" : answer.code));
+    // What is over the number that one member is served at a time is told so, the others wait in vain.
+    expect(new Set(codes)).toEqual(new Set(["bulk.timeout", "node.overloaded"]));
+    expect(codes.filter((code) => code === "bulk.timeout")).toHaveLength(
+      LIMITS.bulkServedPerPeerMax,
+    );
+  }, 60_000);
+
+  it("take answers of the largest size on either way, and none over it", async () => {
+    const [a, b] = await openPair();
+    const sized = (bytes: number) => async () => ({ head: new Uint8Array(bytes), file: undefined });
+    for (let round = 0; round < 2; round++) {
+      b.channel.serve(sized(LIMITS.bulkAnswerBytesMax));
+      const answer = await a.channel.request(b.id, chunkName(1), 20_000);
+      expect(answer).toMatchObject({ ok: true, value: { path: round === 0 ? "session" : "reactor" } });
+      if (answer.ok) expect(answer.value.bytes.length).toBe(LIMITS.bulkAnswerBytesMax);
+      b.channel.serve(sized(LIMITS.bulkAnswerBytesMax + 1));
+      expect(await a.channel.request(b.id, chunkName(1), 20_000)).toMatchObject({
+        code: "bulk.not-found",
+      });
+      await untilUp(a, b.id);
+    }
+  }, 60_000);
+
+  it("can be given up, and end with the session", async () => {
+    const [a, b] = await openPair();
+    b.channel.serve(() => new Promise(() => {}));
+    const aborting = new AbortController();
+    const given = a.channel.request(b.id, chunkName(1), 20_000, aborting.signal);
+    const ended = a.channel.request(b.id, chunkName(1), 20_000);
+    aborting.abort();
+    expect(await given).toMatchObject({ code: "bulk.timeout" });
+    b.transport.disconnect(a.id, { code: "closed", detail: "a test" });
+    expect(await ended).toMatchObject({ code: "bulk.unreachable" });
+  }, 60_000);
+});
