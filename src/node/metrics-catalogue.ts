@@ -179,6 +179,35 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
         "session.identity, session.signature or session.confirmation: somebody has a member's TLS key",
     },
   ),
+  tetrad_transport_driver: {
+    ...gauge("1 or 0", "Whether frames of a class go to and from a member over this QUIC driver."),
+    labels: ["peer", "class", "driver"],
+  },
+  tetrad_bulk_requests_total: counter(
+    "count",
+    "Requests for bulk to members, by the way that they ended on (`session`, or the worker's driver) and how.",
+    { labels: ["path", "outcome"] },
+  ),
+  tetrad_bulk_bytes_total: counter(
+    "bytes",
+    "Answers to requests for bulk, `fetched` and `served`.",
+    {
+      labels: ["direction", "path"],
+    },
+  ),
+  tetrad_bulk_failovers_total: counter(
+    "count",
+    "Requests that were asked again over the session, since connections or the worker had failed.",
+  ),
+  tetrad_bulk_worker_faults_total: counter("count", "Bulk workers that ended by themselves.", {
+    labels: ["driver"],
+    alert: 'grows: bulk goes over sessions; see the log for why, and set `driver = "quiche"`',
+  }),
+  tetrad_bulk_refused_total: counter(
+    "count",
+    "Grants of members that were not taken (`bulk.certificate`), and connections that were turned away.",
+    { labels: ["code"] },
+  ),
   tetrad_transport_handshake_seconds: {
     kind: "histogram",
     unit: "seconds",

@@ -49,7 +49,8 @@ class WorkerProcess implements BulkWorker {
   #words = "";
   #reason: string | undefined;
   #pings = 0;
-  #answered = 0;
+  /** The number of the last ping that was answered; undefined until the worker has said anything. */
+  #answered: number | undefined;
   #ended = false;
   #cancelPing: (() => void) | undefined;
   #cancelStop: (() => void) | undefined;
@@ -93,6 +94,7 @@ class WorkerProcess implements BulkWorker {
   #take(message: FromWorker): void {
     if (this.#ended) return;
     if (message.kind === "pong") this.#answered = message.number;
+    else this.#answered ??= this.#pings;
     if (message.kind === "failed") this.#reason ??= message.reason;
     this.#events.message(message);
   }
@@ -100,8 +102,9 @@ class WorkerProcess implements BulkWorker {
   /** Pings are counted and not timed, so that a pause of this process is not taken for one of the worker's. */
   #ping(): void {
     this.#cancelPing = this.#timers.set(LIMITS.bulkHeartbeatMs, () => {
-      // While it starts it loads code and tries a driver; that has a limit of its own.
-      if (this.#answered > 0 && this.#pings - this.#answered >= LIMITS.bulkHeartbeatsMissedMax) {
+      // While it loads its code it says nothing; its start has a limit of its own.
+      const missed = this.#pings - (this.#answered ?? this.#pings);
+      if (missed >= LIMITS.bulkHeartbeatsMissedMax) {
         this.end("kill", `the worker has not answered ${LIMITS.bulkHeartbeatsMissedMax} times`);
       }
       this.#pings += 1;

@@ -19,7 +19,6 @@ import { type BulkNote, decodeNote, encodeNote } from "./notes.ts";
 import type { BulkSupervisor } from "./supervisor.ts";
 
 export type LinkOptions = {
-  readonly self: PeerId;
   /** Where our worker listens. */
   readonly listen: HostPort;
   readonly connections: number;
@@ -30,6 +29,8 @@ export type LinkOptions = {
   readonly supervisor: Pick<BulkSupervisor, "running" | "canWake" | "wake" | "send">;
   /** A grant that was not taken. */
   readonly refused: (code: ErrorCode) => void;
+  /** The way to that member has changed. */
+  readonly changed: (peer: PeerId) => void;
   /** The connections to that member are gone, or not to be waited for any longer. */
   readonly closed: (peer: PeerId) => void;
 };
@@ -88,6 +89,7 @@ export class BulkLinks {
       asks: new TokenBucket(perSecond, burst, nowMs),
       granted: false,
     });
+    this.#options.changed(peer);
   }
 
   /** The session is over, and with it whatever was granted in it. */
@@ -96,6 +98,7 @@ export class BulkLinks {
     if (link === undefined) return;
     link.cancelTimer?.();
     this.#links.delete(peer);
+    this.#options.changed(peer);
     if (this.#options.supervisor.running !== undefined) {
       this.#options.supervisor.send({ kind: "drop", peer });
     }
@@ -158,6 +161,7 @@ export class BulkLinks {
       if (link.asked !== undefined) this.#none(link, link.asked.number);
       link.asked = undefined;
       link.phase = "none";
+      this.#options.changed(link.peer);
       if (link.granted) this.#say(link, { kind: "gone" });
       link.granted = false;
     }
@@ -180,6 +184,7 @@ export class BulkLinks {
     link.phase = "up";
     link.upSinceMs = this.#options.clock.monotonicMs();
     link.heardMs = link.upSinceMs;
+    this.#options.changed(peer);
     const driver = this.#options.supervisor.running?.driver;
     this.#options.logger.log("debug", "bulk connections are up", { peer, driver });
   }
@@ -297,6 +302,7 @@ export class BulkLinks {
     link.cancelTimer = undefined;
     link.phase = "none";
     link.key = undefined;
+    this.#options.changed(link.peer);
     this.#options.supervisor.send({ kind: "hang-up", peer: link.peer });
     this.#options.closed(link.peer);
   }

@@ -7,8 +7,8 @@ import {
   type BulkNetwork,
   chunkName,
   chunkOf,
-  makeBulkNetwork,
   type MemberOptions,
+  makeBulkNetwork,
   untilUp,
 } from "./support.ts";
 
@@ -72,17 +72,21 @@ describe("bulk between two members", () => {
     });
   }, 60_000);
 
-  it.each(["quiche", "reactor"] as const)("understands the other driver, here %s", async (driver) => {
-    const other = driver === "quiche" ? "reactor" : "quiche";
-    const [a, b] = await openPair([
-      { setting: driver, connections: 4 },
-      { setting: other, connections: 1 },
-    ]);
-    await untilUp(a, b.id);
-    expect(new Set(await fetchAll(a, b, 12))).toEqual(new Set([driver]));
-    await untilUp(b, a.id);
-    expect(new Set(await fetchAll(b, a, 12))).toEqual(new Set([other]));
-  }, 90_000);
+  it.each(["quiche", "reactor"] as const)(
+    "understands the other driver, here %s",
+    async (driver) => {
+      const other = driver === "quiche" ? "reactor" : "quiche";
+      const [a, b] = await openPair([
+        { setting: driver, connections: 4 },
+        { setting: other, connections: 1 },
+      ]);
+      await untilUp(a, b.id);
+      expect(new Set(await fetchAll(a, b, 12))).toEqual(new Set([driver]));
+      await untilUp(b, a.id);
+      expect(new Set(await fetchAll(b, a, 12))).toEqual(new Set([other]));
+    },
+    90_000,
+  );
 
   it.each(["asks", "is asked"] as const)(
     "ends a transfer over the session, with the same bytes, when the worker of who %s is killed",
@@ -163,7 +167,10 @@ describe("requests", () => {
     for (let round = 0; round < 2; round++) {
       b.channel.serve(sized(LIMITS.bulkAnswerBytesMax));
       const answer = await a.channel.request(b.id, chunkName(1), 20_000);
-      expect(answer).toMatchObject({ ok: true, value: { path: round === 0 ? "session" : "reactor" } });
+      expect(answer).toMatchObject({
+        ok: true,
+        value: { path: round === 0 ? "session" : "reactor" },
+      });
       if (answer.ok) expect(answer.value.bytes.length).toBe(LIMITS.bulkAnswerBytesMax);
       b.channel.serve(sized(LIMITS.bulkAnswerBytesMax + 1));
       expect(await a.channel.request(b.id, chunkName(1), 20_000)).toMatchObject({
