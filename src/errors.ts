@@ -311,8 +311,18 @@ export const ERRORS = {
 
   // Proofs of space
   "space.parameters": spec("The parameters of proofs of space are out of range", 400, 1),
-  "space.proof-shape": spec("Not a proof of space of the form that was asked for", 400, 2),
-  "space.proof-path": spec("An opened node is not in the sector's commitment", 400, 2),
+  "space.proof-shape": spec(
+    "Not a proof of space of the form that was asked for",
+    400,
+    2,
+    "disconnect",
+  ),
+  "space.proof-path": spec(
+    "An opened node is not in the sector's commitment",
+    400,
+    2,
+    "disconnect",
+  ),
   "space.proof-label": spec("A label does not follow from those of its parents", 400, 2),
   "space.proof-foreign": spec("The proof is of another sector, chain or challenge", 409, 2),
   "space.sector": spec("A sector file cannot be read", 422, 3),
@@ -321,7 +331,7 @@ export const ERRORS = {
   "space.conflict": spec("Another sector is there, or being made", 409, 5),
   "space.beacon": spec("The beacon of the sector is not one that the chain still knows", 409, 1),
   "space.sector-known": spec("The validator has or had a sector of this number", 409, 5),
-  "space.sector-unknown": spec("The validator has no such sector", 404, 1),
+  "space.sector-unknown": spec("The validator has no such sector", 404, 1, "ignore"),
   "space.sectors-full": spec("The validator has as many sectors as it may", 409, 1),
   "space.seed-pending": spec("The challenge is not drawn yet", 409, 5, "none", true),
   "space.stale": spec("The proof of space came too late, or is of another epoch", 409, 2),

@@ -35,6 +35,18 @@ export type SpaceFacts = {
    * batch that brings a sector back could be written.
    */
   needsHost(): boolean;
+  /** Of this node: which envelopes have shown a wrong opening. */
+  readonly refused?: RefusedHosts | undefined;
+};
+
+/**
+ * Envelopes whose openings were found wrong, by digest. Sector, reference and place in the lane are in what the
+ * digest covers, and a number of a validator is never another sector: so such a verdict holds in every epoch and
+ * on every branch.
+ */
+export type RefusedHosts = {
+  get(digest: Hash): Failure | undefined;
+  keep(digest: Hash, failure: Failure): void;
 };
 
 /** From a state since the epoch began; undefined on a chain that asks for no space. */
@@ -42,13 +54,14 @@ export const spaceFacts = (
   parameters: SpaceParameters | null,
   read: ReadStore,
   set: ValidatorSet | undefined,
+  refused?: RefusedHosts,
 ): SpaceFacts | undefined => {
   if (parameters === null || set === undefined) return undefined;
   const { epoch, validators } = set;
   const sectorsOf = (validator: Hash): readonly SectorStatement[] =>
     epochSectors(read, parameters, validator, epoch);
   return {
-    ...{ epoch, parameters, sectorsOf },
+    ...{ epoch, parameters, sectorsOf, refused },
     sectorOf: (validator, number) => epochSector(read, parameters, validator, number, epoch),
     needsHost: () => validators.some(({ id }) => sectorsOf(id).length > 0),
   };
@@ -177,6 +190,8 @@ export const checkHost = (
   if (sector === undefined) {
     return fail("space.sector-unknown", "the host has no such sector in this epoch");
   }
+  const known = facts.refused?.get(batch.digest);
+  if (known !== undefined) return known;
   const beacon = beaconAt(batch.refHeight);
   if (beacon === undefined) {
     return fail("node.not-ready", "the reference's beacon is not known", { field: "beacon" });
@@ -184,5 +199,6 @@ export const checkHost = (
   const task = hostOpeningTask(hasher, facts, sector, batch, beacon);
   const wrong = checkOpened(spaceHashesOf(hasher), facts, task, read.openings);
   if (wrong === undefined) passed.set(batch, epoch);
+  else facts.refused?.keep(batch.digest, wrong);
   return wrong;
 };

@@ -28,6 +28,7 @@ import {
 import type { Context } from "./context.ts";
 import { PeerBudget, RateBudget } from "./peer-budget.ts";
 import { SpaceDesk } from "./space-desk.ts";
+import { Verdicts } from "./verdicts.ts";
 import { type TermedBatch, WorkDesk } from "./work-desk.ts";
 
 /** What admission asks about the final chain of this node. */
@@ -68,7 +69,7 @@ export class BatchPool {
   readonly #pushed = new PeerBudget(LIMITS.peerAdmissionBytesMax);
   readonly #peerDecodes: RateBudget;
   readonly #clientDecodes: RateBudget;
-  readonly #verdicts = new Map<string, boolean>();
+  readonly #verdicts = new Verdicts<boolean>();
   /** What clients of this node gave it, and when peers were last told; some may be final by now. */
   readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
   #pendingBytes = 0;
@@ -172,9 +173,11 @@ export class BatchPool {
       if (from === undefined) pending.waiters.push(done);
       return;
     }
-    if (this.#verdicts.get(key) === false) return done(forged());
+    if (this.#verdicts.get(digest) === false) return done(forged());
     const worked = this.work.verdict(digest);
     if (worked !== undefined && worked !== "good") return done(worked);
+    const unopened = this.space.refused(digest);
+    if (unopened !== undefined) return done(unopened);
     if (!this.#mayDecode(from, sealed.eventCount * LIMITS.decodeEventCostBytes)) {
       return done(tooMany());
     }
@@ -281,7 +284,7 @@ export class BatchPool {
 
   /** The cached verdict of a batch's signature; undefined when it was never checked. */
   verdict(digest: Hash): boolean | undefined {
-    return this.#verdicts.get(toHex(digest));
+    return this.#verdicts.get(digest);
   }
 
   /** What is known of a batch's work. What the mempool holds had good work when it was admitted. */
@@ -312,16 +315,9 @@ export class BatchPool {
     this.#context.ports.verifier.verify(jobs, priority, (valid) => {
       batches.forEach((batch, i) => {
         // An actor that is unknown today may be registered tomorrow: only a real check is remembered.
-        if (jobs[i]?.publicKey.length !== 0) this.#remember(batch.digest, valid[i] === true);
+        if (jobs[i]?.publicKey.length !== 0) this.#verdicts.keep(batch.digest, valid[i] === true);
       });
       done(valid);
     });
-  }
-
-  #remember(digest: Hash, valid: boolean): void {
-    this.#verdicts.set(toHex(digest), valid);
-    if (this.#verdicts.size <= LIMITS.verdictCacheMax) return;
-    const oldest = this.#verdicts.keys().next();
-    if (oldest.done !== true) this.#verdicts.delete(oldest.value);
   }
 }

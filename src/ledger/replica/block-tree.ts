@@ -12,7 +12,6 @@ import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
 import { beaconKeysAt } from "../projections/beacon.ts";
-import { spaceFacts } from "../space-openings.ts";
 import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
 import {
   type ActorKey,
@@ -27,6 +26,7 @@ import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import type { OpenBlocks } from "./engine.ts";
 import { OpenFetches } from "./open-fetches.ts";
+import { chargeFault } from "./peer-faults.ts";
 import { readPrice } from "./price-store.ts";
 import type { TermedBatch } from "./work-desk.ts";
 
@@ -43,6 +43,8 @@ export type Held = {
   /** In block order; undefined where missing. */
   batches: (Batch | undefined)[];
   verdict: Verdict | undefined;
+  /** The leader that has proposed it, bytes and all. */
+  proposer: PeerId | undefined;
   failure: Failure | undefined;
   /** The core asked for it; otherwise it is only some block's ancestor. */
   wanted: boolean;
@@ -136,6 +138,8 @@ export class BlockTree {
   need(hash: Hash, block: Block | undefined, sources: readonly PeerId[]): void {
     const held = this.#obtain(hash);
     held.wanted = true;
+    // Only a proposal by its leader brings the bytes along.
+    if (block !== undefined) held.proposer ??= sources[0];
     this.#want(held, block, sources);
   }
 
@@ -324,6 +328,7 @@ export class BlockTree {
         block: undefined,
         batches: [],
         verdict: undefined,
+        proposer: undefined,
         failure: undefined,
         wanted: false,
         sources: [],
@@ -444,7 +449,7 @@ export class BlockTree {
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
       asked: this.#asked,
       workVerdict: (digest) => this.#pool.workVerdict(digest),
-      space: spaceFacts(this.#asked.space, this.#context.read, this.#chain.epoch().set),
+      space: this.#pool.space.facts(this.#chain.epoch().set),
     });
     if (failure?.code === "node.not-ready") {
       // A verdict may have been forgotten between its check and here: it is no verdict on the block.
@@ -455,6 +460,7 @@ export class BlockTree {
     held.laneHeads = laneHeadsOf(batches);
     held.point = this.#pointOf(block);
     if (failure === undefined) return this.#settle(held, "valid", undefined);
+    this.#charge(held, failure);
     this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
   }
 
@@ -513,6 +519,15 @@ export class BlockTree {
       held.cancelFetch = undefined;
       this.#pump(held);
     });
+  }
+
+  /**
+   * Who has proposed a block that breaks a rule by itself: its leader has signed for it, and no honest one would.
+   * What it stands on, and what was executed otherwise, is charged to nobody.
+   */
+  #charge({ proposer }: Held, failure: Failure): void {
+    if (proposer === undefined || failure.code === "block.wrong-root") return;
+    if (this.#chain.connected().includes(proposer)) chargeFault(this.#context, proposer, failure);
   }
 
   #settle(held: Held, verdict: Verdict, failure: Failure | undefined): void {

@@ -17,6 +17,7 @@ import {
 } from "../space-openings.ts";
 import type { Batch, Hash, ValidatorSet } from "../types.ts";
 import type { Context } from "./context.ts";
+import { Verdicts } from "./verdicts.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -24,6 +25,7 @@ export class SpaceDesk {
   readonly #context: Context;
   readonly #set: () => ValidatorSet | undefined;
   readonly #self: Hash;
+  readonly #refused = new Verdicts<Failure>();
 
   /** `set`: that of the running epoch. */
   constructor(context: Context, set: () => ValidatorSet | undefined) {
@@ -35,7 +37,12 @@ export class SpaceDesk {
   /** Undefined on a chain that asks for no space, and before the epoch is known. */
   facts(set: ValidatorSet | undefined = this.#set()): SpaceFacts | undefined {
     const { space } = this.#context.options.genesis.proofs;
-    return spaceFacts(space, this.#context.read, set);
+    return spaceFacts(space, this.#context.read, set, this.#refused);
+  }
+
+  /** Why the opening of an envelope was refused before; undefined where it was not, or is forgotten. */
+  refused(digest: Hash): Failure | undefined {
+    return this.#refused.get(digest);
   }
 
   /** Whether this node has written the batch. */

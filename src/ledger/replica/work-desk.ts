@@ -3,9 +3,7 @@
  * digest. What costs next to nothing is checked here; a solution is checked by the verifier, which may have
  * threads of its own.
  */
-import { toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
-import { LIMITS } from "../../limits.ts";
 import {
   decodeWorkProof,
   unsolved,
@@ -28,6 +26,7 @@ import {
 import { levelOf } from "../mempool.ts";
 import type { Batch, Hash } from "../types.ts";
 import type { Context } from "./context.ts";
+import { Verdicts } from "./verdicts.ts";
 import { finalTerms } from "./work-terms.ts";
 
 /** A batch with the terms of its reference on the branch that it is looked at on. */
@@ -35,7 +34,7 @@ export type TermedBatch = { readonly batch: Batch; readonly terms: WorkTerms };
 
 export class WorkDesk {
   readonly #context: Context;
-  readonly #verdicts = new Map<string, WorkVerdict>();
+  readonly #verdicts = new Verdicts<WorkVerdict>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -48,7 +47,7 @@ export class WorkDesk {
 
   /** Undefined where the work was never tried, or so long ago that it is forgotten. */
   verdict(digest: Hash): WorkVerdict | undefined {
-    return this.#verdicts.get(toHex(digest));
+    return this.#verdicts.get(digest);
   }
 
   /** The predicate, with the verdicts that are kept here. */
@@ -103,13 +102,13 @@ export class WorkDesk {
       const { hasher } = this.#context;
       const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
       if (check.ok) open.push({ digest: batch.digest, check: check.value });
-      else this.#remember(batch.digest, check);
+      else this.#verdicts.keep(batch.digest, check);
     }
     if (open.length === 0) return done();
     const checks = open.map(({ check }) => check);
     this.#solve(work, checks, priority, (valid) => {
       for (const [i, { digest }] of open.entries()) {
-        this.#remember(digest, valid[i] === true ? "good" : unsolved(work.puzzle));
+        this.#verdicts.keep(digest, valid[i] === true ? "good" : unsolved(work.puzzle));
       }
       done();
     });
@@ -130,12 +129,5 @@ export class WorkDesk {
         ({ subject, proof, required }) => verifyWork(hasher, puzzle, subject, proof, required).ok,
       ),
     );
-  }
-
-  #remember(digest: Hash, verdict: WorkVerdict): void {
-    this.#verdicts.set(toHex(digest), verdict);
-    if (this.#verdicts.size <= LIMITS.verdictCacheMax) return;
-    const oldest = this.#verdicts.keys().next();
-    if (oldest.done !== true) this.#verdicts.delete(oldest.value);
   }
 }

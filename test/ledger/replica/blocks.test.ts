@@ -23,6 +23,32 @@ const certify = (lab: Lab, block: Block): void => {
   lab.tell(1, { type: "certificate", certificate });
 };
 
+describe("who proposes a block that breaks a rule by itself", () => {
+  const charged = (lab: Lab): number =>
+    lab.counts.get("tetrad_messages_dropped_total block.next-set") ?? 0;
+
+  it("is charged with it by the table of errors, once", () => {
+    const lab = foreign();
+    const block = lab.block([], { nextSetHash: lab.chain.hash });
+    lab.tell(block.header.proposer, lab.proposal(block));
+    lab.tell(block.header.proposer, lab.proposal(block));
+    expect(charged(lab)).toBe(1);
+    expect(lab.cutOff).toEqual([]);
+    expect(voted(lab)).not.toContain("notarize");
+  });
+
+  it("is not who has served it, or signed for it in a certificate", () => {
+    const lab = foreign();
+    const block = lab.block([], { nextSetHash: lab.chain.hash });
+    certify(lab, block);
+    lab.time.advance(1_000);
+    for (const other of lab.others) lab.tell(other, { type: "block", block: block.bytes });
+    lab.time.advance(1_000);
+    expect(charged(lab)).toBe(0);
+    expect(lab.logs.some(({ code }) => code === "block.next-set")).toBe(true);
+  });
+});
+
 describe("a block that is not here", () => {
   it("is asked of those who signed for it, one after the other, until it comes", () => {
     const lab = foreign();

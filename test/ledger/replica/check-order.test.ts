@@ -3,13 +3,21 @@
  * not reached where something cheap is wrong, nothing is checked twice, and what is kept of verdicts is bounded.
  */
 import { beforeAll, describe, expect, it } from "vitest";
+import { ERRORS } from "../../../src/errors.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
 import { actorRevoked } from "../../../src/ledger/projections/events.ts";
+import { Verdicts } from "../../../src/ledger/replica/verdicts.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { PRICE_ONE, type WorkParameters } from "../../../src/proofs/work/index.ts";
 import { flipped } from "../../proofs/refusals/act.ts";
-import { EQUIHASH_WORK, otherHasher, type Parts, World } from "../../proofs/refusals/world.ts";
+import {
+  EQUIHASH_WORK,
+  otherHasher,
+  type Parts,
+  putEvent,
+  World,
+} from "../../proofs/refusals/world.ts";
 import { hasher, idOf } from "../execution-support.ts";
 
 const ELSE = new Uint8Array(32).fill(9);
@@ -149,6 +157,74 @@ describe("admission", () => {
   });
 });
 
+describe("a wrong opening of a host", () => {
+  const wrong = (world: World): Batch =>
+    bent(world, ({ space }) => ({
+      space: space && { ...space, bytes: flipped(space.bytes, 50) },
+    }));
+
+  it("is refused by its digest before its events are hashed again, whoever brings it", () => {
+    const world = new World();
+    const pool = world.pool("v3");
+    const events = Array.from({ length: LIMITS.batchEventsMax }, (_, i) => putEvent(`k${i}`));
+    const parts = world.parts("clerk", { events });
+    const space = parts.space && { ...parts.space, bytes: flipped(parts.space.bytes, 50) };
+    const batch = world.sealed({ ...parts, space });
+    expect(pool.space.refused(batch.digest)).toBeUndefined();
+    expect(world.admit(batch, "v3", pool, "peer")).toBe("space.proof-path");
+    expect(pool.space.refused(batch.digest)).toMatchObject({ code: "space.proof-path" });
+    // Events that are hashed cost of what a peer may have decoded: these would be more than a second's.
+    const codes = new Set<string>();
+    const tries =
+      LIMITS.peerDecodeBytesPerSecond / (LIMITS.batchEventsMax * LIMITS.decodeEventCostBytes);
+    for (let i = 0; i < 2 * tries; i++) codes.add(world.admit(batch, "v3", pool, "peer"));
+    expect([...codes]).toEqual(["space.proof-path"]);
+    // Nor is it opened again in a block.
+    expect(world.vote([batch], "v0", {}, pool)).toBe("space.proof-path");
+  });
+
+  it("says nothing of the same batch with a right one, or of another number of the same host", () => {
+    const world = new World();
+    const pool = world.pool("v3");
+    const right = world.parts("clerk");
+    const space = right.space && { ...right.space, bytes: flipped(right.space.bytes, 50) };
+    expect(world.admit(world.sealed({ ...right, space }), "v3", pool, "peer")).toBe(
+      "space.proof-path",
+    );
+    expect(world.admit(world.sealed(right), "v3", pool, "peer")).toBe("accepted");
+  });
+
+  it("that a vote has found is refused at admission without work for a verifier", () => {
+    const world = new World();
+    const pool = world.pool("v3");
+    const batch = wrong(world);
+    expect(world.vote([batch], "v0", {}, pool)).toBe("space.proof-path");
+    const asked = counting(world);
+    expect(world.admit(batch, "v3", pool, "peer")).toBe("space.proof-path");
+    expect(asked()).toEqual(NOTHING);
+  });
+
+  it("is kept for a sector that counts only: one that is unknown today may be known tomorrow", () => {
+    const world = new World();
+    const pool = world.pool("v3");
+    const batch = bent(world, ({ space }) => ({
+      space: space && { ...space, bytes: flipped(space.bytes, 3) },
+    }));
+    expect(world.admit(batch, "v3", pool, "peer")).toBe("space.sector-unknown");
+    expect(pool.space.refused(batch.digest)).toBeUndefined();
+  });
+
+  it("ends the session of who pushes it; what may be true elsewhere does not", () => {
+    const action = (code: keyof typeof ERRORS) => ERRORS[code].peer;
+    expect([action("space.proof-path"), action("space.proof-shape")]).toEqual([
+      "disconnect",
+      "disconnect",
+    ]);
+    expect([action("space.sector-unknown"), action("space.missing")]).toEqual(["ignore", "ignore"]);
+    expect(action("space.no-host")).toBe("none");
+  });
+});
+
 describe("a vote", () => {
   it.each(CHEAP.filter(([code]) => code !== "batch.wrong-chain"))(
     "finds %s without a check of work or signature",
@@ -244,6 +320,17 @@ describe("verdicts that are kept", () => {
     look(rest.slice(0, 1));
     expect(pool.workVerdict(first.digest)).toBeUndefined();
     expect(pool.workVerdict(rest[1]?.digest ?? ELSE)).toMatchObject({ code: "work.missing" });
+  });
+
+  it("are at most as many as the limit: the oldest of an opening goes first", () => {
+    const verdicts = new Verdicts<number>();
+    const digests = others(LIMITS.verdictCacheMax + 1).map(({ digest }) => digest);
+    for (const [i, digest] of digests.entries()) {
+      if (i === LIMITS.verdictCacheMax) expect(verdicts.get(digests[0] ?? ELSE)).toBe(0);
+      verdicts.keep(digest, i);
+    }
+    expect(verdicts.get(digests[0] ?? ELSE)).toBeUndefined();
+    expect(verdicts.get(digests[1] ?? ELSE)).toBe(1);
   });
 
   it("are at most as many as the limit: the oldest of a signature goes first", () => {
