@@ -1,5 +1,5 @@
 /** `nexus sim …` through the bin: what fails is reported, shrunk, kept and replayed; exit codes of the table. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fits, itemFits } from "./shape.ts";
@@ -191,6 +191,16 @@ describe("nexus sim run", () => {
     expect(empty.stderr).toContain("error sim.module: empty.mjs: it exports none of property");
     expect((await run("run", "--seed", "7", "--with", "gone.mjs")).stderr).toContain(
       "no file gone",
+    );
+    // What `npm init -y` makes: Node takes the file for CommonJS, and its words do not say what to do.
+    mkdirSync(at("fresh"));
+    writeFileSync(at("fresh/package.json"), '{"type":"commonjs"}\n');
+    writeFileSync(
+      at("fresh/mine.ts"),
+      'import "node:fs";\nexport const property = () => undefined;\n',
+    );
+    expect((await run("run", "--seed", "7", "--with", "fresh/mine.ts")).stderr).toContain(
+      '"npm pkg set type=module"',
     );
   });
 

@@ -108,12 +108,18 @@ export const ownPath = (context: CliContext, options: Chosen): string | undefine
   return path;
 };
 
+/** Node's words for a file that it took for CommonJS, which do not say what to do in a folder of one's own. */
+const moduleHint = (detail: string): string =>
+  /outside a module|Unexpected token 'export'/.test(detail)
+    ? ' — say that the folder holds modules with "npm pkg set type=module", or name the file .mts'
+    : "";
+
 export const ownChecks = async (context: CliContext, options: Chosen): Promise<Own> => {
   const path = ownPath(context, options);
   try {
     return await loadOwn(path);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    throw new TetradError("sim.module", `${options.with}: ${detail}`);
+    throw new TetradError("sim.module", `${options.with}: ${detail}${moduleHint(detail)}`);
   }
 };
