@@ -6,6 +6,8 @@
  *     npm run bench -- sim --seconds 20           CPU seconds that each speed is measured for; 0 not at all
  *     npm run bench -- sim --virtual-minutes 60   how long memory is watched; 0 not at all
  *     npm run bench -- sim --virtual-day          memory over a virtual day, of a batch every ten seconds
+ *         --batches-per-second 20                 what is written while memory is watched
+ *     npm run bench -- sim --row-memory 32        MiB for rows of the disks; a file takes the rest (default 256)
  *     npm run bench -- sim --shares false         nodes share nothing (docs/simulation.md)
  *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
  *         --warm-up 4 --measured 8                virtual seconds of each network
@@ -31,6 +33,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "20" },
     "virtual-minutes": { type: "string", default: "10" },
     "virtual-day": { type: "boolean", default: false },
+    "batches-per-second": { type: "string" },
+    "row-memory": { type: "string", default: "256" },
     shares: { type: "string", default: "true" },
     capacity: { type: "boolean", default: false },
     "warm-up": { type: "string", default: "4" },
@@ -67,7 +71,11 @@ const startNetwork = (
       untilMs,
     },
   });
-  const network = createNetwork(whole, { ...SYSTEM, shares: values.shares !== "false" });
+  const network = createNetwork(whole, {
+    ...SYSTEM,
+    shares: values.shares !== "false",
+    rowMemoryBytes: Number(values["row-memory"]) * MIB,
+  });
   const { world, chain, nodes, scheme, observer } = network;
   for (const node of nodes) node.start();
   startWorkload({
@@ -156,7 +164,7 @@ const DAY_BATCHES_PER_SECOND = 0.1;
 /** Heap after a collection and RSS over virtual time. The disks of the nodes are in it, as they grow. */
 const watchMemory = (minutes: number, parts: number, batchesPerSecond: number): void => {
   const network = startNetwork(4, "40 ms", minutes * 60_000, batchesPerSecond);
-  const { world, nodes } = network;
+  const { world, nodes, memory } = network;
   const startS = cpuS();
   for (let part = 1; part <= parts; part++) {
     const untilUs = (part * minutes * 60e6) / parts;
@@ -169,6 +177,8 @@ const watchMemory = (minutes: number, parts: number, batchesPerSecond: number): 
     const heights = heightOf(network);
     report.row("memory", `heap and buffers ${at}`, (heapUsed + external) / MIB, "MiB", heights);
     report.row("memory", `  what disks hold, node by node, ${at}`, disks / MIB, "MiB", rows);
+    report.row("memory", `  of it in memory, with entries, ${at}`, memory.bytes / MIB, "MiB", rows);
+    report.row("memory", `  on file ${at}`, memory.file.bytes / MIB, "MiB", memory.spills);
     report.row("memory", `RSS ${at}`, rss / MIB, "MiB", heights);
     report.row("memory", `CPU so far ${at}`, cpuS() - startS, "s", world.steps);
   }
@@ -232,8 +242,10 @@ const askForCapacity = async (): Promise<void> => {
   }
 };
 
+const watched = (batches: number): number => Number(values["batches-per-second"] ?? batches);
+
 if (values.capacity) await askForCapacity();
-else if (values["virtual-day"]) watchMemory(24 * 60, 24, DAY_BATCHES_PER_SECOND);
+else if (values["virtual-day"]) watchMemory(24 * 60, 24, watched(DAY_BATCHES_PER_SECOND));
 else {
   const seconds = Number(values.seconds);
   if (seconds > 0) {
@@ -244,5 +256,5 @@ else {
     }
   }
   const minutes = Number(values["virtual-minutes"]);
-  if (minutes > 0) watchMemory(minutes, 8, BATCHES_PER_SECOND);
+  if (minutes > 0) watchMemory(minutes, 8, watched(BATCHES_PER_SECOND));
 }

@@ -289,6 +289,7 @@ export const measureCapacity = (options: CapacityOptions): Capacity => {
   world.runUntil((options.warmUpMs + options.measuredMs) * 1000);
   const after = statusOf(network);
   const views = after.view - before.view;
+  network.memory.close();
   const busy = processors.map(({ workedUs }) => workedUs / (options.measuredMs * 1000));
   return {
     n: options.n,

@@ -13,12 +13,14 @@ export type DiskSnapshot = {
   holders: number;
 };
 
+type Rows = Pick<SortedMap, "get" | "range" | "names">;
+
 export class DiskSnapshots {
-  readonly #data: SortedMap;
+  readonly #data: Rows;
   /** Oldest first. */
   #held: DiskSnapshot[] = [];
 
-  constructor(data: SortedMap) {
+  constructor(data: Rows) {
     this.#data = data;
   }
 

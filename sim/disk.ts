@@ -16,10 +16,12 @@ import type {
   StoreSnapshot,
 } from "../src/ledger/ports.ts";
 import type { Put } from "./checkers/types.ts";
+import { DiskRows } from "./disk-rows.ts";
 import { DiskSnapshots } from "./disk-snapshots.ts";
 import type { Host } from "./host.ts";
 import type { Prng } from "./prng.ts";
 import { Rot } from "./rot.ts";
+import { RowMemory } from "./row-memory.ts";
 import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
 import { lengthOf, SortedMap, type Stored, wholeOf } from "./sorted-map.ts";
 
@@ -87,12 +89,12 @@ export class SimDisk {
   readonly #random: Prng;
   readonly #tap: DiskTap | undefined;
   readonly #rows: RowKeeper;
-  readonly #data = new SortedMap();
-  readonly #readers = new DiskSnapshots(this.#data);
+  readonly #data: DiskRows;
+  readonly #readers: DiskSnapshots;
   /** Completed writes that no sync covers yet, oldest first. */
   readonly #unsynced: Unsynced[] = [];
   readonly #queue: Pending[] = [];
-  readonly #snapshots = new Map<string, SortedMap>();
+  readonly #snapshots = new Map<string, { readonly rows: DiskRows; readonly bytes: number }>();
   #busy = false;
   #bytes = 0;
   #failure: StoreFailure | undefined;
@@ -111,8 +113,17 @@ export class SimDisk {
   /** Multiplies the time of every sync: a disk that is slow. */
   slowness = 1;
 
-  constructor(name: string, host: Host, knobs: DiskKnobs, tap?: DiskTap, rows = OWN_ROWS) {
+  constructor(
+    name: string,
+    host: Host,
+    knobs: DiskKnobs,
+    tap?: DiskTap,
+    rows = OWN_ROWS,
+    memory = new RowMemory(),
+  ) {
     this.#rows = rows;
+    this.#data = new DiskRows(memory);
+    this.#readers = new DiskSnapshots(this.#data);
     this.name = name;
     this.#host = host;
     this.knobs = { ...knobs };
@@ -344,9 +355,8 @@ export class SimDisk {
 
   /** From now on about so many neighbouring bytes cannot be read; false on an empty disk. */
   spoil(bytes: number): boolean {
-    const entries = this.#data.all();
-    if (entries.length === 0) return false;
-    this.#rot.spread(entries, this.#random.below(entries.length), bytes);
+    if (this.#data.size === 0) return false;
+    this.#rot.spread(this.#data.entriesFrom(this.#random.below(this.#data.size)), bytes);
     this.#tap?.happened?.("disk rotten");
     return true;
   }
@@ -419,8 +429,7 @@ export class SimDisk {
   #put(name: string, old: Stored | undefined, value: Stored | undefined): void {
     this.#readers.changing(name, old);
     this.#bytes += weightOf(name, value) - weightOf(name, old);
-    if (value === undefined) this.#data.delete(name);
-    else this.#data.set(name, value);
+    this.#data.put(name, old, value);
   }
 
   #unapply(undo: readonly Change[]): void {
@@ -465,24 +474,25 @@ export class SimDisk {
 
   /** Remembers the present state under a name, for a stale restore. */
   snapshot(name: string): void {
-    this.#snapshots.set(name, this.#data.clone());
+    this.#snapshots.get(name)?.rows.dispose();
+    this.#snapshots.set(name, { rows: this.#data.clone(), bytes: this.#bytes });
   }
 
   /** Puts back a remembered state; false when there is none of that name. */
   restore(name: string): boolean {
     const snapshot = this.#snapshots.get(name);
     if (snapshot === undefined) return false;
-    this.#data.copyFrom(snapshot);
+    this.#data.copyFrom(snapshot.rows);
     this.#rot.clear();
     this.#unsynced.length = 0;
-    this.#bytes = this.#data.weigh();
+    this.#bytes = snapshot.bytes;
     return true;
   }
 
   /** Takes over what another disk holds: the start of a twin. */
   copyFrom(other: SimDisk): void {
     this.#data.copyFrom(other.#data);
-    this.#bytes = this.#data.weigh();
+    this.#bytes = other.#bytes;
   }
 
   /** Puts entries on the medium without a process: what `init` leaves behind. */
@@ -493,6 +503,6 @@ export class SimDisk {
 
   /** All entries in key order: for checkers. */
   dump(): readonly StoreEntry[] {
-    return this.#data.all();
+    return [...this.#data.entriesFrom(0)];
   }
 }

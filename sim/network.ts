@@ -17,6 +17,7 @@ import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
 import { Prng } from "./prng.ts";
+import { RowMemory } from "./row-memory.ts";
 import { type AdversarySpec, faultySlots, type Scenario } from "./scenario.ts";
 import { createSharedRows, OWN_ROWS } from "./shared-rows.ts";
 import {
@@ -55,6 +56,8 @@ export type SimNetwork = {
   readonly atlas: Atlas;
   readonly failures: Failure[];
   readonly logs: LogLine[];
+  /** Of the rows of all disks. To be closed at the end: nothing of them can be read any more then. */
+  readonly memory: RowMemory;
   /** Starts a second process with this node's key on a copy of its disks. */
   startTwin(node: number): void;
 };
@@ -68,6 +71,8 @@ export type NetworkOptions = {
   readonly stake?: StakeRun;
   /** Whether nodes share what is equal (docs/simulation.md); where it is not said, the seed decides. */
   readonly shares?: boolean;
+  /** Bytes that rows of the disks may take of memory before they go to a file (docs/simulation.md). */
+  readonly rowMemoryBytes?: number;
 };
 
 /** One seed in so many shares nothing. */
@@ -206,6 +211,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       mark: (name) => observer.mark(name),
     });
   };
+  const memory = new RowMemory(options.rowMemoryBytes);
   const sectors: SimSector[] = [];
   const machineOf = (slot: number): SimEpochKeys => {
     const owner = owners[slot] ?? slot;
@@ -218,6 +224,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     scheme,
     diskKnobs: scenario.knobs.disk,
     rows: shares ? createSharedRows() : OWN_ROWS,
+    memory,
     signerKnobs: scenario.knobs.signer,
     boot: (ports, slot, incarnation) => censoring(slot, system.boot(ports, slot, incarnation)),
     diskTap: {
@@ -343,5 +350,6 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   for (const { strategy, node, fromMs } of scenario.adversaries) {
     if (strategy === "twins") world.at(Math.max(fromMs, 1) * 1000, () => startTwin(node));
   }
-  return { world, scenario, chain, scheme, net, nodes, observer, atlas, failures, logs, startTwin };
+  const parts = { world, scenario, chain, scheme, net, nodes, observer, atlas };
+  return { ...parts, failures, logs, memory, startTwin };
 };

@@ -17,7 +17,8 @@ import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import type { SimEpochKeys } from "./epoch-keys.ts";
 import { Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
-import type { RowKeeper } from "./shared-rows.ts";
+import type { RowMemory } from "./row-memory.ts";
+import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
 import {
   createSimCheckpointSigner,
   createSimSigner,
@@ -40,6 +41,8 @@ export type NodeWiring = {
   readonly diskKnobs: DiskKnobs;
   /** Keeps what nodes have written alike. */
   readonly rows: RowKeeper;
+  /** What the rows of all disks may take of it. */
+  readonly memory: RowMemory;
   readonly signerKnobs: SignerKnobs;
   readonly boot: Boot;
   readonly diskTap: DiskTap & { lost(slot: number, disk: string): void };
@@ -87,10 +90,11 @@ export class SimNode {
     this.host = host;
     this.key = key;
     this.#wiring = wiring;
-    this.data = new SimDisk("data", host, wiring.diskKnobs, wiring.diskTap, wiring.rows);
+    const { diskKnobs, diskTap, rows, memory } = wiring;
+    this.data = new SimDisk("data", host, diskKnobs, diskTap, rows, memory);
     this.epochKeys = wiring.epochKeys(slot);
     // What a key has signed is like nobody else's.
-    this.votes = new SimDisk("votes", host, wiring.diskKnobs, wiring.diskTap);
+    this.votes = new SimDisk("votes", host, diskKnobs, diskTap, OWN_ROWS, memory);
   }
 
   /** The running replica; undefined while the process is down. */

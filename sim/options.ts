@@ -8,11 +8,12 @@ import { systemWith } from "./system.ts";
 /**
  * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `checkers` stand in for those
  * of the simulator; `events` are what clients write instead of records; `shares` says whether nodes share what they
- * have alike, which else the seed decides.
+ * have alike, which else the seed decides; `rowMemoryBytes` is how much of memory rows of the simulated disks may take
+ * before they go to a temporary file.
  */
 export type SimulateOptions = Pick<
   RunOptions,
-  "onEvent" | "maxSteps" | "checkers" | "events" | "shares"
+  "onEvent" | "maxSteps" | "checkers" | "events" | "shares" | "rowMemoryBytes"
 > & {
   /** Projections of your own, after those of the product. */
   readonly projections?: readonly Projection[];

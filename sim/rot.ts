@@ -15,10 +15,10 @@ export class Rot {
     this.#log = true;
   }
 
-  /** Rows from a place on, until so many bytes are gone. */
-  spread(entries: readonly StoreEntry[], from: number, bytes: number): void {
+  /** The first of these rows, until so many bytes are gone. */
+  spread(entries: Iterable<StoreEntry>, bytes: number): void {
     let left = bytes;
-    for (const [key, value] of entries.slice(from)) {
+    for (const [key, value] of entries) {
       if (left <= 0) return;
       this.#keys.add(SortedMap.keyOf(key));
       left -= key.length + value.length;

@@ -445,6 +445,11 @@ class Run {
     this.#audit();
   }
 
+  /** Lets go of what the run has outside of memory. */
+  end(): void {
+    this.#network.memory.close();
+  }
+
   result(outcome: Outcome, violation: Violation | undefined): RunResult {
     const { world, net, observer, atlas } = this.#network;
     const statuses = this.#statuses();
@@ -508,6 +513,8 @@ const runOnce = (
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     return { result: run.result(error.outcome, error.violation), up: run.up() };
+  } finally {
+    run.end();
   }
 };
 

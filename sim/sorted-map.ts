@@ -73,6 +73,16 @@ export class SortedMap {
     if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
 
+  /** Deletes many keys at once. */
+  remove(keys: readonly string[]): void {
+    for (const key of keys) this.#entries.delete(key);
+    const left = this.#chunks.flat().filter((key) => this.#entries.has(key));
+    this.#chunks = [];
+    for (let at = 0; at < left.length || at === 0; at += CHUNK_KEYS_MAX / 2) {
+      this.#chunks.push(left.slice(at, at + CHUNK_KEYS_MAX / 2));
+    }
+  }
+
   clear(): void {
     this.#entries.clear();
     this.#chunks = [[]];
@@ -100,7 +110,7 @@ export class SortedMap {
     const gte = SortedMap.keyOf(range.gte);
     const lt = SortedMap.keyOf(range.lt);
     const out: string[] = [];
-    const keys = range.reverse === true ? this.#descending(lt) : this.#ascending(gte);
+    const keys = range.reverse === true ? this.descending(lt) : this.ascending(gte);
     for (const key of keys) {
       if (out.length >= range.limit || key < gte || key >= lt) break;
       out.push(key);
@@ -108,14 +118,8 @@ export class SortedMap {
     return out;
   }
 
-  #entryOf(key: string): StoreEntry {
-    const value = this.#entries.get(key);
-    if (value === undefined) throw new Error("a key without a row");
-    return [SortedMap.bytesOf(key), wholeOf(value)];
-  }
-
   /** Keys from this one on. */
-  *#ascending(from: string): Generator<string> {
+  *ascending(from: string): Generator<string> {
     for (let at = this.#chunkOf(from); at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at] as string[];
       for (let i = lowerBound(chunk, from); i < chunk.length; i++) yield chunk[i] as string;
@@ -123,22 +127,11 @@ export class SortedMap {
   }
 
   /** Keys below this one, the greatest first. */
-  *#descending(below: string): Generator<string> {
+  *descending(below: string): Generator<string> {
     for (let at = this.#chunkOf(below); at >= 0; at--) {
       const chunk = this.#chunks[at] as string[];
       for (let i = lowerBound(chunk, below) - 1; i >= 0; i--) yield chunk[i] as string;
     }
-  }
-
-  all(): StoreEntry[] {
-    return this.#chunks.flatMap((chunk) => chunk.map((key) => this.#entryOf(key)));
-  }
-
-  /** Bytes of all keys and values. */
-  weigh(): number {
-    let bytes = 0;
-    for (const [key, value] of this.#entries) bytes += key.length + lengthOf(value);
-    return bytes;
   }
 
   clone(): SortedMap {
@@ -173,7 +166,7 @@ export const entriesWithin = (
 };
 
 /** Where the key is or would be. */
-const lowerBound = (keys: readonly string[], key: string): number => {
+export const lowerBound = (keys: readonly string[], key: string): number => {
   let low = 0;
   let high = keys.length;
   while (low < high) {

@@ -599,6 +599,8 @@ export const LIMITS = {
   /** Threads of a swarm, and seeds that it keeps of each invariant. */
   simWorkersMax: 64,
   simKeptSeedsMax: 5,
+  /** MiB that rows of simulated disks may take of memory. */
+  simRowMemoryMibMax: 1_048_576,
 
   // Retention, local
   /** A finalization certificate outside this window is kept only for every 64th height and boundaries. */

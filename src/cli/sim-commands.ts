@@ -35,6 +35,11 @@ const addRun = (sim: Command, run: RunVerb): void => {
     .option("--shrink", "also where many are run")
     .option("--out <folder>", "where the files of failures go", "sim-failures")
     .option("--no-files", "write no files")
+    .option(
+      "--row-memory <MiB>",
+      "memory for rows of the simulated disks; a temporary file takes the rest (default 256)",
+      wholeNumber(0, LIMITS.simRowMemoryMibMax),
+    )
     .option(...WITH)
     .addHelpText(
       "after",
@@ -45,6 +50,7 @@ Examples:
   nexus sim run leader-isolated all-restart
   nexus sim run --seeds 1..100 --time 10m -o ndjson
   nexus sim run my-scenario.json --with my-property.ts
+  nexus sim run a-virtual-day.json --once --row-memory 64
 
 Of a failure the scenario, the report, the whole timeline and a picture are written to --out, and the
 scenario is shrunk first where it is the only one. What is printed is what the files have, but for the picture.

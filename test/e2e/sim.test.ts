@@ -91,6 +91,21 @@ describe("nexus sim run", () => {
     expect(one.stdout).toBe(two.stdout);
   });
 
+  it("gives the same with --row-memory, which has a limit", async () => {
+    const brief = { name: "brief", seed: 2, n: 3, healMs: 400, workload: { untilMs: 400 } };
+    writeFileSync(at("brief.json"), JSON.stringify(brief));
+    const traced = ["run", "brief.json", "--trace"];
+    const [much, none] = await Promise.all([
+      run(...traced, "--row-memory", "1048576"),
+      run(...traced, "--row-memory", "0"),
+    ]);
+    expect(much.stdout).toMatch(/^file brief\.json: ok, .* trace [0-9a-f]{16}\n$/m);
+    expect(none.stdout).toBe(much.stdout);
+    const tooMuch = await run("run", "brief.json", "--row-memory", "1048577");
+    expect(tooMuch.code).toBe(1);
+    expect(tooMuch.stderr).toContain("0..1048576");
+  });
+
   it("shrinks what fails, writes it down, and exits with 12; the replay fails with the same", async () => {
     const failed = await run("run", "noisy.json", "--with", "own.mjs");
     expect(failed.code).toBe(12);

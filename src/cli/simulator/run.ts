@@ -34,7 +34,10 @@ export type RunOptions = Chosen & {
   readonly shrink?: boolean;
   readonly out: string;
   readonly files: boolean;
+  readonly rowMemory?: number;
 };
+
+const MIB = 2 ** 20;
 
 /** A shrinking that nobody asked for is over soon. */
 const SHRINK_RUNS = 200;
@@ -168,7 +171,10 @@ export const simRun = async (
     throw new TetradError("cli.usage", "--trace prints lines for people: give it without -o");
   }
   const jobs = jobsOf(context, options, given);
-  const own = await ownChecks(context, options);
+  const own = {
+    ...(await ownChecks(context, options)),
+    ...(options.rowMemory === undefined ? {} : { rowMemoryBytes: options.rowMemory * MIB }),
+  };
   const plan = { options, own, commit: codeVersion(), isOnly: jobs.count === 1 };
   const clock = realClock.monotonicMs;
   const startMs = clock();

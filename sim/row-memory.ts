@@ -1,0 +1,84 @@
+/**
+ * The memory that the rows of a run's disks may take. Past it each disk puts rows into the file of the run that
+ * nobody has touched since it did so before. Nothing that a run yields depends on where its rows are.
+ */
+import { BlockCache, type ColdRow, type ColdRun, writeRun } from "./cold-run.ts";
+import { SpillFile } from "./spill-file.ts";
+
+/** More than the runs of the nightly swarm and of the library ever have. */
+export const ROW_MEMORY_BYTES = 256 * 2 ** 20;
+
+/** A disk, or a copy of one that was put away. */
+type Spilling = { spill(everything: boolean): void };
+
+export class RowMemory {
+  readonly #file = new SpillFile();
+  readonly #cache = new BlockCache();
+  readonly #disks = new Set<Spilling>();
+  #bytesMax: number;
+  #bytes = 0;
+  #spills = 0;
+  #isSpilling = false;
+
+  /** Bytes of keys and values of each disk, counted for itself, and of the entries that hold them. */
+  constructor(bytesMax = ROW_MEMORY_BYTES) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Of what is in memory now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How often there were too many. */
+  get spills(): number {
+    return this.#spills;
+  }
+
+  get file(): SpillFile {
+    return this.#file;
+  }
+
+  join(disk: Spilling): void {
+    this.#disks.add(disk);
+  }
+
+  leave(disk: Spilling): void {
+    this.#disks.delete(disk);
+  }
+
+  /** So many bytes more are in memory; fewer where it is negative. Rows may be gone from it when this returns. */
+  grew(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax && !this.#isSpilling) this.#spill();
+  }
+
+  #spill(): void {
+    this.#isSpilling = true;
+    this.#spills += 1;
+    try {
+      for (const disk of this.#disks) disk.spill(false);
+      // Too little room for all that is in use: then it is read again.
+      if (this.#bytes > this.#bytesMax / 2) for (const disk of this.#disks) disk.spill(true);
+    } catch (error) {
+      // The run goes on as one without a limit would. What could not be written is still where it was.
+      this.#bytesMax = Number.POSITIVE_INFINITY;
+      const detail = error instanceof Error ? error.message : String(error);
+      process.emitWarning(`rows of the simulated disks stay in memory: ${detail}`);
+    } finally {
+      this.#isSpilling = false;
+    }
+  }
+
+  /** Rows ascending by key; throws where they cannot be written, and nothing is changed then. */
+  write(rows: Iterable<ColdRow>, max: { readonly rows: number; readonly bytes: number }): ColdRun {
+    return writeRun(this.#file, this.#cache, rows, max);
+  }
+
+  /** The run has ended, however it did: what lies in the file is gone, and so are the disks. */
+  close(): void {
+    this.#disks.clear();
+    this.#cache.clear();
+    this.#file.close();
+  }
+}
