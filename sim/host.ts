@@ -234,6 +234,7 @@ export class Host {
   clock(): Clock {
     return {
       monotonicMs: () => Math.floor(this.#localMs()),
+      monotonicUs: () => this.#localMs() * 1_000,
       wallMs: () => WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs + this.#swingMs(),
     };
   }

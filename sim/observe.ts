@@ -13,7 +13,13 @@ import type {
   Status,
 } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
-import { claimTermsOf, spaceTermsOf, stakeTermsOf, workTermsOf } from "./proofs.ts";
+import {
+  claimTermsOf,
+  locationTermsOf,
+  spaceTermsOf,
+  stakeTermsOf,
+  workTermsOf,
+} from "./proofs.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import type { SignatureScheme } from "./signer.ts";
 import { WALL_START_MS, type World } from "./world.ts";
@@ -101,6 +107,7 @@ export class Observer {
       beacon: beaconFacts(chain),
       claims: claimTermsOf(chain.genesis),
       space: spaceTermsOf(chain.genesis, chain.hasher),
+      location: locationTermsOf(chain.genesis),
       stake: stakeTermsOf(chain.genesis),
       members: this.members,
       ...(work === undefined ? {} : { work }),

@@ -10,12 +10,19 @@ import {
 } from "../src/ledger/genesis-proofs.ts";
 import { genesisSectorBeacon } from "../src/ledger/projections/space/index.ts";
 import type { Hash, ValidatorSet } from "../src/ledger/types.ts";
+import type { LocationParameters } from "../src/proofs/location/parameters.ts";
 import { admissionBytes } from "../src/proofs/space/parameters.ts";
 import { sectorId } from "../src/proofs/space/statement.ts";
 import { STAKE_PROFILES, type StakeParameters } from "../src/proofs/stake/parameters.ts";
 import type { TimeParameters } from "../src/proofs/time/parameters.ts";
 import { PRICE_ONE, WORK_PROFILES, type WorkParameters } from "../src/proofs/work/index.ts";
-import type { ClaimTerms, SpaceTerms, StakeTerms, WorkTerms } from "./checkers/types.ts";
+import type {
+  ClaimTerms,
+  LocationTerms,
+  SpaceTerms,
+  StakeTerms,
+  WorkTerms,
+} from "./checkers/types.ts";
 import { SIM_BEACON_DEPTH } from "./ivrf-keys.ts";
 import type { ProofPart } from "./scenario.ts";
 import { SIM_SPACE } from "./space.ts";
@@ -41,6 +48,15 @@ export const SIM_TIME: TimeParameters = {
   leavesLog2Max: 6,
   challenges: 8,
   selfChallenges: 8,
+};
+
+/** A calm round trip is some 2 ms. */
+export const SIM_LOCATION: LocationParameters = {
+  ...{ rounds: 4, labels: 4 },
+  zones: [
+    { name: "near", rttMaxUs: 20_000 },
+    { name: "far", rttMaxUs: 400_000 },
+  ],
 };
 
 /** Turns are judged over so few that a run of half a minute can see who is down, and who is back. */
@@ -71,6 +87,7 @@ export const genesisParts = (
     proofs: {
       ...{ ...NO_PROOFS, beacon, work, space, time, stake },
       ...(parts.includes("epoch-keys") ? { epochKeys: true } : {}),
+      ...(parts.includes("location") ? { location: SIM_LOCATION } : {}),
     },
     provers: validators.map(({ id }) => {
       const epochKey = asked.epochKeyOf(id);
@@ -113,6 +130,14 @@ export const stakeTermsOf = (genesis: Genesis): StakeTerms | undefined => {
     stakePerUnit: stake.stakePerWorkUnit,
     claims: claimTermsOf(genesis),
   };
+};
+
+/** What bounds are held against; undefined where nobody is asked where it is. */
+export const locationTermsOf = ({ proofs }: Genesis): LocationTerms | undefined => {
+  const { location } = proofs;
+  if (location === undefined) return undefined;
+  const zones = new Map(location.zones.map(({ name, rttMaxUs }) => [name, rttMaxUs]));
+  return { rounds: location.rounds, zones };
 };
 
 /** As for work: what the oracle's own judgement of space begins with. */

@@ -190,13 +190,15 @@ export const DIRECTED_STRATEGIES = [
   "borrow-space",
   "replay-space",
   "false-labels",
+  "low-receipts",
+  "early-answers",
 ] as const;
 export type StrategyName = (typeof STRATEGIES)[number] | (typeof DIRECTED_STRATEGIES)[number];
 
 /**
  * Parts of the four proofs that a simulated chain can ask for; with any of them but stake it has a beacon. With
  * stake the last two nodes are not in the genesis, and validators join, leave and are jailed (stake.ts). Keys of
- * epochs are only there together with stake.
+ * epochs are only there together with stake, and location only with space.
  */
 export const PROOF_PARTS = [
   "beacon",
@@ -206,6 +208,7 @@ export const PROOF_PARTS = [
   "shares",
   "stake",
   "epoch-keys",
+  "location",
 ] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 

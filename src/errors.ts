@@ -341,6 +341,33 @@ export const ERRORS = {
   "space.no-host": spec("This node has no sector to host a batch with", 503, 4, "none", true),
   "space.memory": spec("Not enough memory to make the sector", 507, 1),
 
+  // Network location
+  "location.parameters": spec("The parameters of network location are out of range", 400, 1),
+  "location.stale": spec("The receipts are of another epoch than the running one", 409, 2),
+  "location.zone-unknown": spec("The chain has no such zone", 404, 1),
+  "location.not-member": spec("Prover or witness is not in the set of the epoch", 403, 2),
+  "location.own-receipt": spec("A validator is no witness of its own place", 422, 2),
+  "location.too-far": spec("A receipt states a longer time than the zone allows", 422, 2),
+  "location.too-few": spec("The witnesses hold no more than a third of the power", 422, 2),
+  "location.part": spec("Not the next part of the certificate", 409, 5),
+  "location.repeated": spec("The validator has a certificate of this epoch", 409, 5),
+  "location.failed": spec("A receipt was false: no other is looked at in this epoch", 409, 2),
+  "location.receipt-invalid": spec("The signature of a receipt does not verify", 422, 2),
+  "location.sector": spec(
+    "The sector does not count for the prover in this epoch",
+    404,
+    2,
+    "ignore",
+  ),
+  "location.answer": spec(
+    "An answer does not open the labels that were asked for",
+    422,
+    2,
+    "ignore",
+  ),
+  "location.unasked": spec("A message of a measurement that is not under way", 409, 5, "ignore"),
+  "location.rate": spec("Too many measurements in one epoch", 429, 5, "ignore"),
+
   // Simulator
   "sim.crash": spec("A node of a simulated network has thrown", 500, 10),
   "sim.liveness": spec("A simulated network has stopped making progress", 500, 11),

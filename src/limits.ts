@@ -171,6 +171,18 @@ export const LIMITS = {
   /** Epochs after its commitment until which a sector counts: a year of hours. */
   spaceSectorEpochsMax: 8_760,
 
+  // Network location (R): ranges of the parameters of a chain, microseconds
+  locationZones: [1, 16],
+  locationRounds: [1, 64],
+  /** A challenge opens few labels, so that the answer is one flight of packets and the time is the path's. */
+  locationLabels: [1, 16],
+  locationRttUs: [1, 10_000_000],
+  /** Receipts of one event, each with a signature to check; and the first places of a batch, where it stands. */
+  locationReceiptsMax: 40,
+  locationPositionsMax: 1,
+  /** Epochs of one validator whose bounds are kept. */
+  locationEpochsKept: 8,
+
   // Proofs of work (R)
   /** The largest effort that a proof may state; a batch never has to show more. */
   workEffortMax: 1_048_576,
@@ -251,6 +263,12 @@ export const LIMITS = {
   /** Checks of consensus signatures that one peer may have waiting: a STATUS answer among 256 fits. */
   peerChecksMax: 2048,
   evidencePending: 256,
+  /** Measurements that a witness makes of one peer in an epoch, and that wait at it; local. */
+  locationTriesMax: 4,
+  /** A witness waits so long for the answer of a round: what comes later is a round without one. */
+  locationRoundMs: 2_000,
+  /** Who collects receipts waits so long for those that are missing, and at most a quarter of an epoch. */
+  locationWaitMs: 60_000,
   /** Views above the last final one in which re-proposals are not paced; then each as many double it. */
   quickViewsMax: 64,
   /** What a start reads of what is above the last final view: months without finality, or damage. */

@@ -19,6 +19,7 @@ import { falseCosignatures, forgedCosignatures } from "./cosigner.ts";
 import { bendCertificates, impersonate, lyingSnapshot } from "./forgeries.ts";
 import { lastWord } from "./last-word.ts";
 import { censor, grind, timestampEdge } from "./leaders.ts";
+import { earlyAnswers, lowReceipts } from "./places.ts";
 import { otherParent, outOfTurn } from "./proposers.ts";
 import { skipLed } from "./puppet.ts";
 import { forgeReveals, withholdReveals } from "./reveals.ts";
@@ -85,6 +86,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "borrow-space": atItsSectors,
   "replay-space": atItsSectors,
   "false-labels": atItsSectors,
+  "low-receipts": lowReceipts,
+  "early-answers": earlyAnswers,
 };
 
 const TICK_MS = 100;
@@ -194,6 +197,7 @@ const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: Adversary
       wiring.signTap(host.slot, message, signature);
       return { statement, signer: wiring.self, signature };
     },
+    sign: (message) => wiring.scheme.sign(key, message),
     cosign: (claim) => wiring.cosign(claim),
     peers: () => transport.peers(),
     flooded: () => {

@@ -41,6 +41,8 @@ export type Powers = {
   isVictim(bytes: Uint8Array): boolean;
   /** A vote with its own key; the oracle sees the signature. */
   vote(statement: Statement): Vote;
+  /** Any other message, with its own key. */
+  sign(message: Uint8Array): Uint8Array;
   /** A checkpoint with all three of its own signatures. */
   cosign(claim: Pick<Cosignature, "size" | "root" | "timeS">): Cosignature;
   peers(): readonly PeerId[];

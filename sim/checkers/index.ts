@@ -22,6 +22,7 @@ import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
 import { haltsWithoutQuorum } from "./halts.ts";
+import { boundsTrue } from "./location.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
 import { powersFollow } from "./powers.ts";
 import { quarantineGrows } from "./quarantine.ts";
@@ -79,6 +80,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   beaconFollows,
   claimsTrue,
   spaceShown,
+  boundsTrue,
   reproposals,
   splitViews,
   otherNotarized,

@@ -197,6 +197,14 @@ export type SpaceTerms = {
   readonly sectorIds: ReadonlyMap<string, Uint8Array>;
 };
 
+/** What a chain that asks validators where they are goes by. */
+export type LocationTerms = {
+  /** Challenges of a measurement. */
+  readonly rounds: number;
+  /** Bound of each zone, microseconds. */
+  readonly zones: ReadonlyMap<string, number>;
+};
+
 /** What a chain on which stake decides asks for. */
 export type StakeTerms = {
   /** So many turns to lead are judged together; fewer than so many of 10,000 led is down, 0 judges nobody. */
@@ -221,6 +229,8 @@ export type CheckContext = {
   readonly beacon?: BeaconFacts | undefined;
   /** Of a chain that asks for space. */
   readonly space?: SpaceTerms | undefined;
+  /** Of a chain that asks where validators are. */
+  readonly location?: LocationTerms | undefined;
   /** Of a chain that asks for stake, whose sets change: `setsOf` has them. */
   readonly stake?: StakeTerms | undefined;
   /** Slots of the members that follow the protocol for the whole run. */

@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
 import { addAudit, addReplay } from "./audit-commands.ts";
 import { addCapability } from "./capability-commands.ts";
+import { addLocation } from "./location-commands.ts";
 import { addLookVerbs } from "./look-commands.ts";
 import {
   addBackup,
@@ -265,6 +266,7 @@ const addInit = (program: Command, run: RunVerb): void => {
       "--space",
       "nodes of --network prove sectors of 128 KiB: for trying out, it proves no space",
     )
+    .option("--location", "with --space: validators measure how far they are from each other")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
     .option("--node <name=address...>", "a node of --network: name=[ipv6]:port[,api address]")
     .addHelpText(
@@ -346,6 +348,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addAudit,
     addReplay,
     addSpace,
+    addLocation,
     addValidator,
     addCapability,
     addSim,

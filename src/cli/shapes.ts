@@ -57,6 +57,16 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "what GET /v1/status gives, one for each node; a node that does not answer has name, api, down and reason",
   ),
   append: list(1, "receipts, as POST /v1/batches gives them", "batchId", "level"),
+  "location show": list(
+    1,
+    "validators and the newest certificate of each; all of it null where there is none",
+    "id",
+    "name",
+    "epoch",
+    "zone",
+    "bounds",
+    "withinKm",
+  ),
   "validator status": list(
     1,
     "validators and candidates; amounts are decimal text",

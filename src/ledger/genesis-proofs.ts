@@ -16,10 +16,17 @@
  *     validator: ivrfRoot(32), zero where there is no beacon   u16 n × (u64 number  commC(32)  commRl(32))
  *     epoch keys: behind all validators, and only where they are asked for: u8 1   n × publicKey(1793), the key
  *                that each validator, in the same order, signs with from epoch 0 on
+ *     location:  behind them, and only where it is asked for: u8 2   u8 rounds   u8 labels
+ *                u8 n × (u32 length || name   u32 rttMaxUs)
  */
 import { isZero } from "../crypto/bytes.ts";
 import type { Writer } from "../crypto/codec.ts";
 import { LIMITS } from "../limits.ts";
+import {
+  checkLocationParameters,
+  type LocationParameters,
+  ZONE_NAME,
+} from "../proofs/location/parameters.ts";
 import { checkSpaceParameters, type SpaceParameters } from "../proofs/space/parameters.ts";
 import { type StakeParameters, stakeParameterFault } from "../proofs/stake/parameters.ts";
 import { checkTimeParameters, type TimeParameters } from "../proofs/time/parameters.ts";
@@ -40,6 +47,8 @@ export type GenesisProofs = {
   readonly stake: StakeParameters | null;
   /** Validators sign with keys of epochs, which they erase (docs/stake.md). Only together with stake. */
   readonly epochKeys?: true;
+  /** Validators measure how far they are from each other. Only together with space. */
+  readonly location?: LocationParameters;
 };
 
 /** A sector that a chain begins with. Its source is Ht("space/genesis", u64 timeMs of the genesis). */
@@ -78,6 +87,7 @@ export const NO_PROVER: GenesisProver = { ivrfRoot: new Uint8Array(32), sectors:
 
 const PARTS = ["beacon", "work", "space", "time", "stake"] as const;
 const EPOCH_KEYS = "epochKeys";
+const LOCATION = "location";
 
 const hasKey = (json: unknown, key: string): boolean =>
   typeof json === "object" && json !== null && key in json;
@@ -122,7 +132,8 @@ const SHARES = ["scryptN", "difficulty", "triesPerUnit"] as const;
 /** Reads the part of a genesis. Throws `Wrong`. */
 export function readProofs(path: string, json: unknown): GenesisProofs {
   const rotates = hasKey(json, EPOCH_KEYS);
-  const from = objectAt(path, json, rotates ? [...PARTS, EPOCH_KEYS] : PARTS);
+  const further = [EPOCH_KEYS, LOCATION].filter((key) => hasKey(json, key));
+  const from: Record<string, unknown> = objectAt(path, json, [...PARTS, ...further]);
   if (rotates && from[EPOCH_KEYS] !== true) {
     throw new Wrong(`${path}.${EPOCH_KEYS}`, "expected true, or to be left out");
   }
@@ -135,7 +146,13 @@ export function readProofs(path: string, json: unknown): GenesisProofs {
     time: read("time", readTime),
     stake: read("stake", readStake),
     ...(rotates ? { epochKeys: true } : {}),
+    ...(further.includes(LOCATION)
+      ? { location: readLocation(`${path}.${LOCATION}`, from[LOCATION]) }
+      : {}),
   };
+  if (proofs.location !== undefined && proofs.space === null) {
+    throw new Wrong(`${path}.space`, "location is shown by sectors: it needs space");
+  }
   if (rotates && proofs.stake === null) {
     throw new Wrong(`${path}.stake`, "keys of epochs need stake, with which sets change");
   }
@@ -212,6 +229,27 @@ function readTime(path: string, json: unknown): TimeParameters {
   return checked.value;
 }
 
+function readLocation(path: string, json: unknown): LocationParameters {
+  const from = objectAt(path, json, ["rounds", "labels", "zones"]);
+  const count = (name: "rounds" | "labels"): number =>
+    integerAt(`${path}.${name}`, from[name], 0, U32_MAX);
+  const zones = listAt(`${path}.zones`, from.zones, ...LIMITS.locationZones).map((value, i) => {
+    const where = `${path}.zones[${i}]`;
+    const zone = objectAt(where, value, ["name", "rttMaxUs"]);
+    return {
+      name: textAt(`${where}.name`, zone.name, ZONE_NAME, LIMITS.nameBytesMax),
+      rttMaxUs: integerAt(`${where}.rttMaxUs`, zone.rttMaxUs, 0, U32_MAX),
+    };
+  });
+  const checked = checkLocationParameters({
+    rounds: count("rounds"),
+    labels: count("labels"),
+    zones,
+  });
+  if (!checked.ok) throw new Wrong(path, checked.detail);
+  return checked.value;
+}
+
 function readStake(path: string, json: unknown): StakeParameters {
   const from = objectAt(path, json, [...STAKE_BIG, ...STAKE_NUMBER]);
   const big = STAKE_BIG.map((name) => [name, amountAt(`${path}.${name}`, from[name])]);
@@ -261,6 +299,7 @@ const amounts = (of: Readonly<Record<string, bigint | number>>): Record<string, 
 export const proofsJson = (proofs: GenesisProofs): unknown => ({
   ...partsJson(proofs),
   ...(proofs.epochKeys === true ? { epochKeys: true } : {}),
+  ...(proofs.location === undefined ? {} : { location: proofs.location }),
 });
 
 const partsJson = ({ beacon, work, space, time, stake }: GenesisProofs): object => ({
@@ -335,4 +374,11 @@ export const encodeEpochKeys = (
     if (epochKey === undefined) throw new RangeError("a validator of the genesis has no epoch key");
     writer.fixed(epochKey, LIMITS.falconPublicKeyBytes);
   }
+};
+
+/** The very end of the encoding: nothing where location is not asked for. */
+export const encodeLocation = (writer: Writer, { location }: GenesisProofs): void => {
+  if (location === undefined) return;
+  writer.u8(2).u8(location.rounds).u8(location.labels).u8(location.zones.length);
+  for (const { name, rttMaxUs } of location.zones) writer.string(name).u32(rttMaxUs);
 };

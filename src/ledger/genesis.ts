@@ -24,6 +24,7 @@ import { parseNodeAddress } from "./address.ts";
 import { actorId } from "./batch.ts";
 import {
   encodeEpochKeys,
+  encodeLocation,
   encodeProofs,
   encodeProver,
   type GenesisProofs,
@@ -208,6 +209,7 @@ export const encodeGenesis = (genesis: Genesis): Uint8Array => {
     encodeProofs(writer, genesis.proofs);
     for (const prover of genesis.provers) encodeProver(writer, prover);
     encodeEpochKeys(writer, genesis.proofs, genesis.provers);
+    encodeLocation(writer, genesis.proofs);
   }
   return writer.finish();
 };

@@ -14,6 +14,8 @@ import type { CheckpointKeys, ServedCheckpoint } from "./types.ts";
 export type Clock = {
   /** Milliseconds, never decreasing, origin arbitrary. For timers and rates. */
   monotonicMs(): number;
+  /** The same in microseconds, as fine as the machine tells it; absent where monotonicMs may be rounded. */
+  monotonicUs?(): number;
   /** Milliseconds since the Unix epoch. Only proposals and their timeliness check read it. */
   wallMs(): number;
 };
@@ -24,7 +26,7 @@ export type Timers = {
 };
 
 export type Random = {
-  /** Uniform 32-bit integer: for jitter and request ids. Never for anything replicated. */
+  /** Uniform 32-bit integer that nobody can foresee: for jitter, ids, challenges. Never for anything replicated. */
   u32(): number;
 };
 
@@ -136,6 +138,8 @@ export type Transport = {
   /** Closes the session of a peer that broke the protocol; redialled after a back-off. */
   disconnect(peer: PeerId, reason: PeerClose): void;
   peers(): readonly PeerId[];
+  /** Whether a peer has shown its node's key in the post-quantum handshake. Absent where that is never asked. */
+  isSecured?(peer: PeerId): boolean;
   /** Whom sessions may be with from now on; others end. Absent where the list is given for good. */
   know?(members: readonly TransportMember[]): void;
   close(done: () => void): void;

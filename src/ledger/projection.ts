@@ -25,7 +25,7 @@ import type { LedgerEpoch } from "./chain-point.ts";
 import type { AnyEventDefinition, EventDefinition, Json } from "./event-schema.ts";
 import type { Genesis } from "./genesis.ts";
 import { isRefusalCode } from "./leaf.ts";
-import type { Hash } from "./types.ts";
+import type { Hash, ValidatorSet } from "./types.ts";
 
 /** Why an event has no effect. The code is recorded in the log; the detail is not replicated. */
 export type Refusal = {
@@ -82,6 +82,8 @@ export type EventContext = {
    * LIMITS.beaconHistory below the event's; undefined for any other, and where the chain has no beacon.
    */
   readonly beaconAt: (height: number) => Hash | undefined;
+  /** The set of the event's epoch. Only a chain of format 2 tells: elsewhere asking throws. */
+  readonly validatorSet: () => ValidatorSet;
   readonly hasher: Hasher;
   readonly verifySignature: VerifySignature;
 };

@@ -25,7 +25,15 @@ import {
 import type { ReadStore } from "./records.ts";
 import type { EventRegistry, UpcastEvent } from "./registry.ts";
 import { GENESIS_ORIGIN } from "./row.ts";
-import type { Batch, EncodedEvent, Hash, Header, LogEntry, Outcome } from "./types.ts";
+import type {
+  Batch,
+  EncodedEvent,
+  Hash,
+  Header,
+  LogEntry,
+  Outcome,
+  ValidatorSet,
+} from "./types.ts";
 
 /** Who may write what. Read from the rows of one projection, whose key is the actor's id. */
 export type Permissions = {
@@ -78,6 +86,8 @@ export type RunnerOptions = {
   readonly verifySignature: VerifySignature;
   /** What the genesis says of proofs, where it is of format 2: then events are told epoch and beacon. */
   readonly proofs?: GenesisProofs | undefined;
+  /** The set of an epoch as the store has it, for events that are told it. */
+  readonly setOf?: ((read: ReadStore, epoch: number) => ValidatorSet | undefined) | undefined;
   /** Of a chain of format 2, which keeps points. */
   readonly boundary?: BoundaryRule | undefined;
 };
@@ -180,6 +190,7 @@ export class BlockRun {
   #leafHashes: Uint8Array = NO_HASHES;
   readonly #firstIndex: number;
   readonly #place: EventPlace;
+  readonly #validatorSet: () => ValidatorSet;
 
   constructor(
     dispatch: Dispatch,
@@ -195,6 +206,7 @@ export class BlockRun {
     const { proofs } = dispatch;
     this.#place =
       proofs === undefined ? NOWHERE : placeAt(read, header.height, proofs.beacon !== null);
+    this.#validatorSet = setOnce(this.#place, (epoch) => dispatch.setOf?.(read, epoch));
     this.overlays = dispatch.projections.map(
       (projection) => new Overlay(projection.name, read, this.#effects),
     );
@@ -293,6 +305,7 @@ export class BlockRun {
       verifySignature: this.#dispatch.verifySignature,
       epoch: this.#place.epoch,
       beaconAt: this.#place.beaconAt,
+      validatorSet: this.#validatorSet,
     };
   }
 
@@ -384,5 +397,18 @@ export class BlockRun {
     });
   }
 }
+
+/** The set of a block's epoch, read when the first event asks for it. Throws "store.corrupt" where it is missing. */
+const setOnce = (
+  { epoch }: EventPlace,
+  setOf: (epoch: number) => ValidatorSet | undefined,
+): (() => ValidatorSet) => {
+  let known: ValidatorSet | undefined;
+  return () => {
+    known ??= setOf(epoch.number);
+    if (known !== undefined) return known;
+    throw new TetradError("store.corrupt", `the validator set of epoch ${epoch.number} is missing`);
+  };
+};
 
 const refused = (code: string): Outcome => ({ kind: "refused", code });

@@ -38,6 +38,8 @@ export type NodeConfig = {
   readonly workDuty: number;
   /** Units of work to show in every epoch; undefined: as many as the own stake can use. */
   readonly workUnits: number | undefined;
+  /** Whether the node asks witnesses how far it is, on a chain that asks for that. */
+  readonly location: boolean;
 };
 
 export type ConfigKey = keyof NodeConfig;
@@ -193,6 +195,15 @@ export const CONFIG_KEYS = {
       "more give no more power.",
     ],
     example: "1",
+  },
+  location: {
+    env: "NEXUS_LOCATION",
+    initial: true,
+    kind: "boolean",
+    about: [
+      "Whether the node has its distance to others measured and shows it on the log, once an epoch, on a",
+      "chain that asks for it. With false nobody learns it from this node; it measures others all the same.",
+    ],
   },
 } as const satisfies Record<ConfigKey, Spec>;
 

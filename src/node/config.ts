@@ -247,6 +247,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
       at.workUnits.value === undefined
         ? undefined
         : countFrom(at.workUnits, "workUnits", CONFIG_KEYS.workUnits.range),
+    location: boolFrom(at.location.value, "location"),
   };
   const origins = Object.fromEntries(KEYS.map((key) => [key, at[key].origin])) as Record<
     ConfigKey,

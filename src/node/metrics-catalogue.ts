@@ -79,6 +79,11 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     "count",
     "Signatures of peers on checkpoints that were not taken.",
   ),
+  tetrad_location_receipts_total: counter(
+    "count",
+    "Receipts of places: given to others as a witness, and taken from witnesses.",
+    { labels: ["way"] },
+  ),
   tetrad_space_failures_total: counter(
     "count",
     "Proofs of own sectors that could not be made, by code: a sector is damaged, missing or slow to read.",

@@ -115,7 +115,10 @@ export const startNode = async (
   const parts = { tls, ...signing, logger, metrics, version };
   const ports = await openPorts(config, paths, chain, self, parts);
   const { genesis, hasher } = chain;
-  const product = productOptions({ name: config.name, genesis, hasher, verifySignature });
+  const product = productOptions({
+    ...{ name: config.name, genesis, hasher, verifySignature },
+    provesLocation: config.location,
+  });
   const handle = createReplica(product, ports);
   closing.defer(() => new Promise<void>((resolve) => handle.stop(resolve)));
   handle.onHalt((failure) => halt.resolve(failure));

@@ -25,7 +25,7 @@ import { ownedDefinitions, type Projection, type VerifySignature } from "../ledg
 import {
   actorPermissions,
   actors,
-  actorsOfEpochKeys,
+  actorsOfJoining,
   actorsOfStake,
 } from "../ledger/projections/actors.ts";
 import { beacon } from "../ledger/projections/beacon.ts";
@@ -40,6 +40,7 @@ import { stake } from "../ledger/projections/stake/projection.ts";
 import { time } from "../ledger/projections/time.ts";
 import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
 import { work } from "../ledger/projections/work.ts";
+import { zones } from "../ledger/projections/zones.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
 import { storedValidatorSet } from "../ledger/replica/set-codec.ts";
@@ -66,6 +67,7 @@ const OF_PROOFS: readonly (readonly [keyof GenesisProofs, Projection])[] = [
   ["work", work],
   ["stake", capabilities],
   ["epochKeys", epochKeys],
+  ["location", zones],
 ];
 
 /** Where validators join, these hear of it; their rows are the same as long as nobody does. */
@@ -74,17 +76,13 @@ const WHERE_VALIDATORS_JOIN: ReadonlyMap<Projection, Projection> = new Map([
   [quarantine, quarantineOfStake],
 ]);
 
-/** Where they sign with keys of epochs, too. */
-const WHERE_KEYS_ROTATE: ReadonlyMap<Projection, Projection> = new Map([
-  [actors, actorsOfEpochKeys],
-  [quarantine, quarantineOfEpochKeys],
-]);
-
 const joined = (one: Projection): Projection => WHERE_VALIDATORS_JOIN.get(one) ?? one;
 
-const everyChain = ({ stake, epochKeys }: GenesisProofs): readonly Projection[] => {
-  if (stake === null) return OF_EVERY_CHAIN;
-  const others = epochKeys === true ? WHERE_KEYS_ROTATE : WHERE_VALIDATORS_JOIN;
+const everyChain = (proofs: GenesisProofs): readonly Projection[] => {
+  if (proofs.stake === null) return OF_EVERY_CHAIN;
+  // Where they sign with keys of epochs, or are asked where they are, they may write more.
+  const others = new Map(WHERE_VALIDATORS_JOIN).set(actors, actorsOfJoining(proofs));
+  if (proofs.epochKeys === true) others.set(quarantine, quarantineOfEpochKeys);
   return OF_EVERY_CHAIN.map((one) => others.get(one) ?? one);
 };
 
@@ -143,6 +141,7 @@ export const runnerOf = (args: {
     permissions: actorPermissions,
     verifySignature,
     proofs: genesis.format === 2 ? genesis.proofs : undefined,
+    setOf: (read, epoch) => storedValidatorSet(hasher, read, epoch),
     boundary: boundaryOf(hasher, genesis),
   };
 };
@@ -156,8 +155,10 @@ export const productOptions = (args: {
   /** Further projections, after those of the product: for simulations of what is not in it yet. */
   readonly further?: readonly Projection[];
   readonly timing?: Partial<ReplicaTiming>;
+  /** Whether it asks witnesses where it is; absent: yes. */
+  readonly provesLocation?: boolean;
 }): ReplicaOptions => {
-  const { name, genesis, hasher, verifySignature, further = [], timing } = args;
+  const { name, genesis, hasher, verifySignature, further = [], timing, provesLocation } = args;
   const runner = runnerOf({ genesis, hasher, verifySignature, further });
   const { registry } = runner;
   const executor = createExecutor(runner);
@@ -169,6 +170,7 @@ export const productOptions = (args: {
     registry,
     executor,
     ...(timing === undefined ? {} : { timing }),
+    ...(provesLocation === undefined ? {} : { provesLocation }),
     evidenceEvent: (read, culprit, first, second) => {
       const evidence = evidenceOf(first, second);
       if (evidence === undefined || isQuarantined(read, culprit)) return undefined;

@@ -10,6 +10,7 @@ import { plainFields, plainText } from "./log-fields.ts";
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
+  monotonicUs: () => performance.now() * 1_000,
   wallMs: () => Date.now(),
 };
 

@@ -255,6 +255,10 @@ export class Mesh implements QuicTransport {
     };
   }
 
+  isSecured(peer: PeerId): boolean {
+    return this.#members.get(peer)?.session?.isSecured === true;
+  }
+
   peerFigures(): readonly PeerFigures[] {
     return [...this.#members.values()].map(({ known, session, attempt, dialler }) => ({
       id: known.id,

@@ -7,6 +7,7 @@ import { encodeBlock, proofsHash } from "../../src/ledger/block.ts";
 import { encodeBlockProofs } from "../../src/ledger/block-proofs.ts";
 import { encodeGenesis, type Genesis } from "../../src/ledger/genesis.ts";
 import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import { encodeLocationMessage } from "../../src/ledger/location-messages.ts";
 import type { EventContext, Projection, ProjectionTx } from "../../src/ledger/projection.ts";
 import { beacon, beaconKeyRegistered } from "../../src/ledger/projections/beacon.ts";
 import { capabilities, capabilityId } from "../../src/ledger/projections/capabilities.ts";
@@ -29,11 +30,25 @@ import {
 } from "../../src/ledger/projections/time-events.ts";
 import { work } from "../../src/ledger/projections/work.ts";
 import { workSharesCommitted, workSharesProven } from "../../src/ledger/projections/work-events.ts";
+import { zoneCertified } from "../../src/ledger/projections/zone-events.ts";
+import { zones } from "../../src/ledger/projections/zones.ts";
 import { hostSlot } from "../../src/ledger/space-openings.ts";
 import type { EncodedEvent } from "../../src/ledger/types.ts";
+import { LOCATION_DEFAULT } from "../../src/proofs/location/parameters.ts";
+import { receiptMessage, roundsHash } from "../../src/proofs/location/receipt.ts";
+import { witnessChallenges } from "../../src/proofs/space/challenges.ts";
 import { STAKE_PROFILES } from "../../src/proofs/stake/parameters.ts";
 import { WORK_PROFILES } from "../../src/proofs/work/index.ts";
-import { batchOf, genesisInput, hasher, hashOf, headerOf, hex, signatureOf } from "./fixtures.ts";
+import {
+  batchOf,
+  genesisInput,
+  hasher,
+  hashOf,
+  headerOf,
+  hex,
+  setOf,
+  signatureOf,
+} from "./fixtures.ts";
 
 const sum = (bytes: Uint8Array): string => hex(sha256(bytes));
 
@@ -47,6 +62,8 @@ const withId = <T extends { readonly publicKey: Uint8Array }>(one: T) => ({
   ...one,
   id: hasher.ht("id", one.publicKey),
 });
+
+const witnesses = setOf([1n, 2n, 3n], 1);
 
 const asking = (): Genesis => ({
   ...{ ...genesisInput, format: 2 },
@@ -67,17 +84,18 @@ const context: EventContext = {
   ...{ batchId: hashOf(3), actor: hashOf(4), verifySignature: () => true },
   epoch: { number: 1, firstHeight: 70, startMs: 1_700_000_008_000, seed: hashOf(5) },
   beaconAt: (height) => hashOf(height),
+  validatorSet: () => witnesses,
 };
 
 /** Digest of all rows of a projection, in the order of their keys, after a genesis and one event. */
-const rowsAfter = (projection: Projection, event: EncodedEvent): string => {
+const rowsAfter = (projection: Projection, event: EncodedEvent, genesis = asking()): string => {
   const rows = new Map<string, Uint8Array>();
   const tx: ProjectionTx = {
     get: (key) => rows.get(hex(key)),
     put: (key, value) => void rows.set(hex(key), value.slice()),
     del: (key) => void rows.delete(hex(key)),
   };
-  projection.genesis?.(tx, asking(), { hasher });
+  projection.genesis?.(tx, genesis, { hasher });
   const owner = projection.owns.find(({ definition }) => definition.type === event.type);
   const decoded = owner?.definition.decode(event.payload);
   if (owner === undefined || decoded?.ok !== true) throw new Error(`${event.type} does not decode`);
@@ -163,8 +181,53 @@ const rows = (): Record<string, string> => {
   };
 };
 
+const locating = (): Genesis => {
+  const genesis = asking();
+  return { ...genesis, proofs: { ...genesis.proofs, location: LOCATION_DEFAULT } };
+};
+
+/** Network location: receipts, the certificate, and the messages of a measurement. */
+const location = (): Record<string, string> => {
+  const [first, second] = witnesses.validators.map(({ id }) => id);
+  if (first === undefined || second === undefined) throw new Error("no witnesses");
+  const rounds = roundsHash(hasher, [hashOf(1), hashOf(2)]);
+  const receipt = { rttUs: 4_321, rounds, signature: signatureOf(5) };
+  const claim = { epoch: 2, prover: hashOf(4), witness: first, sector: 7, ...receipt };
+  const certified = zoneCertified.encode({
+    ...{ epoch: 1, sector: 7, zone: "metro", from: 0 },
+    receipts: [
+      { ...receipt, witness: first },
+      { ...receipt, witness: second, rttUs: 5_000 },
+    ],
+  });
+  const statement = {
+    ...{ validatorId: hashOf(20), sectorNo: 7, beacon: hashOf(21), lgNodes: 12, layers: 4 },
+    ...{ commC: hashOf(22), commRl: hashOf(23) },
+  };
+  const question = { witness: first, epoch: 2, challenge: hashOf(3) };
+  const labels = witnessChallenges(hasher, 8, statement, question).map(({ node }) => node);
+  const of = { epoch: 2, sector: 7 };
+  const openings = new Uint8Array(8 * 416).fill(9);
+  return {
+    "genesis that asks for location": sum(encodeGenesis(locating())),
+    "zone certified": sum(certified.bytes),
+    "zone rows": rowsAfter(zones, certified, locating()),
+    "receipt message": hex(receiptMessage(hasher, claim)),
+    "labels that a witness asks for": labels.join(" "),
+    "location request": sum(encodeLocationMessage({ type: "location-request", ...of })),
+    "location challenge": sum(
+      encodeLocationMessage({ type: "location-challenge", ...of, challenge: hashOf(3) }),
+    ),
+    "location answer": sum(
+      encodeLocationMessage({ type: "location-answer", challenge: hashOf(3), openings }),
+    ),
+    "location receipt": sum(encodeLocationMessage({ type: "location-receipt", ...of, ...receipt })),
+  };
+};
+
 /** By name, for the golden file. */
 export const proofExamples = (): Record<string, string> => ({
+  ...location(),
   ...inBatchesAndBlocks(),
   ...Object.fromEntries(Object.entries(events()).map(([name, { bytes }]) => [name, sum(bytes)])),
   ...rows(),

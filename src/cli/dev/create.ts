@@ -15,6 +15,7 @@ import type { Identity } from "../../node/identity.ts";
 import { createActorKey, createIdentity } from "../../node/identity.ts";
 import { makeGenesis, type NewGenesis, partsOf } from "../../node/make-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import type { LocationParameters } from "../../proofs/location/parameters.ts";
 import type { SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { StakeParameters } from "../../proofs/stake/parameters.ts";
 import type { TimeParameters } from "../../proofs/time/parameters.ts";
@@ -47,6 +48,8 @@ export type NetworkPlan = {
   readonly time?: TimeParameters | undefined;
   /** Sectors that the chain asks for: each node gets one of this size. */
   readonly space?: SpaceParameters;
+  /** Whether validators measure each other; only with space. */
+  readonly location?: LocationParameters;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -168,8 +171,9 @@ const withSectors = (
   {
     chainId,
     space,
+    location,
     nodes,
-  }: Pick<NetworkPlan, "chainId" | "space"> & {
+  }: Pick<NetworkPlan, "chainId" | "space" | "location"> & {
     readonly nodes: readonly DevNode[];
   },
   timeMs: number,
@@ -183,7 +187,7 @@ const withSectors = (
   }));
   const made = sealGenesisSectors(chainId, timeMs, space, owners);
   return {
-    proofs: { ...proofs, space },
+    proofs: { ...proofs, space, ...(location === undefined ? {} : { location }) },
     provers: provers.map((prover, i) => ({ ...prover, sectors: made[i] ?? [] })),
   };
 };

@@ -23,6 +23,7 @@ import {
 import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
+import { LOCATION_DEFAULT } from "../../proofs/location/parameters.ts";
 import { SPACE_PROFILES } from "../../proofs/space/parameters.ts";
 import { STAKE_PROFILES } from "../../proofs/stake/parameters.ts";
 import {
@@ -50,6 +51,7 @@ type InitOptions = {
   readonly issuer?: boolean;
   readonly epochMs?: number;
   readonly space?: boolean;
+  readonly location?: boolean;
   readonly stake?: boolean;
   readonly epochKeys?: boolean;
   readonly work?: WorkProfile;
@@ -76,6 +78,9 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   }
   if (options.stake === true && options.name !== undefined) {
     throw usage("--stake belongs to the genesis: give it with --join or --network");
+  }
+  if (options.location === true && (options.space !== true || options.network !== true)) {
+    throw usage("--location is shown by sectors: give it with --network --space");
   }
   if (options.join !== undefined) return joinIdentities(context, options, options.join);
   if (context.options.dir === undefined) throw usage("say where with --dir");
@@ -310,6 +315,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     time: timeOf(options),
     puzzle: options.puzzle,
     ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),
+    ...(options.location === true ? { location: LOCATION_DEFAULT } : {}),
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);

@@ -10,6 +10,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import { LIMITS } from "../../limits.ts";
 import { field } from "../event-schema.ts";
 import type { Genesis } from "../genesis.ts";
+import type { GenesisProofs } from "../genesis-proofs.ts";
 import {
   type Apply,
   type Decide,
@@ -39,7 +40,7 @@ import {
   canonical,
   isCanonical,
   JOINED_PERMISSIONS,
-  JOINED_WITH_EPOCH_KEYS,
+  joinedPermissions,
   VALIDATOR_PERMISSIONS_MAX,
   validatorPermissions,
 } from "./permissions.ts";
@@ -191,11 +192,12 @@ export const actorsOfStake: Projection = defineProjection({
   listens: [listen(validatorRegistered, onValidator(JOINED_PERMISSIONS))],
 });
 
-/** The same where validators sign with keys of epochs. */
-export const actorsOfEpochKeys: Projection = defineProjection({
-  ...actors,
-  listens: [listen(validatorRegistered, onValidator(JOINED_WITH_EPOCH_KEYS))],
-});
+/** The same where such a chain asks for more than proofs: keys of epochs, places. */
+export const actorsOfJoining = (proofs: GenesisProofs): Projection =>
+  defineProjection({
+    ...actors,
+    listens: [listen(validatorRegistered, onValidator(joinedPermissions(proofs)))],
+  });
 
 /** An actor as the store has it. Throws "store.corrupt". */
 export const actorAt = (read: ReadStore, id: Hash): Actor | undefined => {

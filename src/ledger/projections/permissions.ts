@@ -19,20 +19,24 @@ const OWNER_PERMISSIONS = [
   "validator.rejoined",
 ] as const;
 
+/** Receipts of where it is, on a chain that asks for them. */
+const LOCATION_PERMISSION = "location.*";
+
 /** Its own keys of epochs, which nobody registers for it. */
 const EPOCH_KEY_PERMISSION = "validator.keys.registered";
 
 /** The most that a validator may write. */
 export const VALIDATOR_PERMISSIONS_MAX: number =
-  2 + PROOF_PERMISSIONS.length + OWNER_PERMISSIONS.length;
+  3 + PROOF_PERMISSIONS.length + OWNER_PERMISSIONS.length;
 
 /** What the node key of a validator may write that registers later; another actor is its owner. */
 export const JOINED_PERMISSIONS: readonly string[] = [VALIDATOR_PERMISSION, ...PROOF_PERMISSIONS];
 
-/** The same on a chain with keys of epochs. */
-export const JOINED_WITH_EPOCH_KEYS: readonly string[] = [
+/** The same with what the chain asks for besides. */
+export const joinedPermissions = (proofs: GenesisProofs): readonly string[] => [
   ...JOINED_PERMISSIONS,
-  EPOCH_KEY_PERMISSION,
+  ...(proofs.epochKeys === true ? [EPOCH_KEY_PERMISSION] : []),
+  ...(proofs.location === undefined ? [] : [LOCATION_PERMISSION]),
 ];
 
 /** What the node key of a validator may write: of the proofs those that its chain asks for. */
@@ -40,6 +44,7 @@ export const validatorPermissions = (proofs: GenesisProofs): readonly string[] =
   VALIDATOR_PERMISSION,
   ...(proofs.stake === null ? [] : OWNER_PERMISSIONS),
   ...(proofs.epochKeys === true ? [EPOCH_KEY_PERMISSION] : []),
+  ...(proofs.location === undefined ? [] : [LOCATION_PERMISSION]),
   ...(["beacon", "space", "time", "work"] as const).flatMap((part) =>
     proofs[part] === null ? [] : [`${part}.*`],
   ),

@@ -18,6 +18,8 @@ export type ReplicaOptions = {
   readonly executor: Executor;
   /** Local timing; the replicated parameters are in the genesis. */
   readonly timing?: Partial<ReplicaTiming>;
+  /** Whether it asks witnesses where it is, on a chain that asks for that; absent: yes. */
+  readonly provesLocation?: boolean;
   /** The event that reports two conflicting votes; undefined while the culprit is already reported. */
   readonly evidenceEvent: (
     read: ReadStore,

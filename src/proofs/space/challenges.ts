@@ -112,3 +112,26 @@ export const eventChallenges = (
     return { sector: 0, node: drawNode(digest, lgNodes) };
   });
 };
+
+/** What a witness asks the holder of a sector for, once it has sent it (docs/proofs.md, Network location). */
+export type WitnessQuestion = {
+  readonly witness: Uint8Array;
+  readonly epoch: number;
+  /** 32 bytes that the witness has drawn. */
+  readonly challenge: Uint8Array;
+};
+
+/** Witness: from Ht("loc/label", challenge || commR || witness id || u64 epoch || u32 j). */
+export const witnessChallenges = (
+  hasher: Hasher,
+  labels: number,
+  statement: SectorStatement,
+  { witness, epoch, challenge }: WitnessQuestion,
+): Challenge[] => {
+  const id = sectorId(hasher, statement);
+  const at = new Writer(8).u64(epoch).finish();
+  return Array.from({ length: labels }, (_, j) => {
+    const digest = hasher.ht("loc/label", challenge, id, witness, at, u32(j));
+    return { sector: 0, node: drawNode(digest, statement.lgNodes) };
+  });
+};

@@ -98,6 +98,9 @@ export class SpaceChain {
         ...{ number: this.epoch, firstHeight: this.firstHeight, startMs },
         seed: beaconOf(hasher, Math.max(0, this.firstHeight - 16)),
       },
+      validatorSet: () => {
+        throw new RangeError("nothing of space asks for the set");
+      },
       beaconAt: (asked) =>
         asked >= 0 && asked < height && asked >= height - LIMITS.beaconHistory
           ? beaconOf(hasher, asked)
