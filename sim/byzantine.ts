@@ -34,6 +34,9 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
   ["withhold-reveals", { proofs: ["beacon"] }],
   ["delete-space", { proofs: ["beacon", "space"] }],
   ["borrow-space", { proofs: ["beacon", "space"] }],
+  // Everybody measures everybody.
+  ["low-receipts", { proofs: ["beacon", "space", "location"], nMax: 10 }],
+  ["early-answers", { proofs: ["beacon", "space", "location"], nMax: 10 }],
   // It takes a second turn to lead.
   ["replay-space", { proofs: ["beacon", "space"], nMax: 10 }],
   ["false-labels", { proofs: ["beacon", "space"] }],

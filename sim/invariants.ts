@@ -1,6 +1,6 @@
 /** What each id of a failure means, in one sentence: for verdicts, reports and pictures. */
 
-/** By id: I1 to I28 are safety, L0 to L9 liveness; the others are faults of a run itself. */
+/** By id: I1 to I29 are safety, L0 to L9 liveness; the others are faults of a run itself. */
 export const INVARIANTS: Readonly<Record<string, string>> = {
   I1: "All honest nodes have one final hash at each height.",
   I2: "Final and executed heights of a node never go back, restarts included.",
@@ -30,6 +30,7 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   I26: "The set of every epoch is the one that follows from the log.",
   I27: "What the chain takes for proven of space, time and shares is there and was done.",
   I28: "On a chain with keys of epochs, nobody keeps a key that is over.",
+  I29: "Nobody is certified nearer than it really was to an honest witness.",
   L0: "The nodes come to rest: a run does a bounded amount of work.",
   L1: "After the heal a new block becomes final in bounded time.",
   L2: "Every event that was accepted becomes final, in bounded time and within some honest leaders.",

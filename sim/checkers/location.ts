@@ -81,6 +81,14 @@ class Judge {
     return this.#context.members.find(({ idHex }) => idHex === id)?.slot;
   }
 
+  /** Whether liars hold more than a third: then nothing is promised of certificates. */
+  #areLiarsEnough(): boolean {
+    const { members } = this.#context;
+    const sum = (some: typeof members): bigint => some.reduce((all, one) => all + one.weight, 0n);
+    const liars = members.filter(({ slot }) => !this.#context.honest(slot));
+    return 3n * sum(liars) > sum(members);
+  }
+
   /** Certificates on the log. Their authors are whoever the receipts name, so each is tried as the prover. */
   certificate(entry: Entry): void {
     const payload = payloadOf(entry);
@@ -106,7 +114,8 @@ class Judge {
         ),
       );
     const name = `the certificate of event ${entry.index}`;
-    if (honest.length === 0) this.#context.report("I29", `${name} has no honest witness`);
+    if (honest.length === 0 && !this.#areLiarsEnough())
+      this.#context.report("I29", `${name} has no honest witness`);
     if (provers.length === 0) this.#context.report("I29", `${name} has a bound that nobody stated`);
     const above = bounds.some(({ rttUs }) => rttUs > most);
     if (above) this.#context.report("I29", `${name} has a bound above that of ${zone}`);

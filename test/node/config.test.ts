@@ -61,6 +61,7 @@ describe("configuration", () => {
       timeSharedWith: undefined,
       workThreads: 1,
       workDuty: 25,
+      location: true,
       workUnits: undefined,
     });
     expect(origins).toMatchObject({

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
 import type { Act } from "./refusals/act.ts";
 import { BEACON_ACTS } from "./refusals/beacon-acts.ts";
+import { PLACE_ACTS } from "./refusals/place-acts.ts";
 import { SPACE_ACTS } from "./refusals/space-acts.ts";
 import { STAKE_ACTS } from "./refusals/stake-acts.ts";
 import { PROOFS, SUBJECTS, TABLE, WAYS } from "./refusals/table.ts";
@@ -15,6 +16,7 @@ import { World } from "./refusals/world.ts";
 
 const ACTS: Readonly<Record<string, Act>> = {
   ...SPACE_ACTS,
+  ...PLACE_ACTS,
   ...STAKE_ACTS,
   ...WORK_ACTS,
   ...TIME_ACTS,
@@ -59,7 +61,7 @@ describe("the table of refusals", () => {
   });
 });
 
-describe.each(TABLE)("$proof, of $subject", ({ rows }) => {
+describe.each(TABLE)("$proof, of $subject $title", ({ rows }) => {
   it.each(rows)("$id: $tried", ({ id, refused = {} }) => {
     const act = ACTS[id];
     if (act === undefined) throw new Error("no act");

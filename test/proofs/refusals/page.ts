@@ -35,10 +35,10 @@ const lineOf = (one: Row, before: Row | undefined): string => {
   return `| ${cells.join(" | ")} |`;
 };
 
-const sectionOf = ({ proof, subject, about, rows, left }: Section): string => {
-  const title = `${proof[0]?.toUpperCase()}${proof.slice(1)}, on ${subject === "event" ? "an event" : "a validator"}`;
+const sectionOf = ({ proof, subject, about, rows, left, ...named }: Section): string => {
+  const by = `${proof[0]?.toUpperCase()}${proof.slice(1)}, on ${subject === "event" ? "an event" : "a validator"}`;
   return [
-    `## ${title}`,
+    `## ${named.title ?? by}`,
     "",
     about,
     "",

@@ -1,0 +1,108 @@
+/** I29: witnesses that state less than the network took, and certificates of what nobody stated. */
+import { describe, expect, it } from "vitest";
+import { boundsTrue } from "../../sim/checkers/location.ts";
+import { taggedHash } from "../../sim/checkers/oracle.ts";
+import { encodeLocationMessage } from "../../src/ledger/location-messages.ts";
+import { zoneCertified } from "../../src/ledger/projections/zone-events.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { CHAIN, createRig, dumpOf, MEMBERS, type Rig } from "./rig.ts";
+
+const location = { rounds: 2, zones: new Map([["near", 5_000]]) };
+const signature = new Uint8Array(LIMITS.falconSignatureBytes);
+const challengeOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+const of = { epoch: 0, sector: 0 };
+const id = (slot: number): Uint8Array => Buffer.from(MEMBERS[slot]?.idHex ?? "", "hex");
+
+const rounds = taggedHash(CHAIN, "loc/rounds", challengeOf(1), challengeOf(2));
+
+/** `witness` measures `prover` in rounds of such times, and states so much. */
+const measure = (
+  rig: Rig,
+  { witness = 0, prover = 1, times = [3_000, 9_000], rttUs = 3_000, told = rounds },
+): void => {
+  const { checker } = rig;
+  for (const [i, time] of times.entries()) {
+    const challenge = challengeOf(i + 1);
+    const asked = encodeLocationMessage({ type: "location-challenge", ...of, challenge });
+    checker.sent?.(witness, prover, "control", asked);
+    rig.nowUs += time;
+    const openings = new Uint8Array(32);
+    const answer = encodeLocationMessage({ type: "location-answer", challenge, openings });
+    checker.delivered?.(prover, witness, answer);
+  }
+  const receipt = { ...of, rttUs, rounds: told, signature };
+  const bytes = encodeLocationMessage({ type: "location-receipt", ...receipt });
+  checker.sent?.(witness, prover, "control", bytes);
+};
+
+const certify = (
+  rig: Rig,
+  bounds: readonly { readonly witness: number; readonly rttUs: number }[],
+): void => {
+  const receipts = bounds.map(({ witness, rttUs }) => ({
+    ...{ witness: id(witness), rttUs, rounds, signature },
+  }));
+  const { type, payload } = zoneCertified.encode({ ...of, zone: "near", from: 0, receipts });
+  rig.checker.end?.([dumpOf([{ type, payload }])]);
+};
+
+const rigOf = (): Rig => createRig(boundsTrue, { location });
+
+describe("what honest witnesses state", () => {
+  it("is not less than half of the rounds took", () => {
+    const rig = rigOf();
+    measure(rig, {});
+    measure(rig, { prover: 2, rttUs: 3_500 });
+    expect(rig.found).toEqual([]);
+    expect(rig.marks).toContain("place measured");
+    measure(rig, { rttUs: 2_999 });
+    expect(rig.found).toEqual(["I29"]);
+  });
+
+  it("is of the challenges that they sent", () => {
+    const rig = rigOf();
+    measure(rig, { told: challengeOf(7) });
+    expect(rig.found).toEqual(["I29"]);
+  });
+
+  it("may be anything by who lies", () => {
+    const rig = rigOf();
+    measure(rig, { witness: 3, rttUs: 1 });
+    expect(rig.found).toEqual([]);
+  });
+});
+
+describe("certificates", () => {
+  it("have bounds that honest witnesses stated of one prover", () => {
+    const right = rigOf();
+    measure(right, {});
+    measure(right, { witness: 2, rttUs: 4_000 });
+    certify(right, [
+      { witness: 0, rttUs: 3_000 },
+      { witness: 2, rttUs: 4_000 },
+      { witness: 3, rttUs: 1 },
+    ]);
+    expect(right.found).toEqual([]);
+    expect(right.marks).toContain("n1 certified near");
+    const wrong = rigOf();
+    measure(wrong, {});
+    certify(wrong, [{ witness: 0, rttUs: 2_000 }]);
+    expect(wrong.found).toEqual(["I29"]);
+  });
+
+  it("have an honest witness, and no bound above that of the zone", () => {
+    const liars = rigOf();
+    certify(liars, [{ witness: 3, rttUs: 1 }]);
+    expect(liars.found).toEqual(["I29"]);
+    const far = rigOf();
+    measure(far, { rttUs: 5_001 });
+    certify(far, [{ witness: 0, rttUs: 5_001 }]);
+    expect(far.found).toEqual(["I29"]);
+  });
+
+  it("are anything where liars hold more than a third", () => {
+    const rig = createRig(boundsTrue, { location, honest: (slot) => slot < 2 });
+    certify(rig, [{ witness: 3, rttUs: 1 }]);
+    expect(rig.found).toEqual([]);
+  });
+});
