@@ -88,6 +88,18 @@ class Stop extends Error {
   }
 }
 
+/** A node's status, or what it threw. */
+const toldBy = (node: SimNode): NodeStatus | Error | undefined => {
+  try {
+    return node.handle?.status();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+};
+
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
 class Run {
   readonly #network: SimNetwork;
   readonly #scenario: Scenario;
@@ -154,8 +166,7 @@ class Run {
       try {
         world.runUntil(targetUs);
       } catch (error) {
-        const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        this.#stop("crash", "exception", detail);
+        this.#stop("crash", "exception", stackOf(error));
       }
       this.#throwIfBad();
       this.#poll();
@@ -175,8 +186,7 @@ class Run {
     const failure = failures[0];
     if (failure !== undefined) {
       const { error, slot } = failure;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#stop("crash", "exception", `n${slot}: ${text}`);
+      this.#stop("crash", "exception", `n${slot}: ${stackOf(error)}`);
     }
     const violation = observer.violations[0];
     if (violation === undefined) return;
@@ -242,10 +252,12 @@ class Run {
     return new Set(this.#network.observer.core ?? running);
   }
 
-  #statuses(): { readonly node: SimNode; readonly status: NodeStatus }[] {
+  /** Of those that are up and honest. `told` leaves out who throws: the verdict stands already. */
+  #statuses(told = false): { readonly node: SimNode; readonly status: NodeStatus }[] {
     const out = [];
     for (const node of this.#network.nodes) {
-      const status = node.handle?.status();
+      const status = told ? toldBy(node) : node.handle?.status();
+      if (status instanceof Error) continue;
       if (status !== undefined && this.#network.observer.honest(node.slot)) {
         out.push({ node, status });
       }
@@ -438,11 +450,17 @@ class Run {
   }
 
   phases(): void {
-    this.#advance(this.#scenario.healMs);
-    this.#heal();
-    this.#demandProgress();
-    this.#demandConvergence();
-    this.#audit();
+    try {
+      this.#advance(this.#scenario.healMs);
+      this.#heal();
+      this.#demandProgress();
+      this.#demandConvergence();
+      this.#audit();
+    } catch (error) {
+      if (error instanceof Stop) throw error;
+      // A node may throw where it is only asked, outside of any turn of its own: that is a crash like any other.
+      this.#stop("crash", "exception", stackOf(error));
+    }
   }
 
   /** Lets go of what the run has outside of memory. */
@@ -452,7 +470,7 @@ class Run {
 
   result(outcome: Outcome, violation: Violation | undefined): RunResult {
     const { world, net, observer, atlas } = this.#network;
-    const statuses = this.#statuses();
+    const statuses = this.#statuses(true);
     return {
       scenario: this.#scenario,
       outcome,
@@ -475,9 +493,10 @@ class Run {
   #nodeLines(): string[] {
     const lines: string[] = [];
     for (const node of this.#network.nodes) {
-      const status = node.handle?.status();
-      if (status === undefined) {
-        lines.push(`n${node.slot} down, ${node.restarts} restarts`);
+      const status = toldBy(node);
+      if (status === undefined || status instanceof Error) {
+        const state = status === undefined ? "down" : `throws when it is asked: ${status.message}`;
+        lines.push(`n${node.slot} ${state}, ${node.restarts} restarts`);
         continue;
       }
       const problems = status.problems.map((problem) => problem.code).join(",");

@@ -9,7 +9,8 @@ import type { EpochKeyring, Ports, Store, TransportHandler, Verifier } from "../
 /** Pause before jobs that a full verifier refused are offered again, milliseconds. */
 const VERIFIER_FULL_MS = 50;
 
-const isStoreFailure = (error: unknown): error is TetradError =>
+/** What a store answers or throws when it cannot read; anything else that is thrown is a mistake in this program. */
+export const isStoreFailure = (error: unknown): error is TetradError =>
   error instanceof TetradError && error.code.startsWith("store.");
 
 type Guard = <A extends readonly unknown[]>(callback: (...args: A) => void) => (...args: A) => void;

@@ -1,6 +1,6 @@
 /** The facade of a replica (src/ledger/handle.ts): status and reads of what is final and executed. */
 import { toHex, ZERO_HASH } from "../../crypto/bytes.ts";
-import { fail, ok, type Result, TetradError } from "../../errors.ts";
+import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import { readItems } from "../audit/item.ts";
 import type {
@@ -19,6 +19,7 @@ import { readRow } from "../row.ts";
 import type { Block, Hash } from "../types.ts";
 import { weightOf } from "../validator-set.ts";
 import { formatPolicy } from "../verify/checkpoint.ts";
+import { isStoreFailure } from "./guard.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
@@ -53,14 +54,14 @@ type Reference = {
 };
 
 /**
- * Reads a row for the status. One that is damaged stops the node, as it does when the replica itself meets
- * one; the status then says so, and is still given.
+ * Reads a row for the status. One that is damaged or cannot be read stops the node, as it does when the replica
+ * itself meets one; the status then says so, and is still given.
  */
 const orStop = <T>(replica: Participant, read: () => T): T | undefined => {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
+    if (!isStoreFailure(error)) throw error;
     replica.context.fatal(fail(error.code, error.message, error.data));
     return undefined;
   }

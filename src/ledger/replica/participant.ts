@@ -159,7 +159,6 @@ export class Participant {
       validatorOf: (peer) => this.#validatorOf(peer),
       ownKeyIn: (epoch) => this.#epochKeys.keyIn(epoch),
       observes: () => this.#snapshot !== undefined && this.selfIndex === undefined,
-      setSize,
       fetched: () => this.#commitWanted(),
     });
   }

@@ -39,7 +39,6 @@ export type RoutedParts = {
   ownKeyIn(epoch: number): Uint8Array | undefined;
   /** Whether this node is not in the running epoch's set. */
   observes(): boolean;
-  setSize(): number;
   send(peer: PeerId, message: Message): boolean;
   misbehaved(peer: PeerId, failure: Failure): void;
   /** A block or batches arrived: what is final needs no verdict, and a verdict may wait for it. */
@@ -193,7 +192,8 @@ export class Router {
     const { epoch, view, kind } = query;
     const engine = this.#parts.engine();
     const held = engine?.epoch === epoch ? engine.certificate(view, kind) : undefined;
-    const setSize = this.#parts.setSize();
+    // Of the engine's own set: while that of the next epoch starts, the node has the next set already.
+    const setSize = engine?.set.validators.length ?? 0;
     const sized = held === undefined ? undefined : { ...held, setSize };
     this.#parts.server()?.certificate(peer, query, sized);
   }
