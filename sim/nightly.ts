@@ -33,7 +33,7 @@ const { values } = parseArgs({
   },
 });
 
-const SEED_MAX = 2 ** 48;
+const SEED_MAX = LIMITS.simSeedsMax - 1;
 const seeds = numberOf(values.seeds, "seeds", 1, SEED_MAX);
 const staked = numberOf(values.stake, "stake", 0, SEED_MAX);
 const from = numberOf(values.from, "from", 0, SEED_MAX);

@@ -616,6 +616,8 @@ export const LIMITS = {
   simRunMsMax: 600_000,
   /** Threads of a swarm, and seeds that it keeps of each invariant. */
   simWorkersMax: 64,
+  /** Seeds of scenarios on a command line: below this. From 10^12 on they are of chains with stake. */
+  simSeedsMax: 2 ** 48,
   simKeptSeedsMax: 5,
   /** MiB that rows of simulated disks may take of memory. */
   simRowMemoryMibMax: 1_048_576,

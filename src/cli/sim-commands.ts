@@ -4,7 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { wholeNumber } from "./numbers.ts";
 import type { RunVerb } from "./verb.ts";
 
-const SEED_MAX = 2 ** 32 - 1;
+const SEED_MAX = LIMITS.simSeedsMax - 1;
 
 /** "90s", "60m", "8h" in milliseconds; a bare number is seconds. */
 export const duration = (text: string): number => {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
 import { fits, itemFits } from "./shape.ts";
 import { background, killAll, nexus, root, tempFolder } from "./support.ts";
 
@@ -180,7 +181,8 @@ describe("nexus sim run", () => {
     expect(near.stderr).toContain(`did you mean ${name}?`);
     for (const args of [
       ["--seeds", "9..1"],
-      ["--seeds", "4294967296..4294967296"],
+      ["--seeds", `${LIMITS.simSeedsMax}..${LIMITS.simSeedsMax}`],
+      ["--seed", String(LIMITS.simSeedsMax)],
       ["halted.json", "--seed", "1"],
     ]) {
       expect((await run("run", ...args)).stderr).toContain("error cli.usage");
@@ -334,7 +336,7 @@ describe("nexus sim swarm", () => {
     expect(all.stderr).toContain("1 thread, not 64: no more are of use");
     // Nothing but the seeds ends it.
     expect(all.stderr).toMatch(/^\d:\d\d {2}1 of 1 seeds, /m);
-    expect((await run("swarm", "--from", "4294967296")).code).toBe(1);
+    expect((await run("swarm", "--from", String(LIMITS.simSeedsMax))).code).toBe(1);
   });
 
   it("exits with 0 where nothing fails, and on Ctrl-C with its summary", async () => {

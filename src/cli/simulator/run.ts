@@ -17,6 +17,7 @@ import {
   verdictOf,
 } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { formatNdjson, paint, printable } from "../output.ts";
@@ -51,11 +52,11 @@ type Plan = {
 };
 
 const rangeOf = (text: string): readonly [number, number] => {
-  const [, first = "", last = ""] = /^([0-9]{1,10})\.\.([0-9]{1,10})$/.exec(text) ?? [];
+  const [, first = "", last = ""] = /^([0-9]{1,15})\.\.([0-9]{1,15})$/.exec(text) ?? [];
   const range = [Number(first), Number(last)] as const;
   // A seed that --seed does not take could not be run again.
-  if (last === "" || range[0] > range[1] || range[1] >= 2 ** 32) {
-    throw new TetradError("cli.usage", "--seeds is FIRST..LAST below 2^32, such as 1..100");
+  if (last === "" || range[0] > range[1] || range[1] >= LIMITS.simSeedsMax) {
+    throw new TetradError("cli.usage", "--seeds is FIRST..LAST below 2^48, such as 1..100");
   }
   return range;
 };
