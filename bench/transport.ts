@@ -4,9 +4,10 @@
  * turns, so that load from elsewhere meets all of them.
  *
  *   npm run bench -- transport [--seconds 3] [--rounds 3] [--only tcp,quiche]
- *     [--parts streams,connections,datagrams,trips,handshakes]
+ *     [--parts streams,connections,datagrams,trips,handshakes,bulk]
  *
- * The part `quick` is the first case alone.
+ * The part `quick` is the first case alone; `bulk` is what two nodes make of the drivers (transport/bulk.ts), over 1, 2
+ * and 4 connections.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -14,6 +15,7 @@ import { parseArgs } from "node:util";
 import { realClock, sleep } from "../src/node/real-ports.ts";
 import { createAuthority } from "../src/transport/authority.ts";
 import { createReport, percentile, type Report } from "./report.ts";
+import { runBulk } from "./transport/bulk.ts";
 import type { Order, Task, Word } from "./transport/end.ts";
 import { SERVER_NAME, type Setup, type Subject } from "./transport/subject.ts";
 import { SUBJECTS } from "./transport/subjects.ts";
@@ -23,7 +25,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "3" },
     rounds: { type: "string", default: "3" },
     only: { type: "string" },
-    parts: { type: "string", default: "streams,connections,datagrams,trips,handshakes" },
+    parts: { type: "string", default: "streams,connections,datagrams,trips,handshakes,bulk" },
   },
 });
 const seconds = Number(options.seconds);
@@ -176,4 +178,5 @@ const report = createReport("transport");
 for (const one of CASES) await runFlows(report, one);
 if (PARTS.has("trips")) await runRoundTrips(report);
 if (PARTS.has("handshakes")) await runHandshakes(report);
+if (PARTS.has("bulk")) await runBulk(report, rounds, seconds);
 process.exit(0);

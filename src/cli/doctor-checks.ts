@@ -25,6 +25,7 @@ import {
 } from "../node/unlock.ts";
 import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
+import { checkBulk } from "./doctor-bulk.ts";
 import {
   checkCertificateFile,
   checkDrivers,
@@ -298,6 +299,7 @@ export const checkNode = async (
     ok("folder", config.folder),
     checkRoom(config.folder),
     checkSync(config.folder),
+    await checkBulk(config),
     ...keys,
     // What a start would end with has been told already.
     ...(keys.some(({ code }) => code === "key.modes") ? [] : [checkModes(paths.keys)]),

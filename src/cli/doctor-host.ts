@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { LIMITS } from "../limits.ts";
 import { randomHex, realClock, realTimers } from "../node/real-ports.ts";
 import type { DriverTrial } from "../transport/driver-trial.ts";
+import { tryOnce } from "./doctor-bulk.ts";
 import type { Finding } from "./finding.ts";
 
 /** The native parts that a node loads; a broken installation is told here and not by a start. */
@@ -60,7 +61,8 @@ export const checkQuic = async (): Promise<Finding> => {
   try {
     const { tryDriver } = await import("../transport/driver-trial.ts");
     const ports = { clock: realClock, timers: realTimers };
-    return quicFinding(await tryDriver("quiche", ports), await tryDriver("reactor", ports));
+    // The reactor apart: a fault in its native threads ends the process that tries it.
+    return quicFinding(await tryDriver("quiche", ports), await tryOnce("reactor"));
   } catch (error) {
     // That the library does not load is said by the check of the drivers.
     const found = error instanceof Error ? error.message : String(error);

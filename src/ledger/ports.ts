@@ -187,6 +187,8 @@ export type PeerFigures = {
   readonly remote: string | undefined;
   readonly dialledBy: "us" | "peer" | undefined;
   readonly session: SessionFigures | undefined;
+  /** How bulk goes to it now: over connections of this QUIC driver, or over the session. */
+  readonly bulk?: "reactor" | "quiche" | "session" | undefined;
 };
 
 /** Signs as this node. Bytes differ from call to call for one message (FALCON is randomised). */

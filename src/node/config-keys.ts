@@ -7,6 +7,7 @@
 import { stringify } from "smol-toml";
 import type { LogLevel } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
+import { DRIVER_SETTINGS, type DriverSetting } from "../transport/bulk/choose.ts";
 import type { SocketAddress } from "./address.ts";
 
 export type NodeConfig = {
@@ -22,6 +23,12 @@ export type NodeConfig = {
   /** Absolute path of a file whose first line unlocks the keys; undefined for keys without one. */
   readonly passphraseFile: string | undefined;
   readonly logLevel: LogLevel;
+  /** QUIC of the connections for bulk; sessions run on quiche (adr/0016). */
+  readonly driver: DriverSetting;
+  /** Where the bulk worker listens; undefined: the host of `listen`, and ports that are free. */
+  readonly bulkListen: SocketAddress | undefined;
+  /** Connections for bulk with one member: 1, 2 or 4. */
+  readonly bulkConnections: number;
   /** PEM files of the API's certificate chain and key; both or none. */
   readonly apiTlsCertificate: string | undefined;
   readonly apiTlsKey: string | undefined;
@@ -50,7 +57,7 @@ type Spec = {
   readonly flag?: string;
   /** What holds when nothing is said; undefined: the key must be given, or there is no such thing. */
   readonly initial: string | boolean | number | undefined;
-  readonly kind: "text" | "names" | "path" | "address" | "level" | "boolean" | "count";
+  readonly kind: "text" | "names" | "path" | "address" | "level" | "boolean" | "count" | "driver";
   /** Of a count: the least and the greatest. */
   readonly range?: readonly [number, number];
   /** For people, in lines of the file. */
@@ -112,6 +119,33 @@ export const CONFIG_KEYS = {
     initial: "info",
     kind: "level",
     about: ["Least level that is logged: debug, info, warn or error."],
+  },
+  driver: {
+    env: "NEXUS_DRIVER",
+    initial: "auto",
+    kind: "driver",
+    about: [
+      "QUIC library of the connections that objects go over, in a process of its own: auto, quiche or",
+      "reactor. auto takes the reactor where it works, which is faster, else quiche; the log says why.",
+      "Sessions run on quiche always, and objects go over them while there are no such connections.",
+    ],
+  },
+  bulkListen: {
+    env: "NEXUS_BULK_LISTEN",
+    initial: undefined,
+    kind: "address",
+    about: [
+      "Where these connections are listened for, [ipv6]:port: one address that members reach, and the",
+      "first of bulk_connections ports. Without it, the address of `listen`, and ports that are free.",
+    ],
+    example: "[2001:db8::1]:4450",
+  },
+  bulkConnections: {
+    env: "NEXUS_BULK_CONNECTIONS",
+    initial: 2,
+    kind: "count",
+    range: [1, LIMITS.bulkConnectionsMax],
+    about: ["Connections for objects to one member, 1, 2 or 4: each has a thread of its own."],
   },
   apiTlsCertificate: {
     env: "NEXUS_API_TLS_CERTIFICATE",
@@ -254,6 +288,7 @@ const SCHEMA_TYPES: Readonly<Record<Spec["kind"], Readonly<Record<string, unknow
   level: { type: "string", enum: LOG_LEVELS },
   boolean: { type: "boolean" },
   count: { type: "integer" },
+  driver: { type: "string", enum: DRIVER_SETTINGS },
 };
 
 /** JSON Schema (2020-12) of the file as editors and linters for TOML read it. */

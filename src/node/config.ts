@@ -9,6 +9,7 @@ import { parse, TomlError } from "smol-toml";
 import { TetradError } from "../errors.ts";
 import type { LogLevel } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
+import { DRIVER_SETTINGS, type DriverSetting } from "../transport/bulk/choose.ts";
 import { formatAddress, isLoopback, parseBindAddress } from "./address.ts";
 import {
   CONFIG_KEYS,
@@ -198,6 +199,23 @@ const sharingFrom = (
   return { timeMembers, timeSharedWith };
 };
 
+/** Where bulk is listened for, and over how many connections. Throws config.invalid or transport.*. */
+const bulkFrom = (
+  listen: Chosen,
+  connections: Chosen,
+): Pick<NodeConfig, "bulkListen" | "bulkConnections"> => {
+  const { range } = CONFIG_KEYS.bulkConnections;
+  const bulkConnections = countFrom(connections, "bulkConnections", range);
+  if (bulkConnections === 3) throw invalid("bulk_connections must be 1, 2 or 4");
+  if (listen.value === undefined) return { bulkListen: undefined, bulkConnections };
+  const text = stringFrom(listen.value, "bulk_listen");
+  const bulkListen = parseBindAddress(text, "bulk_listen", { zeroPort: true });
+  if (bulkListen.port + bulkConnections - 1 > 65_535) {
+    throw invalid(`bulk_listen leaves no room for ${bulkConnections} ports`);
+  }
+  return { bulkListen, bulkConnections };
+};
+
 const optionalPath = (chosen: Chosen, what: string): string | undefined =>
   chosen.value === undefined ? undefined : pathFrom(chosen, what);
 
@@ -213,6 +231,10 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
   const logLevel = stringFrom(at.logLevel.value, "log_level");
   if (!(LOG_LEVELS as readonly string[]).includes(logLevel)) {
     throw invalid(`log_level "${logLevel}" is not one of ${LOG_LEVELS.join(", ")}`);
+  }
+  const driver = stringFrom(at.driver.value, "driver");
+  if (!(DRIVER_SETTINGS as readonly string[]).includes(driver)) {
+    throw invalid(`driver "${driver}" is not one of ${DRIVER_SETTINGS.join(", ")}`);
   }
   const apiInsecureBind = boolFrom(at.apiInsecureBind.value, "api_insecure_bind");
   const api = parseBindAddress(stringFrom(at.api.value, "api"), "api", { zeroPort: true });
@@ -236,6 +258,8 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     genesis: pathFrom(at.genesis, "genesis"),
     passphraseFile: optionalPath(at.passphraseFile, "passphrase_file"),
     logLevel: logLevel as LogLevel,
+    driver: driver as DriverSetting,
+    ...bulkFrom(at.bulkListen, at.bulkConnections),
     apiTlsCertificate,
     apiTlsKey,
     apiInsecureBind,

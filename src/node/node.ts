@@ -23,6 +23,7 @@ import { backupOf } from "./backup/make.ts";
 import { deriveIvrfSecret } from "./beacon/ivrf-secret.ts";
 import { createRevealer, type NodeRevealer } from "./beacon/revealer.ts";
 import { bindError } from "./bind-error.ts";
+import { openBulk, withBulk } from "./bulk/open.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
 import type { NodeConfig } from "./config.ts";
 import { deriveEpochSealingKey } from "./epoch-keys/key-file.ts";
@@ -114,6 +115,9 @@ export const startNode = async (
   const signing = { ...own, verifier, verifySignature, workProver };
   const parts = { tls, ...signing, logger, metrics, version };
   const ports = await openPorts(config, paths, chain, self, parts);
+  // Before the replica starts the sessions, so that none is complete unseen.
+  const bulk = openBulk({ config, self: toHex(self.id), ...ports });
+  closing.defer(() => bulk.close());
   const { genesis, hasher } = chain;
   const product = productOptions({
     ...{ name: config.name, genesis, hasher, verifySignature },
@@ -150,12 +154,13 @@ export const startNode = async (
   const bound = await listenApi(config, closing, {
     ...{ handle, formats: formatsOf(genesis), logger, metrics, version },
     metricsPage: () => figures.page(),
-    peerFigures: () => ports.transport.peerFigures(),
+    peerFigures: () => withBulk(ports.transport.peerFigures(), bulk),
     ...{ chainId: genesis.chainId, disposable: genesis.insecure },
   });
   const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
   const admin = await openAdminSocket({ path: paths.admin, logger, backup });
   closing.defer(() => admin?.close());
+  bulk.start();
   const owned = closing.move();
   let stopping: Promise<void> | undefined;
   return {

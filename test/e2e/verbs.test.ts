@@ -293,6 +293,23 @@ describe("nexus doctor", () => {
     }
   });
 
+  it("says which driver a start would choose for objects, by what is set, and why", async () => {
+    const config = join(dir, "a", "node.toml");
+    const found = async (env: Record<string, string>): Promise<string | undefined> => {
+      const done = await nexus(["doctor", "--config", config, "-o", "json"], { env });
+      const findings = JSON.parse(done.stdout) as { check: string; found: string; state: string }[];
+      const finding = findings.find(({ check }) => check === "bulk driver");
+      return `${finding?.state} ${finding?.found}`;
+    };
+    expect(await found({})).toMatch(/^ok reactor: reactor carried bytes over \[::1\] in \d+ ms$/);
+    expect(await found({ NEXUS_DRIVER: "quiche" })).toMatch(
+      /^ok quiche: driver = "quiche" is set; quiche carried bytes/,
+    );
+    expect(await found({ NEXUS_BULK_LISTEN: "[::]:0" })).toMatch(
+      /^ok quiche: the reactor listens on one address/,
+    );
+  });
+
   it("finds a key that others can read, says what to do, and exits 1", async () => {
     const key = join(dir, "b", "keys", "node.key");
     chmodSync(key, 0o644);

@@ -53,6 +53,9 @@ describe("configuration", () => {
       genesis: "/etc/tetrad/genesis.json",
       passphraseFile: undefined,
       logLevel: "info",
+      driver: "auto",
+      bulkListen: undefined,
+      bulkConnections: 2,
       apiTlsCertificate: undefined,
       apiTlsKey: undefined,
       apiInsecureBind: false,
@@ -68,6 +71,25 @@ describe("configuration", () => {
       name: { kind: "file", place: "node.toml:1" },
       folder: { kind: "default", place: "default" },
     });
+  });
+
+  it("says what carries bulk, and where it is listened for", () => {
+    const of = (values: Record<string, string | number>) =>
+      resolve({ name: "a", ...values }).config;
+    expect(
+      of({ driver: "reactor", bulk_connections: 4, bulk_listen: "[::1]:65532" }),
+    ).toMatchObject({
+      driver: "reactor",
+      bulkConnections: 4,
+      bulkListen: { host: "::1", port: 65_532 },
+    });
+    expect(of({ bulk_listen: "[::1]:0" }).bulkListen).toEqual({ host: "::1", port: 0 });
+    const invalid = expect.objectContaining({ code: "config.invalid" });
+    expect(() => of({ driver: "tcp" })).toThrowError(invalid);
+    for (const connections of [0, 3, 5]) {
+      expect(() => of({ bulk_connections: connections })).toThrowError(invalid);
+    }
+    expect(() => of({ bulk_listen: "[::1]:65533", bulk_connections: 4 })).toThrowError(invalid);
   });
 
   it("says with whom runs of time are shared, one way only", () => {
@@ -235,6 +257,7 @@ describe("configuration", () => {
     const { config } = resolveConfig(given);
     const examples = {
       passphraseFile: undefined,
+      bulkListen: undefined,
       apiTlsCertificate: undefined,
       apiTlsKey: undefined,
       workUnits: undefined,

@@ -17,6 +17,8 @@ type Peer = {
     readonly roundTripMs: number | null;
     readonly version: string;
   } | null;
+  /** Absent in what an older node tells. */
+  readonly bulkBy?: string | null;
   readonly upMs: number | null;
   readonly queuedBytes: number;
   readonly bytes: Readonly<Record<string, ClassBytes>> | null;
@@ -97,6 +99,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
       rtt_ms: peer.rttMs,
       sealed_ms: peer.sealed?.roundTripMs ?? null,
       version: peer.sealed?.version ?? null,
+      bulk_by: peer.bulkBy ?? null,
       consensus: traffic(peer, "consensus"),
       mempool: traffic(peer, "mempool"),
       sync: traffic(peer, "sync"),
@@ -112,11 +115,13 @@ const showPeers = async (context: CliContext): Promise<void> => {
     "rtt_ms",
     "sealed_ms",
     "version",
+    "bulk_by",
   ];
   const classes = ["consensus", "mempool", "sync", "control"];
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
   if (context.format !== "table") return;
   context.note(`as ${client.base} sees them; bytes sent / received in this session`);
+  context.note("bulk_by: the QUIC driver of connections for objects, or the session");
   context.note("sealed_ms: a sealed question and its answer, process to process");
 };
 

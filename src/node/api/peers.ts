@@ -40,6 +40,11 @@ const PEERS = {
                   records: { ...COUNT, description: "records that this node has sealed" },
                 },
               },
+              bulkBy: {
+                enum: ["reactor", "quiche", "session", null],
+                description:
+                  "how objects would be asked for now: over connections of this QUIC driver, or the session",
+              },
               queuedBytes: COUNT,
               bytes: {
                 type: ["object", "null"],
@@ -59,7 +64,7 @@ const sealedJson = (session: PeerFigures["session"]): Json => {
   return { ...sealed, roundTripMs: sealed.roundTripMs ?? null };
 };
 
-const peerJson = ({ id, address, state, remote, dialledBy, session }: PeerFigures): Json => ({
+const peerJson = ({ id, address, state, remote, dialledBy, session, bulk }: PeerFigures): Json => ({
   id,
   address,
   state,
@@ -68,6 +73,7 @@ const peerJson = ({ id, address, state, remote, dialledBy, session }: PeerFigure
   rttMs: session?.rttMs ?? null,
   upMs: session === undefined ? null : Math.round(session.upMs),
   sealed: sealedJson(session),
+  bulkBy: bulk ?? null,
   queuedBytes: session?.queuedBytes ?? 0,
   bytes: session?.bytes ?? null,
 });

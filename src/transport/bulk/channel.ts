@@ -82,7 +82,7 @@ export class BulkChannel implements BulkPort {
 
   /** Tries the driver now, so that the log says at the start which one it is. */
   start(): void {
-    this.#supervisor.wake();
+    this.#supervisor.probe();
   }
 
   serve(serve: BulkServe): void {

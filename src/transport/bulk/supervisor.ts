@@ -51,6 +51,8 @@ export class BulkSupervisor {
   /** Told once: the driver of the first worker that listened. */
   #chosen: QuicDriverName | undefined;
   #reason = "no worker has been started yet";
+  /** Since the worker was started. */
+  #needed = false;
   #faults = 0;
   #retryAtMs = 0;
   #usedMs = 0;
@@ -73,8 +75,14 @@ export class BulkSupervisor {
     return this.#reason;
   }
 
+  /** Tries the driver: a worker is started, and ended when it listens and nobody needs it. */
+  probe(): void {
+    if (this.#phase === "asleep") this.#start();
+  }
+
   /** Somebody needs a worker: one is started unless there is one or a fault is too fresh. */
   wake(): void {
+    this.#needed = true;
     this.#usedMs = this.#options.clock.monotonicMs();
     if (this.#phase === "down" && this.#usedMs >= this.#retryAtMs) this.#phase = "asleep";
     if (this.#phase === "asleep") this.#start();
@@ -143,7 +151,8 @@ export class BulkSupervisor {
     }
     const pid = this.#worker?.pid;
     this.#options.logger.log("debug", "a bulk worker listens", { driver, pid, ms });
-    this.#options.ready();
+    if (this.#needed) this.#options.ready();
+    else this.#sleep("tried");
   }
 
   #over(driver: QuicDriverName, reason: string): void {
@@ -189,6 +198,7 @@ export class BulkSupervisor {
 
   #sleep(why: string): void {
     this.#phase = "asleep";
+    this.#needed = false;
     this.#running = undefined;
     this.#faults = 0;
     const worker = this.#worker;

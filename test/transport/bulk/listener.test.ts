@@ -1,0 +1,223 @@
+/** Who gets into a worker's listener, and what it serves: real endpoints of both drivers, in one process. */
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import { sha256 } from "../../../src/crypto/hash.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import {
+  type Authority,
+  createAuthority,
+  createLeafKey,
+} from "../../../src/transport/authority.ts";
+import { BulkListener } from "../../../src/transport/bulk/listener.ts";
+import type { BulkSource } from "../../../src/transport/bulk/port.ts";
+import type { QuicEndpoint, QuicIdentity } from "../../../src/transport/quic-endpoint.ts";
+import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
+import { ReactorEndpoint } from "../../../src/transport/reactor-endpoint.ts";
+import { pemOf } from "../../../src/transport/x509.ts";
+import { endpointClosed, endpointOptions, Talker } from "../quic-support.ts";
+import { sleep, until } from "../support.ts";
+
+const DAY_MS = 86_400_000;
+const NAME = "listener.bulk.test.invalid";
+const PEER = "aa".repeat(32);
+const ALPN = ["tetrad-bulk/1"];
+
+const binders = {
+  quiche: QuicheEndpoint.bind,
+  reactor: (options: Parameters<typeof ReactorEndpoint.bind>[0]) => ReactorEndpoint.bind(options),
+};
+
+const authority = createAuthority("own", Date.now(), DAY_MS);
+
+type Leaf = QuicIdentity & { readonly fingerprint: string };
+
+const leafOf = (by: Authority): Leaf => {
+  const { publicKey, keyPem } = createLeafKey();
+  const certificate = by.certify(publicKey, { subject: PEER });
+  if (!certificate.ok) throw new Error(certificate.detail);
+  const fingerprint = toHex(sha256(certificate.value));
+  return { keyPem, certPem: pemOf("CERTIFICATE", certificate.value), fingerprint };
+};
+
+let folder = "";
+let wallMs = 0;
+const open: QuicEndpoint[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bulk-listener-"));
+  wallMs = Date.now();
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(endpointClosed));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+type Opened = {
+  readonly listener: BulkListener;
+  readonly refused: string[];
+  dial(identity: QuicIdentity, own?: Authority): Promise<Talker>;
+};
+
+const serve = async (
+  driver: keyof typeof binders,
+  find: (name: string) => BulkSource | undefined = () => undefined,
+): Promise<Opened> => {
+  const bind = binders[driver];
+  const refused: string[] = [];
+  const listener: BulkListener = new BulkListener({
+    folder,
+    wallMs: () => wallMs,
+    find: (id, _peer, name) =>
+      queueMicrotask(() => listener.found(id, find(Buffer.from(name).toString()))),
+    refused: (detail) => refused.push(detail),
+    served: () => {},
+  });
+  const trust = { authorityPem: authority.certPem };
+  const server = await bind(
+    endpointOptions({
+      ...{ alpn: ALPN, clients: trust, servers: trust },
+      identity: authority.identity({ subject: "bulk", serverName: NAME }),
+      accepted: (session) => listener.accepted(session),
+    }),
+  );
+  open.push(server);
+  server.startAccepting();
+  return {
+    listener,
+    refused,
+    dial: async (identity, own = authority) => {
+      const endpoint = await bind(endpointOptions({ alpn: ALPN, clients: "none", servers: trust }));
+      open.push(endpoint);
+      const how = { serverName: NAME, identity, trust: { authorityPem: own.certPem } };
+      const session = endpoint.dial(server.local, how);
+      if (session === undefined) throw new Error("not dialled");
+      return new Talker(session);
+    },
+  };
+};
+
+const ask = (talker: Talker, name: string): number => {
+  const stream = talker.session.openStream("bi");
+  talker.send(stream, `\x01${name}`, true);
+  return stream;
+};
+
+const answer = async (talker: Talker, name: string): Promise<Buffer> => {
+  const stream = ask(talker, name);
+  await until(() => talker.received.get(stream)?.fin === true, `an answer to ${name}`);
+  return talker.bytes(stream);
+};
+
+describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driver) => {
+  it("serves whom it was told of, and ends that when it is told so", async () => {
+    const path = join(folder, "0");
+    writeFileSync(path, "0123456789");
+    const { listener, dial } = await serve(driver, (name) =>
+      name === "part"
+        ? { head: Uint8Array.of(33), file: { path, offset: 2, length: 5 } }
+        : undefined,
+    );
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    expect((await answer(talker, "part")).toString()).toBe("\x00!23456");
+    expect([...(await answer(talker, "other"))]).toEqual([1]);
+    listener.drop(PEER);
+    await until(() => talker.end !== undefined, "the end");
+    expect(talker.end).toMatchObject({ by: "peer", code: 0 });
+    const again = await dial(leaf);
+    await until(() => again.end !== undefined, "the end of a dropped one");
+  });
+
+  it("refuses a certificate that was not granted, though its authority has signed it", async () => {
+    const { listener, refused, dial } = await serve(driver);
+    listener.admit(PEER, leafOf(authority).fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leafOf(authority));
+    await until(() => talker.end !== undefined, "the end");
+    expect(refused).toEqual(["a certificate that is not granted"]);
+  });
+
+  it("refuses a grant that has run out, and ends connections under it", async () => {
+    const { listener, refused, dial } = await serve(driver);
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + 1_000);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    await answer(talker, "x");
+    listener.expire();
+    await sleep(100);
+    expect(talker.end).toBeUndefined();
+    wallMs += 1_001;
+    listener.expire();
+    await until(() => talker.end !== undefined, "the end");
+    const late = await dial(leaf);
+    await until(() => late.end !== undefined, "the end of the late one");
+    expect(refused).toEqual(["a certificate that is not granted"]);
+  });
+
+  it("is not reached with a certificate of another member's authority, or an expired one", async () => {
+    const other = createAuthority("own", Date.now(), DAY_MS);
+    const old = createAuthority("own", Date.now() - 3 * DAY_MS, DAY_MS);
+    const { listener, dial } = await serve(driver);
+    for (const by of [other, old]) {
+      const leaf = leafOf(by);
+      // Even where somebody granted it by mistake.
+      listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+      const talker = await dial(leaf);
+      await until(() => talker.end !== undefined, "the end");
+      expect(talker.end?.by).toBe("peer");
+    }
+    // And who dials takes no listener of another authority.
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf, other);
+    await until(() => talker.end !== undefined, "the end");
+    expect(talker.established).toBe(false);
+  });
+
+  it("takes names up to the limit, and ends connections that send something else", async () => {
+    const { listener, refused, dial } = await serve(driver);
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    expect([...(await answer(talker, "n".repeat(LIMITS.bulkNameBytesMax)))]).toEqual([1]);
+    ask(talker, "n".repeat(LIMITS.bulkNameBytesMax + 1));
+    await until(() => talker.end !== undefined, "the end");
+    for (const bytes of ["\x01", "\x02name"]) {
+      const next = await dial(leaf);
+      await until(() => next.established, "established");
+      next.send(next.session.openStream("bi"), bytes, true);
+      await until(() => next.end !== undefined, "the end");
+    }
+    expect(refused).toEqual(["a long name", "no request", "no request"]);
+  });
+
+  it("reads nothing but regular files below its folder", async () => {
+    const inside = join(folder, "in");
+    writeFileSync(inside, "inside");
+    symlinkSync("/etc/hostname", join(folder, "link"));
+    const paths: Record<string, string> = {
+      in: inside,
+      link: join(folder, "link"),
+      up: join(folder, "..", "passwd"),
+      out: "/etc/passwd",
+      folder,
+    };
+    const { listener, dial } = await serve(driver, (name) => ({
+      head: new Uint8Array(0),
+      file: { path: paths[name] ?? "", offset: 0, length: 4 },
+    }));
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    expect((await answer(talker, "in")).toString()).toBe("\x00insi");
+    for (const name of ["link", "up", "out", "folder", "none"]) {
+      expect([...(await answer(talker, name))], name).toEqual([1]);
+    }
+  });
+});
