@@ -1,0 +1,78 @@
+/** The process of a bulk worker: what it has, and what is left of it. */
+import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
+import { createAuthority } from "../../../src/transport/authority.ts";
+import type { FromWorker, StartOrder } from "../../../src/transport/bulk/worker-messages.ts";
+import { until } from "../../transport/support.ts";
+
+const authority = createAuthority("test", Date.now());
+
+const order: StartOrder = {
+  ...{ driver: "reactor", trial: false, listen: { host: "::1", port: 0 }, listeners: 2 },
+  identity: authority.identity({ subject: "bulk", serverName: "x.invalid" }),
+  authorityPem: authority.certPem,
+  folder: "/nowhere",
+};
+
+const start = (own: Partial<StartOrder> = {}) => {
+  const heard: FromWorker[] = [];
+  const ends: string[] = [];
+  const worker = startBulkWorker({
+    message: (message) => {
+      if (message.kind !== "pong") heard.push(message);
+    },
+    ended: (reason) => ends.push(reason),
+  });
+  worker.send({ kind: "start", ...order, ...own });
+  const { pid = 0 } = worker;
+  return { worker, heard, ends, pid };
+};
+
+describe("a bulk worker", () => {
+  it("has an empty environment and a folder of its own, which goes with it however it ends", async () => {
+    process.env["NEXUS_PASSPHRASE"] = "not for the worker";
+    const { heard, ends, pid } = start();
+    delete process.env["NEXUS_PASSPHRASE"];
+    await until(() => heard.length > 0, "a word of the worker");
+    expect(heard[0]).toMatchObject({ kind: "ready" });
+    const folder = readlinkSync(`/proc/${pid}/cwd`);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+    expect(environment).toContain(`TMPDIR=${folder}`);
+    expect(environment).not.toContain("not for the worker");
+    // Its keys came over IPC: no argument and no file names them.
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain("PRIVATE");
+    process.kill(pid, "SIGKILL");
+    await until(() => ends.length > 0, "the end");
+    expect(ends).toEqual(["the worker was ended by SIGKILL"]);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it("stops when it is told to, and its ports are free then", async () => {
+    const { worker, heard, ends } = start();
+    await until(() => heard.length > 0, "a word of the worker");
+    const [ready] = heard;
+    if (ready?.kind !== "ready") throw new Error("not ready");
+    expect(new Set(ready.ports).size).toBe(2);
+    worker.end("stop", "a test");
+    await until(() => ends.length > 0, "the end");
+    expect(ends).toEqual(["a test"]);
+    const again = start({ listen: { host: "::1", port: ready.ports[0] ?? 0 }, listeners: 1 });
+    await until(() => again.heard.length > 0, "a word of the next");
+    expect(again.heard[0]).toMatchObject({ kind: "ready", ports: [ready.ports[0]] });
+    again.worker.end("stop", "a test");
+    await until(() => again.ends.length > 0, "the end");
+  });
+
+  it("says why it cannot listen", async () => {
+    const { ends } = start({ listen: { host: "2001:db8::1", port: 0 } });
+    await until(() => ends.length > 0, "the end");
+    expect(ends[0]).toContain("cannot listen");
+  });
+
+  it("tries either driver apart", async () => {
+    expect(await tryDriverApart("quiche")).toMatchObject({ works: true });
+    expect(await tryDriverApart("reactor")).toMatchObject({ works: true });
+  });
+});

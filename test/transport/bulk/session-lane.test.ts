@@ -1,0 +1,156 @@
+/** Bulk over a session, two lanes back to back: turns, limits, and what breaks the rules. */
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
+import { decodeFrame, encodeFrame } from "../../../src/transport/bulk/frames.ts";
+import type { BulkServe } from "../../../src/transport/bulk/port.ts";
+import { SessionLane } from "../../../src/transport/bulk/session-lane.ts";
+
+const PEER = "aa".repeat(32);
+
+type End = {
+  readonly lane: SessionLane;
+  readonly sent: Uint8Array[];
+  readonly answers: { readonly id: number; readonly status: string; readonly bytes: Uint8Array }[];
+  readonly breaches: string[];
+  /** How many frames more the class's queue takes. */
+  room: number;
+};
+
+const endOf = (serve: BulkServe = async () => undefined): End => {
+  const sent: Uint8Array[] = [];
+  const answers: End["answers"] = [];
+  const breaches: string[] = [];
+  const lane: SessionLane = new SessionLane({
+    folder: "/nowhere",
+    send: (_peer, frame) => {
+      if (end.room <= 0) return false;
+      end.room -= 1;
+      sent.push(frame);
+      return true;
+    },
+    serve,
+    answered: (id, status, bytes) => answers.push({ id, status, bytes }),
+    served: () => {},
+    breach: (_peer, { code }) => breaches.push(code),
+  });
+  const end: End = { lane, sent, answers, breaches, room: Number.POSITIVE_INFINITY };
+  return end;
+};
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+const of =
+  (bytes: number): BulkServe =>
+  async () => ({
+    head: new Uint8Array(bytes).fill(5),
+    file: undefined,
+  });
+
+const request = (id: number): Uint8Array =>
+  encodeFrame({ kind: "request", id, name: Uint8Array.of(1) });
+
+/** Hands all that one end sent to the other, until both are quiet. */
+const exchange = async (a: End, b: End): Promise<void> => {
+  for (let quiet = 0; quiet < 3; quiet++) {
+    await turn();
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      for (const frame of from.sent.splice(0)) {
+        quiet = 0;
+        to.lane.frame(PEER, frame);
+      }
+    }
+  }
+};
+
+describe("bulk over a session", () => {
+  it("carries answers in parts that take turns, and says what is not there", async () => {
+    const [asker, server] = [endOf(), endOf(of(3 * LIMITS.bulkPartBytesMax))];
+    for (const id of [1, 2]) asker.lane.request(id, PEER, Uint8Array.of(id));
+    server.room = 0;
+    for (const frame of asker.sent.splice(0)) server.lane.frame(PEER, frame);
+    await turn();
+    server.room = 100;
+    server.lane.drained(PEER);
+    const order = server.sent
+      .map((frame) => decodeFrame(frame))
+      .map((frame) => frame?.kind === "part" && frame.id);
+    expect(order.slice(-4)).toEqual([1, 2, 1, 2]);
+    await exchange(asker, server);
+    expect(asker.answers.map(({ id, status, bytes }) => [id, status, bytes.length])).toEqual([
+      [1, "ok", 3 * LIMITS.bulkPartBytesMax],
+      [2, "ok", 3 * LIMITS.bulkPartBytesMax],
+    ]);
+    const none = endOf();
+    asker.lane.request(3, PEER, Uint8Array.of(3));
+    await exchange(asker, none);
+    expect(asker.answers.at(-1)).toMatchObject({ id: 3, status: "absent" });
+  });
+
+  it("stops where the queue is full, and goes on when it is told of room", async () => {
+    const [asker, server] = [endOf(), endOf(of(10 * LIMITS.bulkPartBytesMax))];
+    server.room = 4;
+    asker.lane.request(1, PEER, Uint8Array.of(1));
+    await exchange(asker, server);
+    expect(asker.answers).toEqual([]);
+    server.room = 3;
+    server.lane.drained(PEER);
+    expect(server.sent).toHaveLength(3);
+    server.room = 100;
+    server.lane.drained(PEER);
+    await exchange(asker, server);
+    expect(asker.answers).toHaveLength(1);
+  });
+
+  it("serves so many of one peer at a time, at the limit and past it", async () => {
+    const server = endOf(() => new Promise(() => {}));
+    for (let id = 0; id < LIMITS.bulkServedPerPeerMax; id++) server.lane.frame(PEER, request(id));
+    expect(server.sent).toEqual([]);
+    server.lane.frame(PEER, request(999));
+    expect(server.sent.map((frame) => decodeFrame(frame))).toEqual([
+      { kind: "no", id: 999, reason: "busy" },
+    ]);
+    // One that is given up makes room.
+    server.lane.frame(PEER, encodeFrame({ kind: "cancel", id: 0 }));
+    server.lane.frame(PEER, request(1000));
+    expect(server.sent).toHaveLength(1);
+    expect(server.breaches).toEqual([]);
+  });
+
+  it("ends with a peer that sends no frame, too long an answer, or takes no answers", async () => {
+    const malformed = endOf();
+    malformed.lane.frame(PEER, Uint8Array.of(9, 9, 9));
+    expect(malformed.breaches).toEqual(["bulk.malformed"]);
+    const asker = endOf();
+    asker.lane.request(7, PEER, Uint8Array.of(1));
+    const bytes = new Uint8Array(LIMITS.bulkPartBytesMax);
+    const part = encodeFrame({ kind: "part", id: 7, last: false, bytes });
+    const fits = Math.floor(LIMITS.bulkAnswerBytesMax / LIMITS.bulkPartBytesMax);
+    for (let i = 0; i < fits; i++) asker.lane.frame(PEER, part);
+    expect(asker.breaches).toEqual([]);
+    asker.lane.frame(PEER, part);
+    expect(asker.breaches).toEqual(["bulk.malformed"]);
+    const flooded = endOf(() => new Promise(() => {}));
+    flooded.room = 0;
+    for (let id = 0; id < 10_000 && flooded.breaches.length === 0; id++) {
+      flooded.lane.frame(PEER, request(id));
+    }
+    expect(flooded.breaches).toEqual(["bulk.malformed"]);
+  });
+
+  it("passes over answers to what was given up", async () => {
+    const asker = endOf();
+    asker.lane.request(7, PEER, Uint8Array.of(1));
+    asker.lane.cancel(7, PEER);
+    const last = encodeFrame({ kind: "part", id: 7, last: true, bytes: Uint8Array.of(1) });
+    asker.lane.frame(PEER, last);
+    asker.lane.frame(PEER, encodeFrame({ kind: "no", id: 7, reason: "absent" }));
+    expect([asker.answers, asker.breaches]).toEqual([[], []]);
+    expect(asker.sent.map((frame) => decodeFrame(frame)?.kind)).toEqual(["request", "cancel"]);
+  });
+});
