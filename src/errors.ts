@@ -255,6 +255,13 @@ export const ERRORS = {
   // Objects
   "object.too-large": spec("An object is at most 16 GiB", 413, 1, "ignore"),
   "object.mismatch": spec("The bytes are not those of the object", 422, 2, "ignore"),
+  "object.not-found": spec("No connected member has the object", 404, 1),
+  "object.stalled": spec("No member gives what is missing of the object", 504, 4, "none", true),
+  "object.no-room": spec("The objects of this node leave no room", 507, 1),
+  "object.order": spec("Not an order that this node takes", 403, 1),
+  "object.order-signature": spec("The order is not signed by its actor", 401, 2),
+  "object.not-ordered": spec("No actor has had the node keep the object", 409, 5),
+  "object.damaged": spec("Chunks of an object have changed on the disk", 409, 2),
 
   // API
   "http.body-too-large": spec("The body is over the limit", 413, 1),

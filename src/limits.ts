@@ -398,6 +398,47 @@ export const LIMITS = {
   objectBytesMax: 17_179_869_184,
   objectChunksMax: 16_384,
 
+  // Objects, local
+  /** What they may take on the disk of a node, MiB, where its configuration does not say; and the most it may say. */
+  objectCacheMiB: 4096,
+  objectCacheMiBMax: 16 * 1024 * 1024,
+  /** Room that objects leave on the disk for the ledger: a node that finds none stops. */
+  objectDiskReserveBytes: 2 * 1024 * 1024 * 1024,
+  /** Objects on the disk of a node. */
+  objectsMax: 4096,
+  /** Objects that are fetched at one time; chunks of each on their way or being written, and of one member. */
+  objectFetchesMax: 8,
+  objectParallelMax: 16,
+  objectParallelPerSourceMax: 4,
+  /** Least and most time that a member has for a chunk. */
+  objectChunkMsMin: 4_000,
+  objectChunkMsMax: 30_000,
+  /** A fetch in which no chunk comes for so long ends; and one that nobody asks for. */
+  objectStallMs: 30_000,
+  objectIdleMs: 60_000,
+  /** How long a member has to say what it has, and to give a manifest; and how often all are asked. */
+  objectAskMs: 2_000,
+  objectManifestMs: 10_000,
+  objectAskAgainMs: 3_000,
+  /** Names that no member had, which are not asked for again so soon. */
+  objectAbsentMax: 1024,
+  objectAbsentMs: 2_000,
+  /** How long a member is asked for nothing that has served what is not of an object. */
+  objectLiarMs: 600_000,
+  /** Requests about objects of one member, and how many may come at once: a chunk each, or less. */
+  objectRequestsPerPeerPerSecond: 512,
+  objectRequestsPerPeerBurst: 1024,
+  /** Files of evidence, and those about one member. */
+  objectEvidenceMax: 64,
+  objectEvidencePerMemberMax: 4,
+  /** Objects that are put at one time, and after how long one that gets nothing gives up its place. */
+  objectUploadsMax: 16,
+  objectUploadIdleMs: 600_000,
+  /** How far ahead the end of an order may lie. */
+  objectOrderMsMax: 3_600_000,
+  /** Chunks that one request has held against their hashes. */
+  objectCheckChunksMax: 32,
+
   // Sync, local
   syncResponseBytesMax: 6 * 1024 * 1024,
   syncResponseBlocksMax: 512,

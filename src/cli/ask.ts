@@ -54,6 +54,16 @@ export class FolderClient extends ApiClient {
     return super.get(...args);
   }
 
+  override async bytes(...args: Parameters<ApiClient["bytes"]>): Promise<Uint8Array> {
+    await this.#check(args[3]);
+    return super.bytes(...args);
+  }
+
+  override async send(...args: Parameters<ApiClient["send"]>): Promise<JsonObject> {
+    await this.#check(args[3]);
+    return super.send(...args);
+  }
+
   override async submit(bytes: Uint8Array, wait: WaitLevel, signal?: AbortSignal) {
     await this.#check(signal);
     return super.submit(bytes, wait, signal);

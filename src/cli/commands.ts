@@ -17,6 +17,7 @@ import {
   addRestore,
 } from "./node-commands.ts";
 import { wholeNumber } from "./numbers.ts";
+import { addObject } from "./object-commands.ts";
 import { addProof } from "./proof-commands.ts";
 import { addSim } from "./sim-commands.ts";
 import { addSpace } from "./space-commands.ts";
@@ -351,6 +352,7 @@ export const addVerbs = (program: Command, run: RunVerb): void => {
     addLocation,
     addValidator,
     addCapability,
+    addObject,
     addSim,
     addCheckpoint,
     addRebuild,

@@ -15,6 +15,7 @@ import {
   type JsonObject,
   parseJson,
   problemError,
+  readBytes,
   readText,
 } from "./http.ts";
 import { createSseParser, type SseMessage } from "./sse.ts";
@@ -200,6 +201,38 @@ export class ApiClient {
     // A kept answer proves what it proved before; what is asked for is what holds now.
     const init: RequestInit = query["proof"] === undefined ? {} : { cache: "no-store" };
     return this.#json(this.#url(path, query), withSignal(init, signal));
+  }
+
+  /** GET of bytes, of which there are at most `bytesMax`; problems are thrown. */
+  async bytes(
+    path: string,
+    query: Query,
+    bytesMax: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    const init = withSignal({}, signal);
+    const response = await this.#fetch(this.#url(path, query), init);
+    if (!response.ok) {
+      throw problemError(this.base, response.status, tryJson(await this.#text(response, init)));
+    }
+    try {
+      return await readBytes(this.base, response, bytesMax);
+    } catch (error) {
+      if (init.signal?.aborted === true || error instanceof TetradError) throw error;
+      throw new TetradError("cli.unreachable", `the answer of ${this.base} was cut off`);
+    }
+  }
+
+  /** Sends bytes that need no batch; problems are thrown. */
+  async send(
+    method: "POST" | "PUT",
+    path: string,
+    bytes: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<JsonObject> {
+    const headers = { "content-type": "application/octet-stream" };
+    const init: RequestInit = { method, headers, body: bytes.slice() };
+    return this.#json(this.#url(path), withSignal(init, signal));
   }
 
   async status(signal?: AbortSignal): Promise<StatusJson> {

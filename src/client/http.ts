@@ -2,6 +2,7 @@
  * Reading the answers of a node, which is a stranger: every answer has a bound, whatever its headers say,
  * and what is no answer of this API is an error of the error table.
  */
+import { concatBytes } from "../crypto/bytes.ts";
 import { ERRORS, type ErrorCode, type ErrorData, isErrorCode, TetradError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 
@@ -68,6 +69,28 @@ export const readText = async (
       throw badAnswer(base, `the answer is over ${bytesMax} bytes`);
     }
     text += decoder.decode(value, { stream: true });
+  }
+};
+
+/** The bytes of an answer, as `readText` reads text. */
+export const readBytes = async (
+  base: string,
+  response: Response,
+  bytesMax: number,
+): Promise<Uint8Array> => {
+  if (response.body === null) return new Uint8Array(0);
+  const reader = response.body.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concatBytes(...parts);
+    length += value.length;
+    if (length > bytesMax) {
+      await reader.cancel().catch(() => undefined);
+      throw badAnswer(base, `the answer is over ${bytesMax} bytes`);
+    }
+    parts.push(value);
   }
 };
 

@@ -47,6 +47,8 @@ export type NodeConfig = {
   readonly workUnits: number | undefined;
   /** Whether the node asks witnesses how far it is, on a chain that asks for that. */
   readonly location: boolean;
+  /** What objects may take on the disk, MiB (objects/store.ts). */
+  readonly objectCacheMib: number;
 };
 
 export type ConfigKey = keyof NodeConfig;
@@ -237,6 +239,16 @@ export const CONFIG_KEYS = {
     about: [
       "Whether the node has its distance to others measured and shows it on the log, once an epoch, on a",
       "chain that asks for it. With false nobody learns it from this node; it measures others all the same.",
+    ],
+  },
+  objectCacheMib: {
+    env: "NEXUS_OBJECT_CACHE_MIB",
+    initial: LIMITS.objectCacheMiB,
+    kind: "count",
+    range: [0, LIMITS.objectCacheMiBMax],
+    about: [
+      "MiB of disk for objects: those that clients of this node asked for, which go when others need",
+      "the room, and those that an actor has it keep, which stay. With 0 there are none.",
     ],
   },
 } as const satisfies Record<ConfigKey, Spec>;

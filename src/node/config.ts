@@ -272,6 +272,11 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
         ? undefined
         : countFrom(at.workUnits, "workUnits", CONFIG_KEYS.workUnits.range),
     location: boolFrom(at.location.value, "location"),
+    objectCacheMib: countFrom(
+      at.objectCacheMib,
+      "objectCacheMib",
+      CONFIG_KEYS.objectCacheMib.range,
+    ),
   };
   const origins = Object.fromEntries(KEYS.map((key) => [key, at[key].origin])) as Record<
     ConfigKey,

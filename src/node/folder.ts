@@ -18,6 +18,8 @@
  *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
  *     <folder>/work          its shares of work, on a chain that asks for them (claims/shares-file.ts); of both
  *                            those of an epoch that is over are removed
+ *     <folder>/objects/      objects that members asked for, or that an actor has the node keep (objects/store.ts),
+ *                            and evidence against who served wrong ones; may be deleted, but for what is kept
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
@@ -47,6 +49,8 @@ export type NodePaths = {
   readonly work: string;
   /** Folder of the validator's sectors. */
   readonly space: string;
+  /** Folder of objects. */
+  readonly objects: string;
   /** Unix socket of a running node (admin.ts). */
   readonly admin: string;
 };
@@ -89,6 +93,7 @@ export const nodePaths = (folder: string): NodePaths => {
     time: join(folder, "time"),
     work: join(folder, "work"),
     space: join(folder, "space"),
+    objects: join(folder, "objects"),
     admin: join(folder, "admin.sock"),
   };
 };

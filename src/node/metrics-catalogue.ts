@@ -255,6 +255,36 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   tetrad_http_outgoing_bytes: gauge("bytes", "Answers that clients have not taken yet."),
   tetrad_http_answers_dropped_total: counter("count", "Answers given up because nobody took them."),
 
+  // Objects
+  tetrad_objects: gauge("count", "Objects on the disk of the node."),
+  tetrad_object_bytes: gauge("bytes", "Size of those objects, whole, as they count to the budget."),
+  tetrad_object_fetches_open: gauge("count", "Objects that are being fetched."),
+  tetrad_objects_evicted_total: counter("count", "Objects that went to make room for others."),
+  tetrad_object_fetches_total: counter("count", "Fetches that have ended, by how.", {
+    labels: ["end"],
+  }),
+  tetrad_object_fetched_bytes_total: counter("bytes", "Right chunks that came from members."),
+  tetrad_object_surplus_bytes_total: counter(
+    "bytes",
+    "Right chunks that came twice, since they were asked for twice at the end of a fetch.",
+  ),
+  tetrad_object_served_bytes_total: counter("bytes", "Chunks that members were given."),
+  tetrad_object_requests_total: counter(
+    "count",
+    "Requests of members about objects that are here.",
+    {
+      labels: ["kind"],
+    },
+  ),
+  tetrad_object_requests_refused_total: counter(
+    "count",
+    "Requests of members over what one may ask in a second.",
+  ),
+  tetrad_object_lies_total: counter("count", "Answers of members that were not of the object.", {
+    labels: ["kind"],
+    alert: "grows: `nexus object ls --evidence` says who; its disk is damaged, or it is hostile",
+  }),
+
   // Process and disk
   tetrad_build_info: {
     kind: "gauge",

@@ -14,6 +14,17 @@ export type NodeMetricsOptions = {
   readonly verifier: NodeVerifier;
   readonly paths: NodePaths;
   readonly version: string;
+  readonly objects: () => ObjectFigures;
+};
+
+/** Of the objects of the node. */
+export type ObjectFigures = {
+  readonly objects: number;
+  /** Of their whole sizes. */
+  readonly bytes: number;
+  /** Since the start. */
+  readonly evicted: number;
+  readonly fetches: number;
 };
 
 export type NodeMetrics = {
@@ -47,6 +58,7 @@ export const createNodeMetrics = (options: NodeMetricsOptions): NodeMetrics => {
   return {
     page() {
       readLedger(options);
+      readObjects(options);
       readProcess(options);
       // Nothing was measured yet where the page is read twice at once.
       const late = delay.count === 0 ? 0 : delay.percentile(99) / NANOSECONDS;
@@ -81,6 +93,14 @@ const readLedger = ({ metrics, handle }: NodeMetricsOptions): void => {
   }
   metrics.gauge("tetrad_problems", status.problems.length);
   metrics.gauge("tetrad_ready", handle.ready().ready ? 1 : 0);
+};
+
+const readObjects = ({ metrics, objects }: NodeMetricsOptions): void => {
+  const figures = objects();
+  metrics.gauge("tetrad_objects", figures.objects);
+  metrics.gauge("tetrad_object_bytes", figures.bytes);
+  metrics.gauge("tetrad_object_fetches_open", figures.fetches);
+  metrics.total("tetrad_objects_evicted_total", figures.evicted);
 };
 
 const readProcess = ({ metrics, signer, verifier }: NodeMetricsOptions): void => {

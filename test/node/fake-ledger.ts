@@ -5,7 +5,7 @@
 import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
-import { fail, ok, type Result } from "../../src/errors.ts";
+import { fail, ok, type Result, TetradError } from "../../src/errors.ts";
 import type { AuditItem } from "../../src/ledger/audit/item.ts";
 import type {
   BatchReceipt,
@@ -31,6 +31,7 @@ import type { Formats } from "../../src/node/api/context.ts";
 import { type Api, createApi } from "../../src/node/api/server.ts";
 import type { ApiTls } from "../../src/node/api/tls.ts";
 import { createMetrics, type MetricsRegistry } from "../../src/node/metrics.ts";
+import type { ObjectsPort } from "../../src/node/objects/port.ts";
 import { blockOf, certificateOf, setOf } from "../golden/fixtures.ts";
 import { World } from "../ledger/verify/support.ts";
 
@@ -325,7 +326,25 @@ export const fakePeers: readonly PeerFigures[] = [
   },
 ];
 
-export const createTestApi = (tls?: ApiTls, disposable = false): TestApi => {
+/** A node without objects. */
+const noObjects: ObjectsPort = {
+  list: () => [],
+  state: () => undefined,
+  manifest: (_root, done) => {
+    done(fail("object.not-found", "none"));
+    return () => {};
+  },
+  chunk: (_root, _index, done) => {
+    done(fail("object.not-found", "none"));
+    return () => {};
+  },
+  order: async () => Promise.reject(new TetradError("object.order", "none")),
+  upload: async () => Promise.reject(new TetradError("object.not-ordered", "none")),
+  check: async () => Promise.reject(new TetradError("object.not-found", "none")),
+  evidence: () => [],
+};
+
+export const createTestApi = (tls?: ApiTls, disposable = false, objects = noObjects): TestApi => {
   const ledger = new FakeLedger();
   const timers = new ManualTimers();
   const metrics = createMetrics();
@@ -346,6 +365,7 @@ export const createTestApi = (tls?: ApiTls, disposable = false): TestApi => {
     metrics,
     metricsPage: () => metrics.page(),
     peerFigures: () => fakePeers,
+    objects,
     version: "0.0.0-test",
     chainId: "fake-1",
     disposable,

@@ -64,6 +64,9 @@ const actorRow = defineRow(
 
 export type Actor = ReturnType<typeof actorRow.decode>;
 
+/** An actor from the bytes of its row. Throws "store.corrupt". */
+export const decodeActor = (row: Uint8Array): Actor => actorRow.decode(row);
+
 /** Whether an actor may write events of this type now. */
 export const mayWrite = (
   actor: Pick<Actor, "permissions" | "revokedHeight">,

@@ -3,6 +3,7 @@ import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, PeerFigures, Random, Timers } from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
+import type { ObjectsPort } from "../objects/port.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Shares } from "./shares.ts";
@@ -44,6 +45,7 @@ export type ApiOptions = {
   readonly metricsPage: () => string;
   /** The other validators as the transport reaches them. */
   readonly peerFigures: () => readonly PeerFigures[];
+  readonly objects: ObjectsPort;
   readonly version: string;
   readonly chainId: string;
   /** The chain is a development network's: others will run at this address. */

@@ -25,6 +25,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { Incoming } from "./incoming.ts";
 import { networkRoutes } from "./network.ts";
+import { objectRoutes } from "./objects.ts";
 import { collectRoutes, type DescribedRoute } from "./openapi/operation.ts";
 import { openApiRoute } from "./openapi/route.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -62,6 +63,7 @@ const ROUTES: readonly ((app: FastifyInstance, context: ApiContext) => void)[] =
   peerRoutes,
   auditRoutes,
   tlogRoutes,
+  objectRoutes,
 ];
 
 /** Methods of each path, for 405 answers. */

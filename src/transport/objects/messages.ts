@@ -26,7 +26,8 @@ const REQUEST = { have: 1, manifest: 2, chunk: 3 } as const;
 const ANSWER = { chunk: 0, all: 1, some: 2, manifest: 3, busy: 9 } as const;
 
 export type ObjectRequest =
-  | { readonly kind: "have" | "manifest"; readonly root: Uint8Array }
+  | { readonly kind: "have"; readonly root: Uint8Array }
+  | { readonly kind: "manifest"; readonly root: Uint8Array }
   | { readonly kind: "chunk"; readonly root: Uint8Array; readonly index: number };
 
 /** What a peer has of an object. */

@@ -1,6 +1,7 @@
 /** The document without a node: what `npm run docs` writes and a test compares. */
 import type { LedgerHandle } from "../../../ledger/handle.ts";
 import type { Metrics, Timers } from "../../../ledger/ports.ts";
+import type { ObjectsPort } from "../../objects/port.ts";
 import type { Formats, Json } from "../context.ts";
 import { createApi } from "../server.ts";
 import { openApiDocument } from "./document.ts";
@@ -25,6 +26,7 @@ export const productRoutes = (): readonly DescribedRoute[] =>
     logger: { log: () => {} },
     metrics: untouched("metrics", {} as Metrics),
     peerFigures: () => [],
+    objects: untouched("objects", {} as ObjectsPort),
     metricsPage: () => "",
     version: "0",
     chainId: "none",

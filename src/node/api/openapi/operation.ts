@@ -33,7 +33,16 @@ export type Answer = {
   readonly headers?: Parameters;
 };
 
-export type Tag = "ledger" | "state" | "network" | "health" | "tlog" | "ca" | "ct" | "audit";
+export type Tag =
+  | "ledger"
+  | "state"
+  | "network"
+  | "health"
+  | "tlog"
+  | "ca"
+  | "ct"
+  | "audit"
+  | "objects";
 
 export type Operation = {
   /** Unique; generators of clients make a method name of it. */
