@@ -35,6 +35,7 @@ import { openCheckpointKeeper, readKeptCheckpoint } from "./kept-checkpoint.ts";
 import { deriveCheckpointKeys } from "./keys/checkpoint-keys.ts";
 import { createMetrics, type MetricsRegistry } from "./metrics.ts";
 import { createNodeMetrics } from "./node-metrics.ts";
+import { openObjects } from "./objects/open.ts";
 import { productOptions } from "./product.ts";
 import { openProvers } from "./provers.ts";
 import { watchQuarantine } from "./quarantine-watch.ts";
@@ -149,10 +150,16 @@ export const startNode = async (
   const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
   closing.defer(() => provers.close());
 
-  const figures = createNodeMetrics({ metrics, handle, signer, verifier, paths, version });
+  const objects = await openObjects({ config, paths, chain, self, handle, bulk, ports });
+  closing.defer(() => objects.close());
+
+  const figures = createNodeMetrics({
+    ...{ metrics, handle, signer, verifier, paths, version },
+    objects: () => objects.figures(),
+  });
   closing.defer(() => figures.close());
   const bound = await listenApi(config, closing, {
-    ...{ handle, formats: formatsOf(genesis), logger, metrics, version },
+    ...{ handle, formats: formatsOf(genesis), logger, metrics, version, objects },
     metricsPage: () => figures.page(),
     peerFigures: () => withBulk(ports.transport.peerFigures(), bulk),
     ...{ chainId: genesis.chainId, disposable: genesis.insecure },
