@@ -62,6 +62,15 @@ describe("pure code", () => {
   );
 
   it(
+    "in the transport are objects: tree, messages and the schedule of a fetch",
+    () => {
+      const roots = filesOf("src/transport/objects");
+      expect(reach(ROOT, roots, PURE).findings.map(shown)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     "in the transport is the post-quantum session",
     () => {
       const roots = filesOf(SESSION_FOLDER);

@@ -444,6 +444,101 @@ describe("an order", () => {
   });
 });
 
+describe("time", () => {
+  let aheadMs = 0;
+  const aheadNode = (index: number, options: TestNodeOptions = {}): Promise<TestNode> => {
+    aheadMs = 0;
+    return node(index, { ...options, aheadMs: () => aheadMs });
+  };
+
+  it("ends a fetch after objectStallMs without a chunk, and what has come stays", async () => {
+    await node(0, { has: [[BIG, [0, 1, 2]]] });
+    const asker = await aheadNode(1);
+    const missing = asker.chunk(BIG.root, 5);
+    await until("what there is has come", () => asker.objects.state(BIG.root)?.held === 3);
+    aheadMs = LIMITS.objectStallMs - 5_000;
+    expect((await asker.chunk(BIG.root, 2)).ok).toBe(true);
+    expect(asker.objects.figures().fetches).toBe(1);
+    aheadMs = LIMITS.objectStallMs + 1;
+    const result = await missing;
+    expect(result.ok ? "" : result.code).toBe("object.stalled");
+    expect(asker.objects.state(BIG.root)).toMatchObject({ held: 3, fetch: undefined });
+  });
+
+  it("ends a fetch after objectIdleMs in which nobody asked, though chunks come", async () => {
+    await node(0, { has: [[BIG]] });
+    const asker = await aheadNode(1);
+    network.mangle = async (_from, _to, name) => {
+      if (name[0] !== 3) return undefined;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      aheadMs += LIMITS.objectIdleMs / 3;
+      return undefined;
+    };
+    await asker.manifest(BIG.root);
+    await until("it is over", () => asker.objects.figures().fetches === 0);
+    expect(asker.objects.state(BIG.root)?.held).toBeLessThan(BIG.chunks.length);
+  });
+
+  it("lets a liar be asked again after objectLiarMs", async () => {
+    const liar = await node(0, { has: [[BIG]] });
+    await node(1, { has: [[BIG]] });
+    network.mangle = (_from, to, name, answer) =>
+      to === liar.id && name[0] === 3 ? answer?.subarray(1) : undefined;
+    const asker = await aheadNode(2);
+    await getAll(asker);
+    expect(asker.objects.evidence()).toHaveLength(1);
+    network.mangle = undefined;
+    network.away.add(idOf(1));
+    const other = objectOf(bytesOf(2_000, 8));
+    const served = await node(0, { folder: liar.folder, has: [[other]] });
+    const early = await asker.manifest(other.root);
+    expect(early.ok ? "" : early.code).toBe("object.not-found");
+    aheadMs = LIMITS.objectLiarMs;
+    expect((await asker.manifest(other.root)).ok).toBe(true);
+    expect(served.id).toBe(liar.id);
+  });
+
+  it("has a name that nobody had asked for again after objectAbsentMs", async () => {
+    const asker = await aheadNode(1);
+    const absent = await asker.manifest(BIG.root);
+    expect(absent.ok ? "" : absent.code).toBe("object.not-found");
+    await node(0, { has: [[BIG]] });
+    const early = await asker.manifest(BIG.root);
+    expect(early.ok ? "" : early.code).toBe("object.not-found");
+    aheadMs = LIMITS.objectAbsentMs;
+    expect((await asker.manifest(BIG.root)).ok).toBe(true);
+  });
+
+  it("takes its place from an upload that gets nothing for objectUploadIdleMs", async () => {
+    const { Writer } = await import("../../../src/crypto/codec.ts");
+    const actor = hasher.ht("id", falconKeys(5).publicKey);
+    const row = new Writer(4096).u64(0).u64(0).fixed(falconKeys(5).publicKey, 1793);
+    const encoded = row.string("ops").u32(1).string("*").finish();
+    const keeping = await aheadNode(0, { row: () => encoded });
+    const ordered = (seed: number): Uint8Array => {
+      const object = objectOf(bytesOf(10, seed));
+      const order = {
+        ...({ action: "keep", actor, node: fromHex(idOf(0)), root: object.name } as const),
+        ...{ notAfterMs: Date.now() + 60_000, manifest: object.encoded },
+      };
+      const message = orderStatement(hasher, order);
+      const signature = falconSign(message, falconKeys(5).secretKey, new Uint8Array(48).fill(1));
+      return encodeOrder({ ...order, signature });
+    };
+    for (let seed = 1; seed <= LIMITS.objectUploadsMax; seed++) {
+      await keeping.objects.order(ordered(seed));
+    }
+    aheadMs = LIMITS.objectUploadIdleMs - 60_000;
+    expect(await codeOf(keeping.objects.order(ordered(99)))).toBe("node.overloaded");
+    aheadMs = LIMITS.objectUploadIdleMs;
+    expect(await codeOf(keeping.objects.order(ordered(99)))).toBe("");
+    const first = objectOf(bytesOf(10, 1));
+    expect(await codeOf(keeping.objects.upload(first.root, 0, first.bytes))).toBe(
+      "object.not-ordered",
+    );
+  });
+});
+
 describe("a check", () => {
   it("finds what has changed on the disk, which then comes from others again", async () => {
     await node(0, { has: [[BIG]] });

@@ -150,6 +150,8 @@ export const idOf = (index: number): string => toHex(hasher.ht("id", falconKeys(
 export type TestNodeOptions = {
   readonly folder?: string;
   readonly budgetBytes?: number;
+  /** How far its clock is ahead. */
+  readonly aheadMs?: () => number;
   readonly row?: (projection: string, key: Uint8Array) => Uint8Array | undefined;
   /** On its disk before it starts. */
   readonly has?: readonly (readonly [object: TestObject, chunks?: readonly number[]])[];
@@ -180,7 +182,11 @@ export const testNode = async (
     signer: createInlineSigner(falconKeys(index).secretKey),
     ...{ verifier, bulk: network.port(id), rttMs: () => 1, logger: quiet, metrics },
     handle: { row: options.row ?? (() => undefined) },
-    ...{ clock: realClock, timers: realTimers },
+    clock: {
+      monotonicMs: () => realClock.monotonicMs() + (options.aheadMs?.() ?? 0),
+      wallMs: realClock.wallMs,
+    },
+    timers: realTimers,
   });
   return {
     ...{ id, folder, objects, metrics, give },

@@ -160,7 +160,7 @@ export const openApiDocument = (routes: readonly DescribedRoute[], version: stri
       title: "Tetrad node API",
       version,
       description:
-        "Everything that is read is public and final; a write is authorised by the signature of its batch.",
+        "Everything that is read is public and final; a write is authorised by the signature of its batch, or of its order.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "http://[::1]:8440", description: "the first node of `nexus dev`" }],
