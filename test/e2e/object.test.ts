@@ -143,11 +143,11 @@ describe("nexus object", () => {
   });
 
   it("goes on after a crash where it was: node and command", async () => {
-    const big = file("big", 64 * MIB);
+    const big = file("big", 24 * MIB);
     const name = await put("a", big);
     const target = join(net.folder, "big-copy");
     const getting = background(["--api", net.url("b"), "object", "get", name, "-f", target]);
-    await until("some of it is there", async () => (await held("b", name)) >= 6, 120_000);
+    await until("some of it is there", async () => (await held("b", name)) >= 3, 120_000);
     await net.stop("b", "SIGKILL");
     expect(await getting.exited).toBe(ERRORS["cli.unreachable"].exitCode);
     expect(existsSync(target)).toBe(false);
@@ -155,22 +155,22 @@ describe("nexus object", () => {
     const left = readdirSync(join(net.home("b"), "objects", name)).filter((one) =>
       /^\d+$/.test(one),
     );
-    expect(left.length).toBeGreaterThanOrEqual(6);
-    expect(left.length).toBeLessThan(64);
+    expect(left.length).toBeGreaterThanOrEqual(3);
+    expect(left.length).toBeLessThan(24);
     net.start("b");
     await sees("b", 3);
     expect(await held("b", name)).toBe(left.length);
     const got = await ok<Got>("b", "get", name, "-f", target);
     expect(same(big, target)).toBe(true);
     expect(got.resumed).toBeGreaterThan(0);
-    await until("b has it whole", async () => (await held("b", name)) === 64);
+    await until("b has it whole", async () => (await held("b", name)) === 24);
     const fetched = await metric("b", "tetrad_object_fetched_bytes_total");
-    expect(fetched).toBe((64 - left.length) * MIB);
+    expect(fetched).toBe((24 - left.length) * MIB);
     expect(existsSync(`${target}.part`)).toBe(false);
-  });
+  }, 600_000);
 
   it("drops a member that lies about a chunk, keeps the evidence, and ends right", async () => {
-    const path = file("lied-about", 24 * MIB);
+    const path = file("lied-about", 12 * MIB);
     const name = await put("a", path);
     const peers = (await (await fetch(`${net.url("c")}/v1/validators`)).json()) as {
       items: { id: string; name: string }[];
@@ -197,7 +197,7 @@ describe("nexus object", () => {
     expect(await metric("c", "tetrad_object_lies_total")).toBe(1);
     const table = await at("c", "ls", "--evidence");
     expect(table.stdout).toMatch(/^TIME +MEMBER +KIND +OBJECT +CHUNK +TRANSFERABLE$/m);
-  });
+  }, 600_000);
 
   it("is given up by an order, and then is where others have it", async () => {
     await ok("a", "drop", root);
