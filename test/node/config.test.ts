@@ -66,6 +66,7 @@ describe("configuration", () => {
       workDuty: 25,
       location: true,
       workUnits: undefined,
+      objectCacheMib: 4096,
     });
     expect(origins).toMatchObject({
       name: { kind: "file", place: "node.toml:1" },
