@@ -1,4 +1,4 @@
-/** Objects between nodes: fetched from who has them, verified, resumed, served onward; liars are dropped and told of. */
+/** Objects between nodes: fetched, verified, resumed, served onward; liars are dropped and told of. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
