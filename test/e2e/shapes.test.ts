@@ -52,6 +52,8 @@ const ELSEWHERE: readonly string[] = [
   "space verify",
   // On a chain that asks for space: space-give-back.test.ts.
   "space give-back",
+  // On a chain that asks for it: location.test.ts.
+  "location show",
   // On a chain with stake: capability.test.ts.
   "capability grant",
   "capability attenuate",

@@ -57,13 +57,16 @@ const refusals = (transport: QuicTransport, code: string): number =>
 
 describe("every session", () => {
   it("is secured at both ends, which then answer each other under the seal", async () => {
-    const { a, b } = await openPair({}, { idleTimeoutMs: 900 });
+    const { a, b, ids } = await openPair({}, { idleTimeoutMs: 900 });
+    expect(a.isSecured?.(ids[1])).toBe(false);
     record(a);
     record(b);
     const answered = (transport: QuicTransport): boolean =>
       sealedOf(transport)?.roundTripMs !== undefined;
     await until(() => answered(a) && answered(b), "sealed answers both ways");
     expect(sealedOf(a)).toMatchObject({ version: "0.0.0-test" });
+    expect([a.isSecured?.(ids[1]), b.isSecured?.(ids[0])]).toEqual([true, true]);
+    expect(a.isSecured?.(idOf(5))).toBe(false);
     // It goes on: each tick asks again.
     const before = sealedOf(a)?.records ?? 0;
     await until(() => (sealedOf(a)?.records ?? 0) > before + 2, "more records");

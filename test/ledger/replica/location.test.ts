@@ -152,6 +152,16 @@ describe("a witness", () => {
     expect(run.post.sent).toEqual([]);
   });
 
+  it("signs nothing when the epoch is over", () => {
+    const run = new Measuring();
+    run.request();
+    for (let i = 1; i < LOCATION.rounds; i++) run.answer(10);
+    run.post.chain.nextEpoch();
+    run.answer(10);
+    expect(run.post.sent).toEqual([]);
+    expect(run.post.counted).toEqual([]);
+  });
+
   it("measures one at a time, in the order in which they asked, and passes over who is gone", () => {
     const run = new Measuring();
     for (const name of ["v3", "v1", "v2"]) run.request(name);

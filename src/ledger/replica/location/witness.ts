@@ -152,7 +152,9 @@ export class Witness {
 
   #finish({ peer, epoch, statement, challenges, answeredUs }: Measurement): void {
     const { context, parameters, self } = this.#parts;
-    const rttUs = boundUs(parameters.rounds, answeredUs);
+    const bound = boundUs(parameters.rounds, answeredUs);
+    // What is signed now would be signed with the key of the epoch that has begun.
+    const rttUs = this.#parts.running()?.epoch.number === epoch ? bound : undefined;
     if (rttUs !== undefined && rttUs <= LIMITS.locationRttUs[1]) {
       const rounds = roundsHash(context.hasher, challenges);
       const { sectorNo: sector, validatorId: prover } = statement;
