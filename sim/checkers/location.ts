@@ -120,6 +120,7 @@ class Judge {
     const above = bounds.some(({ rttUs }) => rttUs > most);
     if (above) this.#context.report("I29", `${name} has a bound above that of ${zone}`);
     for (const slot of provers) this.#context.mark(`n${slot} certified ${zone}`);
+    this.#context.mark(`certified in epoch ${epoch}`);
   }
 }
 
