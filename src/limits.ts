@@ -436,6 +436,8 @@ export const LIMITS = {
   objectUploadIdleMs: 600_000,
   /** How far ahead the end of an order may lie. */
   objectOrderMsMax: 3_600_000,
+  /** Chunks that are read for clients at one time: 1 MiB of memory each, before it counts as an answer. */
+  objectReadsMax: 8,
   /** Chunks that one request has held against their hashes. */
   objectCheckChunksMax: 32,
 

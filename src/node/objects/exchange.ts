@@ -58,6 +58,9 @@ export class ObjectExchange implements ObjectsPort {
   /** Names that no member had lately, and until when that is not asked again. */
   readonly #absent = new Map<string, { readonly untilMs: number; readonly failure: Failure }>();
   readonly #uploads = new Map<string, Upload>();
+  /** Reads of chunks for clients: those under way, and who waits for its turn. */
+  #reading = 0;
+  readonly #readers: (() => void)[] = [];
   #closed = false;
 
   private constructor(
@@ -271,6 +274,9 @@ export class ObjectExchange implements ObjectsPort {
 
   async #read(object: StoredObject, index: number): Promise<Result<Uint8Array | undefined>> {
     this.#store.hold(object);
+    if (this.#reading >= LIMITS.objectReadsMax) {
+      await new Promise<void>((resolve) => void this.#readers.push(resolve));
+    } else this.#reading += 1;
     try {
       this.#store.touch(object);
       return ok(await this.#store.read(object, index));
@@ -278,6 +284,10 @@ export class ObjectExchange implements ObjectsPort {
       if (!(error instanceof TetradError)) throw error;
       return fail(error.code, error.message, error.data);
     } finally {
+      // Who waits takes the place over, so that there are never more.
+      const next = this.#readers.shift();
+      if (next === undefined) this.#reading -= 1;
+      else next();
       this.#store.release(object);
     }
   }

@@ -1,5 +1,5 @@
 /** The routes of objects over real ones on the disk: what is read, what is put by an order, and what is refused. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { Writer } from "../../../src/crypto/codec.ts";
 import { falconSign } from "../../../src/crypto/falcon.ts";
@@ -19,6 +19,9 @@ import {
   type TestNode,
   testNode,
 } from "./support.ts";
+
+// Synced files and keys: a busy disk is no fault.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const OBJECT = objectOf(bytesOf(CHUNK_BYTES + 77));
 const HOST = { host: "[::1]:8440" };

@@ -1,7 +1,7 @@
 /** Objects between nodes: fetched, verified, resumed, served onward; liars are dropped and told of. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { concatBytes, equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
@@ -35,6 +35,9 @@ import {
   testNode,
   until,
 } from "./support.ts";
+
+// Synced files and keys: a busy disk is no fault.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let network: MemoryNetwork;
 let folders: string[];
@@ -325,6 +328,31 @@ describe("what clients may ask of a node", () => {
     asker.objects.close();
     for (const result of await Promise.all(waiting)) {
       expect(result.ok ? "" : result.code).toBe("node.stopping");
+    }
+  });
+
+  it("is objectReadsMax chunks that are read at one time, and the others after them", async () => {
+    const { ObjectStore } = await import("../../../src/node/objects/store.ts");
+    const server = await node(0, { has: [[BIG]] });
+    let reading = 0;
+    let most = 0;
+    const read = ObjectStore.prototype.read;
+    ObjectStore.prototype.read = async function (...args) {
+      reading += 1;
+      most = Math.max(most, reading);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return read.apply(this, args).finally(() => {
+        reading -= 1;
+      });
+    };
+    try {
+      const asked = Array.from({ length: 3 * LIMITS.objectReadsMax }, () =>
+        server.chunk(BIG.root, 6),
+      );
+      for (const result of await Promise.all(asked)) expect(result.ok).toBe(true);
+      expect(most).toBe(LIMITS.objectReadsMax);
+    } finally {
+      ObjectStore.prototype.read = read;
     }
   });
 

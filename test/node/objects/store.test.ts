@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { TetradError } from "../../../src/errors.ts";
 import { LIMITS } from "../../../src/limits.ts";
@@ -10,6 +10,9 @@ import { ObjectStore, type ObjectStoreOptions } from "../../../src/node/objects/
 import { manifestBytes } from "../../../src/transport/objects/manifest.ts";
 import { CHUNK_BYTES } from "../../../src/transport/objects/tree.ts";
 import { bytesOf, objectOf, quiet, removeFolder, type TestObject, tempFolder } from "./support.ts";
+
+// Synced files and keys: a busy disk is no fault.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let folder: string;
 let nowMs: number;
