@@ -263,6 +263,14 @@ export const ERRORS = {
   "object.not-ordered": spec("No actor has had the node keep the object", 409, 5),
   "object.damaged": spec("Chunks of an object have changed on the disk", 409, 2),
 
+  // Relays between nodes
+  "relay.malformed": spec("Not a datagram between node and relay", 400, 4, "disconnect"),
+  "relay.not-offered": spec("The node is no relay", 403, 4, "ignore"),
+  "relay.not-member": spec("Only members are relayed, to other members", 403, 4, "ignore"),
+  "relay.not-here": spec("The relay has no session with that member", 404, 4, "ignore", true),
+  "relay.rate": spec("Too many relayed sessions are opened", 429, 4, "ignore", true),
+  "relay.full": spec("The relay has no room for another session", 503, 4, "ignore", true),
+
   // API
   "http.body-too-large": spec("The body is over the limit", 413, 1),
   "http.unknown-parameter": spec("Unknown query parameter", 400, 1),

@@ -186,6 +186,8 @@ export type PeerFigures = {
   /** "[ipv6]:port" of the session, and who dialled it. */
   readonly remote: string | undefined;
   readonly dialledBy: "us" | "peer" | undefined;
+  /** The relay that the session goes through; undefined for a direct one, which alone has a `remote`. */
+  readonly via: PeerId | undefined;
   readonly session: SessionFigures | undefined;
   /** How bulk goes to it now: over connections of this QUIC driver, or over the session. */
   readonly bulk?: "reactor" | "quiche" | "session" | undefined;

@@ -18,6 +18,9 @@ export type NodeConfig = {
   readonly listen: SocketAddress;
   /** Where the HTTP API listens. */
   readonly api: SocketAddress;
+  /** Whether other validators can dial this node, and whether it passes packets between others. */
+  readonly reachable: boolean;
+  readonly relay: boolean;
   /** Absolute path of the genesis file. */
   readonly genesis: string;
   /** Absolute path of a file whose first line unlocks the keys; undefined for keys without one. */
@@ -89,6 +92,24 @@ export const CONFIG_KEYS = {
     initial: "[::1]:4440",
     kind: "address",
     about: ["Where QUIC listens for the other validators, [ipv6]:port. IPv4 is refused."],
+  },
+  reachable: {
+    env: "NEXUS_REACHABLE",
+    initial: true,
+    kind: "boolean",
+    about: [
+      "false: the other validators cannot dial this node (it is behind a NAT or a firewall) and are",
+      "told not to try. It dials them, and is reached through relays by those that it cannot dial.",
+    ],
+  },
+  relay: {
+    env: "NEXUS_RELAY",
+    initial: false,
+    kind: "boolean",
+    about: [
+      "true: this node passes packets between validators that cannot reach each other. It sees who",
+      "talks to whom and how much, never what. Costs at most 32 MiB/s of its network.",
+    ],
   },
   api: {
     env: "NEXUS_API_LISTEN",

@@ -263,6 +263,8 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     apiTlsCertificate,
     apiTlsKey,
     apiInsecureBind,
+    reachable: boolFrom(at.reachable.value, "reachable"),
+    relay: boolFrom(at.relay.value, "relay"),
     timeDuty: countFrom(at.timeDuty, "timeDuty", CONFIG_KEYS.timeDuty.range),
     ...sharingFrom(at.timeMembers.value, at.timeSharedWith.value),
     workThreads: countFrom(at.workThreads, "workThreads", CONFIG_KEYS.workThreads.range),

@@ -175,6 +175,26 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     labels: ["code"],
     alert: "transport.certificate-expired grows: a member's certificate needs `nexus key rotate`",
   }),
+  tetrad_transport_relayed_sessions: gauge(
+    "count",
+    "Peers whom this node sends to through a relay.",
+    "stays above what the settings of the peers make you expect: a direct way is closed",
+  ),
+  tetrad_transport_path_changes_total: counter(
+    "count",
+    "Changes of the path to a peer that is up: `better` at leisure, `silent` at once.",
+    { labels: ["change"], alert: "grows all the time: a link is on the edge" },
+  ),
+  tetrad_transport_relayed_pairs: gauge(
+    "count",
+    "Pairs of peers that this node has passed packets between lately, as a relay.",
+  ),
+  tetrad_transport_relayed_packets_total: counter("count", "Packets passed on, as a relay."),
+  tetrad_transport_relayed_bytes_total: counter("bytes", "Bytes of those packets."),
+  tetrad_transport_relayed_dropped_total: counter(
+    "count",
+    "Packets that a relay dropped: over a rate, or the way to the addressee was full.",
+  ),
   tetrad_transport_handshakes_total: counter(
     "count",
     "Post-quantum handshakes of sessions: `ok`, or the code with which the session ended.",

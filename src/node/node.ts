@@ -363,7 +363,7 @@ const openPorts = async (
     ...ports,
     listen: formatAddress(config.listen),
     identity: parts.tls,
-    self: toHex(self.id),
+    ...{ self: toHex(self.id), relay: config.relay, reachable: config.reachable },
     security: {
       chainId: chain.genesis.chainId,
       genesisHash: chain.hash,

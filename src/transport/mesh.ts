@@ -30,6 +30,8 @@ import {
 } from "./address.ts";
 import type { BulkPort, BulkUser } from "./bulk.ts";
 import { Dialler } from "./dialler.ts";
+import { figuresOf, type Member, sessionsOf } from "./member.ts";
+import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
 import {
   ALPN,
   CLOSE_CODES,
@@ -41,15 +43,20 @@ import {
   toPeerClose,
 } from "./options.ts";
 import { type KnownPeer, type KnownPeers, readPeers } from "./peers.ts";
-import type { HostPort, QuicEndpoint, QuicSession, QuicWindows } from "./quic-endpoint.ts";
-import { QuicheEndpoint } from "./quiche-endpoint.ts";
+import type { HostPort, QuicEndpoint, QuicSession } from "./quic-endpoint.ts";
 import { Refusals } from "./refusals.ts";
+import type { PathChange } from "./relay/choose.ts";
+import { Paths } from "./relay/paths.ts";
+import { RelayPlan } from "./relay/plan.ts";
+import { Router } from "./relay/router.ts";
+import type { Route } from "./relay/tunnel.ts";
 import { newRunId } from "./secrets.ts";
-import { type IdentifiedPeer, SESSION_STREAMS, Session, type SessionEvents } from "./session.ts";
+import { type IdentifiedPeer, Session, type SessionEvents } from "./session.ts";
 import { SessionGate } from "./session-gate.ts";
+import { identifySession, prefersSession } from "./session-rules.ts";
 import { FEATURES } from "./stoq/hello.ts";
 import type { Role } from "./stoq/transcript.ts";
-import { checkIdentity, hashOfCertificate, identifyPeer } from "./tls.ts";
+import { checkIdentity, hashOfCertificate } from "./tls.ts";
 
 /** What nodes have besides the port: where they listen, and figures for status and tests. */
 export type QuicTransport = Transport & {
@@ -75,17 +82,6 @@ export type TransportFigures = {
   readonly dropped: number;
   /** Peers and datagrams turned away, by code. */
   readonly refused: Readonly<Record<string, number>>;
-};
-
-type Member = {
-  readonly known: KnownPeer;
-  readonly dialler: Dialler;
-  /** The session that is up. */
-  session: Session | undefined;
-  /** Our attempt that is on its way; "resolving" while the name is looked up. */
-  attempt: Session | "resolving" | undefined;
-  /** Hosts that its address resolved to last. */
-  host: string | undefined;
 };
 
 const takesNotes = (session: Session | undefined): boolean =>
@@ -114,6 +110,7 @@ export class Mesh implements QuicTransport {
   readonly #certificateHash: Uint8Array;
   readonly #security: QuicTransportOptions["security"];
   readonly #events: SessionEvents;
+  readonly #router: Router;
   #endpoint: QuicEndpoint | undefined;
   #handler: TransportHandler | undefined;
   #bulk: BulkUser | undefined;
@@ -144,13 +141,34 @@ export class Mesh implements QuicTransport {
       identify: (session) => this.#identify(session),
       ready: (session) => this.#ready(session),
       frame: (session, trafficClass, bytes) => this.#frame(session, trafficClass, bytes),
+      datagram: (session, bytes) => this.#router.datagram(session, bytes),
       admit: (session) => this.#gate.admit(session.peer ?? ""),
       drained: (session, trafficClass) => this.#drained(session, trafficClass),
       note: (session, bytes) => this.#note(session, bytes),
       secured: (session, ms) => this.#secured(session, ms),
       ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
     };
+    this.#router = this.#makeRouter(options);
     for (const known of this.#known.byId.values()) this.#addMember(known);
+  }
+
+  #makeRouter(options: QuicTransportOptions): Router {
+    checkIdentity(options.identity.certPem, options.identity.keyPem);
+    return new Router({
+      ...{ self: this.#self, members: this.#members, limits: this.#limits, ports: this.#ports },
+      tunnel: {
+        alpn: [ALPN],
+        identity: options.identity,
+        windows: WINDOWS,
+        refused: (code, detail) => this.#refusals.note(code, detail),
+      },
+      relay: options.relay ?? false,
+      reachable: options.reachable ?? true,
+      isQuarantined: (id) => this.#gate.isQuarantined(id),
+      session: (connection, dialled, route) => this.#session(connection, dialled, route),
+      moved: (member, session, change) => this.#moved(member, session, change),
+      refused: ({ code, detail }, peer) => this.#refusals.note(code, detail, peer),
+    });
   }
 
   static async create(options: QuicTransportOptions): Promise<Mesh> {
@@ -170,6 +188,7 @@ export class Mesh implements QuicTransport {
     this.#handler = handler;
     this.#endpoint?.startAccepting();
     for (const member of this.#members.values()) this.#beginDialling(member);
+    this.#router.start();
     this.#tick();
     this.#checkSessions();
   }
@@ -200,7 +219,7 @@ export class Mesh implements QuicTransport {
     if (member?.session === undefined) return;
     const code = reason.code;
     if (isPenalised(code)) member.dialler.penalise();
-    member.session.close(code, reason.detail);
+    this.#dropAll(member, code, reason.detail);
   }
 
   peers(): readonly PeerId[] {
@@ -218,10 +237,10 @@ export class Mesh implements QuicTransport {
       if (this.#known.byId.get(id)?.tlsPinHex === member.known.tlsPinHex) continue;
       member.dialler.stop();
       this.#members.delete(id);
-      if (typeof member.attempt === "object") member.attempt.close("closed", "no member any more");
-      const { session } = member;
-      session?.close("closed", "no member any more");
-      if (session !== undefined) this.#down(member, "closed", "no member any more");
+      const wasUp = member.session !== undefined;
+      for (const session of sessionsOf(member)) session.close("closed", "no member any more");
+      if (wasUp) this.#down(member, "closed", "no member any more");
+      this.#router.directEnded(id);
     }
     for (const [id, known] of this.#known.byId) {
       if (this.#members.has(id)) continue;
@@ -237,8 +256,9 @@ export class Mesh implements QuicTransport {
       if (member === undefined) continue;
       member.dialler.stop();
       const failure = fail("transport.peer-quarantined", "the log has evidence against this peer");
-      if (typeof member.attempt === "object") member.attempt.close("identity", failure.detail);
-      member.session?.close("identity", failure.detail, failure);
+      for (const session of sessionsOf(member)) {
+        session.close("identity", failure.detail, session.isUp ? failure : undefined);
+      }
     }
   }
 
@@ -250,7 +270,7 @@ export class Mesh implements QuicTransport {
       peers: () => this.peers(),
       seal: (peer, note) => this.#members.get(peer)?.session?.sendNote(note) === true,
       takesNotes: (peer) => takesNotes(this.#members.get(peer)?.session),
-      remoteHost: (peer) => this.#members.get(peer)?.session?.remote.host,
+      remoteHost: (peer) => this.#members.get(peer)?.paths.direct?.remote.host,
       breach: (peer, failure) => this.#breach(peer, failure),
     };
   }
@@ -260,21 +280,9 @@ export class Mesh implements QuicTransport {
   }
 
   peerFigures(): readonly PeerFigures[] {
-    return [...this.#members.values()].map(({ known, session, attempt, dialler }) => ({
-      id: known.id,
-      address: known.addressText,
-      state:
-        session !== undefined
-          ? "up"
-          : dialler.isRefusing || this.#gate.isQuarantined(known.id)
-            ? "refused"
-            : attempt === undefined
-              ? "waiting"
-              : "dialling",
-      remote: session === undefined ? undefined : formatAddress(session.remote),
-      dialledBy: session === undefined ? undefined : session.dialled === undefined ? "peer" : "us",
-      session: session?.figures(),
-    }));
+    return [...this.#members.values()].map((member) =>
+      figuresOf(member, this.#gate.isQuarantined(member.known.id)),
+    );
   }
 
   close(done: () => void): void {
@@ -287,8 +295,12 @@ export class Mesh implements QuicTransport {
       member.attempt = undefined;
     }
     const endpoint = this.#endpoint;
-    if (endpoint === undefined) done();
-    else endpoint.close(CLOSE_CODES.shutdown, "the node is stopping", done);
+    const { shutdown } = CLOSE_CODES;
+    // Relayed sessions say so first, through sessions that are still there.
+    this.#router.close(shutdown, "the node is stopping", () => {
+      if (endpoint === undefined) done();
+      else endpoint.close(shutdown, "the node is stopping", done);
+    });
   }
 
   address(): string {
@@ -300,7 +312,7 @@ export class Mesh implements QuicTransport {
     for (const member of this.#members.values()) queuedBytes += member.session?.queuedBytes ?? 0;
     const stats = this.#endpoint?.stats;
     return {
-      connections: this.#endpoint?.connectionCount ?? 0,
+      connections: (this.#endpoint?.connectionCount ?? 0) + this.#router.connectionCount,
       sessions: this.peers().length,
       queuedBytes,
       datagramsIn: stats?.datagramsIn ?? 0,
@@ -325,9 +337,13 @@ export class Mesh implements QuicTransport {
     const member: Member = {
       known,
       dialler,
+      paths: new Paths(this.#limits.paths),
+      relayed: new RelayPlan(this.#limits.paths),
       session: undefined,
       attempt: undefined,
       host: undefined,
+      undialable: false,
+      indirectSinceMs: this.#ports.clock.monotonicMs(),
     };
     this.#members.set(known.id, member);
     if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
@@ -338,10 +354,12 @@ export class Mesh implements QuicTransport {
     if (!this.#gate.isQuarantined(known.id)) dialler.begin();
   }
 
-  #session(connection: QuicSession, dialled: PeerId | undefined): Session {
+  #session(connection: QuicSession, dialled: PeerId | undefined, route?: Route): Session {
     return new Session({
       connection,
       dialled,
+      route,
+      features: this.#router.features,
       self: this.#self,
       selfRun: this.#run,
       certificateHash: this.#certificateHash,
@@ -353,21 +371,7 @@ export class Mesh implements QuicTransport {
   }
 
   #bind(options: QuicTransportOptions, listen: HostPort): Promise<QuicEndpoint> {
-    checkIdentity(options.identity.certPem, options.identity.keyPem);
-    return QuicheEndpoint.bind({
-      listen: { host: listen.host, port: listen.port },
-      clock: this.#ports.clock,
-      timers: this.#ports.timers,
-      alpn: [ALPN],
-      identity: options.identity,
-      clients: "any",
-      servers: "any",
-      limits: this.#limits,
-      windows: WINDOWS,
-      datagrams: false,
-      datagramBytesFor: (host) =>
-        host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
-      datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+    return bindMeshEndpoint(options, this.#limits, listen, {
       isMemberHost: (host) => this.#memberHosts.has(host),
       accepted: (connection) => {
         this.#session(connection, undefined);
@@ -379,7 +383,8 @@ export class Mesh implements QuicTransport {
   #dial(id: PeerId): void {
     const member = this.#members.get(id);
     if (member === undefined || this.#closing || this.#gate.isQuarantined(id)) return;
-    if (member.session !== undefined || member.attempt !== undefined) return;
+    if (member.paths.hasDirect || member.attempt !== undefined) return;
+    if (member.undialable) return;
     member.attempt = "resolving";
     const { address } = member.known;
     if (address.kind === "literal") {
@@ -409,16 +414,11 @@ export class Mesh implements QuicTransport {
   #dialFailed(member: Member, failure: Failure): void {
     member.attempt = undefined;
     this.#refusals.note(failure.code, `${member.known.addressText}: ${failure.detail}`);
-    if (member.session === undefined) member.dialler.retry();
+    if (!member.paths.hasDirect) member.dialler.retry();
   }
 
   #identify(session: Session): Result<IdentifiedPeer> {
-    const identified = identifyPeer(
-      session.peerCertificates(),
-      this.#known.pins,
-      session.dialled,
-      this.#ports.clock.wallMs(),
-    );
+    const identified = identifySession(session, this.#known.pins, this.#ports.clock.wallMs());
     if (identified.ok && this.#gate.isQuarantined(identified.value.id)) {
       return fail("transport.peer-quarantined", "the log has evidence against this peer");
     }
@@ -435,37 +435,82 @@ export class Mesh implements QuicTransport {
       session.close("shutdown", "not serving");
       return;
     }
-    const live = member.session;
-    if (live !== undefined && !this.#prefers(session, live)) {
+    const live = member.paths.onSamePath(session);
+    const { handshakeTimeoutMs } = this.#limits;
+    const facts = { self: this.#self, nowMs: this.#ports.clock.monotonicMs(), handshakeTimeoutMs };
+    if (live !== undefined && !prefersSession(session, live, facts)) {
       session.close("replaced", "another session of this pair stays");
       return;
     }
-    if (live !== undefined) {
-      member.session = undefined;
-      live.close("replaced", "a newer session of this pair stays");
-      this.#down(member, "replaced", "a newer session replaced this one");
-    }
+    this.#replace(member, session, live);
     if (member.attempt === session) member.attempt = undefined;
-    member.session = session;
-    member.dialler.stop();
-    this.#ports.logger.log("info", "session up", {
-      peer: member.known.id,
-      address: formatAddress(session.remote),
+    member.undialable = (session.peerFeatures & FEATURES.undialable) !== 0;
+    if (session.via === undefined) {
+      member.dialler.stop();
+    } else {
+      member.relayed.ended(session);
+      member.relayed.succeeded(session.via);
+      // It may have become possible to dial it since it last said that it was not.
+      if (!member.paths.hasDirect && member.attempt === undefined) member.dialler.retry();
+    }
+    const nowMs = this.#ports.clock.monotonicMs();
+    member.paths.add(session, nowMs);
+    this.#ports.logger.log("info", member.session === undefined ? "session up" : "path up", {
+      ...{ peer: member.known.id, ...placeOf(session) },
       dialled: session.dialled !== undefined,
     });
-    this.#handler?.peerUp(member.known.id);
-    if (member.session === session) this.#bulk?.peerUp(member.known.id);
+    if (member.session === undefined) this.#take(member, nowMs);
   }
 
-  /** True when `candidate` stays and `live` goes; see the head of this file. */
-  #prefers(candidate: Session, live: Session): boolean {
-    if (compareBytes(candidate.peerRun, live.peerRun) !== 0) return true;
-    const byUs = candidate.dialled !== undefined;
-    if (byUs === (live.dialled !== undefined)) return true;
-    const liveMs = this.#ports.clock.monotonicMs() - live.upSinceMs;
-    if (!byUs && liveMs > this.#limits.handshakeTimeoutMs) return true;
-    const lowerIsUs = this.#self < (candidate.peer ?? "");
-    return byUs === lowerIsUs;
+  /** Sessions that a new one takes the place of: on its path, and all with an earlier run of the peer. */
+  #replace(member: Member, session: Session, live: Session | undefined): void {
+    const { paths } = member;
+    const gone = paths
+      .sessions()
+      .filter((old) => old === live || compareBytes(old.peerRun, session.peerRun) !== 0);
+    const carrying = member.session;
+    for (const old of gone) {
+      paths.remove(old);
+      if (old === carrying) member.session = undefined;
+      old.close("replaced", "a newer session of this pair stays");
+      if (old === carrying) this.#down(member, "replaced", "a newer session replaced this one");
+      if (old.via === undefined && old !== live) this.#directGone(member);
+    }
+  }
+
+  /** Frames to the member go over the best of its paths from now on, where it has one. */
+  #take(member: Member, nowMs: number): void {
+    const { session } = member.paths.choose(nowMs);
+    member.session = session;
+    if (session !== undefined) this.#up(member);
+  }
+
+  #up(member: Member): void {
+    const { session } = member;
+    this.#handler?.peerUp(member.known.id);
+    // The handler may have closed it.
+    if (session === undefined || member.session !== session) return;
+    this.#bulk?.peerUp(member.known.id);
+    if (session.isSecured) this.#bulk?.secured?.(member.known.id);
+  }
+
+  /** Another path carries from now on. What is under way on the one before arrives, unless that is silent. */
+  #moved(member: Member, session: Session, change: PathChange): void {
+    const before = member.session;
+    member.session = session;
+    const { id } = member.known;
+    this.#ports.metrics.count("tetrad_transport_path_changes_total", 1, { change });
+    this.#ports.logger.log("info", "path changed", { peer: id, change, ...placeOf(session) });
+    if (before?.isSecured === false && session.isSecured) this.#bulk?.secured?.(id);
+    if (change === "better" || before === undefined) return;
+    member.paths.settle(before);
+    this.#renew(member, "closed", "the path that carried frames is silent");
+  }
+
+  /** What was sent may be lost although the peer is there: the replica sends again what it has to. */
+  #renew(member: Member, code: CloseCode, detail: string): void {
+    this.#down(member, code, detail);
+    if (member.session !== undefined) this.#up(member);
   }
 
   #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
@@ -487,13 +532,16 @@ export class Mesh implements QuicTransport {
     if (this.#isLive(session)) this.#bulk?.secured?.(session.peer ?? "");
   }
 
-  /** The session that the pair has, and not one that is giving way to it. */
+  /** The session that we send over, and not another of the pair. */
   #isLive(session: Session): boolean {
     return !this.#closing && this.#members.get(session.peer ?? "")?.session === session;
   }
 
+  /** The peer sends over the path that it has chosen, which need not be ours. */
   #note(session: Session, bytes: Uint8Array): void {
-    if (this.#isLive(session)) this.#bulk?.note?.(session.peer ?? "", bytes);
+    const member = this.#closing ? undefined : this.#members.get(session.peer ?? "");
+    if (member?.paths.onSamePath(session) !== session) return;
+    this.#bulk?.note?.(member.known.id, bytes);
   }
 
   #breach(peer: PeerId, failure: Failure): void {
@@ -507,8 +555,8 @@ export class Mesh implements QuicTransport {
   #checkSessions(): void {
     this.#cancelCheck = this.#ports.timers.set(this.#limits.sessionCheckMs, () => {
       const nowMs = this.#ports.clock.wallMs();
-      for (const { session } of this.#members.values()) {
-        if (session === undefined || nowMs <= session.certificateEndMs) continue;
+      for (const session of [...this.#members.values()].flatMap(({ paths }) => paths.sessions())) {
+        if (nowMs <= session.certificateEndMs) continue;
         const failure = fail("transport.certificate-expired", "the peer's certificate has ended");
         session.close("identity", failure.detail, failure);
       }
@@ -526,27 +574,70 @@ export class Mesh implements QuicTransport {
     if (member === undefined || this.#closing) return;
     const wasAttempt = member.attempt === session;
     if (wasAttempt) member.attempt = undefined;
-    if (member.session === session) {
+    const path = member.paths.remove(session);
+    if (path !== undefined) this.#pathEnded(member, session, path.carried, code, detail, failure);
+    if (session.via !== undefined) {
+      this.#router.relayedEnded(member, session, path !== undefined);
+      return;
+    }
+    if (path === undefined && !wasAttempt) return;
+    if (path === undefined) this.#logFailedDial(member, code, detail);
+    this.#directGone(member);
+  }
+
+  /** There is no direct session, or an attempt came to nothing: what went through the member as a relay ends. */
+  #directGone(member: Member): void {
+    const { paths, dialler, attempt, known } = member;
+    if (paths.hasDirect) return;
+    this.#router.directEnded(known.id);
+    if (attempt !== undefined) return;
+    if (this.#gate.isQuarantined(known.id)) dialler.stop();
+    else dialler.retry();
+  }
+
+  #logFailedDial({ known }: Member, code: CloseCode, detail: string): void {
+    // "identity" here is the peer's word about us, and nobody else can tell the operator.
+    const level = code === "identity" ? "warn" : "debug";
+    this.#ports.logger.log(level, "dial failed", { peer: known.id, code, detail });
+  }
+
+  /** A path is gone: the peer with it, or another path takes over. */
+  #pathEnded(
+    member: Member,
+    session: Session,
+    carried: boolean,
+    code: CloseCode,
+    detail: string,
+    failure: Failure | undefined,
+  ): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (session.via === undefined) {
+      member.dialler.lasted(nowMs - session.upSinceMs);
+      member.indirectSinceMs = nowMs;
+    }
+    // Who fails the post-quantum handshake has not shown that it is the member.
+    const isMember = session.isSecured || failure?.code.startsWith("session.") !== true;
+    const isPenal = isPenalised(code) && failure !== undefined && isMember;
+    if (isPenal) member.dialler.penalise();
+    if (isPenal || code === "shutdown") {
+      this.#dropAll(member, code, detail);
+    } else if (member.session === session) {
       member.session = undefined;
-      member.dialler.lasted(this.#ports.clock.monotonicMs() - session.upSinceMs);
-      // Who fails the post-quantum handshake has not shown that it is the member.
-      const isMember = session.isSecured || failure?.code.startsWith("session.") !== true;
-      if (isPenalised(code) && failure !== undefined && isMember) member.dialler.penalise();
       this.#down(member, code, detail);
-    } else if (!wasAttempt) {
-      return;
+      this.#take(member, nowMs);
+    } else if (member.session !== undefined) {
+      const peer = member.known.id;
+      this.#ports.logger.log("info", "path down", { peer, ...placeOf(session), code, detail });
+      if (carried && code !== "replaced") this.#renew(member, code, detail);
     }
-    if (member.session !== undefined || member.attempt !== undefined) return;
-    if (this.#gate.isQuarantined(member.known.id)) {
-      member.dialler.stop();
-      return;
-    }
-    if (wasAttempt) {
-      // "identity" here is the peer's word about us, and nobody else can tell the operator.
-      const level = code === "identity" ? "warn" : "debug";
-      this.#ports.logger.log(level, "dial failed", { peer: member.known.id, code, detail });
-    }
-    member.dialler.retry();
+  }
+
+  /** Who stops or is turned away is so on every path: none takes over. */
+  #dropAll(member: Member, code: CloseCode, detail: string): void {
+    const wasUp = member.session !== undefined;
+    member.session = undefined;
+    if (wasUp) this.#down(member, code, detail);
+    for (const session of member.paths.sessions()) session.close(code, detail);
   }
 
   #down(member: Member, code: CloseCode, detail: string): void {
@@ -559,7 +650,9 @@ export class Mesh implements QuicTransport {
   #tick(): void {
     const interval = this.#limits.idleTimeoutMs / KEEP_ALIVES_PER_IDLE_TIMEOUT;
     this.#cancelTick = this.#ports.timers.set(interval, () => {
-      for (const member of this.#members.values()) member.session?.keepAlive();
+      for (const { paths } of this.#members.values()) {
+        for (const session of paths.sessions()) session.keepAlive();
+      }
       this.#publish();
       this.#tick();
     });
@@ -587,6 +680,10 @@ export class Mesh implements QuicTransport {
   }
 }
 
+/** Where a session goes, for the log. */
+const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>
+  session.via === undefined ? { address: formatAddress(session.remote) } : { via: session.via };
+
 const PUBLISHED = [
   ["datagramsIn", "tetrad_transport_datagrams_received_total"],
   ["datagramsOut", "tetrad_transport_datagrams_sent_total"],
@@ -594,22 +691,6 @@ const PUBLISHED = [
   ["bytesOut", "tetrad_transport_bytes_sent_total"],
   ["dropped", "tetrad_transport_datagrams_dropped_total"],
 ] as const;
-
-/** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
-const LOOPBACK = "::1";
-const LOOPBACK_DATAGRAM_BYTES = 16_000;
-
-/** Fits every path that carries IPv6 over Ethernet, tunnels included. */
-const NETWORK_DATAGRAM_BYTES = 1_350;
-
-const WINDOWS: QuicWindows = {
-  streamsBidi: 0,
-  streamsUni: SESSION_STREAMS,
-  streamBytes: 1024 * 1024,
-  streamBytesMax: 8 * 1024 * 1024,
-  connectionBytes: 4 * 1024 * 1024,
-  connectionBytesMax: 16 * 1024 * 1024,
-};
 
 /**
  * Binds the socket and gives the transport; dialling and accepting begin with `start`.

@@ -41,7 +41,14 @@ export type TransportLimits = {
   readonly frameTimeoutMs: number;
   readonly redialMsMin: number;
   readonly redialMsMax: number;
+  readonly relay: RelayLimits;
+  readonly paths: PathsLimits;
 };
+
+/** What a relay bounds, and what a node bounds of what comes through relays. */
+export type RelayLimits = Readonly<Record<keyof typeof LIMITS.relay, number>>;
+
+export type PathsLimits = Readonly<Record<keyof typeof LIMITS.paths, number>>;
 
 export const TRANSPORT_LIMITS: TransportLimits = {
   frameBytesMax: LIMITS.frameBytesMax,
@@ -59,6 +66,8 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   frameTimeoutMs: LIMITS.frameTimeoutMs,
   redialMsMin: LIMITS.redialMsMin,
   redialMsMax: LIMITS.redialMsMax,
+  relay: LIMITS.relay,
+  paths: LIMITS.paths,
 };
 
 /** Ports that the transport itself stands on. */
@@ -81,6 +90,10 @@ export type QuicTransportOptions = TransportPorts & {
   readonly peers: readonly TransportPeer[];
   readonly limits?: Partial<TransportLimits>;
   readonly names?: NameLookup;
+  /** Passes packets between other members, and says so to those that it has sessions with. */
+  readonly relay?: boolean;
+  /** False: nobody can dial this node, and its peers are told. */
+  readonly reachable?: boolean;
 };
 
 /**

@@ -9,6 +9,7 @@
  */
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Config, Connection, Header } from "@matrixai/quic/native/types.js";
+import { LIMITS } from "../limits.ts";
 import type { HostPort, QuicIdentity, QuicTrust, QuicWindows } from "./quic-endpoint.ts";
 
 export type QuicheConnection = Connection;
@@ -40,9 +41,6 @@ export type QuicheConfigOptions = {
   readonly datagrams: boolean;
 };
 
-/** Unreliable datagrams that wait in either direction; more are dropped, as they may be. */
-const DATAGRAM_QUEUE_MAX = 256;
-
 /**
  * TLS and transport parameters that connections share. Throws the binding's error when the certificate or
  * the key cannot be read.
@@ -72,7 +70,7 @@ export const createQuicheConfig = (options: QuicheConfigOptions): QuicheConfig =
   config.setInitialMaxStreamsUni(windows.streamsUni);
   config.setInitialMaxStreamsBidi(windows.streamsBidi);
   config.setDisableActiveMigration(true);
-  config.enableDgram(options.datagrams, DATAGRAM_QUEUE_MAX, DATAGRAM_QUEUE_MAX);
+  config.enableDgram(options.datagrams, LIMITS.datagramQueueMax, LIMITS.datagramQueueMax);
   return config;
 };
 

@@ -35,12 +35,37 @@ export const QUICHE_FEATURES: QuicFeatures = {
   readBackPressure: true,
 };
 
+/** Where an endpoint's packets go out: a UDP socket, or what carries packets in its place. */
+export type PacketPort = {
+  readonly local: HostPort;
+  /** Says when the buffer is free again, with an error where the packet did not go out. */
+  send(
+    buffer: Uint8Array,
+    length: number,
+    remote: HostPort,
+    free: (error: Error | null) => void,
+  ): void;
+  close(done: () => void): void;
+};
+
+const socketPort = (socket: Socket): PacketPort => {
+  const { address, port } = socket.address();
+  return {
+    local: { host: address, port },
+    send: (buffer, length, remote, free) =>
+      socket.send(buffer, 0, length, remote.port, remote.host, free),
+    close: (done) => {
+      socket.close(done);
+    },
+  };
+};
+
 export class QuicheEndpoint implements QuicEndpoint {
   readonly driver = "quiche";
   readonly features = QUICHE_FEATURES;
   readonly local: HostPort;
   readonly #options: QuicEndpointOptions;
-  readonly #socket: Socket;
+  readonly #port: PacketPort;
   readonly #buffers: SendBuffers;
   readonly #machine: QuicheMachine;
   readonly #configs = new Map<number, QuicheConfig>();
@@ -50,11 +75,10 @@ export class QuicheEndpoint implements QuicEndpoint {
   #timerAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  private constructor(options: QuicEndpointOptions, socket: Socket) {
+  private constructor(options: QuicEndpointOptions, port: PacketPort) {
     this.#options = options;
-    this.#socket = socket;
-    const bound = socket.address();
-    this.local = { host: bound.address, port: bound.port };
+    this.#port = port;
+    this.local = port.local;
     this.#buffers = new SendBuffers(options.datagramBytesMax, SEND_BUFFERS_MAX, () =>
       this.#scheduleImmediate(),
     );
@@ -101,7 +125,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
     });
     try {
-      const endpoint = new QuicheEndpoint(options, socket);
+      const endpoint = new QuicheEndpoint(options, socketPort(socket));
       socket.on("error", () => {
         endpoint.stats.sendErrors += 1;
       });
@@ -111,6 +135,14 @@ export class QuicheEndpoint implements QuicEndpoint {
       socket.close();
       throw error;
     }
+  }
+
+  /**
+   * An endpoint whose packets something else carries than a socket of its own; what comes in is given to
+   * `receive`. Of the options `listen` is not looked at. Throws key.invalid.
+   */
+  static over(port: PacketPort, options: QuicEndpointOptions): QuicheEndpoint {
+    return new QuicheEndpoint(options, port);
   }
 
   get stats(): QuicEndpointStats {
@@ -136,8 +168,8 @@ export class QuicheEndpoint implements QuicEndpoint {
     return this.#machine.dial(remote, config, how.serverName ?? null);
   }
 
-  /** Takes one datagram from the socket. Public so that a test can show what each kind leads to. */
-  receive(datagram: Uint8Array, remote: RemoteInfo): void {
+  /** Takes one datagram, whose bytes are overwritten: the socket's, or of what carries packets in its place. */
+  receive(datagram: Uint8Array, remote: Pick<RemoteInfo, "address" | "family" | "port">): void {
     // A socket that is only of IPv6 gives no other: whoever passes one has to be told all the same.
     const host = remote.family === "IPv6" ? remote.address : `::ffff:${remote.address}`;
     this.#machine.receive(datagram, host, remote.port, this.#options.clock.monotonicMs());
@@ -156,7 +188,7 @@ export class QuicheEndpoint implements QuicEndpoint {
     this.#closed = true;
     this.#cancelTimer?.();
     if (this.#immediate !== undefined) clearImmediate(this.#immediate);
-    this.#socket.close(done);
+    this.#port.close(done);
   }
 
   /** True when dialling and accepting ask the same of the peer, so that one set of parameters does. */
@@ -183,7 +215,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       this.#buffers.give(buffer);
       return;
     }
-    this.#socket.send(buffer, 0, length, remote.port, remote.host, (error) => {
+    this.#port.send(buffer, length, remote, (error) => {
       if (error !== null) this.stats.sendErrors += 1;
       this.#buffers.give(buffer);
     });

@@ -32,8 +32,10 @@ import {
   ERROR_CERTIFICATE_REQUIRED,
   type QuicSession,
   type QuicSessionEnd,
+  type QuicSessionFigures,
   type QuicStreamPart,
 } from "./quic-endpoint.ts";
+import type { Route } from "./relay/tunnel.ts";
 import { type NodeSecurity, SEALED_STREAM_PLACE, SecureChannel } from "./secure-channel.ts";
 import { SendQueue } from "./send-queue.ts";
 import { decodeHello, encodeHello, OUR_FEATURES } from "./stoq/hello.ts";
@@ -99,6 +101,9 @@ const sendSlice = new Uint8Array(SLICE_BYTES);
 /** Bytes of one class that a turn reads before it lets other classes and connections go on. */
 const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
 
+/** As many datagrams, of a few that wait. */
+const DATAGRAMS_PER_TURN = 64;
+
 export type IdentifiedPeer = { readonly id: PeerId; readonly certificateEndMs: number };
 
 export type SessionEvents = {
@@ -107,6 +112,8 @@ export type SessionEvents = {
   /** The peer's hello is here: `peer` and `peerRun` are known. The session is up when this returns. */
   ready(session: Session): void;
   frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** A datagram of a direct session: relayed ones have none. The bytes are the callee's. */
+  datagram(session: Session, bytes: Uint8Array): void;
   /** May the peer's handshake cost us something? Asked once a session, where the peer begins. */
   admit(session: Session): boolean;
   /** A class that `send` found full has half of its queue free again. */
@@ -123,8 +130,12 @@ export type SessionOptions = {
   readonly connection: QuicSession;
   /** The member that was dialled; undefined for an accepted connection. */
   readonly dialled: PeerId | undefined;
+  /** The relay that the connection goes through, and who it says is at the other end. */
+  readonly route: Route | undefined;
   readonly self: PeerId;
   readonly selfRun: Uint8Array;
+  /** What the hello says of this node besides what every session has (stoq/hello.ts). */
+  readonly features: number;
   /** SHA-256 of our certificate, DER. */
   readonly certificateHash: Uint8Array;
   readonly security: NodeSecurity;
@@ -178,7 +189,10 @@ export class Session {
     const control = this.#byClass.get("control");
     if (control === undefined) throw new RangeError("no control class");
     this.#control = control;
-    this.#hello = encodeHello({ run: options.selfRun, features: OUR_FEATURES });
+    this.#hello = encodeHello({
+      run: options.selfRun,
+      features: OUR_FEATURES | options.features,
+    });
     this.#cancelHandshake = options.ports.timers.set(options.limits.handshakeTimeoutMs, () => {
       this.#cancelHandshake = undefined;
       this.close("unreachable", "no handshake in time");
@@ -201,6 +215,34 @@ export class Session {
 
   get remote(): { readonly host: string; readonly port: number } {
     return this.#connection.remote;
+  }
+
+  /** The relay that the session goes through; undefined for a direct one. */
+  get via(): PeerId | undefined {
+    return this.#options.route?.relay;
+  }
+
+  /** Who the relay says is at the other end; the certificate has the last word. */
+  get announced(): PeerId | undefined {
+    return this.#options.route?.peer;
+  }
+
+  /** False where it cannot go now, or never: a relayed session has no datagrams. */
+  sendDatagram(bytes: Uint8Array): boolean {
+    return this.#state === "up" && this.via === undefined && this.#connection.sendDatagram(bytes);
+  }
+
+  /** Bytes of the traffic classes so far, in both directions. */
+  get classBytes(): number {
+    let bytes = 0;
+    for (const lane of this.#lanes) {
+      if (lane.trafficClass !== "sealed") bytes += lane.bytesSent + lane.bytesReceived;
+    }
+    return bytes;
+  }
+
+  pathFigures(): QuicSessionFigures {
+    return this.#connection.figures();
   }
 
   /** The peer's certificates, leaf first; after the handshake. */
@@ -297,10 +339,21 @@ export class Session {
       if (this.#state !== "up") break;
       this.#readLane(lane);
     }
+    if (this.#state === "up" && this.via === undefined) this.#readDatagrams();
     if (this.#state === "up" || this.#state === "hello") {
       for (const lane of this.#lanes) this.#writeLane(lane);
       this.#armFrameTimer();
     }
+  }
+
+  #readDatagrams(): void {
+    for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
+      const bytes = this.#connection.readDatagram();
+      if (bytes === undefined) return;
+      this.#options.events.datagram(this, bytes);
+      if (this.#state !== "up") return;
+    }
+    this.#connection.requestLaterTurn();
   }
 
   #readLane(lane: Lane): void {

@@ -12,13 +12,13 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Takes one token; false when there is none. Time that goes backwards adds nothing. */
-  take(nowMs: number): boolean {
+  /** Takes one token, or so many; false when there are not as many. Time that goes backwards adds nothing. */
+  take(nowMs: number, count = 1): boolean {
     const elapsed = Math.max(0, nowMs - this.#atMs);
     this.#atMs = Math.max(this.#atMs, nowMs);
     this.#tokens = Math.min(this.#burst, this.#tokens + elapsed * this.#perMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
     return true;
   }
 }

@@ -302,6 +302,7 @@ export const fakePeers: readonly PeerFigures[] = [
     state: "up",
     remote: "[::1]:4441",
     dialledBy: "us",
+    via: undefined,
     session: {
       rttMs: 2,
       sealed: { handshakeMs: 9.5, roundTripMs: 3.25, version: "1.2.3", records: 4 },
@@ -322,6 +323,7 @@ export const fakePeers: readonly PeerFigures[] = [
     state: "waiting",
     remote: undefined,
     dialledBy: undefined,
+    via: undefined,
     session: undefined,
   },
 ];

@@ -117,6 +117,8 @@ export type NodeOptions = {
   readonly metrics?: Metrics;
   readonly names?: NameLookup;
   readonly security?: NodeSecurity;
+  readonly relay?: boolean;
+  readonly reachable?: boolean;
 };
 
 /** Of a node in a process of its own, too: the keys of its peers are known before they speak. */
@@ -146,6 +148,8 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     ...base,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.names === undefined ? {} : { names: options.names }),
+    ...(options.relay === undefined ? {} : { relay: options.relay }),
+    ...(options.reachable === undefined ? {} : { reachable: options.reachable }),
   });
 };
 

@@ -12,6 +12,8 @@ type Peer = {
   readonly state: string;
   readonly remote: string | null;
   readonly dialledBy: string | null;
+  /** Id of the relay. */
+  readonly via: string | null;
   readonly rttMs: number | null;
   readonly sealed: {
     readonly roundTripMs: number | null;
@@ -78,6 +80,12 @@ const traffic = (peer: Peer, name: string): Cell => {
   return of === undefined ? null : `${bytesText(of.sent)} / ${bytesText(of.received)}`;
 };
 
+/** "direct", or the name of the relay; nothing where there is no session. */
+const viaText = ({ state, via }: Peer, names: ReadonlyMap<string, string>): Cell => {
+  if (state !== "up") return null;
+  return via === null ? "direct" : (names.get(via) ?? short(via, 9));
+};
+
 const showPeers = async (context: CliContext): Promise<void> => {
   const client = context.client();
   const [body, set] = await Promise.all([
@@ -95,6 +103,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
       state: peer.state,
       address: peer.address,
       dialled_by: peer.dialledBy,
+      via: viaText(peer, names),
       up_s: peer.upMs === null ? null : Math.round(peer.upMs / 1000),
       rtt_ms: peer.rttMs,
       sealed_ms: peer.sealed?.roundTripMs ?? null,
@@ -111,6 +120,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
     "state",
     "address",
     "dialled_by",
+    "via",
     "up_s",
     "rtt_ms",
     "sealed_ms",
@@ -121,6 +131,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
   if (context.format !== "table") return;
   context.note(`as ${client.base} sees them; bytes sent / received in this session`);
+  context.note("via: the relay on the way; it has ciphertext and no key");
   context.note("bulk_by: the QUIC driver of connections for objects, or the session");
   context.note("sealed_ms: a sealed question and its answer, process to process");
 };

@@ -25,6 +25,10 @@ const PEERS = {
               state: { enum: ["up", "dialling", "waiting", "refused"] },
               remote: { type: ["string", "null"], description: "other end of the session" },
               dialledBy: { enum: ["us", "peer", null] },
+              via: {
+                type: ["string", "null"],
+                description: "id of the relay that the session goes through; null for a direct one",
+              },
               rttMs: { type: ["number", "null"], description: "smoothed round trip, by QUIC" },
               upMs: { type: ["integer", "null"], description: "age of the session" },
               sealed: {
@@ -64,19 +68,23 @@ const sealedJson = (session: PeerFigures["session"]): Json => {
   return { ...sealed, roundTripMs: sealed.roundTripMs ?? null };
 };
 
-const peerJson = ({ id, address, state, remote, dialledBy, session, bulk }: PeerFigures): Json => ({
-  id,
-  address,
-  state,
-  remote: remote ?? null,
-  dialledBy: dialledBy ?? null,
-  rttMs: session?.rttMs ?? null,
-  upMs: session === undefined ? null : Math.round(session.upMs),
-  sealed: sealedJson(session),
-  bulkBy: bulk ?? null,
-  queuedBytes: session?.queuedBytes ?? 0,
-  bytes: session?.bytes ?? null,
-});
+const peerJson = (peer: PeerFigures): Json => {
+  const { id, address, state, remote, dialledBy, via, session, bulk } = peer;
+  return {
+    id,
+    address,
+    state,
+    remote: remote ?? null,
+    dialledBy: dialledBy ?? null,
+    via: via ?? null,
+    rttMs: session?.rttMs ?? null,
+    upMs: session === undefined ? null : Math.round(session.upMs),
+    sealed: sealedJson(session),
+    bulkBy: bulk ?? null,
+    queuedBytes: session?.queuedBytes ?? 0,
+    bytes: session?.bytes ?? null,
+  };
+};
 
 export const peerRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/peers", described(PEERS), async (request, reply) => {

@@ -16,6 +16,10 @@ export const FEATURES = {
   sealedSession: 1,
   /** Reads sealed notes about bulk (bulk/notes.ts). */
   bulkNotes: 2,
+  /** This node passes packets between other members. */
+  relay: 4,
+  /** This node cannot be dialled: nobody should try. */
+  undialable: 8,
 } as const;
 
 /** Without these there is no session: chains are young, and what may be left out will be. */

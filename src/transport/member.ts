@@ -1,0 +1,59 @@
+/** What the transport keeps of one member: how it is dialled, and the sessions that are up with it. */
+import type { PeerFigures, PeerId } from "../ledger/ports.ts";
+import { formatAddress } from "./address.ts";
+import type { Dialler } from "./dialler.ts";
+import type { KnownPeer } from "./peers.ts";
+import type { Paths } from "./relay/paths.ts";
+import type { RelayPlan } from "./relay/plan.ts";
+import type { Session } from "./session.ts";
+
+export type Member = {
+  readonly known: KnownPeer;
+  readonly dialler: Dialler;
+  /** The sessions that are up, each over a path of its own. */
+  readonly paths: Paths;
+  /** Attempts through relays. */
+  readonly relayed: RelayPlan;
+  /** The session that what this node sends goes over: one of `paths`. */
+  session: Session | undefined;
+  /** Our direct attempt that is on its way; "resolving" while the name is looked up. */
+  attempt: Session | "resolving" | undefined;
+  /** Hosts that its address resolved to last. */
+  host: string | undefined;
+  /** It has said that it cannot be dialled. */
+  undialable: boolean;
+  /** Since when there has been no direct session. */
+  indirectSinceMs: number;
+};
+
+export type Members = ReadonlyMap<PeerId, Member>;
+
+/** Everything that is up or on its way with the member. */
+export const sessionsOf = ({ paths, relayed, attempt }: Member): readonly Session[] => [
+  ...paths.sessions(),
+  ...relayed.attempts(),
+  ...(typeof attempt === "object" ? [attempt] : []),
+];
+
+const stateOf = (
+  { session, attempt, dialler }: Member,
+  isQuarantined: boolean,
+): PeerFigures["state"] => {
+  if (session !== undefined) return "up";
+  if (dialler.isRefusing || isQuarantined) return "refused";
+  return attempt === undefined ? "waiting" : "dialling";
+};
+
+export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures => {
+  const { known, session } = member;
+  const isDirect = session !== undefined && session.via === undefined;
+  return {
+    id: known.id,
+    address: known.addressText,
+    state: stateOf(member, isQuarantined),
+    remote: isDirect ? formatAddress(session.remote) : undefined,
+    dialledBy: session === undefined ? undefined : session.dialled === undefined ? "peer" : "us",
+    via: session?.via,
+    session: session?.figures(),
+  };
+};

@@ -1,0 +1,47 @@
+/** The UDP endpoint of sessions between nodes: sizes of its datagrams and windows, and whom it lets in. */
+
+import { ALPN, type QuicTransportOptions, type TransportLimits } from "./options.ts";
+import type { HostPort, QuicEndpointOptions, QuicWindows } from "./quic-endpoint.ts";
+import { QuicheEndpoint } from "./quiche-endpoint.ts";
+import { SESSION_STREAMS } from "./session.ts";
+
+/** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
+const LOOPBACK = "::1";
+const LOOPBACK_DATAGRAM_BYTES = 16_000;
+
+/** Fits every path that carries IPv6 over Ethernet, tunnels included. */
+const NETWORK_DATAGRAM_BYTES = 1_350;
+
+export const WINDOWS: QuicWindows = {
+  streamsBidi: 0,
+  streamsUni: SESSION_STREAMS,
+  streamBytes: 1024 * 1024,
+  streamBytesMax: 8 * 1024 * 1024,
+  connectionBytes: 4 * 1024 * 1024,
+  connectionBytesMax: 16 * 1024 * 1024,
+};
+
+/** Throws config.invalid where the address cannot be bound, key.invalid for keys that cannot be used. */
+export const bindMeshEndpoint = (
+  options: QuicTransportOptions,
+  limits: TransportLimits,
+  listen: HostPort,
+  hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused">,
+): Promise<QuicheEndpoint> =>
+  QuicheEndpoint.bind({
+    listen: { host: listen.host, port: listen.port },
+    clock: options.clock,
+    timers: options.timers,
+    alpn: [ALPN],
+    identity: options.identity,
+    clients: "any",
+    servers: "any",
+    limits,
+    windows: WINDOWS,
+    // What goes to relays and comes from them.
+    datagrams: true,
+    datagramBytesFor: (host) =>
+      host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
+    datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+    ...hooks,
+  });
