@@ -35,6 +35,15 @@ const spawnWorker = (temporary: string): ChildProcess =>
     env: { TMPDIR: temporary },
   });
 
+const spawnOrClean = (temporary: string): ChildProcess => {
+  try {
+    return spawnWorker(temporary);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+};
+
 const endOf = (code: number | null, signal: NodeJS.Signals | null, words: string): string => {
   const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
   const last = words.trim().split("\n").at(-1) ?? "";
@@ -59,7 +68,7 @@ class WorkerProcess implements BulkWorker {
     this.#events = events;
     this.#timers = timers;
     this.#temporary = mkdtempSync(join(tmpdir(), "nexus-bulk-"));
-    const child = spawnWorker(this.#temporary);
+    const child = spawnOrClean(this.#temporary);
     this.#child = child;
     child.stderr?.on("data", (bytes: Buffer) => {
       this.#words = (this.#words + bytes.toString("latin1")).slice(-LAST_WORDS_BYTES);
@@ -123,9 +132,16 @@ class WorkerProcess implements BulkWorker {
   }
 }
 
-/** Starts a worker. What hinders it comes as its end. */
-export const startBulkWorker = (events: WorkerEvents, timers: Timers = realTimers): BulkWorker =>
-  new WorkerProcess(events, timers);
+/** Starts a worker. What hinders it comes as its end: no room for a temporary folder, or for a process. */
+export const startBulkWorker = (events: WorkerEvents, timers: Timers = realTimers): BulkWorker => {
+  try {
+    return new WorkerProcess(events, timers);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    queueMicrotask(() => events.ended(`the worker cannot be started: ${reason}`));
+    return { pid: undefined, send: () => {}, end: () => {} };
+  }
+};
 
 /** Tries a driver in a process of its own, so that whatever it does to it is only told. Never rejects. */
 export const tryDriverApart = (

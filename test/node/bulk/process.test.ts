@@ -71,6 +71,17 @@ describe("a bulk worker", () => {
     expect(ends[0]).toContain("cannot listen");
   });
 
+  it("comes to its end where it has no folder to be in, and the node goes on", async () => {
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = "/nowhere/at/all";
+    const { ends, pid } = start();
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    await until(() => ends.length > 0, "the end");
+    expect(pid).toBe(0);
+    expect(ends[0]).toContain("cannot be started: ENOENT");
+  });
+
   it("tries either driver apart", async () => {
     expect(await tryDriverApart("quiche")).toMatchObject({ works: true });
     expect(await tryDriverApart("reactor")).toMatchObject({ works: true });
