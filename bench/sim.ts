@@ -177,7 +177,7 @@ const watchMemory = (minutes: number, parts: number, batchesPerSecond: number): 
     const heights = heightOf(network);
     report.row("memory", `heap and buffers ${at}`, (heapUsed + external) / MIB, "MiB", heights);
     report.row("memory", `  what disks hold, node by node, ${at}`, disks / MIB, "MiB", rows);
-    report.row("memory", `  of it in memory, with entries, ${at}`, memory.bytes / MIB, "MiB", rows);
+    report.row("memory", `  rows in memory ${at}`, memory.weigh() / MIB, "MiB", rows);
     report.row("memory", `  on file ${at}`, memory.file.bytes / MIB, "MiB", memory.spills);
     report.row("memory", `RSS ${at}`, rss / MIB, "MiB", heights);
     report.row("memory", `CPU so far ${at}`, cpuS() - startS, "s", world.steps);

@@ -10,11 +10,13 @@ import { lengthOf, SortedMap, type Stored, wholeOf } from "./sorted-map.ts";
 
 /** What an entry takes beside key and value: its places in the map and in the order. */
 const ENTRY_BYTES = 64;
+/** What V8 takes for an array of bytes beside what is in it. */
+const ARRAY_BYTES = 200;
 /** Runs are merged with the next older one while that is at most so many times as large: there are few then. */
 const MERGE_RATIO = 2;
 
 const costOf = (name: string, value: Stored | undefined): number =>
-  value === undefined ? 0 : ENTRY_BYTES + name.length + lengthOf(value);
+  value === undefined ? 0 : ENTRY_BYTES + ARRAY_BYTES + name.length + lengthOf(value);
 
 export class DiskRows {
   readonly #memory: RowMemory;
@@ -177,6 +179,25 @@ export class DiskRows {
       this.#cold = { rows, touched: new Set(touched), clean: new Set(clean) };
     }
     this.#grew(other.#cost);
+  }
+
+  /** Called by the memory: bytes of what is here, without arrays in `seen`, which then has these too. */
+  weigh(seen: Set<Uint8Array>): number {
+    let bytes = 0;
+    for (const name of this.#hot.ascending("")) {
+      const value = this.#hot.get(name) as Stored;
+      bytes += ENTRY_BYTES;
+      let isNew = false;
+      for (const array of value instanceof Uint8Array ? [value] : value) {
+        if (seen.has(array)) continue;
+        seen.add(array);
+        bytes += ARRAY_BYTES + array.length;
+        isNew = true;
+      }
+      // A row that others hold as well has its key from them.
+      if (isNew) bytes += name.length;
+    }
+    return bytes;
   }
 
   /** Called by the memory: puts on file what was not touched since the last time, or everything. */

@@ -9,7 +9,16 @@ import { SpillFile } from "./spill-file.ts";
 export const ROW_MEMORY_BYTES = 256 * 2 ** 20;
 
 /** A disk, or a copy of one that was put away. */
-type Spilling = { spill(everything: boolean): void };
+type Spilling = {
+  /** Bytes of what is in memory, without arrays that have been seen before; adds its own to these. */
+  weigh(seen: Set<Uint8Array>): number;
+  spill(everything: boolean): void;
+};
+
+/** Rows go when all of them weigh more than this of the limit: just below it nothing is gained by another look. */
+const FULL = 0.9;
+/** It is looked at again when what disks hold, each for itself, has grown by so many times the limit. */
+const LOOK_EVERY = 4;
 
 export class RowMemory {
   readonly #file = new SpillFile();
@@ -17,17 +26,23 @@ export class RowMemory {
   readonly #disks = new Set<Spilling>();
   #bytesMax: number;
   #bytes = 0;
+  /** When `#bytes` are more than this, it is looked at what they really are. */
+  #lookAt: number;
   #spills = 0;
   #isSpilling = false;
 
-  /** Bytes of keys and values of each disk, counted for itself, and of the entries that hold them. */
+  /** Bytes of keys, values and the entries that hold them; what several disks hold alike counts once. */
   constructor(bytesMax = ROW_MEMORY_BYTES) {
     this.#bytesMax = bytesMax;
+    this.#lookAt = bytesMax;
   }
 
-  /** Of what is in memory now. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Of what is in memory now, counted row by row. */
+  weigh(): number {
+    const seen = new Set<Uint8Array>();
+    let bytes = 0;
+    for (const disk of this.#disks) bytes += disk.weigh(seen);
+    return bytes;
   }
 
   /** How often there were too many. */
@@ -47,10 +62,24 @@ export class RowMemory {
     this.#disks.delete(disk);
   }
 
-  /** So many bytes more are in memory; fewer where it is negative. Rows may be gone from it when this returns. */
+  /**
+   * A disk has so many bytes more in memory, counted for itself; fewer where it is negative. Rows may be gone from it
+   * when this returns.
+   */
   grew(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > this.#bytesMax && !this.#isSpilling) this.#spill();
+    if (this.#bytes > this.#lookAt && !this.#isSpilling) this.#look();
+  }
+
+  #look(): void {
+    let real = this.weigh();
+    if (real > FULL * this.#bytesMax) {
+      this.#spill();
+      real = this.weigh();
+    }
+    const max = this.#bytesMax;
+    const share = real > 0 && this.#bytes > 0 ? real / this.#bytes : 1;
+    this.#lookAt = Math.max(max, Math.min(max / share, this.#bytes + LOOK_EVERY * max));
   }
 
   #spill(): void {
@@ -59,7 +88,7 @@ export class RowMemory {
     try {
       for (const disk of this.#disks) disk.spill(false);
       // Too little room for all that is in use: then it is read again.
-      if (this.#bytes > this.#bytesMax / 2) for (const disk of this.#disks) disk.spill(true);
+      if (this.weigh() > this.#bytesMax / 2) for (const disk of this.#disks) disk.spill(true);
     } catch (error) {
       // The run goes on as one without a limit would. What could not be written is still where it was.
       this.#bytesMax = Number.POSITIVE_INFINITY;
