@@ -5,6 +5,8 @@
  * protocol change. Local limits protect one node and may differ between nodes.
  * Units are last in the name: Bytes, Ms, PerSecond; a plain noun is a count.
  */
+import { PATH_LIMITS, RELAY_LIMITS } from "./limits-relay.ts";
+
 export const LIMITS = {
   // Events and batches (R)
   eventBytesMax: 60 * 1024,
@@ -396,46 +398,8 @@ export const LIMITS = {
   datagramQueueMax: 256,
 
   // Relays and paths, local
-  relay: {
-    /** A packet of a relayed session: the least that QUIC needs, so that it fits a datagram of the relay's session. */
-    packetBytesMax: 1200,
-    /** Pairs that a relay passes packets between, of all and of one member, and how long one may be silent. */
-    pairsMax: 256,
-    pairsPerPeerMax: 64,
-    pairIdleMs: 30_000,
-    /** New pairs of one member, and how many may come at once. */
-    opensPerSecond: 4,
-    opensBurst: 16,
-    /** What a relay passes on, of all and of one sender; as much may come at once. */
-    bytesPerSecond: 32 * 1024 * 1024,
-    peerBytesPerSecond: 8 * 1024 * 1024,
-    /** Relayed sessions of this node, those in their handshake too, and handshakes that begin a second. */
-    connectionsMax: 128,
-    handshakesPerSecond: 16,
-    /** Pairs of a relay and a member behind it that this node has heard of. */
-    routesMax: 4096,
-  },
-  paths: {
-    /** How often paths are measured and chosen. */
-    checkMs: 1_000,
-    /** A path is left at leisure when another was better for so long, and not so soon after the last change. */
-    holdMs: 10_000,
-    dwellMs: 30_000,
-    /** Nothing came over a path for so long, although it was asked. */
-    silentMs: 4_000,
-    /** A path that nothing went over for so long, and that is not needed, is given up. */
-    idleMs: 30_000,
-    /** A member that was not reached for so long is tried through relays. */
-    relayAfterMs: 3_000,
-    /** Relays that are tried for one member, and paths through relays that are kept to it. */
-    relaysMax: 3,
-    relayedMax: 2,
-    /** Back-off of trying one relay for one member. */
-    retryMsMin: 1_000,
-    retryMsMax: 30_000,
-    /** A direct path that is up and was found better than those through relays is held against them again. */
-    compareAgainMs: 600_000,
-  },
+  relay: RELAY_LIMITS,
+  paths: PATH_LIMITS,
 
   // Objects: what one is, which is part of its format
   /** 16 GiB, and the chunks of 1 MiB that it has. */
