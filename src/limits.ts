@@ -153,6 +153,8 @@ export const LIMITS = {
   /** Challenges of an admission, openings of a sector, an epoch, a block or a batch. */
   spaceOpeningsMax: 4096,
   spaceResponseMs: [1, 86_400_000],
+  /** Epochs before the end of a sector in which the node makes the next one: a day of ten minutes each. Local. */
+  spaceRenewEpochs: 144,
   /** Sectors of one validator in one proof. */
   spaceSectorsMax: 1024,
   /** Openings of one proof; an admission of 176 challenges at 32 GiB has 3.6 MB. */
@@ -549,6 +551,9 @@ export const LIMITS = {
   backupValueBytesMax: 8 * 1024 * 1024,
   /** Rows that a restore gives the store at a time. */
   restoreWriteBytes: 1024 * 1024,
+  /** Peers that a node's configuration names; the longest that a name in an address may be. */
+  namedPeersMax: 32,
+  namedPeerBytesMax: 256,
   /** Bytes of one request to the admin socket, and how long a request or an answer may stand still. */
   adminRequestBytesMax: 16 * 1024,
   adminStallMsMax: 60_000,

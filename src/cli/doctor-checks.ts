@@ -33,6 +33,7 @@ import {
   checkQuic,
   checkSync,
 } from "./doctor-host.ts";
+import { checkSpace } from "./doctor-space.ts";
 import type { Finding } from "./finding.ts";
 
 const ok = (check: string, found: string): Finding => ({ check, state: "ok", found });
@@ -315,5 +316,10 @@ export const checkNode = async (
   if (own === undefined) return findings;
   const foreign = checkAnswer(config, own, asked);
   if (foreign !== undefined) return [...findings, foreign];
-  return [...findings, ok("vote store", "in use by the node"), ...checkRunning(own, asked)];
+  return [
+    ...findings,
+    ok("vote store", "in use by the node"),
+    ...checkRunning(own, asked),
+    ...(await checkSpace(config, own.chain, asked, signal)),
+  ];
 };

@@ -8,6 +8,7 @@ export type Candidate = {
   readonly name: string;
   readonly owner: string;
   readonly address: string;
+  readonly tlsPin: string;
 };
 
 export type Holding = { readonly holder: string; readonly amount: string };

@@ -116,6 +116,21 @@ export const addValidator = (program: Command, run: RunVerb): void => {
       "\nExamples:\n  nexus validator status\n  nexus validator status -o json\n",
     )
     .action(run(async () => (await import("./verbs/validator-status.ts")).status));
+  validator
+    .command("peers")
+    .description("print where the members of the set are reached, for the setting peers of a node")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nexus validator peers
+  nexus --api http://[::1]:8440 validator peers -o json
+
+A node finds the network at the addresses of its genesis and of its log. One that joins when nobody is there any
+more takes a line of these as \`peers\` in its node.toml or as NEXUS_PEERS. Id and pin are checked in every session.
+`,
+    )
+    .action(run(async () => (await import("./verbs/validator-peers.ts")).validatorPeers));
   addMembershipVerbs(validator, run);
   addStakeVerbs(validator, run);
 };

@@ -8,6 +8,7 @@ import { stringify } from "smol-toml";
 import type { LogLevel } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
 import { DRIVER_SETTINGS, type DriverSetting } from "../transport/bulk/choose.ts";
+import type { NamedPeer } from "../transport/options.ts";
 import type { SocketAddress } from "./address.ts";
 
 export type NodeConfig = {
@@ -46,6 +47,11 @@ export type NodeConfig = {
   /** Threads of the search for shares of work, and percent of the time in which each computes. */
   readonly workThreads: number;
   readonly workDuty: number;
+  /** Members to reach the network by, besides those of the genesis and of the log. */
+  readonly peers: readonly NamedPeer[];
+  /** Sectors that the node keeps going, and percent of a core for making one. */
+  readonly spaceSectors: number;
+  readonly spaceDuty: number;
   /** Units of work to show in every epoch; undefined: as many as the own stake can use. */
   readonly workUnits: number | undefined;
   /** Whether the node asks witnesses how far it is, on a chain that asks for that. */
@@ -62,7 +68,16 @@ type Spec = {
   readonly flag?: string;
   /** What holds when nothing is said; undefined: the key must be given, or there is no such thing. */
   readonly initial: string | boolean | number | undefined;
-  readonly kind: "text" | "names" | "path" | "address" | "level" | "boolean" | "count" | "driver";
+  readonly kind:
+    | "text"
+    | "names"
+    | "path"
+    | "peers"
+    | "address"
+    | "level"
+    | "boolean"
+    | "count"
+    | "driver";
   /** Of a count: the least and the greatest. */
   readonly range?: readonly [number, number];
   /** For people, in lines of the file. */
@@ -226,6 +241,35 @@ export const CONFIG_KEYS = {
     ],
     example: "a",
   },
+  peers: {
+    env: "NEXUS_PEERS",
+    initial: undefined,
+    kind: "peers",
+    about: [
+      "Members to reach the network by, with commas between: ID@ADDRESS#PIN, as `nexus validator peers`",
+      "prints them. A node finds the network at the addresses of the genesis and of its log; this is",
+      "for one that finds nobody there. #PIN may be left out of who is in the genesis or the log.",
+    ],
+    example: `${"0".repeat(64)}@[2001:db8::1]:4440#${"0".repeat(64)}`,
+  },
+  spaceSectors: {
+    env: "NEXUS_SPACE_SECTORS",
+    initial: 1,
+    kind: "count",
+    range: [0, LIMITS.spaceValidatorSectorsMax],
+    about: [
+      "Sectors that are to go on, on a chain that asks for space: in the place of one that has lapsed,",
+      "is near its end, was given back or is lost the node makes another, in its folder space/. More",
+      "that are there already count as well. 0: it makes none.",
+    ],
+  },
+  spaceDuty: {
+    env: "NEXUS_SPACE_DUTY",
+    initial: 25,
+    kind: "count",
+    range: [1, 100],
+    about: ["Percent of a core that making a sector may take."],
+  },
   workThreads: {
     env: "NEXUS_WORK_THREADS",
     initial: 1,
@@ -317,6 +361,7 @@ const SCHEMA_TYPES: Readonly<Record<Spec["kind"], Readonly<Record<string, unknow
     maxLength: LIMITS.timeMembersMax * (LIMITS.nameBytesMax + 1),
   },
   path: { type: "string", minLength: 1 },
+  peers: { type: "string", pattern: "^[0-9a-f]{64}@", minLength: 1 },
   address: { type: "string", pattern: "^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$" },
   level: { type: "string", enum: LOG_LEVELS },
   boolean: { type: "boolean" },

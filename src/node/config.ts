@@ -20,6 +20,7 @@ import {
   LOG_LEVELS,
   type NodeConfig,
 } from "./config-keys.ts";
+import { formatNamed, peersFrom } from "./named-peers.ts";
 import { editDistance, nearest } from "./suggest.ts";
 
 export { CONFIG_KEYS, type ConfigKey, type NodeConfig } from "./config-keys.ts";
@@ -267,6 +268,9 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     relay: boolFrom(at.relay.value, "relay"),
     timeDuty: countFrom(at.timeDuty, "timeDuty", CONFIG_KEYS.timeDuty.range),
     ...sharingFrom(at.timeMembers.value, at.timeSharedWith.value),
+    peers: peersFrom(at.peers.value),
+    spaceSectors: countFrom(at.spaceSectors, "spaceSectors", CONFIG_KEYS.spaceSectors.range),
+    spaceDuty: countFrom(at.spaceDuty, "spaceDuty", CONFIG_KEYS.spaceDuty.range),
     workThreads: countFrom(at.workThreads, "workThreads", CONFIG_KEYS.workThreads.range),
     workDuty: countFrom(at.workDuty, "workDuty", CONFIG_KEYS.workDuty.range),
     workUnits:
@@ -328,7 +332,8 @@ export type ExplainedSetting = {
 const shownValue = (value: NodeConfig[ConfigKey]): ExplainedSetting["value"] => {
   if (typeof value !== "object") return value ?? null;
   if ("host" in value) return formatAddress(value);
-  return value.length === 0 ? null : value.join(",");
+  const texts = value.map((one) => (typeof one === "string" ? one : formatNamed(one)));
+  return texts.length === 0 ? null : texts.join(",");
 };
 
 export const explainConfig = ({ config, origins }: ResolvedConfig): ExplainedSetting[] =>

@@ -86,11 +86,21 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   ),
   tetrad_space_failures_total: counter(
     "count",
-    "Proofs of own sectors that could not be made, by code: a sector is damaged, missing or slow to read.",
+    "Own sectors, and proofs of them, that could not be made, by code: one is damaged, missing or slow to read, or there is no room for the next.",
     {
       labels: ["code"],
       alert: "grows: `nexus space check` finds what is damaged; power falls after two epochs",
     },
+  ),
+  tetrad_space_sectors: gauge("count", "Own sectors that the epoch that runs asks for."),
+  tetrad_space_sectors_missing: gauge(
+    "count",
+    "Sectors that space_sectors asks for and that are neither committed to nor made yet.",
+    "not 0 for longer than a sector takes to make: the log says why it cannot be made",
+  ),
+  tetrad_space_renewals_total: counter(
+    "count",
+    "Sectors that the node has made in the place of others that count no more.",
   ),
   tetrad_claim_failures_total: counter(
     "count",

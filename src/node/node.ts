@@ -375,6 +375,7 @@ const openPorts = async (
       address,
       tlsPin,
     })),
+    named: config.peers,
   }).catch((error: unknown) => {
     throw bindError("listen", config.listen, error);
   });

@@ -36,13 +36,14 @@ import {
   ALPN,
   CLOSE_CODES,
   type CloseCode,
+  type NamedPeer,
   type QuicTransportOptions,
   TRANSPORT_LIMITS,
   type TransportLimits,
   type TransportPorts,
   toPeerClose,
 } from "./options.ts";
-import { type KnownPeer, type KnownPeers, readPeers } from "./peers.ts";
+import { type KnownPeer, type KnownPeers, readPeers, withNamed } from "./peers.ts";
 import type { HostPort, QuicEndpoint, QuicSession } from "./quic-endpoint.ts";
 import { Refusals } from "./refusals.ts";
 import type { PathChange } from "./relay/choose.ts";
@@ -101,6 +102,7 @@ export class Mesh implements QuicTransport {
   readonly #ports: TransportPorts;
   readonly #limits: TransportLimits;
   readonly #names: NameLookup;
+  readonly #named: readonly NamedPeer[];
   #known: KnownPeers;
   readonly #members = new Map<PeerId, Member>();
   readonly #memberHosts = new Set<string>();
@@ -132,7 +134,8 @@ export class Mesh implements QuicTransport {
     this.#ports = options;
     this.#limits = { ...TRANSPORT_LIMITS, ...options.limits };
     this.#names = options.names ?? systemLookup;
-    this.#known = readPeers(options.peers, options.self);
+    this.#named = options.named ?? [];
+    this.#known = readPeers(withNamed(options.peers, this.#named), options.self);
     this.#refusals = new Refusals(options);
     this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
     this.#certificateHash = hashOfCertificate(options.identity.certPem);
@@ -232,7 +235,7 @@ export class Mesh implements QuicTransport {
 
   know(members: readonly TransportMember[]): void {
     if (this.#closing) return;
-    this.#known = readPeers(members, this.#self);
+    this.#known = readPeers(withNamed(members, this.#named), this.#self);
     for (const [id, member] of this.#members) {
       if (this.#known.byId.get(id)?.tlsPinHex === member.known.tlsPinHex) continue;
       member.dialler.stop();

@@ -24,6 +24,11 @@ export type TransportPeer = {
   readonly tlsPin: Uint8Array;
 };
 
+/** A peer that the operator names: its pin is told where no list of members has it. */
+export type NamedPeer = Omit<TransportPeer, "tlsPin"> & {
+  readonly tlsPin: Uint8Array | undefined;
+};
+
 /** The part of LIMITS that the transport enforces; tests shorten the times. */
 export type TransportLimits = {
   readonly frameBytesMax: Readonly<Record<TrafficClass, number>>;
@@ -88,6 +93,8 @@ export type QuicTransportOptions = TransportPorts & {
   readonly security: NodeSecurity;
   /** Every other member; an entry for `self` is left out. */
   readonly peers: readonly TransportPeer[];
+  /** Whom the operator names besides, and where: see `withNamed`. */
+  readonly named?: readonly NamedPeer[];
   readonly limits?: Partial<TransportLimits>;
   readonly names?: NameLookup;
   /** Passes packets between other members, and says so to those that it has sessions with. */

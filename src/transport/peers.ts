@@ -6,7 +6,7 @@ import { toHex } from "../crypto/bytes.ts";
 import { TetradError } from "../errors.ts";
 import type { PeerId } from "../ledger/ports.ts";
 import { type PeerAddress, parseAddress } from "./address.ts";
-import type { TransportPeer } from "./options.ts";
+import type { NamedPeer, TransportPeer } from "./options.ts";
 import type { PinTable } from "./tls.ts";
 
 export type KnownPeer = {
@@ -19,6 +19,25 @@ export type KnownPeer = {
 export type KnownPeers = {
   readonly byId: ReadonlyMap<PeerId, KnownPeer>;
   readonly pins: PinTable;
+};
+
+/**
+ * The members with those that the operator names: a named member is reached at the address that is named, because
+ * members move and lists do not; whoever is on no list is one as well, if its pin is told. What a list says of
+ * identities stands: neither the pin of a member nor one that a member has can be named for another.
+ */
+export const withNamed = (
+  members: readonly TransportPeer[],
+  named: readonly NamedPeer[],
+): readonly TransportPeer[] => {
+  const addresses = new Map(named.map(({ id, address }) => [id, address]));
+  const ids = new Set(members.map(({ id }) => id));
+  const pins = new Set(members.map(({ tlsPin }) => toHex(tlsPin)));
+  const others = named.flatMap(({ id, address, tlsPin }): TransportPeer[] =>
+    tlsPin === undefined || ids.has(id) || pins.has(toHex(tlsPin)) ? [] : [{ id, address, tlsPin }],
+  );
+  const moved = members.map((one) => ({ ...one, address: addresses.get(one.id) ?? one.address }));
+  return [...moved, ...others];
 };
 
 /**

@@ -1,6 +1,7 @@
 /**
  * A sector of one node is damaged while the network runs: its owner's check finds it, the chain has no answer for
- * the next epoch, and after the second one the validator has no power, while the others go on without it.
+ * the next epoch, and after the second one the validator has no power, while the others go on without it. Its node
+ * makes another sector, and the power returns.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -105,7 +106,27 @@ describe("a network whose nodes prove space", () => {
     12 * EPOCH_MS,
   );
 
-  it("goes on without it", async () => {
+  it(
+    "comes back by itself: its node gives the sector back and makes another",
+    async () => {
+      await until(
+        "d has its power",
+        async () => {
+          await pause(2_000);
+          return (await powers()).some(([name, , power]) => name === "d" && power === "1000");
+        },
+        8 * EPOCH_MS,
+      );
+      const folder = join(net.dir, "d", "space");
+      const made = await json<readonly { sector: number; onChain: OnChain | null }[]>(
+        ...["space", "ls", folder],
+      );
+      expect(made.find(({ sector }) => sector === 1)?.onChain?.state).toBe("live");
+    },
+    10 * EPOCH_MS,
+  );
+
+  it("goes on without it, and with the other", async () => {
     const written = await net.run("--api", net.url("b"), "append", "space/one", "text");
     expect(written.code, written.stderr).toBe(0);
     const audit = await net.run("--api", net.url("a"), "audit");

@@ -60,6 +60,9 @@ describe("configuration", () => {
       apiTlsKey: undefined,
       apiInsecureBind: false,
       timeDuty: 25,
+      peers: [],
+      spaceSectors: 1,
+      spaceDuty: 25,
       timeMembers: [],
       timeSharedWith: undefined,
       workThreads: 1,
@@ -136,6 +139,8 @@ describe("configuration", () => {
     ["port 65536", { name: "a", listen: "[::1]:65536" }, "transport.address"],
     ["an API off loopback", { name: "a", api: "[::]:8440" }, "config.invalid"],
     ["a duty of nothing", { name: "a", time_duty: 0 }, "config.invalid"],
+    ["more sectors than may be", { name: "a", space_sectors: 65 }, "config.invalid"],
+    ["no duty for a sector", { name: "a", space_duty: 0 }, "config.invalid"],
     ["a duty of more than there is", { name: "a", work_duty: 101 }, "config.invalid"],
     ["half a thread", { name: "a", work_threads: 0.5 }, "config.invalid"],
     ["units that are no number", { name: "a", work_units: "many" }, "config.invalid"],
@@ -155,6 +160,9 @@ describe("configuration", () => {
 
   it("takes whole numbers from the file and from variables", () => {
     const env = { NEXUS_WORK_THREADS: "4", NEXUS_WORK_UNITS: "12" };
+    const space = { space_sectors: 64, space_duty: 1 };
+    expect(resolve({ name: "a", ...space }).config).toMatchObject({ spaceSectors: 64 });
+    expect(resolve({ name: "a", space_sectors: 0 }).config).toMatchObject({ spaceSectors: 0 });
     const { config } = resolve({ name: "a", time_duty: 100, work_duty: 1 }, env);
     expect(config).toMatchObject({ timeDuty: 100, workDuty: 1, workThreads: 4, workUnits: 12 });
   });
@@ -264,7 +272,7 @@ describe("configuration", () => {
       workUnits: undefined,
       timeMembers: [],
     };
-    expect({ ...config, ...examples }).toEqual(
+    expect({ ...config, ...examples, peers: [] }).toEqual(
       resolveConfig({ file: parseConfigText(text, "f"), cwd: "/x" }).config,
     );
   });

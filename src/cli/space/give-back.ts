@@ -21,5 +21,6 @@ export const giveBack = async (
   const number = numberOf(wanted);
   await writeEvents(context, options, () => [sectorDropped.encode({ number })]);
   context.note(`sector ${number} is asked for until the epoch ends: keep its file so long`);
+  context.note("its node makes another, unless space_sectors in its configuration asks for fewer");
   context.suggest("nexus space ls");
 };

@@ -105,9 +105,10 @@ const numbers = (sectors: readonly { readonly number: number }[]): string => {
   return `${sectors.length === 1 ? "sector" : "sectors"} ${shown.join(", ")}${sectors.length > 8 ? ", …" : ""}`;
 };
 
-const spaceLack = (
-  { stake }: Standing,
-  { epoch, stakePerSpaceUnit }: ChainFacts,
+/** What is missing of the sectors that a stake needs. */
+export const spaceLack = (
+  stake: bigint,
+  { epoch, stakePerSpaceUnit }: Pick<ChainFacts, "epoch" | "stakePerSpaceUnit">,
   space: SpaceFacts | null,
 ): Lack | undefined => {
   const sectors = space?.sectors ?? [];
@@ -227,7 +228,7 @@ export const lacksOf = (one: Standing, chain: ChainFacts, facts: ProofFacts): re
   const ofPower = isLess
     ? [
         facts.time === undefined ? undefined : timeLack(facts.time, chain),
-        facts.space === undefined ? undefined : spaceLack(one, chain, facts.space),
+        facts.space === undefined ? undefined : spaceLack(one.stake, chain, facts.space),
         facts.work === undefined ? undefined : workLack(one, chain, facts.work),
       ]
     : [];

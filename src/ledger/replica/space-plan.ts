@@ -49,6 +49,8 @@ export type LocalSector = {
   readonly statement: SectorStatement;
   /** What its admission is proven from is there. */
   readonly hasLayers: boolean;
+  /** The height whose beacon it was begun from, where that is kept with it. */
+  readonly beaconHeight?: number;
 };
 
 export type SpaceTask =
@@ -129,6 +131,15 @@ const admissionTask = (
   return { kind: "admission", from, sector, nodes };
 };
 
+/** The height that is kept with a sector, where it has the sector's beacon. */
+const keptHeight = (
+  view: SpaceView,
+  { statement, beaconHeight }: LocalSector,
+): number | undefined => {
+  const found = beaconHeight === undefined ? undefined : view.beaconAt(beaconHeight);
+  return found !== undefined && equalBytes(found, statement.beacon) ? beaconHeight : undefined;
+};
+
 const commitTask = (
   { parameters, prover, epoch }: SpaceView,
   { statement, hasLayers }: LocalSector,
@@ -164,7 +175,9 @@ export const nextTask = (
     if (task !== undefined && isOpen(task)) return task;
   }
   for (const sector of own) {
-    const task = commitTask(view, sector, heightOf(sector.statement.beacon));
+    const { beacon } = sector.statement;
+    const height = keptHeight(view, sector) ?? heightOf(beacon);
+    const task = commitTask(view, sector, height);
     if (task !== undefined && isOpen(task)) return task;
   }
   return undefined;

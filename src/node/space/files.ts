@@ -9,6 +9,7 @@
  *     layer-01…  labels
  *     tree-c     rows of the tree over columns
  *     tree-r     roots of the groups of what is stored; only while it is made
+ *     height     of the beacon that it was begun from, where the node began it
  *
  * All are for their owner only. They are no secret of a key, but who has them can answer for the sector.
  */
@@ -24,6 +25,7 @@ import { fileError } from "../folder.ts";
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
+const HEIGHT_BYTES_MAX = 32;
 
 export type LayerPaths = {
   readonly folder: string;
@@ -34,6 +36,7 @@ export type LayerPaths = {
   layer(layer: number): string;
   readonly treeC: string;
   readonly treeR: string;
+  readonly height: string;
 };
 
 export const LAYERS_SUFFIX = ".layers";
@@ -49,6 +52,7 @@ export const layerPaths = (file: string): LayerPaths => {
     layer: (layer) => join(folder, `layer-${String(layer).padStart(2, "0")}`),
     treeC: join(folder, "tree-c"),
     treeR: join(folder, "tree-r"),
+    height: join(folder, "height"),
   };
 };
 
@@ -100,4 +104,24 @@ export const readSectorHeader = (path: string): SectorHeader => {
   const header = decodeSectorHeader(bytes.subarray(0, length));
   if (header.ok) return header.value;
   throw new TetradError("space.sector", `${path}: ${header.detail}`, { path });
+};
+
+/** The height that the layers say the sector was begun at; undefined where they say none. */
+export const readBeaconHeight = (file: string): number | undefined => {
+  const bytes = new Uint8Array(HEIGHT_BYTES_MAX);
+  let length = 0;
+  try {
+    const fd = openSync(layerPaths(file).height, "r");
+    try {
+      length = readAt(fd, bytes, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // A sector has no such file where it was made by hand, and none at all without its layers.
+    return undefined;
+  }
+  const text = new TextDecoder().decode(bytes.subarray(0, length));
+  const height = /^(0|[1-9][0-9]{0,14})\n$/.test(text) ? Number(text) : undefined;
+  return height;
 };

@@ -4,8 +4,10 @@ import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Ports } from "../../ledger/ports.ts";
 import { startSpaceKeeper } from "../../ledger/replica/space-keeper.ts";
 import type { Hash } from "../../ledger/types.ts";
+import type { NodeConfig } from "../config.ts";
 import type { NodePaths } from "../folder.ts";
-import { realClock } from "../real-ports.ts";
+import { realClock, realTimers } from "../real-ports.ts";
+import { startRenewer } from "./renewer.ts";
 import { openSectorFiles, type SectorFiles } from "./sector-files.ts";
 
 /** The sectors in the folder `space` of a node; none where its chain asks for no space. */
@@ -25,6 +27,8 @@ export const openSpaceKeeper = (options: {
   readonly chain: ParsedGenesis;
   readonly handle: LedgerHandle;
   readonly self: Hash;
+  readonly config: Pick<NodeConfig, "spaceSectors" | "spaceDuty">;
+  readonly paths: Pick<NodePaths, "space">;
 }): (() => Promise<void>) => {
   const { ports, chain, handle, self } = options;
   const { genesis, hasher } = chain;
@@ -33,8 +37,13 @@ export const openSpaceKeeper = (options: {
   if (parameters === null || sectors === undefined) return async () => undefined;
   const parts = { handle, hasher, sectors, logger, metrics };
   const keeper = startSpaceKeeper({ ...parts, self, parameters });
-  return () => {
+  const { spaceSectors: wanted, spaceDuty: duty } = options.config;
+  const renewer = startRenewer({
+    ...{ handle, chain, parameters, self, logger, metrics, wanted, duty },
+    ...{ folder: options.paths.space, clock: realClock, timers: realTimers },
+  });
+  return async () => {
     keeper.stop();
-    return sectors.close();
+    await Promise.all([renewer.close(), sectors.close()]);
   };
 };

@@ -5,7 +5,12 @@ import { decodeSectorHeader, encodeSectorHeader } from "../../proofs/space/secto
 import { fileError } from "../folder.ts";
 import { type MakeProgress, makeSector } from "./make-sector.ts";
 
-export type SealRequest = { readonly file: string; readonly job: Uint8Array };
+export type SealRequest = {
+  readonly file: string;
+  readonly job: Uint8Array;
+  /** Percent of the time in which the thread computes. */
+  readonly duty: number;
+};
 
 export type SealResponse =
   | { readonly type: "progress"; readonly progress: MakeProgress }
@@ -27,13 +32,26 @@ const failed = (file: string, error: unknown): SealResponse => {
   return { type: "failed", code: "internal", detail, data: {} };
 };
 
-const serve = (port: MessagePort, { file, job }: SealRequest): void => {
+/** Rests so long that what was spent since the last rest is the duty's share. */
+const createRest = (duty: number): (() => void) => {
+  if (duty >= 100) return () => undefined;
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  let fromMs = performance.now();
+  return () => {
+    Atomics.wait(nobody, 0, 0, (performance.now() - fromMs) * (100 / duty - 1));
+    fromMs = performance.now();
+  };
+};
+
+const serve = (port: MessagePort, { file, job, duty }: SealRequest): void => {
   const answer = (response: SealResponse): void => port.postMessage(response);
   try {
     const header = decodeSectorHeader(job);
     if (!header.ok) throw TetradError.from(header);
+    const rest = createRest(duty);
     const made = makeSector(file, header.value, (progress) => {
       answer({ type: "progress", progress });
+      rest();
     });
     answer({ type: "made", header: encodeSectorHeader(made) });
   } catch (error) {

@@ -34,6 +34,8 @@ export type SealOptions = {
   readonly source: SectorSource;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: MakeProgress) => void;
+  /** Percent of a core that it may take; all of one without it. */
+  readonly duty?: number;
 };
 
 const NO_ROOT = new Uint8Array(32);
@@ -154,7 +156,7 @@ export const sealSector = async (options: SealOptions): Promise<SectorHeader> =>
   takeLock(paths.lock);
   try {
     if (isNew) writeFileAtomic(paths.job, job, FILE_MODE);
-    return await runWorker(options, { file, job });
+    return await runWorker(options, { file, job, duty: options.duty ?? 100 });
   } finally {
     rmSync(paths.lock, { force: true });
   }

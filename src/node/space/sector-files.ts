@@ -14,7 +14,7 @@ import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { workerUrl } from "../signing/worker.ts";
-import { readSectorHeader } from "./files.ts";
+import { readBeaconHeight, readSectorHeader } from "./files.ts";
 import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
 
 export const SECTOR_SUFFIX = ".sector";
@@ -26,7 +26,7 @@ export type ProveRequest = {
   readonly files: readonly (string | undefined)[];
 };
 
-type Known = LocalSector & { readonly file: string };
+export type Known = LocalSector & { readonly file: string };
 
 export type SectorFiles = SectorPort & SectorOpener & { close(): Promise<void> };
 
@@ -37,7 +37,9 @@ const readKnown = (file: string, chainId: string): Known | undefined => {
   try {
     const header = readSectorHeader(file);
     if (header.chainId !== chainId) return undefined;
-    return { file, statement: header.statement, hasLayers: hasLayers(file) };
+    const beaconHeight = readBeaconHeight(file);
+    const known = beaconHeight === undefined ? {} : { beaconHeight };
+    return { file, statement: header.statement, hasLayers: hasLayers(file), ...known };
   } catch (error) {
     if (error instanceof TetradError) return undefined;
     throw error;
