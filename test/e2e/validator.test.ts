@@ -170,6 +170,7 @@ describe("nexus validator", () => {
     expect(shown.epoch).toBe(shown.steps.at(-1)?.to);
     for (const algorithm of ["ed25519", "falcon"]) await signedBy("e", "--algorithm", algorithm);
     const kept = await net.json<Shown>("checkpoint", "verify", note, "--sets", sets);
+    fits("checkpoint verify", kept);
     expect(kept).toMatchObject({ epoch: shown.epoch, root: shown.root, signers: shown.signers });
     // By the genesis alone there is nothing to say of e.
     expect(await code("checkpoint", "verify", note)).toContain("--sets FILE");
