@@ -427,7 +427,7 @@ export const LIMITS = {
   objectStallMs: 30_000,
   objectIdleMs: 60_000,
   /** How long a member has to say what it has, and to give a manifest; and how often all are asked. */
-  objectAskMs: 2_000,
+  objectAskMs: 4_000,
   objectManifestMs: 10_000,
   objectAskAgainMs: 3_000,
   /** Names that no member had, which are not asked for again so soon. */

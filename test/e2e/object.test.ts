@@ -3,17 +3,28 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
 import { ownNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import { background, nexus, type Run, root as repository, until } from "./support.ts";
+import {
+  type Background,
+  background,
+  nexus,
+  type Run,
+  root as repository,
+  until,
+} from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 type Name = (typeof NAMES)[number];
 const net = ownNetwork(NAMES);
 const MIB = 1024 * 1024;
+// Each command is a process of its own, and each chunk is synced: a busy machine is no fault.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 let liar: ChildProcess | undefined;
+/** The process of the node a. */
+let honest: Background;
 
 const at = (node: Name, ...args: readonly string[]): Promise<Run> =>
   net.run("--api", net.url(node), "object", ...args);
@@ -73,9 +84,10 @@ const put = async (node: Name, path: string): Promise<string> =>
 
 beforeAll(async () => {
   await net.make();
-  for (const name of NAMES) net.start(name);
+  honest = net.start("a");
+  for (const name of NAMES.slice(1)) net.start(name);
   for (const name of NAMES) await sees(name, 3);
-}, 300_000);
+});
 
 afterAll(async () => {
   liar?.kill("SIGKILL");
@@ -83,14 +95,14 @@ afterAll(async () => {
 });
 
 describe("nexus object", () => {
-  const first = () => join(net.folder, "first");
+  const original = () => join(net.folder, "first");
   let root = "";
 
   it("puts a file, whose name is of its bytes alone, and says so again for the same bytes", async () => {
     file("first", 5 * MIB + 17);
-    root = await put("a", first());
+    root = await put("a", original());
     expect(root).toMatch(/^[0-9a-f]{64}$/);
-    expect(await put("a", first())).toBe(root);
+    expect(await put("a", original())).toBe(root);
     const table = await at("a", "ls");
     expect(table.stdout).toMatch(/^OBJECT +SIZE +CHUNKS +STATE +KEPT +USED$/m);
     expect(table.stdout).toMatch(new RegExp(`^${root} +5.0 MiB +6/6 +whole +yes `, "m"));
@@ -100,18 +112,18 @@ describe("nexus object", () => {
     const second = join(net.folder, "second");
     const got = await ok<Got>("c", "get", root, "-f", second);
     expect(got).toMatchObject({ root, chunks: 6, resumed: 0 });
-    expect(same(first(), second)).toBe(true);
+    expect(same(original(), second)).toBe(true);
     await until("c has it whole", async () => (await held("c", root)) === 6);
     await net.stop("a");
     const third = join(net.folder, "third");
     await ok("d", "get", root, "-f", third);
-    expect(same(first(), third)).toBe(true);
+    expect(same(original(), third)).toBe(true);
     expect(await metric("c", "tetrad_object_served_bytes_total")).toBeGreaterThanOrEqual(
       5 * MIB + 17,
     );
     const [listed] = await ok<Listed[]>("d", "ls");
     expect(listed).toMatchObject({ root, kept: false });
-    net.start("a");
+    honest = net.start("a");
     await sees("a", 3);
   });
 
@@ -120,7 +132,7 @@ describe("nexus object", () => {
     const parts: Buffer[] = [];
     run.child.stdout?.on("data", (part: Buffer) => parts.push(part));
     expect(await run.exited).toBe(0);
-    expect(Buffer.concat(parts).equals(readFileSync(first()))).toBe(true);
+    expect(Buffer.concat(parts).equals(readFileSync(original()))).toBe(true);
     expect(run.stderr()).toContain("getting");
   });
 
@@ -137,7 +149,7 @@ describe("nexus object", () => {
     expect(existsSync(chunk)).toBe(false);
     const again = join(net.folder, "again");
     await ok("d", "get", root, "-f", again);
-    expect(same(first(), again)).toBe(true);
+    expect(same(original(), again)).toBe(true);
     const sound = await ok<{ damaged: number[] }[]>("d", "verify");
     expect(sound).toMatchObject([{ checked: 6, damaged: [] }]);
   });
@@ -167,7 +179,7 @@ describe("nexus object", () => {
     const fetched = await metric("b", "tetrad_object_fetched_bytes_total");
     expect(fetched).toBe((24 - left.length) * MIB);
     expect(existsSync(`${target}.part`)).toBe(false);
-  }, 600_000);
+  });
 
   it("drops a member that lies about a chunk, keeps the evidence, and ends right", async () => {
     const path = file("lied-about", 12 * MIB);
@@ -188,7 +200,21 @@ describe("nexus object", () => {
     await ready;
     await sees("c", 3);
     const copy = join(net.folder, "right");
-    await ok("c", "get", name, "-f", copy);
+    // While the honest one stands still, the liar is the only one that answers.
+    honest.child.kill("SIGSTOP");
+    const getting = at("c", "get", name, "-f", copy);
+    const told = async (): Promise<number> => {
+      const answer = await fetch(`${net.url("c")}/v1/object-evidence`);
+      return ((await answer.json()) as { items: readonly unknown[] }).items.length;
+    };
+    await until("the lie is found out", async () => (await told()) > 0, 120_000);
+    honest.child.kill("SIGCONT");
+    let run = await getting;
+    // On a busy machine the honest one may be back too late for one fetch: then the command says to come again.
+    for (let again = 0; again < 5 && run.code === ERRORS["object.stalled"].exitCode; again++) {
+      run = await at("c", "get", name, "-f", copy);
+    }
+    expect(run.code, run.stderr).toBe(0);
     expect(same(path, copy)).toBe(true);
     const evidence = await ok<Evidence[]>("c", "ls", "--evidence");
     expect(evidence).toMatchObject([{ kind: "chunk", member: d, root: name, transferable: false }]);
@@ -197,13 +223,13 @@ describe("nexus object", () => {
     expect(await metric("c", "tetrad_object_lies_total")).toBe(1);
     const table = await at("c", "ls", "--evidence");
     expect(table.stdout).toMatch(/^TIME +MEMBER +KIND +OBJECT +CHUNK +TRANSFERABLE$/m);
-  }, 600_000);
+  });
 
   it("is given up by an order, and then is where others have it", async () => {
     await ok("a", "drop", root);
     expect((await ok<Listed[]>("a", "ls")).map((one) => one.root)).not.toContain(root);
     await ok("a", "get", root, "-f", join(net.folder, "back"));
-    expect(same(first(), join(net.folder, "back"))).toBe(true);
+    expect(same(original(), join(net.folder, "back"))).toBe(true);
     expect((await at("b", "drop", "ab".repeat(32))).stderr).toContain("object.not-found");
   });
 
@@ -219,7 +245,7 @@ describe("nexus object", () => {
     expect(made.code, made.stderr).toBe(0);
     const home = join(net.folder, "ops");
     const key = join(home, "keys", "ops.key");
-    const unknown = await at("a", "put", first(), "--key", key);
+    const unknown = await at("a", "put", original(), "--key", key);
     expect(unknown.stderr).toContain("event.unknown-actor");
     expect(unknown.code).toBe(ERRORS["event.unknown-actor"].exitCode);
     const { publicKey } = JSON.parse(readFileSync(join(home, "ops.json"), "utf8")) as {
@@ -234,7 +260,7 @@ describe("nexus object", () => {
         JSON.stringify({ publicKey, name: "ops", permissions }),
       );
     expect((await register(["record.*"])).code).toBe(0);
-    const forbidden = await at("a", "put", first(), "--key", key);
+    const forbidden = await at("a", "put", original(), "--key", key);
     expect(forbidden.stderr).toContain("event.forbidden");
     expect(forbidden.code).toBe(ERRORS["event.forbidden"].exitCode);
   });
