@@ -154,8 +154,12 @@ export type TransportMember = {
   readonly address: string;
 };
 
-/** Bytes of streams, without what QUIC adds and without what it sent twice. */
-export type ClassBytes = { readonly sent: number; readonly received: number };
+/** Bytes of streams, without what QUIC adds and without what it sent twice; and what waits to be sent. */
+export type ClassBytes = {
+  readonly sent: number;
+  readonly received: number;
+  readonly queued: number;
+};
 
 /** Of a session whose post-quantum handshake is complete. */
 export type SealedFigures = {
@@ -170,6 +174,14 @@ export type SealedFigures = {
 
 export type SessionFigures = {
   readonly rttMs: number | undefined;
+  /** Of QUIC, counted by this end. */
+  readonly packets: {
+    readonly sent: number;
+    readonly received: number;
+    readonly lost: number | undefined;
+  };
+  /** Of the handshake of QUIC and TLS, from the first packet. */
+  readonly tlsMs: number;
   /** Undefined until the post-quantum handshake is complete. */
   readonly sealed: SealedFigures | undefined;
   readonly upMs: number;
@@ -188,6 +200,8 @@ export type PeerFigures = {
   readonly dialledBy: "us" | "peer" | undefined;
   /** The relay that the session goes through; undefined for a direct one, which alone has a `remote`. */
   readonly via: PeerId | undefined;
+  /** Of QUIC, that carries the session. */
+  readonly driver: string | undefined;
   readonly session: SessionFigures | undefined;
   /** How bulk goes to it now: over connections of this QUIC driver, or over the session. */
   readonly bulk?: "reactor" | "quiche" | "session" | undefined;

@@ -58,6 +58,8 @@ export type NodeConfig = {
   readonly location: boolean;
   /** What objects may take on the disk, MiB (objects/store.ts). */
   readonly objectCacheMib: number;
+  /** Percent of the main thread's time above which the traffic class bulk slows down. */
+  readonly bulkDuty: number;
 };
 
 export type ConfigKey = keyof NodeConfig;
@@ -314,6 +316,16 @@ export const CONFIG_KEYS = {
     about: [
       "MiB of disk for objects: those that clients of this node asked for, which go when others need",
       "the room, and those that an actor has it keep, which stay. With 0 there are none.",
+    ],
+  },
+  bulkDuty: {
+    env: "NEXUS_BULK_DUTY",
+    initial: 50,
+    kind: "count",
+    range: [1, 100],
+    about: [
+      "Percent of the main thread's time above which moving objects between nodes slows down, so that",
+      "votes do not wait for it; 100: it takes what it can get.",
     ],
   },
 } as const satisfies Record<ConfigKey, Spec>;

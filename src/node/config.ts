@@ -273,6 +273,7 @@ export const resolveConfig = (inputs: ConfigInputs): ResolvedConfig => {
     spaceDuty: countFrom(at.spaceDuty, "spaceDuty", CONFIG_KEYS.spaceDuty.range),
     workThreads: countFrom(at.workThreads, "workThreads", CONFIG_KEYS.workThreads.range),
     workDuty: countFrom(at.workDuty, "workDuty", CONFIG_KEYS.workDuty.range),
+    bulkDuty: countFrom(at.bulkDuty, "bulkDuty", CONFIG_KEYS.bulkDuty.range),
     workUnits:
       at.workUnits.value === undefined
         ? undefined

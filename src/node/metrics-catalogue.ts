@@ -251,6 +251,42 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     buckets: SECONDS_BUCKETS,
   },
 
+  tetrad_peer_session: {
+    ...gauge(
+      "1 or 0",
+      "Whether there is a session with this member, and the QUIC driver that carries it. This and the next are of the first 100 members by id (`peer`: 16 digits of it), of the session that is up, and begin anew with the next.",
+    ),
+    labels: ["peer", "driver"],
+  },
+  tetrad_peer_bytes_sent_total: counter("bytes", "Bytes of streams, by peer and class.", {
+    labels: ["peer", "class"],
+  }),
+  tetrad_peer_bytes_received_total: counter("bytes", "Bytes of streams, by peer and class.", {
+    labels: ["peer", "class"],
+  }),
+  tetrad_peer_queued_bytes: {
+    ...gauge("bytes", "Frames that wait to be sent, by peer and class."),
+    labels: ["peer", "class"],
+  },
+  tetrad_peer_rtt_seconds: {
+    ...gauge("seconds", "Smoothed round trip, as QUIC has it."),
+    labels: ["peer"],
+  },
+  tetrad_peer_packets_sent_total: counter("count", "QUIC packets sent to this peer.", {
+    labels: ["peer"],
+  }),
+  tetrad_peer_packets_lost_total: counter("count", "Of these, those that were lost.", {
+    labels: ["peer"],
+    alert: "over 2 % of those sent for a minute: the path is bad, and everything on it slow",
+  }),
+  tetrad_peer_handshake_seconds: {
+    ...gauge(
+      "seconds",
+      "Time of the session's handshakes: QUIC with TLS (`tls`), post-quantum (`pq`).",
+    ),
+    labels: ["peer", "kind"],
+  },
+
   // Certificates
   tetrad_certificates_issued_total: counter(
     "count",

@@ -25,7 +25,9 @@ type Family = {
 
 export type MetricsRegistry = Metrics & {
   /** Sets a counter that is kept elsewhere. */
-  total(name: string, value: number): void;
+  total(name: string, value: number, labels?: Labels): void;
+  /** Takes all series of one name off the page. */
+  forget(name: string): void;
   /** The Prometheus text page. */
   page(): string;
   /** Value of one counter or gauge, 0 when it has never been set: for status pages and tests. */
@@ -106,8 +108,14 @@ export const createMetrics = (
       const value = series?.get(key) ?? 0;
       if (typeof value === "number") series?.set(key, value + by);
     },
-    total(name, value) {
-      seriesOf(familyFor(name, "counter"), "")?.set("", value);
+    total(name, value, labels) {
+      const key = labelText(labels);
+      seriesOf(familyFor(name, "counter"), key)?.set(key, value);
+    },
+    forget(name) {
+      const series = families.get(fullName(name))?.series;
+      seriesCount -= series?.size ?? 0;
+      series?.clear();
     },
     gauge(name, value, labels) {
       const key = labelText(labels);

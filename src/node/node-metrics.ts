@@ -3,8 +3,10 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { LedgerHandle } from "../ledger/handle.ts";
+import type { PeerFigures } from "../ledger/ports.ts";
 import type { NodePaths } from "./folder.ts";
 import type { MetricsRegistry } from "./metrics.ts";
+import { readPeers } from "./peer-metrics.ts";
 import type { NodeSigner, NodeVerifier } from "./signing/types.ts";
 
 export type NodeMetricsOptions = {
@@ -15,6 +17,7 @@ export type NodeMetricsOptions = {
   readonly paths: NodePaths;
   readonly version: string;
   readonly objects: () => ObjectFigures;
+  readonly peerFigures: () => readonly PeerFigures[];
 };
 
 /** Of the objects of the node. */
@@ -60,6 +63,7 @@ export const createNodeMetrics = (options: NodeMetricsOptions): NodeMetrics => {
       readLedger(options);
       readObjects(options);
       readProcess(options);
+      readPeers(metrics, options.peerFigures());
       // Nothing was measured yet where the page is read twice at once.
       const late = delay.count === 0 ? 0 : delay.percentile(99) / NANOSECONDS;
       metrics.gauge("tetrad_event_loop_delay_seconds", late);

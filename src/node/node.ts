@@ -153,15 +153,16 @@ export const startNode = async (
   const objects = await openObjects({ config, paths, chain, self, handle, bulk, ports });
   closing.defer(() => objects.close());
 
+  const peerFigures = () => withBulk(ports.transport.peerFigures(), bulk);
   const figures = createNodeMetrics({
-    ...{ metrics, handle, signer, verifier, paths, version },
+    ...{ metrics, handle, signer, verifier, paths, version, peerFigures },
     objects: () => objects.figures(),
   });
   closing.defer(() => figures.close());
   const bound = await listenApi(config, closing, {
     ...{ handle, formats: formatsOf(genesis), logger, metrics, version, objects },
     metricsPage: () => figures.page(),
-    peerFigures: () => withBulk(ports.transport.peerFigures(), bulk),
+    peerFigures,
     ...{ chainId: genesis.chainId, disposable: genesis.insecure },
   });
   const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
@@ -362,6 +363,7 @@ const openPorts = async (
   const transport = await createQuicTransport({
     ...ports,
     listen: formatAddress(config.listen),
+    bulkLoopShare: config.bulkDuty / 100,
     identity: parts.tls,
     ...{ self: toHex(self.id), relay: config.relay, reachable: config.reachable },
     security: {

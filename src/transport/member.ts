@@ -2,6 +2,7 @@
 import type { PeerFigures, PeerId } from "../ledger/ports.ts";
 import { formatAddress } from "./address.ts";
 import type { Dialler } from "./dialler.ts";
+import type { CloseCode } from "./options.ts";
 import type { KnownPeer } from "./peers.ts";
 import type { Paths } from "./relay/paths.ts";
 import type { RelayPlan } from "./relay/plan.ts";
@@ -54,6 +55,12 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
     remote: isDirect ? formatAddress(session.remote) : undefined,
     dialledBy: session === undefined ? undefined : session.dialled === undefined ? "peer" : "us",
     via: session?.via,
+    // Sessions between nodes run on this driver (adr/0016).
+    driver: session === undefined ? undefined : "quiche",
     session: session?.figures(),
   };
 };
+
+/** What a peer that is turned away for it waits for before it may dial again. */
+export const isPenalised = (code: CloseCode): boolean =>
+  code === "protocol" || code === "rate" || code === "identity";

@@ -1,9 +1,9 @@
 /** The UDP endpoint of sessions between nodes: sizes of its datagrams and windows, and whom it lets in. */
 
+import { SESSION_STREAMS } from "./lane.ts";
 import { ALPN, type QuicTransportOptions, type TransportLimits } from "./options.ts";
 import type { HostPort, QuicEndpointOptions, QuicWindows } from "./quic-endpoint.ts";
 import { QuicheEndpoint } from "./quiche-endpoint.ts";
-import { SESSION_STREAMS } from "./session.ts";
 
 /** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
 const LOOPBACK = "::1";

@@ -29,8 +29,9 @@ import {
   systemLookup,
 } from "./address.ts";
 import type { BulkPort, BulkUser } from "./bulk.ts";
+import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
-import { figuresOf, type Member, sessionsOf } from "./member.ts";
+import { figuresOf, isPenalised, type Member, sessionsOf } from "./member.ts";
 import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
 import {
   ALPN,
@@ -91,10 +92,6 @@ const takesNotes = (session: Session | undefined): boolean =>
 const roleIn = (session: Session): Role =>
   session.dialled === undefined ? "responder" : "initiator";
 
-/** What a peer that is turned away for it waits for before it may dial again. */
-const isPenalised = (code: CloseCode): boolean =>
-  code === "protocol" || code === "rate" || code === "identity";
-
 const KEEP_ALIVES_PER_IDLE_TIMEOUT = 3;
 
 export class Mesh implements QuicTransport {
@@ -113,6 +110,7 @@ export class Mesh implements QuicTransport {
   readonly #security: QuicTransportOptions["security"];
   readonly #events: SessionEvents;
   readonly #router: Router;
+  readonly #budget: BulkBudget;
   #endpoint: QuicEndpoint | undefined;
   #handler: TransportHandler | undefined;
   #bulk: BulkUser | undefined;
@@ -152,6 +150,7 @@ export class Mesh implements QuicTransport {
       ended: (session, code, detail, failure) => this.#ended(session, code, detail, failure),
     };
     this.#router = this.#makeRouter(options);
+    this.#budget = BulkBudget.ofThread(options, options.bulkLoopShare, options.loopTime);
     for (const known of this.#known.byId.values()) this.#addMember(known);
   }
 
@@ -291,6 +290,7 @@ export class Mesh implements QuicTransport {
   close(done: () => void): void {
     this.#closing = true;
     this.#cancelTick?.();
+    this.#budget.close();
     this.#cancelCheck?.();
     for (const member of this.#members.values()) {
       member.dialler.stop();
@@ -369,7 +369,7 @@ export class Mesh implements QuicTransport {
       security: this.#security,
       limits: this.#limits,
       ports: this.#ports,
-      events: this.#events,
+      ...{ events: this.#events, bulk: this.#budget },
     });
   }
 

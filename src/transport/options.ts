@@ -11,6 +11,7 @@ import type {
 } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
 import type { NameLookup } from "./address.ts";
+import type { LoopTime } from "./bulk-budget.ts";
 import type { NodeSecurity } from "./secure-channel.ts";
 
 /** ALPN of a session between nodes (RFC 7301). */
@@ -101,6 +102,10 @@ export type QuicTransportOptions = TransportPorts & {
   readonly relay?: boolean;
   /** False: nobody can dial this node, and its peers are told. */
   readonly reachable?: boolean;
+  /** Part of the event loop's time above which the class bulk slows down (bulk-budget.ts); 1: without bound. */
+  readonly bulkLoopShare?: number;
+  /** This thread's where it is left out. */
+  readonly loopTime?: () => LoopTime;
 };
 
 /**

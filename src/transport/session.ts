@@ -13,13 +13,14 @@
 import { sha256 } from "../crypto/hash.ts";
 import { type ErrorCode, type Failure, fail, type Result } from "../errors.ts";
 import {
+  type ClassBytes,
   type PeerId,
   type SessionFigures,
   TRAFFIC_CLASSES,
   type TrafficClass,
 } from "../ledger/ports.ts";
-import { LIMITS } from "../limits.ts";
-import { FrameParser } from "./framing.ts";
+import type { BulkBudget } from "./bulk-budget.ts";
+import { BEFORE_HELLO, BY_URGENCY, createLane, type Lane, type LaneName, URGENCY } from "./lane.ts";
 import {
   ALPN,
   CLOSE_CODES,
@@ -36,63 +37,9 @@ import {
   type QuicStreamPart,
 } from "./quic-endpoint.ts";
 import type { Route } from "./relay/tunnel.ts";
-import { type NodeSecurity, SEALED_STREAM_PLACE, SecureChannel } from "./secure-channel.ts";
-import { SendQueue } from "./send-queue.ts";
+import { type NodeSecurity, SecureChannel } from "./secure-channel.ts";
 import { decodeHello, encodeHello, OUR_FEATURES } from "./stoq/hello.ts";
-import { MESSAGES } from "./stoq/messages.ts";
-import { SEAL_TAG_BYTES } from "./stoq/sealing.ts";
 import type { Channel, Party } from "./stoq/transcript.ts";
-
-/** A traffic class, or the stream of the post-quantum handshake and sealed records. */
-type LaneName = TrafficClass | "sealed";
-
-/** Lower is sent first (quiche's urgency). Votes before everything, bulk last. */
-const URGENCY: Readonly<Record<LaneName, number>> = {
-  consensus: 0,
-  control: 1,
-  sealed: 2,
-  mempool: 3,
-  sync: 5,
-  bulk: 6,
-};
-
-/** Place of a class among the streams of its direction: part of the wire format. */
-const STREAM_PLACE: Readonly<Record<LaneName, number>> = {
-  consensus: 0,
-  mempool: 1,
-  sync: 2,
-  control: 3,
-  sealed: SEALED_STREAM_PLACE,
-  bulk: 5,
-};
-
-/** Streams that each end opens. */
-export const SESSION_STREAMS: number = Object.keys(STREAM_PLACE).length;
-
-/** The order in which the streams are opened, which gives them the ids of their places. */
-const BY_PLACE: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
-  (a, b) => STREAM_PLACE[a] - STREAM_PLACE[b],
-);
-
-/** Those that are open when the hellos are said; an older node lets no more be opened, and refuses the hello. */
-const BEFORE_HELLO: readonly LaneName[] = BY_PLACE.filter((name) => name !== "bulk");
-
-/** Service order within a turn. */
-const BY_URGENCY: readonly LaneName[] = [...TRAFFIC_CLASSES, "sealed" as const].sort(
-  (a, b) => URGENCY[a] - URGENCY[b],
-);
-
-const SEALED_FRAME_BYTES_MAX = Math.max(
-  LIMITS.sealedRecordBytesMax + SEAL_TAG_BYTES,
-  MESSAGES.answer.bytes,
-);
-
-/**
- * Room in the congestion window that bulk classes leave free, so that a vote goes out in this turn and
- * not after the next acknowledgement.
- */
-const RESERVED_BYTES = 32 * 1024;
-const isBulk = (trafficClass: LaneName): boolean => URGENCY[trafficClass] >= 3;
 
 /** Frames are written through this buffer in slices of its size; all sessions share it. */
 const SLICE_BYTES = 256 * 1024;
@@ -103,6 +50,13 @@ const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
 
 /** As many datagrams, of a few that wait. */
 const DATAGRAMS_PER_TURN = 64;
+
+/**
+ * Room that classes which yield leave in a turn, so that a vote goes out in the next one and not after an
+ * acknowledgement. Of less than twice that they take half: a stream's own window, whose end the peer sees only
+ * when it is nearly reached, has to be used up in the end.
+ */
+const RESERVED_BYTES = 32 * 1024;
 
 export type IdentifiedPeer = { readonly id: PeerId; readonly certificateEndMs: number };
 
@@ -142,21 +96,7 @@ export type SessionOptions = {
   readonly limits: TransportLimits;
   readonly ports: TransportPorts;
   readonly events: SessionEvents;
-};
-
-type Lane = {
-  readonly trafficClass: LaneName;
-  readonly sendId: number;
-  readonly recvId: number;
-  readonly queue: SendQueue;
-  readonly parser: FrameParser;
-  /** A frame was refused since the queue was half empty last. */
-  refused: boolean;
-  /** When the frame in progress began, and how many were complete then. */
-  partialSinceMs: number;
-  partialAfter: number;
-  bytesSent: number;
-  bytesReceived: number;
+  readonly bulk: BulkBudget;
 };
 
 export class Session {
@@ -179,13 +119,19 @@ export class Session {
   #state: "handshake" | "hello" | "up" | "ended" = "handshake";
   #cancelHandshake: (() => void) | undefined;
   #cancelFrameTimer: (() => void) | undefined;
+  readonly #beganMs: number;
+  #tlsMs = 0;
+  readonly #wake = (): void => this.#connection.requestTurn();
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#beganMs = options.ports.clock.monotonicMs();
     this.#connection = options.connection;
     this.dialled = options.dialled;
-    this.#lanes = BY_URGENCY.map((name) => createLane(name, options));
-    this.#byClass = new Map(this.#lanes.map((lane) => [lane.trafficClass, lane]));
+    this.#lanes = BY_URGENCY.map((name) =>
+      createLane(name, options.dialled !== undefined, options.limits),
+    );
+    this.#byClass = new Map(this.#lanes.map((lane) => [lane.name, lane]));
     const control = this.#byClass.get("control");
     if (control === undefined) throw new RangeError("no control class");
     this.#control = control;
@@ -236,7 +182,7 @@ export class Session {
   get classBytes(): number {
     let bytes = 0;
     for (const lane of this.#lanes) {
-      if (lane.trafficClass !== "sealed") bytes += lane.bytesSent + lane.bytesReceived;
+      if (lane.name !== "sealed") bytes += lane.bytesSent + lane.bytesReceived;
     }
     return bytes;
   }
@@ -258,7 +204,9 @@ export class Session {
       lane.refused = true;
       return false;
     }
-    this.#connection.requestTurn();
+    // What is bulk may wait until the node has looked at its socket and done what is due.
+    if (lane.name === "bulk") this.#connection.requestLaterTurn();
+    else this.#connection.requestTurn();
     return true;
   }
 
@@ -288,12 +236,16 @@ export class Session {
   }
 
   figures(): SessionFigures {
-    const entries = TRAFFIC_CLASSES.map((name) => {
+    const entries = TRAFFIC_CLASSES.map((name): [TrafficClass, ClassBytes] => {
       const lane = this.#byClass.get(name);
-      return [name, { sent: lane?.bytesSent ?? 0, received: lane?.bytesReceived ?? 0 }];
+      const [sent, received] = [lane?.bytesSent ?? 0, lane?.bytesReceived ?? 0];
+      return [name, { sent, received, queued: lane?.queue.bytes ?? 0 }];
     });
+    const { rttMs, packetsSent, packetsReceived, packetsLost } = this.#connection.figures();
     return {
-      rttMs: this.#connection.figures().rttMs,
+      rttMs,
+      packets: { sent: packetsSent, received: packetsReceived, lost: packetsLost },
+      tlsMs: this.#tlsMs,
       sealed: this.#secure?.figures(),
       upMs: this.#options.ports.clock.monotonicMs() - this.upSinceMs,
       queuedBytes: this.queuedBytes,
@@ -302,6 +254,7 @@ export class Session {
   }
 
   #established(): void {
+    this.#tlsMs = this.#options.ports.clock.monotonicMs() - this.#beganMs;
     if (this.#connection.applicationProtocol() !== ALPN) {
       const failure = fail("transport.peer-unknown", `the peer does not speak ${ALPN}`);
       this.close("identity", failure.detail, failure);
@@ -359,35 +312,47 @@ export class Session {
   #readLane(lane: Lane): void {
     const connection = this.#connection;
     for (let total = 0; connection.readable(lane.recvId); ) {
+      if (lane.name === "bulk" && !this.#options.bulk.hasRoom()) {
+        // It is we who do not read on: the frame in progress is not late by that.
+        if (lane.parser.partial) lane.partialSinceMs = this.#options.ports.clock.monotonicMs();
+        this.#options.bulk.wait(this.#wake);
+        return;
+      }
       if (total >= READ_BYTES_PER_TURN) {
         connection.requestLaterTurn();
         return;
       }
-      let part: QuicStreamPart | undefined;
-      try {
-        part = connection.read(lane.recvId);
-      } catch {
-        this.#violation("protocol", `the ${lane.trafficClass} stream was reset`);
-        return;
-      }
-      if (part === undefined) return;
-      const { bytes, fin } = part;
-      total += bytes.length;
-      lane.bytesReceived += bytes.length;
-      if (!this.#takeBytes(lane, bytes)) return;
-      if (fin) {
-        this.#violation("protocol", `the ${lane.trafficClass} stream was ended`);
-        return;
-      }
+      const bytes = this.#readPart(lane);
+      if (bytes === undefined) return;
+      total += bytes;
     }
+  }
+
+  /** How many bytes were read; undefined when there were none or the session has ended. */
+  #readPart(lane: Lane): number | undefined {
+    let part: QuicStreamPart | undefined;
+    try {
+      part = this.#connection.read(lane.recvId);
+    } catch {
+      this.#violation("protocol", `the ${lane.name} stream was reset`);
+      return undefined;
+    }
+    if (part === undefined) return undefined;
+    const { bytes, fin } = part;
+    lane.bytesReceived += bytes.length;
+    if (lane.name === "bulk") this.#options.bulk.spend(bytes.length);
+    if (!this.#takeBytes(lane, bytes)) return undefined;
+    if (!fin) return bytes.length;
+    this.#violation("protocol", `the ${lane.name} stream was ended`);
+    return undefined;
   }
 
   /** False when the session ended meanwhile. */
   #takeBytes(lane: Lane, bytes: Uint8Array): boolean {
     const failure = lane.parser.push(bytes, (payload) => {
       if (this.#state === "hello") this.#helloFrame(payload);
-      else if (lane.trafficClass === "sealed") this.#secure?.receive(payload);
-      else this.#options.events.frame(this, lane.trafficClass, payload);
+      else if (lane.name === "sealed") this.#secure?.receive(payload);
+      else this.#options.events.frame(this, lane.name, payload);
       return this.#state === "up";
     });
     if (this.#state === "ended") return false;
@@ -479,28 +444,32 @@ export class Session {
   #writeLane(lane: Lane): void {
     const connection = this.#connection;
     const { queue } = lane;
+    if (queue.isEmpty) return;
     try {
-      while (!queue.isEmpty) {
-        const capacity = connection.capacity(lane.sendId);
-        const room = isBulk(lane.trafficClass)
-          ? Math.max(capacity - RESERVED_BYTES, capacity >> 1)
-          : capacity;
-        if (room <= 0) return;
+      const whole = connection.capacity(lane.sendId);
+      let room = lane.yields ? Math.max(whole - RESERVED_BYTES, whole >> 1) : whole;
+      while (!queue.isEmpty && room > 0) {
+        if (lane.name === "bulk" && !this.#options.bulk.hasRoom()) {
+          this.#options.bulk.wait(this.#wake);
+          return;
+        }
         const count = queue.peek(sendSlice.subarray(0, Math.min(room, SLICE_BYTES)));
         const written = connection.write(lane.sendId, sendSlice.subarray(0, count), false);
         queue.consume(written);
+        room -= written;
         lane.bytesSent += written;
+        if (lane.name === "bulk") this.#options.bulk.spend(written);
         if (lane.refused && queue.bytes <= queue.limitBytes / 2) this.#tellDrained(lane);
         if (written < count) return;
       }
     } catch {
-      this.#violation("protocol", `the peer stopped the ${lane.trafficClass} stream`);
+      this.#violation("protocol", `the peer stopped the ${lane.name} stream`);
     }
   }
 
   #tellDrained(lane: Lane): void {
     lane.refused = false;
-    if (lane.trafficClass !== "sealed") this.#options.events.drained(this, lane.trafficClass);
+    if (lane.name !== "sealed") this.#options.events.drained(this, lane.name);
   }
 
   #armFrameTimer(): void {
@@ -519,7 +488,7 @@ export class Session {
         this.#armFrameTimer();
         return;
       }
-      const detail = `a ${late.trafficClass} frame was not complete in ${frameTimeoutMs} ms`;
+      const detail = `a ${late.name} frame was not complete in ${frameTimeoutMs} ms`;
       this.close("protocol", detail, fail("transport.frame-timeout", detail));
     });
   }
@@ -551,6 +520,7 @@ export class Session {
     this.#cancelFrameTimer?.();
     this.#cancelFrameTimer = undefined;
     this.#secure?.end();
+    this.#options.bulk.leave(this.#wake);
     for (const lane of this.#lanes) lane.queue.clear();
     this.#options.events.ended(this, code, detail, failure);
   }
@@ -571,31 +541,3 @@ const CLOSE_CODE_OF: ReadonlyMap<ErrorCode, CloseCode> = new Map([
   ["session.version", "protocol"],
   ["session.unsealed", "protocol"],
 ]);
-
-const createLane = (trafficClass: LaneName, options: SessionOptions): Lane => {
-  // Unidirectional streams: type bits 0b10 by the client, 0b11 by the server.
-  const place = STREAM_PLACE[trafficClass] * 4;
-  const byDialler = place + 2;
-  const byAccepter = place + 3;
-  const isDialler = options.dialled !== undefined;
-  return {
-    trafficClass,
-    sendId: isDialler ? byDialler : byAccepter,
-    recvId: isDialler ? byAccepter : byDialler,
-    queue: new SendQueue(
-      trafficClass === "sealed"
-        ? LIMITS.sealedQueueBytesMax
-        : options.limits.sendQueueBytesMax[trafficClass],
-    ),
-    parser: new FrameParser(
-      trafficClass === "sealed"
-        ? SEALED_FRAME_BYTES_MAX
-        : options.limits.frameBytesMax[trafficClass],
-    ),
-    refused: false,
-    partialSinceMs: Number.POSITIVE_INFINITY,
-    partialAfter: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
-};

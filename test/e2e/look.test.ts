@@ -28,18 +28,31 @@ describe("nexus peers and validators", () => {
     type Peer = {
       name: string;
       state: string;
-      bytes: { consensus: { sent: number } };
+      driver: string;
+      tlsMs: number;
+      packets: { sent: number; lost: number };
+      bytes: Record<string, { sent: number; received: number; queued: number }>;
       sealed: { version: string; handshakeMs: number };
     };
     const peers = (await json("peers")) as Peer[];
     expect(peers.map(({ name }) => name).sort()).toEqual(["b", "c", "d"]);
     for (const peer of peers) {
       expect(peer.state).toBe("up");
-      expect(peer.bytes.consensus.sent).toBeGreaterThan(0);
+      expect(peer.bytes["consensus"]?.sent).toBeGreaterThan(0);
+      expect(peer.bytes["bulk"]).toBeDefined();
+      expect(peer.driver).toBe("quiche");
+      expect(peer.tlsMs).toBeGreaterThan(0);
+      expect(peer.packets.sent).toBeGreaterThan(0);
+      expect(peer.packets.lost).toBeLessThanOrEqual(peer.packets.sent);
       // Told under the seal of the post-quantum session.
       expect(peer.sealed.version).toMatch(/^\d+\.\d+\.\d+/);
       expect(peer.sealed.handshakeMs).toBeGreaterThan(0);
     }
+    const shown = await run("peers");
+    expect(shown.stdout).toMatch(
+      /^NAME +STATE +ADDRESS +DIALLED_BY +UP_S +DRIVER +RTT_MS +LOSS +TLS_PQ_MS .*BULK/,
+    );
+    expect(shown.stdout).toMatch(/\n[bcd] +up +\[::1\]:\d+ .* quiche .* [\d.]+ % +\d+ \/ \d+ /);
     const table = await run("validators");
     expect(table.stdout).toMatch(/^INDEX +NAME +WEIGHT/);
     expect(table.stdout).toContain("now");

@@ -68,6 +68,7 @@ describe("configuration", () => {
       workThreads: 1,
       workDuty: 25,
       location: true,
+      bulkDuty: 50,
       workUnits: undefined,
       objectCacheMib: 4096,
     });

@@ -292,7 +292,7 @@ export type TestApi = {
   readonly logged: string[];
 };
 
-const QUIET = { sent: 0, received: 0 };
+const QUIET = { sent: 0, received: 0, queued: 0 };
 
 /** One that is reached, and one that is not. */
 export const fakePeers: readonly PeerFigures[] = [
@@ -303,13 +303,16 @@ export const fakePeers: readonly PeerFigures[] = [
     remote: "[::1]:4441",
     dialledBy: "us",
     via: undefined,
+    driver: "quiche",
     session: {
+      packets: { sent: 40, received: 41, lost: 2 },
+      tlsMs: 12.5,
       rttMs: 2,
       sealed: { handshakeMs: 9.5, roundTripMs: 3.25, version: "1.2.3", records: 4 },
       upMs: 1000.4,
       queuedBytes: 7,
       bytes: {
-        consensus: { sent: 1, received: 2 },
+        consensus: { sent: 1, received: 2, queued: 7 },
         mempool: QUIET,
         sync: QUIET,
         control: QUIET,
@@ -324,6 +327,7 @@ export const fakePeers: readonly PeerFigures[] = [
     remote: undefined,
     dialledBy: undefined,
     via: undefined,
+    driver: undefined,
     session: undefined,
   },
 ];

@@ -107,7 +107,7 @@ describe("the queue of bulk", () => {
   });
 
   it("carries any amount to whoever goes on when it is told to", async () => {
-    const total = 64;
+    const total = 12;
     let sent = 0;
     const fill: Hook = (port, peer) => {
       while (sent < total && port.send(peer, new Uint8Array(CHUNK).fill(sent))) sent += 1;

@@ -4,7 +4,7 @@ import type { CliContext } from "../context.ts";
 import { byMeaning, type Cell, type Row, short } from "../output.ts";
 import { type WatchOptions, watching } from "../watch.ts";
 
-type ClassBytes = { readonly sent: number; readonly received: number };
+type ClassBytes = { readonly sent: number; readonly received: number; readonly queued: number };
 
 type Peer = {
   readonly id: string;
@@ -15,7 +15,11 @@ type Peer = {
   /** Id of the relay. */
   readonly via: string | null;
   readonly rttMs: number | null;
+  readonly driver: string | null;
+  readonly packets: { readonly sent: number; readonly lost: number | null } | null;
+  readonly tlsMs: number | null;
   readonly sealed: {
+    readonly handshakeMs: number;
     readonly roundTripMs: number | null;
     readonly version: string;
   } | null;
@@ -77,7 +81,20 @@ export const bytesText = (bytes: number): string => {
 
 const traffic = (peer: Peer, name: string): Cell => {
   const of = peer.bytes?.[name];
-  return of === undefined ? null : `${bytesText(of.sent)} / ${bytesText(of.received)}`;
+  if (of === undefined) return null;
+  const moved = `${bytesText(of.sent)} / ${bytesText(of.received)}`;
+  return of.queued === 0 ? moved : `${moved} (+${bytesText(of.queued)})`;
+};
+
+/** Part of the packets sent that were lost. */
+const loss = ({ packets }: Peer): Cell =>
+  packets === null || packets.lost === null
+    ? null
+    : `${((100 * packets.lost) / Math.max(1, packets.sent)).toFixed(1)} %`;
+
+const handshakes = ({ tlsMs, sealed }: Peer): Cell => {
+  if (tlsMs === null) return null;
+  return `${Math.round(tlsMs)} / ${sealed === null ? "-" : Math.round(sealed.handshakeMs)}`;
 };
 
 /** "direct", or the name of the relay; nothing where there is no session. */
@@ -105,7 +122,10 @@ const showPeers = async (context: CliContext): Promise<void> => {
       dialled_by: peer.dialledBy,
       via: viaText(peer, names),
       up_s: peer.upMs === null ? null : Math.round(peer.upMs / 1000),
+      driver: peer.driver,
       rtt_ms: peer.rttMs,
+      loss: loss(peer),
+      tls_pq_ms: handshakes(peer),
       sealed_ms: peer.sealed?.roundTripMs ?? null,
       version: peer.sealed?.version ?? null,
       bulk_by: peer.bulkBy ?? null,
@@ -113,6 +133,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
       mempool: traffic(peer, "mempool"),
       sync: traffic(peer, "sync"),
       control: traffic(peer, "control"),
+      bulk: traffic(peer, "bulk"),
     }),
   );
   const columns = [
@@ -122,15 +143,21 @@ const showPeers = async (context: CliContext): Promise<void> => {
     "dialled_by",
     "via",
     "up_s",
+    "driver",
     "rtt_ms",
+    "loss",
+    "tls_pq_ms",
     "sealed_ms",
     "version",
     "bulk_by",
   ];
-  const classes = ["consensus", "mempool", "sync", "control"];
+  const classes = ["consensus", "mempool", "sync", "control", "bulk"];
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
   if (context.format !== "table") return;
-  context.note(`as ${client.base} sees them; bytes sent / received in this session`);
+  context.note(`as ${client.base} sees them; bytes sent / received in this session (+ waiting)`);
+  context.note(
+    "tls_pq_ms: how long the handshakes of QUIC with TLS and of the post-quantum session took",
+  );
   context.note("via: the relay on the way; it has ciphertext and no key");
   context.note("bulk_by: the QUIC driver of connections for objects, or the session");
   context.note("sealed_ms: a sealed question and its answer, process to process");

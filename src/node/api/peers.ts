@@ -6,12 +6,13 @@ import { described, type Operation, values } from "./openapi/operation.ts";
 import { COUNT, HASH, listOf, objectOf, TEXT } from "./openapi/schemas.ts";
 import { readQuery } from "./query.ts";
 
-const CLASS = objectOf({ sent: COUNT, received: COUNT });
+const CLASS = objectOf({ sent: COUNT, received: COUNT, queued: COUNT });
 
 const PEERS = {
   id: "listPeers",
   tag: "network",
-  summary: "the other validators as this node reaches them: state, bytes by class, round trip",
+  summary:
+    "the other validators as this node reaches them: state, round trip, loss, handshakes, bytes and queue by class",
   query: {},
   answers: {
     200: {
@@ -30,6 +31,23 @@ const PEERS = {
                 description: "id of the relay that the session goes through; null for a direct one",
               },
               rttMs: { type: ["number", "null"], description: "smoothed round trip, by QUIC" },
+              driver: {
+                type: ["string", "null"],
+                description: "of QUIC, that carries the session",
+              },
+              packets: {
+                type: ["object", "null"],
+                description: "of QUIC, counted by this end",
+                properties: {
+                  sent: COUNT,
+                  received: COUNT,
+                  lost: { type: ["integer", "null"], description: "of those sent" },
+                },
+              },
+              tlsMs: {
+                type: ["number", "null"],
+                description: "of the handshake of QUIC and TLS, from the first packet",
+              },
               upMs: { type: ["integer", "null"], description: "age of the session" },
               sealed: {
                 type: ["object", "null"],
@@ -68,23 +86,28 @@ const sealedJson = (session: PeerFigures["session"]): Json => {
   return { ...sealed, roundTripMs: sealed.roundTripMs ?? null };
 };
 
-const peerJson = (peer: PeerFigures): Json => {
-  const { id, address, state, remote, dialledBy, via, session, bulk } = peer;
-  return {
-    id,
-    address,
-    state,
-    remote: remote ?? null,
-    dialledBy: dialledBy ?? null,
-    via: via ?? null,
-    rttMs: session?.rttMs ?? null,
-    upMs: session === undefined ? null : Math.round(session.upMs),
-    sealed: sealedJson(session),
-    bulkBy: bulk ?? null,
-    queuedBytes: session?.queuedBytes ?? 0,
-    bytes: session?.bytes ?? null,
-  };
+const packetsJson = (session: PeerFigures["session"]): Json => {
+  if (session === undefined) return null;
+  return { ...session.packets, lost: session.packets.lost ?? null };
 };
+
+const peerJson = ({ session, ...peer }: PeerFigures): Json => ({
+  id: peer.id,
+  address: peer.address,
+  state: peer.state,
+  remote: peer.remote ?? null,
+  dialledBy: peer.dialledBy ?? null,
+  via: peer.via ?? null,
+  rttMs: session?.rttMs ?? null,
+  driver: peer.driver ?? null,
+  packets: packetsJson(session),
+  tlsMs: session?.tlsMs ?? null,
+  upMs: session === undefined ? null : Math.round(session.upMs),
+  sealed: sealedJson(session),
+  bulkBy: peer.bulk ?? null,
+  queuedBytes: session?.queuedBytes ?? 0,
+  bytes: session?.bytes ?? null,
+});
 
 export const peerRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/peers", described(PEERS), async (request, reply) => {

@@ -3,6 +3,7 @@
  * member's keys and real sessions, and is otherwise none of the product's code for relays but its frames.
  */
 import { realClock, realRandom, realTimers } from "../../../src/node/real-ports.ts";
+import { BulkBudget } from "../../../src/transport/bulk-budget.ts";
 import { bindMeshEndpoint } from "../../../src/transport/mesh-endpoint.ts";
 import { type QuicTransportOptions, TRANSPORT_LIMITS } from "../../../src/transport/options.ts";
 import { decodeRelayFrame, encodeRelayFrame } from "../../../src/transport/relay/frame.ts";
@@ -80,6 +81,7 @@ export const openTestRelay = async (
         new Session({
           ...{ connection, dialled: undefined, route: undefined, features: FEATURES.relay },
           ...{ self: identity.id, selfRun: new Uint8Array(8).fill(7), security, ports, events },
+          bulk: BulkBudget.ofThread(ports),
           certificateHash: hashOfCertificate(identity.certPem),
           limits: TRANSPORT_LIMITS,
         });
