@@ -18,6 +18,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Capacity, measureCapacity } from "../sim/capacity.ts";
 import { createNetwork, type SimNetwork } from "../sim/network.ts";
+import { TEMPORARY_FILES } from "../sim/row-file.ts";
 import { CALM, scenario } from "../sim/scenario.ts";
 import { SYSTEM } from "../sim/system.ts";
 import { startWorkload } from "../sim/workload.ts";
@@ -74,6 +75,7 @@ const startNetwork = (
   const network = createNetwork(whole, {
     ...SYSTEM,
     shares: values.shares !== "false",
+    rowFiles: TEMPORARY_FILES,
     rowMemoryBytes: Number(values["row-memory"]) * MIB,
   });
   const { world, chain, nodes, scheme, observer } = network;

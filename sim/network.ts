@@ -27,6 +27,7 @@ import {
   type SignatureScheme,
 } from "./signer.ts";
 import { type SimSector, spaceStrategyOf } from "./space.ts";
+import type { RowFiles } from "./spill-file.ts";
 import { World } from "./world.ts";
 
 /** How the code under test is set up for a chain: what `init` writes, and how a process starts. */
@@ -73,6 +74,8 @@ export type NetworkOptions = {
   readonly shares?: boolean;
   /** Bytes that rows of the disks may take of memory before they go to a file (docs/simulation.md). */
   readonly rowMemoryBytes?: number;
+  /** Where rows go then; without it all of them stay in memory. */
+  readonly rowFiles?: RowFiles;
 };
 
 /** One seed in so many shares nothing. */
@@ -211,7 +214,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       mark: (name) => observer.mark(name),
     });
   };
-  const memory = new RowMemory(options.rowMemoryBytes);
+  const memory = new RowMemory(options.rowFiles, options.rowMemoryBytes);
   const sectors: SimSector[] = [];
   const machineOf = (slot: number): SimEpochKeys => {
     const owner = owners[slot] ?? slot;

@@ -11,11 +11,11 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { LIMITS } from "../src/limits.ts";
 import { createCoverage } from "./coverage.ts";
+import { runOptions } from "./options.ts";
 import { BANK } from "./scenarios/index.ts";
 import { EXIT_CODES, type Outcome, simulateTwice } from "./simulate.ts";
 import { STAKE_SEEDS_FROM } from "./swarm.ts";
 import { runSwarm, threadsOf } from "./swarm-run.ts";
-import { SYSTEM } from "./system.ts";
 
 const numberOf = (text: string, what: string, min: number, max: number): number => {
   const value = Number(text);
@@ -38,6 +38,7 @@ const seeds = numberOf(values.seeds, "seeds", 1, SEED_MAX);
 const staked = numberOf(values.stake, "stake", 0, SEED_MAX);
 const from = numberOf(values.from, "from", 0, SEED_MAX);
 const workers = numberOf(values.workers, "workers", 1, LIMITS.simWorkersMax);
+const OPTIONS = runOptions();
 const coverage = createCoverage();
 const startedMs = performance.now();
 let worst = 0;
@@ -70,7 +71,7 @@ const note = (
 };
 
 for (const scenario of BANK) {
-  const { marks, outcome, violation } = simulateTwice(scenario, SYSTEM);
+  const { marks, outcome, violation } = simulateTwice(scenario, OPTIONS);
   note(`run ${scenario.name}`, marks, outcome, `${violation?.id} ${violation?.detail}`);
 }
 console.log(`${runs} scenarios of the library`);

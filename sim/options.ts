@@ -2,6 +2,7 @@
 import type { Projection } from "../src/ledger/projection.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import { type Property, propertyChecker } from "./property.ts";
+import { TEMPORARY_FILES } from "./row-file.ts";
 import type { RunOptions } from "./simulate.ts";
 import { systemWith } from "./system.ts";
 
@@ -26,6 +27,7 @@ export const runOptions = (options: SimulateOptions = {}): RunOptions => {
   const { projections = [], property, checkers = CHECKERS, ...rest } = options;
   return {
     ...systemWith(projections),
+    rowFiles: TEMPORARY_FILES,
     ...rest,
     rowsOf: projections.map(({ name }) => name),
     checkers:

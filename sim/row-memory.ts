@@ -3,10 +3,17 @@
  * nobody has touched since it did so before. Nothing that a run yields depends on where its rows are.
  */
 import { BlockCache, type ColdRow, type ColdRun, writeRun } from "./cold-run.ts";
-import { SpillFile } from "./spill-file.ts";
+import { type RowFiles, SpillFile } from "./spill-file.ts";
 
 /** More than the runs of the nightly swarm and of the library ever have. */
 export const ROW_MEMORY_BYTES = 256 * 2 ** 20;
+
+const NO_FILES: RowFiles = {
+  open: () => {
+    throw new Error("the run was given no file");
+  },
+  warn: () => undefined,
+};
 
 /** A disk, or a copy of one that was put away. */
 type Spilling = {
@@ -21,7 +28,8 @@ const FULL = 0.9;
 const LOOK_EVERY = 4;
 
 export class RowMemory {
-  readonly #file = new SpillFile();
+  readonly #files: RowFiles;
+  readonly #file: SpillFile;
   readonly #cache = new BlockCache();
   readonly #disks = new Set<Spilling>();
   #bytesMax: number;
@@ -31,10 +39,15 @@ export class RowMemory {
   #spills = 0;
   #isSpilling = false;
 
-  /** Bytes of keys, values and the entries that hold them; what several disks hold alike counts once. */
-  constructor(bytesMax = ROW_MEMORY_BYTES) {
-    this.#bytesMax = bytesMax;
-    this.#lookAt = bytesMax;
+  /**
+   * Bytes of keys, values and the entries that hold them; what several disks hold alike counts once. Without files
+   * all rows stay in memory.
+   */
+  constructor(files = NO_FILES, bytesMax = ROW_MEMORY_BYTES) {
+    this.#files = files;
+    this.#file = new SpillFile(files);
+    this.#bytesMax = files === NO_FILES ? Number.POSITIVE_INFINITY : bytesMax;
+    this.#lookAt = this.#bytesMax;
   }
 
   /** Of what is in memory now, counted row by row. */
@@ -93,7 +106,7 @@ export class RowMemory {
       // The run goes on as one without a limit would. What could not be written is still where it was.
       this.#bytesMax = Number.POSITIVE_INFINITY;
       const detail = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`rows of the simulated disks stay in memory: ${detail}`);
+      this.#files.warn(`rows of the simulated disks stay in memory: ${detail}`);
     } finally {
       this.#isSpilling = false;
     }

@@ -1,42 +1,34 @@
 /**
- * The file of rows that have left the memory of a run: extents of bytes, taken and given back. It has no name once
- * it is open, so the system frees its place when the run closes it, and also when the process ends in any other way.
+ * The file of rows that have left the memory of a run: extents of bytes, taken and given back. The file itself is a
+ * port (row-file.ts), so that nothing in a world reaches the system.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  type Stats,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+
+/** One file, which is gone when it is closed and when the process ends. */
+export type RowFile = {
+  write(bytes: Uint8Array, at: number): void;
+  read(at: number, length: number): Buffer;
+  truncate(length: number): void;
+  close(): void;
+};
+
+export type RowFiles = {
+  /** Throws where there can be none. */
+  open(): RowFile;
+  /** Somebody should know, and the run goes on. */
+  warn(detail: string): void;
+};
 
 type Extent = { readonly at: number; readonly length: number };
 
-/** A file of its own in a folder of its own, which are both gone again when this returns. */
-const openNameless = (): number => {
-  const folder = mkdtempSync(join(tmpdir(), "tetrad-sim-"));
-  try {
-    return openSync(join(folder, "rows"), "wx+", 0o600);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-};
-
 export class SpillFile {
-  #fd: number | undefined;
+  readonly #files: RowFiles;
+  #open: RowFile | undefined;
   #end = 0;
   /** By place, none touching the next or the end. */
   readonly #free: Extent[] = [];
 
-  /** What the system knows of it; undefined before the first write and after the end. */
-  get stats(): Stats | undefined {
-    return this.#fd === undefined ? undefined : fstatSync(this.#fd);
+  constructor(files: RowFiles) {
+    this.#files = files;
   }
 
   /** Bytes up to the end of what is taken. */
@@ -76,32 +68,21 @@ export class SpillFile {
     this.#free.splice(from, gone, ...(isLast ? [] : [whole]));
     if (!isLast) return;
     this.#end = whole.at;
-    if (this.#fd !== undefined) ftruncateSync(this.#fd, this.#end);
+    this.#open?.truncate(this.#end);
   }
 
   write(bytes: Uint8Array, at: number): void {
-    this.#fd ??= openNameless();
-    let done = 0;
-    while (done < bytes.length) {
-      done += writeSync(this.#fd, bytes, done, bytes.length - done, at + done);
-    }
+    this.#open ??= this.#files.open();
+    this.#open.write(bytes, at);
   }
 
   read(at: number, length: number): Buffer {
-    if (this.#fd === undefined) throw new Error("the run has ended, and its file with it");
-    const bytes = Buffer.allocUnsafe(length);
-    let done = 0;
-    while (done < length) {
-      const got = readSync(this.#fd, bytes, done, length - done, at + done);
-      if (got === 0) throw new Error("the file of rows ends before a row does");
-      done += got;
-    }
-    return bytes;
+    if (this.#open === undefined) throw new Error("the run has ended, and its file with it");
+    return this.#open.read(at, length);
   }
 
   close(): void {
-    if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    this.#fd = undefined;
+    this.#open?.close();
+    this.#open = undefined;
   }
 }

@@ -8,6 +8,7 @@ import { CALM_DISK, SimDisk } from "../../sim/disk.ts";
 import { DiskRows } from "../../sim/disk-rows.ts";
 import { DiskSnapshots } from "../../sim/disk-snapshots.ts";
 import { Host } from "../../sim/host.ts";
+import { TEMPORARY_FILES, TemporaryFile } from "../../sim/row-file.ts";
 import { ROW_MEMORY_BYTES, RowMemory } from "../../sim/row-memory.ts";
 import { simulate } from "../../sim/simulate.ts";
 import { SortedMap, wholeOf } from "../../sim/sorted-map.ts";
@@ -83,7 +84,7 @@ describe("rows of disks", () => {
         fc.array(step, { minLength: 20, maxLength: 120 }),
         ranges,
         (budget, steps, range) => {
-          const memory = new RowMemory(budget);
+          const memory = new RowMemory(TEMPORARY_FILES, budget);
           const fresh = (): Pair => ({ rows: new DiskRows(memory), plain: new SortedMap() });
           const pairs = [fresh(), fresh(), fresh()];
           for (const { disk, what } of steps) {
@@ -134,7 +135,7 @@ describe("rows of disks", () => {
     });
     fc.assert(
       fc.property(steps, ranges, (all, range) => {
-        const memory = new RowMemory(300);
+        const memory = new RowMemory(TEMPORARY_FILES, 300);
         const pair = { rows: new DiskRows(memory), plain: new SortedMap() };
         const snapshots = new DiskSnapshots(pair.rows);
         const held: { taken: ReturnType<DiskSnapshots["take"]>; copy: SortedMap }[] = [];
@@ -161,7 +162,7 @@ describe("rows of disks", () => {
 
   it("that disks hold alike weigh once, and stay where they are for as long as that fits", () => {
     const spillsOf = (copy: boolean): number => {
-      const memory = new RowMemory(400_000);
+      const memory = new RowMemory(TEMPORARY_FILES, 400_000);
       const disks = Array.from({ length: 10 }, () => new DiskRows(memory));
       for (let i = 0; i < 100; i++) {
         const value = new Uint8Array(1_000);
@@ -176,7 +177,7 @@ describe("rows of disks", () => {
   });
 
   it("stay few runs, however often the memory was full", () => {
-    const memory = new RowMemory(2_000);
+    const memory = new RowMemory(TEMPORARY_FILES, 2_000);
     const rows = new DiskRows(memory);
     for (let i = 0; i < 5_000; i++) {
       const name = String(i).padStart(8, "0");
@@ -282,8 +283,10 @@ describe("a disk", () => {
         fc.nat(1_500),
         fc.boolean(),
         (steps, budget, early) => {
-          const little = new RowMemory(budget);
-          expect(history(steps, little, early)).toEqual(history(steps, new RowMemory(), early));
+          const little = new RowMemory(TEMPORARY_FILES, budget);
+          expect(history(steps, little, early)).toEqual(
+            history(steps, new RowMemory(TEMPORARY_FILES), early),
+          );
           spills += little.spills;
         },
       ),
@@ -299,7 +302,7 @@ describe("a run", () => {
     (seed) => {
       const scenario = randomScenario(seed);
       const [much, little] = [ROW_MEMORY_BYTES, 2_000].map((rowMemoryBytes) =>
-        simulate(scenario, { ...SYSTEM, rowMemoryBytes }),
+        simulate(scenario, { ...SYSTEM, rowFiles: TEMPORARY_FILES, rowMemoryBytes }),
       );
       expect(little).toEqual(much);
     },
@@ -322,18 +325,24 @@ describe("the file", () => {
 
   it("is made when it is needed, has no name, is its owner's, and ends with the run", () => {
     vi.stubEnv("TMPDIR", folder);
-    const roomy = new RowMemory();
-    fill(roomy);
-    expect(roomy.file.stats).toBeUndefined();
-    const memory = new RowMemory(100);
+    const opened: TemporaryFile[] = [];
+    const open = (): TemporaryFile => {
+      const file = new TemporaryFile();
+      opened.push(file);
+      return file;
+    };
+    fill(new RowMemory({ ...TEMPORARY_FILES, open }));
+    expect(opened).toEqual([]);
+    const memory = new RowMemory({ ...TEMPORARY_FILES, open }, 100);
     const rows = fill(memory);
-    const stats = memory.file.stats;
+    expect(opened).toHaveLength(1);
+    const stats = opened[0]?.stats;
     expect((stats?.mode ?? 0) & 0o777).toBe(0o600);
     expect(stats?.nlink).toBe(0);
     expect(readdirSync(folder)).toEqual([]);
     expect(rows.get(keyOf(3))).toEqual(Uint8Array.of(3));
     memory.close();
-    expect(memory.file.stats).toBeUndefined();
+    expect(() => opened[0]?.stats).toThrow("EBADF");
     expect(() => rows.get(keyOf(5))).toThrow("ended");
   });
 
@@ -342,7 +351,7 @@ describe("the file", () => {
     writeFileSync(place, "");
     vi.stubEnv("TMPDIR", place);
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-    const memory = new RowMemory(100);
+    const memory = new RowMemory(TEMPORARY_FILES, 100);
     const rows = fill(memory);
     expect(rows.size).toBe(KEYS);
     expect(rows.get(keyOf(3))).toEqual(Uint8Array.of(3));
@@ -356,7 +365,7 @@ describe("the file", () => {
       fc.property(
         fc.array(fc.record({ take: fc.nat(50), give: fc.option(fc.nat()) }), { maxLength: 60 }),
         (steps) => {
-          const file = new SpillFile();
+          const file = new SpillFile(TEMPORARY_FILES);
           const taken: { at: number; length: number }[] = [];
           const giveBack = (i: number): void => {
             for (const { at, length } of taken.splice(i, 1)) file.give(at, length);
