@@ -21,6 +21,7 @@ export class SimEpochKeys {
   /** By first epoch. */
   #disk: Map<number, KeyPair>;
   #stale: Map<number, KeyPair> | undefined;
+  #newest: KeyPair | undefined;
   #made = 0;
 
   /** `slot` names the machine: two with one validator's key make different keys of epochs. */
@@ -33,6 +34,11 @@ export class SimEpochKeys {
   /** The first epochs of the keys that are on the disk. */
   get held(): readonly number[] {
     return [...this.#disk.keys()];
+  }
+
+  /** The key that has signed last; the first one before any has. */
+  get inUse(): KeyPair | undefined {
+    return this.#newest ?? this.#disk.get(0);
   }
 
   snapshot(): void {
@@ -81,6 +87,7 @@ export class SimEpochKeys {
         const found = [...held.values()].find(
           ({ key }) => Buffer.compare(key.publicKey, publicKey) === 0,
         );
+        if (found !== undefined) this.#newest = found.key;
         found?.sign(publicKey, message, done);
       },
       erase: (epoch) => {

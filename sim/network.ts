@@ -273,7 +273,8 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         {
           host,
           self,
-          key,
+          key: () => nodes[slot]?.epochKeys?.inUse ?? key,
+          followsSets: genesis.proofs.epochKeys === true,
           scheme,
           signTap,
           hasher,

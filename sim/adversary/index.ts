@@ -99,7 +99,10 @@ const FAR_MS = 1_000_000_000;
 export type AdversaryWiring = {
   readonly host: Host;
   readonly self: number;
-  readonly key: KeyPair;
+  /** What it signs statements with now: on a chain with keys of epochs, that of its replica's newest one. */
+  key(): KeyPair;
+  /** Whether it has the number in the set that its replica signs with: only where sets are known to change. */
+  readonly followsSets: boolean;
   readonly scheme: SignatureScheme;
   readonly signTap: SignTap;
   readonly hasher: Hasher;
@@ -134,8 +137,12 @@ const reader = (bytes: Uint8Array) => (): Message | undefined => {
  * What the adversary's own replica must not see: statements that were signed past it. It would take them for
  * those of another process with its key, and stop itself.
  */
-const givesAway = (wiring: AdversaryWiring, message: Message | undefined): boolean => {
-  const { self, hasher } = wiring;
+const givesAway = (
+  wiring: AdversaryWiring,
+  self: number,
+  message: Message | undefined,
+): boolean => {
+  const { hasher } = wiring;
   switch (message?.type) {
     case "vote":
       return (
@@ -165,8 +172,13 @@ const shown = (
     : encodeMessage({ ...message, vote: undefined });
 };
 
-const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: AdversarySpec): Powers => {
-  const { host, hasher, key } = wiring;
+const powersOf = (
+  wiring: AdversaryWiring,
+  transport: Transport,
+  spec: AdversarySpec,
+  signer: () => number,
+): Powers => {
+  const { host, hasher } = wiring;
   const { world } = host;
   const acted = (): void => wiring.mark(`adversary ${spec.strategy}`);
   return {
@@ -193,9 +205,9 @@ const powersOf = (wiring: AdversaryWiring, transport: Transport, spec: Adversary
     vote: (statement) => {
       acted();
       const message = statementBytes(hasher, statement);
-      const signature = wiring.scheme.sign(key, message);
+      const signature = wiring.scheme.sign(wiring.key(), message);
       wiring.signTap(host.slot, message, signature);
-      return { statement, signer: wiring.self, signature };
+      return { statement, signer: signer(), signature };
     },
     sign: (message) => wiring.scheme.sign(key, message),
     cosign: (claim) => wiring.cosign(claim),
@@ -233,8 +245,13 @@ export const corruptTransport = (
   transport: Transport,
 ): Transport => {
   const { host } = wiring;
+  let signer = wiring.self;
+  /** A replica sends nobody's votes but its own; in certificates others' are lists. */
+  const follow = (message: Message | undefined): void => {
+    if (message?.type === "vote" || message?.type === "proposal") signer = message.vote.signer;
+  };
   const parts = specs.map((spec) => {
-    const powers = powersOf(wiring, transport, spec);
+    const powers = powersOf(wiring, transport, spec, () => signer);
     return { spec, powers, strategy: FACTORIES[spec.strategy](powers) };
   });
   const active = (): (typeof parts)[number][] => {
@@ -253,7 +270,7 @@ export const corruptTransport = (
       powers.acted();
       return true;
     }
-    return givesAway(wiring, read());
+    return givesAway(wiring, signer, read());
   };
   const wrap = (handler: TransportHandler): TransportHandler => ({
     peerUp: (peer) => handler.peerUp(peer),
@@ -271,6 +288,7 @@ export const corruptTransport = (
     },
     send: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
+      if (wiring.followsSets) follow(read());
       for (const { strategy, powers } of active()) {
         if (strategy.outgoing?.(peer, trafficClass, bytes, read) !== true) continue;
         powers.acted();

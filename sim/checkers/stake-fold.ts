@@ -3,6 +3,7 @@
  * turns, and which set follows for each epoch. Written from docs/protocol.md, "Stake". What the other
  * proofs leave of a stake is in stake-claims.ts and stake-space.ts.
  */
+import { faultOfEvidence } from "./evidence-payload.ts";
 import type { FinalBlock, FinalEvent } from "./final-log.ts";
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { StakeClaims } from "./stake-claims.ts";
@@ -43,8 +44,10 @@ const sorted = (powers: readonly Power[]): Power[] =>
 
 const isAble = ({ away }: Candidate): boolean => away.size === 0;
 
+type FoldContext = StakeSpaceContext & Pick<CheckContext, "mark" | "report" | "verify">;
+
 export class StakeFold {
-  readonly #context: Pick<CheckContext, "chainId" | "mark">;
+  readonly #context: FoldContext;
   readonly #terms: StakeTerms;
   readonly #turns: Turns;
   readonly #candidates = new Map<string, Candidate>();
@@ -57,7 +60,7 @@ export class StakeFold {
   readonly #forgers = new Set<string>();
 
   constructor(
-    context: StakeSpaceContext & Pick<CheckContext, "mark">,
+    context: FoldContext,
     terms: StakeTerms,
     members: readonly Member[],
     turns: Turns,
@@ -269,6 +272,8 @@ export class StakeFold {
     } else if (type === "detect.evidence.committed") {
       away.add("ended");
       this.#context.mark("validator slashed");
+      const fault = faultOfEvidence(this.#context, payload, (epoch) => this.keyOf(id, epoch));
+      if (fault !== undefined) this.#context.report("I12", `the log accuses ${id}: ${fault}`);
     }
   }
 }
