@@ -31,6 +31,9 @@ Examples:
 It takes about a second for each MiB on one core, memory for two layers (twice the sector), and on the disk
 some 14 times the sector while it goes on. FILE.layers has what it was made of: it is needed for the
 admission proof and may be removed afterwards. The same command goes on where an earlier one was stopped.
+A chain forgets beacons after 1,048,576 heights. Where a node answers that its chain is near that, a sector from the
+beacon of the genesis is refused (space.beacon) with the newer one to name; on a chain of which no node answers it is
+made, and never committed to if it is too late.
 The profiles dev and test are for trying out: their sectors are made faster than an answer is due.
 `,
     )

@@ -9,6 +9,7 @@ import { sealSector } from "../../node/space/seal.ts";
 import { deadline, SPACE_PROFILES, type SpaceProfile } from "../../proofs/space/parameters.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress, type Progress } from "../progress.ts";
+import { firstBeacon } from "./begin.ts";
 import { sectorFacts, sizeText } from "./facts.ts";
 
 export type SealVerbOptions = {
@@ -54,15 +55,16 @@ export const seal = async (
 ): Promise<void> => {
   const parsed = genesisOf(context, options.genesis);
   const owner = ownerOf(parsed, options.node, context.dev()?.nodes[0]?.name);
-  const { genesis, hash, hasher } = parsed;
+  const { genesis, hash } = parsed;
   const file =
     path === undefined
       ? join(context.dir, "space", `${owner.name}-${options.sector}.sector`)
       : resolve(context.cwd, path);
   const { lgNodes, layers } = SPACE_PROFILES[options.profile];
-  // The beacon of height 0, which whoever has the genesis knows.
   const beacon =
-    options.beacon === undefined ? hasher.ht("beacon/0", hash) : fromHex(options.beacon);
+    options.beacon === undefined
+      ? await firstBeacon(context.client(), parsed, context.signal)
+      : fromHex(options.beacon);
   noteDeadline(context, options.profile);
   let progress: Progress | undefined;
   const header = await sealSector({

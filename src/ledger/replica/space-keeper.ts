@@ -6,7 +6,7 @@
  * One proof is made and one event is on its way at a time. A sector that could not be opened in two epochs in a
  * row is given back, so that the validator's other sectors count again: an epoch is answered for all or not.
  */
-import { equalBytes } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import type { Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
@@ -64,8 +64,10 @@ const PATIENCE_HEIGHTS = 20;
 const TRIES_MAX = 4;
 /** Epochs in a row in which a sector could not be opened, after which it is given back. */
 const FAILED_EPOCHS_MAX = 2;
-/** Grid heights that one turn looks through for the beacon of a sector. */
+/** Grid heights that one turn looks through for the beacon of a sector: the next turn goes on below. */
 const LOOKED_AT_MAX = 4096;
+/** A sector is not committed to so shortly before its beacon is forgotten that the event comes too late. */
+const FORGOTTEN_SOON_HEIGHTS = 256;
 
 type Try = { readonly epoch: number; readonly height: number; readonly count: number };
 type Failing = { readonly epoch: number; readonly count: number };
@@ -76,6 +78,10 @@ class Keeper implements SpaceKeeper {
   readonly #tries = new Map<string, Try>();
   readonly #failing = new Map<number, Failing>();
   readonly #heights = new Map<string, number>();
+  /** By beacon that is not found yet: all grid heights between these were looked at. */
+  readonly #looked = new Map<string, { readonly top: number; readonly next: number }>();
+  /** Beacons of which was said that the chain does not know them. */
+  readonly #forgotten = new Set<string>();
   #proving = false;
   #stopped = false;
 
@@ -185,25 +191,46 @@ class Keeper implements SpaceKeeper {
     handle.write(() => (this.#stopped ? undefined : sectorDropped.encode({ number })));
   }
 
-  /** The height whose beacon a sector was begun from: the genesis, or a grid height, newest first. */
+  /**
+   * The height whose beacon a sector was begun from, where a commitment may still name it: that of the genesis, or a
+   * grid height, newest first. Undefined while it is looked for, and for good where there is none.
+   */
   #heightOf(view: SpaceView, beacon: Hash): number | undefined {
-    const key = String(beacon);
-    const known = this.#heights.get(key);
-    if (known !== undefined) return known;
-    const newest = view.height - (view.height % LIMITS.gridHeights);
-    const lowest = Math.max(0, newest - LOOKED_AT_MAX * LIMITS.gridHeights);
+    const key = toHex(beacon);
+    const lowest = Math.max(0, view.height + FORGOTTEN_SOON_HEIGHTS - LIMITS.beaconHistory);
+    const height = this.#heights.get(key) ?? this.#look(view, beacon, lowest);
+    if (height === undefined) return undefined;
+    this.#heights.set(key, height);
+    return height >= lowest ? height : this.#tooOld(key);
+  }
+
+  #look(view: SpaceView, beacon: Hash, lowest: number): number | undefined {
+    const key = toHex(beacon);
+    const step = LIMITS.gridHeights;
     const isAt = (height: number): boolean => {
       const found = view.beaconAt(height);
       return found !== undefined && equalBytes(found, beacon);
     };
-    let height = 0;
-    if (!isAt(0)) {
-      height = newest;
-      while (height >= lowest && !isAt(height)) height -= LIMITS.gridHeights;
-      if (height < lowest) return undefined;
-    }
-    this.#heights.set(key, height);
-    return height;
+    if (isAt(0)) return 0;
+    const newest = view.height - (view.height % step);
+    const { top, next } = this.#looked.get(key) ?? { top: newest, next: newest };
+    // Whoever sealed it may have known a height that this node has not executed yet.
+    for (let height = newest; height > top; height -= step) if (isAt(height)) return height;
+    const end = Math.max(lowest, next - LOOKED_AT_MAX * step);
+    let height = next;
+    for (; height >= end; height -= step) if (isAt(height)) return height;
+    this.#looked.set(key, { top: newest, next: height });
+    return height >= lowest ? undefined : this.#tooOld(key);
+  }
+
+  /** Said once. */
+  #tooOld(key: string): undefined {
+    if (this.#forgotten.has(key)) return;
+    this.#forgotten.add(key);
+    const { logger } = this.#options;
+    const detail =
+      "a sector is not committed to: the chain does not know the beacon it was begun from";
+    logger.log("error", detail, { code: "space.beacon", beacon: key.slice(0, 16) });
   }
 }
 

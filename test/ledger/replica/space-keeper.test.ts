@@ -2,10 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { fail, ok, type Result } from "../../../src/errors.ts";
 import type { LedgerHandle } from "../../../src/ledger/handle.ts";
-import { sectorUnitsAt } from "../../../src/ledger/projections/space/index.ts";
+import { sectorCommitted, sectorUnitsAt } from "../../../src/ledger/projections/space/index.ts";
 import { type SpaceKeeper, startSpaceKeeper } from "../../../src/ledger/replica/space-keeper.ts";
 import { type SpaceTask, taskKey } from "../../../src/ledger/replica/space-plan.ts";
 import type { EncodedEvent } from "../../../src/ledger/types.ts";
+import { LIMITS } from "../../../src/limits.ts";
 import { makeAdmission } from "../../../src/proofs/space/admission.ts";
 import { makeOpenings } from "../../../src/proofs/space/openings.ts";
 import type { MemorySector } from "../../proofs/space/support.ts";
@@ -240,5 +241,98 @@ describe("the keeper of sectors", () => {
     early.keeper.stop();
     early.to(1, 10);
     expect(early.written.filter((one) => one !== "nothing")).toEqual([]);
+  });
+});
+
+describe("the beacon that a sector was begun from", () => {
+  /** Only so much of a node that its keeper looks for a beacon: executed heights, and nothing in any row. */
+  const looking = (sector: MemorySector, from: number) => {
+    const { hasher, genesis } = new SpaceChain();
+    let executed = from;
+    let listener = (): void => undefined;
+    const asked: number[] = [];
+    const said: string[] = [];
+    const written: (EncodedEvent | undefined)[] = [];
+    const parts: Partial<LedgerHandle> = {
+      status: () => ({ executedHeight: executed }) as ReturnType<LedgerHandle["status"]>,
+      point: (height) => {
+        asked.push(height);
+        const epoch = {
+          number: 1,
+          firstHeight: 1,
+          startMs: genesis.timeMs,
+          seed: hasher.chainHash,
+        };
+        return { beacon: beaconOf(hasher, height), epoch };
+      },
+      timeOf: () => genesis.timeMs + EPOCH_MS,
+      row: () => undefined,
+      write: (make) => void written.push(make()),
+      onExecuted: (call) => {
+        listener = () => call(executed, 0);
+        return () => undefined;
+      },
+    };
+    const keeper = startSpaceKeeper({
+      ...{ handle: parts as LedgerHandle, hasher, self: V0, parameters: PARAMETERS },
+      sectors: {
+        list: () => [{ statement: sector.statement, hasLayers: true }],
+        prove: () => undefined,
+      },
+      logger: { log: (_level, _text, fields) => void said.push(String(fields?.["code"] ?? "")) },
+      metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
+    });
+    const step = (): number => {
+      asked.length = 0;
+      executed += 1;
+      listener();
+      return asked.length;
+    };
+    const beaconHeight = (): number | undefined => {
+      const event = written[0];
+      const decoded = event === undefined ? undefined : sectorCommitted.decode(event.payload);
+      return decoded?.ok === true ? decoded.value.beaconHeight : undefined;
+    };
+    return { keeper, step, said, beaconHeight };
+  };
+
+  const TALL = LIMITS.beaconHistory + 100_000;
+
+  it("is found as far back as a commitment may name it, a few thousand heights a turn", () => {
+    const at = TALL - LIMITS.beaconHistory + 2_000 - (TALL % LIMITS.gridHeights);
+    const grid = at - (at % LIMITS.gridHeights);
+    const { step, beaconHeight, said } = looking(laterSector(V0, 3, grid), TALL);
+    let turns = 0;
+    while (beaconHeight() === undefined && turns < 40) {
+      expect(step()).toBeLessThan(5_000);
+      turns += 1;
+    }
+    expect(beaconHeight()).toBe(grid);
+    expect(turns).toBeGreaterThan(10);
+    expect(said).not.toContain("space.beacon");
+  });
+
+  it.each([
+    ["the genesis", 0],
+    ["a height that is forgotten", 64],
+    ["no height of this chain", 7],
+  ])(
+    "is not committed to where it is that of %s on a long chain, which is said once",
+    (_, height) => {
+      const { step, beaconHeight, said } = looking(laterSector(V0, 3, height), TALL);
+      for (let turns = 0; turns < 40; turns++) step();
+      expect(beaconHeight()).toBeUndefined();
+      expect(said.filter((code) => code === "space.beacon")).toHaveLength(1);
+      // Nothing is looked through any more but what is new.
+      expect(step()).toBeLessThan(10);
+    },
+  );
+
+  it("is found when the node comes to its height", () => {
+    const { step, beaconHeight } = looking(laterSector(V0, 3, 96), 50);
+    for (let turns = 0; turns < 45; turns++) step();
+    expect(beaconHeight()).toBeUndefined();
+    for (let turns = 0; turns < 5; turns++) step();
+    expect(beaconHeight()).toBe(96);
   });
 });
