@@ -273,6 +273,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         {
           host,
           self,
+          identity: key,
           key: () => nodes[slot]?.epochKeys?.inUse ?? key,
           followsSets: genesis.proofs.epochKeys === true,
           scheme,

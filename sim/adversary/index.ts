@@ -99,6 +99,8 @@ const FAR_MS = 1_000_000_000;
 export type AdversaryWiring = {
   readonly host: Host;
   readonly self: number;
+  /** Its long-lived key. */
+  readonly identity: KeyPair;
   /** What it signs statements with now: on a chain with keys of epochs, that of its replica's newest one. */
   key(): KeyPair;
   /** Whether it has the number in the set that its replica signs with: only where sets are known to change. */
@@ -209,7 +211,7 @@ const powersOf = (
       wiring.signTap(host.slot, message, signature);
       return { statement, signer: signer(), signature };
     },
-    sign: (message) => wiring.scheme.sign(key, message),
+    sign: (message) => wiring.scheme.sign(wiring.identity, message),
     cosign: (claim) => wiring.cosign(claim),
     peers: () => transport.peers(),
     flooded: () => {
