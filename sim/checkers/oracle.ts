@@ -5,9 +5,9 @@
 import { createHash, hash } from "node:crypto";
 
 /** Native and without the Buffer that `toString` would need: checkers name everything by its hash. */
-const hexSlice = (
-  Buffer.prototype as unknown as { hexSlice(this: Uint8Array, from: number, to: number): string }
-).hexSlice;
+const hexSlice: unknown = Reflect.get(Buffer.prototype, "hexSlice");
+
+if (typeof hexSlice !== "function") throw new TypeError("this Node has no hexSlice");
 
 export const hex = (bytes: Uint8Array): string => hexSlice.call(bytes, 0, bytes.length);
 

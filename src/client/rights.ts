@@ -33,6 +33,28 @@ export type Capability = {
   readonly revokedHeight: number | null;
 };
 
+const isText = (value: unknown): value is string => typeof value === "string";
+const isCount = (value: unknown): value is number => typeof value === "number";
+
+/** A row of the projection as a capability; undefined for one that is none. */
+export const capabilityOf = (row: Json | undefined): Capability | undefined => {
+  if (typeof row !== "object" || row === null || Array.isArray(row)) return undefined;
+  const { capability, granter, holder, parent, depth, delegable, actions, resource } =
+    row as Readonly<Record<string, Json | undefined>>;
+  const { notAfterMs, grantedHeight, revokedHeight } = row as Readonly<
+    Record<string, Json | undefined>
+  >;
+  const ids = isText(capability) && isText(granter) && isText(holder) && isText(resource);
+  if (!ids || (parent !== null && !isText(parent)) || typeof delegable !== "boolean") {
+    return undefined;
+  }
+  if (!Array.isArray(actions) || !actions.every(isText)) return undefined;
+  if (!isCount(depth) || !isCount(notAfterMs) || !isCount(grantedHeight)) return undefined;
+  if (revokedHeight !== null && !isCount(revokedHeight)) return undefined;
+  const who = { capability, granter, holder, parent, depth, delegable };
+  return { ...who, actions, resource, notAfterMs, grantedHeight, revokedHeight };
+};
+
 /** Why a capability gives nothing; "live" where it does. */
 export type CapabilityState = "live" | "revoked" | "ended" | "holder-revoked" | "giver-revoked";
 
@@ -89,7 +111,7 @@ class Rows {
   }
 
   async capability(id: string): Promise<Capability | undefined> {
-    return (await this.#read(id)) as Capability | undefined;
+    return capabilityOf(await this.#read(id));
   }
 
   async held(actor: string): Promise<readonly string[]> {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LedgerRow } from "../../src/client/index.ts";
 import { mayWrite, readCapability } from "../../src/client/index.ts";
+import { capabilityOf } from "../../src/client/rights.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import type { Genesis } from "../../src/ledger/genesis.ts";
 import { NO_PROOFS, NO_PROVER } from "../../src/ledger/genesis-proofs.ts";
@@ -160,5 +161,33 @@ describe("names of rows of capabilities", () => {
     expect(capabilityKeys.parse(`x/${"a".repeat(64)}`).ok).toBe(false);
     expect(capabilityKeys.group("held")).toEqual(Uint8Array.of(1));
     expect(capabilityKeys.group("")).toBeUndefined();
+  });
+});
+
+describe("a row of capabilities", () => {
+  const id = "a".repeat(64);
+  const right = {
+    ...{ capability: id, granter: id, holder: id, parent: null, depth: 1, delegable: false },
+    ...{ actions: ["record.put"], resource: "", notAfterMs: 1, grantedHeight: 1 },
+    revokedHeight: null,
+  };
+
+  it("is a capability where every field is what it must be, and none where one is not", () => {
+    expect(capabilityOf(right)).toEqual(right);
+    expect(capabilityOf({ ...right, more: 1 })).toEqual(right);
+    for (const name of Object.keys(right)) {
+      expect(capabilityOf({ ...right, [name]: { of: "another kind" } }), name).toBeUndefined();
+      const { [name as keyof typeof right]: _, ...less } = right;
+      expect(capabilityOf(less), name).toBeUndefined();
+    }
+    // Other rows of the projection, and what is no row.
+    const others = [
+      { holder: id, capabilities: [id] },
+      { actor: id, revoked: false },
+      [],
+      null,
+      "x",
+    ];
+    for (const other of others) expect(capabilityOf(other as never)).toBeUndefined();
   });
 });

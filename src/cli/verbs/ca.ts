@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { certificateRequested, fromPem, parseCsr } from "../../ca/index.ts";
 import type { ApiClient, ReceiptJson } from "../../client/api.ts";
+import { problemError } from "../../client/http.ts";
 import type { Submitted } from "../../client/submit.ts";
 import { fromHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
@@ -36,6 +37,25 @@ type CertificateJson = {
   readonly names: readonly string[];
   readonly notAfterMs: number;
   readonly chain: string;
+};
+
+const isCertificate = (body: object): body is CertificateJson => {
+  const one: Partial<Record<keyof CertificateJson, unknown>> = body;
+  const numbers = [one.request, one.event, one.ctIndex, one.notAfterMs];
+  const texts = [one.serial, one.fingerprint, one.chain];
+  return (
+    numbers.every((value) => typeof value === "number") &&
+    texts.every((value) => typeof value === "string") &&
+    Array.isArray(one.names) &&
+    one.names.every((name) => typeof name === "string")
+  );
+};
+
+/** The certificate of a request as the node shows it. Throws client.bad-answer for anything else. */
+const certificateAt = async (context: CliContext, request: number): Promise<CertificateJson> => {
+  const body = await context.client().get(`/ca/v1/requests/${request}`, {}, context.signal);
+  if (isCertificate(body)) return body;
+  throw problemError(context.client().base, 200, undefined);
 };
 
 const usage = (detail: string): TetradError => new TetradError("cli.usage", detail);
@@ -158,11 +178,7 @@ export const sign = async (context: CliContext, options: SignOptions): Promise<v
   const index = receipt.firstIndex ?? 0;
   const inReceipt = (receipt as { readonly certificate?: CertificateJson }).certificate;
   // The answer to a repeated batch may be the receipt alone.
-  const certificate =
-    inReceipt ??
-    ((await context
-      .client()
-      .get(`/ca/v1/requests/${index}`, {}, context.signal)) as unknown as CertificateJson);
+  const certificate = inReceipt ?? (await certificateAt(context, index));
   if (out !== undefined) writeFileAtomic(out, certificate.chain);
   const { names, serial, event, ctIndex, notAfterMs } = certificate;
   if (context.format === "table" && options.out === undefined) {

@@ -1,6 +1,6 @@
 /** `nexus capability …`: rights that are given, passed on in part, taken back and looked at. */
 
-import { type Capability, mayWrite, readCapability } from "../../client/rights.ts";
+import { type Capability, capabilityOf, mayWrite, readCapability } from "../../client/rights.ts";
 import type { Submitted } from "../../client/submit.ts";
 import { fromHex, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
@@ -208,7 +208,9 @@ export const ls = async (context: CliContext, options: ListOptions): Promise<voi
     signal,
     ...(options.unverified === true ? { unverified: true as const } : {}),
   })) {
-    const one = row.value as unknown as Capability;
+    // What actors hold and may do are rows of the same projection.
+    const one = capabilityOf(row.value);
+    if (one === undefined) continue;
     const isOver = one.revokedHeight !== null || one.notAfterMs < Date.now();
     if (isOver && options.all !== true) continue;
     if (holder === undefined || one.holder === holder) found.push(one);

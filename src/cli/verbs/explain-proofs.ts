@@ -16,7 +16,7 @@ import type { Batch, Block } from "../../ledger/types.ts";
 import { firstBeacon } from "../../proofs/beacon/beacon.ts";
 import { eventChallenges } from "../../proofs/space/challenges.ts";
 import { verifyOpenings } from "../../proofs/space/openings.ts";
-import type { SpaceParameters } from "../../proofs/space/parameters.ts";
+import { checkSpaceParameters, type SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { decodeWorkProof, verifyWork } from "../../proofs/work/index.ts";
@@ -100,6 +100,23 @@ const workText = async (context: CliContext, proven: Proven): Promise<string> =>
 const hexOf = (row: JsonObject, name: string): Uint8Array => fromHex(String(row[name]));
 
 /** Whether the host's opening is right, by the sector as the chain has it now. */
+/** The parameters of the chain's row, where they are some that there can be. */
+const spaceParametersOf = (row: unknown): SpaceParameters | undefined => {
+  if (typeof row !== "object" || row === null) return undefined;
+  const given: Partial<Record<keyof SpaceParameters, unknown>> = row;
+  const at = (name: keyof SpaceParameters): number => {
+    const value = given[name];
+    return typeof value === "number" ? value : Number.NaN;
+  };
+  const checked = checkSpaceParameters({
+    ...{ lgNodes: at("lgNodes"), layers: at("layers"), responseMs: at("responseMs") },
+    ...{ admissionChallenges: at("admissionChallenges"), sectorOpenings: at("sectorOpenings") },
+    ...{ epochOpenings: at("epochOpenings"), blockOpenings: at("blockOpenings") },
+    eventOpenings: at("eventOpenings"),
+  });
+  return checked.ok ? checked.value : undefined;
+};
+
 const openingText = async (context: CliContext, proven: Proven, slot: Uint8Array) => {
   const { batch, status } = proven;
   const reader = new Reader(slot);
@@ -112,7 +129,8 @@ const openingText = async (context: CliContext, proven: Proven, slot: Uint8Array
   if (row === undefined || found === undefined || beacon === undefined) {
     return "not checked here: the chain has no such sector any more";
   }
-  const parameters = found["value"] as unknown as SpaceParameters;
+  const parameters = spaceParametersOf(found["value"]);
+  if (parameters === undefined) return "not checked here: the node shows no parameters of space";
   const hasher = createHasher(status.chainId);
   const statement: SectorStatement = {
     ...{ validatorId: host, sectorNo: number, beacon: hexOf(row, "beacon") },
