@@ -6,7 +6,7 @@ import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 
-/** Heights for which a beacon must still be known when sealing begins: it takes hours, and then comes the commitment. */
+/** For so long a beacon must still be known when sealing begins: it takes hours, and then comes the commitment. */
 const ROOM_HEIGHTS = LIMITS.beaconHistory / 4;
 
 /** The newest final height whose beacon may be named, and that beacon; undefined where no node of the chain answers. */
