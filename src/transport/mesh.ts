@@ -37,7 +37,6 @@ import {
   ALPN,
   CLOSE_CODES,
   type CloseCode,
-  type NamedPeer,
   type QuicTransportOptions,
   TRANSPORT_LIMITS,
   type TransportLimits,
@@ -99,7 +98,7 @@ export class Mesh implements QuicTransport {
   readonly #ports: TransportPorts;
   readonly #limits: TransportLimits;
   readonly #names: NameLookup;
-  readonly #named: readonly NamedPeer[];
+  readonly #read: (members: readonly TransportMember[]) => KnownPeers;
   #known: KnownPeers;
   readonly #members = new Map<PeerId, Member>();
   readonly #memberHosts = new Set<string>();
@@ -132,8 +131,8 @@ export class Mesh implements QuicTransport {
     this.#ports = options;
     this.#limits = { ...TRANSPORT_LIMITS, ...options.limits };
     this.#names = options.names ?? systemLookup;
-    this.#named = options.named ?? [];
-    this.#known = readPeers(withNamed(options.peers, this.#named), options.self);
+    this.#read = (all) => readPeers(withNamed(all, options.named ?? []), options.self);
+    this.#known = this.#read(options.peers);
     this.#refusals = new Refusals(options);
     this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
     this.#certificateHash = hashOfCertificate(options.identity.certPem);
@@ -234,7 +233,7 @@ export class Mesh implements QuicTransport {
 
   know(members: readonly TransportMember[]): void {
     if (this.#closing) return;
-    this.#known = readPeers(withNamed(members, this.#named), this.#self);
+    this.#known = this.#read(members);
     for (const [id, member] of this.#members) {
       if (this.#known.byId.get(id)?.tlsPinHex === member.known.tlsPinHex) continue;
       member.dialler.stop();
@@ -338,15 +337,17 @@ export class Mesh implements QuicTransport {
       dial: () => this.#dial(known.id),
     });
     const member: Member = {
-      known,
-      dialler,
-      paths: new Paths(this.#limits.paths),
-      relayed: new RelayPlan(this.#limits.paths),
-      session: undefined,
-      attempt: undefined,
-      host: undefined,
-      undialable: false,
-      indirectSinceMs: this.#ports.clock.monotonicMs(),
+      ...{
+        known,
+        dialler,
+        paths: new Paths(this.#limits.paths),
+        relayed: new RelayPlan(this.#limits.paths),
+        session: undefined,
+        attempt: undefined,
+        host: undefined,
+        undialable: false,
+        indirectSinceMs: this.#ports.clock.monotonicMs(),
+      },
     };
     this.#members.set(known.id, member);
     if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);

@@ -61,6 +61,8 @@ describe("configuration", () => {
       apiInsecureBind: false,
       timeDuty: 25,
       peers: [],
+      reachable: true,
+      relay: false,
       spaceSectors: 1,
       spaceDuty: 25,
       timeMembers: [],
