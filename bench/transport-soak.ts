@@ -10,7 +10,8 @@
 import type { Metrics } from "../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers, sleep } from "../src/node/real-ports.ts";
 import { createIdentityCertificate } from "../src/transport/identity-certificate.ts";
-import { createQuicTransport, type QuicTransport } from "../src/transport/mesh.ts";
+import { createQuicTransport } from "../src/transport/mesh.ts";
+import type { QuicTransport } from "../src/transport/quic-transport.ts";
 import { benchNode } from "./session/keys.ts";
 
 const NODES = 4;

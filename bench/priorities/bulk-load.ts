@@ -8,7 +8,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { isMainThread } from "node:worker_threads";
 import type { PeerId } from "../../src/ledger/ports.ts";
 import type { BulkPort, BulkUser } from "../../src/transport/bulk.ts";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import type { BulkFigures, BulkOrder } from "./orders.ts";
 
 const CHUNK_BYTES = 1024 * 1024;

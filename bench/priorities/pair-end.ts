@@ -6,7 +6,8 @@ import { webcrypto } from "node:crypto";
 import type { Metrics } from "../../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers } from "../../src/node/real-ports.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import { createQuicTransport, type QuicTransport } from "../../src/transport/mesh.ts";
+import { createQuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { benchNode } from "../session/keys.ts";
 
 export type End = {

@@ -13,7 +13,8 @@ import { realClock, realRandom, realTimers, sleep } from "../../src/node/real-po
 import { BulkChannel } from "../../src/transport/bulk/channel.ts";
 import type { StartWorker } from "../../src/transport/bulk/worker-port.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import { createQuicTransport, type QuicTransport } from "../../src/transport/mesh.ts";
+import { createQuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { percentile, type Report } from "../report.ts";
 import { type BenchNode, benchNode } from "../session/keys.ts";
 

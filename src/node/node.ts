@@ -14,7 +14,8 @@ import { createReplica } from "../ledger/replica/replica.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
 import type { WorkParameters } from "../proofs/work/index.ts";
-import { createQuicTransport, type QuicTransport } from "../transport/mesh.ts";
+import { createQuicTransport } from "../transport/mesh.ts";
+import type { QuicTransport } from "../transport/quic-transport.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { openAdminSocket } from "./admin.ts";
 import { createApi } from "./api/server.ts";
@@ -169,18 +170,22 @@ export const startNode = async (
   const admin = await openAdminSocket({ path: paths.admin, logger, backup });
   closing.defer(() => admin?.close());
   bulk.start();
-  const owned = closing.move();
-  let stopping: Promise<void> | undefined;
   return {
     handle,
     metrics,
     api: bound,
     listen: formatAddress(config.listen),
     halted: halt.promise,
-    stop() {
-      stopping ??= owned.disposeAsync();
-      return stopping;
-    },
+    stop: stopOnce(closing.move()),
+  };
+};
+
+/** However often a node is stopped, it stops once. */
+const stopOnce = (owned: AsyncDisposableStack): RunningNode["stop"] => {
+  let stopping: Promise<void> | undefined;
+  return () => {
+    stopping ??= owned.disposeAsync();
+    return stopping;
   };
 };
 

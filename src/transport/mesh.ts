@@ -17,7 +17,6 @@ import {
   type PeerId,
   TRAFFIC_CLASSES,
   type TrafficClass,
-  type Transport,
   type TransportHandler,
   type TransportMember,
 } from "../ledger/ports.ts";
@@ -45,6 +44,7 @@ import {
 } from "./options.ts";
 import { type KnownPeer, type KnownPeers, readPeers, withNamed } from "./peers.ts";
 import type { HostPort, QuicEndpoint, QuicSession } from "./quic-endpoint.ts";
+import type { QuicTransport, TransportFigures } from "./quic-transport.ts";
 import { Refusals } from "./refusals.ts";
 import type { PathChange } from "./relay/choose.ts";
 import { Paths } from "./relay/paths.ts";
@@ -58,32 +58,6 @@ import { identifySession, prefersSession } from "./session-rules.ts";
 import { FEATURES } from "./stoq/hello.ts";
 import type { Role } from "./stoq/transcript.ts";
 import { checkIdentity, hashOfCertificate } from "./tls.ts";
-
-/** What nodes have besides the port: where they listen, and figures for status and tests. */
-export type QuicTransport = Transport & {
-  /** "[ipv6]:port" as bound. */
-  address(): string;
-  figures(): TransportFigures;
-  /** Of every member, by id. */
-  peerFigures(): readonly PeerFigures[];
-  /** Shuts these nodes out from now on, whoever the members are: sessions end, no others begin. */
-  quarantine(ids: ReadonlySet<PeerId>): void;
-  /** Takes the class bulk from the handler of `start` and gives it to this user, the only one. */
-  bulk(user: BulkUser): BulkPort;
-};
-
-export type TransportFigures = {
-  readonly connections: number;
-  readonly sessions: number;
-  readonly queuedBytes: number;
-  readonly datagramsIn: number;
-  readonly datagramsOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly dropped: number;
-  /** Peers and datagrams turned away, by code. */
-  readonly refused: Readonly<Record<string, number>>;
-};
 
 const takesNotes = (session: Session | undefined): boolean =>
   ((session?.peerFeatures ?? 0) & FEATURES.bulkNotes) !== 0;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { PeerId } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { BulkPort } from "../../src/transport/bulk.ts";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { makeTestNetwork, type Recorded, record, type TestNetwork, until } from "./support.ts";
 
 let network: TestNetwork | undefined;

@@ -13,7 +13,7 @@ import { ml_kem1024 } from "@noble/post-quantum/ml-kem.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { SEALED_STREAM_PLACE } from "../../src/transport/secure-channel.ts";
 import { deriveSecrets } from "../../src/transport/stoq/keys.ts";
 import { decodeAnswer } from "../../src/transport/stoq/messages.ts";

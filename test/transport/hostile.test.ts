@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
 import type { TransportLimits } from "../../src/transport/options.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
 import { endpointOptions } from "./quic-support.ts";
 import {

@@ -1,7 +1,7 @@
 /** Nodes that come and go, and what stays bounded meanwhile. */
 import { type ChildProcess, fork } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import type { PeerOrder } from "./peer-process.ts";
 import {
   closed,

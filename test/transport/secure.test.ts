@@ -1,7 +1,7 @@
 /** The post-quantum session on real sockets: who gets one, who does not and with which code, and how it ends. */
 import { afterEach, describe, expect, it } from "vitest";
-import type { QuicTransport } from "../../src/transport/mesh.ts";
 import { CLOSE_CODES, type TransportLimits } from "../../src/transport/options.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { RawClient, SEALED } from "./raw-client.ts";
 import { End, falconKeys } from "./stoq/support.ts";
 import {

@@ -16,12 +16,13 @@ import { createInlineSigner } from "../../src/node/signing/signer.ts";
 import type { NameLookup } from "../../src/transport/address.ts";
 import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import { createQuicTransport, type QuicTransport } from "../../src/transport/mesh.ts";
+import { createQuicTransport } from "../../src/transport/mesh.ts";
 import type {
   QuicTransportOptions,
   TransportLimits,
   TransportPeer,
 } from "../../src/transport/options.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 
 import type { NodeSecurity } from "../../src/transport/secure-channel.ts";
 import { CHAIN_ID, falconKeys } from "./stoq/support.ts";

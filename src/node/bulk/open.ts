@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Clock, Logger, Metrics, PeerFigures, PeerId, Timers } from "../../ledger/ports.ts";
 import { BulkChannel } from "../../transport/bulk/channel.ts";
-import type { QuicTransport } from "../../transport/mesh.ts";
+import type { QuicTransport } from "../../transport/quic-transport.ts";
 import type { NodeConfig } from "../config.ts";
 import { startBulkWorker } from "./process.ts";
 

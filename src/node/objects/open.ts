@@ -5,7 +5,7 @@ import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Signer, Timers, Verifier } from "../../ledger/ports.ts";
 import type { Validator } from "../../ledger/types.ts";
 import type { BulkPort } from "../../transport/bulk/port.ts";
-import type { QuicTransport } from "../../transport/mesh.ts";
+import type { QuicTransport } from "../../transport/quic-transport.ts";
 import type { NodeConfig } from "../config.ts";
 import type { NodePaths } from "../folder.ts";
 import { ObjectExchange } from "./exchange.ts";

@@ -7,7 +7,7 @@ import { startBulkWorker } from "../../../src/node/bulk/process.ts";
 import { realClock, realTimers } from "../../../src/node/real-ports.ts";
 import { BulkChannel, type BulkChannelOptions } from "../../../src/transport/bulk/channel.ts";
 import type { BulkServe } from "../../../src/transport/bulk/port.ts";
-import type { QuicTransport } from "../../../src/transport/mesh.ts";
+import type { QuicTransport } from "../../../src/transport/quic-transport.ts";
 import { type LogLine, makeTestNetwork, record, silentMetrics, sleep, until } from "../support.ts";
 
 export type Counted = { readonly name: string; readonly by: number; readonly labels: object };

@@ -1,8 +1,8 @@
 /** Nodes that cannot dial each other, with real sockets: reached through relays, and directly again later. */
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { QuicTransport } from "../../../src/transport/mesh.ts";
 import { TRANSPORT_LIMITS, type TransportLimits } from "../../../src/transport/options.ts";
+import type { QuicTransport } from "../../../src/transport/quic-transport.ts";
 import {
   closed,
   freePorts,
