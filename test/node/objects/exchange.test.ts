@@ -513,8 +513,12 @@ describe("time", () => {
     network.mangle = (_from, to, name, answer) =>
       to === liar.id && name[0] === 3 ? answer?.subarray(1) : undefined;
     const asker = await aheadNode(2);
-    await getAll(asker);
-    expect(asker.objects.evidence()).toHaveLength(1);
+    // Whom it asks first is not said: so that the liar is asked, nobody else is there until it has lied.
+    network.away.add(idOf(1));
+    const fetched = getAll(asker);
+    await until("the lie is found", () => asker.objects.evidence().length === 1);
+    network.away.delete(idOf(1));
+    await fetched;
     network.mangle = undefined;
     network.away.add(idOf(1));
     const other = objectOf(bytesOf(2_000, 8));
