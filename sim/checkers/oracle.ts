@@ -4,10 +4,15 @@
  */
 import { createHash, hash } from "node:crypto";
 
-/** Native and without the Buffer that `toString` would need: checkers name everything by its hash. */
-const hexSlice: unknown = Reflect.get(Buffer.prototype, "hexSlice");
+declare global {
+  interface Buffer {
+    /** Node has it, and its types leave it out. */
+    hexSlice(this: Uint8Array, from: number, to: number): string;
+  }
+}
 
-if (typeof hexSlice !== "function") throw new TypeError("this Node has no hexSlice");
+/** Native and without the Buffer that `toString` would need: checkers name everything by its hash. */
+const { hexSlice } = Buffer.prototype;
 
 export const hex = (bytes: Uint8Array): string => hexSlice.call(bytes, 0, bytes.length);
 

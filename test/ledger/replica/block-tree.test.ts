@@ -36,6 +36,8 @@ const plant = (answers: readonly (boolean | undefined)[], appending = false) => 
       checks++;
       loop.post(done);
     },
+    // A chain that asks for no space.
+    space: { facts: () => undefined },
   };
   const options = productOptions({
     name: "tree",
