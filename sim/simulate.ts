@@ -6,7 +6,7 @@
  */
 
 import { toHex } from "../src/crypto/bytes.ts";
-import { ERRORS } from "../src/errors.ts";
+import { ERRORS, TetradError } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import { differenceOf } from "./checkers/repeat.ts";
@@ -457,8 +457,9 @@ class Run {
       this.#demandConvergence();
       this.#audit();
     } catch (error) {
-      if (error instanceof Stop) throw error;
-      // A node may throw where it is only asked, outside of any turn of its own: that is a crash like any other.
+      // A node may throw where it is only asked, outside of any turn of its own: that is a crash like any other. What
+      // else comes here is a mistake in a checker or in a user's property, who are to see it.
+      if (!(error instanceof TetradError)) throw error;
       this.#stop("crash", "exception", stackOf(error));
     }
   }
