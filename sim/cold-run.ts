@@ -188,7 +188,8 @@ export class ColdRun {
     const [from, to] = [places[i] as number, places[i + 1] as number];
     const known = this.#cache.get(at + from);
     if (known !== undefined) return known;
-    const block = decode(this.#file.read(at + from, to - from));
+    const bytes = this.#file.read(at + from, to - from);
+    const block = decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     if (keep) this.#cache.set(at + from, block);
     return block;
   }

@@ -6,7 +6,7 @@
 /** One file, which is gone when it is closed and when the process ends. */
 export type RowFile = {
   write(bytes: Uint8Array, at: number): void;
-  read(at: number, length: number): Buffer;
+  read(at: number, length: number): Uint8Array;
   truncate(length: number): void;
   close(): void;
 };
@@ -76,7 +76,7 @@ export class SpillFile {
     this.#open.write(bytes, at);
   }
 
-  read(at: number, length: number): Buffer {
+  read(at: number, length: number): Uint8Array {
     if (this.#open === undefined) throw new Error("the run has ended, and its file with it");
     return this.#open.read(at, length);
   }

@@ -4,15 +4,17 @@
  */
 import { createHash, hash } from "node:crypto";
 
-declare global {
-  interface Buffer {
-    /** Node has it, and its types leave it out. */
-    hexSlice(this: Uint8Array, from: number, to: number): string;
-  }
-}
+type Slicing = { hexSlice(this: Uint8Array, from: number, to: number): string };
+
+/** Node has it, and its types leave it out. */
+const slices = (value: object): value is Slicing =>
+  "hexSlice" in value && typeof value.hexSlice === "function";
+
+const buffers: object = Buffer.prototype;
+if (!slices(buffers)) throw new TypeError("this Node has no hexSlice");
 
 /** Native and without the Buffer that `toString` would need: checkers name everything by its hash. */
-const { hexSlice } = Buffer.prototype;
+const { hexSlice } = buffers;
 
 export const hex = (bytes: Uint8Array): string => hexSlice.call(bytes, 0, bytes.length);
 
