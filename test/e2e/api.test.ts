@@ -72,9 +72,13 @@ describe("blocks", () => {
     const decoded = decodeBlock(hasher, bytesOf(block["bytes"]));
     if (!decoded.ok) throw new Error(decoded.detail);
     expect(toHex(decoded.value.hash)).toBe(block["hash"]);
-    expect(decoded.value.header.batchCount).toBe(1);
-    expect(block["executed"]).toMatchObject({ firstIndex: index, count: 1, logSize: index + 1 });
-    expect(block["batchDigests"]).toHaveLength(1);
+    // What validators prove may stand in the same block.
+    const { firstIndex, count, logSize } = block["executed"] as Record<string, number>;
+    expect(index).toBeGreaterThanOrEqual(firstIndex ?? Number.NaN);
+    expect(index).toBeLessThan(logSize ?? Number.NaN);
+    expect(logSize).toBe((firstIndex ?? 0) + (count ?? 0));
+    expect(decoded.value.header.batchCount).toBeGreaterThanOrEqual(1);
+    expect(block["batchDigests"]).toHaveLength(decoded.value.header.batchCount);
     if (height > 1) {
       const before = await json(`/v1/blocks/${height - 1}`);
       expect(before["hash"]).toBe(toHex(decoded.value.header.parentHash));
@@ -136,10 +140,13 @@ describe("heights", () => {
     expect(Number(waited.headers.get("ledger-height"))).toBeGreaterThanOrEqual(next);
     const { index, height } = await appended();
     const before = await json(`/v1/events?atHeight=${height - 1}`);
-    expect(before).toMatchObject({ logSize: index, height: height - 1 });
-    expect(before["items"]).toHaveLength(index);
-    const then = await json(`/v1/projections?atHeight=${height}`);
     const block = await json(`/v1/blocks/${height}`);
+    // Not more than was before the block, in which what validators prove may stand first.
+    const { firstIndex } = block["executed"] as Record<string, number>;
+    expect(before).toMatchObject({ logSize: firstIndex, height: height - 1 });
+    expect(before["items"]).toHaveLength(firstIndex ?? Number.NaN);
+    expect(index).toBeGreaterThanOrEqual(firstIndex ?? Number.NaN);
+    const then = await json(`/v1/projections?atHeight=${height}`);
     expect(then["stateRoot"]).toBe((block["executed"] as Body)["stateRoot"]);
     const rows = await json(`/v1/projections/records?atHeight=${height}`);
     expect(rows).toMatchObject({ height, stateRoot: then["stateRoot"] });
