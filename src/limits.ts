@@ -269,7 +269,7 @@ export const LIMITS = {
   evidencePending: 256,
   /** Measurements that a witness makes of one peer in an epoch, and that wait at it; local. */
   locationTriesMax: 4,
-  /** A witness waits so long for the answer of a round: what comes later is a round without one. */
+  /** A witness waits so long for the answer of a round at most, and no longer than the farthest zone allows. */
   locationRoundMs: 2_000,
   /** Who collects receipts waits so long for those that are missing, and at most a quarter of an epoch. */
   locationWaitMs: 60_000,

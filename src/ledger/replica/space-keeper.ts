@@ -27,6 +27,7 @@ import {
 import type { EncodedEvent, Hash } from "../types.ts";
 import {
   type LocalSector,
+  lowestBeacon,
   nextTask,
   type SpaceTask,
   type SpaceView,
@@ -57,17 +58,19 @@ export type KeeperOptions = {
   readonly metrics: Metrics;
 };
 
-export type SpaceKeeper = { stop(): void };
+export type SpaceKeeper = {
+  /** Whether the beacon of a sector was looked for as far back as a commitment may name it, and is not there. */
+  isForgotten(beacon: Hash): boolean;
+  stop(): void;
+};
 
 /** An event that has changed nothing after so many heights is written again, this often in an epoch. */
 const PATIENCE_HEIGHTS = 20;
 const TRIES_MAX = 4;
 /** Epochs in a row in which a sector could not be opened, after which it is given back. */
 const FAILED_EPOCHS_MAX = 2;
-/** Grid heights that one turn looks through for the beacon of a sector: the next turn goes on below. */
+/** Grid heights that one turn looks through for the beacon of a sector: the next turn goes on. */
 const LOOKED_AT_MAX = 4096;
-/** A sector is not committed to so shortly before its beacon is forgotten that the event comes too late. */
-const FORGOTTEN_SOON_HEIGHTS = 256;
 
 type Try = { readonly epoch: number; readonly height: number; readonly count: number };
 type Failing = { readonly epoch: number; readonly count: number };
@@ -80,7 +83,7 @@ class Keeper implements SpaceKeeper {
   readonly #heights = new Map<string, number>();
   /** By beacon that is not found yet: all grid heights between these were looked at. */
   readonly #looked = new Map<string, { readonly top: number; readonly next: number }>();
-  /** Beacons of which was said that the chain does not know them. */
+  /** Beacons of which was said that the chain does not know them, and that are not looked for again since. */
   readonly #forgotten = new Set<string>();
   #proving = false;
   #stopped = false;
@@ -89,6 +92,10 @@ class Keeper implements SpaceKeeper {
     this.#options = options;
     this.#unsubscribe = options.handle.onExecuted(() => this.#turn());
     this.#turn();
+  }
+
+  isForgotten(beacon: Hash): boolean {
+    return this.#forgotten.has(toHex(beacon));
   }
 
   stop(): void {
@@ -197,11 +204,13 @@ class Keeper implements SpaceKeeper {
    */
   #heightOf(view: SpaceView, beacon: Hash): number | undefined {
     const key = toHex(beacon);
-    const lowest = Math.max(0, view.height + FORGOTTEN_SOON_HEIGHTS - LIMITS.beaconHistory);
+    const lowest = lowestBeacon(view);
     const height = this.#heights.get(key) ?? this.#look(view, beacon, lowest);
     if (height === undefined) return undefined;
     this.#heights.set(key, height);
-    return height >= lowest ? height : this.#tooOld(key);
+    if (height < lowest) return this.#tooOld(key);
+    this.#forgotten.delete(key);
+    return height;
   }
 
   #look(view: SpaceView, beacon: Hash, lowest: number): number | undefined {
@@ -214,16 +223,22 @@ class Keeper implements SpaceKeeper {
     if (isAt(0)) return 0;
     const newest = view.height - (view.height % step);
     const { top, next } = this.#looked.get(key) ?? { top: newest, next: newest };
+    let left = LOOKED_AT_MAX;
     // Whoever sealed it may have known a height that this node has not executed yet.
-    for (let height = newest; height > top; height -= step) if (isAt(height)) return height;
-    const end = Math.max(lowest, next - LOOKED_AT_MAX * step);
-    let height = next;
-    for (; height >= end; height -= step) if (isAt(height)) return height;
-    this.#looked.set(key, { top: newest, next: height });
-    return height >= lowest ? undefined : this.#tooOld(key);
+    let above = Math.max(top, lowest - 1 - ((lowest - 1) % step));
+    for (; above < newest && left > 0; left--) {
+      above += step;
+      if (isAt(above)) return above;
+    }
+    let below = next;
+    for (; below >= lowest && left > 0; left--, below -= step) if (isAt(below)) return below;
+    this.#looked.set(key, { top: above, next: below });
+    if (above >= newest && below < lowest) return this.#tooOld(key);
+    this.#forgotten.delete(key);
+    return undefined;
   }
 
-  /** Said once. */
+  /** Said once, until there is so much that is new that it is looked for again. */
   #tooOld(key: string): undefined {
     if (this.#forgotten.has(key)) return;
     this.#forgotten.add(key);

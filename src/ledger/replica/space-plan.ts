@@ -131,12 +131,20 @@ const admissionTask = (
   return { kind: "admission", from, sector, nodes };
 };
 
-/** The height that is kept with a sector, where it has the sector's beacon. */
+/** A sector is not committed to so shortly before its beacon is forgotten that the event comes too late. */
+const FORGOTTEN_SOON_HEIGHTS = 256;
+
+/** The lowest height whose beacon a commitment may name, with room for the time that it takes to arrive. */
+export const lowestBeacon = ({ height }: Pick<SpaceView, "height">): number =>
+  Math.max(0, height + FORGOTTEN_SOON_HEIGHTS - LIMITS.beaconHistory);
+
+/** The height that is kept with a sector, where it has the sector's beacon and is not forgotten. */
 const keptHeight = (
   view: SpaceView,
   { statement, beaconHeight }: LocalSector,
 ): number | undefined => {
-  const found = beaconHeight === undefined ? undefined : view.beaconAt(beaconHeight);
+  if (beaconHeight === undefined || beaconHeight < lowestBeacon(view)) return undefined;
+  const found = view.beaconAt(beaconHeight);
   return found !== undefined && equalBytes(found, statement.beacon) ? beaconHeight : undefined;
 };
 

@@ -56,6 +56,10 @@ export const layerPaths = (file: string): LayerPaths => {
   };
 };
 
+/** What the system refused, and no mistake of the program. */
+export const isSystemError = (error: unknown): boolean =>
+  error instanceof Error && "syscall" in error;
+
 /** Makes the folder of the layers. Throws the codes of fileError. */
 export const makeLayersFolder = (folder: string): void => {
   try {

@@ -39,7 +39,7 @@ export const openSpaceKeeper = (options: {
   const keeper = startSpaceKeeper({ ...parts, self, parameters });
   const { spaceSectors: wanted, spaceDuty: duty } = options.config;
   const renewer = startRenewer({
-    ...{ handle, chain, parameters, self, logger, metrics, wanted, duty },
+    ...{ handle, keeper, chain, parameters, self, logger, metrics, wanted, duty },
     ...{ folder: options.paths.space, clock: realClock, timers: realTimers },
   });
   return async () => {

@@ -26,7 +26,7 @@ export type RenewalView = {
   /** Own sectors that are whole on the disk, and those that are being made. */
   readonly local: readonly LocalSector[];
   readonly jobs: readonly SectorStatement[];
-  /** Whether the chain still knows the beacon that a sector was begun from. */
+  /** Whether the chain may still know the beacon that a sector was begun from: it is not looked for in vain. */
   isKnown(sector: LocalSector): boolean;
 };
 
@@ -44,9 +44,6 @@ export type Renewal = {
   /** Numbers of files that prove nothing any more. */
   readonly spent: readonly number[];
 };
-
-/** After so many epochs nothing asks for what was open when a sector ended. */
-const SPENT_EPOCHS = 2;
 
 const goesOn = (view: RenewalView, { number, endEpoch }: ProverRow["sectors"][number]): boolean => {
   const { epoch, parameters, local } = view;
@@ -89,7 +86,8 @@ export const planRenewal = (view: RenewalView): Renewal => {
   ];
   const isSpent = (number: number): boolean => {
     const entry = prover.sectors.find((one) => one.number === number);
-    return entry === undefined ? !isFree(number) : entry.endEpoch + SPENT_EPOCHS <= epoch;
+    // No block, batch, epoch or witness asks for what is in no epoch any more.
+    return entry === undefined ? !isFree(number) : entry.endEpoch < epoch;
   };
   return {
     ...{ goingOn, coming, unfinished: missing > 0 ? unfinished : [] },

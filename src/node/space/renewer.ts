@@ -8,7 +8,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { equalBytes } from "../../crypto/bytes.ts";
-import { TetradError } from "../../errors.ts";
+import { type ErrorCode, TetradError } from "../../errors.ts";
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Timers } from "../../ledger/ports.ts";
@@ -21,18 +21,27 @@ import {
 } from "../../ledger/projections/space/index.ts";
 import { KEYS, STAKE, standingRow } from "../../ledger/projections/stake/rows.ts";
 import { VALIDATORS, validatorKey } from "../../ledger/projections/validators.ts";
+import type { SpaceKeeper } from "../../ledger/replica/space-keeper.ts";
 import type { Hash } from "../../ledger/types.ts";
 import { LIMITS } from "../../limits.ts";
 import type { SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { SectorHeader } from "../../proofs/space/sector-header.ts";
 import { makeFolder, writeFileAtomic } from "../folder.ts";
-import { LAYERS_SUFFIX, layerPaths, makeLayersFolder, readSectorHeader } from "./files.ts";
+import {
+  isSystemError,
+  LAYERS_SUFFIX,
+  layerPaths,
+  makeLayersFolder,
+  readSectorHeader,
+} from "./files.ts";
 import { planRenewal, type Renewal, type RenewalView } from "./renewal-plan.ts";
 import { sealSector } from "./seal.ts";
 import { type Known, SECTOR_SUFFIX, sectorsIn } from "./sector-files.ts";
 
 export type RenewerOptions = {
   readonly handle: LedgerHandle;
+  /** Who commits to what is made here: its word on a beacon is the only one. */
+  readonly keeper: Pick<SpaceKeeper, "isForgotten">;
   readonly chain: ParsedGenesis;
   readonly parameters: SpaceParameters;
   readonly self: Hash;
@@ -51,13 +60,20 @@ export type Renewer = { close(): Promise<void> };
 const LOOK_MS = 2_000;
 /** Looks in a row, each at a later height, that have to find a sector missing before one is made. */
 const LOOKS_MIN = 3;
-/** Rest after a sector could not be made: too little memory or disk is not over in a moment. */
+/** Rest after a failure: too little memory or disk, or a file that cannot be read, is not over in a moment. */
 const REST_MS = 60_000;
 /** How far ledger time may be from this machine's: beyond it the node catches up, or the chain stands still. */
 const LAG_MS_MAX = 60_000;
 
 const fileOf = (folder: string, number: number): string =>
   join(folder, `${number}${SECTOR_SUFFIX}`);
+
+const MAKING = "no sector can be made";
+
+const codeOf = (error: unknown): ErrorCode => {
+  if (error instanceof TetradError) return error.code;
+  return isSystemError(error) ? "store.io" : "internal";
+};
 
 type Job = { readonly file: string; readonly header: SectorHeader };
 
@@ -87,8 +103,8 @@ class SpaceRenewer implements Renewer {
   #looks = 0;
   #height = 0;
   #restUntilMs = 0;
-  /** The last failure that was logged. */
-  #told = "";
+  /** What failed last time, by what was done, with its code: that is not said again. */
+  readonly #told = new Map<string, string>();
 
   constructor(options: RenewerOptions) {
     this.#options = options;
@@ -101,11 +117,37 @@ class SpaceRenewer implements Renewer {
     await this.#making;
   }
 
-  #next(): void {
-    this.#cancel = this.#options.timers.set(LOOK_MS, () => {
-      this.#look();
-      if (!this.#abort.signal.aborted) this.#next();
+  #next(delayMs = LOOK_MS): void {
+    this.#cancel = this.#options.timers.set(delayMs, () => {
+      const isDone = this.#try("the sectors of this node cannot be looked after", () =>
+        this.#look(),
+      );
+      if (!this.#abort.signal.aborted) this.#next(isDone ? LOOK_MS : REST_MS);
     });
+  }
+
+  /** Nobody is above a timer to catch anything: what fails is tried again later, and the node goes on. */
+  #try(what: string, act: () => void): boolean {
+    try {
+      act();
+      this.#told.delete(what);
+      return true;
+    } catch (error) {
+      this.#failed(what, error);
+      return false;
+    }
+  }
+
+  /** Counted each time, and said once while it is the same. */
+  #failed(what: string, error: unknown): void {
+    if (this.#abort.signal.aborted) return;
+    const { clock, logger, metrics } = this.#options;
+    this.#restUntilMs = clock.monotonicMs() + REST_MS;
+    const code = codeOf(error);
+    metrics.count("tetrad_space_failures_total", 1, { code });
+    const text = error instanceof Error ? error.message : String(error);
+    if (this.#told.get(what) !== code) logger.log("warn", `${what}: ${text}`, { code });
+    this.#told.set(what, code);
   }
 
   /** Whether the chain lets this validator have sectors now. */
@@ -120,7 +162,7 @@ class SpaceRenewer implements Renewer {
   }
 
   #view(height: number, jobs: readonly Job[], local: readonly Known[]): RenewalView | undefined {
-    const { handle, self, parameters, wanted } = this.#options;
+    const { handle, keeper, self, parameters, wanted } = this.#options;
     const epoch = handle.point(height)?.epoch.number;
     if (epoch === undefined) return undefined;
     const row = handle.row(SPACE, proverKey(self));
@@ -133,11 +175,7 @@ class SpaceRenewer implements Renewer {
       },
       local,
       jobs: jobs.map(({ header }) => header.statement),
-      isKnown: ({ statement, beaconHeight = 0 }) => {
-        const beacon = handle.point(beaconHeight)?.beacon;
-        // One that was begun by hand may be from any height: it is the operator's.
-        return beaconHeight === 0 || (beacon !== undefined && equalBytes(beacon, statement.beacon));
-      },
+      isKnown: ({ statement }) => !keeper.isForgotten(statement.beacon),
     };
   }
 
@@ -173,27 +211,19 @@ class SpaceRenewer implements Renewer {
 
   #make(plan: Renewal, height: number, jobs: readonly Job[]): void {
     this.#looks = 0;
-    const { logger, metrics, clock } = this.#options;
+    const { logger, metrics } = this.#options;
     const begun = jobs.find(({ header }) => header.statement.sectorNo === plan.unfinished[0]);
     const work = begun === undefined ? this.#begin(plan.next ?? 0, height) : this.#goOn(begun);
     this.#making = work
       .then(
         (number) => {
-          this.#told = "";
+          this.#told.delete(MAKING);
           metrics.count("tetrad_space_renewals_total");
           logger.log("info", "a sector is made in the place of one that counts no more", {
             sector: number,
           });
         },
-        (error: unknown) => {
-          if (this.#abort.signal.aborted) return;
-          this.#restUntilMs = clock.monotonicMs() + REST_MS;
-          const code = error instanceof TetradError ? error.code : "internal";
-          metrics.count("tetrad_space_failures_total", 1, { code });
-          const text = error instanceof Error ? error.message : String(error);
-          if (this.#told !== code) logger.log("warn", `no sector can be made: ${text}`, { code });
-          this.#told = code;
-        },
+        (error: unknown) => this.#failed(MAKING, error),
       )
       .finally(() => {
         this.#making = undefined;
@@ -246,9 +276,14 @@ class SpaceRenewer implements Renewer {
       const file = fileOf(folder, number);
       // Under another name it is somebody's own, and stays.
       if (!local.some((one) => one.file === file && one.statement.sectorNo === number)) continue;
-      rmSync(file, { force: true });
-      rmSync(layerPaths(file).folder, { recursive: true, force: true });
-      logger.log("info", "the file of a sector that counts no more is removed", { sector: number });
+      this.#try(`${file} counts no more, and cannot be removed`, () => {
+        // The sector last: what is left of the layers without it would never be found again.
+        rmSync(layerPaths(file).folder, { recursive: true, force: true });
+        rmSync(file, { force: true });
+        logger.log("info", "the file of a sector that counts no more is removed", {
+          sector: number,
+        });
+      });
     }
   }
 }

@@ -14,7 +14,7 @@ import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
 import { workerUrl } from "../signing/worker.ts";
-import { readBeaconHeight, readSectorHeader } from "./files.ts";
+import { isSystemError, readBeaconHeight, readSectorHeader } from "./files.ts";
 import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
 
 export const SECTOR_SUFFIX = ".sector";
@@ -66,9 +66,13 @@ export const openSectorFiles = (
   let lookedMs = Number.NEGATIVE_INFINITY;
   let worker: Worker | undefined;
   const list = (): readonly Known[] => {
-    if (nowMs() - lookedMs >= LOOK_MS) {
+    if (nowMs() - lookedMs < LOOK_MS) return known;
+    lookedMs = nowMs();
+    try {
       known = sectorsIn(folder, chainId);
-      lookedMs = nowMs();
+    } catch (error) {
+      // Blocks go on while the folder cannot be read; the renewer says so, and a file that is lost shows itself.
+      if (!isSystemError(error)) throw error;
     }
     return known;
   };

@@ -1,6 +1,7 @@
 /** The two sides of a measurement: who takes the time, and who is measured, writes it down, and is not believed. */
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
+import { ERRORS } from "../../../src/errors.ts";
 import type { LocationMessage } from "../../../src/ledger/location-messages.ts";
 import { zoneCertified } from "../../../src/ledger/projections/zone-events.ts";
 import { chooseReceipts } from "../../../src/ledger/replica/location/choose.ts";
@@ -22,14 +23,17 @@ const begun = (): PlaceChain => {
   return chain;
 };
 
+/** What a witness waits for an answer here: as long as the farthest zone allows. */
+const ROUND_MS = 51;
+
 /** v0 is the witness, and v3 answers. */
 class Measuring {
   readonly post: Post;
   readonly witness: Witness;
 
-  constructor() {
+  constructor(parameters = LOCATION) {
     this.post = new Post("v0", begun());
-    this.witness = new Witness(this.post.parts);
+    this.witness = new Witness({ ...this.post.parts, parameters });
   }
 
   request(by = "v3", epoch = 0, sector = 0): void {
@@ -125,7 +129,7 @@ describe("a witness", () => {
     run.request();
     for (let i = 0; i < 2; i++) {
       run.challenge();
-      run.post.time.advance(LIMITS.locationRoundMs);
+      run.post.time.advance(ROUND_MS);
     }
     run.answer(10);
     run.answer(20);
@@ -133,10 +137,63 @@ describe("a witness", () => {
     run.request();
     for (let i = 0; i < 3; i++) {
       run.challenge();
-      run.post.time.advance(LIMITS.locationRoundMs);
+      run.post.time.advance(ROUND_MS);
     }
     expect(run.post.sent).toEqual([]);
     expect(run.post.time.pending).toBe(0);
+  });
+
+  it("waits for an answer no longer than the farthest zone, in which it could still count", () => {
+    const run = new Measuring();
+    run.request();
+    run.challenge();
+    run.post.time.advance(ROUND_MS - 1);
+    expect(run.post.sent).toEqual([]);
+    run.post.time.advance(1);
+    // One a millisecond before the end counts; one that comes after it ends nobody's session.
+    const late = run.challenge();
+    run.post.time.advance(ROUND_MS);
+    run.say("v3", {
+      type: "location-answer",
+      challenge: late.challenge,
+      openings: new Uint8Array(64),
+    });
+    expect(run.post.faults).toEqual(["location.unasked"]);
+    expect(ERRORS["location.unasked"].peer).toBe("ignore");
+    run.answer(50_000);
+    run.answer(20);
+    expect(run.receipt()?.rttUs).toBe(50_000);
+  });
+
+  it("waits two seconds where zones are wider than that", () => {
+    const wide = { name: "wide", rttMaxUs: LIMITS.locationRttUs[1] };
+    const run = new Measuring({ ...LOCATION, zones: [wide] });
+    run.request();
+    run.challenge();
+    run.post.time.advance(LIMITS.locationRoundMs - 1);
+    expect(run.post.sent).toEqual([]);
+    run.post.time.advance(1);
+    expect(run.post.sent).toHaveLength(1);
+  });
+
+  it("measures who has had fewer tries first, so that who is slow and asks again holds nobody up", () => {
+    const run = new Measuring();
+    const silence = (by: string): void => {
+      expect(run.post.sent[0]?.to).toBe(peerOf(by));
+      for (let i = 0; i < 3; i++) {
+        run.challenge();
+        run.post.time.advance(ROUND_MS);
+      }
+    };
+    for (const name of ["v1", "v2"]) run.request(name);
+    silence("v1");
+    for (const name of ["v1", "v3"]) run.request(name);
+    silence("v2");
+    run.request("v2");
+    silence("v3");
+    silence("v1");
+    silence("v2");
+    expect(run.post.sent).toEqual([]);
   });
 
   it("measures members of the epoch's set, in it, of a sector that counts, on a secured session", () => {

@@ -246,7 +246,11 @@ describe("the keeper of sectors", () => {
 
 describe("the beacon that a sector was begun from", () => {
   /** Only so much of a node that its keeper looks for a beacon: executed heights, and nothing in any row. */
-  const looking = (sector: MemorySector, from: number) => {
+  const looking = (
+    sector: MemorySector,
+    from: number,
+    more: { readonly beaconHeight?: number } = {},
+  ) => {
     const { hasher, genesis } = new SpaceChain();
     let executed = from;
     let listener = (): void => undefined;
@@ -276,24 +280,25 @@ describe("the beacon that a sector was begun from", () => {
     const keeper = startSpaceKeeper({
       ...{ handle: parts as LedgerHandle, hasher, self: V0, parameters: PARAMETERS },
       sectors: {
-        list: () => [{ statement: sector.statement, hasLayers: true }],
+        list: () => [{ statement: sector.statement, hasLayers: true, ...more }],
         prove: () => undefined,
       },
       logger: { log: (_level, _text, fields) => void said.push(String(fields?.["code"] ?? "")) },
       metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
     });
-    const step = (): number => {
+    const step = (heights = 1): number => {
       asked.length = 0;
-      executed += 1;
+      executed += heights;
       listener();
       return asked.length;
     };
+    const isForgotten = (): boolean => keeper.isForgotten(sector.statement.beacon);
     const beaconHeight = (): number | undefined => {
       const event = written[0];
       const decoded = event === undefined ? undefined : sectorCommitted.decode(event.payload);
       return decoded?.ok === true ? decoded.value.beaconHeight : undefined;
     };
-    return { keeper, step, said, beaconHeight };
+    return { step, said, beaconHeight, isForgotten };
   };
 
   const TALL = LIMITS.beaconHistory + 100_000;
@@ -319,9 +324,13 @@ describe("the beacon that a sector was begun from", () => {
   ])(
     "is not committed to where it is that of %s on a long chain, which is said once",
     (_, height) => {
-      const { step, beaconHeight, said } = looking(laterSector(V0, 3, height), TALL);
+      const { step, beaconHeight, said, isForgotten } = looking(laterSector(V0, 3, height), TALL);
+      for (let turns = 0; turns < 3; turns++) step();
+      // While it is looked for, nobody makes another in its place.
+      expect(isForgotten()).toBe(height === 0);
       for (let turns = 0; turns < 40; turns++) step();
       expect(beaconHeight()).toBeUndefined();
+      expect(isForgotten()).toBe(true);
       expect(said.filter((code) => code === "space.beacon")).toHaveLength(1);
       // Nothing is looked through any more but what is new.
       expect(step()).toBeLessThan(10);
@@ -329,10 +338,48 @@ describe("the beacon that a sector was begun from", () => {
   );
 
   it("is found when the node comes to its height", () => {
-    const { step, beaconHeight } = looking(laterSector(V0, 3, 96), 50);
+    const { step, beaconHeight, isForgotten } = looking(laterSector(V0, 3, 96), 50);
     for (let turns = 0; turns < 45; turns++) step();
     expect(beaconHeight()).toBeUndefined();
+    expect(isForgotten()).toBe(true);
     for (let turns = 0; turns < 5; turns++) step();
     expect(beaconHeight()).toBe(96);
+    expect(isForgotten()).toBe(false);
+  });
+
+  it("is found above what was looked through, a few thousand heights a turn", () => {
+    const at = 100_000 * LIMITS.gridHeights;
+    const { step, beaconHeight, isForgotten } = looking(laterSector(V0, 3, at), 50);
+    // As after a long proof, or a node that catches up: many heights between two turns.
+    expect(step(at + 500_000)).toBeLessThan(5_000);
+    let turns = 1;
+    for (; beaconHeight() === undefined && turns < 40; turns++) {
+      expect(isForgotten()).toBe(false);
+      expect(step()).toBeLessThan(5_000);
+    }
+    expect(beaconHeight()).toBe(at);
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it("is looked for above and below in what one turn has", () => {
+    const { step, said, isForgotten } = looking(laterSector(V0, 3, 7), TALL);
+    for (let turns = 0; turns < 4; turns++) expect(step(50_000)).toBeLessThan(5_000);
+    expect(isForgotten()).toBe(false);
+    for (let turns = 0; turns < 40; turns++) expect(step()).toBeLessThan(5_000);
+    expect(isForgotten()).toBe(true);
+    expect(said.filter((code) => code === "space.beacon")).toHaveLength(1);
+    expect(step()).toBeLessThan(10);
+  });
+
+  it("is taken from the height kept with the sector while a commitment may name it", () => {
+    const kept = TALL - LIMITS.beaconHistory + 256;
+    const grid = kept + LIMITS.gridHeights - (kept % LIMITS.gridHeights);
+    const near = looking(laterSector(V0, 3, grid), TALL, { beaconHeight: grid });
+    expect(near.beaconHeight()).toBe(grid);
+    expect(near.isForgotten()).toBe(false);
+    const far = looking(laterSector(V0, 3, 64), TALL, { beaconHeight: 64 });
+    for (let turns = 0; turns < 40; turns++) far.step();
+    expect(far.beaconHeight()).toBeUndefined();
+    expect(far.isForgotten()).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * A witness: measures, for a peer that asks, how long the answer to challenges of the peer's own sector takes, and
- * signs a bound on it. One measurement at a time, so that one does not lengthen another.
+ * signs a bound on it. One measurement at a time, so that one does not lengthen another; and none is longer than one
+ * that counts may be, so that who is slow holds up nobody for long.
  *
  * The clock is read before a challenge is sent that was drawn the moment before, and again when the answer is
  * here and before anything of it is looked at. Whatever delays either side only adds: a bound is never too low.
@@ -30,6 +31,8 @@ type Asked = {
   readonly peer: PeerId;
   readonly epoch: number;
   readonly statement: SectorStatement;
+  /** Which of the peer's tries in the epoch it is. */
+  readonly count: number;
 };
 
 type Measurement = Asked & {
@@ -71,7 +74,10 @@ export class Witness {
     if (statement === undefined) {
       return this.#parts.fault(peer, fail("location.sector", `sector ${sector} of ${peer}`));
     }
-    this.#waiting.push({ peer, epoch, statement });
+    // Behind those who have had as many: who asks again and again is passed by those who ask first.
+    const behind = this.#waiting.findIndex((one) => one.count > count);
+    const asked = { peer, epoch, statement, count };
+    this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, asked);
     this.#begin();
   }
 
@@ -103,6 +109,12 @@ export class Witness {
     return writer.finish();
   }
 
+  /** What is answered later is beyond the farthest zone, and a millisecond is what a timer may be early. */
+  get #roundMs(): number {
+    const widestUs = this.#parts.parameters.zones.at(-1)?.rttMaxUs ?? 0;
+    return Math.min(LIMITS.locationRoundMs, Math.ceil(widestUs / 1_000) + 1);
+  }
+
   #round(current: Measurement): void {
     const { context, parameters } = this.#parts;
     const { peer, epoch, statement, challenges, answeredUs } = current;
@@ -111,7 +123,7 @@ export class Witness {
     if (left === 0) return this.#finish(current);
     const challenge = this.#draw();
     challenges.push(challenge);
-    current.cancel = context.ports.timers.set(LIMITS.locationRoundMs, () => {
+    current.cancel = context.ports.timers.set(this.#roundMs, () => {
       current.sent = undefined;
       if (this.#current === current) this.#round(current);
     });
