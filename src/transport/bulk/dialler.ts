@@ -5,6 +5,7 @@
  */
 import { LIMITS } from "../../limits.ts";
 import type { HostPort, QuicDial, QuicSession } from "../quic-endpoint.ts";
+import { GrowingBytes } from "./growing-bytes.ts";
 import { BULK_CLOSE, REQUEST_VERSION, STATUS } from "./listener.ts";
 import type { AnswerStatus, DialOrder } from "./worker-messages.ts";
 
@@ -20,8 +21,7 @@ type Request = {
   readonly lane: Lane;
   readonly streamId: number;
   left: Uint8Array;
-  readonly parts: Uint8Array[];
-  bytes: number;
+  readonly answer: GrowingBytes;
 };
 
 type Lane = {
@@ -30,6 +30,9 @@ type Lane = {
   readonly requests: Map<number, Request>;
   isUp: boolean;
 };
+
+/** A status and the bytes. */
+const ANSWER_BYTES_MAX = 1 + LIMITS.bulkAnswerBytesMax;
 
 const NOTHING = new Uint8Array(0);
 
@@ -91,7 +94,8 @@ export class BulkDialler {
         const left = new Uint8Array(1 + name.length);
         left[0] = REQUEST_VERSION;
         left.set(name, 1);
-        const request: Request = { id, lane, streamId, left, parts: [], bytes: 0 };
+        const answer = new GrowingBytes(ANSWER_BYTES_MAX);
+        const request: Request = { id, lane, streamId, left, answer };
         lane.requests.set(streamId, request);
         this.#requests.set(id, request);
         lane.session.requestTurn();
@@ -174,13 +178,11 @@ export class BulkDialler {
 
   /** False when the connection was ended for what the peer sent. */
   #read(request: Request): boolean {
-    const { lane, streamId, parts } = request;
+    const { lane, streamId, answer } = request;
     try {
       for (let part = lane.session.read(streamId); part !== undefined; ) {
         this.#active.add(lane.peer);
-        parts.push(part.bytes.slice());
-        request.bytes += part.bytes.length;
-        if (request.bytes > 1 + LIMITS.bulkAnswerBytesMax) return this.#breach(lane);
+        if (!answer.push(part.bytes)) return this.#breach(lane);
         if (part.fin) return this.#complete(request);
         part = lane.session.read(streamId);
       }
@@ -192,7 +194,7 @@ export class BulkDialler {
   }
 
   #complete(request: Request): boolean {
-    const bytes = Buffer.concat(request.parts);
+    const bytes = request.answer.take();
     const status = STATUS_NAMES.get(bytes[0]);
     if (status === undefined) return this.#breach(request.lane);
     this.#forget(request);

@@ -4,12 +4,13 @@
  * long. Pure.
  *
  *     request  u8 1   u32 id   name (1..256 bytes, the rest of the frame)
- *     part     u8 2   u32 id   u8 last (0, 1)   bytes (the rest, at most 64 KiB)
+ *     part     u8 2   u32 id   u8 last (0, 1)   u8 place   bytes (the rest)
  *     no       u8 3   u32 id   u8 reason (1 not here, 2 too many wait)
  *     cancel   u8 4   u32 id
  *
- * Ids are the asker's. Parts of one id come in order; what belongs to no open request is passed over, since a
- * cancel may cross an answer.
+ * Ids are the asker's. A part has 64 KiB, the last one what is left, and says which it is, from 0: the parts of an
+ * answer may go over two paths and overtake each other (assembly.ts). What belongs to no open request is passed
+ * over, since a cancel may cross an answer.
  */
 import { concatBytes } from "../../crypto/bytes.ts";
 import { Writer } from "../../crypto/codec.ts";
@@ -26,6 +27,7 @@ export type BulkFrame =
       readonly kind: "part";
       readonly id: number;
       readonly last: boolean;
+      readonly place: number;
       readonly bytes: Uint8Array;
     }
   | { readonly kind: "no"; readonly id: number; readonly reason: NoReason }
@@ -37,7 +39,13 @@ export const encodeFrame = (frame: BulkFrame): Uint8Array => {
     case "request":
       return concatBytes(writer.finish(), frame.name);
     case "part":
-      return concatBytes(writer.u8(frame.last ? 1 : 0).finish(), frame.bytes);
+      return concatBytes(
+        writer
+          .u8(frame.last ? 1 : 0)
+          .u8(frame.place)
+          .finish(),
+        frame.bytes,
+      );
     case "no":
       return writer.u8(REASONS[frame.reason]).finish();
     case "cancel":
@@ -46,6 +54,21 @@ export const encodeFrame = (frame: BulkFrame): Uint8Array => {
 };
 
 const HEAD_BYTES = 5;
+
+/** All parts but the last are full: small ones would cost the receiver more than the bytes that they bring. */
+const decodePart = (id: number, rest: Uint8Array): BulkFrame | undefined => {
+  const [last, place] = rest;
+  if ((last !== 0 && last !== 1) || place === undefined) return undefined;
+  const bytes = rest.subarray(2);
+  const full = LIMITS.bulkPartBytesMax;
+  if (bytes.length > full || place * full + bytes.length > LIMITS.bulkAnswerBytesMax) {
+    return undefined;
+  }
+  if (last === 0 && bytes.length < full) return undefined;
+  // Only an answer of nothing ends with nothing.
+  if (bytes.length === 0 && place > 0) return undefined;
+  return { kind: "part", id, last: last === 1, place, bytes };
+};
 
 /** Undefined for what is no frame. Bytes of a part are a view of what was given. */
 export const decodeFrame = (bytes: Uint8Array): BulkFrame | undefined => {
@@ -58,14 +81,8 @@ export const decodeFrame = (bytes: Uint8Array): BulkFrame | undefined => {
       return rest.length >= 1 && rest.length <= LIMITS.bulkNameBytesMax
         ? { kind: "request", id, name: rest.slice() }
         : undefined;
-    case KINDS.part: {
-      const [last] = rest;
-      const part = rest.subarray(1);
-      if ((last !== 0 && last !== 1) || part.length > LIMITS.bulkPartBytesMax) return undefined;
-      // Only the end of an answer may carry nothing: else a peer keeps a request open for free.
-      if (last === 0 && part.length === 0) return undefined;
-      return { kind: "part", id, last: last === 1, bytes: part };
-    }
+    case KINDS.part:
+      return decodePart(id, rest);
     case KINDS.no: {
       if (rest.length !== 1) return undefined;
       const reason = (Object.keys(REASONS) as NoReason[]).find((key) => REASONS[key] === rest[0]);

@@ -5,6 +5,7 @@
 import { type Failure, fail } from "../../errors.ts";
 import type { PeerId } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import { Assembly } from "./assembly.ts";
 import { type BulkFrame, decodeFrame, encodeFrame } from "./frames.ts";
 import type { BulkServe } from "./port.ts";
 import { readSource } from "./source.ts";
@@ -25,27 +26,35 @@ export type SessionLaneOptions = {
 type Job = {
   readonly id: number;
   readonly name: Uint8Array;
-  /** What is left to send; undefined until it is read. */
-  left: Uint8Array | undefined;
+  /** False when the peer has given it up, or is gone, while it is read. */
+  isWanted: boolean;
 };
 
-type Request = { readonly parts: Uint8Array[]; bytes: number };
+/** A job whose answer is in memory. */
+type Sending = {
+  readonly id: number;
+  left: Uint8Array;
+  /** Of the next part. */
+  place: number;
+};
 
 type Peer = {
-  /** What it asked for: those that wait, and those that are read or sent, taking turns. */
+  /** What it asked for: those that wait, and those that are sent, taking turns. */
   readonly waiting: Job[];
-  readonly serving: Set<Job>;
+  readonly sending: Set<Sending>;
   /** Frames that found the queue full, small ones. */
   readonly unsent: Uint8Array[];
-  readonly requests: Map<number, Request>;
+  readonly requests: Map<number, Assembly>;
 };
 
-/** Answers of one peer in memory. */
+/** Answers to one peer that are read or in memory. */
 const SERVING_MAX = 4;
 
 export class SessionLane {
   readonly #options: SessionLaneOptions;
   readonly #peers = new Map<PeerId, Peer>();
+  /** What is read for whom. It is, and counts, to its end, whoever gives it up and whatever session ends. */
+  readonly #reading = new Map<PeerId, Set<Job>>();
 
   constructor(options: SessionLaneOptions) {
     this.#options = options;
@@ -54,11 +63,12 @@ export class SessionLane {
   /** The session with the peer is over: nothing that was asked is answered any more, in either direction. */
   end(peer: PeerId): void {
     this.#peers.delete(peer);
+    for (const job of this.#reading.get(peer) ?? []) job.isWanted = false;
   }
 
   request(id: number, peer: PeerId, name: Uint8Array): void {
     const known = this.#peer(peer);
-    known.requests.set(id, { parts: [], bytes: 0 });
+    known.requests.set(id, new Assembly());
     this.#say(peer, known, { kind: "request", id, name });
   }
 
@@ -86,9 +96,7 @@ export class SessionLane {
         this.#options.answered(frame.id, frame.reason === "absent" ? "absent" : "busy", NOTHING);
         return;
       case "cancel":
-        for (const job of known.serving) if (job.id === frame.id) known.serving.delete(job);
-        removeWhere(known.waiting, (job) => job.id === frame.id);
-        this.#serveMore(peer, known);
+        this.#givenUp(peer, known, frame.id);
     }
   }
 
@@ -106,7 +114,7 @@ export class SessionLane {
   #peer(peer: PeerId): Peer {
     let known = this.#peers.get(peer);
     if (known === undefined) {
-      known = { waiting: [], serving: new Set(), unsent: [], requests: new Map() };
+      known = { waiting: [], sending: new Set(), unsent: [], requests: new Map() };
       this.#peers.set(peer, known);
     }
     return known;
@@ -122,32 +130,52 @@ export class SessionLane {
   }
 
   #asked(peer: PeerId, known: Peer, { id, name }: BulkFrame & { readonly kind: "request" }): void {
-    const open = known.waiting.length + known.serving.size;
+    const open = known.waiting.length + this.#servingOf(peer, known);
     if (open >= LIMITS.bulkServedPerPeerMax) {
       this.#say(peer, known, { kind: "no", id, reason: "busy" });
       return;
     }
-    known.waiting.push({ id, name, left: undefined });
+    known.waiting.push({ id, name, isWanted: true });
     this.#serveMore(peer, known);
   }
 
+  #givenUp(peer: PeerId, known: Peer, id: number): void {
+    for (const job of this.#reading.get(peer) ?? []) if (job.id === id) job.isWanted = false;
+    for (const answer of known.sending) if (answer.id === id) known.sending.delete(answer);
+    removeWhere(known.waiting, (job) => job.id === id);
+    this.#serveMore(peer, known);
+  }
+
+  #servingOf(peer: PeerId, known: Peer): number {
+    return (this.#reading.get(peer)?.size ?? 0) + known.sending.size;
+  }
+
   #serveMore(peer: PeerId, known: Peer): void {
-    while (known.serving.size < SERVING_MAX) {
+    while (this.#servingOf(peer, known) < SERVING_MAX) {
       const job = known.waiting.shift();
       if (job === undefined) return;
-      known.serving.add(job);
+      const reading = this.#reading.get(peer) ?? new Set();
+      this.#reading.set(peer, reading.add(job));
       void this.#find(peer, job).then((bytes) => {
-        if (this.#peers.get(peer) !== known || !known.serving.has(job)) return;
-        if (bytes === undefined) {
-          known.serving.delete(job);
-          this.#say(peer, known, { kind: "no", id: job.id, reason: "absent" });
-          this.#serveMore(peer, known);
-          return;
-        }
-        job.left = bytes;
-        this.#options.served(peer, bytes.length);
-        this.#sendMore(peer, known);
+        reading.delete(job);
+        if (reading.size === 0) this.#reading.delete(peer);
+        this.#found(peer, job, bytes);
       });
+    }
+  }
+
+  #found(peer: PeerId, job: Job, bytes: Uint8Array | undefined): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined) return;
+    if (!job.isWanted) {
+      this.#serveMore(peer, known);
+    } else if (bytes === undefined) {
+      this.#say(peer, known, { kind: "no", id: job.id, reason: "absent" });
+      this.#serveMore(peer, known);
+    } else {
+      known.sending.add({ id: job.id, left: bytes, place: 0 });
+      this.#options.served(peer, bytes.length);
+      this.#sendMore(peer, known);
     }
   }
 
@@ -166,14 +194,15 @@ export class SessionLane {
     if (known.unsent.length > 0) return;
     for (let sent = true; sent; ) {
       sent = false;
-      for (const job of known.serving) {
-        if (job.left === undefined) continue;
-        const bytes = job.left.subarray(0, LIMITS.bulkPartBytesMax);
-        const last = bytes.length === job.left.length;
-        const frame = encodeFrame({ kind: "part", id: job.id, last, bytes });
+      for (const answer of known.sending) {
+        const { id, left, place } = answer;
+        const bytes = left.subarray(0, LIMITS.bulkPartBytesMax);
+        const last = bytes.length === left.length;
+        const frame = encodeFrame({ kind: "part", id, last, place, bytes });
         if (!this.#options.send(peer, frame)) return;
-        job.left = job.left.subarray(bytes.length);
-        if (last) known.serving.delete(job);
+        answer.left = left.subarray(bytes.length);
+        answer.place += 1;
+        if (last) known.sending.delete(answer);
         sent = true;
       }
     }
@@ -181,17 +210,14 @@ export class SessionLane {
   }
 
   #part(peer: PeerId, known: Peer, frame: BulkFrame & { readonly kind: "part" }): void {
-    const request = known.requests.get(frame.id);
-    if (request === undefined) return;
-    request.bytes += frame.bytes.length;
-    if (request.bytes > LIMITS.bulkAnswerBytesMax) {
-      this.#options.breach(peer, fail("bulk.malformed", "an answer over the limit"));
+    const answer = known.requests.get(frame.id)?.take(frame);
+    if (answer === undefined || answer === "more") return;
+    if (answer === "wrong") {
+      this.#options.breach(peer, fail("bulk.malformed", "a part that no answer has"));
       return;
     }
-    request.parts.push(frame.bytes);
-    if (!frame.last) return;
     known.requests.delete(frame.id);
-    this.#options.answered(frame.id, "ok", Buffer.concat(request.parts));
+    this.#options.answered(frame.id, "ok", answer);
   }
 }
 

@@ -42,6 +42,9 @@ const note: fc.Arbitrary<BulkNote> = fc.oneof(
   fc.constant({ kind: "gone" as const }),
 );
 
+const FULL_PARTS = Math.floor(LIMITS.bulkAnswerBytesMax / LIMITS.bulkPartBytesMax);
+const place = fc.integer({ min: 0, max: FULL_PARTS - 1 });
+
 const frame: fc.Arbitrary<BulkFrame> = fc.oneof(
   fc.record({
     kind: fc.constant("request" as const),
@@ -51,8 +54,16 @@ const frame: fc.Arbitrary<BulkFrame> = fc.oneof(
   fc.record({
     kind: fc.constant("part" as const),
     id: u32,
-    last: fc.boolean(),
+    last: fc.constant(true),
+    place,
     bytes: fc.uint8Array({ minLength: 1, maxLength: 2_000 }),
+  }),
+  fc.record({
+    kind: fc.constant("part" as const),
+    id: u32,
+    last: fc.boolean(),
+    place,
+    bytes: fc.constant(new Uint8Array(LIMITS.bulkPartBytesMax).fill(9)),
   }),
   fc.record({
     kind: fc.constant("no" as const),
@@ -144,18 +155,34 @@ describe("frames", () => {
     );
   });
 
-  it("have names and parts of a size, at the limit and past it", () => {
+  it("have names of a size, at the limit and past it", () => {
     const request = (bytes: number): Uint8Array =>
       encodeFrame({ kind: "request", id: 1, name: new Uint8Array(bytes) });
     expect(decodeFrame(request(LIMITS.bulkNameBytesMax))).toBeDefined();
     expect(decodeFrame(request(LIMITS.bulkNameBytesMax + 1))).toBeUndefined();
     expect(decodeFrame(request(0))).toBeUndefined();
-    const part = (bytes: number, last: boolean): Uint8Array =>
-      encodeFrame({ kind: "part", id: 1, last, bytes: new Uint8Array(bytes) });
-    expect(decodeFrame(part(LIMITS.bulkPartBytesMax, false))).toBeDefined();
-    expect(decodeFrame(part(LIMITS.bulkPartBytesMax + 1, false))).toBeUndefined();
-    // An answer may be empty, but nothing is kept open by parts that carry nothing.
-    expect(decodeFrame(part(0, true))).toBeDefined();
-    expect(decodeFrame(part(0, false))).toBeUndefined();
+  });
+
+  it("have parts that are full but for the last, within the largest answer", () => {
+    const full = LIMITS.bulkPartBytesMax;
+    const isPart = (bytes: number, last: boolean, at = 0): boolean =>
+      decodeFrame(
+        encodeFrame({ kind: "part", id: 1, last, place: at, bytes: new Uint8Array(bytes) }),
+      ) !== undefined;
+    expect([isPart(full, false), isPart(full, true), isPart(1, true)]).toEqual([true, true, true]);
+    expect([isPart(full + 1, false), isPart(full + 1, true)]).toEqual([false, false]);
+    expect([isPart(full - 1, false), isPart(1, false), isPart(0, false)]).toEqual([
+      ...[false, false, false],
+    ]);
+    // An answer may be empty, but none ends with a part that carries nothing.
+    expect([isPart(0, true), isPart(0, true, 1)]).toEqual([true, false]);
+    const rest = LIMITS.bulkAnswerBytesMax - FULL_PARTS * full;
+    expect([isPart(rest, true, FULL_PARTS), isPart(rest + 1, true, FULL_PARTS)]).toEqual([
+      ...[true, false],
+    ]);
+    expect([isPart(full, false, FULL_PARTS - 1), isPart(full, false, FULL_PARTS)]).toEqual([
+      ...[true, false],
+    ]);
+    expect(isPart(1, true, 255)).toBe(false);
   });
 });

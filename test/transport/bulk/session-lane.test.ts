@@ -68,6 +68,14 @@ const exchange = async (a: End, b: End): Promise<void> => {
   }
 };
 
+const FULL_PARTS = Math.floor(LIMITS.bulkAnswerBytesMax / LIMITS.bulkPartBytesMax);
+
+/** A full part, or the last one. */
+const part = (id: number, place: number, end?: Uint8Array): Uint8Array => {
+  const bytes = end ?? new Uint8Array(LIMITS.bulkPartBytesMax).fill(place);
+  return encodeFrame({ kind: "part", id, last: end !== undefined, place, bytes });
+};
+
 describe("bulk over a session", () => {
   it("carries answers in parts that take turns, and says what is not there", async () => {
     const [asker, server] = [endOf(), endOf(of(3 * LIMITS.bulkPartBytesMax))];
@@ -115,8 +123,8 @@ describe("bulk over a session", () => {
     expect(server.sent.map((frame) => decodeFrame(frame))).toEqual([
       { kind: "no", id: 999, reason: "busy" },
     ]);
-    // One that is given up makes room.
-    server.lane.frame(PEER, encodeFrame({ kind: "cancel", id: 0 }));
+    // One that waits and is given up makes room.
+    server.lane.frame(PEER, encodeFrame({ kind: "cancel", id: LIMITS.bulkServedPerPeerMax - 1 }));
     server.lane.frame(PEER, request(1000));
     expect(server.sent).toHaveLength(1);
     expect(server.breaches).toEqual([]);
@@ -128,13 +136,14 @@ describe("bulk over a session", () => {
     expect(malformed.breaches).toEqual(["bulk.malformed"]);
     const asker = endOf();
     asker.lane.request(7, PEER, Uint8Array.of(1));
-    const bytes = new Uint8Array(LIMITS.bulkPartBytesMax);
-    const part = encodeFrame({ kind: "part", id: 7, last: false, bytes });
-    const fits = Math.floor(LIMITS.bulkAnswerBytesMax / LIMITS.bulkPartBytesMax);
-    for (let i = 0; i < fits; i++) asker.lane.frame(PEER, part);
+    for (let place = 0; place < FULL_PARTS; place++) asker.lane.frame(PEER, part(7, place));
     expect(asker.breaches).toEqual([]);
-    asker.lane.frame(PEER, part);
+    asker.lane.frame(PEER, part(7, FULL_PARTS));
     expect(asker.breaches).toEqual(["bulk.malformed"]);
+    const twice = endOf();
+    twice.lane.request(7, PEER, Uint8Array.of(1));
+    for (let i = 0; i < 2; i++) twice.lane.frame(PEER, part(7, 3));
+    expect(twice.breaches).toEqual(["bulk.malformed"]);
     const flooded = endOf(() => new Promise(() => {}));
     flooded.room = 0;
     for (let id = 0; id < 10_000 && flooded.breaches.length === 0; id++) {
@@ -147,10 +156,65 @@ describe("bulk over a session", () => {
     const asker = endOf();
     asker.lane.request(7, PEER, Uint8Array.of(1));
     asker.lane.cancel(7, PEER);
-    const last = encodeFrame({ kind: "part", id: 7, last: true, bytes: Uint8Array.of(1) });
-    asker.lane.frame(PEER, last);
+    asker.lane.frame(PEER, part(7, 0, Uint8Array.of(1)));
     asker.lane.frame(PEER, encodeFrame({ kind: "no", id: 7, reason: "absent" }));
     expect([asker.answers, asker.breaches]).toEqual([[], []]);
     expect(asker.sent.map((frame) => decodeFrame(frame)?.kind)).toEqual(["request", "cancel"]);
+  });
+
+  it("puts an answer together whose parts overtake each other on two paths, and none with a gap", async () => {
+    const serve: BulkServe = async () => ({
+      head: Buffer.alloc(3 * LIMITS.bulkPartBytesMax + 5, "an answer "),
+      file: undefined,
+    });
+    const [asker, server] = [endOf(), endOf(serve)];
+    for (const id of [1, 2]) asker.lane.request(id, PEER, Uint8Array.of(id));
+    for (const frame of asker.sent.splice(0)) server.lane.frame(PEER, frame);
+    await turn();
+    const parts = server.sent.splice(0);
+    expect(parts).toHaveLength(8);
+    // Of the second answer one part was lost with a path.
+    const lost = parts.findIndex((frame) => decodeFrame(frame)?.id === 2);
+    parts.splice(lost, 1);
+    for (const frame of parts.reverse()) asker.lane.frame(PEER, frame);
+    expect(asker.answers.map(({ id, status }) => [id, status])).toEqual([[1, "ok"]]);
+    const served = await serve(PEER, Uint8Array.of(1));
+    expect(
+      Buffer.compare(asker.answers[0]?.bytes ?? Buffer.of(), served?.head ?? Buffer.of()),
+    ).toBe(0);
+    expect(asker.breaches).toEqual([]);
+  });
+
+  it("ends with a peer that sends an answer in small parts", () => {
+    const asker = endOf();
+    asker.lane.request(7, PEER, Uint8Array.of(1));
+    // kind, id, not the last one, place, one byte
+    asker.lane.frame(PEER, Uint8Array.of(2, 0, 0, 0, 7, 0, 0, 1));
+    expect(asker.breaches).toEqual(["bulk.malformed"]);
+  });
+
+  it("reads four answers of one peer at a time, also of what it gives up, over one session or two", async () => {
+    const reads: (() => void)[] = [];
+    const server = endOf(
+      () =>
+        new Promise((resolve) => {
+          reads.push(() => resolve({ head: Uint8Array.of(1), file: undefined }));
+        }),
+    );
+    for (let id = 0; id < 100; id++) {
+      server.lane.frame(PEER, request(id));
+      server.lane.frame(PEER, encodeFrame({ kind: "cancel", id }));
+      if (id % 10 === 9) server.lane.end(PEER);
+    }
+    await turn();
+    expect(reads).toHaveLength(4);
+    // What is asked then waits for those, and is answered when they have ended.
+    server.lane.frame(PEER, request(200));
+    expect(server.sent).toEqual([]);
+    for (const done of reads.splice(0)) done();
+    await turn();
+    for (const done of reads.splice(0)) done();
+    await turn();
+    expect(server.sent.map((frame) => decodeFrame(frame)?.id)).toEqual([200]);
   });
 });
