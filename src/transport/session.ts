@@ -5,7 +5,8 @@
  * dialler learns in this way that its own certificate was accepted, and both learn which run of the peer they
  * talk to (mesh.ts). The post-quantum handshake follows at once
  * (secure-channel.ts). Frames of the classes do not wait for it: everything in them is public and is believed by
- * its own signatures. A session in which it does not succeed in time ends.
+ * its own signatures. Only bulk, where who asks is who is believed to be at the other end, is not read before. A
+ * session in which it does not succeed in time ends.
  *
  * Stream ids follow from the class (RFC 9000, 2.1). A peer that opens another, ends or resets one, or stops
  * reading one, breaks the protocol: sessions end as a whole.
@@ -290,6 +291,8 @@ export class Session {
     if (this.#state === "hello") this.#readLane(this.#control);
     for (const lane of this.#lanes) {
       if (this.#state !== "up") break;
+      // Bulk waits in QUIC's windows for the key of the peer's node: it may overtake the end of the handshake.
+      if (lane.name === "bulk" && !this.isSecured) continue;
       this.#readLane(lane);
     }
     if (this.#state === "up" && this.via === undefined) this.#readDatagrams();
@@ -417,6 +420,7 @@ export class Session {
       secured: (handshakeMs) => {
         this.#cancelHandshake?.();
         this.#cancelHandshake = undefined;
+        this.#connection.requestTurn();
         events.secured(this, handshakeMs);
       },
       failed: (failure) => this.close(closeCodeFor(failure.code), failure.detail, failure),

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { CLOSE_CODES, type TransportLimits } from "../../src/transport/options.ts";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
-import { RawClient, SEALED } from "./raw-client.ts";
+import { BULK, CONSENSUS, RawClient, SEALED } from "./raw-client.ts";
 import { End, falconKeys } from "./stoq/support.ts";
 import {
   freePorts,
@@ -178,6 +178,27 @@ describe("a peer that does not want to", () => {
     await until(() => transport.peers().length === 1, "up, for public frames");
     await until(() => client.isRefused, "closed");
     expect(refusals(transport, "session.timeout")).toBe(1);
+  });
+
+  it("is not read as bulk, neither what it asks nor what it answers", async () => {
+    const { transport, client } = await victim();
+    const bulk: Uint8Array[] = [];
+    const ignore = (): void => {};
+    transport.bulk({
+      ...{ peerUp: ignore, peerDown: ignore, drained: ignore },
+      frame: (_peer, bytes) => bulk.push(bytes),
+    });
+    client.hello();
+    await until(() => transport.peers().length === 1, "up, for public frames");
+    client.send(BULK, framed(Uint8Array.of(1, 0, 0, 0, 1, 7)));
+    client.send(CONSENSUS, framed(Uint8Array.of(1)));
+    const received = (): number =>
+      transport.peerFigures()[0]?.session?.bytes.consensus.received ?? 0;
+    await until(() => received() > 0, "what came with it");
+    await sleep(100);
+    expect(bulk).toEqual([]);
+    expect(transport.peerFigures()[0]?.session?.bytes.bulk.received).toBe(0);
+    expect(client.isRefused).toBe(false);
   });
 
   it("ends with the first frame that is none of the handshake", async () => {
