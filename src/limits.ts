@@ -359,8 +359,9 @@ export const LIMITS = {
   bulkRequestsPerPeerMax: 64,
   bulkServedPerPeerMax: 32,
   bulkRequestsPerConnectionMax: 16,
-  /** Answers that a worker has in memory, and how long one may take to go out. */
+  /** Answers that a worker has in memory, of all and of one member, and how long one may take to go out. */
   bulkServingBytesMax: 64 * 1024 * 1024,
+  bulkServingBytesPerPeerMax: 16 * 1024 * 1024,
   bulkAnswerTimeoutMs: 60_000,
   /** Connections for bulk with one member in each direction, and members that they are with. */
   bulkConnectionsMax: 4,

@@ -12,6 +12,7 @@ import { sha256 } from "../../crypto/hash.ts";
 import { LIMITS } from "../../limits.ts";
 import type { QuicSession } from "../quic-endpoint.ts";
 import type { BulkSource } from "./port.ts";
+import { Serving } from "./serving.ts";
 import { readSource } from "./source.ts";
 
 export const REQUEST_VERSION = 1;
@@ -35,12 +36,16 @@ type Grant = { readonly peer: string; readonly untilMs: number };
 /** One request, from its first byte to the last of its answer. */
 type Job = {
   readonly guest: Guest;
+  readonly peer: string;
   readonly streamId: number;
   readonly name: Uint8Array[];
   nameBytes: number;
   /** What is left to send; undefined while the answer is looked for. */
   parts: Uint8Array[] | undefined;
-  /** Bytes that its answer has in memory. */
+  /** What the node has found for it. */
+  source: BulkSource | undefined;
+  isReading: boolean;
+  /** Bytes that its answer has in memory, or is about to have. */
   held: number;
   readonly sinceMs: number;
 };
@@ -56,13 +61,15 @@ export class BulkListener {
   readonly #grants = new Map<string, Grant>();
   readonly #guests = new Set<Guest>();
   readonly #finding = new Map<number, Job>();
-  /** Found, and not read yet: there is no room for more answers. */
-  readonly #waiting: { readonly job: Job; readonly source: BulkSource }[] = [];
-  #heldBytes = 0;
+  readonly #serving: Serving<Job>;
   #nextId = 1;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#serving = new Serving({
+      find: (job) => this.#find(job),
+      read: (job) => void this.#load(job),
+    });
   }
 
   /** The certificate with this SHA-256 (hex) opens connections as that peer. The newest few of a peer count. */
@@ -116,37 +123,41 @@ export class BulkListener {
   found(id: number, source: BulkSource | undefined): void {
     const job = this.#finding.get(id);
     this.#finding.delete(id);
-    if (job === undefined || !this.#isOpen(job)) return;
-    if (source === undefined) {
-      this.#answer(job, [Uint8Array.of(STATUS.absent)]);
-      return;
-    }
-    this.#waiting.push({ job, source });
-    this.#readMore();
+    if (job === undefined) return;
+    job.source = source;
+    const isOpen = this.#isOpen(job);
+    if (source === undefined && isOpen) this.#answer(job, [Uint8Array.of(STATUS.absent)]);
+    const bytes = source === undefined || !isOpen ? undefined : sizeOf(source);
+    this.#serving.found(job.peer, job, bytes);
   }
 
-  /** Reads what was found, as far as answers have room. */
-  #readMore(): void {
-    for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
-      const { job, source } = next;
-      const bytes = source.head.length + (source.file?.length ?? 0);
-      if (this.#heldBytes > 0 && this.#heldBytes + bytes > LIMITS.bulkServingBytesMax) return;
-      this.#waiting.shift();
-      if (!this.#isOpen(job)) continue;
-      job.held = bytes;
-      this.#heldBytes += bytes;
-      readSource(this.#options.folder, source).then(
-        (parts) => this.#answer(job, [Uint8Array.of(STATUS.ok), ...parts]),
-        // Whatever the file's fault is, it is nothing that the peer could do about.
-        () => this.#answer(job, [Uint8Array.of(STATUS.absent)]),
-      );
-    }
+  #find(job: Job): void {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#finding.set(id, job);
+    this.#options.find(id, job.peer, Uint8Array.from(Buffer.concat(job.name).subarray(1)));
   }
 
+  async #load(job: Job): Promise<void> {
+    const { source, peer, guest, streamId } = job;
+    if (source === undefined) return;
+    job.held = sizeOf(source);
+    job.isReading = true;
+    // Whatever the file's fault is, it is nothing that the peer could do about.
+    const parts = await readSource(this.#options.folder, source).then(
+      (bytes) => [Uint8Array.of(STATUS.ok), ...bytes],
+      () => [Uint8Array.of(STATUS.absent)],
+    );
+    job.isReading = false;
+    if (guest.jobs.get(streamId) === job) this.#answer(job, parts);
+    else this.#serving.done(peer, job.held);
+  }
+
+  /** What is read for it has its memory until it is read. */
   #forget(job: Job): void {
     if (!job.guest.jobs.delete(job.streamId)) return;
-    this.#heldBytes -= job.held;
-    this.#readMore();
+    this.#serving.givenUp(job.peer, job);
+    if (!job.isReading) this.#serving.done(job.peer, job.held);
   }
 
   #forgetAll(guest: Guest): void {
@@ -187,12 +198,7 @@ export class BulkListener {
   /** False when the connection was ended. */
   #read(guest: Guest, streamId: number): boolean {
     const { session, jobs } = guest;
-    let job = jobs.get(streamId);
-    if (job === undefined) {
-      const sinceMs = this.#options.wallMs();
-      job = { guest, streamId, name: [], nameBytes: 0, parts: undefined, held: 0, sinceMs };
-      jobs.set(streamId, job);
-    }
+    const job = jobs.get(streamId) ?? this.#open(guest, streamId);
     try {
       for (let part = session.read(streamId); part !== undefined; part = session.read(streamId)) {
         job.name.push(part.bytes.slice());
@@ -207,15 +213,22 @@ export class BulkListener {
     return true;
   }
 
+  #open(guest: Guest, streamId: number): Job {
+    const job: Job = {
+      ...{ guest, streamId, peer: guest.grant?.peer ?? "", sinceMs: this.#options.wallMs() },
+      ...{ name: [], nameBytes: 0, source: undefined, isReading: false, held: 0 },
+      parts: undefined,
+    };
+    guest.jobs.set(streamId, job);
+    return job;
+  }
+
   #asked(job: Job): boolean {
-    const { guest } = job;
     const bytes = Buffer.concat(job.name);
-    if (bytes.length < 2 || bytes[0] !== REQUEST_VERSION) return this.#breach(guest, "no request");
-    if (guest.grant === undefined) return false;
-    const id = this.#nextId;
-    this.#nextId += 1;
-    this.#finding.set(id, job);
-    this.#options.find(id, guest.grant.peer, Uint8Array.from(bytes.subarray(1)));
+    if (bytes.length < 2 || bytes[0] !== REQUEST_VERSION) {
+      return this.#breach(job.guest, "no request");
+    }
+    this.#serving.asked(job.peer, job);
     return true;
   }
 
@@ -252,6 +265,8 @@ export class BulkListener {
     this.#forget(job);
   }
 }
+
+const sizeOf = ({ head, file }: BulkSource): number => head.length + (file?.length ?? 0);
 
 /** A new grant is used before the connections under the old one end. */
 const GRANTS_PER_PEER = 2;

@@ -98,6 +98,10 @@ const serve = async (
   };
 };
 
+/** As many as one member may have, and requests of each. */
+const CONNECTIONS = 8;
+const STREAMS = LIMITS.bulkRequestsPerConnectionMax;
+
 const ask = (talker: Talker, name: string): number => {
   const stream = talker.session.openStream("bi");
   talker.send(stream, `\x01${name}`, true);
@@ -219,5 +223,32 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
     for (const name of ["link", "up", "out", "folder", "none"]) {
       expect([...(await answer(talker, name))], name).toEqual([1]);
     }
+  });
+
+  it("serves a member while another one leaves more answers lying than all may have", async () => {
+    const path = join(folder, "chunk");
+    const chunk = 1024 * 1024;
+    writeFileSync(path, new Uint8Array(chunk));
+    let found = 0;
+    const { listener, dial } = await serve(driver, () => {
+      found += 1;
+      return { head: new Uint8Array(0), file: { path, offset: 0, length: chunk } };
+    });
+    const [idle, other] = [leafOf(authority), leafOf(authority)];
+    listener.admit(PEER, idle.fingerprint, wallMs + DAY_MS);
+    listener.admit("bb".repeat(32), other.fingerprint, wallMs + DAY_MS);
+    // QUIC's windows take some of it: 4 MB for each connection.
+    expect(CONNECTIONS * (STREAMS * chunk - 4_000_000)).toBeGreaterThan(LIMITS.bulkServingBytesMax);
+    for (let connection = 0; connection < CONNECTIONS; connection++) {
+      const talker = await dial(idle);
+      await until(() => talker.established, "established");
+      talker.reading = false;
+      for (let i = 0; i < STREAMS; i++) ask(talker, "chunk");
+    }
+    await until(() => found >= LIMITS.bulkServedPerPeerMax, "looked for");
+    await sleep(300);
+    const talker = await dial(other);
+    await until(() => talker.established, "established");
+    expect(await answer(talker, "chunk")).toHaveLength(1 + chunk);
   });
 });
