@@ -432,6 +432,11 @@ export const LIMITS = {
   /** How long a member has to say what it has, and to give a manifest; and how often all are asked. */
   objectAskMs: 4_000,
   objectManifestMs: 10_000,
+  /** Members that are asked for a manifest at one time; one that takes longer than this counts no more. */
+  objectManifestAsksMax: 3,
+  objectManifestPatienceMs: 1_000,
+  /** When a member that was busy is asked the same again, within the time that it has to answer. */
+  objectBusyMs: 500,
   objectAskAgainMs: 3_000,
   /** Names that no member had, which are not asked for again so soon. */
   objectAbsentMax: 1024,
@@ -447,10 +452,15 @@ export const LIMITS = {
   /** Objects that are put at one time, and after how long one that gets nothing gives up its place. */
   objectUploadsMax: 16,
   objectUploadIdleMs: 600_000,
+  objectUploadCheckMs: 60_000,
   /** How far ahead the end of an order may lie. */
   objectOrderMsMax: 3_600_000,
+  /** Orders that are remembered until their time is over, so that none is followed twice; past it none is taken. */
+  objectOrdersMax: 16_384,
   /** Chunks that are read for clients at one time: 1 MiB of memory each, before it counts as an answer. */
   objectReadsMax: 8,
+  /** Chunks that are held against their hashes for members at one time, before they are given for the first time. */
+  objectChecksMax: 8,
   /** Chunks that one request has held against their hashes. */
   objectCheckChunksMax: 32,
 

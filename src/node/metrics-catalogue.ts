@@ -344,7 +344,7 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   ),
   tetrad_object_requests_refused_total: counter(
     "count",
-    "Requests of members over what one may ask in a second.",
+    "Requests of members that were told that this node is busy: over what one may ask in a second, or read here.",
   ),
   tetrad_object_lies_total: counter("count", "Answers of members that were not of the object.", {
     labels: ["kind"],

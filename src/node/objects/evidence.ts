@@ -20,7 +20,7 @@ import type { Logger, Metrics } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ServedManifest } from "../../transport/objects/messages.ts";
 import type { ChunkProof } from "../../transport/objects/tree.ts";
-import { namesIn, readWhole, syncFolder, writeFailure, writeWhole } from "./files.ts";
+import { namesIn, readWhole, removeDrafts, syncFolder, writeFailure, writeWhole } from "./files.ts";
 
 const SUFFIX = ".json";
 const MANIFEST_PLACE = "manifest";
@@ -114,6 +114,7 @@ export class EvidenceFolder {
     await mkdir(options.folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw writeFailure(options.folder, error);
     });
+    await removeDrafts(options.folder);
     const names = (await namesIn(options.folder)).filter((name) => name.endsWith(SUFFIX)).sort();
     for (const name of names) {
       const bytes = await readWhole(join(options.folder, name), RECORD_BYTES_MAX);

@@ -18,9 +18,11 @@ import type {
 import { LIMITS } from "../../limits.ts";
 import type { BulkPort } from "../../transport/bulk/port.ts";
 import { encodeManifest, manifestOf } from "../../transport/objects/manifest.ts";
+import { orderStatement } from "../../transport/objects/statements.ts";
 import type { ObjectFigures } from "../node-metrics.ts";
 import { EvidenceFolder, type EvidenceRecord } from "./evidence.ts";
 import { ObjectFetch } from "./fetch.ts";
+import { FollowedOrders } from "./followed.ts";
 import { checkOrder, type OrderContext } from "./orders.ts";
 import type { CheckedPage, ObjectState, ObjectsPort, OrderedState } from "./port.ts";
 import { ObjectServer } from "./serve.ts";
@@ -53,6 +55,7 @@ export class ObjectExchange implements ObjectsPort {
   readonly #options: ObjectExchangeOptions;
   readonly #store: ObjectStore;
   readonly #evidence: EvidenceFolder;
+  readonly #followed: FollowedOrders;
   readonly #sources: ObjectSources;
   readonly #fetches = new Map<string, ObjectFetch>();
   /** Names that no member had lately, and until when that is not asked again. */
@@ -61,19 +64,22 @@ export class ObjectExchange implements ObjectsPort {
   /** Reads of chunks for clients: those under way, and who waits for its turn. */
   #reading = 0;
   readonly #readers: (() => void)[] = [];
+  /** Of the next look for uploads that get nothing, while there are any. */
+  #cancelIdle: (() => void) | undefined;
   #closed = false;
 
   private constructor(
     options: ObjectExchangeOptions,
-    store: ObjectStore,
-    evidence: EvidenceFolder,
+    parts: { store: ObjectStore; evidence: EvidenceFolder; followed: FollowedOrders },
   ) {
+    const { store, evidence, followed } = parts;
     this.#options = options;
     this.#store = store;
     this.#evidence = evidence;
-    const { hasher, bulk, verifier, clock } = options;
+    this.#followed = followed;
+    const { hasher, bulk, verifier, clock, timers } = options;
     const idOf = (falconKey: Uint8Array): PeerId => toHex(hasher.ht("id", falconKey));
-    this.#sources = new ObjectSources({ bulk, hasher, verifier, idOf, clock, evidence });
+    this.#sources = new ObjectSources({ bulk, hasher, verifier, idOf, clock, timers, evidence });
     const server = new ObjectServer({ ...options, store });
     bulk.serve((peer, name) => server.answer(peer, name));
   }
@@ -87,7 +93,8 @@ export class ObjectExchange implements ObjectsPort {
     const evidence = await EvidenceFolder.open({
       ...{ folder: evidenceFolder, chainId, wallMs, logger, metrics },
     });
-    return new ObjectExchange(options, store, evidence);
+    const followed = await FollowedOrders.open({ folder, wallMs });
+    return new ObjectExchange(options, { store, evidence, followed });
   }
 
   /** The one used last first. */
@@ -161,6 +168,8 @@ export class ObjectExchange implements ObjectsPort {
 
   async order(bytes: Uint8Array): Promise<OrderedState> {
     const order = await checkOrder(this.#options, bytes);
+    const statement = orderStatement(this.#options.hasher, order);
+    await this.#followed.follow({ ...order, statement });
     if (order.action === "keep") return orderedOf(await this.#keep(order.root, order.manifest));
     const root = toHex(order.root);
     if (!(await this.#drop(root))) {
@@ -191,6 +200,7 @@ export class ObjectExchange implements ObjectsPort {
     const other = this.#uploads.get(name);
     if (other === undefined) {
       this.#uploads.set(name, { object, idleMs: this.#options.clock.monotonicMs() });
+      this.#watchUploads();
     } else this.#store.release(object);
     return object;
   }
@@ -260,6 +270,7 @@ export class ObjectExchange implements ObjectsPort {
 
   close(): void {
     this.#closed = true;
+    this.#cancelIdle?.();
     for (const fetch of [...this.#fetches.values()]) {
       fetch.stop(fail("node.stopping", "The node is stopping"));
     }
@@ -336,6 +347,8 @@ export class ObjectExchange implements ObjectsPort {
     const absent = this.#absent.get(root);
     if (absent !== undefined) return absent.failure;
     if (this.#closed) return fail("node.stopping", "The node is stopping");
+    // What they hold could make room for this one.
+    this.#endIdleUploads();
     if (this.#fetches.size >= LIMITS.objectFetchesMax) {
       return fail("node.overloaded", "Too many objects are being fetched at once");
     }
@@ -356,6 +369,16 @@ export class ObjectExchange implements ObjectsPort {
     return ok(fetch);
   }
 
+  #watchUploads(): void {
+    if (this.#closed || this.#cancelIdle !== undefined) return;
+    this.#cancelIdle = this.#options.timers.set(LIMITS.objectUploadCheckMs, () => {
+      this.#cancelIdle = undefined;
+      this.#endIdleUploads();
+      if (this.#uploads.size > 0) this.#watchUploads();
+    });
+  }
+
+  /** So that what they hold, and nobody sends, can go. */
   #endIdleUploads(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [root, { object, idleMs }] of this.#uploads) {

@@ -14,6 +14,7 @@ import {
   FetchSchedule,
   type SourceFigures,
 } from "../../transport/objects/scheduler.ts";
+import { findManifest } from "./find-manifest.ts";
 import type { ObjectSources } from "./sources.ts";
 import type { ObjectStore, StoredObject } from "./store.ts";
 
@@ -62,6 +63,7 @@ export class ObjectFetch {
 
   /** Begins; never throws. */
   start(): void {
+    this.#tick();
     void this.#begin().catch((error: unknown) => this.#end(failureOf(error)));
   }
 
@@ -135,28 +137,20 @@ export class ObjectFetch {
       clock.monotonicMs(),
     );
     this.#changed();
+    this.#cancelTick?.();
     this.#tick();
   }
 
-  /** From the first member that has it and whose word is right. Ends the fetch where there is none. */
+  /** From members. Ends the fetch where there is none. */
   async #findManifest(): Promise<Manifest | undefined> {
-    const { sources } = this.#options;
-    const members = sources.members();
-    const asked = members.map(async (peer) => ({
-      peer,
-      holding: await sources.holding(peer, this.#name, this.#ending.signal),
-    }));
-    let found = false;
-    for await (const { peer, holding } of settledInOrder(asked)) {
-      if (this.#over !== undefined) return undefined;
-      if (holding === undefined) continue;
-      found = true;
-      const answer = await sources.manifest(peer, this.#name, this.#ending.signal);
-      if (answer.kind === "manifest") return answer.manifest;
-    }
-    const detail = found
-      ? "no member that says it has the object gives its manifest"
-      : `none of ${members.length} connected members has the object`;
+    const { sources, timers } = this.#options;
+    const { signal } = this.#ending;
+    const found = await findManifest({ sources, timers, name: this.#name, signal });
+    if (found.manifest !== undefined) return found.manifest;
+    const detail =
+      found.have > 0
+        ? "no member that says it has the object gives its manifest"
+        : `none of ${found.asked} connected members has the object`;
     this.#end(fail("object.not-found", detail, { root: this.root }));
     return undefined;
   }
@@ -169,7 +163,7 @@ export class ObjectFetch {
       this.#end(fail("object.stalled", detail, { root: this.root }));
       return;
     }
-    if (nowMs - this.#askedMs >= LIMITS.objectAskAgainMs) {
+    if (this.#schedule !== undefined && nowMs - this.#askedMs >= LIMITS.objectAskAgainMs) {
       this.#askedMs = nowMs;
       this.#askAround();
     }
@@ -246,18 +240,6 @@ export class ObjectFetch {
     await store.writeChecked(object, index, answer.chunk);
     this.#perform(schedule.kept(index, clock.monotonicMs()));
     this.#changed();
-  }
-}
-
-/** Results in the order in which they come; the promises never reject. */
-async function* settledInOrder<T>(promises: readonly Promise<T>[]): AsyncGenerator<T> {
-  const waiting = new Map(
-    promises.map((promise, i) => [i, promise.then((value) => ({ i, value }))] as const),
-  );
-  while (waiting.size > 0) {
-    const { i, value } = await Promise.race(waiting.values());
-    waiting.delete(i);
-    yield value;
   }
 }
 

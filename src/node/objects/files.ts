@@ -1,9 +1,12 @@
 /** Files of objects: each appears whole and durable or not at all, and is taken away without half of it staying. */
 import { type FileHandle, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { TetradError } from "../../errors.ts";
 
-/** What a crash may leave behind, which is removed when the store is opened. */
+/** How names end of what a crash may leave behind, which is removed when its folder is opened. */
 export const DRAFT = ".new";
+/** Of this process: two writes of one file at the same time are in two drafts, each whole. */
+let drafts = 0;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException)?.code ?? "";
 
@@ -36,7 +39,8 @@ export const syncFolder = async (path: string): Promise<void> => {
  * `syncFolder` sees to. Throws store.full, store.io.
  */
 export const writeWhole = async (path: string, bytes: Uint8Array): Promise<void> => {
-  const draft = `${path}${DRAFT}`;
+  drafts += 1;
+  const draft = `${path}.${drafts}${DRAFT}`;
   try {
     await closing(await open(draft, "w", 0o600), async (file) => {
       await file.writeFile(bytes);
@@ -75,6 +79,13 @@ export const namesIn = async (path: string): Promise<readonly string[]> => {
   } catch (error) {
     if (isMissing(error)) return [];
     throw writeFailure(path, error);
+  }
+};
+
+/** Takes away what a crash has left of writes in a folder. */
+export const removeDrafts = async (folder: string): Promise<void> => {
+  for (const name of await namesIn(folder)) {
+    if (name.endsWith(DRAFT)) await rm(join(folder, name), { force: true });
   }
 };
 

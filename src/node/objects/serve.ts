@@ -1,7 +1,8 @@
 /**
  * What this node answers members that ask for objects: what it has, and says so by what is on its disk. A chunk is
  * held against its hash before it is given for the first time since the start; then whoever carries bulk reads the
- * file. A member that asks too often is told so.
+ * file. A member that asks too often is told that this node is busy, and so is one that asks for what has to be read
+ * here while there is enough of that already.
  */
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
@@ -37,6 +38,8 @@ const SIGNED_MAX = 64;
 export class ObjectServer {
   readonly #options: ObjectServerOptions;
   readonly #buckets = new Map<PeerId, TokenBucket>();
+  /** Chunks that are held against their hashes now, each once however many ask for it. */
+  readonly #checks = new Map<string, Promise<string | undefined>>();
   readonly #signed = new Map<string, Promise<Uint8Array>>();
 
   constructor(options: ObjectServerOptions) {
@@ -48,10 +51,7 @@ export class ObjectServer {
     const { store, metrics } = this.#options;
     const request = decodeRequest(name);
     if (!request.ok) return undefined;
-    if (!this.#bucketOf(peer).take(this.#options.clock.monotonicMs())) {
-      metrics.count("tetrad_object_requests_refused_total");
-      return { head: BUSY_ANSWER, file: undefined };
-    }
+    if (!this.#bucketOf(peer).take(this.#options.clock.monotonicMs())) return this.#busy();
     const object = store.get(toHex(request.value.root));
     if (object === undefined) return undefined;
     metrics.count("tetrad_object_requests_total", 1, { kind: request.value.kind });
@@ -67,12 +67,32 @@ export class ObjectServer {
 
   async #chunk(object: StoredObject, index: number): Promise<BulkSource | undefined> {
     const { store, metrics } = this.#options;
-    const path = await store.soundFile(object, index);
+    const checking = this.#check(object, index);
+    if (checking === undefined) return this.#busy();
+    const path = await checking;
     if (path === undefined) return undefined;
     store.touch(object);
     const length = chunkLength(object.manifest.length, index);
     metrics.count("tetrad_object_served_bytes_total", length);
     return { head: CHUNK_ANSWER_HEAD, file: { path, offset: 0, length } };
+  }
+
+  /** Where the chunk lies, when it is right; undefined where as many are being read as may be. */
+  #check(object: StoredObject, index: number): Promise<string | undefined> | undefined {
+    const { store } = this.#options;
+    if (object.sound.has(index) || !object.held.has(index)) return store.soundFile(object, index);
+    const key = `${object.root}/${index}`;
+    const known = this.#checks.get(key);
+    if (known !== undefined) return known;
+    if (this.#checks.size >= LIMITS.objectChecksMax) return undefined;
+    const check = store.soundFile(object, index).finally(() => this.#checks.delete(key));
+    this.#checks.set(key, check);
+    return check;
+  }
+
+  #busy(): BulkSource {
+    this.#options.metrics.count("tetrad_object_requests_refused_total");
+    return { head: BUSY_ANSWER, file: undefined };
   }
 
   #manifest(object: StoredObject): Promise<Uint8Array> {

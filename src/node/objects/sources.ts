@@ -4,7 +4,7 @@
  */
 import { equalBytes, fromHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
-import type { Clock, PeerId, Verifier } from "../../ledger/ports.ts";
+import type { Clock, PeerId, Timers, Verifier } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkPort } from "../../transport/bulk/port.ts";
 import { type Manifest, manifestOf } from "../../transport/objects/manifest.ts";
@@ -27,6 +27,7 @@ export type ObjectSourcesOptions = {
   readonly verifier: Verifier;
   readonly idOf: (falconKey: Uint8Array) => PeerId;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly evidence: EvidenceFolder;
 };
 
@@ -46,6 +47,8 @@ type Asked = Uint8Array | "missing" | "busy" | "silent";
 export class ObjectSources {
   readonly #options: ObjectSourcesOptions;
   readonly #liars = new Map<PeerId, number>();
+  /** Connected members that kept us waiting for a manifest, and gave none, when they were asked last. */
+  readonly #slow = new Set<PeerId>();
 
   constructor(options: ObjectSourcesOptions) {
     this.#options = options;
@@ -55,16 +58,20 @@ export class ObjectSources {
   members(): readonly PeerId[] {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [id, until] of this.#liars) if (nowMs >= until) this.#liars.delete(id);
-    return this.#options.bulk
-      .peers()
-      .map(({ id }) => id)
-      .filter((id) => !this.#liars.has(id));
+    const peers = this.#options.bulk.peers().map(({ id }) => id);
+    for (const id of this.#slow) if (!peers.includes(id)) this.#slow.delete(id);
+    return peers.filter((id) => !this.#liars.has(id));
+  }
+
+  /** Whether a member said nothing when it was asked for a manifest the last time. */
+  isSlow(peer: PeerId): boolean {
+    return this.#slow.has(peer);
   }
 
   /** What a member has of an object; undefined: nothing, as far as it says. */
   async holding(peer: PeerId, root: Uint8Array, signal: AbortSignal): Promise<Holding | undefined> {
     const request = encodeRequest({ kind: "have", root });
-    const answer = await this.#ask(peer, request, LIMITS.objectAskMs, signal);
+    const answer = await this.#askOften(peer, request, LIMITS.objectAskMs, signal);
     if (typeof answer === "string") return undefined;
     const holding = decodeHolding(answer);
     return holding.ok ? holding.value : undefined;
@@ -121,11 +128,14 @@ export class ObjectSources {
     signal: AbortSignal,
   ): Promise<ServedManifest | undefined> {
     const request = encodeRequest({ kind: "manifest", root });
-    const answer = await this.#ask(peer, request, LIMITS.objectManifestMs, signal);
+    const { idOf, hasher, verifier, clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    const answer = await this.#askOften(peer, request, LIMITS.objectManifestMs, signal);
+    if (answer !== "silent") this.#slow.delete(peer);
+    else if (clock.monotonicMs() - sinceMs >= LIMITS.objectManifestPatienceMs) this.#slow.add(peer);
     if (typeof answer === "string") return undefined;
     const served = decodeServedManifest(answer);
     if (!served.ok) return undefined;
-    const { idOf, hasher, verifier } = this.#options;
     const { manifest, publicKey, signature } = served.value;
     if (idOf(publicKey) !== peer) return undefined;
     const message = manifestStatement(hasher, fromHex(peer), root, manifest);
@@ -133,6 +143,36 @@ export class ObjectSources {
       verifier.verify([{ message, signature, publicKey }], "sync", resolve);
     });
     return isSigned === true ? served.value : undefined;
+  }
+
+  /** Again, as long as the member says that it is busy and there is time. */
+  async #askOften(
+    peer: PeerId,
+    request: Uint8Array,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Asked> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    for (let leftMs = timeoutMs; ; leftMs = endMs - clock.monotonicMs()) {
+      const answer = await this.#ask(peer, request, leftMs, signal);
+      const pauseMs = LIMITS.objectBusyMs;
+      if (answer !== "busy" || clock.monotonicMs() + pauseMs >= endMs) return answer;
+      await this.#pause(pauseMs, signal);
+      if (signal.aborted) return answer;
+    }
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const cancel = this.#options.timers.set(ms, end);
+      signal.addEventListener("abort", end);
+    });
   }
 
   async #ask(

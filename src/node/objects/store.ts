@@ -10,7 +10,8 @@
  *
  * Every object counts with its whole length from its beginning, so that the budget holds whatever comes of it. To
  * make room, what was used longest ago goes, whole; never what is kept, nor what is in use. What the ledger needs of
- * the disk is left to it: a node that finds no room there stops.
+ * the disk is left to it, since a node that finds no room there stops: that is looked at when an object is begun or
+ * goes on, for all that is still to come, and before each chunk, because others write to the disk too.
  */
 import { mkdir, rm, stat, statfs, utimes } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,10 +28,10 @@ import {
 } from "../../transport/objects/manifest.ts";
 import { CHUNK_BYTES, chunkHash, chunkLength } from "../../transport/objects/tree.ts";
 import {
-  DRAFT,
   isMissing,
   namesIn,
   readWhole,
+  removeDrafts,
   removeFolder,
   syncFolder,
   writeFailure,
@@ -75,6 +76,14 @@ export type ObjectStoreOptions = {
 
 const costOf = (length: number): number => length + manifestBytes(length);
 
+const leavesReserve = (freeBytes: number): boolean => freeBytes >= LIMITS.objectDiskReserveBytes;
+
+const missingBytes = ({ manifest: { length }, held }: StoredObject): number => {
+  const last = held.size - 1;
+  const short = last >= 0 && held.has(last) ? CHUNK_BYTES - chunkLength(length, last) : 0;
+  return length - held.count * CHUNK_BYTES + short;
+};
+
 export class ObjectStore {
   readonly folder: string;
   readonly budgetBytes: number;
@@ -85,6 +94,8 @@ export class ObjectStore {
   readonly #objects = new Map<string, StoredObject>();
   readonly #beginning = new Map<string, Promise<StoredObject>>();
   #usedBytes = 0;
+  /** Of chunks that are being written. */
+  #writingBytes = 0;
   #asides = 0;
   #evicted = 0;
 
@@ -110,7 +121,8 @@ export class ObjectStore {
       }
     }
     // Less than the last time may be allowed; what is kept stays all the same.
-    await store.#makeRoom(0, 0, () => {}).catch(() => {});
+    const isWithin = (): boolean => store.#usedBytes <= store.budgetBytes;
+    await store.#makeRoom(isWithin, () => {}).catch(() => {});
     return store;
   }
 
@@ -140,7 +152,7 @@ export class ObjectStore {
     const others = this.#beginning.get(root);
     if (others !== undefined) return this.#used(await others);
     const known = this.#objects.get(root);
-    if (known !== undefined) return this.#used(known);
+    if (known !== undefined) return this.#goOn(known, manifest);
     const making = this.#make(root, manifest);
     this.#beginning.set(root, making);
     try {
@@ -154,6 +166,25 @@ export class ObjectStore {
     object.uses += 1;
     this.touch(object);
     return object;
+  }
+
+  /** One that is here, whole or in part, is in use from now on; what it lacks has to have room. */
+  async #goOn(object: StoredObject, manifest: Manifest): Promise<StoredObject> {
+    this.#used(object);
+    if (object.held.isFull) return object;
+    try {
+      // In use, it counts with what is to come, and does not go itself.
+      await this.#makeRoom(
+        (freeBytes) => leavesReserve(freeBytes - this.#pendingBytes()),
+        () => {},
+      );
+    } catch (error) {
+      this.release(object);
+      throw error;
+    }
+    if (this.#objects.get(object.root) === object) return object;
+    this.release(object);
+    return this.begin(object.root, manifest);
   }
 
   hold(object: StoredObject): void {
@@ -175,7 +206,7 @@ export class ObjectStore {
     void utimes(join(this.folder, object.root, MANIFEST), time, time).catch(() => {});
   }
 
-  /** Writes a chunk that was held against its hash. Throws object.mismatch, store.full, store.io. */
+  /** Holds a chunk against its hash and writes it. Throws object.mismatch, object.no-room, store.full, store.io. */
   async write(object: StoredObject, index: number, chunk: Uint8Array): Promise<void> {
     const hash = object.manifest.hashes[index];
     if (hash === undefined || !equalBytes(chunkHash(chunk), hash)) {
@@ -186,7 +217,17 @@ export class ObjectStore {
 
   /** The same for who has held it against its hash. */
   async writeChecked(object: StoredObject, index: number, chunk: Uint8Array): Promise<void> {
-    await writeWhole(this.#path(object, index), chunk);
+    await this.#makeRoom(
+      (freeBytes) => leavesReserve(freeBytes - this.#writingBytes - chunk.length),
+      () => {
+        this.#writingBytes += chunk.length;
+      },
+    );
+    try {
+      await writeWhole(this.#path(object, index), chunk);
+    } finally {
+      this.#writingBytes -= chunk.length;
+    }
     object.held.add(index);
     object.sound.add(index);
   }
@@ -252,8 +293,8 @@ export class ObjectStore {
   /** What is still to be written of objects that are in use. */
   #pendingBytes(): number {
     let bytes = 0;
-    for (const { uses, manifest, held } of this.#objects.values()) {
-      if (uses > 0 && !held.isFull) bytes += manifest.length - held.count * CHUNK_BYTES;
+    for (const object of this.#objects.values()) {
+      if (object.uses > 0) bytes += missingBytes(object);
     }
     return bytes;
   }
@@ -264,8 +305,17 @@ export class ObjectStore {
 
   async #make(root: string, manifest: Manifest): Promise<StoredObject> {
     const object = this.#objectOf(root, manifest, this.#wallMs());
-    await this.#makeRoom(costOf(manifest.length), 1, () => {
-      this.#usedBytes += costOf(manifest.length);
+    const bytes = costOf(manifest.length);
+    if (bytes > this.budgetBytes) {
+      const detail = `an object of ${bytes} bytes does not fit ${this.budgetBytes} (object_cache_mib)`;
+      throw new TetradError("object.no-room", detail);
+    }
+    const fits = (freeBytes: number): boolean =>
+      this.#usedBytes + bytes <= this.budgetBytes &&
+      this.#objects.size < this.#objectsMax &&
+      leavesReserve(freeBytes - this.#pendingBytes() - bytes);
+    await this.#makeRoom(fits, () => {
+      this.#usedBytes += bytes;
       this.#objects.set(root, object);
       object.uses += 1;
     });
@@ -290,18 +340,10 @@ export class ObjectStore {
     return { root, manifest, ...sets, isKept: false, usedMs, touchedMs: usedMs, uses: 0 };
   }
 
-  /** `place` takes the room in the same turn in which it is there. */
-  async #makeRoom(bytes: number, count: number, place: () => void): Promise<void> {
-    let freeBytes = count === 0 ? Number.POSITIVE_INFINITY : await this.#freeBytes();
-    const fits = (): boolean =>
-      this.#usedBytes + bytes <= this.budgetBytes &&
-      this.#objects.size + count <= this.#objectsMax &&
-      freeBytes - this.#pendingBytes() - bytes >= LIMITS.objectDiskReserveBytes;
-    if (bytes > this.budgetBytes) {
-      const detail = `an object of ${bytes} bytes does not fit ${this.budgetBytes} (object_cache_mib)`;
-      throw new TetradError("object.no-room", detail);
-    }
-    while (!fits()) {
+  /** Has objects go until it fits; `place` takes the room in the same turn in which it is there. */
+  async #makeRoom(fits: (freeBytes: number) => boolean, place: () => void): Promise<void> {
+    let freeBytes = await this.#freeBytes();
+    while (!fits(freeBytes)) {
       const oldest = [...this.#objects.values()]
         .filter(({ isKept, uses }) => !isKept && uses === 0)
         .reduce<StoredObject | undefined>(
@@ -334,8 +376,8 @@ export class ObjectStore {
     for (const name of await namesIn(folder)) {
       if (INDEX.test(name)) object.held.add(Number(name));
       else if (name === KEEP) object.isKept = true;
-      else if (name.endsWith(DRAFT)) await rm(join(folder, name), { force: true });
     }
+    await removeDrafts(folder);
     this.#objects.set(root, object);
     this.#usedBytes += costOf(manifest.value.length);
   }

@@ -6,7 +6,9 @@ import { concatBytes, equalBytes, fromHex, toHex } from "../../../src/crypto/byt
 import { falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import { TetradError } from "../../../src/errors.ts";
+import type { Timers } from "../../../src/ledger/ports.ts";
 import { LIMITS } from "../../../src/limits.ts";
+import { realTimers } from "../../../src/node/real-ports.ts";
 import { encodeManifest } from "../../../src/transport/objects/manifest.ts";
 import {
   BUSY_ANSWER,
@@ -145,6 +147,18 @@ describe("an object that another node has", () => {
       answers += 1;
       if (to === busy.id && answers < 4) return BUSY_ANSWER;
       return to === other.id && answers % 3 === 0 ? "missing" : undefined;
+    };
+    await getAll(await node(2));
+  });
+
+  it("is got from one that is too busy at first to say what it has, and to give the manifest", async () => {
+    const busy = await node(0, { has: [[BIG]] });
+    const told = new Map<number, number>();
+    network.mangle = (_from, to, name) => {
+      const kind = name[0] ?? 0;
+      const count = (told.get(kind) ?? 0) + 1;
+      told.set(kind, count);
+      return to === busy.id && kind !== 3 && count < 3 ? BUSY_ANSWER : undefined;
     };
     await getAll(await node(2));
   });
@@ -305,6 +319,46 @@ describe("what others may ask of a node", () => {
     expect(other.ok && isBusy(other.value.bytes)).toBe(false);
   });
 
+  it("is objectChecksMax chunks that have to be read at one time, and past it that it is busy", async () => {
+    const { ObjectStore } = await import("../../../src/node/objects/store.ts");
+    const object = objectOf(bytesOf((LIMITS.objectChecksMax + 1) * CHUNK_BYTES));
+    const server = await node(0, { has: [[object]] });
+    const reads: number[] = [];
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const read = ObjectStore.prototype.read;
+    ObjectStore.prototype.read = async function (...args) {
+      reads.push(args[1]);
+      await gate;
+      return read.apply(this, args);
+    };
+    try {
+      const ask = (member: string, index: number) =>
+        network
+          .port(member)
+          .request(server.id, encodeRequest({ kind: "chunk", root: object.name, index }), 60_000);
+      const indices = Array.from({ length: LIMITS.objectChecksMax }, (_, i) => i);
+      // Two members ask for the same: it is read once.
+      const asked = ["one", "two"].flatMap((member) => indices.map((i) => ask(member, i)));
+      const past = await ask("one", LIMITS.objectChecksMax);
+      expect(past.ok && isBusy(past.value.bytes)).toBe(true);
+      expect(reads).toEqual(indices);
+      go();
+      for (const answer of await Promise.all(asked)) {
+        expect(answer.ok && answer.value.bytes.length).toBe(CHUNK_BYTES + 1);
+      }
+      const later = await ask("one", LIMITS.objectChecksMax);
+      expect(later.ok && later.value.bytes.length).toBe(CHUNK_BYTES + 1);
+      // What was found right is not read again.
+      await ask("one", 0);
+      expect(reads).toEqual([...indices, LIMITS.objectChecksMax]);
+    } finally {
+      ObjectStore.prototype.read = read;
+    }
+  });
+
   it("is nothing by bytes that are no request", async () => {
     const server = await node(0, { has: [[BIG]] });
     const port = network.port("somebody");
@@ -419,7 +473,39 @@ describe("an order", () => {
     const drop = signed({ action: "drop", manifest: new Uint8Array(0) });
     expect((await keeping.objects.order(drop)).held).toBe(0);
     expect(keeping.objects.state(BIG.root)).toBeUndefined();
-    expect(await codeOf(keeping.objects.order(drop))).toBe("object.not-found");
+    const another = signed({
+      action: "drop",
+      manifest: new Uint8Array(0),
+      notAfterMs: Date.now() + 70_000,
+    });
+    expect(await codeOf(keeping.objects.order(another))).toBe("object.not-found");
+  });
+
+  it("that somebody else gives again undoes nothing of what was ordered since, after a start either", async () => {
+    const endMs = Date.now() + 60_000;
+    const keep = (ms: number): Uint8Array => signed({ notAfterMs: endMs + ms });
+    const drop = signed({ action: "drop", manifest: new Uint8Array(0), notAfterMs: endMs + 9 });
+    const first = await keeper(["object.*"]);
+    const put = async (on: TestNode, order: Uint8Array): Promise<void> => {
+      await on.objects.order(order);
+      for (const [i, chunk] of BIG.chunks.entries()) await on.objects.upload(BIG.root, i, chunk);
+      expect(on.objects.state(BIG.root)?.kept).toBe(true);
+    };
+    await put(first, keep(1));
+    // As after an answer that was lost.
+    expect((await first.objects.order(keep(1))).kept).toBe(true);
+    await first.objects.order(drop);
+    expect(await codeOf(first.objects.order(keep(1)))).toBe("object.order");
+    expect(first.objects.state(BIG.root)).toBeUndefined();
+    await put(first, keep(2));
+    expect(await codeOf(first.objects.order(drop))).toBe("object.order");
+    first.objects.close();
+    const row = await rowOf(["object.*"]);
+    const again = await node(0, { folder: first.folder, row: () => row });
+    expect(await codeOf(again.objects.order(drop))).toBe("object.order");
+    expect(await codeOf(again.objects.order(keep(1)))).toBe("object.order");
+    expect(again.objects.state(BIG.root)?.kept).toBe(true);
+    expect((await again.objects.order(keep(2))).kept).toBe(true);
   });
 
   it("is what a chunk is taken by: none without it, and none that it does not name", async () => {
@@ -541,14 +627,15 @@ describe("time", () => {
     expect((await asker.manifest(BIG.root)).ok).toBe(true);
   });
 
-  it("takes its place from an upload that gets nothing for objectUploadIdleMs", async () => {
+  /** A node with an actor who may do everything, and orders of it to keep small objects. */
+  const keeper = async (options: TestNodeOptions = {}) => {
     const { Writer } = await import("../../../src/crypto/codec.ts");
     const actor = hasher.ht("id", falconKeys(5).publicKey);
     const row = new Writer(4096).u64(0).u64(0).fixed(falconKeys(5).publicKey, 1793);
     const encoded = row.string("ops").u32(1).string("*").finish();
-    const keeping = await aheadNode(0, { row: () => encoded });
-    const ordered = (seed: number): Uint8Array => {
-      const object = objectOf(bytesOf(10, seed));
+    const keeping = await aheadNode(0, { ...options, row: () => encoded });
+    const ordered = (seed: number, length = 10): Uint8Array => {
+      const object = objectOf(bytesOf(length, seed));
       const order = {
         ...({ action: "keep", actor, node: fromHex(idOf(0)), root: object.name } as const),
         ...{ notAfterMs: Date.now() + 60_000, manifest: object.encoded },
@@ -557,6 +644,11 @@ describe("time", () => {
       const signature = falconSign(message, falconKeys(5).secretKey, new Uint8Array(48).fill(1));
       return encodeOrder({ ...order, signature });
     };
+    return { keeping, ordered };
+  };
+
+  it("takes its place from an upload that gets nothing for objectUploadIdleMs", async () => {
+    const { keeping, ordered } = await keeper();
     for (let seed = 1; seed <= LIMITS.objectUploadsMax; seed++) {
       await keeping.objects.order(ordered(seed));
     }
@@ -568,6 +660,59 @@ describe("time", () => {
     expect(await codeOf(keeping.objects.upload(first.root, 0, first.bytes))).toBe(
       "object.not-ordered",
     );
+  });
+
+  it("gives the room of an idle upload to what somebody fetches", async () => {
+    const has = [[objectOf(bytesOf(CHUNK_BYTES, 3))]] as const;
+    const [[object]] = has;
+    await node(1, { has });
+    const { keeping, ordered } = await keeper({ budgetBytes: 2 * CHUNK_BYTES });
+    await keeping.objects.order(ordered(1, CHUNK_BYTES + 10));
+    const early = await keeping.manifest(object.root);
+    expect(early.ok ? "" : early.code).toBe("object.no-room");
+    aheadMs = LIMITS.objectUploadIdleMs;
+    expect((await keeping.manifest(object.root)).ok).toBe(true);
+  });
+
+  it("ends idle uploads by itself, as long as the node runs", async () => {
+    const due: (() => void)[] = [];
+    let cancelled = 0;
+    const timers: Timers = {
+      set: (ms, fire) => {
+        if (ms !== LIMITS.objectUploadCheckMs) return realTimers.set(ms, fire);
+        due.push(fire);
+        return () => {
+          cancelled += 1;
+        };
+      },
+    };
+    const { keeping, ordered } = await keeper({ timers });
+    await keeping.objects.order(ordered(1));
+    await keeping.objects.order(ordered(2));
+    expect(due).toHaveLength(1);
+    aheadMs = LIMITS.objectUploadIdleMs - 60_000;
+    due.shift()?.();
+    expect(due).toHaveLength(1);
+    aheadMs = LIMITS.objectUploadIdleMs;
+    due.shift()?.();
+    expect(due).toHaveLength(0);
+    const first = objectOf(bytesOf(10, 1));
+    const late = keeping.objects.upload(first.root, 0, first.bytes);
+    expect(await codeOf(late)).toBe("object.not-ordered");
+    await keeping.objects.order(ordered(3));
+    expect(due).toHaveLength(1);
+    keeping.objects.close();
+    expect(cancelled).toBe(1);
+  });
+
+  it("ends the search for a manifest too after objectIdleMs in which nobody asked", async () => {
+    const silent = await node(0, { has: [[BIG]] });
+    network.mangle = (_from, to) => (to === silent.id ? "silent" : undefined);
+    const asker = await aheadNode(1);
+    const waiting = asker.manifest(BIG.root);
+    aheadMs = LIMITS.objectIdleMs;
+    const result = await waiting;
+    expect(result.ok ? "" : result.code).toBe("object.stalled");
   });
 });
 

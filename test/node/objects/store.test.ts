@@ -70,7 +70,7 @@ describe("the store of objects", () => {
     const object = objectOf(bytesOf(3 * CHUNK_BYTES));
     await put(await open(), object, 2);
     // What a crash leaves: half a chunk under its draft's name, and an object on its way out.
-    writeFileSync(join(folder, object.root, "2.new"), object.chunks[2]?.subarray(0, 10) ?? "");
+    writeFileSync(join(folder, object.root, "2.7.new"), object.chunks[2]?.subarray(0, 10) ?? "");
     mkdirSync(join(folder, `removed-1-${small(1).root}`));
     const store = await open();
     const stored = store.get(object.root);
@@ -90,6 +90,19 @@ describe("the store of objects", () => {
     const store = await open();
     expect(store.list().map(({ root }) => root)).toEqual([object.root]);
     expect(readdirSync(folder).sort()).toEqual([object.root, "notes.txt"].sort());
+  });
+
+  it("takes one chunk from several at the same time, and keeps it several times at once", async () => {
+    const store = await open();
+    const object = objectOf(bytesOf(CHUNK_BYTES, 3));
+    const stored = await store.begin(object.root, object.manifest);
+    for (let round = 0; round < 5; round++) {
+      const writes = Array.from({ length: 6 }, () => store.write(stored, 0, object.bytes));
+      await Promise.all(writes);
+      expect(statSync(join(folder, object.root, "0")).size).toBe(CHUNK_BYTES);
+    }
+    await Promise.all(Array.from({ length: 6 }, () => store.keep(stored)));
+    expect(readdirSync(join(folder, object.root)).sort()).toEqual(["0", "keep", "manifest"]);
   });
 
   it("takes no chunk that is not of the object, and none twice for two", async () => {
@@ -194,6 +207,47 @@ describe("the store of objects", () => {
     expect(
       await codeOf(store.begin(objectOf(bytesOf(2 * CHUNK_BYTES, 7)).root, object.manifest)),
     ).toBe("object.no-room");
+  });
+
+  it("leaves the reserve when an object goes on that was begun in an earlier run", async () => {
+    // The last chunk is here, and the whole first one is to come.
+    const object = objectOf(bytesOf(CHUNK_BYTES + 10));
+    const first = await open();
+    await first.write(
+      await first.begin(object.root, object.manifest),
+      1,
+      object.chunks[1] ?? new Uint8Array(0),
+    );
+    let freeBytes = LIMITS.objectDiskReserveBytes + CHUNK_BYTES - 1;
+    const store = await open({ freeBytes: async () => freeBytes });
+    expect(await codeOf(store.begin(object.root, object.manifest))).toBe("object.no-room");
+    expect(store.get(object.root)?.uses).toBe(0);
+    freeBytes += 1;
+    expect((await store.begin(object.root, object.manifest)).uses).toBe(1);
+  });
+
+  it("writes no chunk into the reserve, whatever there was room for at the beginning", async () => {
+    const object = objectOf(bytesOf(3 * CHUNK_BYTES));
+    let freeBytes = Number.MAX_SAFE_INTEGER;
+    const store = await open({ freeBytes: async () => freeBytes });
+    const stored = await store.begin(object.root, object.manifest);
+    freeBytes = LIMITS.objectDiskReserveBytes + CHUNK_BYTES;
+    await store.write(stored, 0, object.chunks[0] ?? new Uint8Array(0));
+    // Two at once count together.
+    const two = [1, 2].map((i) => store.write(stored, i, object.chunks[i] ?? new Uint8Array(0)));
+    const codes = await Promise.all(two.map(codeOf));
+    expect(codes.sort()).toEqual(["", "object.no-room"]);
+    freeBytes = Number.MAX_SAFE_INTEGER;
+    const other = small(1);
+    store.release(await put(store, other));
+    freeBytes = LIMITS.objectDiskReserveBytes + CHUNK_BYTES - 1;
+    const left = stored.held.has(1) ? 2 : 1;
+    const write = () => store.write(stored, left, object.chunks[left] ?? new Uint8Array(0));
+    expect(await codeOf(write())).toBe("object.no-room");
+    // What could go has gone before it gave up.
+    expect(store.get(other.root)).toBeUndefined();
+    freeBytes += 1;
+    expect(await codeOf(write())).toBe("");
   });
 
   it("remembers what was used last over a start", async () => {

@@ -6,7 +6,7 @@ import { concatBytes, toHex } from "../../../src/crypto/bytes.ts";
 import { falconVerify } from "../../../src/crypto/falcon.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
 import { type ErrorCode, fail, ok, type Result } from "../../../src/errors.ts";
-import type { Logger, Verifier } from "../../../src/ledger/ports.ts";
+import type { Logger, Timers, Verifier } from "../../../src/ledger/ports.ts";
 import { createMetrics, type MetricsRegistry } from "../../../src/node/metrics.ts";
 import { ObjectExchange } from "../../../src/node/objects/exchange.ts";
 import { ObjectStore } from "../../../src/node/objects/store.ts";
@@ -152,6 +152,7 @@ export type TestNodeOptions = {
   readonly budgetBytes?: number;
   /** How far its clock is ahead. */
   readonly aheadMs?: () => number;
+  readonly timers?: Timers;
   readonly row?: (projection: string, key: Uint8Array) => Uint8Array | undefined;
   /** On its disk before it starts. */
   readonly has?: readonly (readonly [object: TestObject, chunks?: readonly number[]])[];
@@ -186,7 +187,7 @@ export const testNode = async (
       monotonicMs: () => realClock.monotonicMs() + (options.aheadMs?.() ?? 0),
       wallMs: realClock.wallMs,
     },
-    timers: realTimers,
+    timers: options.timers ?? realTimers,
   });
   return {
     ...{ id, folder, objects, metrics, give },
