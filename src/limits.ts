@@ -603,9 +603,9 @@ export const LIMITS = {
   proofLinksMax: 1024,
   /** Bytes of the links of one answer about sets: who is further behind goes on from its last boundary. Local. */
   setStepBytesMax: 6 * 1024 * 1024,
-  /** Steps of one walk along the sets, and of a file of them. Local. */
+  /** Answers of one walk along the sets, and steps of a file of them. Local. */
   setStepsMax: 1024,
-  /** Sets of a walk, the newest, that a checkpoint which is read beside it may be signed by. Local. */
+  /** Sets of a walk, the newest, that a checkpoint which is read beside it may be signed by; steps not joined. Local. */
   setPoliciesMax: 16,
   /** Characters of a file of steps. Local. */
   setsFileMax: 256 * 1024 * 1024,

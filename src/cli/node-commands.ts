@@ -198,7 +198,8 @@ Examples:
   nexus checkpoint show --save last.note --sets sets.ndjson
 
 On a chain whose validators change, the sets are followed from the one that is trusted to the one that signs, with
-proofs that the node gives and need not be believed for.
+proofs that the node gives and need not be believed for. Old steps in the file of --sets are joined; --checkpoint
+replaces no checkpoint that is newer or of another history, and no other file.
 Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
 `,
     )
@@ -222,6 +223,7 @@ Examples:
   nexus checkpoint verify last.note --trust genesis.json
   nexus checkpoint verify last.note --sets sets.ndjson --trust genesis.json
 
+What a past set has signed is held against the headers of the steps alone; for the log ask a node: checkpoint show --since.
 Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
 `,
     )

@@ -383,11 +383,12 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "algorithm",
     "signers",
     "epoch",
+    "pastSet",
     "steps",
   ),
   "checkpoint verify": one(
     1,
-    "the checkpoint and the steps to the set of its epoch, which is null where sets do not change",
+    "the checkpoint and the steps to the set of its epoch, which is null where sets do not change; pastSet: a set has signed that is over, and only headers that were followed are held against it",
     "origin",
     "size",
     "root",
@@ -395,6 +396,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "algorithm",
     "signers",
     "epoch",
+    "pastSet",
     "steps",
   ),
   "checkpoint keys": list(

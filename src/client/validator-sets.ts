@@ -8,11 +8,13 @@
  * or keeps steps is trusted: what is not signed is refused, with the step and the check that failed.
  */
 import { toHex } from "../crypto/bytes.ts";
-import { createHasher } from "../crypto/hash.ts";
+import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
+import { decodeHeader } from "../ledger/block.ts";
 import { identityRow, KEYS, STAKE } from "../ledger/projections/stake/rows.ts";
+import { VALIDATORS } from "../ledger/projections/validators.ts";
 import type { ValidatorSet } from "../ledger/types.ts";
-import { type Bundle, decodeBundle, formatBundle, parseBundle } from "../ledger/verify/bundle.ts";
+import { type Bundle, decodeBundle, parseBundle } from "../ledger/verify/bundle.ts";
 import { type CheckpointPolicy, checkpointPolicyOf } from "../ledger/verify/checkpoint.ts";
 import { decodeSet } from "../ledger/verify/links.ts";
 import type { Proven, ProvenHeader } from "../ledger/verify/proven.ts";
@@ -21,22 +23,18 @@ import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../limits.ts";
 import { schemaVersionOf } from "../node/formats.ts";
 import type { JsonObject } from "./http.ts";
+import { KeptSteps, type SetStep } from "./kept-steps.ts";
 import type { VerifySignature } from "./prover.ts";
 
-/** A step that was verified. */
-export type SetStep = {
-  /** Epoch whose set was trusted, and the one that was reached. */
-  readonly from: number;
-  readonly to: number;
-  /** Of the header that the step ends at. */
-  readonly height: number;
-  readonly links: number;
-  /** Members whose rows the step proves; 0 where it only leads on. */
-  readonly members: number;
-};
-
 /** Who signs the checkpoints of an epoch. */
-export type PolicyOfEpoch = { readonly epoch: number; readonly policy: CheckpointPolicy };
+export type PolicyOfEpoch = {
+  readonly epoch: number;
+  readonly policy: CheckpointPolicy;
+  /** The newest of that epoch that its members were proven by. */
+  readonly header: ProvenHeader;
+  /** Height of the epoch's last block, once a step has led on from it. */
+  readonly endHeight?: number;
+};
 
 /** The set that was reached, and who signs its checkpoints. */
 export type FollowedSet = {
@@ -48,23 +46,30 @@ export type FollowedSet = {
   /** What may be trusted from now on. */
   readonly checkpoint: Checkpoint;
   readonly steps: readonly SetStep[];
-  /** What was verified, in order: all that somebody else needs to follow. */
+  /** What was verified, in order and joined where it is old (kept-steps.ts): all that somebody else needs to follow. */
   readonly bundles: readonly Bundle[];
 };
-
-const BEHIND = "ask with a newer set, or follow it with `nexus checkpoint show`";
 
 /** The failure of a step, with which it was. */
 const failed = (number: number, epoch: number, { code, detail, data }: Failure): Failure =>
   fail(code, `step ${number}, from the set of epoch ${epoch}: ${detail}`, data);
 
-/** The proven keys of a set's members. Codes: proof.version, proof.invalid for a member without a row. */
+/**
+ * The proven keys of a set's members. Codes: proof.version, proof.invalid for a member without a row, cli.usage on a
+ * chain whose sets are fixed.
+ */
 const policyOf = (
   chainId: string,
   set: ValidatorSet,
   { claim }: Proven,
+  isFixed: boolean,
 ): Result<CheckpointPolicy | undefined> => {
   if (claim.kind === "no-event") return ok(undefined);
+  if (isFixed && claim.kind === "rows" && claim.projection === VALIDATORS) {
+    // Those rows have no keys for checkpoints: such a chain has them in its genesis and nowhere else.
+    const detail = "the validators of this chain are those of its genesis for good";
+    return fail("cli.usage", `${detail}: trust the genesis, which has the keys for checkpoints`);
+  }
   if (claim.kind !== "rows" || claim.projection !== STAKE) {
     const what = claim.kind === "rows" ? `rows of ${claim.projection}` : claim.kind;
     return fail("proof.invalid", `members: it proves ${what}, not who is in the set`);
@@ -90,6 +95,15 @@ const policyOf = (
   return ok(checkpointPolicyOf({ chainId, validators }));
 };
 
+/** Height of the last block of an epoch that a verified bundle leads on from. */
+const endOf = (hasher: Hasher, { links }: Bundle, epoch: number): number | undefined => {
+  for (const link of links.slice(0, -1)) {
+    const header = decodeHeader(hasher, link.header);
+    if (header.ok && header.value.epoch === epoch) return header.value.height;
+  }
+  return undefined;
+};
+
 /**
  * Walks along the sets, step by step: pure, but for what has been walked. Its caller brings the steps from a node
  * or a file, and asks `trust` where the next one has to begin.
@@ -99,8 +113,8 @@ export class SetWalk {
   #trust: Trust;
   #reached: Omit<FollowedSet, "steps" | "bundles" | "policies"> | undefined;
   #policies: readonly PolicyOfEpoch[] = [];
-  readonly #steps: SetStep[] = [];
-  readonly #bundles: Bundle[] = [];
+  readonly #kept = new KeptSteps();
+  #taken = 0;
 
   constructor(trust: Trust, verify: VerifySignature) {
     this.#trust = trust;
@@ -117,21 +131,20 @@ export class SetWalk {
     const reached = this.#reached;
     if (reached === undefined) return undefined;
     const policies = this.#policies;
-    return { ...reached, policies, steps: [...this.#steps], bundles: [...this.#bundles] };
+    const { all } = this.#kept;
+    const [steps, bundles] = [all.map(({ step }) => step), all.map(({ bundle }) => bundle)];
+    return { ...reached, policies, steps, bundles };
   }
 
   /**
    * Takes a step; true when it proves the members of the set that it reaches. Codes: those of verifyBundle,
-   * proof.invalid for a step that leads nowhere or leaves a member out, proof.version, proof.too-long past
-   * LIMITS.setStepsMax.
+   * proof.invalid for a step that leads nowhere or leaves a member out, proof.version, cli.usage on a chain whose sets
+   * are fixed.
    */
   take(bundle: Bundle): Result<boolean> {
-    const number = this.#steps.length + 1;
+    const number = this.#taken + 1;
     const from = this.#trust.epoch;
     const wrong = (failure: Failure): Failure => failed(number, from, failure);
-    if (number > LIMITS.setStepsMax) {
-      return fail("proof.too-long", `over ${LIMITS.setStepsMax} steps along the sets: ${BEHIND}`);
-    }
     const { result, checks } = verifyBundle(bundle, this.#trust, this.#verify);
     if (!result.ok) {
       const check = checks.find((one) => one.result === "failed")?.id ?? "chain";
@@ -142,7 +155,9 @@ export class SetWalk {
     const hasher = createHasher(bundle.chainId);
     const set = decodeSet(hasher, end?.set ?? new Uint8Array(0));
     if (!set.ok) return wrong(set);
-    const policy = policyOf(bundle.chainId, set.value, result.value);
+    const { claim } = bundle;
+    const isFixed = claim.kind === "rows" && claim.projections.every(({ name }) => name !== STAKE);
+    const policy = policyOf(bundle.chainId, set.value, result.value, isFixed);
     if (!policy.ok) return wrong(policy);
     // A step that only leads on has to lead to somewhere, or a walk has no end.
     if (policy.value === undefined && header.epoch <= from) {
@@ -152,16 +167,28 @@ export class SetWalk {
     const { length: links } = bundle.links;
     // What only tells again who is in the set that was reached is nothing that others need.
     if (header.epoch > from || this.#reached === undefined) {
-      this.#steps.push({ from, to: header.epoch, height: header.height, links, members });
-      this.#bundles.push(bundle);
+      const step = { from, to: header.epoch, height: header.height, links, members };
+      this.#kept.push({ step, bundle });
+      this.#taken = number;
     }
     this.#trust = { ...trustCheckpoint(checkpoint), names: this.#trust.names };
+    this.#leave(from, endOf(hasher, bundle, from));
     if (policy.value === undefined) return ok(false);
     this.#reached = { set: set.value, policy: policy.value, header, checkpoint };
-    const { epoch } = header;
-    const before = this.#policies.filter((one) => one.epoch !== epoch);
-    this.#policies = [{ epoch, policy: policy.value }, ...before].slice(0, LIMITS.setPoliciesMax);
+    this.#add({ epoch: header.epoch, policy: policy.value, header });
     return ok(true);
+  }
+
+  #leave(epoch: number, endHeight: number | undefined): void {
+    if (endHeight === undefined) return;
+    this.#policies = this.#policies.map((one) =>
+      one.epoch === epoch ? { ...one, endHeight } : one,
+    );
+  }
+
+  #add(policy: PolicyOfEpoch): void {
+    const before = this.#policies.filter(({ epoch }) => epoch !== policy.epoch);
+    this.#policies = [policy, ...before].slice(0, LIMITS.setPoliciesMax);
   }
 }
 
@@ -175,15 +202,16 @@ export type AsksNode = {
 };
 
 /**
- * Follows the sets as a node tells them, to the newest that it proves. At most LIMITS.setStepsMax answers, of at
+ * Follows the sets as a node tells them, to the newest that it proves. At most `answersMax` answers, of at
  * most LIMITS.clientAnswerBytesMax each. Throws what a step is refused with, and what the node answers with.
  */
 export const followSets = async (
   client: AsksNode,
   walk: SetWalk,
   signal: AbortSignal,
+  answersMax: number = LIMITS.setStepsMax,
 ): Promise<FollowedSet> => {
-  for (;;) {
+  for (let answers = 0; answers < answersMax; answers++) {
     const query = { proof: "true", trustedEpoch: walk.trust.epoch };
     const answer = await client.get("/v1/validators", query, signal);
     const bundle = decodeBundle(answer);
@@ -193,11 +221,9 @@ export const followSets = async (
     const { reached } = walk;
     if (isEnd.value && reached !== undefined) return reached;
   }
+  const detail = `the node leads on in over ${answersMax} steps`;
+  throw new TetradError("proof.too-long", `${detail}: begin at a newer checkpoint`);
 };
-
-/** The text of a file of steps: one bundle a line. */
-export const formatSets = (bundles: readonly Bundle[]): string =>
-  bundles.map(formatBundle).join("");
 
 /**
  * Follows the sets as a file has them, which may be anybody's. Codes: those of a step, proof.malformed with the line

@@ -2,19 +2,24 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  type AsksNode,
-  followFile,
-  followSets,
-  formatSets,
-  SetWalk,
-} from "../../src/client/validator-sets.ts";
+  formatSets as formatChecked,
+  type KeptStep,
+  KeptSteps,
+} from "../../src/client/kept-steps.ts";
+import { type AsksNode, followFile, followSets, SetWalk } from "../../src/client/validator-sets.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import { TetradError } from "../../src/errors.ts";
 import { identityRow, KEYS } from "../../src/ledger/projections/stake/rows.ts";
+import { validatorKey } from "../../src/ledger/projections/validators.ts";
 import type { ValidatorSet } from "../../src/ledger/types.ts";
-import { type Bundle, bundleJson, type Claim } from "../../src/ledger/verify/bundle.ts";
+import {
+  type Bundle,
+  bundleJson,
+  type Claim,
+  formatBundle,
+} from "../../src/ledger/verify/bundle.ts";
 import { encodeSet } from "../../src/ledger/verify/links.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
@@ -87,6 +92,12 @@ const nodeOf = (answer: (epoch: number, time: number) => Bundle) => {
 
 const signal = new AbortController().signal;
 
+const formatSets = (bundles: readonly Bundle[]): string => {
+  const text = formatChecked(bundles);
+  if (!text.ok) throw TetradError.from(text);
+  return text.value;
+};
+
 describe("a walk along the sets", () => {
   it("ends with the set of the newest header and the keys of its members", () => {
     const walk = walkOf();
@@ -134,7 +145,16 @@ describe("a walk along the sets", () => {
       [0, 2],
       [2, 3],
     ]);
-    expect(walk.reached?.policies.map(({ epoch }) => epoch)).toEqual([3, 2]);
+    expect(
+      walk.reached?.policies.map(({ epoch, header, endHeight }) => [
+        epoch,
+        header.height,
+        endHeight,
+      ]),
+    ).toEqual([
+      [3, 80, undefined],
+      [2, 60, 60],
+    ]);
     expect(said(walkOf(walk.trust), step(3, 4))).toBe("ok");
   });
 
@@ -234,6 +254,105 @@ describe("a walk along the sets", () => {
   });
 });
 
+describe("a walk of many steps", () => {
+  const count = LIMITS.setPoliciesMax + 4;
+  const long = new World({ chainId: "sets", epochs: count, stake: identities });
+  const verifyLong = (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array) =>
+    long.ring.verify({ signature, message, publicKey });
+  const one = (to: number): Bundle => {
+    const claim = long.rowsOf("stake", keysOf(to, long)).claim;
+    return long.bundle(claim, long.links.slice(Math.max(0, to - 1), to + 1));
+  };
+  const walk = new SetWalk(long.trust, verifyLong);
+  const all = Array.from({ length: count }, (_, to) => one(to));
+
+  it("joins what is old, and leaves the newest as they are", () => {
+    expect(said(walk, ...all)).toBe("ok");
+    const { reached } = walk;
+    if (reached === undefined) throw new Error("nothing was reached");
+    const { steps, bundles } = reached;
+    expect(steps).toHaveLength(LIMITS.setPoliciesMax + 1);
+    expect(steps[0]).toEqual({ from: 0, to: 3, height: 80, links: 4, members: 4 });
+    expect(bundles.slice(1)).toEqual(all.slice(4));
+    expect(reached.policies).toHaveLength(LIMITS.setPoliciesMax);
+  });
+
+  it("is followed from its file to the same, and on from there to the same file", () => {
+    const short = new SetWalk(long.trust, verifyLong);
+    expect(said(short, ...all.slice(0, -1))).toBe("ok");
+    const text = formatSets(short.reached?.bundles ?? []);
+    const again = new SetWalk(long.trust, verifyLong);
+    expect(followFile(text, again)).toMatchObject({ ok: true });
+    expect(again.reached).toEqual(short.reached);
+    expect(said(again, ...all.slice(-1))).toBe("ok");
+    expect(again.reached).toEqual(walk.reached);
+  }, 60_000);
+
+  const nothing = new Uint8Array(0);
+  const small: Bundle = {
+    ...{ chainId: "sets", genesisHash: ZERO_HASH, claim: { kind: "no-event", index: 0 } },
+    links: [{ set: nothing, header: nothing, certificate: nothing }],
+  };
+  const step = { from: 0, to: 1, height: 1, links: 1, members: 0 };
+  const keptOf = (...bundles: readonly Bundle[]): readonly KeptStep[] => {
+    const kept = new KeptSteps();
+    for (const bundle of bundles) kept.push({ step, bundle });
+    for (let i = 0; i < LIMITS.setPoliciesMax; i++) kept.push({ step, bundle: small });
+    return kept.all.slice(0, -LIMITS.setPoliciesMax);
+  };
+
+  it("joins no more than a proof may have", () => {
+    const wide = (count: number): Bundle => ({
+      ...small,
+      links: Array.from({ length: count }, () => ({
+        ...{ set: nothing, header: nothing, certificate: nothing },
+      })),
+    });
+    const [one, ...none] = keptOf(wide(2), wide(LIMITS.proofLinksMax - 1));
+    expect(one?.bundle.links).toHaveLength(LIMITS.proofLinksMax);
+    expect(none).toEqual([]);
+    expect(keptOf(wide(2), wide(LIMITS.proofLinksMax))).toHaveLength(2);
+    const heavy = (bytes: number): Bundle => ({
+      ...small,
+      links: [{ set: new Uint8Array(bytes), header: nothing, certificate: nothing }],
+    });
+    expect(keptOf(small, heavy(LIMITS.setStepBytesMax))).toHaveLength(1);
+    expect(keptOf(small, heavy(LIMITS.setStepBytesMax + 1))).toHaveLength(2);
+  });
+
+  it("is written to no file that could not be read", () => {
+    const { length } = formatBundle(small);
+    expect(formatChecked([small, small], 2 * length)).toMatchObject({ ok: true });
+    expect(formatChecked([small, small], 2 * length - 1)).toMatchObject({ code: "proof.too-long" });
+    const many = Array<Bundle>(LIMITS.setStepsMax).fill(small);
+    expect(formatChecked(many)).toMatchObject({ ok: true });
+    expect(formatChecked([...many, small])).toMatchObject({ code: "proof.too-long" });
+  });
+});
+
+it("says of a chain whose sets are fixed that its genesis alone has the keys", () => {
+  const rows = (sets: readonly ValidatorSet[]) =>
+    sets
+      .flatMap(({ validators }) =>
+        validators.map(({ id }) => ({ key: validatorKey(id), value: id })),
+      )
+      .sort((a, b) => Buffer.compare(a.key, b.key));
+  const claimOf = (from: World) =>
+    from.rowsOf(
+      "validators",
+      (from.sets[0]?.validators ?? []).map(({ id }) => validatorKey(id)).sort(Buffer.compare),
+    ).claim;
+  const fixed = new World({ chainId: "sets", validators: rows });
+  expect(said(walkOf(fixed.trust), fixed.bundle(claimOf(fixed)))).toMatch(
+    /^cli\.usage: step 1, .* trust the genesis/,
+  );
+  // Where stake decides those rows are not who is in the set, whatever they say.
+  const both = new World({ chainId: "sets", stake: identities, validators: rows });
+  expect(said(walkOf(both.trust), both.bundle(claimOf(both)))).toMatch(
+    /^proof\.invalid: step 1, .*: members: it proves rows of validators/,
+  );
+});
+
 describe("a node that is asked", () => {
   it("leads on in as many answers as it likes", async () => {
     const { client, asked } = nodeOf((epoch) => step(epoch, Math.min(4, epoch + 2), epoch >= 2));
@@ -252,6 +371,16 @@ describe("a node that is asked", () => {
     const mute: AsksNode = { get: async () => ({ items: [] }) };
     await expect(followSets(mute, walkOf(), signal)).rejects.toBeInstanceOf(TetradError);
   });
+});
+
+it("leads on in so many answers and no more", async () => {
+  const leading = () => nodeOf((epoch) => step(epoch, epoch + 1, epoch === 2));
+  expect((await followSets(leading().client, walkOf(), signal, 3)).set.epoch).toBe(3);
+  const { client, asked } = leading();
+  await expect(followSets(client, walkOf(), signal, 2)).rejects.toMatchObject({
+    code: "proof.too-long",
+  });
+  expect(asked).toEqual([0, 1]);
 });
 
 describe("a file of steps", () => {
@@ -285,7 +414,7 @@ describe("a file of steps", () => {
   });
 
   it("has a most of steps", () => {
-    const many = formatSets(Array(LIMITS.setStepsMax + 1).fill(step(0, 0)));
+    const many = formatSets([step(0, 0)]).repeat(LIMITS.setStepsMax + 1);
     expect(followFile(many, walkOf())).toMatchObject({ code: "proof.too-long" });
     const [, ...most] = many.split("\n");
     expect(followFile(most.join("\n"), walkOf())).toMatchObject({ ok: true });

@@ -2,50 +2,27 @@
  * Whose signatures on checkpoints count for `nexus checkpoint`: the validators of the genesis, or, on a chain whose
  * validators change, those of the set that proofs lead to from what is trusted.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { rememberVerified } from "../../client/prover.ts";
-import {
-  type FollowedSet,
-  followFile,
-  followSets,
-  formatSets,
-  SetWalk,
-} from "../../client/validator-sets.ts";
+import { type FollowedSet, followFile, followSets, SetWalk } from "../../client/validator-sets.ts";
 import { falconVerify } from "../../crypto/falcon.ts";
 import { TetradError } from "../../errors.ts";
 import { firstValidators, type Genesis, parseGenesis } from "../../ledger/genesis.ts";
 import { type CheckpointPolicy, checkpointPolicyOf } from "../../ledger/verify/checkpoint.ts";
-import {
-  CHECKPOINT_FORMAT,
-  formatCheckpoint,
-  parseTrust,
-  type Trust,
-} from "../../ledger/verify/trust.ts";
+import { CHECKPOINT_FORMAT, parseTrust, type Trust } from "../../ledger/verify/trust.ts";
 import { LIMITS } from "../../limits.ts";
-import { writeFileAtomic } from "../../node/folder.ts";
 import type { CliContext } from "../context.ts";
+import type { KeepOptions } from "./keep.ts";
+import { readText } from "./read-text.ts";
 
 export type TrustOptions = { readonly trust?: string; readonly genesis?: string };
-export type SetsOptions = TrustOptions & { readonly sets?: string; readonly checkpoint?: string };
+export type SetsOptions = TrustOptions & KeepOptions;
 
 export type Signers = {
   readonly policy: CheckpointPolicy;
   /** Absent where the validators are those of the genesis for good. */
   readonly followed?: FollowedSet;
-};
-
-/** A text file of at most `max` bytes. Throws cli.usage where it cannot be read. */
-const readText = (path: string, max: number): string => {
-  try {
-    const { size } = statSync(path);
-    if (size > max) throw new TetradError("cli.usage", `${path} is over ${max} bytes`);
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof TetradError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? "?";
-    throw new TetradError("cli.usage", `${path} cannot be read (${code})`);
-  }
 };
 
 /** What is trusted, and the genesis where that is one. */
@@ -115,7 +92,6 @@ export const signersOffline = (context: CliContext, options: SetsOptions): Signe
   }
   const { reached } = walkFrom(context, trusted, sets);
   if (reached === undefined) throw new TetradError("internal", "a walk without an end");
-  keepTrust(context, options, reached);
   return { policy: reached.policy, followed: reached };
 };
 
@@ -140,28 +116,4 @@ export const signersOnline = async (
     return { policy: followed.policy, followed };
   };
   return { first: await again(), again };
-};
-
-/** Keeps the steps, and what may be trusted from now on, where the options say so. */
-export const keepFollowed = (
-  context: CliContext,
-  options: SetsOptions,
-  { followed }: Signers,
-): void => {
-  if (followed === undefined) return;
-  if (options.sets !== undefined) {
-    writeFileAtomic(resolve(context.cwd, options.sets), Buffer.from(formatSets(followed.bundles)));
-  }
-  keepTrust(context, options, followed);
-};
-
-const keepTrust = (
-  context: CliContext,
-  { checkpoint }: SetsOptions,
-  followed: FollowedSet,
-): void => {
-  if (checkpoint === undefined) return;
-  const path = resolve(context.cwd, checkpoint);
-  writeFileAtomic(path, Buffer.from(formatCheckpoint(followed.checkpoint)));
-  context.note(`${path}: what may be trusted from now on`);
 };

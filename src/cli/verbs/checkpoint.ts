@@ -1,8 +1,9 @@
 /** `nexus checkpoint show|verify|keys`: cosigned checkpoints, checked, and whose keys sign them. */
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { holdCheckpoint } from "../../client/past-sets.ts";
 import { fetchCheckpoint, fetchConsistency } from "../../client/tlog.ts";
-import type { FollowedSet } from "../../client/validator-sets.ts";
+import type { FollowedSet, PolicyOfEpoch } from "../../client/validator-sets.ts";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { firstValidators } from "../../ledger/genesis.ts";
@@ -21,7 +22,6 @@ import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { sleep } from "../../node/real-ports.ts";
 import {
-  keepFollowed,
   type SetsOptions,
   type Signers,
   signersOffline,
@@ -29,6 +29,7 @@ import {
   type TrustOptions,
   trustedBy,
 } from "../checkpoint/followed.ts";
+import { prepareToKeep } from "../checkpoint/keep.ts";
 import type { CliContext } from "../context.ts";
 
 type KeysOptions = TrustOptions & { readonly sets?: string };
@@ -76,9 +77,10 @@ export const checkpointShow = async (context: CliContext, options: ShowOptions):
   }
   const { followed } = signers;
   if (followed !== undefined) await sameLog(tlog, followed, checkpoint);
+  const keep = prepareToKeep(context, options, followed);
   if (save !== undefined) writeFileAtomic(save, bytes);
-  keepFollowed(context, options, signers);
-  print(context, checkpoint, options, followed, since);
+  keep();
+  print(context, { checkpoint, algorithm: options.algorithm, followed, since });
 };
 
 /** How often an epoch may begin between the set that was followed and the checkpoint that is fetched. */
@@ -131,17 +133,32 @@ export const checkpointVerify = async (
   file = "",
 ): Promise<void> => {
   const bytes = readNote(resolve(context.cwd, file));
-  const signers = signersOffline(context, options);
-  const { followed } = signers;
-  const policies = followed?.policies ?? [{ epoch: 0, policy: signers.policy }];
+  const { policy, followed } = signersOffline(context, options);
+  const { algorithm } = options;
+  if (followed === undefined) {
+    const checkpoint = verifyCheckpoint(policy, bytes, algorithm);
+    if (!checkpoint.ok) throw TetradError.from(checkpoint);
+    return print(context, { checkpoint: checkpoint.value, algorithm });
+  }
+  const { checkpoint, epoch } = signedByOne(followed.policies, bytes, algorithm);
+  const held = holdCheckpoint(followed.policies, epoch, checkpoint);
+  if (!held.ok) throw TetradError.from(held);
+  // The file of steps is read here and not written: it is what was asked about.
+  const { checkpoint: trust } = options;
+  prepareToKeep(context, trust === undefined ? {} : { checkpoint: trust }, followed)();
+  print(context, { checkpoint, algorithm, followed, epoch, heldAt: held.value?.height });
+};
+
+/** By whom a checkpoint is signed that was kept: the last set that its steps lead to, or one on the way. */
+const signedByOne = (
+  policies: readonly PolicyOfEpoch[],
+  bytes: Uint8Array,
+  algorithm: CheckpointAlgorithm,
+): { readonly checkpoint: VerifiedCheckpoint; readonly epoch: number } => {
   let newestFailure: TetradError | undefined;
-  // A checkpoint that was kept is of the last set that its steps lead to, or of one on the way.
   for (const { epoch, policy } of policies) {
-    const checkpoint = verifyCheckpoint(policy, bytes, options.algorithm);
-    if (checkpoint.ok) {
-      const at = followed === undefined ? undefined : { ...followed, epoch };
-      return print(context, checkpoint.value, options, at);
-    }
+    const checkpoint = verifyCheckpoint(policy, bytes, algorithm);
+    if (checkpoint.ok) return { checkpoint: checkpoint.value, epoch };
     newestFailure ??= TetradError.from(checkpoint);
     if (checkpoint.code !== "checkpoint.quorum") break;
   }
@@ -185,35 +202,53 @@ const readNote = (path: string): Uint8Array => {
   }
 };
 
-const print = (
-  context: CliContext,
-  { origin, size, root, timeS, signers }: VerifiedCheckpoint,
-  { algorithm }: VerifyOptions,
-  followed?: FollowedSet & { readonly epoch?: number },
-  since?: Checkpoint,
-): void => {
+type Printed = {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly algorithm: CheckpointAlgorithm;
+  readonly followed?: FollowedSet | undefined;
+  /** Of the set that has signed; the last one that was followed. */
+  readonly epoch?: number;
+  /** Height of a header that was followed and states the same log. */
+  readonly heldAt?: number | undefined;
+  readonly since?: Checkpoint | undefined;
+};
+
+/** What is said of the set that has signed; nothing where sets do not change. */
+const setRows = ({ followed, epoch, heldAt }: Printed): [string, string][] => {
+  if (followed === undefined) return [];
+  const { set, steps } = followed;
+  const by = epoch ?? set.epoch;
+  const from = steps[0]?.from ?? 0;
+  const way = `of epoch ${by}, followed from epoch ${from} in ${steps.length} steps`;
+  if (by === set.epoch) return [["set", way]];
+  const log =
+    heldAt === undefined
+      ? "signed by a past set, not held against the log"
+      : `signed by a past set; the header of height ${heldAt} states the same`;
+  return [
+    ["set", way],
+    ["log", log],
+  ];
+};
+
+const print = (context: CliContext, printed: Printed): void => {
+  const { checkpoint, algorithm, followed, since } = printed;
+  const { origin, size, root, timeS, signers } = checkpoint;
   // A note of Ed25519 lines has no time in it.
   const time = timeS === 0 ? null : isoTime(timeS * 1000);
   const grown = since === undefined ? {} : { since: since.size };
   const steps = followed?.steps ?? [];
-  const epoch = followed?.epoch ?? followed?.set.epoch ?? null;
-  const from = steps[0]?.from ?? 0;
+  const epoch = printed.epoch ?? followed?.set.epoch ?? null;
+  const pastSet = followed !== undefined && epoch !== followed.set.epoch;
   context.print(
-    { origin, size, root: toHex(root), time, algorithm, signers, epoch, steps, ...grown },
+    { origin, size, root: toHex(root), time, algorithm, signers, epoch, pastSet, steps, ...grown },
     [
       ["origin", origin],
       ["size", size],
       ["root", toHex(root)],
       ["time", time ?? "not stated"],
       ["signed by", `${signers.join(", ")} (${algorithm})`],
-      ...(epoch === null
-        ? []
-        : [
-            [
-              "set",
-              `of epoch ${epoch}, followed from epoch ${from} in ${steps.length} steps`,
-            ] as const,
-          ]),
+      ...setRows(printed),
       ...(since === undefined ? [] : [["continues", since.size] as const]),
     ],
   );

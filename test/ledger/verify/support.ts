@@ -14,6 +14,7 @@ import { encodeLeaf } from "../../../src/ledger/leaf.ts";
 import { createLogAppender, inclusionPath, leafHash } from "../../../src/ledger/log-tree.ts";
 import type { StoreOp } from "../../../src/ledger/ports.ts";
 import { STAKE } from "../../../src/ledger/projections/stake/rows.ts";
+import { VALIDATORS } from "../../../src/ledger/projections/validators.ts";
 import { encodeRow } from "../../../src/ledger/row.ts";
 import { provePath, updateStateTree } from "../../../src/ledger/state-tree.ts";
 import { encodeCertificate, statementBytes } from "../../../src/ledger/statement.ts";
@@ -53,6 +54,8 @@ export type WorldOptions = {
   readonly stake?: (
     sets: readonly ValidatorSet[],
   ) => readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  /** The same of a projection `validators`. */
+  readonly validators?: WorldOptions["stake"];
 };
 
 /** A chain with `epochs` epochs; the header that proofs are about is of the last. */
@@ -172,15 +175,16 @@ export class World {
     return { size, root };
   }
 
-  #fillState({ records, stake }: WorldOptions): void {
+  #fillState({ records, stake, validators }: WorldOptions): void {
     if (stake !== undefined) this.#names.push(STAKE);
+    if (validators !== undefined) this.#names.push(VALIDATORS);
     for (const name of this.#names) {
       const nine = Array.from({ length: 9 }, (_, i) => ({
         key: utf8(`${name}-${i}`),
         value: utf8(`value ${i}`),
       }));
-      const own = name === STAKE ? stake?.(this.sets) : name === "records" ? records : undefined;
-      const rows = own ?? nine;
+      const own = { [STAKE]: stake?.(this.sets), [VALIDATORS]: validators?.(this.sets), records };
+      const rows = own[name as keyof typeof own] ?? nine;
       const changes = rows.map(({ key, value }, i) => ({ key, value: encodeRow(i, value) }));
       for (const { key, value } of changes) this.#stored.set(`${name} ${key.join()}`, value);
       const prefix = utf8(`n/${name}/`);

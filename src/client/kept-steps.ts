@@ -1,0 +1,86 @@
+/**
+ * What is kept of a walk along the sets, so that a file of steps does not grow with every epoch: the newest steps as
+ * they are, whose members sign checkpoints that somebody may have kept, and older ones joined. Two steps that follow each
+ * other are one bundle with the links of both, less the header in which the first ends: the set that runs there is in
+ * the link that the second begins with. Nothing that was verified is lost but who was in a set long ago.
+ */
+import { fail, ok, type Result } from "../errors.ts";
+import { type Bundle, formatBundle, type ProofLink } from "../ledger/verify/bundle.ts";
+import { LIMITS } from "../limits.ts";
+
+/** A step that was verified. */
+export type SetStep = {
+  /** Epoch whose set was trusted, and the one that was reached. */
+  readonly from: number;
+  readonly to: number;
+  /** Of the header that the step ends at. */
+  readonly height: number;
+  readonly links: number;
+  /** Members whose rows the step proves; 0 where it only leads on. */
+  readonly members: number;
+};
+
+/** A step and the bundle that proves it. */
+export type KeptStep = { readonly step: SetStep; readonly bundle: Bundle };
+
+const bytesOf = (links: readonly ProofLink[]): number =>
+  links.reduce(
+    (sum, { set, header, certificate }) => sum + set.length + header.length + certificate.length,
+    0,
+  );
+
+/** Two steps as one; undefined where that is more than LIMITS.proofLinksMax links or LIMITS.setStepBytesMax bytes. */
+const joined = (a: KeptStep, b: KeptStep): KeptStep | undefined => {
+  const links = [...a.bundle.links.slice(0, -1), ...b.bundle.links];
+  if (links.length > LIMITS.proofLinksMax || bytesOf(links) > LIMITS.setStepBytesMax) {
+    return undefined;
+  }
+  const { to, height, members } = b.step;
+  const step = { from: a.step.from, to, height, links: links.length, members };
+  return { step, bundle: { ...b.bundle, links } };
+};
+
+/** The steps of a walk, in order: the newest LIMITS.setPoliciesMax as they were taken. */
+export class KeptSteps {
+  readonly #older: KeptStep[] = [];
+  readonly #newest: KeptStep[] = [];
+
+  get all(): readonly KeptStep[] {
+    return [...this.#older, ...this.#newest];
+  }
+
+  push(step: KeptStep): void {
+    this.#newest.push(step);
+    if (this.#newest.length <= LIMITS.setPoliciesMax) return;
+    const leaving = this.#newest.shift();
+    if (leaving === undefined) return;
+    const last = this.#older.at(-1);
+    const both = last === undefined ? undefined : joined(last, leaving);
+    if (both === undefined) this.#older.push(leaving);
+    else this.#older[this.#older.length - 1] = both;
+  }
+}
+
+/**
+ * The text of a file of steps, one bundle a line, which `followFile` takes. Code: proof.too-long past LIMITS.setStepsMax
+ * steps or `max` characters.
+ */
+export const formatSets = (
+  bundles: readonly Bundle[],
+  max: number = LIMITS.setsFileMax,
+): Result<string> => {
+  if (bundles.length > LIMITS.setStepsMax) {
+    return fail("proof.too-long", `a file of sets has at most ${LIMITS.setStepsMax} steps`);
+  }
+  const lines: string[] = [];
+  let length = 0;
+  for (const bundle of bundles) {
+    const line = formatBundle(bundle);
+    length += line.length;
+    if (length > max) {
+      return fail("proof.too-long", `a file of sets has at most ${max} characters`);
+    }
+    lines.push(line);
+  }
+  return ok(lines.join(""));
+};
