@@ -605,7 +605,7 @@ export const LIMITS = {
   setStepBytesMax: 6 * 1024 * 1024,
   /** Answers of one walk along the sets, and steps of a file of them. Local. */
   setStepsMax: 1024,
-  /** Sets of a walk, the newest, that a checkpoint which is read beside it may be signed by; steps not joined. Local. */
+  /** Sets of a walk, the newest, that may have signed a checkpoint which is read beside it; steps not joined. Local. */
   setPoliciesMax: 16,
   /** Characters of a file of steps. Local. */
   setsFileMax: 256 * 1024 * 1024,

@@ -223,7 +223,7 @@ Examples:
   nexus checkpoint verify last.note --trust genesis.json
   nexus checkpoint verify last.note --sets sets.ndjson --trust genesis.json
 
-What a past set has signed is held against the headers of the steps alone; for the log ask a node: checkpoint show --since.
+What a past set has signed is held against the headers of the steps alone; for the log ask a node: show --since.
 Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
 `,
     )

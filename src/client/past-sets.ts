@@ -1,5 +1,6 @@
 /**
- * What a set of validators may still vouch for once it is over. Its keys may be anybody's by then, and its signatures do
+ * What a set of validators may still vouch for once it is over. Its keys may be anybody's by then, and its
+ * signatures do
  * not age; but what it has honestly signed is no larger than the log was when it ended.
  */
 import { equalBytes } from "../crypto/bytes.ts";

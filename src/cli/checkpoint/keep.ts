@@ -1,6 +1,7 @@
 /**
  * What `nexus checkpoint` keeps of a walk along the sets: the steps, and what may be trusted from now on. Neither is
- * written before all of it may be, and trust that is kept is never replaced by an older one or by that of another chain.
+ * written before all of it may be, and trust that is kept is never replaced by an older one or by that of another
+ * chain.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -23,7 +24,8 @@ import { readText } from "./read-text.ts";
 export type KeepOptions = { readonly sets?: string; readonly checkpoint?: string };
 
 /**
- * Why a checkpoint must not take the place of one that is kept. Codes: proof.untrusted for another chain, proof.invalid for
+ * Why a checkpoint must not take the place of one that is kept. Codes: proof.untrusted for another chain,
+ * proof.invalid for
  * another set of the same epoch or another block of the same height, proof.unanchored for an older one.
  */
 const replacing = (kept: Trust, next: Checkpoint): Failure | undefined => {
@@ -64,7 +66,7 @@ const setsText = (path: string, { bundles }: FollowedSet): string => {
   const text = formatSets(bundles);
   if (text.ok) return text.value;
   throw new TetradError(text.code, `${path} is not written anew: ${text.detail}`, {
-    next: "keep a checkpoint with --checkpoint FILE, and begin a file of steps from there with --trust FILE",
+    next: "keep a checkpoint with --checkpoint FILE, and begin a new file of steps with --trust FILE",
   });
 };
 
