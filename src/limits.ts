@@ -386,6 +386,8 @@ export const LIMITS = {
   bulkStartTimeoutMs: 30_000,
   /** A worker that nobody needs for so long is ended until somebody does. */
   bulkIdleWorkerMs: 60_000,
+  /** After the start of a node until the driver of bulk is tried for the log, where nobody has needed it before. */
+  bulkTrialDelayMs: 20_000,
   /** Pauses before a worker, or connections to one member, are tried again: doubled from fault to fault. */
   bulkRetryMsMin: 1_000,
   bulkRetryMsMax: 60_000,

@@ -13,6 +13,7 @@ import { rebuildPending } from "../ledger/rebuild.ts";
 import { createReplica } from "../ledger/replica/replica.ts";
 import { type LevelStore, lockFolder, openLevelStore } from "../ledger/store/level.ts";
 import type { Validator } from "../ledger/types.ts";
+import { LIMITS } from "../limits.ts";
 import type { WorkParameters } from "../proofs/work/index.ts";
 import { createQuicTransport } from "../transport/mesh.ts";
 import type { QuicTransport } from "../transport/quic-transport.ts";
@@ -169,7 +170,8 @@ export const startNode = async (
   const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
   const admin = await openAdminSocket({ path: paths.admin, logger, backup });
   closing.defer(() => admin?.close());
-  bulk.start();
+  // A driver takes half a second of a core to load: not while the node starts.
+  closing.defer(realTimers.set(LIMITS.bulkTrialDelayMs, () => bulk.start()));
   return {
     handle,
     metrics,

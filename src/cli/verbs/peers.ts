@@ -92,6 +92,10 @@ const loss = ({ packets }: Peer): Cell =>
     ? null
     : `${((100 * packets.lost) / Math.max(1, packets.sent)).toFixed(1)} %`;
 
+/** Milliseconds for people and machines alike: what is below a tenth of one is noise. */
+const tenths = (ms: number | null | undefined): number | null =>
+  ms == null ? null : Math.round(10 * ms) / 10;
+
 const handshakes = ({ tlsMs, sealed }: Peer): Cell => {
   if (tlsMs === null) return null;
   return `${Math.round(tlsMs)} / ${sealed === null ? "-" : Math.round(sealed.handshakeMs)}`;
@@ -126,7 +130,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
       rtt_ms: peer.rttMs,
       loss: loss(peer),
       tls_pq_ms: handshakes(peer),
-      sealed_ms: peer.sealed?.roundTripMs ?? null,
+      sealed_ms: tenths(peer.sealed?.roundTripMs),
       version: peer.sealed?.version ?? null,
       bulk_by: peer.bulkBy ?? null,
       consensus: traffic(peer, "consensus"),
