@@ -72,7 +72,13 @@ const ELSEWHERE: readonly string[] = [
   "validator bond",
   "validator unbond",
   "validator withdraw",
-  // On a network whose first validators are gone: bootstrap.test.ts.
+  // object.test.ts
+  "object put",
+  "object get",
+  "object drop",
+  "object ls",
+  "object verify",
+  // Beside its table: verbs.test.ts.
   "validator peers",
   // Beside the detector that it asks: verbs.test.ts.
   "asset scan",

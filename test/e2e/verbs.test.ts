@@ -26,6 +26,25 @@ type Receipt = {
   outcomes: { kind: string; code?: string }[];
 };
 
+describe("nexus validator peers", () => {
+  it("prints members as the setting `peers` takes them", async () => {
+    const all = (await json("validator", "peers")) as {
+      name: string;
+      id: string;
+      address: string;
+      tlsPin: string;
+      peer: string;
+    }[];
+    fits("validator peers", all);
+    expect(all.map(({ name }) => name)).toEqual(["a", "b", "c", "d"]);
+    for (const { id, address, tlsPin, peer } of all) {
+      expect(peer).toBe(`${id}@${address}#${tlsPin}`);
+      expect(peer).toMatch(/^[0-9a-f]{64}@\[::1\]:\d+#[0-9a-f]{64}$/);
+    }
+    expect((await run("validator", "peers")).stdout).toContain(all[0]?.peer ?? "no peer");
+  });
+});
+
 describe("nexus append", () => {
   it("writes a record given in any way, and prints receipts as JSON on stdout alone", async () => {
     const data = '{"topic":"e2e","key":"data","body":{"text":"from data"}}';
