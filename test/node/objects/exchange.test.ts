@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { concatBytes, equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
-import { TetradError } from "../../../src/errors.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { encodeManifest } from "../../../src/transport/objects/manifest.ts";
 import {
@@ -24,7 +23,10 @@ import {
 import { CHUNK_BYTES, verifyChunkHash } from "../../../src/transport/objects/tree.ts";
 import { falconKeys } from "../../transport/stoq/support.ts";
 import {
+  BIG,
   bytesOf,
+  codeOf,
+  getAll,
   hasher,
   idOf,
   MemoryNetwork,
@@ -59,26 +61,8 @@ const node = async (index: number, options?: TestNodeOptions): Promise<TestNode>
   return made;
 };
 
-const BIG = objectOf(bytesOf(6 * CHUNK_BYTES + 321));
-
-/** Every chunk through one node, in order; how many bytes it had to fetch for that. */
-const getAll = async (from: TestNode, object = BIG): Promise<void> => {
-  const manifest = await from.manifest(object.root);
-  expect(manifest.ok && equalBytes(manifest.value, object.encoded)).toBe(true);
-  for (const [i, chunk] of object.chunks.entries()) {
-    const got = await from.chunk(object.root, i);
-    expect(got.ok ? toHex(sha256(got.value)) : got.code).toBe(toHex(sha256(chunk)));
-  }
-};
-
 const fetchedBytes = (from: TestNode): number =>
   from.metrics.read("tetrad_object_fetched_bytes_total");
-
-const codeOf = async (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => "",
-    (error: unknown) => (error instanceof TetradError ? error.code : String(error)),
-  );
 
 describe("an object that another node has", () => {
   it("is fetched whole and right, and served onward when the first one is away", async () => {

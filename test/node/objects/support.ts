@@ -2,10 +2,11 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { concatBytes, toHex } from "../../../src/crypto/bytes.ts";
+import { expect } from "vitest";
+import { concatBytes, equalBytes, toHex } from "../../../src/crypto/bytes.ts";
 import { falconVerify } from "../../../src/crypto/falcon.ts";
-import { createHasher } from "../../../src/crypto/hash.ts";
-import { type ErrorCode, fail, ok, type Result } from "../../../src/errors.ts";
+import { createHasher, sha256 } from "../../../src/crypto/hash.ts";
+import { type ErrorCode, fail, ok, type Result, TetradError } from "../../../src/errors.ts";
 import type { Logger, Timers, Verifier } from "../../../src/ledger/ports.ts";
 import { createMetrics, type MetricsRegistry } from "../../../src/node/metrics.ts";
 import { ObjectExchange } from "../../../src/node/objects/exchange.ts";
@@ -207,3 +208,23 @@ export const until = async (
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 };
+
+/** Of seven chunks, the last of them short. */
+export const BIG = objectOf(bytesOf(6 * CHUNK_BYTES + 321));
+
+/** Every chunk through one node, in order. */
+export const getAll = async (from: TestNode, object = BIG): Promise<void> => {
+  const manifest = await from.manifest(object.root);
+  expect(manifest.ok && equalBytes(manifest.value, object.encoded)).toBe(true);
+  for (const [i, chunk] of object.chunks.entries()) {
+    const got = await from.chunk(object.root, i);
+    expect(got.ok ? toHex(sha256(got.value)) : got.code).toBe(toHex(sha256(chunk)));
+  }
+};
+
+/** The code that a promise fails with; empty where it does not. */
+export const codeOf = async (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "",
+    (error: unknown) => (error instanceof TetradError ? error.code : String(error)),
+  );
