@@ -2,6 +2,7 @@
  * Rows of a simulated disk on file: sorted by key, written once, in blocks. Memory has the first key of each block,
  * and a filter (Bloom) that says of nearly every key that is not here that it is not: some two bytes a row.
  */
+import { latin1Slice, latin1Write } from "./latin1.ts";
 import { lengthOf, lowerBound, type Stored } from "./sorted-map.ts";
 import type { SpillFile } from "./spill-file.ts";
 
@@ -17,12 +18,6 @@ const PROBES = 4;
 /** The lengths of key and value, before these. */
 const HEADER_BYTES = 8;
 const GONE_LENGTH = 0xffff_ffff;
-
-type Strings = {
-  latin1Slice(this: Uint8Array, from: number, to: number): string;
-  latin1Write(this: Uint8Array, text: string, at: number): number;
-};
-const { latin1Slice, latin1Write } = Buffer.prototype as unknown as Strings;
 
 export type Block = { readonly names: readonly string[]; readonly values: readonly Stored[] };
 

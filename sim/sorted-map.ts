@@ -4,14 +4,10 @@
  */
 import { concatBytes } from "../src/crypto/bytes.ts";
 import type { StoreEntry, StoreRange } from "../src/ledger/ports.ts";
+import { latin1Slice } from "./latin1.ts";
 
 /** A chunk that grows past this is cut in two. */
 const CHUNK_KEYS_MAX = 512;
-
-/** Native and without the Buffer that `toString` would need: keys are made for every read and write. */
-const latin1Slice = (
-  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, from: number, to: number): string }
-).latin1Slice;
 
 /** A value as it is held: whole, or in pieces that others hold as well. Nobody writes into it. */
 export type Stored = Uint8Array | readonly Uint8Array[];
