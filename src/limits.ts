@@ -391,8 +391,8 @@ export const LIMITS = {
   /** Pauses before a worker, or connections to one member, are tried again: doubled from fault to fault. */
   bulkRetryMsMin: 1_000,
   bulkRetryMsMax: 60_000,
-  /** How often sessions are held against the dates of their certificates. */
-  sessionCheckMs: 250,
+  /** How often sessions are held against the dates of their certificates, beside at their ends: a clock may step. */
+  sessionCheckMs: 800,
   idleTimeoutMs: 15_000,
   /** A frame that has begun must be complete within this time, or the session is closed. */
   frameTimeoutMs: 20_000,

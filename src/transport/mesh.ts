@@ -30,6 +30,7 @@ import {
 import type { BulkPort, BulkUser } from "./bulk.ts";
 import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
+import { ExpiryWatch } from "./expiry-watch.ts";
 import { figuresOf, isPenalised, type Member, sessionsOf } from "./member.ts";
 import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
 import {
@@ -84,12 +85,12 @@ export class Mesh implements QuicTransport {
   readonly #events: SessionEvents;
   readonly #router: Router;
   readonly #budget: BulkBudget;
+  readonly #expiry: ExpiryWatch<Session>;
   #endpoint: QuicEndpoint | undefined;
   #handler: TransportHandler | undefined;
   #bulk: BulkUser | undefined;
   #closing = false;
   #cancelTick: (() => void) | undefined;
-  #cancelCheck: (() => void) | undefined;
   /** By class, since they were published last: a label is too dear for every frame. */
   readonly #frameBytes: Record<TrafficClass, { sent: number; received: number }> = {
     consensus: { sent: 0, received: 0 },
@@ -124,6 +125,7 @@ export class Mesh implements QuicTransport {
     };
     this.#router = this.#makeRouter(options);
     this.#budget = BulkBudget.ofThread(options, options.bulkLoopShare, options.loopTime);
+    this.#expiry = this.#makeExpiry(options);
     for (const known of this.#known.byId.values()) this.#addMember(known);
   }
 
@@ -165,7 +167,6 @@ export class Mesh implements QuicTransport {
     for (const member of this.#members.values()) this.#beginDialling(member);
     this.#router.start();
     this.#tick();
-    this.#checkSessions();
   }
 
   send(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
@@ -264,7 +265,7 @@ export class Mesh implements QuicTransport {
     this.#closing = true;
     this.#cancelTick?.();
     this.#budget.close();
-    this.#cancelCheck?.();
+    this.#expiry.stop();
     for (const member of this.#members.values()) {
       member.dialler.stop();
       member.session = undefined;
@@ -433,6 +434,7 @@ export class Mesh implements QuicTransport {
     }
     const nowMs = this.#ports.clock.monotonicMs();
     member.paths.add(session, nowMs);
+    this.#expiry.added();
     this.#ports.logger.log("info", member.session === undefined ? "session up" : "path up", {
       ...{ peer: member.known.id, ...placeOf(session) },
       dialled: session.dialled !== undefined,
@@ -529,16 +531,14 @@ export class Mesh implements QuicTransport {
     member.session.close("protocol", failure.detail, failure);
   }
 
-  /** Certificates end while sessions last; wall time may also jump. */
-  #checkSessions(): void {
-    this.#cancelCheck = this.#ports.timers.set(this.#limits.sessionCheckMs, () => {
-      const nowMs = this.#ports.clock.wallMs();
-      for (const session of [...this.#members.values()].flatMap(({ paths }) => paths.sessions())) {
-        if (nowMs <= session.certificateEndMs) continue;
+  #makeExpiry({ clock, timers }: TransportPorts): ExpiryWatch<Session> {
+    return new ExpiryWatch({
+      ...{ clock, timers, checkMs: this.#limits.sessionCheckMs },
+      all: () => [...this.#members.values()].flatMap(({ paths }) => paths.sessions()),
+      expired: (session) => {
         const failure = fail("transport.certificate-expired", "the peer's certificate has ended");
         session.close("identity", failure.detail, failure);
-      }
-      this.#checkSessions();
+      },
     });
   }
 
