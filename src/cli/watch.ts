@@ -1,6 +1,6 @@
 /** `-w`: a verb that reads is run again and again, and what it prints is shown when it has changed. */
+import { setTimeout } from "node:timers/promises";
 import { TetradError } from "../errors.ts";
-import { sleep } from "../node/real-ports.ts";
 import { CliContext } from "./context.ts";
 import type { Terminal } from "./output.ts";
 
@@ -39,13 +39,9 @@ const collect = async (
   return { out, err };
 };
 
-const pause = (signal: AbortSignal): Promise<void> => {
-  if (signal.aborted) return Promise.resolve();
-  const ended = new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  return Promise.race([sleep(PAUSE_MS), ended]);
-};
+/** Resolves after the time, or when the signal comes, and leaves no timer that keeps the process. */
+export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
 /**
  * Runs `once`, and with --watch again each second until the signal: redrawn in place on a terminal, else
@@ -78,6 +74,6 @@ export const watching = async (
       if (failed !== error.message) context.note(`${error.code}: ${error.message}; trying again`);
       failed = error.message;
     }
-    await pause(signal);
+    await pause(PAUSE_MS, signal);
   }
 };

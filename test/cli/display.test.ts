@@ -52,16 +52,16 @@ const views = (height: number): NodeView[] =>
     eventsPerSecond: 3,
   }));
 
-const setUp = (columns: number) => {
+const setUp = (columns: number, { live = true, nowMs = (): number => 0 } = {}) => {
   const screen = createScreen(columns);
   const terminal: Terminal = {
     ...createTerminal({}, false),
-    live: true,
+    live,
     colorErr: true,
     columns: () => columns,
     err: screen.write,
   };
-  return { screen, display: new Display(terminal, () => 0) };
+  return { screen, display: new Display(terminal, nowMs) };
 };
 
 describe("display", () => {
@@ -78,6 +78,32 @@ describe("display", () => {
     screen.write("^C");
     display.say(() => screen.write("stopping\n"));
     expect(screen.shown()).toEqual(["stopping"]);
+  });
+});
+
+describe("the pause between two looks at the nodes", () => {
+  it("is a second on a terminal", () => {
+    const { display } = setUp(80);
+    expect(display.pauseMs).toBe(1_000);
+    display.show(views(1));
+    expect(display.pauseMs).toBe(1_000);
+  });
+
+  it("ends with the next plain lines, which are then shown, and no sooner", () => {
+    let nowMs = 5_000;
+    const { screen, display } = setUp(200, { live: false, nowMs: () => nowMs });
+    expect(display.pauseMs).toBe(1_000);
+    display.show(views(1));
+    expect(display.pauseMs).toBe(10_000);
+    nowMs += 9_999;
+    expect(display.pauseMs).toBe(1);
+    display.show(views(2));
+    expect(screen.shown()).toHaveLength(4);
+    nowMs += display.pauseMs;
+    display.show(views(3));
+    expect(screen.shown()).toHaveLength(8);
+    nowMs += 60_000;
+    expect(display.pauseMs).toBe(0);
   });
 });
 

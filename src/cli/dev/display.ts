@@ -12,8 +12,9 @@ export type NodeView = {
   readonly eventsPerSecond: number;
 };
 
-/** Between two rounds of plain lines. */
+/** Between two rounds of plain lines, and of lines that are redrawn: an idle chain has a block a second. */
 const PLAIN_MS = 10_000;
+const LIVE_MS = 1_000;
 
 export const nodeLine = (
   view: NodeView,
@@ -72,6 +73,12 @@ export class Display {
     if (now - this.#plainAt < PLAIN_MS) return;
     this.#plainAt = now;
     this.#terminal.err(`${lines.join("\n")}\n`);
+  }
+
+  /** How long nothing new is shown: what is asked of nodes before that costs them and is not seen. */
+  get pauseMs(): number {
+    if (this.#terminal.live || this.#plainAt === Number.NEGATIVE_INFINITY) return LIVE_MS;
+    return Math.max(0, this.#plainAt + PLAIN_MS - this.#nowMs());
   }
 
   /** Prints a text that stays, above the lines. */

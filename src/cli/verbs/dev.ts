@@ -5,7 +5,7 @@ import { TetradError } from "../../errors.ts";
 import { type FolderLock, lockFolder } from "../../ledger/store/level.ts";
 import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
-import { randomHex, realClock, sleep } from "../../node/real-ports.ts";
+import { randomHex, realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { serveControl } from "../dev/control.ts";
 import {
@@ -22,6 +22,7 @@ import { DEV_NODES, type DevNode, type DevRecord, devRecordPath } from "../dev/r
 import { removeNetwork } from "../dev/remove.ts";
 import { Supervisor } from "../dev/supervisor.ts";
 import { paint } from "../output.ts";
+import { pause } from "../watch.ts";
 
 type DevOptions = {
   readonly fresh?: boolean;
@@ -31,6 +32,7 @@ type DevOptions = {
 
 const PORT_BASE = 4440;
 const API_BASE = 8440;
+/** Until the network is ready; then nodes are asked when there is something to show. */
 const POLL_MS = 500;
 /** Without a final block after this long, people are told where to look. */
 const SLOW_MS = 15_000;
@@ -150,7 +152,6 @@ const watch = async (context: CliContext, record: DevRecord, display: Display): 
   let firstHeight: number | undefined;
   let ready = false;
   let toldSlow = false;
-  const ended = aborted(context.signal);
   while (!context.signal.aborted) {
     const views = await Promise.all(record.nodes.map((node) => look(node, samples)));
     if (context.signal.aborted) return;
@@ -169,15 +170,9 @@ const watch = async (context: CliContext, record: DevRecord, display: Display): 
       display.say(() => context.note(`no block is final yet; see ${context.dir}/*/node.log`));
     }
     display.show(views);
-    await Promise.race([sleep(POLL_MS), ended]);
+    await pause(ready ? display.pauseMs : POLL_MS, context.signal);
   }
 };
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 
 const look = async (
   node: DevRecord["nodes"][number],
