@@ -24,6 +24,7 @@ import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
 import { readRowsOf } from "./read-rows.ts";
+import { remembered } from "./remembered.ts";
 import { lastExecuted } from "./startup.ts";
 import { finalTerms } from "./work-terms.ts";
 
@@ -104,12 +105,23 @@ const rememberTimes = (replica: Participant): LedgerHandle["timeOf"] => {
   };
 };
 
+const epochOf = ({ engine, committer }: Participant): number =>
+  engine?.epoch ?? committer?.start.epoch ?? 0;
+
+/** Rows change with the executed height, and the node itself asks for the status some ten times at each. */
+const rememberPower = (replica: Participant): (() => EpochPower | undefined) =>
+  remembered(
+    () => replica.committer && `${epochOf(replica)} ${replica.committer.executed.height}`,
+    () => orStop(replica, () => powerOf(replica, epochOf(replica))),
+  );
+
 const handleOf = (
   replica: Participant,
   log: LogReader,
   reference = rememberReference(replica),
+  power = rememberPower(replica),
 ): Omit<LedgerHandle, "proofs" | "stop"> => ({
-  status: () => statusOf(replica, reference()),
+  status: () => statusOf(replica, reference(), power()),
   submit: (bytes, level, done) => replica.submissions.submit(bytes, level, done),
   receipt: (batchId) => replica.submissions.receiptOf(batchId),
   lane: (actor) => laneOf(replica, actor),
@@ -144,7 +156,11 @@ const handleOf = (
   },
 });
 
-const statusOf = (replica: Participant, reference: Reference | undefined): NodeStatus => {
+const statusOf = (
+  replica: Participant,
+  reference: Reference | undefined,
+  power: EpochPower | undefined,
+): NodeStatus => {
   const { committer, engine, pool, context } = replica;
   // Before everything is loaded the store already says what is final here.
   // Null where nothing is final yet; undefined where that cannot be told, and then nothing is said of it.
@@ -160,7 +176,7 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     nodeId: toHex(replica.selfId),
     name: context.options.name,
     validatorIndex: replica.selfIndex,
-    epoch: engine?.epoch ?? committer?.start.epoch ?? 0,
+    epoch: epochOf(replica),
     view: engine?.view ?? 0,
     leader: toHex(leader?.id ?? ZERO_HASH),
     finalHeight: tip?.height ?? 0,
@@ -182,7 +198,7 @@ const statusOf = (replica: Participant, reference: Reference | undefined): NodeS
     mempoolBytes: pool?.mempool.bytes ?? 0,
     mempoolBatches: pool?.mempool.count ?? 0,
     viewTimeMs: replica.viewTimeMs,
-    stake: orStop(replica, () => powerOf(replica, engine?.epoch ?? committer?.start.epoch ?? 0)),
+    stake: power,
     checkpoint: replica.cosigner.served,
   };
 };
