@@ -174,7 +174,7 @@ export class BenchNetwork {
   async stop(): Promise<void> {
     const nodes = this.#nodes;
     this.#nodes = [];
-    await Promise.all(nodes.map((node) => end(node.process)));
+    await Promise.all(nodes.map((node) => endProcess(node.process)));
   }
 
   remove(): void {
@@ -188,7 +188,8 @@ export class BenchNetwork {
   }
 }
 
-const end = async (child: ChildProcess): Promise<void> => {
+/** Asks a process to end, and ends it by force when it does not. */
+export const endProcess = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.kill("SIGTERM");

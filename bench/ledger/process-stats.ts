@@ -16,6 +16,7 @@ const ROLES: readonly (readonly [RegExp, string])[] = [
   [/^tetrad-signer/, "sign"],
   [/^tetrad-verif/, "verify thread"],
   [/^libuv-worker/, "disk threads"],
+  [/^(work-\d+|timekeeper|space)$/, "proofs of the epoch"],
   [/^(V8Worker|DelayedTask|SignalInspect)/, "V8 threads (gc, compiler)"],
 ];
 
@@ -64,6 +65,19 @@ export const cpuSince = (before: ThreadCpu, after: ThreadCpu): Map<string, numbe
 };
 
 export const totalCpuMs = (cpu: ThreadCpu): number => [...cpu.values()].reduce((a, b) => a + b, 0);
+
+/** How often the main thread of the process has slept so far, and so was woken. */
+export const wakeUps = (pid: number): number => {
+  const text = readFileSync(join("/proc", String(pid), "status"), "utf8");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+};
+
+/** Processes that the process has started and that run. */
+export const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(join("/proc", String(pid), "task", String(pid), "children"), "latin1")
+    .split(" ")
+    .filter((text) => text.trim() !== "")
+    .map(Number);
 
 /** Resident bytes now and at most so far. */
 export const residentBytes = (pid: number): { readonly now: number; readonly peak: number } => {
