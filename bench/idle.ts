@@ -4,11 +4,11 @@
  * how often the main thread wakes up, and memory. `--seconds` of measuring, after `--warm` of them. Linux only.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { binPath } from "../src/cli/dev/child.ts";
+import { binPath, lastLines } from "../src/cli/dev/child.ts";
 import { portProblems } from "../src/cli/dev/ports.ts";
 import { DEV_NODES } from "../src/cli/dev/record.ts";
 import { ApiClient } from "../src/client/api.ts";
@@ -56,16 +56,22 @@ const positive = (text: string, name: string): number => {
 const startPeer = (): ChildProcess =>
   spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
 
-const startNetwork = (folder: string, port: number): ChildProcess =>
-  spawn(
+const logOf = (folder: string): string => join(folder, "dev.log");
+
+const startNetwork = (folder: string, port: number): ChildProcess => {
+  const log = openSync(logOf(folder), "a");
+  const child = spawn(
     process.execPath,
     [
       binPath(),
       ...["--dir", join(folder, "net"), "dev"],
       ...["--port-base", `${port}`, "--api-base", `${port + DEV_NODES.length}`],
     ],
-    { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, HOME: folder } },
+    { stdio: ["ignore", log, log], env: { ...process.env, HOME: folder } },
   );
+  closeSync(log);
+  return child;
+};
 
 const addressesAt = (base: number): readonly { readonly listen: string; readonly api: string }[] =>
   DEV_NODES.map((_, i) => ({
@@ -177,6 +183,9 @@ const measure = async (folder: string, report: Report): Promise<void> => {
 const folder = mkdtempSync(join(tmpdir(), "tetrad-idle-"));
 try {
   await measure(folder, createReport("idle"));
+} catch (error) {
+  process.stderr.write(`${lastLines(logOf(folder), 20).join("\n")}\n`);
+  throw error;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -51,6 +51,27 @@ describe("control", () => {
     expect(existsSync(join(dir, "control"))).toBe(false);
   });
 
+  it("serves a request when it comes, and not when it is time to look", async () => {
+    end = serveControl(dir, async () => ({ ok: true, value: { pid: 7 } }));
+    await new Promise((resolve) => setImmediate(resolve));
+    // From here on no timer fires: only the system's word of the new file can lead to an answer.
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    try {
+      for (const digit of ["1", "2", "3"]) {
+        const file = join(dir, "control", `${digit.repeat(32)}.request`);
+        writeFileSync(file, JSON.stringify({ action: "start", node: "a" }), { mode: 0o600 });
+        const answer = join(dir, "control", `${digit.repeat(32)}.answer`);
+        const until = performance.now() + 10_000;
+        while (!existsSync(answer) && performance.now() < until) {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        expect(existsSync(answer)).toBe(true);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("brings a refusal back under its code", async () => {
     end = serveControl(dir, async () => fail("cli.usage", 'no node "x"'));
     const asked = askControl(dir, { action: "start", node: "x" }, signal);

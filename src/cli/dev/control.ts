@@ -8,7 +8,16 @@
  *
  * The folder is made when `nexus dev` starts and gone when it has ended.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  type FSWatcher,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  watch,
+} from "node:fs";
 import { join } from "node:path";
 import { type Failure, fail, isErrorCode, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
@@ -25,8 +34,10 @@ export type ControlHandler = (request: ControlRequest) => Promise<Result<Control
 
 export const controlFolder = (dir: string): string => join(dir, "control");
 
-/** Between two looks at the folder, on both sides. */
+/** Between two looks at the folder, of who asks, and of who serves where the system does not tell of changes. */
 const LOOK_MS = 100;
+/** The same where it does: not every file system keeps that promise. */
+const WATCHED_LOOK_MS = 2_000;
 
 const REQUEST = /^([0-9a-f]{32})\.request$/;
 
@@ -80,24 +91,74 @@ const takeRequests = async (folder: string, handle: ControlHandler): Promise<voi
   }
 };
 
+/** Undefined where the system has no way, or no room, to tell of changes in the folder. */
+const watchFolder = (folder: string, changed: () => void): FSWatcher | undefined => {
+  try {
+    return watch(folder, { persistent: false }, changed);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Waits for a change in a folder, or until it is time to look anyway. */
+class Changes {
+  #watcher: FSWatcher | undefined;
+  #changed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(folder: string) {
+    this.#watcher = watchFolder(folder, () => this.#notice());
+    this.#watcher?.on("error", () => {
+      this.#watcher?.close();
+      this.#watcher = undefined;
+      this.#notice();
+    });
+  }
+
+  /** Resolves at once when something has changed since it did last. */
+  async next(): Promise<void> {
+    if (!this.#changed) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, this.#watcher === undefined ? LOOK_MS : WATCHED_LOOK_MS);
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+      this.#wake = undefined;
+    }
+    this.#changed = false;
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    this.#notice();
+  }
+
+  #notice(): void {
+    this.#changed = true;
+    this.#wake?.();
+  }
+}
+
 /** Serves requests until the function that it returns is called. The caller holds the network's lock. */
 export const serveControl = (dir: string, handle: ControlHandler): (() => void) => {
   const folder = controlFolder(dir);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { mode: 0o700 });
+  const changes = new Changes(folder);
   let ended = false;
-  const look = async (): Promise<void> => {
-    while (!ended) {
-      // A folder that somebody has deleted ends only this: the nodes go on.
-      if (!existsSync(folder)) return;
+  const serve = async (): Promise<void> => {
+    // A folder that somebody has deleted ends only this: the nodes go on.
+    while (!ended && existsSync(folder)) {
       // What cannot be read or answered now, on a full disk say, is no reason to hear nobody any more.
       await takeRequests(folder, handle).catch(() => {});
-      await sleep(LOOK_MS);
+      await changes.next();
     }
+    changes.close();
   };
-  void look();
+  void serve();
   return () => {
     ended = true;
+    changes.close();
     rmSync(folder, { recursive: true, force: true });
   };
 };
