@@ -148,25 +148,36 @@ const keptHeight = (
   return found !== undefined && equalBytes(found, statement.beacon) ? beaconHeight : undefined;
 };
 
-const commitTask = (
+/**
+ * Whether a commitment to a sector is to come: one that is on the chain, or was, is not committed to again, and its
+ * beacon, which the chain may have forgotten long ago, is of no use any more.
+ */
+const isToCome = (
   { parameters, prover, epoch }: SpaceView,
   { statement, hasLayers }: LocalSector,
+): boolean => {
+  const isShape =
+    statement.lgNodes === parameters.lgNodes && statement.layers === parameters.layers;
+  const row = prover ?? NO_PROVER_ROW;
+  return hasLayers && isShape && !isUsedNumber(row, statement.sectorNo, epoch.number);
+};
+
+const commitTask = (
+  { prover, epoch }: SpaceView,
+  { statement }: LocalSector,
   beaconHeight: number | undefined,
 ): SpaceTask | undefined => {
-  const { lgNodes, layers } = parameters;
-  const isShape = statement.lgNodes === lgNodes && statement.layers === layers;
-  if (!hasLayers || !isShape || beaconHeight === undefined) return undefined;
-  const row = prover ?? NO_PROVER_ROW;
-  const held = row.sectors.filter(({ endEpoch }) => endEpoch >= epoch.number);
-  const isUsed = isUsedNumber(row, statement.sectorNo, epoch.number);
-  return isUsed || held.length >= LIMITS.spaceValidatorSectorsMax
+  if (beaconHeight === undefined) return undefined;
+  const { sectors } = prover ?? NO_PROVER_ROW;
+  const held = sectors.filter(({ endEpoch }) => endEpoch >= epoch.number);
+  return held.length >= LIMITS.spaceValidatorSectorsMax
     ? undefined
     : { kind: "commit", sector: statement, beaconHeight };
 };
 
 /**
  * The first task that `isOpen` lets through; undefined where there is nothing to say now. `heightOf` finds the
- * height of the beacon that a sector was begun from.
+ * height of the beacon that a sector was begun from; it is asked of those only that are to be committed to.
  */
 export const nextTask = (
   hasher: Hasher,
@@ -182,7 +193,7 @@ export const nextTask = (
     const task = admissionTask(hasher, view, sector);
     if (task !== undefined && isOpen(task)) return task;
   }
-  for (const sector of own) {
+  for (const sector of own.filter((one) => isToCome(view, one))) {
     const { beacon } = sector.statement;
     const height = keptHeight(view, sector) ?? heightOf(beacon);
     const task = commitTask(view, sector, height);

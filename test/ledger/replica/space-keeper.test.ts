@@ -1,10 +1,22 @@
 /** The keeper of a node's sectors, on a chain without consensus: when it writes, writes again, gives back, and stops. */
 import { describe, expect, it } from "vitest";
+import { equalBytes } from "../../../src/crypto/bytes.ts";
 import { fail, ok, type Result } from "../../../src/errors.ts";
 import type { LedgerHandle } from "../../../src/ledger/handle.ts";
-import { sectorCommitted, sectorUnitsAt } from "../../../src/ledger/projections/space/index.ts";
+import {
+  NO_PROVER_ROW,
+  type ProverRow,
+  proverKey,
+  proverRow,
+  sectorCommitted,
+  sectorUnitsAt,
+} from "../../../src/ledger/projections/space/index.ts";
 import { type SpaceKeeper, startSpaceKeeper } from "../../../src/ledger/replica/space-keeper.ts";
-import { type SpaceTask, taskKey } from "../../../src/ledger/replica/space-plan.ts";
+import {
+  type LocalSector,
+  type SpaceTask,
+  taskKey,
+} from "../../../src/ledger/replica/space-plan.ts";
 import type { EncodedEvent } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { makeAdmission } from "../../../src/proofs/space/admission.ts";
@@ -249,9 +261,11 @@ describe("the beacon that a sector was begun from", () => {
   const looking = (
     sector: MemorySector,
     from: number,
-    more: { readonly beaconHeight?: number } = {},
+    more: Partial<LocalSector> = {},
+    prover?: ProverRow,
   ) => {
     const { hasher, genesis } = new SpaceChain();
+    const stored = prover === undefined ? undefined : proverRow.encode(prover);
     let executed = from;
     let listener = (): void => undefined;
     const asked: number[] = [];
@@ -270,7 +284,7 @@ describe("the beacon that a sector was begun from", () => {
         return { beacon: beaconOf(hasher, height), epoch };
       },
       timeOf: () => genesis.timeMs + EPOCH_MS,
-      row: () => undefined,
+      row: (_, key) => (equalBytes(key, proverKey(V0)) ? stored : undefined),
       write: (make) => void written.push(make()),
       onExecuted: (call) => {
         listener = () => call(executed, 0);
@@ -336,6 +350,24 @@ describe("the beacon that a sector was begun from", () => {
       expect(step()).toBeLessThan(10);
     },
   );
+
+  const entry = { number: 3, fromEpoch: 0, endEpoch: 100 };
+  it.each([
+    ["is on the chain", {}, { ...NO_PROVER_ROW, sectors: [entry] }],
+    ["was on it", {}, { ...NO_PROVER_ROW, hasLost: true, lostUpTo: 3 }],
+    ["lacks its layers", { hasLayers: false }, undefined],
+  ])("is not looked for where the sector %s: nothing of it is said", (_, more, prover) => {
+    const { step, beaconHeight, said, isForgotten } = looking(
+      laterSector(V0, 3, 0),
+      TALL,
+      more,
+      prover,
+    );
+    for (let turns = 0; turns < 40; turns++) step();
+    expect(said).toEqual([]);
+    expect(beaconHeight()).toBeUndefined();
+    expect(isForgotten()).toBe(false);
+  });
 
   it("is found when the node comes to its height", () => {
     const { step, beaconHeight, isForgotten } = looking(laterSector(V0, 3, 96), 50);
