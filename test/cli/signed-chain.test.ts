@@ -9,6 +9,7 @@ import { formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
 import { createKeyFile } from "../../src/node/keys/key-file.ts";
 import { passphrasePath } from "../../src/node/keys/passphrase.ts";
 import { serve, type TestServer } from "../client/support.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 import { genesisInput } from "../golden/fixtures.ts";
 import { fakeContext } from "./fake-context.ts";
 
@@ -25,7 +26,8 @@ let posts: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "tetrad-signed-chain-"));
   const key = join(folder, "signer.key");
-  await createKeyFile(key, "a passphrase of the test", (length) => new Uint8Array(length).fill(7));
+  const random = (length: number): Uint8Array => new Uint8Array(length).fill(7);
+  await createKeyFile(key, "a passphrase of the test", random, { keygen: () => keptKeys(7) });
   writeFileSync(passphrasePath(folder), "a passphrase of the test\n", { mode: 0o600 });
   posts = 0;
   const zero = "00".repeat(32);

@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fileKeeper, fileSigner, fileStore } from "../../src/client/node.ts";
 import { keySigner } from "../../src/client/signer.ts";
 import { memoryKeeper } from "../../src/client/submit.ts";
-import { FALCON_SEED_BYTES, falconKeygen, falconVerify } from "../../src/crypto/falcon.ts";
+import { falconVerify } from "../../src/crypto/falcon.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { createKeyFile } from "../../src/node/keys/key-file.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -73,11 +74,10 @@ it("passes over files that can be no batch", async () => {
 });
 
 describe("signers", () => {
-  const seed = new Uint8Array(FALCON_SEED_BYTES).fill(7);
   const message = new Uint8Array(32).fill(1);
 
   it("of a key in memory sign what verifies, and keep a copy of the key", async () => {
-    const keys = falconKeygen(seed);
+    const keys = keptKeys(7);
     const signer = keySigner(keys.secretKey);
     keys.secretKey.fill(0);
     expect(signer.publicKey).toEqual(keys.publicKey);

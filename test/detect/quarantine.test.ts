@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { utf8 } from "../../src/crypto/codec.ts";
-import { falconKeygen, falconSign, falconVerify } from "../../src/crypto/falcon.ts";
+import { falconSign, falconVerify } from "../../src/crypto/falcon.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
 import {
   evidenceCommitted,
@@ -21,6 +21,7 @@ import {
 } from "../../src/ledger/statement.ts";
 import type { EncodedEvent, Statement, Vote } from "../../src/ledger/types.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 import {
   ALL_PROJECTIONS,
   codesOf,
@@ -241,7 +242,7 @@ describe("evidence", () => {
   });
 
   it("is decided by real signatures", () => {
-    const keys = falconKeygen(new Uint8Array(48).fill(3));
+    const keys = keptKeys(3);
     const id = hasher.ht("id", keys.publicKey);
     const [first] = genesis.validators;
     if (first === undefined) throw new Error("no validator");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { compareBytes, equalBytes, toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
-import { falconKeygen, falconSign, falconVerify } from "../../src/crypto/falcon.ts";
+import { falconSign, falconVerify } from "../../src/crypto/falcon.ts";
 import { createHasher } from "../../src/crypto/hash.ts";
 import type { ErrorCode, Failure } from "../../src/errors.ts";
 import { actorId, buildBatch, type LaneHead, sealBatch } from "../../src/ledger/batch.ts";
@@ -28,6 +28,7 @@ import {
   validateBlock,
 } from "../../src/ledger/validity.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 import {
   batchOf,
   hasher,
@@ -459,8 +460,8 @@ describe("signatures", () => {
   let other: typeof own;
 
   beforeAll(() => {
-    own = falconKeygen(new Uint8Array(48).fill(1));
-    other = falconKeygen(new Uint8Array(48).fill(2));
+    own = keptKeys(1);
+    other = keptKeys(2);
   });
 
   it("pass by the actor's key and fail by another", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
-import { type FalconKeyPair, falconKeygen } from "../../src/crypto/falcon.ts";
+import type { FalconKeyPair } from "../../src/crypto/falcon.ts";
 import { LIMITS } from "../../src/limits.ts";
 import {
   EXPORT_BYTES_MAX,
@@ -18,6 +18,7 @@ import {
   sealKeys,
 } from "../../src/node/keys/key-format.ts";
 import { NONCE_BYTES, SALT_BYTES } from "../../src/node/keys/sealing.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 
 const sealingKey = new Uint8Array(32).fill(1);
 const salt = new Uint8Array(SALT_BYTES).fill(2);
@@ -27,7 +28,7 @@ let keys: FalconKeyPair;
 let file: Uint8Array;
 
 beforeAll(() => {
-  keys = falconKeygen(new Uint8Array(48).fill(4));
+  keys = keptKeys(4);
   file = sealKeys(keys, mark, salt, nonce, sealingKey);
 });
 

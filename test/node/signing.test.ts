@@ -5,7 +5,6 @@ import { utf8 } from "../../src/crypto/codec.ts";
 import {
   type FalconKeyPair,
   type FalconVerifier,
-  falconKeygen,
   falconSign,
   falconVerify,
   nobleVerifier,
@@ -22,6 +21,7 @@ import { createVerifier } from "../../src/node/signing/verifier.ts";
 import { createVerifierPool } from "../../src/node/signing/verifier-pool.ts";
 import { startWorker, workerUrl } from "../../src/node/signing/worker.ts";
 import { signerContract, verifierContract, workContract } from "../contract/signing-contract.ts";
+import { keptKeys } from "../crypto/kept-keys.ts";
 
 type Line = { level: LogLevel; message: string; fields: LogFields };
 const recorder = (): { lines: Line[]; logger: Logger } => {
@@ -36,7 +36,7 @@ let keys: FalconKeyPair;
 let jobs: VerifyJob[];
 
 beforeAll(() => {
-  keys = falconKeygen(new Uint8Array(48).fill(9));
+  keys = keptKeys(9);
   jobs = Array.from({ length: 4 }, (_, i) => {
     const message = utf8(`statement ${i}`);
     const signature = falconSign(message, keys.secretKey, new Uint8Array(48).fill(i));

@@ -1,7 +1,7 @@
 /** Four validators whose checkpoint of one log all have signed, with every algorithm. */
 import { randomBytes, sign } from "node:crypto";
 import { utf8 } from "../../../src/crypto/codec.ts";
-import { falconKeygen, falconSign } from "../../../src/crypto/falcon.ts";
+import { falconSign } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import type { GenesisValidator } from "../../../src/ledger/genesis.ts";
 import {
@@ -13,10 +13,11 @@ import {
 } from "../../../src/ledger/verify/checkpoint.ts";
 import { formatNote, type NoteSignature } from "../../../src/ledger/verify/note.ts";
 import { deriveCheckpointKeys } from "../../../src/node/keys/checkpoint-keys.ts";
+import { keptKeys } from "../../crypto/kept-keys.ts";
 
 const WEIGHTS = [1n, 1n, 1n, 2n];
 export const members = WEIGHTS.map((weight, i) => {
-  const falcon = falconKeygen(new Uint8Array(48).fill(i + 1));
+  const falcon = keptKeys(i + 1);
   const pairs = deriveCheckpointKeys(falcon.secretKey);
   const { ed25519Key, mlDsa44Key } = pairs;
   const validator: GenesisValidator = {

@@ -2,12 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { utf8 } from "../../../src/crypto/codec.ts";
-import {
-  type FalconKeyPair,
-  falconKeygen,
-  falconSign,
-  falconVerify,
-} from "../../../src/crypto/falcon.ts";
+import { type FalconKeyPair, falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { createHasher, sha256 } from "../../../src/crypto/hash.ts";
 import type { Failure } from "../../../src/errors.ts";
 import type { PeerId } from "../../../src/ledger/ports.ts";
@@ -18,6 +13,7 @@ import {
 } from "../../../src/transport/stoq/handshake.ts";
 import type { SessionSecrets } from "../../../src/transport/stoq/keys.ts";
 import type { Channel, Party, Role } from "../../../src/transport/stoq/transcript.ts";
+import { keptKeys } from "../../crypto/kept-keys.ts";
 
 export const CHAIN_ID = "stoq-test";
 const hasher = createHasher(CHAIN_ID);
@@ -29,7 +25,7 @@ const made = new Map<number, FalconKeyPair>();
 
 /** Key pair number n, the same in every run. */
 export const falconKeys = (n: number): FalconKeyPair => {
-  const known = made.get(n) ?? falconKeygen(new Uint8Array(48).fill(n + 1));
+  const known = made.get(n) ?? keptKeys(n + 1);
   made.set(n, known);
   return known;
 };
