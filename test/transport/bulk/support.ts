@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PeerId } from "../../../src/ledger/ports.ts";
+import { LIMITS } from "../../../src/limits.ts";
 import { startBulkWorker } from "../../../src/node/bulk/process.ts";
 import { realClock, realTimers } from "../../../src/node/real-ports.ts";
 import { BulkChannel, type BulkChannelOptions } from "../../../src/transport/bulk/channel.ts";
@@ -103,9 +104,12 @@ export const makeBulkNetwork = async (
   };
 };
 
+/** As long as two starts of a worker and two openings of connections may take, one of each in vain. */
+const UP_LIMIT_MS = 2 * (LIMITS.bulkStartTimeoutMs + LIMITS.bulkOpenTimeoutMs);
+
 /** Asks until the way to the peer is one of a worker. */
 export const untilUp = async (from: BulkMember, to: PeerId): Promise<void> => {
-  const end = Date.now() + 40_000;
+  const end = Date.now() + UP_LIMIT_MS;
   while (from.channel.pathTo(to) === "session") {
     if (Date.now() > end) throw new Error(`no connections: ${JSON.stringify(from.logs)}`);
     await from.channel.request(to, Buffer.from("knock"), 10_000);
