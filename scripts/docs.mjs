@@ -7,6 +7,7 @@
 //
 //     node scripts/docs.mjs                          writes them
 //     node scripts/docs.mjs --print [errors|cli|config|openapi|api|sdk]  prints one instead
+//     node scripts/docs.mjs --print all              prints all of them, as JSON by name
 import { readFileSync, writeFileSync } from "node:fs";
 import { scenarioPage } from "../sim/scenario-page.ts";
 import { scenarioSchema } from "../sim/scenario-shape.ts";
@@ -86,7 +87,11 @@ const pages = {
 };
 
 const asked = process.argv.indexOf("--print");
-if (asked >= 0) process.stdout.write(pages[process.argv[asked + 1] ?? "errors"][1]);
+const name = process.argv[asked + 1] ?? "errors";
+if (asked >= 0 && name === "all") {
+  const texts = Object.entries(pages).map(([of, [, text]]) => [of, text]);
+  process.stdout.write(JSON.stringify(Object.fromEntries(texts)));
+} else if (asked >= 0) process.stdout.write(pages[name][1]);
 else {
   for (const [path, text] of Object.values(pages)) {
     writeFileSync(new URL(path, import.meta.url), text);
