@@ -10,13 +10,14 @@ import { extname, join, normalize } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Browser, findChromium, launch, type Page } from "./chromium.ts";
 import { devNetwork } from "./dev-network.ts";
-import { nexus, root } from "./support.ts";
+import { holdBuild, nexus, root } from "./support.ts";
 
 const net = devNetwork();
 const { dir } = net;
 const servers: Server[] = [];
 let browser: Browser;
 let site: string;
+let releaseBuild = (): void => {};
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -78,6 +79,7 @@ beforeAll(async () => {
   const chromium = findChromium();
   if (chromium === undefined)
     throw new Error("these tests need Chromium: apt-get install chromium");
+  releaseBuild = await holdBuild();
   execFileSync(process.execPath, [join(root, "scripts", "build.mjs")]);
   await net.start();
   for (const [key, body] of [
@@ -89,10 +91,11 @@ beforeAll(async () => {
   }
   site = await serveSite();
   browser = await launch(chromium);
-});
+}, 400_000);
 
 afterAll(async () => {
   await browser?.close();
+  releaseBuild();
   for (const server of servers) {
     server.close();
     server.closeAllConnections();

@@ -21,10 +21,12 @@ import {
   type Background,
   background,
   freePorts,
+  holdBuild,
   killAll,
   nexus,
   type Run,
   root,
+  SHORT,
   tempFolder,
   until,
 } from "./support.ts";
@@ -48,7 +50,9 @@ const env = {
 beforeAll(async () => {
   mkdirSync(app);
   const out = ["--pack-destination", folder.path, "--json"];
-  const { stdout } = await run("npm", ["pack", ...out], { cwd: root, env, timeout: 120_000 });
+  const release = await holdBuild();
+  const packing = run("npm", ["pack", ...out], { cwd: root, env, timeout: 120_000 });
+  const { stdout } = await packing.finally(release);
   const report: unknown = JSON.parse(stdout);
   const [entry] = (Array.isArray(report) ? report : Object.values(report as object)) as {
     readonly filename: string;
@@ -60,7 +64,7 @@ beforeAll(async () => {
   const tarball = join(folder.path, entry?.filename ?? "");
   const done = await run("npm", [...install, tarball], { cwd: app, env, timeout: 300_000 });
   printed = done.stdout + done.stderr;
-}, 400_000);
+}, 800_000);
 
 afterAll(() => {
   killAll();
@@ -262,7 +266,7 @@ describe("its command", () => {
     expect(mutants.stderr).toContain("error sim.source");
   });
 
-  it("does what the tutorial of docs/simulation.md says, command by command", async () => {
+  const tutorial = async (): Promise<void> => {
     const page = readFileSync(join(installed, "docs", "simulation.md"), "utf8");
     const folderOf = join(installed, "docs", "examples", "simulation");
     const shop = join(folder.path, "shop");
@@ -325,7 +329,12 @@ describe("its command", () => {
     symlinkSync(join(root, "node_modules", "fast-check"), peer);
     const drawnRun = await step(drawn).finally(() => rmSync(peer));
     expect(drawnRun.stdout).toBe("holds in 10 scenarios\n");
-  }, 400_000);
+  };
+
+  // Swarms of minutes.
+  if (!SHORT) {
+    it("does what the tutorial of docs/simulation.md says, command by command", tutorial, 400_000);
+  }
 
   it("ends on Ctrl-C", async () => {
     if (dev === undefined) throw new Error("the network is not there");

@@ -1,6 +1,6 @@
 /** Runs the command as a user would: as a process, through bin/nexus.js. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 
 export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const bin: string = join(root, "bin", "nexus.js");
+
+/** CI runs the short form of a file that has one; the night all of it. What is left out is not there at all. */
+export const SHORT: boolean = process.env["E2E"] === "ci";
 
 export type Run = {
   readonly code: number | null;
@@ -150,14 +153,53 @@ const isFree = (port: number): Promise<boolean> =>
     server.listen({ host: "::1", port, ipv6Only: true }, () => server.close(() => resolve(true)));
   });
 
+/** Where the ports of this worker begin: two files that run at one time must not choose the same. */
+const PORTS = 10_000;
+const FIRST_PORT = PORTS * (1 + (Number(process.env["VITEST_POOL_ID"] ?? "0") % 2));
+
 /** The first of `count` ports in a row that are free now, below the range that the system gives out. */
 export const freePorts = async (count: number): Promise<number> => {
   for (let attempt = 0; attempt < 200; attempt += 1) {
-    const first = 10_000 + Math.floor(Math.random() * 20_000);
+    const first = FIRST_PORT + Math.floor(Math.random() * (PORTS - count));
     const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)));
     if (free.every(Boolean)) return first;
   }
   throw new Error("no free ports");
+};
+
+const holderOf = (path: string): number | undefined => {
+  try {
+    const text = readFileSync(path, "utf8");
+    return /^[0-9]+$/.test(text) ? Number(text) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Waits until no other file uses the build of the checkout, which each that makes it takes away at first. What it
+ * returns lets the next one have it.
+ */
+export const holdBuild = async (): Promise<() => void> => {
+  const path = join(root, "node_modules", ".e2e-build");
+  const release = (): void => rmSync(path, { force: true });
+  await until(
+    "nobody else uses dist/",
+    () => {
+      try {
+        writeFileSync(path, String(process.pid), { flag: "wx" });
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        // A run that was killed has left it. One that is just being written is nobody's yet.
+        const holder = holderOf(path);
+        if (holder !== undefined && !isAlive(holder)) release();
+        return false;
+      }
+    },
+    300_000,
+  );
+  return release;
 };
 
 /** Whether a process is there. */

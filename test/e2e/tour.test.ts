@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { devNetwork } from "./dev-network.ts";
 import { fits } from "./shape.ts";
-import { nexus, nexusJson, tempFolder } from "./support.ts";
+import { nexus, nexusJson, SHORT, tempFolder } from "./support.ts";
 
 type StepReport = {
   readonly step: string;
@@ -134,7 +134,7 @@ describe("nexus tour", () => {
   });
 });
 
-describe("nexus tour, where no network runs", () => {
+const ownNetwork = (): void => {
   it("makes one of its own, and leaves nothing behind", async () => {
     const own = tempFolder();
     try {
@@ -149,4 +149,7 @@ describe("nexus tour, where no network runs", () => {
       own.remove();
     }
   });
-});
+};
+
+// A whole tour once more.
+if (!SHORT) describe("nexus tour, where no network runs", ownNetwork);

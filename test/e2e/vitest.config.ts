@@ -2,8 +2,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /**
  * With E2E=ci, what every change is held against: a user's first minutes and the main ways in which the log is
- * read, checked, written and installed. The rest is for `npm run e2e`, which the nightly runs and which takes
- * several times as long; with E2E=proofs, what runs over ends of epochs of the four proofs.
+ * read, checked, written and installed, in the short form where a file has one (SHORT in support.ts). The rest is
+ * for `npm run e2e`, which the nightly runs and which takes several times as long; with E2E=proofs, what runs over
+ * ends of epochs of the four proofs.
  */
 const CI = [
   ...["smoke", "verbs", "tour", "package", "proof", "audit", "sdk", "browser", "api", "ca"],
@@ -13,12 +14,14 @@ const SETS: Readonly<Record<string, readonly string[]>> = { ci: CI, proofs: PROO
 const set = SETS[process.env["E2E"] ?? ""];
 const chosen = set === undefined ? "*" : `{${set.join(",")}}`;
 
-// One file at a time: every file runs whole networks, and two of them would measure each other.
+// One file at a time: every file runs whole networks, and two of them would measure each other. Nothing of E2E=ci
+// measures time, and most of it waits for blocks: there, two at a time.
 const config: ViteUserConfig = defineConfig({
   test: {
     root: new URL("../..", import.meta.url).pathname,
     include: [`test/e2e/${chosen}.test.ts`],
-    fileParallelism: false,
+    fileParallelism: set === CI,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     passWithNoTests: false,
