@@ -603,7 +603,7 @@ export const LIMITS = {
   proofTextMax: 32 * 1024 * 1024,
   /** Epochs that one bundle may span: who trusts an older set goes on from checkpoint to checkpoint. */
   proofLinksMax: 1024,
-  /** Bytes of the links of one answer about sets: who is further behind goes on from its last boundary. Local. */
+  /** Bytes of the links that a node puts into a bundle, and remembers: past it one goes on from a boundary. Local. */
   setStepBytesMax: 6 * 1024 * 1024,
   /** Answers of one walk along the sets, and steps of a file of them. Local. */
   setStepsMax: 1024,

@@ -15,6 +15,7 @@ export const addProof = (program: Command, run: RunVerb): void => {
       "--trust <file>",
       "genesis or checkpoint to check it with (default: that of the folder)",
     )
+    .option("--sets <file>", "on a long chain: write the steps that lead to where the proof begins")
     .addHelpText(
       "after",
       `
@@ -24,6 +25,9 @@ Examples:
   nexus proof get records notes/first > row.json
   nexus proof get records notes/absent --out absent.json
   nexus proof get 0 --html --out event-0.html
+
+One proof leads over at most 1024 epochs and 6 MiB of sets and signatures. Where the chain is longer the command follows
+the sets in steps, and the proof begins at a later one than you trust: --sets writes the steps for who verifies it.
 `,
     )
     .action(run(async () => (await import("./verbs/proof.ts")).proofGet));
@@ -32,6 +36,7 @@ Examples:
     .description("check a proof, asking nobody")
     .argument("<file>", 'the proof; "-" is standard input')
     .option("--trust <file>", "genesis or checkpoint that you trust (default: that of the folder)")
+    .option("--sets <file>", "on a long chain: the steps from what you trust to where it begins")
     .option("--checkpoint <file>", "write what may be trusted from now on")
     .addHelpText(
       "after",
@@ -39,10 +44,12 @@ Examples:
 Examples:
   nexus proof verify event-0.json --trust genesis.json
   nexus proof verify event-9.json --trust last.json --checkpoint last.json
+  nexus proof verify event-9.json --trust genesis.json --sets steps.ndjson
 
 Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
 A genesis is enough for who has followed the chain; others trust a recent checkpoint, because stolen keys of
 past validators could sign another history (weak subjectivity). It must come from elsewhere than the proof.
+--checkpoint replaces no checkpoint of another chain, set or block, no newer one, and no other file.
 `,
     )
     .action(run(async () => (await import("./verbs/proof.ts")).proofVerify));

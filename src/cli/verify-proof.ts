@@ -1,10 +1,9 @@
 /** The part of `nexus verify` that believes no node: each proves the record that it says it has. */
+import { proofFrom } from "../client/nearer-trust.ts";
 import { equalBytes } from "../crypto/bytes.ts";
 import { falconVerify } from "../crypto/falcon.ts";
 import { TetradError } from "../errors.ts";
-import { decodeBundle } from "../ledger/verify/bundle.ts";
 import { parseTrust } from "../ledger/verify/trust.ts";
-import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
 import { FORMATS } from "../node/formats.ts";
 import type { Check, Up } from "./verify-network.ts";
 
@@ -17,12 +16,8 @@ const proveOne = async (
   const trust = parseTrust(genesis);
   if (!trust.ok) throw TetradError.from(trust);
   const path = `/v1/projections/records/${encodeURIComponent(record)}`;
-  const query = { proof: "true", trustedEpoch: trust.value.epoch };
-  const bundle = decodeBundle(await one.client.get(path, query, signal));
-  if (!bundle.ok) throw TetradError.from(bundle);
-  const { result } = verifyBundle(bundle.value, trust.value, falconVerify);
-  if (!result.ok) throw TetradError.from(result);
-  const { claim } = bundle.value;
+  const options = { verify: falconVerify, signal };
+  const { claim } = (await proofFrom(one.client, { path }, trust.value, options)).bundle;
   const key = FORMATS.keyBytes("records", record);
   const [row] = claim.kind === "rows" && claim.projection === "records" ? claim.rows : [];
   if (!key.ok || row?.row === undefined || !equalBytes(row.key, key.value)) {

@@ -41,24 +41,35 @@ const joined = (a: KeptStep, b: KeptStep): KeptStep | undefined => {
   return { step, bundle: { ...b.bundle, links } };
 };
 
-/** The steps of a walk, in order: the newest LIMITS.setPoliciesMax as they were taken. */
+/**
+ * The steps of a walk, in order: the newest LIMITS.setPoliciesMax as they were taken. Of no more bytes than a file of
+ * them may have characters.
+ */
 export class KeptSteps {
   readonly #older: KeptStep[] = [];
   readonly #newest: KeptStep[] = [];
+  #bytes = 0;
 
   get all(): readonly KeptStep[] {
     return [...this.#older, ...this.#newest];
   }
 
-  push(step: KeptStep): void {
+  /** Code: proof.too-long where no file could have it besides the others; then it is not kept. */
+  push(step: KeptStep): Result<true> {
+    const bytes = bytesOf(step.bundle.links);
+    if (this.#bytes + bytes > LIMITS.setsFileMax) {
+      return fail("proof.too-long", `the steps are over ${LIMITS.setsFileMax} bytes`);
+    }
+    this.#bytes += bytes;
     this.#newest.push(step);
-    if (this.#newest.length <= LIMITS.setPoliciesMax) return;
+    if (this.#newest.length <= LIMITS.setPoliciesMax) return ok(true);
     const leaving = this.#newest.shift();
-    if (leaving === undefined) return;
+    if (leaving === undefined) return ok(true);
     const last = this.#older.at(-1);
     const both = last === undefined ? undefined : joined(last, leaving);
     if (both === undefined) this.#older.push(leaving);
     else this.#older[this.#older.length - 1] = both;
+    return ok(true);
   }
 }
 
@@ -85,4 +96,17 @@ export const formatSets = (
     lines.push(line);
   }
   return ok(lines.join(""));
+};
+
+/** The lines of such a text. Code: proof.too-long. */
+export const linesOfSets = (text: string): Result<readonly string[]> => {
+  if (text.length > LIMITS.setsFileMax) {
+    return fail("proof.too-long", `the file of sets is over ${LIMITS.setsFileMax} characters`);
+  }
+  const lines = text.split("\n", LIMITS.setStepsMax + 2);
+  if (lines.at(-1) === "") lines.pop();
+  if (lines.length > LIMITS.setStepsMax) {
+    return fail("proof.too-long", `the file of sets has over ${LIMITS.setStepsMax} steps`);
+  }
+  return ok(lines);
 };

@@ -24,6 +24,7 @@ import type { Trust } from "../ledger/verify/trust.ts";
 import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../limits.ts";
 import { isObject, type JsonObject } from "./http.ts";
+import { fromNearEnough, nearerTrust } from "./nearer-trust.ts";
 import type { PoolClient } from "./pool.ts";
 import { createQueue, type TextStore } from "./store.ts";
 import {
@@ -131,6 +132,8 @@ export class Prover {
   readonly #verify: VerifySignature;
   readonly #save = createQueue();
   #head: Head | undefined;
+  /** Where steps along the sets have led to, on a chain too long for one bundle. */
+  #nearer: Trust | undefined;
   /** The state as it was last loaded or saved: another one is another program's. */
   #text: string | undefined;
   /** Answers in a row that nothing can be proven yet. */
@@ -177,25 +180,49 @@ export class Prover {
 
   /** A proof from the current node, verified on its own. */
   async #show(path: string, signal: AbortSignal | undefined): Promise<Shown> {
-    const { client, trust } = this.#options;
+    return fromNearEnough(
+      this.#trust(),
+      (trust) => this.#showFrom(trust, path, signal),
+      async (trust) => {
+        const { client } = this.#options;
+        const verify = this.#verify;
+        const options = { verify, ...(signal === undefined ? {} : { signal }) };
+        this.#nearer = await nearerTrust(client, trust, options);
+        return this.#trust();
+      },
+    );
+  }
+
+  /** What the next proof is verified with: the remembered validators, or later ones that steps have led to. */
+  #trust(): Trust {
+    const trust = trustOf(this.#options.trust, this.#head);
+    const nearer = this.#nearer;
+    if (nearer === undefined || nearer.epoch <= trust.epoch) return trust;
+    // A second history is found by comparing logs, which says more (trustOf).
+    const { block: _, ...validators } = nearer;
+    return validators;
+  }
+
+  async #showFrom(trust: Trust, path: string, signal: AbortSignal | undefined): Promise<Shown> {
+    const { client, trust: given } = this.#options;
     // Of the newest header, not of the one that has proven the event for ever: that one is older than ours.
     const newest = path.startsWith("/v1/events/") ? "true" : undefined;
-    const trustedEpoch = this.#head?.checkpoint.epoch;
-    const query = { proof: "true", newest, trustedEpoch };
+    const query = { proof: "true", newest, trustedEpoch: trust.epoch };
     const body = await client.get(path, query, signal).catch((error: unknown) => {
       throw isEpochUnknown(error) ? new TetradError("trust.behind", error.message) : error;
     });
     const { base } = client.node;
     const bundle = decodeBundle(bundleIn(body));
     if (!bundle.ok) throw new TetradError(bundle.code, `${base}: ${bundle.detail}`);
-    const { result } = verifyBundle(bundle.value, trustOf(trust, this.#head), this.#verify);
+    const { result } = verifyBundle(bundle.value, trust, this.#verify);
     if (result.ok) {
-      notBefore(base, trust, result.value.header);
+      notBefore(base, given, result.value.header);
       notTooOld(base, result.value.header, this.#options.maxAgeMs);
       return { base, proven: result.value, bundle: bundle.value };
     }
     // Whoever trusts a later epoch than the proof reaches has seen more of the chain than the node.
-    const isOld = result.code === "proof.unanchored" && this.#head !== undefined;
+    const hasSeen = this.#head !== undefined || this.#nearer !== undefined;
+    const isOld = result.code === "proof.unanchored" && hasSeen;
     throw new TetradError(isOld ? "trust.behind" : result.code, `${base}: ${result.detail}`);
   }
 

@@ -18,13 +18,12 @@ import { type Bundle, decodeBundle, parseBundle } from "../ledger/verify/bundle.
 import { type CheckpointPolicy, checkpointPolicyOf } from "../ledger/verify/checkpoint.ts";
 import { decodeSet } from "../ledger/verify/links.ts";
 import type { Proven, ProvenHeader } from "../ledger/verify/proven.ts";
-import { type Checkpoint, type Trust, trustCheckpoint } from "../ledger/verify/trust.ts";
-import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
+import type { Checkpoint, Trust } from "../ledger/verify/trust.ts";
 import { LIMITS } from "../limits.ts";
 import { schemaVersionOf } from "../node/formats.ts";
-import type { JsonObject } from "./http.ts";
-import { KeptSteps, type SetStep } from "./kept-steps.ts";
+import { KeptSteps, linesOfSets, type SetStep } from "./kept-steps.ts";
 import type { VerifySignature } from "./prover.ts";
+import { type AsksNode, stepFailure, takeStep, tooManySteps } from "./set-step.ts";
 
 /** Who signs the checkpoints of an epoch. */
 export type PolicyOfEpoch = {
@@ -46,13 +45,12 @@ export type FollowedSet = {
   /** What may be trusted from now on. */
   readonly checkpoint: Checkpoint;
   readonly steps: readonly SetStep[];
-  /** What was verified, in order and joined where it is old (kept-steps.ts): all that somebody else needs to follow. */
+  /**
+   * What was verified, in order and joined where it is old (kept-steps.ts): all that somebody else needs to follow.
+   * Empty where nobody wanted it kept.
+   */
   readonly bundles: readonly Bundle[];
 };
-
-/** The failure of a step, with which it was. */
-const failed = (number: number, epoch: number, { code, detail, data }: Failure): Failure =>
-  fail(code, `step ${number}, from the set of epoch ${epoch}: ${detail}`, data);
 
 /**
  * The proven keys of a set's members. Codes: proof.version, proof.invalid for a member without a row, cli.usage on a
@@ -113,12 +111,15 @@ export class SetWalk {
   #trust: Trust;
   #reached: Omit<FollowedSet, "steps" | "bundles" | "policies"> | undefined;
   #policies: readonly PolicyOfEpoch[] = [];
-  readonly #kept = new KeptSteps();
+  /** Undefined where bundles are dropped once they are verified: then no walk takes more memory than its last step. */
+  readonly #kept: KeptSteps | undefined;
+  readonly #dropped: SetStep[] = [];
   #taken = 0;
 
-  constructor(trust: Trust, verify: VerifySignature) {
+  constructor(trust: Trust, verify: VerifySignature, keepsBundles = true) {
     this.#trust = trust;
     this.#verify = verify;
+    this.#kept = keepsBundles ? new KeptSteps() : undefined;
   }
 
   /** What the next step is verified against. */
@@ -131,47 +132,44 @@ export class SetWalk {
     const reached = this.#reached;
     if (reached === undefined) return undefined;
     const policies = this.#policies;
-    const { all } = this.#kept;
-    const [steps, bundles] = [all.map(({ step }) => step), all.map(({ bundle }) => bundle)];
-    return { ...reached, policies, steps, bundles };
+    const { all } = this.#kept ?? { all: [] };
+    const steps = this.#kept === undefined ? [...this.#dropped] : all.map(({ step }) => step);
+    return { ...reached, policies, steps, bundles: all.map(({ bundle }) => bundle) };
   }
 
   /**
    * Takes a step; true when it proves the members of the set that it reaches. Codes: those of verifyBundle,
-   * proof.invalid for a step that leads nowhere or leaves a member out, proof.version, cli.usage on a chain whose sets
-   * are fixed.
+   * proof.invalid for a step that leads nowhere or leaves a member out, proof.version, proof.too-long for more
+   * than can be kept, cli.usage on a chain whose sets are fixed.
    */
   take(bundle: Bundle): Result<boolean> {
     const number = this.#taken + 1;
     const from = this.#trust.epoch;
-    const wrong = (failure: Failure): Failure => failed(number, from, failure);
-    const { result, checks } = verifyBundle(bundle, this.#trust, this.#verify);
-    if (!result.ok) {
-      const check = checks.find((one) => one.result === "failed")?.id ?? "chain";
-      return wrong({ ...result, detail: `${check}: ${result.detail}` });
-    }
-    const { header, checkpoint } = result.value;
+    const wrong = (failure: Failure): Failure => stepFailure(number, from, failure);
+    const step = takeStep(bundle, this.#trust, this.#verify, number);
+    if (!step.ok) return step;
+    const { proven, trust } = step.value;
+    const { header, checkpoint } = proven;
     const end = bundle.links.at(-1);
     const hasher = createHasher(bundle.chainId);
     const set = decodeSet(hasher, end?.set ?? new Uint8Array(0));
     if (!set.ok) return wrong(set);
     const { claim } = bundle;
     const isFixed = claim.kind === "rows" && claim.projections.every(({ name }) => name !== STAKE);
-    const policy = policyOf(bundle.chainId, set.value, result.value, isFixed);
+    const policy = policyOf(bundle.chainId, set.value, proven, isFixed);
     if (!policy.ok) return wrong(policy);
-    // A step that only leads on has to lead to somewhere, or a walk has no end.
-    if (policy.value === undefined && header.epoch <= from) {
-      return wrong(fail("proof.invalid", "epochs: it leads to no later set"));
-    }
     const members = policy.value?.members.length ?? 0;
     const { length: links } = bundle.links;
     // What only tells again who is in the set that was reached is nothing that others need.
     if (header.epoch > from || this.#reached === undefined) {
-      const step = { from, to: header.epoch, height: header.height, links, members };
-      this.#kept.push({ step, bundle });
+      const { epoch: to, height } = header;
+      const taken = { from, to, height, links, members };
+      const kept = this.#kept?.push({ step: taken, bundle });
+      if (kept === undefined) this.#dropped.push(taken);
+      else if (!kept.ok) return wrong(kept);
       this.#taken = number;
     }
-    this.#trust = { ...trustCheckpoint(checkpoint), names: this.#trust.names };
+    this.#trust = trust;
     this.#leave(from, endOf(hasher, bundle, from));
     if (policy.value === undefined) return ok(false);
     this.#reached = { set: set.value, policy: policy.value, header, checkpoint };
@@ -191,15 +189,6 @@ export class SetWalk {
     this.#policies = [policy, ...before].slice(0, LIMITS.setPoliciesMax);
   }
 }
-
-/** The part of an API client that is needed. */
-export type AsksNode = {
-  get(
-    path: string,
-    query: Readonly<Record<string, string | number>>,
-    signal: AbortSignal,
-  ): Promise<JsonObject>;
-};
 
 /**
  * Follows the sets as a node tells them, to the newest that it proves. At most `answersMax` answers, of at
@@ -221,8 +210,7 @@ export const followSets = async (
     const { reached } = walk;
     if (isEnd.value && reached !== undefined) return reached;
   }
-  const detail = `the node leads on in over ${answersMax} steps`;
-  throw new TetradError("proof.too-long", `${detail}: begin at a newer checkpoint`);
+  throw tooManySteps(answersMax);
 };
 
 /**
@@ -230,17 +218,11 @@ export const followSets = async (
  * that is none, proof.too-long.
  */
 export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => {
-  if (text.length > LIMITS.setsFileMax) {
-    return fail("proof.too-long", `the file of sets is over ${LIMITS.setsFileMax} characters`);
-  }
-  const lines = text.split("\n", LIMITS.setStepsMax + 2);
-  if (lines.at(-1) === "") lines.pop();
-  if (lines.length > LIMITS.setStepsMax) {
-    return fail("proof.too-long", `the file of sets has over ${LIMITS.setStepsMax} steps`);
-  }
-  for (const [i, line] of lines.entries()) {
+  const lines = linesOfSets(text);
+  if (!lines.ok) return lines;
+  for (const [i, line] of lines.value.entries()) {
     const bundle = parseBundle(line);
-    if (!bundle.ok) return failed(i + 1, walk.trust.epoch, bundle);
+    if (!bundle.ok) return stepFailure(i + 1, walk.trust.epoch, bundle);
     const taken = walk.take(bundle.value);
     if (!taken.ok) return taken;
   }

@@ -6,7 +6,8 @@ import {
   type KeptStep,
   KeptSteps,
 } from "../../src/client/kept-steps.ts";
-import { type AsksNode, followFile, followSets, SetWalk } from "../../src/client/validator-sets.ts";
+import type { AsksNode } from "../../src/client/set-step.ts";
+import { followFile, followSets, SetWalk } from "../../src/client/validator-sets.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
@@ -237,6 +238,16 @@ describe("a walk along the sets", () => {
     );
   });
 
+  it("keeps nothing where nobody wants it kept, and comes to the same set", () => {
+    const walk = new SetWalk(world.trust, verify, false);
+    expect(said(walk, step(0, 2), step(2, 4))).toBe("ok");
+    expect(walk.reached).toMatchObject({ set: { epoch: 4 }, bundles: [] });
+    expect(walk.reached?.steps.map(({ from, to }) => [from, to])).toEqual([
+      [0, 2],
+      [2, 4],
+    ]);
+  });
+
   it("keeps the policies of the newest sets", () => {
     const count = LIMITS.setPoliciesMax + 1;
     const long = new World({ chainId: "sets", epochs: count, stake: identities });
@@ -318,6 +329,22 @@ describe("a walk of many steps", () => {
     });
     expect(keptOf(small, heavy(LIMITS.setStepBytesMax))).toHaveLength(1);
     expect(keptOf(small, heavy(LIMITS.setStepBytesMax + 1))).toHaveLength(2);
+  });
+
+  it("keeps no more bytes than a file may have", () => {
+    const kept = new KeptSteps();
+    const of = (bytes: number): KeptStep => ({
+      step,
+      bundle: {
+        ...small,
+        links: [{ set: new Uint8Array(bytes), header: nothing, certificate: nothing }],
+      },
+    });
+    expect(kept.push(of(LIMITS.setsFileMax - 1)).ok).toBe(true);
+    expect(kept.push(of(2))).toMatchObject({ code: "proof.too-long" });
+    expect(kept.push(of(1)).ok).toBe(true);
+    expect(kept.push(of(1))).toMatchObject({ code: "proof.too-long" });
+    expect(kept.all).toHaveLength(2);
   });
 
   it("is written to no file that could not be read", () => {

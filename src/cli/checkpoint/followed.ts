@@ -65,7 +65,7 @@ const fixedPolicy = (
 };
 
 const walkFrom = (context: CliContext, { trust }: Trusted, sets: string | undefined): SetWalk => {
-  const walk = new SetWalk(trust, rememberVerified(falconVerify));
+  const walk = new SetWalk(trust, rememberVerified(falconVerify), sets !== undefined);
   if (sets === undefined || !existsSync(resolve(context.cwd, sets))) return walk;
   const path = resolve(context.cwd, sets);
   const followed = followFile(readText(path, LIMITS.setsFileMax), walk);

@@ -47,8 +47,11 @@ const replacing = (kept: Trust, next: Checkpoint): Failure | undefined => {
   return undefined;
 };
 
-/** The text to write over a file of trust. Throws where what is there must stay. */
-const trustText = (path: string, next: Checkpoint): string => {
+/**
+ * The text to write over a file of trust. Throws where what is there must stay: see `replacing`; proof.trust for a file
+ * that is no checkpoint.
+ */
+export const trustText = (path: string, next: Checkpoint): string => {
   if (existsSync(path)) {
     const kept = parseTrust(readText(path, LIMITS.genesisBytesMax));
     const isOther = !kept.ok || kept.value.origin === "genesis";

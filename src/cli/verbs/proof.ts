@@ -2,26 +2,36 @@
 import { createReadStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { formatSets, KeptSteps } from "../../client/kept-steps.ts";
+import { nearerByFile, proofFrom } from "../../client/nearer-trust.ts";
+import { rememberVerified } from "../../client/prover.ts";
+import type { TakenStep } from "../../client/set-step.ts";
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { falconVerify } from "../../crypto/falcon.ts";
 import { TetradError } from "../../errors.ts";
-import {
-  type Bundle,
-  decodeBundle,
-  formatBundle,
-  parseBundle,
-} from "../../ledger/verify/bundle.ts";
-import { formatCheckpoint, parseTrust, type Trust } from "../../ledger/verify/trust.ts";
+import { type Bundle, formatBundle, parseBundle } from "../../ledger/verify/bundle.ts";
+import { parseTrust, type Trust } from "../../ledger/verify/trust.ts";
 import { type Verification, verifyBundle } from "../../ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../../limits.ts";
+import { writeFileAtomic } from "../../node/folder.ts";
 import { FORMATS } from "../../node/formats.ts";
+import { trustText } from "../checkpoint/keep.ts";
 import type { CliContext } from "../context.ts";
 import { formatFields, formatJson, formatNdjson, formatTable, printable } from "../output.ts";
 import { describe, sentencesOf } from "../proof/describe.ts";
 import { pageScript, proofPage } from "../proof/page.ts";
 
-type GetOptions = { readonly out?: string; readonly html?: boolean; readonly trust?: string };
-type VerifyOptions = { readonly trust?: string; readonly checkpoint?: string };
+type GetOptions = {
+  readonly out?: string;
+  readonly html?: boolean;
+  readonly trust?: string;
+  readonly sets?: string;
+};
+type VerifyOptions = {
+  readonly trust?: string;
+  readonly sets?: string;
+  readonly checkpoint?: string;
+};
 
 const unreadable = (what: string, error: unknown): TetradError => {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
@@ -140,26 +150,70 @@ export const proofGet = async (
   if (options.html === true && trust.origin !== "genesis") {
     throw new TetradError("cli.usage", "a page brings its genesis along: give one by --trust");
   }
-  const trustedEpoch = trust.epoch;
-  const client = context.client();
-  const query = { ...asked.query, proof: "true", trustedEpoch };
-  const answer = await client.get(asked.path, query, context.signal);
-  const bundle = decodeBundle(answer);
-  if (!bundle.ok) throw TetradError.from(bundle);
-  const { result } = verifyBundle(bundle.value, trust, falconVerify);
-  if (!result.ok) throw TetradError.from(result);
-  if (!asked.matches(bundle.value)) {
+  const kept = new KeptSteps();
+  const shown = await proofFrom(context.client(), asked, trust, {
+    verify: rememberVerified(falconVerify),
+    signal: context.signal,
+    onStep: (step, from, taken) => {
+      if (options.sets !== undefined) keepStep(kept, step, from, taken);
+    },
+  });
+  const { bundle, proven } = shown;
+  if (!asked.matches(bundle)) {
     throw new TetradError("proof.invalid", "the node proved something else than was asked for");
   }
-  const proof = formatBundle(bundle.value);
+  const isFar = shown.trust !== trust;
+  if (isFar && options.html === true) {
+    const detail = `the chain is too long for one proof from epoch ${trust.epoch}`;
+    throw new TetradError("proof.too-long", `${detail}, which is where a page begins`);
+  }
+  const proof = formatBundle(bundle);
   const output = options.html === true ? proofPage(proof, text, await pageScript()) : proof;
   if (options.out === undefined) context.terminal.out(output);
   else await writeFile(resolve(context.cwd, options.out), output);
-  for (const sentence of sentencesOf(result.value)) context.note(printable(sentence));
+  for (const sentence of sentencesOf(proven)) context.note(printable(sentence));
   context.note(`verified against ${path}; ${Buffer.byteLength(output)} bytes`);
-  if (options.out !== undefined && options.html !== true) {
-    context.suggest(`nexus proof verify ${options.out} --trust ${path}`);
+  if (isFar) noteStart(context, shown.trust, options);
+  if (options.sets !== undefined) writeSteps(resolve(context.cwd, options.sets), kept);
+  const isLost = isFar && options.sets === undefined;
+  if (options.out !== undefined && options.html !== true && !isLost) {
+    const steps = isFar ? ` --sets ${options.sets}` : "";
+    context.suggest(`nexus proof verify ${options.out} --trust ${path}${steps}`);
   }
+};
+
+const keepStep = (kept: KeptSteps, bundle: Bundle, from: Trust, { proven }: TakenStep): void => {
+  const { epoch: to, height } = proven.header;
+  const links = bundle.links.length;
+  const members = bundle.claim.kind === "rows" ? bundle.claim.rows.length : 0;
+  const pushed = kept.push({ step: { from: from.epoch, to, height, links, members }, bundle });
+  if (!pushed.ok) throw TetradError.from(pushed);
+};
+
+/** On a long chain a proof does not begin at what was trusted: who is given it needs to come to where it does. */
+const noteStart = (context: CliContext, { epoch }: Trust, { sets }: GetOptions): void =>
+  context.note(
+    sets === undefined
+      ? `it begins at the set of epoch ${epoch}: to who trusts an older one give the steps too (--sets FILE)`
+      : `it begins at the set of epoch ${epoch}, to which the steps in ${sets} lead`,
+  );
+
+/** Where one bundle was enough there are no steps, and the file is empty. */
+const writeSteps = (path: string, { all }: KeptSteps): void => {
+  const text = formatSets(all.map(({ bundle }) => bundle));
+  if (!text.ok) throw TetradError.from(text);
+  writeFileAtomic(path, Buffer.from(text.value));
+};
+
+/** What is trusted, or what the steps in the file of --sets lead to from it. */
+const trustBySteps = async (context: CliContext, { trust: flag, sets }: VerifyOptions) => {
+  const { trust } = await readTrust(context, flag);
+  if (sets === undefined) return trust;
+  const path = resolve(context.cwd, sets);
+  const text = await readBounded(path, LIMITS.setsFileMax);
+  const reached = nearerByFile(text, trust, rememberVerified(falconVerify));
+  if (reached.ok) return reached.value;
+  throw new TetradError(reached.code, `${path}: ${reached.detail}`, reached.data);
 };
 
 export const proofVerify = async (
@@ -173,7 +227,7 @@ export const proofVerify = async (
     const detail = `${file} is the page of a proof, which verifies itself: open it in a browser`;
     throw new TetradError("proof.malformed", detail);
   }
-  const { trust } = await readTrust(context, options.trust);
+  const trust = await trustBySteps(context, options);
   const bundle = parseBundle(text);
   if (!bundle.ok) throw TetradError.from(bundle);
   const verification = verifyBundle(bundle.value, trust, falconVerify);
@@ -182,7 +236,7 @@ export const proofVerify = async (
   if (!result.ok) throw TetradError.from(result);
   if (options.checkpoint !== undefined) {
     const target = resolve(context.cwd, options.checkpoint);
-    await writeFile(target, formatCheckpoint(result.value.checkpoint));
+    writeFileAtomic(target, Buffer.from(trustText(target, result.value.checkpoint)));
     context.note(`${target}: what may be trusted from now on`);
   }
 };

@@ -37,6 +37,7 @@ export class ProofChain {
   readonly #rows: Pick<Store, "range">;
   /** By epoch; a boundary never changes. */
   readonly #boundaries = new Map<number, ProofLink>();
+  #boundaryBytes = 0;
 
   constructor(store: BlockStore, rows: Pick<Store, "range">) {
     this.#store = store;
@@ -82,25 +83,24 @@ export class ProofChain {
 
   /**
    * The links of a bundle about `target`, from `trustedEpoch` on. Codes: http.bad-parameter for an epoch
-   * that is not there yet, proof.too-long, store.*.
+   * that is not there yet, proof.too-long for more than one bundle may have, store.*.
    */
   links(
     target: CertifiedHeader,
     trustedEpoch: number,
     done: (links: Result<readonly ProofLink[]>) => void,
   ): void {
-    const { epoch } = target.header;
-    if (trustedEpoch > epoch) {
-      const detail = `trustedEpoch is ${trustedEpoch}, the newest is ${epoch}`;
-      return done(fail("http.bad-parameter", detail, { parameter: "trustedEpoch" }));
-    }
-    if (epoch - trustedEpoch >= LIMITS.proofLinksMax) {
-      const detail =
-        `${epoch - trustedEpoch + 1} epochs, the limit is ${LIMITS.proofLinksMax}: ` +
-        "ask with trustedEpoch, and go from checkpoint to checkpoint";
-      return done(fail("proof.too-long", detail));
-    }
-    this.#collect([], trustedEpoch, target, done);
+    const count = target.header.epoch - trustedEpoch + 1;
+    const { proofLinksMax, setStepBytesMax } = LIMITS;
+    const tooLong = fail(
+      "proof.too-long",
+      `${count} epochs, the limit is ${proofLinksMax} and ${setStepBytesMax} bytes: ` +
+        "follow the sets to a later one, and ask with its trustedEpoch",
+    );
+    if (count > proofLinksMax) return done(tooLong);
+    this.linksWithin(target, trustedEpoch, setStepBytesMax, (links) => {
+      done(links.ok && links.value.length < count ? tooLong : links);
+    });
   }
 
   /**
@@ -113,19 +113,23 @@ export class ProofChain {
     bytesMax: number,
     done: (links: Result<readonly ProofLink[]>) => void,
   ): void {
-    const last = Math.min(target.header.epoch, trustedEpoch + LIMITS.proofLinksMax - 1);
-    if (trustedEpoch > last) return this.links(target, trustedEpoch, done);
+    const { epoch: newest } = target.header;
+    if (trustedEpoch > newest) {
+      const detail = `trustedEpoch is ${trustedEpoch}, the newest is ${newest}`;
+      return done(fail("http.bad-parameter", detail, { parameter: "trustedEpoch" }));
+    }
+    const last = Math.min(newest, trustedEpoch + LIMITS.proofLinksMax - 1);
     const links: ProofLink[] = [];
     let bytes = 0;
     const take = (link: ProofLink): boolean => {
-      bytes += link.set.length + link.header.length + link.certificate.length;
+      bytes += linkBytes(link);
       // One alone would end in the epoch that is trusted already.
       if (links.length > 1 && bytes > bytesMax) return false;
       links.push(link);
       return true;
     };
     const goOn = (from: number): void => {
-      for (let epoch = from; epoch < target.header.epoch && epoch <= last; epoch++) {
+      for (let epoch = from; epoch < newest && epoch <= last; epoch++) {
         const known = this.#boundaries.get(epoch);
         if (known === undefined) {
           return this.#readBoundary(epoch, (link) => {
@@ -136,33 +140,12 @@ export class ProofChain {
         }
         if (!take(known)) return done(ok(links));
       }
-      if (last < target.header.epoch) return done(ok(links));
+      if (last < newest) return done(ok(links));
       const end = reading(() => this.#linkOf(target));
       if (end.ok) take(end.value);
       done(end.ok ? ok(links) : end);
     };
     goOn(trustedEpoch);
-  }
-
-  #collect(
-    links: ProofLink[],
-    from: number,
-    target: CertifiedHeader,
-    done: (links: Result<readonly ProofLink[]>) => void,
-  ): void {
-    for (let epoch = from; epoch < target.header.epoch; epoch++) {
-      const known = this.#boundaries.get(epoch);
-      if (known === undefined) {
-        return this.#readBoundary(epoch, (link) => {
-          if (!link.ok) return done(link);
-          links.push(link.value);
-          this.#collect(links, epoch + 1, target, done);
-        });
-      }
-      links.push(known);
-    }
-    const last = reading(() => this.#linkOf(target));
-    done(last.ok ? ok([...links, last.value]) : last);
   }
 
   #linkOf({ header, bytes, certificate }: CertifiedHeader): ProofLink {
@@ -194,14 +177,26 @@ export class ProofChain {
         const detail = `the boundary certificate of epoch ${epoch} is missing`;
         throw new TetradError("store.corrupt", detail, { epoch });
       });
-      if (link.ok) {
-        if (this.#boundaries.size >= LIMITS.proofLinksMax) this.#boundaries.clear();
-        this.#boundaries.set(epoch, link.value);
-      }
+      if (link.ok) this.#remember(epoch, link.value);
       done(link);
     });
   }
+
+  #remember(epoch: number, link: ProofLink): void {
+    const bytes = linkBytes(link);
+    const isFull = this.#boundaryBytes + bytes > LIMITS.setStepBytesMax;
+    if (isFull || this.#boundaries.size >= LIMITS.proofLinksMax) {
+      this.#boundaries.clear();
+      this.#boundaryBytes = 0;
+    }
+    this.#boundaries.set(epoch, link);
+    this.#boundaryBytes += bytes;
+  }
 }
+
+/** What a link takes of the room that a bundle has. */
+const linkBytes = ({ set, header, certificate }: ProofLink): number =>
+  set.length + header.length + certificate.length;
 
 /** The height in a key of `finalizationKey`. */
 const heightOf = (key: Uint8Array): number => {

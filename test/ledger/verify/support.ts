@@ -2,7 +2,7 @@
  * Chains to prove things about, made without a replica: several epochs with sets of their own, a log, a
  * state, and headers that any quorum signs. Everything can be forged, because all keys are here.
  */
-import { type KeyPair, KeyRing } from "../../../sim/signer.ts";
+import { type KeyPair, KeyRing, type SignatureScheme } from "../../../sim/signer.ts";
 import { concatBytes, equalBytes, ZERO_HASH } from "../../../src/crypto/bytes.ts";
 import { utf8, Writer } from "../../../src/crypto/codec.ts";
 import { createHasher, type Hasher } from "../../../src/crypto/hash.ts";
@@ -46,6 +46,8 @@ export type WorldOptions = {
   readonly events?: number;
   readonly weights?: readonly bigint[];
   readonly seed?: number;
+  /** Signatures; if not given, those of the simulator, which nobody else can check. */
+  readonly ring?: SignatureScheme;
   /** Of every projection. */
   readonly schemaVersion?: number;
   /** The rows of `records`, instead of the nine that have no form. */
@@ -62,7 +64,7 @@ export type WorldOptions = {
 export class World {
   readonly chainId: string;
   readonly hasher: Hasher;
-  readonly ring: KeyRing;
+  readonly ring: SignatureScheme;
   readonly genesisHash: Hash;
   readonly sets: readonly ValidatorSet[];
   readonly entries: LogEntry[] = [];
@@ -84,7 +86,7 @@ export class World {
   constructor(options: WorldOptions = {}) {
     this.chainId = options.chainId ?? "proofs";
     this.hasher = createHasher(this.chainId);
-    this.ring = new KeyRing(options.seed ?? 5);
+    this.ring = options.ring ?? new KeyRing(options.seed ?? 5);
     this.#schemaVersion = options.schemaVersion ?? 1;
     this.#weights = options.weights ?? [1n, 1n, 1n, 1n];
     this.author = this.ring.createKey("author");

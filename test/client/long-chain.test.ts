@@ -1,0 +1,193 @@
+/** Chains of more epochs than one proof may lead over: what a node gives of them, and how clients follow. */
+import { describe, expect, it, vi } from "vitest";
+import { createClient } from "../../src/client/client.ts";
+import { formatSets } from "../../src/client/kept-steps.ts";
+import { nearerByFile, nearerTrust, proofFrom } from "../../src/client/nearer-trust.ts";
+import type { AsksNode } from "../../src/client/set-step.ts";
+import { memoryStore } from "../../src/client/store.ts";
+import { parseHead } from "../../src/client/trust-state.ts";
+import { toHex } from "../../src/crypto/bytes.ts";
+import { TetradError } from "../../src/errors.ts";
+import type { Bundle } from "../../src/ledger/verify/bundle.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { World } from "../ledger/verify/support.ts";
+import { checkpointOf, verifierOf } from "./fake-node.ts";
+import { LongChain, linksBytes } from "./long-chain.ts";
+import { serve } from "./support.ts";
+
+// A walk over a thousand sets is seconds of a core.
+vi.setConfig({ testTimeout: 300_000 });
+
+const MAX = LIMITS.proofLinksMax;
+/** One validator: the count is what ends a proof, and not the bytes. */
+const long = new World({ chainId: "long", epochs: MAX + 6, weights: [1n] });
+const { verify } = verifierOf(long);
+const claim = long.events(1).claim;
+
+const nodeOf = (chain: LongChain): AsksNode => ({
+  get: (path, query) => chain.answer(path, Number(query["trustedEpoch"]), claim),
+});
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "ok",
+    (error: TetradError) => error.code,
+  );
+
+describe("one proof of a long chain", () => {
+  it("leads over so many epochs and no more", async () => {
+    const chain = new LongChain(long);
+    const last = long.sets.length - 1;
+    expect(await chain.links(last - MAX + 1)).toHaveLength(MAX);
+    expect(await codeOf(chain.links(last - MAX))).toBe("proof.too-long");
+    expect(await codeOf(chain.links(last + 1))).toBe("http.bad-parameter");
+  });
+
+  it("has so many bytes of links and no more, and a node remembers no more than that", async () => {
+    const weights = Array<bigint>(16).fill(1n);
+    const wide = new World({ chainId: "wide", epochs: 230, weights });
+    const chain = new LongChain(wide);
+    // All links have one length here.
+    const room = Math.floor(LIMITS.setStepBytesMax / (linksBytes(wide.links) / 230));
+    expect(room).toBeLessThan(220);
+    expect(await chain.links(230 - room)).toHaveLength(room);
+    expect(await codeOf(chain.links(230 - room - 1))).toBe("proof.too-long");
+    const { reads } = chain;
+    await chain.links(230 - room + 9);
+    expect(chain.reads).toBe(reads);
+    // What was read long before is read again: it has made room for the first ones.
+    expect(await codeOf(chain.links(0))).toBe("proof.too-long");
+    await chain.links(230 - room);
+    expect(chain.reads).toBeGreaterThan(reads + room);
+  });
+});
+
+describe("who trusts the genesis of a long chain", () => {
+  it("asks once where one proof is enough", async () => {
+    const world = new World({ chainId: "long", epochs: MAX, weights: [1n] });
+    const chain = new LongChain(world);
+    const { trust } = world;
+    const shown = await proofFrom(nodeOf(chain), { path: "/v1/events/1" }, trust, { verify });
+    expect(shown.trust).toBe(trust);
+    expect(shown.proven.header.epoch).toBe(MAX - 1);
+    expect(chain.asked).toEqual([["/v1/events/1", 0]]);
+  });
+
+  it("follows the sets in steps and has its proof, and so has who is given the steps", async () => {
+    const chain = new LongChain(long);
+    const steps: Bundle[] = [];
+    const shown = await proofFrom(nodeOf(chain), { path: "/v1/events/1" }, long.trust, {
+      verify,
+      onStep: (bundle) => steps.push(bundle),
+    });
+    expect(shown.proven.header.epoch).toBe(MAX + 5);
+    expect(shown.bundle.links).toHaveLength(1);
+    const [first, ...others] = chain.asked.map(([, epoch]) => epoch);
+    expect([first, others[0]]).toEqual([0, 0]);
+    expect(others.at(-1)).toBe(MAX + 5);
+    // No answer has more than a step may have.
+    for (const { links } of steps) {
+      expect(links.length).toBeLessThanOrEqual(MAX);
+      expect(linksBytes(links)).toBeLessThanOrEqual(LIMITS.setStepBytesMax);
+    }
+    const text = formatSets(steps);
+    if (!text.ok) throw new Error(text.detail);
+    const offline = nearerByFile(text.value, long.trust, verify);
+    expect(offline).toMatchObject({ ok: true, value: { epoch: MAX + 5 } });
+    if (!offline.ok) throw new Error(offline.detail);
+    expect(long.verdict(shown.bundle, offline.value)).toBe("ok");
+    expect(long.verdict(shown.bundle)).toBe("proof.unanchored");
+    expect(nearerByFile("", long.trust, verify)).toMatchObject({ ok: true, value: { epoch: 0 } });
+    const [, second = ""] = text.value.split("\n");
+    expect(nearerByFile(second, long.trust, verify)).toMatchObject({ code: "proof.unanchored" });
+    expect(nearerByFile(`${text.value}x\n`, long.trust, verify)).toMatchObject({
+      code: "proof.malformed",
+    });
+  });
+
+  it("goes so many steps and no more", async () => {
+    const chain = new LongChain(long);
+    const count = async (answersMax: number): Promise<string> =>
+      codeOf(nearerTrust(nodeOf(chain), long.trust, { verify, answersMax }));
+    expect(await count(2)).toBe("ok");
+    expect(await count(1)).toBe("proof.too-long");
+  });
+
+  it("believes no step of a liar", async () => {
+    const liar = new World({ chainId: "long", epochs: 3, weights: [1n], seed: 6 });
+    const path = "/v1/events/1";
+    const get = (node: AsksNode) => codeOf(proofFrom(node, { path }, long.trust, { verify }));
+    const [forged, chain] = [new LongChain(liar), new LongChain(long)];
+    const lying: AsksNode = {
+      get: async (at, query) => {
+        if (at === "/v1/validators") return forged.answer(at, 0, claim);
+        return nodeOf(chain).get(at, query, undefined);
+      },
+    };
+    expect(await get(lying)).toMatch(/^proof\.(untrusted|invalid)$/);
+    // It says for ever that no proof is short enough: it is asked again once, and no more.
+    const asked: string[] = [];
+    const refusing: AsksNode = {
+      get: async (at, query) => {
+        asked.push(at);
+        if (at === path) throw new TetradError("proof.too-long", "too long");
+        return nodeOf(chain).get(at, query, undefined);
+      },
+    };
+    expect(await get(refusing)).toBe("proof.too-long");
+    expect(asked.filter((at) => at === path)).toHaveLength(2);
+    // A step that leads nowhere ends the walk.
+    const still = long.bundle({ kind: "no-event", index: 5 }, long.links.slice(0, 1));
+    const steps = formatSets([still]);
+    if (!steps.ok) throw new Error(steps.detail);
+    expect(nearerByFile(steps.value, long.trust, verify)).toMatchObject({ code: "proof.invalid" });
+  });
+});
+
+describe("the client library on a long chain", () => {
+  it("reads an event by the genesis, and remembers where it came to", async () => {
+    const chain = new LongChain(long);
+    const status = {
+      ...{ chainId: "long", genesisHash: toHex(long.genesisHash) },
+      ...{ executedHeight: long.header.executedHeight, logSize: long.entries.length },
+    };
+    // A client waits 15 s for an answer: what takes a busy machine long is made before.
+    for (const from of [0, MAX - 1]) await chain.answer("/v1/validators", from, claim);
+    chain.asked.length = 0;
+    const node = await serve(async ({ url = "" }, response) => {
+      const { pathname, searchParams } = new URL(url, "http://[::1]");
+      const from = Number(searchParams.get("trustedEpoch"));
+      const genesis = { "ledger-genesis": toHex(long.genesisHash) };
+      try {
+        const answer =
+          pathname === "/v1/status" ? status : await chain.answer(pathname, from, claim);
+        response.writeHead(200, genesis).end(JSON.stringify(answer));
+      } catch (error) {
+        if (!(error instanceof TetradError)) throw error;
+        const problem = { code: error.code, detail: error.message };
+        response.writeHead(error.spec.status, genesis).end(JSON.stringify(problem));
+      }
+    });
+    try {
+      const stateStore = memoryStore();
+      const options = { baseUrl: node.base, verifier: verifierOf(long), stateStore };
+      const trust = { checkpoint: checkpointOf(long) };
+      const client = createClient({ ...options, trust });
+      expect(await client.event(1)).toMatchObject({ index: 1, verified: true });
+      const steps = chain.asked.filter(([path]) => path === "/v1/validators");
+      expect(steps.map(([, epoch]) => epoch)).toEqual([0, MAX - 1]);
+      const head = parseHead((await stateStore.load()) ?? "");
+      expect(head.checkpoint.epoch).toBe(MAX + 5);
+      expect(toHex(head.checkpoint.setHash)).toBe(
+        toHex(long.sets.at(-1)?.hash ?? new Uint8Array()),
+      );
+      // From then on it begins where it was, and so does the next one with this state.
+      chain.asked.length = 0;
+      await client.event(1);
+      await createClient({ ...options, trust }).event(1);
+      expect(chain.asked.map(([, epoch]) => epoch)).toEqual([MAX + 5, MAX + 5]);
+    } finally {
+      await node.close();
+    }
+  });
+});
