@@ -41,7 +41,7 @@ beforeAll(async () => {
   await net.make(...parts, "--epoch-ms", String(EPOCH_MS));
   nodes = startAll();
   await until("it votes", async () => (await statusNow())?.voting === "yes", LIMIT_MS);
-}, LIMIT_MS);
+}, 360_000);
 
 afterAll(() => net.end());
 

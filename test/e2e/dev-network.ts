@@ -87,6 +87,9 @@ export type OwnNetwork = Pick<DevNetwork, "folder" | "dir" | "genesis" | "run" |
   end(): Promise<void>;
 };
 
+/** Keys, sectors and puzzles of a whole network take seconds, and minutes where the machine is busy. */
+const MAKE_MS = 240_000;
+
 /** Nodes that are started and stopped one by one. Takes no port and makes nothing before `make`. */
 export const ownNetwork = (names: readonly string[]): OwnNetwork => {
   const folder = tempFolder();
@@ -110,7 +113,8 @@ export const ownNetwork = (names: readonly string[]): OwnNetwork => {
       const [quic, first] = [await freePorts(names.length), await freePorts(names.length)];
       api = first;
       const plan = names.map((name, i) => `${name}=[::1]:${quic + i},[::1]:${first + i}`);
-      const made = await nexus(["--dir", dir, "init", "--network", ...more, "--node", ...plan]);
+      const words = ["--dir", dir, "init", "--network", ...more, "--node", ...plan];
+      const made = await nexus(words, { timeoutMs: MAKE_MS });
       if (made.code !== 0) throw new Error(`init: exit ${made.code}\n${made.stderr}`);
     },
     home: (name) => join(dir, name),

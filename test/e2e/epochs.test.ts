@@ -63,7 +63,7 @@ beforeAll(async () => {
   first = await append("epochs/first");
   // A client that has seen the first epochs only.
   await clientOf(kept).event(first.index);
-}, 120_000);
+}, 360_000);
 
 afterAll(() => net.end());
 

@@ -42,7 +42,7 @@ beforeAll(async () => {
   };
   // Some epochs, on a machine that is busy with other tests.
   await until("three validators are certified", certified, 200_000);
-}, 240_000);
+}, 360_000);
 
 afterAll(() => net.end());
 

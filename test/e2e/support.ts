@@ -67,7 +67,7 @@ export const nexus = (args: readonly string[], options: RunOptions = {}): Promis
     child.stderr?.on("data", (piece) => {
       stderr += piece;
     });
-    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 120_000);
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       resolve({ code, signal, stdout, stderr });
