@@ -229,6 +229,19 @@ export const ERRORS = {
   "transport.no-certificate": spec("The peer showed no certificate", 403, 4, "disconnect"),
   "transport.ipv4": spec("IPv4 peers are refused", 403, 1, "disconnect"),
   "transport.address": spec("The address has no IPv6 form", 400, 1),
+  "transport.protocol": spec(
+    "The peer broke a rule of QUIC, of TLS or of our streams",
+    400,
+    4,
+    "disconnect",
+  ),
+  "transport.driver-failed": spec(
+    "The QUIC driver of sessions has failed and is opened anew",
+    503,
+    4,
+    "none",
+    true,
+  ),
   "transport.peer-quarantined": spec("The peer is in quarantine", 403, 4, "disconnect"),
 
   // Sessions between nodes: the post-quantum handshake and sealed records

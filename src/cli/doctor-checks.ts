@@ -26,6 +26,7 @@ import {
 import { askStatus } from "./ask.ts";
 import { describePort, portProblems } from "./dev/ports.ts";
 import { checkBulk } from "./doctor-bulk.ts";
+import { checkSessionDriver } from "./doctor-driver.ts";
 import {
   checkCertificateFile,
   checkDrivers,
@@ -216,6 +217,7 @@ const checkRunning = (own: Own, status: StatusJson): Finding[] => {
   for (const problem of status.problems) {
     findings.push(bad(problem.code, problem.detail, "see docs/operating.md"));
   }
+  findings.push(...checkSessionDriver(status.driver));
   findings.push(
     status.voting === "yes"
       ? ok("voting", "yes")

@@ -34,6 +34,17 @@ export type WorkJson = {
   readonly times?: number;
 };
 
+export type DriverJson = {
+  readonly driver: string;
+  readonly state: "up" | "down";
+  readonly restarts: number;
+  readonly lastFault: {
+    readonly cause: string;
+    readonly detail: string;
+    readonly agoMs: number;
+  } | null;
+};
+
 export type StatusJson = {
   readonly name: string;
   readonly nodeId: string;
@@ -59,6 +70,8 @@ export type StatusJson = {
   readonly voting: string;
   readonly peers: readonly string[];
   readonly problems: readonly { readonly code: string; readonly detail: string }[];
+  /** The QUIC driver of sessions; absent of nodes that do not tell. */
+  readonly driver?: DriverJson | null;
   readonly viewTimeMs: number;
   /** The newest checkpoint with a quorum of signatures. */
   readonly checkpoint?: { readonly size: number; readonly time: string } | null;

@@ -189,6 +189,22 @@ export type SessionFigures = {
   readonly bytes: Readonly<Record<TrafficClass, ClassBytes>>;
 };
 
+/** Why the transport gave the endpoint of its sessions up: its library, the socket under it, or a loop that stalled. */
+export type DriverFault = {
+  readonly cause: "library" | "socket" | "stall";
+  readonly detail: string;
+};
+
+/** The driver that sessions are on. */
+export type DriverFigures = {
+  readonly driver: string;
+  /** "down": its endpoint has failed, and another one will be opened after a pause. */
+  readonly state: "up" | "down";
+  /** Endpoints that were replaced since the start. */
+  readonly restarts: number;
+  readonly lastFault: (DriverFault & { readonly agoMs: number }) | undefined;
+};
+
 export type PeerFigures = {
   readonly id: PeerId;
   /** As the genesis has it. */

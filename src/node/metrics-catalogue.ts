@@ -181,6 +181,21 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     "count",
     "Datagrams that were of no connection.",
   ),
+  tetrad_transport_endpoint_up: gauge(
+    "1 or 0",
+    "Whether the QUIC endpoint of sessions is there.",
+    "0 for a minute: the address that the node listens on is gone, or the port is another process's",
+  ),
+  tetrad_transport_endpoint_restarts_total: counter(
+    "count",
+    "QUIC endpoints of sessions that failed and were replaced, by cause: `library`, `socket` or `stall`.",
+    { labels: ["cause"], alert: "grows: see `transport.driver-failed` in docs/operating.md" },
+  ),
+  tetrad_transport_library_faults_total: counter(
+    "count",
+    "Exceptions of the QUIC library, each of which cost one connection or datagram.",
+    { alert: "grows: a bug of the library, or somebody who knows one" },
+  ),
   tetrad_transport_refused_total: counter("count", "Connections and datagrams that were refused.", {
     labels: ["code"],
     alert: "transport.certificate-expired grows: a member's certificate needs `nexus key rotate`",

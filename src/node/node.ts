@@ -27,6 +27,7 @@ import { createRevealer, type NodeRevealer } from "./beacon/revealer.ts";
 import { bindError } from "./bind-error.ts";
 import { openBulk, withBulk } from "./bulk/open.ts";
 import { openIssuer } from "./ca/open-issuer.ts";
+import { type CertificateWatchOptions, watchCertificate } from "./certificate-watch.ts";
 import type { NodeConfig } from "./config.ts";
 import { deriveEpochSealingKey } from "./epoch-keys/key-file.ts";
 import { type NodeEpochKeyring, openKeyring } from "./epoch-keys/keyring.ts";
@@ -142,12 +143,8 @@ export const startNode = async (
   });
   if (issuer !== undefined) closing.defer(() => issuer.close());
 
-  closing.defer(
-    watchQuarantine({
-      ...{ handle, logger, timers: realTimers },
-      shutOut: (ids) => ports.transport.quarantine(ids),
-    }),
-  );
+  const validator = findSelf(config, chain, signer.publicKey);
+  closing.defer(openWatches(handle, ports.transport, { paths, tls, logger, self: validator }));
 
   const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
   closing.defer(() => provers.close());
@@ -165,6 +162,7 @@ export const startNode = async (
     ...{ handle, formats: formatsOf(genesis), logger, metrics, version, objects },
     metricsPage: () => figures.page(),
     peerFigures,
+    driverFigures: () => ports.transport.driver(),
     ...{ chainId: genesis.chainId, disposable: genesis.insecure },
   });
   const backup = (): AsyncIterable<Uint8Array> => backupOf(config, ports.store);
@@ -179,6 +177,23 @@ export const startNode = async (
     listen: formatAddress(config.listen),
     halted: halt.promise,
     stop: stopOnce(closing.move()),
+  };
+};
+
+/** What is looked at while the node runs: whom the log shuts out, and the node's certificate. */
+const openWatches = (
+  handle: LedgerHandle,
+  transport: QuicTransport,
+  folder: Pick<CertificateWatchOptions, "paths" | "tls" | "logger" | "self">,
+): (() => void) => {
+  const { logger } = folder;
+  const timers = realTimers;
+  const ends = [
+    watchQuarantine({ handle, logger, timers, shutOut: (ids) => transport.quarantine(ids) }),
+    watchCertificate({ ...folder, timers, use: (identity) => transport.useIdentity(identity) }),
+  ];
+  return () => {
+    for (const end of ends) end();
   };
 };
 

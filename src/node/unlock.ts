@@ -107,7 +107,7 @@ export type TlsIdentity = { readonly certPem: string; readonly keyPem: string };
  * genesis it would run and reach nobody. A node that joins has its pin on the chain.
  */
 export const readTlsIdentity = async (
-  paths: NodePaths,
+  paths: Pick<NodePaths, "tlsCertificate" | "tlsKey">,
   self: Validator | undefined,
 ): Promise<TlsIdentity> => {
   const [certPem, keyPem] = await Promise.all([

@@ -64,3 +64,7 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
 /** What a peer that is turned away for it waits for before it may dial again. */
 export const isPenalised = (code: CloseCode): boolean =>
   code === "protocol" || code === "rate" || code === "identity";
+
+/** Where a session goes, for the log. */
+export const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>
+  session.via === undefined ? { address: formatAddress(session.remote) } : { via: session.via };

@@ -26,7 +26,7 @@ export const bindMeshEndpoint = (
   options: QuicTransportOptions,
   limits: TransportLimits,
   listen: HostPort,
-  hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused">,
+  hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused" | "failed">,
 ): Promise<QuicheEndpoint> =>
   QuicheEndpoint.bind({
     listen: { host: listen.host, port: listen.port },
@@ -37,6 +37,7 @@ export const bindMeshEndpoint = (
     clients: "any",
     servers: "any",
     limits,
+    faults: limits.driver,
     windows: WINDOWS,
     // What goes to relays and comes from them.
     datagrams: true,

@@ -12,6 +12,7 @@
 import { compareBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, type Result, TetradError } from "../errors.ts";
 import {
+  type DriverFigures,
   type PeerClose,
   type PeerFigures,
   type PeerId,
@@ -30,8 +31,9 @@ import {
 import type { BulkPort, BulkUser } from "./bulk.ts";
 import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
+import { EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
 import { ExpiryWatch } from "./expiry-watch.ts";
-import { figuresOf, isPenalised, type Member, sessionsOf } from "./member.ts";
+import { figuresOf, isPenalised, type Member, placeOf, sessionsOf } from "./member.ts";
 import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
 import {
   ALPN,
@@ -44,9 +46,10 @@ import {
   toPeerClose,
 } from "./options.ts";
 import { type KnownPeer, type KnownPeers, readPeers, withNamed } from "./peers.ts";
-import type { HostPort, QuicEndpoint, QuicSession } from "./quic-endpoint.ts";
+import { NOTHING_PUBLISHED, TOTALS } from "./published.ts";
+import type { HostPort, QuicIdentity, QuicSession } from "./quic-endpoint.ts";
 import type { QuicTransport, TransportFigures } from "./quic-transport.ts";
-import { Refusals } from "./refusals.ts";
+import { type RefusalCode, Refusals } from "./refusals.ts";
 import type { PathChange } from "./relay/choose.ts";
 import { Paths } from "./relay/paths.ts";
 import { RelayPlan } from "./relay/plan.ts";
@@ -80,13 +83,13 @@ export class Mesh implements QuicTransport {
   readonly #refusals: Refusals;
   readonly #gate: SessionGate;
   readonly #run = newRunId();
-  readonly #certificateHash: Uint8Array;
+  #certificateHash: Uint8Array;
   readonly #security: QuicTransportOptions["security"];
   readonly #events: SessionEvents;
   readonly #router: Router;
   readonly #budget: BulkBudget;
   readonly #expiry: ExpiryWatch<Session>;
-  #endpoint: QuicEndpoint | undefined;
+  #endpoint: EndpointKeeper | undefined;
   #handler: TransportHandler | undefined;
   #bulk: BulkUser | undefined;
   #closing = false;
@@ -99,7 +102,7 @@ export class Mesh implements QuicTransport {
     control: { sent: 0, received: 0 },
     bulk: { sent: 0, received: 0 },
   };
-  #published = { datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
+  readonly #published: Record<keyof typeof NOTHING_PUBLISHED, number> = { ...NOTHING_PUBLISHED };
 
   private constructor(options: QuicTransportOptions) {
     this.#self = options.self;
@@ -238,6 +241,13 @@ export class Mesh implements QuicTransport {
     }
   }
 
+  useIdentity(identity: QuicIdentity): void {
+    checkIdentity(identity.certPem, identity.keyPem);
+    this.#endpoint?.useIdentity(identity);
+    this.#router.useIdentity(identity);
+    this.#certificateHash = hashOfCertificate(identity.certPem);
+  }
+
   bulk(user: BulkUser): BulkPort {
     if (this.#bulk !== undefined) throw new TetradError("internal", "bulk has its user");
     this.#bulk = user;
@@ -284,6 +294,10 @@ export class Mesh implements QuicTransport {
     return this.#endpoint === undefined ? "" : formatAddress(this.#endpoint.local);
   }
 
+  driver(): DriverFigures {
+    return this.#endpoint?.figures() ?? NO_DRIVER;
+  }
+
   figures(): TransportFigures {
     let queuedBytes = 0;
     for (const member of this.#members.values()) queuedBytes += member.session?.queuedBytes ?? 0;
@@ -297,6 +311,7 @@ export class Mesh implements QuicTransport {
       bytesIn: stats?.bytesIn ?? 0,
       bytesOut: stats?.bytesOut ?? 0,
       dropped: stats?.dropped ?? 0,
+      faults: stats?.faults ?? 0,
       refused: this.#refusals.counts(),
     };
   }
@@ -349,14 +364,28 @@ export class Mesh implements QuicTransport {
     });
   }
 
-  #bind(options: QuicTransportOptions, listen: HostPort): Promise<QuicEndpoint> {
-    return bindMeshEndpoint(options, this.#limits, listen, {
-      isMemberHost: (host) => this.#memberHosts.has(host),
-      accepted: (connection) => {
-        this.#session(connection, undefined);
-      },
-      refused: (code, detail) => this.#refusals.note(code, detail),
+  #bind(options: QuicTransportOptions, listen: HostPort): Promise<EndpointKeeper> {
+    const hooks = {
+      isMemberHost: (host: string) => this.#memberHosts.has(host),
+      accepted: (connection: QuicSession) => void this.#session(connection, undefined),
+      refused: (code: RefusalCode, detail: string) => this.#refusals.note(code, detail),
+    };
+    return EndpointKeeper.open({
+      ...{ listen, ports: this.#ports, limits: this.#limits.driver },
+      bind: (address, failed) =>
+        bindMeshEndpoint(options, this.#limits, address, { ...hooks, failed }),
+      reopened: () => this.#dialAll(),
     });
+  }
+
+  /** At once: what kept the members from being reached was here. */
+  #dialAll(): void {
+    if (this.#closing || this.#handler === undefined) return;
+    for (const member of this.#members.values()) {
+      if (member.paths.hasDirect || member.dialler.isRefusing) continue;
+      member.dialler.stop();
+      this.#beginDialling(member);
+    }
   }
 
   #dial(id: PeerId): void {
@@ -384,7 +413,7 @@ export class Mesh implements QuicTransport {
     }
     const connection = this.#endpoint?.dial({ host: remote.host, port: remote.port });
     if (connection === undefined) {
-      this.#dialFailed(member, fail("node.overloaded", "connection cap reached"));
+      this.#dialFailed(member, this.#endpoint?.refusal ?? fail("node.overloaded", "cap"));
       return;
     }
     member.attempt = this.#session(connection, member.known.id);
@@ -643,7 +672,7 @@ export class Mesh implements QuicTransport {
     metrics.gauge("tetrad_transport_sessions", figures.sessions);
     metrics.gauge("tetrad_transport_connections", figures.connections);
     metrics.gauge("tetrad_transport_queued_bytes", figures.queuedBytes);
-    for (const [figure, name] of PUBLISHED) {
+    for (const [figure, name] of TOTALS) {
       metrics.count(name, figures[figure] - last[figure]);
       last[figure] = figures[figure];
     }
@@ -657,18 +686,6 @@ export class Mesh implements QuicTransport {
     }
   }
 }
-
-/** Where a session goes, for the log. */
-const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>
-  session.via === undefined ? { address: formatAddress(session.remote) } : { via: session.via };
-
-const PUBLISHED = [
-  ["datagramsIn", "tetrad_transport_datagrams_received_total"],
-  ["datagramsOut", "tetrad_transport_datagrams_sent_total"],
-  ["bytesIn", "tetrad_transport_bytes_received_total"],
-  ["bytesOut", "tetrad_transport_bytes_sent_total"],
-  ["dropped", "tetrad_transport_datagrams_dropped_total"],
-] as const;
 
 /**
  * Binds the socket and gives the transport; dialling and accepting begin with `start`.

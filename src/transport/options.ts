@@ -10,6 +10,7 @@ import type {
   TrafficClass,
 } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
+import { DRIVER_LIMITS, type DriverLimits } from "../limits-driver.ts";
 import type { NameLookup } from "./address.ts";
 import type { LoopTime } from "./bulk-budget.ts";
 import type { NodeSecurity } from "./secure-channel.ts";
@@ -49,6 +50,7 @@ export type TransportLimits = {
   readonly redialMsMax: number;
   readonly relay: RelayLimits;
   readonly paths: PathsLimits;
+  readonly driver: DriverLimits;
 };
 
 /** What a relay bounds, and what a node bounds of what comes through relays. */
@@ -74,6 +76,7 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   redialMsMax: LIMITS.redialMsMax,
   relay: LIMITS.relay,
   paths: LIMITS.paths,
+  driver: DRIVER_LIMITS,
 };
 
 /** Ports that the transport itself stands on. */

@@ -8,7 +8,8 @@
  * is a number that is read, `capacity`, and not a promise.
  */
 import type { ErrorCode } from "../errors.ts";
-import type { Clock, Timers } from "../ledger/ports.ts";
+import type { Clock, DriverFault, Timers } from "../ledger/ports.ts";
+import type { DriverLimits } from "../limits-driver.ts";
 
 export type HostPort = { readonly host: string; readonly port: number };
 
@@ -77,6 +78,8 @@ export type QuicEndpointOptions = {
   readonly servers: QuicTrust;
   readonly limits: QuicEndpointLimits;
   readonly windows: QuicWindows;
+  /** When the driver gives the endpoint up; the node's limits where it is left out. */
+  readonly faults?: DriverLimits;
   /** Unreliable datagrams (RFC 9221) may be sent and received. */
   readonly datagrams: boolean;
   /** Largest UDP payload that is sent to this host, bytes. */
@@ -89,8 +92,11 @@ export type QuicEndpointOptions = {
   accepted(session: QuicSession): void;
   /** Something was turned away before there was a session. */
   refused(code: ErrorCode | "limit", detail: string): void;
-  /** The driver itself has failed, once: every session has ended, nothing more will come. */
-  failed?(detail: string): void;
+  /**
+   * The driver itself has failed, once: every session has ended, nothing more will come, the port is free. Left out:
+   * the quiche driver goes on with what still works.
+   */
+  failed?(detail: string, cause: DriverFault["cause"]): void;
 };
 
 export type QuicEndpointStats = {
@@ -101,6 +107,8 @@ export type QuicEndpointStats = {
   dropped: number;
   retries: number;
   sendErrors: number;
+  /** Exceptions of the QUIC library, each of which cost a connection or a datagram. */
+  faults: number;
 };
 
 export type QuicEndpoint = {
@@ -128,7 +136,8 @@ export type QuicSessionUser = {
 };
 
 export type QuicSessionEnd = {
-  readonly by: "local" | "peer" | "timeout";
+  /** "driver": its library or its socket failed, and the peer was told nothing. */
+  readonly by: "local" | "peer" | "timeout" | "driver";
   /** True when `code` is one of the application's, false when it is QUIC's own. */
   readonly isApp: boolean;
   readonly code: number;

@@ -25,6 +25,8 @@ export type ConnectionHost = {
   readonly sink: PacketSink;
   /** Asks for a turn: "now" within this one, "later" after the next look at the socket. */
   wake(connection: QuicheSession, when: "now" | "later"): void;
+  /** The library threw where it should not: the connection will end in its next turn. */
+  faulted(connection: QuicheSession, detail: string): void;
   forget(connection: QuicheSession): void;
 };
 
@@ -46,6 +48,9 @@ export const readableReason = (bytes: Uint8Array): string =>
   Buffer.from(bytes.slice(0, REASON_CHARACTERS_MAX))
     .toString("latin1")
     .replace(/[^\x20-\x7e]/g, "?");
+
+const NO_BYTES = new Uint8Array(0);
+const NO_STATS = { sent: 0, recv: 0, lost: 0 };
 
 export type ConnectionOptions = {
   readonly quic: QuicheConnection;
@@ -72,6 +77,8 @@ export class QuicheSession implements QuicSession {
   #closing = false;
   #ended = false;
   #forgotten = false;
+  /** The library has thrown where it should not: nothing of this connection is to be relied on. */
+  #broken = false;
   #nextBidi: number;
   #nextUni: number;
   /** Why the last received packet ended the connection, in the library's words. */
@@ -102,16 +109,18 @@ export class QuicheSession implements QuicSession {
   }
 
   peerCertificates(): readonly Uint8Array[] | null {
-    return this.#quic.peerCertChain();
+    return this.#ask(() => this.#quic.peerCertChain(), null);
   }
 
   applicationProtocol(): string {
-    return Buffer.from(this.#quic.applicationProto()).toString("latin1");
+    const name = this.#ask(() => this.#quic.applicationProto(), NO_BYTES);
+    return Buffer.from(name).toString("latin1");
   }
 
   figures(): QuicSessionFigures {
-    const path = this.#quic.pathStats().find(({ active }) => active);
-    const { sent, recv, lost } = this.#quic.stats();
+    const paths = this.#ask(() => this.#quic.pathStats(), []);
+    const path = paths.find(({ active }) => active);
+    const { sent, recv, lost } = this.#ask(() => this.#quic.stats(), NO_STATS);
     return {
       rttMs: path?.rtt,
       packetsSent: sent,
@@ -169,11 +178,11 @@ export class QuicheSession implements QuicSession {
   }
 
   readableStreams(): readonly number[] {
-    return [...this.#quic.readable()];
+    return this.#ask(() => [...this.#quic.readable()], []);
   }
 
   readable(streamId: number): boolean {
-    return this.#quic.streamReadable(streamId);
+    return this.#ask(() => this.#quic.streamReadable(streamId), false);
   }
 
   read(streamId: number): QuicStreamPart | undefined {
@@ -217,15 +226,20 @@ export class QuicheSession implements QuicSession {
   /** The deadline has passed. The machine wakes us afterwards. */
   timeOut(): void {
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    this.#quic.onTimeout();
+    this.#ask(() => this.#quic.onTimeout(), undefined);
   }
 
   /** One turn: hand over what arrived, send what is due, say when to wake. */
   turn(nowMs: number): void {
     if (this.#forgotten) return;
+    if (!this.#broken) this.#turn(nowMs);
+    if (this.#broken) this.abandon();
+  }
+
+  #turn(nowMs: number): void {
     this.#closing ||= this.#isClosing();
-    if (!this.#established && !this.#closing && this.#quic.isEstablished()) {
-      this.#established = true;
+    if (!this.#established && !this.#closing) {
+      this.#established = this.#ask(() => this.#quic.isEstablished(), false);
     }
     if (this.#established && !this.#told && !this.#closing && this.#user !== undefined) {
       this.#told = true;
@@ -233,15 +247,16 @@ export class QuicheSession implements QuicSession {
     }
     if (this.#told && !this.#ended && !this.#closing) this.#user?.service();
     this.#sendPackets();
+    if (this.#broken) return;
     if (this.#closing) {
       this.#end();
-      if (this.#quic.isClosed()) {
+      if (this.#ask(() => this.#quic.isClosed(), true)) {
         this.#forget();
         return;
       }
     }
     // One millisecond more: quiche rounds down, and a timer that fires early only fires again.
-    const timeoutMs = this.#quic.timeout();
+    const timeoutMs = this.#ask(() => this.#quic.timeout(), null);
     this.deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + timeoutMs + 1;
   }
 
@@ -251,8 +266,39 @@ export class QuicheSession implements QuicSession {
     this.#forget();
   }
 
+  /** As `abandon`, because the endpoint has failed: whatever the library says of it, that is why. */
+  fail(detail: string): void {
+    this.#broken = true;
+    this.#closing = true;
+    this.#fault = detail;
+    this.abandon();
+  }
+
   #isClosing(): boolean {
-    return this.#quic.isDraining() || this.#quic.isClosed() || this.#quic.localError() !== null;
+    const quic = this.#quic;
+    return this.#ask(
+      () => quic.isDraining() || quic.isClosed() || quic.localError() !== null,
+      true,
+    );
+  }
+
+  /** What the library answers. Where it throws although it should not, the connection is given up. */
+  #ask<T>(call: () => T, otherwise: T): T {
+    if (this.#broken) return otherwise;
+    try {
+      return call();
+    } catch (error) {
+      this.#giveUp(error);
+      return otherwise;
+    }
+  }
+
+  #giveUp(error: unknown): void {
+    this.#broken = true;
+    this.#closing = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#fault = `the QUIC library threw: ${reason}`;
+    this.#host.faulted(this, this.#fault);
   }
 
   #sendPackets(): void {
@@ -275,6 +321,8 @@ export class QuicheSession implements QuicSession {
     } catch (error) {
       this.#fault = error instanceof Error ? error.message : String(error);
       this.#closing ||= this.#isClosing();
+      // A connection that is not over has packets or none, and no reason to throw.
+      if (!this.#closing) this.#giveUp(error);
       return 0;
     }
   }
@@ -286,6 +334,15 @@ export class QuicheSession implements QuicSession {
   }
 
   #describeEnd(): QuicSessionEnd {
+    if (!this.#broken) return this.#ask(() => this.#readEnd(), this.#driverEnd());
+    return this.#driverEnd();
+  }
+
+  #driverEnd(): QuicSessionEnd {
+    return { by: "driver", isApp: false, code: 0, reason: this.#fault || "the driver failed" };
+  }
+
+  #readEnd(): QuicSessionEnd {
     const peerError = this.#quic.peerError();
     if (peerError !== null) {
       const reason = readableReason(peerError.reason);

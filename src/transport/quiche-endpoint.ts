@@ -5,6 +5,9 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { TetradError } from "../errors.ts";
+import type { DriverFault } from "../ledger/ports.ts";
+import { DRIVER_LIMITS } from "../limits-driver.ts";
+import { DriverWatch } from "./driver-watch.ts";
 import type {
   QuicDial,
   QuicEndpoint,
@@ -69,15 +72,23 @@ export class QuicheEndpoint implements QuicEndpoint {
   readonly #buffers: SendBuffers;
   readonly #machine: QuicheMachine;
   readonly #configs = new Map<number, QuicheConfig>();
+  #identity: QuicIdentity | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #microtask = false;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  #cancelCheck: (() => void) | undefined;
+  readonly #watch: DriverWatch;
+  #fault: DriverFault | undefined;
+  #rounds = 0;
+  #returned = 0;
   #closed = false;
 
   private constructor(options: QuicEndpointOptions, port: PacketPort) {
     this.#options = options;
+    this.#identity = options.identity;
     this.#port = port;
+    this.#watch = new DriverWatch(options.faults ?? DRIVER_LIMITS);
     this.local = port.local;
     this.#buffers = new SendBuffers(options.datagramBytesMax, SEND_BUFFERS_MAX, () =>
       this.#scheduleImmediate(),
@@ -96,8 +107,11 @@ export class QuicheEndpoint implements QuicEndpoint {
       isMemberHost: (host) => options.isMemberHost(host),
       accepted: (session) => options.accepted(session),
       refused: (code, detail) => options.refused(code, detail),
+      faulted: (detail) => this.#judge(this.#watch.exception(detail)),
+      worked: () => this.#watch.worked(),
       wanted: (when) => this.#wanted(when),
     });
+    if (options.failed !== undefined) this.#check();
   }
 
   /**
@@ -126,9 +140,7 @@ export class QuicheEndpoint implements QuicEndpoint {
     });
     try {
       const endpoint = new QuicheEndpoint(options, socketPort(socket));
-      socket.on("error", () => {
-        endpoint.stats.sendErrors += 1;
-      });
+      socket.on("error", (error) => endpoint.#socketError(error));
       socket.on("message", (datagram, remote) => endpoint.receive(datagram, remote));
       return endpoint;
     } catch (error) {
@@ -157,9 +169,21 @@ export class QuicheEndpoint implements QuicEndpoint {
     this.#machine.startAccepting();
   }
 
+  /**
+   * Handshakes that begin from now on show this certificate; connections that are there go on as they are. Throws
+   * key.invalid, and then nothing has changed.
+   */
+  useIdentity(identity: QuicIdentity): void {
+    const { clients, datagramBytesMax } = this.#options;
+    const config = makeConfig(this.#options, clients, identity, datagramBytesMax);
+    this.#identity = identity;
+    this.#configs.clear();
+    this.#configs.set(datagramBytesMax, config);
+  }
+
   dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
     const trust = how.trust ?? this.#options.servers;
-    const identity = how.identity ?? this.#options.identity;
+    const identity = how.identity ?? this.#identity;
     const bytes = this.#options.datagramBytesFor(remote.host);
     const config =
       how.trust === undefined && how.identity === undefined && this.#isSymmetric()
@@ -185,10 +209,59 @@ export class QuicheEndpoint implements QuicEndpoint {
       return;
     }
     this.#machine.close(code, reason, this.#options.clock.monotonicMs());
+    this.#stop(done);
+  }
+
+  #stop(done: () => void): void {
     this.#closed = true;
     this.#cancelTimer?.();
+    this.#cancelCheck?.();
     if (this.#immediate !== undefined) clearImmediate(this.#immediate);
-    this.#port.close(done);
+    try {
+      this.#port.close(done);
+    } catch {
+      // A socket that is closed already.
+      done();
+    }
+  }
+
+  #socketError(error: Error): void {
+    this.stats.sendErrors += 1;
+    const code = "code" in error ? String(error.code) : "";
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#judge(this.#watch.socketError(code, error.message, nowMs));
+  }
+
+  /** The first fault that is one ends the endpoint, after what runs now. */
+  #judge(fault: DriverFault | undefined): void {
+    if (fault === undefined || this.#fault !== undefined || this.#closed) return;
+    if (this.#options.failed === undefined) return;
+    this.#fault = fault;
+    queueMicrotask(() => this.#fail(fault));
+  }
+
+  #fail({ detail, cause }: DriverFault): void {
+    if (this.#closed) return;
+    // Sessions end first, so that nobody sends any more; the port is free when the user is told.
+    this.#machine.fail(detail);
+    this.#stop(() => this.#options.failed?.(detail, cause));
+  }
+
+  /** Looks at the loop from outside of it: by a timer of its own. */
+  #check(): void {
+    const { clock, timers, faults } = this.#options;
+    const { checkMs } = faults ?? DRIVER_LIMITS;
+    this.#cancelCheck = timers.set(checkMs, () => {
+      const facts = {
+        isWaiting: this.#machine.isWaiting,
+        rounds: this.#rounds,
+        isOverdue: this.#machine.deadlineMs + checkMs < clock.monotonicMs(),
+        isStarved: this.#buffers.outstanding >= SEND_BUFFERS_MAX,
+        returned: this.#returned,
+      };
+      this.#judge(this.#watch.look(facts));
+      if (!this.#closed) this.#check();
+    });
   }
 
   /** True when dialling and accepting ask the same of the peer, so that one set of parameters does. */
@@ -199,12 +272,7 @@ export class QuicheEndpoint implements QuicEndpoint {
   #acceptConfig(datagramBytes: number): QuicheConfig {
     let config = this.#configs.get(datagramBytes);
     if (config === undefined) {
-      config = makeConfig(
-        this.#options,
-        this.#options.clients,
-        this.#options.identity,
-        datagramBytes,
-      );
+      config = makeConfig(this.#options, this.#options.clients, this.#identity, datagramBytes);
       this.#configs.set(datagramBytes, config);
     }
     return config;
@@ -216,7 +284,9 @@ export class QuicheEndpoint implements QuicEndpoint {
       return;
     }
     this.#port.send(buffer, length, remote, (error) => {
-      if (error !== null) this.stats.sendErrors += 1;
+      if (error === null) this.#watch.sent();
+      else this.#socketError(error);
+      this.#returned += 1;
       this.#buffers.give(buffer);
     });
   }
@@ -239,6 +309,7 @@ export class QuicheEndpoint implements QuicEndpoint {
     if (this.#immediate !== undefined || this.#closed) return;
     this.#immediate = setImmediate(() => {
       this.#immediate = undefined;
+      this.#rounds += 1;
       this.#machine.collectLater();
       this.#turn();
     });

@@ -53,6 +53,10 @@ export type QuicheMachineOptions = {
   isMemberHost(host: string): boolean;
   accepted(session: QuicSession): void;
   refused(code: ErrorCode | "limit", detail: string): void;
+  /** The library threw where it should not; a connection or a datagram has paid for it. */
+  faulted(detail: string): void;
+  /** An established connection had its turn, and the library did not throw. */
+  worked(): void;
   /** A turn is wanted: "now" at the end of the current task, "later" after the next look at the socket. */
   wanted(when: "now" | "later"): void;
 };
@@ -66,6 +70,7 @@ export class QuicheMachine {
     dropped: 0,
     retries: 0,
     sendErrors: 0,
+    faults: 0,
   };
   readonly #options: QuicheMachineOptions;
   readonly #connections = new Map<string, QuicheSession>();
@@ -92,6 +97,10 @@ export class QuicheMachine {
         put: (buffer, length, remote) => this.#put(buffer, length, remote),
       },
       wake: (connection, when) => this.#wake(connection, when),
+      faulted: (connection, detail) => {
+        this.#faulted(detail);
+        this.#wake(connection, "now");
+      },
       forget: (connection) => this.#forget(connection),
     };
   }
@@ -107,6 +116,11 @@ export class QuicheMachine {
   /** True when connections wait for the turn after the next look at the socket. */
   get hasLater(): boolean {
     return this.#later.size > 0;
+  }
+
+  /** True when connections wait for a turn. */
+  get isWaiting(): boolean {
+    return this.#due.size > 0 || this.#later.size > 0;
   }
 
   /** When `advance` is needed next; infinity when nothing waits. */
@@ -127,8 +141,9 @@ export class QuicheMachine {
       return undefined;
     }
     const id = newConnectionId();
-    const quic = connectQuiche(serverName, id, this.#options.local, remote, config);
-    return this.#add(quic, id, remote, false);
+    const { local } = this.#options;
+    const quic = this.#guard(() => connectQuiche(serverName, id, local, remote, config));
+    return quic === undefined ? undefined : this.#add(quic, id, remote, false);
   }
 
   /** Takes one datagram, whose bytes are overwritten. */
@@ -183,6 +198,7 @@ export class QuicheMachine {
       for (const connection of this.#due) {
         this.#due.delete(connection);
         connection.turn(nowMs);
+        if (connection.isEstablished && !connection.hasEnded) this.#options.worked();
       }
     } finally {
       this.#inTurn = false;
@@ -196,6 +212,27 @@ export class QuicheMachine {
     this.turn(nowMs);
     this.#closed = true;
     for (const connection of [...this.#connections.values()]) connection.abandon();
+  }
+
+  /** Ends every connection at once, without a word to the peers: the endpoint has failed. Not within a turn. */
+  fail(detail: string): void {
+    this.#closed = true;
+    for (const connection of [...this.#connections.values()]) connection.fail(detail);
+  }
+
+  #faulted(detail: string): void {
+    this.stats.faults += 1;
+    this.#options.faulted(detail);
+  }
+
+  /** Undefined where the library throws. */
+  #guard<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.#faulted(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
   }
 
   /** False when the datagram led to nothing. */
@@ -219,8 +256,11 @@ export class QuicheMachine {
       return false;
     }
     const { local } = this.#options;
-    const config = this.#options.configFor(remote.host);
-    const quic = acceptQuiche(header.dcid, originalId, local, remote, config);
+    const quic = this.#guard(() => {
+      const config = this.#options.configFor(remote.host);
+      return acceptQuiche(header.dcid, originalId, local, remote, config);
+    });
+    if (quic === undefined) return false;
     const connection = this.#add(quic, header.dcid, remote, true);
     this.#options.accepted(connection);
     connection.feed(datagram);
@@ -231,17 +271,15 @@ export class QuicheMachine {
   #answerStateless(header: QuicheHeader, remote: HostPort, nowMs: number): boolean {
     const buffer = this.#options.sink.take();
     if (buffer === undefined) return false;
-    let length: number;
-    if (versionIsSupported(header.version)) {
+    const length = this.#guard(() => {
+      if (!versionIsSupported(header.version)) return writeVersionNegotiation(header, buffer);
       const newId = newConnectionId();
       const token = this.#tokens.mint(remote, header.dcid, newId, nowMs);
-      length = writeRetry(header, newId, token, buffer);
-      this.stats.retries += 1;
-    } else {
-      length = writeVersionNegotiation(header, buffer);
-    }
-    this.#put(buffer, length, remote);
-    return true;
+      return writeRetry(header, newId, token, buffer);
+    });
+    if (length !== undefined && versionIsSupported(header.version)) this.stats.retries += 1;
+    this.#put(buffer, length ?? 0, remote);
+    return length !== undefined;
   }
 
   #admit(

@@ -123,6 +123,7 @@ export class ReactorEndpoint implements QuicEndpoint {
       dropped: this.#counts.dropped,
       retries: 0,
       sendErrors: 0,
+      faults: 0,
     };
   }
 
@@ -241,7 +242,7 @@ export class ReactorEndpoint implements QuicEndpoint {
     this.#closed = true;
     const end: QuicSessionEnd = { by: "local", isApp: false, code: 0, reason: detail };
     for (const session of [...this.#sessions]) session.abandon(end);
-    this.#options.failed?.(detail);
+    this.#options.failed?.(detail, "library");
   }
 }
 

@@ -498,7 +498,7 @@ export class Session {
   }
 
   #violation(code: "protocol", detail: string): void {
-    this.close(code, detail);
+    this.close(code, detail, fail("transport.protocol", detail));
   }
 
   #connectionEnded(end: QuicSessionEnd): void {
@@ -507,14 +507,17 @@ export class Session {
       this.#end(this.#state === "up" ? "idle" : "unreachable", end.reason, undefined);
       return;
     }
+    if (end.by === "driver") {
+      this.#end("unreachable", end.reason, undefined);
+      return;
+    }
     if (end.by === "peer" && end.isApp) {
       const code = closeCodeOf(end.code);
       this.#end(code, `closed by the peer: ${code} ${end.reason}`, undefined);
       return;
     }
-    const code = end.code === ERROR_CERTIFICATE_REQUIRED ? NO_CERTIFICATE : undefined;
     const detail = `QUIC error ${end.code} seen by ${end.by}: ${end.reason}`;
-    this.#end("protocol", detail, code === undefined ? undefined : fail(code, detail));
+    this.#end("protocol", detail, failureOf(end, detail));
   }
 
   #end(code: CloseCode, detail: string, failure: Failure | undefined): void {
@@ -530,7 +533,12 @@ export class Session {
   }
 }
 
-const NO_CERTIFICATE: ErrorCode = "transport.no-certificate";
+/** What the peer broke by our own account; what it says of us is no failure of its. */
+const failureOf = (end: QuicSessionEnd, detail: string): Failure | undefined => {
+  if (end.code === ERROR_CERTIFICATE_REQUIRED) return fail("transport.no-certificate", detail);
+  const isTheirs = end.by === "local" && !end.isApp && end.code !== 0;
+  return isTheirs ? fail("transport.protocol", detail) : undefined;
+};
 
 const NO_EXPORTER = new Uint8Array(0);
 

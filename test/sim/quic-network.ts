@@ -72,6 +72,10 @@ export class QuicNetwork {
           isMemberHost: () => true,
           accepted: (session) => this.accepted.push(session),
           refused: () => {},
+          faulted: (detail) => {
+            throw new Error(detail);
+          },
+          worked: () => {},
           wanted: () => {},
         }),
     );

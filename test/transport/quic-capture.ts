@@ -109,6 +109,34 @@ const openPacket = (packet: Uint8Array, { key, iv, hp }: Keys): Uint8Array | und
   }
 };
 
+/**
+ * A 1-RTT packet of the client with these frames in it: what an attacker sends whose library keeps no rule. The
+ * number has to be above those that the client's library has used.
+ */
+export const sealPacket = (
+  keyLog: string,
+  connectionId: Uint8Array,
+  number: number,
+  frames: Uint8Array,
+): Uint8Array => {
+  const { key, iv, hp } = keysOf(keyLog, "CLIENT_TRAFFIC_SECRET_0");
+  // Fixed bit, and a packet number of four bytes.
+  const header = Buffer.concat([Buffer.of(0x43), connectionId, Buffer.alloc(4)]);
+  const numberAt = header.length - 4;
+  header.writeUInt32BE(number, numberAt);
+  const nonce = Buffer.from(iv);
+  for (let i = 0; i < 4; i++) nonce[8 + i] = (nonce[8 + i] ?? 0) ^ (header[numberAt + i] ?? 0);
+  const cipher = createCipheriv("aes-128-gcm", key, nonce);
+  cipher.setAAD(header);
+  const body = Buffer.concat([cipher.update(frames), cipher.final(), cipher.getAuthTag()]);
+  const mask = createCipheriv("aes-128-ecb", hp, null).update(body.subarray(0, 16));
+  header[0] = (header[0] ?? 0) ^ ((mask[0] ?? 0) & 0x1f);
+  for (let i = 0; i < 4; i++) {
+    header[numberAt + i] = (header[numberAt + i] ?? 0) ^ (mask[1 + i] ?? 0);
+  }
+  return Buffer.concat([header, body]);
+};
+
 /** Integers that a frame of this type has and that nobody here looks at. */
 const PLAIN_FRAMES: Readonly<Record<number, number>> = {
   0: 0,

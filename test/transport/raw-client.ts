@@ -14,7 +14,12 @@ export type RawClientOptions = {
   readonly alpn?: string;
   /** Unidirectional streams that the server may open. */
   readonly streams?: number;
+  /** File for the secrets of TLS, for packets of the test's own making. */
+  readonly keyLog?: string;
 };
+
+/** First half byte of a Retry (RFC 9000, 17.2.5). */
+const RETRY = 0xf0;
 
 export class RawClient {
   readonly quic: Connection;
@@ -23,6 +28,7 @@ export class RawClient {
   readonly #local: { readonly host: string; readonly port: number };
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #muted = false;
 
   private constructor(socket: Socket, quic: Connection, port: number) {
     this.#socket = socket;
@@ -30,6 +36,7 @@ export class RawClient {
     this.#port = port;
     this.#local = { host: "::1", port: socket.address().port };
     socket.on("message", (datagram) => {
+      if (this.#muted && ((datagram[0] ?? 0) & 0xf0) !== RETRY) return;
       try {
         quic.recv(datagram, { from: { host: "::1", port }, to: this.#local });
       } catch {
@@ -50,6 +57,7 @@ export class RawClient {
       identity === undefined ? null : [encoder.encode(identity.certPem)],
       "ecdsa_secp256r1_sha256:ed25519",
     );
+    if (options.keyLog !== undefined) config.logKeys();
     config.setApplicationProtos([options.alpn ?? "tetrad/1"]);
     config.setMaxIdleTimeout(10_000);
     config.setInitialMaxData(1_000_000);
@@ -69,6 +77,7 @@ export class RawClient {
       { host: "::1", port: options.port },
       config,
     );
+    if (options.keyLog !== undefined) quic.setKeylog(options.keyLog);
     const client = new RawClient(socket, quic, options.port);
     client.pump();
     return client;
@@ -96,6 +105,16 @@ export class RawClient {
     frame.set(randomBytes(8), 5);
     frame[16] = features;
     this.send(CONTROL, frame);
+  }
+
+  /** Takes a Retry from now on and nothing else: the handshake is begun and left lying. */
+  mute(): void {
+    this.#muted = true;
+  }
+
+  /** Sends a datagram that the library did not make. */
+  sendForged(datagram: Uint8Array): void {
+    this.#socket.send(datagram, this.#port, "::1");
   }
 
   pump(): void {

@@ -42,9 +42,18 @@ const signers = new Map<number, NodeSecurity["signer"]>();
 /** The security of the node with this id, whose FALCON key is that of `keyOf`. */
 export const securityOf = (id: PeerId, keyOf = numberOf(id)): NodeSecurity => {
   const { publicKey, secretKey } = falconKeys(keyOf);
-  if (keyOf === numberOf(id)) nodes.set(toHex(sha256(publicKey)), id);
+  if (keyOf === numberOf(id)) introduce(id, publicKey);
   const signer = signers.get(keyOf) ?? createInlineSigner(secretKey);
   signers.set(keyOf, signer);
+  return securityBy(signer);
+};
+
+/** From now on this is the FALCON key of the node. */
+export const introduce = (id: PeerId, publicKey: Uint8Array): void => {
+  nodes.set(toHex(sha256(publicKey)), id);
+};
+
+export const securityBy = (signer: NodeSecurity["signer"]): NodeSecurity => {
   return {
     chainId: CHAIN_ID,
     genesisHash: sha256(new Uint8Array(0)),

@@ -1,7 +1,15 @@
 /** What the routes are given: the ledger by its handle, people's formats, and ports. Nothing else. */
 import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
-import type { Clock, Logger, Metrics, PeerFigures, Random, Timers } from "../../ledger/ports.ts";
+import type {
+  Clock,
+  DriverFigures,
+  Logger,
+  Metrics,
+  PeerFigures,
+  Random,
+  Timers,
+} from "../../ledger/ports.ts";
 import type { EncodedEvent } from "../../ledger/types.ts";
 import type { ObjectsPort } from "../objects/port.ts";
 import type { Incoming } from "./incoming.ts";
@@ -45,6 +53,8 @@ export type ApiOptions = {
   readonly metricsPage: () => string;
   /** The other validators as the transport reaches them. */
   readonly peerFigures: () => readonly PeerFigures[];
+  /** The driver of sessions and its faults; left out where there is none. */
+  readonly driverFigures?: () => DriverFigures;
   readonly objects: ObjectsPort;
   readonly version: string;
   readonly chainId: string;

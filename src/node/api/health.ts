@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { fail } from "../../errors.ts";
 import type { ApiContext } from "./context.ts";
-import { statusJson } from "./json.ts";
+import { driverProblems, statusJson } from "./json.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
 import { listOf, objectOf, ref, TEXT } from "./openapi/schemas.ts";
 import { sendProblem } from "./problem.ts";
@@ -74,7 +74,7 @@ export const healthRoutes = (app: FastifyInstance, context: ApiContext): void =>
     readQuery(request, STATUS.query);
     return reply
       .header("cache-control", "no-cache")
-      .send(statusJson(context.handle.status(), context.version));
+      .send(statusJson(context.handle.status(), context.version, context.driverFigures?.()));
   });
 
   // The process answers: nothing more. A supervisor restarts on a failure of this, so it must not fail
@@ -88,13 +88,14 @@ export const healthRoutes = (app: FastifyInstance, context: ApiContext): void =>
     const verbose = flag(readQuery(request, READY.query).verbose, "verbose");
     const { ready, reasons } = context.handle.ready();
     const { voting, finalHeight, executedHeight, peers, problems } = context.handle.status();
+    const all = [...problems, ...driverProblems(context.driverFigures?.())];
     const state = {
       reasons,
       voting,
       finalHeight,
       executedHeight,
       peers: peers.length,
-      problems: problems.map(({ code, detail }) => ({ code, detail })),
+      problems: all.map(({ code, detail }) => ({ code, detail })),
     };
     if (!ready) {
       const detail = reasons.join("; ") || "The node is not ready";

@@ -1,6 +1,8 @@
 /** The shapes of the answers. Hashes are lower-case hex, times are milliseconds and ISO 8601. */
 import { toHex } from "../../crypto/bytes.ts";
+import { type Failure, fail } from "../../errors.ts";
 import type { BatchReceipt, EpochPower, LaneState, NodeStatus } from "../../ledger/handle.ts";
+import type { DriverFigures } from "../../ledger/ports.ts";
 import type { LogEntry, Outcome } from "../../ledger/types.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
 import type { Formats, Json } from "./context.ts";
@@ -17,7 +19,22 @@ const workJson = ({ beacon, price, parameters, times }: NonNullable<NodeStatus["
   times,
 });
 
-export const statusJson = (status: NodeStatus, version: string): Json => ({
+/** What is wrong with the driver of sessions now: what was is told by its figures. */
+export const driverProblems = (driver: DriverFigures | undefined): readonly Failure[] =>
+  driver?.state === "down"
+    ? [fail("transport.driver-failed", driver.lastFault?.detail ?? "it is not open yet")]
+    : [];
+
+const driverJson = ({ driver, state, restarts, lastFault }: DriverFigures): Json => ({
+  ...{ driver, state, restarts },
+  lastFault: lastFault === undefined ? null : { ...lastFault },
+});
+
+export const statusJson = (
+  status: NodeStatus,
+  version: string,
+  driver?: DriverFigures | undefined,
+): Json => ({
   version,
   chainId: status.chainId,
   genesisHash: toHex(status.genesisHash),
@@ -28,7 +45,11 @@ export const statusJson = (status: NodeStatus, version: string): Json => ({
   view: status.view,
   leader: status.leader,
   voting: status.voting,
-  problems: status.problems.map(({ code, detail, data }) => ({ code, detail, data: data ?? {} })),
+  problems: [...status.problems, ...driverProblems(driver)].map(({ code, detail, data }) => ({
+    ...{ code, detail },
+    data: data ?? {},
+  })),
+  driver: driver === undefined ? null : driverJson(driver),
   finalHeight: status.finalHeight,
   finalHash: toHex(status.finalHash),
   finalTimeMs: status.finalTimeMs,

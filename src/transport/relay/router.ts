@@ -8,7 +8,7 @@ import { type Failure, fail } from "../../errors.ts";
 import type { PeerId } from "../../ledger/ports.ts";
 import type { Member, Members } from "../member.ts";
 import type { TransportLimits, TransportPorts } from "../options.ts";
-import type { QuicSession } from "../quic-endpoint.ts";
+import type { QuicIdentity, QuicSession } from "../quic-endpoint.ts";
 import type { Session } from "../session.ts";
 import { FEATURES } from "../stoq/hello.ts";
 import type { PathChange } from "./choose.ts";
@@ -87,6 +87,10 @@ export class Router {
   start(): void {
     this.#tunnel.startAccepting();
     this.#plan();
+  }
+
+  useIdentity(identity: QuicIdentity): void {
+    this.#tunnel.useIdentity(identity);
   }
 
   close(code: number, reason: string, done: () => void): void {

@@ -8,7 +8,12 @@
  * out of the block that is never routed (RFC 6666, 100::/64), which means nothing outside of this object.
  */
 import type { PeerId } from "../../ledger/ports.ts";
-import type { QuicEndpoint, QuicEndpointOptions, QuicSession } from "../quic-endpoint.ts";
+import type {
+  QuicEndpoint,
+  QuicEndpointOptions,
+  QuicIdentity,
+  QuicSession,
+} from "../quic-endpoint.ts";
 import { QuicheEndpoint } from "../quiche-endpoint.ts";
 import { encodeRelayFrame } from "./frame.ts";
 
@@ -94,6 +99,10 @@ export class Tunnel {
 
   get endpoint(): Pick<QuicEndpoint, "stats"> {
     return this.#endpoint;
+  }
+
+  useIdentity(identity: QuicIdentity): void {
+    this.#endpoint.useIdentity(identity);
   }
 
   startAccepting(): void {

@@ -63,6 +63,29 @@ const STATUS = object({
   leader: HASH,
   voting: { enum: ["yes", "asking", "refused", "halted", "observer", "keyless"] },
   problems: listOf(object({ code: TEXT, detail: TEXT, data: { type: "object" } })),
+  driver: {
+    type: ["object", "null"],
+    description: "the QUIC driver of sessions between nodes",
+    properties: {
+      driver: TEXT,
+      state: {
+        enum: ["up", "down"],
+        description: "down: another endpoint is opened after a pause",
+      },
+      restarts: {
+        ...COUNT,
+        description: "endpoints that failed and were replaced since the start",
+      },
+      lastFault: {
+        type: ["object", "null"],
+        properties: {
+          cause: { enum: ["library", "socket", "stall"] },
+          detail: TEXT,
+          agoMs: COUNT,
+        },
+      },
+    },
+  },
   finalHeight: COUNT,
   finalHash: HASH,
   finalTimeMs: TIME_MS,

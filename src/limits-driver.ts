@@ -1,0 +1,18 @@
+/** The part of the limits (limits.ts) that is about faults of the driver of sessions; all of it local to a node. */
+
+/** When an endpoint is given up, and how soon another takes its place. */
+export const DRIVER_LIMITS = {
+  /** Exceptions of the QUIC library in a row, without a turn of an established session that went well. */
+  faultsMax: 8,
+  /** The socket takes nothing: so many errors in a row, for so long. */
+  socketErrorsMax: 16,
+  socketErrorsMs: 5_000,
+  /** How often the loop is looked at, and at how many looks in a row nothing of what was due may be done. */
+  checkMs: 1_000,
+  stalledChecksMax: 4,
+  /** Pauses before another endpoint is opened: doubled from fault to fault, from the first after one that lasted. */
+  retryMsMin: 200,
+  retryMsMax: 60_000,
+} as const;
+
+export type DriverLimits = Readonly<Record<keyof typeof DRIVER_LIMITS, number>>;

@@ -1,0 +1,212 @@
+/** Floods of a member, or of whoever has a member's TLS key: what they cost the node, and how they end. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { sealPacket } from "../quic-capture.ts";
+import { CONSENSUS, CONTROL, MEMPOOL, type RawClient, SYNC } from "../raw-client.ts";
+import { sleep, until } from "../support.ts";
+import { FLOOD_TIMEOUT_MS, type Look, Victim } from "./support.ts";
+
+vi.setConfig({ testTimeout: FLOOD_TIMEOUT_MS });
+
+let victim: Victim | undefined;
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tetrad-abuse-"));
+});
+
+afterEach(async () => {
+  await victim?.stop();
+  victim = undefined;
+  rmSync(folder, { recursive: true });
+});
+
+const start = async (...limits: Parameters<typeof Victim.start>): Promise<Victim> => {
+  victim = await Victim.start(...limits);
+  return victim;
+};
+
+const frameOf = (length: number, payload = new Uint8Array(0)): Uint8Array => {
+  const frame = new Uint8Array(4 + payload.length);
+  new DataView(frame.buffer).setUint32(0, length);
+  frame.set(payload, 4);
+  return frame;
+};
+
+/** What flow control lets through now. */
+const capacityOf = (client: RawClient, stream: number): number =>
+  client.isRefused ? 0 : client.quic.streamCapacity(stream);
+
+/** QUIC's integers of four bytes (RFC 9000, 16). */
+const int4 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(0x8000_0000 + value);
+  return bytes;
+};
+
+/** STREAM with offset and length (RFC 9000, 19.8). */
+const streamFrame = (stream: number, offset: number, bytes: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.of(0x0e), int4(stream), int4(offset), int4(bytes.length), bytes]);
+
+/** A member whose library keeps no rule: it sends frames of QUIC as it likes. */
+class Forger {
+  readonly client: RawClient;
+  readonly #keyLog: string;
+  #number = 10_000;
+
+  private constructor(client: RawClient, keyLog: string) {
+    this.client = client;
+    this.#keyLog = keyLog;
+  }
+
+  static async start(node: Victim, limitMs?: number): Promise<Forger> {
+    const path = join(folder, "tls-keys");
+    rmSync(path, { force: true });
+    const client = await node.attackAsMember({ keyLog: path }, limitMs);
+    return new Forger(client, readFileSync(path, "utf8"));
+  }
+
+  send(...frames: readonly Uint8Array[]): void {
+    const id = this.client.quic.destinationId();
+    this.client.sendForged(sealPacket(this.#keyLog, id, this.#number++, Buffer.concat(frames)));
+  }
+}
+
+/** Application code of CONNECTION_CLOSE: the peer broke the protocol. */
+const PROTOCOL = 2;
+/** QUIC's own (RFC 9000, 20.1). */
+const STREAM_LIMIT_ERROR = 4;
+
+/** One connection of the member after another, each to its end; with which codes they ended. */
+const untilEach = async (
+  node: Victim,
+  attack: (forger: Forger, round: number) => void | Promise<void>,
+): Promise<{ readonly ended: number; readonly codes: readonly number[]; readonly look: Look }> => {
+  const codes: number[] = [];
+  const look = await node.endure(async (round) => {
+    // Refused for a pause after each offence: only some of the handshakes become a session.
+    const forger = await Forger.start(node, 400).catch(() => undefined);
+    if (forger !== undefined) {
+      await attack(forger, round);
+      await until(() => forger.client.isRefused, "the end", 5_000);
+      codes.push(forger.client.peerErrorCode ?? -1);
+    }
+    node.forgetClients();
+  });
+  return { ended: codes.length, codes: [...new Set(codes)], look };
+};
+
+/** So short that a flood has several sessions of the offender to deal with. */
+const FORGIVING = { redialMsMin: 10, redialMsMax: 20 };
+
+describe("a flood of streams", () => {
+  it("ends with the first that is not one of the six, of either kind: STREAM_LIMIT_ERROR", async () => {
+    const node = await start(FORGIVING);
+    const { ended, codes } = await untilEach(node, (forger, round) => {
+      for (let packet = 0; packet < 20; packet++) {
+        const streams = Array.from({ length: 50 }, (_, i) => {
+          const index = packet * 50 + i + 6;
+          return streamFrame(round % 2 === 0 ? index * 4 + 2 : index * 4, 0, Uint8Array.of(1));
+        });
+        forger.send(...streams);
+      }
+    });
+    expect(ended).toBeGreaterThan(0);
+    expect(codes).toEqual([STREAM_LIMIT_ERROR]);
+  });
+
+  it("of resets ends with the first: `protocol`, and the next connection has to wait", async () => {
+    const node = await start({ redialMsMin: 500, redialMsMax: 2_000 });
+    const { ended, codes, look } = await untilEach(node, ({ client }) => {
+      for (const stream of [CONSENSUS, MEMPOOL, SYNC]) {
+        client.send(stream, frameOf(1_000, new Uint8Array(100)));
+        client.quic.streamShutdown(stream, 1, 0);
+      }
+      client.pump();
+    });
+    expect(ended).toBeGreaterThan(0);
+    // At one a second at most: 500 ms, doubled each time, and half of it by chance.
+    expect(ended).toBeLessThan(12);
+    expect(codes).toEqual([PROTOCOL]);
+    expect(look.figures.refused["node.overloaded"]).toBeGreaterThan(0);
+  });
+});
+
+/** Frames of one byte, each in five packets. */
+const ENOUGH = 2_000;
+
+describe("frames", () => {
+  it("of 4 GiB end the session when their header is read: `protocol`", async () => {
+    const node = await start(FORGIVING);
+    const { ended, codes, look } = await untilEach(node, ({ client }) => {
+      for (const stream of [MEMPOOL, SYNC]) client.send(stream, frameOf(0xffff_ffff));
+      client.send(SYNC, new Uint8Array(20_000));
+    });
+    expect(ended).toBeGreaterThan(0);
+    expect(codes).toEqual([PROTOCOL]);
+    expect(look.figures.refused["transport.frame-too-large"]).toBeGreaterThanOrEqual(ended);
+  });
+
+  it("of one byte, a packet for each byte, cost no memory", async () => {
+    const node = await start();
+    const client = await node.attackAsMember();
+    const frame = frameOf(1, Uint8Array.of(7));
+    client.send(MEMPOOL, frame);
+    let sent = 0;
+    const look = await node.endure(
+      () => {
+        for (let i = 0; i < 60 && client.quic.streamCapacity(MEMPOOL) > 100; i++, sent++) {
+          for (const byte of frame) client.send(MEMPOOL, Uint8Array.of(byte));
+        }
+      },
+      () => sent > ENOUGH,
+    );
+    expect(client.isRefused).toBe(false);
+    expect(sent).toBeGreaterThan(ENOUGH);
+    expect(look.received[node.attacker.id]).toBeGreaterThan(ENOUGH / 2);
+  });
+
+  it("that are never completed are held up to their limits for frameTimeoutMs, then `protocol`", async () => {
+    const node = await start({ ...FORGIVING, frameTimeoutMs: 1_000 });
+    const { ended, codes, look } = await untilEach(node, async ({ client }) => {
+      const half = new Uint8Array(64 * 1024);
+      for (const stream of [CONSENSUS, MEMPOOL, SYNC]) client.send(stream, frameOf(1024 * 1024));
+      const end = performance.now() + 5_000;
+      for (let left = 15; left > 0 && performance.now() < end && !client.isRefused; ) {
+        const room = Math.min(...[CONSENSUS, MEMPOOL, SYNC].map((id) => capacityOf(client, id)));
+        if (room >= half.length) {
+          for (const stream of [CONSENSUS, MEMPOOL, SYNC]) client.send(stream, half);
+          left -= 1;
+        }
+        await sleep(2);
+      }
+    });
+    expect(ended).toBeGreaterThan(0);
+    expect(codes).toEqual([PROTOCOL]);
+    expect(look.figures.refused["transport.frame-timeout"]).toBeGreaterThanOrEqual(ended);
+  });
+
+  it("that nobody reads wait up to the limit of the queue, and no more are kept", async () => {
+    const node = await start();
+    // Asks for answers, and takes none: its windows stay full.
+    const client = await node.attackAsMember();
+    // Fits the first congestion window.
+    const question = new Uint8Array(4 * 1024);
+    let asked = 0;
+    let queuedMost = 0;
+    // The window of the client fills first, then the queue: what comes after is not kept.
+    const isFull = (): boolean => queuedMost > 900_000 && asked * question.length > 4_000_000;
+    await node.endure(async (round) => {
+      for (let i = 0; i < 20 && capacityOf(client, CONTROL) > question.length + 4; i++, asked++) {
+        client.send(CONTROL, frameOf(question.length, question));
+      }
+      if (round % 10 === 0) {
+        queuedMost = Math.max(queuedMost, (await node.look()).figures.queuedBytes);
+      }
+    }, isFull);
+    expect(isFull()).toBe(true);
+    expect(queuedMost).toBeLessThanOrEqual(1024 * 1024);
+  });
+});

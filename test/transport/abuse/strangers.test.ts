@@ -1,0 +1,173 @@
+/** Floods of whoever reaches the port: what they cost the node, and what they get. */
+import { randomBytes } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { idOf, makeIdentity, sleep, until } from "../support.ts";
+import { FLOOD_TIMEOUT_MS, Victim } from "./support.ts";
+
+vi.setConfig({ testTimeout: FLOOD_TIMEOUT_MS });
+
+let victim: Victim | undefined;
+const sockets: Socket[] = [];
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.close();
+  await victim?.stop();
+  victim = undefined;
+});
+
+const start = async (...limits: Parameters<typeof Victim.start>): Promise<Victim> => {
+  victim = await Victim.start(...limits);
+  return victim;
+};
+
+/** First packets of 1,200 bytes, or several times as many connections as a node may have. */
+const ENOUGH = 10_000;
+
+const openSocket = (): Socket => {
+  const socket = createSocket({ type: "udp6", ipv6Only: true });
+  sockets.push(socket);
+  return socket;
+};
+
+/** A first packet (RFC 9000, 17.2.2) of this version that says nothing, with ids of its own and this token. */
+const firstPacket = (version = 1, token = new Uint8Array(0)): Buffer => {
+  const packet = Buffer.alloc(1200);
+  packet[0] = 0xc0;
+  packet.writeUInt32BE(version, 1);
+  packet[5] = 8;
+  randomBytes(8).copy(packet, 6);
+  packet[14] = 8;
+  randomBytes(8).copy(packet, 15);
+  packet[23] = token.length;
+  packet.set(token, 24);
+  packet.writeUInt16BE(0x4000 | (1200 - 26 - token.length), 24 + token.length);
+  return packet;
+};
+
+const isRetry = (answer: Buffer): boolean => ((answer[0] ?? 0) & 0xf0) === 0xf0;
+const isVersionNegotiation = (answer: Buffer): boolean =>
+  ((answer[0] ?? 0) & 0x80) !== 0 && answer.readUInt32BE(1) === 0;
+
+/** What a server says that has none of the client's protocols: a TLS alert as QUIC carries it (RFC 9001, 8.1). */
+const NO_APPLICATION_PROTOCOL = 0x178;
+/** Application code of CONNECTION_CLOSE: the certificate is not a member's. */
+const IDENTITY = 4;
+
+describe("a flood of first packets", () => {
+  it("gets Retry and nothing else, at a rate of its own, and leaves no connection", async () => {
+    const node = await start();
+    const answers: Buffer[] = [];
+    const from = Array.from({ length: 20 }, openSocket);
+    for (const socket of from) socket.on("message", (answer) => answers.push(answer));
+    let sent = 0;
+    const beganMs = performance.now();
+    const look = await node.endure(
+      () => {
+        for (const socket of from) {
+          for (let i = 0; i < 10; i++, sent++) socket.send(firstPacket(), node.port, "::1");
+        }
+      },
+      () => sent > ENOUGH,
+    );
+    expect(sent).toBeGreaterThan(ENOUGH);
+    expect(answers.length).toBeGreaterThan(100);
+    expect(answers.every(isRetry)).toBe(true);
+    // 16 answers for each of the 64 handshakes a second, and as many at once; a second for what is late.
+    const seconds = (performance.now() - beganMs) / 1000;
+    expect(answers.length).toBeLessThan(16 * 64 * (1 + seconds + 1));
+    expect(look.figures.connections).toBeLessThanOrEqual(3);
+  });
+
+  it("gets nothing with tokens that are not ours, and one short answer for other versions", async () => {
+    const node = await start();
+    const answers: Buffer[] = [];
+    const socket = openSocket();
+    socket.on("message", (answer) => answers.push(answer));
+    const look = await node.endure(() => {
+      for (let i = 0; i < 100; i++) {
+        socket.send(firstPacket(1, randomBytes(60)), node.port, "::1");
+        socket.send(firstPacket(0x0a0a0a0a), node.port, "::1");
+        socket.send(randomBytes(1200), node.port, "::1");
+      }
+    });
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.every(isVersionNegotiation)).toBe(true);
+    // Both ids of what was sent, of 255 bytes at most where the version is unknown (RFC 8999, 5.1).
+    expect(Math.max(...answers.map(({ length }) => length))).toBeLessThan(600);
+    expect(look.figures.connections).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("a flood of handshakes", () => {
+  it("is cut off at the rate, and who gets through without a certificate is told so", async () => {
+    const node = await start({ handshakesPerSecond: 2, connectionsPerAddressMax: 64 });
+    const codes = new Set<number | undefined>();
+    const look = await node.endure(async () => {
+      const clients = await Promise.all(Array.from({ length: 8 }, () => node.attack()));
+      await until(() => clients.some(({ isRefused }) => isRefused), "an end", 2_000).catch(
+        () => {},
+      );
+      for (const { peerErrorCode } of clients) codes.add(peerErrorCode);
+      node.forgetClients();
+    });
+    expect(look.figures.refused["limit"]).toBeGreaterThan(0);
+    expect(look.figures.refused["transport.no-certificate"]).toBeGreaterThan(0);
+    // No answer, or the alert certificate_required (RFC 9001, 4.8).
+    expect([...codes].filter((code) => code !== undefined)).toEqual([0x174]);
+  });
+
+  it("of strangers with certificates ends with `identity`", async () => {
+    const node = await start();
+    const stranger = makeIdentity(idOf(7));
+    const codes = new Set<number | undefined>();
+    const look = await node.endure(async () => {
+      const client = await node.attack({ identity: stranger });
+      await until(() => client.isRefused, "an end", 2_000).catch(() => {});
+      codes.add(client.peerErrorCode);
+      node.forgetClients();
+    });
+    expect(look.figures.refused["transport.peer-unknown"]).toBeGreaterThan(0);
+    expect([...codes].filter((code) => code !== undefined)).toEqual([IDENTITY]);
+  });
+
+  it("in another protocol ends with the alert no_application_protocol", async () => {
+    const node = await start();
+    const codes = new Set<number | undefined>();
+    const look = await node.endure(async () => {
+      const client = await node.attack({ identity: node.attacker, alpn: "h3" });
+      await until(() => client.isRefused, "an end", 2_000).catch(() => {});
+      codes.add(client.peerErrorCode);
+      node.forgetClients();
+    });
+    expect([...codes].filter((code) => code !== undefined)).toEqual([NO_APPLICATION_PROTOCOL]);
+    expect(look.figures.refused["transport.protocol"]).toBeGreaterThan(0);
+    expect(look.figures.sessions).toBe(1);
+  });
+
+  it("that are begun and left lying fill their part and no more, and are freed in time", async () => {
+    const node = await start({
+      connectionsMax: 40,
+      connectionsPerAddressMax: 24,
+      handshakesPerSecond: 1_000,
+      handshakeTimeoutMs: 1_000,
+      idleTimeoutMs: 3_000,
+    });
+    let most = 0;
+    await node.endure(async () => {
+      for (let i = 0; i < 5; i++) (await node.attack({ identity: node.attacker })).mute();
+      await sleep(20);
+      most = Math.max(most, (await node.look()).figures.connections);
+    });
+    // Of this address, and our own attempts at two silent addresses.
+    expect(most).toBeGreaterThan(10);
+    expect(most).toBeLessThanOrEqual(24 + 2);
+    const end = Date.now() + 8_000;
+    let left = most;
+    while (left > 3 && Date.now() < end) {
+      await sleep(100);
+      left = (await node.look()).figures.connections;
+    }
+    expect(left).toBeLessThanOrEqual(3);
+  });
+});

@@ -1,0 +1,36 @@
+/**
+ * The node that is flooded, in a process of its own, so that its memory is its own. It answers every control
+ * frame with the same frame, and tells on request what it holds after a full collection and what it has refused.
+ */
+import { createInlineSigner } from "../../../src/node/signing/signer.ts";
+import { introduce, makeTransport, securityBy } from "../support.ts";
+import type { Look, VictimOrder } from "./support.ts";
+
+const run = async (order: VictimOrder): Promise<void> => {
+  const received: Record<string, number> = {};
+  const downs: Record<string, string[]> = {};
+  introduce(order.honest.id, order.honest.publicKey);
+  const security = securityBy(createInlineSigner(order.secretKey));
+  const transport = await makeTransport({ ...order, security });
+  transport.start({
+    peerUp: () => {},
+    peerDown: (peer, { code }) => {
+      downs[peer] = [...(downs[peer] ?? []), code].slice(-8);
+    },
+    frame: (peer, trafficClass, bytes) => {
+      received[peer] = (received[peer] ?? 0) + 1;
+      if (trafficClass === "control") transport.send(peer, trafficClass, bytes);
+    },
+  });
+  const look = (): Look => {
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    return { heldBytes: heapUsed + external, figures: transport.figures(), received, downs };
+  };
+  process.on("message", () => process.send?.(look()));
+  process.send?.(transport.address());
+};
+
+process.once("message", (order) => {
+  void run(order as VictimOrder);
+});

@@ -1,0 +1,255 @@
+/**
+ * Faults of the driver under sessions that run: exceptions of the library, a socket that is gone, a loop that does
+ * nothing. The sessions come back by themselves, and everybody who is to know is told.
+ */
+import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import quiche from "@matrixai/quic/native/quiche.js";
+import type { Connection } from "@matrixai/quic/native/types.js";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
+import { driverProblems } from "../../src/node/api/json.ts";
+import { realClock } from "../../src/node/real-ports.ts";
+import { EndpointKeeper, type SessionEndpoint } from "../../src/transport/endpoint-keeper.ts";
+import type { QuicEndpointOptions } from "../../src/transport/quic-endpoint.ts";
+import {
+  type LogLine,
+  makeTestNetwork,
+  record,
+  silentMetrics,
+  sleep,
+  type TestNetwork,
+  until,
+} from "./support.ts";
+
+let network: TestNetwork | undefined;
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await network?.dispose();
+  network = undefined;
+});
+
+const LIMITS = {
+  ...{ idleTimeoutMs: 1_500, redialMsMin: 10, redialMsMax: 50, handshakeTimeoutMs: 500 },
+  driver: { ...DRIVER_LIMITS, faultsMax: 4, checkMs: 100, retryMsMin: 20 },
+};
+
+const pair = async () => {
+  network = await makeTestNetwork(2, LIMITS);
+  const [a, b] = network.transports;
+  const [logsA] = network.logs;
+  const idB = network.identities[1]?.id;
+  if (a === undefined || b === undefined || logsA === undefined || idB === undefined) {
+    throw new RangeError("two nodes");
+  }
+  const seenA = record(a);
+  const seenB = record(b);
+  await until(() => a.peers().length === 1 && b.peers().length === 1, "up");
+  return { a, b, idB, logsA, seenA, seenB };
+};
+
+/** What all connections of the library have. */
+const library: Connection = Reflect.get(quiche.Connection, "prototype");
+
+const failures = (logs: readonly LogLine[]): readonly LogLine[] =>
+  logs.filter(
+    ({ level, fields }) => level === "error" && fields["code"] === "transport.driver-failed",
+  );
+
+describe("an exception of the library", () => {
+  it("costs the one connection that it meets, which comes back", async () => {
+    const { a, b, logsA, seenA } = await pair();
+    const original = library.timeout;
+    let thrown = 0;
+    vi.spyOn(library, "timeout").mockImplementation(function (this: Connection) {
+      thrown += 1;
+      if (thrown === 1) throw new Error("out of order");
+      return original.call(this);
+    });
+    const faults = (): number => a.figures().faults + b.figures().faults;
+    await until(() => faults() > 0, "the fault");
+    await until(() => a.peers().length === 1 && b.peers().length === 1, "up again");
+    expect(faults()).toBe(1);
+    expect([a.driver().restarts, b.driver().restarts]).toEqual([0, 0]);
+    expect(failures(logsA)).toEqual([]);
+    expect(seenA.down.every(({ reason }) => reason.code !== "protocol")).toBe(true);
+  });
+
+  it("in every connection ends the endpoint, and another takes its place", async () => {
+    const { a, b, idB, logsA, seenB } = await pair();
+    const before = a.address();
+    const broken = vi.spyOn(library, "timeout").mockImplementation(() => {
+      throw new Error("out of order");
+    });
+    await until(() => a.driver().restarts > 0, "another endpoint");
+    broken.mockRestore();
+    await until(() => a.peers().length === 1 && b.peers().length === 1, "up again");
+    expect(a.address()).toBe(before);
+    expect(a.driver()).toMatchObject({ state: "up", lastFault: { cause: "library" } });
+    expect(failures(logsA)[0]).toMatchObject({
+      level: "error",
+      fields: { cause: "library", driver: "quiche", retryMs: 20 },
+    });
+    await until(() => {
+      a.send(idB, "consensus", Uint8Array.of(7));
+      return seenB.frames.length > 0;
+    }, "a frame on the new endpoint");
+  });
+});
+
+/** The file descriptor of this process's UDP socket on the port. */
+const descriptorOf = (port: number): number => {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const line = readFileSync("/proc/self/net/udp6", "utf8")
+    .split("\n")
+    .find((text) => text.includes(`:${hex} 0000`));
+  const inode = line?.trim().split(/\s+/)[9];
+  for (const name of readdirSync("/proc/self/fd")) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${name}`) === `socket:[${inode}]`) return Number(name);
+    } catch {
+      // Closed meanwhile: the one of the listing itself.
+    }
+  }
+  throw new Error("no such socket");
+};
+
+const FAILED = "the endpoint of sessions has failed";
+
+describe("a socket that somebody closes", () => {
+  it("is replaced at the same address, and the sessions come back", async () => {
+    const { a, b, logsA } = await pair();
+    const before = a.address();
+    closeSync(descriptorOf(Number(/:(\d+)$/.exec(before)?.[1])));
+    await until(() => a.driver().restarts === 1, "another endpoint");
+    await until(() => a.peers().length === 1 && b.peers().length === 1, "up again");
+    expect(a.address()).toBe(before);
+    expect(a.driver().lastFault).toMatchObject({ cause: "socket" });
+    expect(a.driver().lastFault?.detail).toMatch(/EBADF|ENOTSOCK/);
+    expect(failures(logsA).map(({ message }) => message)).toEqual([FAILED]);
+    expect(b.driver().restarts).toBe(0);
+  });
+});
+
+describe("a loop that never comes round again", () => {
+  it("is seen by its look from outside, and replaced", async () => {
+    const { a, b } = await pair();
+    const real = globalThis.setImmediate;
+    const lost = vi.spyOn(globalThis, "setImmediate").mockImplementation(((
+      callback: () => void,
+    ) => {
+      const isRound = callback.toString().includes("collectLater");
+      return real(isRound ? () => {} : callback);
+    }) as typeof setImmediate);
+    await until(() => a.driver().state === "down" || a.driver().restarts > 0, "it is given up");
+    lost.mockRestore();
+    await until(() => a.peers().length === 1 && b.peers().length === 1, "up again");
+    expect(a.driver().lastFault?.cause).toBe("stall");
+  });
+});
+
+describe("the keeper of an endpoint", () => {
+  const make = async (bindings: readonly ("ok" | "taken")[]) => {
+    const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
+    const delays: number[] = [];
+    const due: (() => void)[] = [];
+    const counted: string[] = [];
+    const happened: string[] = [];
+    let bound = 0;
+    const endpoint = (): SessionEndpoint => ({
+      driver: "quiche",
+      features: {
+        ...{ seesServerCertificate: true, opensUni: true, urgencies: true },
+        readBackPressure: true,
+      },
+      local: { host: "::1", port: 4440 },
+      stats: {
+        ...{ datagramsIn: 1, datagramsOut: 2, bytesIn: 3, bytesOut: 4, dropped: 5, retries: 6 },
+        ...{ sendErrors: 7, faults: 8 },
+      },
+      connectionCount: 1,
+      startAccepting: () => happened.push("accepting"),
+      dial: () => undefined,
+      useIdentity: ({ certPem }) => happened.push(`certificate ${certPem}`),
+      close: (_code, _reason, done) => {
+        happened.push("closed");
+        done();
+      },
+    });
+    const keeper = await EndpointKeeper.open({
+      listen: { host: "::1", port: 0 },
+      limits: { retryMsMin: 200, retryMsMax: 60_000 },
+      ports: {
+        clock: realClock,
+        timers: {
+          set: (delayMs, callback) => {
+            delays.push(delayMs);
+            due.push(callback);
+            return () => due.splice(0);
+          },
+        },
+        logger: { log: () => {} },
+        metrics: {
+          ...silentMetrics,
+          count: (_name, _by, labels) => counted.push(labels?.["cause"] ?? ""),
+        },
+      },
+      bind: async ({ port }, tell) => {
+        happened.push(`bind ${port}`);
+        failed.push(tell);
+        if (bindings[bound++] === "taken") throw new Error("taken");
+        return endpoint();
+      },
+      reopened: () => happened.push("reopened"),
+    });
+    const fire = async (): Promise<void> => {
+      for (const callback of due.splice(0)) callback();
+      await sleep(0);
+    };
+    const fail = async (): Promise<void> => {
+      failed.at(-1)?.("gone", "socket");
+      await sleep(0);
+    };
+    return { keeper, fail, fire, delays, happened, counted };
+  };
+
+  it("tries the same port until it is free, waits longer each time, and never counts backwards", async () => {
+    const { keeper, fail, fire, delays, happened, counted } = await make([
+      ...(["ok", "taken", "taken", "ok"] as const),
+    ]);
+    keeper.startAccepting();
+    keeper.useIdentity({ certPem: "two", keyPem: "" });
+    expect(driverProblems(keeper.figures())).toEqual([]);
+    await fail();
+    expect(keeper.figures()).toMatchObject({ state: "down", restarts: 0 });
+    expect(driverProblems(keeper.figures())).toMatchObject([{ code: "transport.driver-failed" }]);
+    expect(keeper.refusal.code).toBe("transport.driver-failed");
+    expect(keeper.connectionCount).toBe(0);
+    expect(keeper.stats.bytesIn).toBe(3);
+    for (let i = 0; i < 3; i++) await fire();
+    expect(delays).toEqual([200, 400, 800]);
+    expect(keeper.figures()).toMatchObject({
+      ...{ state: "up", restarts: 1 },
+      lastFault: { cause: "socket", detail: "gone" },
+    });
+    expect(keeper.stats.bytesIn).toBe(6);
+    expect(keeper.refusal.code).toBe("node.overloaded");
+    expect(counted).toEqual(["socket"]);
+    expect(happened).toEqual([
+      ...["bind 0", "accepting", "certificate two", "bind 4440", "bind 4440", "bind 4440"],
+      ...["certificate two", "accepting", "reopened"],
+    ]);
+  });
+
+  it("opens none once it is closed", async () => {
+    const { keeper, fail, fire, happened } = await make(["ok", "ok"]);
+    await fail();
+    let isDone = false;
+    keeper.close(0, "", () => {
+      isDone = true;
+    });
+    await fire();
+    expect(isDone).toBe(true);
+    expect(happened).toEqual(["bind 0"]);
+  });
+});

@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
+import { DriverWatch, type LoopFacts, RetryPlan } from "../../src/transport/driver-watch.ts";
+
+const { faultsMax, socketErrorsMax, socketErrorsMs, stalledChecksMax } = DRIVER_LIMITS;
+const { retryMsMin, retryMsMax } = DRIVER_LIMITS;
+
+const watch = (): DriverWatch => new DriverWatch(DRIVER_LIMITS);
+
+/** What the calls say, in order: the cause, or a dash. */
+const said = (count: number, call: () => { readonly cause: string } | undefined): string[] =>
+  Array.from({ length: count }, () => call()?.cause ?? "-");
+
+const dashes = (count: number): string[] => Array.from({ length: count }, () => "-");
+
+describe("exceptions of the library", () => {
+  it("are too many at faultsMax in a row, and not one before", () => {
+    const one = watch();
+    expect(said(faultsMax, () => one.exception("x"))).toEqual([
+      ...dashes(faultsMax - 1),
+      "library",
+    ]);
+  });
+
+  it("never are while sessions work, however many there are", () => {
+    const one = watch();
+    for (let round = 0; round < 100; round++) {
+      expect(said(faultsMax - 1, () => one.exception("x"))).toEqual(dashes(faultsMax - 1));
+      one.worked();
+    }
+  });
+});
+
+describe("errors of the socket", () => {
+  it("are final at once where there is no socket or no address any more", () => {
+    for (const code of ["EBADF", "ENOTSOCK", "EADDRNOTAVAIL"]) {
+      expect(watch().socketError(code, "x", 0)?.cause).toBe("socket");
+    }
+  });
+
+  it("are too many at socketErrorsMax in a row over socketErrorsMs, and neither alone", () => {
+    const many = watch();
+    expect(said(10 * socketErrorsMax, () => many.socketError("ENETUNREACH", "x", 0))).toEqual(
+      dashes(10 * socketErrorsMax),
+    );
+    expect(many.socketError("ENETUNREACH", "x", socketErrorsMs - 1)).toBeUndefined();
+    expect(many.socketError("ENETUNREACH", "x", socketErrorsMs)?.cause).toBe("socket");
+    const long = watch();
+    let nowMs = 0;
+    const next = () => {
+      nowMs += socketErrorsMs;
+      return long.socketError("ENETUNREACH", "x", nowMs);
+    };
+    expect(said(socketErrorsMax, next)).toEqual([...dashes(socketErrorsMax - 1), "socket"]);
+  });
+
+  it("begin anew when a datagram went out", () => {
+    const one = watch();
+    said(socketErrorsMax, () => one.socketError("ENETUNREACH", "x", 0));
+    one.sent();
+    expect(one.socketError("ENETUNREACH", "x", socketErrorsMs)).toBeUndefined();
+  });
+});
+
+describe("a loop", () => {
+  const busy: LoopFacts = {
+    ...{ isWaiting: true, rounds: 5, isOverdue: false, isStarved: false, returned: 9 },
+  };
+
+  it("has stalled when at stalledChecksMax looks nothing was done of what was due", () => {
+    const kinds: readonly LoopFacts[] = [
+      busy,
+      { ...busy, isWaiting: false, isOverdue: true },
+      { ...busy, isWaiting: false, isStarved: true },
+    ];
+    for (const facts of kinds) {
+      const one = watch();
+      one.look({ ...facts, rounds: 4, returned: 8, isOverdue: false });
+      one.look({ ...facts, isOverdue: false });
+      expect(said(stalledChecksMax, () => one.look(facts))).toEqual([
+        ...dashes(stalledChecksMax - 1),
+        "stall",
+      ]);
+    }
+  });
+
+  it("that goes round, or has nothing to do, never has", () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (waits) => {
+        const one = watch();
+        for (const [rounds, isWaiting] of waits.entries()) {
+          const facts = { ...busy, isWaiting, rounds, isStarved: !isWaiting, returned: rounds };
+          expect(one.look(facts)).toBeUndefined();
+        }
+      }),
+    );
+  });
+});
+
+describe("the pauses before another endpoint", () => {
+  it("double from the first to the last", () => {
+    const plan = new RetryPlan(DRIVER_LIMITS, 0);
+    const pauses = Array.from({ length: 12 }, () => plan.failed(1));
+    expect(pauses.slice(0, 3)).toEqual([retryMsMin, 2 * retryMsMin, 4 * retryMsMin]);
+    expect(pauses.at(-1)).toBe(retryMsMax);
+  });
+
+  it("start over after an endpoint that lasted, not after one that did not, nor while there is none", () => {
+    const plan = new RetryPlan(DRIVER_LIMITS, 0);
+    expect(plan.failed(0)).toBe(retryMsMin);
+    expect(plan.failed(10 * retryMsMax)).toBe(2 * retryMsMin);
+    plan.opened(0);
+    expect(plan.failed(retryMsMax - 1)).toBe(4 * retryMsMin);
+    plan.opened(0);
+    expect(plan.failed(retryMsMax)).toBe(retryMsMin);
+  });
+});
