@@ -12,8 +12,8 @@ import { until } from "./support.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 /**
- * A run has to have a sixteenth of an epoch, or the profile's most, which a core has in four seconds: in two minutes that
- * leaves room where a machine is busy.
+ * A run has to have a sixteenth of an epoch, or the profile's most, which a core has in four seconds: in two minutes
+ * that leaves room where a machine is busy.
  */
 const EPOCH_MS = 120_000;
 /** Three epochs until a set follows from proofs, and as many again for one that was missed. */
