@@ -40,8 +40,9 @@ type Look = {
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "60" },
-    warm: { type: "string", default: "15" },
+    seconds: { type: "string", default: "30" },
+    // The proofs of the first epoch are spread over its first minute.
+    warm: { type: "string", default: "50" },
   },
 });
 
