@@ -307,6 +307,7 @@ export const ERRORS = {
 
   // Clients
   "client.bad-answer": spec("The answer of a node is not of this API", 502, 4),
+  "client.stream-too-large": spec("A stream is longer than what can wait in memory", 413, 1),
   "trust.inconsistent": spec("The log contradicts what this client has verified before", 409, 2),
   "trust.behind": spec("The node is behind what this client has verified", 503, 4, "none", true),
   "trust.state": spec("The kept state of a client cannot be read", 500, 3),

@@ -582,6 +582,10 @@ export const LIMITS = {
   clientMessageCharactersMax: 1024 * 1024,
   /** A node that answers nothing for this long is left for the next one. */
   clientRequestMsMax: 15_000,
+  /** A chunk of an object that has not gone through in this time, beside what the node waits, does not. */
+  clientChunkMsMax: 120_000,
+  /** Bytes of a stream that wait in memory for their name, where no other place is given to them. */
+  clientStreamBytesMax: 64 * 1024 * 1024,
   /** Silence of a stream, whose node sends a comment every httpHeartbeatMs: the connection is dead. */
   clientSilenceMsMax: 25_000,
   /** Verdicts on signatures that a client remembers. */

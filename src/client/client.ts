@@ -27,10 +27,12 @@ import {
   rowOf,
   rowsOf,
 } from "./lists.ts";
+import { objectsOf } from "./objects/index.ts";
+import type { Objects } from "./objects/types.ts";
 import { PoolClient } from "./pool.ts";
 import { hasEvent, Prover, type Shown } from "./prover.ts";
 import { createQueue, memoryStore, type TextStore } from "./store.ts";
-import { type BatchKeeper, memoryKeeper } from "./submit.ts";
+import { type BatchKeeper, memoryKeeper, type SignedChain } from "./submit.ts";
 import { withinLag } from "./within.ts";
 
 /** What to start from: the chain's genesis, or a checkpoint that was verified not long ago. */
@@ -96,6 +98,8 @@ export type Client = {
   pages(path: string, options?: PageOptions): AsyncGenerator<ListPage>;
   /** Signs events and sends them; resolves with what became of each. */
   append(events: readonly EventInput[], options: AppendOptions): Promise<Appended[]>;
+  /** Files by the name of their bytes: whole chunks are held against the name here (objects/types.ts). */
+  readonly objects: Objects;
   /** The newest verified header; undefined before the first proof, and where nothing is verified. */
   head(): Promise<VerifiedHead | undefined>;
 };
@@ -129,16 +133,11 @@ export const createClient = (options: ClientOptions): Client => {
   const { maxAgeMs = LIMITS.clientMaxAgeMs } = options;
   if (!(maxAgeMs > 0)) throw usage(`maxAgeMs: ${maxAgeMs} is no time`);
   const trust = given === undefined ? undefined : readTrust(given);
-  const client = new PoolClient(
-    typeof options.baseUrl === "string" ? [options.baseUrl] : options.baseUrl,
-    {
-      ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
-      ...(options.onFailover === undefined ? {} : { onFailover: options.onFailover }),
-      ...(trust === undefined
-        ? {}
-        : { genesisHash: toHex(trust.genesisHash), chainId: trust.chainId }),
-    },
-  );
+  const chain =
+    trust === undefined
+      ? undefined
+      : { chainId: trust.chainId, genesisHash: toHex(trust.genesisHash), work: trust.work };
+  const client = poolOf(options, chain);
   const open = trust === undefined ? async () => undefined : openOnce(client, trust, options);
   const genesisHash = trust?.genesisHash;
   return {
@@ -162,7 +161,9 @@ export const createClient = (options: ClientOptions): Client => {
     },
     rows: (projection, reading = {}) => rowsOf({ client, open, genesisHash }, projection, reading),
     pages: (path, reading = {}) => pagesOf({ client, open, genesisHash }, path, reading),
-    append: appender(client, trust),
+    append: appender(client, chain),
+    // Which node has an object says nothing of which one is good to read the ledger from.
+    objects: objectsOf(poolOf(options, chain), chain),
     async head() {
       const head = (await open())?.head;
       if (head === undefined) return undefined;
@@ -172,6 +173,16 @@ export const createClient = (options: ClientOptions): Client => {
     },
   };
 };
+
+const poolOf = (
+  { baseUrl, fetch, onFailover }: ClientOptions,
+  chain: SignedChain | undefined,
+): PoolClient =>
+  new PoolClient(typeof baseUrl === "string" ? [baseUrl] : baseUrl, {
+    ...(fetch === undefined ? {} : { fetch }),
+    ...(onFailover === undefined ? {} : { onFailover }),
+    ...(chain === undefined ? {} : { genesisHash: chain.genesisHash, chainId: chain.chainId }),
+  });
 
 /** The prover, opened when it is first needed; a failure to open it is met again by who comes later. */
 const openOnce = (client: PoolClient, trust: Trust, options: ClientOptions) => {
@@ -298,13 +309,9 @@ const provenRow = async (
 };
 
 /** Appends of one key one after the other: each takes the next place of the key's lane. */
-const appender = (client: PoolClient, trust: Trust | undefined): Client["append"] => {
+const appender = (client: PoolClient, chain: SignedChain | undefined): Client["append"] => {
   type Lane = { readonly queue: ReturnType<typeof createQueue>; readonly keeper: BatchKeeper };
   const lanes = new Map<string, Lane>();
-  const chain =
-    trust === undefined
-      ? undefined
-      : { chainId: trust.chainId, genesisHash: toHex(trust.genesisHash), work: trust.work };
   return (events, options) => {
     const key = toHex(options.signer.publicKey);
     const lane = lanes.get(key) ?? { queue: createQueue(), keeper: memoryKeeper() };

@@ -18,6 +18,21 @@ export type { LedgerEvent } from "./entry.ts";
 export type { EventsOptions } from "./events.ts";
 export type { Fetch } from "./http.ts";
 export type { LedgerRow, ListOptions, ListPage, PageOptions, ReadOptions } from "./lists.ts";
+export type {
+  ChunkStore,
+  GetObjectOptions,
+  ObjectBytes,
+  ObjectName,
+  ObjectProgress,
+  ObjectSource,
+  ObjectState,
+  Objects,
+  OrderOptions,
+  PutObject,
+  PutObjectOptions,
+  VerifiedObject,
+  VerifyObjectOptions,
+} from "./objects/types.ts";
 export {
   type Capability,
   type CapabilityChain,

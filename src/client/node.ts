@@ -10,6 +10,15 @@ import { createInlineSigner } from "../node/signing/signer.ts";
 import type { TextStore } from "./store.ts";
 import type { KeptBatch, Signer } from "./submit.ts";
 
+export {
+  type FileBytes,
+  type FileChunks,
+  fileBytes,
+  fileChunks,
+  type GotFile,
+  getFile,
+} from "./node-objects.ts";
+
 /** Characters of a kept text: what is longer was not written by a client. */
 const TEXT_MAX = 64 * 1024;
 

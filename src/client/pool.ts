@@ -75,8 +75,14 @@ export class PoolClient extends ApiClient {
     this.#current = (this.#current + 1) % this.#nodes.length;
   }
 
-  /** Tries each node once, the current one first; throws what the last one said. */
-  async each<T>(attempt: (node: ApiClient) => Promise<T>): Promise<T> {
+  /**
+   * Tries each node once, the current one first; throws what the last one said. `isOther` says for which errors
+   * another node may do better.
+   */
+  async each<T>(
+    attempt: (node: ApiClient) => Promise<T>,
+    isOther: (error: unknown) => error is TetradError = isOfThisNode,
+  ): Promise<T> {
     for (let tried = 1; ; tried++) {
       const { node } = this;
       try {
@@ -84,7 +90,7 @@ export class PoolClient extends ApiClient {
         return value;
       } catch (error) {
         // What no header covers yet is covered nowhere, or a moment later: the caller waits (prover.ts).
-        if (!isOfThisNode(error) || error.code === "proof.pending") throw error;
+        if (!isOther(error) || error.code === "proof.pending") throw error;
         // Two requests may find out at the same time that a node is gone: leave it once.
         if (this.node === node) this.leave(error);
         if (tried >= this.#nodes.length) throw error;

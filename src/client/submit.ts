@@ -325,9 +325,9 @@ export class Submitter {
 }
 
 /** A signature is good on every chain of the name that it was made for, so the node does not choose that. */
-const requireSame = (
+export const requireSame = (
   base: string,
-  chain: SignedChain,
+  chain: Pick<SignedChain, "chainId" | "genesisHash">,
   status: Pick<StatusJson, "chainId" | "genesisHash">,
 ): void => {
   const same = status.chainId === chain.chainId && status.genesisHash === chain.genesisHash;

@@ -66,3 +66,22 @@ export const withinLag = async <T>(
     signal?.throwIfAborted();
   }
 };
+
+/** What a promise gives, or the signal's reason as soon as it aborts: what is waited for goes on unseen. */
+export const abortable = async <T>(
+  waiting: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> => {
+  if (signal === undefined) return waiting;
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([waiting, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+};

@@ -5,6 +5,10 @@
  */
 import { readFileSync } from "node:fs";
 import { toHex } from "../../src/crypto/bytes.ts";
+import { ChunkSet } from "../../src/crypto/objects/chunk-set.ts";
+import { encodeManifest } from "../../src/crypto/objects/manifest.ts";
+import { manifestStatement } from "../../src/crypto/objects/statements.ts";
+import { CHUNK_BYTES, chunkCount, chunkHash, objectRoot } from "../../src/crypto/objects/tree.ts";
 import { formatAddress } from "../../src/node/address.ts";
 import { openBulk } from "../../src/node/bulk/open.ts";
 import { loadConfig } from "../../src/node/config.ts";
@@ -15,21 +19,12 @@ import { createLogger, realClock, realRandom, realTimers } from "../../src/node/
 import { createInlineSigner } from "../../src/node/signing/signer.ts";
 import { findSelf, readTlsIdentity, unlockKey } from "../../src/node/unlock.ts";
 import { createQuicTransport } from "../../src/transport/mesh.ts";
-import { ChunkSet } from "../../src/transport/objects/chunk-set.ts";
-import { encodeManifest } from "../../src/transport/objects/manifest.ts";
 import {
   decodeRequest,
   encodeHolding,
   encodeServedManifest,
   type ObjectRequest,
 } from "../../src/transport/objects/messages.ts";
-import { manifestStatement } from "../../src/transport/objects/statements.ts";
-import {
-  CHUNK_BYTES,
-  chunkCount,
-  chunkHash,
-  objectRoot,
-} from "../../src/transport/objects/tree.ts";
 
 const [, , configPath = "", objectPath = ""] = process.argv;
 const { config } = loadConfig(configPath, {}, process.env, process.cwd());

@@ -1,4 +1,5 @@
 /** The client library on a network of processes: what it reads and writes while nodes are killed. */
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,7 +10,7 @@ import {
   type LedgerRow,
   memoryStore,
 } from "../../src/client/index.ts";
-import { fileKeeper, fileSigner, fileStore } from "../../src/client/node.ts";
+import { fileKeeper, fileSigner, fileStore, getFile } from "../../src/client/node.ts";
 import { devNetwork } from "./dev-network.ts";
 import { nexus } from "./support.ts";
 
@@ -133,6 +134,69 @@ describe("the client library", () => {
     expect([...first, ...second].slice(0, 30)).toEqual(
       Array.from({ length: 30 }, (_, i) => `k${i}`),
     );
+  });
+});
+
+describe("objects by the client library", () => {
+  const bytes = new Uint8Array(randomBytes(2 * 1024 * 1024 + 77));
+  const at = (index: number, onBytes?: (path: string, body: Uint8Array) => Uint8Array) =>
+    createClient({
+      baseUrl: net.url(index),
+      trust: { genesis },
+      fetch: async (url, init) => {
+        const response = await fetch(url, init);
+        if (onBytes === undefined || !response.ok || !url.includes("/chunks/")) return response;
+        const body = new Uint8Array(await response.arrayBuffer());
+        return new Response(onBytes(url, body).slice(), { headers: response.headers });
+      },
+    }).objects;
+
+  it("are put as a stream, got from another node, verified, and given up", async () => {
+    const signer = await signerOf();
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let from = 0; from < bytes.length; from += 300_000) {
+        yield bytes.subarray(from, from + 300_000);
+      }
+    }
+    const steps = new Set<string>();
+    const onProgress = ({ step }: { readonly step: string }): void => void steps.add(step);
+    const put = await at(0).put(pieces(), { signer, onProgress });
+    expect(put).toMatchObject({ length: bytes.length, chunks: 3, sent: 3 });
+    expect(await at(0).put(bytes, { signer })).toMatchObject({ root: put.root, sent: 0 });
+    const path = join(folder, "object");
+    const got = await getFile(at(2), put.root, path, { onProgress });
+    expect(got).toMatchObject({ root: put.root, chunks: 3, resumed: 0 });
+    expect(readFileSync(path).equals(bytes)).toBe(true);
+    expect([...steps]).toEqual(["hash", "send", "get"]);
+    const tail: Uint8Array[] = [];
+    const offset = bytes.length - 100;
+    for await (const piece of at(3).get(put.root, { offset })) tail.push(piece);
+    expect(Buffer.concat(tail).equals(bytes.subarray(offset))).toBe(true);
+    const listed = await at(0).list();
+    expect(listed).toMatchObject([{ root: put.root, held: 3, kept: true }]);
+    expect(await at(0).verify(put.root)).toMatchObject({ checked: 3, missing: 0, damaged: [] });
+
+    // What stands between may change bytes, and gets none of them through.
+    const given: Uint8Array[] = [];
+    const lied = (async () => {
+      const changed = (url: string, body: Uint8Array): Uint8Array => {
+        if (url.includes("/chunks/1")) body[4321] = (body[4321] ?? 0) ^ 1;
+        return body;
+      };
+      for await (const piece of at(2, changed).get(put.root)) given.push(piece);
+    })();
+    await expect(lied).rejects.toMatchObject({
+      code: "object.mismatch",
+      data: { root: put.root, index: 1 },
+    });
+    expect(Buffer.concat(given).equals(bytes.subarray(0, 1024 * 1024))).toBe(true);
+
+    await at(0).drop(put.root, { signer });
+    expect(await at(0).state(put.root)).toBeUndefined();
+    const nodeId = "ab".repeat(32);
+    await expect(at(0).put(bytes, { signer, nodeId })).rejects.toMatchObject({
+      code: "folder.foreign",
+    });
   });
 });
 

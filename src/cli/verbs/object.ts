@@ -1,33 +1,20 @@
 /** `nexus object …`: files by the name of their bytes, from whichever node has them. */
 import { once } from "node:events";
 import { resolve } from "node:path";
-import { toHex } from "../../crypto/bytes.ts";
+import { fileBytes, getFile } from "../../client/node.ts";
+import { oneNode } from "../../client/objects/ask.ts";
+import { objectsOf } from "../../client/objects/index.ts";
+import type { ObjectProgress, VerifiedObject } from "../../client/objects/types.ts";
 import { TetradError } from "../../errors.ts";
 import { isoTime } from "../../ledger/verify/iso-time.ts";
 import { realClock } from "../../node/real-ports.ts";
-import { ChunkSet } from "../../transport/objects/chunk-set.ts";
-import { encodeManifest } from "../../transport/objects/manifest.ts";
-import { objectRoot } from "../../transport/objects/tree.ts";
 import type { CliContext } from "../context.ts";
-import { inParallel, manifestOfFile, openInput, readChunk } from "../objects/chunks.ts";
-import { type GetOptions, getInOrder, getToFile } from "../objects/get.ts";
-import { signOrder } from "../objects/orders.ts";
+import { openSigningKey } from "../key.ts";
 import { byMeaning, type Row, short } from "../output.ts";
 import { createProgress } from "../progress.ts";
 import { bytesText } from "./peers.ts";
 
-const WIDTH = 4;
 const ROOT = /^[0-9a-f]{64}$/;
-
-type ObjectItem = {
-  readonly root: string;
-  readonly length: number;
-  readonly chunks: number;
-  readonly held: number;
-  readonly kept: boolean;
-  readonly usedMs: number;
-  readonly fetch: unknown;
-};
 
 type EvidenceItem = {
   readonly kind: string;
@@ -45,95 +32,83 @@ const rootOf = (text: string): string => {
   });
 };
 
-const progressOf = (context: CliContext, what: string) => {
-  const { terminal } = context;
-  const unit = "MiB";
-  const progress = createProgress(terminal, what, unit, realClock.monotonicMs);
-  return context.options.quiet === true ? { update: () => {}, end: () => {} } : progress;
+const progressOf = (context: CliContext, what: string, from: number) =>
+  context.options.quiet === true
+    ? { update: () => {}, end: () => {} }
+    : createProgress(context.terminal, what, "MiB", realClock.monotonicMs, from);
+
+/** Bytes as whole MiB, so that what a bar shows is what a file has. */
+const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+
+const LABELS = { hash: "hashing", send: "putting", get: "getting", verify: "verifying" } as const;
+
+/** A bar for each step, of which one follows the other; `end` for the last. */
+const barsOf = (context: CliContext) => {
+  let bar: ReturnType<typeof progressOf> | undefined;
+  let of: ObjectProgress["step"] | undefined;
+  return {
+    onProgress({ step, bytes, totalBytes = bytes }: ObjectProgress): void {
+      if (step !== of) {
+        bar?.end(true);
+        bar = progressOf(context, LABELS[step], mebibytes(step === "hash" ? 0 : bytes));
+        of = step;
+      }
+      bar?.update(mebibytes(bytes), mebibytes(totalBytes));
+    },
+    end: (): void => bar?.end(true),
+  };
 };
 
-const bitsOf = (chunks: number, text: unknown): ChunkSet => {
-  const bytes = typeof text === "string" ? Buffer.from(text, "base64url") : undefined;
-  const held = bytes === undefined ? undefined : ChunkSet.decode(chunks, new Uint8Array(bytes));
-  if (held !== undefined) return held;
-  throw new TetradError("client.bad-answer", "the node does not say which chunks it has");
-};
+type KeyFlags = { readonly key?: string };
 
-export const put = async (
-  context: CliContext,
-  options: { readonly key?: string },
-  path: string,
-): Promise<void> => {
-  const from = resolve(context.cwd, path);
-  const client = context.client();
-  const { file, length } = await openInput(from);
-  try {
-    const hashing = progressOf(context, "hashing");
-    const total = Math.ceil(length / 2 ** 20);
-    const onHashed = (done: number): void => hashing.update(done, total);
-    const manifest = await manifestOfFile(from, file, length, onHashed, context.signal);
-    hashing.end(true);
-    const root = objectRoot(length, manifest.hashes);
-    const wanted = { action: "keep", root, manifest: encodeManifest(manifest) } as const;
-    const order = await signOrder(context, client, options.key, wanted);
-    const begun = await client.send("POST", "/v1/objects", order, context.signal);
-    const chunks = manifest.hashes.length;
-    const held = bitsOf(chunks, begun["bits"]);
-    const missing = manifest.hashes.map((_, i) => i).filter((i) => !held.has(i));
-    const putting = progressOf(context, "putting");
-    let done = held.count;
-    await inParallel(missing, WIDTH, async (index) => {
-      const chunk = await readChunk(file, length, index);
-      if (chunk === undefined) throw new TetradError("cli.usage", `${from} has changed`);
-      const to = `/v1/objects/${toHex(root)}/chunks/${index}`;
-      await client.send("PUT", to, chunk, context.signal);
-      done += 1;
-      putting.update(done, chunks);
-    });
-    putting.end(true);
-    const name = toHex(root);
-    context.print({ root: name, length, chunks, sent: missing.length }, [
-      ["object", name],
-      ["size", bytesText(length)],
-      ["chunks", chunks],
-      ["sent", missing.length],
-    ]);
-    context.suggest(`nexus object get ${name} -f FILE`);
-  } finally {
-    await file.close();
-  }
+/** Signed for the chain of the folder's genesis where there is one, else for that of the node. */
+const signerOf = async (context: CliContext, { key }: KeyFlags) =>
+  openSigningKey(context.keyFile(key), context.env, (text) => context.note(text));
+
+export const put = async (context: CliContext, flags: KeyFlags, path: string): Promise<void> => {
+  await using file = await fileBytes(resolve(context.cwd, path));
+  const signer = await signerOf(context, flags);
+  const { signal } = context;
+  const bars = barsOf(context);
+  const { onProgress } = bars;
+  const objects = objectsOf(oneNode(context.client()), context.signedChain());
+  const { nodeId: _, ...done } = await objects.put(file, { signer, signal, onProgress });
+  bars.end();
+  context.print(done, [
+    ["object", done.root],
+    ["size", bytesText(done.length)],
+    ["chunks", done.chunks],
+    ["sent", done.sent],
+  ]);
+  context.suggest(`nexus object get ${done.root} -f FILE`);
 };
 
 type GetFlags = { readonly file?: string; readonly timeout: number };
 
 export const get = async (context: CliContext, flags: GetFlags, text: string): Promise<void> => {
   const root = rootOf(text);
-  const client = context.client();
-  const progress = progressOf(context, "getting");
-  const options: GetOptions = {
-    ...{ client, root, patienceMs: flags.timeout * 1000, signal: context.signal },
-    nowMs: realClock.monotonicMs,
-    onProgress: (done, total) => progress.update(done, total),
-  };
+  const objects = objectsOf(oneNode(context.client()), undefined);
+  const bars = barsOf(context);
+  const { signal } = context;
+  const options = { patienceMs: flags.timeout * 1000, signal, onProgress: bars.onProgress };
   if (flags.file === undefined) {
     if (context.terminal.outIsTerminal) {
       throw new TetradError("cli.usage", "an object may be any bytes: give -f FILE, or a pipe");
     }
-    await getInOrder(options, async (chunk) => {
+    for await (const chunk of objects.get(root, options)) {
       if (!process.stdout.write(chunk)) await once(process.stdout, "drain");
-    });
-    progress.end(true);
+    }
+    bars.end();
     return;
   }
   const file = resolve(context.cwd, flags.file);
-  const { manifest, resumed } = await getToFile(options, file);
-  progress.end(true);
-  const { length, hashes } = manifest;
-  context.print({ root, file, length, chunks: hashes.length, resumed }, [
+  const { length, chunks, resumed } = await getFile(objects, root, file, options);
+  bars.end();
+  context.print({ root, file, length, chunks, resumed }, [
     ["object", root],
     ["file", file],
     ["size", bytesText(length)],
-    ["chunks", hashes.length],
+    ["chunks", chunks],
     ["resumed", resumed],
   ]);
 };
@@ -162,8 +137,7 @@ export const ls = async (
     context.note("transferable: others can check who did it; the files are in objects/evidence");
     return;
   }
-  const body = await client.get("/v1/objects", {}, context.signal);
-  const items = itemsOf<ObjectItem>(body["items"]);
+  const items = await objectsOf(oneNode(client), undefined).list({ signal: context.signal });
   const rows = items.map(
     (one): Row => ({
       object: one.root,
@@ -187,53 +161,35 @@ const itemsOf = <T>(value: unknown): readonly T[] => {
   throw new TetradError("client.bad-answer", "the node gives no list");
 };
 
-type Checked = {
-  readonly root: string;
-  readonly checked: number;
-  readonly missing: number;
-  readonly damaged: readonly number[];
-};
-
 export const verify = async (
   context: CliContext,
   _flags: unknown,
   text: string | undefined,
 ): Promise<void> => {
-  const client = context.client();
-  const body = await client.get("/v1/objects", {}, context.signal);
-  const all = itemsOf<ObjectItem>(body["items"]);
-  const roots = text === undefined ? all.map(({ root }) => root) : [rootOf(text)];
-  const total = all
-    .filter(({ root }) => roots.includes(root))
-    .reduce((sum, { chunks }) => sum + chunks, 0);
-  const progress = progressOf(context, "verifying");
-  const results: Checked[] = [];
-  let done = 0;
+  const { signal } = context;
+  const objects = objectsOf(oneNode(context.client()), undefined);
+  const wanted = text === undefined ? undefined : rootOf(text);
+  const all = await objects.list({ signal });
+  const found = all.filter(({ root }) => wanted === undefined || root === wanted);
+  const roots = wanted === undefined ? found.map(({ root }) => root) : [wanted];
+  const totalBytes = found.reduce((sum, { length }) => sum + length, 0);
+  const bars = barsOf(context);
+  const results: VerifiedObject[] = [];
+  let before = 0;
   for (const root of roots) {
-    const sum = { root, checked: 0, missing: 0, damaged: [] as number[] };
-    for (let from: unknown = 0; typeof from === "number"; ) {
-      const page = await client.get(`/v1/objects/${root}/check`, { from }, context.signal);
-      const { next, checked, missing, damaged } = page;
-      if (typeof checked !== "number" || typeof missing !== "number" || !Array.isArray(damaged)) {
-        throw new TetradError("client.bad-answer", "the node does not say what it found");
-      }
-      if (typeof next === "number" && next <= from) {
-        throw new TetradError("client.bad-answer", "the node leads back to where it was");
-      }
-      sum.checked += checked;
-      sum.missing += missing;
-      sum.damaged.push(...(damaged as number[]));
-      done += checked + missing;
-      progress.update(done, total);
-      from = next;
-    }
-    results.push(sum);
+    let bytes = 0;
+    const onProgress = (one: ObjectProgress): void => {
+      ({ bytes } = one);
+      bars.onProgress({ step: "verify", bytes: before + bytes, totalBytes });
+    };
+    results.push(await objects.verify(root, { signal, onProgress }));
+    before += bytes;
   }
-  progress.end(true);
+  bars.end();
   printChecked(context, results);
 };
 
-const printChecked = (context: CliContext, results: readonly Checked[]): void => {
+const printChecked = (context: CliContext, results: readonly VerifiedObject[]): void => {
   const rows = results.map(
     ({ root, checked, missing, damaged }): Row => ({
       object: root,
@@ -253,19 +209,10 @@ const printChecked = (context: CliContext, results: readonly Checked[]): void =>
   );
 };
 
-export const drop = async (
-  context: CliContext,
-  options: { readonly key?: string },
-  text: string,
-): Promise<void> => {
+export const drop = async (context: CliContext, flags: KeyFlags, text: string): Promise<void> => {
   const root = rootOf(text);
-  const client = context.client();
-  const wanted = {
-    action: "drop",
-    root: Buffer.from(root, "hex"),
-    manifest: new Uint8Array(0),
-  } as const;
-  const order = await signOrder(context, client, options.key, wanted);
-  await client.send("POST", "/v1/objects", order, context.signal);
+  const signer = await signerOf(context, flags);
+  const objects = objectsOf(oneNode(context.client()), context.signedChain());
+  await objects.drop(root, { signer, signal: context.signal });
   context.print({ root, dropped: true }, [["dropped", root]]);
 };

@@ -16,10 +16,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import type { ChunkProof } from "../../crypto/objects/tree.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ServedManifest } from "../../transport/objects/messages.ts";
-import type { ChunkProof } from "../../transport/objects/tree.ts";
 import { namesIn, readWhole, removeDrafts, syncFolder, writeFailure, writeWhole } from "./files.ts";
 
 const SUFFIX = ".json";

@@ -5,6 +5,8 @@
 import { join } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
+import { encodeManifest, manifestOf } from "../../crypto/objects/manifest.ts";
+import { orderStatement } from "../../crypto/objects/statements.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
 import type {
   Clock,
@@ -17,8 +19,6 @@ import type {
 } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkPort } from "../../transport/bulk/port.ts";
-import { encodeManifest, manifestOf } from "../../transport/objects/manifest.ts";
-import { orderStatement } from "../../transport/objects/statements.ts";
 import type { ObjectFigures } from "../node-metrics.ts";
 import { EvidenceFolder, type EvidenceRecord } from "./evidence.ts";
 import { ObjectFetch } from "./fetch.ts";

@@ -5,10 +5,10 @@
  * stays.
  */
 import { fromHex } from "../../crypto/bytes.ts";
+import type { Manifest } from "../../crypto/objects/manifest.ts";
 import { type Failure, fail, TetradError } from "../../errors.ts";
 import type { Clock, Metrics, PeerId, Timers } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
-import type { Manifest } from "../../transport/objects/manifest.ts";
 import {
   type Effect,
   FetchSchedule,

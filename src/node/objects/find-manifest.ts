@@ -4,9 +4,10 @@
  * one that lets us wait makes place for the next one without being given up, so that those that say that they have
  * it and then keep silent cost a second for a few of them and not one deadline after another.
  */
+
+import type { Manifest } from "../../crypto/objects/manifest.ts";
 import type { PeerId, Timers } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
-import type { Manifest } from "../../transport/objects/manifest.ts";
 import type { ObjectSources } from "./sources.ts";
 
 export type FindManifestOptions = {

@@ -5,16 +5,12 @@
  */
 import { toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
+import { decodeOrder, type ObjectOrder, orderStatement } from "../../crypto/objects/statements.ts";
 import { TetradError } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, PeerId, Verifier } from "../../ledger/ports.ts";
 import { decodeActor, mayWrite } from "../../ledger/projections/actors.ts";
 import { LIMITS } from "../../limits.ts";
-import {
-  decodeOrder,
-  type ObjectOrder,
-  orderStatement,
-} from "../../transport/objects/statements.ts";
 
 export const PERMISSIONS = { keep: "object.put", drop: "object.drop" } as const;
 

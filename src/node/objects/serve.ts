@@ -6,10 +6,12 @@
  */
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
+import { encodeManifest } from "../../crypto/objects/manifest.ts";
+import { manifestStatement } from "../../crypto/objects/statements.ts";
+import { chunkLength } from "../../crypto/objects/tree.ts";
 import type { Clock, Metrics, PeerId, Signer } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkSource } from "../../transport/bulk/port.ts";
-import { encodeManifest } from "../../transport/objects/manifest.ts";
 import {
   BUSY_ANSWER,
   CHUNK_ANSWER_HEAD,
@@ -17,8 +19,6 @@ import {
   encodeHolding,
   encodeServedManifest,
 } from "../../transport/objects/messages.ts";
-import { manifestStatement } from "../../transport/objects/statements.ts";
-import { chunkLength } from "../../transport/objects/tree.ts";
 import { TokenBucket } from "../../transport/token-bucket.ts";
 import type { ObjectStore, StoredObject } from "./store.ts";
 

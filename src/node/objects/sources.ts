@@ -4,10 +4,12 @@
  */
 import { equalBytes, fromHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
+import { type Manifest, manifestOf } from "../../crypto/objects/manifest.ts";
+import { manifestStatement } from "../../crypto/objects/statements.ts";
+import { proveChunk } from "../../crypto/objects/tree.ts";
 import type { Clock, PeerId, Timers, Verifier } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkPort } from "../../transport/bulk/port.ts";
-import { type Manifest, manifestOf } from "../../transport/objects/manifest.ts";
 import {
   decodeHolding,
   decodeServedManifest,
@@ -17,8 +19,6 @@ import {
   openChunkAnswer,
   type ServedManifest,
 } from "../../transport/objects/messages.ts";
-import { manifestStatement } from "../../transport/objects/statements.ts";
-import { proveChunk } from "../../transport/objects/tree.ts";
 import type { EvidenceFolder } from "./evidence.ts";
 
 export type ObjectSourcesOptions = {

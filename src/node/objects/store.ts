@@ -16,17 +16,17 @@
 import { mkdir, rm, stat, statfs, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, fromHex } from "../../crypto/bytes.ts";
-import { TetradError } from "../../errors.ts";
-import type { Logger } from "../../ledger/ports.ts";
-import { LIMITS } from "../../limits.ts";
-import { ChunkSet } from "../../transport/objects/chunk-set.ts";
+import { ChunkSet } from "../../crypto/objects/chunk-set.ts";
 import {
   encodeManifest,
   type Manifest,
   manifestBytes,
   manifestOf,
-} from "../../transport/objects/manifest.ts";
-import { CHUNK_BYTES, chunkHash, chunkLength } from "../../transport/objects/tree.ts";
+} from "../../crypto/objects/manifest.ts";
+import { CHUNK_BYTES, chunkHash, chunkLength } from "../../crypto/objects/tree.ts";
+import { TetradError } from "../../errors.ts";
+import type { Logger } from "../../ledger/ports.ts";
+import { LIMITS } from "../../limits.ts";
 import {
   isMissing,
   namesIn,

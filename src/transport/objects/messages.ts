@@ -16,11 +16,11 @@
  */
 import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import { ChunkSet } from "../../crypto/objects/chunk-set.ts";
+import { manifestBytes } from "../../crypto/objects/manifest.ts";
+import { chunkCount } from "../../crypto/objects/tree.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { ChunkSet } from "./chunk-set.ts";
-import { manifestBytes } from "./manifest.ts";
-import { chunkCount } from "./tree.ts";
 
 const REQUEST = { have: 1, manifest: 2, chunk: 3 } as const;
 const ANSWER = { chunk: 0, all: 1, some: 2, manifest: 3, busy: 9 } as const;

@@ -14,8 +14,9 @@
  *
  * Pure: no clock, no timer; times are milliseconds that never go back.
  */
+
+import { ChunkSet } from "../../crypto/objects/chunk-set.ts";
 import type { PeerId } from "../../ledger/ports.ts";
-import { ChunkSet } from "./chunk-set.ts";
 
 export type ScheduleOptions = {
   /** Chunks that are here already; the machine keeps its own copy. */

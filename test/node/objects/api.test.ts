@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { Writer } from "../../../src/crypto/codec.ts";
 import { falconSign } from "../../../src/crypto/falcon.ts";
+import { ChunkSet } from "../../../src/crypto/objects/chunk-set.ts";
+import { encodeOrder, orderStatement } from "../../../src/crypto/objects/statements.ts";
+import { CHUNK_BYTES } from "../../../src/crypto/objects/tree.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { ChunkSet } from "../../../src/transport/objects/chunk-set.ts";
-import { encodeOrder, orderStatement } from "../../../src/transport/objects/statements.ts";
-import { CHUNK_BYTES } from "../../../src/transport/objects/tree.ts";
 import { falconKeys } from "../../transport/stoq/support.ts";
 import { createTestApi, type TestApi } from "../fake-ledger.ts";
 import {

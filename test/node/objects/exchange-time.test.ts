@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fromHex } from "../../../src/crypto/bytes.ts";
 import { falconSign } from "../../../src/crypto/falcon.ts";
+import { encodeOrder, orderStatement } from "../../../src/crypto/objects/statements.ts";
+import { CHUNK_BYTES } from "../../../src/crypto/objects/tree.ts";
 import type { Timers } from "../../../src/ledger/ports.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { realTimers } from "../../../src/node/real-ports.ts";
-import { encodeOrder, orderStatement } from "../../../src/transport/objects/statements.ts";
-import { CHUNK_BYTES } from "../../../src/transport/objects/tree.ts";
 import { falconKeys } from "../../transport/stoq/support.ts";
 import {
   BIG,

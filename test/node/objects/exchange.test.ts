@@ -5,8 +5,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { concatBytes, equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
+import { encodeManifest } from "../../../src/crypto/objects/manifest.ts";
+import {
+  encodeOrder,
+  manifestStatement,
+  type ObjectOrder,
+  orderStatement,
+} from "../../../src/crypto/objects/statements.ts";
+import { CHUNK_BYTES, verifyChunkHash } from "../../../src/crypto/objects/tree.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { encodeManifest } from "../../../src/transport/objects/manifest.ts";
 import {
   BUSY_ANSWER,
   decodeServedManifest,
@@ -14,13 +21,6 @@ import {
   encodeServedManifest,
   isBusy,
 } from "../../../src/transport/objects/messages.ts";
-import {
-  encodeOrder,
-  manifestStatement,
-  type ObjectOrder,
-  orderStatement,
-} from "../../../src/transport/objects/statements.ts";
-import { CHUNK_BYTES, verifyChunkHash } from "../../../src/transport/objects/tree.ts";
 import { falconKeys } from "../../transport/stoq/support.ts";
 import {
   BIG,

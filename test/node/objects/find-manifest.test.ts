@@ -1,9 +1,9 @@
 /** Whom a manifest is asked of: a few members at a time, and not one after the other where they keep silent. */
 import { describe, expect, it } from "vitest";
+import { ChunkSet } from "../../../src/crypto/objects/chunk-set.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { type FoundManifest, findManifest } from "../../../src/node/objects/find-manifest.ts";
 import type { ManifestAnswer } from "../../../src/node/objects/sources.ts";
-import { ChunkSet } from "../../../src/transport/objects/chunk-set.ts";
 import { objectOf } from "./support.ts";
 
 const OBJECT = objectOf(new Uint8Array(10));

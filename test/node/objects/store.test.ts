@@ -4,11 +4,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
+import { manifestBytes } from "../../../src/crypto/objects/manifest.ts";
+import { CHUNK_BYTES } from "../../../src/crypto/objects/tree.ts";
 import { TetradError } from "../../../src/errors.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { ObjectStore, type ObjectStoreOptions } from "../../../src/node/objects/store.ts";
-import { manifestBytes } from "../../../src/transport/objects/manifest.ts";
-import { CHUNK_BYTES } from "../../../src/transport/objects/tree.ts";
 import { bytesOf, objectOf, quiet, removeFolder, type TestObject, tempFolder } from "./support.ts";
 
 // Synced files and keys: a busy disk is no fault.

@@ -3,9 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes, equalBytes, toHex } from "../../../src/crypto/bytes.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
+import { ChunkSet } from "../../../src/crypto/objects/chunk-set.ts";
+import { manifestBytes } from "../../../src/crypto/objects/manifest.ts";
+import {
+  decodeOrder,
+  encodeOrder,
+  manifestStatement,
+  orderStatement,
+  type SignedOrder,
+} from "../../../src/crypto/objects/statements.ts";
+import { CHUNK_BYTES, chunkCount, chunkHash } from "../../../src/crypto/objects/tree.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { ChunkSet } from "../../../src/transport/objects/chunk-set.ts";
-import { manifestBytes } from "../../../src/transport/objects/manifest.ts";
 import {
   BUSY_ANSWER,
   CHUNK_ANSWER_HEAD,
@@ -18,14 +26,6 @@ import {
   isBusy,
   openChunkAnswer,
 } from "../../../src/transport/objects/messages.ts";
-import {
-  decodeOrder,
-  encodeOrder,
-  manifestStatement,
-  orderStatement,
-  type SignedOrder,
-} from "../../../src/transport/objects/statements.ts";
-import { CHUNK_BYTES, chunkCount, chunkHash } from "../../../src/transport/objects/tree.ts";
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const code = (result: { ok: boolean; code?: string }): string =>

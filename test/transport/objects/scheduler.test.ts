@@ -1,7 +1,7 @@
 /** The fetch schedule against networks that are drawn: what it never does, and that it always ends. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ChunkSet } from "../../../src/transport/objects/chunk-set.ts";
+import { ChunkSet } from "../../../src/crypto/objects/chunk-set.ts";
 import {
   type Effect,
   FetchSchedule,

@@ -2,10 +2,11 @@
  * What is signed about objects (docs/protocol.md, "Objects"), each under a tag of its own and for one chain: that a
  * node serves a manifest, and that an actor has a node keep an object or give it up. Bytes of strangers; pure.
  */
-import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
-import { type Hasher, sha256 } from "../../crypto/hash.ts";
+
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { DecodeError, Reader, Writer } from "../codec.ts";
+import { type Hasher, sha256 } from "../hash.ts";
 import { manifestBytes } from "./manifest.ts";
 
 /** The 32 bytes that a node signs when it serves this manifest under this name. `server` is its id. */

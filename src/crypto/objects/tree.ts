@@ -4,9 +4,11 @@
  * of its own, so that no name is the root of another tree of the product. It is of no chain: the same bytes have
  * the same name everywhere. Pure.
  */
-import { concatBytes, equalBytes } from "../../crypto/bytes.ts";
-import { utf8, Writer } from "../../crypto/codec.ts";
-import { sha256 } from "../../crypto/hash.ts";
+
+import { LIMITS } from "../../limits.ts";
+import { concatBytes, equalBytes } from "../bytes.ts";
+import { utf8, Writer } from "../codec.ts";
+import { sha256 } from "../hash.ts";
 import {
   merklePath,
   merkleRoot,
@@ -14,8 +16,7 @@ import {
   rfc6962Leaf,
   rfc6962Node,
   verifyMerklePath,
-} from "../../crypto/merkle.ts";
-import { LIMITS } from "../../limits.ts";
+} from "../merkle.ts";
 
 /** Part of the format: another size would give other names. */
 export const CHUNK_BYTES: number = 1024 * 1024;

@@ -5,10 +5,11 @@
  *
  * The number of hashes is not said: it follows from the length. Bytes of strangers; pure.
  */
-import { equalBytes } from "../../crypto/bytes.ts";
-import { DecodeError, Reader, Writer } from "../../crypto/codec.ts";
+
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { equalBytes } from "../bytes.ts";
+import { DecodeError, Reader, Writer } from "../codec.ts";
 import { chunkCount, objectRoot } from "./tree.ts";
 
 export const MANIFEST_VERSION = 1;

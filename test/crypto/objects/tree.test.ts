@@ -4,13 +4,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { equalBytes, toHex } from "../../../src/crypto/bytes.ts";
 import { rfc6962Node } from "../../../src/crypto/merkle.ts";
-import { LIMITS } from "../../../src/limits.ts";
 import {
   decodeManifest,
   encodeManifest,
   manifestBytes,
   manifestOf,
-} from "../../../src/transport/objects/manifest.ts";
+} from "../../../src/crypto/objects/manifest.ts";
 import {
   CHUNK_BYTES,
   chunkCount,
@@ -19,7 +18,8 @@ import {
   objectRoot,
   proveChunk,
   verifyChunkHash,
-} from "../../../src/transport/objects/tree.ts";
+} from "../../../src/crypto/objects/tree.ts";
+import { LIMITS } from "../../../src/limits.ts";
 
 const sha = (...parts: (Uint8Array | string)[]): Uint8Array => {
   const hash = createHash("sha256");

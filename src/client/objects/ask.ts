@@ -1,0 +1,124 @@
+/** Asking nodes about objects: whom, for how long, and what an answer has to look like. */
+import { fromHex } from "../../crypto/bytes.ts";
+import { type ErrorCode, TetradError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { ApiClient } from "../api.ts";
+import { badAnswer, isObject } from "../http.ts";
+import { isOfThisNode } from "../pool.ts";
+import { pause, within } from "../within.ts";
+
+/** The nodes of a client: `PoolClient`, or one node. `isOther` says what another one may do better. */
+export type Nodes = {
+  each<T>(
+    attempt: (node: ApiClient) => Promise<T>,
+    isOther: (error: unknown) => error is TetradError,
+  ): Promise<T>;
+};
+
+/** One node as if there were no others. */
+export const oneNode = (node: ApiClient): Nodes => ({ each: (attempt) => attempt(node) });
+
+export const PATIENCE_MS = 60_000;
+const PAUSE_MS_MIN = 100;
+const PAUSE_MS_MAX = 2_000;
+
+/** What one node refuses, and another may give: whom it is connected to, and what its disk has room for. */
+const OF_THE_NODE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "object.mismatch",
+  "object.no-room",
+  "object.not-found",
+  "store.full",
+]);
+
+export const isOtherForObjects = (error: unknown): error is TetradError =>
+  isOfThisNode(error) || (error instanceof TetradError && OF_THE_NODE.has(error.code));
+
+/** The bytes of a name. Throws cli.usage for what is none. */
+export const rootBytes = (root: string): Uint8Array => {
+  if (/^[0-9a-f]{64}$/.test(root)) return fromHex(root);
+  throw new TetradError("cli.usage", "the name of an object has 64 lower-case hex digits");
+};
+
+export const silent = (node: ApiClient): never => {
+  throw new TetradError("cli.unreachable", `${node.base} has not answered in time`);
+};
+
+/** A request to a node, which may hang: for `limitMs`, unless the signal ends it. */
+export const ask = <T>(
+  node: ApiClient,
+  signal: AbortSignal | undefined,
+  request: (signal: AbortSignal) => Promise<T>,
+  limitMs: number = LIMITS.clientRequestMsMax,
+): Promise<T> => within(signal, limitMs, request, () => silent(node));
+
+/**
+ * Asks again while an error says that later may be better, until patience ends: `ask` is told how much of it is
+ * left, milliseconds.
+ */
+export const patiently = async <T>(
+  { patienceMs = PATIENCE_MS, signal }: PatienceOptions,
+  request: (leftMs: number) => Promise<T>,
+): Promise<T> => {
+  const end = performance.now() + patienceMs;
+  for (let ms = PAUSE_MS_MIN; ; ms = Math.min(PAUSE_MS_MAX, ms * 2)) {
+    try {
+      return await request(Math.max(1, Math.round(end - performance.now())));
+    } catch (error) {
+      const mayPass = error instanceof TetradError && error.spec.retryable;
+      if (!mayPass || performance.now() + ms >= end) throw error;
+      // A node that was waited for has had its pause.
+      await pause(error.code === "http.timeout" ? 0 : ms, signal);
+      signal?.throwIfAborted();
+    }
+  }
+};
+
+export type PatienceOptions = {
+  readonly patienceMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Items of a list that a node gives. Throws client.bad-answer for what is none. */
+export const itemsOf = (node: ApiClient, body: Readonly<Record<string, unknown>>) => {
+  const { items } = body;
+  if (Array.isArray(items) && items.every(isObject)) return items;
+  throw badAnswer(node.base, "no list of objects");
+};
+
+/** A count in an answer. Throws client.bad-answer for what is none, and past `max`. */
+export const countOf = (
+  node: ApiClient,
+  value: unknown,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number => {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= max) {
+    return value;
+  }
+  throw badAnswer(node.base, "an answer about an object without its counts");
+};
+
+/** Runs a job for each item, some at one time; ends with the first that fails, and has the others end. */
+export const inParallel = async <T>(
+  items: readonly T[],
+  width: number,
+  signal: AbortSignal | undefined,
+  job: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> => {
+  const own = new AbortController();
+  const abort = (): void => own.abort(signal?.reason);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const left = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of left) {
+      own.signal.throwIfAborted();
+      await job(item, own.signal);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: width }, lane));
+  } finally {
+    own.abort();
+    signal?.removeEventListener("abort", abort);
+  }
+};

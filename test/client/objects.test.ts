@@ -1,0 +1,449 @@
+/** Objects by the client library: the same suite over a node's real API and over one in memory, and liars. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createClient, keySigner, type ObjectProgress } from "../../src/client/index.ts";
+import { fileBytes, fileChunks, getFile } from "../../src/client/node.ts";
+import { cutChunks, memorySpool, nameSource } from "../../src/client/objects/source.ts";
+import type { ChunkStore, Objects } from "../../src/client/objects/types.ts";
+import { concatBytes, equalBytes, toHex } from "../../src/crypto/bytes.ts";
+import { CHUNK_BYTES } from "../../src/crypto/objects/tree.ts";
+import type { TetradError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { bytesOf, codeOf, objectOf } from "../node/objects/support.ts";
+import {
+  type Mangle,
+  memoryNode,
+  NODE_ID,
+  type ObjectNode,
+  problem,
+  realNode,
+  SECRET_KEY,
+} from "./object-nodes.ts";
+
+// Synced files and signatures: a busy machine is no fault.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const signer = keySigner(SECRET_KEY);
+const OBJECT = objectOf(bytesOf(2 * CHUNK_BYTES + 321));
+
+const objectsAt = ({ base, fetch }: Pick<ObjectNode, "base" | "fetch">): Objects =>
+  createClient({ baseUrl: base, fetch, unverified: true }).objects;
+
+const all = async (pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> => {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  return concatBytes(...parts);
+};
+
+async function* pieces(...parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* parts;
+}
+
+const streamOf = (...parts: readonly Uint8Array[]): ReadableStream<Uint8Array> =>
+  new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(part);
+      controller.close();
+    },
+  });
+
+const errorOf = async (promise: Promise<unknown>): Promise<TetradError> =>
+  promise.then(
+    () => {
+      throw new Error("it went through");
+    },
+    (error: TetradError) => error,
+  );
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tetrad-client-objects-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each([
+  ["the API of a node", () => realNode()],
+  ["a node in memory", async () => memoryNode()],
+])("objects at %s", (_name, make) => {
+  let node: ObjectNode;
+  let objects: Objects;
+  beforeEach(async () => {
+    node = await make();
+    objects = objectsAt(node);
+  });
+  afterEach(() => node.close());
+
+  it("puts bytes, sends nothing twice, gets them from any place, and gives them up", async () => {
+    const { root, bytes } = OBJECT;
+    const told: ObjectProgress[] = [];
+    const put = await objects.put(bytes, { signer, onProgress: (one) => told.push(one) });
+    expect(put).toEqual({ root, length: bytes.length, chunks: 3, sent: 3, nodeId: NODE_ID });
+    expect(told.filter(({ step }) => step === "hash").map((one) => one.bytes)).toEqual([
+      CHUNK_BYTES,
+      2 * CHUNK_BYTES,
+      bytes.length,
+    ]);
+    expect(told.at(-1)).toEqual({ step: "send", bytes: bytes.length, totalBytes: bytes.length });
+    expect(await objects.put(new Blob([bytes.slice()]), { signer })).toMatchObject({
+      root,
+      sent: 0,
+    });
+    expect(await objects.describe(root)).toEqual({ root, length: bytes.length, chunks: 3 });
+    expect(equalBytes(await all(objects.get(root)), bytes)).toBe(true);
+    for (const offset of [1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 5, bytes.length]) {
+      const rest = await all(objects.get(root, { offset }));
+      expect(equalBytes(rest, bytes.subarray(offset)), `from ${offset}`).toBe(true);
+    }
+    const [state] = await objects.list();
+    expect(state).toMatchObject({ root, length: bytes.length, held: 3, kept: true, fetch: null });
+    expect(await objects.state(root)).toMatchObject({ root, held: 3 });
+    expect(await objects.verify(root)).toEqual({ root, checked: 3, missing: 0, damaged: [] });
+    await objects.drop(root, { signer });
+    expect(await objects.list()).toEqual([]);
+    expect(await objects.state(root)).toBeUndefined();
+    expect(await codeOf(objects.verify(root))).toBe("object.not-found");
+    expect(await codeOf(objects.drop(root, { signer }))).toBe("object.not-found");
+    expect(await codeOf(all(objects.get(root, { patienceMs: 1 })))).toBe("object.not-found");
+  });
+
+  it("puts streams whose end is not known, and nothing at all", async () => {
+    const { root, bytes } = OBJECT;
+    const parts = [bytes.subarray(0, 5), bytes.subarray(5, 5), bytes.subarray(5)];
+    expect(await objects.put(pieces(...parts), { signer })).toMatchObject({ root, sent: 3 });
+    expect(await objects.put(streamOf(...parts), { signer })).toMatchObject({ root, sent: 0 });
+    const spool = fileChunks(join(folder, "spool"));
+    const more = concatBytes(bytes, bytes);
+    const put = await objects.put(pieces(more), { signer, spool });
+    await spool.close();
+    expect(put).toMatchObject({ root: objectOf(more).root, chunks: 5, length: more.length });
+    expect(statSync(join(folder, "spool")).size).toBe(more.length);
+    const none = await objects.put(pieces(), { signer });
+    expect(none).toMatchObject({ length: 0, chunks: 0, sent: 0 });
+    expect((await all(objects.get(none.root))).length).toBe(0);
+  });
+
+  it("puts files and gets them, on from what an earlier run has left", async () => {
+    const { root, bytes } = OBJECT;
+    writeFileSync(join(folder, "from"), bytes);
+    await using file = await fileBytes(join(folder, "from"));
+    await objects.put(file, { signer });
+    const to = join(folder, "to");
+    // The first chunk is right, the second is not, the third is not there.
+    const draft = bytes.slice(0, 2 * CHUNK_BYTES);
+    draft[CHUNK_BYTES + 7] = (draft[CHUNK_BYTES + 7] ?? 0) ^ 1;
+    writeFileSync(`${to}.part`, draft);
+    node.asked.length = 0;
+    expect(await getFile(objects, root, to)).toMatchObject({ root, chunks: 3, resumed: 1 });
+    expect(readFileSync(to).equals(bytes)).toBe(true);
+    expect(existsSync(`${to}.part`)).toBe(false);
+    expect(node.asked.filter((path) => path.includes("/chunks/")).length).toBe(2);
+  });
+
+  it("refuses names, places and orders that are none", async () => {
+    const { root, bytes } = OBJECT;
+    for (const name of ["", "xyz", root.toUpperCase(), `${root}0`, "../status"]) {
+      expect(await codeOf(all(objects.get(name))), name).toBe("cli.usage");
+      expect(await codeOf(objects.describe(name)), name).toBe("cli.usage");
+      expect(await codeOf(objects.drop(name, { signer })), name).toBe("cli.usage");
+    }
+    await objects.put(bytes, { signer });
+    for (const offset of [-1, 0.5, bytes.length + 1, Number.NaN]) {
+      expect(await codeOf(all(objects.get(root, { offset }))), `${offset}`).toBe("cli.usage");
+    }
+    const elsewhere = objects.put(bytes, { signer, nodeId: "cd".repeat(32) });
+    expect(await codeOf(elsewhere)).toBe("folder.foreign");
+    expect(await objects.put(bytes, { signer, nodeId: NODE_ID })).toMatchObject({ root });
+  });
+});
+
+describe("what the real node refuses", () => {
+  it("comes through: no right, no room", async () => {
+    const node = await realNode(2 * CHUNK_BYTES);
+    try {
+      const objects = objectsAt(node);
+      expect(await codeOf(objects.put(OBJECT.bytes, { signer }))).toBe("object.no-room");
+      expect(await objects.list()).toEqual([]);
+    } finally {
+      await node.close();
+    }
+  });
+});
+
+describe("a node that lies", () => {
+  const lying = async (mangle: Mangle, others: readonly ObjectNode[] = []) => {
+    const node = memoryNode();
+    await objectsAt(node).put(OBJECT.bytes, { signer });
+    const liar: ObjectNode = {
+      ...node,
+      fetch: async (url, init) => {
+        const response = await node.fetch(url, init);
+        const mangled = await mangle(
+          new URL(url).pathname,
+          new Uint8Array(await response.clone().arrayBuffer()),
+        );
+        if (mangled === undefined) return response;
+        return mangled instanceof Response ? mangled : new Response(mangled.slice());
+      },
+    };
+    const bases = [liar, ...others].map(({ base }) => base);
+    const left: string[] = [];
+    const client = createClient({
+      baseUrl: bases,
+      unverified: true,
+      fetch: (url, init) => {
+        const to = [liar, ...others].find(
+          ({ base }) => new URL(base).origin === new URL(url).origin,
+        );
+        if (to === undefined) throw new Error(`nobody is at ${url}`);
+        return to.fetch(url, init);
+      },
+      onFailover: (base, { code }) => left.push(`${base} ${code}`),
+    });
+    return { objects: client.objects, left };
+  };
+  const flip = (at: number, bytes: Uint8Array): Uint8Array => {
+    const other = bytes.slice();
+    other[at] = (other[at] ?? 0) ^ 1;
+    return other;
+  };
+  const inChunk =
+    (index: number, change: (bytes: Uint8Array) => Uint8Array | Response): Mangle =>
+    (path, bytes) =>
+      path.endsWith(`/chunks/${index}`) ? change(bytes) : undefined;
+
+  it.each([
+    ["one bit of a chunk", inChunk(1, (bytes) => flip(777, bytes)), 1],
+    ["the last byte", inChunk(2, (bytes) => flip(bytes.length - 1, bytes)), 2],
+    ["a chunk cut off", inChunk(1, (bytes) => bytes.subarray(1)), 1],
+    ["no bytes at all", inChunk(0, () => new Uint8Array(0)), 0],
+    ["another chunk of the object", inChunk(0, () => OBJECT.chunks[1] ?? new Uint8Array(0)), 0],
+  ] as const)("about %s is refused, and gives nothing of it", async (_what, mangle, before) => {
+    const { objects } = await lying(mangle);
+    const got: Uint8Array[] = [];
+    const read = async (): Promise<void> => {
+      for await (const piece of objects.get(OBJECT.root)) got.push(piece);
+    };
+    const error = await errorOf(read());
+    expect(error).toMatchObject({ code: "object.mismatch", data: { root: OBJECT.root } });
+    expect(error.data).toMatchObject({ index: before });
+    expect(toHex(concatBytes(...got))).toBe(toHex(OBJECT.bytes.subarray(0, before * CHUNK_BYTES)));
+  });
+
+  it("about a chunk that is too long is stopped at its limit", async () => {
+    const { objects } = await lying(inChunk(0, () => new Uint8Array(CHUNK_BYTES + 1)));
+    expect(await codeOf(all(objects.get(OBJECT.root)))).toBe("client.bad-answer");
+    const atLimit = await lying(inChunk(0, () => new Uint8Array(CHUNK_BYTES)));
+    expect(await codeOf(all(atLimit.objects.get(OBJECT.root)))).toBe("object.mismatch");
+  });
+
+  it.each([
+    ["a hash", (bytes: Uint8Array) => flip(bytes.length - 1, bytes)],
+    ["the length", (bytes: Uint8Array) => flip(9, bytes)],
+    ["another object", () => objectOf(bytesOf(5)).encoded],
+  ])("about the manifest (%s) is refused before a chunk is asked for", async (_what, change) => {
+    const { objects } = await lying((path, bytes) =>
+      path.endsWith("/manifest") ? change(bytes) : undefined,
+    );
+    expect(await codeOf(objects.describe(OBJECT.root))).toBe("object.mismatch");
+    expect(await codeOf(all(objects.get(OBJECT.root)))).toBe("object.mismatch");
+  });
+
+  it("is left for one that does not, where there is one", async () => {
+    const honest = memoryNode(undefined, "http://[::1]:2");
+    await objectsAt(honest).put(OBJECT.bytes, { signer });
+    const mangle = inChunk(1, (bytes) => flip(5, bytes));
+    const { objects, left } = await lying(mangle, [honest]);
+    expect(equalBytes(await all(objects.get(OBJECT.root)), OBJECT.bytes)).toBe(true);
+    expect(left).toEqual(["http://[::1]:1 object.mismatch"]);
+  });
+
+  it("is left for one that has the object, too", async () => {
+    const honest = memoryNode(undefined, "http://[::1]:2");
+    await objectsAt(honest).put(OBJECT.bytes, { signer });
+    const { objects, left } = await lying(() => problem("object.not-found", 404), [honest]);
+    expect(equalBytes(await all(objects.get(OBJECT.root)), OBJECT.bytes)).toBe(true);
+    expect(left).toEqual(["http://[::1]:1 object.not-found"]);
+  });
+
+  it("cannot say itself that the bytes are wrong, which only a client finds out", async () => {
+    const { objects } = await lying(inChunk(0, () => problem("object.mismatch", 422)));
+    expect(await codeOf(all(objects.get(OBJECT.root)))).toBe("client.bad-answer");
+  });
+
+  it("does not lead a check astray, nor a list", async () => {
+    const root = OBJECT.root;
+    for (const page of [
+      { next: 0, checked: 0, missing: 0, damaged: [] },
+      { next: null, checked: 2, missing: 0, damaged: [] },
+      { next: null, checked: 4, missing: 0, damaged: [] },
+      { next: null, checked: 3, missing: 0, damaged: [3] },
+      { next: null, checked: 3, missing: 0, damaged: "all" },
+      { next: -1, checked: 3, missing: -4, damaged: [] },
+    ]) {
+      const body = new TextEncoder().encode(JSON.stringify(page));
+      const { objects } = await lying((path) => (path.endsWith("/check") ? body : undefined));
+      expect(await codeOf(objects.verify(root)), JSON.stringify(page)).toBe("client.bad-answer");
+    }
+    for (const items of [7, [7], [{}], [{ ...OBJECT.manifest, root, chunks: 2 }]]) {
+      const body = new TextEncoder().encode(JSON.stringify({ items }));
+      const { objects } = await lying((path) => (path === "/v1/objects" ? body : undefined));
+      expect(await codeOf(objects.list()), JSON.stringify(items)).toBe("client.bad-answer");
+    }
+  });
+});
+
+describe("a call that is ended", () => {
+  const reason = new Error("enough");
+
+  it("ends with the signal's reason while a node hangs, and while a stream does", async () => {
+    const hangs = (_url: string, init: RequestInit): Promise<Response> =>
+      new Promise((_, reject) =>
+        init.signal?.addEventListener("abort", () => reject(init.signal?.reason)),
+      );
+    const objects = objectsAt({ base: "http://[::1]:1", fetch: hangs });
+    for (const call of [
+      (signal: AbortSignal) => all(objects.get(OBJECT.root, { signal })),
+      (signal: AbortSignal) => objects.put(OBJECT.bytes, { signer, signal }),
+      (signal: AbortSignal) => objects.put(new ReadableStream<Uint8Array>({}), { signer, signal }),
+      (signal: AbortSignal) => objects.verify(OBJECT.root, { signal }),
+      (signal: AbortSignal) => objects.list({ signal }),
+    ]) {
+      const controller = new AbortController();
+      const calling = call(controller.signal);
+      setTimeout(() => controller.abort(reason), 20);
+      await expect(calling).rejects.toBe(reason);
+      await expect(call(controller.signal)).rejects.toBe(reason);
+    }
+  });
+
+  it("asks for no more when the reader leaves the loop", async () => {
+    const node = memoryNode();
+    const big = objectOf(bytesOf(9 * CHUNK_BYTES));
+    await objectsAt(node).put(big.bytes, { signer });
+    node.asked.length = 0;
+    for await (const piece of objectsAt(node).get(big.root)) {
+      expect(piece.length).toBe(CHUNK_BYTES);
+      break;
+    }
+    // The manifest, and no more chunks than are asked for at one time.
+    expect(node.asked.length).toBeLessThanOrEqual(5);
+  });
+});
+
+describe("a source", () => {
+  const name = (source: Parameters<typeof nameSource>[0], spool?: ChunkStore) =>
+    nameSource(source, { spool, signal: undefined, onProgress: undefined });
+
+  it("is cut at the same places, whatever pieces it comes in", async () => {
+    const lengths = fc.oneof(
+      fc.integer({ min: 0, max: 3000 }),
+      fc
+        .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: -2, max: 2 }))
+        .map(([chunks, more]) => chunks * CHUNK_BYTES + more),
+    );
+    const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(lengths, fc.integer({ min: 1, max: 99 }), cuts, async (length, seed, at) => {
+        const bytes = bytesOf(length, seed);
+        const places = [0, ...at.map((part) => Math.floor(part * length)).sort((a, b) => a - b)];
+        const parts = places.map((from, i) => bytes.subarray(from, places[i + 1] ?? length));
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of cutChunks(pieces(...parts))) chunks.push(chunk);
+        const expected = objectOf(bytes);
+        expect(chunks.map((chunk) => chunk.length)).toEqual(
+          expected.chunks.map((chunk) => chunk.length),
+        );
+        const named = await name(pieces(...parts));
+        expect(toHex(named.root)).toBe(expected.root);
+        const [same, put] = await Promise.all([name(bytes), name(new Blob([bytes.slice()]))]);
+        expect([toHex(same.root), toHex(put.root)]).toEqual([expected.root, expected.root]);
+        const node = memoryNode();
+        const objects = objectsAt(node);
+        const { root } = await objects.put(pieces(...parts), { signer });
+        const offset = places.at(-1) ?? 0;
+        expect(equalBytes(await all(objects.get(root)), bytes)).toBe(true);
+        const rest = await all(objects.get(root, { offset }));
+        expect(equalBytes(rest, bytes.subarray(offset))).toBe(true);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("of a stream waits in memory up to clientStreamBytesMax, and no further", async () => {
+    const mebibyte = new Uint8Array(CHUNK_BYTES);
+    const most = LIMITS.clientStreamBytesMax / CHUNK_BYTES;
+    const spool = memorySpool();
+    for (let i = 0; i < most; i++) await spool.write(i, mebibyte);
+    await spool.write(0, mebibyte);
+    const over = async (): Promise<void> => spool.write(most, new Uint8Array(1));
+    expect(await codeOf(over())).toBe("client.stream-too-large");
+    let read = 0;
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        read += 1;
+        yield mebibyte;
+      }
+    };
+    expect(await codeOf(name(endless()))).toBe("client.stream-too-large");
+    expect(read).toBe(most + 1);
+  });
+
+  it("has at most objectBytesMax, which is looked at before anything is read", async () => {
+    const read = vi.fn(async () => new Uint8Array(0));
+    const large = (length: number) => name({ length, read });
+    expect(await codeOf(large(LIMITS.objectBytesMax + 1))).toBe("object.too-large");
+    expect(await codeOf(large(-1))).toBe("cli.usage");
+    expect(read).not.toHaveBeenCalled();
+    // At the limit it is read, and found to be shorter than it says.
+    expect(await codeOf(large(LIMITS.objectBytesMax))).toBe("object.mismatch");
+    const forgets: ChunkStore = { read: () => undefined, write: () => {} };
+    const mebibyte = new Uint8Array(CHUNK_BYTES);
+    const many = async function* (): AsyncGenerator<Uint8Array> {
+      for (let i = 0; i < 3; i++) yield mebibyte;
+    };
+    const named = await name(many(), forgets);
+    await expect(named.chunk(0)).rejects.toMatchObject({ code: "object.mismatch" });
+  });
+
+  it("that changes while it is put is found out here", async () => {
+    const node = memoryNode();
+    let reads = 0;
+    const changing = {
+      length: 10,
+      read: async () => new Uint8Array(10).fill(reads++),
+    };
+    expect(await codeOf(objectsAt(node).put(changing, { signer }))).toBe("object.mismatch");
+    expect(node.asked.some((path) => path.startsWith("PUT"))).toBe(false);
+  });
+
+  it("has to give bytes, and a file has to be one", async () => {
+    async function* words(): AsyncGenerator<Uint8Array> {
+      yield JSON.parse('"text"') as Uint8Array;
+    }
+    expect(await codeOf(name(words()))).toBe("cli.usage");
+    expect(await codeOf(name(JSON.parse("{}") as Blob))).toBe("cli.usage");
+    expect(await codeOf(fileBytes(folder))).toBe("cli.usage");
+    expect(await codeOf(fileBytes(join(folder, "nowhere")))).toBe("cli.usage");
+  });
+});
+
+describe("a node that is away for a moment", () => {
+  it("is asked again, as long as patience lasts", async () => {
+    let refusals = 0;
+    const node = memoryNode((path) => {
+      if (!path.includes("/chunks/") || refusals >= 2) return undefined;
+      refusals += 1;
+      return problem("node.overloaded", 503);
+    });
+    const objects = objectsAt(node);
+    expect(await objects.put(OBJECT.bytes, { signer })).toMatchObject({ sent: 3 });
+    refusals = 0;
+    expect(equalBytes(await all(objects.get(OBJECT.root)), OBJECT.bytes)).toBe(true);
+    refusals = Number.NEGATIVE_INFINITY;
+    const end = all(objects.get(OBJECT.root, { patienceMs: 300 }));
+    expect(await codeOf(end)).toBe("node.overloaded");
+  });
+});
