@@ -451,6 +451,8 @@ export const LIMITS = {
   /** Files of evidence, and those about one member. */
   objectEvidenceMax: 64,
   objectEvidencePerMemberMax: 4,
+  /** Members of which a node counts what it saw of them. */
+  observedMembersMax: 1024,
   /** Objects that are put at one time, and after how long one that gets nothing gives up its place. */
   objectUploadsMax: 16,
   objectUploadIdleMs: 600_000,

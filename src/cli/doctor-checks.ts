@@ -34,6 +34,7 @@ import {
   checkQuic,
   checkSync,
 } from "./doctor-host.ts";
+import { checkMembers } from "./doctor-members.ts";
 import { checkSpace } from "./doctor-space.ts";
 import type { Finding } from "./finding.ts";
 
@@ -311,7 +312,8 @@ export const checkNode = async (
       ? []
       : checkCertificateFile("API certificate lifetime", config.apiTlsCertificate, nowMs)),
   ];
-  const asked = await askStatus(`http://${formatAddress(config.api)}`, signal);
+  const api = `http://${formatAddress(config.api)}`;
+  const asked = await askStatus(api, signal);
   if (typeof asked === "string") {
     return [...findings, ...(await checkStopped(config, own, asked, startBy))];
   }
@@ -322,6 +324,7 @@ export const checkNode = async (
     ...findings,
     ok("vote store", "in use by the node"),
     ...checkRunning(own, asked),
+    ...(await checkMembers(api, signal)),
     ...(await checkSpace(config, own.chain, asked, signal)),
   ];
 };

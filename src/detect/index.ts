@@ -11,6 +11,16 @@ export {
   evidenceWithKeyEvent,
 } from "./events.ts";
 export {
+  createObservations,
+  NOBODY_OBSERVED,
+  type Observation,
+  type ObservationKind,
+  type ObservationPort,
+  type Observed,
+  type ObservedMembers,
+  observe,
+} from "./observations.ts";
+export {
   isQuarantined,
   type Quarantine,
   quarantine,

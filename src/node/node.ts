@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { toHex } from "../crypto/bytes.ts";
+import { createObservations } from "../detect/index.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import type { ParsedGenesis } from "../ledger/genesis.ts";
 import type { LedgerHandle } from "../ledger/handle.ts";
@@ -146,10 +147,12 @@ export const startNode = async (
   const validator = findSelf(config, chain, signer.publicKey);
   closing.defer(openWatches(handle, ports.transport, { paths, tls, logger, self: validator }));
 
-  const provers = openProvers({ config, paths, ports, chain, handle, self: self.id });
+  const shared = { config, paths, chain, handle, ports };
+  const provers = openProvers({ ...shared, self: self.id });
   closing.defer(() => provers.close());
 
-  const objects = await openObjects({ config, paths, chain, self, handle, bulk, ports });
+  const observations = createObservations();
+  const objects = await openObjects({ ...shared, self, bulk, observations });
   closing.defer(() => objects.close());
 
   const peerFigures = () => withBulk(ports.transport.peerFigures(), bulk);
@@ -161,7 +164,7 @@ export const startNode = async (
   const bound = await listenApi(config, closing, {
     ...{ handle, formats: formatsOf(genesis), logger, metrics, version, objects },
     metricsPage: () => figures.page(),
-    peerFigures,
+    ...{ peerFigures, observed: observations.members },
     driverFigures: () => ports.transport.driver(),
     ...{ chainId: genesis.chainId, disposable: genesis.insecure },
   });

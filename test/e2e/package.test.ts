@@ -248,8 +248,8 @@ describe("its command", () => {
     expect(errors).toContain("http.bad-parameter");
     expect(await example("list.ts")).toMatch(/^notes\/first .*[\s\S]*\nnotes\/second /);
     const objects = await example("objects.ts");
-    expect(objects).toMatch(/^[0-9a-f]{64}: 38890 bytes, kept by another node\n/);
-    expect(objects).toContain("object.txt has 38890 bytes, each held against the name");
+    expect(objects).toMatch(/^[0-9a-f]{64}: 48890 bytes, kept by another node\n/);
+    expect(objects).toContain("object.txt has 48890 bytes, each held against the name");
     expect(objects).toMatch(/1 of 1 chunks checked at the node, 0 damaged\n$/);
     expect(await example("simulate.ts")).toMatch(/^seed 3: ok, /);
   });

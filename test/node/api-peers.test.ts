@@ -1,5 +1,6 @@
 /** GET /v1/peers: what the transport knows of each peer, and nothing made up for one that is away. */
 import { afterEach, describe, expect, it } from "vitest";
+import { NOBODY_OBSERVED, observe } from "../../src/detect/index.ts";
 import { createTestApi, fakePeers, type TestApi } from "./fake-ledger.ts";
 
 let test: TestApi | undefined;
@@ -30,6 +31,7 @@ describe("GET /v1/peers", () => {
           upMs: 1000,
           sealed: { handshakeMs: 9.5, roundTripMs: 3.25, version: "1.2.3", records: 4 },
           bulkBy: null,
+          observed: [],
           queuedBytes: 7,
           bytes: up?.session?.bytes,
         },
@@ -47,11 +49,21 @@ describe("GET /v1/peers", () => {
           upMs: null,
           sealed: null,
           bulkBy: null,
+          observed: [],
           queuedBytes: 0,
           bytes: null,
         },
       ],
     });
+    const member = up?.id ?? "";
+    const seen = { kind: "object-chunk", member, timeMs: 5, transferable: false } as const;
+    const liars = createTestApi(undefined, false, undefined, observe(NOBODY_OBSERVED, seen));
+    const told = await liars.api.app.inject({ url: "/v1/peers", headers });
+    expect(told.json().items.map((one: { observed: unknown }) => one.observed)).toEqual([
+      [{ kind: "object-chunk", count: 1, lastMs: 5, transferable: false }],
+      [],
+    ]);
+    await liars.api.stop();
     const wrong = await test.api.app.inject({ url: "/v1/peers?x=1", headers });
     expect(wrong.json()).toMatchObject({ code: "http.unknown-parameter" });
   });

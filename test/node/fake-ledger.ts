@@ -5,6 +5,7 @@
 import { compareBytes, concatBytes, toHex } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
 import { sha256 } from "../../src/crypto/hash.ts";
+import { NOBODY_OBSERVED } from "../../src/detect/index.ts";
 import { fail, ok, type Result, TetradError } from "../../src/errors.ts";
 import type { AuditItem } from "../../src/ledger/audit/item.ts";
 import type {
@@ -350,7 +351,12 @@ const noObjects: ObjectsPort = {
   evidence: () => [],
 };
 
-export const createTestApi = (tls?: ApiTls, disposable = false, objects = noObjects): TestApi => {
+export const createTestApi = (
+  tls?: ApiTls,
+  disposable = false,
+  objects = noObjects,
+  observed = NOBODY_OBSERVED,
+): TestApi => {
   const ledger = new FakeLedger();
   const timers = new ManualTimers();
   const metrics = createMetrics();
@@ -371,6 +377,7 @@ export const createTestApi = (tls?: ApiTls, disposable = false, objects = noObje
     metrics,
     metricsPage: () => metrics.page(),
     peerFigures: () => fakePeers,
+    observed: () => observed,
     objects,
     version: "0.0.0-test",
     chainId: "fake-1",

@@ -25,10 +25,14 @@ type Peer = {
   } | null;
   /** Absent in what an older node tells. */
   readonly bulkBy?: string | null;
+  readonly observed?: readonly Observed[];
   readonly upMs: number | null;
   readonly queuedBytes: number;
   readonly bytes: Readonly<Record<string, ClassBytes>> | null;
 };
+
+/** What the node has seen the member do; absent in what an older node tells. */
+type Observed = { readonly kind: string; readonly count: number };
 
 type Validator = {
   readonly index: number;
@@ -101,6 +105,10 @@ const handshakes = ({ tlsMs, sealed }: Peer): Cell => {
   return `${Math.round(tlsMs)} / ${sealed === null ? "-" : Math.round(sealed.handshakeMs)}`;
 };
 
+/** How often it was seen serving other bytes than an object's. */
+const lies = ({ observed = [] }: Peer): number =>
+  observed.reduce((sum, { count }) => sum + count, 0);
+
 /** "direct", or the name of the relay; nothing where there is no session. */
 const viaText = ({ state, via }: Peer, names: ReadonlyMap<string, string>): Cell => {
   if (state !== "up") return null;
@@ -133,6 +141,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
       sealed_ms: tenths(peer.sealed?.roundTripMs),
       version: peer.sealed?.version ?? null,
       bulk_by: peer.bulkBy ?? null,
+      lies: lies(peer),
       consensus: traffic(peer, "consensus"),
       mempool: traffic(peer, "mempool"),
       sync: traffic(peer, "sync"),
@@ -154,6 +163,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
     "sealed_ms",
     "version",
     "bulk_by",
+    "lies",
   ];
   const classes = ["consensus", "mempool", "sync", "control", "bulk"];
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
@@ -164,6 +174,11 @@ const showPeers = async (context: CliContext): Promise<void> => {
   );
   context.note("via: the relay on the way; it has ciphertext and no key");
   context.note("bulk_by: the QUIC driver of connections for objects, or the session");
+  if (items.some((peer) => lies(peer) > 0)) {
+    context.note(
+      "lies: served other bytes than an object's; `nexus object ls --evidence` has them",
+    );
+  }
   context.note("sealed_ms: a sealed question and its answer, process to process");
 };
 

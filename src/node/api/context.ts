@@ -1,4 +1,6 @@
 /** What the routes are given: the ledger by its handle, people's formats, and ports. Nothing else. */
+
+import type { ObservedMembers } from "../../detect/index.ts";
 import type { Result } from "../../errors.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type {
@@ -55,6 +57,8 @@ export type ApiOptions = {
   readonly peerFigures: () => readonly PeerFigures[];
   /** The driver of sessions and its faults; left out where there is none. */
   readonly driverFigures?: () => DriverFigures;
+  /** What this node has seen of other members. */
+  readonly observed: () => ObservedMembers;
   readonly objects: ObjectsPort;
   readonly version: string;
   readonly chainId: string;

@@ -1,9 +1,10 @@
 /** The other validators as this node reaches them. */
 import type { FastifyInstance } from "fastify";
+import type { Observed } from "../../detect/index.ts";
 import { type PeerFigures, TRAFFIC_CLASSES } from "../../ledger/ports.ts";
 import type { ApiContext, Json } from "./context.ts";
 import { described, type Operation, values } from "./openapi/operation.ts";
-import { COUNT, HASH, listOf, objectOf, TEXT } from "./openapi/schemas.ts";
+import { COUNT, HASH, listOf, objectOf, TEXT, TIME_MS } from "./openapi/schemas.ts";
 import { readQuery } from "./query.ts";
 
 const CLASS = objectOf({ sent: COUNT, received: COUNT, queued: COUNT });
@@ -67,6 +68,21 @@ const PEERS = {
                 description:
                   "how objects would be asked for now: over connections of this QUIC driver, or the session",
               },
+              observed: {
+                ...listOf(
+                  objectOf({
+                    kind: { enum: ["object-chunk", "object-manifest"] },
+                    count: COUNT,
+                    lastMs: TIME_MS,
+                    transferable: {
+                      type: "boolean",
+                      description: "this node keeps what others can check about who it was",
+                    },
+                  }),
+                ),
+                description:
+                  "what this node has seen the member do: serve other bytes than an object's. Its own word; nothing follows from it",
+              },
               queuedBytes: COUNT,
               bytes: {
                 type: ["object", "null"],
@@ -91,7 +107,7 @@ const packetsJson = (session: PeerFigures["session"]): Json => {
   return { ...session.packets, lost: session.packets.lost ?? null };
 };
 
-const peerJson = ({ session, ...peer }: PeerFigures): Json => ({
+const peerJson = ({ session, ...peer }: PeerFigures, observed: readonly Observed[] = []): Json => ({
   id: peer.id,
   address: peer.address,
   state: peer.state,
@@ -105,6 +121,7 @@ const peerJson = ({ session, ...peer }: PeerFigures): Json => ({
   upMs: session === undefined ? null : Math.round(session.upMs),
   sealed: sealedJson(session),
   bulkBy: peer.bulk ?? null,
+  observed: observed.map((one) => ({ ...one })),
   queuedBytes: session?.queuedBytes ?? 0,
   bytes: session?.bytes ?? null,
 });
@@ -112,8 +129,8 @@ const peerJson = ({ session, ...peer }: PeerFigures): Json => ({
 export const peerRoutes = (app: FastifyInstance, context: ApiContext): void => {
   app.get("/v1/peers", described(PEERS), async (request, reply) => {
     readQuery(request, PEERS.query);
-    return reply
-      .header("cache-control", "no-cache")
-      .send({ items: context.peerFigures().map(peerJson) });
+    const observed = context.observed();
+    const items = context.peerFigures().map((peer) => peerJson(peer, observed.get(peer.id)));
+    return reply.header("cache-control", "no-cache").send({ items });
   });
 };

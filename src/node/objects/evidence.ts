@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import type { ChunkProof } from "../../crypto/objects/tree.ts";
+import type { Observation, ObservationPort } from "../../detect/index.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ServedManifest } from "../../transport/objects/messages.ts";
@@ -98,6 +99,8 @@ export type EvidenceOptions = {
   readonly wallMs: () => number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Told of each lie, and at the start of those that are kept from before. */
+  readonly observations: ObservationPort;
 };
 
 export class EvidenceFolder {
@@ -119,7 +122,9 @@ export class EvidenceFolder {
     for (const name of names) {
       const bytes = await readWhole(join(options.folder, name), RECORD_BYTES_MAX);
       const record = bytes === undefined ? undefined : readRecord(bytes);
-      if (record !== undefined) evidence.#records.push(record);
+      if (record === undefined) continue;
+      evidence.#records.push(record);
+      options.observations.observed(observationOf(record));
     }
     return evidence;
   }
@@ -149,6 +154,7 @@ export class EvidenceFolder {
       chunk: kind === "manifest" ? null : chunkOf(found.hash, found.proof),
     };
     const fields = { member, root: record.root, kind, index: record.chunk?.index };
+    this.#options.observations.observed(observationOf(record));
     logger.log("warn", "a member served what is not of the object", fields);
     const ofMember = this.#records.filter((one) => one.member === member).length;
     const isFull = this.#records.length >= LIMITS.objectEvidenceMax;
@@ -169,6 +175,11 @@ export class EvidenceFolder {
     }
   }
 }
+
+const observationOf = ({ kind, member, timeMs, transferable }: EvidenceRecord): Observation => ({
+  kind: kind === "chunk" ? "object-chunk" : "object-manifest",
+  ...{ member, timeMs, transferable: transferable === true },
+});
 
 const chunkOf = (hash: Uint8Array, proof: ChunkProof): EvidenceRecord["chunk"] => ({
   index: proof.index,

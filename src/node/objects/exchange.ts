@@ -7,6 +7,7 @@ import { toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
 import { encodeManifest, manifestOf } from "../../crypto/objects/manifest.ts";
 import { orderStatement } from "../../crypto/objects/statements.ts";
+import type { ObservationPort } from "../../detect/index.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
 import type {
   Clock,
@@ -45,6 +46,8 @@ export type ObjectExchangeOptions = {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Told of members that serve what is not of an object. */
+  readonly observations: ObservationPort;
 };
 
 type Upload = { readonly object: StoredObject; idleMs: number };
@@ -86,12 +89,12 @@ export class ObjectExchange implements ObjectsPort {
 
   /** Throws store.io, store.full. */
   static async open(options: ObjectExchangeOptions): Promise<ObjectExchange> {
-    const { folder, budgetBytes, clock, logger, metrics, chainId } = options;
+    const { folder, budgetBytes, clock, logger, metrics, chainId, observations } = options;
     const { wallMs } = clock;
     const store = await ObjectStore.open({ folder, budgetBytes, wallMs, logger });
     const evidenceFolder = join(folder, EVIDENCE_FOLDER);
     const evidence = await EvidenceFolder.open({
-      ...{ folder: evidenceFolder, chainId, wallMs, logger, metrics },
+      ...{ folder: evidenceFolder, chainId, wallMs, logger, metrics, observations },
     });
     const followed = await FollowedOrders.open({ folder, wallMs });
     return new ObjectExchange(options, { store, evidence, followed });

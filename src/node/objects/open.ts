@@ -1,5 +1,6 @@
 /** The objects of a node, from its configuration and ports. */
 import { toHex } from "../../crypto/bytes.ts";
+import type { ObservationPort } from "../../detect/index.ts";
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Clock, Logger, Metrics, Signer, Timers, Verifier } from "../../ledger/ports.ts";
@@ -19,6 +20,7 @@ export type OpenObjectsOptions = {
   readonly self: Pick<Validator, "id">;
   readonly handle: Pick<LedgerHandle, "row">;
   readonly bulk: BulkPort;
+  readonly observations: ObservationPort;
   readonly ports: {
     readonly transport: Pick<QuicTransport, "peerFigures">;
     readonly signer: Signer;
@@ -32,7 +34,7 @@ export type OpenObjectsOptions = {
 
 /** Throws store.io, store.full. */
 export const openObjects = async (options: OpenObjectsOptions): Promise<ObjectExchange> => {
-  const { config, paths, chain, handle, bulk, ports } = options;
+  const { config, paths, chain, handle, bulk, ports, observations } = options;
   const { clock, timers, logger, metrics, signer, verifier, transport } = ports;
   const self = toHex(options.self.id);
   const { hasher, genesis } = chain;
@@ -40,6 +42,6 @@ export const openObjects = async (options: OpenObjectsOptions): Promise<ObjectEx
     ...{ folder: paths.objects, budgetBytes: config.objectCacheMib * MIB },
     ...{ chainId: genesis.chainId, hasher, self, signer, verifier, bulk, handle },
     rttMs: (peer) => transport.peerFigures().find(({ id }) => id === peer)?.session?.rttMs,
-    ...{ clock, timers, logger, metrics },
+    ...{ clock, timers, logger, metrics, observations },
   });
 };

@@ -176,6 +176,10 @@ describe("a member that lies", () => {
     const [record, ...more] = asker.objects.evidence();
     expect(record).toMatchObject({ kind: "chunk", member: liar.id, transferable: false });
     expect(more).toEqual([]);
+    // And handed to detection, which counts it for the people who run the node.
+    expect(asker.observed[0]).toEqual({
+      ...{ kind: "object-chunk", member: liar.id, transferable: false, timeMs: record?.timeMs },
+    });
     expect(asker.metrics.read("tetrad_object_lies_total", { kind: "chunk" })).toBeGreaterThan(0);
     // The file alone shows that the bytes are not the object's chunk.
     const folder = join(asker.folder, "evidence");
@@ -234,6 +238,9 @@ describe("a member that lies", () => {
     asker.objects.close();
     const again = await node(2, { folder: asker.folder });
     expect(again.objects.evidence()).toEqual([record]);
+    expect(again.observed).toEqual([
+      { kind: "object-manifest", member: liar.id, transferable: true, timeMs: record?.timeMs },
+    ]);
   });
 
   it("is not who gives a manifest that it has not signed: nobody could tell", async () => {
@@ -259,9 +266,15 @@ describe("a member that lies", () => {
     const { EvidenceFolder } = await import("../../../src/node/objects/evidence.ts");
     const asker = await node(2);
     let now = 1;
+    let told = 0;
     const evidence = await EvidenceFolder.open({
       ...{ folder: join(asker.folder, "more"), chainId: "x", logger: { log: () => {} } },
       ...{ metrics: asker.metrics, wallMs: () => now },
+      observations: {
+        observed: () => {
+          told += 1;
+        },
+      },
     });
     const served = {
       manifest: BIG.encoded,
@@ -275,6 +288,8 @@ describe("a member that lies", () => {
       await add("00".repeat(32));
     }
     expect(evidence.list()).toHaveLength(LIMITS.objectEvidencePerMemberMax);
+    // What is not kept counts all the same.
+    expect(told).toBe(LIMITS.objectEvidencePerMemberMax + 1);
     for (let member = 1; member <= LIMITS.objectEvidenceMax; member++) {
       now += 1;
       await add(member.toString(16).padStart(64, "0"));

@@ -9,6 +9,7 @@ import { createHasher, sha256 } from "../../../src/crypto/hash.ts";
 import type { Manifest } from "../../../src/crypto/objects/manifest.ts";
 import { encodeManifest } from "../../../src/crypto/objects/manifest.ts";
 import { CHUNK_BYTES, chunkHash, objectRoot } from "../../../src/crypto/objects/tree.ts";
+import type { Observation } from "../../../src/detect/index.ts";
 import { type ErrorCode, fail, ok, type Result, TetradError } from "../../../src/errors.ts";
 import type { Logger, Timers, Verifier } from "../../../src/ledger/ports.ts";
 import { createMetrics, type MetricsRegistry } from "../../../src/node/metrics.ts";
@@ -140,6 +141,8 @@ export type TestNode = {
   readonly folder: string;
   readonly objects: ObjectExchange;
   readonly metrics: MetricsRegistry;
+  /** What it has seen of others, of what was kept from before too. */
+  readonly observed: Observation[];
   /** Puts an object on its disk, as an upload would. */
   give(object: TestObject, chunks?: readonly number[]): Promise<void>;
   manifest(root: string): Promise<Result<Uint8Array>>;
@@ -168,6 +171,7 @@ export const testNode = async (
   const id = idOf(index);
   const folder = options.folder ?? tempFolder();
   const metrics = createMetrics();
+  const observed: Observation[] = [];
   const budgetBytes = options.budgetBytes ?? 64 * CHUNK_BYTES;
   const give = async (object: TestObject, chunks?: readonly number[]): Promise<void> => {
     const store = await ObjectStore.open({
@@ -183,6 +187,7 @@ export const testNode = async (
     ...{ folder, budgetBytes, chainId: CHAIN_ID, hasher, self: id },
     signer: createInlineSigner(falconKeys(index).secretKey),
     ...{ verifier, bulk: network.port(id), rttMs: () => 1, logger: quiet, metrics },
+    observations: { observed: (one) => void observed.push(one) },
     handle: { row: options.row ?? (() => undefined) },
     clock: {
       monotonicMs: () => realClock.monotonicMs() + (options.aheadMs?.() ?? 0),
@@ -191,7 +196,7 @@ export const testNode = async (
     timers: options.timers ?? realTimers,
   });
   return {
-    ...{ id, folder, objects, metrics, give },
+    ...{ id, folder, objects, metrics, observed, give },
     manifest: (root) => new Promise((resolve) => void objects.manifest(root, resolve)),
     chunk: (root, at) => new Promise((resolve) => void objects.chunk(root, at, resolve)),
   };

@@ -1,4 +1,5 @@
 /** The document without a node: what `npm run docs` writes and a test compares. */
+import { NOBODY_OBSERVED } from "../../../detect/index.ts";
 import type { LedgerHandle } from "../../../ledger/handle.ts";
 import type { Metrics, Timers } from "../../../ledger/ports.ts";
 import type { ObjectsPort } from "../../objects/port.ts";
@@ -26,6 +27,7 @@ export const productRoutes = (): readonly DescribedRoute[] =>
     logger: { log: () => {} },
     metrics: untouched("metrics", {} as Metrics),
     peerFigures: () => [],
+    observed: () => NOBODY_OBSERVED,
     objects: untouched("objects", {} as ObjectsPort),
     metricsPage: () => "",
     version: "0",
