@@ -67,6 +67,7 @@ const TRIED: Readonly<Record<string, Place>> = {
     "hashing",
     "from clients, who may be anybody, is decoded within one rate",
   ),
+  clientChunkMsMax: client("limits", "has clientChunkMsMax to come"),
   clientEmptyPagesMax: client("api", "nor through empty pages for ever"),
   clientMaxAgeMs: client(
     "verified",
@@ -74,6 +75,10 @@ const TRIED: Readonly<Record<string, Place>> = {
   ),
   clientMessageCharactersMax: client("api", "is refused when a message is over the limit"),
   clientNodesMax: client("pool", "has 1 to 64 nodes"),
+  clientStreamBytesMax: client(
+    "objects",
+    "of a stream waits in memory up to clientStreamBytesMax, and no further",
+  ),
   clientRequestMsMax: client("limits", "is waited for as long as a request may take"),
   clientSilenceMsMax: client(
     "limits",

@@ -1,6 +1,7 @@
 /** Times and counts of a client, at their limits and past them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiClient } from "../../src/client/api.ts";
+import { objectsOf } from "../../src/client/objects/index.ts";
 import { PoolClient } from "../../src/client/pool.ts";
 import { rememberVerified } from "../../src/client/prover.ts";
 import { pause, within } from "../../src/client/within.ts";
@@ -43,6 +44,17 @@ describe("a node that does not answer", () => {
     const client = new PoolClient([BASE], { fetch: hangs });
     const seen = outcome(client.submit(new Uint8Array(1), "committed", undefined, 7_000));
     await vi.advanceTimersByTimeAsync(LIMITS.clientRequestMsMax + 7_000 - 1);
+    expect(seen.value).toBe("waits");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen.value).toBe("cli.unreachable");
+  });
+});
+
+describe("a chunk of an object", () => {
+  it("has clientChunkMsMax to come, on top of the time that the node may wait for it", async () => {
+    const objects = objectsOf(new PoolClient([BASE], { fetch: hangs }), undefined);
+    const seen = outcome(objects.describe("ab".repeat(32), { patienceMs: 7_000 }));
+    await vi.advanceTimersByTimeAsync(LIMITS.clientChunkMsMax + 7_000 - 1);
     expect(seen.value).toBe("waits");
     await vi.advanceTimersByTimeAsync(1);
     expect(seen.value).toBe("cli.unreachable");
