@@ -1,5 +1,5 @@
 /** Objects and files, which only Node has: files that are put, that are got, and chunks that wait in one. */
-import { type FileHandle, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename, stat } from "node:fs/promises";
 import { CHUNK_BYTES } from "../crypto/objects/tree.ts";
 import { TetradError } from "../errors.ts";
 import { fileError } from "../node/folder.ts";
@@ -134,6 +134,11 @@ export const getFile = async (
   path: string,
   options: Omit<GetObjectOptions, "offset" | "kept"> = {},
 ): Promise<GotFile> => {
+  // Else all of it would come before it is found out that it cannot have this name.
+  const before = await stat(path).catch(() => undefined);
+  if (before !== undefined && !before.isFile()) {
+    throw new TetradError("cli.usage", `${path} is there, and is no regular file`, { path });
+  }
   const draft = `${path}${PART}`;
   const file = openChunks(draft);
   let length = 0;
