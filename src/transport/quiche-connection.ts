@@ -36,6 +36,10 @@ const PACKETS_PER_TURN = 32;
 /** A close reason is the peer's text: only this much of it, printable ASCII, reaches logs. */
 const REASON_CHARACTERS_MAX = 128;
 
+/** The first byte of a long header has this bit (RFC 9000, 17.2); in a short one the id follows that byte. */
+export const LONG_HEADER_BIT = 0x80;
+export const SHORT_HEADER_ID_AT = 1;
+
 /** Streams are read into this; all connections share it. */
 const READ_SLICE_BYTES = 256 * 1024;
 const readSlice = new Uint8Array(READ_SLICE_BYTES);
@@ -55,7 +59,8 @@ const NO_STATS = { sent: 0, recv: 0, lost: 0 };
 export type ConnectionOptions = {
   readonly quic: QuicheConnection;
   readonly host: ConnectionHost;
-  /** Our connection id as the routing key. */
+  /** Our connection id, and the same as the routing key. */
+  readonly id: Uint8Array;
   readonly key: string;
   readonly local: HostPort;
   readonly remote: HostPort;
@@ -69,6 +74,7 @@ export class QuicheSession implements QuicSession {
   /** When `timeOut` is due, in the machine's time. */
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #quic: QuicheConnection;
+  readonly #id: Uint8Array;
   readonly #host: ConnectionHost;
   readonly #path: { readonly from: HostPort; readonly to: HostPort };
   #user: QuicSessionUser | undefined;
@@ -87,6 +93,7 @@ export class QuicheSession implements QuicSession {
   constructor(options: ConnectionOptions) {
     this.#quic = options.quic;
     this.key = options.key;
+    this.#id = options.id;
     this.remote = options.remote;
     this.accepted = options.accepted;
     this.#host = options.host;
@@ -128,6 +135,15 @@ export class QuicheSession implements QuicSession {
       packetsLost: lost,
       congestionWindowBytes: path?.cwnd,
     };
+  }
+
+  /** Whether a datagram with a short header is of this connection, from the place where its peer is. */
+  isFor(datagram: Uint8Array, host: string, port: number): boolean {
+    if (((datagram[0] ?? LONG_HEADER_BIT) & LONG_HEADER_BIT) !== 0) return false;
+    for (let i = 0; i < this.#id.length; i++) {
+      if (datagram[SHORT_HEADER_ID_AT + i] !== this.#id[i]) return false;
+    }
+    return port === this.remote.port && host === this.remote.host;
   }
 
   /** Feeds one datagram, whose bytes are overwritten by decryption. The machine wakes us afterwards. */

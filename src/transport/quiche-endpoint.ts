@@ -3,7 +3,7 @@
  * (quiche-machine.ts) and takes its packets, and one timer. Turns run once after the socket is drained, and
  * at the end of the current task when the node itself sends, so that a vote leaves at once.
  */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { createSocket, type RemoteInfo } from "node:dgram";
 import { TetradError } from "../errors.ts";
 import type { DriverFault } from "../ledger/ports.ts";
 import { DRIVER_LIMITS } from "../limits-driver.ts";
@@ -21,6 +21,7 @@ import type {
 import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
 import { QuicheMachine } from "./quiche-machine.ts";
 import { SendBuffers } from "./send-buffers.ts";
+import { type PacketPort, udpPort } from "./udp-port.ts";
 
 /** Buffers with the socket at once; beyond it connections wait for the kernel. */
 const SEND_BUFFERS_MAX = 256;
@@ -36,31 +37,6 @@ export const QUICHE_FEATURES: QuicFeatures = {
   opensUni: true,
   urgencies: true,
   readBackPressure: true,
-};
-
-/** Where an endpoint's packets go out: a UDP socket, or what carries packets in its place. */
-export type PacketPort = {
-  readonly local: HostPort;
-  /** Says when the buffer is free again, with an error where the packet did not go out. */
-  send(
-    buffer: Uint8Array,
-    length: number,
-    remote: HostPort,
-    free: (error: Error | null) => void,
-  ): void;
-  close(done: () => void): void;
-};
-
-const socketPort = (socket: Socket): PacketPort => {
-  const { address, port } = socket.address();
-  return {
-    local: { host: address, port },
-    send: (buffer, length, remote, free) =>
-      socket.send(buffer, 0, length, remote.port, remote.host, free),
-    close: (done) => {
-      socket.close(done);
-    },
-  };
 };
 
 export class QuicheEndpoint implements QuicEndpoint {
@@ -82,6 +58,9 @@ export class QuicheEndpoint implements QuicEndpoint {
   #fault: DriverFault | undefined;
   #rounds = 0;
   #returned = 0;
+  /** As of the last look, and errors since then. */
+  #returnedBefore = 0;
+  #unsent = 0;
   #closed = false;
 
   private constructor(options: QuicEndpointOptions, port: PacketPort) {
@@ -139,7 +118,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
     });
     try {
-      const endpoint = new QuicheEndpoint(options, socketPort(socket));
+      const endpoint = new QuicheEndpoint(options, udpPort(socket, options.timers));
       socket.on("error", (error) => endpoint.#socketError(error));
       socket.on("message", (datagram, remote) => endpoint.receive(datagram, remote));
       return endpoint;
@@ -227,6 +206,7 @@ export class QuicheEndpoint implements QuicEndpoint {
 
   #socketError(error: Error): void {
     this.stats.sendErrors += 1;
+    this.#unsent += 1;
     const code = "code" in error ? String(error.code) : "";
     const nowMs = this.#options.clock.monotonicMs();
     this.#judge(this.#watch.socketError(code, error.message, nowMs));
@@ -260,6 +240,10 @@ export class QuicheEndpoint implements QuicEndpoint {
         returned: this.#returned,
       };
       this.#judge(this.#watch.look(facts));
+      // Errors are told apart from packets, after the turn: over a look it shows whether any packet went out.
+      if (this.#returned - this.#returnedBefore > this.#unsent) this.#watch.sent();
+      this.#returnedBefore = this.#returned;
+      this.#unsent = 0;
       if (!this.#closed) this.#check();
     });
   }
@@ -283,9 +267,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       this.#buffers.give(buffer);
       return;
     }
-    this.#port.send(buffer, length, remote, (error) => {
-      if (error === null) this.#watch.sent();
-      else this.#socketError(error);
+    this.#port.send(buffer, length, remote, () => {
       this.#returned += 1;
       this.#buffers.give(buffer);
     });

@@ -27,7 +27,13 @@ import {
   writeRetry,
   writeVersionNegotiation,
 } from "./quiche-binding.ts";
-import { type ConnectionHost, type PacketSink, QuicheSession } from "./quiche-connection.ts";
+import {
+  type ConnectionHost,
+  LONG_HEADER_BIT,
+  type PacketSink,
+  QuicheSession,
+  SHORT_HEADER_ID_AT,
+} from "./quiche-connection.ts";
 import { newConnectionId, RetryTokens } from "./secrets.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -39,9 +45,6 @@ const STATELESS_ANSWERS_FACTOR = 16;
 
 /** Unidentified connections may use this part of all; the rest is kept for members. */
 const STRANGERS_PART = 0.25;
-
-/** The first byte of a long header (RFC 9000, 17.2) has this bit; the id's length then stands at byte 5. */
-const LONG_HEADER_BIT = 0x80;
 
 export type QuicheMachineOptions = {
   readonly local: HostPort;
@@ -80,6 +83,8 @@ export class QuicheMachine {
   readonly #host: ConnectionHost;
   readonly #due = new Set<QuicheSession>();
   readonly #later = new Set<QuicheSession>();
+  /** Whose the last datagram was: the next is mostly of the same, which is found out without its key. */
+  #last: QuicheSession | undefined;
   #inTurn = false;
   #closed = false;
   #accepting = false;
@@ -150,6 +155,11 @@ export class QuicheMachine {
   receive(datagram: Uint8Array, host: string, port: number, nowMs: number): void {
     this.stats.datagramsIn += 1;
     this.stats.bytesIn += datagram.length;
+    const last = this.#last;
+    if (last?.isFor(datagram, host, port) === true) {
+      this.#feed(last, datagram);
+      return;
+    }
     if (isMappedIpv4(host)) {
       this.#options.refused("transport.ipv4", "a datagram from an IPv4 address");
       return;
@@ -170,6 +180,11 @@ export class QuicheMachine {
       this.stats.dropped += 1;
       return;
     }
+    this.#last = connection;
+    this.#feed(connection, datagram);
+  }
+
+  #feed(connection: QuicheSession, datagram: Uint8Array): void {
     connection.feed(datagram);
     this.#due.add(connection);
     this.#options.wanted("later");
@@ -301,7 +316,15 @@ export class QuicheMachine {
   #add(quic: QuicheConnection, id: Uint8Array, remote: HostPort, accepted: boolean): QuicheSession {
     const key = Buffer.from(id).toString("latin1");
     const { local } = this.#options;
-    const connection = new QuicheSession({ quic, host: this.#host, key, local, remote, accepted });
+    const connection = new QuicheSession({
+      quic,
+      host: this.#host,
+      id,
+      key,
+      local,
+      remote,
+      accepted,
+    });
     this.#connections.set(key, connection);
     if (accepted) {
       this.#acceptedByHost.set(remote.host, (this.#acceptedByHost.get(remote.host) ?? 0) + 1);
@@ -312,6 +335,7 @@ export class QuicheMachine {
 
   #forget(connection: QuicheSession): void {
     if (!this.#connections.delete(connection.key)) return;
+    if (this.#last === connection) this.#last = undefined;
     this.#due.delete(connection);
     this.#later.delete(connection);
     if (!connection.accepted) return;
@@ -350,8 +374,9 @@ const handshakeBuckets = (perSecond: number, nowMs: number): HandshakeBuckets =>
 /** The destination connection id as a map key; undefined when it cannot be one of ours. */
 const routingKey = (datagram: Uint8Array): string | undefined => {
   const first = datagram[0] ?? 0;
-  let from = 1;
+  let from = SHORT_HEADER_ID_AT;
   if ((first & LONG_HEADER_BIT) !== 0) {
+    // The id's length stands at byte 5 of a long header.
     if (datagram[5] !== CONNECTION_ID_BYTES) return undefined;
     from = 6;
   }

@@ -64,7 +64,7 @@ export class Tunnel {
             const frame = encodeRelayFrame({ kind: "forward", peer: route.peer, packet });
             options.send(route.relay, frame);
           }
-          free(null);
+          free();
         },
         close: (done) => done(),
       },

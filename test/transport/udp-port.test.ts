@@ -1,0 +1,124 @@
+/** When the buffer of a packet is free again: at once, or when a full kernel has taken what waits. */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { expect, it } from "vitest";
+import { realTimers } from "../../src/node/real-ports.ts";
+import { type UdpSocket, udpPort } from "../../src/transport/udp-port.ts";
+
+const REMOTE = { host: "::1", port: 9 };
+
+/** A socket whose kernel takes so many packets, and the timers that look at it. */
+const fake = () => {
+  const state = { room: 0, queued: 0, closed: false };
+  const due = new Set<() => void>();
+  const socket: UdpSocket = {
+    address: () => ({ address: "::1", family: "IPv6", port: 5 }),
+    getSendQueueCount: () => {
+      if (state.closed) throw new Error("closed");
+      return state.queued;
+    },
+    send: () => {
+      if (state.room > 0) state.room -= 1;
+      else state.queued += 1;
+    },
+    close(done) {
+      state.closed = true;
+      done?.();
+      return this as ReturnType<typeof createSocket>;
+    },
+  };
+  const timers = {
+    set: (_ms: number, run: () => void) => {
+      due.add(run);
+      return () => void due.delete(run);
+    },
+  };
+  const pass = (): void => {
+    for (const run of [...due]) {
+      due.delete(run);
+      run();
+    }
+  };
+  return { state, port: udpPort(socket, timers), due, pass };
+};
+
+it("frees a buffer within the call while the kernel takes packets", () => {
+  const { state, port, due } = fake();
+  state.room = 2;
+  let free = 0;
+  for (let i = 0; i < 2; i++) port.send(new Uint8Array(10), 10, REMOTE, () => free++);
+  expect(free).toBe(2);
+  expect(due.size).toBe(0);
+});
+
+it("keeps buffers whose packets wait until none waits, and looks again meanwhile", () => {
+  const { state, port, due, pass } = fake();
+  const free: number[] = [];
+  for (let i = 0; i < 3; i++) port.send(new Uint8Array(10), 10, REMOTE, () => free.push(i));
+  expect(due.size).toBe(1);
+  state.queued = 1;
+  pass();
+  expect(free).toEqual([]);
+  expect(due.size).toBe(1);
+  state.queued = 0;
+  pass();
+  expect(free).toEqual([0, 1, 2]);
+  expect(due.size).toBe(0);
+});
+
+it("frees what waited when a later packet finds the queue empty", () => {
+  const { state, port } = fake();
+  const free: number[] = [];
+  port.send(new Uint8Array(10), 10, REMOTE, () => free.push(0));
+  state.queued = 0;
+  state.room = 1;
+  port.send(new Uint8Array(10), 10, REMOTE, () => free.push(1));
+  expect(free).toEqual([0, 1]);
+});
+
+it("does not look at a socket that is closed", () => {
+  const { port, due, pass } = fake();
+  port.send(new Uint8Array(10), 10, REMOTE, () => {});
+  port.close(() => {});
+  expect(due.size).toBe(0);
+  pass();
+});
+
+it("sends the first bytes of a buffer over a real socket, which may be written to afterwards", async () => {
+  const [from, to] = ["a", "b"].map(() =>
+    createSocket({ type: "udp6", ipv6Only: true, lookup: (host, _o, done) => done(null, host, 6) }),
+  );
+  if (from === undefined || to === undefined) throw new RangeError();
+  try {
+    for (const socket of [from, to]) {
+      const listening = once(socket, "listening");
+      socket.bind({ address: "::1", port: 0 });
+      await listening;
+    }
+    const port = udpPort(from, realTimers);
+    expect(port.local.port).toBe(from.address().port);
+    const buffer = new Uint8Array(100);
+    const got: Buffer[] = [];
+    const all = new Promise<void>((resolve) => {
+      to.on("message", (bytes) => {
+        got.push(bytes);
+        if (got.length === 50) resolve();
+      });
+    });
+    const remote = { host: "::1", port: to.address().port };
+    for (let i = 0; i < 50; i++) {
+      buffer.fill(i);
+      const freed = await new Promise<boolean>((resolve) => {
+        port.send(buffer, i % 2 === 0 ? 100 : 40, remote, () => resolve(true));
+      });
+      expect(freed).toBe(true);
+    }
+    await all;
+    for (const [i, bytes] of got.entries()) {
+      expect(bytes.equals(Buffer.alloc(i % 2 === 0 ? 100 : 40, i))).toBe(true);
+    }
+  } finally {
+    from.close();
+    to.close();
+  }
+});
