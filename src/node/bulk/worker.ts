@@ -17,6 +17,7 @@ import type {
 import { QuicheEndpoint } from "../../transport/quiche-endpoint.ts";
 import { ReactorEndpoint } from "../../transport/reactor-endpoint.ts";
 import { realClock, realTimers } from "../real-ports.ts";
+import { stepBack } from "./step-back.ts";
 
 /** ALPN of connections for bulk (RFC 7301). */
 const ALPN = "tetrad-bulk/1";
@@ -156,6 +157,8 @@ const giveUp = (error: unknown): void => {
 };
 
 let parts: Parts | undefined;
+
+stepBack();
 
 process.on("message", (message) => {
   // Only the parent that made this process can write here.

@@ -1,5 +1,6 @@
 /** The process of a bulk worker: what it has, and what is left of it. */
-import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { getPriority } from "node:os";
 import { describe, expect, it } from "vitest";
 import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
 import { createAuthority } from "../../../src/transport/authority.ts";
@@ -47,6 +48,17 @@ describe("a bulk worker", () => {
     await until(() => ends.length > 0, "the end");
     expect(ends).toEqual(["the worker was ended by SIGKILL"]);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it("has every thread stand behind those of the node, whose votes are not to wait", async () => {
+    const { worker, heard, ends, pid } = start();
+    await until(() => heard.length > 0, "a word of the worker");
+    const threads = readdirSync(`/proc/${pid}/task`).map(Number);
+    // Those of V8, which were there before, and those of the driver, which came after.
+    expect(threads.length).toBeGreaterThan(4);
+    expect(threads.map((thread) => getPriority(thread)).filter((nice) => nice < 10)).toEqual([]);
+    worker.end("stop", "a test");
+    await until(() => ends.length > 0, "the end");
   });
 
   it("stops when it is told to, and its ports are free then", async () => {
