@@ -12,6 +12,8 @@ export type Row = {
 };
 
 export type Report = {
+  /** What was reported up to now. */
+  readonly rows: readonly Row[];
   row(name: string, what: string, value: number, unit: string, n: number): void;
   /** A line for people only. */
   note(text: string): void;
@@ -38,9 +40,12 @@ export const createReport = (bench: string): Report => {
   const load = loadavg().map(rounded);
   const at = new Date().toISOString();
   process.stderr.write(`${bench}: ${machine}; load ${load.join(" ")} before the run\n`);
+  const rows: Row[] = [];
   return {
+    rows,
     row(name, what, value, unit, n) {
       const row: Row = { name, what, value: rounded(value), unit, n };
+      rows.push(row);
       process.stdout.write(`${JSON.stringify({ bench, ...row, at, machine, load })}\n`);
       process.stderr.write(`${line(row)}\n`);
     },
