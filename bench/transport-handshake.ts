@@ -10,16 +10,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { ml_kem1024 } from "@noble/post-quantum/ml-kem.js";
-import { sha256 } from "../src/crypto/hash.ts";
 import type { Metrics } from "../src/ledger/ports.ts";
 import { realClock, realRandom, realTimers, sleep } from "../src/node/real-ports.ts";
-import { threadCpuMs } from "../src/node/signing/thread-cpu.ts";
 import { createIdentityCertificate } from "../src/transport/identity-certificate.ts";
 import { createQuicTransport } from "../src/transport/mesh.ts";
-import { Handshake, type HandshakeEffect } from "../src/transport/stoq/handshake.ts";
-import type { Channel, Role } from "../src/transport/stoq/transcript.ts";
 import { createReport, percentile } from "./report.ts";
-import { type BenchNode, benchNode } from "./session/keys.ts";
+import { timeHandshakes } from "./session/handshakes.ts";
+import { benchNode } from "./session/keys.ts";
 
 const rounds = Number(process.argv[2] ?? 200);
 const sessions = Number(process.argv[3] ?? 40);
@@ -76,65 +73,8 @@ const measureSteps = (): void => {
   );
 };
 
-const party = ({ id }: BenchNode) => ({
-  id,
-  certificateHash: sha256(new Uint8Array(1)),
-  hello: new Uint8Array(13),
-});
-const channel: Channel = {
-  chainId: first.security.chainId,
-  genesisHash: first.security.genesisHash,
-  initiator: party(first),
-  responder: party(second),
-  tlsExporter: new Uint8Array(0),
-};
-
-const endOf = (role: Role, { security, falcon }: BenchNode) => {
-  const machine = new Handshake({
-    role,
-    channel,
-    falconKey: security.signer.publicKey,
-    idOf: security.idOf,
-    entropy: (bytes) => Uint8Array.from(randomBytes(bytes)),
-    admit: () => true,
-  });
-  const out: Uint8Array[] = [];
-  const run = (effects: readonly HandshakeEffect[]): void => {
-    for (const effect of effects) {
-      if (effect.type === "send") out.push(effect.bytes);
-      else if (effect.type === "failed") throw new Error(effect.failure.code);
-      else if (effect.type === "sign") run(machine.signed(falcon.sign(effect.message)));
-      else if (effect.type === "verify") {
-        const { signature, message, publicKey } = effect.job;
-        run(machine.verified(falcon.verifier.verify(signature, message, publicKey)));
-      }
-    }
-  };
-  return { machine, out, run };
-};
-
-/** Bytes of one whole handshake. */
-const handshake = (): number => {
-  const [a, b] = [endOf("initiator", first), endOf("responder", second)];
-  b.run(b.machine.start());
-  a.run(a.machine.start());
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-    [a, b],
-  ] as const) {
-    to.run(to.machine.receive(from.out.at(-1) ?? new Uint8Array(0)));
-  }
-  if (a.machine.state !== "done" || b.machine.state !== "done") throw new Error("not done");
-  return [...a.out, ...b.out].reduce((sum, { length }) => sum + length, 0);
-};
-
 const measureMachine = (): void => {
-  const bytes = handshake();
-  const startMs = threadCpuMs();
-  const samples = timesOf(rounds, handshake);
-  // CPU time: on a busy machine the clock tells how busy it is.
-  const cpuMs = (threadCpuMs() - startMs) / samples.length;
+  const { bytes, samples, cpuMs } = timeHandshakes(first, second, rounds);
   rowOf("machine", "handshake, both ends on one core", samples);
   report.row("machine", "CPU of a handshake, both ends", cpuMs, "ms", samples.length);
   report.row("machine", "handshakes of one core, both ends", 1000 / cpuMs, "1/s", samples.length);

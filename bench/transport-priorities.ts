@@ -1,7 +1,7 @@
 /**
  * Does a vote wait behind an object? Four validators in four processes with clients at a steady rate; by turns
- * nothing else happens, and a transfer over the class bulk from one validator to another takes all it can
- * get. How long batches take until they are committed in both, and what the transfer moved.
+ * nothing else happens, and one validator fetches an object of 1 GiB from another, again and again, as fast as it
+ * comes. How long batches take until they are committed in both, and what the transfer moved.
  */
 import { once } from "node:events";
 import { parseArgs } from "node:util";
@@ -11,6 +11,7 @@ import { type Ack, sendAtRate } from "./ledger/load.ts";
 import { BenchNetwork, type BenchNode } from "./ledger/network.ts";
 import { cpuSince, threadCpu, totalCpuMs } from "./ledger/process-stats.ts";
 import { SigningPool } from "./ledger/signing.ts";
+import { ObjectLoad } from "./priorities/object-load.ts";
 import type { BulkFigures, BulkOrder } from "./priorities/orders.ts";
 import { measurePair } from "./priorities/pair.ts";
 import { createReport, percentile, type Report } from "./report.ts";
@@ -21,6 +22,8 @@ const USAGE = `npm run bench -- transport-priorities [options]
   --rate N      batches a second (default 20)
   --profile DIR CPU profiles of the validators
   --parts LIST  of pair,network (default: both)
+  --mib N       size of the object that is fetched again and again (default 1024)
+  --load frames chunks over the class bulk of the session instead, without objects and workers
 `;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -35,6 +38,8 @@ type Options = {
   readonly rate: number;
   readonly profile: string | undefined;
   readonly parts: ReadonlySet<string>;
+  readonly mib: number;
+  readonly load: "objects" | "frames";
 };
 
 type Kind = "quiet" | "bulk";
@@ -63,9 +68,15 @@ const readOptions = (): Options | undefined => {
       rate: option,
       profile: option,
       parts: option,
+      mib: option,
+      load: option,
     };
     const { values } = parseArgs({ options });
+    const load = values.load ?? "objects";
+    if (load !== "objects" && load !== "frames") throw new Error(`no load ${load}`);
     return {
+      mib: number(values.mib, 1_024),
+      load,
       seconds: Math.min(number(values.seconds, 20), LEAD_SECONDS),
       rounds: number(values.rounds, 4),
       rate: number(values.rate, 20),
@@ -96,23 +107,29 @@ class Measurement {
   readonly #network: BenchNetwork;
   readonly #lanes: Lanes;
   readonly #rate: number;
+  readonly #objects: ObjectLoad | undefined;
 
-  constructor(network: BenchNetwork, lanes: Lanes, rate: number) {
+  constructor(network: BenchNetwork, lanes: Lanes, rate: number, objects: ObjectLoad | undefined) {
     this.#network = network;
     this.#lanes = lanes;
     this.#rate = rate;
+    this.#objects = objects;
   }
 
   async turn(kind: Kind, seconds: number): Promise<Turn> {
     const { nodes, record } = this.#network;
     const [source, target] = nodes;
     if (source === undefined || target === undefined) throw new Error("no validators");
-    const to = kind === "bulk" ? record.nodes[1]?.listen : undefined;
+    const objects = kind === "bulk" ? this.#objects : undefined;
+    const isFrames = kind === "bulk" && objects === undefined;
+    const to = isFrames ? record.nodes[1]?.listen : undefined;
     const count = (span: number): number => Math.ceil(span * this.#rate);
     const warm = await this.#lanes.prepare(this.#network, count(WARM_SECONDS), 1);
     const batches = await this.#lanes.prepare(this.#network, count(seconds), 1);
     await order(source, to);
+    objects?.begin();
     await sendAtRate(this.#network, warm, this.#rate);
+    const bytesBefore = await objects?.bytes();
     const before = await Promise.all(
       nodes.map((node) => order(node, node === source ? to : undefined)),
     );
@@ -120,16 +137,19 @@ class Measurement {
     const from = performance.now();
     const { acks } = await sendAtRate(this.#network, batches, this.#rate);
     const ms = performance.now() - from;
+    const bytesAfter = await objects?.bytes();
     const cpuMs = nodes.map(({ pid }, i) =>
       totalCpuMs(cpuSince(cpuBefore[i] ?? new Map(), threadCpu(pid))),
     );
     const after = await Promise.all(nodes.map((node) => order(node, undefined)));
+    await objects?.end();
+    const frames = (after[1]?.received ?? 0) - (before[1]?.received ?? 0);
     // What is queued goes out before the next turn begins.
     await sleep(2_000);
     return {
       acks,
       seconds: ms / 1000,
-      bulkBytes: (after[1]?.received ?? 0) - (before[1]?.received ?? 0),
+      bulkBytes: objects === undefined ? frames : (bytesAfter ?? 0) - (bytesBefore ?? 0),
       cpuMs,
       loops: after.map(({ loopMs }) => loopMs),
     };
@@ -171,6 +191,22 @@ const reportKind = (report: Report, kind: Kind, turns: readonly Turn[]): readonl
   return values;
 };
 
+const p99Of = ({ acks }: Turn): number =>
+  percentile(
+    acks.map(({ latencyMs }) => latencyMs),
+    0.99,
+  );
+
+/** Each round's rise on its own: a round in which the machine did something else shows there. */
+const reportRounds = (report: Report, turns: Readonly<Record<Kind, readonly Turn[]>>): void => {
+  const rises = turns.bulk.flatMap((bulk, round) => {
+    const quiet = turns.quiet[round];
+    return quiet === undefined ? [] : [100 * (p99Of(bulk) / p99Of(quiet) - 1)];
+  });
+  report.note(`rise of p99 by round: ${rises.map((rise) => `${Math.round(rise)} %`).join(", ")}`);
+  report.row("rise", "of p99, median of rounds", percentile(rises, 0.5), "%", rises.length);
+};
+
 const main = async (options: Options): Promise<void> => {
   const report = createReport("transport-priorities");
   if (options.parts.has("pair")) {
@@ -188,7 +224,11 @@ const measureNetwork = async (report: Report, options: Options): Promise<void> =
       options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`];
     await network.start({ nodeFlags: ["--import", load, ...profile] });
     const lanes = await Lanes.open(network, pool);
-    const measurement = new Measurement(network, lanes, options.rate);
+    const [a, b] = network.nodes;
+    if (a === undefined || b === undefined) throw new Error("no validators");
+    const objects =
+      options.load === "objects" ? await ObjectLoad.open(network, a, b, options.mib) : undefined;
+    const measurement = new Measurement(network, lanes, options.rate, objects);
     const turns: Record<Kind, Turn[]> = { quiet: [], bulk: [] };
     for (const kind of KINDS) await measurement.turn(kind, WARM_SECONDS);
     for (let round = 0; round < options.rounds; round++) {
@@ -202,6 +242,7 @@ const measureNetwork = async (report: Report, options: Options): Promise<void> =
         report.note(`round ${round + 1} of ${options.rounds}, ${kind}: ${figures}`);
       }
     }
+    reportRounds(report, turns);
     const quiet = reportKind(report, "quiet", turns.quiet);
     const bulk = reportKind(report, "bulk", turns.bulk);
     for (const [i, part] of [50, 90, 99].entries()) {

@@ -1,6 +1,8 @@
 /** One end of a measurement, in a process of its own, so that its CPU time is its own. */
+import { once } from "node:events";
 import { realClock, sleep } from "../../src/node/real-ports.ts";
-import { ECHO, type Link, type Pipe, type Setup, SINK, type Taken } from "./subject.ts";
+import { fill } from "./fill.ts";
+import { ECHO, type Link, type Pipe, type Setup, type Taken } from "./subject.ts";
 import { SUBJECTS } from "./subjects.ts";
 
 export type Order =
@@ -26,15 +28,16 @@ export type Task =
 /** What an end says. `cpuSeconds` is of this process since it was warm, or ready where nothing warms it. */
 export type Word =
   | { readonly kind: "ready"; readonly port: number }
-  /** Code is compiled and windows are open: what is measured begins now. */
+  /** Code is compiled and windows are open: what is measured begins when the server has begun to count. */
   | { readonly kind: "warm" }
+  | { readonly kind: "counting" }
   | { readonly kind: "done"; readonly cpuSeconds: number; readonly values: readonly number[] }
   | { readonly kind: "usage"; readonly cpuSeconds: number; readonly taken: Taken }
   | { readonly kind: "failed"; readonly reason: string };
 
 const WARM_SECONDS = 0.5;
-
-const CHUNK = new Uint8Array(64 * 1024).fill(7);
+/** A server that takes longer to say that it counts from now on is not worth waiting for. */
+const WARM_LIMIT_MS = 10_000;
 
 const say = (word: Word): void => {
   process.send?.(word);
@@ -51,20 +54,15 @@ const subjectOf = (name: string) => {
   return subject;
 };
 
-const fill = async (pipe: Pipe, endMs: number): Promise<void> => {
-  await pipe.write(Uint8Array.of(SINK));
-  while (realClock.monotonicMs() < endMs) await pipe.write(CHUNK);
-};
-
 const settled = (work: Promise<unknown>, ms: number): Promise<unknown> =>
   Promise.race([work, sleep(ms)]);
 
-/** Writes for so long; what arrived the server knows. */
+/** Writes for so long once the server counts; what arrived the server knows. */
 const goodput = async (
   connect: () => Promise<Link>,
   task: Task & { readonly kind: "goodput" },
   multiplexed: boolean,
-  warm: () => void,
+  warm: () => Promise<void>,
 ): Promise<readonly number[]> => {
   const links: Link[] = [];
   const pipes: Pipe[] = [];
@@ -75,12 +73,13 @@ const goodput = async (
     links.push(link);
     for (let s = 0; s < perConnection; s++) pipes.push(await link.open());
   }
-  const lasts = (WARM_SECONDS + task.seconds) * 1_000;
-  const endMs = realClock.monotonicMs() + lasts;
-  const work = Promise.all(pipes.map((pipe) => fill(pipe, endMs)));
+  let isOver = false;
+  const work = Promise.all(pipes.map((pipe) => fill(pipe, () => isOver)));
   await settled(work, WARM_SECONDS * 1_000);
-  warm();
-  await settled(work, task.seconds * 1_000 + 1_000);
+  await settled(Promise.race([work, warm()]), WARM_LIMIT_MS);
+  await settled(work, task.seconds * 1_000);
+  isOver = true;
+  await settled(work, 1_000);
   return [];
 };
 
@@ -137,9 +136,11 @@ const runClient = async (order: Order & { readonly role: "client" }): Promise<vo
   let since = process.cpuUsage();
   let values: readonly number[];
   if (task.kind === "goodput") {
-    values = await goodput(connect, task, subject.multiplexed, () => {
-      since = process.cpuUsage();
+    values = await goodput(connect, task, subject.multiplexed, async () => {
+      const counting = once(process, "message");
       say({ kind: "warm" });
+      await counting;
+      since = process.cpuUsage();
     });
   } else if (task.kind === "handshakes") values = await handshakes(connect, task);
   else {
@@ -160,6 +161,7 @@ const runServer = async (order: Order & { readonly role: "server" }): Promise<vo
     else {
       since = process.cpuUsage();
       taken.bytes = 0;
+      say({ kind: "counting" });
     }
   });
   say({ kind: "ready", port: served.port });
