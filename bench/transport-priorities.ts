@@ -127,7 +127,7 @@ class Measurement {
     const warm = await this.#lanes.prepare(this.#network, count(WARM_SECONDS), 1);
     const batches = await this.#lanes.prepare(this.#network, count(seconds), 1);
     await order(source, to);
-    objects?.begin();
+    await objects?.begin();
     await sendAtRate(this.#network, warm, this.#rate);
     const bytesBefore = await objects?.bytes();
     const before = await Promise.all(

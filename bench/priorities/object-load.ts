@@ -16,6 +16,7 @@ import type { BenchNetwork, BenchNode } from "../ledger/network.ts";
 const MIB = 2 ** 20;
 const PIECE_MIB = 16;
 const AGAIN_MS = 100;
+const BEGIN_MS_MAX = 60_000;
 
 const randomFile = (path: string, mib: number): void => {
   const piece = new Uint8Array(PIECE_MIB * MIB);
@@ -37,6 +38,8 @@ export class ObjectLoad {
   #running = false;
   #reader: ChildProcess | undefined;
   #loop: Promise<void> = Promise.resolve();
+  /** What the last reader had to say. */
+  #words = "";
   /** Bytes of the fetches that have come to their end. */
   #whole = 0;
 
@@ -61,10 +64,16 @@ export class ObjectLoad {
     return load;
   }
 
-  begin(): void {
+  /** Resolves when bytes come: a load that is only started is none. Rejects where none do. */
+  async begin(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
     this.#loop = this.#fetchAgainAndAgain();
+    const before = await this.bytes();
+    for (let waitedMs = 0; (await this.bytes()) <= before; waitedMs += AGAIN_MS) {
+      if (waitedMs > BEGIN_MS_MAX) throw new Error(`nothing of the object comes: ${this.#words}`);
+      await sleep(AGAIN_MS);
+    }
   }
 
   /** Bytes that the target has got since the start of all. */
@@ -86,6 +95,9 @@ export class ObjectLoad {
     while (this.#running) {
       const reader = this.#start(this.#target, "ignore", "get", this.#root);
       this.#reader = reader;
+      reader.stderr?.on("data", (bytes: Buffer) => {
+        this.#words = bytes.toString().trim();
+      });
       const [code] = (await once(reader, "exit")) as [number | null];
       this.#reader = undefined;
       // What came stays counted when it is dropped.
