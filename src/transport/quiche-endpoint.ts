@@ -58,9 +58,6 @@ export class QuicheEndpoint implements QuicEndpoint {
   #fault: DriverFault | undefined;
   #rounds = 0;
   #returned = 0;
-  /** As of the last look, and errors since then. */
-  #returnedBefore = 0;
-  #unsent = 0;
   #closed = false;
 
   private constructor(options: QuicEndpointOptions, port: PacketPort) {
@@ -118,7 +115,11 @@ export class QuicheEndpoint implements QuicEndpoint {
       throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
     });
     try {
-      const endpoint = new QuicheEndpoint(options, udpPort(socket, options.timers));
+      const port = udpPort(socket, options.timers, (error) => {
+        if (error === null) endpoint.#watch.sent();
+        else endpoint.#socketError(error);
+      });
+      const endpoint = new QuicheEndpoint(options, port);
       socket.on("error", (error) => endpoint.#socketError(error));
       socket.on("message", (datagram, remote) => endpoint.receive(datagram, remote));
       return endpoint;
@@ -206,7 +207,6 @@ export class QuicheEndpoint implements QuicEndpoint {
 
   #socketError(error: Error): void {
     this.stats.sendErrors += 1;
-    this.#unsent += 1;
     const code = "code" in error ? String(error.code) : "";
     const nowMs = this.#options.clock.monotonicMs();
     this.#judge(this.#watch.socketError(code, error.message, nowMs));
@@ -240,10 +240,6 @@ export class QuicheEndpoint implements QuicEndpoint {
         returned: this.#returned,
       };
       this.#judge(this.#watch.look(facts));
-      // Errors are told apart from packets, after the turn: over a look it shows whether any packet went out.
-      if (this.#returned - this.#returnedBefore > this.#unsent) this.#watch.sent();
-      this.#returnedBefore = this.#returned;
-      this.#unsent = 0;
       if (!this.#closed) this.#check();
     });
   }

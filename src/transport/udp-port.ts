@@ -1,7 +1,8 @@
 /**
  * A UDP socket as a PacketPort. The kernel takes nearly every packet within the call, and the socket says so by an
- * empty queue: the buffer is free at once, which costs a third of what it costs to be told by a callback for every
- * packet. Where the kernel has no room, packets wait in the socket, and their buffers until it is empty.
+ * empty queue: the buffer is free at once, which is cheaper than a callback for every packet. Where the kernel has no
+ * room, packets wait in the socket, and their buffers until it is empty. Whether packets go out is asked of one
+ * at a time, the first of each burst: without a callback the socket keeps an error to itself.
  */
 import type { Socket } from "node:dgram";
 import type { Timers } from "../ledger/ports.ts";
@@ -16,17 +17,31 @@ export type PacketPort = {
 };
 
 export type UdpSocket = Pick<Socket, "address" | "close" | "getSendQueueCount"> & {
-  send(packet: Uint8Array, port: number, host: string): void;
+  send(
+    packet: Uint8Array,
+    port: number,
+    host: string,
+    told?: (error: Error | null, bytes: number) => void,
+  ): void;
 };
 
 /** How often a socket whose packets wait is looked at: within it a fast link sends less than the buffers hold. */
 const LOOK_MS = 1;
 
-/** The socket is bound. What cannot be sent it tells as its `error` event. */
-export const udpPort = (socket: UdpSocket, timers: Timers): PacketPort => {
+/** The socket is bound. `told` hears of one packet of a burst whether it went out. */
+export const udpPort = (
+  socket: UdpSocket,
+  timers: Timers,
+  told: (error: Error | null) => void,
+): PacketPort => {
   const { address, port } = socket.address();
   const waiting: (() => void)[] = [];
   let cancel: (() => void) | undefined;
+  let isAsking = false;
+  const answered = (error: Error | null): void => {
+    isAsking = false;
+    told(error);
+  };
   const freeAll = (): void => {
     for (const free of waiting.splice(0)) free();
   };
@@ -40,7 +55,12 @@ export const udpPort = (socket: UdpSocket, timers: Timers): PacketPort => {
     send: (buffer, length, remote, free) => {
       // A view costs as much as a system call's way into the kernel: most packets fill their buffer.
       const packet = length === buffer.length ? buffer : buffer.subarray(0, length);
-      socket.send(packet, remote.port, remote.host);
+      if (isAsking) socket.send(packet, remote.port, remote.host);
+      else {
+        // Never called within this call.
+        socket.send(packet, remote.port, remote.host, answered);
+        isAsking = true;
+      }
       waiting.push(free);
       if (socket.getSendQueueCount() === 0) freeAll();
       else cancel ??= timers.set(LOOK_MS, look);

@@ -11,13 +11,16 @@ const REMOTE = { host: "::1", port: 9 };
 const fake = () => {
   const state = { room: 0, queued: 0, closed: false };
   const due = new Set<() => void>();
+  const asked: ((error: Error | null, bytes: number) => void)[] = [];
+  const heard: (string | null)[] = [];
   const socket: UdpSocket = {
     address: () => ({ address: "::1", family: "IPv6", port: 5 }),
     getSendQueueCount: () => {
       if (state.closed) throw new Error("closed");
       return state.queued;
     },
-    send: () => {
+    send: (_packet, _port, _host, told) => {
+      if (told !== undefined) asked.push(told);
       if (state.room > 0) state.room -= 1;
       else state.queued += 1;
     },
@@ -39,7 +42,8 @@ const fake = () => {
       run();
     }
   };
-  return { state, port: udpPort(socket, timers), due, pass };
+  const port = udpPort(socket, timers, (error) => heard.push(error?.message ?? null));
+  return { state, port, due, pass, asked, heard };
 };
 
 it("frees a buffer within the call while the kernel takes packets", () => {
@@ -76,6 +80,22 @@ it("frees what waited when a later packet finds the queue empty", () => {
   expect(free).toEqual([0, 1]);
 });
 
+it("asks of one packet at a time whether it went out, and tells", () => {
+  const { state, port, asked, heard } = fake();
+  state.room = 5;
+  const send = (): void => port.send(new Uint8Array(10), 10, REMOTE, () => {});
+  send();
+  send();
+  send();
+  expect(asked.length).toBe(1);
+  asked[0]?.(new Error("EBADF"), 0);
+  send();
+  send();
+  expect(asked.length).toBe(2);
+  asked[1]?.(null, 10);
+  expect(heard).toEqual(["EBADF", null]);
+});
+
 it("does not look at a socket that is closed", () => {
   const { port, due, pass } = fake();
   port.send(new Uint8Array(10), 10, REMOTE, () => {});
@@ -95,7 +115,8 @@ it("sends the first bytes of a buffer over a real socket, which may be written t
       socket.bind({ address: "::1", port: 0 });
       await listening;
     }
-    const port = udpPort(from, realTimers);
+    const told: (Error | null)[] = [];
+    const port = udpPort(from, realTimers, (error) => told.push(error));
     expect(port.local.port).toBe(from.address().port);
     const buffer = new Uint8Array(100);
     const got: Buffer[] = [];
@@ -114,6 +135,8 @@ it("sends the first bytes of a buffer over a real socket, which may be written t
       expect(freed).toBe(true);
     }
     await all;
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.every((error) => error === null)).toBe(true);
     for (const [i, bytes] of got.entries()) {
       expect(bytes.equals(Buffer.alloc(i % 2 === 0 ? 100 : 40, i))).toBe(true);
     }
