@@ -221,6 +221,12 @@ describe("nexus object", () => {
     expect(evidence[0]).toMatchObject({ claim: { publicKey: expect.any(String) } });
     expect(readdirSync(join(net.home("c"), "objects", "evidence"))).toHaveLength(2);
     expect(await metric("c", "tetrad_object_lies_total")).toBe(1);
+    const seen = (await (await fetch(`${net.url("c")}/v1/peers`)).json()) as {
+      items: { id: string; observed: readonly unknown[] }[];
+    };
+    expect(seen.items.find(({ id }) => id === d)?.observed).toMatchObject([
+      { kind: "object-chunk", count: 1, transferable: false },
+    ]);
     const table = await at("c", "ls", "--evidence");
     expect(table.stdout).toMatch(/^TIME +MEMBER +KIND +OBJECT +CHUNK +TRANSFERABLE$/m);
   });
