@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClient, keySigner, type ObjectProgress } from "../../src/client/index.ts";
 import { fileBytes, fileChunks, getFile } from "../../src/client/node.ts";
+import { PATIENCE_MS } from "../../src/client/objects/ask.ts";
 import { cutChunks, memorySpool, nameSource } from "../../src/client/objects/source.ts";
 import type { ChunkStore, Objects } from "../../src/client/objects/types.ts";
 import { concatBytes, equalBytes, toHex } from "../../src/crypto/bytes.ts";
@@ -427,6 +428,16 @@ describe("a source", () => {
     expect(await codeOf(name(JSON.parse("{}") as Blob))).toBe("cli.usage");
     expect(await codeOf(fileBytes(folder))).toBe("cli.usage");
     expect(await codeOf(fileBytes(join(folder, "nowhere")))).toBe("cli.usage");
+  });
+});
+
+describe("a node that is not there", () => {
+  it("is said at once where nothing has begun, whatever the patience", async () => {
+    const { objects } = createClient({ baseUrl: "http://[::1]:1", unverified: true });
+    const began = Date.now();
+    expect(await codeOf(all(objects.get(OBJECT.root)))).toBe("cli.unreachable");
+    expect(await codeOf(objects.put(OBJECT.bytes, { signer }))).toBe("cli.unreachable");
+    expect(Date.now() - began).toBeLessThan(PATIENCE_MS / 2);
   });
 });
 

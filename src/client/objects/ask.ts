@@ -56,7 +56,7 @@ export const ask = <T>(
  * left, milliseconds.
  */
 export const patiently = async <T>(
-  { patienceMs = PATIENCE_MS, signal }: PatienceOptions,
+  { patienceMs = PATIENCE_MS, signal, endsAway = false }: PatienceOptions,
   request: (leftMs: number) => Promise<T>,
 ): Promise<T> => {
   const end = performance.now() + patienceMs;
@@ -64,7 +64,8 @@ export const patiently = async <T>(
     try {
       return await request(Math.max(1, Math.round(end - performance.now())));
     } catch (error) {
-      const mayPass = error instanceof TetradError && error.spec.retryable;
+      const isAway = error instanceof TetradError && error.code === "cli.unreachable";
+      const mayPass = error instanceof TetradError && error.spec.retryable && !(isAway && endsAway);
       if (!mayPass || performance.now() + ms >= end) throw error;
       // A node that was waited for has had its pause.
       await pause(error.code === "http.timeout" ? 0 : ms, signal);
@@ -76,6 +77,8 @@ export const patiently = async <T>(
 export type PatienceOptions = {
   readonly patienceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** A node that does not answer ends it: nothing has begun yet that could go on. */
+  readonly endsAway?: boolean | undefined;
 };
 
 /** Items of a list that a node gives. Throws client.bad-answer for what is none. */

@@ -15,7 +15,10 @@ import type { ChunkStore, GetObjectOptions, ObjectName } from "./types.ts";
 /** Chunks that are asked for at one time. */
 const WIDTH = 4;
 
-type Asking = Pick<GetObjectOptions, "patienceMs"> & { readonly signal: AbortSignal | undefined };
+type Asking = Pick<GetObjectOptions, "patienceMs"> & {
+  readonly signal: AbortSignal | undefined;
+  readonly endsAway?: boolean;
+};
 
 /** Bytes of a node. That they are not the object's is for the client to find out, never the node's word. */
 const bytesFrom = async (
@@ -36,12 +39,12 @@ const bytesFrom = async (
 /** Asks the nodes in their turn; what `read` makes of the bytes is what counts. */
 const askBytes = <T>(
   nodes: Nodes,
-  { patienceMs, signal }: Asking,
+  { patienceMs, signal, endsAway }: Asking,
   path: string,
   bytesMax: number,
   read: (node: ApiClient, bytes: Uint8Array) => T,
 ): Promise<T> =>
-  patiently({ patienceMs, signal }, (leftMs) => {
+  patiently({ patienceMs, signal, endsAway }, (leftMs) => {
     const waitMs = Math.min(leftMs, LIMITS.httpWaitMsMax);
     const limitMs = waitMs + LIMITS.clientChunkMsMax;
     return nodes.each(async (node) => {
@@ -54,7 +57,8 @@ const askBytes = <T>(
 const getManifest = (nodes: Nodes, root: string, asking: Asking): Promise<Manifest> => {
   const name = rootBytes(root);
   const bytesMax = manifestBytes(LIMITS.objectBytesMax);
-  return askBytes(nodes, asking, `/v1/objects/${root}/manifest`, bytesMax, ({ base }, bytes) => {
+  const first = { ...asking, endsAway: true };
+  return askBytes(nodes, first, `/v1/objects/${root}/manifest`, bytesMax, ({ base }, bytes) => {
     const manifest = manifestOf(name, bytes);
     if (manifest.ok) return manifest.value;
     const detail = `${base} gives another manifest: ${manifest.detail}`;
