@@ -227,7 +227,8 @@ export class QuicheSession implements QuicSession {
 
   sendDatagram(bytes: Uint8Array): boolean {
     try {
-      this.#quic.dgramSend(bytes);
+      // Null, and not an error, is the answer of a queue that is full.
+      if (this.#quic.dgramSend(bytes) === null) return false;
     } catch {
       return false;
     }
