@@ -16,13 +16,19 @@ export const RELAY_LIMITS = {
   peerBytesPerSecond: 8 * 1024 * 1024,
   /** Relayed sessions of this node, those in their handshake too, and handshakes that begin a second. */
   connectionsMax: 128,
-  handshakesPerSecond: 16,
+  handshakesPerSecond: 32,
+  /** Of these what one relay may bring, and its first packets that are answered: less than all, so that others can. */
+  connectionsPerRelayMax: 64,
+  handshakesPerRelayPerSecond: 8,
+  answersPerRelayPerSecond: 128,
   /** Pairs of a relay and a member behind it that this node has heard of. */
   routesMax: 4096,
 } as const;
 
 /** When paths to a peer are measured, chosen, opened and given up. */
 export const PATH_LIMITS = {
+  /** Sessions that one peer has begun on one path and that wait for the proof of its FALCON key. */
+  unprovedMax: 4,
   /** How often paths are measured and chosen. */
   checkMs: 1_000,
   /** A path is left at leisure when another was better for so long, and not so soon after the last change. */

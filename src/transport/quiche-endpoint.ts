@@ -19,7 +19,7 @@ import type {
   QuicTrust,
 } from "./quic-endpoint.ts";
 import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
-import { QuicheMachine } from "./quiche-machine.ts";
+import { type HostAdmission, QuicheMachine } from "./quiche-machine.ts";
 import { SendBuffers } from "./send-buffers.ts";
 import { type PacketPort, udpPort } from "./udp-port.ts";
 
@@ -60,7 +60,7 @@ export class QuicheEndpoint implements QuicEndpoint {
   #returned = 0;
   #closed = false;
 
-  private constructor(options: QuicEndpointOptions, port: PacketPort) {
+  private constructor(options: QuicEndpointOptions, port: PacketPort, admission?: HostAdmission) {
     this.#options = options;
     this.#identity = options.identity;
     this.#port = port;
@@ -79,6 +79,7 @@ export class QuicheEndpoint implements QuicEndpoint {
         take: () => this.#buffers.take(),
         put: (buffer, length, remote) => this.#put(buffer, length, remote),
       },
+      admission,
       configFor: (host) => this.#acceptConfig(options.datagramBytesFor(host)),
       isMemberHost: (host) => options.isMemberHost(host),
       accepted: (session) => options.accepted(session),
@@ -133,8 +134,12 @@ export class QuicheEndpoint implements QuicEndpoint {
    * An endpoint whose packets something else carries than a socket of its own; what comes in is given to
    * `receive`. Of the options `listen` is not looked at. Throws key.invalid.
    */
-  static over(port: PacketPort, options: QuicEndpointOptions): QuicheEndpoint {
-    return new QuicheEndpoint(options, port);
+  static over(
+    port: PacketPort,
+    options: QuicEndpointOptions,
+    admission: HostAdmission,
+  ): QuicheEndpoint {
+    return new QuicheEndpoint(options, port, admission);
   }
 
   get stats(): QuicEndpointStats {

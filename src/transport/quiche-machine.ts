@@ -46,11 +46,23 @@ const STATELESS_ANSWERS_FACTOR = 16;
 /** Unidentified connections may use this part of all; the rest is kept for members. */
 const STRANGERS_PART = 0.25;
 
+/** Budgets that several hosts have in common, beside those of the endpoint. */
+export type HostAdmission = {
+  /** May a first packet from there have an answer that keeps nothing? */
+  mayAnswer(host: string, nowMs: number): boolean;
+  /** May a handshake from there begin? */
+  mayBegin(host: string, nowMs: number): Result<true>;
+  /** A connection from there has begun (1) or ended (-1). */
+  count(host: string, change: 1 | -1): void;
+};
+
 export type QuicheMachineOptions = {
   readonly local: HostPort;
   readonly nowMs: number;
   readonly limits: QuicEndpointLimits;
   readonly sink: PacketSink;
+  /** Undefined where every host is on its own. */
+  readonly admission?: HostAdmission | undefined;
   /** Parameters for connections that this host dials. */
   configFor(host: string): QuicheConfig;
   isMemberHost(host: string): boolean;
@@ -261,6 +273,8 @@ export class QuicheMachine {
     if (header === undefined) return false;
     const token = header.token;
     if (token === undefined || token.length === 0 || !versionIsSupported(header.version)) {
+      // Who shares a budget is asked first, so that what it has not leaves the others' alone.
+      if (this.#options.admission?.mayAnswer(remote.host, nowMs) === false) return false;
       return buckets.answers.take(nowMs) && this.#answerStateless(header, remote, nowMs);
     }
     const originalId = this.#tokens.open(token, remote, header.dcid, nowMs);
@@ -309,6 +323,8 @@ export class QuicheMachine {
     if ((this.#acceptedByHost.get(remote.host) ?? 0) >= connectionsPerAddressMax) {
       return fail("node.overloaded", "connection cap of one address reached");
     }
+    const shared = this.#options.admission?.mayBegin(remote.host, nowMs);
+    if (shared?.ok === false) return shared;
     if (!buckets.handshakes.take(nowMs)) return fail("node.overloaded", "handshake rate reached");
     return ok(true);
   }
@@ -328,6 +344,7 @@ export class QuicheMachine {
     this.#connections.set(key, connection);
     if (accepted) {
       this.#acceptedByHost.set(remote.host, (this.#acceptedByHost.get(remote.host) ?? 0) + 1);
+      this.#options.admission?.count(remote.host, 1);
     }
     this.#wake(connection, "now");
     return connection;
@@ -339,6 +356,7 @@ export class QuicheMachine {
     this.#due.delete(connection);
     this.#later.delete(connection);
     if (!connection.accepted) return;
+    this.#options.admission?.count(connection.remote.host, -1);
     const left = (this.#acceptedByHost.get(connection.remote.host) ?? 1) - 1;
     if (left > 0) this.#acceptedByHost.set(connection.remote.host, left);
     else this.#acceptedByHost.delete(connection.remote.host);

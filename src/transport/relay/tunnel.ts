@@ -15,6 +15,7 @@ import type {
   QuicSession,
 } from "../quic-endpoint.ts";
 import { QuicheEndpoint } from "../quiche-endpoint.ts";
+import { RelayBudgets } from "./budgets.ts";
 import { encodeRelayFrame } from "./frame.ts";
 
 export type Route = { readonly relay: PeerId; readonly peer: PeerId };
@@ -30,6 +31,9 @@ export type TunnelOptions = Pick<
   readonly limits: {
     readonly connectionsMax: number;
     readonly handshakesPerSecond: number;
+    readonly connectionsPerRelayMax: number;
+    readonly handshakesPerRelayPerSecond: number;
+    readonly answersPerRelayPerSecond: number;
     readonly routesMax: number;
     readonly packetBytesMax: number;
   };
@@ -47,6 +51,9 @@ export class Tunnel {
   readonly #endpoint: QuicheEndpoint;
   readonly #byHost = new Map<string, Route>();
   readonly #hosts = new Map<string, string>();
+  readonly #budgets: RelayBudgets;
+  /** Whose account the connections of a host are on, which outlast what is remembered of routes. */
+  readonly #accounts = new Map<string, { readonly relay: PeerId; connections: number }>();
   #made = 0;
 
   /** Throws key.invalid. */
@@ -54,6 +61,7 @@ export class Tunnel {
     this.#options = options;
     const { clock, timers, alpn, identity, windows, refused, limits } = options;
     const { connectionsMax, handshakesPerSecond, packetBytesMax } = limits;
+    this.#budgets = new RelayBudgets(limits);
     this.#endpoint = QuicheEndpoint.over(
       {
         local: { host: OWN_HOST, port: PORT },
@@ -83,12 +91,17 @@ export class Tunnel {
         datagrams: false,
         datagramBytesFor: () => packetBytesMax,
         datagramBytesMax: packetBytesMax,
-        // Relays bring members only; their budget is one.
+        // Relays bring members only; each relay has a budget of its own besides.
         isMemberHost: () => true,
         accepted: (session) => {
           const route = this.#byHost.get(session.remote.host);
           if (route !== undefined) options.accepted(session, route);
         },
+      },
+      {
+        mayAnswer: (host, nowMs) => this.#budgets.mayAnswer(this.#relayOf(host), nowMs),
+        mayBegin: (host, nowMs) => this.#budgets.mayBegin(this.#relayOf(host), nowMs),
+        count: (host, change) => this.#count(host, change),
       },
     );
   }
@@ -136,6 +149,21 @@ export class Tunnel {
 
   close(code: number, reason: string, done: () => void): void {
     this.#endpoint.close(code, reason, done);
+  }
+
+  /** Asked while a packet of the host is taken, for which there is a route. */
+  #relayOf(host: string): PeerId {
+    const route = this.#byHost.get(host);
+    if (route === undefined) throw new RangeError("a packet without a route");
+    return route.relay;
+  }
+
+  #count(host: string, change: 1 | -1): void {
+    const account = this.#accounts.get(host) ?? { relay: this.#relayOf(host), connections: 0 };
+    account.connections += change;
+    if (account.connections > 0) this.#accounts.set(host, account);
+    else this.#accounts.delete(host);
+    this.#budgets.count(account.relay, change);
   }
 
   #hostOf(route: Route): string | undefined {
