@@ -11,6 +11,9 @@ const YIELD_MS = 100;
 /** A session that lasted this long proves the peer healthy; the next pause is the shortest again. */
 const STABLE_MS = 10_000;
 
+/** A session that is not proved for so long is not waited for: a post-quantum handshake takes far less. */
+const DOUBT_MS = 5_000;
+
 export type DiallerOptions = {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -26,6 +29,8 @@ export class Dialler {
   readonly #options: DiallerOptions;
   #failures = 0;
   #cancel: (() => void) | undefined;
+  /** What is planned is for a session that is up: where that has ended it is not waited for. */
+  #isDoubt = false;
   #refuseUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: DiallerOptions) {
@@ -39,6 +44,7 @@ export class Dialler {
 
   /** Plans the next attempt unless one is planned. */
   retry(): void {
+    if (this.#isDoubt) this.stop();
     if (this.#cancel === undefined) this.#plan();
   }
 
@@ -57,6 +63,14 @@ export class Dialler {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#isDoubt = false;
+  }
+
+  /** A session is up whose peer has not shown its key: dials all the same unless it does so soon. */
+  doubt(): void {
+    this.stop();
+    this.#set(DOUBT_MS);
+    this.#isDoubt = true;
   }
 
   /** Tells how long the last session was up, milliseconds. */
@@ -83,6 +97,7 @@ export class Dialler {
     if (this.#cancel !== undefined) return;
     this.#cancel = this.#options.timers.set(delayMs, () => {
       this.#cancel = undefined;
+      this.#isDoubt = false;
       this.#options.dial();
     });
   }

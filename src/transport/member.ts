@@ -7,34 +7,56 @@ import type { KnownPeer } from "./peers.ts";
 import type { Paths } from "./relay/paths.ts";
 import type { RelayPlan } from "./relay/plan.ts";
 import type { Session } from "./session.ts";
+import { FEATURES } from "./stoq/hello.ts";
+import type { Role } from "./stoq/transcript.ts";
 
 export type Member = {
   readonly known: KnownPeer;
   readonly dialler: Dialler;
   /** The sessions that are up, each over a path of its own. */
-  readonly paths: Paths;
+  readonly paths: Paths<Session>;
   /** Attempts through relays. */
-  readonly relayed: RelayPlan;
+  readonly relayed: RelayPlan<Session>;
   /** The session that what this node sends goes over: one of `paths`. */
   session: Session | undefined;
-  /** Our direct attempt that is on its way; "resolving" while the name is looked up. */
+  /** Sessions beside those, which carry nothing and are not read until the peer has shown its key in them. */
+  readonly waiting: Set<Session>;
+  /** Our direct attempt that is on its way or waits; "resolving" while the name is looked up. */
   attempt: Session | "resolving" | undefined;
   /** Hosts that its address resolved to last. */
   host: string | undefined;
   /** It has said that it cannot be dialled. */
   undialable: boolean;
-  /** Since when there has been no direct session. */
+  /** Since when there has been no direct session that was proved. */
   indirectSinceMs: number;
 };
 
 export type Members = ReadonlyMap<PeerId, Member>;
 
 /** Everything that is up or on its way with the member. */
-export const sessionsOf = ({ paths, relayed, attempt }: Member): readonly Session[] => [
-  ...paths.sessions(),
-  ...relayed.attempts(),
-  ...(typeof attempt === "object" ? [attempt] : []),
+export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readonly Session[] => [
+  ...new Set([
+    ...paths.sessions(),
+    ...waiting,
+    ...relayed.attempts(),
+    ...(typeof attempt === "object" ? [attempt] : []),
+  ]),
 ];
+
+/** The other sessions of the member that are up. */
+export const othersThan = (session: Session, { paths, waiting }: Member): readonly Session[] =>
+  [...paths.sessions(), ...waiting].filter((other) => other !== session);
+
+/** Where a session goes, for the log. */
+export const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>
+  session.via === undefined ? { address: formatAddress(session.remote) } : { via: session.via };
+
+export const roleIn = (session: Session): Role =>
+  session.dialled === undefined ? "responder" : "initiator";
+
+/** True where the peer reads sealed notes about bulk. */
+export const takesNotes = (session: Session | undefined): boolean =>
+  ((session?.peerFeatures ?? 0) & FEATURES.bulkNotes) !== 0;
 
 const stateOf = (
   { session, attempt, dialler }: Member,
@@ -64,7 +86,3 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
 /** What a peer that is turned away for it waits for before it may dial again. */
 export const isPenalised = (code: CloseCode): boolean =>
   code === "protocol" || code === "rate" || code === "identity";
-
-/** Where a session goes, for the log. */
-export const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>
-  session.via === undefined ? { address: formatAddress(session.remote) } : { via: session.via };

@@ -7,19 +7,22 @@
  * later one of the same dialler replaces the earlier, which that dialler has given up. Both ends apply the
  * same rule to the same facts, so they keep the same session. One fact only one end has: a process that was
  * stopped for longer than the idle timeout still holds a session that its peer has given up. Who dials has
- * no session, so a session older than any handshake gives way to one that the peer dials.
+ * no session, so a session older than any handshake gives way to a later one.
+ *
+ * A session takes the place of another, or a place beside it, when the peer has shown its FALCON key in it and not
+ * before (session-rules.ts). Until then it waits, unread, while the others carry: a certificate alone, which a later
+ * quantum computer forges, throws nobody out. Only where there is no session at all one that is not proved
+ * carries public frames, and the member is dialled beside it if the proof takes long.
  */
-import { compareBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, type Result, TetradError } from "../errors.ts";
-import {
-  type DriverFigures,
-  type PeerClose,
-  type PeerFigures,
-  type PeerId,
-  TRAFFIC_CLASSES,
-  type TrafficClass,
-  type TransportHandler,
-  type TransportMember,
+import type {
+  DriverFigures,
+  PeerClose,
+  PeerFigures,
+  PeerId,
+  TrafficClass,
+  TransportHandler,
+  TransportMember,
 } from "../ledger/ports.ts";
 import {
   formatAddress,
@@ -32,9 +35,18 @@ import type { BulkPort, BulkUser } from "./bulk.ts";
 import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
 import { EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
-import { ExpiryWatch } from "./expiry-watch.ts";
-import { figuresOf, isPenalised, type Member, placeOf, sessionsOf } from "./member.ts";
+import {
+  figuresOf,
+  isPenalised,
+  type Member,
+  othersThan,
+  placeOf,
+  roleIn,
+  sessionsOf,
+  takesNotes,
+} from "./member.ts";
 import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
+import { MeshMeter, meshFigures } from "./mesh-meter.ts";
 import {
   ALPN,
   CLOSE_CODES,
@@ -46,7 +58,6 @@ import {
   toPeerClose,
 } from "./options.ts";
 import { type KnownPeer, type KnownPeers, readPeers, withNamed } from "./peers.ts";
-import { NOTHING_PUBLISHED, TOTALS } from "./published.ts";
 import type { HostPort, QuicIdentity, QuicSession } from "./quic-endpoint.ts";
 import type { QuicTransport, TransportFigures } from "./quic-transport.ts";
 import { type RefusalCode, Refusals } from "./refusals.ts";
@@ -58,18 +69,17 @@ import type { Route } from "./relay/tunnel.ts";
 import { newRunId } from "./secrets.ts";
 import { type IdentifiedPeer, Session, type SessionEvents } from "./session.ts";
 import { SessionGate } from "./session-gate.ts";
-import { identifySession, prefersSession } from "./session-rules.ts";
+import {
+  identifySession,
+  judgeProved,
+  mayContend,
+  nextOf,
+  type PairFacts,
+  roomToWait,
+} from "./session-rules.ts";
 import { FEATURES } from "./stoq/hello.ts";
-import type { Role } from "./stoq/transcript.ts";
 import { checkIdentity, hashOfCertificate } from "./tls.ts";
-
-const takesNotes = (session: Session | undefined): boolean =>
-  ((session?.peerFeatures ?? 0) & FEATURES.bulkNotes) !== 0;
-
-const roleIn = (session: Session): Role =>
-  session.dialled === undefined ? "responder" : "initiator";
-
-const KEEP_ALIVES_PER_IDLE_TIMEOUT = 3;
+import { Upkeep } from "./upkeep.ts";
 
 export class Mesh implements QuicTransport {
   readonly #self: PeerId;
@@ -88,21 +98,12 @@ export class Mesh implements QuicTransport {
   readonly #events: SessionEvents;
   readonly #router: Router;
   readonly #budget: BulkBudget;
-  readonly #expiry: ExpiryWatch<Session>;
   #endpoint: EndpointKeeper | undefined;
   #handler: TransportHandler | undefined;
   #bulk: BulkUser | undefined;
   #closing = false;
-  #cancelTick: (() => void) | undefined;
-  /** By class, since they were published last: a label is too dear for every frame. */
-  readonly #frameBytes: Record<TrafficClass, { sent: number; received: number }> = {
-    consensus: { sent: 0, received: 0 },
-    mempool: { sent: 0, received: 0 },
-    sync: { sent: 0, received: 0 },
-    control: { sent: 0, received: 0 },
-    bulk: { sent: 0, received: 0 },
-  };
-  readonly #published: Record<keyof typeof NOTHING_PUBLISHED, number> = { ...NOTHING_PUBLISHED };
+  readonly #meter: MeshMeter;
+  readonly #upkeep: Upkeep;
 
   private constructor(options: QuicTransportOptions) {
     this.#self = options.self;
@@ -112,6 +113,11 @@ export class Mesh implements QuicTransport {
     this.#read = (all) => readPeers(withNamed(all, options.named ?? []), options.self);
     this.#known = this.#read(options.peers);
     this.#refusals = new Refusals(options);
+    this.#meter = new MeshMeter(options.metrics);
+    this.#upkeep = new Upkeep({
+      ...{ members: this.#members, limits: this.#limits, ports: options },
+      publish: () => this.#meter.publish(this.figures()),
+    });
     this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
     this.#certificateHash = hashOfCertificate(options.identity.certPem);
     this.#security = options.security;
@@ -128,7 +134,6 @@ export class Mesh implements QuicTransport {
     };
     this.#router = this.#makeRouter(options);
     this.#budget = BulkBudget.ofThread(options, options.bulkLoopShare, options.loopTime);
-    this.#expiry = this.#makeExpiry(options);
     for (const known of this.#known.byId.values()) this.#addMember(known);
   }
 
@@ -169,7 +174,7 @@ export class Mesh implements QuicTransport {
     this.#endpoint?.startAccepting();
     for (const member of this.#members.values()) this.#beginDialling(member);
     this.#router.start();
-    this.#tick();
+    this.#upkeep.start();
   }
 
   send(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean {
@@ -184,21 +189,15 @@ export class Mesh implements QuicTransport {
       return false;
     }
     const sent = this.#members.get(peer)?.session?.send(trafficClass, bytes) ?? false;
-    if (sent) this.#frameBytes[trafficClass].sent += bytes.length;
-    else {
-      this.#ports.metrics.count("tetrad_transport_frames_dropped_total", 1, {
-        class: trafficClass,
-      });
-    }
+    if (sent) this.#meter.sent(trafficClass, bytes.length);
+    else this.#meter.dropped(trafficClass);
     return sent;
   }
 
   disconnect(peer: PeerId, reason: PeerClose): void {
     const member = this.#members.get(peer);
     if (member?.session === undefined) return;
-    const code = reason.code;
-    if (isPenalised(code)) member.dialler.penalise();
-    this.#dropAll(member, code, reason.detail);
+    this.#dropAll(member, reason.code, reason.detail, isPenalised(reason.code));
   }
 
   peers(): readonly PeerId[] {
@@ -273,9 +272,8 @@ export class Mesh implements QuicTransport {
 
   close(done: () => void): void {
     this.#closing = true;
-    this.#cancelTick?.();
+    this.#upkeep.close();
     this.#budget.close();
-    this.#expiry.stop();
     for (const member of this.#members.values()) {
       member.dialler.stop();
       member.session = undefined;
@@ -299,21 +297,8 @@ export class Mesh implements QuicTransport {
   }
 
   figures(): TransportFigures {
-    let queuedBytes = 0;
-    for (const member of this.#members.values()) queuedBytes += member.session?.queuedBytes ?? 0;
-    const stats = this.#endpoint?.stats;
-    return {
-      connections: (this.#endpoint?.connectionCount ?? 0) + this.#router.connectionCount,
-      sessions: this.peers().length,
-      queuedBytes,
-      datagramsIn: stats?.datagramsIn ?? 0,
-      datagramsOut: stats?.datagramsOut ?? 0,
-      bytesIn: stats?.bytesIn ?? 0,
-      bytesOut: stats?.bytesOut ?? 0,
-      dropped: stats?.dropped ?? 0,
-      faults: stats?.faults ?? 0,
-      refused: this.#refusals.counts(),
-    };
+    const relayed = this.#router.connectionCount;
+    return meshFigures(this.#endpoint, relayed, this.#members, this.#refusals.counts());
   }
 
   #addMember(known: KnownPeer): Member {
@@ -331,6 +316,7 @@ export class Mesh implements QuicTransport {
         known,
         dialler,
         paths: new Paths(this.#limits.paths),
+        waiting: new Set(),
         relayed: new RelayPlan(this.#limits.paths),
         session: undefined,
         attempt: undefined,
@@ -441,57 +427,105 @@ export class Mesh implements QuicTransport {
     const member = session.peer === undefined ? undefined : this.#members.get(session.peer);
     if (member === undefined || this.#closing) {
       session.close("shutdown", "not serving");
-      return;
-    }
-    const live = member.paths.onSamePath(session);
-    const { handshakeTimeoutMs } = this.#limits;
-    const facts = { self: this.#self, nowMs: this.#ports.clock.monotonicMs(), handshakeTimeoutMs };
-    if (live !== undefined && !prefersSession(session, live, facts)) {
+    } else if (member.session === undefined) {
+      this.#join(member, session);
+      this.#take(member);
+    } else if (!mayContend(session, othersThan(session, member), this.#facts)) {
       session.close("replaced", "another session of this pair stays");
+    } else {
+      this.#wait(member, session);
+    }
+  }
+
+  get #facts(): PairFacts {
+    return { self: this.#self, handshakeTimeoutMs: this.#limits.handshakeTimeoutMs };
+  }
+
+  /** Beside a session that carries: the peer has to show its key first. */
+  #wait(member: Member, session: Session): void {
+    const { waiting, host } = member;
+    const room = roomToWait(session, waiting, this.#limits.paths.unprovedMax, host);
+    if (room === "full") {
+      const failure = fail("session.rate", "too many sessions wait for the proof of their peer");
+      session.close("rate", failure.detail, failure);
       return;
     }
-    this.#replace(member, session, live);
+    if (room !== "free") room.close("rate", "one from the member's address waits in its place");
+    session.hold();
+    waiting.add(session);
+  }
+
+  /** The session is a path from now on. */
+  #join(member: Member, session: Session): void {
     if (member.attempt === session) member.attempt = undefined;
-    member.undialable = (session.peerFeatures & FEATURES.undialable) !== 0;
     if (session.via === undefined) {
-      member.dialler.stop();
+      if (session.isSecured) member.dialler.stop();
+      else member.dialler.doubt();
     } else {
       member.relayed.ended(session);
       member.relayed.succeeded(session.via);
       // It may have become possible to dial it since it last said that it was not.
       if (!member.paths.hasDirect && member.attempt === undefined) member.dialler.retry();
     }
-    const nowMs = this.#ports.clock.monotonicMs();
-    member.paths.add(session, nowMs);
-    this.#expiry.added();
+    member.paths.add(session, this.#ports.clock.monotonicMs());
+    this.#upkeep.added();
     this.#ports.logger.log("info", member.session === undefined ? "session up" : "path up", {
       ...{ peer: member.known.id, ...placeOf(session) },
       dialled: session.dialled !== undefined,
     });
-    if (member.session === undefined) this.#take(member, nowMs);
+    session.release();
   }
 
-  /** Sessions that a new one takes the place of: on its path, and all with an earlier run of the peer. */
-  #replace(member: Member, session: Session, live: Session | undefined): void {
-    const { paths } = member;
-    const gone = paths
-      .sessions()
-      .filter((old) => old === live || compareBytes(old.peerRun, session.peerRun) !== 0);
+  /** The peer has shown its key in this session: it is a path, and others end or wait by that. */
+  #proved(member: Member, session: Session): void {
+    const { paths, waiting } = member;
+    const verdict = judgeProved(session, othersThan(session, member), this.#facts);
+    if (verdict === undefined) {
+      session.close("replaced", "another session of this pair stays");
+      return;
+    }
+    member.undialable = (session.peerFeatures & FEATURES.undialable) !== 0;
+    const { ends, waits } = verdict;
     const carrying = member.session;
-    for (const old of gone) {
+    for (const old of [...ends, ...waits]) {
       paths.remove(old);
       if (old === carrying) member.session = undefined;
-      old.close("replaced", "a newer session of this pair stays");
-      if (old === carrying) this.#down(member, "replaced", "a newer session replaced this one");
-      if (old.via === undefined && old !== live) this.#directGone(member);
+      waiting.delete(old);
     }
+    for (const old of waits) {
+      old.hold();
+      waiting.add(old);
+    }
+    const isNew = paths.onSamePath(session) !== session;
+    waiting.delete(session);
+    if (isNew) this.#join(member, session);
+    else if (session.via === undefined) member.dialler.stop();
+    for (const old of ends) old.close("replaced", "a newer session of this pair stays");
+    if (carrying !== undefined && member.session === undefined) {
+      this.#down(member, "replaced", "a newer session replaced this one");
+    }
+    if (ends.some(({ via }) => via === undefined)) this.#directGone(member);
+    if (member.session === undefined) this.#take(member);
   }
 
-  /** Frames to the member go over the best of its paths from now on, where it has one. */
-  #take(member: Member, nowMs: number): void {
-    const { session } = member.paths.choose(nowMs);
+  /** Frames to the member go over the best of its paths from now on; where it has none, over one that waits. */
+  #take(member: Member): void {
+    const { session } = member.paths.choose(this.#ports.clock.monotonicMs());
     member.session = session;
     if (session !== undefined) this.#up(member);
+    else this.#promote(member);
+  }
+
+  /** No session is left: one that waits carries, unless it is of the run of the peer that is about to end. */
+  #promote(member: Member, stopping?: Session): void {
+    const { waiting, known, dialler } = member;
+    if (this.#closing || member.session !== undefined || member.paths.size > 0) return;
+    if (dialler.isRefusing || this.#gate.isQuarantined(known.id)) return;
+    const next = nextOf(waiting, stopping);
+    if (next === undefined) return;
+    waiting.delete(next);
+    this.#join(member, next);
+    this.#take(member);
   }
 
   #up(member: Member): void {
@@ -524,7 +558,7 @@ export class Mesh implements QuicTransport {
 
   #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
     if (this.#closing || session.peer === undefined) return;
-    this.#frameBytes[trafficClass].received += bytes.length;
+    this.#meter.received(trafficClass, bytes.length);
     if (trafficClass === "bulk" && this.#bulk !== undefined) this.#bulk.frame(session.peer, bytes);
     else this.#handler?.frame(session.peer, trafficClass, bytes);
   }
@@ -538,12 +572,12 @@ export class Mesh implements QuicTransport {
     const role = roleIn(session);
     this.#gate.secured(role, handshakeMs);
     this.#ports.logger.log("debug", "session secured", { peer: session.peer, role, handshakeMs });
-    if (this.#isLive(session)) this.#bulk?.secured?.(session.peer ?? "");
-  }
-
-  /** The session that we send over, and not another of the pair. */
-  #isLive(session: Session): boolean {
-    return !this.#closing && this.#members.get(session.peer ?? "")?.session === session;
+    const member = this.#closing ? undefined : this.#members.get(session.peer ?? "");
+    if (member === undefined) return;
+    const wasCarrying = member.session === session;
+    this.#proved(member, session);
+    // Where it carries since now, the user of bulk has heard of it.
+    if (wasCarrying && member.session === session) this.#bulk?.secured?.(member.known.id);
   }
 
   /** The peer sends over the path that it has chosen, which need not be ours. */
@@ -560,17 +594,6 @@ export class Mesh implements QuicTransport {
     member.session.close("protocol", failure.detail, failure);
   }
 
-  #makeExpiry({ clock, timers }: TransportPorts): ExpiryWatch<Session> {
-    return new ExpiryWatch({
-      ...{ clock, timers, checkMs: this.#limits.sessionCheckMs },
-      all: () => [...this.#members.values()].flatMap(({ paths }) => paths.sessions()),
-      expired: (session) => {
-        const failure = fail("transport.certificate-expired", "the peer's certificate has ended");
-        session.close("identity", failure.detail, failure);
-      },
-    });
-  }
-
   #ended(session: Session, code: CloseCode, detail: string, failure: Failure | undefined): void {
     const id = session.peer ?? session.dialled;
     if (failure !== undefined) {
@@ -581,6 +604,7 @@ export class Mesh implements QuicTransport {
     if (member === undefined || this.#closing) return;
     const wasAttempt = member.attempt === session;
     if (wasAttempt) member.attempt = undefined;
+    member.waiting.delete(session);
     const path = member.paths.remove(session);
     if (path !== undefined) this.#pathEnded(member, session, path.carried, code, detail, failure);
     if (session.via !== undefined) {
@@ -620,18 +644,15 @@ export class Mesh implements QuicTransport {
     const nowMs = this.#ports.clock.monotonicMs();
     if (session.via === undefined) {
       member.dialler.lasted(nowMs - session.upSinceMs);
-      member.indirectSinceMs = nowMs;
+      if (session.isSecured) member.indirectSinceMs = nowMs;
     }
-    // Who fails the post-quantum handshake has not shown that it is the member.
-    const isMember = session.isSecured || failure?.code.startsWith("session.") !== true;
-    const isPenal = isPenalised(code) && failure !== undefined && isMember;
-    if (isPenal) member.dialler.penalise();
+    const isPenal = isPenalised(code) && failure !== undefined && session.isSecured;
     if (isPenal || code === "shutdown") {
-      this.#dropAll(member, code, detail);
+      this.#dropAll(member, code, detail, isPenal, session);
     } else if (member.session === session) {
       member.session = undefined;
       this.#down(member, code, detail);
-      this.#take(member, nowMs);
+      this.#take(member);
     } else if (member.session !== undefined) {
       const peer = member.known.id;
       this.#ports.logger.log("info", "path down", { peer, ...placeOf(session), code, detail });
@@ -639,12 +660,26 @@ export class Mesh implements QuicTransport {
     }
   }
 
-  /** Who stops or is turned away is so on every path: none takes over. */
-  #dropAll(member: Member, code: CloseCode, detail: string): void {
-    const wasUp = member.session !== undefined;
+  /**
+   * Who stops or is turned away is so on every path: none takes over. Who has not shown its key has not shown that
+   * it is the member, which is not turned away for it.
+   */
+  #dropAll(
+    member: Member,
+    code: CloseCode,
+    detail: string,
+    isPenal: boolean,
+    ended?: Session,
+  ): void {
+    const { session: carrying, paths, waiting, dialler } = member;
     member.session = undefined;
-    if (wasUp) this.#down(member, code, detail);
-    for (const session of member.paths.sessions()) session.close(code, detail);
+    // A path that has ended is no path any more, and was one that carried when it is penal.
+    const isTurnedAway = isPenal && (carrying?.isSecured ?? true);
+    if (isTurnedAway) dialler.penalise();
+    if (carrying !== undefined) this.#down(member, code, detail);
+    const all = isTurnedAway ? [...paths.sessions(), ...waiting] : paths.sessions();
+    for (const session of all) session.close(code, detail);
+    this.#promote(member, code === "shutdown" ? ended : undefined);
   }
 
   #down(member: Member, code: CloseCode, detail: string): void {
@@ -652,38 +687,6 @@ export class Mesh implements QuicTransport {
     if (this.#closing) return;
     this.#handler?.peerDown(member.known.id, toPeerClose(code, detail));
     this.#bulk?.peerDown(member.known.id);
-  }
-
-  #tick(): void {
-    const interval = this.#limits.idleTimeoutMs / KEEP_ALIVES_PER_IDLE_TIMEOUT;
-    this.#cancelTick = this.#ports.timers.set(interval, () => {
-      for (const { paths } of this.#members.values()) {
-        for (const session of paths.sessions()) session.keepAlive();
-      }
-      this.#publish();
-      this.#tick();
-    });
-  }
-
-  #publish(): void {
-    const { metrics } = this.#ports;
-    const figures = this.figures();
-    const last = this.#published;
-    metrics.gauge("tetrad_transport_sessions", figures.sessions);
-    metrics.gauge("tetrad_transport_connections", figures.connections);
-    metrics.gauge("tetrad_transport_queued_bytes", figures.queuedBytes);
-    for (const [figure, name] of TOTALS) {
-      metrics.count(name, figures[figure] - last[figure]);
-      last[figure] = figures[figure];
-    }
-    for (const trafficClass of TRAFFIC_CLASSES) {
-      const bytes = this.#frameBytes[trafficClass];
-      const labels = { class: trafficClass };
-      metrics.count("tetrad_transport_frame_bytes_sent_total", bytes.sent, labels);
-      metrics.count("tetrad_transport_frame_bytes_received_total", bytes.received, labels);
-      bytes.sent = 0;
-      bytes.received = 0;
-    }
   }
 }
 

@@ -18,19 +18,98 @@ export const identifySession = (
   return identified;
 };
 
-export type PairFacts = {
-  readonly self: PeerId;
-  /** Monotonic time. */
-  readonly nowMs: number;
-  readonly handshakeTimeoutMs: number;
+/** What the rules compare of a session. */
+export type Contender = Pick<
+  Session,
+  "peer" | "peerRun" | "dialled" | "via" | "upSinceMs" | "isSecured"
+>;
+
+export type PairFacts = { readonly self: PeerId; readonly handshakeTimeoutMs: number };
+
+/** True where both cannot stay: they are on the same path, or with two runs of the peer. */
+const excludes = (one: Contender, other: Contender): boolean =>
+  one.via === other.via || compareBytes(one.peerRun, other.peerRun) !== 0;
+
+/**
+ * True when, of two proved sessions that cannot both stay, `candidate` is the one; see the head of mesh.ts. What
+ * is compared is as of the hellos, so that it does not matter in which order the two are proved.
+ */
+export const prefersSession = (
+  candidate: Contender,
+  other: Contender,
+  { self, handshakeTimeoutMs }: PairFacts,
+): boolean => {
+  const laterMs = candidate.upSinceMs - other.upSinceMs;
+  const byUs = candidate.dialled !== undefined;
+  const isOneDialler = byUs === (other.dialled !== undefined);
+  if (isOneDialler || compareBytes(candidate.peerRun, other.peerRun) !== 0) return laterMs >= 0;
+  // Who dials so long after the other has no use of that: it has given it up, or nothing is proved in it.
+  if (Math.abs(laterMs) > handshakeTimeoutMs) return laterMs > 0;
+  const lowerIsUs = self < (candidate.peer ?? "");
+  return byUs === lowerIsUs;
 };
 
-/** True when `candidate` stays and `live`, on the same path, goes; see the head of mesh.ts. */
-export const prefersSession = (candidate: Session, live: Session, facts: PairFacts): boolean => {
-  if (compareBytes(candidate.peerRun, live.peerRun) !== 0) return true;
-  const byUs = candidate.dialled !== undefined;
-  if (byUs === (live.dialled !== undefined)) return true;
-  if (!byUs && facts.nowMs - live.upSinceMs > facts.handshakeTimeoutMs) return true;
-  const lowerIsUs = facts.self < (candidate.peer ?? "");
-  return byUs === lowerIsUs;
+/** False for a session that has to give way to a proved one whatever it proves. */
+export const mayContend = (
+  candidate: Contender,
+  others: readonly Contender[],
+  facts: PairFacts,
+): boolean =>
+  !others.some(
+    (other) =>
+      other.isSecured && excludes(candidate, other) && !prefersSession(candidate, other, facts),
+  );
+
+/** `ends`: sessions that the proved one takes the place of. `waits`: those that now have to prove themselves first. */
+export type Verdict<T> = { readonly ends: readonly T[]; readonly waits: readonly T[] };
+
+/**
+ * What follows for the other sessions of the peer when one has been proved; undefined where it is the one to
+ * end. A session ends only for a proved one that is preferred to it, by a rule that is the same at both ends: so the
+ * most preferred of those that can be proved is ended by neither.
+ */
+export const judgeProved = <T extends Contender>(
+  proved: T,
+  others: readonly T[],
+  facts: PairFacts,
+): Verdict<T> | undefined => {
+  if (!mayContend(proved, others, facts)) return undefined;
+  const ends = others.filter(
+    (other) => excludes(proved, other) && prefersSession(proved, other, facts),
+  );
+  return { ends, waits: others.filter((other) => !other.isSecured && !ends.includes(other)) };
+};
+
+/**
+ * Makes room for one more session that waits for its proof: "free", the one that gives way, or "full". Those that
+ * we dialled are as few as we dial. Of the others on one path so many may wait, and who comes from the host at which
+ * the member is dialled has its place before who comes from elsewhere.
+ */
+export const roomToWait = (
+  session: Session,
+  waiting: Iterable<Session>,
+  max: number,
+  memberHost: string | undefined,
+): Session | "free" | "full" => {
+  if (session.dialled !== undefined) return "free";
+  const rivals = [...waiting].filter(
+    ({ dialled, via }) => dialled === undefined && via === session.via,
+  );
+  if (rivals.length < max) return "free";
+  if (session.via !== undefined || session.remote.host !== memberHost) return "full";
+  return rivals.find(({ remote }) => remote.host !== memberHost) ?? "full";
+};
+
+/**
+ * Which of those that wait carries where nothing else does: one that we dialled before others. `stopping` is a
+ * session whose end tells that its run of the peer ends, and the other sessions of that run with it.
+ */
+export const nextOf = <T extends Contender>(
+  waiting: Iterable<T>,
+  stopping: Contender | undefined,
+): T | undefined => {
+  const others = [...waiting].filter(
+    ({ peerRun }) => stopping === undefined || compareBytes(peerRun, stopping.peerRun) !== 0,
+  );
+  return others.find(({ dialled }) => dialled !== undefined) ?? others[0];
 };

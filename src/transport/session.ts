@@ -5,8 +5,9 @@
  * dialler learns in this way that its own certificate was accepted, and both learn which run of the peer they
  * talk to (mesh.ts). The post-quantum handshake follows at once
  * (secure-channel.ts). Frames of the classes do not wait for it: everything in them is public and is believed by
- * its own signatures. Only bulk, where who asks is who is believed to be at the other end, is not read before. A
- * session in which it does not succeed in time ends.
+ * its own signatures. Only bulk, where who asks is who is believed to be at the other end, is not read before, and
+ * nothing at all of a session that waits beside another one of its peer (`hold`). A session in which it does not
+ * succeed in time ends.
  *
  * Stream ids follow from the class (RFC 9000, 2.1). A peer that opens another, ends or resets one, or stops
  * reading one, breaks the protocol: sessions end as a whole.
@@ -64,7 +65,7 @@ export type IdentifiedPeer = { readonly id: PeerId; readonly certificateEndMs: n
 export type SessionEvents = {
   /** Whose certificate is this? Called once, before any stream is touched. */
   identify(session: Session): Result<IdentifiedPeer>;
-  /** The peer's hello is here: `peer` and `peerRun` are known. The session is up when this returns. */
+  /** The peer's hello is here: `peer` and `peerRun` are known. The session is up when this returns, or is held. */
   ready(session: Session): void;
   frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void;
   /** A datagram of a direct session: relayed ones have none. The bytes are the callee's. */
@@ -118,6 +119,9 @@ export class Session {
   readonly #hello: Uint8Array;
   #secure: SecureChannel | undefined;
   #state: "handshake" | "hello" | "up" | "ended" = "handshake";
+  #isHeld = false;
+  /** What came in one piece with the hello of a session that is held: control frames. */
+  readonly #held: Uint8Array[] = [];
   #cancelHandshake: (() => void) | undefined;
   #cancelFrameTimer: (() => void) | undefined;
   readonly #beganMs: number;
@@ -211,6 +215,24 @@ export class Session {
     return true;
   }
 
+  /**
+   * From now on nothing is read but the post-quantum handshake: what comes waits in QUIC's windows, which hold the
+   * sender back. So nothing that the peer says in this session can have an effect before it has shown its key.
+   */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Reads on after `hold`, from the next turn on. */
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    // It is we who did not read: a frame in progress is not late by that.
+    const nowMs = this.#options.ports.clock.monotonicMs();
+    for (const lane of this.#lanes) if (lane.parser.partial) lane.partialSinceMs = nowMs;
+    if (this.#state === "up") this.#connection.requestTurn();
+  }
+
   /** Seals a note about bulk. False where the session is not complete. */
   sendNote(bytes: Uint8Array): boolean {
     return this.#state === "up" && this.#secure?.sendNote(bytes) === true;
@@ -289,16 +311,30 @@ export class Session {
 
   #service(): void {
     if (this.#state === "hello") this.#readLane(this.#control);
+    this.#deliverHeld();
     for (const lane of this.#lanes) {
       if (this.#state !== "up") break;
+      if (!this.#isRead(lane)) continue;
       // Bulk waits in QUIC's windows for the key of the peer's node: it may overtake the end of the handshake.
       if (lane.name === "bulk" && !this.isSecured) continue;
       this.#readLane(lane);
     }
-    if (this.#state === "up" && this.via === undefined) this.#readDatagrams();
+    if (this.#state === "up" && this.via === undefined && !this.#isHeld) this.#readDatagrams();
     if (this.#state === "up" || this.#state === "hello") {
       for (const lane of this.#lanes) this.#writeLane(lane);
       this.#armFrameTimer();
+    }
+  }
+
+  #isRead(lane: Lane): boolean {
+    return !this.#isHeld || lane.name === "sealed";
+  }
+
+  #deliverHeld(): void {
+    while (this.#state === "up" && !this.#isHeld) {
+      const payload = this.#held.shift();
+      if (payload === undefined) return;
+      this.#options.events.frame(this, "control", payload);
     }
   }
 
@@ -355,6 +391,7 @@ export class Session {
     const failure = lane.parser.push(bytes, (payload) => {
       if (this.#state === "hello") this.#helloFrame(payload);
       else if (lane.name === "sealed") this.#secure?.receive(payload);
+      else if (this.#isHeld) this.#held.push(payload);
       else this.#options.events.frame(this, lane.name, payload);
       return this.#state === "up";
     });
@@ -479,7 +516,9 @@ export class Session {
   #armFrameTimer(): void {
     if (this.#cancelFrameTimer !== undefined) return;
     let since = Number.POSITIVE_INFINITY;
-    for (const lane of this.#lanes) since = Math.min(since, lane.partialSinceMs);
+    for (const lane of this.#lanes) {
+      if (this.#isRead(lane)) since = Math.min(since, lane.partialSinceMs);
+    }
     if (since === Number.POSITIVE_INFINITY) return;
     const { clock, timers } = this.#options.ports;
     const { frameTimeoutMs } = this.#options.limits;
@@ -487,7 +526,9 @@ export class Session {
     this.#cancelFrameTimer = timers.set(delay, () => {
       this.#cancelFrameTimer = undefined;
       const now = clock.monotonicMs();
-      const late = this.#lanes.find((lane) => now - lane.partialSinceMs >= frameTimeoutMs);
+      const late = this.#lanes.find(
+        (lane) => this.#isRead(lane) && now - lane.partialSinceMs >= frameTimeoutMs,
+      );
       if (late === undefined) {
         this.#armFrameTimer();
         return;

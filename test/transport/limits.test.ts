@@ -158,6 +158,27 @@ describe("Dialler", () => {
     expect(dials()).toBe(0);
   });
 
+  it("dials beside a session that is not proved after 5 s, unless it is by then", () => {
+    const { dialler, delays, fire, dials } = make(true, 0);
+    dialler.retry();
+    dialler.doubt();
+    // What was planned for a peer without any session is not waited for.
+    expect(delays).toEqual([100, 5_000]);
+    fire();
+    expect(dials()).toBe(1);
+    // The session that was doubted has ended: the pause is that of any other.
+    dialler.doubt();
+    dialler.retry();
+    dialler.retry();
+    expect(delays).toEqual([100, 5_000, 5_000, 200]);
+    fire();
+    expect(dials()).toBe(2);
+    dialler.doubt();
+    dialler.stop();
+    fire();
+    expect(dials()).toBe(2);
+  });
+
   it("refuses a penalised peer for the pause", () => {
     const { dialler, setNow } = make(true, 0);
     expect(dialler.isRefusing).toBe(false);

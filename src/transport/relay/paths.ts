@@ -20,8 +20,14 @@ import {
 const LOSS_DECAY = 0.7;
 const LOSS_PACKETS_MIN = 20;
 
-type Path = {
-  readonly session: Session;
+/** What is asked of a session. */
+export type PathSession = Pick<
+  Session,
+  "via" | "isSecured" | "queuedBytes" | "classBytes" | "pathFigures" | "keepAlive"
+>;
+
+type Path<S> = {
+  readonly session: S;
   /** As of the last look. */
   packetsSent: number;
   packetsLost: number;
@@ -36,11 +42,11 @@ type Path = {
   carried: boolean;
 };
 
-export const pathKeyOf = (session: Session): PathKey => session.via ?? DIRECT;
+export const pathKeyOf = (session: PathSession): PathKey => session.via ?? DIRECT;
 
-export class Paths {
+export class Paths<S extends PathSession> {
   readonly #limits: PathsLimits;
-  readonly #paths = new Map<PathKey, Path>();
+  readonly #paths = new Map<PathKey, Path<S>>();
   #state: PathState = NO_PATH;
 
   constructor(limits: PathsLimits) {
@@ -51,11 +57,12 @@ export class Paths {
     return this.#paths.size;
   }
 
+  /** A direct session in which the peer has shown its key: no other is one to rely on. */
   get hasDirect(): boolean {
-    return this.#paths.has(DIRECT);
+    return this.direct?.isSecured === true;
   }
 
-  get direct(): Session | undefined {
+  get direct(): S | undefined {
     return this.#paths.get(DIRECT)?.session;
   }
 
@@ -64,20 +71,20 @@ export class Paths {
     return [...this.#paths.keys()].filter((key) => key !== DIRECT);
   }
 
-  sessions(): readonly Session[] {
+  sessions(): readonly S[] {
     return [...this.#paths.values()].map(({ session }) => session);
   }
 
   /** The session on the same path as this one. */
-  onSamePath(session: Session): Session | undefined {
+  onSamePath(session: S): S | undefined {
     return this.#paths.get(pathKeyOf(session))?.session;
   }
 
-  of(key: PathKey): Session | undefined {
+  of(key: PathKey): S | undefined {
     return this.#paths.get(key)?.session;
   }
 
-  add(session: Session, nowMs: number): void {
+  add(session: S, nowMs: number): void {
     // A path that was the only one was not asked for signs of life until now.
     for (const path of this.#paths.values()) path.heardMs = nowMs;
     this.#paths.set(pathKeyOf(session), {
@@ -88,7 +95,7 @@ export class Paths {
   }
 
   /** What is known of a session that was a path until now. */
-  remove(session: Session): { readonly carried: boolean } | undefined {
+  remove(session: S): { readonly carried: boolean } | undefined {
     const key = pathKeyOf(session);
     const path = this.#paths.get(key);
     if (path?.session !== session) return undefined;
@@ -97,7 +104,7 @@ export class Paths {
   }
 
   /** The session that frames go over from now on, and whether that is another than before. */
-  choose(nowMs: number): { readonly session: Session | undefined; readonly change?: PathChange } {
+  choose(nowMs: number): { readonly session: S | undefined; readonly change?: PathChange } {
     const samples = [...this.#paths].map(([key, path]) => sampleOf(key, path, nowMs));
     const { state, change } = choosePath(this.#state, samples, nowMs, this.#limits);
     this.#state = state;
@@ -108,7 +115,7 @@ export class Paths {
   }
 
   /** The path that was left has told what it lost: its end needs no word any more. */
-  settle(session: Session): void {
+  settle(session: S): void {
     const path = this.#paths.get(pathKeyOf(session));
     if (path?.session === session) path.carried = false;
   }
@@ -142,7 +149,7 @@ export class Paths {
   }
 
   /** Relayed sessions that nothing went over for `idleMs`, that do not carry and whose queues are empty. */
-  idleRelayed(nowMs: number): readonly Session[] {
+  idleRelayed(nowMs: number): readonly S[] {
     return [...this.#paths]
       .filter(
         ([key, { session, usedMs }]) =>
@@ -155,10 +162,10 @@ export class Paths {
   }
 }
 
-const lossOf = ({ sent, lost }: Path): number =>
+const lossOf = ({ sent, lost }: Path<unknown>): number =>
   Math.min(1, lost / Math.max(sent, LOSS_PACKETS_MIN));
 
-const sampleOf = (key: PathKey, path: Path, nowMs: number): PathSample => ({
+const sampleOf = (key: PathKey, path: Path<PathSession>, nowMs: number): PathSample => ({
   key,
   rttMs: path.session.pathFigures().rttMs ?? 0,
   loss: lossOf(path),

@@ -4,14 +4,16 @@
  */
 import type { PeerId } from "../../ledger/ports.ts";
 import type { PathsLimits } from "../options.ts";
-import type { Session } from "../session.ts";
 
 type PlanLimits = Pick<PathsLimits, "relaysMax" | "retryMsMin" | "retryMsMax">;
 
-export class RelayPlan {
+/** An attempt is known by the relay that it goes through. */
+type Attempt = { readonly via: PeerId | undefined };
+
+export class RelayPlan<A extends Attempt> {
   readonly #limits: PlanLimits;
   /** Attempts that are on their way, by relay. */
-  readonly #attempts = new Map<PeerId, Session>();
+  readonly #attempts = new Map<PeerId, A>();
   readonly #failed = new Map<PeerId, { readonly failures: number; readonly againMs: number }>();
   #restUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -19,12 +21,8 @@ export class RelayPlan {
     this.#limits = limits;
   }
 
-  attempts(): readonly Session[] {
+  attempts(): readonly A[] {
     return [...this.#attempts.values()];
-  }
-
-  attemptThrough(relay: PeerId): Session | undefined {
-    return this.#attempts.get(relay);
   }
 
   /**
@@ -47,12 +45,12 @@ export class RelayPlan {
       .slice(0, missing);
   }
 
-  began(relay: PeerId, session: Session): void {
+  began(relay: PeerId, session: A): void {
     this.#attempts.set(relay, session);
   }
 
   /** The attempt is over; false where it was none of ours. */
-  ended(session: Session): boolean {
+  ended(session: A): boolean {
     const relay = session.via;
     if (relay === undefined || this.#attempts.get(relay) !== session) return false;
     return this.#attempts.delete(relay);

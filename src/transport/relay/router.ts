@@ -6,7 +6,7 @@
  */
 import { type Failure, fail } from "../../errors.ts";
 import type { PeerId } from "../../ledger/ports.ts";
-import type { Member, Members } from "../member.ts";
+import { type Member, type Members, sessionsOf } from "../member.ts";
 import type { TransportLimits, TransportPorts } from "../options.ts";
 import type { QuicIdentity, QuicSession } from "../quic-endpoint.ts";
 import type { Session } from "../session.ts";
@@ -107,6 +107,8 @@ export class Router {
       session.close("protocol", frame.detail, frame);
       return;
     }
+    // Who has not shown its FALCON key yet is not known well enough to cost others anything.
+    if (!session.isSecured) return;
     const said = frame.value;
     if (said.kind === "forward") this.#forward(session, peer, said.peer, said.packet);
     else if (said.kind === "forwarded") this.#receive(session, peer, said.peer, said.packet);
@@ -227,8 +229,6 @@ export class Router {
 
   #forward(session: Session, from: PeerId, to: PeerId, packet: Uint8Array): void {
     const nowMs = this.#options.ports.clock.monotonicMs();
-    // Who has not shown its FALCON key yet is not known well enough to cost others anything.
-    if (!session.isSecured) return;
     const outcome = this.#forwarder.forward(from, to, packet, nowMs);
     if (outcome === "sent" || outcome === "dropped") return;
     this.#options.refused(fail(outcome, `for ${to.slice(0, 12)}`), from);
@@ -237,7 +237,6 @@ export class Router {
 
   #receive(session: Session, relay: PeerId, source: PeerId, packet: Uint8Array): void {
     const { members, isQuarantined, refused } = this.#options;
-    if (!session.isSecured) return;
     if ((session.peerFeatures & FEATURES.relay) === 0) {
       refused(fail("relay.not-offered", "packets of others from who said to be no relay"), relay);
     } else if (!members.has(source) || isQuarantined(source) || source === relay) {
@@ -284,5 +283,5 @@ const directOf = (member: Member | undefined): Session | undefined => {
 };
 
 /** What is up or on its way with the member over this relay. */
-const throughRelay = ({ paths, relayed }: Member, relay: PeerId): readonly Session[] =>
-  [paths.of(relay), relayed.attemptThrough(relay)].filter((session) => session !== undefined);
+const throughRelay = (member: Member, relay: PeerId): readonly Session[] =>
+  sessionsOf(member).filter(({ via }) => via === relay);

@@ -73,6 +73,9 @@ const startNetwork = async (
 
 /** Both ends dial, so that two sessions may meet on one path: waits until nobody replaces any more. */
 const settled = async (...nodes: readonly Node[]): Promise<void> => {
+  const isProved = (from: Node, to: Node): boolean =>
+    from === to || from.transport.isSecured?.(to.id) === true;
+  await until(() => nodes.every((from) => nodes.every((to) => isProved(from, to))), "proved");
   const count = (): number => nodes.reduce((sum, { seen }) => sum + seen.up.length, 0);
   for (let before = -1; before !== count(); await sleep(1_500)) before = count();
 };
