@@ -4,11 +4,12 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CALM, type Scenario, scenario } from "../../sim/scenario.ts";
-import { type RunResult, simulate, simulateTwice } from "../../sim/simulate.ts";
+import { simulate, simulateTwice } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import type { FalconVerifier } from "../../src/crypto/falcon.ts";
 import { selectVerifier } from "../../src/node/signing/select-verifier.ts";
 import { createFalconRing, type FalconRing } from "./falcon-ring.ts";
+import { verdict } from "./support.ts";
 
 const TIMEOUT_MS = 300_000;
 const SECONDS = 1_000;
@@ -62,9 +63,6 @@ const CASES: readonly Scenario[] = [
     adversaries: [{ node: 3, strategy: "forge-certificates", fromMs: 0, untilMs: 60 * SECONDS }],
   }),
 ];
-
-const verdict = ({ outcome, violation }: RunResult): string =>
-  violation === undefined ? outcome : `${outcome} ${violation.id}: ${violation.detail}`;
 
 const ringsOf = (rings: FalconRing[]) => ({
   ...SYSTEM,

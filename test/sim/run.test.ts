@@ -1,25 +1,13 @@
-/** The regression set: every directed scenario, and a fixed set of seeds, each of these run twice. */
+/** The regression set of seeds, each run twice; the directed scenarios are beside it, in `library`. */
 import { describe, expect, it } from "vitest";
 import { BANK } from "../../sim/scenarios/index.ts";
-import { type RunResult, simulate, simulateTwice } from "../../sim/simulate.ts";
+import { simulate, simulateTwice } from "../../sim/simulate.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 import { SYSTEM } from "../../sim/system.ts";
+import { verdict } from "./support.ts";
 
 const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
 const TIMEOUT_MS = 300_000;
-
-const verdict = ({ outcome, violation }: RunResult): string =>
-  violation === undefined ? outcome : `${outcome} ${violation.id}: ${violation.detail}`;
-
-describe("directed scenarios", () => {
-  it.each(BANK.map((entry) => [entry.name, entry] as const))(
-    "%s",
-    (_name, entry) => {
-      expect(verdict(simulate(entry, SYSTEM))).toBe("ok");
-    },
-    TIMEOUT_MS,
-  );
-});
 
 describe("seeds", () => {
   it.each(SEEDS)(

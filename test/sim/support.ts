@@ -1,6 +1,7 @@
 /** Small helpers of the simulator's tests. */
 import { createHash } from "node:crypto";
 import type { Status } from "../../sim/checkers/types.ts";
+import type { RunResult } from "../../sim/simulate.ts";
 
 export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
@@ -25,3 +26,7 @@ export const statusWith = (part: Partial<Status>): Status => ({
   mempoolBatches: 0,
   ...part,
 });
+
+/** "ok", or what was broken and how: what a failed test should say. */
+export const verdict = ({ outcome, violation }: RunResult): string =>
+  violation === undefined ? outcome : `${outcome} ${violation.id}: ${violation.detail}`;
