@@ -12,7 +12,7 @@ import { verdict } from "../support.ts";
 const PARTS = 4;
 const TIMEOUT_MS = 300_000;
 
-/** Every scenario whose place in the library leaves this rest, so that parts are of like length and none is in no part. */
+/** Every scenario whose place in the library leaves this rest: parts of like length, and none is in no part. */
 export const runPart = (rest: 0 | 1 | 2 | 3): void => {
   describe("directed scenarios", () => {
     it.each(
