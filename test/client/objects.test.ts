@@ -458,3 +458,83 @@ describe("a node that is away for a moment", () => {
     expect(await codeOf(end)).toBe("node.overloaded");
   });
 });
+
+/** A client of several nodes; `left` names those that were left for another. */
+const poolOf = (...nodes: readonly ObjectNode[]) => {
+  const left: string[] = [];
+  const { objects } = createClient({
+    baseUrl: nodes.map(({ base }) => base),
+    unverified: true,
+    fetch: (url, init) => {
+      const to = nodes.find(({ base }) => new URL(base).origin === new URL(url).origin);
+      if (to === undefined) throw new Error(`nobody is at ${url}`);
+      return to.fetch(url, init);
+    },
+    onFailover: (base, { code }) => left.push(`${base} ${code}`),
+  });
+  return { objects, left };
+};
+
+const honestNode = async (mangle?: Mangle, base = "http://[::1]:2"): Promise<ObjectNode> => {
+  const node = memoryNode(mangle, base);
+  await objectsAt(node).put(OBJECT.bytes, { signer });
+  node.asked.length = 0;
+  return node;
+};
+
+describe("a node that has waited in vain", () => {
+  const late = (): Response => problem("http.timeout", 504);
+
+  it("is left for one that has the object", async () => {
+    const { objects, left } = poolOf(memoryNode(late), await honestNode());
+    expect(equalBytes(await all(objects.get(OBJECT.root)), OBJECT.bytes)).toBe(true);
+    expect(left).toEqual(["http://[::1]:1 http.timeout"]);
+  });
+
+  it("is not asked again at full speed where it only says so", async () => {
+    const node = memoryNode(late);
+    expect(await codeOf(objectsAt(node).describe(OBJECT.root, { patienceMs: 2_500 }))).toBe(
+      "http.timeout",
+    );
+    // At once, and after pauses of 100, 200, 400 and 800 ms; the next would be longer than is left.
+    expect(node.asked.length).toBeGreaterThan(1);
+    expect(node.asked.length).toBeLessThanOrEqual(5);
+  });
+
+  it("and says nothing at all is waited for little longer than patience lasts", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      const hangs = (_url: string, init: RequestInit): Promise<Response> =>
+        new Promise((_, reject) =>
+          init.signal?.addEventListener("abort", () => reject(init.signal?.reason)),
+        );
+      const objects = objectsAt({ base: "http://[::1]:1", fetch: hangs });
+      const asked = codeOf(objects.describe(OBJECT.root, { patienceMs: 5_000 }));
+      const began = performance.now();
+      let tookMs = 0;
+      const ended = asked.then((code) => {
+        tookMs = performance.now() - began;
+        return code;
+      });
+      await vi.advanceTimersByTimeAsync(200_000);
+      expect(await ended).toBe("cli.unreachable");
+      expect(tookMs).toBeGreaterThanOrEqual(5_000);
+      expect(tookMs).toBeLessThan(10_000);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("or hangs until patience ends leaves a turn to the next one", async () => {
+    const hanging: ObjectNode = {
+      ...memoryNode(),
+      fetch: (_url, init) =>
+        new Promise((_, reject) =>
+          init.signal?.addEventListener("abort", () => reject(init.signal?.reason)),
+        ),
+    };
+    const { objects, left } = poolOf(hanging, await honestNode());
+    expect(await objects.describe(OBJECT.root, { patienceMs: 200 })).toMatchObject({ chunks: 3 });
+    expect(left).toEqual(["http://[::1]:1 cli.unreachable"]);
+  });
+});

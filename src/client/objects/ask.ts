@@ -22,8 +22,12 @@ export const PATIENCE_MS = 60_000;
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 2_000;
 
-/** What one node refuses, and another may give: whom it is connected to, and what its disk has room for. */
+/**
+ * What one node refuses, and another may give: whom it is connected to, what its disk has room for, and, other than
+ * for the outcome of a batch, for how long it has looked.
+ */
 const OF_THE_NODE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "http.timeout",
   "object.mismatch",
   "object.no-room",
   "object.not-found",
@@ -51,24 +55,46 @@ export const ask = <T>(
   limitMs: number = LIMITS.clientRequestMsMax,
 ): Promise<T> => within(signal, limitMs, request, () => silent(node));
 
+/** A round trip beside the time that a node was asked to wait: it says itself that it has waited in vain. */
+const ANSWER_MS = 2_000;
+
+/** How long a node may be asked to wait, and how long it is waited for, milliseconds. */
+export type Turn = { readonly waitMs: number; readonly limitMs: number };
+
 /**
- * Asks again while an error says that later may be better, until patience ends: `ask` is told how much of it is
- * left, milliseconds.
+ * What is left of patience for one node: it ends with patience, but one that comes after a node that has used all of
+ * it up is still given a turn.
+ */
+const turnOf = (end: number, patienceMs: number): Turn => {
+  const least = Math.min(patienceMs, LIMITS.clientRequestMsMax);
+  const leftMs = Math.max(1, least, Math.round(end - performance.now()));
+  const waitMs = Math.min(leftMs, LIMITS.httpWaitMsMax);
+  return { waitMs, limitMs: Math.min(leftMs + ANSWER_MS, waitMs + LIMITS.clientChunkMsMax) };
+};
+
+const mayPass = (error: unknown, endsAway: boolean): error is TetradError =>
+  error instanceof TetradError &&
+  error.spec.retryable &&
+  !(endsAway && error.code === "cli.unreachable");
+
+/**
+ * Asks again while an error says that later may be better, until patience ends: `request` is given what tells how
+ * much of it is left for the node that is asked next.
  */
 export const patiently = async <T>(
   { patienceMs = PATIENCE_MS, signal, endsAway = false }: PatienceOptions,
-  request: (leftMs: number) => Promise<T>,
+  request: (turn: () => Turn) => Promise<T>,
 ): Promise<T> => {
   const end = performance.now() + patienceMs;
   for (let ms = PAUSE_MS_MIN; ; ms = Math.min(PAUSE_MS_MAX, ms * 2)) {
+    const began = performance.now();
     try {
-      return await request(Math.max(1, Math.round(end - performance.now())));
+      return await request(() => turnOf(end, patienceMs));
     } catch (error) {
-      const isAway = error instanceof TetradError && error.code === "cli.unreachable";
-      const mayPass = error instanceof TetradError && error.spec.retryable && !(isAway && endsAway);
-      if (!mayPass || performance.now() + ms >= end) throw error;
-      // A node that was waited for has had its pause.
-      await pause(error.code === "http.timeout" ? 0 : ms, signal);
+      if (!mayPass(error, endsAway) || performance.now() + ms >= end) throw error;
+      // A node that was waited for has had its pause, one that only says so has not.
+      const hadMs = error.code === "http.timeout" ? performance.now() - began : 0;
+      await pause(Math.max(0, ms - hadMs), signal);
       signal?.throwIfAborted();
     }
   }

@@ -44,15 +44,14 @@ const askBytes = <T>(
   bytesMax: number,
   read: (node: ApiClient, bytes: Uint8Array) => T,
 ): Promise<T> =>
-  patiently({ patienceMs, signal, endsAway }, (leftMs) => {
-    const waitMs = Math.min(leftMs, LIMITS.httpWaitMsMax);
-    const limitMs = waitMs + LIMITS.clientChunkMsMax;
-    return nodes.each(async (node) => {
+  patiently({ patienceMs, signal, endsAway }, (turn) =>
+    nodes.each(async (node) => {
+      const { waitMs, limitMs } = turn();
       const request = (asking: AbortSignal): Promise<Uint8Array> =>
         bytesFrom(node, path, waitMs, bytesMax, asking);
       return read(node, await ask(node, signal, request, limitMs));
-    }, isOtherForObjects);
-  });
+    }, isOtherForObjects),
+  );
 
 const getManifest = (nodes: Nodes, root: string, asking: Asking): Promise<Manifest> => {
   const name = rootBytes(root);
