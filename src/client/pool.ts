@@ -83,8 +83,10 @@ export class PoolClient extends ApiClient {
     attempt: (node: ApiClient) => Promise<T>,
     isOther: (error: unknown) => error is TetradError = isOfThisNode,
   ): Promise<T> {
-    for (let tried = 1; ; tried++) {
-      const { node } = this;
+    const asked = new Set<ApiClient>();
+    for (;;) {
+      const node = this.#nextBut(asked);
+      asked.add(node);
       try {
         const value = await attempt(node);
         return value;
@@ -93,9 +95,15 @@ export class PoolClient extends ApiClient {
         if (!isOther(error) || error.code === "proof.pending") throw error;
         // Two requests may find out at the same time that a node is gone: leave it once.
         if (this.node === node) this.leave(error);
-        if (tried >= this.#nodes.length) throw error;
+        if (asked.size >= this.#nodes.length) throw error;
       }
     }
+  }
+
+  /** The first from the current one on that was not asked: other requests move the current one meanwhile. */
+  #nextBut(asked: ReadonlySet<ApiClient>): ApiClient {
+    const inTurn = [...this.#nodes.slice(this.#current), ...this.#nodes.slice(0, this.#current)];
+    return inTurn.find((node) => !asked.has(node)) ?? this.node;
   }
 
   override checkChain(genesisHash: string | null): void {

@@ -538,3 +538,38 @@ describe("a node that has waited in vain", () => {
     expect(left).toEqual(["http://[::1]:1 cli.unreachable"]);
   });
 });
+
+describe("a good node that is away for a moment, beside one that will never do", () => {
+  const onceAway = () => {
+    const away = new Set<string>();
+    const mangle: Mangle = (path) => {
+      if (!path.endsWith("/manifest") && !path.endsWith("/chunks/1")) return undefined;
+      if (away.size === 2 || away.has(path)) return undefined;
+      away.add(path);
+      return problem("node.overloaded", 503);
+    };
+    return { away, mangle };
+  };
+
+  it.each([
+    ["it has nothing", memoryNode(undefined, "http://[::1]:3")],
+    ["it lies", memoryNode(() => new Uint8Array(9), "http://[::1]:3")],
+  ])("is waited for: %s", async (_what, bad) => {
+    let isPut = false;
+    const { away, mangle } = onceAway();
+    const good = await honestNode((path, bytes) => (isPut ? mangle(path, bytes) : undefined));
+    isPut = true;
+    const { objects } = poolOf(good, bad);
+    expect(equalBytes(await all(objects.get(OBJECT.root)), OBJECT.bytes)).toBe(true);
+    expect(away.size).toBe(2);
+  });
+
+  it("is not waited for where it is not there, and nothing has begun", async () => {
+    const none: ObjectNode = {
+      ...memoryNode(),
+      fetch: () => Promise.reject(new TypeError("fetch failed")),
+    };
+    const { objects } = poolOf(none, memoryNode(undefined, "http://[::1]:3"));
+    expect(await codeOf(objects.describe(OBJECT.root))).toBe("object.not-found");
+  });
+});

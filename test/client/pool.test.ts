@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { PoolClient } from "../../src/client/pool.ts";
+import { TetradError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { json, problem, serve, type TestServer } from "./support.ts";
 
@@ -71,6 +72,21 @@ describe("a client of several nodes", () => {
   it("says what the last node said when none can answer", async () => {
     const { client } = await poolOf(code(503, "node.overloaded"), code(503, "node.not-ready"));
     await expect(client.get("/x")).rejects.toMatchObject({ code: "node.not-ready" });
+  });
+
+  it("asks each node for a request, whichever others have made the current one meanwhile", async () => {
+    const { client, nodes } = await poolOf(good, good, good);
+    const gone = new TetradError("cli.unreachable", "gone");
+    const isOther = (error: unknown): error is TetradError => error === gone;
+    const asked: string[] = [];
+    const end = client.each(async ({ base }) => {
+      asked.push(base);
+      // Others leave the second and the third, so that the first is the current one again.
+      if (asked.length === 2) for (let i = 0; i < 2; i++) client.leave(gone);
+      throw gone;
+    }, isOther);
+    await expect(end).rejects.toBe(gone);
+    expect([...asked].sort()).toEqual(nodes.map(({ base }) => base).sort());
   });
 
   it("follows the stream of the next node after a break, behind the last id", async () => {

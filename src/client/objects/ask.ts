@@ -34,7 +34,7 @@ const OF_THE_NODE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "store.full",
 ]);
 
-export const isOtherForObjects = (error: unknown): error is TetradError =>
+const isOtherForObjects = (error: unknown): error is TetradError =>
   isOfThisNode(error) || (error instanceof TetradError && OF_THE_NODE.has(error.code));
 
 /** The bytes of a name. Throws cli.usage for what is none. */
@@ -65,7 +65,7 @@ export type Turn = { readonly waitMs: number; readonly limitMs: number };
  * What is left of patience for one node: it ends with patience, but one that comes after a node that has used all of
  * it up is still given a turn.
  */
-const turnOf = (end: number, patienceMs: number): Turn => {
+const turnOf = (end: number, patienceMs: number = PATIENCE_MS): Turn => {
   const least = Math.min(patienceMs, LIMITS.clientRequestMsMax);
   const leftMs = Math.max(1, least, Math.round(end - performance.now()));
   const waitMs = Math.min(leftMs, LIMITS.httpWaitMsMax);
@@ -78,18 +78,40 @@ const mayPass = (error: unknown, endsAway: boolean): error is TetradError =>
   !(endsAway && error.code === "cli.unreachable");
 
 /**
- * Asks again while an error says that later may be better, until patience ends: `request` is given what tells how
- * much of it is left for the node that is asked next.
+ * Asks the nodes in their turn. What may pass at one of them is thrown before what another refuses for good: a node
+ * that has nothing, or lies, must not end the wait for one that will answer.
  */
+const askEach = async <T>(
+  nodes: Nodes,
+  endsAway: boolean,
+  attempt: (node: ApiClient) => Promise<T>,
+): Promise<T> => {
+  let passing: TetradError | undefined;
+  const request = async (node: ApiClient): Promise<T> => {
+    try {
+      return await attempt(node);
+    } catch (error) {
+      if (mayPass(error, endsAway)) passing ??= error;
+      throw error;
+    }
+  };
+  try {
+    return await nodes.each(request, isOtherForObjects);
+  } catch (error) {
+    throw isOtherForObjects(error) ? (passing ?? error) : error;
+  }
+};
+
+/** Asks again while an error says that later may be better, until patience ends. */
 export const patiently = async <T>(
   { patienceMs = PATIENCE_MS, signal, endsAway = false }: PatienceOptions,
-  request: (turn: () => Turn) => Promise<T>,
+  request: (end: number) => Promise<T>,
 ): Promise<T> => {
   const end = performance.now() + patienceMs;
   for (let ms = PAUSE_MS_MIN; ; ms = Math.min(PAUSE_MS_MAX, ms * 2)) {
     const began = performance.now();
     try {
-      return await request(() => turnOf(end, patienceMs));
+      return await request(end);
     } catch (error) {
       if (!mayPass(error, endsAway) || performance.now() + ms >= end) throw error;
       // A node that was waited for has had its pause, one that only says so has not.
@@ -99,6 +121,18 @@ export const patiently = async <T>(
     }
   }
 };
+
+/** As `patiently`, of all the nodes: each is told how much of patience there is for it. */
+export const askPatiently = <T>(
+  nodes: Nodes,
+  options: PatienceOptions,
+  attempt: (node: ApiClient, turn: Turn) => Promise<T>,
+): Promise<T> =>
+  patiently(options, (end) =>
+    askEach(nodes, options.endsAway === true, (node) =>
+      attempt(node, turnOf(end, options.patienceMs)),
+    ),
+  );
 
 export type PatienceOptions = {
   readonly patienceMs?: number | undefined;

@@ -9,7 +9,7 @@ import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { ApiClient } from "../api.ts";
 import { badAnswer } from "../http.ts";
-import { ask, isOtherForObjects, type Nodes, patiently, rootBytes } from "./ask.ts";
+import { ask, askPatiently, type Nodes, rootBytes } from "./ask.ts";
 import type { ChunkStore, GetObjectOptions, ObjectName } from "./types.ts";
 
 /** Chunks that are asked for at one time. */
@@ -39,19 +39,16 @@ const bytesFrom = async (
 /** Asks the nodes in their turn; what `read` makes of the bytes is what counts. */
 const askBytes = <T>(
   nodes: Nodes,
-  { patienceMs, signal, endsAway }: Asking,
+  asking: Asking,
   path: string,
   bytesMax: number,
   read: (node: ApiClient, bytes: Uint8Array) => T,
 ): Promise<T> =>
-  patiently({ patienceMs, signal, endsAway }, (turn) =>
-    nodes.each(async (node) => {
-      const { waitMs, limitMs } = turn();
-      const request = (asking: AbortSignal): Promise<Uint8Array> =>
-        bytesFrom(node, path, waitMs, bytesMax, asking);
-      return read(node, await ask(node, signal, request, limitMs));
-    }, isOtherForObjects),
-  );
+  askPatiently(nodes, asking, async (node, { waitMs, limitMs }) => {
+    const request = (signal: AbortSignal): Promise<Uint8Array> =>
+      bytesFrom(node, path, waitMs, bytesMax, signal);
+    return read(node, await ask(node, asking.signal, request, limitMs));
+  });
 
 const getManifest = (nodes: Nodes, root: string, asking: Asking): Promise<Manifest> => {
   const name = rootBytes(root);
