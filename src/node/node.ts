@@ -190,10 +190,11 @@ const openWatches = (
   folder: Pick<CertificateWatchOptions, "paths" | "tls" | "logger" | "self">,
 ): (() => void) => {
   const { logger } = folder;
-  const timers = realTimers;
+  const [clock, timers] = [realClock, realTimers];
+  const use: CertificateWatchOptions["use"] = (identity) => transport.useIdentity(identity);
   const ends = [
     watchQuarantine({ handle, logger, timers, shutOut: (ids) => transport.quarantine(ids) }),
-    watchCertificate({ ...folder, timers, use: (identity) => transport.useIdentity(identity) }),
+    watchCertificate({ ...folder, clock, timers, use }),
   ];
   return () => {
     for (const end of ends) end();
