@@ -2,10 +2,10 @@
 import type { PeerFigures, PeerId } from "../ledger/ports.ts";
 import { formatAddress } from "./address.ts";
 import type { Dialler } from "./dialler.ts";
-import type { CloseCode } from "./options.ts";
+import type { CloseCode, PathsLimits } from "./options.ts";
 import type { KnownPeer } from "./peers.ts";
-import type { Paths } from "./relay/paths.ts";
-import type { RelayPlan } from "./relay/plan.ts";
+import { Paths } from "./relay/paths.ts";
+import { RelayPlan } from "./relay/plan.ts";
 import type { Session } from "./session.ts";
 import { FEATURES } from "./stoq/hello.ts";
 import type { Role } from "./stoq/transcript.ts";
@@ -30,6 +30,18 @@ export type Member = {
   /** Since when there has been no direct session that was proved. */
   indirectSinceMs: number;
 };
+
+/** One with whom nothing is up or on its way. */
+export const newMember = (
+  known: KnownPeer,
+  dialler: Dialler,
+  limits: PathsLimits,
+  nowMs: number,
+): Member => ({
+  ...{ known, dialler, undialable: false, indirectSinceMs: nowMs },
+  ...{ paths: new Paths(limits), waiting: new Set(), relayed: new RelayPlan(limits) },
+  ...{ session: undefined, attempt: undefined, host: undefined },
+});
 
 export type Members = ReadonlyMap<PeerId, Member>;
 

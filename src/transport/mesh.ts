@@ -39,6 +39,7 @@ import {
   figuresOf,
   isPenalised,
   type Member,
+  newMember,
   othersThan,
   placeOf,
   roleIn,
@@ -62,8 +63,6 @@ import type { HostPort, QuicIdentity, QuicSession } from "./quic-endpoint.ts";
 import type { QuicTransport, TransportFigures } from "./quic-transport.ts";
 import { type RefusalCode, Refusals } from "./refusals.ts";
 import type { PathChange } from "./relay/choose.ts";
-import { Paths } from "./relay/paths.ts";
-import { RelayPlan } from "./relay/plan.ts";
 import { Router } from "./relay/router.ts";
 import type { Route } from "./relay/tunnel.ts";
 import { newRunId } from "./secrets.ts";
@@ -311,20 +310,8 @@ export class Mesh implements QuicTransport {
       first: this.#self < known.id,
       dial: () => this.#dial(known.id),
     });
-    const member: Member = {
-      ...{
-        known,
-        dialler,
-        paths: new Paths(this.#limits.paths),
-        waiting: new Set(),
-        relayed: new RelayPlan(this.#limits.paths),
-        session: undefined,
-        attempt: undefined,
-        host: undefined,
-        undialable: false,
-        indirectSinceMs: this.#ports.clock.monotonicMs(),
-      },
-    };
+    const nowMs = this.#ports.clock.monotonicMs();
+    const member = newMember(known, dialler, this.#limits.paths, nowMs);
     this.#members.set(known.id, member);
     if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
     return member;
@@ -423,10 +410,21 @@ export class Mesh implements QuicTransport {
     return identified;
   }
 
+  /** Between TLS and the hello a session is on no list: who may have one is another question by then. */
+  #identifyAgain(session: Session): Result<IdentifiedPeer> {
+    const identified = this.#identify(session);
+    return identified.ok && identified.value.id !== session.peer
+      ? fail("transport.peer-unknown", "the certificate is another member's by now")
+      : identified;
+  }
+
   #ready(session: Session): void {
-    const member = session.peer === undefined ? undefined : this.#members.get(session.peer);
-    if (member === undefined || this.#closing) {
+    const member = this.#members.get(session.peer ?? "");
+    const known = this.#identifyAgain(session);
+    if (this.#closing) {
       session.close("shutdown", "not serving");
+    } else if (member === undefined || !known.ok) {
+      session.close("identity", known.ok ? "no member" : known.code, known.ok ? undefined : known);
     } else if (member.session === undefined) {
       this.#join(member, session);
       this.#take(member);
