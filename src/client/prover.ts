@@ -26,6 +26,7 @@ import { LIMITS } from "../limits.ts";
 import { isObject, type JsonObject } from "./http.ts";
 import { fromNearEnough, nearerTrust } from "./nearer-trust.ts";
 import type { PoolClient } from "./pool.ts";
+import type { TakenStep } from "./set-step.ts";
 import { createQueue, type TextStore } from "./store.ts";
 import {
   formatHead,
@@ -186,11 +187,20 @@ export class Prover {
       async (trust) => {
         const { client } = this.#options;
         const verify = this.#verify;
-        const options = { verify, ...(signal === undefined ? {} : { signal }) };
-        this.#nearer = await nearerTrust(client, trust, options);
+        // Each step is true whoever gave it, and is kept where the next one is not given.
+        const onStep = (_step: Bundle, _from: Trust, taken: TakenStep): void => {
+          this.#comeTo(taken.trust);
+        };
+        const options = { verify, onStep, ...(signal === undefined ? {} : { signal }) };
+        await nearerTrust(client, trust, options);
         return this.#trust();
       },
     );
+  }
+
+  /** Requests that walk at the same time do not take each other back. */
+  #comeTo(trust: Trust): void {
+    if (this.#nearer === undefined || trust.epoch >= this.#nearer.epoch) this.#nearer = trust;
   }
 
   /** What the next proof is verified with: the remembered validators, or later ones that steps have led to. */
@@ -245,14 +255,17 @@ export class Prover {
   /**
    * The proof at a path, once it is of a log that contains the remembered one; undefined while no header
    * commits to what is asked for. `own` are roots that the caller has computed from what this very proof
-   * shows. Throws trust.inconsistent and trust.behind, and what verifyBundle refuses.
+   * shows. Throws trust.inconsistent and trust.behind, proof.too-long where no node leads near enough to what it
+   * proves, and what verifyBundle refuses.
    */
   async show(
     path: string,
     signal?: AbortSignal,
     own: (shown: Shown) => OwnRoots = () => () => undefined,
   ): Promise<Shown | undefined> {
+    const { client } = this.#options;
     let late: TetradError | undefined;
+    let far = 0;
     for (let round = 0; round < ROUNDS; round++) {
       signal?.throwIfAborted();
       try {
@@ -266,10 +279,17 @@ export class Prover {
           this.#isPending(error);
           return undefined;
         }
-        if (error.code !== "trust.behind") throw error;
         late = error;
+        if (error.code === "proof.too-long") {
+          // It leads on for ever, or nowhere: the next one goes on from where its steps have led to.
+          far += 1;
+          client.leave(error);
+          if (far >= client.size) throw error;
+          continue;
+        }
+        if (error.code !== "trust.behind") throw error;
         // Rows are proven of a state that may be a block behind the newest header: no reason to leave yet.
-        if (round > 1) this.#options.client.leave(error);
+        if (round > 1) client.leave(error);
         await pause(PAUSE_MS, signal);
       }
     }

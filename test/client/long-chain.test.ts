@@ -8,12 +8,12 @@ import { memoryStore } from "../../src/client/store.ts";
 import { parseHead } from "../../src/client/trust-state.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { TetradError } from "../../src/errors.ts";
-import type { Bundle } from "../../src/ledger/verify/bundle.ts";
+import { type Bundle, bundleJson } from "../../src/ledger/verify/bundle.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
 import { checkpointOf, verifierOf } from "./fake-node.ts";
 import { LongChain, linksBytes } from "./long-chain.ts";
-import { serve } from "./support.ts";
+import { serve, type TestServer } from "./support.ts";
 
 // A walk over a thousand sets is seconds of a core.
 vi.setConfig({ testTimeout: 300_000 });
@@ -144,34 +144,59 @@ describe("who trusts the genesis of a long chain", () => {
   });
 });
 
+/** A true step from the set of an epoch to that of another. */
+const stepOf = (from: number, to: number): Bundle => {
+  const none = { kind: "no-event", index: long.entries.length } as const;
+  return long.bundle(none, long.links.slice(from, to + 1));
+};
+
+/** An answer of the long chain, as an HTTP server gives it. */
+type Answer = (path: string, trustedEpoch: number) => Promise<unknown>;
+
+/** A node that answers so; what it refuses is the problem that it answers with. */
+const serveLong = (answer: Answer): Promise<TestServer> =>
+  serve(async ({ url = "" }, response) => {
+    const { pathname, searchParams } = new URL(url, "http://[::1]");
+    const genesis = { "ledger-genesis": toHex(long.genesisHash) };
+    try {
+      const body =
+        pathname === "/v1/status"
+          ? status
+          : await answer(pathname, Number(searchParams.get("trustedEpoch")));
+      response.writeHead(200, genesis).end(JSON.stringify(body));
+    } catch (error) {
+      if (!(error instanceof TetradError)) throw error;
+      const problem = { code: error.code, detail: error.message };
+      response.writeHead(error.spec.status, genesis).end(JSON.stringify(problem));
+    }
+  });
+
+const status = {
+  ...{ chainId: "long", genesisHash: toHex(long.genesisHash) },
+  ...{ executedHeight: long.header.executedHeight, logSize: long.entries.length },
+};
+
+/** A client waits 15 s for an answer: what takes a busy machine long is made before. */
+const readyChain = async (): Promise<LongChain> => {
+  const chain = new LongChain(long);
+  for (const from of [0, 3, MAX - 1, MAX + 2]) await chain.answer("/v1/validators", from, claim);
+  chain.asked.length = 0;
+  return chain;
+};
+
+/** A true step that leads on by one epoch, as no honest node makes them. */
+const shortStep = (epoch: number): unknown => bundleJson(stepOf(epoch, epoch + 1));
+
+const trust = { checkpoint: checkpointOf(long) };
+const verifier = verifierOf(long);
+
 describe("the client library on a long chain", () => {
   it("reads an event by the genesis, and remembers where it came to", async () => {
-    const chain = new LongChain(long);
-    const status = {
-      ...{ chainId: "long", genesisHash: toHex(long.genesisHash) },
-      ...{ executedHeight: long.header.executedHeight, logSize: long.entries.length },
-    };
-    // A client waits 15 s for an answer: what takes a busy machine long is made before.
-    for (const from of [0, MAX - 1]) await chain.answer("/v1/validators", from, claim);
-    chain.asked.length = 0;
-    const node = await serve(async ({ url = "" }, response) => {
-      const { pathname, searchParams } = new URL(url, "http://[::1]");
-      const from = Number(searchParams.get("trustedEpoch"));
-      const genesis = { "ledger-genesis": toHex(long.genesisHash) };
-      try {
-        const answer =
-          pathname === "/v1/status" ? status : await chain.answer(pathname, from, claim);
-        response.writeHead(200, genesis).end(JSON.stringify(answer));
-      } catch (error) {
-        if (!(error instanceof TetradError)) throw error;
-        const problem = { code: error.code, detail: error.message };
-        response.writeHead(error.spec.status, genesis).end(JSON.stringify(problem));
-      }
-    });
+    const chain = await readyChain();
+    const node = await serveLong((path, from) => chain.answer(path, from, claim));
     try {
       const stateStore = memoryStore();
-      const options = { baseUrl: node.base, verifier: verifierOf(long), stateStore };
-      const trust = { checkpoint: checkpointOf(long) };
+      const options = { baseUrl: node.base, verifier, stateStore };
       const client = createClient({ ...options, trust });
       expect(await client.event(1)).toMatchObject({ index: 1, verified: true });
       const steps = chain.asked.filter(([path]) => path === "/v1/validators");
@@ -188,6 +213,68 @@ describe("the client library on a long chain", () => {
       expect(chain.asked.map(([, epoch]) => epoch)).toEqual([MAX + 5, MAX + 5]);
     } finally {
       await node.close();
+    }
+  });
+
+  it("goes on from the last step that it took, where the walk was broken off", async () => {
+    const chain = await readyChain();
+    const asked: number[] = [];
+    let isBroken = true;
+    const node = await serveLong(async (path, from) => {
+      if (path !== "/v1/validators") return chain.answer(path, from, claim);
+      asked.push(from);
+      if (from < 3) return shortStep(from);
+      if (isBroken) throw new Error("the connection ends");
+      return chain.answer(path, from, claim);
+    });
+    try {
+      const client = createClient({ baseUrl: node.base, verifier, trust });
+      expect(await codeOf(client.event(1))).toBe("cli.unreachable");
+      expect(asked).toEqual([0, 1, 2, 3]);
+      isBroken = false;
+      asked.length = 0;
+      expect(await client.event(1)).toMatchObject({ index: 1, verified: true });
+      expect(asked).toEqual([3, MAX + 2]);
+    } finally {
+      await node.close();
+    }
+  });
+
+  it("leaves a node whose steps lead nowhere near, and goes on from them with the next", async () => {
+    const chain = await readyChain();
+    const asked: number[] = [];
+    const slow = await serveLong(async (path, from) => {
+      if (path !== "/v1/validators") throw new TetradError("proof.too-long", "too long");
+      asked.push(from);
+      return shortStep(from);
+    });
+    const good = await serveLong((path, from) => chain.answer(path, from, claim));
+    try {
+      const client = createClient({ baseUrl: [slow.base, good.base], verifier, trust });
+      expect(await client.event(1)).toMatchObject({ index: 1, verified: true });
+      expect(asked).toHaveLength(LIMITS.setStepsMax);
+      // What it proved is true all the same: the next node is asked from there on.
+      expect(chain.asked).toEqual([["/v1/events/1", LIMITS.setStepsMax]]);
+    } finally {
+      await Promise.all([slow.close(), good.close()]);
+    }
+  });
+
+  it("says that a chain is too long once every node has said so", async () => {
+    const asked: string[] = [];
+    const refusing = (name: string) =>
+      serveLong(async () => {
+        asked.push(name);
+        throw new TetradError("proof.too-long", "too long");
+      });
+    const nodes = [await refusing("a"), await refusing("b")];
+    try {
+      const baseUrl = nodes.map(({ base }) => base);
+      const client = createClient({ baseUrl, verifier, trust });
+      expect(await codeOf(client.event(1))).toBe("proof.too-long");
+      expect(asked).toEqual(["a", "a", "b", "b"]);
+    } finally {
+      await Promise.all(nodes.map((node) => node.close()));
     }
   });
 });
