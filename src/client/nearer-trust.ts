@@ -5,7 +5,9 @@
  * chain.
  */
 import type { FalconVerifier } from "../crypto/falcon.ts";
+import { createHasher } from "../crypto/hash.ts";
 import { ok, type Result, TetradError } from "../errors.ts";
+import { decodeHeader } from "../ledger/block.ts";
 import { type Bundle, decodeBundle, parseBundle } from "../ledger/verify/bundle.ts";
 import type { Proven } from "../ledger/verify/proven.ts";
 import type { Trust } from "../ledger/verify/trust.ts";
@@ -47,8 +49,17 @@ export const nearerTrust = async (
   throw tooManySteps(answersMax);
 };
 
+/** Whether a step, as it says itself, leads past a set. What does not is no use to who trusts that set. */
+const leadsPast = ({ chainId, links }: Bundle, epoch: number): boolean => {
+  const { header: bytes } = links.at(-1) ?? { header: new Uint8Array(0) };
+  const header = decodeHeader(createHasher(chainId), bytes);
+  // What cannot be read is for the verifier to refuse.
+  return !header.ok || header.value.epoch > epoch;
+};
+
 /**
- * Follows the sets as a file of steps has them (`formatSets`), which may be anybody's. Codes: those of a step,
+ * Follows the sets as a file of steps has them (`formatSets`), which may be anybody's. Steps to what is trusted already
+ * are passed over: whoever keeps trust with each verification has the same file still. Codes: those of a step,
  * proof.malformed with the line that is none, proof.too-long.
  */
 export const nearerByFile = (
@@ -62,6 +73,7 @@ export const nearerByFile = (
   for (const [i, line] of lines.value.entries()) {
     const bundle = parseBundle(line);
     if (!bundle.ok) return stepFailure(i + 1, reached.epoch, bundle);
+    if (!leadsPast(bundle.value, trust.epoch)) continue;
     const taken = takeStep(bundle.value, reached, verify, i + 1);
     if (!taken.ok) return taken;
     reached = taken.value.trust;

@@ -8,7 +8,8 @@ import { memoryStore } from "../../src/client/store.ts";
 import { parseHead } from "../../src/client/trust-state.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { TetradError } from "../../src/errors.ts";
-import { type Bundle, bundleJson } from "../../src/ledger/verify/bundle.ts";
+import { type Bundle, bundleJson, formatBundle } from "../../src/ledger/verify/bundle.ts";
+import { type Trust, trustCheckpoint } from "../../src/ledger/verify/trust.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
 import { checkpointOf, verifierOf } from "./fake-node.ts";
@@ -137,8 +138,8 @@ describe("who trusts the genesis of a long chain", () => {
     expect(await get(refusing)).toBe("proof.too-long");
     expect(asked.filter((at) => at === path)).toHaveLength(2);
     // A step that leads nowhere ends the walk.
-    const still = long.bundle({ kind: "no-event", index: 5 }, long.links.slice(0, 1));
-    const steps = formatSets([still]);
+    const still = long.bundle({ kind: "no-event", index: 5 }, long.links.slice(1, 2));
+    const steps = formatSets([stepOf(0, 1), still]);
     if (!steps.ok) throw new Error(steps.detail);
     expect(nearerByFile(steps.value, long.trust, verify)).toMatchObject({ code: "proof.invalid" });
   });
@@ -149,6 +150,44 @@ const stepOf = (from: number, to: number): Bundle => {
   const none = { kind: "no-event", index: long.entries.length } as const;
   return long.bundle(none, long.links.slice(from, to + 1));
 };
+
+/** Steps 0–2, 2–4 and 4–6, and what may be trusted by who has come so far. */
+describe("a file of steps", () => {
+  const steps = formatSets([stepOf(0, 2), stepOf(2, 4), stepOf(4, 6)]);
+  const text = steps.ok ? steps.value : "";
+  const reached = (trust: Trust) => {
+    const found = nearerByFile(text, trust, verify);
+    return found.ok ? found.value.epoch : found.code;
+  };
+  /** The last block of an epoch, as a checkpoint has it. */
+  const trustOf = (epoch: number): Trust => {
+    const verification = long.verify(stepOf(0, epoch));
+    if (!verification.result.ok) throw new Error(verification.result.detail);
+    return trustCheckpoint(verification.result.value.checkpoint);
+  };
+
+  it("leads on from every set on its way, and has nothing for who is past its end", () => {
+    expect([0, 1, 2, 3, 4, 5].map((epoch) => reached(trustOf(epoch)))).toEqual(Array(6).fill(6));
+    // Of a later block of the set that the last step leads to, and of a later set.
+    const last = trustOf(6);
+    const { height = 0, hash = new Uint8Array(32) } = last.block ?? {};
+    expect(reached({ ...last, block: { height: height + 1, hash } })).toBe(6);
+    expect(reached(trustOf(9))).toBe(9);
+  });
+
+  it("is refused where one of the steps to be taken is missing or forged", () => {
+    const [first = "", second = "", third = ""] = text.split(/(?<=\n)/);
+    const by = (lines: readonly string[], trust: Trust) =>
+      nearerByFile(lines.join(""), trust, verify);
+    expect(by([first, third], long.trust)).toMatchObject({ code: "proof.unanchored" });
+    expect(by([first, third], trustOf(4))).toMatchObject({ ok: true, value: { epoch: 6 } });
+    const liar = new World({ chainId: "long", epochs: 7, weights: [1n], seed: 6 });
+    const none = { kind: "no-event", index: 5 } as const;
+    const forged = formatBundle(liar.bundle(none, liar.links.slice(4, 7)));
+    const refused = by([first, second, forged], trustOf(3));
+    expect(refused.ok ? "ok" : refused.code).toMatch(/^proof\.(untrusted|invalid)$/);
+  });
+});
 
 /** An answer of the long chain, as an HTTP server gives it. */
 type Answer = (path: string, trustedEpoch: number) => Promise<unknown>;
