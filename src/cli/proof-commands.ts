@@ -27,7 +27,8 @@ Examples:
   nexus proof get 0 --html --out event-0.html
 
 One proof leads over at most 1024 epochs and 6 MiB of sets and signatures. Where the chain is longer the command follows
-the sets in steps, and the proof begins at a later one than you trust: --sets writes the steps for who verifies it.
+the sets in steps, and the proof begins at a later one than you trust: --sets writes the steps for who verifies it. A
+file that is there is replaced only by steps that begin with those in it. Where no steps are needed none are written.
 `,
     )
     .action(run(async () => (await import("./verbs/proof.ts")).proofGet));

@@ -1,13 +1,16 @@
 /** `nexus proof verify --checkpoint`: what is kept as trust is never older than what was kept before. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { proofVerify } from "../../src/cli/verbs/proof.ts";
+import { proofGet, proofVerify } from "../../src/cli/verbs/proof.ts";
 import { formatSets } from "../../src/client/kept-steps.ts";
+import { toHex } from "../../src/crypto/bytes.ts";
 import { nobleVerifier } from "../../src/crypto/falcon.ts";
-import { type Bundle, formatBundle } from "../../src/ledger/verify/bundle.ts";
+import { TetradError } from "../../src/errors.ts";
+import { type Bundle, bundleJson, formatBundle } from "../../src/ledger/verify/bundle.ts";
 import { type Checkpoint, formatCheckpoint, parseTrust } from "../../src/ledger/verify/trust.ts";
+import { serve } from "../client/support.ts";
 import { World } from "../ledger/verify/support.ts";
 import { createFalconRing } from "../sim/falcon-ring.ts";
 import { fakeContext } from "./fake-context.ts";
@@ -100,6 +103,58 @@ describe("a proof that begins at a later set than what is trusted", () => {
   const [, later] = world.links;
   if (later === undefined) throw new Error("no link");
   const { claim } = world.events(0);
+  const step = formatSets([world.rows("records-1")]);
+  const stepText = step.ok ? step.value : "";
+
+  /** Asks a node of the chain for the proof of an event, one that says that it is too far away or one that does not. */
+  const get = async (isFar: boolean, out: string): Promise<string> => {
+    const node = await serve(({ url = "" }, response) => {
+      const { pathname, searchParams } = new URL(url, "http://[::1]");
+      const genesis = { "ledger-genesis": toHex(world.genesisHash) };
+      if (pathname === "/v1/validators") {
+        const answer = bundleJson(world.rows("records-1"));
+        response.writeHead(200, genesis).end(JSON.stringify(answer));
+      } else if (isFar && searchParams.get("trustedEpoch") === "0") {
+        const problem = { code: "proof.too-long", detail: "too long" };
+        response.writeHead(400, genesis).end(JSON.stringify(problem));
+      } else {
+        const answer = bundleJson(world.bundle(claim, isFar ? [later] : world.links));
+        response.writeHead(200, genesis).end(JSON.stringify(answer));
+      }
+    });
+    try {
+      await proofGet(fakeContext({ api: node.base }).context, { trust, sets, out }, "0");
+      return "ok";
+    } catch (error) {
+      return error instanceof TetradError ? error.code : String(error);
+    } finally {
+      await node.close();
+    }
+  };
+
+  it("comes with a file of the steps, which never takes the place of another's", async () => {
+    const out = at("got.json");
+    rmSync(sets, { force: true });
+    // One bundle is enough: there is nothing to write.
+    expect(await get(false, out)).toBe("ok");
+    expect(existsSync(sets)).toBe(false);
+    expect(await get(true, out)).toBe("ok");
+    expect(readFileSync(sets, "utf8")).toBe(stepText);
+    // The same steps, and an empty file, may be written over.
+    expect(await get(true, out)).toBe("ok");
+    writeFileSync(sets, "");
+    expect(await get(true, out)).toBe("ok");
+    expect(readFileSync(sets, "utf8")).toBe(stepText);
+    const kept = `${stepText}${stepText}`;
+    writeFileSync(sets, kept);
+    expect(await get(false, out)).toBe("ok");
+    expect(readFileSync(sets, "utf8")).toBe(kept);
+    // What is refused has written nothing.
+    rmSync(out);
+    expect(await get(true, out)).toBe("cli.usage");
+    expect(readFileSync(sets, "utf8")).toBe(kept);
+    expect(existsSync(out)).toBe(false);
+  });
 
   /** "ok", or the code of the refusal. */
   const verify = async (steps: string | undefined): Promise<string> => {

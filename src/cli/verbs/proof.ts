@@ -1,5 +1,5 @@
 /** `nexus proof get` and `nexus proof verify`: proof bundles, made by a node and checked by nobody's leave. */
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { formatSets, KeptSteps } from "../../client/kept-steps.ts";
@@ -16,6 +16,7 @@ import { LIMITS } from "../../limits.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
 import { FORMATS } from "../../node/formats.ts";
 import { trustText } from "../checkpoint/keep.ts";
+import { readText } from "../checkpoint/read-text.ts";
 import type { CliContext } from "../context.ts";
 import { formatFields, formatJson, formatNdjson, formatTable, printable } from "../output.ts";
 import { describe, sentencesOf } from "../proof/describe.ts";
@@ -167,6 +168,8 @@ export const proofGet = async (
     const detail = `the chain is too long for one proof from epoch ${trust.epoch}`;
     throw new TetradError("proof.too-long", `${detail}, which is where a page begins`);
   }
+  // All that may be refused is refused before anything is written.
+  const writeSteps = stepsToWrite(context, options.sets, kept);
   const proof = formatBundle(bundle);
   const output = options.html === true ? proofPage(proof, text, await pageScript()) : proof;
   if (options.out === undefined) context.terminal.out(output);
@@ -174,7 +177,7 @@ export const proofGet = async (
   for (const sentence of sentencesOf(proven)) context.note(printable(sentence));
   context.note(`verified against ${path}; ${Buffer.byteLength(output)} bytes`);
   if (isFar) noteStart(context, shown.trust, options);
-  if (options.sets !== undefined) writeSteps(resolve(context.cwd, options.sets), kept);
+  writeSteps();
   const isLost = isFar && options.sets === undefined;
   if (options.out !== undefined && options.html !== true && !isLost) {
     const steps = isFar ? ` --sets ${options.sets}` : "";
@@ -198,11 +201,27 @@ const noteStart = (context: CliContext, { epoch }: Trust, { sets }: GetOptions):
       : `it begins at the set of epoch ${epoch}, to which the steps in ${sets} lead`,
   );
 
-/** Where one bundle was enough there are no steps, and the file is empty. */
-const writeSteps = (path: string, { all }: KeptSteps): void => {
+/**
+ * What writes the steps. A file that is there may be one that `nexus checkpoint` keeps, and the only way to prove who
+ * has signed before: it is replaced by no steps but those that begin with its own. Throws cli.usage, proof.too-long.
+ */
+const stepsToWrite = (
+  context: CliContext,
+  sets: string | undefined,
+  { all }: KeptSteps,
+): (() => void) => {
+  if (sets === undefined) return () => undefined;
+  const path = resolve(context.cwd, sets);
+  if (all.length === 0) {
+    return () => context.note(`one proof leads there from what you trust: no steps for ${path}`);
+  }
   const text = formatSets(all.map(({ bundle }) => bundle));
   if (!text.ok) throw TetradError.from(text);
-  writeFileAtomic(path, Buffer.from(text.value));
+  if (existsSync(path) && !text.value.startsWith(readText(path, LIMITS.setsFileMax))) {
+    const detail = `${path} is there, and the new steps do not begin with those in it`;
+    throw new TetradError("cli.usage", detail, { next: "name a new file for the steps" });
+  }
+  return () => writeFileAtomic(path, Buffer.from(text.value));
 };
 
 /** What is trusted, or what the steps in the file of --sets lead to from it. */
