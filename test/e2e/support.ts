@@ -12,6 +12,9 @@ export const bin: string = join(root, "bin", "nexus.js");
 /** CI runs the short form of a file that has one; the night all of it. What is left out is not there at all. */
 export const SHORT: boolean = process.env["E2E"] === "ci";
 
+/** How long a command may take, or a process to say what is waited for, where a test names no other limit. */
+export const COMMAND_MS_MAX = 120_000;
+
 export type Run = {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -67,7 +70,7 @@ export const nexus = (args: readonly string[], options: RunOptions = {}): Promis
     child.stderr?.on("data", (piece) => {
       stderr += piece;
     });
-    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 120_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? COMMAND_MS_MAX);
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       resolve({ code, signal, stdout, stderr });
@@ -118,7 +121,7 @@ export const background = (args: readonly string[], options: RunOptions = {}): B
     exited,
     stdout: () => stdout,
     stderr: () => stderr,
-    async sees(text, timeoutMs = 60_000) {
+    async sees(text, timeoutMs = COMMAND_MS_MAX) {
       const end = Date.now() + timeoutMs;
       while (!has(text)) {
         const ended = child.exitCode !== null || child.signalCode !== null;

