@@ -1,6 +1,6 @@
 /** Runs the command as a user would: as a process, through bin/nexus.js. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -170,10 +170,11 @@ export const freePorts = async (count: number): Promise<number> => {
   throw new Error("no free ports");
 };
 
-const holderOf = (path: string): number | undefined => {
+/** Who holds the build; "nobody" where the file does not say, and undefined where there is none. */
+const holderOf = (path: string): number | "nobody" | undefined => {
   try {
     const text = readFileSync(path, "utf8");
-    return /^[0-9]+$/.test(text) ? Number(text) : undefined;
+    return /^[0-9]+$/.test(text) ? Number(text) : "nobody";
   } catch {
     return undefined;
   }
@@ -186,18 +187,23 @@ const holderOf = (path: string): number | undefined => {
 export const holdBuild = async (): Promise<() => void> => {
   const path = join(root, "node_modules", ".e2e-build");
   const release = (): void => rmSync(path, { force: true });
+  const own = `${path}-${process.pid}`;
   await until(
     "nobody else uses dist/",
     () => {
       try {
-        writeFileSync(path, String(process.pid), { flag: "wx" });
+        // It has its holder's id from the first moment on: nothing empty is left by one that is killed meanwhile.
+        writeFileSync(own, String(process.pid));
+        linkSync(own, path);
         return true;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        // A run that was killed has left it. One that is just being written is nobody's yet.
+        // A run that was killed has left it.
         const holder = holderOf(path);
-        if (holder !== undefined && !isAlive(holder)) release();
+        if (holder === "nobody" || (holder !== undefined && !isAlive(holder))) release();
         return false;
+      } finally {
+        rmSync(own, { force: true });
       }
     },
     300_000,
