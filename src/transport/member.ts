@@ -1,4 +1,5 @@
 /** What the transport keeps of one member: how it is dialled, and the sessions that are up with it. */
+import type { ErrorCode } from "../errors.ts";
 import type { PeerFigures, PeerId } from "../ledger/ports.ts";
 import { formatAddress } from "./address.ts";
 import type { Dialler } from "./dialler.ts";
@@ -95,6 +96,10 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
   };
 };
 
-/** What a peer that is turned away for it waits for before it may dial again. */
-export const isPenalised = (code: CloseCode): boolean =>
-  code === "protocol" || code === "rate" || code === "identity";
+/**
+ * What a peer that is turned away for it waits for before it may dial again. A certificate that has ended is no
+ * offence: the session made with it is over, and nothing else; a renewed one is let in.
+ */
+export const isPenalised = (code: CloseCode, why?: ErrorCode): boolean =>
+  (code === "protocol" || code === "rate" || code === "identity") &&
+  why !== "transport.certificate-expired";

@@ -644,7 +644,7 @@ export class Mesh implements QuicTransport {
       member.dialler.lasted(nowMs - session.upSinceMs);
       if (session.isSecured) member.indirectSinceMs = nowMs;
     }
-    const isPenal = isPenalised(code) && failure !== undefined && session.isSecured;
+    const isPenal = failure !== undefined && isPenalised(code, failure.code) && session.isSecured;
     if (isPenal || code === "shutdown") {
       this.#dropAll(member, code, detail, isPenal, session);
     } else if (member.session === session) {

@@ -1,5 +1,6 @@
 /** The post-quantum session on real sockets: who gets one, who does not and with which code, and how it ends. */
 import { afterEach, describe, expect, it } from "vitest";
+import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { CLOSE_CODES, type TransportLimits } from "../../src/transport/options.ts";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { BULK, CONSENSUS, RawClient, SEALED } from "./raw-client.ts";
@@ -241,6 +242,26 @@ describe("a session ends within a second", () => {
     expect(refusals(a, "transport.certificate-expired")).toBeGreaterThan(0);
     await sleep(500);
     expect(a.peers()).toEqual([]);
+  });
+
+  it("when the peer's certificate does, and the peer with a renewed one is let in at once", async () => {
+    const endMs = Math.ceil(Date.now() / 1000) * 1000 + 4_000;
+    const second = makeIdentity(idOf(1), Date.now() - 60_000, endMs);
+    // Whoever is penalised by the first node is refused for ten seconds and more.
+    const own = { redialMsMin: 20_000, redialMsMax: 40_000 };
+    const { a, b, ids } = await openPair({ limits: {} }, own, second);
+    record(b);
+    const seen = record(a);
+    await until(() => a.isSecured?.(ids[1]) === true, "up");
+    const dates = { notBeforeMs: Date.now() - 1_000, notAfterMs: endMs + 60_000 };
+    const { keyPem } = second;
+    b.useIdentity(createIdentityCertificate({ nodeId: second.id, keyPem, ...dates }));
+    await until(() => seen.down.length > 0, "ended");
+    expect(seen.down[0]?.reason.code).toBe("identity");
+    const endedMs = performance.now();
+    await until(() => a.isSecured?.(ids[1]) === true, "up again");
+    expect(performance.now() - endedMs).toBeLessThan(8_000);
+    expect(refusals(a, "transport.certificate-expired")).toBe(1);
   });
 
   it("when the peer is in quarantine, and it is neither dialled nor let in any more", async () => {
