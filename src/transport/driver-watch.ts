@@ -4,8 +4,8 @@
  *
  * An exception of the QUIC library costs the connection or the datagram that it met, and nothing else: whoever found
  * out how to raise one from outside must not be able to end the sessions of all others by it. Only where
- * nothing goes well any more, because no turn of an established session came between so many of them, is it the
- * library itself. An error of the socket counts the same way, unless it says that there is no socket any more. And a
+ * nothing goes well any more, because no turn of an established session came between so many of them and for so
+ * long, is it the library itself: many datagrams come in before any turn, and where there is nothing to do none comes. An error of the socket counts the same way, unless it says that there is no socket any more. And a
  * loop that leaves undone what is due has stalled: counted in looks, so that a process that was stopped itself, and
  * looks late, does not take that for a stall.
  */
@@ -35,6 +35,7 @@ const FINAL_SOCKET_ERRORS: ReadonlySet<string> = new Set([
 export class DriverWatch {
   readonly #limits: DriverLimits;
   #faults = 0;
+  #faultsSinceMs = 0;
   #errors = 0;
   #errorsSinceMs = 0;
   #rounds = -1;
@@ -46,10 +47,14 @@ export class DriverWatch {
   }
 
   /** The library threw where it should not have. Undefined: go on. */
-  exception(detail: string): DriverFault | undefined {
+  exception(detail: string, nowMs: number): DriverFault | undefined {
+    if (this.#faults === 0) this.#faultsSinceMs = nowMs;
     this.#faults += 1;
-    if (this.#faults < this.#limits.faultsMax) return undefined;
-    return { cause: "library", detail: `${this.#faults} exceptions in a row, the last: ${detail}` };
+    const forMs = nowMs - this.#faultsSinceMs;
+    const { faultsMax, faultsMs } = this.#limits;
+    if (this.#faults < faultsMax || forMs < faultsMs) return undefined;
+    const what = `${this.#faults} exceptions in a row in ${Math.round(forMs)} ms`;
+    return { cause: "library", detail: `${what}, the last: ${detail}` };
   }
 
   /** An established session had its turn. */

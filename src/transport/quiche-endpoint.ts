@@ -84,7 +84,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       isMemberHost: (host) => options.isMemberHost(host),
       accepted: (session) => options.accepted(session),
       refused: (code, detail) => options.refused(code, detail),
-      faulted: (detail) => this.#judge(this.#watch.exception(detail)),
+      faulted: (detail) => this.#judge(this.#watch.exception(detail, options.clock.monotonicMs())),
       worked: () => this.#watch.worked(),
       wanted: (when) => this.#wanted(when),
     });

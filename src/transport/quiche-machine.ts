@@ -115,7 +115,7 @@ export class QuicheMachine {
       },
       wake: (connection, when) => this.#wake(connection, when),
       faulted: (connection, detail) => {
-        this.#faulted(detail);
+        this.#faulted(detail, connection);
         this.#wake(connection, "now");
       },
       forget: (connection) => this.#forget(connection),
@@ -247,9 +247,15 @@ export class QuicheMachine {
     for (const connection of [...this.#connections.values()]) connection.fail(detail);
   }
 
-  #faulted(detail: string): void {
+  #faulted(detail: string, connection?: QuicheSession): void {
     this.stats.faults += 1;
     this.#options.faulted(detail);
+    // Whether the library still works is seen by a turn of another, which may have nothing to do for long.
+    for (const other of this.#connections.values()) {
+      if (other === connection || !other.isEstablished || other.hasEnded) continue;
+      this.#wake(other, "now");
+      return;
+    }
   }
 
   /** Undefined where the library throws. */

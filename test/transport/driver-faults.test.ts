@@ -2,6 +2,7 @@
  * Faults of the driver under sessions that run: exceptions of the library, a socket that is gone, a loop that does
  * nothing. The sessions come back by themselves, and everybody who is to know is told.
  */
+import { createSocket } from "node:dgram";
 import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
@@ -31,7 +32,7 @@ afterEach(async () => {
 
 const LIMITS = {
   ...{ idleTimeoutMs: 1_500, redialMsMin: 10, redialMsMax: 50, handshakeTimeoutMs: 500 },
-  driver: { ...DRIVER_LIMITS, faultsMax: 4, checkMs: 100, retryMsMin: 20 },
+  driver: { ...DRIVER_LIMITS, faultsMax: 4, faultsMs: 0, checkMs: 100, retryMsMin: 20 },
 };
 
 const pair = async () => {
@@ -50,6 +51,18 @@ const pair = async () => {
 
 /** What all connections of the library have. */
 const library: Connection = Reflect.get(quiche.Connection, "prototype");
+
+/** What a client's first datagram looks like to whoever has not decrypted it (RFC 9000, 17.2.2). */
+const firstPacket = (): Buffer => {
+  const ids = Buffer.concat([
+    Buffer.of(20),
+    Buffer.alloc(20, 1),
+    Buffer.of(20),
+    Buffer.alloc(20, 2),
+  ]);
+  const head = Buffer.concat([Buffer.of(0xc0, 0, 0, 0, 1), ids, Buffer.of(0, 0x44, 0x80)]);
+  return Buffer.concat([head, Buffer.alloc(1_200 - head.length, 3)]);
+};
 
 const failures = (logs: readonly LogLine[]): readonly LogLine[] =>
   logs.filter(
@@ -73,6 +86,27 @@ describe("an exception of the library", () => {
     expect([a.driver().restarts, b.driver().restarts]).toEqual([0, 0]);
     expect(failures(logsA)).toEqual([]);
     expect(seenA.down.every(({ reason }) => reason.code !== "protocol")).toBe(true);
+  });
+
+  it("over a stranger's datagrams costs no session, however many of them there are", async () => {
+    const { a, b, seenA } = await pair();
+    vi.spyOn(quiche, "retry").mockImplementation(() => {
+      throw new Error("out of order");
+    });
+    const stranger = createSocket({ type: "udp6", ipv6Only: true });
+    const port = Number(/:(\d+)$/.exec(a.address())?.[1]);
+    try {
+      // One too few to end the endpoint, and again before a session has anything to do.
+      for (const count of [3, 6, 9, 12]) {
+        for (let i = 0; i < 3; i++) stranger.send(firstPacket(), port, "::1");
+        await until(() => a.figures().faults >= count, "the faults");
+      }
+    } finally {
+      stranger.close();
+    }
+    expect(a.driver().restarts).toBe(0);
+    expect([a.peers().length, b.peers().length]).toEqual([1, 1]);
+    expect(seenA.down).toEqual([]);
   });
 
   it("in every connection ends the endpoint, and another takes its place", async () => {

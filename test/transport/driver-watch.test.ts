@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { DriverWatch, type LoopFacts, RetryPlan } from "../../src/transport/driver-watch.ts";
 
-const { faultsMax, socketErrorsMax, socketErrorsMs, stalledChecksMax } = DRIVER_LIMITS;
+const { faultsMax, faultsMs, socketErrorsMax, socketErrorsMs, stalledChecksMax } = DRIVER_LIMITS;
 const { retryMsMin, retryMsMax } = DRIVER_LIMITS;
 
 const watch = (): DriverWatch => new DriverWatch(DRIVER_LIMITS);
@@ -15,18 +15,25 @@ const said = (count: number, call: () => { readonly cause: string } | undefined)
 const dashes = (count: number): string[] => Array.from({ length: count }, () => "-");
 
 describe("exceptions of the library", () => {
-  it("are too many at faultsMax in a row, and not one before", () => {
-    const one = watch();
-    expect(said(faultsMax, () => one.exception("x"))).toEqual([
-      ...dashes(faultsMax - 1),
-      "library",
-    ]);
+  it("are too many at faultsMax in a row over faultsMs, and neither alone", () => {
+    const many = watch();
+    expect(said(10 * faultsMax, () => many.exception("x", 7))).toEqual(dashes(10 * faultsMax));
+    expect(many.exception("x", 7 + faultsMs - 1)).toBeUndefined();
+    expect(many.exception("x", 7 + faultsMs)?.cause).toBe("library");
+    const long = watch();
+    let nowMs = 0;
+    const next = () => {
+      nowMs += faultsMs;
+      return long.exception("x", nowMs);
+    };
+    expect(said(faultsMax, next)).toEqual([...dashes(faultsMax - 1), "library"]);
   });
 
   it("never are while sessions work, however many there are", () => {
     const one = watch();
     for (let round = 0; round < 100; round++) {
-      expect(said(faultsMax - 1, () => one.exception("x"))).toEqual(dashes(faultsMax - 1));
+      const next = () => one.exception("x", round * faultsMs);
+      expect(said(10 * faultsMax, next)).toEqual(dashes(10 * faultsMax));
       one.worked();
     }
   });
