@@ -24,11 +24,13 @@ export type LoopFacts = {
   readonly returned: number;
 };
 
-/** There is no socket behind the descriptor, or no such address on this machine: nothing goes in or out any more. */
+/**
+ * There is no socket behind the descriptor: nothing goes in or out any more. EADDRNOTAVAIL is none of these, since
+ * Linux also gives it for one destination alone.
+ */
 const FINAL_SOCKET_ERRORS: ReadonlySet<string> = new Set([
   "EBADF",
   "ENOTSOCK",
-  "EADDRNOTAVAIL",
   "ERR_SOCKET_DGRAM_NOT_RUNNING",
 ]);
 

@@ -40,9 +40,19 @@ describe("exceptions of the library", () => {
 });
 
 describe("errors of the socket", () => {
-  it("are final at once where there is no socket or no address any more", () => {
-    for (const code of ["EBADF", "ENOTSOCK", "EADDRNOTAVAIL"]) {
+  it("are final at once where there is no socket any more", () => {
+    for (const code of ["EBADF", "ENOTSOCK", "ERR_SOCKET_DGRAM_NOT_RUNNING"]) {
       expect(watch().socketError(code, "x", 0)?.cause).toBe("socket");
+    }
+  });
+
+  it("are counted where one destination may be what is wrong", () => {
+    for (const code of ["EADDRNOTAVAIL", "ENETUNREACH"]) {
+      const one = watch();
+      expect(said(socketErrorsMax, () => one.socketError(code, "x", 0))).toEqual(
+        dashes(socketErrorsMax),
+      );
+      expect(one.socketError(code, "x", socketErrorsMs)?.cause).toBe("socket");
     }
   });
 
