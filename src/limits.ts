@@ -343,6 +343,8 @@ export const LIMITS = {
   /** What one sealed record carries, and what may wait to be sent. */
   sealedRecordBytesMax: 64 * 1024,
   sealedQueueBytesMax: 1024 * 1024,
+  /** Control frames that came in one piece with the hello, of a session that has to wait for its proof. */
+  heldFramesMax: 256,
   /**
    * Records under one key: with 64 KiB each 2^32 blocks of AES, where GCM is safe up to far more; and records
    * of one session, stream and direction.

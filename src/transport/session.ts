@@ -21,6 +21,7 @@ import {
   TRAFFIC_CLASSES,
   type TrafficClass,
 } from "../ledger/ports.ts";
+import { LIMITS } from "../limits.ts";
 import type { BulkBudget } from "./bulk-budget.ts";
 import { BEFORE_HELLO, BY_URGENCY, createLane, type Lane, type LaneName, URGENCY } from "./lane.ts";
 import {
@@ -121,7 +122,7 @@ export class Session {
   #state: "handshake" | "hello" | "up" | "ended" = "handshake";
   #isHeld = false;
   /** What came in one piece with the hello of a session that is held: control frames. */
-  readonly #held: Uint8Array[] = [];
+  #held: Uint8Array[] = [];
   #cancelHandshake: (() => void) | undefined;
   #cancelFrameTimer: (() => void) | undefined;
   readonly #beganMs: number;
@@ -338,6 +339,12 @@ export class Session {
     }
   }
 
+  /** As many as an honest peer says at once: small frames cost far more memory than they have bytes. */
+  #keep(payload: Uint8Array): void {
+    if (this.#held.length < LIMITS.heldFramesMax) this.#held.push(payload);
+    else this.#violation("protocol", "too many frames in one piece with the hello");
+  }
+
   #readDatagrams(): void {
     for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
       const bytes = this.#connection.readDatagram();
@@ -351,6 +358,8 @@ export class Session {
   #readLane(lane: Lane): void {
     const connection = this.#connection;
     for (let total = 0; connection.readable(lane.recvId); ) {
+      // Its own hello, or what followed that, may have been what the session is held for.
+      if (!this.#isRead(lane)) return;
       if (lane.name === "bulk" && !this.#options.bulk.hasRoom()) {
         // It is we who do not read on: the frame in progress is not late by that.
         if (lane.parser.partial) lane.partialSinceMs = this.#options.ports.clock.monotonicMs();
@@ -391,7 +400,7 @@ export class Session {
     const failure = lane.parser.push(bytes, (payload) => {
       if (this.#state === "hello") this.#helloFrame(payload);
       else if (lane.name === "sealed") this.#secure?.receive(payload);
-      else if (this.#isHeld) this.#held.push(payload);
+      else if (this.#isHeld) this.#keep(payload);
       else this.#options.events.frame(this, lane.name, payload);
       return this.#state === "up";
     });
@@ -570,6 +579,7 @@ export class Session {
     this.#secure?.end();
     this.#options.bulk.leave(this.#wake);
     for (const lane of this.#lanes) lane.queue.clear();
+    this.#held = [];
     this.#options.events.ended(this, code, detail, failure);
   }
 }
