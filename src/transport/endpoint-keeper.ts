@@ -117,7 +117,7 @@ export class EndpointKeeper {
     this.#endpoint?.startAccepting();
   }
 
-  /** Throws key.invalid. */
+  /** Throws key.invalid, and then nothing has changed. Where no endpoint is open, the next one checks it. */
   useIdentity(identity: QuicIdentity): void {
     this.#endpoint?.useIdentity(identity);
     this.#identity = identity;
@@ -170,13 +170,22 @@ export class EndpointKeeper {
       endpoint.close(0, "closed", () => {});
       return;
     }
+    try {
+      if (this.#identity !== undefined) endpoint.useIdentity(this.#identity);
+    } catch (error) {
+      // The port is free before it is bound again.
+      const detail = error instanceof Error ? error.message : String(error);
+      endpoint.close(0, "closed", () => {
+        if (!this.#closed) this.#retry("no other endpoint", { cause: "library", detail });
+      });
+      return;
+    }
     this.#opened(endpoint);
     opened.resolve(this);
   }
 
   #opened(endpoint: SessionEndpoint): void {
     const { clock, metrics, logger } = this.#options.ports;
-    if (this.#identity !== undefined) endpoint.useIdentity(this.#identity);
     this.#endpoint = endpoint;
     this.#restarts += 1;
     this.#plan.opened(clock.monotonicMs());

@@ -241,8 +241,9 @@ export class Mesh implements QuicTransport {
 
   useIdentity(identity: QuicIdentity): void {
     checkIdentity(identity.certPem, identity.keyPem);
-    this.#endpoint?.useIdentity(identity);
+    // The router always has an endpoint, which checks it: the keeper has none while the socket is gone.
     this.#router.useIdentity(identity);
+    this.#endpoint?.useIdentity(identity);
     this.#certificateHash = hashOfCertificate(identity.certPem);
   }
 

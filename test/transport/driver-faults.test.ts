@@ -204,7 +204,10 @@ describe("the keeper of an endpoint", () => {
       connectionCount: 1,
       startAccepting: () => happened.push("accepting"),
       dial: () => undefined,
-      useIdentity: ({ certPem }) => happened.push(`certificate ${certPem}`),
+      useIdentity: ({ certPem }) => {
+        happened.push(`certificate ${certPem}`);
+        if (certPem === "bad") throw new Error("no certificate");
+      },
       close: (_code, _reason, done) => {
         happened.push("closed");
         done();
@@ -273,6 +276,20 @@ describe("the keeper of an endpoint", () => {
       ...["bind 0", "accepting", "certificate two", "bind 4440", "bind 4440", "bind 4440"],
       ...["certificate two", "accepting", "reopened"],
     ]);
+  });
+
+  it("closes one that cannot take the identity, and tries again", async () => {
+    const { keeper, fail, fire, delays, happened } = await make(["ok", "ok", "ok"]);
+    await fail();
+    keeper.useIdentity({ certPem: "bad", keyPem: "" });
+    await fire();
+    expect(happened).toEqual(["bind 0", "bind 4440", "certificate bad", "closed"]);
+    expect(keeper.figures().state).toBe("down");
+    keeper.useIdentity({ certPem: "two", keyPem: "" });
+    await fire();
+    expect(delays).toEqual([200, 400]);
+    expect(happened.slice(4)).toEqual(["bind 4440", "certificate two", "reopened"]);
+    expect(keeper.figures()).toMatchObject({ state: "up", restarts: 1 });
   });
 
   it("opens none once it is closed", async () => {
