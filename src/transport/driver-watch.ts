@@ -19,7 +19,7 @@ export type LoopFacts = {
   readonly rounds: number;
   /** A deadline has passed by more than the time between two looks. */
   readonly isOverdue: boolean;
-  /** Every buffer is with the socket; and how many came back so far. */
+  /** Every buffer is with the socket; and how often some came back, or the kernel took some, so far. */
   readonly isStarved: boolean;
   readonly returned: number;
 };

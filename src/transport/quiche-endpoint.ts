@@ -116,9 +116,12 @@ export class QuicheEndpoint implements QuicEndpoint {
       throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
     });
     try {
-      const port = udpPort(socket, options.timers, (error) => {
+      const told = (error: Error | null): void => {
         if (error === null) endpoint.#watch.sent();
         else endpoint.#socketError(error);
+      };
+      const port = udpPort(socket, options.timers, told, () => {
+        endpoint.#returned += 1;
       });
       const endpoint = new QuicheEndpoint(options, port);
       socket.on("error", (error) => endpoint.#socketError(error));

@@ -28,16 +28,22 @@ export type UdpSocket = Pick<Socket, "address" | "close" | "getSendQueueCount"> 
 /** How often a socket whose packets wait is looked at: within it a fast link sends less than the buffers hold. */
 const LOOK_MS = 1;
 
-/** The socket is bound. `told` hears of one packet of a burst whether it went out. */
+/**
+ * The socket is bound. `told` hears of one packet of a burst whether it went out; `taken` is called when the kernel has
+ * taken some of those that wait, whose buffers come back with the last: a slow link is none that stands still.
+ */
 export const udpPort = (
   socket: UdpSocket,
   timers: Timers,
   told: (error: Error | null) => void,
+  taken: () => void,
 ): PacketPort => {
   const { address, port } = socket.address();
   const waiting: (() => void)[] = [];
   let cancel: (() => void) | undefined;
   let isAsking = false;
+  /** How many packets waited when the socket was asked last. */
+  let queued = 0;
   const answered = (error: Error | null): void => {
     isAsking = false;
     told(error);
@@ -47,7 +53,10 @@ export const udpPort = (
   };
   const look = (): void => {
     cancel = undefined;
-    if (socket.getSendQueueCount() === 0) freeAll();
+    const before = queued;
+    queued = socket.getSendQueueCount();
+    if (queued < before) taken();
+    if (queued === 0) freeAll();
     else cancel = timers.set(LOOK_MS, look);
   };
   return {
@@ -62,7 +71,8 @@ export const udpPort = (
         isAsking = true;
       }
       waiting.push(free);
-      if (socket.getSendQueueCount() === 0) freeAll();
+      queued = socket.getSendQueueCount();
+      if (queued === 0) freeAll();
       else cancel ??= timers.set(LOOK_MS, look);
     },
     close: (done) => {

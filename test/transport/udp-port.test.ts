@@ -9,7 +9,7 @@ const REMOTE = { host: "::1", port: 9 };
 
 /** A socket whose kernel takes so many packets, and the timers that look at it. */
 const fake = () => {
-  const state = { room: 0, queued: 0, closed: false };
+  const state = { room: 0, queued: 0, taken: 0, closed: false };
   const due = new Set<() => void>();
   const asked: ((error: Error | null, bytes: number) => void)[] = [];
   const heard: (string | null)[] = [];
@@ -42,7 +42,10 @@ const fake = () => {
       run();
     }
   };
-  const port = udpPort(socket, timers, (error) => heard.push(error?.message ?? null));
+  const hear = (error: Error | null): void => void heard.push(error?.message ?? null);
+  const port = udpPort(socket, timers, hear, () => {
+    state.taken += 1;
+  });
   return { state, port, due, pass, asked, heard };
 };
 
@@ -68,6 +71,24 @@ it("keeps buffers whose packets wait until none waits, and looks again meanwhile
   pass();
   expect(free).toEqual([0, 1, 2]);
   expect(due.size).toBe(0);
+});
+
+it("tells at each look whether the kernel has taken some of what waits, and not when it took none", () => {
+  const { state, port, pass } = fake();
+  for (let i = 0; i < 3; i++) port.send(new Uint8Array(10), 10, REMOTE, () => {});
+  const told: number[] = [];
+  for (const queued of [3, 2, 2, 1, 1]) {
+    state.queued = queued;
+    pass();
+    told.push(state.taken);
+  }
+  expect(told).toEqual([0, 1, 1, 2, 2]);
+  port.send(new Uint8Array(10), 10, REMOTE, () => {});
+  pass();
+  expect(state.taken).toBe(2);
+  state.queued = 1;
+  pass();
+  expect(state.taken).toBe(3);
 });
 
 it("frees what waited when a later packet finds the queue empty", () => {
@@ -116,7 +137,12 @@ it("sends the first bytes of a buffer over a real socket, which may be written t
       await listening;
     }
     const told: (Error | null)[] = [];
-    const port = udpPort(from, realTimers, (error) => told.push(error));
+    const port = udpPort(
+      from,
+      realTimers,
+      (error) => told.push(error),
+      () => {},
+    );
     expect(port.local.port).toBe(from.address().port);
     const buffer = new Uint8Array(100);
     const got: Buffer[] = [];
