@@ -2,7 +2,7 @@
 
 /** When an endpoint is given up, and how soon another takes its place. */
 export const DRIVER_LIMITS = {
-  /** Exceptions of the QUIC library in a row, and for so long, without a turn of an established session that went well. */
+  /** Exceptions of the QUIC library in a row, and for how long, without a good turn of an established session. */
   faultsMax: 8,
   faultsMs: 5_000,
   /** The socket takes nothing: so many errors in a row, for so long. */

@@ -5,7 +5,8 @@
  * An exception of the QUIC library costs the connection or the datagram that it met, and nothing else: whoever found
  * out how to raise one from outside must not be able to end the sessions of all others by it. Only where
  * nothing goes well any more, because no turn of an established session came between so many of them and for so
- * long, is it the library itself: many datagrams come in before any turn, and where there is nothing to do none comes. An error of the socket counts the same way, unless it says that there is no socket any more. And a
+ * long, is it the library itself: many datagrams come in before any turn, and an idle node has few turns. An error
+ * of the socket counts the same way, unless it says that there is no socket any more. And a
  * loop that leaves undone what is due has stalled: counted in looks, so that a process that was stopped itself, and
  * looks late, does not take that for a stall.
  */
