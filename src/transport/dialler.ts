@@ -11,15 +11,14 @@ const YIELD_MS = 100;
 /** A session that lasted this long proves the peer healthy; the next pause is the shortest again. */
 const STABLE_MS = 10_000;
 
-/** A session that is not proved for so long is not waited for: a post-quantum handshake takes far less. */
-const DOUBT_MS = 5_000;
-
 export type DiallerOptions = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly redialMsMin: number;
   readonly redialMsMax: number;
+  /** A session that is not proved for so long is not waited for: a post-quantum handshake takes far less. */
+  readonly doubtMs: number;
   /** True for the end of the pair with the lower id. */
   readonly first: boolean;
   dial(): void;
@@ -31,6 +30,8 @@ export class Dialler {
   #cancel: (() => void) | undefined;
   /** What is planned is for a session that is up: where that has ended it is not waited for. */
   #isDoubt = false;
+  /** Until when sessions that are not proved are waited for, however many there are; undefined after a proof. */
+  #doubtAtMs: number | undefined;
   #refuseUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: DiallerOptions) {
@@ -59,17 +60,32 @@ export class Dialler {
     return this.#options.clock.monotonicMs() < this.#refuseUntilMs;
   }
 
-  /** A session is up, or one is on its way: nothing to plan. */
+  /** Nothing is planned any more. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#isDoubt = false;
   }
 
-  /** A session is up whose peer has not shown its key: dials all the same unless it does so soon. */
-  doubt(): void {
+  /** A session is up whose peer has shown its key: nothing to plan, and the next doubt is a new one. */
+  proved(): void {
     this.stop();
-    this.#set(DOUBT_MS);
+    this.#doubtAtMs = undefined;
+  }
+
+  /**
+   * A session is up whose peer has not shown its key: dials all the same unless it does so soon. Sessions that follow
+   * each other do not put that off, or who cannot show the key could keep the member from ever being dialled.
+   */
+  doubt(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#doubtAtMs ??= nowMs + this.#options.doubtMs;
+    if (nowMs >= this.#doubtAtMs) {
+      if (this.#cancel === undefined) this.#plan();
+      return;
+    }
+    this.stop();
+    this.#set(this.#doubtAtMs - nowMs);
     this.#isDoubt = true;
   }
 

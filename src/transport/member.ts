@@ -24,7 +24,7 @@ export type Member = {
   readonly waiting: Set<Session>;
   /** Our direct attempt that is on its way or waits; "resolving" while the name is looked up. */
   attempt: Session | "resolving" | undefined;
-  /** Hosts that its address resolved to last. */
+  /** The host that its address resolved to last. */
   host: string | undefined;
   /** It has said that it cannot be dialled. */
   undialable: boolean;
@@ -41,7 +41,9 @@ export const newMember = (
 ): Member => ({
   ...{ known, dialler, undialable: false, indirectSinceMs: nowMs },
   ...{ paths: new Paths(limits), waiting: new Set(), relayed: new RelayPlan(limits) },
-  ...{ session: undefined, attempt: undefined, host: undefined },
+  ...{ session: undefined, attempt: undefined },
+  // What it resolves to is not asked before it is dialled; a literal is known from the start.
+  host: known.address.kind === "literal" ? known.address.host : undefined,
 });
 
 export type Members = ReadonlyMap<PeerId, Member>;

@@ -69,6 +69,7 @@ import { newRunId } from "./secrets.ts";
 import { type IdentifiedPeer, Session, type SessionEvents } from "./session.ts";
 import { SessionGate } from "./session-gate.ts";
 import {
+  DOUBT_HANDSHAKES,
   identifySession,
   judgeProved,
   mayContend,
@@ -308,6 +309,7 @@ export class Mesh implements QuicTransport {
       random: this.#ports.random,
       redialMsMin: this.#limits.redialMsMin,
       redialMsMax: this.#limits.redialMsMax,
+      doubtMs: DOUBT_HANDSHAKES * this.#limits.handshakeTimeoutMs,
       first: this.#self < known.id,
       dial: () => this.#dial(known.id),
     });
@@ -458,7 +460,7 @@ export class Mesh implements QuicTransport {
   #join(member: Member, session: Session): void {
     if (member.attempt === session) member.attempt = undefined;
     if (session.via === undefined) {
-      if (session.isSecured) member.dialler.stop();
+      if (session.isSecured) member.dialler.proved();
       else member.dialler.doubt();
     } else {
       member.relayed.ended(session);
@@ -498,7 +500,7 @@ export class Mesh implements QuicTransport {
     const isNew = paths.onSamePath(session) !== session;
     waiting.delete(session);
     if (isNew) this.#join(member, session);
-    else if (session.via === undefined) member.dialler.stop();
+    else if (session.via === undefined) member.dialler.proved();
     for (const old of ends) old.close("replaced", "a newer session of this pair stays");
     if (carrying !== undefined && member.session === undefined) {
       this.#down(member, "replaced", "a newer session replaced this one");

@@ -18,6 +18,12 @@ export const identifySession = (
   return identified;
 };
 
+/**
+ * So many times what a handshake may take is a session waited for that is not proved. The hellos of one session come
+ * to its ends up to one such time apart, so at both of them that of the dial which follows is more than one later.
+ */
+export const DOUBT_HANDSHAKES = 2;
+
 /** What the rules compare of a session. */
 export type Contender = Pick<
   Session,

@@ -109,6 +109,7 @@ describe("Dialler", () => {
       random: { u32: () => word },
       redialMsMin: 200,
       redialMsMax: 5000,
+      doubtMs: 10_000,
       first,
       dial: () => {
         dials += 1;
@@ -158,25 +159,50 @@ describe("Dialler", () => {
     expect(dials()).toBe(0);
   });
 
-  it("dials beside a session that is not proved after 5 s, unless it is by then", () => {
+  it("dials beside a session that is not proved in time, unless it is by then", () => {
     const { dialler, delays, fire, dials } = make(true, 0);
     dialler.retry();
     dialler.doubt();
     // What was planned for a peer without any session is not waited for.
-    expect(delays).toEqual([100, 5_000]);
+    expect(delays).toEqual([100, 10_000]);
     fire();
     expect(dials()).toBe(1);
     // The session that was doubted has ended: the pause is that of any other.
     dialler.doubt();
     dialler.retry();
     dialler.retry();
-    expect(delays).toEqual([100, 5_000, 5_000, 200]);
+    expect(delays).toEqual([100, 10_000, 10_000, 200]);
     fire();
     expect(dials()).toBe(2);
     dialler.doubt();
-    dialler.stop();
+    dialler.proved();
     fire();
     expect(dials()).toBe(2);
+  });
+
+  it("dials however many sessions that are not proved follow each other", () => {
+    const { dialler, delays, fire, setNow, dials } = make(true, 0);
+    for (const ms of [0, 4_900, 9_800]) {
+      setNow(ms);
+      dialler.doubt();
+      // It ends, and the next one is up before the pause is over.
+      if (ms < 9_800) dialler.retry();
+    }
+    expect(delays).toEqual([10_000, 100, 5_100, 200, 200]);
+    setNow(10_000);
+    fire();
+    expect(dials()).toBe(1);
+    // From then on none of them puts off what is planned.
+    dialler.retry();
+    dialler.doubt();
+    dialler.doubt();
+    expect(delays.slice(5)).toEqual([400]);
+    fire();
+    dialler.doubt();
+    expect(delays.slice(6)).toEqual([800]);
+    dialler.proved();
+    dialler.doubt();
+    expect(delays.slice(7)).toEqual([10_000]);
   });
 
   it("refuses a penalised peer for the pause", () => {

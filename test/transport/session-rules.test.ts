@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type Contender,
+  DOUBT_HANDSHAKES,
   judgeProved,
   mayContend,
   nextOf,
@@ -269,6 +270,28 @@ describe("the rule", () => {
           return prefersSession(p, q, of);
         });
         expect(verdicts[0]).toBe(verdicts[1]);
+      }),
+    );
+  });
+
+  it("is the same at both ends for a dial beside a session that was doubted, each by its own clock", () => {
+    const ms = fc.integer({ min: 0, max: HANDSHAKE_MS });
+    fc.assert(
+      fc.property(fc.boolean(), ms, ms, ms, (lowerDoubts, late, here, there) => {
+        const [self, other] = lowerDoubts ? [A, B] : [B, A];
+        const dialMs = DOUBT_HANDSHAKES * HANDSHAKE_MS;
+        // Ends of a session say hello at most a handshake apart, and a dial takes some time.
+        const doubter = prefersSession(
+          contender({ peer: other, dialled: other, upSinceMs: dialMs + 1 + here }),
+          contender({ peer: other }),
+          { self, handshakeTimeoutMs: HANDSHAKE_MS },
+        );
+        const doubted = prefersSession(
+          contender({ peer: self, upSinceMs: dialMs + 1 + there }),
+          contender({ peer: self, dialled: self, upSinceMs: late }),
+          { self: other, handshakeTimeoutMs: HANDSHAKE_MS },
+        );
+        expect([doubter, doubted]).toEqual([true, true]);
       }),
     );
   });
