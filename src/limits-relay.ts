@@ -14,8 +14,11 @@ export const RELAY_LIMITS = {
   /** What a relay passes on, of all and of one sender; as much may come at once. */
   bytesPerSecond: 32 * 1024 * 1024,
   peerBytesPerSecond: 8 * 1024 * 1024,
-  /** Relayed sessions of this node, those in their handshake too, and handshakes that begin a second. */
-  connectionsMax: 128,
+  /**
+   * Relayed sessions of this node, those in their handshake too, and handshakes that begin a second. As many relays
+   * as use up the handshakes leave connections over, so that this node can dial.
+   */
+  connectionsMax: 320,
   handshakesPerSecond: 32,
   /** Of these what one relay may bring, and its first packets that are answered: less than all, so that others can. */
   connectionsPerRelayMax: 64,

@@ -9,6 +9,11 @@ describe("what one relay may cause", () => {
   it("is less than all may together, so that one leaves room for others", () => {
     expect(limits.handshakesPerRelayPerSecond).toBeLessThan(limits.handshakesPerSecond);
     expect(limits.connectionsPerRelayMax).toBeLessThan(limits.connectionsMax);
+    // Those that use up the handshakes of all leave connections for our own dials.
+    const relays = limits.handshakesPerSecond / limits.handshakesPerRelayPerSecond;
+    expect(relays).toBe(4);
+    const left = limits.connectionsMax - relays * limits.connectionsPerRelayMax;
+    expect(left).toBeGreaterThanOrEqual(64);
     // A relay passes no more pairs of one member on.
     expect(limits.connectionsPerRelayMax).toBeGreaterThanOrEqual(limits.pairsPerPeerMax);
   });

@@ -35,11 +35,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Few connections, which a flood holds for long: what one relay cannot have is all that others can. */
+/** Few connections, in the ratio of the real ones, which a flood holds for long: what one relay cannot have others can. */
 const LIMITS: Partial<TransportLimits> = {
   handshakeTimeoutMs: 30_000,
   paths: { ...TRANSPORT_LIMITS.paths, checkMs: 50, relayAfterMs: 200, retryMsMin: 500 },
-  relay: { ...TRANSPORT_LIMITS.relay, connectionsMax: 12, connectionsPerRelayMax: 4 },
+  relay: { ...TRANSPORT_LIMITS.relay, connectionsMax: 20, connectionsPerRelayMax: 4 },
 };
 const FLOOD_MS = 50;
 const RECENT = 60;
