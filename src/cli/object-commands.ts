@@ -50,7 +50,8 @@ const addReaders = (object: Command, run: RunVerb): void => {
     .addHelpText(
       "after",
       `
-Every part is held against the name here. With --file, what an interrupted run has left in FILE.part is used.
+Every part is held against the name here. With --file, what an interrupted run has left beside it is used, from a
+folder FILE.DIGITS.part with the first 16 digits of the name.
 
 Examples:
   nexus object get ${NAME}… -f image.tar

@@ -1,8 +1,12 @@
 /** Objects and files, which only Node has: files that are put, that are got, and chunks that wait in one. */
-import { type FileHandle, open, rename, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, open, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { CHUNK_BYTES } from "../crypto/objects/tree.ts";
 import { TetradError } from "../errors.ts";
+import { lockDraft, makeDraft } from "../node/draft-folder.ts";
 import { fileError } from "../node/folder.ts";
+import { rootBytes } from "./objects/ask.ts";
 import type {
   ChunkStore,
   GetObjectOptions,
@@ -11,7 +15,8 @@ import type {
   Objects,
 } from "./objects/types.ts";
 
-const PART = ".part";
+/** A link that somebody has put there is not followed: it may lead to a file of the user's. */
+const READ_AND_WRITE = constants.O_RDWR | constants.O_NOFOLLOW;
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
@@ -61,13 +66,13 @@ const openChunks = (path: string): OpenFile => {
   };
   let opened: Promise<FileHandle> | undefined;
   const made = (): Promise<FileHandle> => {
-    opened ??= open(path, "r+").catch(() => open(path, "wx+"));
+    opened ??= open(path, READ_AND_WRITE).catch(() => open(path, "wx+"));
     return opened.catch(failed);
   };
   /** Undefined where there is no file to read from: reading makes none. */
   const there = async (): Promise<FileHandle | undefined> => {
     if (opened !== undefined) return made();
-    const file = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
+    const file = await open(path, READ_AND_WRITE).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined;
       return failed(error);
     });
@@ -124,9 +129,16 @@ export type GotFile = ObjectName & {
 };
 
 /**
- * Gets an object into a file: whole, or not under that name. Beside it, under `PATH.part`, are the chunks until then,
- * and the next call goes on from those of them that are right. Throws as `Objects.get`, and cli.usage, store.full or
- * store.io where the file cannot be written.
+ * Where the chunks of an object wait beside the file that they will be. Two objects that are got into one file have
+ * two, so that neither writes over what the other has held against its name.
+ */
+const draftFolder = (path: string, root: string): string => `${path}.${root.slice(0, 16)}.part`;
+
+/**
+ * Gets an object into a file: whole, or not under that name. Until then its chunks are in a folder beside it,
+ * `PATH.DIGITS.part` with the first 16 digits of the object's name, and the next call goes on from those of them that
+ * are right. Throws as `Objects.get`, and folder.locked while another call gets it into the same file, and cli.usage,
+ * store.full or store.io where the file cannot be written.
  */
 export const getFile = async (
   objects: Pick<Objects, "get">,
@@ -134,12 +146,39 @@ export const getFile = async (
   path: string,
   options: Omit<GetObjectOptions, "offset" | "kept"> = {},
 ): Promise<GotFile> => {
+  rootBytes(root);
   // Else all of it would come before it is found out that it cannot have this name.
   const before = await stat(path).catch(() => undefined);
   if (before !== undefined && !before.isFile()) {
     throw new TetradError("cli.usage", `${path} is there, and is no regular file`, { path });
   }
-  const draft = `${path}${PART}`;
+  const folder = draftFolder(path, root);
+  await makeDraft(folder);
+  const lock = await lockDraft(folder, path);
+  const draft = join(folder, "chunks");
+  try {
+    const got = await getDraft(objects, root, draft, options);
+    await rename(draft, path).catch((error: unknown) => {
+      throw fileError(path, error);
+    });
+    return got;
+  } finally {
+    // While it is still locked: who comes now finds it taken, or makes one of its own.
+    const isEmpty = await lstat(draft).then(
+      () => false,
+      () => true,
+    );
+    if (isEmpty) await rm(folder, { recursive: true, force: true });
+    await lock.release();
+  }
+};
+
+const getDraft = async (
+  objects: Pick<Objects, "get">,
+  root: string,
+  draft: string,
+  options: Omit<GetObjectOptions, "offset" | "kept">,
+): Promise<GotFile> => {
   const file = openChunks(draft);
   let length = 0;
   let chunks = 0;
@@ -160,8 +199,5 @@ export const getFile = async (
   } finally {
     await file.close();
   }
-  await rename(draft, path).catch((error: unknown) => {
-    throw fileError(path, error);
-  });
   return { root, length, chunks, resumed: chunks - written };
 };

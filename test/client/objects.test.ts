@@ -1,5 +1,15 @@
 /** Objects by the client library: the same suite over a node's real API and over one in memory, and liars. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -9,6 +19,7 @@ import { fileBytes, fileChunks, getFile } from "../../src/client/node.ts";
 import { PATIENCE_MS } from "../../src/client/objects/ask.ts";
 import { cutChunks, memorySpool, nameSource } from "../../src/client/objects/source.ts";
 import type { ChunkStore, Objects } from "../../src/client/objects/types.ts";
+import { abortable } from "../../src/client/within.ts";
 import { concatBytes, equalBytes, toHex } from "../../src/crypto/bytes.ts";
 import { CHUNK_BYTES } from "../../src/crypto/objects/tree.ts";
 import type { TetradError } from "../../src/errors.ts";
@@ -29,6 +40,9 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const signer = keySigner(SECRET_KEY);
 const OBJECT = objectOf(bytesOf(2 * CHUNK_BYTES + 321));
+
+/** Where the chunks of an object wait that is got into a file. */
+const draftOf = (path: string, root: string): string => `${path}.${root.slice(0, 16)}.part`;
 
 const objectsAt = ({ base, fetch }: Pick<ObjectNode, "base" | "fetch">): Objects =>
   createClient({ baseUrl: base, fetch, unverified: true }).objects;
@@ -135,11 +149,12 @@ describe.each([
     // The first chunk is right, the second is not, the third is not there.
     const draft = bytes.slice(0, 2 * CHUNK_BYTES);
     draft[CHUNK_BYTES + 7] = (draft[CHUNK_BYTES + 7] ?? 0) ^ 1;
-    writeFileSync(`${to}.part`, draft);
+    mkdirSync(draftOf(to, root));
+    writeFileSync(join(draftOf(to, root), "chunks"), draft);
     node.asked.length = 0;
     expect(await getFile(objects, root, to)).toMatchObject({ root, chunks: 3, resumed: 1 });
     expect(readFileSync(to).equals(bytes)).toBe(true);
-    expect(existsSync(`${to}.part`)).toBe(false);
+    expect(readdirSync(folder).sort()).toEqual(["from", "to"]);
     expect(node.asked.filter((path) => path.includes("/chunks/")).length).toBe(2);
   });
 
@@ -571,5 +586,83 @@ describe("a good node that is away for a moment, beside one that will never do",
     };
     const { objects } = poolOf(none, memoryNode(undefined, "http://[::1]:3"));
     expect(await codeOf(objects.describe(OBJECT.root))).toBe("object.not-found");
+  });
+});
+
+describe("a file that an object is got into", () => {
+  const BIG = objectOf(bytesOf(9 * CHUNK_BYTES, 1));
+  const OTHER = objectOf(bytesOf(9 * CHUNK_BYTES, 2));
+
+  /** Objects of a node that gives chunks from the sixth on only when `go` is called. */
+  const halting = async () => {
+    const gate = Promise.withResolvers<void>();
+    let isPut = false;
+    const node = memoryNode(async (path) => {
+      if (isPut && /\/chunks\/[5-8]$/.test(path)) await gate.promise;
+      return undefined;
+    });
+    const objects = objectsAt({
+      base: node.base,
+      fetch: (url, init) => abortable(node.fetch(url, init), init.signal ?? undefined),
+    });
+    for (const { bytes } of [BIG, OTHER]) await objects.put(bytes, { signer });
+    isPut = true;
+    return { objects, go: () => gate.resolve() };
+  };
+
+  const some = async (path: string): Promise<void> =>
+    vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(0), 10_000);
+
+  it("never has bytes of another that is got into it at the same time", async () => {
+    const { objects, go } = await halting();
+    const to = join(folder, "to");
+    const first = getFile(objects, BIG.root, to);
+    await some(join(draftOf(to, BIG.root), "chunks"));
+    const second = getFile(objects, OTHER.root, to);
+    await some(join(draftOf(to, OTHER.root), "chunks"));
+    go();
+    expect(await first).toMatchObject({ root: BIG.root, resumed: 0 });
+    await second;
+    const got = readFileSync(to);
+    expect([BIG, OTHER].some(({ bytes }) => got.equals(bytes))).toBe(true);
+    expect(readdirSync(folder)).toEqual(["to"]);
+  });
+
+  it("is of one call at a time, and free again when that has ended", async () => {
+    const { objects, go } = await halting();
+    const to = join(folder, "to");
+    const ending = new AbortController();
+    const first = getFile(objects, BIG.root, to, { signal: ending.signal });
+    await some(join(draftOf(to, BIG.root), "chunks"));
+    expect(await codeOf(getFile(objects, BIG.root, to))).toBe("folder.locked");
+    const reason = new Error("enough");
+    ending.abort(reason);
+    await expect(first).rejects.toBe(reason);
+    expect(existsSync(join(draftOf(to, BIG.root), "chunks"))).toBe(true);
+    go();
+    const { resumed } = await getFile(objects, BIG.root, to);
+    expect(resumed).toBeGreaterThan(0);
+    expect(readFileSync(to).equals(BIG.bytes)).toBe(true);
+    expect(readdirSync(folder)).toEqual(["to"]);
+  });
+
+  it("is not written through a link", async () => {
+    const { objects } = await halting();
+    const to = join(folder, "to");
+    const mine = join(folder, "mine");
+    writeFileSync(mine, "mine");
+    mkdirSync(join(folder, "elsewhere"));
+    const draft = draftOf(to, BIG.root);
+    for (const target of [mine, join(folder, "elsewhere"), join(folder, "nowhere")]) {
+      symlinkSync(target, draft);
+      expect(await codeOf(getFile(objects, BIG.root, to)), target).toBe("cli.usage");
+      rmSync(draft);
+    }
+    mkdirSync(draft);
+    symlinkSync(mine, join(draft, "chunks"));
+    expect(await codeOf(getFile(objects, BIG.root, to))).toBe("cli.usage");
+    expect(readFileSync(mine, "utf8")).toBe("mine");
+    expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+    expect(existsSync(to)).toBe(false);
   });
 });
