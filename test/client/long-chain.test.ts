@@ -61,6 +61,23 @@ describe("one proof of a long chain", () => {
     await chain.links(230 - room);
     expect(chain.reads).toBeGreaterThan(reads + room);
   });
+
+  it("is refused without reading it again, and takes no bundle's place", async () => {
+    const wide = new World({ chainId: "wide", epochs: 230, weights: Array<bigint>(16).fill(1n) });
+    const chain = new LongChain(wide);
+    const readsOf = async (ask: () => Promise<unknown>): Promise<number> => {
+      const { reads } = chain;
+      await ask();
+      return chain.reads - reads;
+    };
+    const room = Math.floor(LIMITS.setStepBytesMax / (linksBytes(wide.links) / 230));
+    const step = (from: number) => chain.answer("/v1/validators", from, wide.events(1).claim);
+    expect(await readsOf(() => step(0))).toBe(room + 1);
+    expect(await readsOf(() => codeOf(chain.links(0)))).toBe(0);
+    expect(await codeOf(chain.links(0))).toBe("proof.too-long");
+    // The next step needs one boundary more, and one to see that there is no room for it.
+    expect(await readsOf(() => step(1))).toBe(2);
+  });
 });
 
 describe("who trusts the genesis of a long chain", () => {

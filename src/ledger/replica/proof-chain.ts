@@ -38,6 +38,8 @@ export class ProofChain {
   /** By epoch; a boundary never changes. */
   readonly #boundaries = new Map<number, ProofLink>();
   #boundaryBytes = 0;
+  /** What boundaries take of a bundle, by epoch, the oldest known first: enough to say that one would be too long. */
+  readonly #sizes = new Map<number, number>();
 
   constructor(store: BlockStore, rows: Pick<Store, "range">) {
     this.#store = store;
@@ -98,6 +100,10 @@ export class ProofChain {
         "follow the sets to a later one, and ask with its trustedEpoch",
     );
     if (count > proofLinksMax) return done(tooLong);
+    // Anybody may ask for it as often as they like, and need not have what it costs to read a bundle.
+    const isTooLong = reading(() => this.#isOver(target, trustedEpoch, setStepBytesMax));
+    if (!isTooLong.ok) return done(isTooLong);
+    if (isTooLong.value) return done(tooLong);
     this.linksWithin(target, trustedEpoch, setStepBytesMax, (links) => {
       done(links.ok && links.value.length < count ? tooLong : links);
     });
@@ -134,8 +140,10 @@ export class ProofChain {
         if (known === undefined) {
           return this.#readBoundary(epoch, (link) => {
             if (!link.ok) return done(link);
-            if (take(link.value)) goOn(epoch + 1);
-            else done(ok(links));
+            // One for which there is no room takes no other's place.
+            if (!take(link.value)) return done(ok(links));
+            this.#remember(epoch, link.value);
+            goOn(epoch + 1);
           });
         }
         if (!take(known)) return done(ok(links));
@@ -146,6 +154,20 @@ export class ProofChain {
       done(end.ok ? ok(links) : end);
     };
     goOn(trustedEpoch);
+  }
+
+  /** Whether the links towards `target` are known to have more bytes, without reading a boundary. */
+  #isOver(target: CertifiedHeader, trustedEpoch: number, bytesMax: number): boolean {
+    let bytes = 0;
+    for (let epoch = trustedEpoch; epoch <= target.header.epoch; epoch++) {
+      const isEnd = epoch === target.header.epoch;
+      const size = isEnd ? linkBytes(this.#linkOf(target)) : this.#sizes.get(epoch);
+      if (size === undefined) return false;
+      bytes += size;
+      // Two links are a bundle whatever they have (linksWithin).
+      if (bytes > bytesMax && epoch > trustedEpoch + 1) return true;
+    }
+    return false;
   }
 
   #linkOf({ header, bytes, certificate }: CertifiedHeader): ProofLink {
@@ -177,20 +199,29 @@ export class ProofChain {
         const detail = `the boundary certificate of epoch ${epoch} is missing`;
         throw new TetradError("store.corrupt", detail, { epoch });
       });
-      if (link.ok) this.#remember(epoch, link.value);
+      if (link.ok) this.#rememberSize(epoch, linkBytes(link.value));
       done(link);
     });
   }
 
+  /** The oldest make room: a bundle is of epochs that follow each other, and clearing would read all of it again. */
   #remember(epoch: number, link: ProofLink): void {
     const bytes = linkBytes(link);
-    const isFull = this.#boundaryBytes + bytes > LIMITS.setStepBytesMax;
-    if (isFull || this.#boundaries.size >= LIMITS.proofLinksMax) {
-      this.#boundaries.clear();
-      this.#boundaryBytes = 0;
+    for (const [oldest, kept] of this.#boundaries) {
+      const isFull = this.#boundaryBytes + bytes > LIMITS.setStepBytesMax;
+      if (!isFull && this.#boundaries.size < LIMITS.proofLinksMax) break;
+      this.#boundaries.delete(oldest);
+      this.#boundaryBytes -= linkBytes(kept);
     }
     this.#boundaries.set(epoch, link);
     this.#boundaryBytes += bytes;
+  }
+
+  #rememberSize(epoch: number, bytes: number): void {
+    this.#sizes.delete(epoch);
+    const oldest = this.#sizes.size >= LIMITS.proofLinksMax ? this.#sizes.keys().next() : undefined;
+    if (oldest?.done === false) this.#sizes.delete(oldest.value);
+    this.#sizes.set(epoch, bytes);
   }
 }
 
