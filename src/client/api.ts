@@ -223,7 +223,8 @@ export class ApiClient {
     bytesMax: number,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
-    const init = withSignal({}, signal);
+    // Nodes say that such bytes may be kept for a year. Wrong ones, kept by a browser, would be wrong for as long.
+    const init = withSignal({ cache: "no-store" }, signal);
     const response = await this.#fetch(this.#url(path, query), init);
     if (!response.ok) {
       throw problemError(this.base, response.status, tryJson(await this.#text(response, init)));

@@ -28,18 +28,24 @@ describe("the line members", () => {
     expect(finding?.todo).toContain("nexus object ls --evidence");
   });
 
-  it("is well where there is nobody, and where a node tells nothing or nonsense", async () => {
-    for (const items of [
-      [],
-      [{ id: "x" }],
-      [7],
-      [{ observed: "no" }],
-      [{ observed: [7, lie("x")] }],
-    ]) {
-      expect(await check({ items })).toMatchObject([{ state: "ok" }]);
+  it("is well where nobody was seen, and where what a node tells is nonsense", async () => {
+    for (const observed of [[], [7, lie("x")], [{}]]) {
+      expect(await check({ items: [{ id: "x", observed }] })).toMatchObject([{ state: "ok" }]);
       await server?.close();
     }
-    expect(await check({})).toMatchObject([{ state: "ok" }]);
+  });
+
+  it("is not there where a node does not tell", async () => {
+    for (const items of [[], [{ id: "x" }], [7], [{ observed: "no" }], "none"]) {
+      expect(await check({ items })).toEqual([]);
+      await server?.close();
+    }
+    expect(await check({})).toEqual([]);
+  });
+
+  it("is not there where the node takes a request and never answers", async () => {
+    server = await serve(() => {});
+    expect(await checkMembers(server.base, new AbortController().signal)).toEqual([]);
   });
 
   it("is not there where the node does not answer: other lines say that", async () => {

@@ -191,3 +191,16 @@ describe("a stream", () => {
     await expect(stream("{}")).resolves.toEqual([]);
   });
 });
+
+describe("bytes", () => {
+  it("are never taken from a cache, or kept in one: wrong ones would stay wrong", async () => {
+    const modes: (string | undefined)[] = [];
+    const fetch: Fetch = async (_url, init) => {
+      modes.push(init?.cache);
+      return new Response(Uint8Array.of(7));
+    };
+    const client = new ApiClient("http://[::1]:1", { fetch });
+    expect(await client.bytes("/v1/objects/x/chunks/0", {}, 1)).toEqual(Uint8Array.of(7));
+    expect(modes).toEqual(["no-store"]);
+  });
+});
