@@ -35,7 +35,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Few connections, in the ratio of the real ones, which a flood holds for long: what one relay cannot have others can. */
+/** Few connections in the real ratio, which a flood holds for long: what one relay cannot have others can. */
 const LIMITS: Partial<TransportLimits> = {
   handshakeTimeoutMs: 30_000,
   paths: { ...TRANSPORT_LIMITS.paths, checkMs: 50, relayAfterMs: 200, retryMsMin: 500 },
