@@ -53,8 +53,17 @@ describe("a node that does not answer", () => {
 describe("a chunk of an object", () => {
   it("has clientChunkMsMax to come, on top of the time that the node may wait for it", async () => {
     const objects = objectsOf(new PoolClient([BASE], { fetch: hangs }), undefined);
+    const seen = outcome(objects.describe("ab".repeat(32), { patienceMs: 600_000 }));
+    await vi.advanceTimersByTimeAsync(LIMITS.httpWaitMsMax + LIMITS.clientChunkMsMax - 1);
+    expect(seen.value).toBe("waits");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen.value).toBe("cli.unreachable");
+  });
+
+  it("is not waited for beyond the end of patience, but for the way of an answer", async () => {
+    const objects = objectsOf(new PoolClient([BASE], { fetch: hangs }), undefined);
     const seen = outcome(objects.describe("ab".repeat(32), { patienceMs: 7_000 }));
-    await vi.advanceTimersByTimeAsync(LIMITS.clientChunkMsMax + 7_000 - 1);
+    await vi.advanceTimersByTimeAsync(9_000 - 1);
     expect(seen.value).toBe("waits");
     await vi.advanceTimersByTimeAsync(1);
     expect(seen.value).toBe("cli.unreachable");
