@@ -16,7 +16,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lockFolder, openLevelStore } from "../../src/ledger/store/level.ts";
 import { devNetwork } from "./dev-network.ts";
-import { background, freePorts, nexus, type Run, SHORT, until } from "./support.ts";
+import { background, freePorts, nexus, type Run, until } from "./support.ts";
 
 const net = devNetwork();
 const { folder, dir, genesis } = net;
@@ -297,7 +297,7 @@ describe("of a stopped node's folder", () => {
         expect(done.code, `${key} ${done.stderr}`).toBe(2);
         await writeRow(join(changed, "db"), key, fresh.get(key) ?? value);
       }),
-      { numRuns: SHORT ? 4 : 10, seed: 20_261_126 },
+      { numRuns: 10, seed: 20_261_126 },
     );
   });
 
@@ -316,7 +316,7 @@ describe("of a stopped node's folder", () => {
         expect([0, 2, 3], `${path} ${done.stderr}`).toContain(done.code);
         if (done.code === 0) expect(report(done).stateRoot, path).toBe(clean.stateRoot);
       }),
-      { numRuns: SHORT ? 4 : 12, seed: 20_261_126 },
+      { numRuns: 12, seed: 20_261_126 },
     );
   });
 });

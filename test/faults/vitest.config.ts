@@ -1,10 +1,13 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /**
- * With FAULTS=short, what every change is held against: shorter faults (SHORT in support/clock.ts), and without those
- * of relays, which test/transport/relay has between sessions in one process. The night runs everything.
+ * With FAULTS=short, what every change is held against: shorter faults (SHORT in support/clock.ts), and without what
+ * takes longest and has its rules tested elsewhere: relays, damaged folders, LevelDB by itself, and floods of sockets.
+ * The night runs everything.
  */
 const isShort = process.env["FAULTS"] === "short";
+const AT_NIGHT = ["relay", "folders", "snapshots"].map((name) => `test/faults/${name}.test.ts`);
+const FLOODS = "test/transport/abuse/**/*.test.ts";
 
 // One file at a time: every file runs a whole network of processes. In the short form two: what it does is wait, for
 // what is far from its limit. Limits are far above what the tests take: they bound a hang, and a slow machine must
@@ -12,8 +15,8 @@ const isShort = process.env["FAULTS"] === "short";
 const config: ViteUserConfig = defineConfig({
   test: {
     root: new URL("../..", import.meta.url).pathname,
-    include: ["test/faults/**/*.test.ts"],
-    exclude: isShort ? ["test/faults/relay.test.ts"] : [],
+    include: ["test/faults/**/*.test.ts", ...(isShort ? [] : [FLOODS])],
+    exclude: isShort ? AT_NIGHT : [],
     fileParallelism: isShort,
     maxWorkers: 2,
     testTimeout: 300_000,

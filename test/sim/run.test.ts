@@ -6,7 +6,7 @@ import { randomScenario } from "../../sim/swarm.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import { verdict } from "./support.ts";
 
-const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: 6 }, (_, i) => i + 1);
 const TIMEOUT_MS = 300_000;
 
 describe("seeds", () => {
