@@ -8,13 +8,14 @@ import type { DriverLimits } from "../limits-driver.ts";
 import { formatAddress } from "./address.ts";
 import { RetryPlan } from "./driver-watch.ts";
 import type { TransportPorts } from "./options.ts";
-import type {
-  HostPort,
-  QuicEndpoint,
-  QuicEndpointOptions,
-  QuicEndpointStats,
-  QuicIdentity,
-  QuicSession,
+import {
+  type HostPort,
+  NO_STATS,
+  type QuicEndpoint,
+  type QuicEndpointOptions,
+  type QuicEndpointStats,
+  type QuicIdentity,
+  type QuicSession,
 } from "./quic-endpoint.ts";
 import type { QuicheEndpoint } from "./quiche-endpoint.ts";
 
@@ -31,17 +32,6 @@ export type KeeperOptions = {
   ): Promise<SessionEndpoint>;
   /** Another endpoint has taken the place of one that failed. */
   reopened(): void;
-};
-
-const NO_STATS: QuicEndpointStats = {
-  datagramsIn: 0,
-  datagramsOut: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  dropped: 0,
-  retries: 0,
-  sendErrors: 0,
-  faults: 0,
 };
 
 /** Before there was an endpoint. */

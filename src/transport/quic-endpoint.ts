@@ -111,6 +111,18 @@ export type QuicEndpointStats = {
   faults: number;
 };
 
+/** Of an endpoint that has done nothing yet. */
+export const NO_STATS: QuicEndpointStats = {
+  datagramsIn: 0,
+  datagramsOut: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  dropped: 0,
+  retries: 0,
+  sendErrors: 0,
+  faults: 0,
+};
+
 export type QuicEndpoint = {
   readonly driver: QuicDriverName;
   readonly features: QuicFeatures;

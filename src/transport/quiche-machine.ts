@@ -12,7 +12,12 @@
  */
 import { type ErrorCode, fail, ok, type Result } from "../errors.ts";
 import { isMappedIpv4 } from "./address.ts";
-import type { QuicEndpointLimits, QuicEndpointStats, QuicSession } from "./quic-endpoint.ts";
+import {
+  NO_STATS,
+  type QuicEndpointLimits,
+  type QuicEndpointStats,
+  type QuicSession,
+} from "./quic-endpoint.ts";
 import {
   acceptQuiche,
   CONNECTION_ID_BYTES,
@@ -77,16 +82,7 @@ export type QuicheMachineOptions = {
 };
 
 export class QuicheMachine {
-  readonly stats: QuicEndpointStats = {
-    datagramsIn: 0,
-    datagramsOut: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    dropped: 0,
-    retries: 0,
-    sendErrors: 0,
-    faults: 0,
-  };
+  readonly stats: QuicEndpointStats = { ...NO_STATS };
   readonly #options: QuicheMachineOptions;
   readonly #connections = new Map<string, QuicheSession>();
   readonly #acceptedByHost = new Map<string, number>();
