@@ -100,6 +100,8 @@ const stateOf = (root: string, one: Held) => {
 
 class MemoryObjects {
   readonly objects = new Map<string, Held>();
+  /** Ordered, and not whole yet: chunks of nothing else are taken. */
+  readonly uploads = new Set<string>();
 
   order(bytes: Uint8Array): Response {
     const order = decodeOrder(bytes);
@@ -119,17 +121,20 @@ class MemoryObjects {
       chunks: hashes.map(() => undefined),
     };
     this.objects.set(root, one);
+    if (!stateOf(root, one).kept) this.uploads.add(root);
     return json({ ...stateOf(root, one), bits: bitsOf(one) });
   }
 
   upload(root: string, index: number, chunk: Uint8Array): Response {
     const one = this.objects.get(root);
-    if (one === undefined) return problem("object.not-ordered", 409);
+    if (one === undefined || !this.uploads.has(root)) return problem("object.not-ordered", 409);
     const hash = one.hashes[index];
     if (hash === undefined || !equalBytes(chunkHash(chunk), hash))
       return problem("object.mismatch", 422);
     one.chunks[index] = chunk;
-    return json(stateOf(root, one));
+    const state = stateOf(root, one);
+    if (state.kept) this.uploads.delete(root);
+    return json(state);
   }
 }
 

@@ -124,6 +124,21 @@ describe.each([
     expect(await codeOf(all(objects.get(root, { patienceMs: 1 })))).toBe("object.not-found");
   });
 
+  it("puts every chunk although the answer to each is lost at first, that to the last too", async () => {
+    const lost = new Set<string>();
+    const fetch: typeof node.fetch = async (url, init) => {
+      const answer = await node.fetch(url, init);
+      if (init.method !== "PUT" || lost.has(url)) return answer;
+      lost.add(url);
+      await answer.arrayBuffer();
+      throw new TypeError("the connection is gone");
+    };
+    const put = await objectsAt({ base: node.base, fetch }).put(OBJECT.bytes, { signer });
+    expect(put).toMatchObject({ root: OBJECT.root, sent: 3 });
+    expect(lost.size).toBe(3);
+    expect((await objects.list())[0]).toMatchObject({ root: OBJECT.root, held: 3, kept: true });
+  });
+
   it("puts streams whose end is not known, and nothing at all", async () => {
     const { root, bytes } = OBJECT;
     const parts = [bytes.subarray(0, 5), bytes.subarray(5, 5), bytes.subarray(5)];
@@ -471,6 +486,34 @@ describe("a node that is away for a moment", () => {
     refusals = Number.NEGATIVE_INFINITY;
     const end = all(objects.get(OBJECT.root, { patienceMs: 300 }));
     expect(await codeOf(end)).toBe("node.overloaded");
+  });
+});
+
+describe("a node that has forgotten what it was to keep", () => {
+  const orders = (node: ObjectNode) => node.asked.filter((one) => one.startsWith("POST")).length;
+
+  it("is ordered again, once for all chunks that are under way", async () => {
+    const node = memoryNode();
+    let refused = 0;
+    const forgets: ObjectNode["fetch"] = async (url, init) => {
+      if (init.method !== "PUT" || orders(node) > 1) return node.fetch(url, init);
+      refused += 1;
+      return problem("object.not-ordered", 409);
+    };
+    const objects = objectsAt({ base: node.base, fetch: forgets });
+    expect(await objects.put(OBJECT.bytes, { signer })).toMatchObject({ sent: 3 });
+    expect([refused, orders(node)]).toEqual([3, 2]);
+  });
+
+  it("is given up when it forgets every time", async () => {
+    const node = memoryNode();
+    const forgets: ObjectNode["fetch"] = (url, init) =>
+      init.method === "PUT"
+        ? Promise.resolve(problem("object.not-ordered", 409))
+        : node.fetch(url, init);
+    const objects = objectsAt({ base: node.base, fetch: forgets });
+    expect(await codeOf(objects.put(OBJECT.bytes, { signer }))).toBe("object.not-ordered");
+    expect(orders(node)).toBeLessThanOrEqual(1 + 3 * 3);
   });
 });
 

@@ -82,17 +82,48 @@ const readBits = (text: unknown, length: number): Uint8Array | undefined => {
   }
 };
 
-/** Sends a chunk until the node has taken it; whether it has them all then. */
+/** What the node has at an order. */
+type Begun = { readonly held: ChunkSet; readonly isKept: boolean };
+
+/** A node that is started anew, or waited long for a chunk, has forgotten the order; each chunk may meet it so often. */
+const ORDERS_AGAIN_MAX = 3;
+
+const isForgotten = (error: unknown): boolean =>
+  error instanceof TetradError && error.code === "object.not-ordered";
+
+/** Orders again where the node knows of no order any more: once for all the lanes that have met it. */
+const orderedAgain = (order: () => Promise<Begun>) => {
+  let last: { readonly begun: Promise<Begun>; readonly number: number } | undefined;
+  return {
+    /** Orders that were given again until now. */
+    get number(): number {
+      return last?.number ?? 0;
+    },
+    /** Of who has met it at the order of this number. */
+    after(number: number): Promise<Begun> {
+      if (last === undefined || last.number <= number) last = { begun: order(), number: number + 1 };
+      return last.begun;
+    },
+  };
+};
+
+/** Sends a chunk until the node has it; whether it has them all then. */
 const sendChunk = async (
-  node: ApiClient,
-  path: string,
-  chunk: Uint8Array,
-  { patienceMs, signal }: Pick<PutObjectOptions, "patienceMs" | "signal">,
+  send: () => Promise<JsonObject>,
+  again: ReturnType<typeof orderedAgain>,
+  index: number,
 ): Promise<boolean> => {
-  const body = await patiently({ patienceMs, signal }, () =>
-    ask(node, signal, (asking) => node.send("PUT", path, chunk, asking), LIMITS.clientChunkMsMax),
-  );
-  return body["kept"] === true;
+  for (let tries = 0; ; tries++) {
+    const { number } = again;
+    try {
+      return (await send())["kept"] === true;
+    } catch (error) {
+      if (!isForgotten(error) || tries === ORDERS_AGAIN_MAX) throw error;
+      const { held, isKept } = await again.after(number);
+      // The answer to a chunk may be lost, and that may have been the last one.
+      if (isKept || held.has(index)) return isKept;
+    }
+  }
 };
 
 const putAt = async (
@@ -107,20 +138,25 @@ const putAt = async (
   const wanted = { action: "keep", root, manifest: encodeManifest(manifest) } as const;
   const { order, nodeId } = await signOrder(node, chain, options, wanted);
   const limitMs = LIMITS.clientChunkMsMax;
-  const request = (asking: AbortSignal) => node.send("POST", "/v1/objects", order, asking);
-  const begun = await ask(node, signal, request, limitMs);
-  const held = heldOf(node, hashes.length, begun);
+  const begin = async (): Promise<Begun> => {
+    const request = (asking: AbortSignal) => node.send("POST", "/v1/objects", order, asking);
+    const body = await ask(node, signal, request, limitMs);
+    return { held: heldOf(node, hashes.length, body), isKept: body["kept"] === true };
+  };
+  const { held, ...begun } = await begin();
   const missing = hashes.map((_, index) => index).filter((index) => !held.has(index));
   const name = { root: toHex(root), length, chunks: hashes.length };
-  let isKept = begun["kept"] === true;
+  let { isKept } = begun;
   let bytes = missing.reduce((left, index) => left - chunkLength(length, index), length);
   onProgress?.({ step: "send", bytes, totalBytes: length });
+  const again = orderedAgain(begin);
   await inParallel(missing, WIDTH, signal, async (index, sending) => {
     const chunk = await source.chunk(index);
-    const told = { signal: sending, ...(patienceMs === undefined ? {} : { patienceMs }) };
-    if (await sendChunk(node, `/v1/objects/${name.root}/chunks/${index}`, chunk, told)) {
-      isKept = true;
-    }
+    const path = `/v1/objects/${name.root}/chunks/${index}`;
+    const request = (asking: AbortSignal) => node.send("PUT", path, chunk, asking);
+    const send = () =>
+      patiently({ patienceMs, signal: sending }, () => ask(node, sending, request, limitMs));
+    if (await sendChunk(send, again, index)) isKept = true;
     bytes += chunk.length;
     onProgress?.({ step: "send", bytes, totalBytes: length });
   });
