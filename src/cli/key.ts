@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Signer } from "../client/submit.ts";
-import { loadKeyFile } from "../node/keys/key-file.ts";
+import { loadKeyFile, readSealed } from "../node/keys/key-file.ts";
 import { passphrasePath, readPassphrase } from "../node/keys/passphrase.ts";
 import { selectVerifier } from "../node/signing/select-verifier.ts";
 import { createInlineSigner } from "../node/signing/signer.ts";
@@ -17,6 +17,8 @@ export const openSigningKey = async (
   env: Readonly<Record<string, string | undefined>>,
   note: (text: string) => void,
 ): Promise<Signer> => {
+  // A file that is not there, or is no key, has to be said before what it would be opened with.
+  await readSealed(keyFile);
   const passphrase = await readPassphrase(dirname(keyFile), env);
   const keys = await loadKeyFile(keyFile, passphrase);
   const { verifier } = await selectVerifier();
