@@ -206,6 +206,9 @@ describe("a direct path that comes back", () => {
     if (a === undefined || c === undefined) throw new RangeError("three nodes");
     await until(() => viaOf(a, c) !== undefined && viaOf(c, a) !== undefined, "through the relay");
     await settled(a, c);
+    // One to the relay and one through it: a second that is still shaking hands would take the place of the first.
+    const connections = () => [a, c].map(({ transport }) => transport.figures().connections);
+    await until(() => connections().every((count) => count === 2), "nobody dials");
     const downs = [a.seen.down.length, c.seen.down.length];
     let sent = 0;
     const timer = setInterval(() => {
@@ -222,9 +225,10 @@ describe("a direct path that comes back", () => {
     await sleep(500);
     clearInterval(timer);
     await until(() => numbersFrom(c, a).length >= sent, "every frame");
+    // Where a session ended, which the replica is told, frames may be lost: of that this test does not speak.
+    expect([a.seen.down, c.seen.down].map((all, i) => all.slice(downs[i]))).toEqual([[], []]);
     const got = [...numbersFrom(c, a)].sort((x, y) => x - y);
     expect(got).toEqual(Array.from({ length: sent }, (_, i) => i));
-    expect([a.seen.down.length, c.seen.down.length]).toEqual(downs);
     way.open = false;
     await until(() => viaOf(a, c) !== undefined && viaOf(c, a) !== undefined, "silence is seen");
     // What may have been lost in it the replica is told, so that it sends again what it has to.
