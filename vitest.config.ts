@@ -4,7 +4,18 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
  * What computes and leaves nothing behind: these files run one after the other in the same worker, where what one has
  * made V8 compile is fast for the next. All others, and those of them that replace a module, have a worker each.
  */
-const SHARED = ["assets", "ca", "client", "crypto", "detect", "golden", "ledger", "model", "proofs", "sim"];
+const SHARED = [
+  "assets",
+  "ca",
+  "client",
+  "crypto",
+  "detect",
+  "golden",
+  "ledger",
+  "model",
+  "proofs",
+  "sim",
+];
 const shared = SHARED.map((folder) => `test/${folder}/**/*.test.ts`);
 const REPLACING = ["test/ledger/store-copies.test.ts", "test/ledger/replica/hashing.test.ts"];
 
@@ -14,10 +25,10 @@ const REPLACING = ["test/ledger/store-copies.test.ts", "test/ledger/replica/hash
  */
 const ELSEWHERE = ["test/e2e/**", "test/faults/**", "test/transport/abuse/**"];
 
-// Two workers: the suite must fit a two-core machine, and several tests start processes of their own.
+// Three workers: the suite must fit a two-core machine, on which every fifth second of two would be spent on waiting.
 const config: ViteUserConfig = defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3,
     passWithNoTests: false,
     projects: [
       {

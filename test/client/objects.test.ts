@@ -489,34 +489,6 @@ describe("a node that is away for a moment", () => {
   });
 });
 
-describe("a node that has forgotten what it was to keep", () => {
-  const orders = (node: ObjectNode) => node.asked.filter((one) => one.startsWith("POST")).length;
-
-  it("is ordered again, once for all chunks that are under way", async () => {
-    const node = memoryNode();
-    let refused = 0;
-    const forgets: ObjectNode["fetch"] = async (url, init) => {
-      if (init.method !== "PUT" || orders(node) > 1) return node.fetch(url, init);
-      refused += 1;
-      return problem("object.not-ordered", 409);
-    };
-    const objects = objectsAt({ base: node.base, fetch: forgets });
-    expect(await objects.put(OBJECT.bytes, { signer })).toMatchObject({ sent: 3 });
-    expect([refused, orders(node)]).toEqual([3, 2]);
-  });
-
-  it("is given up when it forgets every time", async () => {
-    const node = memoryNode();
-    const forgets: ObjectNode["fetch"] = (url, init) =>
-      init.method === "PUT"
-        ? Promise.resolve(problem("object.not-ordered", 409))
-        : node.fetch(url, init);
-    const objects = objectsAt({ base: node.base, fetch: forgets });
-    expect(await codeOf(objects.put(OBJECT.bytes, { signer }))).toBe("object.not-ordered");
-    expect(orders(node)).toBeLessThanOrEqual(1 + 3 * 3);
-  });
-});
-
 /** A client of several nodes; `left` names those that were left for another. */
 const poolOf = (...nodes: readonly ObjectNode[]) => {
   const left: string[] = [];

@@ -85,7 +85,7 @@ const readBits = (text: unknown, length: number): Uint8Array | undefined => {
 /** What the node has at an order. */
 type Begun = { readonly held: ChunkSet; readonly isKept: boolean };
 
-/** A node that is started anew, or waited long for a chunk, has forgotten the order; each chunk may meet it so often. */
+/** A node that is started anew, or waited long for a chunk, has forgotten the order. Each chunk may meet it so often. */
 const ORDERS_AGAIN_MAX = 3;
 
 const isForgotten = (error: unknown): boolean =>
@@ -101,7 +101,8 @@ const orderedAgain = (order: () => Promise<Begun>) => {
     },
     /** Of who has met it at the order of this number. */
     after(number: number): Promise<Begun> {
-      if (last === undefined || last.number <= number) last = { begun: order(), number: number + 1 };
+      if (last === undefined || last.number <= number)
+        last = { begun: order(), number: number + 1 };
       return last.begun;
     },
   };
