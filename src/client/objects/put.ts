@@ -85,7 +85,7 @@ const readBits = (text: unknown, length: number): Uint8Array | undefined => {
 /** What the node has at an order. */
 type Begun = { readonly held: ChunkSet; readonly isKept: boolean };
 
-/** A node that is started anew, or waited long for a chunk, has forgotten the order. Each chunk may meet it so often. */
+/** A node that is started anew, or waited long for a chunk, has forgotten the order. A chunk may meet it so often. */
 const ORDERS_AGAIN_MAX = 3;
 
 const isForgotten = (error: unknown): boolean =>
