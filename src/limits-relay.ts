@@ -32,6 +32,8 @@ export const RELAY_LIMITS = {
 export const PATH_LIMITS = {
   /** Sessions that one peer has begun on one path and that wait for the proof of its FALCON key. */
   unprovedMax: 4,
+  /** What came in a session that was not proved is checked within so long: a later charge is the member's own. */
+  lateChargeMs: 10_000,
   /** How often paths are measured and chosen. */
   checkMs: 1_000,
   /** A path is left at leisure when another was better for so long, and not so soon after the last change. */

@@ -1,6 +1,6 @@
 /** What the transport keeps of one member: how it is dialled, and the sessions that are up with it. */
 import type { ErrorCode } from "../errors.ts";
-import type { PeerFigures, PeerId } from "../ledger/ports.ts";
+import type { Clock, PeerFigures, PeerId } from "../ledger/ports.ts";
 import { formatAddress } from "./address.ts";
 import type { Dialler } from "./dialler.ts";
 import type { CloseCode, PathsLimits } from "./options.ts";
@@ -10,6 +10,7 @@ import { RelayPlan } from "./relay/plan.ts";
 import type { Session } from "./session.ts";
 import { FEATURES } from "./stoq/hello.ts";
 import type { Role } from "./stoq/transcript.ts";
+import { UnprovedFrames } from "./unproved-frames.ts";
 
 export type Member = {
   readonly known: KnownPeer;
@@ -28,6 +29,8 @@ export type Member = {
   host: string | undefined;
   /** It has said that it cannot be dialled. */
   undialable: boolean;
+  /** Frames that came from who had not shown the member's key. */
+  readonly unproved: UnprovedFrames;
   /** Since when there has been no direct session that was proved. */
   indirectSinceMs: number;
 };
@@ -37,10 +40,11 @@ export const newMember = (
   known: KnownPeer,
   dialler: Dialler,
   limits: PathsLimits,
-  nowMs: number,
+  clock: Clock,
 ): Member => ({
-  ...{ known, dialler, undialable: false, indirectSinceMs: nowMs },
+  ...{ known, dialler, undialable: false, indirectSinceMs: clock.monotonicMs() },
   ...{ paths: new Paths(limits), waiting: new Set(), relayed: new RelayPlan(limits) },
+  unproved: new UnprovedFrames(limits, clock),
   ...{ session: undefined, attempt: undefined },
   // What it resolves to is not asked before it is dialled; a literal is known from the start.
   host: known.address.kind === "literal" ? known.address.host : undefined,

@@ -197,15 +197,13 @@ export class Mesh implements QuicTransport {
   disconnect(peer: PeerId, reason: PeerClose): void {
     const member = this.#members.get(peer);
     if (member?.session === undefined) return;
-    this.#dropAll(member, reason.code, reason.detail, isPenalised(reason.code));
+    const isPenal = isPenalised(reason.code) && !member.unproved.isLate(member.session);
+    this.#dropAll(member, reason.code, reason.detail, isPenal);
   }
 
   peers(): readonly PeerId[] {
-    const up: PeerId[] = [];
-    for (const member of this.#members.values()) {
-      if (member.session !== undefined) up.push(member.known.id);
-    }
-    return up;
+    const up = [...this.#members.values()].filter(({ session }) => session !== undefined);
+    return up.map(({ known }) => known.id);
   }
 
   know(members: readonly TransportMember[]): void {
@@ -313,8 +311,7 @@ export class Mesh implements QuicTransport {
       first: this.#self < known.id,
       dial: () => this.#dial(known.id),
     });
-    const nowMs = this.#ports.clock.monotonicMs();
-    const member = newMember(known, dialler, this.#limits.paths, nowMs);
+    const member = newMember(known, dialler, this.#limits.paths, this.#ports.clock);
     this.#members.set(known.id, member);
     if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
     return member;
@@ -560,6 +557,7 @@ export class Mesh implements QuicTransport {
   #frame(session: Session, trafficClass: TrafficClass, bytes: Uint8Array): void {
     if (this.#closing || session.peer === undefined) return;
     this.#meter.received(trafficClass, bytes.length);
+    if (!session.isSecured) this.#members.get(session.peer)?.unproved.heard(session);
     if (trafficClass === "bulk" && this.#bulk !== undefined) this.#bulk.frame(session.peer, bytes);
     else this.#handler?.frame(session.peer, trafficClass, bytes);
   }

@@ -280,4 +280,26 @@ describe("an impostor that came first", () => {
     await until(() => isProved(a, b) && isProved(b, a), "the member is there");
     expect(a.transport.peerFigures()[0]?.state).toBe("up");
   });
+
+  it("does not have the member refused for what comes out of its frames later", async () => {
+    const b = makeIdentity(idOf(1));
+    const [portB = 0, nobody = 0] = await freePorts(2);
+    const a = await startNode({
+      identity: makeIdentity(idOf(0)),
+      peers: [{ id: b.id, tlsPin: b.spkiPin, address: `[::1]:${nobody}` }],
+    });
+    const client = await impostor(a, b);
+    client.hello();
+    client.send(CONSENSUS, framed(Uint8Array.of(1)));
+    await until(() => a.seen.frames.length === 1, "a frame whose check takes long");
+    const member = await startNode({
+      ...{ identity: b, listen: `[::1]:${portB}` },
+      peers: [{ id: a.identity.id, tlsPin: a.identity.spkiPin, address: `[::1]:${a.port}` }],
+    });
+    await until(() => isProved(a, member) && isProved(member, a), "the member is there");
+    // The outcome of the check, by the id that the frame came with.
+    a.transport.disconnect(b.id, { code: "protocol", detail: "a bad signature" });
+    expect(a.transport.peerFigures()[0]?.state).not.toBe("refused");
+    await until(() => isProved(a, member) && isProved(member, a), "the member is there again");
+  });
 });
