@@ -221,6 +221,8 @@ export type LedgerHandle = {
   execution(height: number): ExecutionRecord | undefined;
   /** The beacon of a final height, the genesis counted; undefined past the last, and without a beacon. */
   beacon(height: number): Hash | undefined;
+  /** What work costs who refers to a final height, the genesis counted; undefined past the last, and where it is free. */
+  workPrice(height: number): bigint | undefined;
   /** The set of an epoch that this node knows. */
   validatorSet(epoch: number): ValidatorSet | undefined;
   /** Undefined before consensus has started. `views` says how many leaders to tell. */

@@ -75,12 +75,14 @@ describe("nexus explain", () => {
       /^an opening of a sector of host [0-9a-f]{64}, \d+ bytes: right for place 1 .*, checked here in [\d.]+ ms; the/,
     );
     expect(found["proofs"]?.["time"]).toMatch(
-      /^after height \d+, .* by its hash, checked here in [\d.]+ ms, and/,
+      /^after height \d+, .* by its hash, checked here in [\d.]+ ms, \d+ of 150 blocks before this one, and/,
     );
     expect(found["proofs"]?.["work"]).toMatch(
-      /^effort 1, equihash-96-5 .*: right, checked here in/,
+      /^effort 1(, of 1 that the price of that height asks for)?, equihash-96-5 .*: right, checked here in/,
     );
-    expect(found["proofs"]?.["beacon"]).toMatch(/^the proposer revealed its value of height/);
+    expect(found["proofs"]?.["beacon"]).toMatch(
+      /^the proposer revealed its value of height \d+ in \d+ bytes: right by the key .*, checked here in [\d.]+ ms$/,
+    );
     expect(found["proofs"]?.["stake"]).toMatch(
       /^signed by the author's key, checked here in [\d.]+ ms; .* powers follow stake and proofs/,
     );

@@ -201,6 +201,7 @@ export class FakeLedger {
       },
       execution: (height) => this.executionAt(height),
       beacon: () => undefined,
+      workPrice: () => undefined,
       validatorSet: (epoch) => (epoch === 0 ? SET : undefined),
       network: (views) => ({
         set: SET,

@@ -4,7 +4,7 @@
  */
 import type { ApiClient, JsonObject, StatusJson } from "../../client/api.ts";
 import { puzzleOf } from "../../client/work.ts";
-import { equalBytes, fromHex, toHex } from "../../crypto/bytes.ts";
+import { equalBytes, fromHex, toHex, ZERO_HASH } from "../../crypto/bytes.ts";
 import { Reader } from "../../crypto/codec.ts";
 import { falconVerify } from "../../crypto/falcon.ts";
 import { createHasher } from "../../crypto/hash.ts";
@@ -12,14 +12,22 @@ import { TetradError } from "../../errors.ts";
 import { batchSigningMessage } from "../../ledger/batch.ts";
 import { SPACE_SLOT, slotOf, WORK_SLOT } from "../../ledger/batch-proofs.ts";
 import { workedBatch, workSubject } from "../../ledger/batch-work.ts";
+import { dueReveal } from "../../ledger/projections/beacon.ts";
 import type { Batch, Block } from "../../ledger/types.ts";
-import { firstBeacon } from "../../proofs/beacon/beacon.ts";
+import { LIMITS } from "../../limits.ts";
+import { acceptReveal, firstBeacon } from "../../proofs/beacon/beacon.ts";
+import type { IvrfRegistration } from "../../proofs/beacon/ivrf.ts";
 import { eventChallenges } from "../../proofs/space/challenges.ts";
 import { verifyOpenings } from "../../proofs/space/openings.ts";
 import { checkSpaceParameters, type SpaceParameters } from "../../proofs/space/parameters.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
-import { decodeWorkProof, verifyWork } from "../../proofs/work/index.ts";
+import {
+  batchUnits,
+  decodeWorkProof,
+  requiredEffort,
+  verifyWork,
+} from "../../proofs/work/index.ts";
 import type { CliContext } from "../context.ts";
 import type { Cell } from "../output.ts";
 
@@ -36,16 +44,27 @@ export type Proven = {
   readonly weight: string;
 };
 
-/** The beacon of a height as the node tells it; undefined where it has none. */
-const beaconOf = async (
+/** What the chain asks of whoever refers to a height, as the node tells it. */
+type Terms = { readonly beacon: Uint8Array | undefined; readonly price: bigint | undefined };
+
+const termsOf = async (
   context: CliContext,
   { client, status }: Proven,
   height: number,
-): Promise<Uint8Array | undefined> => {
-  if (height === 0) return firstBeacon(createHasher(status.chainId), fromHex(status.genesisHash));
+): Promise<Terms> => {
+  if (height === 0) {
+    const beacon = firstBeacon(createHasher(status.chainId), fromHex(status.genesisHash));
+    return { beacon, price: undefined };
+  }
   const found = await client.get(`/v1/blocks/${height}`, {}, context.signal);
-  const { beacon } = found as { readonly beacon?: { readonly value: string } | null };
-  return beacon == null ? undefined : fromHex(beacon.value);
+  const { beacon, workPrice } = found as {
+    readonly beacon?: { readonly value: string } | null;
+    readonly workPrice?: string | null;
+  };
+  return {
+    beacon: beacon == null ? undefined : fromHex(beacon.value),
+    price: workPrice == null ? undefined : BigInt(workPrice),
+  };
 };
 
 /** A check, and how long it took here: that alone, without what had to be asked for. */
@@ -82,24 +101,28 @@ const workText = async (context: CliContext, proven: Proven): Promise<string> =>
   const proof = decodeWorkProof(puzzle, slot.bytes);
   if (!proof.ok) return `not a proof of this chain: ${proof.detail}`;
   const { effort } = proof.value;
-  const beacon = await beaconOf(context, proven, batch.refHeight);
+  const { beacon, price } = await termsOf(context, proven, batch.refHeight);
   if (beacon === undefined) {
     return `effort ${effort}, ${puzzle.kind}; not checked here: the node has no beacon of height ${batch.refHeight}`;
   }
-  const subject = workSubject(workedBatch(batch), { beacon, price: 0n });
-  // What the price asked for is known to the validators; here it is held against the effort that it states.
+  const worked = workedBatch(batch);
+  const subject = workSubject(worked, { beacon, price: price ?? 0n });
+  // At the first reference, which is no block, the price is the genesis's: the proof is held against what it states.
+  const rule = { pricedUnits: BigInt(status.work.pricedUnits) };
+  const units = batchUnits(worked.eventCount, worked.eventBytes);
+  const asks = price === undefined ? undefined : requiredEffort(rule, price, units);
   const { value: checked, took } = timed(() =>
-    verifyWork(createHasher(status.chainId), puzzle, subject, slot.bytes, effort),
+    verifyWork(createHasher(status.chainId), puzzle, subject, slot.bytes, asks ?? effort),
   );
+  const asked = asks === undefined ? "" : `, of ${asks} that the price of that height asks for`;
   const what = `${puzzle.kind} for this batch and the beacon of height ${batch.refHeight}`;
   return checked.ok
-    ? `effort ${effort}, ${what}: right, checked here in ${took}; that the price asked for no more, by validators`
-    : `effort ${effort}, ${what}: WRONG (${checked.code}: ${checked.detail})`;
+    ? `effort ${effort}${asked}, ${what}: right, checked here in ${took}`
+    : `effort ${effort}${asked}, ${what}: WRONG (${checked.code}: ${checked.detail})`;
 };
 
 const hexOf = (row: JsonObject, name: string): Uint8Array => fromHex(String(row[name]));
 
-/** Whether the host's opening is right, by the sector as the chain has it now. */
 /** The parameters of the chain's row, where they are some that there can be. */
 const spaceParametersOf = (row: unknown): SpaceParameters | undefined => {
   if (typeof row !== "object" || row === null) return undefined;
@@ -117,6 +140,7 @@ const spaceParametersOf = (row: unknown): SpaceParameters | undefined => {
   return checked.ok ? checked.value : undefined;
 };
 
+/** Whether the host's opening is right, by the sector as the chain has it now. */
 const openingText = async (context: CliContext, proven: Proven, slot: Uint8Array) => {
   const { batch, status } = proven;
   const reader = new Reader(slot);
@@ -125,7 +149,7 @@ const openingText = async (context: CliContext, proven: Proven, slot: Uint8Array
   const key = encodeURIComponent(`${toHex(host)}/${number}`);
   const row = (await asked(context, proven, `${path}${key}`))?.["value"] as JsonObject | undefined;
   const found = await asked(context, proven, `${path}parameters`);
-  const beacon = await beaconOf(context, proven, batch.refHeight);
+  const { beacon } = await termsOf(context, proven, batch.refHeight);
   if (row === undefined || found === undefined || beacon === undefined) {
     return "not checked here: the chain has no such sector any more";
   }
@@ -191,20 +215,72 @@ const stakeText = async (context: CliContext, proven: Proven): Promise<string> =
 
 const timeText = async ({ batch, block, blockHashAt }: Proven): Promise<string> => {
   const hash = await blockHashAt(batch.refHeight);
+  const age = block.header.height - batch.refHeight;
   const { value: same, took } = timed(() => equalBytes(hash, batch.refHash));
   const named = same
     ? `which the batch names by its hash, checked here in ${took},`
     : "of ANOTHER CHAIN,";
+  const { batchAgeBlocksMax, batchAgeMsMax } = LIMITS;
+  // Past that many blocks a batch is alive until its time is over too, which takes the reference's block.
+  const alive =
+    age <= batchAgeBlocksMax
+      ? `${age} of ${batchAgeBlocksMax} blocks before this one`
+      : `${age} blocks before this one, within ${batchAgeMsMax / 1_000} s by the validators`;
   return (
-    `after height ${batch.refHeight}, ${named} and place ${batch.laneSeq} of its lane; the block's time is the ` +
+    `after height ${batch.refHeight}, ${named} ${alive}, and place ${batch.laneSeq} of its lane; the block's time is the ` +
     `proposer's clock within the voters' limits; view ${block.header.view}`
   );
 };
 
-const beaconText = ({ block, status }: Proven): string => {
+/** The keys that the chain has of a proposer for its values, oldest first; none where it has no row of them. */
+const keysOf = (row: JsonObject | undefined, depth: number): readonly IvrfRegistration[] => {
+  const { keys } = (row?.["value"] ?? {}) as { readonly keys?: readonly JsonObject[] };
+  return (keys ?? []).map((key) => ({
+    ...{ root: hexOf(key, "root"), depth, firstHeight: Number(key["firstHeight"]) },
+    registeredEpoch: Number(key["usableFromEpoch"]) - LIMITS.beaconLeadEpochs,
+  }));
+};
+
+/** Keys of the rows of the projection, in hex: one of the chain, and one of each validator. */
+const ROWS = { depth: "00", keys: "01" } as const;
+
+/** Whether the beacon follows from the one before and what the proposer revealed, by a key that it registered ahead. */
+const revealText = async (context: CliContext, proven: Proven): Promise<string> => {
+  const { block, status } = proven;
+  const { height, epoch } = block.header;
+  const path = "/v1/projections/beacon/";
+  const found = await proven.client.get(`/v1/blocks/${height}`, {}, context.signal);
+  const row = await asked(context, proven, `${path}${ROWS.keys}${String(found["proposerId"])}`);
+  const depth = (await asked(context, proven, `${path}${ROWS.depth}`))?.["value"] as
+    | JsonObject
+    | undefined;
+  const [before, after] = [
+    await termsOf(context, proven, height - 1),
+    await termsOf(context, proven, height),
+  ];
+  const due = dueReveal(keysOf(row, Number(depth?.["depth"])), { height, epoch });
+  if (before.beacon === undefined || after.beacon === undefined || due === undefined) {
+    return "not checked here: the node has not kept the key or the beacons";
+  }
+  const { value, took } = timed(() =>
+    acceptReveal(
+      ...([createHasher(status.chainId), before.beacon ?? ZERO_HASH, due.key] as const),
+      ...([{ height, epoch }, block.proofs.reveal] as const),
+    ),
+  );
+  if (!value.ok) return `WRONG (${value.code}: ${value.detail})`;
+  return equalBytes(value.value, after.beacon)
+    ? `right by the key that it registered for epoch ${due.key.registeredEpoch + LIMITS.beaconLeadEpochs} on, checked here in ${took}`
+    : "WRONG: the node's beacon of the height is another";
+};
+
+const beaconText = async (context: CliContext, proven: Proven): Promise<string> => {
+  const { block, status } = proven;
   const { length } = block.proofs.reveal;
-  if (length > 0)
-    return `the proposer revealed its value of height ${block.header.height} in ${length} bytes`;
+  if (length > 0) {
+    const checked = await revealText(context, proven);
+    return `the proposer revealed its value of height ${block.header.height} in ${length} bytes: ${checked}`;
+  }
   return status.beacon == null
     ? "none: the chain has no beacon"
     : "nothing revealed: no key of the proposer covers the height";
@@ -221,7 +297,7 @@ export const explainProofs = async (
       space: await spaceText(context, proven),
       work: await workText(context, proven),
       time: await timeText(proven),
-      beacon: beaconText(proven),
+      beacon: await beaconText(context, proven),
     };
   } catch (error) {
     if (error instanceof TetradError) throw error;

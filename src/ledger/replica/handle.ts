@@ -22,6 +22,7 @@ import { formatPolicy } from "../verify/checkpoint.ts";
 import { isStoreFailure } from "./guard.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Participant } from "./participant.ts";
+import { readPrice } from "./price-store.ts";
 import { createProofs, type Proofs } from "./proofs.ts";
 import { readRowsOf } from "./read-rows.ts";
 import { remembered } from "./remembered.ts";
@@ -130,6 +131,7 @@ const handleOf = (
   finalization: (height) => finalizationFrom(replica, height),
   execution: (height) => readExecution(replica.context.read, height),
   beacon: (height) => beaconOf(replica, height).beacon?.value,
+  workPrice: (height) => workPriceOf(replica, height),
   validatorSet: (epoch) => replica.store.validatorSet(epoch),
   network: (views) => networkOf(replica, views),
   timeOf: rememberTimes(replica),
@@ -212,6 +214,12 @@ const beaconOf = (replica: Participant, height: number): Pick<NodeStatus, "beaco
   return point === undefined
     ? {}
     : { beacon: { value: point.beacon, epochSeed: point.epoch.seed } };
+};
+
+/** Undefined where no work is asked for, and for a height that is not final here. */
+const workPriceOf = ({ context }: Participant, height: number): bigint | undefined => {
+  const { work } = context.options.genesis.proofs;
+  return work === null ? undefined : readPrice(context.read, work, height);
 };
 
 /** Undefined on a chain without stake, and before the rows are there. */

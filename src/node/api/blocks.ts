@@ -65,6 +65,11 @@ const BLOCK = {
                 },
               },
             },
+            workPrice: {
+              type: ["string", "null"],
+              description:
+                "what work costs a batch that refers to this height; null where none is asked for",
+            },
             executed: objectOf({
               firstIndex: COUNT,
               count: COUNT,
@@ -158,6 +163,7 @@ const blockJson = (context: ApiContext, block: Block): Json => {
     proposerId: proposer === undefined ? undefined : toHex(proposer.id),
     batchDigests: batchDigests.map(toHex),
     beacon: beaconJson(context, block),
+    workPrice: context.handle.workPrice(header.height)?.toString() ?? null,
     executed:
       executed === undefined
         ? undefined
