@@ -41,6 +41,8 @@ export const PATH_LIMITS = {
   dwellMs: 30_000,
   /** Nothing came over a path for so long, although it was asked. */
   silentMs: 4_000,
+  /** What was sent over a path has arrived when it answered for so long after, and nothing was lost meanwhile. */
+  drainMs: 5_000,
   /** A path that nothing went over for so long, and that is not needed, is given up. */
   idleMs: 30_000,
   /** A member that was not reached for so long is tried through relays. */

@@ -221,7 +221,7 @@ export type LedgerHandle = {
   execution(height: number): ExecutionRecord | undefined;
   /** The beacon of a final height, the genesis counted; undefined past the last, and without a beacon. */
   beacon(height: number): Hash | undefined;
-  /** What work costs who refers to a final height, the genesis counted; undefined past the last, and where it is free. */
+  /** What work costs who refers to a final height, from the genesis on; undefined past the last or where it is free. */
   workPrice(height: number): bigint | undefined;
   /** The set of an epoch that this node knows. */
   validatorSet(epoch: number): ValidatorSet | undefined;

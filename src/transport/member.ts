@@ -52,6 +52,21 @@ export const newMember = (
 
 export type Members = ReadonlyMap<PeerId, Member>;
 
+/**
+ * Whether a member is dialled at this host, who comes from which draws on the budgets of members; not where all of them
+ * are shut out. Members are few, so that a first packet costs no more than reading it does.
+ */
+export const isHostOf = (
+  host: string,
+  members: Iterable<{ readonly host: string | undefined; readonly known: Pick<KnownPeer, "id"> }>,
+  isOut: (id: PeerId) => boolean,
+): boolean => {
+  for (const member of members) {
+    if (member.host === host && !isOut(member.known.id)) return true;
+  }
+  return false;
+};
+
 /** Everything that is up or on its way with the member. */
 export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readonly Session[] => [
   ...new Set([

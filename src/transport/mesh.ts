@@ -37,6 +37,7 @@ import { Dialler } from "./dialler.ts";
 import { EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
 import {
   figuresOf,
+  isHostOf,
   isPenalised,
   type Member,
   newMember,
@@ -89,7 +90,6 @@ export class Mesh implements QuicTransport {
   readonly #read: (members: readonly TransportMember[]) => KnownPeers;
   #known: KnownPeers;
   readonly #members = new Map<PeerId, Member>();
-  readonly #memberHosts = new Set<string>();
   readonly #refusals: Refusals;
   readonly #gate: SessionGate;
   readonly #run = newRunId();
@@ -313,7 +313,6 @@ export class Mesh implements QuicTransport {
     });
     const member = newMember(known, dialler, this.#limits.paths, this.#ports.clock);
     this.#members.set(known.id, member);
-    if (known.address.kind === "literal") this.#memberHosts.add(known.address.host);
     return member;
   }
 
@@ -339,7 +338,8 @@ export class Mesh implements QuicTransport {
 
   #bind(options: QuicTransportOptions, listen: HostPort): Promise<EndpointKeeper> {
     const hooks = {
-      isMemberHost: (host: string) => this.#memberHosts.has(host),
+      isMemberHost: (host: string) =>
+        isHostOf(host, this.#members.values(), (id) => this.#gate.isQuarantined(id)),
       accepted: (connection: QuicSession) => void this.#session(connection, undefined),
       refused: (code: RefusalCode, detail: string) => this.#refusals.note(code, detail),
     };
@@ -380,10 +380,7 @@ export class Mesh implements QuicTransport {
   }
 
   #dialHost(member: Member, remote: HostPort): void {
-    if (member.host !== remote.host) {
-      member.host = remote.host;
-      this.#memberHosts.add(remote.host);
-    }
+    member.host = remote.host;
     const connection = this.#endpoint?.dial({ host: remote.host, port: remote.port });
     if (connection === undefined) {
       this.#dialFailed(member, this.#endpoint?.refusal ?? fail("node.overloaded", "cap"));
@@ -485,8 +482,9 @@ export class Mesh implements QuicTransport {
     member.undialable = (session.peerFeatures & FEATURES.undialable) !== 0;
     const { ends, waits } = verdict;
     const carrying = member.session;
+    let mayLose = false;
     for (const old of [...ends, ...waits]) {
-      paths.remove(old);
+      mayLose = paths.remove(old)?.mayLose === true || mayLose;
       if (old === carrying) member.session = undefined;
       waiting.delete(old);
     }
@@ -499,9 +497,10 @@ export class Mesh implements QuicTransport {
     if (isNew) this.#join(member, session);
     else if (session.via === undefined) member.dialler.proved();
     for (const old of ends) old.close("replaced", "a newer session of this pair stays");
+    const detail = "a newer session replaced this one";
     if (carrying !== undefined && member.session === undefined) {
-      this.#down(member, "replaced", "a newer session replaced this one");
-    }
+      this.#down(member, "replaced", detail);
+    } else if (mayLose) this.#renew(member, "replaced", detail);
     if (ends.some(({ via }) => via === undefined)) this.#directGone(member);
     if (member.session === undefined) this.#take(member);
   }
@@ -605,7 +604,7 @@ export class Mesh implements QuicTransport {
     if (wasAttempt) member.attempt = undefined;
     member.waiting.delete(session);
     const path = member.paths.remove(session);
-    if (path !== undefined) this.#pathEnded(member, session, path.carried, code, detail, failure);
+    if (path !== undefined) this.#pathEnded(member, session, path.mayLose, code, detail, failure);
     if (session.via !== undefined) {
       this.#router.relayedEnded(member, session, path !== undefined);
       return;
@@ -635,7 +634,7 @@ export class Mesh implements QuicTransport {
   #pathEnded(
     member: Member,
     session: Session,
-    carried: boolean,
+    mayLose: boolean,
     code: CloseCode,
     detail: string,
     failure: Failure | undefined,
@@ -655,7 +654,7 @@ export class Mesh implements QuicTransport {
     } else if (member.session !== undefined) {
       const peer = member.known.id;
       this.#ports.logger.log("info", "path down", { peer, ...placeOf(session), code, detail });
-      if (carried && code !== "replaced") this.#renew(member, code, detail);
+      if (mayLose) this.#renew(member, code, detail);
     }
   }
 

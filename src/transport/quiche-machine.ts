@@ -269,10 +269,10 @@ export class QuicheMachine {
     const isLong = ((datagram[0] ?? 0) & LONG_HEADER_BIT) !== 0;
     if (!isLong || datagram.length < INITIAL_DATAGRAM_BYTES_MIN) return false;
     if (!this.#accepting || this.#closed) return false;
-    const isMember = this.#options.isMemberHost(remote.host);
-    const buckets = this.#buckets[isMember ? "member" : "stranger"];
     const header = parseInitial(datagram);
     if (header === undefined) return false;
+    const isMember = this.#options.isMemberHost(remote.host);
+    const buckets = this.#buckets[isMember ? "member" : "stranger"];
     const token = header.token;
     if (token === undefined || token.length === 0 || !versionIsSupported(header.version)) {
       // Who shares a budget is asked first, so that what it has not leaves the others' alone.

@@ -543,7 +543,9 @@ export class Session {
         return;
       }
       const detail = `a ${late.name} frame was not complete in ${frameTimeoutMs} ms`;
-      this.close("protocol", detail, fail("transport.frame-timeout", detail));
+      // A relay can let half of a frame through: on its path that is its work, and nobody is charged with it.
+      if (this.via !== undefined) this.close("unreachable", detail);
+      else this.close("protocol", detail, fail("transport.frame-timeout", detail));
     });
   }
 

@@ -227,8 +227,8 @@ const timeText = async ({ batch, block, blockHashAt }: Proven): Promise<string> 
       ? `${age} of ${batchAgeBlocksMax} blocks before this one`
       : `${age} blocks before this one, within ${batchAgeMsMax / 1_000} s by the validators`;
   return (
-    `after height ${batch.refHeight}, ${named} ${alive}, and place ${batch.laneSeq} of its lane; the block's time is the ` +
-    `proposer's clock within the voters' limits; view ${block.header.view}`
+    `after height ${batch.refHeight}, ${named} ${alive}, and place ${batch.laneSeq} of its lane; ` +
+    `the block's time is the proposer's clock within the voters' limits; view ${block.header.view}`
   );
 };
 
@@ -270,7 +270,7 @@ const revealText = async (context: CliContext, proven: Proven): Promise<string> 
   );
   if (!value.ok) return `WRONG (${value.code}: ${value.detail})`;
   return equalBytes(value.value, after.beacon)
-    ? `right by the key that it registered for epoch ${due.key.registeredEpoch + LIMITS.beaconLeadEpochs} on, checked here in ${took}`
+    ? `right by the key that it had registered in epoch ${due.key.registeredEpoch}, checked here in ${took}`
     : "WRONG: the node's beacon of the height is another";
 };
 

@@ -38,7 +38,9 @@ type Path<S> = {
   /** When frames of the traffic classes went over it last, in either direction. */
   classBytes: number;
   usedMs: number;
-  /** Whether it has carried our frames: what may be lost with it. */
+  /** When packets of ours were lost on it last, or waited in its queues. */
+  owedMs: number;
+  /** Whether it has carried our frames. */
   carried: boolean;
 };
 
@@ -90,17 +92,25 @@ export class Paths<S extends PathSession> {
     this.#paths.set(pathKeyOf(session), {
       session,
       ...{ packetsSent: 0, packetsLost: 0, packetsReceived: 0, sent: 0, lost: 0 },
-      ...{ heardMs: nowMs, classBytes: 0, usedMs: nowMs, carried: false },
+      ...{ heardMs: nowMs, classBytes: 0, usedMs: nowMs, owedMs: nowMs, carried: false },
     });
   }
 
-  /** What is known of a session that was a path until now. */
-  remove(session: S): { readonly carried: boolean } | undefined {
+  /** What is known of a session that was a path until now: whether frames of ours may be lost with it. */
+  remove(session: S): { readonly mayLose: boolean } | undefined {
     const key = pathKeyOf(session);
     const path = this.#paths.get(key);
     if (path?.session !== session) return undefined;
     this.#paths.delete(key);
-    return { carried: path.carried };
+    return { mayLose: path.carried && !this.#isDrained(path) };
+  }
+
+  /**
+   * No library tells what was acknowledged. What was not is sent again, and counted as lost once anything after it is
+   * answered: so a path that answers, and loses nothing, has delivered what it had.
+   */
+  #isDrained({ heardMs, usedMs, owedMs }: Path<S>): boolean {
+    return heardMs - Math.max(usedMs, owedMs) >= this.#limits.drainMs;
   }
 
   /** The session that frames go over from now on, and whether that is another than before. */
@@ -129,6 +139,7 @@ export class Paths<S extends PathSession> {
       path.sent = path.sent * LOSS_DECAY + figures.packetsSent - path.packetsSent;
       path.lost = path.lost * LOSS_DECAY + lost - path.packetsLost;
       if (figures.packetsReceived !== path.packetsReceived) path.heardMs = nowMs;
+      if (lost > path.packetsLost || path.session.queuedBytes > 0) path.owedMs = nowMs;
       path.packetsSent = figures.packetsSent;
       path.packetsLost = lost;
       path.packetsReceived = figures.packetsReceived;

@@ -67,6 +67,48 @@ describe("paths to a member", () => {
     expect(paths.idleRelayed(6_000 + limits.idleMs)).toEqual([]);
   });
 
+  it("may lose what they carried until they answered for drainMs after it, without a loss", () => {
+    const { drainMs } = limits;
+    /** A relayed path that carried, used last at 10 s, and left then; `after` is seen at each look after it. */
+    const left = (untilMs: number, after: (relayed: Fake, nowMs: number) => void) => {
+      const [direct, relayed] = [session(undefined), session("r")];
+      const paths = open(relayed);
+      expect(paths.choose(0).session).toBe(relayed);
+      paths.add(direct, 0);
+      relayed.classBytes = 1;
+      look(paths, 10_000, 10_000);
+      for (let nowMs = 11_000; nowMs <= untilMs; nowMs += 1_000) {
+        relayed.received += 1;
+        after(relayed, nowMs);
+        paths.measure(nowMs);
+      }
+      return paths.remove(relayed);
+    };
+    const quiet = (): void => undefined;
+    expect(left(10_000 + drainMs - 1_000, quiet)).toEqual({ mayLose: true });
+    expect(left(10_000 + drainMs, quiet)).toEqual({ mayLose: false });
+    const lossy = (one: Fake): void => {
+      one.lost += 1;
+    };
+    expect(left(10_000 + 10 * drainMs, lossy)).toEqual({ mayLose: true });
+    const full = (one: Fake): void => {
+      one.queuedBytes = 1;
+    };
+    expect(left(10_000 + 10 * drainMs, full)).toEqual({ mayLose: true });
+    const silent = (one: Fake): void => {
+      one.received -= 1;
+    };
+    expect(left(10_000 + 10 * drainMs, silent)).toEqual({ mayLose: true });
+    const once = (one: Fake, nowMs: number): void => {
+      if (nowMs === 12_000) one.lost += 1;
+    };
+    expect(left(12_000 + drainMs - 1_000, once)).toEqual({ mayLose: true });
+    expect(left(12_000 + drainMs, once)).toEqual({ mayLose: false });
+    const never = open(session("s"), session(undefined));
+    const idle = never.of("s");
+    expect(idle === undefined ? undefined : never.remove(idle)).toEqual({ mayLose: false });
+  });
+
   it("are chosen by round trip, after holdMs and dwellMs and not before", () => {
     const [near, far] = [session("r", 10), session("s", 100)];
     const paths = open(far);

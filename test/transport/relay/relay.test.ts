@@ -224,9 +224,10 @@ describe("a direct path that comes back", () => {
     );
     await sleep(500);
     clearInterval(timer);
-    await until(() => numbersFrom(c, a).length >= sent, "every frame");
+    const newDowns = () => [a.seen.down, c.seen.down].flatMap((all, i) => all.slice(downs[i]));
+    await until(() => numbersFrom(c, a).length >= sent || newDowns().length > 0, "every frame");
     // Where a session ended, which the replica is told, frames may be lost: of that this test does not speak.
-    expect([a.seen.down, c.seen.down].map((all, i) => all.slice(downs[i]))).toEqual([[], []]);
+    expect(newDowns()).toEqual([]);
     const got = [...numbersFrom(c, a)].sort((x, y) => x - y);
     expect(got).toEqual(Array.from({ length: sent }, (_, i) => i));
     way.open = false;
@@ -236,10 +237,51 @@ describe("a direct path that comes back", () => {
   });
 });
 
+describe("a path that has carried, and was left for a better one", () => {
+  it("may have lost frames when another takes its place, which the replica is told", async () => {
+    const identities = [0, 1, 2].map((i) => makeIdentity(idOf(i)));
+    const ports = await freePorts(5);
+    const pins = new Map(identities.map((i) => [Buffer.from(i.spkiPin).toString("hex"), i.id]));
+    const relay = await openTestRelay(nth(identities, 1), ports[1] ?? 0, pins);
+    cleanups.push(() => relay.close());
+    const way = await openWay(ports[2] ?? 0);
+    const silent = { ...LIMITS, paths: { ...PATHS, silentMs: 60_000, idleMs: 60_000 } };
+    const [a, c] = await Promise.all(
+      [0, 2].map((own) => {
+        const peers = identities.map(({ id, spkiPin }, to) => {
+          const port = to === 1 ? ports[1] : own === 0 ? way.port : ports[4];
+          return { id, tlsPin: spkiPin, address: `[::1]:${port}` };
+        });
+        const listen = `[::1]:${ports[own] ?? 0}`;
+        return startNode({ identity: nth(identities, own), peers, listen, limits: silent });
+      }),
+    );
+    if (a === undefined || c === undefined) throw new RangeError("two nodes");
+    await until(() => viaOf(a, c) !== undefined && viaOf(c, a) !== undefined, "through the relay");
+    await settled(a, c);
+    way.open = true;
+    await until(() => viaOf(a, c) === undefined && viaOf(c, a) === undefined, "directly");
+    await until(() => isUp(a, c) && isUp(c, a), "up");
+    const downs = a.seen.down.length;
+    // c gives up both of its sessions, a hears of neither, and c comes back over the path that a had left.
+    way.open = false;
+    relay.rule = (packet) => (packet.from === c.id ? [] : [packet]);
+    c.transport.disconnect(a.id, { code: "closed", detail: "both paths" });
+    await sleep(150);
+    relay.rule = (packet) => [packet];
+    await until(() => isUp(c, a) && c.transport.isSecured?.(a.id) === true, "c is back");
+    await until(() => a.seen.down.length > downs, "told");
+    expect(nth(a.seen.down, downs).reason.detail).toMatch(/newer session/);
+    expect([isUp(a, c), viaOf(a, c)]).toEqual([true, undefined]);
+  });
+});
+
 describe("a relay that is not honest", () => {
   const PAYLOAD = new TextEncoder().encode("what the relay must not read ".repeat(40));
 
-  const open = async (): Promise<{
+  const open = async (
+    limits: Partial<TransportLimits> = LIMITS,
+  ): Promise<{
     a: Node;
     c: Node;
     relay: TestRelay;
@@ -257,7 +299,8 @@ describe("a relay that is not honest", () => {
           address: `[::1]:${to === 1 ? ports[1] : ports[4]}`,
         }));
         const identity = nth(identities, own);
-        return startNode({ identity, peers, listen: `[::1]:${ports[own] ?? 0}`, reachable: false });
+        const listen = `[::1]:${ports[own] ?? 0}`;
+        return startNode({ identity, peers, listen, limits, reachable: false });
       }),
     );
     if (a === undefined || c === undefined) throw new RangeError("two nodes");
@@ -315,6 +358,25 @@ describe("a relay that is not honest", () => {
     expect(numbersFrom(c, a)).toEqual(expected);
     expect(numbersFrom(a, c)).toEqual(expected);
     expect([a.seen.down.length, c.seen.down.length]).toEqual(downs);
+  });
+
+  it("ends its path by letting half a frame through, and has nobody turned away for it", async () => {
+    const { a, c, relay } = await open({ ...LIMITS, frameTimeoutMs: 1_000 });
+    await linked(a, c);
+    const downs = c.seen.down.length;
+    let whole = 1;
+    relay.rule = (packet) => {
+      if (packet.from !== a.id || packet.packet.length < 400) return [packet];
+      whole -= 1;
+      return whole >= 0 ? [packet] : [];
+    };
+    a.transport.send(c.id, "sync", new Uint8Array(100_000));
+    await until(() => c.seen.down.length > downs, "the path is over");
+    expect(nth(c.seen.down, downs).reason.detail).toMatch(/frame was not complete/);
+    expect(c.transport.peerFigures().find(({ id }) => id === a.id)?.state).not.toBe("refused");
+    expect(c.transport.figures().refused["transport.frame-timeout"]).toBeUndefined();
+    relay.rule = (packet) => [packet];
+    await linked(a, c);
   });
 
   it("cannot pass one member off as another", async () => {
