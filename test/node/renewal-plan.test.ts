@@ -71,6 +71,9 @@ describe("the next sector", () => {
   it("is due where the last one lapsed, was given back, or never was", () => {
     expect(nextOf([entry(0, EPOCH - 1, 0)], [local(0)])).toBe(1);
     expect(nextOf([entry(4, EPOCH)], [local(4)])).toBe(5);
+    // Given back while it was being admitted: it is in the list until the epoch ends.
+    const dropped = { ...entry(4, EPOCH, 1), fromEpoch: EPOCH + 1 };
+    expect(nextOf([dropped], [local(4)])).toBe(5);
     expect(nextOf([], [])).toBe(0);
     expect(planRenewal(viewOf([], [], { prover: undefined })).next).toBe(0);
   });

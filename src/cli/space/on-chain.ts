@@ -58,6 +58,8 @@ const entryOf = (prover: JsonObject | undefined, number: number): Entry | undefi
 const stateOf = ({ fromEpoch, endEpoch }: Entry, epoch: number): OnChain["state"] => {
   if (endEpoch < epoch) return "over";
   if (fromEpoch === null) return "committed";
+  // Given back before it counted.
+  if (fromEpoch > endEpoch) return "over";
   return fromEpoch > epoch && epoch > 0 ? "admitted" : "live";
 };
 

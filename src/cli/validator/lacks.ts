@@ -116,7 +116,8 @@ export const spaceLack = (
     ({ fromEpoch, endEpoch }) => fromEpoch !== null && fromEpoch <= epoch && endEpoch > epoch,
   );
   const coming = sectors.filter(
-    ({ fromEpoch, endEpoch }) => (fromEpoch === null || fromEpoch > epoch) && endEpoch >= epoch,
+    ({ fromEpoch, endEpoch }) =>
+      endEpoch >= epoch && (fromEpoch === null || (epoch < fromEpoch && fromEpoch <= endEpoch)),
   );
   const needed = ceilDiv(stake, stakePerSpaceUnit);
   const admitted = "its node proves it by itself, within the epoch after the commitment";

@@ -21,6 +21,7 @@ import {
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import type { LedgerEpoch } from "../chain-point.ts";
 import {
+  isGivenBack,
   isUsedNumber,
   NO_PROVER_ROW,
   type ProverRow,
@@ -118,7 +119,8 @@ const admissionTask = (
   const { lgNodes, layers, admissionChallenges } = parameters;
   const entry = view.prover?.sectors.find(({ number }) => number === statement.sectorNo);
   const row = entry === undefined ? undefined : view.sector(statement.sectorNo);
-  if (!hasLayers || row === undefined || (entry?.endEpoch ?? 0) < epoch.number) return undefined;
+  if (!hasLayers || entry === undefined || row === undefined) return undefined;
+  if (entry.endEpoch < epoch.number || isGivenBack(entry)) return undefined;
   const isSame = equalBytes(row.commRl, statement.commRl) && equalBytes(row.commC, statement.commC);
   if (!isSame || row.done >= admissionChallenges) return undefined;
   const seed = admissionSeed(view, row);

@@ -5,9 +5,11 @@
  */
 import { equalBytes } from "../../crypto/bytes.ts";
 import {
+  isGivenBack,
   isUsedNumber,
   NO_PROVER_ROW,
   type ProverRow,
+  type SectorEntry,
   type SectorRow,
 } from "../../ledger/projections/space/index.ts";
 import type { LocalSector } from "../../ledger/replica/space-plan.ts";
@@ -45,9 +47,10 @@ export type Renewal = {
   readonly spent: readonly number[];
 };
 
-const goesOn = (view: RenewalView, { number, endEpoch }: ProverRow["sectors"][number]): boolean => {
+const goesOn = (view: RenewalView, entry: SectorEntry): boolean => {
   const { epoch, parameters, local } = view;
-  if (endEpoch < epoch) return false;
+  const { number, endEpoch } = entry;
+  if (endEpoch < epoch || isGivenBack(entry)) return false;
   const row = view.sector(number);
   if (row === undefined) return false;
   if (row.done >= parameters.admissionChallenges) return endEpoch - epoch > LIMITS.spaceRenewEpochs;

@@ -86,6 +86,8 @@ describe("what a validator lacks", () => {
     ]);
     // Given back in this epoch: it is asked for until it ends, and counts for nothing after.
     expect(said(waiting, space(sector(0, 0, 10)))[0]).toContain("sector 0 counts no more");
+    // Before it was admitted: nothing more comes of it.
+    expect(said(waiting, space(sector(0, 11, 10)))[0]).toContain("sector 0 counts no more");
     expect(said(waiting, space(sector(0, 0, 1), sector(1, null, 11)))).toEqual([
       "space: sector 1 is committed to and counts from a later epoch",
     ]);

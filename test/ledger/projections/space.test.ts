@@ -93,6 +93,24 @@ describe("sectors of the genesis", () => {
   });
 });
 
+describe("a sector of the genesis that is given back before it is admitted", () => {
+  it.each([0, 1])("in epoch %i stays so, and is asked for until the epoch ends", (epoch) => {
+    const sectors = [genesisSector(V0, 0), genesisSector(V0, 3)];
+    const [first, second] = sectors as [MemorySector, MemorySector];
+    const chain = new SpaceChain(undefined, sectors);
+    chain.at(epoch);
+    expect(admit(chain, first, seedOf(chain))).toEqual(["accepted", "accepted"]);
+    expect(chain.write(V0, sectorDropped.encode({ number: 3 }))).toBe("accepted");
+    expect(admit(chain, second, seedOf(chain))[0]).toBe("space.sector-unknown");
+    const asked = epochSectors(chain.read, PARAMETERS, V0, epoch);
+    expect(asked).toEqual(sectors.map(({ statement }) => statement));
+    if (epoch > 0) expect(answer(chain, sectors)).toBe("accepted");
+    chain.at(epoch + 1);
+    expect(answer(chain, [first])).toBe("accepted");
+    expect(units(chain, epoch + 1)).toBe(1);
+  });
+});
+
 describe("epochs", () => {
   it("one may be missed; after two in a row nothing counts, until one is answered again", () => {
     const sectors = [genesisSector(V0)];
@@ -178,6 +196,29 @@ describe("a sector that comes later", () => {
     }
     const next = laterSector(V0, 8, 192);
     expect(commit(chain, next, 192)).toBe("accepted");
+    expect(commit(chain, sector, 96)).toBe("space.sector-known");
+  });
+
+  it.each([
+    ["in the epoch of its commitment", 1],
+    ["in the one after", 2],
+  ])("stays given back where its admission is not over: %s", (_, epoch) => {
+    const chain = new SpaceChain();
+    chain.at(1, -1);
+    commit(chain, sector, 96);
+    chain.at(1, 20);
+    const openings = admissionPart(sector, seed(chain), 0, 8);
+    expect(chain.write(V0, sectorProven.encode({ number: 7, from: 0, openings }))).toBe("accepted");
+    chain.at(epoch, 20);
+    expect(chain.write(V0, sectorDropped.encode({ number: 7 }))).toBe("accepted");
+    expect(chain.write(V0, sectorDropped.encode({ number: 7 }))).toBe("space.sector-unknown");
+    const last = admissionPart(sector, seed(chain), 8, 12);
+    const part = sectorProven.encode({ number: 7, from: 8, openings: last });
+    expect(chain.write(V0, part)).toBe("space.sector-unknown");
+    expect(answer(chain, [sector])).toBe("space.sector-unknown");
+    expect(units(chain, epoch)).toBe(0);
+    chain.at(epoch + 1);
+    expect(answer(chain, [sector])).toBe("space.sector-unknown");
     expect(commit(chain, sector, 96)).toBe("space.sector-known");
   });
 

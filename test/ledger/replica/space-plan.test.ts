@@ -5,6 +5,7 @@ import {
   proverAt,
   sectorAt,
   sectorCommitted,
+  sectorDropped,
   sectorProven,
   windowProven,
 } from "../../../src/ledger/projections/space/index.ts";
@@ -202,6 +203,19 @@ describe("the plan of a validator's sectors", () => {
     const higher = laterSector(V0, 8, 96);
     expect(planned(chain, [localOf(later), localOf(other), localOf(lower)])).toBeUndefined();
     expect(keyOf(planned(chain, [localOf(later), localOf(higher)]))).toBe("commit 8");
+  });
+
+  it("proves no sector on that was given back before it was admitted", () => {
+    const chain = new SpaceChain();
+    chain.at(1, 2);
+    const sector = laterSector(V0, 7, 80);
+    const { commC, commRl } = sector.statement;
+    const event = sectorCommitted.encode({ number: 7, beaconHeight: 80, commC, commRl });
+    expect(chain.write(V0, event)).toBe("accepted");
+    chain.at(2, 30);
+    expect(keyOf(planned(chain, [localOf(sector)]))).toBe("admission 7 0");
+    expect(chain.write(V0, sectorDropped.encode({ number: 7 }))).toBe("accepted");
+    expect(planned(chain, [localOf(sector)])).toBeUndefined();
   });
 
   it("commits to no more than a validator may have", () => {

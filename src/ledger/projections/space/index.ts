@@ -19,6 +19,7 @@ export {
   sectorUnitsAt,
 } from "./readers.ts";
 export {
+  isGivenBack,
   isUsedNumber,
   NO_EPOCH,
   NO_PROVER_ROW,

@@ -5,8 +5,8 @@
  *     1 id               what a validator has: its sectors and how its epochs went
  *     2 id u64 number    a sector
  *
- * A sector of the list counts in the epochs `fromEpoch` to `endEpoch`, both included. What is in no epoch any
- * more leaves the list, and its row with it, when something else is written of that validator. Its number, and
+ * A sector of the list counts in the epochs `fromEpoch` to `endEpoch`, both included. Of one that was given back
+ * these are what is left of it: one epoch, or none. What is in no epoch any more leaves the list, and its row with it, when something else is written of that validator. Its number, and
  * every lower one that is free, is not to be had again: the number is in every label, so that a sector has one try
  * at a seed of its admission, and another try takes another sector.
  */
@@ -110,6 +110,20 @@ export const sectorOf = (read: ProjectionRead, id: Hash, number: number): Sector
   const row = read.get(sectorKey(id, number));
   return row === undefined ? undefined : sectorRow.decode(row);
 };
+
+/**
+ * The entry of a sector that is given back in an epoch: it is asked for until that ends, if it was, and never again.
+ * No other entry has an end that is not after its beginning, so this one cannot be taken for a sector that may
+ * still be admitted.
+ */
+export const givenBack = (entry: SectorEntry, epoch: number): SectorEntry => ({
+  ...entry,
+  fromEpoch: isLiveIn(entry, epoch) ? epoch : epoch + 1,
+  endEpoch: epoch,
+});
+
+export const isGivenBack = ({ fromEpoch, endEpoch }: SectorEntry): boolean =>
+  fromEpoch !== NO_EPOCH && fromEpoch >= endEpoch;
 
 export const isLiveIn = ({ fromEpoch, endEpoch }: SectorEntry, epoch: number): boolean =>
   fromEpoch <= epoch && epoch <= endEpoch;

@@ -16,6 +16,8 @@ import type { Hash } from "../../types.ts";
 import { isRefusal, partRange } from "./checks.ts";
 import type { SectorCommitted, SectorDropped, SectorProven } from "./events.ts";
 import {
+  givenBack,
+  isGivenBack,
   isUsedNumber,
   NO_EPOCH,
   type ProverRow,
@@ -94,13 +96,14 @@ const findHeld = (
   number: number,
   { actor, epoch }: EventContext,
 ): Found | undefined => {
-  const entry = heldIn(proverOf(read, actor), epoch.number).find((one) => one.number === number);
+  const held = heldIn(proverOf(read, actor), epoch.number);
+  const entry = held.find((one) => one.number === number && !isGivenBack(one));
   const row = entry === undefined ? undefined : sectorOf(read, actor, number);
   return entry === undefined || row === undefined ? undefined : { row, entry };
 };
 
 /**
- * Codes: space.sector-unknown (never committed to, by another, or too late), space.seed-pending, space.stale,
+ * Codes: space.sector-unknown (never committed to, by another, given back, or too late), space.seed-pending, space.stale,
  * space.part, event.invalid, and those of the proof.
  */
 export const decideProven: Decide<SectorProven> = (read, value, context) => {
@@ -162,7 +165,7 @@ export const decideDropped: Decide<SectorDropped> = (read, { number }, context) 
 export const applyDropped: Apply<SectorDropped> = (tx, { number }, { actor, epoch }) => {
   const prover = proverOf(tx, actor);
   const sectors = prover.sectors.map((entry) =>
-    entry.number === number ? { ...entry, endEpoch: epoch.number } : entry,
+    entry.number === number ? givenBack(entry, epoch.number) : entry,
   );
   putProver(tx, actor, { ...prover, sectors }, epoch.number);
 };
