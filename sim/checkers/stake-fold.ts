@@ -129,7 +129,10 @@ export class StakeFold {
   #decide(epoch: number): void {
     const before = this.sets.get(epoch + 1);
     const last = before?.powers ?? [];
-    const able = [...this.#candidates].filter(([, candidate]) => isAble(candidate));
+    // Whoever has shown before this block that its commitment was false is out, as who is caught with evidence.
+    const able = [...this.#candidates].filter(
+      ([id, candidate]) => isAble(candidate) && !this.#forgers.has(id),
+    );
     const { stakePerUnit } = this.#terms;
     const earned = sorted(
       able.map(([id, { stake }]) => {
@@ -137,15 +140,25 @@ export class StakeFold {
         return { id, power: this.#space.carried(id, epoch, claimed, stakePerUnit) };
       }),
     );
-    const degraded = totalOf(earned) * 3n < totalOf(last) * 2n;
+    // What members could keep, and how much of it they lack. Who may not go on could keep nothing.
     const stakes = new Map(able.map(([id, { stake }]) => [id, stake]));
-    const kept = sorted(
-      last.map(({ id, power }) => {
-        const stake = stakes.get(id) ?? 0n;
-        return { id, power: stake < power ? stake : power };
-      }),
-    );
-    const powers = degraded ? (kept.length === 0 ? last : kept) : earned;
+    const merits = new Map(earned.map(({ id, power }) => [id, power]));
+    const topped = new Map(merits);
+    let [claims, lacking] = [0n, 0n];
+    for (const { id, power } of last) {
+      const stake = stakes.get(id) ?? 0n;
+      const claim = stake < power ? stake : power;
+      const lack = claim - (merits.get(id) ?? 0n);
+      claims += claim;
+      if (lack <= 0n) continue;
+      lacking += lack;
+      topped.set(id, claim);
+    }
+    // More than a third of it is lacking: nobody goes without what it could keep.
+    const isShort = lacking * 3n > claims;
+    const degraded = isShort || topped.size === 0;
+    const filled = isShort ? sorted([...topped].map(([id, power]) => ({ id, power }))) : earned;
+    const powers = topped.size === 0 ? last : filled;
     this.sets.set(epoch + 2, { powers, degraded });
     this.#mark(last, powers, degraded);
     if (before?.degraded === true && !degraded) this.#context.mark("powers earned again");

@@ -95,7 +95,7 @@ const print = (
   if (degraded !== undefined) {
     const { epoch } = degraded;
     context.note(
-      `epoch ${epoch} is degraded: less than two thirds of the power was proven in epoch ${epoch - 2}, and powers of before stay`,
+      `epoch ${epoch} is degraded: less than two thirds of the power of those who stay was proven in epoch ${epoch - 2}, and powers of before stay`,
     );
   }
 };

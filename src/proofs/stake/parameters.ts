@@ -12,7 +12,7 @@ export type StakeParameters = {
   /** How many times the share of all power that equivocated together is taken, up to everything. */
   readonly correlationFactor: bigint;
   readonly downtimeBps: bigint;
-  /** For a commitment to space, work or time that was shown to be false. */
+  /** For a commitment to space or work that was shown to be false. A false run of time cannot be told from damage. */
   readonly forgeryBps: bigint;
   /** Of so many blocks at least this part must have been voted on. */
   readonly windowBlocks: number;

@@ -66,10 +66,14 @@ export type NextSnapshot = Snapshot & {
 };
 
 /**
- * The powers of the next epoch, by the floor rule: where those that the proofs give would be under two
- * thirds of the last snapshot's, the last snapshot stays, so that a proof that many lose at once does not
- * stop the chain. Kept power is never above the stake that its holder has now, and who is not eligible, or
- * was not in the last snapshot, holds none of it: power that cannot be taken is not kept either.
+ * The powers of the next epoch, by the floor rule. What a member of the last snapshot could keep is its power there,
+ * as far as it is eligible and its stake is still as much. Where less than two thirds of all that is earned again,
+ * the epoch is degraded and everybody has the greater of the two: what it could keep, and what its proofs give it. So
+ * a proof that many lose at once does not stop the chain, nor leave it to the few who have not lost it.
+ *
+ * Who has left, is jailed or has taken its stake out has lost no proof and is not missed, and what others have earned
+ * that are new, or have grown, stands for nothing that was lost. Nobody has less than it has earned, and nobody more
+ * than it has at stake: what cannot be taken away is not kept. docs/stake.md says what follows for safety.
  *
  * A total of zero means that nobody is left who may go on; the caller must not take it for a set.
  */
@@ -78,19 +82,24 @@ export const nextSnapshot = (
   last: Snapshot,
   candidates: readonly Candidate[],
 ): NextSnapshot => {
-  const earned = snapshotOf(
-    candidates.map((one) => ({
-      id: one.id,
-      power: one.eligible ? effectivePower(parameters, one) : 0n,
-    })),
-  );
-  if (3n * earned.total >= 2n * last.total) return { ...earned, degraded: false };
   const held = new Map(last.powers.map(({ id, power }) => [id, power]));
-  const kept = snapshotOf(
-    candidates.map(({ id, stake, eligible }) => ({
-      id,
-      power: eligible ? least(held.get(id) ?? 0n, stake) : 0n,
-    })),
-  );
-  return { ...kept, degraded: true };
+  const able = candidates
+    .filter(({ eligible }) => eligible)
+    .map((one) => ({
+      id: one.id,
+      earned: effectivePower(parameters, one),
+      kept: least(held.get(one.id) ?? 0n, one.stake),
+    }));
+  let [kept, again] = [0n, 0n];
+  for (const one of able) {
+    kept += one.kept;
+    again += least(one.earned, one.kept);
+  }
+  const isLost = 3n * again < 2n * kept;
+  const powers = able.map(({ id, earned, kept }) => ({
+    id,
+    power: isLost && kept > earned ? kept : earned,
+  }));
+  const next = snapshotOf(powers);
+  return { ...next, degraded: isLost || next.total === 0n };
 };

@@ -129,14 +129,12 @@ describe("stake", () => {
           });
           const earned = able.reduce((sum, { bonded }) => sum + bonded, 0n);
           expect(row.stake).toBe(earned);
-          expect(row.degraded).toBe(3n * earned < 2n * before.total);
+          // This chain asks for stake alone, which nobody loses without leaving it: only an empty set is degraded.
+          expect(row.degraded).toBe(earned === 0n);
           if (row.degraded) degraded += 1;
           const old = new Map(before.members.map(({ id, power }) => [toHex(id), power]));
           const wanted = able
-            .map(({ id, bonded }) => {
-              const kept = old.get(id) ?? 0n;
-              return { id, power: row.degraded ? (kept < bonded ? kept : bonded) : bonded };
-            })
+            .map(({ id, bonded }) => ({ id, power: bonded }))
             .filter(({ power }) => power > 0n)
             .sort((a, b) => (a.id < b.id ? -1 : 1));
           const got = row.members.map(({ id, power }) => ({ id: toHex(id), power }));

@@ -363,7 +363,7 @@ const stakeOfValidators: Section = {
   ],
   left: [
     "Buy or borrow stake, and votes with it: a third of all power stops the chain, two thirds are the chain.",
-    "Lose its proofs on purpose, with a third of the stake: epochs are degraded then, and follow stake alone.",
+    "Lose its proofs on purpose, with more than a third of the power: epochs are degraded then, and it keeps what it had, as far as its stake goes.",
     "Sign another history with old keys of a quorum: whoever begins from a recent checkpoint is not taken in.",
     "Withhold votes, as long as it leads when it is its turn: who misses its turns is jailed where the chain asks for " +
       "that, and nothing is taken for it.",

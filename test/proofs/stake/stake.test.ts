@@ -184,49 +184,137 @@ describe("the floor rule", () => {
     expect(powersOf(without(4))["v0"]).toBe(1_000n);
   });
 
-  it("keeps nothing for who is jailed, has left, is new, or has less at stake", () => {
+  it("keeps nothing for who is jailed or has left, and no more than there is at stake", () => {
     const lost = { timeOk: false };
     const next = nextSnapshot(production, last, [
       ...ids(6).map((id) => candidate(id, lost)),
       candidate("v6", { ...lost, eligible: false }),
       candidate("v7", { ...lost, stake: 10n }),
-      candidate("w", { stake: 5_000n, spaceUnits: 5n, workUnits: 5n }),
+      candidate("w", lost),
     ]);
     expect(next.degraded).toBe(true);
+    expect(next.total).toBe(6_010n);
     const powers = powersOf(next);
     expect(powers["v0"]).toBe(1_000n);
     expect(powers["v7"]).toBe(10n);
     for (const id of ["v6", "v8", "w"]) expect(powers[id]).toBeUndefined();
   });
 
-  it("never gives more power than stake, whatever has happened", () => {
-    const candidates = fc.array(
-      fc.record({ at: fc.nat(12), one: resources, eligible: fc.boolean() }),
-      { maxLength: 12 },
+  it("takes nobody's leaving for a lost proof", () => {
+    // As many as may: the others have all their proofs, and nothing is kept for anybody.
+    for (const gone of [3, 4, 8]) {
+      const next = nextSnapshot(
+        production,
+        last,
+        ids(9).map((id, i) => candidate(id, { eligible: i >= gone })),
+      );
+      expect(next).toMatchObject({ degraded: false, total: BigInt(9 - gone) * 1_000n });
+    }
+  });
+
+  it("drops no power that was earned, of who is new or has grown either", () => {
+    const three = snapshotOf(["a", "b", "c"].map((id) => ({ id, power: 100n })));
+    const unit = { ...production, stakePerSpaceUnit: 1n, stakePerWorkUnit: 1n };
+    const has = (id: string, stake: bigint, change: Partial<Candidate> = {}) =>
+      candidate(id, { stake, spaceUnits: stake, workUnits: stake, ...change });
+    const next = nextSnapshot(unit, three, [
+      has("a", 100n, { eligible: false }),
+      has("b", 100n, { eligible: false }),
+      has("c", 100n, { timeOk: false }),
+      has("d", 190n),
+    ]);
+    expect(next).toMatchObject({ degraded: true, total: 290n });
+    expect(powersOf(next)).toEqual({ c: 100n, d: 190n });
+    const grown = nextSnapshot(unit, three, [
+      has("a", 500n),
+      has("b", 100n, { timeOk: false }),
+      has("c", 100n, { timeOk: false }),
+    ]);
+    // What a has beside its 100 stands for nothing that b and c have lost.
+    expect(grown.degraded).toBe(true);
+    expect(powersOf(grown)).toEqual({ a: 500n, b: 100n, c: 100n });
+  });
+
+  it("is degraded where nothing is left at all, which no caller takes for a set", () => {
+    const gone = ids(9).map((id) => candidate(id, { eligible: false }));
+    expect(nextSnapshot(production, last, gone)).toEqual({ powers: [], total: 0n, degraded: true });
+  });
+
+  const candidates = fc.array(
+    fc.record({ at: fc.nat(12), one: resources, eligible: fc.boolean() }),
+    { maxLength: 12 },
+  );
+  const before = fc.array(fc.tuple(fc.nat(12), amount), { maxLength: 12 });
+  const worlds = fc.tuple(parametersOf, before, candidates).map(([parameters, powers, list]) => {
+    const known = new Map(powers.map(([i, power]) => [`v${i}`, power]));
+    const unique = new Map(list.map((entry) => [entry.at, entry]));
+    const all = [...unique.values()].map(
+      ({ at, one, eligible }): Candidate => ({ ...one, id: `v${at}`, eligible }),
     );
-    const before = fc.array(fc.tuple(fc.nat(12), amount), { maxLength: 12 });
+    const snapshot = snapshotOf([...known].map(([id, power]) => ({ id, power })));
+    return { parameters, known, all, snapshot };
+  });
+  const lesser = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+  it("never gives more power than stake nor less than was earned, whatever has happened", () => {
+    let [degraded, grown] = [0, 0];
     fc.assert(
-      fc.property(parametersOf, before, candidates, (parameters, powers, list) => {
-        const known = new Map(powers.map(([i, power]) => [`v${i}`, power]));
-        const snapshot = snapshotOf([...known].map(([id, power]) => ({ id, power })));
-        const unique = new Map(list.map((entry) => [entry.at, entry]));
-        const all = [...unique.values()].map(
-          ({ at, one, eligible }): Candidate => ({ ...one, id: `v${at}`, eligible }),
-        );
+      fc.property(worlds, ({ parameters, known, all, snapshot }) => {
         const next = nextSnapshot(parameters, snapshot, all);
-        const byId = new Map(all.map((one) => [one.id, one]));
-        for (const { id, power } of next.powers) {
-          const own = byId.get(id);
-          expect(own?.eligible).toBe(true);
-          expect(power > 0n && power <= (own?.stake ?? 0n)).toBe(true);
-          if (next.degraded) expect(power <= (known.get(id) ?? 0n)).toBe(true);
+        const got = new Map(next.powers.map(({ id, power }) => [id, power]));
+        let [earned, kept, again] = [0n, 0n, 0n];
+        for (const one of all) {
+          const power = got.get(one.id) ?? 0n;
+          const own = one.eligible ? effectivePower(parameters, one) : 0n;
+          const could = one.eligible ? lesser(known.get(one.id) ?? 0n, one.stake) : 0n;
+          expect(power <= (one.eligible ? one.stake : 0n)).toBe(true);
+          expect(power >= own).toBe(true);
+          expect(power === own || (next.degraded && power === could)).toBe(true);
+          earned += own;
+          kept += could;
+          again += lesser(power, could);
         }
+        expect(next.total >= earned).toBe(true);
+        // What is left of the last set's power stands behind the next one, two thirds of it at least.
+        expect(3n * again >= 2n * kept).toBe(true);
+        if (next.degraded) expect(again).toBe(kept);
         expect(next.total).toBe(sum(next.powers.map(({ power }) => power)));
-        if (!next.degraded) expect(3n * next.total >= 2n * snapshot.total).toBe(true);
+        expect(next.powers.every(({ id }) => all.some((one) => one.id === id))).toBe(true);
+        if (next.degraded && next.total > 0n) degraded += 1;
+        if (next.degraded && next.total > kept) grown += 1;
         // The order in which candidates come does not matter.
-        expect(nextSnapshot(parameters, snapshot, all.reverse())).toEqual(next);
+        expect(nextSnapshot(parameters, snapshot, all.toReversed())).toEqual(next);
       }),
+      { numRuns: 500 },
     );
+    expect(degraded).toBeGreaterThan(20);
+    expect(grown).toBeGreaterThan(10);
+  });
+
+  it("brings nobody who would have less than two ninths without it to a third", () => {
+    let near = 0;
+    fc.assert(
+      fc.property(worlds, fc.nat(2 ** 13), ({ parameters, known, all, snapshot }, bad) => {
+        const isBad = (id: string): boolean => (bad & (1 << Number(id.slice(1)))) !== 0;
+        const next = nextSnapshot(parameters, snapshot, all);
+        // The most that everybody could have: what it has earned, or what it had as far as it is at stake.
+        let [whole, part] = [0n, 0n];
+        for (const one of all) {
+          if (!one.eligible) continue;
+          const could = lesser(known.get(one.id) ?? 0n, one.stake);
+          const own = effectivePower(parameters, one);
+          const most = own + could - lesser(own, could);
+          whole += most;
+          if (isBad(one.id)) part += most;
+        }
+        if (whole === 0n || 9n * part >= 2n * whole) return;
+        if (part > 0n) near += 1;
+        const held = sum(next.powers.filter(({ id }) => isBad(id)).map(({ power }) => power));
+        expect(3n * held < next.total).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(near).toBeGreaterThan(20);
   });
 });
 

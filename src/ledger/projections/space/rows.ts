@@ -6,8 +6,9 @@
  *     2 id u64 number    a sector
  *
  * A sector of the list counts in the epochs `fromEpoch` to `endEpoch`, both included. Of one that was given back
- * these are what is left of it: one epoch, or none. What is in no epoch any more leaves the list, and its row with it, when something else is written of that validator. Its number, and
- * every lower one that is free, is not to be had again: the number is in every label, so that a sector has one try
+ * these are what is left of it: one epoch, or none. What is in no epoch any more leaves the list, and its row with
+ * it, when something else is written of that validator. Its number, and every lower one that is free, is not to be
+ * had again: the number is in every label, so that a sector has one try
  * at a seed of its admission, and another try takes another sector.
  */
 import { LIMITS } from "../../../limits.ts";

@@ -103,8 +103,8 @@ const findHeld = (
 };
 
 /**
- * Codes: space.sector-unknown (never committed to, by another, given back, or too late), space.seed-pending, space.stale,
- * space.part, event.invalid, and those of the proof.
+ * Codes: space.sector-unknown (never committed to, by another, given back, or too late), space.seed-pending,
+ * space.stale, space.part, event.invalid, and those of the proof.
  */
 export const decideProven: Decide<SectorProven> = (read, value, context) => {
   const found = findHeld(read, value.number, context);

@@ -16,7 +16,7 @@ import type { ReadStore } from "../../records.ts";
 import type { Hash, ValidatorSet } from "../../types.ts";
 import { createValidatorSet } from "../../validator-set.ts";
 import { epochKeyAt } from "../epoch-keys.ts";
-import { spaceUnitsAt, timeOkAt, workUnitsAt } from "../power-inputs.ts";
+import { forgeryEpochAt, spaceUnitsAt, timeOkAt, workUnitsAt } from "../power-inputs.ts";
 import {
   candidatesAt,
   corruptCandidate,
@@ -61,7 +61,8 @@ const candidatesOf = (
       spaceUnits: space ?? stake,
       workUnits: work ?? stake,
       timeOk: proofs.time === null || timeOkAt(read, hash, ended),
-      eligible: mayHoldPower(standing),
+      // A forger loses its stake right after this is decided: no set is made with nothing behind it.
+      eligible: mayHoldPower(standing) && forgeryEpochAt(read, proofs, hash) === undefined,
     };
   });
 
