@@ -369,12 +369,20 @@ export const LIMITS = {
   /** Connections for bulk with one member in each direction, and members that they are with. */
   bulkConnectionsMax: 4,
   bulkPeersMax: 64,
+  /** Grants of a member that open connections: a new one takes the place of that before it while both count. */
+  bulkGrantsPerPeerMax: 2,
+  /** From an address: all that the two grants of one member open, and as many for each further member there. */
+  bulkConnectionsPerAddressMax: 8,
+  /** From a first packet to a connection that shows a grant. */
+  bulkHandshakeTimeoutMs: 5_000,
   bulkIdleTimeoutMs: 15_000,
   /** DER of a certificate that a member sends. */
   bulkCertificateBytesMax: 1024,
   /** What an authority for bulk signs, and for how long a grant opens connections. */
   bulkAuthorityMs: 86_400_000,
   bulkGrantMs: 3_600_000,
+  /** Age of a grant at which who uses it asks for the next. */
+  bulkRenewMs: 3_000_000,
   /** Grants that one member may ask for, and how many at once. */
   bulkGrantsPerPeerPerSecond: 1,
   bulkGrantsPerPeerBurst: 8,
@@ -389,6 +397,8 @@ export const LIMITS = {
   bulkStartTimeoutMs: 30_000,
   /** A worker that nobody needs for so long is ended until somebody does. */
   bulkIdleWorkerMs: 60_000,
+  /** A worker of half of its authority's time is ended when nothing was asked for so long. */
+  bulkQuietMs: 5_000,
   /** After the start of a node until the driver of bulk is tried for the log, where nobody has needed it before. */
   bulkTrialDelayMs: 20_000,
   /** Pauses before a worker, or connections to one member, are tried again: doubled from fault to fault. */

@@ -88,6 +88,8 @@ export type QuicEndpointOptions = {
   readonly datagramBytesMax: number;
   /** True for hosts of configured peers, whose budgets strangers cannot use up. */
   isMemberHost(host: string): boolean;
+  /** Connections that may come from this host; left out: `connectionsPerAddressMax` of the limits from each. */
+  connectionsAtMost?(host: string): number;
   /** A session that passed the caps; on some drivers its handshake is only about to begin. */
   accepted(session: QuicSession): void;
   /** Something was turned away before there was a session. */

@@ -82,6 +82,7 @@ export class QuicheEndpoint implements QuicEndpoint {
       admission,
       configFor: (host) => this.#acceptConfig(options.datagramBytesFor(host)),
       isMemberHost: (host) => options.isMemberHost(host),
+      connectionsAtMost: options.connectionsAtMost,
       accepted: (session) => options.accepted(session),
       refused: (code, detail) => options.refused(code, detail),
       faulted: (detail) => this.#judge(this.#watch.exception(detail, options.clock.monotonicMs())),

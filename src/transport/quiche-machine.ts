@@ -71,6 +71,8 @@ export type QuicheMachineOptions = {
   /** Parameters for connections that this host dials. */
   configFor(host: string): QuicheConfig;
   isMemberHost(host: string): boolean;
+  /** As in QuicEndpointOptions. */
+  connectionsAtMost?: ((host: string) => number) | undefined;
   accepted(session: QuicSession): void;
   refused(code: ErrorCode | "limit", detail: string): void;
   /** The library threw where it should not; a connection or a datagram has paid for it. */
@@ -319,10 +321,12 @@ export class QuicheMachine {
     buckets: HandshakeBuckets,
     nowMs: number,
   ): Result<true> {
-    const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
+    const { limits, connectionsAtMost } = this.#options;
+    const { connectionsMax } = limits;
+    const ofHostMax = connectionsAtMost?.(remote.host) ?? limits.connectionsPerAddressMax;
     const cap = isMember ? connectionsMax : connectionsMax * STRANGERS_PART;
     if (this.#connections.size >= cap) return fail("node.overloaded", "connection cap reached");
-    if ((this.#acceptedByHost.get(remote.host) ?? 0) >= connectionsPerAddressMax) {
+    if ((this.#acceptedByHost.get(remote.host) ?? 0) >= ofHostMax) {
       return fail("node.overloaded", "connection cap of one address reached");
     }
     const shared = this.#options.admission?.mayBegin(remote.host, nowMs);

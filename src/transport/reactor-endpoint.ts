@@ -181,7 +181,8 @@ export class ReactorEndpoint implements QuicEndpoint {
 
   #accept(native: ReactorServerSession): void {
     const remote = { host: native.remoteAddress, port: native.remotePort };
-    const { limits } = this.#options;
+    const { limits, connectionsAtMost } = this.#options;
+    const ofHostMax = connectionsAtMost?.(remote.host) ?? limits.connectionsPerAddressMax;
     const refuse = (code: "transport.ipv4" | "limit", detail: string): void => {
       this.#counts.dropped += 1;
       native.on("error", () => {});
@@ -196,7 +197,7 @@ export class ReactorEndpoint implements QuicEndpoint {
     if (!this.#accepting || this.#closed) refuse("limit", "not serving");
     else if (this.#sessions.size >= limits.connectionsMax) {
       refuse("limit", "connection cap reached");
-    } else if (byHost >= limits.connectionsPerAddressMax) {
+    } else if (byHost >= ofHostMax) {
       refuse("limit", "connection cap of one address reached");
     } else if (!this.#handshakes.take(this.#options.clock.monotonicMs())) {
       refuse("limit", "handshake rate reached");
@@ -275,7 +276,8 @@ const makeServer = (
       ...(typeof clients === "object"
         ? { ca: clients.authorityPem, clientAuth: "require" as const }
         : { clientAuth: "none" as const }),
-      // Whom the library turns away is told nothing; up to twice the cap we do it ourselves, with a close.
+      // Whom the library turns away is told nothing; up to twice the cap we do it ourselves, with a close. Of
+      // handshakes that have begun it tells nothing: their number, of all hosts together, is all that can be set.
       maxConnections: 2 * limits.connectionsMax,
       disableRetry: false,
       disableActiveMigration: true,

@@ -50,7 +50,7 @@ const reasonOf = (error: unknown): string =>
 
 const optionsFor = (
   order: StartOrder,
-  accepted: (session: QuicSession) => void,
+  listener: BulkListener,
 ): Omit<QuicEndpointOptions, "listen"> => {
   const trust = { authorityPem: order.authorityPem };
   return {
@@ -60,8 +60,9 @@ const optionsFor = (
     clients: trust,
     servers: trust,
     limits: {
-      connectionsMax: LIMITS.bulkPeersMax * LIMITS.bulkConnectionsMax,
-      connectionsPerAddressMax: LIMITS.bulkPeersMax * LIMITS.bulkConnectionsMax,
+      // A quarter is what strangers have; the rest is more than one grant of every member opens.
+      connectionsMax: LIMITS.bulkPeersMax * LIMITS.bulkConnectionsPerAddressMax,
+      connectionsPerAddressMax: LIMITS.bulkConnectionsPerAddressMax,
       handshakesPerSecond: LIMITS.handshakesPerSecond,
       idleTimeoutMs: LIMITS.bulkIdleTimeoutMs,
     },
@@ -71,8 +72,9 @@ const optionsFor = (
       host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
     datagramBytesMax:
       order.listen.host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
-    isMemberHost: () => true,
-    accepted,
+    isMemberHost: (host) => listener.isMemberHost(host),
+    connectionsAtMost: (host) => listener.connectionsAtMost(host),
+    accepted: (session: QuicSession) => listener.accepted(session),
     refused: (_code, detail) => say({ kind: "refused", detail }),
     // What is left of a driver that failed is nothing to go on with.
     failed: (detail) => {
@@ -95,12 +97,12 @@ const start = async (order: StartOrder): Promise<Parts> => {
     order.driver === "reactor" ? ReactorEndpoint.bind(options) : QuicheEndpoint.bind(options);
   const listener = new BulkListener({
     folder: order.folder,
-    wallMs: () => realClock.wallMs(),
+    clock: realClock,
     find: (id, peer, name) => say({ kind: "find", id, peer, name }),
     refused: (detail) => say({ kind: "refused", detail }),
     served: (peer, bytes) => say({ kind: "served", peer, bytes }),
   });
-  const options = optionsFor(order, (session) => listener.accepted(session));
+  const options = optionsFor(order, listener);
   const { host, port } = order.listen;
   const ports: number[] = [];
   for (let i = 0; i < order.listeners; i++) {
@@ -112,7 +114,8 @@ const start = async (order: StartOrder): Promise<Parts> => {
   const outward = await bind({ ...options, listen: { host, port: 0 }, clients: "none" });
   const dialler = new BulkDialler({
     dial: (remote, how) => outward.dial(remote, how),
-    connections: (peer, count, detail) => say({ kind: "connections", peer, count, detail }),
+    connections: (peer, number, count, detail) =>
+      say({ kind: "connections", peer, number, count, detail }),
     answered: (id, status, bytes) => say({ kind: "answer", id, status, bytes }),
   });
   setInterval(() => listener.expire(), EXPIRE_MS);
@@ -123,7 +126,7 @@ const start = async (order: StartOrder): Promise<Parts> => {
 const obey = ({ listener, dialler }: Parts, order: ToWorker): void => {
   switch (order.kind) {
     case "admit":
-      listener.admit(order.peer, order.fingerprint, order.untilMs);
+      listener.admit(order.peer, order.fingerprint, order.untilMs, order.host);
       return;
     case "dial":
       dialler.dial(order);

@@ -254,7 +254,7 @@ export class BulkChannel implements BulkPort {
         this.#find(message.id, message.peer, message.name);
         return;
       case "connections":
-        this.#links.connections(message.peer, message.count, message.detail);
+        this.#links.connections(message);
         return;
       case "pong":
         for (const peer of message.active) this.#links.answered(peer);

@@ -2,6 +2,9 @@
  * The dialling end of bulk in the worker: up to four connections to a member that granted them, requests going to
  * the connection on which the fewest wait (striping). With the reactor each connection has a thread of its own at
  * either end.
+ *
+ * Connections under a new grant are made before those under the old one are broken: from the first that is up on,
+ * requests go over the new ones, and an old one is closed when the last answer that it owes is here.
  */
 import { LIMITS } from "../../limits.ts";
 import type { HostPort, QuicDial, QuicSession } from "../quic-endpoint.ts";
@@ -11,7 +14,8 @@ import type { AnswerStatus, DialOrder } from "./worker-messages.ts";
 
 export type DiallerOptions = {
   readonly dial: (remote: HostPort, how: QuicDial) => QuicSession | undefined;
-  readonly connections: (peer: string, count: number, detail: string) => void;
+  /** So many connections of the newest order that had any, `number`, are up. */
+  readonly connections: (peer: string, number: number, count: number, detail: string) => void;
   /** Called once for each request. "lost": the connection ended, or there is none. */
   readonly answered: (id: number, status: AnswerStatus, bytes: Uint8Array) => void;
 };
@@ -24,8 +28,17 @@ type Request = {
   readonly answer: GrowingBytes;
 };
 
-type Lane = {
+/** The connections of one order. */
+type Bundle = {
   readonly peer: string;
+  readonly number: number;
+  readonly lanes: Lane[];
+  /** A newer one of the peer is up: nothing more is asked over it. */
+  isRetired: boolean;
+};
+
+type Lane = {
+  readonly bundle: Bundle;
   readonly session: QuicSession;
   readonly requests: Map<number, Request>;
   isUp: boolean;
@@ -38,7 +51,8 @@ const NOTHING = new Uint8Array(0);
 
 export class BulkDialler {
   readonly #options: DiallerOptions;
-  readonly #lanes = new Map<string, Lane[]>();
+  /** By peer, the newest last. */
+  readonly #bundles = new Map<string, Bundle[]>();
   readonly #requests = new Map<number, Request>();
   /** Members that sent something since they were asked for. */
   readonly #active = new Set<string>();
@@ -47,12 +61,12 @@ export class BulkDialler {
     this.#options = options;
   }
 
-  /** Dials; what was dialled to that peer before is given up. */
+  /** Dials. What is up to that peer stays until one of these is; what was dialled in vain until now is given up. */
   dial(order: DialOrder): void {
-    const { peer, remotes, serverName, authorityPem, identity } = order;
-    this.hangUp(peer);
-    const lanes: Lane[] = [];
-    this.#lanes.set(peer, lanes);
+    const { peer, number, remotes, serverName, authorityPem, identity } = order;
+    for (const old of this.#of(peer)) if (!isUp(old)) this.#giveUp(old);
+    const bundle: Bundle = { peer, number, lanes: [], isRetired: false };
+    this.#bundles.set(peer, [...this.#of(peer), bundle]);
     for (let i = 0; i < order.connections; i++) {
       const remote = remotes[i % remotes.length];
       if (remote === undefined) break;
@@ -62,11 +76,13 @@ export class BulkDialler {
         trust: { authorityPem },
       });
       if (session === undefined) break;
-      const lane: Lane = { peer, session, requests: new Map(), isUp: false };
-      lanes.push(lane);
+      const lane: Lane = { bundle, session, requests: new Map(), isUp: false };
+      bundle.lanes.push(lane);
       this.#attach(lane);
     }
-    if (lanes.length === 0) this.#options.connections(peer, 0, "nothing could be dialled");
+    if (bundle.lanes.length > 0) return;
+    this.#remove(bundle);
+    this.#options.connections(peer, number, 0, "nothing could be dialled");
   }
 
   /** Members that have sent bytes since the last call. */
@@ -77,16 +93,12 @@ export class BulkDialler {
   }
 
   hangUp(peer: string): void {
-    const lanes = this.#lanes.get(peer) ?? [];
-    this.#lanes.delete(peer);
-    for (const lane of lanes) {
-      lane.session.close(BULK_CLOSE.done, "done");
-      this.#lose(lane);
-    }
+    for (const bundle of this.#of(peer)) this.#giveUp(bundle);
   }
 
   request(id: number, peer: string, name: Uint8Array): void {
-    const lanes = (this.#lanes.get(peer) ?? []).filter(({ isUp }) => isUp);
+    const bundle = this.#of(peer).findLast((one) => isUp(one));
+    const lanes = (bundle?.lanes ?? []).filter((lane) => lane.isUp);
     lanes.sort((a, b) => a.requests.size - b.requests.size);
     for (const lane of lanes) {
       try {
@@ -110,15 +122,19 @@ export class BulkDialler {
   cancel(id: number): void {
     const request = this.#requests.get(id);
     if (request === undefined) return;
-    this.#forget(request);
     request.lane.session.abortStream(request.streamId, BULK_CLOSE.done);
+    this.#forget(request);
   }
 
   #attach(lane: Lane): void {
     lane.session.attach({
       established: () => {
         lane.isUp = true;
-        this.#tell(lane.peer, "");
+        const { bundle } = lane;
+        for (const other of this.#of(bundle.peer)) {
+          if (other.number < bundle.number) this.#retire(other);
+        }
+        this.#tell(bundle, "");
       },
       service: () => this.#service(lane),
       ended: ({ by, code, reason }) => this.#ended(lane, `ended by ${by}: ${code} ${reason}`),
@@ -128,19 +144,55 @@ export class BulkDialler {
   #ended(lane: Lane, detail: string): void {
     lane.isUp = false;
     this.#lose(lane);
-    const lanes = this.#lanes.get(lane.peer);
-    if (lanes === undefined || !lanes.includes(lane)) return;
-    lanes.splice(lanes.indexOf(lane), 1);
-    if (lanes.length === 0) this.#lanes.delete(lane.peer);
-    this.#tell(lane.peer, detail);
+    const { bundle } = lane;
+    const at = bundle.lanes.indexOf(lane);
+    if (at < 0) return;
+    bundle.lanes.splice(at, 1);
+    if (bundle.lanes.length === 0) this.#remove(bundle);
+    this.#tell(bundle, detail);
   }
 
-  #tell(peer: string, detail: string): void {
-    const lanes = this.#lanes.get(peer) ?? [];
-    const count = lanes.filter(({ isUp }) => isUp).length;
+  #of(peer: string): readonly Bundle[] {
+    return this.#bundles.get(peer) ?? [];
+  }
+
+  #remove(bundle: Bundle): void {
+    const left = this.#of(bundle.peer).filter((other) => other !== bundle);
+    if (left.length > 0) this.#bundles.set(bundle.peer, left);
+    else this.#bundles.delete(bundle.peer);
+  }
+
+  #giveUp(bundle: Bundle): void {
+    this.#remove(bundle);
+    for (const lane of bundle.lanes.splice(0)) this.#hangUp(lane);
+  }
+
+  #hangUp(lane: Lane): void {
+    lane.isUp = false;
+    lane.session.close(BULK_CLOSE.done, "done");
+    this.#lose(lane);
+  }
+
+  /** What it still owes comes over it, and nothing else. */
+  #retire(bundle: Bundle): void {
+    bundle.isRetired = true;
+    for (const lane of [...bundle.lanes]) this.#endWhenDone(lane);
+  }
+
+  #endWhenDone(lane: Lane): void {
+    const { lanes, isRetired } = lane.bundle;
+    const at = lanes.indexOf(lane);
+    if (!isRetired || lane.requests.size > 0 || at < 0) return;
+    lanes.splice(at, 1);
+    if (lanes.length === 0) this.#remove(lane.bundle);
+    this.#hangUp(lane);
+  }
+
+  #tell({ peer, number, lanes, isRetired }: Bundle, detail: string): void {
+    const count = lanes.filter((lane) => lane.isUp).length;
     // While the first is on its way there is nothing to say.
-    if (count === 0 && lanes.length > 0) return;
-    this.#options.connections(peer, count, detail);
+    if (isRetired || (count === 0 && lanes.length > 0)) return;
+    this.#options.connections(peer, number, count, detail);
   }
 
   #lose(lane: Lane): void {
@@ -153,6 +205,7 @@ export class BulkDialler {
   #forget(request: Request): void {
     request.lane.requests.delete(request.streamId);
     this.#requests.delete(request.id);
+    this.#endWhenDone(request.lane);
   }
 
   #service(lane: Lane): void {
@@ -181,7 +234,7 @@ export class BulkDialler {
     const { lane, streamId, answer } = request;
     try {
       for (let part = lane.session.read(streamId); part !== undefined; ) {
-        this.#active.add(lane.peer);
+        this.#active.add(lane.bundle.peer);
         if (!answer.push(part.bytes)) return this.#breach(lane);
         if (part.fin) return this.#complete(request);
         part = lane.session.read(streamId);
@@ -208,6 +261,8 @@ export class BulkDialler {
     return false;
   }
 }
+
+const isUp = ({ lanes }: Bundle): boolean => lanes.some((lane) => lane.isUp);
 
 const STATUS_NAMES: ReadonlyMap<number | undefined, AnswerStatus> = new Map([
   [STATUS.ok, "ok"],

@@ -3,7 +3,8 @@
  * is up, and when something that failed may be tried again. The connections themselves are the worker's.
  *
  * They are opened by notes in the sealed session (notes.ts): the member that asks shows a fresh key, the one that is
- * asked certifies it, and what it certified counts for as long as the session lasts.
+ * asked certifies it, and what it certified counts for as long as the session lasts, an hour at most. Who still uses
+ * connections asks for the next ones before that, and has both until the new ones carry what is asked (dialler.ts).
  */
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -17,6 +18,7 @@ import { TokenBucket } from "../token-bucket.ts";
 import { openGrant, serverNameOf } from "./certificates.ts";
 import { type BulkNote, decodeNote, encodeNote } from "./notes.ts";
 import type { BulkSupervisor } from "./supervisor.ts";
+import type { FromWorker } from "./worker-messages.ts";
 
 export type LinkOptions = {
   /** Where our worker listens. */
@@ -35,6 +37,7 @@ export type LinkOptions = {
   readonly closed: (peer: PeerId) => void;
 };
 
+type Connections = Extract<FromWorker, { kind: "connections" }>;
 type Ask = Extract<BulkNote, { kind: "ask" }>;
 type Grant = Extract<BulkNote, { kind: "grant" }>;
 
@@ -42,7 +45,13 @@ type Link = {
   readonly peer: PeerId;
   /** Ours to the member: "wanted" waits for our own worker. */
   phase: "none" | "wanted" | "asking" | "dialling" | "up";
+  /** Of the last ask. */
   number: number;
+  /** Of the ask that what is up came of. */
+  upNumber: number;
+  /** While connections are up: where the next ones are. */
+  renewal: "none" | "asking" | "dialling";
+  renewAtMs: number;
   key: LeafKey | undefined;
   faults: number;
   retryAtMs: number;
@@ -85,6 +94,7 @@ export class BulkLinks {
     const { bulkGrantsPerPeerPerSecond: perSecond, bulkGrantsPerPeerBurst: burst } = LIMITS;
     this.#links.set(peer, {
       ...{ peer, phase: "none", number: 0, key: undefined, faults: 0, retryAtMs: 0 },
+      ...{ upNumber: 0, renewal: "none", renewAtMs: 0 },
       ...{ heardMs: 0, upSinceMs: 0, cancelTimer: undefined, asked: undefined },
       asks: new TokenBucket(perSecond, burst, nowMs),
       granted: false,
@@ -116,7 +126,7 @@ export class BulkLinks {
     if (link === undefined || link.phase !== "none" || !session.takesNotes(peer)) return;
     if (clock.monotonicMs() < link.retryAtMs) return;
     supervisor.wake();
-    if (supervisor.running !== undefined) this.#ask(link);
+    if (supervisor.running !== undefined) this.#open(link);
     else if (supervisor.canWake) link.phase = "wanted";
   }
 
@@ -124,7 +134,12 @@ export class BulkLinks {
   asked(peer: PeerId): void {
     const link = this.#links.get(peer);
     const nowMs = this.#options.clock.monotonicMs();
-    if (link !== undefined && nowMs - link.heardMs > LIMITS.bulkHeartbeatMs) link.heardMs = nowMs;
+    if (link === undefined) return;
+    if (nowMs - link.heardMs > LIMITS.bulkHeartbeatMs) link.heardMs = nowMs;
+    if (link.phase === "up" && link.renewal === "none" && nowMs >= link.renewAtMs) {
+      link.renewal = "asking";
+      this.#ask(link);
+    }
   }
 
   /** Bytes came from the member over its connections. */
@@ -147,7 +162,7 @@ export class BulkLinks {
 
   workerReady(): void {
     for (const link of this.#links.values()) {
-      if (link.phase === "wanted") this.#ask(link);
+      if (link.phase === "wanted") this.#open(link);
       const { asked } = link;
       link.asked = undefined;
       if (asked !== undefined) this.#grant(link, asked);
@@ -161,16 +176,23 @@ export class BulkLinks {
       if (link.asked !== undefined) this.#none(link, link.asked.number);
       link.asked = undefined;
       link.phase = "none";
+      link.renewal = "none";
       this.#options.changed(link.peer);
       if (link.granted) this.#say(link, { kind: "gone" });
       link.granted = false;
     }
   }
 
-  /** So many connections to the member are up. */
-  connections(peer: PeerId, count: number, detail: string): void {
+  /** So many connections to the member are up, of those that came of the ask with that number. */
+  connections({ peer, number, count, detail }: Connections): void {
     const link = this.#links.get(peer);
     if (link === undefined || (link.phase !== "dialling" && link.phase !== "up")) return;
+    if (link.renewal === "dialling" && number === link.number) {
+      if (count === 0) this.#notOpened(link, detail);
+      else this.#renewed(link);
+      return;
+    }
+    if (number !== (link.phase === "up" ? link.upNumber : link.number)) return;
     if (count === 0) {
       // Both ends let connections go that carry nothing; that is no fault.
       const idle = link.phase === "up" && IDLE.test(detail);
@@ -182,6 +204,7 @@ export class BulkLinks {
     link.cancelTimer?.();
     link.cancelTimer = undefined;
     link.phase = "up";
+    link.upNumber = number;
     link.upSinceMs = this.#options.clock.monotonicMs();
     link.heardMs = link.upSinceMs;
     this.#options.changed(peer);
@@ -198,9 +221,9 @@ export class BulkLinks {
       this.#options.session.breach(peer, fail("bulk.malformed", "not a note about bulk"));
     } else if (note.kind === "ask") this.#asked(link, note);
     else if (note.kind === "gone") this.#gone(link);
-    else if (link.phase === "asking" && note.number === link.number) {
+    else if (isAsking(link) && note.number === link.number) {
       if (note.kind === "grant") this.#granted(link, note);
-      else this.#failed(link, note.reason === "absent" ? "the peer has none" : "not now");
+      else this.#notOpened(link, note.reason === "absent" ? "the peer has none" : "not now");
     }
   }
 
@@ -233,7 +256,9 @@ export class BulkLinks {
     const certificate = certified.value;
     const untilMs = clock.wallMs() + LIMITS.bulkGrantMs;
     const fingerprint = toHex(sha256(certificate));
-    supervisor.send({ kind: "admit", peer: link.peer, fingerprint, untilMs });
+    // Through a relay there is no place that its connections are expected from.
+    const host = this.#options.session.remoteHost(link.peer);
+    supervisor.send({ kind: "admit", peer: link.peer, host, fingerprint, untilMs });
     link.granted = true;
     this.#say(link, {
       ...{ kind: "grant", number, certificate, ports: running.ports },
@@ -242,19 +267,23 @@ export class BulkLinks {
     });
   }
 
+  #open(link: Link): void {
+    link.phase = "asking";
+    this.#ask(link);
+  }
+
   #ask(link: Link): void {
     const key = createLeafKey();
     link.key = key;
     link.number += 1;
-    link.phase = "asking";
     link.cancelTimer?.();
     link.cancelTimer = this.#options.timers.set(LIMITS.bulkOpenTimeoutMs, () => {
       link.cancelTimer = undefined;
-      this.#failed(link, `not up in ${LIMITS.bulkOpenTimeoutMs} ms`);
+      this.#notOpened(link, `not up in ${LIMITS.bulkOpenTimeoutMs} ms`);
     });
     const { number } = link;
     if (!this.#say(link, { kind: "ask", number, publicKey: key.publicKey })) {
-      this.#failed(link, "could not be asked for");
+      this.#notOpened(link, "could not be asked for");
     }
   }
 
@@ -267,12 +296,14 @@ export class BulkLinks {
     const opened = openGrant(grant, key, clock.wallMs());
     if (!opened.ok) {
       this.#options.refused(opened.code);
-      this.#failed(link, opened.detail);
+      this.#notOpened(link, opened.detail);
       return;
     }
-    link.phase = "dialling";
+    if (link.phase === "up") link.renewal = "dialling";
+    else link.phase = "dialling";
+    link.renewAtMs = clock.monotonicMs() + LIMITS.bulkRenewMs;
     supervisor.send({
-      ...{ kind: "dial", peer: link.peer, connections },
+      ...{ kind: "dial", peer: link.peer, number: link.number, connections },
       remotes: grant.ports.map((port) => ({ host, port })),
       serverName: serverNameOf(link.peer),
       ...opened.value,
@@ -282,6 +313,30 @@ export class BulkLinks {
   #say(link: Link, note: BulkNote): boolean {
     const { session } = this.#options;
     return session.takesNotes(link.peer) && session.seal(link.peer, encodeNote(note));
+  }
+
+  /** What is asked from now on goes over the new connections. */
+  #renewed(link: Link): void {
+    link.cancelTimer?.();
+    link.cancelTimer = undefined;
+    link.renewal = "none";
+    link.upNumber = link.number;
+    this.#options.logger.log("debug", "bulk connections are renewed", { peer: link.peer });
+  }
+
+  /** What was asked for did not come about. What is up is none the worse, until its grant has run out. */
+  #notOpened(link: Link, detail: string): void {
+    if (link.phase !== "up") {
+      this.#failed(link, detail);
+      return;
+    }
+    link.cancelTimer?.();
+    link.cancelTimer = undefined;
+    link.renewal = "none";
+    link.key = undefined;
+    link.renewAtMs = this.#options.clock.monotonicMs() + LIMITS.bulkRetryMsMax;
+    const { peer } = link;
+    this.#options.logger.log("info", "bulk connections are not renewed", { peer, detail });
   }
 
   #failed(link: Link, detail: string): void {
@@ -301,12 +356,15 @@ export class BulkLinks {
     link.cancelTimer?.();
     link.cancelTimer = undefined;
     link.phase = "none";
+    link.renewal = "none";
     link.key = undefined;
     this.#options.changed(link.peer);
     this.#options.supervisor.send({ kind: "hang-up", peer: link.peer });
     this.#options.closed(link.peer);
   }
 }
+
+const isAsking = ({ phase, renewal }: Link): boolean => phase === "asking" || renewal === "asking";
 
 /** What drivers say of a connection that ended in silence, and what the listener does of a grant that ended. */
 const IDLE = /timeout|grant has run out/;

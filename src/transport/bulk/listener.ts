@@ -9,6 +9,7 @@
 
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
+import type { Clock } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { QuicSession } from "../quic-endpoint.ts";
 import type { BulkSource } from "./port.ts";
@@ -24,14 +25,19 @@ export const BULK_CLOSE = { done: 0, refused: 1, protocol: 2 } as const;
 export type ListenerOptions = {
   /** Files that are served lie below it. */
   readonly folder: string;
-  readonly wallMs: () => number;
+  readonly clock: Pick<Clock, "monotonicMs" | "wallMs">;
   /** Asks the node what a name means; the answer comes by `found` with the same id. */
   readonly find: (id: number, peer: string, name: Uint8Array) => void;
   readonly refused: (detail: string) => void;
   readonly served: (peer: string, bytes: number) => void;
 };
 
-type Grant = { readonly peer: string; readonly untilMs: number };
+type Grant = {
+  readonly peer: string;
+  /** Where the session with the peer is, if that is a place: its connections are expected from there. */
+  readonly host: string | undefined;
+  readonly untilMs: number;
+};
 
 /** One request, from its first byte to the last of its answer. */
 type Job = {
@@ -54,11 +60,16 @@ type Guest = {
   readonly session: QuicSession;
   readonly jobs: Map<number, Job>;
   grant: Grant | undefined;
+  /** When it came, monotonic. */
+  readonly sinceMs: number;
+  isTurnedAway: boolean;
 };
 
 export class BulkListener {
   readonly #options: ListenerOptions;
   readonly #grants = new Map<string, Grant>();
+  /** How many members with grants are at a host. */
+  readonly #hosts = new Map<string, number>();
   readonly #guests = new Set<Guest>();
   readonly #finding = new Map<number, Job>();
   readonly #serving: Serving<Job>;
@@ -73,10 +84,21 @@ export class BulkListener {
   }
 
   /** The certificate with this SHA-256 (hex) opens connections as that peer. The newest few of a peer count. */
-  admit(peer: string, fingerprint: string, untilMs: number): void {
-    this.#grants.set(fingerprint, { peer, untilMs });
+  admit(peer: string, fingerprint: string, untilMs: number, host?: string): void {
+    this.#grants.set(fingerprint, { peer, host, untilMs });
     const own = [...this.#grants].filter(([, grant]) => grant.peer === peer);
-    for (const [old] of own.slice(0, -GRANTS_PER_PEER)) this.#grants.delete(old);
+    for (const [old] of own.slice(0, -LIMITS.bulkGrantsPerPeerMax)) this.#grants.delete(old);
+    this.#countHosts();
+  }
+
+  /** True for hosts of members with grants, whose budgets strangers cannot use up. */
+  isMemberHost(host: string): boolean {
+    return this.#hosts.has(host);
+  }
+
+  /** Connections that may come from there: a stranger has as many as a member. */
+  connectionsAtMost(host: string): number {
+    return LIMITS.bulkConnectionsPerAddressMax * (this.#hosts.get(host) ?? 1);
   }
 
   /** Nothing that was granted to the peer counts any more; its connections end. */
@@ -87,19 +109,26 @@ export class BulkListener {
     for (const guest of this.#guests) {
       if (guest.grant?.peer === peer) guest.session.close(BULK_CLOSE.done, "the session is over");
     }
+    this.#countHosts();
   }
 
-  /** Ends connections whose grants have run out; called now and then. */
+  /** Ends connections whose grants have run out, and those that show none in time; called now and then. */
   expire(): void {
-    const now = this.#options.wallMs();
+    const wallMs = this.#options.clock.wallMs();
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [fingerprint, { untilMs }] of this.#grants) {
-      if (untilMs < now) this.#grants.delete(fingerprint);
+      if (untilMs < wallMs) this.#grants.delete(fingerprint);
     }
-    for (const { session, grant, jobs } of this.#guests) {
+    this.#countHosts();
+    for (const guest of this.#guests) {
+      const { session, grant, jobs, sinceMs } = guest;
       const [oldest] = jobs.values();
-      if (grant !== undefined && grant.untilMs < now) {
+      if (grant === undefined) {
+        if (nowMs - sinceMs <= LIMITS.bulkHandshakeTimeoutMs) continue;
+        this.#turnAway(guest, "a handshake that is not completed", "not in time");
+      } else if (grant.untilMs < wallMs) {
         session.close(BULK_CLOSE.done, "the grant has run out");
-      } else if (oldest !== undefined && now - oldest.sinceMs > LIMITS.bulkAnswerTimeoutMs) {
+      } else if (oldest !== undefined && nowMs - oldest.sinceMs > LIMITS.bulkAnswerTimeoutMs) {
         session.close(BULK_CLOSE.protocol, "an answer is not taken");
       }
     }
@@ -107,7 +136,10 @@ export class BulkListener {
 
   /** A connection came in. */
   accepted(session: QuicSession): void {
-    const guest: Guest = { session, jobs: new Map(), grant: undefined };
+    const guest: Guest = {
+      ...{ session, jobs: new Map(), grant: undefined, isTurnedAway: false },
+      sinceMs: this.#options.clock.monotonicMs(),
+    };
     this.#guests.add(guest);
     session.attach({
       established: () => this.#identify(guest),
@@ -167,20 +199,33 @@ export class BulkListener {
   #identify(guest: Guest): void {
     const leaf = guest.session.peerCertificates()?.[0];
     const grant = leaf === undefined ? undefined : this.#grants.get(toHex(sha256(leaf)));
-    if (grant === undefined || grant.untilMs < this.#options.wallMs()) {
-      this.#options.refused(
-        leaf === undefined ? "no certificate" : "a certificate that is not granted",
-      );
-      guest.session.close(BULK_CLOSE.refused, "not granted");
+    if (grant === undefined || grant.untilMs < this.#options.clock.wallMs()) {
+      const detail = leaf === undefined ? "no certificate" : "a certificate that is not granted";
+      this.#turnAway(guest, detail, "not granted");
       return;
     }
     const same = [...this.#guests].filter((other) => other.grant?.peer === grant.peer);
     if (same.length >= CONNECTIONS_PER_PEER_MAX) {
-      this.#options.refused("too many connections of one peer");
-      guest.session.close(BULK_CLOSE.refused, "too many connections");
+      this.#turnAway(guest, "too many connections of one peer", "too many connections");
       return;
     }
     guest.grant = grant;
+  }
+
+  #turnAway(guest: Guest, detail: string, reason: string): void {
+    if (guest.isTurnedAway) return;
+    guest.isTurnedAway = true;
+    this.#options.refused(detail);
+    guest.session.close(BULK_CLOSE.refused, reason);
+  }
+
+  #countHosts(): void {
+    const places = new Map<string, Set<string>>();
+    for (const { peer, host } of this.#grants.values()) {
+      if (host !== undefined) places.set(host, (places.get(host) ?? new Set()).add(peer));
+    }
+    this.#hosts.clear();
+    for (const [host, peers] of places) this.#hosts.set(host, peers.size);
   }
 
   #isOpen(job: Job): boolean {
@@ -215,7 +260,12 @@ export class BulkListener {
 
   #open(guest: Guest, streamId: number): Job {
     const job: Job = {
-      ...{ guest, streamId, peer: guest.grant?.peer ?? "", sinceMs: this.#options.wallMs() },
+      ...{
+        guest,
+        streamId,
+        peer: guest.grant?.peer ?? "",
+        sinceMs: this.#options.clock.monotonicMs(),
+      },
       ...{ name: [], nameBytes: 0, source: undefined, isReading: false, held: 0 },
       parts: undefined,
     };
@@ -268,6 +318,5 @@ export class BulkListener {
 
 const sizeOf = ({ head, file }: BulkSource): number => head.length + (file?.length ?? 0);
 
-/** A new grant is used before the connections under the old one end. */
-const GRANTS_PER_PEER = 2;
-const CONNECTIONS_PER_PEER_MAX = GRANTS_PER_PEER * LIMITS.bulkConnectionsMax;
+/** A new grant is used before the connections under the old one end (dialler.ts). */
+const CONNECTIONS_PER_PEER_MAX = LIMITS.bulkGrantsPerPeerMax * LIMITS.bulkConnectionsMax;

@@ -185,12 +185,20 @@ export class BulkSupervisor {
     this.#options.lost(reason);
   }
 
-  /** Ends a worker that nobody needs, and one whose certificates have had half of their time. */
+  /**
+   * Ends a worker that nobody needs. One whose certificates have had half of their time is ended in a pause of what is
+   * asked, and where there is none before the last grant that they leave time for: what was asked over it is then
+   * asked again over sessions.
+   */
   #look(): void {
     this.#cancelLook = this.#options.timers.set(LIMITS.bulkHeartbeatMs, () => {
       const now = this.#options.clock.monotonicMs();
-      const idle = now - this.#usedMs > LIMITS.bulkIdleWorkerMs;
-      const old = now - this.#startedMs > LIMITS.bulkAuthorityMs / 2;
+      const quietMs = now - this.#usedMs;
+      const ageMs = now - this.#startedMs;
+      const idle = quietMs > LIMITS.bulkIdleWorkerMs;
+      const old =
+        ageMs > LIMITS.bulkAuthorityMs - LIMITS.bulkGrantMs ||
+        (ageMs > LIMITS.bulkAuthorityMs / 2 && quietMs > LIMITS.bulkQuietMs);
       if (this.#phase === "ready" && (idle || old)) this.#sleep(idle ? "idle" : "old");
       this.#look();
     });

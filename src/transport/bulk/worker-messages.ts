@@ -20,6 +20,8 @@ export type StartOrder = {
 /** Where another member listens, and what opens it. */
 export type DialOrder = {
   readonly peer: string;
+  /** Of the ask that this came of: more than that of the order before. */
+  readonly number: number;
   readonly remotes: readonly HostPort[];
   readonly connections: number;
   readonly serverName: string;
@@ -31,17 +33,18 @@ export type ToWorker =
   | ({ readonly kind: "start" } & StartOrder)
   | { readonly kind: "try"; readonly driver: QuicDriverName }
   | { readonly kind: "ping"; readonly number: number }
-  /** The certificate with this SHA-256 is that peer's until then, wall time. */
+  /** The certificate with this SHA-256 is that peer's until then, wall time. `host`: where its session is. */
   | {
       readonly kind: "admit";
       readonly peer: string;
+      readonly host: string | undefined;
       readonly fingerprint: string;
       readonly untilMs: number;
     }
   | ({ readonly kind: "dial" } & DialOrder)
   /** The session with that peer is over, and so is everything here with it. */
   | { readonly kind: "drop"; readonly peer: string }
-  /** What we dialled to that peer is given up; what it dialled stays. */
+  /** What we dialled to that peer is given up; what it dialled to us stays. */
   | { readonly kind: "hang-up"; readonly peer: string }
   | {
       readonly kind: "request";
@@ -61,10 +64,11 @@ export type FromWorker =
   | { readonly kind: "tried"; readonly trial: DriverTrial }
   /** `active`: members that have sent something since the last one. */
   | { readonly kind: "pong"; readonly number: number; readonly active: readonly string[] }
-  /** So many connections to that peer are up now; none: it is not to be asked any more. */
+  /** So many connections of that order are up now; none: the peer is not to be asked any more over them. */
   | {
       readonly kind: "connections";
       readonly peer: string;
+      readonly number: number;
       readonly count: number;
       readonly detail: string;
     }

@@ -2,9 +2,11 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { getPriority } from "node:os";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
 import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
 import { createAuthority } from "../../../src/transport/authority.ts";
 import type { FromWorker, StartOrder } from "../../../src/transport/bulk/worker-messages.ts";
+import { RawClient } from "../../transport/raw-client.ts";
 import { until } from "../../transport/support.ts";
 
 const authority = createAuthority("test", Date.now());
@@ -75,6 +77,29 @@ describe("a bulk worker", () => {
     expect(again.heard[0]).toMatchObject({ kind: "ready", ports: [ready.ports[0]] });
     again.worker.end("stop", "a test");
     await until(() => again.ends.length > 0, "the end");
+  });
+
+  it("keeps a place for members when strangers begin handshakes and leave them lying", async () => {
+    const { worker, heard, ends } = start({ driver: "quiche", listeners: 1 });
+    await until(() => heard.length > 0, "a word of the worker");
+    const [ready] = heard;
+    if (ready?.kind !== "ready") throw new Error("not ready");
+    const clients: RawClient[] = [];
+    const details = (): readonly string[] =>
+      heard.flatMap((message) => (message.kind === "refused" ? [message.detail] : []));
+    for (let i = 0; i < LIMITS.bulkConnectionsPerAddressMax + 4; i++) {
+      const client = await RawClient.connect({ port: ready.ports[0] ?? 0, alpn: "tetrad-bulk/1" });
+      client.mute();
+      clients.push(client);
+    }
+    const late = "a handshake that is not completed";
+    await until(() => details().includes("connection cap of one address reached"), "a refusal");
+    await until(() => details().includes(late), "the end of a handshake");
+    const lateOnes = (): number => details().filter((detail) => detail === late).length;
+    await until(() => lateOnes() === LIMITS.bulkConnectionsPerAddressMax, "the end of all");
+    for (const client of clients) client.dispose();
+    worker.end("stop", "a test");
+    await until(() => ends.length > 0, "the end");
   });
 
   it("says why it cannot listen", async () => {

@@ -1,6 +1,7 @@
 /** Bulk between members with real sessions and real workers: which way it goes, and what becomes of faults. */
 import { afterEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
+import { realClock } from "../../../src/node/real-ports.ts";
 import { until } from "../support.ts";
 import {
   type BulkMember,
@@ -53,6 +54,9 @@ const fetchAll = async (
   await Promise.all(Array.from({ length: 4 }, work));
   return paths;
 };
+
+/** How long a grant counts in the test of its end. */
+const GRANT_MS = 4_000;
 
 const ROUNDS = 3;
 
@@ -148,6 +152,40 @@ describe("bulk between two members", () => {
       });
       expect(new Set(paths)).toEqual(new Set(["reactor", "session"]));
       await fetchOver(a, b, "reactor", 4);
+    },
+    LIMIT_MS,
+  );
+
+  it.each(["quiche", "reactor"] as const)(
+    "goes over connections of %s for longer than any grant, and none of it over the session",
+    async (setting) => {
+      let aheadMs = 0;
+      const asks = { ...realClock, monotonicMs: () => realClock.monotonicMs() + aheadMs };
+      // What this one grants has run out by the clock of its worker a few seconds later.
+      const grants = { ...realClock, wallMs: () => Date.now() - LIMITS.bulkGrantMs + GRANT_MS };
+      const [a, b] = await openPair([
+        { setting, clock: asks },
+        { setting, clock: grants },
+      ]);
+      const carry = async (): Promise<ReadonlySet<string>> => {
+        await untilUp(a, b.id);
+        const ways = new Set<string>();
+        const endMs = Date.now() + 3 * GRANT_MS;
+        for (let renewMs = 0; Date.now() < endMs; ) {
+          if (Date.now() >= renewMs) {
+            renewMs = Date.now() + GRANT_MS / 4;
+            aheadMs += LIMITS.bulkRenewMs;
+          }
+          for (const way of await fetchAll(a, b, 4)) ways.add(way);
+        }
+        return ways;
+      };
+      // As in fetchOver: what a slow machine does is not so in every round.
+      for (let round = 1; (await carry()).has("session"); round++)
+        expect(round).toBeLessThan(ROUNDS);
+      const renewals = a.logs.filter(({ message }) => message === "bulk connections are renewed");
+      expect(renewals.length).toBeGreaterThanOrEqual(3);
+      expect(b.counted.filter(({ labels }) => "code" in labels)).toEqual([]);
     },
     LIMIT_MS,
   );

@@ -18,6 +18,7 @@ import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
 import { ReactorEndpoint } from "../../../src/transport/reactor-endpoint.ts";
 import { pemOf } from "../../../src/transport/x509.ts";
 import { endpointClosed, endpointOptions, Talker } from "../quic-support.ts";
+import { RawClient } from "../raw-client.ts";
 import { sleep, until } from "../support.ts";
 
 const DAY_MS = 86_400_000;
@@ -44,6 +45,7 @@ const leafOf = (by: Authority): Leaf => {
 
 let folder = "";
 let wallMs = 0;
+let monotonicMs = 0;
 const open: QuicEndpoint[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "bulk-listener-"));
@@ -56,6 +58,7 @@ afterEach(async () => {
 
 type Opened = {
   readonly listener: BulkListener;
+  readonly server: QuicEndpoint;
   readonly refused: string[];
   dial(identity: QuicIdentity, own?: Authority): Promise<Talker>;
 };
@@ -68,7 +71,7 @@ const serve = async (
   const refused: string[] = [];
   const listener: BulkListener = new BulkListener({
     folder,
-    wallMs: () => wallMs,
+    clock: { wallMs: () => wallMs, monotonicMs: () => monotonicMs },
     find: (id, _peer, name) =>
       queueMicrotask(() => listener.found(id, find(Buffer.from(name).toString()))),
     refused: (detail) => refused.push(detail),
@@ -79,13 +82,17 @@ const serve = async (
     endpointOptions({
       ...{ alpn: ALPN, clients: trust, servers: trust },
       identity: authority.identity({ subject: "bulk", serverName: NAME }),
+      isMemberHost: (host) => listener.isMemberHost(host),
+      connectionsAtMost: (host) => listener.connectionsAtMost(host),
       accepted: (session) => listener.accepted(session),
+      refused: (_code, detail) => refused.push(detail),
     }),
   );
   open.push(server);
   server.startAccepting();
   return {
     listener,
+    server,
     refused,
     dial: async (identity, own = authority) => {
       const endpoint = await bind(endpointOptions({ alpn: ALPN, clients: "none", servers: trust }));
@@ -235,8 +242,8 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
       return { head: new Uint8Array(0), file: { path, offset: 0, length: chunk } };
     });
     const [idle, other] = [leafOf(authority), leafOf(authority)];
-    listener.admit(PEER, idle.fingerprint, wallMs + DAY_MS);
-    listener.admit("bb".repeat(32), other.fingerprint, wallMs + DAY_MS);
+    listener.admit(PEER, idle.fingerprint, wallMs + DAY_MS, "::1");
+    listener.admit("bb".repeat(32), other.fingerprint, wallMs + DAY_MS, "::1");
     // QUIC's windows take some of it: 4 MB for each connection.
     expect(CONNECTIONS * (STREAMS * chunk - 4_000_000)).toBeGreaterThan(LIMITS.bulkServingBytesMax);
     for (let connection = 0; connection < CONNECTIONS; connection++) {
@@ -250,5 +257,85 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
     const talker = await dial(other);
     await until(() => talker.established, "established");
     expect(await answer(talker, "chunk")).toHaveLength(1 + chunk);
+  });
+
+  it("takes as many connections of one address as two grants open, for each member there", async () => {
+    const { listener, refused, dial } = await serve(driver);
+    const [one, other] = [leafOf(authority), leafOf(authority)];
+    listener.admit(PEER, one.fingerprint, wallMs + DAY_MS, "::1");
+    const up = async (leaf: Leaf): Promise<Talker> => {
+      const talker = await dial(leaf);
+      await until(() => talker.established, "established");
+      await answer(talker, "x");
+      return talker;
+    };
+    for (let i = 0; i < CONNECTIONS; i++) await up(one);
+    expect(refused).toEqual([]);
+    await dial(one);
+    await until(() => refused.length > 0, "a refusal");
+    expect(new Set(refused)).toEqual(new Set(["connection cap of one address reached"]));
+    listener.admit("bb".repeat(32), other.fingerprint, wallMs + DAY_MS, "::1");
+    await up(other);
+  });
+});
+
+describe("strangers at a listener for bulk", () => {
+  const clients: RawClient[] = [];
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.dispose();
+  });
+
+  /** Begins handshakes and leaves them lying. */
+  const begin = async (server: QuicEndpoint, count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      const client = await RawClient.connect({ port: server.local.port, alpn: ALPN[0] ?? "" });
+      client.mute();
+      clients.push(client);
+    }
+  };
+
+  it("have few connections of an address, and those not for long", async () => {
+    const { listener, server, refused, dial } = await serve("quiche");
+    await begin(server, 3 * CONNECTIONS);
+    await until(() => refused.length >= 2 * CONNECTIONS, "refusals");
+    expect(server.connectionCount).toBe(CONNECTIONS);
+    expect(new Set(refused)).toEqual(new Set(["connection cap of one address reached"]));
+    monotonicMs += LIMITS.bulkHandshakeTimeoutMs;
+    listener.expire();
+    expect(refused).not.toContain("a handshake that is not completed");
+    monotonicMs += 1;
+    listener.expire();
+    listener.expire();
+    const late = refused.filter((detail) => detail === "a handshake that is not completed");
+    expect(late).toHaveLength(CONNECTIONS);
+    for (const client of clients.splice(0)) client.dispose();
+    await until(() => server.connectionCount === 0, "an empty listener");
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    expect([...(await answer(talker, "x"))]).toEqual([1]);
+  });
+
+  it("are whoever is not where a member with a grant is", async () => {
+    const { listener } = await serve("quiche");
+    const [first, second] = ["fd00::1", "fd00::2"];
+    const at = (host: string): unknown => [
+      listener.isMemberHost(host),
+      listener.connectionsAtMost(host),
+    ];
+    const { bulkConnectionsPerAddressMax: each } = LIMITS;
+    expect(at(first)).toEqual([false, each]);
+    listener.admit(PEER, "01", wallMs + 1_000, first);
+    listener.admit(PEER, "02", wallMs + 2_000, first);
+    listener.admit("bb".repeat(32), "03", wallMs + 1_000, first);
+    listener.admit("cc".repeat(32), "04", wallMs + 1_000);
+    expect(at(first)).toEqual([true, 2 * each]);
+    expect(at(second)).toEqual([false, each]);
+    wallMs += 1_001;
+    listener.expire();
+    expect(at(first)).toEqual([true, each]);
+    listener.drop(PEER);
+    expect(at(first)).toEqual([false, each]);
   });
 });

@@ -162,22 +162,47 @@ describe("the supervisor of the bulk worker", () => {
     expect(line?.fields["retryMs"]).toBe(LIMITS.bulkRetryMsMin);
   });
 
-  it("ends a worker that does not listen in time, and replaces one whose certificates are old", () => {
+  it("ends a worker that does not listen in time", () => {
     const world = new World();
     world.supervisor.wake();
     world.pass(LIMITS.bulkStartTimeoutMs - 100);
     expect(world.last.ends).toEqual([]);
     world.pass(100);
     expect(world.last.ends).toHaveLength(1);
-    const next = new World();
-    next.supervisor.wake();
-    next.ready();
-    next.nowMs = LIMITS.bulkAuthorityMs / 2 - 2_000;
-    next.supervisor.wake();
-    next.pass(1_000);
-    expect(next.last.ends).toEqual([]);
-    next.supervisor.wake();
-    next.pass(3_000);
-    expect(next.last.ends).toEqual(["stop: old"]);
+  });
+
+  it("ends a worker of half of its certificates' time in a pause, and not while it is used", () => {
+    const world = new World();
+    world.supervisor.wake();
+    world.ready();
+    world.nowMs = LIMITS.bulkAuthorityMs / 2 - LIMITS.bulkQuietMs;
+    world.supervisor.wake();
+    // Not old, and quiet for as long as it may be.
+    world.pass(LIMITS.bulkQuietMs);
+    for (let second = 0; second < 60; second++) {
+      world.supervisor.send({ kind: "cancel", id: second });
+      world.pass(1_000);
+    }
+    expect(world.last.ends).toEqual([]);
+    world.pass(LIMITS.bulkQuietMs - 1_000);
+    expect(world.last.ends).toEqual([]);
+    world.pass(2_000);
+    expect(world.last.ends).toEqual(["stop: old"]);
+  });
+
+  it("ends a worker that is never quiet while its certificates still outlast a grant", () => {
+    const world = new World();
+    world.supervisor.wake();
+    world.ready();
+    const lastMs = LIMITS.bulkAuthorityMs - LIMITS.bulkGrantMs;
+    world.nowMs = lastMs - 10_000;
+    for (let second = 0; second < 10; second++) {
+      world.supervisor.send({ kind: "cancel", id: second });
+      world.pass(1_000);
+    }
+    expect(world.last.ends).toEqual([]);
+    world.supervisor.send({ kind: "cancel", id: 0 });
+    world.pass(2_000);
+    expect(world.last.ends).toEqual(["stop: old"]);
   });
 });

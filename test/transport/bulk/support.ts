@@ -50,7 +50,10 @@ export const serveChunks =
 export const chunkName = (index: number): Uint8Array => Buffer.from(`chunk ${index}`);
 
 export type MemberOptions = Partial<
-  Pick<BulkChannelOptions, "setting" | "connections" | "listen" | "startWorker" | "timers">
+  Pick<
+    BulkChannelOptions,
+    "setting" | "connections" | "listen" | "startWorker" | "clock" | "timers"
+  >
 >;
 
 /** Members whose sessions are complete. `own`: by place. */

@@ -1,0 +1,159 @@
+/** When the next grant is asked for, and what follows of it: time, the session and the worker are the test's. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
+import { createAuthority } from "../../../src/transport/authority.ts";
+import { BulkLinks } from "../../../src/transport/bulk/links.ts";
+import { type BulkNote, decodeNote, encodeNote } from "../../../src/transport/bulk/notes.ts";
+import type { ToWorker } from "../../../src/transport/bulk/worker-messages.ts";
+
+const PEER = "aa".repeat(32);
+const authority = createAuthority("theirs", Date.now());
+
+class World {
+  nowMs = 0;
+  readonly notes: BulkNote[] = [];
+  readonly orders: ToWorker[] = [];
+  readonly links: BulkLinks;
+  #closed = 0;
+  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+
+  constructor() {
+    this.links = new BulkLinks({
+      ...{ listen: { host: "::1", port: 0 }, connections: 2 },
+      clock: { monotonicMs: () => this.nowMs, wallMs: () => Date.now() },
+      timers: {
+        set: (delayMs, run) => {
+          const timer = { atMs: this.nowMs + delayMs, run };
+          this.#timers.push(timer);
+          return () => {
+            this.#timers = this.#timers.filter((other) => other !== timer);
+          };
+        },
+      },
+      logger: { log: () => {} },
+      session: {
+        seal: (_peer, bytes) => {
+          const note = decodeNote(bytes);
+          if (note !== undefined) this.notes.push(note);
+          return true;
+        },
+        takesNotes: () => true,
+        remoteHost: () => "::1",
+        ...{ send: () => true, peers: () => [PEER], breach: () => {} },
+      },
+      supervisor: {
+        running: { driver: "quiche", ports: [1], authority },
+        ...{ canWake: true, wake: () => {} },
+        send: (order) => this.orders.push(order),
+      },
+      ...{ refused: () => {}, changed: () => {} },
+      closed: () => {
+        this.#closed += 1;
+      },
+    });
+    this.links.secured(PEER);
+  }
+
+  get closed(): number {
+    return this.#closed;
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    for (const timer of this.#timers.filter(({ atMs }) => atMs <= this.nowMs)) {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+      timer.run();
+    }
+  }
+
+  asks(): readonly number[] {
+    return this.notes.flatMap((note) => (note.kind === "ask" ? [note.number] : []));
+  }
+
+  dials(): readonly number[] {
+    return this.orders.flatMap((order) => (order.kind === "dial" ? [order.number] : []));
+  }
+
+  grant(): void {
+    const ask = this.notes.findLast((note) => note.kind === "ask");
+    if (ask?.kind !== "ask") throw new Error("nothing was asked");
+    const certified = authority.certify(ask.publicKey, { subject: "us" });
+    if (!certified.ok) throw new Error(certified.detail);
+    const own = { certificate: certified.value, authority: authority.certificate };
+    const note = { kind: "grant", number: ask.number, host: "", ports: [1], ...own } as const;
+    this.links.note(PEER, encodeNote(note));
+  }
+
+  connections(number: number, count: number): void {
+    this.links.connections({ kind: "connections", peer: PEER, number, count, detail: "a test" });
+  }
+}
+
+describe("a grant", () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+    world.links.want(PEER);
+    world.grant();
+    world.connections(1, 1);
+    expect(world.links.isUp(PEER)).toBe(true);
+  });
+
+  it("is followed by the next one while it is used, once and not before its time", () => {
+    world.pass(LIMITS.bulkRenewMs - 1);
+    world.links.asked(PEER);
+    expect(world.asks()).toEqual([1]);
+    world.pass(1);
+    expect(world.asks()).toEqual([1]);
+    world.links.asked(PEER);
+    world.links.asked(PEER);
+    expect(world.asks()).toEqual([1, 2]);
+    world.grant();
+    expect(world.dials()).toEqual([1, 2]);
+    world.links.asked(PEER);
+    world.connections(2, 1);
+    world.connections(2, 2);
+    // What is said of the old ones means nothing any more.
+    world.connections(1, 0);
+    expect(world.links.isUp(PEER)).toBe(true);
+    world.pass(LIMITS.bulkRenewMs - 1);
+    world.links.asked(PEER);
+    expect(world.asks()).toEqual([1, 2]);
+    world.connections(2, 0);
+    expect(world.links.isUp(PEER)).toBe(false);
+    expect(world.closed).toBe(1);
+  });
+
+  it.each(["refused", "not answered", "of no use"])(
+    "stays where the next one is %s, and another is asked for a while later",
+    (how) => {
+      world.pass(LIMITS.bulkRenewMs);
+      world.links.asked(PEER);
+      if (how === "refused") {
+        world.links.note(PEER, encodeNote({ kind: "none", number: 2, reason: "later" }));
+      } else if (how === "of no use") {
+        world.grant();
+        world.connections(2, 0);
+      } else world.pass(LIMITS.bulkOpenTimeoutMs);
+      expect(world.links.isUp(PEER)).toBe(true);
+      expect(world.closed).toBe(0);
+      world.pass(LIMITS.bulkRetryMsMax - 1);
+      world.links.asked(PEER);
+      expect(world.asks()).toEqual([1, 2]);
+      world.pass(1);
+      world.links.asked(PEER);
+      expect(world.asks()).toEqual([1, 2, 3]);
+    },
+  );
+
+  it("ends with its connections, the next one with it", () => {
+    world.pass(LIMITS.bulkRenewMs);
+    world.links.asked(PEER);
+    world.grant();
+    world.connections(1, 0);
+    expect(world.links.isUp(PEER)).toBe(false);
+    expect(world.orders.at(-1)).toMatchObject({ kind: "hang-up" });
+    world.connections(2, 1);
+    expect(world.links.isUp(PEER)).toBe(false);
+  });
+});
