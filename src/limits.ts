@@ -409,7 +409,7 @@ export const LIMITS = {
   idleTimeoutMs: 15_000,
   /** A frame that has begun must be complete within this time, or the session is closed. */
   frameTimeoutMs: 20_000,
-  /** Peers whose sessions have figures of their own among the metrics: some 20 series each. */
+  /** Peers whose sessions have figures of their own among the metrics: some 30 series each. */
   metricsPeersMax: 100,
   /** Back-off of dialling a peer: the first pause, doubled up to the last; half of it is jitter. */
   redialMsMin: 200,

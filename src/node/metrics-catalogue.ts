@@ -230,7 +230,10 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
     },
   ),
   tetrad_transport_driver: {
-    ...gauge("1 or 0", "Whether frames of a class go to and from a member over this QUIC driver."),
+    ...gauge(
+      "1 or 0",
+      "1 for the QUIC driver over which frames of a class go to and from a member now.",
+    ),
     labels: ["peer", "class", "driver"],
   },
   tetrad_bulk_requests_total: counter(

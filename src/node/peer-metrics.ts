@@ -13,6 +13,7 @@ const MS = 1_000;
 
 /** Those of the peers that have series: as many as the limit, by id. */
 export const PEER_METRICS = [
+  "tetrad_transport_driver",
   "tetrad_peer_session",
   "tetrad_peer_bytes_sent_total",
   "tetrad_peer_bytes_received_total",
@@ -29,7 +30,7 @@ export const readPeers = (metrics: MetricsRegistry, peers: readonly PeerFigures[
   for (const peer of shown) readPeer(metrics, peer);
 };
 
-const readPeer = (metrics: MetricsRegistry, { id, driver, session }: PeerFigures): void => {
+const readPeer = (metrics: MetricsRegistry, { id, driver, session, bulk }: PeerFigures): void => {
   const peer = id.slice(0, LABEL_DIGITS);
   metrics.gauge("tetrad_peer_session", session === undefined ? 0 : 1, {
     peer,
@@ -38,6 +39,8 @@ const readPeer = (metrics: MetricsRegistry, { id, driver, session }: PeerFigures
   if (session === undefined) return;
   for (const name of TRAFFIC_CLASSES) {
     const labels = { peer, class: name };
+    const ofBulk = name === "bulk" && bulk !== "session" ? bulk : undefined;
+    metrics.gauge("tetrad_transport_driver", 1, { ...labels, driver: ofBulk ?? driver ?? "none" });
     const { sent, received, queued } = session.bytes[name];
     metrics.total("tetrad_peer_bytes_sent_total", sent, labels);
     metrics.total("tetrad_peer_bytes_received_total", received, labels);

@@ -16,7 +16,7 @@ const numbered = (n: number): PeerFigures => ({
 });
 
 const seriesOf = (page: string): number =>
-  page.split("\n").filter((line) => line.startsWith("tetrad_peer_")).length;
+  page.split("\n").filter((line) => /^tetrad_(peer_|transport_driver)/.test(line)).length;
 
 describe("metrics of peers", () => {
   it("are those of the sessions, by peer and class", () => {
@@ -38,6 +38,25 @@ describe("metrics of peers", () => {
     for (const name of PEER_METRICS) expect(METRICS[name]).toBeDefined();
   });
 
+  it("say over which driver each class goes now, and nothing of the one before", () => {
+    const metrics = createMetrics();
+    const drivers = (): readonly string[] =>
+      metrics
+        .page()
+        .split("\n")
+        .filter((line) => line.startsWith("tetrad_transport_driver{"))
+        .map((line) => `${/class="(\w+)"/.exec(line)?.[1]} ${/driver="(\w+)"/.exec(line)?.[1]}`);
+    const others = ["consensus", "mempool", "sync", "control"].map((name) => `${name} quiche`);
+    readPeers(metrics, [{ ...up, bulk: "reactor" }, away]);
+    expect(drivers()).toEqual([...others, "bulk reactor"]);
+    for (const bulk of ["session", undefined] as const) {
+      readPeers(metrics, [{ ...up, bulk }, away]);
+      expect(drivers()).toEqual([...others, "bulk quiche"]);
+    }
+    readPeers(metrics, [away]);
+    expect(drivers()).toEqual([]);
+  });
+
   it("forget who is gone", () => {
     const metrics = createMetrics();
     readPeers(metrics, fakePeers);
@@ -52,7 +71,7 @@ describe("metrics of peers", () => {
     const many = Array.from({ length: LIMITS.metricsPeersMax + 1 }, (_, i) => numbered(i));
     readPeers(metrics, many.slice(1));
     const full = seriesOf(metrics.page());
-    expect(full).toBe(LIMITS.metricsPeersMax * 21);
+    expect(full).toBe(LIMITS.metricsPeersMax * 26);
     for (let i = 0; i < 10; i++) readPeers(metrics, many);
     expect(seriesOf(metrics.page())).toBe(full);
     // What is counted for peers leaves room for everything else.

@@ -3,10 +3,9 @@
  * goes wrong with a worker or a connection costs a request a second way, and nobody else anything.
  */
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
-import { type PeerId, TRAFFIC_CLASSES } from "../../ledger/ports.ts";
+import type { PeerId } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkUser, BulkPort as SessionPort } from "../bulk.ts";
-import type { QuicDriverName } from "../quic-endpoint.ts";
 import { BulkLinks } from "./links.ts";
 import type { BulkAnswer, BulkPath, BulkPort, BulkServe } from "./port.ts";
 import { SessionLane } from "./session-lane.ts";
@@ -32,10 +31,6 @@ type Pending = {
   readonly resolve: (result: Result<BulkAnswer>) => void;
   readonly settled: () => void;
 };
-
-/** Sessions run on it (adr/0016). */
-const SESSION_DRIVER: QuicDriverName = "quiche";
-const DRIVERS: readonly QuicDriverName[] = ["quiche", "reactor"];
 
 const REQUEST_ID_MAX = 0xffff_ffff;
 
@@ -66,7 +61,6 @@ export class BulkChannel implements BulkPort {
       supervisor: this.#supervisor,
       session: this.#session,
       refused: (code) => this.#options.metrics.count("tetrad_bulk_refused_total", 1, { code }),
-      changed: (peer) => this.#publish(peer),
       closed: (peer) => this.#reroute(peer),
     });
     this.#lane = new SessionLane({
@@ -276,23 +270,6 @@ export class BulkChannel implements BulkPort {
       (source) => this.#supervisor.send({ kind: "found", id, source }),
       () => this.#supervisor.send({ kind: "found", id, source: undefined }),
     );
-  }
-
-  /** Which driver carries which class to and from the member. */
-  #publish(peer: PeerId): void {
-    const up = this.#links.isComplete(peer);
-    const path = this.pathTo(peer);
-    for (const trafficClass of TRAFFIC_CLASSES) {
-      const own = trafficClass === "bulk" && path !== "session" ? path : SESSION_DRIVER;
-      for (const driver of trafficClass === "bulk" ? DRIVERS : [SESSION_DRIVER]) {
-        const labels = { peer, class: trafficClass, driver };
-        this.#options.metrics.gauge(
-          "tetrad_transport_driver",
-          up && driver === own ? 1 : 0,
-          labels,
-        );
-      }
-    }
   }
 
   #tick(): void {

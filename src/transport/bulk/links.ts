@@ -31,8 +31,6 @@ export type LinkOptions = {
   readonly supervisor: Pick<BulkSupervisor, "running" | "canWake" | "wake" | "send">;
   /** A grant that was not taken. */
   readonly refused: (code: ErrorCode) => void;
-  /** The way to that member has changed. */
-  readonly changed: (peer: PeerId) => void;
   /** The connections to that member are gone, or not to be waited for any longer. */
   readonly closed: (peer: PeerId) => void;
 };
@@ -99,7 +97,6 @@ export class BulkLinks {
       asks: new TokenBucket(perSecond, burst, nowMs),
       granted: false,
     });
-    this.#options.changed(peer);
   }
 
   /** The session is over, and with it whatever was granted in it. */
@@ -108,7 +105,6 @@ export class BulkLinks {
     if (link === undefined) return;
     link.cancelTimer?.();
     this.#links.delete(peer);
-    this.#options.changed(peer);
     if (this.#options.supervisor.running !== undefined) {
       this.#options.supervisor.send({ kind: "drop", peer });
     }
@@ -177,7 +173,6 @@ export class BulkLinks {
       link.asked = undefined;
       link.phase = "none";
       link.renewal = "none";
-      this.#options.changed(link.peer);
       if (link.granted) this.#say(link, { kind: "gone" });
       link.granted = false;
     }
@@ -207,7 +202,6 @@ export class BulkLinks {
     link.upNumber = number;
     link.upSinceMs = this.#options.clock.monotonicMs();
     link.heardMs = link.upSinceMs;
-    this.#options.changed(peer);
     const driver = this.#options.supervisor.running?.driver;
     this.#options.logger.log("debug", "bulk connections are up", { peer, driver });
   }
@@ -358,7 +352,6 @@ export class BulkLinks {
     link.phase = "none";
     link.renewal = "none";
     link.key = undefined;
-    this.#options.changed(link.peer);
     this.#options.supervisor.send({ kind: "hang-up", peer: link.peer });
     this.#options.closed(link.peer);
   }

@@ -46,7 +46,7 @@ class World {
         ...{ canWake: true, wake: () => {} },
         send: (order) => this.orders.push(order),
       },
-      ...{ refused: () => {}, changed: () => {} },
+      refused: () => {},
       closed: () => {
         this.#closed += 1;
       },
