@@ -73,11 +73,17 @@ export const checkSlots = (
  */
 export const checkProofs = (
   asked: AskedProofs,
-  { proofs, digest }: Pick<Batch, "proofs" | "digest">,
+  batch: Pick<Batch, "proofs" | "digest">,
+  workVerdict: (digest: Hash) => WorkVerdict | undefined,
+): Failure | undefined => checkSlots(asked, batch.proofs) ?? checkWorked(asked, batch, workVerdict);
+
+/** The part of it that takes a verdict: of a batch that has passed `checkSlots`. */
+export const checkWorked = (
+  asked: AskedProofs,
+  { digest }: Pick<Batch, "digest">,
   workVerdict: (digest: Hash) => WorkVerdict | undefined,
 ): Failure | undefined => {
-  const wrong = checkSlots(asked, proofs);
-  if (wrong !== undefined || asked.work === null) return wrong;
+  if (asked.work === null) return undefined;
   const verdict = workVerdict(digest);
   if (verdict === undefined) {
     return fail("node.not-ready", "the work has not been tried", { field: "work" });

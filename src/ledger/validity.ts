@@ -9,7 +9,7 @@ import { type Failure, fail } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type IvrfRegistration, verifyReveal } from "../proofs/beacon/ivrf.ts";
 import type { LaneHead } from "./batch.ts";
-import { type AskedProofs, checkProofs, type WorkVerdict } from "./batch-work.ts";
+import { type AskedProofs, checkSlots, checkWorked, type WorkVerdict } from "./batch-work.ts";
 import { batchesRoot, PROTOCOL_VERSION, proofsHash } from "./block.ts";
 import { hasSection } from "./block-proofs.ts";
 import type { GenesisProofs } from "./genesis-proofs.ts";
@@ -62,24 +62,30 @@ export type EpochSnapshot = {
 /** Registration of an actor; keys never change. */
 export type ActorKey = { readonly publicKey: Uint8Array; readonly registeredHeight: number };
 
-export type ValidityInput = {
+/** What a block is held against before one of its batches is here. */
+export type ProposalInput = {
   readonly hasher: Hasher;
-  readonly registry: EventRegistry;
   readonly block: Block;
   readonly parent: ParentBlock;
   readonly epoch: EpochSnapshot;
+  /** What the genesis asks for. */
+  readonly proofs: GenesisProofs;
+  /** The beacon of a height up to the parent's, along the ancestor chain; undefined on a chain without. */
+  beaconAt(height: number): Hash | undefined;
+  /** The iVRF keys of a validator, from any state since the epoch began; none on a chain without a beacon. */
+  ivrfKeys(validator: Hash): readonly IvrfRegistration[];
+  /** Sectors of the epoch; undefined on a chain that asks for no space. */
+  readonly space: SpaceFacts | undefined;
+};
+
+export type ValidityInput = ProposalInput & {
+  readonly registry: EventRegistry;
   /** The block's batches, in the order of its digests. */
   readonly batches: readonly Batch[];
   /** Head of a lane after the parent, along the ancestor chain. */
   laneHead(actor: Hash): LaneHead;
-  /** What the genesis asks for. */
-  readonly proofs: GenesisProofs;
   /** Hash of a height up to the parent's, along the ancestor chain; 0 is genesis. */
   hashAt(height: number): Hash | undefined;
-  /** The beacon of such a height; undefined on a chain without. */
-  beaconAt(height: number): Hash | undefined;
-  /** The iVRF keys of a validator, from any state since the epoch began; none on a chain without a beacon. */
-  ivrfKeys(validator: Hash): readonly IvrfRegistration[];
   /** Ledger time of such a height, milliseconds. */
   timeAt(height: number): number | undefined;
   actorKeyAt(actor: Hash): ActorKey | undefined;
@@ -91,9 +97,13 @@ export type ValidityInput = {
   readonly asked: AskedProofs;
   /** What was found of a batch's work, held against the terms of its reference; undefined: not tried. */
   workVerdict(digest: Hash): WorkVerdict | undefined;
-  /** Sectors of the epoch; undefined on a chain that asks for no space. */
-  readonly space: SpaceFacts | undefined;
 };
+
+/** What is left to look at when everything else is right. */
+export type TriedInput = Pick<
+  ValidityInput,
+  "block" | "batches" | "rootsAt" | "sameBatchVerdict" | "asked" | "workVerdict"
+>;
 
 /**
  * Undefined for a valid block. node.not-ready is not a verdict: the caller has not executed up to the
@@ -107,15 +117,57 @@ export type ValidityInput = {
  * block.wrong-root (data: field, executedHeight), node.not-ready.
  */
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
+  validateProposal(input) ?? validateBatches(input) ?? validateTried(input);
+
+/**
+ * The part of the predicate that needs no batch: header, next set, reveal, openings and digests. Within an
+ * epoch its answer stays. Codes: those of `validateBlock` up to block.batches-root, node.not-ready.
+ */
+export const validateProposal = (input: ProposalInput): Failure | undefined =>
   checkHeader(input) ??
   checkNextSet(input) ??
   checkReveal(input) ??
   checkOpenings(input) ??
+  checkDigests(input);
+
+/**
+ * The part that needs the batches and nothing that takes a verifier: what look-ups and payloads show of all, then
+ * the hosts' openings of all. Of a block that has passed the first part; on one branch, its answer stays.
+ * Codes: those of `validateBlock` from block.batches-root to block.batch-invalid, node.not-ready.
+ */
+export const validateBatches = (input: ValidityInput): Failure | undefined =>
   checkBody(input) ??
   checkOrder(input) ??
   checkExecuted(input) ??
-  checkBatches(input) ??
+  checkPlaces(input) ??
+  firstOf(input.batches, (batch) =>
+    checkHost(input.hasher, input.space, batch, (height) => input.beaconAt(height)),
+  );
+
+/**
+ * The part that takes the verdicts of verifiers, of a block that has passed the others: the work of all batches, then
+ * the signatures of all, then the roots. So nobody checks work for a block that anything cheaper is wrong with, and no
+ * signature of a block in which anything else is. Codes: block.batch-invalid, block.wrong-root, node.not-ready.
+ */
+export const validateTried = (input: TriedInput): Failure | undefined =>
+  firstOf(input.batches, (batch) =>
+    checkWorked(input.asked, batch, (digest) => input.workVerdict(digest)),
+  ) ??
+  firstOf(input.batches, (batch) => checkSigned(input, batch)) ??
   checkRoots(input);
+
+/** Bytes and events of batches: of all of a block's, or of those that are here. */
+export type BatchTotals = { readonly bytes: number; readonly events: number };
+
+/** Whether a block may hold so much. It never gets less. Codes: block.too-large, block.too-many-events. */
+export const checkTotals = ({ bytes, events }: BatchTotals): Failure | undefined => {
+  if (bytes > LIMITS.blockBytesMax) {
+    return fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`);
+  }
+  return events > LIMITS.blockEventsMax
+    ? fail("block.too-many-events", `${events} events, limit ${LIMITS.blockEventsMax}`)
+    : undefined;
+};
 
 /** The boundary block of an epoch is the first whose time is at least epochMs after the epoch's start. */
 export const isBoundaryTime = (epoch: EpochSnapshot, timeMs: number): boolean =>
@@ -242,7 +294,7 @@ export const checkEvents = (registry: EventRegistry, batch: Batch): Failure | un
   return undefined;
 };
 
-function checkHeader(input: ValidityInput): Failure | undefined {
+function checkHeader(input: ProposalInput): Failure | undefined {
   const { hasher, block, parent, epoch } = input;
   const header = block.header;
   if (header.protocolVersion !== PROTOCOL_VERSION) {
@@ -291,7 +343,7 @@ function checkTimes(header: Header, parent: ParentBlock): Failure | undefined {
 }
 
 /** Decoding has held the header's proofsHash against the section, unless the block was made here. */
-function checkSection({ hasher, block, proofs }: ValidityInput): Failure | undefined {
+function checkSection({ hasher, block, proofs }: ProposalInput): Failure | undefined {
   const hash = proofsHash(hasher, block.proofs);
   if (!equalBytes(block.header.proofsHash, hash)) {
     return wrongField("proofsHash", toHex(hash), toHex(block.header.proofsHash));
@@ -303,7 +355,7 @@ function checkSection({ hasher, block, proofs }: ValidityInput): Failure | undef
   });
 }
 
-function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {
+function checkNextSet({ block, epoch }: ProposalInput): Failure | undefined {
   const { nextSetHash, timeMs } = block.header;
   if (isBoundaryTime(epoch, timeMs)) {
     return equalBytes(nextSetHash, epoch.nextSetHash)
@@ -316,7 +368,7 @@ function checkNextSet({ block, epoch }: ValidityInput): Failure | undefined {
 }
 
 /** What is due follows from height and epoch, and the value from the key: a proposer chooses nothing. */
-function checkReveal(input: ValidityInput): Failure | undefined {
+function checkReveal(input: ProposalInput): Failure | undefined {
   const { hasher, block, proofs, epoch } = input;
   const { reveal } = block.proofs;
   if (proofs.beacon === null) {
@@ -340,28 +392,33 @@ function checkReveal(input: ValidityInput): Failure | undefined {
  * What the order of lanes in a block is drawn from: the beacon of its parent, or the parent's hash where
  * there is no beacon. Undefined where the beacon is not known here.
  */
-const orderSeedOf = ({ proofs, parent, beaconAt }: ValidityInput): Hash | undefined =>
+const orderSeedOf = ({ proofs, parent, beaconAt }: ProposalInput): Hash | undefined =>
   proofs.beacon === null ? parent.hash : beaconAt(parent.height);
 
 /** Of the proposer's own sectors, for the beacon of the parent. */
-function checkOpenings({ hasher, block, parent, epoch, beaconAt, space }: ValidityInput) {
+function checkOpenings({ hasher, block, parent, epoch, beaconAt, space }: ProposalInput) {
   const proposer = epoch.set.validators[block.header.proposer]?.id;
   const beacon = beaconAt(parent.height);
   return checkBlockOpenings(hasher, space, proposer, beacon, block.proofs.openings);
 }
 
-function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefined {
+function checkDigests({ hasher, block }: ProposalInput): Failure | undefined {
   const { header, batchDigests } = block;
   const count = batchDigests.length;
   if (count > LIMITS.blockBatchesMax) {
     return fail("block.too-many-batches", `${count} batches, limit ${LIMITS.blockBatchesMax}`);
   }
   if (header.batchCount !== count) return wrongField("batchCount", count, header.batchCount);
-  if (!equalBytes(header.batchesRoot, batchesRoot(hasher, batchDigests))) {
-    return fail("block.batches-root", "the digests do not hash to the header's root");
-  }
-  if (batches.length !== count) {
-    return fail("block.batches-root", `${batches.length} batches for ${count} digests`);
+  return equalBytes(header.batchesRoot, batchesRoot(hasher, batchDigests))
+    ? undefined
+    : fail("block.batches-root", "the digests do not hash to the header's root");
+}
+
+function checkBody({ block, batches }: ValidityInput): Failure | undefined {
+  const { batchDigests } = block;
+  if (batches.length !== batchDigests.length) {
+    const detail = `${batches.length} batches for ${batchDigests.length} digests`;
+    return fail("block.batches-root", detail);
   }
   let bytes = 0;
   let events = 0;
@@ -372,12 +429,7 @@ function checkBody({ hasher, block, batches }: ValidityInput): Failure | undefin
     bytes += batch.bytes.length;
     events += batch.events.length;
   }
-  if (bytes > LIMITS.blockBytesMax) {
-    return fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`);
-  }
-  return events > LIMITS.blockEventsMax
-    ? fail("block.too-many-events", `${events} events, limit ${LIMITS.blockEventsMax}`)
-    : undefined;
+  return checkTotals({ bytes, events });
 }
 
 function checkOrder(input: ValidityInput): Failure | undefined {
@@ -410,7 +462,7 @@ function checkExecuted({ block, rootsAt }: ValidityInput): Failure | undefined {
     : undefined;
 }
 
-function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
+function checkRoots({ block, rootsAt }: TriedInput): Failure | undefined {
   const { executedHeight, logSize, logRoot, stateRoot } = block.header;
   const roots = rootsAt(executedHeight);
   if (roots === undefined) return undefined;
@@ -427,8 +479,27 @@ function checkRoots({ block, rootsAt }: ValidityInput): Failure | undefined {
   return fail("block.wrong-root", `${wrong} differs at height ${executedHeight}`, data);
 }
 
-/** Cheapest first: look-ups and payloads, then work, the host's opening, and the signature last. */
-function checkBatches(input: ValidityInput): Failure | undefined {
+/** What is known to be wrong comes before what is not known yet: a block is refused for it at once. */
+function firstOf(
+  batches: readonly Batch[],
+  check: (batch: Batch) => Failure | undefined,
+): Failure | undefined {
+  let unknown: Failure | undefined;
+  for (const [position, batch] of batches.entries()) {
+    const failure = check(batch);
+    if (failure?.code === "node.not-ready") unknown ??= failure;
+    else if (failure !== undefined) return wrongBatch(failure, batch, position);
+  }
+  return unknown;
+}
+
+const wrongBatch = (failure: Failure, { digest }: Batch, position: number): Failure => {
+  const data = { code: failure.code, batch: toHex(digest), position };
+  return fail("block.batch-invalid", `batch ${position}: ${failure.detail}`, data);
+};
+
+/** Chain, reference, lane, actor, events and kinds of proofs: what look-ups alone decide. */
+function checkPlaces(input: ValidityInput): Failure | undefined {
   const { hasher, block, batches, registry } = input;
   const { height, timeMs, executedHeight } = block.header;
   const checkRef = referenceCheck({
@@ -438,28 +509,21 @@ function checkBatches(input: ValidityInput): Failure | undefined {
     timeAt: (h) => input.timeAt(h),
   });
   let before: Batch | undefined;
-  for (const [position, batch] of batches.entries()) {
+  return firstOf(batches, (batch) => {
     const head: LaneHead =
       before !== undefined && equalBytes(before.actor, batch.actor)
         ? { seq: before.laneSeq, id: before.id }
         : input.laneHead(batch.actor);
-    const failure =
+    before = batch;
+    return (
       checkChain(hasher, batch) ??
       checkRef(batch) ??
       checkLane(batch, head) ??
       checkActor(input, batch, executedHeight) ??
       checkEvents(registry, batch) ??
-      checkProofs(input.asked, batch, (digest) => input.workVerdict(digest)) ??
-      checkHost(hasher, input.space, batch, (h) => input.beaconAt(h)) ??
-      checkSigned(input, batch);
-    if (failure?.code === "node.not-ready") return failure;
-    if (failure !== undefined) {
-      const data = { code: failure.code, batch: toHex(batch.digest), position };
-      return fail("block.batch-invalid", `batch ${position}: ${failure.detail}`, data);
-    }
-    before = batch;
-  }
-  return undefined;
+      checkSlots(input.asked, batch.proofs)
+    );
+  });
 }
 
 const checkChain = (hasher: Hasher, batch: Batch): Failure | undefined =>
@@ -478,7 +542,7 @@ function checkActor(
     : undefined;
 }
 
-function checkSigned({ sameBatchVerdict }: ValidityInput, batch: Batch): Failure | undefined {
+function checkSigned({ sameBatchVerdict }: TriedInput, batch: Batch): Failure | undefined {
   const verdict = sameBatchVerdict(batch.digest);
   if (verdict === undefined) return notReady("signature", "a signature has not been tried");
   return verdict

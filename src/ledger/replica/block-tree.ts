@@ -1,7 +1,9 @@
 /**
- * Blocks above the final tip: bringing each to a verdict. A block needs its bytes, its ancestors, its
- * batches, their signatures and execution up to its executedHeight, in that order; whatever is missing is
- * fetched from validators that should have it, one after the other, until it comes or is no longer wanted.
+ * Blocks above the final tip: bringing each to a verdict. A block needs its bytes, its ancestors, its batches,
+ * execution up to its executedHeight, and the work and signatures of its batches, in that order; whatever is
+ * missing is fetched from validators that should have it, one after the other, until it comes or is no longer
+ * wanted. What each step shows is judged before the next one: a block whose header, reveal or openings are wrong
+ * costs no batch, one that is too large none past its limits, and one that is wrong no check of work or signature.
  */
 import { equalBytes, isZero, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail } from "../../errors.ts";
@@ -15,10 +17,16 @@ import { beaconKeysAt } from "../projections/beacon.ts";
 import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
 import {
   type ActorKey,
+  type BatchTotals,
+  checkTotals,
   type EpochSnapshot,
   type ParentBlock,
+  type ProposalInput,
   parentOf,
-  validateBlock,
+  type ValidityInput,
+  validateBatches,
+  validateProposal,
+  validateTried,
 } from "../validity.ts";
 import type { Message } from "../wire.ts";
 import type { BatchPool } from "./batch-pool.ts";
@@ -42,6 +50,10 @@ export type Held = {
   block: Block | undefined;
   /** In block order; undefined where missing. */
   batches: (Batch | undefined)[];
+  /** Of the batches that are here. */
+  totals: BatchTotals;
+  /** What was found right and is not looked at again: all that needs no batch, and all that needs no verifier. */
+  passed: "nothing" | "proposal" | "batches";
   verdict: Verdict | undefined;
   /** The leader that has proposed it, bytes and all. */
   proposer: PeerId | undefined;
@@ -188,10 +200,36 @@ export class BlockTree {
     const byDigest = new Map(batches.map((batch) => [toHex(batch.digest), batch]));
     for (const held of this.#unsettled()) {
       held.block?.batchDigests.forEach((digest, i) => {
-        held.batches[i] ??= byDigest.get(toHex(digest));
+        const batch = held.batches[i] === undefined ? byDigest.get(toHex(digest)) : undefined;
+        if (batch !== undefined) place(held, i, batch);
       });
     }
     this.pump();
+  }
+
+  /**
+   * Which of the batches that have come a block still waits for, by digest in hex. A block that is too large with
+   * them is refused by what their cores say, before one of their events is hashed.
+   */
+  awaited(sizes: ReadonlyMap<string, BatchTotals>): ReadonlySet<string> {
+    const awaited = new Set<string>();
+    for (const held of this.#unsettled()) {
+      // A verdict on one block settles its children too.
+      if (held.verdict !== undefined || held.block === undefined) continue;
+      let totals = held.totals;
+      const missing: string[] = [];
+      for (const [i, digest] of held.block.batchDigests.entries()) {
+        if (held.batches[i] !== undefined) continue;
+        const size = sizes.get(toHex(digest));
+        if (size === undefined) continue;
+        totals = sumOf(totals, size);
+        missing.push(toHex(digest));
+      }
+      const excess = checkTotals(totals);
+      if (excess !== undefined) this.#refuse(held, excess);
+      else for (const key of missing) awaited.add(key);
+    }
+    return awaited;
   }
 
   /** Something moved (execution, a batch, a parent): looks at every block without a verdict again. */
@@ -327,6 +365,8 @@ export class BlockTree {
         wantedAt: this.#chain.tip().height,
         block: undefined,
         batches: [],
+        totals: NOTHING,
+        passed: "nothing",
         verdict: undefined,
         proposer: undefined,
         failure: undefined,
@@ -342,10 +382,10 @@ export class BlockTree {
       };
       this.#held.set(key, held);
       const stored = this.#store.block(hash);
+      // Not taken as persisted: its batches may have been another block's, deleted when that one lost.
       if (stored !== undefined) {
         this.#give(held, stored);
-        // Not taken as persisted: its batches may have been another block's, deleted when that one lost.
-        held.batches = stored.batchDigests.map((digest) => this.#store.batch(digest));
+        this.#collect(held, stored);
       }
     }
     return held;
@@ -354,6 +394,7 @@ export class BlockTree {
   #give(held: Held, block: Block): void {
     held.block = block;
     held.batches = block.batchDigests.map(() => undefined);
+    held.totals = NOTHING;
     held.cancelFetch?.();
     held.cancelFetch = undefined;
   }
@@ -379,7 +420,16 @@ export class BlockTree {
       if (known === undefined) this.#want(this.#obtain(parentHash), undefined, held.sources);
       return;
     }
-    if (!this.#collect(held, block)) return this.#fetch(held);
+    if (held.passed === "nothing") {
+      const wrong = validateProposal(this.#proposalInput(block, parent));
+      if (wrong?.code === "node.not-ready") return;
+      if (wrong !== undefined) return this.#refuse(held, wrong);
+      held.passed = "proposal";
+    }
+    const isComplete = this.#collect(held, block);
+    const excess = checkTotals(held.totals);
+    if (excess !== undefined) return this.#refuse(held, excess);
+    if (!isComplete) return this.#fetch(held);
     if (this.#chain.executedHeight() < block.header.executedHeight) return;
     this.#check(held, block, parent);
   }
@@ -399,75 +449,92 @@ export class BlockTree {
     });
   }
 
-  /** Fills in batches that are held somewhere; true when none is missing. */
+  /** Fills in batches that are held somewhere, until the block is too large; true when none is missing. */
   #collect(held: Held, block: Block): boolean {
-    let complete = true;
-    block.batchDigests.forEach((digest, i) => {
-      held.batches[i] ??= this.#pool.get(digest) ?? this.#store.batch(digest);
-      if (held.batches[i] === undefined) complete = false;
-    });
-    return complete;
+    let isComplete = true;
+    for (const [i, digest] of block.batchDigests.entries()) {
+      if (held.batches[i] !== undefined) continue;
+      if (checkTotals(held.totals) !== undefined) return false;
+      const batch = this.#pool.get(digest) ?? this.#store.batch(digest);
+      if (batch === undefined) isComplete = false;
+      else place(held, i, batch);
+    }
+    return isComplete;
   }
 
-  #check(held: Held, block: Block, parent: ParentBlock): void {
-    const batches = held.batches.filter((batch) => batch !== undefined);
-    const unworked = this.#unworked(batches, block.header.parentHash);
-    if (unworked.length > 0) {
-      held.verifying = true;
-      this.#pool.verifyWork(unworked, () => {
-        held.verifying = false;
-        this.#pump(held);
-      });
-      return;
-    }
-    const unchecked = batches.filter((batch) => this.#pool.verdict(batch.digest) === undefined);
-    const signable = unchecked.filter((batch) => this.#chain.actorKey(batch.actor) !== undefined);
-    if (signable.length > 0) {
-      held.verifying = true;
-      this.#pool.verify(signable, "consensus", () => {
-        held.verifying = false;
-        this.#pump(held);
-      });
-      return;
-    }
-    const parentHash = block.header.parentHash;
-    const failure = validateBlock({
+  #proposalInput(block: Block, parent: ParentBlock): ProposalInput {
+    const epoch = this.#chain.epoch();
+    return {
       hasher: this.#context.hasher,
-      registry: this.#context.options.registry,
       block,
       parent,
-      epoch: this.#chain.epoch(),
+      epoch,
+      proofs: this.#context.options.genesis.proofs,
+      beaconAt: (height) => this.beaconAt(block.header.parentHash, height),
+      ivrfKeys: (validator) => beaconKeysAt(this.#context.read, validator),
+      space: this.#pool.space.facts(epoch.set),
+    };
+  }
+
+  #validityInput(block: Block, parent: ParentBlock, batches: readonly Batch[]): ValidityInput {
+    const { parentHash } = block.header;
+    return {
+      ...this.#proposalInput(block, parent),
+      registry: this.#context.options.registry,
       batches,
       laneHead: (actor) => this.laneHead(parentHash, actor),
-      proofs: this.#context.options.genesis.proofs,
       hashAt: (height) => this.hashAt(parentHash, height),
-      beaconAt: (height) => this.beaconAt(parentHash, height),
       timeAt: (height) => this.timeAt(parentHash, height),
-      ivrfKeys: (validator) => beaconKeysAt(this.#context.read, validator),
       actorKeyAt: (actor) => this.#chain.actorKey(actor),
       rootsAt: (height) => this.#chain.rootsAt(height),
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
       asked: this.#asked,
       workVerdict: (digest) => this.#pool.workVerdict(digest),
-      space: this.#pool.space.facts(this.#chain.epoch().set),
-    });
+    };
+  }
+
+  #check(held: Held, block: Block, parent: ParentBlock): void {
+    const batches = held.batches.filter((batch) => batch !== undefined);
+    const input = this.#validityInput(block, parent, batches);
+    let failure = held.passed === "batches" ? undefined : validateBatches(input);
+    if (failure === undefined) {
+      held.passed = "batches";
+      failure = validateTried(input);
+    }
     if (failure?.code === "node.not-ready") {
-      // A verdict may have been forgotten between its check and here: it is no verdict on the block.
-      const field = failure.data?.["field"];
-      if (field === "signature" || field === "work") this.#again(held);
-      return;
+      return this.#verify(held, batches, failure.data?.["field"]);
+    }
+    if (failure !== undefined && failure.code !== "block.wrong-root") {
+      return this.#refuse(held, failure);
     }
     held.laneHeads = laneHeadsOf(batches);
     held.point = this.#pointOf(block);
-    if (failure === undefined) return this.#settle(held, "valid", undefined);
-    this.#charge(held, failure);
-    this.#settle(held, failure.code === "block.wrong-root" ? "wrong-root" : "invalid", failure);
+    this.#settle(held, failure === undefined ? "valid" : "wrong-root", failure);
   }
 
   /**
-   * Batches whose work was not tried yet, with the terms that hold on this branch. One whose reference is not
-   * of this branch is none of them: it is refused for that, whatever its work.
+   * Has tried what the predicate named as all that is left to try: the work of the batches, or their signatures.
+   * A verdict may be forgotten between its check and the next look, which then asks for it again.
    */
+  #verify(held: Held, batches: readonly Batch[], field: unknown): void {
+    const tried = (): void => {
+      held.verifying = false;
+      this.#pump(held);
+    };
+    if (field === "work" && held.block !== undefined) {
+      const unworked = this.#unworked(batches, held.block.header.parentHash);
+      if (unworked.length === 0) return this.#again(held);
+      held.verifying = true;
+      this.#pool.verifyWork(unworked, tried);
+    } else if (field === "signature") {
+      const unchecked = batches.filter((batch) => this.#pool.verdict(batch.digest) === undefined);
+      if (unchecked.length === 0) return this.#again(held);
+      held.verifying = true;
+      this.#pool.verify(unchecked, "consensus", tried);
+    }
+  }
+
+  /** Batches whose work was not tried yet, with the terms that hold on this branch. */
   #unworked(batches: readonly Batch[], parentHash: Hash): TermedBatch[] {
     if (this.#asked.work === null) return [];
     const known = new Map<number, { readonly hash: Hash; readonly terms: WorkTerms } | undefined>();
@@ -526,8 +593,16 @@ export class BlockTree {
    * What it stands on, and what was executed otherwise, is charged to nobody.
    */
   #charge({ proposer }: Held, failure: Failure): void {
-    if (proposer === undefined || failure.code === "block.wrong-root") return;
+    if (proposer === undefined) return;
     if (this.#chain.connected().includes(proposer)) chargeFault(this.#context, proposer, failure);
+  }
+
+  /** It breaks a rule by itself: what is still under way for it is not looked at any more. */
+  #refuse(held: Held, failure: Failure): void {
+    const missing = held.block?.batchDigests.filter((_, i) => held.batches[i] === undefined);
+    this.#fetches.drop(missing ?? []);
+    this.#charge(held, failure);
+    this.#settle(held, "invalid", failure);
   }
 
   #settle(held: Held, verdict: Verdict, failure: Failure | undefined): void {
@@ -576,6 +651,20 @@ export class BlockTree {
     return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };
   }
 }
+
+const NOTHING: BatchTotals = { bytes: 0, events: 0 };
+
+const sumOf = (a: BatchTotals, b: BatchTotals): BatchTotals => ({
+  bytes: a.bytes + b.bytes,
+  events: a.events + b.events,
+});
+
+/** Into its place in the block, which was empty. */
+const place = (held: Held, i: number, batch: Batch): void => {
+  const { bytes, events } = batch;
+  held.batches[i] = batch;
+  held.totals = sumOf(held.totals, { bytes: bytes.length, events: events.length });
+};
 
 const misplaced = (height: number): Failure =>
   fail("block.header", `height ${height} does not stand on the chain`, { field: "height" });

@@ -35,6 +35,15 @@ export class OpenFetches {
     return asked;
   }
 
+  /** Nobody wants these any more, whoever was asked. */
+  drop(hashes: readonly Hash[]): void {
+    const keys = hashes.map(toHex);
+    for (const [peer, open] of this.#open) {
+      for (const key of keys) open.delete(key);
+      if (open.size === 0) this.#open.delete(peer);
+    }
+  }
+
   /** Whatever comes now is too late. */
   clear(): void {
     this.#open.clear();

@@ -3,13 +3,15 @@
  * that breaks an encoding is cut off; whatever is merely late or unknown is dropped.
  */
 
+import { toHex } from "../../crypto/bytes.ts";
 import type { Failure } from "../../errors.ts";
 import { fail, ok } from "../../errors.ts";
 import { batchDigest, decodeBatch, readSealed } from "../batch.ts";
 import { decodeBlock, HEADER_BYTES } from "../block.ts";
 import type { PeerId, TrafficClass } from "../ports.ts";
 import { statementBytes } from "../statement.ts";
-import type { Batch, Vote } from "../types.ts";
+import type { Batch, Hash, Vote } from "../types.ts";
+import type { BatchTotals } from "../validity.ts";
 import { classOf, decodeMessage, type Message } from "../wire.ts";
 import type { BatchPool } from "./batch-pool.ts";
 import type { BlockStore } from "./block-store.ts";
@@ -235,18 +237,31 @@ export class Router {
     this.#parts.fetched();
   }
 
-  #onFetchedBatches(peer: PeerId, encoded: readonly Uint8Array[]): void {
+  /**
+   * Cores alone first: they say how large the batches are, and a block that is too large with them is refused
+   * before their events are hashed. What no block waits for then is not decoded.
+   */
+  #onFetchedBatches(peer: PeerId, frame: readonly Uint8Array[]): void {
     const tree = this.#parts.tree();
     if (tree === undefined) return;
     const { hasher } = this.#context;
-    const batches: Batch[] = [];
-    for (const bytes of encoded) {
-      const digest = batchDigest(hasher, bytes);
+    const fetched = new Map<string, Fetched>();
+    for (const encoded of frame) {
+      const digest = batchDigest(hasher, encoded);
       // Nobody asked this peer for it: the rest of the frame is not worth a look either.
       if (!tree.answers(peer, digest)) break;
       const held = this.#parts.pool()?.get(digest);
+      const sealed = held === undefined ? readSealed(hasher, encoded) : undefined;
+      if (sealed?.ok === false) return this.#parts.misbehaved(peer, sealed);
+      const events = held?.events.length ?? sealed?.value.eventCount ?? 0;
+      fetched.set(toHex(digest), { encoded, digest, held, bytes: encoded.length, events });
+    }
+    const awaited = tree.awaited(fetched);
+    const batches: Batch[] = [];
+    for (const [key, { encoded, digest, held }] of fetched) {
+      if (!awaited.has(key)) continue;
       // A copy: a view would keep the whole frame, megabytes for a batch, as long as the batch.
-      const batch = held === undefined ? decodeBatch(hasher, bytes.slice(), digest) : ok(held);
+      const batch = held === undefined ? decodeBatch(hasher, encoded.slice(), digest) : ok(held);
       if (!batch.ok) return this.#parts.misbehaved(peer, batch);
       batches.push(batch.value);
     }
@@ -255,3 +270,11 @@ export class Router {
     this.#parts.fetched();
   }
 }
+
+/** A batch that was asked for, as it came, with what it adds to a block by its core. */
+type Fetched = BatchTotals & {
+  readonly encoded: Uint8Array;
+  readonly digest: Hash;
+  /** Where this node holds it already. */
+  readonly held: Batch | undefined;
+};

@@ -92,19 +92,24 @@ export class WorkDesk {
     return levelOf(proof.value.effort, effortOf(work, terms, workedBatch(batch)));
   }
 
-  /** Reaches a verdict on every batch that has none, then calls back: at once where nothing takes long. */
+  /**
+   * Reaches a verdict on every batch that has none, then calls back: at once where nothing takes long, or where a
+   * batch shows without it that its work is not good. These are batches of one block, of which that is enough.
+   */
   verify(batches: readonly TermedBatch[], priority: "consensus" | "batch", done: () => void): void {
     const { work } = this.asked;
     if (work === null) return done();
     const open: { readonly digest: Hash; readonly check: WorkCheck }[] = [];
+    let isRefused = false;
     for (const { batch, terms } of batches) {
       if (this.verdict(batch.digest) !== undefined) continue;
       const { hasher } = this.#context;
       const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
       if (check.ok) open.push({ digest: batch.digest, check: check.value });
       else this.#verdicts.keep(batch.digest, check);
+      isRefused ||= !check.ok;
     }
-    if (open.length === 0) return done();
+    if (open.length === 0 || isRefused) return done();
     const checks = open.map(({ check }) => check);
     this.#solve(work, checks, priority, (valid) => {
       for (const [i, { digest }] of open.entries()) {

@@ -1,6 +1,7 @@
 /** Blocks on their way to a verdict: what is fetched, from whom, how long, and what may not go on for ever. */
 import { describe, expect, it } from "vitest";
 import { equalBytes, toHex } from "../../../src/crypto/bytes.ts";
+import { BATCH_CORE_BYTES, batchDigest } from "../../../src/ledger/batch.ts";
 import { decodeBlock } from "../../../src/ledger/block.ts";
 import type { Batch, Block, Hash } from "../../../src/ledger/types.ts";
 import type { Message } from "../../../src/ledger/wire.ts";
@@ -285,6 +286,58 @@ describe("the size of a block", () => {
     const lab = offer(batches);
     expect(voted(lab)).toEqual(["nullify"]);
     expect(lab.logs.map((line) => line.code)).toContain("block.too-large");
+  });
+
+  /** Other bytes under a digest of their own: the core is as it was, and the events do not hash to its root. */
+  const spoiled = (lab: Lab, batch: Batch): Batch => {
+    const bytes = batch.bytes.slice();
+    const at = BATCH_CORE_BYTES + 4 + (batch.events[0]?.bytes.length ?? 0) - 1;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return { ...batch, bytes, digest: batchDigest(lab.chain.hasher, bytes) };
+  };
+
+  it("is judged by cores, when the first batch too many is here and however many are not", () => {
+    const lab = foreign();
+    const over = spoiled(lab, oneMore);
+    const never = Array.from({ length: 40 }, (_, i) => ({
+      ...{ ...oneMore, laneSeq: oneMore.laneSeq + 1 + i },
+      digest: lab.chain.hasher.ht("test/never", Uint8Array.of(i)),
+    }));
+    const late = spoiled(lab, { ...oneMore, laneSeq: oneMore.laneSeq + 50 });
+    const block = lab.block([...most, over, ...never, late]);
+    const { proposer } = block.header;
+    const tell = (batch: Batch): void =>
+      lab.tell(proposer, { type: "batches", batches: [batch.bytes] });
+    lab.tell(proposer, lab.proposal(block));
+    for (const batch of most) tell(batch);
+    expect(voted(lab)).toEqual([]);
+    tell(over);
+    expect(voted(lab)).toEqual(["nullify"]);
+    expect(lab.logs.map((line) => line.code)).toContain("block.too-many-events");
+    // Nobody waits for what comes now, and nobody looks into it.
+    tell(late);
+    expect(lab.logs.map((line) => line.code)).toContain("block.too-many-events");
+    expect(lab.faults).toEqual([]);
+  });
+
+  it("is judged where one frame brings too much, before an event in it is hashed", () => {
+    const big = Array.from({ length: 20 }, (_, i) => putEvent(`k${i}`, 52_000));
+    const lab = foreign();
+    const author = foreign();
+    const batches = Array.from({ length: 5 }, () => author.nextBatch(author.chain.alice, big));
+    const [first, second, third, ...rest] = batches as [Batch, Batch, Batch, ...Batch[]];
+    const last = rest.map((batch) => spoiled(lab, batch));
+    const block = lab.block([first, second, third, ...last]);
+    const { proposer } = block.header;
+    const tell = (of: readonly Batch[]): void =>
+      lab.tell(proposer, { type: "batches", batches: of.map(({ bytes }) => bytes) });
+    lab.tell(proposer, lab.proposal(block));
+    tell([first]);
+    tell([second, third]);
+    expect(voted(lab)).toEqual([]);
+    tell(last);
+    expect(voted(lab)).toEqual(["nullify"]);
+    expect(lab.faults).toEqual(["block.too-large"]);
   });
 
   it("is kept by a leader: what does not fit waits for the next block", () => {

@@ -276,14 +276,76 @@ describe("a vote", () => {
     expect(world.vote([], "v0", { ...bad, reveal })).toBe("space.proof-path");
   });
 
-  it("finds a bad opening of a host before any signature", () => {
+  /** What is wrong with the second batch of a lane, of which the first is right and was never tried either. */
+  type Second = readonly [
+    code: string,
+    bend: (right: Parts, world: World) => Partial<Parts>,
+    asked: { readonly work: number; readonly signatures: number },
+  ];
+
+  const flippedSlot = (slot: Parts["space"], at: number): Parts["space"] =>
+    slot && { ...slot, bytes: flipped(slot.bytes, at) };
+
+  const resigned = (world: World, input: Parts["input"]): Partial<Parts> => ({
+    ...{ input, signature: world.signature(input, "clerk") },
+  });
+
+  it.each<Second>([
+    [
+      "batch.lane-fork",
+      ({ input }, world) => resigned(world, { ...input, prevBatchId: ELSE }),
+      NOTHING,
+    ],
+    [
+      "batch.bad-payload",
+      ({ input }, world) =>
+        resigned(world, {
+          ...{ ...input, events: [encodeEvent("record.put", 1, new Uint8Array(3))] },
+        }),
+      NOTHING,
+    ],
+    ["work.missing", () => ({ work: undefined }), NOTHING],
+    ["space.missing", () => ({ space: undefined }), NOTHING],
+    ["space.proof-path", ({ space }) => ({ space: flippedSlot(space, 50) }), NOTHING],
+    [
+      "work.insufficient",
+      ({ input }, world) => ({ work: world.work(input, { effort: 2 }) }),
+      NOTHING,
+    ],
+    [
+      "work.effort",
+      ({ input }, world) => ({ work: world.work(input, { beacon: ELSE }) }),
+      { work: 2, signatures: 0 },
+    ],
+    [
+      "batch.signature",
+      ({ signature }) => ({ signature: new Uint8Array(signature.length) }),
+      { work: 2, signatures: 2 },
+    ],
+  ])("finds %s in one batch before anything dearer is checked of another", (code, bend, dear) => {
     const world = new World();
-    const batch = bent(world, ({ space }) => ({
-      space: space && { ...space, bytes: flipped(space.bytes, 50) },
-    }));
+    const first = world.sealed(world.parts("clerk"));
+    const right = world.parts("clerk", { laneSeq: 2, prevBatchId: first.id });
+    const second = world.sealed({ ...right, ...bend(right, world) });
     const asked = counting(world);
-    expect(world.vote([batch])).toBe("space.proof-path");
-    expect(asked()).toEqual({ work: 1, signatures: 0 });
+    expect(world.vote([first, second])).toBe(code);
+    expect(asked()).toEqual(dear);
+  });
+
+  it("asks for no batch of a block that is wrong by itself", () => {
+    const world = new World();
+    const batch = world.sealed(world.parts("clerk"));
+    const { reveal, openings } = world.due("v0");
+    const wrong = [
+      ["block.header", { parentView: 0 }],
+      ["beacon.reveal-invalid", { reveal: flipped(reveal, 3) }],
+      ["space.proof-path", { openings: flipped(openings, 3) }],
+      ["block.batches-root", { batchesRoot: ELSE }],
+    ] as const;
+    for (const [code, change] of wrong) expect(world.vote([batch], "v0", change)).toBe(code);
+    expect(world.asked.batches).toBe(0);
+    expect(world.vote([batch])).toBe("valid");
+    expect(world.asked.batches).toBe(1);
   });
 });
 

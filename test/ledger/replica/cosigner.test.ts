@@ -263,7 +263,12 @@ describe("two roots of one size", () => {
     const next = new Lab({ chain: lab.chain, ...disks, keptCheckpoint: kept });
     expect(next.handle.checkpoint()).toEqual(kept);
     expect(next.status.checkpoint).toMatchObject({ size: 1 });
-    finalAt(next, start + 2_000, 1);
+    const [last] = lab.finals.at(-1)?.batches ?? [];
+    const place = { laneSeq: 2, prevBatchId: last?.id ?? lab.chain.hash };
+    next.finalize([next.batch(lab.chain.alice, [putEvent("k")], place)], {
+      timeMs: start + 2_000,
+      parentView: lab.finals.at(-1)?.certificate.statement.view ?? 0,
+    });
     const later = { size: 2, root: next.status.logRoot.slice(), timeS: start / 1000 + 2 };
     // Fewer than a quorum say so, and then a quorum does.
     tell(next, 1, cosign(next, 1, later));

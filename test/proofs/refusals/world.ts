@@ -18,16 +18,16 @@ import { effortOf, workedBatch, workSlot, workSubject } from "../../../src/ledge
 import { batchesRoot, encodeBlock, proofsHash } from "../../../src/ledger/block.ts";
 import { encodeBlockProofs } from "../../../src/ledger/block-proofs.ts";
 import { readPoint } from "../../../src/ledger/chain-point.ts";
+import type { Verdict } from "../../../src/ledger/consensus/types.ts";
 import type { Execution } from "../../../src/ledger/execution.ts";
 import { type Genesis, genesisHash } from "../../../src/ledger/genesis.ts";
 import { blockKey, heightKey } from "../../../src/ledger/keys.ts";
-import { ownedDefinitions } from "../../../src/ledger/projection.ts";
 import { actorAt, actorKeyAt } from "../../../src/ledger/projections/actors.ts";
-import { beaconKeysAt } from "../../../src/ledger/projections/beacon.ts";
 import { recordPut } from "../../../src/ledger/projections/events.ts";
 import { stakedValidatorSet } from "../../../src/ledger/projections/stake/next-set.ts";
-import { createRegistry } from "../../../src/ledger/registry.ts";
 import { BatchPool } from "../../../src/ledger/replica/batch-pool.ts";
+import { BlockStore } from "../../../src/ledger/replica/block-store.ts";
+import { BlockTree } from "../../../src/ledger/replica/block-tree.ts";
 import { type Context, timingOf } from "../../../src/ledger/replica/context.ts";
 import { priceOps } from "../../../src/ledger/replica/price-store.ts";
 import {
@@ -38,6 +38,7 @@ import {
 } from "../../../src/ledger/space-openings.ts";
 import type {
   Batch,
+  Block,
   EncodedEvent,
   Hash,
   Header,
@@ -49,7 +50,6 @@ import {
   type InclusionPoint,
   orderBatches,
   type ParentBlock,
-  validateBlock,
 } from "../../../src/ledger/validity.ts";
 import { boundaryOf, productOptions, projectionsOf } from "../../../src/node/product.ts";
 import { createIvrfKey, type IvrfKey } from "../../../src/proofs/beacon/ivrf.ts";
@@ -179,8 +179,8 @@ export class World extends ClaimChain {
   readonly heads = new Map<string, LaneHead>();
   readonly #hash: Hash;
   readonly #loop = new Loop();
-  /** Checks of work and of signatures that all nodes have asked their verifiers for. */
-  readonly asked = { work: 0, signatures: 0 };
+  /** Checks of work and of signatures that all nodes have asked their verifiers for, and batches that voters have. */
+  readonly asked = { work: 0, signatures: 0, batches: 0 };
 
   constructor(work: WorkParameters = ARGON_WORK, heights = 40) {
     const genesis = genesisAsking(work);
@@ -318,6 +318,22 @@ export class World extends ClaimChain {
 
   /** The pool of a node that has executed everything, as a replica makes it; `reads` its sectors, or not. */
   pool(node = "v0", reads: (task: OpeningTask) => boolean = () => true): BatchPool {
+    return new BatchPool(
+      this.context(node, reads),
+      {
+        laneHead: (actor) => this.laneHead(actor),
+        actorKey: (actor) => actorKeyAt(this.store.read, actor),
+        isRevoked: (actor) => (actorAt(this.store.read, actor)?.revokedHeight ?? 0) !== 0,
+        isValidator: (actor) => this.set.validators.some(({ id }) => equalBytes(id, actor)),
+        set: () => this.set,
+        point: () => this.point(this.height + 1),
+      },
+      { changed: () => undefined, gossip: (batch) => void this.gossiped.push(batch) },
+    );
+  }
+
+  /** What the parts of a node share. */
+  context(node: string, reads: (task: OpeningTask) => boolean = () => true): Context {
     const loop = this.#loop;
     const time = new ManualTime(loop, this.timeAt(this.height) ?? 0);
     const verifier = new TestVerifier(loop, ({ signature, message, publicKey }) => {
@@ -327,7 +343,7 @@ export class World extends ClaimChain {
     const options = productOptions({
       ...{ name: node, genesis: this.genesis, hasher, verifySignature: testVerify },
     });
-    const context: Context = {
+    return {
       ...{ options, hasher, timing: timingOf(options), read: this.store.read },
       ports: {
         ...{ clock: time.clock, timers: time, random: { u32: () => 7 } },
@@ -356,18 +372,6 @@ export class World extends ClaimChain {
       problem: () => undefined,
       stopped: () => false,
     };
-    return new BatchPool(
-      context,
-      {
-        laneHead: (actor) => this.laneHead(actor),
-        actorKey: (actor) => actorKeyAt(this.store.read, actor),
-        isRevoked: (actor) => (actorAt(this.store.read, actor)?.revokedHeight ?? 0) !== 0,
-        isValidator: (actor) => this.set.validators.some(({ id }) => equalBytes(id, actor)),
-        set: () => this.set,
-        point: () => this.point(this.height + 1),
-      },
-      { changed: () => undefined, gossip: (batch) => void this.gossiped.push(batch) },
-    );
   }
 
   /** Runs what ports were asked for. */
@@ -475,49 +479,54 @@ export class World extends ClaimChain {
       digests,
       section,
     );
-    const validate = (): Failure | undefined =>
-      validateBlock({
-        ...{ hasher, block, parent, batches, proofs, asked: proofs },
-        registry: createRegistry(ownedDefinitions(projectionsOf(this.genesis))),
-        epoch: {
-          set,
-          schedule: createLeaderSchedule(hasher, this.#hash, set),
-          ...{ epochStartMs: parent.timeMs, epochMs: 1_000_000, nextSetHash: ZERO_HASH },
-        },
-        laneHead: (actor) => this.laneHead(actor),
-        hashAt: this.hashAt,
-        timeAt: this.timeAt,
-        beaconAt: (asked) => (asked <= height ? this.beaconAt(asked) : undefined),
-        ivrfKeys: (validator) => beaconKeysAt(this.store.read, validator),
-        actorKeyAt: (actor) => actorKeyAt(this.store.read, actor),
-        rootsAt: (asked) => (asked === height ? this.roots : undefined),
-        sameBatchVerdict: (digest) => pool.verdict(digest),
-        workVerdict: (digest) => pool.workVerdict(digest),
-        space: pool.space.facts(set),
-      });
-    return this.#settled(validate, batches, pool);
+    return this.#judged(block, parent, batches, pool);
   }
 
-  /** As a voter does it: what was not tried is tried, first the work, then the signatures. */
-  #settled(
-    validate: () => Failure | undefined,
+  /** What a voter's tree says of a block on the tip, all of whose batches its proposer has. */
+  #judged(
+    block: Block,
+    parent: ParentBlock,
     batches: readonly Batch[],
     pool: BatchPool,
   ): Failure | undefined {
-    const first = validate();
-    if (first?.data?.["field"] === "work") {
-      const termed = batches.flatMap((batch) => {
-        const terms = pool.work.finalTerms(batch.refHeight);
-        return terms === undefined ? [] : [{ batch, terms }];
-      });
-      pool.verifyWork(termed, () => undefined);
-      this.#loop.run();
-      return this.#settled(validate, batches, pool);
-    }
-    if (first?.data?.["field"] !== "signature") return first;
-    pool.verify(batches, "consensus", () => undefined);
+    const { set, height } = this;
+    const context = this.context("v3");
+    const verdicts: Verdict[] = [];
+    const tree: BlockTree = new BlockTree(
+      context,
+      {
+        tip: () => ({ ...parent }),
+        settledHeight: () => height,
+        executedHeight: () => height,
+        epoch: () => ({
+          set,
+          schedule: createLeaderSchedule(hasher, this.#hash, set),
+          ...{ epochStartMs: parent.timeMs, epochMs: 1_000_000, nextSetHash: ZERO_HASH },
+        }),
+        rootsAt: (asked) => (asked === height ? this.roots : undefined),
+        actorKey: (actor) => actorKeyAt(this.store.read, actor),
+        finalHashAt: this.hashAt,
+        finalTimeAt: this.timeAt,
+        finalPoint: (asked) => readPoint(this.store.read, asked),
+        finalLaneHead: (actor) => this.laneHead(actor),
+        tipParent: () => parent,
+        send: (_, message) => {
+          if (message.type !== "batch-request") return;
+          this.asked.batches += message.digests.length;
+          this.#loop.post(() => tree.onBatches(batches));
+        },
+        connected: () => [],
+        verdict: (_, verdict) => verdicts.push(verdict),
+        isOpen: () => true,
+        behind: () => undefined,
+      },
+      pool,
+      new BlockStore(this.store.read, hasher),
+    );
+    tree.need(block.hash, block, ["proposer"]);
     this.#loop.run();
-    return this.#settled(validate, batches, pool);
+    if (verdicts.length === 0) throw new Error("the tree has come to no verdict");
+    return tree.get(block.hash)?.failure;
   }
 }
 
