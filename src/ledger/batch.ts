@@ -196,8 +196,17 @@ export const batchDigest = (hasher: Hasher, bytes: Uint8Array): Hash =>
  * Codes in order: encoding.malformed, batch.event-too-large, encoding.version, batch.events-root. The proofs
  * are read and not judged (batch-work.ts).
  */
-export const openBatch = (hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> =>
-  refusing(() => readRest(hasher, sealed, digest));
+export const openBatch = (hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> => {
+  const opened = reopenBatch(sealed, digest);
+  if (!opened.ok) return opened;
+  return equalBytes(sealed.eventsRoot, eventsRoot(hasher, opened.value.events))
+    ? opened
+    : fail("batch.events-root", "the events do not hash to the signed root");
+};
+
+/** As `openBatch`, of another envelope of a batch that was opened: its events are not hashed again. */
+export const reopenBatch = (sealed: SealedBatch, digest: Hash): Result<Batch> =>
+  refusing(() => readRest(sealed, digest));
 
 /**
  * Decodes an envelope and checks all that needs no state, cheapest first. Every byte string of the
@@ -242,7 +251,7 @@ function readCore(hasher: Hasher, reader: Reader, bytes: Uint8Array): Result<Sea
   return ok({ chainHash, ...lane, eventsRoot: root, eventCount, eventBytes, id, bytes });
 }
 
-function readRest(hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Batch> {
+function readRest(sealed: SealedBatch, digest: Hash): Result<Batch> {
   const { eventCount, eventBytes, ...fields } = sealed;
   const reader = new Reader(fields.bytes);
   reader.fixed(BATCH_CORE_BYTES);
@@ -256,9 +265,6 @@ function readRest(hasher: Hasher, sealed: SealedBatch, digest: Hash): Result<Bat
   if (!slots.ok) return slots;
   const proofs = slots.value;
   reader.end();
-  if (!equalBytes(fields.eventsRoot, eventsRoot(hasher, events))) {
-    return fail("batch.events-root", "the events do not hash to the signed root");
-  }
   return ok({ ...fields, events, signature, proofs, digest });
 }
 

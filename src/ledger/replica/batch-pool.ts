@@ -12,6 +12,7 @@ import {
   type LaneHead,
   openBatch,
   readSealed,
+  reopenBatch,
   type SealedBatch,
 } from "../batch.ts";
 import type { WorkVerdict } from "../batch-work.ts";
@@ -50,6 +51,7 @@ const SUBMITTED_SLACK = 1024;
 
 type Pending = {
   readonly batch: Batch;
+  readonly sealed: SealedBatch;
   readonly from: PeerId | undefined;
   readonly waiters: ((result: Result<Batch>) => void)[];
 };
@@ -125,10 +127,7 @@ export class BatchPool {
     const refused = this.#precheck(sealed);
     if (refused !== undefined) return done(refused);
     if (!this.#mayDecode(from, sealed.bytes.length)) return done(tooMany());
-    const hosted = this.#hosted(sealed);
-    if (hosted.ok) this.#admitHosted(hosted.value, from, done);
-    else if (from === undefined && this.space.isOwn(sealed)) this.#askForHost(sealed, done);
-    else done(hosted);
+    this.#admitUnknown(sealed, from, done);
   }
 
   /**
@@ -143,24 +142,7 @@ export class BatchPool {
     this.#gossip(batch);
   }
 
-  /** What this node writes itself, and cannot host: every peer that has a sector hosts it for itself. */
-  #askForHost(sealed: SealedBatch, done: (result: Result<Batch>) => void): void {
-    const { hasher } = this.#context;
-    const opened = openBatch(hasher, sealed, batchDigest(hasher, sealed.bytes));
-    if (opened.ok) this.#gossip(opened.value);
-    done(opened);
-  }
-
-  /** The first node that a batch reaches is its host, on a chain that asks for one. */
-  #hosted(sealed: SealedBatch): Result<SealedBatch> {
-    const hosted = this.space.host(sealed);
-    if (!hosted.ok) return hosted;
-    return hosted.value === sealed.bytes
-      ? ok(sealed)
-      : readSealed(this.#context.hasher, hosted.value);
-  }
-
-  #admitHosted(
+  #admitUnknown(
     sealed: SealedBatch,
     from: PeerId | undefined,
     done: (result: Result<Batch>) => void,
@@ -189,17 +171,20 @@ export class BatchPool {
     if (from !== undefined && !this.#pushed.take(from, batch.bytes.length)) {
       return done(fail("node.overloaded", "too many batches of one peer wait for verification"));
     }
-    this.#pending.set(key, { batch, from, waiters: [done] });
+    this.#pending.set(key, { batch, sealed, from, waiters: [done] });
     this.#pendingBytes += batch.bytes.length;
     this.#check(key, batch);
   }
 
-  /** The work first: it costs less, and what nobody has worked for is not worth a signature check. */
+  /**
+   * The work first: it costs less, and what nobody has worked for is not worth a signature check. What has neither
+   * is not worth a look at the disk: this node hosts a batch when both are good.
+   */
   #check(key: string, batch: Batch): void {
     const terms = this.work.finalTerms(batch.refHeight);
     const termed = terms === undefined ? [] : [{ batch, terms }];
     this.work.verify(termed, "batch", () => {
-      const refused = this.work.check(batch) ?? this.space.check(batch);
+      const refused = this.work.check(batch) ?? this.space.checkBrought(batch);
       if (refused !== undefined) return this.#checked(key, refused);
       this.verify([batch], "batch", ([valid]) => {
         this.#checked(key, valid === true ? undefined : forged());
@@ -243,17 +228,42 @@ export class BatchPool {
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
     if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
-    const failure = refused ?? this.#hold(batch);
-    const result: Result<Batch> = failure ?? ok(batch);
-    if (failure === undefined) {
-      if (from === undefined) {
-        const toldMs = this.#context.ports.clock.monotonicMs();
-        this.#submitted.set(toHex(batch.id), { id: batch.id, toldMs });
-        this.#gossip(batch);
-      }
-      this.#changed();
-    }
+    const result = refused ?? this.#take(pending);
     for (const waiter of waiters) waiter(result);
+  }
+
+  /** Holds what has passed, with this node as its host where it has none. */
+  #take({ batch, sealed, from }: Pending): Result<Batch> {
+    const hosted = this.#hosted(batch, sealed);
+    if (!hosted.ok) {
+      // What this node writes itself, and cannot host: every peer that has a sector hosts it for itself.
+      if (from !== undefined || !this.space.isOwn(batch)) return hosted;
+      this.#gossip(batch);
+      return ok(batch);
+    }
+    const failure = this.space.check(hosted.value) ?? this.#hold(hosted.value);
+    if (failure !== undefined) return failure;
+    if (from === undefined) {
+      const toldMs = this.#context.ports.clock.monotonicMs();
+      this.#submitted.set(toHex(batch.id), { id: batch.id, toldMs });
+      this.#gossip(hosted.value);
+    }
+    this.#changed();
+    return hosted;
+  }
+
+  /** The first node that a batch reaches is its host, on a chain that asks for one. */
+  #hosted(batch: Batch, sealed: SealedBatch): Result<Batch> {
+    const hosted = this.space.host(sealed);
+    if (!hosted.ok) return hosted;
+    if (hosted.value === sealed.bytes) return ok(batch);
+    const { hasher } = this.#context;
+    const again = readSealed(hasher, hosted.value);
+    if (!again.ok) return again;
+    const digest = batchDigest(hasher, hosted.value);
+    // What is signed is the same.
+    this.#verdicts.keep(digest, true);
+    return reopenBatch(again.value, digest);
   }
 
   #hold(batch: Batch): Failure | undefined {

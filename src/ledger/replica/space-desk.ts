@@ -54,6 +54,11 @@ export class SpaceDesk {
     return readPoint(this.#context.read, height)?.beacon;
   }
 
+  /** Of a batch before it is hosted here: what it brings of a host. Codes: those of `checkHost`. */
+  checkBrought(batch: Batch): Failure | undefined {
+    return slotOf(batch.proofs, SPACE_SLOT) === undefined ? undefined : this.check(batch);
+  }
+
   /** Of a batch that is admitted, or that is chosen for a block. Codes: those of `checkHost`. */
   check(batch: Batch): Failure | undefined {
     return checkHost(this.#context.hasher, this.facts(), batch, (height) =>

@@ -134,6 +134,30 @@ describe("admission", () => {
     }
   });
 
+  it("reads its disk for a batch without a host when work and signature are good, and not before", () => {
+    const world = new World(EQUIHASH_WORK);
+    let reads = 0;
+    const pool = world.pool("v0", () => {
+      reads += 1;
+      return reads > 1;
+    });
+    const right = { ...world.parts("clerk"), space: undefined };
+    const work = right.work && { ...right.work, bytes: flipped(right.work.bytes, 87) };
+    const signature = new Uint8Array(right.signature.length);
+    expect(world.admit(world.sealed({ ...right, work }), "v0", pool)).toBe("work.solution");
+    expect(world.admit(world.sealed({ ...right, signature }), "v0", pool)).toBe("batch.signature");
+    expect(reads).toBe(0);
+    const asked = counting(world);
+    expect(world.admit(world.sealed(right), "v0", pool)).toBe("accepted");
+    // The first of its sectors cannot be read.
+    expect(reads).toBe(2);
+    // What is hosted has the verdicts of what was handed in: a vote on it asks for nothing more.
+    const [hosted] = world.gossiped;
+    expect(hosted?.proofs.map(({ kind }) => kind)).toEqual([1, 2]);
+    expect(hosted && world.vote([hosted], "v0", {}, pool)).toBe("valid");
+    expect(asked()).toEqual({ work: 1, signatures: 1 });
+  });
+
   it("checks nothing twice: not what was refused, and not what was admitted", () => {
     const world = new World(EQUIHASH_WORK);
     const right = world.parts("clerk");
