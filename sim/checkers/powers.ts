@@ -5,7 +5,7 @@
  */
 import { Cursor, hex } from "./oracle.ts";
 import { setsOf } from "./sets.ts";
-import { type Power, type StakeFold, u64At } from "./stake-fold.ts";
+import { type Power, type StakeFold, totalOf, u64At } from "./stake-fold.ts";
 import type { CheckContext, Checker, Dump } from "./types.ts";
 
 /** Rows of the sets of epochs, and of who is in jail because it was down. */
@@ -19,19 +19,23 @@ const rowFault = (fold: StakeFold, key: Uint8Array, value: Uint8Array): string |
   if (wanted === undefined) return `the row of epoch ${epoch} is of no epoch that was decided`;
   const cursor = new Cursor(value, 8);
   const degraded = cursor.u8() === 1;
-  cursor.take(16);
+  const [stake, total] = [u64At(cursor), u64At(cursor)];
   const powers: Power[] = [];
   for (let left = cursor.u32(); left > 0 && cursor.ok; left--) {
     powers.push({ id: hex(cursor.take(32)), power: u64At(cursor) });
   }
   const same =
     degraded === wanted.degraded &&
+    stake === wanted.stake &&
+    total === totalOf(wanted.powers) &&
     powers.length === wanted.powers.length &&
     powers.every(({ id, power }, i) => {
       const other = wanted.powers[i];
       return other?.id === id && other.power === power;
     });
-  return same ? undefined : `the row of epoch ${epoch} has other powers than the log gives`;
+  return same
+    ? undefined
+    : `the row of epoch ${epoch} has another stake or other powers than the log gives`;
 };
 
 const faultOf = (fold: StakeFold, { rows }: Dump): string | undefined => {

@@ -23,7 +23,12 @@ type Candidate = {
   missed: number;
 };
 export type Power = { readonly id: string; readonly power: bigint };
-export type Decided = { readonly powers: readonly Power[]; readonly degraded: boolean };
+export type Decided = {
+  readonly powers: readonly Power[];
+  readonly degraded: boolean;
+  /** Of all who might have held power. */
+  readonly stake: bigint;
+};
 
 /** Whose turn it is in the views of an epoch, by place in its set. */
 export type Turns = (epoch: number, powers: readonly Power[]) => readonly number[] | undefined;
@@ -77,7 +82,9 @@ export class StakeFold {
       if (epochKey !== undefined) this.#candidates.get(idHex)?.keys.set(0, epochKey);
     }
     const powers = sorted([...this.#candidates].map(([id, { stake }]) => ({ id, power: stake })));
-    for (const epoch of [0, 1]) this.sets.set(epoch, { powers, degraded: false });
+    for (const epoch of [0, 1]) {
+      this.sets.set(epoch, { powers, degraded: false, stake: totalOf(powers) });
+    }
   }
 
   #add(id: string, publicKey: Uint8Array, stake: bigint): void {
@@ -159,7 +166,8 @@ export class StakeFold {
     const degraded = isShort || topped.size === 0;
     const filled = isShort ? sorted([...topped].map(([id, power]) => ({ id, power }))) : earned;
     const powers = topped.size === 0 ? last : filled;
-    this.sets.set(epoch + 2, { powers, degraded });
+    const stake = able.reduce((sum, [, candidate]) => sum + candidate.stake, 0n);
+    this.sets.set(epoch + 2, { powers, degraded, stake });
     this.#mark(last, powers, degraded);
     if (before?.degraded === true && !degraded) this.#context.mark("powers earned again");
   }

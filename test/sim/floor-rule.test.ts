@@ -110,9 +110,10 @@ describe("the sets that follow from who leaves, bonds, unbonds and shows its pro
             ...{ id: NAMES[i] ?? "", stake, spaceUnits: stake, workUnits: units },
             ...{ timeOk: true, eligible: !left },
           }));
+          const stake = holders.reduce((sum, one) => sum + (one.left ? 0n : one.stake), 0n);
           const next = nextSnapshot(parameters, last, candidates);
           const { powers, total } = next.total === 0n ? last : next;
-          expect(fold.sets.get(epoch + 2)).toEqual({ powers, degraded: next.degraded });
+          expect(fold.sets.get(epoch + 2)).toEqual({ powers, degraded: next.degraded, stake });
           const isNew = powers.some(({ id }) => last.powers.every((one) => one.id !== id));
           if (next.total === 0n) seen.last += 1;
           else if (!next.degraded) seen.earned += 1;
