@@ -4,6 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../limits.ts";
+import { SPACE_PROFILE_NAMES } from "../proofs/space/parameters.ts";
 import { addAudit, addReplay } from "./audit-commands.ts";
 import { addCapability } from "./capability-commands.ts";
 import { addLocation } from "./location-commands.ts";
@@ -263,9 +264,11 @@ const addInit = (program: Command, run: RunVerb): void => {
     )
     .option("--stake", "validators of the new chain join and leave, by stake that is bonded")
     .option("--no-epoch-keys", "with --stake: validators sign with their long-lived keys for ever")
-    .option(
-      "--space",
-      "nodes of --network prove sectors of 128 KiB: for trying out, it proves no space",
+    .addOption(
+      new Option(
+        "--space [profile]",
+        "validators of the new chain prove sectors; --network without a profile takes dev",
+      ).choices([...SPACE_PROFILE_NAMES]),
     )
     .option("--location", "with --space: validators measure how far they are from each other")
     .option("--network", "make all nodes of a network in --dir, for hosts of one owner")
@@ -282,8 +285,14 @@ Examples:
   nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --out genesis.json
   # each member puts genesis.json into its folder, and then
   nexus start --config /srv/tetrad/node.toml
+  # where validators show sectors of 1 GiB, work and time, and power follows stake
+  nexus init --join a.json b.json c.json d.json ops.json --chain-id acme-1 --stake \\
+    --space default --work default --time default
   # or all at once, on one host
   nexus --dir net init --network --node 'a=[::1]:5001' 'b=[::1]:5002' 'c=[::1]:5003' 'd=[::1]:5004'
+
+A genesis with a profile dev, or with --space test, is marked insecure: what its proofs show is nothing. With --join,
+and in --network with --space default or production, no sector is in the genesis: each node makes its own.
 `,
     )
     .action(run(async () => (await import("./verbs/init.ts")).init));

@@ -27,10 +27,22 @@ import {
   type LocationParameters,
   ZONE_NAME,
 } from "../proofs/location/parameters.ts";
-import { checkSpaceParameters, type SpaceParameters } from "../proofs/space/parameters.ts";
+import {
+  checkSpaceParameters,
+  type SpaceParameters,
+  spaceWeakness,
+} from "../proofs/space/parameters.ts";
 import { type StakeParameters, stakeParameterFault } from "../proofs/stake/parameters.ts";
-import { checkTimeParameters, type TimeParameters } from "../proofs/time/parameters.ts";
-import { type WorkParameters, workParameterFault } from "../proofs/work/parameters.ts";
+import {
+  checkTimeParameters,
+  type TimeParameters,
+  timeWeakness,
+} from "../proofs/time/parameters.ts";
+import {
+  type WorkParameters,
+  workParameterFault,
+  workWeakness,
+} from "../proofs/work/parameters.ts";
 import { hexAt, integerAt, listAt, objectAt, textAt, Wrong } from "./strict-json.ts";
 import type { Hash } from "./types.ts";
 
@@ -201,6 +213,21 @@ function readBeacon(path: string, json: unknown): BeaconParameters {
   const [min, max] = LIMITS.beaconDepth;
   return { depth: integerAt(`${path}.depth`, objectAt(path, json, ["depth"]).depth, min, max) };
 }
+
+/**
+ * Which parts have parameters that show nothing, and why: a chain with one of them must be marked insecure
+ * (docs/proofs.md, "Chains that are marked insecure").
+ */
+export const weakParts = ({
+  work,
+  space,
+  time,
+}: Pick<GenesisProofs, "work" | "space" | "time">): readonly string[] =>
+  [
+    ["work", work === null ? undefined : workWeakness(work)],
+    ["space", space === null ? undefined : spaceWeakness(space)],
+    ["time", time === null ? undefined : timeWeakness(time)],
+  ].flatMap(([part, why]) => (why === undefined ? [] : [`proofs.${part}: ${why}`]));
 
 /** Whole numbers by name, of which a check of their own area says whether they fit each other. */
 function numbersAt<K extends string>(

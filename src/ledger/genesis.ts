@@ -34,6 +34,7 @@ import {
   proofsJson,
   readProofs,
   readProver,
+  weakParts,
 } from "./genesis-proofs.ts";
 import {
   hexAt,
@@ -79,7 +80,10 @@ export type Genesis = {
   readonly chainId: string;
   /** Ledger time of height 0. */
   readonly timeMs: number;
-  /** True only for development chains, whose keys lie unprotected on one machine. */
+  /**
+   * True for development chains, whose keys lie unprotected on one machine, and for every chain with parameters
+   * that show nothing (`weakParts`).
+   */
   readonly insecure: boolean;
   readonly parameters: GenesisParameters;
   /** In ascending order of id. */
@@ -245,6 +249,10 @@ function readGenesis(json: unknown): Genesis {
   const timeMs = integerAt("timeMs", root["timeMs"], 0, Number.MAX_SAFE_INTEGER);
   const insecure = root["insecure"];
   if (typeof insecure !== "boolean") throw new Wrong("insecure", "expected true or false");
+  const weak = insecure ? [] : weakParts(proofs);
+  if (weak.length > 0) {
+    throw new Wrong("insecure", `must be true, because of ${weak.join("; ")}`);
+  }
   const parameters = readParameters(root["parameters"]);
   const read = listAt("validators", root["validators"], 1, LIMITS.validatorsMax)
     .map((value, i) => readValidator(hasher, `validators[${i}]`, value, isSecond ? proofs : null))

@@ -13,6 +13,8 @@ import {
   NO_PROOFS,
   NO_PROVER,
 } from "../ledger/genesis-proofs.ts";
+import type { LocationParameters } from "../proofs/location/parameters.ts";
+import type { SpaceParameters } from "../proofs/space/parameters.ts";
 import type { StakeParameters } from "../proofs/stake/parameters.ts";
 import type { TimeParameters } from "../proofs/time/parameters.ts";
 import {
@@ -62,6 +64,10 @@ export type WantedParts = {
   readonly puzzle?: PuzzleName | undefined;
   /** Of every validator, once an epoch. */
   readonly time?: TimeParameters | undefined;
+  /** Sectors of every validator; the genesis has none of them unless somebody has made them before it. */
+  readonly space?: SpaceParameters | undefined;
+  /** Whether validators measure each other; only with space. */
+  readonly location?: LocationParameters | undefined;
 };
 
 const workOf = (profile: WorkProfile, puzzle: PuzzleName | undefined): WorkParameters => {
@@ -72,12 +78,12 @@ const workOf = (profile: WorkProfile, puzzle: PuzzleName | undefined): WorkParam
 /**
  * What a new chain asks for: a beacon where every validator has an iVRF key of one depth for this chain, and
  * what is wanted besides; stake bounds power alone. Undefined where that is nothing. Throws config.genesis
- * where only some of the identities are for this chain, and where work or time is wanted without a beacon.
+ * where only some of the identities are for this chain, and where work, time or space is wanted without a beacon.
  */
 export const partsOf = (
   chainId: string,
   identities: readonly Identity[],
-  { stake, epochKeys, work, puzzle, time }: WantedParts,
+  { stake, epochKeys, work, puzzle, time, space, location }: WantedParts,
 ): Required<Pick<NewGenesis, "proofs" | "provers">> | undefined => {
   const keys = identities.map(({ ivrf }) => (ivrf?.chainId === chainId ? ivrf : undefined));
   const [first] = keys;
@@ -87,8 +93,8 @@ export const partsOf = (
     const detail = `some identities have an iVRF key for the beacon of ${chainId}, and ${without} has none`;
     throw new TetradError("config.genesis", detail);
   }
-  if (!isReady && (work !== undefined || time !== undefined)) {
-    const detail = `work and time need a beacon, and no identity has an iVRF key for that of ${chainId}`;
+  if (!isReady && [work, time, space].some((part) => part !== undefined)) {
+    const detail = `work, time and space need a beacon, and no identity has an iVRF key for that of ${chainId}`;
     throw new TetradError("config.genesis", detail);
   }
   if (!isReady && stake === undefined) return undefined;
@@ -99,8 +105,10 @@ export const partsOf = (
       ...(rotates ? { epochKeys: true } : {}),
       beacon: isReady ? { depth: first.depth } : null,
       work: work === undefined ? null : workOf(work, puzzle),
+      space: space ?? null,
       time: time ?? null,
       stake: stake ?? null,
+      ...(location === undefined ? {} : { location }),
     },
     provers: keys.map((key, i): GenesisProver => {
       const epochKey = identities[i]?.epochKey;

@@ -85,7 +85,7 @@ describe("nexus location", () => {
     const node = "x=[::1]:5001";
     const alone = await nexus(["--dir", dir, "init", "--network", "--node", node, "--location"]);
     expect(alone.code).toBe(1);
-    expect(alone.stderr).toContain("--network --space");
+    expect(alone.stderr).toContain("give it with --space");
   });
 
   it("is the same to whoever works all of it out again", async () => {

@@ -20,8 +20,12 @@ import { openSector } from "../../src/node/space/open-sector.ts";
 import { proveSpace } from "../../src/node/space/prove.ts";
 import { type SealOptions, sealNeeds, sealSector } from "../../src/node/space/seal.ts";
 import { SPACE_PROFILES } from "../../src/proofs/space/parameters.ts";
-import { verifySpaceProof } from "../../src/proofs/space/proof.ts";
-import { encodeSectorHeader, type SectorHeader } from "../../src/proofs/space/sector-header.ts";
+import { type SpaceProof, verifySpaceProof } from "../../src/proofs/space/proof.ts";
+import {
+  encodeSectorHeader,
+  HEADER_BYTES,
+  type SectorHeader,
+} from "../../src/proofs/space/sector-header.ts";
 
 const bytes = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 
@@ -204,4 +208,54 @@ describe("sealing", () => {
     );
     without.close();
   });
+});
+
+describe("a sector of the profile test", () => {
+  it("is sealed, checked and opened as any other, and a damaged part of it is found", async () => {
+    const { lgNodes, layers } = SPACE_PROFILES.test;
+    const file = join(folder, "t");
+    const header = await sealSector({
+      ...{ file, chainId: "chain-a", genesisHash: bytes(1) },
+      source: { validatorId: bytes(2), sectorNo: 0, beacon: bytes(4), lgNodes, layers },
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    });
+    const check = async () => {
+      const opened = openSector(file);
+      try {
+        return await checkSector(opened, new AbortController().signal, () => {});
+      } finally {
+        opened.close();
+      }
+    };
+    const seed = bytes(9);
+    const prove = (kind: "admission" | "epoch" | "block"): SpaceProof => {
+      const opened = openSector(file);
+      try {
+        return proveSpace([opened], { kind, seed });
+      } finally {
+        opened.close();
+      }
+    };
+    expect(isDamaged(await check())).toBe(false);
+    for (const kind of ["admission", "epoch", "block"] as const) {
+      const proof = prove(kind);
+      expect(proof.sectors).toEqual([header.statement]);
+      expect(verifySpaceProof(SPACE_PROFILES.test, proof).ok).toBe(true);
+      // The numbers of another profile take nothing of it.
+      expect(verifySpaceProof(SPACE_PROFILES.dev, proof).ok).toBe(false);
+    }
+    // A fifth of the nodes: what is left passes an epoch of 16 openings with three in a hundred.
+    const first = 20_000;
+    const damaged = Math.floor(2 ** lgNodes / 5);
+    const stored = readFileSync(file);
+    stored.fill(0, HEADER_BYTES + first * 32, HEADER_BYTES + (first + damaged) * 32);
+    writeFileSync(file, stored);
+    const report = await check();
+    expect(isDamaged(report)).toBe(true);
+    expect(report.nodes).toEqual([
+      { from: first - (first % 64), to: 64 * Math.ceil((first + damaged) / 64) - 1 },
+    ]);
+    expect(() => prove("epoch")).toThrow(expect.objectContaining({ code: "space.damaged" }));
+  }, 60_000);
 });

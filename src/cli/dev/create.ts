@@ -27,7 +27,7 @@ import {
   operatorFolder,
   operatorKeyPath,
 } from "./record.ts";
-import { sealGenesisSectors } from "./sectors.ts";
+import { isQuicklySealed, sealGenesisSectors } from "./sectors.ts";
 
 export type NetworkPlan = {
   readonly kind: DevRecord["kind"];
@@ -46,10 +46,10 @@ export type NetworkPlan = {
   readonly puzzle?: PuzzleName | undefined;
   /** What validators show of elapsed time once an epoch; absent: nothing. */
   readonly time?: TimeParameters | undefined;
-  /** Sectors that the chain asks for: each node gets one of this size. */
-  readonly space?: SpaceParameters;
+  /** Sectors that the chain asks for: each node gets one of this size, now if it is small and else by itself. */
+  readonly space?: SpaceParameters | undefined;
   /** Whether validators measure each other; only with space. */
-  readonly location?: LocationParameters;
+  readonly location?: LocationParameters | undefined;
 };
 
 /** WebAssembly makes a key in 50 ms where JavaScript takes a second; undefined where it does not load. */
@@ -145,6 +145,8 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
     work: plan.work,
     puzzle: plan.puzzle,
     time: plan.time,
+    space: plan.space,
+    location: plan.location,
   });
   const { text } = makeGenesis({
     chainId: plan.chainId,
@@ -171,23 +173,22 @@ const withSectors = (
   {
     chainId,
     space,
-    location,
     nodes,
-  }: Pick<NetworkPlan, "chainId" | "space" | "location"> & {
+  }: Pick<NetworkPlan, "chainId" | "space"> & {
     readonly nodes: readonly DevNode[];
   },
   timeMs: number,
   identities: readonly Identity[],
   { proofs, provers }: Parts,
 ): Parts => {
-  if (space === undefined) return { proofs, provers };
+  if (space === undefined || !isQuicklySealed(space)) return { proofs, provers };
   const owners = nodes.map((node, i) => ({
     publicKey: identities[i]?.publicKey ?? new Uint8Array(0),
     space: pathsOf(dir, node).space,
   }));
   const made = sealGenesisSectors(chainId, timeMs, space, owners);
   return {
-    proofs: { ...proofs, space, ...(location === undefined ? {} : { location }) },
+    proofs,
     provers: provers.map((prover, i) => ({ ...prover, sectors: made[i] ?? [] })),
   };
 };

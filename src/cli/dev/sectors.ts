@@ -6,7 +6,11 @@ import { genesisSectorBeacon } from "../../ledger/projections/space/index.ts";
 import { layerPaths, makeLayersFolder } from "../../node/space/files.ts";
 import { makeSector } from "../../node/space/make-sector.ts";
 import { SECTOR_SUFFIX } from "../../node/space/sector-files.ts";
-import type { SpaceParameters } from "../../proofs/space/parameters.ts";
+import {
+  SPACE_PROFILES,
+  type SpaceParameters,
+  sectorBytes,
+} from "../../proofs/space/parameters.ts";
 
 export type SectorOwner = {
   readonly publicKey: Uint8Array;
@@ -18,6 +22,10 @@ export type SectorOwner = {
 const NO_HASH = new Uint8Array(32);
 
 const SECTOR_NO = 0;
+
+/** Whether sectors of this size are made while somebody waits for a genesis: those of `test` take seconds. */
+export const isQuicklySealed = ({ lgNodes }: Pick<SpaceParameters, "lgNodes">): boolean =>
+  sectorBytes(lgNodes) <= sectorBytes(SPACE_PROFILES.test.lgNodes);
 
 /**
  * Makes a sector for each owner, and gives them in that order. Those of development have 128 KiB and take a

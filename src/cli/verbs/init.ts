@@ -7,7 +7,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
-import { CHAIN_ID, type GenesisParameters } from "../../ledger/genesis.ts";
+import { CHAIN_ID, type Genesis, type GenesisParameters } from "../../ledger/genesis.ts";
+import { weakParts } from "../../ledger/genesis-proofs.ts";
 import { LIMITS } from "../../limits.ts";
 import { formatAddress, parseBindAddress, parsePeerAddress } from "../../node/address.ts";
 import { createIssuerKeys, ISSUER_PERMISSIONS } from "../../node/ca/open-issuer.ts";
@@ -24,7 +25,12 @@ import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-ge
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import { LOCATION_DEFAULT } from "../../proofs/location/parameters.ts";
-import { SPACE_PROFILES } from "../../proofs/space/parameters.ts";
+import {
+  SPACE_PROFILES,
+  type SpaceParameters,
+  type SpaceProfile,
+  sectorBytes,
+} from "../../proofs/space/parameters.ts";
 import { STAKE_PROFILES } from "../../proofs/stake/parameters.ts";
 import {
   TIME_PROFILES,
@@ -36,6 +42,7 @@ import type { CliContext } from "../context.ts";
 import { createNetwork, fastKeygen, formatJsonFile } from "../dev/create.ts";
 import type { DevNode } from "../dev/record.ts";
 import { notePassphrase } from "../key.ts";
+import { sizeText } from "../space/facts.ts";
 
 type InitOptions = {
   readonly name?: string;
@@ -50,7 +57,8 @@ type InitOptions = {
   readonly node?: readonly string[];
   readonly issuer?: boolean;
   readonly epochMs?: number;
-  readonly space?: boolean;
+  /** True where no profile is named. */
+  readonly space?: SpaceProfile | true;
   readonly location?: boolean;
   readonly stake?: boolean;
   readonly epochKeys?: boolean;
@@ -64,24 +72,7 @@ const usage = (detail: string): TetradError => new TetradError("cli.usage", deta
 export const init = async (context: CliContext, options: InitOptions): Promise<void> => {
   const ways = [options.name, options.join, options.network].filter((way) => way !== undefined);
   if (ways.length !== 1) throw usage("give one of --name, --join or --network");
-  if (options.epochMs !== undefined && options.name !== undefined) {
-    throw usage("--epoch-ms belongs to the genesis: give it with --join or --network");
-  }
-  if (options.puzzle !== undefined && options.work === undefined) {
-    throw usage("--puzzle is of the work that --work asks for");
-  }
-  if (options.work !== undefined && options.name !== undefined) {
-    throw usage("--work belongs to the genesis: give it with --join or --network");
-  }
-  if (options.time !== undefined && options.name !== undefined) {
-    throw usage("--time belongs to the genesis: give it with --join or --network");
-  }
-  if (options.stake === true && options.name !== undefined) {
-    throw usage("--stake belongs to the genesis: give it with --join or --network");
-  }
-  if (options.location === true && (options.space !== true || options.network !== true)) {
-    throw usage("--location is shown by sectors: give it with --network --space");
-  }
+  checkGenesisOptions(options);
   if (options.join !== undefined) return joinIdentities(context, options, options.join);
   if (context.options.dir === undefined) throw usage("say where with --dir");
   if (options.network === true) return initNetwork(context, options);
@@ -89,6 +80,34 @@ export const init = async (context: CliContext, options: InitOptions): Promise<v
   return options.actor === true
     ? initActor(context, options, name)
     : initNode(context, options, name);
+};
+
+/** What is decided for a whole chain, with the flag that decides it. */
+const OF_GENESIS = [
+  ["epochMs", "--epoch-ms"],
+  ["work", "--work"],
+  ["time", "--time"],
+  ["space", "--space"],
+  ["stake", "--stake"],
+  ["location", "--location"],
+] as const satisfies readonly (readonly [keyof InitOptions, string])[];
+
+const checkGenesisOptions = (options: InitOptions): void => {
+  const flag = OF_GENESIS.find(([name]) => options[name] !== undefined)?.[1];
+  if (flag !== undefined && options.name !== undefined) {
+    throw usage(`${flag} belongs to the genesis: give it with --join or --network`);
+  }
+  if (options.puzzle !== undefined && options.work === undefined) {
+    throw usage("--puzzle is of the work that --work asks for");
+  }
+  if (options.location === true && options.space === undefined) {
+    throw usage("--location is shown by sectors: give it with --space");
+  }
+  if (options.join !== undefined && options.space === true) {
+    throw usage(
+      "--space of --join names a profile: default, production or, for trying out, test or dev",
+    );
+  }
 };
 
 const initNode = async (context: CliContext, options: InitOptions, name: string): Promise<void> => {
@@ -228,6 +247,25 @@ const parametersOf = ({ epochMs }: InitOptions): Partial<GenesisParameters> =>
 const timeOf = ({ time }: InitOptions): TimeParameters | undefined =>
   time === undefined ? undefined : TIME_PROFILES[time];
 
+/** A network of one host that names no profile tries things out. */
+const spaceOf = ({ space }: InitOptions): SpaceParameters | undefined =>
+  space === undefined ? undefined : SPACE_PROFILES[space === true ? "dev" : space];
+
+/** What everybody should know who is about to start this chain: what it does not show, and what comes first. */
+const noteProofs = (context: CliContext, { insecure, proofs, provers }: Genesis): void => {
+  const weak = weakParts(proofs);
+  if (insecure && weak.length > 0) {
+    context.note(`the chain is marked insecure, because of ${weak.join("; ")}`);
+  }
+  if (proofs.space !== null && provers.every(({ sectors }) => sectors.length === 0)) {
+    const size = sizeText(sectorBytes(proofs.space.lgNodes));
+    context.note(
+      `no sector is in this genesis: each node makes one of ${size} once it runs; ` +
+        "`nexus space seal` makes one before that",
+    );
+  }
+};
+
 const joinIdentities = async (
   context: CliContext,
   options: InitOptions,
@@ -240,21 +278,25 @@ const joinIdentities = async (
   const actors = members.flatMap((one) => (one.kind === "actor" ? [one.actor] : []));
   const out = resolve(context.cwd, options.out ?? "genesis.json");
   if (existsSync(out)) throw usage(`${out} is already there; a genesis is never replaced`);
+  const parts = partsOf(options.chainId, identities, {
+    stake: options.stake === true ? STAKE_PROFILES.production : undefined,
+    // Where all identities have one, unless somebody says no.
+    ...(options.epochKeys === false ? { epochKeys: false } : {}),
+    work: options.work,
+    time: timeOf(options),
+    puzzle: options.puzzle,
+    space: spaceOf(options),
+    location: options.location === true ? LOCATION_DEFAULT : undefined,
+  });
   const { text, parsed } = makeGenesis({
     chainId: options.chainId,
     timeMs: realClock.wallMs(),
-    insecure: false,
+    // No key of development is among them: only what the chain asks for may be too weak.
+    insecure: parts !== undefined && weakParts(parts.proofs).length > 0,
     identities,
     actors,
     parameters: parametersOf(options),
-    ...partsOf(options.chainId, identities, {
-      stake: options.stake === true ? STAKE_PROFILES.production : undefined,
-      // Where all identities have one, unless somebody says no.
-      ...(options.epochKeys === false ? { epochKeys: false } : {}),
-      work: options.work,
-      time: timeOf(options),
-      puzzle: options.puzzle,
-    }),
+    ...parts,
   });
   writeFileAtomic(out, text);
   const hash = toHex(parsed.hash);
@@ -281,6 +323,7 @@ const joinIdentities = async (
   if (actors.length === 0) {
     context.note("no actor is in this genesis: nobody will be able to write; see init --actor");
   }
+  noteProofs(context, parsed.genesis);
   if (parsed.genesis.proofs.beacon === null) {
     context.note(
       "the chain has no beacon: that takes identities made with --chain-id, before the genesis",
@@ -314,13 +357,14 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
     work: options.work,
     time: timeOf(options),
     puzzle: options.puzzle,
-    ...(options.space === true ? { space: SPACE_PROFILES.dev } : {}),
-    ...(options.location === true ? { location: LOCATION_DEFAULT } : {}),
+    space: spaceOf(options),
+    location: options.location === true ? LOCATION_DEFAULT : undefined,
     parameters: parametersOf(options),
   });
   const configs = record.nodes.map((node) => nodePaths(join(context.dir, node.folder)).config);
   const genesis = join(context.dir, "genesis.json");
-  const hash = toHex(readGenesis(genesis).hash);
+  const parsed = readGenesis(genesis);
+  const hash = toHex(parsed.hash);
   const apis = record.nodes.map(({ api }) => `http://${api}`);
   context.print({ chainId, genesis, hash, configs, apis }, [
     ["chain", chainId],
@@ -332,6 +376,7 @@ const initNetwork = async (context: CliContext, options: InitOptions): Promise<v
   context.note(
     "all keys lie in this folder with their passphrases: for tests and hosts of one owner",
   );
+  noteProofs(context, parsed.genesis);
   for (const config of configs) {
     context.suggest(`nexus start --config ${relative(context.cwd, config)}`);
   }

@@ -153,3 +153,13 @@ export const deadline = (parameters: SpaceParameters): Deadline => {
     isKept: responseMs <= responseMsMax,
   };
 };
+
+/** Why the parameters prove no space, in words for whoever chose them; undefined where they keep the rule. */
+export const spaceWeakness = (parameters: SpaceParameters): string | undefined => {
+  const { responseMsMax, regenerationMs, isKept } = deadline(parameters);
+  if (isKept) return undefined;
+  return (
+    `an answer may take ${parameters.responseMs} ms, and a sector is made again in ${regenerationMs} ms: ` +
+    `the deadline rule allows ${responseMsMax} ms at most`
+  );
+};

@@ -71,3 +71,25 @@ export const checkTimeParameters = (parameters: TimeParameters): Result<TimePara
   }
   return ok(parameters);
 };
+
+/**
+ * What the longest run must last at least on the reference machine. Who is four times as fast makes it in 2.5 s,
+ * which is as far as honest clocks and the way of a proposal let a block's time be off by the usual parameters:
+ * a shorter run shows nothing that block times do not.
+ */
+export const TIME_RUN_MS_MIN = 10_000;
+
+/** Leaves that must be opened at least: who skips a tenth of a run gets through with one part in a thousand. */
+export const TIME_CHALLENGES_MIN = 64;
+
+/** Why the parameters show no elapsed time, in words for whoever chose them; undefined where they do. */
+export const timeWeakness = (parameters: TimeParameters): string | undefined => {
+  const { tailBlocks, leavesLog2Max, challenges } = parameters;
+  const longestMs = Math.floor((2 ** leavesLog2Max * tailBlocks * TIME_REFERENCE.stepNs) / 1e6);
+  if (longestMs < TIME_RUN_MS_MIN) {
+    return `the longest run takes ${longestMs} ms, and should be able to take ${TIME_RUN_MS_MIN} ms`;
+  }
+  return challenges < TIME_CHALLENGES_MIN
+    ? `${challenges} challenges are fewer than ${TIME_CHALLENGES_MIN}: what is skipped is not found`
+    : undefined;
+};

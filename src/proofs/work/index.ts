@@ -12,6 +12,7 @@ export {
   type WorkParameters,
   type WorkProfile,
   workParameterFault,
+  workWeakness,
 } from "./parameters.ts";
 export { batchUnits, nextPrice, requiredEffort, UNITS_PER_EVENT } from "./price.ts";
 export {

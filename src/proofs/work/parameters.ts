@@ -132,3 +132,28 @@ const shareFault = (shares: ShareParameters): string | undefined => {
     ? undefined
     : "a unit takes at least one try";
 };
+
+/** Memory that the tries of a unit fill at least, one after another: some 18 s of a core. */
+export const WORK_UNIT_BYTES_MIN: number = 8 * 2 ** 30;
+
+/** Memory of a try at least: 1 MiB by scrypt for shares, and what the named Argon2id takes for batches. */
+const WORK_SCRYPT_N_MIN = 8192;
+const WORK_ARGON_KIB_MIN = PUZZLES.argon2id.memoryKiB;
+
+/**
+ * Why the parameters show no work, in words for whoever chose them; undefined where they do. Prices are not in it:
+ * what a batch costs, and from which load on, is for a chain to say.
+ */
+export const workWeakness = ({ puzzle, shares }: WorkParameters): string | undefined => {
+  if (puzzle.kind === "argon2id" && puzzle.memoryKiB < WORK_ARGON_KIB_MIN) {
+    return `a try of Argon2id takes ${puzzle.memoryKiB} KiB, and should take ${WORK_ARGON_KIB_MIN} KiB`;
+  }
+  const { scryptN, triesPerUnit } = shares;
+  if (scryptN < WORK_SCRYPT_N_MIN) {
+    return `a try for a share has N = ${scryptN}, and should have ${WORK_SCRYPT_N_MIN}`;
+  }
+  const bytes = 128 * scryptN * triesPerUnit;
+  return bytes < WORK_UNIT_BYTES_MIN
+    ? `a unit of shares takes ${triesPerUnit} tries, and should take ${WORK_UNIT_BYTES_MIN / (128 * scryptN)}`
+    : undefined;
+};

@@ -7,6 +7,7 @@ import {
   checkTimeParameters,
   TIME_PROFILES,
   type TimeParameters,
+  timeWeakness,
 } from "../../../src/proofs/time/parameters.ts";
 import { challengedLeaves, upTo } from "../../../src/proofs/time/statement.ts";
 import { type TimeProofInput, verifyBlock, verifyRun } from "../../../src/proofs/time/verify.ts";
@@ -235,6 +236,24 @@ describe("a proof that a block was taken in", () => {
     ]);
     const verdict = verifyBlock({ ...input, commitment: { leaves: 45, phi } }, bytes);
     expect(verdict).toMatchObject({ code: "time.proof-invalid", detail: /something else/ });
+  });
+});
+
+describe("what a run shows at all", () => {
+  const { default: some } = TIME_PROFILES;
+
+  it("is something with the profiles that are meant to, and nothing with `dev`", () => {
+    expect(timeWeakness(TIME_PROFILES.dev)).toContain("620 ms");
+    expect(timeWeakness(TIME_PROFILES.default)).toBeUndefined();
+    expect(timeWeakness(TIME_PROFILES.production)).toBeUndefined();
+  });
+
+  it("takes a run that may be long enough, and challenges enough", () => {
+    // 2^20 leaves of 258 steps of 37 ns are over ten seconds, those of 257 are not.
+    expect(timeWeakness({ ...some, tailBlocks: 258 })).toBeUndefined();
+    expect(timeWeakness({ ...some, tailBlocks: 257 })).toContain("9970 ms");
+    expect(timeWeakness({ ...some, challenges: 64 })).toBeUndefined();
+    expect(timeWeakness({ ...some, challenges: 63 })).toContain("63 challenges");
   });
 });
 

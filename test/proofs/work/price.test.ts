@@ -11,6 +11,7 @@ import {
   WORK_PROFILES,
   type WorkParameters,
   workParameterFault,
+  workWeakness,
 } from "../../../src/proofs/work/index.ts";
 
 const dearest = BigInt(LIMITS.workEffortMax) * PRICE_ONE;
@@ -192,5 +193,45 @@ describe("the parameters", () => {
   ])("are refused past the limit: %s", (_, right, wrong) => {
     expect(workParameterFault(right)).toBeUndefined();
     expect(workParameterFault(wrong)).toBeTypeOf("string");
+  });
+});
+
+describe("what work shows at all", () => {
+  const { default: some } = WORK_PROFILES;
+  const shares = (change: Partial<WorkParameters["shares"]>): WorkParameters => ({
+    ...some,
+    shares: { ...some.shares, ...change },
+  });
+  const argon = (memoryKiB: number): WorkParameters => ({
+    ...some,
+    puzzle: { kind: "argon2id", memoryKiB },
+  });
+
+  it("is something with the profiles that are meant to, and nothing with `dev` and `test`", () => {
+    const weak = Object.entries<WorkParameters>(WORK_PROFILES).map(([name, parameters]) => [
+      name,
+      workWeakness(parameters) !== undefined,
+    ]);
+    expect(Object.fromEntries(weak)).toEqual({
+      ...{ test: true, dev: true, default: false, production: false },
+    });
+  });
+
+  it.each<[string, WorkParameters, WorkParameters]>([
+    ["tries of a unit", shares({ triesPerUnit: 8192 }), shares({ triesPerUnit: 8191 })],
+    [
+      "fewer of more memory",
+      shares({ scryptN: 16_384, triesPerUnit: 4096 }),
+      shares({ scryptN: 16_384, triesPerUnit: 4095 }),
+    ],
+    [
+      "memory of a try",
+      shares({ scryptN: 8192, triesPerUnit: 10 ** 9 }),
+      shares({ scryptN: 4096, triesPerUnit: 10 ** 9 }),
+    ],
+    ["memory of Argon2id", argon(256), argon(255)],
+  ])("takes enough: %s", (_, enough, less) => {
+    expect(workWeakness(enough)).toBeUndefined();
+    expect(workWeakness(less)).toBeTypeOf("string");
   });
 });
