@@ -257,5 +257,5 @@ describe("a sector of the profile test", () => {
       { from: first - (first % 64), to: 64 * Math.ceil((first + damaged) / 64) - 1 },
     ]);
     expect(() => prove("epoch")).toThrow(expect.objectContaining({ code: "space.damaged" }));
-  }, 60_000);
+  }, 120_000);
 });
