@@ -272,7 +272,7 @@ export const METRICS: Readonly<Record<string, MetricSpec>> = {
   tetrad_peer_session: {
     ...gauge(
       "1 or 0",
-      "Whether there is a session with this member, and the QUIC driver that carries it. This and the next are of the first 100 members by id (`peer`: 16 digits of it), of the session that is up, and begin anew with the next.",
+      "Whether there is a session with this member, and the QUIC driver that carries it. This and the next are of the first 100 members by id (`peer`: 16 digits of it), while there is a session; counters are of all sessions with it since the node started.",
     ),
     labels: ["peer", "driver"],
   },

@@ -1,6 +1,6 @@
 /**
  * What the sessions with peers carry, by peer and class: set anew whenever the page of metrics is read, so that it
- * holds the peers that there are and no others. Counters begin anew with each session.
+ * holds the peers that there are and no others. Counters are of all sessions since the node started.
  */
 import { type PeerFigures, TRAFFIC_CLASSES } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";

@@ -4,6 +4,7 @@ import type { Clock, PeerFigures, PeerId } from "../ledger/ports.ts";
 import { formatAddress } from "./address.ts";
 import type { Dialler } from "./dialler.ts";
 import type { CloseCode, PathsLimits } from "./options.ts";
+import { PeerTotals } from "./peer-totals.ts";
 import type { KnownPeer } from "./peers.ts";
 import { Paths } from "./relay/paths.ts";
 import { RelayPlan } from "./relay/plan.ts";
@@ -17,6 +18,7 @@ export type Member = {
   readonly dialler: Dialler;
   /** The sessions that are up, each over a path of its own. */
   readonly paths: Paths<Session>;
+  readonly totals: PeerTotals;
   /** Attempts through relays. */
   readonly relayed: RelayPlan<Session>;
   /** The session that what this node sends goes over: one of `paths`. */
@@ -44,6 +46,7 @@ export const newMember = (
 ): Member => ({
   ...{ known, dialler, undialable: false, indirectSinceMs: clock.monotonicMs() },
   ...{ paths: new Paths(limits), waiting: new Set(), relayed: new RelayPlan(limits) },
+  totals: new PeerTotals(),
   unproved: new UnprovedFrames(limits, clock),
   ...{ session: undefined, attempt: undefined },
   // What it resolves to is not asked before it is dialled; a literal is known from the start.
@@ -113,7 +116,11 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
     via: session?.via,
     // Sessions between nodes run on this driver (adr/0016).
     driver: session === undefined ? undefined : "quiche",
-    session: session?.figures(),
+    // Round trip and handshakes are those of the session that carries; what is carried is that of all of them.
+    session:
+      session === undefined
+        ? undefined
+        : { ...session.figures(), ...member.totals.take(member.paths.sessions()) },
   };
 };
 

@@ -17,7 +17,9 @@ export const meshFigures = (
   return {
     connections: (endpoint?.connectionCount ?? 0) + relayed,
     sessions: up.length,
-    queuedBytes: up.reduce((bytes, { queuedBytes }) => bytes + queuedBytes, 0),
+    queuedBytes: [...members.values()]
+      .flatMap(({ paths }) => paths.sessions())
+      .reduce((bytes, { queuedBytes }) => bytes + queuedBytes, 0),
     datagramsIn: stats?.datagramsIn ?? 0,
     datagramsOut: stats?.datagramsOut ?? 0,
     bytesIn: stats?.bytesIn ?? 0,

@@ -462,6 +462,7 @@ export class Mesh implements QuicTransport {
       // It may have become possible to dial it since it last said that it was not.
       if (!member.paths.hasDirect && member.attempt === undefined) member.dialler.retry();
     }
+    member.totals.add(session, member.paths.sessions());
     member.paths.add(session, this.#ports.clock.monotonicMs());
     this.#upkeep.added();
     this.#ports.logger.log("info", member.session === undefined ? "session up" : "path up", {

@@ -61,6 +61,24 @@ const linked = (...transports: readonly QuicTransport[]): Promise<void> =>
     "linked",
   );
 
+describe("figures of a member", () => {
+  it("go on from one session to the next", async () => {
+    const { a, b, idA, idB } = await pair();
+    const heard = record(b);
+    record(a);
+    await linked(a, b);
+    const sent = (): number => a.peerFigures()[0]?.session?.bytes.consensus.sent ?? 0;
+    a.send(idB, "consensus", new Uint8Array(5_000));
+    await until(() => heard.frames.length > 0, "a frame");
+    const first = sent();
+    expect(first).toBeGreaterThan(5_000);
+    b.disconnect(idA, { code: "closed", detail: "a test" });
+    await until(() => a.peers().length === 0, "the end of the session");
+    await linked(a, b);
+    expect(sent()).toBeGreaterThanOrEqual(first);
+  });
+});
+
 describe("restart", () => {
   for (const index of [0, 1]) {
     it(`brings a peer back after an orderly stop (node ${index})`, async () => {

@@ -17,7 +17,7 @@ const PEERS = {
   query: {},
   answers: {
     200: {
-      description: "by id; bytes are of streams and begin anew with each session",
+      description: "by id; bytes are of streams, of all sessions since the node started",
       content: values(
         objectOf({
           items: listOf(
