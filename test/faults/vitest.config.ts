@@ -1,12 +1,12 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /**
- * With FAULTS=short, what every change is held against: shorter faults (SHORT in support/clock.ts), and without what
- * takes longest and has its rules tested elsewhere: relays, damaged folders, LevelDB by itself, and floods of sockets.
- * The night runs everything.
+ * With FAULTS=short, what every change is held against: kills, syncs, full disks and backups, in shorter faults (SHORT
+ * in support/clock.ts). What takes longest and has its rules in the simulator or in tests of its own waits for the
+ * night: partitions, pauses, relays, damaged folders, LevelDB by itself, and floods of sockets.
  */
 const isShort = process.env["FAULTS"] === "short";
-const AT_NIGHT = ["relay", "folders", "snapshots"].map((name) => `test/faults/${name}.test.ts`);
+const AT_NIGHT = ["partition", "pause", "relay", "folders", "snapshots"].map((name) => `test/faults/${name}.test.ts`);
 const FLOODS = "test/transport/abuse/**/*.test.ts";
 
 // One file at a time: every file runs a whole network of processes. In the short form two: what it does is wait, for
