@@ -12,6 +12,7 @@ import { driverProblems } from "../../src/node/api/json.ts";
 import { realClock } from "../../src/node/real-ports.ts";
 import { EndpointKeeper, type SessionEndpoint } from "../../src/transport/endpoint-keeper.ts";
 import type { QuicEndpointOptions } from "../../src/transport/quic-endpoint.ts";
+import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import {
   type LogLine,
   makeTestNetwork,
@@ -175,10 +176,14 @@ describe("a loop that never comes round again", () => {
       const isRound = callback.toString().includes("collectLater");
       return real(isRound ? () => {} : callback);
     }) as typeof setImmediate);
-    await until(() => a.driver().state === "down" || a.driver().restarts > 0, "it is given up");
+    // Both ends are in this process. Whichever owes the other something is seen to do nothing first.
+    const isGivenUp = (end: QuicTransport): boolean =>
+      end.driver().state === "down" || end.driver().restarts > 0;
+    await until(() => isGivenUp(a) || isGivenUp(b), "one is given up");
+    const first = isGivenUp(a) ? a : b;
     lost.mockRestore();
     await until(() => a.peers().length === 1 && b.peers().length === 1, "up again");
-    expect(a.driver().lastFault?.cause).toBe("stall");
+    expect(first.driver().lastFault?.cause).toBe("stall");
   });
 });
 
