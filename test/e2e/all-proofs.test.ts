@@ -108,7 +108,7 @@ describe("a chain that asks for all proofs", () => {
       expect(proofs["work"]).toMatch(/^effort 1.*, equihash-96-5 .*: right, checked here in/);
       expect(proofs["time"]).toMatch(/^after height [0-9]+, which the batch names/);
       expect(proofs["beacon"]).toMatch(
-        /^the proposer revealed its value of height .*: right by the key/,
+        /^the proposer revealed its value of height .*: right by the proposer's key/,
       );
       const audit = await net.run("--api", net.url("a"), "audit");
       expect(audit.code, audit.stderr + audit.stdout).toBe(0);

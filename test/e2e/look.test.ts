@@ -81,7 +81,7 @@ describe("nexus explain", () => {
       /^effort 1(, of 1 that the price of that height asks for)?, equihash-96-5 .*: right, checked here in/,
     );
     expect(found["proofs"]?.["beacon"]).toMatch(
-      /^the proposer revealed its value of height \d+ in \d+ bytes: right by the key .*, checked here in [\d.]+ ms$/,
+      /^the proposer revealed its value of height \d+ in \d+ bytes: right by the proposer's key .*, checked here in [\d.]+ ms$/,
     );
     expect(found["proofs"]?.["stake"]).toMatch(
       /^signed by the author's key, checked here in [\d.]+ ms; .* powers follow stake and proofs/,

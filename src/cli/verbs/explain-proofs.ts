@@ -269,8 +269,9 @@ const revealText = async (context: CliContext, proven: Proven): Promise<string> 
     ),
   );
   if (!value.ok) return `WRONG (${value.code}: ${value.detail})`;
+  const fromEpoch = due.key.registeredEpoch + LIMITS.beaconLeadEpochs;
   return equalBytes(value.value, after.beacon)
-    ? `right by the key that it had registered in epoch ${due.key.registeredEpoch}, checked here in ${took}`
+    ? `right by the proposer's key that counts from epoch ${fromEpoch} on, checked here in ${took}`
     : "WRONG: the node's beacon of the height is another";
 };
 
