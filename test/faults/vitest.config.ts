@@ -6,7 +6,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
  * night: partitions, pauses, relays, damaged folders, LevelDB by itself, and floods of sockets.
  */
 const isShort = process.env["FAULTS"] === "short";
-const AT_NIGHT = ["partition", "pause", "relay", "folders", "snapshots"].map((name) => `test/faults/${name}.test.ts`);
+const AT_NIGHT = ["partition", "pause", "relay", "folders", "snapshots"].map(
+  (name) => `test/faults/${name}.test.ts`,
+);
 const FLOODS = "test/transport/abuse/**/*.test.ts";
 
 // One file at a time: every file runs a whole network of processes. In the short form two: what it does is wait, for
