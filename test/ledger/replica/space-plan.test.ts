@@ -92,6 +92,15 @@ const eventOf = (task: SpaceTask, sector: MemorySector, seed: Hash): EncodedEven
   return sectorProven.encode({ number: task.sector.sectorNo, from, openings });
 };
 
+/** A later sector of the first validator, whose commitment the chain has taken. */
+const committed = (chain: SpaceChain, number: number) => {
+  const sector = laterSector(V0, number, 80);
+  const { commC, commRl } = sector.statement;
+  const event = sectorCommitted.encode({ number, beaconHeight: 80, commC, commRl });
+  expect(chain.write(V0, event)).toBe("accepted");
+  return sector;
+};
+
 describe("the plan of a validator's sectors", () => {
   it("leads a new sector from its commitment to the answers of epochs, each accepted", () => {
     const chain = new SpaceChain();
@@ -190,10 +199,7 @@ describe("the plan of a validator's sectors", () => {
   it("says nothing of a sector whose number the chain has given to another, or will not give again", () => {
     const chain = new SpaceChain();
     chain.at(1, 2);
-    const other = laterSector(V0, 7, 80);
-    const { commC, commRl } = other.statement;
-    const event = sectorCommitted.encode({ number: 7, beaconHeight: 80, commC, commRl });
-    expect(chain.write(V0, event)).toBe("accepted");
+    const other = committed(chain, 7);
     chain.at(1, 30);
     expect(planned(chain, [localOf(later)])).toBeUndefined();
     expect(keyOf(planned(chain, [localOf(other)]))).toBe("admission 7 0");
@@ -208,10 +214,7 @@ describe("the plan of a validator's sectors", () => {
   it("proves no sector on that was given back before it was admitted", () => {
     const chain = new SpaceChain();
     chain.at(1, 2);
-    const sector = laterSector(V0, 7, 80);
-    const { commC, commRl } = sector.statement;
-    const event = sectorCommitted.encode({ number: 7, beaconHeight: 80, commC, commRl });
-    expect(chain.write(V0, event)).toBe("accepted");
+    const sector = committed(chain, 7);
     chain.at(2, 30);
     expect(keyOf(planned(chain, [localOf(sector)]))).toBe("admission 7 0");
     expect(chain.write(V0, sectorDropped.encode({ number: 7 }))).toBe("accepted");
