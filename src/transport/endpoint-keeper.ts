@@ -11,16 +11,13 @@ import type { TransportPorts } from "./options.ts";
 import {
   type HostPort,
   NO_STATS,
-  type QuicEndpoint,
+  type QuicDriverName,
   type QuicEndpointOptions,
   type QuicEndpointStats,
   type QuicIdentity,
   type QuicSession,
+  type SessionEndpoint,
 } from "./quic-endpoint.ts";
-import type { QuicheEndpoint } from "./quiche-endpoint.ts";
-
-export type SessionEndpoint = QuicEndpoint & Pick<QuicheEndpoint, "useIdentity">;
-
 export type KeeperOptions = {
   /** Port 0 takes a free one, and keeps it. */
   readonly listen: HostPort;
@@ -44,6 +41,7 @@ export const NO_DRIVER: DriverFigures = {
 
 export class EndpointKeeper {
   readonly local: HostPort;
+  readonly #driver: QuicDriverName;
   readonly #options: KeeperOptions;
   readonly #plan: RetryPlan;
   /** Of endpoints that are gone, so that totals never fall. */
@@ -57,8 +55,9 @@ export class EndpointKeeper {
   #lastFault: { readonly fault: DriverFault; readonly atMs: number } | undefined;
   #cancelRetry: (() => void) | undefined;
 
-  private constructor(options: KeeperOptions, local: HostPort) {
+  private constructor(options: KeeperOptions, { driver, local }: SessionEndpoint) {
     this.#options = options;
+    this.#driver = driver;
     this.local = local;
     this.#plan = new RetryPlan(options.limits, options.ports.clock.monotonicMs());
   }
@@ -67,7 +66,7 @@ export class EndpointKeeper {
   static async open(options: KeeperOptions): Promise<EndpointKeeper> {
     const opened = Promise.withResolvers<EndpointKeeper>();
     const endpoint = await options.bind(options.listen, tell(opened.promise));
-    const keeper = new EndpointKeeper(options, endpoint.local);
+    const keeper = new EndpointKeeper(options, endpoint);
     keeper.#endpoint = endpoint;
     options.ports.metrics.gauge("tetrad_transport_endpoint_up", 1);
     opened.resolve(keeper);
@@ -92,7 +91,7 @@ export class EndpointKeeper {
     const { clock } = this.#options.ports;
     const last = this.#lastFault;
     return {
-      driver: "quiche",
+      driver: this.#driver,
       state: this.#endpoint === undefined ? "down" : "up",
       restarts: this.#restarts,
       lastFault:
@@ -142,7 +141,7 @@ export class EndpointKeeper {
     const { clock, timers, logger } = this.#options.ports;
     const retryMs = this.#plan.failed(clock.monotonicMs());
     const code = "transport.driver-failed";
-    logger.log("error", message, { code, driver: "quiche", cause, detail, retryMs });
+    logger.log("error", message, { code, driver: this.#driver, cause, detail, retryMs });
     this.#cancelRetry = timers.set(retryMs, () => void this.#reopen());
   }
 

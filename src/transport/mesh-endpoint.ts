@@ -2,7 +2,12 @@
 
 import { SESSION_STREAMS } from "./lane.ts";
 import { ALPN, type QuicTransportOptions, type TransportLimits } from "./options.ts";
-import type { HostPort, QuicEndpointOptions, QuicWindows } from "./quic-endpoint.ts";
+import type {
+  HostPort,
+  QuicEndpointOptions,
+  QuicWindows,
+  SessionEndpoint,
+} from "./quic-endpoint.ts";
 import { QuicheEndpoint } from "./quiche-endpoint.ts";
 
 /** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
@@ -27,8 +32,8 @@ export const bindMeshEndpoint = (
   limits: TransportLimits,
   listen: HostPort,
   hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused" | "failed">,
-): Promise<QuicheEndpoint> =>
-  QuicheEndpoint.bind({
+): Promise<SessionEndpoint> =>
+  (options.bindEndpoint ?? QuicheEndpoint.bind)({
     listen: { host: listen.host, port: listen.port },
     clock: options.clock,
     timers: options.timers,

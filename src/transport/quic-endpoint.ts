@@ -139,6 +139,12 @@ export type QuicEndpoint = {
   close(code: number, reason: string, done: () => void): void;
 };
 
+/** What carries the sessions of a node: besides, it can show another certificate while it runs. */
+export type SessionEndpoint = QuicEndpoint & {
+  /** Handshakes that begin from now on show this. Throws key.invalid, and then nothing has changed. */
+  useIdentity(identity: QuicIdentity): void;
+};
+
 /** Who uses a session. All calls come from within a turn of the endpoint. */
 export type QuicSessionUser = {
   /** The handshake is complete: the peer holds the key of the certificate that it showed. */

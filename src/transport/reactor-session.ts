@@ -184,6 +184,7 @@ export class ReactorSession implements QuicSession {
   }
 
   capacity(streamId: number): number {
+    if (this.#ended !== undefined) return 0;
     const lane = this.#lanes.get(streamId);
     if (lane === undefined || lane.failed || !lane.stream.writable) {
       throw new Error("the stream takes nothing more");
@@ -237,7 +238,8 @@ export class ReactorSession implements QuicSession {
     });
     stream.on("drain", () => this.requestTurn());
     stream.on("error", () => {
-      lane.failed = true;
+      // With a session the library destroys its streams, and tells of the session first: that resets nothing.
+      lane.failed = this.#ended === undefined;
       this.requestTurn();
     });
     this.requestTurn();

@@ -243,6 +243,22 @@ export const quicEndpointContract = (
       expect(second.near.end).toEqual({ by: "peer", isApp: true, code: 6, reason: "no more" });
     });
 
+    it("says that a session has ended, and nothing of its streams, to who is busy with them", async () => {
+      const { near, far } = await pair();
+      const [answer, load] = [far.session.openStream("bi"), near.session.openStream("bi")];
+      far.send(answer, "begun");
+      near.send(load, Buffer.alloc(64_000_000));
+      await until(
+        () => near.text(answer) === "begun" && (far.received.get(load)?.parts.length ?? 0) > 0,
+        "both are under way",
+      );
+      expect(near.unsent).toBeGreaterThan(0);
+      far.session.close(6, "no more");
+      await until(() => near.end !== undefined, "the client is told");
+      expect(near.end).toEqual({ by: "peer", isApp: true, code: 6, reason: "no more" });
+      expect(near.resets).toEqual([]);
+    });
+
     it("ends a session that is silent for too long, and not one that is kept alive", async () => {
       const { near, far } = await pair({ limits: { ...SHORT, idleTimeoutMs: 700 } });
       const alive = setInterval(() => near.session.keepAlive(), 150);

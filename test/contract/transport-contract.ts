@@ -1,6 +1,7 @@
 /**
  * What every Transport does, the real ones and the simulated one. The suite drives time only through the
- * network that it is given, so that it runs on virtual time as well as on sockets.
+ * network that it is given, so that it runs on virtual time as well as on sockets. On the reactor the test's network
+ * supplies two things that sessions need and the driver lacks (test/transport/reactor-mesh.ts); no clause is left out.
  */
 import { afterEach, describe, expect, it } from "vitest";
 import {

@@ -10,8 +10,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { driverProblems } from "../../src/node/api/json.ts";
 import { realClock } from "../../src/node/real-ports.ts";
-import { EndpointKeeper, type SessionEndpoint } from "../../src/transport/endpoint-keeper.ts";
-import type { QuicEndpointOptions } from "../../src/transport/quic-endpoint.ts";
+import { EndpointKeeper } from "../../src/transport/endpoint-keeper.ts";
+import type { QuicEndpointOptions, SessionEndpoint } from "../../src/transport/quic-endpoint.ts";
 import {
   type LogLine,
   makeTestNetwork,

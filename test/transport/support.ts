@@ -129,6 +129,15 @@ export type NodeOptions = {
   readonly security?: NodeSecurity;
   readonly relay?: boolean;
   readonly reachable?: boolean;
+  readonly bindEndpoint?: NodeDriver["bind"];
+};
+
+/** Another driver of sessions than quiche, and the identities that it can use. */
+export type NodeDriver = {
+  identityOf(index: number): TestIdentity;
+  /** The node will listen on this port of [::1]. */
+  placed(id: PeerId, port: number): void;
+  readonly bind: NonNullable<QuicTransportOptions["bindEndpoint"]>;
 };
 
 /** Of a node in a process of its own, too: the keys of its peers are known before they speak. */
@@ -160,6 +169,7 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     ...(options.names === undefined ? {} : { names: options.names }),
     ...(options.relay === undefined ? {} : { relay: options.relay }),
     ...(options.reachable === undefined ? {} : { reachable: options.reachable }),
+    ...(options.bindEndpoint === undefined ? {} : { bindEndpoint: options.bindEndpoint }),
   });
 };
 
@@ -205,9 +215,14 @@ export const closed = (transport: Transport): Promise<void> =>
 export const makeTestNetwork = async (
   count: number,
   limits?: Partial<TransportLimits>,
+  driver?: NodeDriver,
 ): Promise<TestNetwork> => {
-  const identities = Array.from({ length: count }, (_, index) => makeIdentity(idOf(index)));
+  const identities = Array.from(
+    { length: count },
+    (_, index) => driver?.identityOf(index) ?? makeIdentity(idOf(index)),
+  );
   const ports = await freePorts(count);
+  for (const [index, { id }] of identities.entries()) driver?.placed(id, ports[index] ?? 0);
   const peers = identities.map((identity, index) => ({
     id: identity.id,
     address: `[::1]:${ports[index] ?? 0}`,
@@ -222,7 +237,8 @@ export const makeTestNetwork = async (
     if (identity === undefined || lines === undefined || address === undefined) {
       throw new RangeError("no such node");
     }
-    const options: NodeOptions = { identity, peers, listen: address, logs: lines };
+    const base: NodeOptions = { identity, peers, listen: address, logs: lines };
+    const options = driver === undefined ? base : { ...base, bindEndpoint: driver.bind };
     const transport = await makeTransport(
       own === undefined ? options : { ...options, limits: own },
     );

@@ -1,0 +1,178 @@
+/**
+ * Sessions between nodes on the reactor, for the Transport contract. No node has them (adr/0016): the driver lacks two
+ * things that sessions need, and they are put in its place here, where both ends are of one test.
+ *
+ * A client does not see the server's certificate: here one authority has certified all nodes, so who answers is one of
+ * them, and the certificate of the address that was dialled is handed in. And no one-way streams are opened: here
+ * each is a stream in two directions, of which one is used. Nothing else is added or changed.
+ */
+import { X509Certificate } from "node:crypto";
+import { createAuthority } from "../../src/transport/authority.ts";
+import type {
+  HostPort,
+  QuicDial,
+  QuicEndpoint,
+  QuicEndpointOptions,
+  QuicEndpointStats,
+  QuicFeatures,
+  QuicSession,
+  QuicSessionFigures,
+  QuicSessionUser,
+  QuicStreamPart,
+  SessionEndpoint,
+} from "../../src/transport/quic-endpoint.ts";
+import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
+import { pinOfCertificate } from "../../src/transport/tls.ts";
+import { idOf, type NodeDriver, type TestIdentity } from "./support.ts";
+
+const SERVER_NAME = "node.test.invalid";
+
+/** Ids of one-way streams are those of streams in two directions with this bit set (RFC 9000, 2.1). */
+const ONE_WAY = 2;
+
+class OneWaySession implements QuicSession {
+  readonly #inner: QuicSession;
+  readonly #dialledCertificate: Uint8Array | undefined;
+
+  constructor(inner: QuicSession, dialledCertificate?: Uint8Array) {
+    this.#inner = inner;
+    this.#dialledCertificate = dialledCertificate;
+  }
+
+  get remote(): HostPort {
+    return this.#inner.remote;
+  }
+  get accepted(): boolean {
+    return this.#inner.accepted;
+  }
+  get isEstablished(): boolean {
+    return this.#inner.isEstablished;
+  }
+  get hasEnded(): boolean {
+    return this.#inner.hasEnded;
+  }
+  attach(user: QuicSessionUser): void {
+    this.#inner.attach(user);
+  }
+  peerCertificates(): readonly Uint8Array[] | null {
+    if (this.#dialledCertificate === undefined) return this.#inner.peerCertificates();
+    return [this.#dialledCertificate];
+  }
+  applicationProtocol(): string {
+    return this.#inner.applicationProtocol();
+  }
+  figures(): QuicSessionFigures {
+    return this.#inner.figures();
+  }
+  close(code: number, reason: string): void {
+    this.#inner.close(code, reason);
+  }
+  requestTurn(): void {
+    this.#inner.requestTurn();
+  }
+  requestLaterTurn(): void {
+    this.#inner.requestLaterTurn();
+  }
+  keepAlive(): void {
+    this.#inner.keepAlive();
+  }
+  openStream(kind: "bi" | "uni"): number {
+    return this.#inner.openStream("bi") + (kind === "uni" ? ONE_WAY : 0);
+  }
+  setUrgency(streamId: number, urgency: number): void {
+    this.#inner.setUrgency(streamId & ~ONE_WAY, urgency);
+  }
+  readableStreams(): readonly number[] {
+    return this.#inner.readableStreams().map((id) => id | ONE_WAY);
+  }
+  readable(streamId: number): boolean {
+    return this.#inner.readable(streamId & ~ONE_WAY);
+  }
+  read(streamId: number): QuicStreamPart | undefined {
+    return this.#inner.read(streamId & ~ONE_WAY);
+  }
+  capacity(streamId: number): number {
+    return this.#inner.capacity(streamId & ~ONE_WAY);
+  }
+  write(streamId: number, bytes: Uint8Array, fin: boolean): number {
+    return this.#inner.write(streamId & ~ONE_WAY, bytes, fin);
+  }
+  abortStream(streamId: number, code: number): void {
+    this.#inner.abortStream(streamId & ~ONE_WAY, code);
+  }
+  sendDatagram(bytes: Uint8Array): boolean {
+    return this.#inner.sendDatagram(bytes);
+  }
+  readDatagram(): Uint8Array | undefined {
+    return this.#inner.readDatagram();
+  }
+}
+
+class ReactorSessions implements SessionEndpoint {
+  readonly #inner: QuicEndpoint;
+  readonly #certificateAt: (port: number) => Uint8Array | undefined;
+
+  constructor(inner: QuicEndpoint, certificateAt: (port: number) => Uint8Array | undefined) {
+    this.#inner = inner;
+    this.#certificateAt = certificateAt;
+  }
+
+  get driver(): QuicEndpoint["driver"] {
+    return this.#inner.driver;
+  }
+  get features(): QuicFeatures {
+    return this.#inner.features;
+  }
+  get local(): HostPort {
+    return this.#inner.local;
+  }
+  get stats(): QuicEndpointStats {
+    return this.#inner.stats;
+  }
+  get connectionCount(): number {
+    return this.#inner.connectionCount;
+  }
+  startAccepting(): void {
+    this.#inner.startAccepting();
+  }
+  dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
+    const session = this.#inner.dial(remote, { serverName: SERVER_NAME, ...how });
+    return session && new OneWaySession(session, this.#certificateAt(remote.port));
+  }
+  close(code: number, reason: string, done: () => void): void {
+    this.#inner.close(code, reason, done);
+  }
+  useIdentity(): void {
+    throw new RangeError("the reactor shows no other certificate while it runs");
+  }
+}
+
+/** What the nodes of one test network run on, instead of quiche. */
+export const reactorDriver = (): NodeDriver => {
+  const authority = createAuthority("authority of the nodes of a test", Date.now());
+  const trust = { authorityPem: authority.certPem };
+  const certificates = new Map<string, Uint8Array>();
+  const ports = new Map<number, Uint8Array>();
+  return {
+    identityOf: (index): TestIdentity => {
+      const id = idOf(index);
+      const made = authority.identity({ subject: id, serverName: SERVER_NAME });
+      certificates.set(id, new X509Certificate(made.certPem).raw);
+      return { id, ...made, spkiPin: pinOfCertificate(made.certPem) };
+    },
+    placed: (id, port) => {
+      const certificate = certificates.get(id);
+      if (certificate !== undefined) ports.set(port, certificate);
+    },
+    bind: async (options: QuicEndpointOptions): Promise<SessionEndpoint> => {
+      const { windows, accepted } = options;
+      const inner = await ReactorEndpoint.bind({
+        ...options,
+        ...{ clients: trust, servers: trust },
+        windows: { ...windows, streamsBidi: windows.streamsUni, streamsUni: 0 },
+        accepted: (session) => accepted(new OneWaySession(session)),
+      });
+      return new ReactorSessions(inner, (port) => ports.get(port));
+    },
+  };
+};
