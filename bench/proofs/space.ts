@@ -66,7 +66,7 @@ const measureSteps = (report: Report): void => {
   const current = createLayer(lgNodes);
   const below = createLayer(lgNodes);
   for (const layer of [current, below]) {
-    for (const part of layer.words) for (let i = 0; i < part.length; i += 8) part[i] = i;
+    for (const { words } of layer.parts) for (let i = 0; i < words.length; i += 8) words[i] = i;
   }
   const label = createLabeller(filled(1));
   const run = (layer: number): number => {

@@ -3,10 +3,15 @@ import { readFileSync } from "node:fs";
 import { chacha8 as nobleChacha8 } from "@noble/ciphers/chacha.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fromHex, toHex } from "../../../src/crypto/bytes.ts";
+import { concatBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { chacha8, mod64 } from "../../../src/proofs/space/chacha8.ts";
 import { createGraph, type Graph, graphId, parentsOf } from "../../../src/proofs/space/graph.ts";
-import { labelOf } from "../../../src/proofs/space/labels.ts";
+import {
+  createLabeller,
+  createLayer,
+  labelOf,
+  layerBytes,
+} from "../../../src/proofs/space/labels.ts";
 import { BASE_PARENTS, NODE_BYTES, PARENTS } from "../../../src/proofs/space/parameters.ts";
 import { bytes, labelsOf } from "./support.ts";
 
@@ -107,6 +112,35 @@ describe("labels", () => {
         expect(labelOf(bytes(5), layer, v, v === 0 ? [] : of)).toEqual(at(layer, v));
       }
     }
+  });
+});
+
+describe("a layer in several parts, as those of the largest sectors", () => {
+  const graph = createGraph(graphId(7, 3), 7);
+  const parents = new Uint32Array(128 * PARENTS);
+  for (let v = 0; v < 128; v++) graph.parents(v, parents, v * PARENTS);
+
+  it("has the same labels as in one", () => {
+    const label = createLabeller(bytes(5));
+    const made = [1, 2, 3].map(() => createLayer(7, 4));
+    for (const [i, current] of made.entries()) {
+      label({ layer: i + 1, from: 0, to: 128, parents, current, below: made[i - 1] });
+    }
+    for (const [i, whole] of labelsOf(graph, bytes(5), 3).entries()) {
+      const layer = made[i] ?? createLayer(7);
+      const parts = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => layerBytes(layer, 16 * n, 16));
+      expect(toHex(concatBytes(...parts))).toBe(toHex(whole));
+    }
+  });
+
+  it("gives no bytes across parts, and has no node past its end", () => {
+    const layer = createLayer(7, 4);
+    expect(() => layerBytes(layer, 8, 16)).toThrow(RangeError);
+    expect(() => layerBytes(layer, 128, 16)).toThrow(RangeError);
+    const wrong = parents.slice(0, PARENTS).fill(128);
+    const label = createLabeller(bytes(5));
+    const range = { layer: 1, from: 5, to: 6, parents: wrong, current: layer, below: undefined };
+    expect(() => label(range)).toThrow("no node 128");
   });
 });
 
