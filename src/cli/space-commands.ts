@@ -14,9 +14,10 @@ const addSeal = (space: Command, run: RunVerb): void => {
     .option("--node <name>", "validator whose sector it is: name or id (default: the first one)")
     .option("--sector <number>", "its number among the validator's", wholeNumber(0, 2 ** 40), 0)
     .addOption(
-      new Option("--profile <name>", "size and layers: 128 KiB, 2 MiB, 1 GiB, 32 GiB")
-        .choices([...SPACE_PROFILE_NAMES])
-        .default("test"),
+      new Option(
+        "--profile <name>",
+        "size and layers: 128 KiB, 2 MiB, 1 GiB, 32 GiB (default: those of the genesis)",
+      ).choices([...SPACE_PROFILE_NAMES]),
     )
     .option("--beacon <hex>", "beacon to begin from (default: that of the genesis)", bytesInHex(32))
     .option("--genesis <file>", "genesis of the chain (default: that of the folder)")
@@ -25,8 +26,8 @@ const addSeal = (space: Command, run: RunVerb): void => {
       `
 Examples:
   nexus space seal
-  nexus space seal /data/a-0.sector --node a --profile default
-  nexus space seal big.sector --node a --sector 1 --profile default --genesis genesis.json
+  nexus space seal /data/a-0.sector --node a
+  nexus space seal big.sector --node a --sector 1 --genesis genesis.json
 
 It takes about a second for each MiB on one core, memory for two layers (twice the sector), and on the disk
 some 14 times the sector while it goes on. FILE.layers has what it was made of: it is needed for the
@@ -34,7 +35,9 @@ admission proof and may be removed afterwards. The same command goes on where an
 A chain forgets beacons after 1,048,576 heights. Where a node answers that its chain is near that, a sector from the
 beacon of the genesis is refused (space.beacon) with the newer one to name; on a chain of which no node answers it is
 made, and never committed to if it is too late.
-The profiles dev and test are for trying out: their sectors are made faster than an answer is due.
+Size and layers are those that the genesis asks for, also where no profile has them. With --profile they are others:
+the chain never commits to such a sector, and the command says so. Where the genesis asks for no space, --profile has
+to be given. The profiles dev and test are for trying out: their sectors are made faster than an answer is due.
 `,
     )
     .action(run(async () => (await import("./space/seal.ts")).seal));

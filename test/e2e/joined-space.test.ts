@@ -99,15 +99,7 @@ describe("a joined network that asks for space", () => {
 
   it("takes a sector that a member makes by hand before the start", async () => {
     const sealed = await nexus([
-      ...[
-        "space",
-        "seal",
-        join(home("d"), "space", "0.sector"),
-        "--node",
-        "d",
-        "--profile",
-        "test",
-      ],
+      ...["space", "seal", join(home("d"), "space", "0.sector"), "--node", "d"],
       ...["--genesis", join(home("d"), "genesis.json")],
     ]);
     expect(sealed.code, sealed.stderr).toBe(0);

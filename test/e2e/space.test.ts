@@ -11,6 +11,9 @@ const dir = at("net");
 const genesis = join(dir, "genesis.json");
 const SEED = "5e".repeat(32);
 
+/** The genesis of the network asks for no space, so that a size has to be named. */
+const TEST = ["--profile", "test"] as const;
+
 const run = (...args: readonly string[]) => nexus(["--dir", dir, "space", ...args]);
 
 type Sealed = {
@@ -54,24 +57,24 @@ describe("nexus space", () => {
 
   it("seal: goes on after kill -9 where it stopped, and makes the same sector", async () => {
     const journal = at("a-0.sector.layers", "journal");
-    const first = background(["--dir", dir, "space", "seal", at("a-0.sector")]);
+    const first = background(["--dir", dir, "space", "seal", at("a-0.sector"), ...TEST]);
     await expect
       .poll(() => existsSync(journal) && statSync(journal).size, { interval: 20, timeout: 60_000 })
       .toBeGreaterThan(400);
     const [listed] = await json<{ state: string; percent: number }[]>("ls", at());
     expect(listed?.state).toBe("sealing");
     expect(listed?.percent).toBeGreaterThan(10);
-    await refuses("space.conflict", 5, "seal", at("a-0.sector"));
+    await refuses("space.conflict", 5, "seal", ...TEST, at("a-0.sector"));
     await first.stop("SIGKILL");
     expect(existsSync(at("a-0.sector"))).toBe(false);
     const before = statSync(journal).size;
     expect(before).toBeGreaterThan(400);
-    const rest = await run("seal", at("a-0.sector"));
+    const rest = await run("seal", ...TEST, at("a-0.sector"));
     expect(rest.code, rest.stderr).toBe(0);
     expect(rest.stderr).toContain("going on from them");
-    const again = await json<Sealed>("seal", at("a-0.sector"));
+    const again = await json<Sealed>("seal", ...TEST, at("a-0.sector"));
     fits("space seal", again);
-    const other = await json<Sealed>("seal", at("other.sector"));
+    const other = await json<Sealed>("seal", ...TEST, at("other.sector"));
     expect(other.sectorId).toBe(again.sectorId);
     expect(readFileSync(at("other.sector")).equals(readFileSync(at("a-0.sector")))).toBe(true);
     expect(statSync(at("a-0.sector")).mode & 0o777).toBe(0o600);
@@ -81,11 +84,12 @@ describe("nexus space", () => {
   });
 
   it("seal: says that it proves nothing, does nothing twice, and takes no other sector's place", async () => {
-    const table = await run("seal", at("a-0.sector"));
+    const table = await run("seal", ...TEST, at("a-0.sector"));
     expect(table.code, table.stderr).toBe(0);
     expect(table.stderr).toContain("proves no space");
     expect(table.stdout).toMatch(/^proves space +no: too small/m);
-    await refuses("space.conflict", 5, "seal", at("a-0.sector"), "--sector", "1");
+    await refuses("space.conflict", 5, "seal", ...TEST, at("a-0.sector"), "--sector", "1");
+    await refuses("cli.usage", 1, "seal", at("x.sector"));
     await refuses("cli.usage", 1, "seal", at("x.sector"), "--node", "nobody");
     await refuses("cli.usage", 1, "seal", at("x.sector"), "--beacon", "12");
     await refuses("cli.usage", 1, "seal", at("x.sector"), "--profile", "huge");
@@ -107,8 +111,8 @@ describe("nexus space", () => {
   });
 
   it("prove and verify: every kind of challenge", async () => {
-    const { sectorId } = await json<Sealed>("seal", at("a-0.sector"));
-    await json("seal", at("a-1.sector"), "--sector", "1");
+    const { sectorId } = await json<Sealed>("seal", ...TEST, at("a-0.sector"));
+    await json("seal", ...TEST, at("a-1.sector"), "--sector", "1");
     const lane = ["--lane", "1a".repeat(32), "--lane-seq", "7"];
     const asked: readonly (readonly [string, readonly string[], number])[] = [
       ["admission", [], 64],

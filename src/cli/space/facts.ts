@@ -3,7 +3,13 @@ import { toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { layerPaths } from "../../node/space/files.ts";
 import { hasLayers } from "../../node/space/open-sector.ts";
-import { deadline, profileOf, SPACE_PROFILES, sectorBytes } from "../../proofs/space/parameters.ts";
+import {
+  deadline,
+  profileOf,
+  SPACE_PROFILES,
+  type SpaceParameters,
+  sectorBytes,
+} from "../../proofs/space/parameters.ts";
 import type { SectorHeader } from "../../proofs/space/sector-header.ts";
 import { sectorId } from "../../proofs/space/statement.ts";
 
@@ -24,9 +30,15 @@ export type SectorFacts = {
   readonly deadlineKept: boolean;
 };
 
-export const sectorFacts = (file: string, { chainId, statement }: SectorHeader): SectorFacts => {
+/** `parameters` are those that the sector was made after; else those of the profile with its shape. */
+export const sectorFacts = (
+  file: string,
+  { chainId, statement }: SectorHeader,
+  parameters?: SpaceParameters,
+): SectorFacts => {
   const { lgNodes, layers } = statement;
   const profile = profileOf(lgNodes, layers);
+  const held = parameters ?? (profile === undefined ? undefined : SPACE_PROFILES[profile]);
   return {
     ...{ file, state: "sealed", chainId },
     validator: toHex(statement.validatorId),
@@ -38,7 +50,7 @@ export const sectorFacts = (file: string, { chainId, statement }: SectorHeader):
     commC: toHex(statement.commC),
     commRl: toHex(statement.commRl),
     layers: hasLayers(file) ? layerPaths(file).folder : null,
-    deadlineKept: profile !== undefined && deadline(SPACE_PROFILES[profile]).isKept,
+    deadlineKept: held !== undefined && deadline(held).isKept,
   };
 };
 

@@ -6,16 +6,17 @@ import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { realClock } from "../../node/real-ports.ts";
 import { sealSector } from "../../node/space/seal.ts";
-import { deadline, SPACE_PROFILES, type SpaceProfile } from "../../proofs/space/parameters.ts";
+import { deadline, type SpaceProfile } from "../../proofs/space/parameters.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { firstBeacon } from "./begin.ts";
+import { type Chosen, chosenParameters } from "./chosen.ts";
 import { sectorFacts, sizeText } from "./facts.ts";
 
 export type SealVerbOptions = {
   readonly node?: string;
   readonly sector: number;
-  readonly profile: SpaceProfile;
+  readonly profile?: SpaceProfile;
   readonly beacon?: string;
   readonly genesis?: string;
 };
@@ -39,12 +40,13 @@ const ownerOf = ({ genesis }: ParsedGenesis, node: string | undefined, first?: s
   });
 };
 
-const noteDeadline = (context: CliContext, profile: SpaceProfile): void => {
-  const { regenerationMs, isKept } = deadline(SPACE_PROFILES[profile]);
+const noteChosen = (context: CliContext, { parameters, name, foreign }: Chosen): void => {
+  if (foreign !== undefined) context.note(foreign);
+  const { regenerationMs, isKept } = deadline(parameters);
   if (isKept) return;
   context.note(
-    `a sector of the profile ${profile} is made again in ${regenerationMs} ms by who is fast: ` +
-      "it is for trying out and proves no space",
+    `a sector ${name.replace(/^profile/, "of the profile")} is made again in ${regenerationMs} ms by who is ` +
+      "fast: it is for trying out and proves no space",
   );
 };
 
@@ -56,16 +58,17 @@ export const seal = async (
   const parsed = genesisOf(context, options.genesis);
   const owner = ownerOf(parsed, options.node, context.dev()?.nodes[0]?.name);
   const { genesis, hash } = parsed;
+  const chosen = chosenParameters(genesis.proofs.space, options.profile);
   const file =
     path === undefined
       ? join(context.dir, "space", `${owner.name}-${options.sector}.sector`)
       : resolve(context.cwd, path);
-  const { lgNodes, layers } = SPACE_PROFILES[options.profile];
+  const { lgNodes, layers } = chosen.parameters;
   const beacon =
     options.beacon === undefined
       ? await firstBeacon(context.client(), parsed, context.signal)
       : fromHex(options.beacon);
-  noteDeadline(context, options.profile);
+  noteChosen(context, chosen);
   let progress: Progress | undefined;
   const header = await sealSector({
     ...{ file, chainId: genesis.chainId, genesisHash: hash, signal: context.signal },
@@ -83,11 +86,11 @@ export const seal = async (
     },
   });
   progress?.end(true);
-  const facts = sectorFacts(file, header);
+  const facts = sectorFacts(file, header, chosen.parameters);
   context.print(facts, [
     ["file", facts.file],
     ["sector", `${facts.sector} of ${owner.name} on ${facts.chainId}`],
-    ["size", `${sizeText(facts.bytes)} (profile ${options.profile})`],
+    ["size", `${sizeText(facts.bytes)} (${chosen.name})`],
     ["sector id", facts.sectorId],
     ["layers", facts.layers ?? "not kept: its admission cannot be proven"],
     ["proves space", facts.deadlineKept ? "yes" : "no: too small for the deadline"],

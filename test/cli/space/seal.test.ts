@@ -1,0 +1,106 @@
+/** `nexus space seal`: sectors are made after the genesis, whatever its numbers are, unless a profile is named. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { chosenParameters } from "../../../src/cli/space/chosen.ts";
+import type { SectorFacts } from "../../../src/cli/space/facts.ts";
+import { seal } from "../../../src/cli/space/seal.ts";
+import { formatGenesis } from "../../../src/ledger/genesis.ts";
+import { NO_PROOFS } from "../../../src/ledger/genesis-proofs.ts";
+import { readSectorHeader } from "../../../src/node/space/files.ts";
+import {
+  checkSpaceParameters,
+  deadline,
+  SPACE_PROFILE_NAMES,
+  SPACE_PROFILES,
+  type SpaceParameters,
+  type SpaceProfile,
+} from "../../../src/proofs/space/parameters.ts";
+import { genesisInput } from "../../golden/fixtures.ts";
+import { fakeContext } from "../fake-context.ts";
+
+/** Of no profile, and of so many layers that an answer within a millisecond keeps the deadline rule. */
+const OWN: SpaceParameters = { ...SPACE_PROFILES.dev, layers: 10, responseMs: 1 };
+const BEACON = "5e".repeat(32);
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tetrad-seal-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const genesisOf = (space: SpaceParameters | null): string => {
+  const file = join(folder, "genesis.json");
+  const provers = genesisInput.validators.map(() => ({
+    ivrfRoot: new Uint8Array(32).fill(7),
+    sectors: [],
+  }));
+  const proofs = { ...NO_PROOFS, beacon: { depth: 10 }, space };
+  writeFileSync(file, formatGenesis({ ...genesisInput, format: 2, proofs, provers }));
+  return file;
+};
+
+const sealed = async (space: SpaceParameters | null, profile?: SpaceProfile) => {
+  const { context, said } = fakeContext({ dir: folder, output: "json" });
+  const file = join(folder, "0.sector");
+  const named = profile === undefined ? {} : { profile };
+  await seal(context, { sector: 0, beacon: BEACON, genesis: genesisOf(space), ...named }, file);
+  const facts = JSON.parse(said.out) as SectorFacts;
+  return { facts, said, statement: readSectorHeader(file).statement };
+};
+
+describe("a sector that is sealed", () => {
+  it("has nodes and layers of the genesis where no profile has them", async () => {
+    expect([checkSpaceParameters(OWN).ok, deadline(OWN).isKept]).toEqual([true, true]);
+    const { facts, said, statement } = await sealed(OWN);
+    expect(statement).toMatchObject({ lgNodes: 12, layers: 10 });
+    expect(facts).toMatchObject({ profile: null, bytes: 131_072, deadlineKept: true });
+    expect(said.err).not.toMatch(/proves no space|never commits/);
+    // The same again, for people: nothing is made twice.
+    const table = fakeContext({ dir: folder });
+    const options = { sector: 0, beacon: BEACON, genesis: join(folder, "genesis.json") };
+    await seal(table.context, options, join(folder, "0.sector"));
+    expect(table.said.out).toMatch(/^size +128 KiB \(of the chain\)$/m);
+    expect(table.said.out).toMatch(/^proves space +yes$/m);
+  });
+
+  it("is of the genesis' profile, and said to prove nothing where that proves nothing", async () => {
+    const { facts, said, statement } = await sealed(SPACE_PROFILES.dev);
+    expect(statement).toMatchObject({ lgNodes: 12, layers: 4 });
+    expect(facts).toMatchObject({ profile: "dev", deadlineKept: false });
+    expect(said.err).toMatch(/a sector of the profile dev is made again in 3 ms .* no space/);
+    expect(said.err).not.toContain("never commits");
+  });
+
+  it("is of another profile where that is named, and the chain will not have it", async () => {
+    const { facts, said } = await sealed(OWN, "dev");
+    expect(facts).toMatchObject({ profile: "dev", deadlineKept: false });
+    expect(said.err).toContain("128 KiB and 10 layers, those of the profile dev of 128 KiB and 4");
+    expect(said.err).toContain("the chain never commits to this one");
+  });
+
+  it("is asked for by name on a chain without space", async () => {
+    await expect(sealed(null)).rejects.toMatchObject({
+      code: "cli.usage",
+      data: { next: "to try one out, --profile dev, test, default, production" },
+    });
+    const { facts, said } = await sealed(null, "dev");
+    expect(facts.profile).toBe("dev");
+    expect(said.err).toContain("its chain commits to no sector");
+  });
+});
+
+describe("the parameters of a sector", () => {
+  it.each(SPACE_PROFILE_NAMES)("are the chain's where %s is named too", (name) => {
+    const chain = { ...SPACE_PROFILES[name], responseMs: 19 };
+    const wanted = { parameters: chain, name: `profile ${name}`, foreign: undefined };
+    expect(chosenParameters(chain, undefined)).toEqual(wanted);
+    expect(chosenParameters(chain, name)).toEqual(wanted);
+    const other = name === "dev" ? "test" : "dev";
+    expect(chosenParameters(chain, other)).toMatchObject({
+      parameters: SPACE_PROFILES[other],
+      foreign: expect.stringContaining(`profile ${other}`),
+    });
+  });
+});
