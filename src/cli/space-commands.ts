@@ -35,9 +35,9 @@ admission proof and may be removed afterwards. The same command goes on where an
 A chain forgets beacons after 1,048,576 heights. Where a node answers that its chain is near that, a sector from the
 beacon of the genesis is refused (space.beacon) with the newer one to name; on a chain of which no node answers it is
 made, and never committed to if it is too late.
-Size and layers are those that the genesis asks for, also where no profile has them. With --profile they are others:
-the chain never commits to such a sector, and the command says so. Where the genesis asks for no space, --profile has
-to be given. The profiles dev and test are for trying out: their sectors are made faster than an answer is due.
+Size and layers are those that the genesis asks for, also where no profile has them. A --profile of other ones makes
+what is never committed to, and the command says so. Where the genesis asks for no space, --profile has to be given. The
+profiles dev and test are for trying out: their sectors are made faster than an answer is due.
 `,
     )
     .action(run(async () => (await import("./space/seal.ts")).seal));
