@@ -60,7 +60,7 @@ const stateOf = ({ fromEpoch, endEpoch }: Entry, epoch: number): OnChain["state"
   if (fromEpoch === null) return "committed";
   // Given back before it counted.
   if (fromEpoch > endEpoch) return "over";
-  return fromEpoch > epoch && epoch > 0 ? "admitted" : "live";
+  return fromEpoch > epoch ? "admitted" : "live";
 };
 
 const ask = async (
@@ -86,7 +86,7 @@ const ask = async (
   };
 };
 
-/** Null where no node answers, the node is of another chain, or its chain asks for no space. */
+/** Null where no node answers, or the node is of another chain; one that asks for no space has no sector. */
 export const onChain = async (
   client: ApiClient,
   sector: ChainSector,
