@@ -40,9 +40,9 @@ export type NodeConfig = {
   readonly apiInsecureBind: boolean;
   /** Percent of a core that the timekeeper may take, on a chain that asks for elapsed time. */
   readonly timeDuty: number;
-  /** Names of validators of the genesis for whom this node's runs are made too. */
+  /** Validators for whom this node's runs are made too: names of the genesis, or ids. */
   readonly timeMembers: readonly string[];
-  /** The validator of the genesis whose runs this node shares, instead of runs of its own. */
+  /** The validator whose runs this node shares instead of runs of its own: a name of the genesis, or an id. */
   readonly timeSharedWith: string | undefined;
   /** Threads of the search for shares of work, and percent of the time in which each computes. */
   readonly workThreads: number;
@@ -228,8 +228,9 @@ export const CONFIG_KEYS = {
     initial: undefined,
     kind: "names",
     about: [
-      "Validators of the genesis, with commas between their names, who share the runs of this node:",
-      "it computes, and each of them says time_shared_with. Without it the runs are its own.",
+      "Validators, with commas between, who share the runs of this node: it computes, and each of them says",
+      "time_shared_with. Those of the genesis by name or by id, those that joined later by id, 64 hex digits",
+      "(`nexus validator status`). Without it the runs are its own.",
     ],
     example: "b,c",
   },
@@ -238,8 +239,8 @@ export const CONFIG_KEYS = {
     initial: undefined,
     kind: "text",
     about: [
-      "The validator of the genesis whose runs this node shares instead of computing its own: when",
-      "that one does not prove one in an epoch, this node has none either.",
+      "The validator whose runs this node shares instead of computing its own, named as in time_members:",
+      "when that one does not prove one in an epoch, this node has none either.",
     ],
     example: "a",
   },

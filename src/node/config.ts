@@ -192,7 +192,7 @@ const sharingFrom = (
   const names = members === undefined ? [] : stringFrom(members, "time_members").split(",");
   const timeMembers = names.map((name) => checkName(name.trim(), "time_members"));
   if (timeMembers.length > LIMITS.timeMembersMax || new Set(timeMembers).size < names.length) {
-    throw invalid(`time_members are at most ${LIMITS.timeMembersMax} names, each once`);
+    throw invalid(`time_members are at most ${LIMITS.timeMembersMax} validators, each once`);
   }
   if (sharedWith === undefined) return { timeMembers, timeSharedWith: undefined };
   if (names.length > 0) throw invalid("a node with time_shared_with has no time_members");

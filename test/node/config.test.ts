@@ -102,6 +102,10 @@ describe("configuration", () => {
   it("says with whom runs of time are shared, one way only", () => {
     const of = (values: Record<string, string>) => resolve({ name: "a", ...values }).config;
     expect(of({ time_members: "b, c" }).timeMembers).toEqual(["b", "c"]);
+    const id = "5e".repeat(32);
+    expect(of({ time_members: `b,${id}` }).timeMembers).toEqual(["b", id]);
+    expect(of({ time_shared_with: id }).timeSharedWith).toBe(id);
+    expect(() => of({ time_members: id.toUpperCase() })).toThrowError(invalid);
     expect(of({ time_shared_with: "b" }).timeSharedWith).toBe("b");
     const invalid = expect.objectContaining({ code: "config.invalid" });
     expect(() => of({ time_members: "b", time_shared_with: "c" })).toThrowError(invalid);

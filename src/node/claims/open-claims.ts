@@ -1,6 +1,4 @@
 /** Starts what a node does for the proofs of an epoch, on a chain that asks for them. */
-import { compareBytes, equalBytes } from "../../crypto/bytes.ts";
-import { TetradError } from "../../errors.ts";
 import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import type { LedgerHandle } from "../../ledger/handle.ts";
 import type { Logger, Metrics } from "../../ledger/ports.ts";
@@ -11,6 +9,7 @@ import type { NodeConfig } from "../config.ts";
 import type { NodePaths } from "../folder.ts";
 import { realClock } from "../real-ports.ts";
 import { type Claimant, startClaimant } from "./claimant.ts";
+import { namedMembers, namedValidator } from "./members.ts";
 import { startSharer } from "./sharer.ts";
 import { timeKind } from "./time-kind.ts";
 import { workKind } from "./work-kind.ts";
@@ -38,25 +37,16 @@ const unitsOfStake = ({ chain, handle, self }: OpenClaimantsOptions): number => 
   return Number(units < BigInt(LIMITS.workSharesMax) ? units : BigInt(LIMITS.workSharesMax));
 };
 
-/** The id of a validator of the genesis. Throws config.invalid. */
-const idOf = ({ chain, self }: OpenClaimantsOptions, key: string, name: string): Hash => {
-  const id = chain.genesis.validators.find((validator) => validator.name === name)?.id;
-  if (id !== undefined && !equalBytes(id, self)) return id;
-  throw new TetradError("config.invalid", `${key}: "${name}" is no other validator of the genesis`);
-};
-
 /** Elapsed time by runs of its own, for others too where the operator says so, or by those of another. */
 const timeClaimant = (
   options: OpenClaimantsOptions,
   start: (members: readonly Hash[]) => Claimant,
 ): Claimant => {
-  const { config, handle, self, logger } = options;
+  const { config, chain, handle, self, logger } = options;
   const { timeMembers, timeSharedWith } = config;
-  if (timeSharedWith === undefined) {
-    const members = timeMembers.map((name) => idOf(options, "time_members", name));
-    return start(members.sort(compareBytes));
-  }
-  const timekeeper = idOf(options, "time_shared_with", timeSharedWith);
+  const naming = { genesis: chain.genesis, handle, self, logger };
+  if (timeSharedWith === undefined) return start(namedMembers(naming, timeMembers));
+  const timekeeper = namedValidator(naming, "time_shared_with", timeSharedWith);
   return startSharer({ handle, self, timekeeper, logger });
 };
 

@@ -117,7 +117,7 @@ export type RunOf = {
 };
 
 /** A run as its validator makes it, or somebody else, of something else. */
-export const runOf = (chain: ClaimChain, from: RunOf = {}): TimeRun => {
+export const runOf = (chain: Pick<ClaimChain, "epoch">, from: RunOf = {}): TimeRun => {
   const { by = "v0", chainId, leaves = 64, members = [] } = from;
   const its = chainId === undefined ? hasher : createHasher(chainId);
   const run = createTimeRun(its, from.parameters ?? TIME_PARAMETERS, {
