@@ -52,26 +52,29 @@ const leafMs = ({ tailBlocks }: TimeParameters): number =>
 const answerMs = (parameters: TimeParameters, duty: number): number =>
   (parameters.challenges * 2 ** keptFromOf(parameters) * leafMs(parameters) * 100) / duty;
 
-/** Whether a run from that seed is kept. What cannot be read, or is of another chain, is begun anew. */
-const isRunOf = (path: string, seed: Hash): boolean => {
-  if (!existsSync(path)) return false;
+/**
+ * The root of the members of a run from that seed that is kept; undefined where none is. What cannot be read, or is of
+ * another chain, is begun anew.
+ */
+const keptFor = (path: string, seed: Hash): Hash | undefined => {
+  if (!existsSync(path)) return undefined;
   try {
-    return equalBytes(readStateFile(path).statement.seed, seed);
+    const { statement } = readStateFile(path);
+    return equalBytes(statement.seed, seed) ? statement.members : undefined;
   } catch (error) {
-    if (error instanceof TetradError && error.code === "time.state") return false;
+    if (error instanceof TetradError && error.code === "time.state") return undefined;
     throw error;
   }
 };
 
 const work = (
   options: TimeKindOptions,
-  statement: TimeStatement,
+  { epoch }: Pick<TimeStatement, "epoch">,
   path: string,
   duty: number,
 ): ClaimWork<TimeClaim> => {
   const { parameters, members, epochMs, logger } = options;
   const least = leavesRequired(parameters, epochMs);
-  const { epoch } = statement;
   const keeper = startTimekeeper(
     { path, leaves: 2 ** parameters.leavesLog2Max, duty },
     {
@@ -107,25 +110,37 @@ export const timeKind = (options: TimeKindOptions): ClaimKind<TimeClaim> => {
   const { folder, chainId, hasher, handle, self, parameters, epochMs, dutyMax } = options;
   const wholeMs = 2 ** parameters.leavesLog2Max * leafMs(parameters);
   const duty = pacedDuty(wholeMs, epochMs, dutyMax);
-  const members = membersRoot(hasher, options.members);
   const key = timeRunsRowKey(self);
+  const claims = (): readonly TimeClaim[] => {
+    const row = handle.row(TIME, key);
+    return row === undefined ? [] : timeRunsOf(row);
+  };
+  const rootOf = (ids: readonly Hash[]): Hash => membersRoot(hasher, ids);
+  /** The members with that root: those of now, or of a restart before, when the operator named others. */
+  const membersWith = (root: Hash): readonly Hash[] | undefined => {
+    const before = claims().map((claim) => claim.members);
+    return [options.members, [], ...before].find((ids) => equalBytes(rootOf(ids), root));
+  };
   const pathOf = (epoch: number): string => join(folder, `${epoch}.run`);
   makeFolder(folder, 0o700);
   return {
     name: "time",
     answerMs: answerMs(parameters, duty),
-    claims: () => {
-      const row = handle.row(TIME, key);
-      return row === undefined ? [] : timeRunsOf(row);
-    },
+    claims,
     partsOf: () => timeParts(parameters),
     open({ number, seed }: WorkEpoch, fresh: boolean) {
-      const statement = { epoch: number, seed, timekeeper: self, members };
       const path = pathOf(number);
-      const isKept = isRunOf(path, seed);
-      if (!isKept && !fresh) return undefined;
-      if (!isKept) createStateFile(path, { chainId, parameters, statement });
-      return work(options, statement, path, duty);
+      const root = keptFor(path, seed);
+      if (root === undefined && !fresh) return undefined;
+      const begunFor = root === undefined ? undefined : membersWith(root);
+      // A commitment says whom the run was begun for; an answer to one does not say it again.
+      if (begunFor === undefined && fresh) {
+        const members = rootOf(options.members);
+        const statement = { epoch: number, seed, timekeeper: self, members };
+        createStateFile(path, { chainId, parameters, statement });
+      }
+      const members = begunFor ?? options.members;
+      return work({ ...options, members }, { epoch: number }, path, duty);
     },
     forget(before) {
       for (const name of readdirSync(folder)) {

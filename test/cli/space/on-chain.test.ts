@@ -40,7 +40,7 @@ const answerOf = (chain: SpaceChain, url: string): Response => {
   const key = FORMATS.keyBytes("space", decodeURIComponent(path.slice(PROJECTIONS.length)));
   if (!path.startsWith(PROJECTIONS) || !key.ok) throw new Error(`nobody asks for ${path}`);
   const value = chain.rows.get(toHex(key.value));
-  if (value !== undefined) return Response.json({ value: space.format(key.value, value) });
+  if (value !== undefined) return Response.json({ value: space.format?.(key.value, value) });
   return Response.json({ code: "http.not-found", detail: "no row" }, { status: 404 });
 };
 

@@ -11,7 +11,7 @@ import { timeOkAt, workUnitsAt } from "../../../src/ledger/projections/power-inp
 import { timeRunsAt } from "../../../src/ledger/projections/time.ts";
 import { workSharesAt } from "../../../src/ledger/projections/work.ts";
 import { readRow } from "../../../src/ledger/row.ts";
-import type { EncodedEvent } from "../../../src/ledger/types.ts";
+import type { EncodedEvent, Hash } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { type Claimant, startClaimant } from "../../../src/node/claims/claimant.ts";
 import { timeKind } from "../../../src/node/claims/time-kind.ts";
@@ -62,7 +62,7 @@ class Ledger {
     return parts as LedgerHandle;
   }
 
-  start(folder: string): Claimant[] {
+  start(folder: string, members: readonly Hash[] = []): Claimant[] {
     const { handle } = this;
     const epochMs = EPOCH_BLOCKS * BLOCK_MS;
     const logger = { log: () => undefined };
@@ -76,7 +76,7 @@ class Ledger {
           void this.failures.push(`${labels?.["proof"]} ${labels?.["code"]}`),
       },
     };
-    const time = { ...of, folder: join(folder, "time"), parameters: TIME_PARAMETERS, members: [] };
+    const time = { ...of, folder: join(folder, "time"), parameters: TIME_PARAMETERS, members };
     const work = { ...of, folder: join(folder, "work"), parameters: SHARE_PARAMETERS };
     return [
       startClaimant({ ...options, kind: timeKind(time) }),
@@ -173,6 +173,42 @@ describe("claims of a node", () => {
     expect(ledger.provenIn(0)).toEqual(PROVEN);
     await close(third);
     expect(new Set(ledger.codes)).toEqual(new Set(["accepted"]));
+  });
+
+  it("go on with the members that a run was begun for, and have others from the next one on", async () => {
+    const ledger = new Ledger();
+    const folder = join(root, "members");
+    const [one, two] = [[idOf("v1")], [idOf("v2")]];
+    const membersIn = (epoch: number) =>
+      claimOf(timeRunsAt(ledger.chain.store.read, self), epoch)?.members;
+    // Without members before, with one, and with another: each is asked for when a run has begun.
+    let claimants = ledger.start(folder);
+    for (const [epoch, [begun, wanted]] of [
+      [[], one],
+      [one, two],
+    ].entries()) {
+      await ledger.step();
+      await close(claimants);
+      claimants = ledger.start(folder, wanted);
+      await ledger.epoch();
+      expect(membersIn(epoch)).toEqual(begun);
+      expect(ledger.provenIn(epoch)).toEqual(PROVEN);
+    }
+    await close(claimants);
+    expect(new Set(ledger.codes)).toEqual(new Set(["accepted"]));
+  });
+
+  it("begin a run anew where nobody knows whom it was begun for", async () => {
+    const ledger = new Ledger();
+    const folder = join(root, "anew");
+    const first = ledger.start(folder, [idOf("v1")]);
+    await ledger.step();
+    await close(first);
+    const second = ledger.start(folder, [idOf("v2")]);
+    await ledger.epoch();
+    expect(claimOf(timeRunsAt(ledger.chain.store.read, self), 0)?.members).toEqual([idOf("v2")]);
+    expect(ledger.provenIn(0)).toEqual(PROVEN);
+    await close(second);
   });
 
   it("are missing for the epoch that the node was down in, and for no other", async () => {
