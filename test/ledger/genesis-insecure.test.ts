@@ -1,24 +1,14 @@
 /** What a genesis must say of itself where its parameters make a proof show nothing. */
 import { describe, expect, it } from "vitest";
-import { formatGenesis, parseGenesis } from "../../src/ledger/genesis.ts";
-import { type GenesisProofs, NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import { parseGenesis } from "../../src/ledger/genesis.ts";
+import type { GenesisProofs } from "../../src/ledger/genesis-proofs.ts";
 import { SPACE_PROFILES } from "../../src/proofs/space/parameters.ts";
 import { TIME_PROFILES } from "../../src/proofs/time/parameters.ts";
 import { WORK_PROFILES } from "../../src/proofs/work/parameters.ts";
-import { genesisInput } from "../golden/fixtures.ts";
+import { askingGenesis } from "./asking-genesis.ts";
 
 const parsed = (proofs: Partial<GenesisProofs>, insecure: boolean) =>
-  parseGenesis(
-    formatGenesis({
-      ...genesisInput,
-      ...{ insecure, format: 2 },
-      proofs: { ...NO_PROOFS, beacon: { depth: 10 }, ...proofs },
-      provers: genesisInput.validators.map(() => ({
-        ivrfRoot: new Uint8Array(32).fill(7),
-        sectors: [],
-      })),
-    }),
-  );
+  parseGenesis(askingGenesis(proofs, insecure));
 
 const space = SPACE_PROFILES.default;
 

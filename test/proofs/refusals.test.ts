@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
 import type { Act } from "./refusals/act.ts";
 import { BEACON_ACTS } from "./refusals/beacon-acts.ts";
+import { GENESIS_ACTS } from "./refusals/genesis-acts.ts";
 import { PLACE_ACTS } from "./refusals/place-acts.ts";
 import { SPACE_ACTS } from "./refusals/space-acts.ts";
 import { STAKE_ACTS } from "./refusals/stake-acts.ts";
@@ -21,6 +22,7 @@ const ACTS: Readonly<Record<string, Act>> = {
   ...WORK_ACTS,
   ...TIME_ACTS,
   ...BEACON_ACTS,
+  ...GENESIS_ACTS,
 };
 
 const ROWS = TABLE.flatMap(({ rows }) => rows);

@@ -6,8 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chosenParameters } from "../../../src/cli/space/chosen.ts";
 import type { SectorFacts } from "../../../src/cli/space/facts.ts";
 import { seal } from "../../../src/cli/space/seal.ts";
-import { formatGenesis } from "../../../src/ledger/genesis.ts";
-import { NO_PROOFS } from "../../../src/ledger/genesis-proofs.ts";
 import { readSectorHeader } from "../../../src/node/space/files.ts";
 import {
   checkSpaceParameters,
@@ -17,7 +15,7 @@ import {
   type SpaceParameters,
   type SpaceProfile,
 } from "../../../src/proofs/space/parameters.ts";
-import { genesisInput } from "../../golden/fixtures.ts";
+import { askingGenesis } from "../../ledger/asking-genesis.ts";
 import { fakeContext } from "../fake-context.ts";
 
 /** Of no profile, and of so many layers that an answer within a millisecond keeps the deadline rule. */
@@ -32,12 +30,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const genesisOf = (space: SpaceParameters | null): string => {
   const file = join(folder, "genesis.json");
-  const provers = genesisInput.validators.map(() => ({
-    ivrfRoot: new Uint8Array(32).fill(7),
-    sectors: [],
-  }));
-  const proofs = { ...NO_PROOFS, beacon: { depth: 10 }, space };
-  writeFileSync(file, formatGenesis({ ...genesisInput, format: 2, proofs, provers }));
+  writeFileSync(file, askingGenesis({ space }, true));
   return file;
 };
 

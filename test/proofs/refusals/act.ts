@@ -4,6 +4,7 @@ import type { Batch } from "../../../src/ledger/types.ts";
 import type { Parts, World } from "./world.ts";
 
 export type Seen = {
+  readonly genesis?: string;
   readonly admission?: string;
   readonly vote?: string;
   readonly execution?: string;

@@ -4,6 +4,7 @@
  * from these rows, so that page, table and test say one thing.
  */
 import type { ErrorCode } from "../../../src/errors.ts";
+import { SPACE_MARK, TIME_MARK, WORK_MARK } from "./genesis-rows.ts";
 
 export const PROOFS = ["space", "stake", "work", "time", "beacon"] as const;
 export const SUBJECTS = ["event", "validator"] as const;
@@ -17,7 +18,7 @@ export const WAYS = [
   "ground",
 ] as const;
 
-export const PLACES = ["admission", "vote", "execution"] as const;
+export const PLACES = ["genesis", "admission", "vote", "execution"] as const;
 
 export type Refused = Readonly<Partial<Record<(typeof PLACES)[number], ErrorCode>>>;
 
@@ -110,6 +111,7 @@ const spaceOfValidators: Section = {
       execution("space.proof-shape"),
     ),
     row("space/validator/missing/block", "a block without openings", vote("space.missing")),
+    ...SPACE_MARK,
     row(
       "space/validator/stale/admission",
       "after the epoch that follows the commitment",
@@ -220,7 +222,8 @@ const spaceOfValidators: Section = {
     "Make a part of the labels otherwise: a share e passes an admission with (1 - e)^challenges, at one try for each sector " +
       "that is sealed.",
     "Miss every second epoch. Leave out a block: who does not have a node that is asked for does not propose.",
-    "Anything at all at parameters that break the deadline rule (`dev` and `test`): there it is work, and no space.",
+    "Anything at all on a chain whose genesis says that it is insecure and breaks the deadline rule (`dev` and `test`): " +
+      "there it is work, and no space.",
   ],
 };
 
@@ -416,6 +419,7 @@ const workOfValidators: Section = {
       execution("work.unknown"),
     ),
     row("work/validator/missing/shape", "bytes that are no opening", execution("work.malformed")),
+    ...WORK_MARK,
     row("work/validator/stale", "committed in the epoch after its own", execution("work.stale")),
     row("work/validator/stale/answer", "opened two epochs later", execution("work.stale")),
     row("work/validator/stale/seed", "of the seed of another epoch", execution("work.shares")),
@@ -488,6 +492,7 @@ const timeOfValidators: Section = {
       execution("time.unknown"),
     ),
     row("time/validator/missing/leaves", "a run that is too short", execution("time.short")),
+    ...TIME_MARK,
     row("time/validator/stale", "committed in the epoch after its own", execution("time.stale")),
     row("time/validator/stale/answer", "answered two epochs later", execution("time.stale")),
     row("time/validator/stale/seed", "of another seed", execution("time.proof-invalid")),

@@ -1,0 +1,15 @@
+/** The file of a genesis that asks for some proofs, and says of itself whether it is insecure. */
+import { formatGenesis } from "../../src/ledger/genesis.ts";
+import { type GenesisProofs, NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import { genesisInput } from "../golden/fixtures.ts";
+
+export const askingGenesis = (proofs: Partial<GenesisProofs>, insecure: boolean): string =>
+  formatGenesis({
+    ...genesisInput,
+    ...{ insecure, format: 2 },
+    proofs: { ...NO_PROOFS, beacon: { depth: 10 }, ...proofs },
+    provers: genesisInput.validators.map(() => ({
+      ivrfRoot: new Uint8Array(32).fill(7),
+      sectors: [],
+    })),
+  });
