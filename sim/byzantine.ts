@@ -40,6 +40,9 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
   // It takes a second turn to lead.
   ["replay-space", { proofs: ["beacon", "space"], nMax: 10 }],
   ["false-labels", { proofs: ["beacon", "space"] }],
+  // Answers are of epochs from the second on, and late at its end.
+  ["delay-space", { proofs: ["beacon", "space"], epochMs: 8_000, healMs: 20_000, nMax: 10 }],
+  ["grind-space", { proofs: ["beacon", "space"], epochMs: 8_000, healMs: 20_000, nMax: 10 }],
   // Claims are of epochs, and shown by their ends.
   [
     "false-claims",

@@ -31,8 +31,21 @@ import {
 } from "../src/proofs/work/index.ts";
 
 /** What an adversary does in an epoch, one after another. */
-const FALSE_WAYS = ["skipped", "replayed", "borrowed", "delayed", "ground"] as const;
+export const FALSE_WAYS = [
+  "skipped",
+  "replayed",
+  "borrowed",
+  "ground",
+  /** What was done is committed to, and never shown. */
+  "unanswered",
+  /** Nothing is said. */
+  "omitted",
+  "delayed",
+] as const;
 type Way = (typeof FALSE_WAYS)[number] | "honest";
+
+/** Ways in which nothing is answered in time. */
+const SILENT: ReadonlySet<Way> = new Set<Way>(["delayed", "omitted", "unanswered"]);
 
 const SHARES = 16;
 const NOBODY = new Uint8Array(32);
@@ -201,23 +214,27 @@ class Claims {
     }
   }
 
-  #once(kind: Kind, what: string, make: () => EncodedEvent | undefined): void {
-    const key = `${kind.name} ${what}`;
-    if (this.#said.has(key)) return;
-    this.#said.add(key);
+  #once(name: string, make: () => EncodedEvent | undefined): void {
+    if (this.#said.has(name)) return;
+    this.#said.add(name);
     this.#wiring.handle.write(make);
   }
 
   #commit(kind: Kind, { epoch, seed }: Omit<Of, "id">): void {
-    if (claimOf(kind.claims(), epoch) !== undefined) return;
+    const name = `${kind.name} ${epoch}`;
+    if (this.#said.has(name) || claimOf(kind.claims(), epoch) !== undefined) return;
     const way = this.#way(epoch);
     if (way !== "honest") {
       this.#wiring.mark("adversary false-claims");
       this.#wiring.mark(`claim ${way}`);
     }
+    if (way === "omitted") {
+      this.#said.add(name);
+      return;
+    }
     const event = kind.commit({ epoch, seed, id: this.#wiring.self }, way);
     const isGone = (): boolean => claimOf(kind.claims(), epoch) !== undefined;
-    this.#once(kind, `${epoch}`, () => (isGone() ? undefined : event));
+    this.#once(name, () => (isGone() ? undefined : event));
   }
 
   #answer(kind: Kind, epoch: number, height: number): void {
@@ -225,17 +242,18 @@ class Claims {
     const beaconAt = (asked: number): Hash | undefined => handle.point(asked)?.beacon;
     const answer = (claim: Claim, challenge: Hash): void => {
       const { epoch: number, seed } = claim;
-      if (this.#said.has(`${kind.name} ${number}/0`)) return;
+      const name = `${kind.name} ${number}/0`;
+      if (this.#said.has(name)) return;
       const event = kind.answer({ epoch: number, seed, id: self }, this.#way(number), challenge);
       const isWanted = (): boolean => {
         const now = claimOf(kind.claims(), number);
         return now !== undefined && now.state === 0 && equalBytes(now.seed, seed);
       };
-      this.#once(kind, `${number}/0`, () => (isWanted() ? event : undefined));
+      this.#once(name, () => (isWanted() ? event : undefined));
     };
     const due = answersDue(kind.claims(), () => 1, { epoch, height }, beaconAt);
     for (const { claim, challenge } of due) {
-      if (this.#way(claim.epoch) !== "delayed") answer(claim, challenge);
+      if (!SILENT.has(this.#way(claim.epoch))) answer(claim, challenge);
     }
     for (const claim of kind.claims()) {
       const challenge = beaconAt(challengeHeight(claim));

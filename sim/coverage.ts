@@ -3,6 +3,8 @@
  * else the runs show less than they seem to. A kind of fault counts when it has begun and, where one can
  * tell, when it has bitten.
  */
+import { WORK_WAYS } from "./adversary/false-slots.ts";
+import { FALSE_WAYS } from "./claims.ts";
 import { FAULT_KINDS } from "./fault-shape.ts";
 import { DIRECTED_STRATEGIES, STRATEGIES } from "./scenario.ts";
 
@@ -72,6 +74,27 @@ const STAKE: readonly string[] = [
   "validator slashed for a false commitment",
 ];
 
+/** Every way of lying about a proof, and that what it says is refused or shows nothing. */
+const PROOFS: readonly string[] = [
+  ...WORK_WAYS.map((way) => `work ${way}`),
+  "work missing in a block",
+  ...FALSE_WAYS.map((way) => `claim ${way}`),
+  "false time refused",
+  "false shares refused",
+  "late time refused",
+  "late shares refused",
+  "liar's time never shown",
+  "liar's shares never shown",
+  "liar's space.window.proven space.stale",
+  "liar's space.window.proven space.proof-path",
+  "liar's space.sector.committed space.beacon",
+  "liar's space.sector.committed space.sector-known",
+  "liar's space.sector.proven space.seed-pending",
+  "liar's space.sector.proven space.proof-path",
+  "liar's space.sector.proven space.proof-label",
+  "power lost for want of proofs",
+];
+
 /** What the checkers of reads, rules and liveness have had to look at: without it they are content with nothing. */
 const LOOKED_AT: readonly string[] = [
   "record read",
@@ -100,6 +123,7 @@ export const EXPECTED_MARKS: readonly string[] = [
   ),
   ...PROTOCOL,
   ...STAKE,
+  ...PROOFS,
   ...LOOKED_AT,
 ];
 

@@ -284,6 +284,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
           ids: chain.ids.map(toHex),
           leaderOf: (view) => leaderOf(schedule, view),
           healMs: scenario.healMs,
+          beaconAt: (height) => nodes[slot]?.handle?.point(height)?.beacon,
           mark,
           signedByReplica: (message) =>
             signedBy.get(slot)?.has(Buffer.from(message).toString("latin1")) === true,

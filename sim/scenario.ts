@@ -190,6 +190,8 @@ export const DIRECTED_STRATEGIES = [
   "borrow-space",
   "replay-space",
   "false-labels",
+  "delay-space",
+  "grind-space",
   "low-receipts",
   "early-answers",
 ] as const;

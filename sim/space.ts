@@ -1,7 +1,8 @@
 /**
  * The space of simulated validators: a small sector each, kept by the node's own keeper. Adversaries have
  * another port to their sector: they have deleted a part of it, answer from somebody else's, or with what
- * they have answered before; or they have committed to labels that they made up, and keep those well.
+ * they have answered before; or they have committed to labels that they made up, and keep those well. Two say what is
+ * false in events of their own (space-liars.ts): they answer too late, or seek a challenge of nodes that they have.
  */
 import { compareBytes, toHex } from "../src/crypto/bytes.ts";
 import type { Hasher } from "../src/crypto/hash.ts";
@@ -14,10 +15,12 @@ import type { Hash } from "../src/ledger/types.ts";
 import { makeAdmission } from "../src/proofs/space/admission.ts";
 import type { OpeningTask } from "../src/proofs/space/challenges.ts";
 import { makeOpenings } from "../src/proofs/space/openings.ts";
-import { NODE_BYTES, type SpaceParameters } from "../src/proofs/space/parameters.ts";
+import { NODE_BYTES, openingBytes, type SpaceParameters } from "../src/proofs/space/parameters.ts";
+import type { SectorSource } from "../src/proofs/space/statement.ts";
 import { GROUP_BYTES, type TreeReader } from "../src/proofs/space/tree.ts";
 import { type MemorySector, memorySector } from "./memory-sector.ts";
 import type { Scenario } from "./scenario.ts";
+import { delayed, inReach, startGrinder } from "./space-liars.ts";
 
 /** 8 KiB in three layers: made in a moment, and admitted by two events. */
 export const SIM_SPACE: SpaceParameters = {
@@ -26,7 +29,14 @@ export const SIM_SPACE: SpaceParameters = {
 };
 
 /** How an adversary has its sector. */
-const SPACE_STRATEGIES = ["delete-space", "borrow-space", "replay-space", "false-labels"] as const;
+const SPACE_STRATEGIES = [
+  "delete-space",
+  "borrow-space",
+  "replay-space",
+  "false-labels",
+  "delay-space",
+  "grind-space",
+] as const;
 export type SpaceStrategy = (typeof SPACE_STRATEGIES)[number];
 
 const isSpaceStrategy = (name: string): name is SpaceStrategy =>
@@ -56,6 +66,29 @@ const falsify = ([first]: readonly Uint8Array[]): void => {
   for (let at = 0; at < first.length; at += 2 * NODE_BYTES) first[at] = (first[at] ?? 0) ^ 1;
 };
 
+/** One block in so many of a slow reader: it leads often enough not to be jailed for that. */
+const LATE_OF = 4;
+
+/** What a port says in place of what it is asked for. It remembers what it has said, by how many openings it is. */
+const teller = (strategy: SpaceStrategy | undefined): ((openings: Uint8Array) => Uint8Array) => {
+  const first = new Map<number, Uint8Array>();
+  let [before, asked]: [Uint8Array | undefined, number] = [undefined, 0];
+  return (openings) => {
+    if (strategy === "replay-space") {
+      const told = first.get(openings.length) ?? openings;
+      first.set(openings.length, told);
+      return told;
+    }
+    // Of an epoch a slow reader says what is right, when it says it: what is late here is a block's.
+    const isBlock = openings.length === SIM_SPACE.blockOpenings * openingBytes(SIM_SPACE.lgNodes);
+    if (strategy !== "delay-space" || !isBlock) return openings;
+    asked += 1;
+    const told = asked % LATE_OF === 0 ? (before ?? openings) : openings;
+    before = openings;
+    return told;
+  };
+};
+
 export type SimSector = SectorPort & SectorOpener;
 
 /** The sectors of one run, by validator. */
@@ -64,6 +97,7 @@ export class SimSpace {
   readonly #chainId: string;
   readonly #timeMs: number;
   readonly #ids: readonly Hash[];
+  readonly #scenario: Pick<Scenario, "adversaries">;
   readonly #forgers: ReadonlySet<string>;
   readonly #made = new Map<string, MemorySector>();
 
@@ -77,6 +111,7 @@ export class SimSpace {
     this.#chainId = chain.chainId;
     this.#timeMs = chain.timeMs;
     this.#ids = ids;
+    this.#scenario = scenario;
     const forgers = ids.filter((_, slot) => spaceStrategyOf(scenario, slot) === "false-labels");
     this.#forgers = new Set(forgers.map(toHex));
   }
@@ -85,13 +120,19 @@ export class SimSpace {
     const name = toHex(validatorId);
     const known = this.#made.get(name);
     if (known !== undefined) return known;
-    const { lgNodes, layers } = SIM_SPACE;
     const beacon = genesisSectorBeacon(this.#hasher, this.#timeMs);
-    const source = { validatorId, sectorNo: 0, beacon, lgNodes, layers };
     const change = this.#forgers.has(name) ? falsify : undefined;
-    const made = memorySector(this.#chainId, source, change);
+    const made = this.#make({ validatorId, sectorNo: 0, beacon }, change);
     this.#made.set(name, made);
     return made;
+  }
+
+  #make(
+    source: Pick<SectorSource, "validatorId" | "sectorNo" | "beacon">,
+    change?: (labels: readonly Uint8Array[]) => void,
+  ): MemorySector {
+    const { lgNodes, layers } = SIM_SPACE;
+    return memorySector(this.#chainId, { ...source, lgNodes, layers }, change);
   }
 
   genesisSectors(validatorId: Hash): readonly GenesisSector[] {
@@ -112,17 +153,16 @@ export class SimSpace {
     const source = strategy === "borrow-space" ? other : own;
     const whole = source.reader.stored;
     const tree = strategy === "delete-space" ? halved(whole) : whole;
-    const replayed = new Map<number, Uint8Array>();
+    const tell = teller(strategy);
     const opened = ({ challenges }: OpeningTask): Uint8Array => {
       // As a host it is honest: else nothing of what it writes would come so far as to be refused.
       if (challenges.length === SIM_SPACE.eventOpenings) {
         return makeOpenings(own.hashes, [own.reader.stored], challenges);
       }
-      const openings = makeOpenings(source.hashes, [tree], challenges);
+      const had = strategy === "grind-space" ? challenges.map(inReach) : challenges;
+      const openings = makeOpenings(source.hashes, [tree], had);
       if (strategy === undefined) return openings;
-      const first = replayed.get(openings.length) ?? openings;
-      if (strategy === "replay-space") replayed.set(openings.length, first);
-      const told = strategy === "replay-space" ? first : openings;
+      const told = tell(openings);
       const right = makeOpenings(own.hashes, [own.reader.stored], challenges);
       if (compareBytes(told, right) !== 0) lied();
       return told;
@@ -149,13 +189,20 @@ export class SimSpace {
   keep(slot: number, handle: LedgerHandle, sectors: SimSector, mark: (name: string) => void): void {
     const self = this.#ids[slot];
     if (self === undefined || !this.#ids.some((id) => compareBytes(id, self) === 0)) return;
+    const parameters = SIM_SPACE;
+    const hasher = this.#hasher;
+    const strategy = spaceStrategyOf(this.#scenario, slot);
+    const liar = { handle, parameters, lied: () => mark(`adversary ${strategy}`) };
+    if (strategy === "grind-space") {
+      startGrinder({ ...liar, hasher, self, make: (source) => this.#make(source) });
+    }
+    const kept = strategy === "delay-space" ? delayed(liar, sectors) : sectors;
     const metrics = {
       count: (name: string) => mark(`metric ${name}`),
       gauge: () => undefined,
       observe: () => undefined,
     };
     const logger = { log: () => undefined };
-    const parameters = SIM_SPACE;
-    startSpaceKeeper({ handle, hasher: this.#hasher, self, parameters, sectors, logger, metrics });
+    startSpaceKeeper({ handle, hasher, self, parameters, sectors: kept, logger, metrics });
   }
 }

@@ -3,7 +3,7 @@ import type { Hasher } from "../../src/crypto/hash.ts";
 import type { Genesis } from "../../src/ledger/genesis.ts";
 import type { PeerId, Transport, TransportHandler } from "../../src/ledger/ports.ts";
 import { statementBytes } from "../../src/ledger/statement.ts";
-import type { ValidatorSet } from "../../src/ledger/types.ts";
+import type { Hash, ValidatorSet } from "../../src/ledger/types.ts";
 import {
   type Cosignature,
   classOf,
@@ -86,6 +86,8 @@ const FACTORIES: Readonly<Record<StrategyName, StrategyFactory>> = {
   "borrow-space": atItsSectors,
   "replay-space": atItsSectors,
   "false-labels": atItsSectors,
+  "delay-space": atItsSectors,
+  "grind-space": atItsSectors,
   "low-receipts": lowReceipts,
   "early-answers": earlyAnswers,
 };
@@ -114,6 +116,7 @@ export type AdversaryWiring = {
   readonly ids: readonly PeerId[];
   leaderOf(view: number): number;
   readonly healMs: number;
+  beaconAt(height: number): Hash | undefined;
   mark(name: string): void;
   /** Whether a statement was signed by the replica that this adversary stands before. */
   signedByReplica(message: Uint8Array): boolean;
@@ -194,6 +197,7 @@ const powersOf = (
     peerOf: (slot) => wiring.ids[slot],
     leaderOf: (view) => wiring.leaderOf(view),
     healMs: wiring.healMs,
+    beaconAt: (height) => wiring.beaconAt(height),
     mark: (name) => wiring.mark(name),
     acted,
     nowMs: () => world.nowMs,

@@ -6,7 +6,7 @@
 import type { Hasher } from "../../src/crypto/hash.ts";
 import type { Genesis } from "../../src/ledger/genesis.ts";
 import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
-import type { Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
+import type { Hash, Statement, ValidatorSet, Vote } from "../../src/ledger/types.ts";
 import type { Cosignature, Message } from "../../src/ledger/wire.ts";
 import type { Prng } from "../prng.ts";
 import type { AdversarySpec } from "../scenario.ts";
@@ -26,6 +26,8 @@ export type Powers = {
   /** Index in the set of the leader of a view, in the first epoch. */
   leaderOf(view: number): number;
   readonly healMs: number;
+  /** The beacon of a height that its replica has executed. */
+  beaconAt(height: number): Hash | undefined;
   /** Says that the scenario has got somewhere. */
   mark(name: string): void;
   /** Says that the strategy has really done something; sending, signing and dropping say so by themselves. */

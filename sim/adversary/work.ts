@@ -4,59 +4,26 @@
  */
 import { toHex } from "../../src/crypto/bytes.ts";
 import { decodeBatch, sealBatch } from "../../src/ledger/batch.ts";
-import { slotOf, WORK_SLOT } from "../../src/ledger/batch-proofs.ts";
-import { workSlot } from "../../src/ledger/batch-work.ts";
 import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { notarize } from "../../src/ledger/statement.ts";
-import type { Batch, ProofSlot } from "../../src/ledger/types.ts";
+import type { Batch } from "../../src/ledger/types.ts";
 import { Recent } from "../checkers/recent.ts";
-import type { Powers, StrategyFactory } from "./types.ts";
+import { falseSlots, type SlotPowers, WORK_WAYS } from "./false-slots.ts";
+import type { StrategyFactory } from "./types.ts";
 import type { Proposal } from "./votes.ts";
 
 const KEPT = 256;
-
-const WAYS = ["omitted", "forged", "borrowed", "replayed", "understated"] as const;
-
-const noise = (powers: Powers, of: Uint8Array, effort: Uint8Array): Uint8Array => {
-  const bytes = powers.random.bytes(of.length);
-  bytes.set(effort);
-  return bytes;
-};
-
-/** The slots of a batch that shows false work; undefined where there is nothing to make it of. */
-const falseSlots = (
-  powers: Powers,
-  way: (typeof WAYS)[number],
-  batch: Batch,
-  known: readonly Batch[],
-): readonly ProofSlot[] | undefined => {
-  const own = slotOf(batch.proofs, WORK_SLOT)?.bytes;
-  if (own === undefined) return undefined;
-  const isSame = (one: Batch): boolean => toHex(one.actor) === toHex(batch.actor);
-  const workOf = (one: Batch | undefined): readonly ProofSlot[] | undefined =>
-    one === undefined ? undefined : one.proofs;
-  switch (way) {
-    case "omitted":
-      return [];
-    case "forged":
-      return [workSlot(noise(powers, own, own.subarray(0, 4)))];
-    case "borrowed":
-      return workOf(known.find((one) => !isSame(one)));
-    case "replayed":
-      return workOf(known.find((one) => isSame(one) && one.laneSeq !== batch.laneSeq));
-    case "understated":
-      return [workSlot(noise(powers, own, Uint8Array.of(0, 0, 0, 1)))];
-  }
-};
 
 export const falseWork: StrategyFactory = (powers) => {
   const known = new Recent<string, Batch>(KEPT);
   const made = new Recent<string, Uint8Array>(KEPT);
   const proposals = new Map<number, Proposal>();
+  const { hasher, random, beaconAt, genesis } = powers;
+  const makers: SlotPowers = { hasher, random, beaconAt, puzzle: genesis.proofs.work?.puzzle };
 
   const falsified = (batch: Batch): Batch | undefined => {
-    const way = powers.random.pick(WAYS);
-    const slots = falseSlots(powers, way, batch, [...known.values()]);
+    const way = powers.random.pick(WORK_WAYS);
+    const slots = falseSlots(makers, way, batch, [...known.values()]);
     if (slots === undefined) return undefined;
     const unsigned = { ...batch, core: batch.bytes.subarray(0, 186), signingMessage: batch.id };
     const other = sealBatch(powers.hasher, unsigned, batch.signature, slots);

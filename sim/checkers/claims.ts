@@ -205,6 +205,12 @@ export const claimsTrue = (context: CheckContext): Checker => {
         if (refusedWith === "") commit(entry, part, author, epochNow);
       } else answer(entry, part, author, epochNow);
     }
+    const last = beacons.at(dump.status.executedHeight)?.epoch ?? 0;
+    for (const [key, { proven, failed }] of accounts) {
+      const [part = "", author = "", epoch] = key.split(" ");
+      const isOver = Number(epoch) + 1 < last && proven === undefined && failed === undefined;
+      if (isOver && !honest.has(author)) context.mark(`liar's ${part} never shown`);
+    }
     compare(dump, "time", "time");
     compare(dump, "work", "shares");
   };

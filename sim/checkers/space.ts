@@ -81,11 +81,23 @@ class Judge {
   readonly #beacons: Beacons;
   /** Validators whose sector is admitted, and since which epoch it counts for that. */
   readonly #admitted = new Set<string>();
+  /** Author and number of every sector that was committed to. */
+  readonly #committed = new Set<string>();
 
   constructor(context: CheckContext, terms: SpaceTerms, beacons: Beacons) {
     this.#context = context;
     this.#terms = terms;
     this.#beacons = beacons;
+    for (const author of terms.roots.keys()) this.#committed.add(`${author} 0`);
+  }
+
+  /** A sector has one try at a challenge: its number is not had twice, and its beacon is one that many share. */
+  committed(entry: Entry, author: string): string | undefined {
+    const payload = payloadOf(entry);
+    const name = `${author} ${payload.u64()}`;
+    if (this.#committed.has(name)) return "commits to a sector for the second time";
+    this.#committed.add(name);
+    return payload.u64() % 16 === 0 ? undefined : "is of a beacon of its author's choice";
   }
 
   admitted(author: string): void {
@@ -185,6 +197,9 @@ export const spaceShown = (context: CheckContext): Checker => {
   const labels = new SectorLabels(context, terms);
   const final = new Map<number, Final>();
   const authors = new Map<string, string>();
+  const honest = new Set(
+    context.members.filter(({ slot }) => context.honest(slot)).map(({ idHex }) => idHex),
+  );
 
   const noteFinal = (hash: string): void => {
     const block = blocks.get(hash);
@@ -218,11 +233,13 @@ export const spaceShown = (context: CheckContext): Checker => {
     if (!entry.eventType.startsWith("space.")) return undefined;
     if (entry.refusedWith !== "") {
       context.mark(`${entry.eventType} refused ${entry.refusedWith}`);
+      if (!honest.has(author)) context.mark(`liar's ${entry.eventType} ${entry.refusedWith}`);
       return undefined;
     }
     if (entry.eventType === "space.window.proven") {
       return judge.window(entry, author, final.get(entry.height)?.timeMs ?? 0);
     }
+    if (entry.eventType === "space.sector.committed") return judge.committed(entry, author);
     if (entry.eventType !== "space.sector.proven") return undefined;
     const payload = payloadOf(entry);
     payload.u64();

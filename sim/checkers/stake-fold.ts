@@ -169,6 +169,10 @@ export class StakeFold {
     const stake = able.reduce((sum, [, candidate]) => sum + candidate.stake, 0n);
     this.sets.set(epoch + 2, { powers, degraded, stake });
     this.#mark(last, powers, degraded);
+    const isIn = (id: string): boolean => powers.some((one) => one.id === id);
+    if (last.some(({ id }) => (stakes.get(id) ?? 0n) > 0n && !isIn(id))) {
+      this.#context.mark("power lost for want of proofs");
+    }
     if (before?.degraded === true && !degraded) this.#context.mark("powers earned again");
   }
 
