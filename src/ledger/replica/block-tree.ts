@@ -135,6 +135,11 @@ export class BlockTree {
     return this.#fetches.close(peer, hash);
   }
 
+  /** False where the peer owes no answer at all: then nothing that it sends as one is worth a hash. */
+  isAsked(peer: PeerId): boolean {
+    return this.#fetches.isAsked(peer);
+  }
+
   /** Batches in blocks that may still become final: not to be counted as work again. */
   includedCount({ fromView, notarized }: OpenBlocks): number {
     let count = 0;

@@ -27,6 +27,11 @@ export class OpenFetches {
     }
   }
 
+  /** Whether anything was asked of the peer that may still come. */
+  isAsked(peer: PeerId): boolean {
+    return (this.#open.get(peer)?.size ?? 0) > 0;
+  }
+
   /** Takes an answer: true once for each that was asked. */
   close(peer: PeerId, hash: Hash): boolean {
     const open = this.#open.get(peer);

@@ -183,10 +183,20 @@ describe("blocks and batches that a peer was not asked for", () => {
     count("batch/digest");
     const copies = Array.from({ length: 100 }, () => batch.bytes);
     for (let i = 0; i < 100; i++) lab.tell(stranger, { type: "batches", batches: copies });
+    // Nothing was asked of the stranger, so there is nothing to look for.
+    expect([count("event/leaf"), count("batch/digest")]).toEqual([0, 0]);
+    const other = lab.batch(lab.chain.stranger, many("o"));
+    count("event/leaf");
+    count("batch/digest");
+    const others = Array.from({ length: 100 }, () => other.bytes);
+    for (let i = 0; i < 100; i++) lab.tell(leader, { type: "batches", batches: others });
     // One look at each frame tells that nothing in it was asked for.
     expect([count("event/leaf"), count("batch/digest")]).toEqual([0, 100]);
     lab.tell(leader, { type: "batches", batches: copies });
     expect(count("event/leaf")).toBe(EVENTS);
+    count("batch/digest");
+    for (let i = 0; i < 100; i++) lab.tell(leader, { type: "batches", batches: copies });
+    expect([count("event/leaf"), count("batch/digest")]).toEqual([0, 0]);
     expect(lab.sent("vote").map(({ message }) => message.vote.statement.kind)).toContain(
       "notarize",
     );
