@@ -198,8 +198,9 @@ Examples:
   nexus checkpoint show --save last.note --sets sets.ndjson
 
 On a chain whose validators change, the sets are followed from the one that is trusted to the one that signs, with
-proofs that the node gives and need not be believed for. Old steps in the file of --sets are joined; --checkpoint
-replaces no checkpoint that is newer or of another history, and no other file.
+proofs that the node gives and need not be believed for. Old steps in the file of --sets are joined. Those that lead to
+what is trusted already are passed over, and stay in it for who trusts an older set. --checkpoint replaces no
+checkpoint that is newer or of another history, and no other file.
 Exit codes: 0 it is right, 2 it is not, 3 it could not be verified.
 `,
     )

@@ -5,6 +5,7 @@
  * other are one bundle with the links of both, less the header in which the first ends: the set that runs there is in
  * the link that the second begins with. Nothing that was verified is lost but who was in a set long ago.
  */
+import { equalBytes } from "../crypto/bytes.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { type Bundle, formatBundle, type ProofLink } from "../ledger/verify/bundle.ts";
 import { LIMITS } from "../limits.ts";
@@ -21,8 +22,8 @@ export type SetStep = {
   readonly members: number;
 };
 
-/** A step and the bundle that proves it. */
-export type KeptStep = { readonly step: SetStep; readonly bundle: Bundle };
+/** A step and the bundle that proves it; only the bundle of one that was passed over, and so not verified. */
+export type KeptStep = { readonly step: SetStep | undefined; readonly bundle: Bundle };
 
 const bytesOf = (links: readonly ProofLink[]): number =>
   links.reduce(
@@ -30,15 +31,23 @@ const bytesOf = (links: readonly ProofLink[]): number =>
     0,
   );
 
-/** Two steps as one; undefined where that is more than LIMITS.proofLinksMax links or LIMITS.setStepBytesMax bytes. */
+/** What two steps that follow each other are as one; undefined of those that were passed over. */
+const stepOf = ({ step: a }: KeptStep, { step: b }: KeptStep, links: number) =>
+  a === undefined || b === undefined ? undefined : { ...b, from: a.from, links };
+
+/**
+ * Two steps as one; undefined where that is more than LIMITS.proofLinksMax links or LIMITS.setStepBytesMax bytes, only
+ * one of them was verified, or they do not follow each other, which nothing has shown of those that were not.
+ */
 const joined = (a: KeptStep, b: KeptStep): KeptStep | undefined => {
+  if ((a.step === undefined) !== (b.step === undefined)) return undefined;
+  const [end, begin] = [a.bundle.links.at(-1), b.bundle.links[0]];
+  if (a.step === undefined && (!end || !begin || !equalBytes(end.set, begin.set))) return undefined;
   const links = [...a.bundle.links.slice(0, -1), ...b.bundle.links];
   if (links.length > LIMITS.proofLinksMax || bytesOf(links) > LIMITS.setStepBytesMax) {
     return undefined;
   }
-  const { to, height, members } = b.step;
-  const step = { from: a.step.from, to, height, links: links.length, members };
-  return { step, bundle: { ...b.bundle, links } };
+  return { step: stepOf(a, b, links.length), bundle: { ...b.bundle, links } };
 };
 
 /**

@@ -5,16 +5,21 @@
  * chain.
  */
 import type { FalconVerifier } from "../crypto/falcon.ts";
-import { createHasher } from "../crypto/hash.ts";
 import { ok, type Result, TetradError } from "../errors.ts";
-import { decodeHeader } from "../ledger/block.ts";
 import { type Bundle, decodeBundle, parseBundle } from "../ledger/verify/bundle.ts";
 import type { Proven } from "../ledger/verify/proven.ts";
 import type { Trust } from "../ledger/verify/trust.ts";
 import { verifyBundle } from "../ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../limits.ts";
 import { linesOfSets } from "./kept-steps.ts";
-import { type AsksNode, stepFailure, type TakenStep, takeStep, tooManySteps } from "./set-step.ts";
+import {
+  type AsksNode,
+  endEpochOf,
+  stepFailure,
+  type TakenStep,
+  takeStep,
+  tooManySteps,
+} from "./set-step.ts";
 
 export type NearerOptions = {
   readonly verify: FalconVerifier["verify"];
@@ -49,12 +54,11 @@ export const nearerTrust = async (
   throw tooManySteps(answersMax);
 };
 
-/** Whether a step, as it says itself, leads past a set. What does not is no use to who trusts that set. */
-const leadsPast = ({ chainId, links }: Bundle, epoch: number): boolean => {
-  const { header: bytes } = links.at(-1) ?? { header: new Uint8Array(0) };
-  const header = decodeHeader(createHasher(chainId), bytes);
+/** Whether a step leads past a set. What does not is no use to who trusts that set. */
+const leadsPast = (bundle: Bundle, epoch: number): boolean => {
+  const end = endEpochOf(bundle);
   // What cannot be read is for the verifier to refuse.
-  return !header.ok || header.value.epoch > epoch;
+  return end === undefined || end > epoch;
 };
 
 /**

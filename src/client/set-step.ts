@@ -3,7 +3,9 @@
  * that is trusted to a later one. Pure: who makes or keeps steps is not trusted.
  */
 import type { FalconVerifier } from "../crypto/falcon.ts";
+import { createHasher } from "../crypto/hash.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
+import { decodeHeader } from "../ledger/block.ts";
 import type { Bundle } from "../ledger/verify/bundle.ts";
 import type { Proven } from "../ledger/verify/proven.ts";
 import { type Trust, trustCheckpoint } from "../ledger/verify/trust.ts";
@@ -58,6 +60,12 @@ export const takeStep = (
   }
   const next: Trust = { ...trustCheckpoint(checkpoint), names: trust.names };
   return ok({ proven: result.value, trust: next, isEnd });
+};
+
+/** The epoch that a step leads to, as it says itself; undefined for what is no step. */
+export const endEpochOf = ({ chainId, links }: Bundle): number | undefined => {
+  const header = decodeHeader(createHasher(chainId), links.at(-1)?.header ?? new Uint8Array(0));
+  return header.ok ? header.value.epoch : undefined;
 };
 
 /** A walk that has not ended after so many steps. */

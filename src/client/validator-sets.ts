@@ -7,7 +7,7 @@
  * last step also proves the rows of the members of its set, with the keys that sign checkpoints. Nobody who serves
  * or keeps steps is trusted: what is not signed is refused, with the step and the check that failed.
  */
-import { toHex } from "../crypto/bytes.ts";
+import { equalBytes, toHex } from "../crypto/bytes.ts";
 import { createHasher, type Hasher } from "../crypto/hash.ts";
 import { type Failure, fail, ok, type Result, TetradError } from "../errors.ts";
 import { decodeHeader } from "../ledger/block.ts";
@@ -23,7 +23,7 @@ import { LIMITS } from "../limits.ts";
 import { schemaVersionOf } from "../node/formats.ts";
 import { KeptSteps, linesOfSets, type SetStep } from "./kept-steps.ts";
 import type { VerifySignature } from "./prover.ts";
-import { type AsksNode, stepFailure, takeStep, tooManySteps } from "./set-step.ts";
+import { type AsksNode, endEpochOf, stepFailure, takeStep, tooManySteps } from "./set-step.ts";
 
 /** Who signs the checkpoints of an epoch. */
 export type PolicyOfEpoch = {
@@ -47,7 +47,8 @@ export type FollowedSet = {
   readonly steps: readonly SetStep[];
   /**
    * What was verified, in order and joined where it is old (kept-steps.ts): all that somebody else needs to follow.
-   * Empty where nobody wanted it kept.
+   * Before it, as they were, steps that were passed over: who trusts an older set needs them. Empty where nobody wanted
+   * it kept.
    */
   readonly bundles: readonly Bundle[];
 };
@@ -133,8 +134,16 @@ export class SetWalk {
     if (reached === undefined) return undefined;
     const policies = this.#policies;
     const { all } = this.#kept ?? { all: [] };
-    const steps = this.#kept === undefined ? [...this.#dropped] : all.map(({ step }) => step);
+    const steps =
+      this.#kept === undefined ? [...this.#dropped] : all.flatMap(({ step }) => step ?? []);
     return { ...reached, policies, steps, bundles: all.map(({ bundle }) => bundle) };
+  }
+
+  /** Keeps a step that leads to no more than what is trusted, unverified. Code: proof.too-long. */
+  pass(bundle: Bundle): Result<true> {
+    this.#taken += 1;
+    const kept = this.#kept?.push({ step: undefined, bundle }) ?? ok(true);
+    return kept.ok ? kept : stepFailure(this.#taken, this.#trust.epoch, kept);
   }
 
   /**
@@ -214,19 +223,38 @@ export const followSets = async (
 };
 
 /**
- * Follows the sets as a file has them, which may be anybody's. Codes: those of a step, proof.malformed with the line
- * that is none, proof.too-long.
+ * Whether who trusts this has no use of the step: it ends at an older set, or at that set without proving its members.
+ * Of another chain nothing is passed over, so that it is refused.
+ */
+const isPassed = (bundle: Bundle, trust: Trust): boolean => {
+  const end = endEpochOf(bundle);
+  if (end === undefined || bundle.chainId !== trust.chainId) return false;
+  if (!equalBytes(bundle.genesisHash, trust.genesisHash)) return false;
+  return end < trust.epoch || (end === trust.epoch && bundle.claim.kind === "no-event");
+};
+
+/**
+ * Follows the sets as a file has them, which may be anybody's. Steps to what is trusted already are passed over: who
+ * keeps a newer checkpoint has the same file still. Codes: those of a step, proof.malformed with the line that is none,
+ * proof.unanchored for a file that ends before what is trusted, proof.too-long.
  */
 export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => {
   const lines = linesOfSets(text);
   if (!lines.ok) return lines;
+  const { trust } = walk;
+  let end: number | undefined;
   for (const [i, line] of lines.value.entries()) {
     const bundle = parseBundle(line);
     if (!bundle.ok) return stepFailure(i + 1, walk.trust.epoch, bundle);
-    const taken = walk.take(bundle.value);
+    const taken = isPassed(bundle.value, trust) ? walk.pass(bundle.value) : walk.take(bundle.value);
     if (!taken.ok) return taken;
+    end = endEpochOf(bundle.value);
   }
   const { reached } = walk;
   if (reached !== undefined) return ok(reached);
+  if (end !== undefined && end < trust.epoch) {
+    const detail = `the steps end at the set of epoch ${end}, and that of epoch ${trust.epoch} is trusted`;
+    return fail("proof.unanchored", detail, { next: "trust an older set, or name a new file" });
+  }
   return fail("proof.invalid", "the steps end before one that proves who is in the set");
 };

@@ -10,9 +10,8 @@ import type { AsksNode } from "../../src/client/set-step.ts";
 import { followFile, followSets, SetWalk } from "../../src/client/validator-sets.ts";
 import { toHex, ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { utf8 } from "../../src/crypto/codec.ts";
-import { sha256 } from "../../src/crypto/hash.ts";
 import { TetradError } from "../../src/errors.ts";
-import { identityRow, KEYS } from "../../src/ledger/projections/stake/rows.ts";
+import { KEYS } from "../../src/ledger/projections/stake/rows.ts";
 import { validatorKey } from "../../src/ledger/projections/validators.ts";
 import type { ValidatorSet } from "../../src/ledger/types.ts";
 import {
@@ -22,34 +21,12 @@ import {
   formatBundle,
 } from "../../src/ledger/verify/bundle.ts";
 import { encodeSet } from "../../src/ledger/verify/links.ts";
+import { type Trust, trustCheckpoint } from "../../src/ledger/verify/trust.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { World } from "../ledger/verify/support.ts";
+import { identities, keyBytes } from "./stake-identities.ts";
 
 const EPOCHS = 5;
-
-/** Keys that name whose they are. */
-const keyBytes = (what: string, length: number): Uint8Array => {
-  const bytes = new Uint8Array(length);
-  bytes.set(sha256(utf8(what)));
-  return bytes;
-};
-
-const identities = (sets: readonly ValidatorSet[]) =>
-  sets
-    .flatMap(({ epoch, validators }) =>
-      validators.map((validator, i) => ({
-        key: KEYS.identity(validator.id),
-        value: identityRow.encode({
-          ...validator,
-          name: `v${i}-${epoch}`,
-          ed25519Key: keyBytes(`ed ${i} ${epoch}`, LIMITS.ed25519PublicKeyBytes),
-          mlDsa44Key: keyBytes(`ml ${i} ${epoch}`, LIMITS.mlDsa44PublicKeyBytes),
-          owner: validator.id,
-          registeredHeight: 0,
-        }),
-      })),
-    )
-    .sort((a, b) => Buffer.compare(a.key, b.key));
 
 const world = new World({ chainId: "sets", epochs: EPOCHS, stake: identities });
 
@@ -312,6 +289,21 @@ describe("a walk of many steps", () => {
     return kept.all.slice(0, -LIMITS.setPoliciesMax);
   };
 
+  it("joins what was passed over with nothing that was verified, and not over a gap", () => {
+    const at = (byte: number): Bundle => ({
+      ...small,
+      links: [{ set: Uint8Array.of(byte), header: nothing, certificate: nothing }],
+    });
+    const kept = new KeptSteps();
+    for (const bundle of [at(1), at(1), at(2)]) kept.push({ step: undefined, bundle });
+    kept.push({ step, bundle: at(2) });
+    for (let i = 0; i < LIMITS.setPoliciesMax; i++) kept.push({ step, bundle: small });
+    const [first, second, third] = kept.all;
+    expect([first?.step, second?.step, third?.step]).toEqual([undefined, undefined, step]);
+    expect([first, second].map((one) => one?.bundle.links[0]?.set[0])).toEqual([1, 2]);
+    expect(kept.all).toHaveLength(3 + LIMITS.setPoliciesMax);
+  });
+
   it("joins no more than a proof may have", () => {
     const wide = (count: number): Bundle => ({
       ...small,
@@ -419,6 +411,52 @@ describe("a file of steps", () => {
     expect(followed.value.set.epoch).toBe(4);
     expect(formatSets(followed.value.bundles)).toBe(text);
     expect(followed.value.checkpoint.epoch).toBe(4);
+  });
+
+  const trustOf = (epoch: number): Trust => {
+    const { result } = world.verify(step(0, epoch));
+    if (!result.ok) throw new Error(result.detail);
+    return trustCheckpoint(result.value.checkpoint);
+  };
+
+  it("leads on from every set on its way, and is kept whole for who trusts an older one", () => {
+    const short = formatSets([step(0, 1, false), step(1, 3)]);
+    for (const epoch of [0, 1, 2, 3]) {
+      const walk = walkOf(trustOf(epoch));
+      const followed = followFile(short, walk);
+      if (!followed.ok) throw new Error(`from ${epoch}: ${followed.detail}`);
+      expect(followed.value.set.epoch).toBe(3);
+      expect(followed.value.steps[0]?.from).toBe(epoch);
+      expect(formatSets(followed.value.bundles)).toBe(short);
+      // What comes after is added to it.
+      expect(said(walk, step(3, 4))).toBe("ok");
+      const whole = formatSets(walk.reached?.bundles ?? []);
+      expect(followFile(whole, walkOf())).toMatchObject({ value: { set: { epoch: 4 } } });
+    }
+  });
+
+  it("is refused where it ends before what is trusted, or has a step of another chain", () => {
+    const short = formatSets([step(0, 1, false), step(1, 3)]);
+    expect(followFile(short, walkOf(trustOf(4)))).toMatchObject({
+      code: "proof.unanchored",
+      detail: "the steps end at the set of epoch 3, and that of epoch 4 is trusted",
+    });
+    expect(followFile(short, walkOf(trustOf(3)))).toMatchObject({ ok: true });
+    const other = new World({ chainId: "other", epochs: 1, stake: identities });
+    const first = other.bundle({ kind: "no-event", index: 5 }, other.links.slice(0, 1));
+    expect(followFile(formatSets([first, step(3, 4)]), walkOf(trustOf(3)))).toMatchObject({
+      code: "proof.untrusted",
+      detail: expect.stringMatching(/^step 1, /),
+    });
+    // Which line is wrong is counted with those that are passed over.
+    expect(
+      followFile(`${formatSets([step(0, 1), step(0, 2)])}x\n`, walkOf(trustOf(4))),
+    ).toMatchObject({ code: "proof.malformed", detail: expect.stringMatching(/^step 3, /) });
+    const late = formatSets([step(0, 1), step(3, 4)]);
+    expect(followFile(late, walkOf(trustOf(2)))).toMatchObject({
+      code: "proof.unanchored",
+      detail: expect.stringMatching(/^step 2, /),
+    });
   });
 
   it("is refused with the line that is wrong", () => {
