@@ -55,6 +55,10 @@ const addProve = (space: Command, run: RunVerb): void => {
     .option("--event <hex>", "beacon of a batch's grid height; with --lane", bytesInHex(32))
     .option("--lane <hex>", "id of the batch's lane", bytesInHex(32))
     .option("--lane-seq <number>", "place of the batch in it", wholeNumber(0, 2 ** 50), 1)
+    .option(
+      "--genesis <file>",
+      "genesis of the sector's chain: challenges are as many as it asks for",
+    )
     .addHelpText(
       "after",
       `
@@ -63,6 +67,7 @@ Examples:
   nexus space prove a-0.sector a-1.sector --epoch ${"5e".repeat(4)}… --out epoch-9.proof
 
 A seed is 64 hex digits. What is written has been verified; a damaged node that is asked for gives none.
+Without --genesis it is asked for as much as the profile with the sector's shape asks; \`nexus space verify\` likewise.
 `,
     )
     .action(run(async () => (await import("./space/prove.ts")).prove));

@@ -4,10 +4,11 @@ import { fromHex, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
+import { readGenesis } from "../../node/read-genesis.ts";
 import { realClock } from "../../node/real-ports.ts";
 import { type OpenSector, openSector } from "../../node/space/open-sector.ts";
-import { proveSpace } from "../../node/space/prove.ts";
-import { openingBytes, profileOf, SPACE_PROFILES } from "../../proofs/space/parameters.ts";
+import { parametersOf, proveSpace } from "../../node/space/prove.ts";
+import { openingBytes, type SpaceParameters } from "../../proofs/space/parameters.ts";
 import {
   encodeSpaceProof,
   type SpaceChallenge,
@@ -25,6 +26,7 @@ export type ProveOptions = {
   readonly event?: string;
   readonly lane?: string;
   readonly laneSeq: number;
+  readonly genesis?: string;
 };
 
 const challengeOf = (options: ProveOptions): SpaceChallenge => {
@@ -48,12 +50,29 @@ const challengeOf = (options: ProveOptions): SpaceChallenge => {
 };
 
 /** Nodes that a proof has opened, of those that it was asked for. */
-export const openedNodes = ({ challenge, sectors, openings }: SpaceProof): number => {
+const openedNodes = (
+  { challenge, sectors, openings }: SpaceProof,
+  chain: SpaceParameters | null | undefined,
+): number => {
   const [first] = sectors;
   if (first === undefined) return 0;
   if (challenge.kind !== "admission") return openings.length / openingBytes(first.lgNodes);
-  const profile = profileOf(first.lgNodes, first.layers);
-  return profile === undefined ? 0 : SPACE_PROFILES[profile].admissionChallenges;
+  return parametersOf(first, chain).admissionChallenges;
+};
+
+/**
+ * What the genesis in a file asks for; undefined where none is named. A genesis of another chain than `chainId`
+ * is refused. Codes: space.proof-foreign, and those of reading a genesis.
+ */
+export const chainSpace = (
+  context: CliContext,
+  file: string | undefined,
+  chainId: string,
+): SpaceParameters | null | undefined => {
+  if (file === undefined) return undefined;
+  const { genesis } = readGenesis(resolve(context.cwd, file));
+  if (genesis.chainId === chainId) return genesis.proofs.space;
+  throw new TetradError("space.proof-foreign", "the proof is of another chain");
 };
 
 /** A sector of a proof, as it is printed. */
@@ -65,12 +84,17 @@ export const provenSector = (
   sectorId: toHex(sectorId(createHasher(chainId), statement)),
 });
 
-const printProof = (context: CliContext, out: string, proof: SpaceProof, bytes: number): void => {
+const printProof = (
+  context: CliContext,
+  out: string,
+  proof: SpaceProof,
+  nodes: number,
+  bytes: number,
+): void => {
   const { chainId, challenge, sectors } = proof;
   const [first] = sectors;
   const validator = toHex(first?.validatorId ?? new Uint8Array(0));
   const proven = sectors.map((statement) => provenSector(chainId, statement));
-  const nodes = openedNodes(proof);
   const seed = toHex(challenge.seed);
   context.print(
     { out, kind: challenge.kind, chainId, validator, sectors: proven, nodes, bytes, seed },
@@ -96,12 +120,14 @@ export const prove = async (
   try {
     for (const path of paths) sectors.push(openSector(resolve(context.cwd, path)));
     const progress = createProgress(context.terminal, "proving", "nodes", realClock.monotonicMs);
-    const proof = proveSpace(sectors, challenge, progress.update);
+    const chainId = sectors[0]?.header.chainId ?? "";
+    const chain = chainSpace(context, options.genesis, chainId);
+    const proof = proveSpace(sectors, challenge, progress.update, chain);
     progress.end();
     const bytes = encodeSpaceProof(proof);
     const out = resolve(context.cwd, options.out);
     writeFileAtomic(out, bytes);
-    printProof(context, out, proof, bytes.length);
+    printProof(context, out, proof, openedNodes(proof, chain), bytes.length);
   } finally {
     for (const sector of sectors) sector.close();
   }

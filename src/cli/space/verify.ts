@@ -4,12 +4,11 @@ import { resolve } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { readGenesis } from "../../node/read-genesis.ts";
 import { parametersOf } from "../../node/space/prove.ts";
 import { decodeSpaceProof, type SpaceProof, verifySpaceProof } from "../../proofs/space/proof.ts";
 import { STATEMENT_BYTES } from "../../proofs/space/statement.ts";
 import type { CliContext } from "../context.ts";
-import { provenSector } from "./prove.ts";
+import { chainSpace, provenSector } from "./prove.ts";
 
 export type VerifyOptions = {
   readonly seed?: string;
@@ -40,17 +39,15 @@ const readProofFile = (path: string): SpaceProof => {
 type Comparison = { readonly what: string; readonly isGiven: boolean; readonly isSame: boolean };
 
 const comparisons = (
-  context: CliContext,
   options: VerifyOptions,
-  { chainId, challenge }: SpaceProof,
+  { challenge }: SpaceProof,
   ids: readonly string[],
 ): readonly Comparison[] => {
   const { seed, sector, genesis } = options;
-  const chain =
-    genesis === undefined ? undefined : readGenesis(resolve(context.cwd, genesis)).genesis.chainId;
   const wanted = sector?.map((id) => id.toLowerCase()).sort();
   return [
-    { what: "chain", isGiven: chain !== undefined, isSame: chain === chainId },
+    // Another one was refused before anything else.
+    { what: "chain", isGiven: genesis !== undefined, isSame: true },
     { what: "seed", isGiven: seed !== undefined, isSame: seed === toHex(challenge.seed) },
     {
       what: "sectors",
@@ -71,12 +68,13 @@ export const verify = async (
   if (first === undefined) throw new TetradError("space.proof-shape", "no sector");
   const proven = sectors.map((statement) => provenSector(chainId, statement));
   const ids = proven.map(({ sectorId }) => sectorId);
-  const compared = comparisons(context, options, proof, ids);
+  const chain = chainSpace(context, options.genesis, chainId);
+  const compared = comparisons(options, proof, ids);
   const foreign = compared.find(({ isGiven, isSame }) => isGiven && !isSame);
   if (foreign !== undefined) {
     throw new TetradError("space.proof-foreign", `the proof is of another ${foreign.what}`);
   }
-  const verified = verifySpaceProof(parametersOf(first), proof);
+  const verified = verifySpaceProof(parametersOf(first, chain), proof);
   if (!verified.ok) throw TetradError.from(verified);
   const named = (isGiven: boolean): string[] =>
     compared.filter((one) => one.isGiven === isGiven).map(({ what }) => what);

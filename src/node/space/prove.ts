@@ -15,14 +15,24 @@ import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { createSpaceHashes } from "../../proofs/space/tree.ts";
 import { type OpenSector, openLayers } from "./open-sector.ts";
 
-/** The parameters that sectors of this shape are of. Code: space.parameters. */
-export const parametersOf = ({ lgNodes, layers }: SectorStatement): SpaceParameters => {
+/**
+ * The parameters that a sector is held to: what its chain asks for, and where that is nothing or not known those
+ * of the profile with its shape. Code: space.parameters.
+ */
+export const parametersOf = (
+  { lgNodes, layers }: SectorStatement,
+  chain?: SpaceParameters | null,
+): SpaceParameters => {
   const name = profileOf(lgNodes, layers);
-  if (name !== undefined) return SPACE_PROFILES[name];
-  throw new TetradError(
-    "space.parameters",
-    `no profile has sectors of 2^${lgNodes} nodes and ${layers} layers`,
-  );
+  const held = chain ?? (name === undefined ? undefined : SPACE_PROFILES[name]);
+  if (held?.lgNodes === lgNodes && held.layers === layers) return held;
+  const shape = `sectors of 2^${lgNodes} nodes and ${layers} layers`;
+  if (held !== undefined) {
+    throw new TetradError("space.parameters", `the genesis does not ask for ${shape}`);
+  }
+  throw new TetradError("space.parameters", `no profile has ${shape}`, {
+    next: "--genesis FILE names what the sector's chain asks for",
+  });
 };
 
 const openingsOf = (
@@ -54,13 +64,15 @@ const openingsOf = (
 };
 
 /**
- * Makes a proof of sectors of one validator on one chain, and checks it as anybody would. Codes:
+ * Makes a proof of sectors of one validator on one chain, and checks it as anybody would; `chain` is what the
+ * genesis asks for, where it is known. Codes:
  * space.parameters, space.layers, space.proof-shape (sectors that do not belong together), space.damaged.
  */
 export const proveSpace = (
   opened: readonly OpenSector[],
   challenge: SpaceChallenge,
   onNode: (done: number, total: number) => void = () => {},
+  chain?: SpaceParameters | null,
 ): SpaceProof => {
   const sectors = opened.toSorted(
     (a, b) => a.header.statement.sectorNo - b.header.statement.sectorNo,
@@ -75,7 +87,7 @@ export const proveSpace = (
       `${other.file} is of the chain ${other.header.chainId}`,
     );
   }
-  const parameters = parametersOf(statement);
+  const parameters = parametersOf(statement, chain);
   const openings = openingsOf(sectors, first, parameters, challenge, onNode);
   const statements = sectors.map(({ header }) => header.statement);
   const proof: SpaceProof = { chainId, challenge, sectors: statements, openings };

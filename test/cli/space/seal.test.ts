@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chosenParameters } from "../../../src/cli/space/chosen.ts";
 import type { SectorFacts } from "../../../src/cli/space/facts.ts";
+import { prove } from "../../../src/cli/space/prove.ts";
 import { seal } from "../../../src/cli/space/seal.ts";
+import { verify } from "../../../src/cli/space/verify.ts";
 import { readSectorHeader } from "../../../src/node/space/files.ts";
 import {
   checkSpaceParameters,
@@ -56,6 +58,30 @@ describe("a sector that is sealed", () => {
     await seal(table.context, options, join(folder, "0.sector"));
     expect(table.said.out).toMatch(/^size +128 KiB \(of the chain\)$/m);
     expect(table.said.out).toMatch(/^proves space +yes$/m);
+  });
+
+  it("is proven and verified by what the genesis asks for, and by a profile only where it has one", async () => {
+    await sealed(OWN);
+    const genesis = join(folder, "genesis.json");
+    const sector = join(folder, "0.sector");
+    const asked = { epoch: BEACON, laneSeq: 1, out: join(folder, "epoch.proof") };
+    const { context } = fakeContext({ dir: folder, output: "json" });
+    const refused = expect.objectContaining({ code: "space.parameters" });
+    await expect(prove(context, asked, sector)).rejects.toThrow(refused);
+    await prove(context, { ...asked, genesis }, sector);
+    await expect(verify(context, {}, asked.out)).rejects.toThrow(refused);
+    const right = fakeContext({ dir: folder, output: "json" });
+    await verify(right.context, { genesis }, asked.out);
+    expect(JSON.parse(right.said.out)).toMatchObject({
+      ...{ nodes: OWN.epochOpenings, compared: ["chain"] },
+    });
+    // A genesis of the same chain that asks for more of a sector, or for another one.
+    genesisOf({ ...OWN, epochOpenings: OWN.epochOpenings + 1 });
+    const short = expect.objectContaining({ code: "space.proof-shape" });
+    await expect(verify(context, { genesis }, asked.out)).rejects.toThrow(short);
+    genesisOf(SPACE_PROFILES.dev);
+    await expect(verify(context, { genesis }, asked.out)).rejects.toThrow(refused);
+    await expect(prove(context, { ...asked, genesis }, sector)).rejects.toThrow(refused);
   });
 
   it("is of the genesis' profile, and said to prove nothing where that proves nothing", async () => {
