@@ -3,6 +3,7 @@
  * driver at both ends, or with two that have to understand each other.
  */
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
 import { createAuthority } from "../../src/transport/authority.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   QuicEndpoint,
   QuicEndpointOptions,
 } from "../../src/transport/quic-endpoint.ts";
+import { firstPacket, isRetry } from "../transport/first-packet.ts";
 import { endpointClosed, endpointOptions, type Met, Talker } from "../transport/quic-support.ts";
 import { sleep, until } from "../transport/support.ts";
 
@@ -267,6 +269,19 @@ export const quicEndpointContract = (
       clearInterval(alive);
       await until(() => near.end !== undefined && far.end !== undefined, "both time out");
       expect(far.end?.by).toBe("timeout");
+    });
+
+    it("answers a first packet without its token by a shorter Retry, and keeps nothing of it", async () => {
+      const server = await serve();
+      const { host, port } = server.endpoint.local;
+      const socket = createSocket({ type: "udp6", ipv6Only: true });
+      const answers: Buffer[] = [];
+      socket.on("message", (answer) => answers.push(answer));
+      for (let i = 0; i < 10; i++) socket.send(firstPacket(), port, host);
+      await until(() => answers.length === 10, "ten answers");
+      socket.close();
+      expect(answers.every((answer) => isRetry(answer) && answer.length < 1200)).toBe(true);
+      expect([server.endpoint.connectionCount, server.met.sessions.length]).toEqual([0, 0]);
     });
 
     it("takes no more sessions than its cap, and others once there is room", async () => {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { firstPacket, isRetry } from "../first-packet.ts";
 import { idOf, makeIdentity, sleep, until } from "../support.ts";
 import { FLOOD_TIMEOUT_MS, Victim } from "./support.ts";
 
@@ -30,22 +31,6 @@ const openSocket = (): Socket => {
   return socket;
 };
 
-/** A first packet (RFC 9000, 17.2.2) of this version that says nothing, with ids of its own and this token. */
-const firstPacket = (version = 1, token = new Uint8Array(0)): Buffer => {
-  const packet = Buffer.alloc(1200);
-  packet[0] = 0xc0;
-  packet.writeUInt32BE(version, 1);
-  packet[5] = 8;
-  randomBytes(8).copy(packet, 6);
-  packet[14] = 8;
-  randomBytes(8).copy(packet, 15);
-  packet[23] = token.length;
-  packet.set(token, 24);
-  packet.writeUInt16BE(0x4000 | (1200 - 26 - token.length), 24 + token.length);
-  return packet;
-};
-
-const isRetry = (answer: Buffer): boolean => ((answer[0] ?? 0) & 0xf0) === 0xf0;
 const isVersionNegotiation = (answer: Buffer): boolean =>
   ((answer[0] ?? 0) & 0x80) !== 0 && answer.readUInt32BE(1) === 0;
 
