@@ -97,6 +97,11 @@ describe("the packed package", () => {
         "packaging",
       ].sort(),
     );
+    // What the pages link to, and the schema that scenario files name, is there too.
+    for (const name of readdirSync(join(root, "docs")).filter((one) => /\.\w+$/.test(one))) {
+      expect(packed).toContain(`docs/${name}`);
+    }
+    expect(packed).toContain("docs/scenario.schema.json");
     const source = packed.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"));
     expect(source.filter((path) => !path.startsWith("docs/examples/"))).toEqual([]);
     expect(packed.filter((path) => /\.test\.|node_modules/.test(path))).toEqual([]);
