@@ -133,6 +133,9 @@ class Client {
   #begin(): void {
     const target = this.#aliveNode();
     if (target === undefined) return;
+    // A node that is not ready yet does not say how much work it asks for: another one, in the next turn.
+    const asks = this.#wiring.chain.genesis.proofs.work !== null;
+    if (asks && target.handle.status().work === undefined) return;
     const first = this.#build(target, this.#laneSeq + 1, this.#laneId);
     const more = (this.#wiring.workload.pipeline ?? 1) - 1;
     for (let last = first, i = 0; i < more; i++) {

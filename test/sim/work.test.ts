@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { effortAt, priceBehind } from "../../sim/checkers/work.ts";
+import { simulate } from "../../sim/index.ts";
 import { SIM_WORK } from "../../sim/proofs.ts";
+import { CALM, DEFAULT_WORKLOAD, scenario } from "../../sim/scenario.ts";
 import { nextPrice, requiredEffort, workParameterFault } from "../../src/proofs/work/index.ts";
 
 const terms = { memoryKiB: 8, ...SIM_WORK.price };
@@ -33,4 +35,19 @@ describe("the oracle of work", () => {
 
 it("the simulated chain has parameters that a genesis may have", () => {
   expect(workParameterFault(SIM_WORK)).toBeUndefined();
+});
+
+describe("clients of a chain that asks for work", () => {
+  it("wait for a node that can say how much: on slow disks and links none can at first", () => {
+    const net = { ...CALM.net, latencyMeanUs: 12_698, lossPpm: 1_000, linkBytesPerMs: 1_000 };
+    const disk = { ...CALM.disk, syncMeanUs: 4_739 };
+    const slow = scenario("slow", {
+      seed: 2_147_483_646,
+      proofs: ["work"],
+      knobs: { ...CALM, net, disk },
+      healMs: 500,
+      workload: { ...DEFAULT_WORKLOAD, clients: 1, eventsPerBatch: 1 },
+    });
+    expect(simulate(slow).violation).toBeUndefined();
+  });
 });
