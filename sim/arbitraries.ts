@@ -1,10 +1,10 @@
 /**
  * fast-check arbitraries of scenarios: for properties over one's own projections, and so that a failing
- * scenario shrinks fault by fault. They follow from the description of a scenario (scenario-shape.ts), so
- * every kind of fault, adversary and knob is there.
+ * scenario shrinks fault by fault.
  *
- * `scenarioArbitrary` draws what a network must survive: less than a third of the weight lies or has
- * forgotten its votes. `anyScenarioArbitrary` draws whatever a file may say.
+ * `scenarioArbitrary` draws what a network must survive, by the rule of the swarm: less than a third of the weight
+ * lies, has forgotten its votes or lives in another hour. `anyScenarioArbitrary` draws whatever a file may say: it
+ * follows from the description of a scenario (scenario-shape.ts), so every field of it is there, up to its bounds.
  */
 import fc from "fast-check";
 import { FAULT_KINDS, FAULT_SHAPES } from "./fault-shape.ts";
@@ -15,15 +15,17 @@ import {
   DEFAULT_WORKLOAD,
   type Fault,
   type FaultKind,
-  faultySlots,
   type Knobs,
+  type ProofPart,
   type Scenario,
   STRATEGIES,
   type StrategyName,
   type Workload,
 } from "./scenario.ts";
 import { readScenario, SCENARIO_SHAPE } from "./scenario-shape.ts";
-import type { Field, Fields, IntegerShape, ListShape, Shape } from "./shape.ts";
+import type { Field, Fields, IntegerShape, ListShape, Shape, TextShape } from "./shape.ts";
+import { SCENARIO_LIMITS } from "./shape-words.ts";
+import { keepSurvivable } from "./survivable.ts";
 
 type Bounds = {
   readonly n: number;
@@ -43,10 +45,24 @@ const listOf = (shape: ListShape, bounds: Bounds): fc.Arbitrary<unknown[]> => {
   if (shape.perNode === true) {
     return fc.array(ofShape(shape.of, bounds), { minLength: bounds.n, maxLength: bounds.n });
   }
-  const limits = { minLength: shape.min, maxLength: Math.min(shape.max, 8) };
+  const longest = bounds.whole === true ? shape.max : Math.min(shape.max, 8);
   const item = ofShape(shape.of, bounds);
-  return shape.distinct === true ? fc.uniqueArray(item, limits) : fc.array(item, limits);
+  if (shape.distinct !== true) {
+    return fc.array(item, { minLength: shape.min, maxLength: longest });
+  }
+  // A list of different nodes may name them all.
+  const maxLength = shape.of.type === "slot" ? Math.min(longest, bounds.n) : longest;
+  return fc.uniqueArray(item, { minLength: shape.min, maxLength });
 };
+
+/** Of the whole range: as long as may be, and of any characters, most of which take two units of its length. */
+const textOf = ({ max }: TextShape, bounds: Bounds): fc.Arbitrary<string> =>
+  bounds.whole === true
+    ? fc.oneof(
+        fc.string({ maxLength: max, size: "max" }),
+        fc.string({ unit: "binary", maxLength: Math.floor(max / 2) }),
+      )
+    : fc.string({ maxLength: Math.min(max, 20) });
 
 type Timed = { readonly atMs?: number; readonly fromMs?: number; readonly untilMs?: number };
 
@@ -72,15 +88,15 @@ const ofShape = (shape: Shape | Field, bounds: Bounds): fc.Arbitrary<unknown> =>
     case "boolean":
       return fc.boolean();
     case "text":
-      return fc.string({ maxLength: Math.min(shape.max, 20) });
+      return textOf(shape, bounds);
     case "choice":
       return fc.constantFrom(...shape.of);
     case "list":
       return listOf(shape, bounds);
-    case "span":
-      return fc
-        .tuple(fc.nat(bounds.healMs), fc.nat(bounds.healMs))
-        .map((ends) => [Math.min(...ends), Math.max(...ends)]);
+    case "span": {
+      const end = fc.nat(bounds.whole === true ? shape.max : bounds.healMs);
+      return fc.tuple(end, end).map((ends) => [Math.min(...ends), Math.max(...ends)]);
+    }
     case "object":
       return objectOf(shape.fields, bounds);
     case "variant":
@@ -99,7 +115,8 @@ const permutation = (n: number): fc.Arbitrary<number[]> =>
   );
 
 /** What the fields alone do not say: groups split the nodes, a swizzle frees those it has clogged. */
-const shaped = (n: number, drawn: Fault): fc.Arbitrary<Fault> => {
+const shaped = ({ n, whole }: Bounds, drawn: Fault): fc.Arbitrary<Fault> => {
+  if (whole === true) return fc.constant(drawn.kind === "partition" ? apart(drawn) : drawn);
   if (drawn.kind === "partition") {
     return fc
       .tuple(permutation(n), fc.integer({ min: 1, max: Math.max(1, n - 1) }))
@@ -116,41 +133,84 @@ const shaped = (n: number, drawn: Fault): fc.Arbitrary<Fault> => {
   return fc.constant(drawn);
 };
 
+/** Of whatever groups were drawn, those that a file may have: a node is in the first that names it. */
+const apart = (drawn: Extract<Fault, { kind: "partition" }>): Fault => {
+  const placed = new Set<number>();
+  const groups = drawn.groups.map((group) => {
+    const left = group.filter((slot) => !placed.has(slot));
+    for (const slot of left) placed.add(slot);
+    return left;
+  });
+  return { ...drawn, groups };
+};
+
+const faultOf = (kinds: readonly FaultKind[], bounds: Bounds): fc.Arbitrary<Fault> =>
+  fc.oneof(
+    ...kinds.map((kind) =>
+      objectOf(FAULT_SHAPES[kind].fields, bounds)
+        // What was drawn has the fields that the type has: the description is checked against it.
+        .map((drawn) => ({ kind, ...drawn }) as Fault)
+        .chain((drawn) => shaped(bounds, drawn)),
+    ),
+  );
+
 /** A fault of these kinds (of every kind when none is named), before the heal. */
 export const faultArbitrary = (
   n: number,
   healMs: number,
   kinds: readonly FaultKind[] = FAULT_KINDS,
-): fc.Arbitrary<Fault> =>
-  fc.oneof(
-    ...kinds.map((kind) =>
-      objectOf(FAULT_SHAPES[kind].fields, { n, healMs })
-        // What was drawn has the fields that the type has: the description is checked against it.
-        .map((drawn) => ({ kind, ...drawn }) as Fault)
-        .chain((drawn) => shaped(n, drawn)),
-    ),
-  );
+): fc.Arbitrary<Fault> => faultOf(kinds, { n, healMs });
 
-/** An adversary of any strategy that needs nothing else arranged for it. */
+/** An adversary of any strategy that needs nothing else arranged for it, for ever or for a while. */
 export const adversaryArbitrary = (
   n: number,
   strategies: readonly StrategyName[] = STRATEGIES,
+  healMs = 8_000,
 ): fc.Arbitrary<AdversarySpec> =>
-  fc.record({
-    node: fc.nat(n - 1),
-    strategy: fc.constantFrom(...strategies),
-    fromMs: fc.constant(0),
-    untilMs: fc.constant(Number.MAX_SAFE_INTEGER),
-  });
+  fc
+    .record({
+      node: fc.nat(n - 1),
+      strategy: fc.constantFrom(...strategies),
+      fromMs: fc.nat(Math.floor(healMs / 2)),
+      lasting: fc.option(fc.nat(healMs), { nil: Number.MAX_SAFE_INTEGER }),
+    })
+    .map(({ lasting, ...drawn }) => {
+      const untilMs = Math.min(Number.MAX_SAFE_INTEGER, drawn.fromMs + lasting);
+      return { ...drawn, untilMs };
+    });
 
-/** Clients that go on to the end. */
-export const workloadArbitrary: fc.Arbitrary<Workload> = fc.record({
-  clients: fc.integer({ min: 1, max: 4 }),
-  batchesPerSecond: fc.integer({ min: 1, max: 12 }),
-  eventsPerBatch: fc.integer({ min: 1, max: 4 }),
-  bodyBytes: fc.nat(200),
-  untilMs: fc.constant(DEFAULT_WORKLOAD.untilMs),
-});
+/** Seldom, and of few batches: each is 700 KiB to every node. */
+const floodArbitrary: fc.Arbitrary<Pick<Workload, "floodBatches" | "floodAtMs">> = fc.oneof(
+  { arbitrary: fc.constant({}), weight: 9 },
+  {
+    arbitrary: fc.record({
+      floodBatches: fc.integer({ min: 1, max: 2 }),
+      floodAtMs: fc.nat(5_000),
+    }),
+    weight: 1,
+  },
+);
+
+/** Clients that go on to the end. Where one of them floods, there is another. */
+export const workloadArbitrary: fc.Arbitrary<Workload> = fc
+  .tuple(
+    fc.record({
+      clients: fc.integer({ min: 1, max: 4 }),
+      batchesPerSecond: fc.integer({ min: 1, max: 12 }),
+      eventsPerBatch: fc.integer({ min: 1, max: 4 }),
+      bodyBytes: fc.nat(200),
+      untilMs: fc.constant(DEFAULT_WORKLOAD.untilMs),
+    }),
+    fc.record(
+      { pipeline: fc.integer({ min: 1, max: 6 }), contested: fc.boolean() },
+      { requiredKeys: [] },
+    ),
+    floodArbitrary,
+  )
+  .map(([drawn, optional, flood]) => {
+    const clients = flood.floodBatches === undefined ? drawn.clients : Math.max(2, drawn.clients);
+    return { ...drawn, clients, ...optional, ...flood };
+  });
 
 /** Knobs from a calm network on fast disks to a slow and lossy one: what must be survived without faults. */
 export const knobsArbitrary: fc.Arbitrary<Knobs> = fc.record({
@@ -190,25 +250,6 @@ export const weightsArbitrary = (n: number): fc.Arbitrary<number[]> =>
     fc.array(fc.integer({ min: 1, max: 20 }), { minLength: n, maxLength: n }),
   );
 
-/** Takes away adversaries, twins and lost votes beyond what must be survived, in their order. */
-const survivable = (drawn: Scenario): Scenario => {
-  const total = drawn.weights.reduce((sum, weight) => sum + weight, 0);
-  const spent = new Set<number>();
-  const affordable = (slots: ReadonlySet<number>): boolean => {
-    const all = new Set([...spent, ...slots]);
-    const weight = [...all].reduce((sum, slot) => sum + (drawn.weights[slot] ?? 0), 0);
-    if (weight * 3 >= total) return slots.size === 0;
-    for (const slot of slots) spent.add(slot);
-    return true;
-  };
-  const adversaries = drawn.adversaries.filter(({ node }) => affordable(new Set([node])));
-  const faults = drawn.faults.filter((fault) =>
-    affordable(faultySlots({ ...drawn, adversaries: [], faults: [fault] })),
-  );
-  const guilty = faultySlots({ ...drawn, adversaries: [], faults });
-  return { ...drawn, adversaries, faults, expect: { ...drawn.expect, exempt: [...guilty] } };
-};
-
 export type ScenarioOptions = {
   readonly n?: number;
   readonly healMs?: number;
@@ -219,10 +260,46 @@ export type ScenarioOptions = {
   readonly knobs?: fc.Arbitrary<Knobs>;
   /** All alike where nothing is given. */
   readonly weights?: fc.Arbitrary<readonly number[]>;
+  /** No proofs where nothing is given; `proofsArbitrary` for some, which take longer to simulate. */
+  readonly proofs?: fc.Arbitrary<readonly ProofPart[]>;
 };
 
 /** Kinds that tell about one fault only and cost a node its honesty: rare in a mixture. */
 const MIXED_KINDS = FAULT_KINDS.filter((kind) => kind !== "twin");
+
+/**
+ * Half of the time no proof, else some of them. Stake and keys of epochs are left to the swarm, whose seeds from
+ * STAKE_SEEDS_FROM on know who may lie or forget while validators come and go.
+ */
+export const proofsArbitrary: fc.Arbitrary<readonly ProofPart[]> = fc.oneof(
+  fc.constant([]),
+  fc.constantFrom<readonly ProofPart[]>(
+    ["beacon"],
+    ["work"],
+    ["beacon", "work"],
+    ["work", "time", "shares"],
+    ["beacon", "space"],
+    ["beacon", "space", "location"],
+  ),
+);
+
+/** Short epochs are those of the swarm. */
+const epochArbitrary: fc.Arbitrary<number> = fc.constantFrom(3_600_000, 3_600_000, 4_000, 12_000);
+
+/** Some kinds first, then faults of these only: leaving kinds out finds more than always mixing all of them. */
+const faultsArbitrary = (
+  kinds: readonly FaultKind[],
+  bounds: Bounds,
+  faultsMax: number,
+): fc.Arbitrary<Fault[]> =>
+  fc
+    .subarray([...kinds])
+    .chain((some) =>
+      some.length === 0
+        ? fc.constant<Fault[]>([])
+        : fc.array(faultOf(some, bounds), { maxLength: faultsMax }),
+    )
+    .map((faults) => [...faults].sort((a, b) => a.atMs - b.atMs));
 
 /** Scenarios that a network of n nodes must survive. */
 export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<Scenario> => {
@@ -230,26 +307,27 @@ export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<S
   return fc
     .record({
       seed: fc.nat(),
-      faults: fc.array(faultArbitrary(n, healMs, kinds), { maxLength: options.faultsMax ?? 8 }),
+      faults: faultsArbitrary(kinds, { n, healMs }, options.faultsMax ?? 8),
       adversaries:
         strategies.length === 0
           ? fc.constant([])
-          : fc.array(adversaryArbitrary(n, strategies), { maxLength: 1 }),
+          : fc.uniqueArray(adversaryArbitrary(n, strategies, healMs), {
+              maxLength: Math.ceil(n / 3),
+              selector: ({ node }) => node,
+            }),
       workload: workloadArbitrary,
       knobs: options.knobs ?? fc.constant(CALM),
       weights: options.weights ?? fc.constant(new Array<number>(n).fill(1)),
+      epochMs: epochArbitrary,
+      proofs: options.proofs ?? fc.constant([]),
+      heal: fc.constantFrom("all" as const, "all" as const, "all" as const, "core" as const),
     })
-    .map(({ seed, faults, adversaries, workload, knobs, weights }) =>
-      survivable({
+    .map(({ proofs, ...drawn }) =>
+      keepSurvivable({
         name: "arbitrary",
-        seed,
         n,
-        weights,
-        epochMs: 3_600_000,
-        knobs,
-        workload,
-        faults: [...faults].sort((a, b) => a.atMs - b.atMs),
-        adversaries,
+        ...drawn,
+        ...(proofs.length === 0 ? {} : { proofs }),
         atlas: "keep",
         healMs,
         expect: DEFAULT_EXPECT,
@@ -257,14 +335,20 @@ export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<S
     );
 };
 
+const { faults: _, n: __, ...OTHER_FIELDS } = SCENARIO_SHAPE.fields;
+
 /** Any scenario that a file may hold, sensible or not: for what reads and writes them. */
 export const anyScenarioArbitrary: fc.Arbitrary<Scenario> = fc
-  .integer({ min: 1, max: 7 })
-  .chain((n) =>
-    fc
+  .oneof(
+    { arbitrary: fc.integer({ min: 1, max: 10 }), weight: 9 },
+    { arbitrary: fc.integer({ min: 1, max: SCENARIO_LIMITS.nodesMax }), weight: 1 },
+  )
+  .chain((n) => {
+    const bounds = { n, healMs: 10_000, whole: true };
+    return fc
       .tuple(
-        objectOf(SCENARIO_SHAPE.fields, { n, healMs: 10_000, whole: true }),
-        fc.array(faultArbitrary(n, 10_000), { maxLength: 6 }),
+        objectOf(OTHER_FIELDS, bounds),
+        fc.array(faultOf(FAULT_KINDS, bounds), { maxLength: SCENARIO_LIMITS.faultsMax }),
       )
-      .map(([drawn, faults]) => readScenario({ ...drawn, n, faults })),
-  );
+      .map(([drawn, faults]) => readScenario({ ...drawn, n, faults }));
+  });

@@ -14,9 +14,9 @@ import {
   type Scenario,
   STRATEGIES,
   type StrategyName,
-  untrustedSlots,
   type Workload,
 } from "./scenario.ts";
+import { keepSurvivable, untrustedBy } from "./survivable.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -248,36 +248,6 @@ const drawAdversaries = (draw: Draw, weights: readonly number[]): AdversarySpec[
     out.push({ node, strategy: random.pick(kinds), fromMs, untilMs });
   }
   return out;
-};
-
-/** Nodes that a fault makes others unable to count on, though no adversary runs there. */
-const untrustedBy = (fault: Fault, whole: Scenario): Set<number> =>
-  untrustedSlots({ ...whole, adversaries: [], faults: [fault] });
-
-/**
- * Leaves out what would make those that lie, have forgotten their votes or live in another hour a third of
- * the weight: the rest must be survived. Which disks may lose what they hold, the atlas decides in the run.
- */
-const keepSurvivable = (
-  drawn: Scenario,
-  total = drawn.weights.reduce((sum, weight) => sum + weight, 0),
-): Scenario => {
-  const { weights } = drawn;
-  const weigh = (slots: Iterable<number>): number =>
-    [...slots].reduce((sum, slot) => sum + (weights[slot] ?? 0), 0);
-  const untrusted = new Set(drawn.adversaries.map((adversary) => adversary.node));
-  const exempt = new Set<number>();
-  const faults = drawn.faults.filter((fault) => {
-    const guilty = untrustedBy(fault, drawn);
-    if (guilty.size === 0) return true;
-    if (weigh(new Set([...untrusted, ...guilty])) * 3 >= total) return false;
-    for (const slot of guilty) {
-      untrusted.add(slot);
-      if (fault.kind !== "clock") exempt.add(slot);
-    }
-    return true;
-  });
-  return { ...drawn, faults, expect: { ...drawn.expect, exempt: [...exempt] } };
 };
 
 /** From this seed on, scenarios are of chains on which stake decides. */
