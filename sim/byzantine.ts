@@ -242,8 +242,11 @@ export const overThird = (
       { kind: "one-way", from: right, to: left, ...span },
     ],
     healMs,
-    // That it stands still is found after so long.
-    expect: { finalWithinMs: 10_000, convergeWithinMs: 10_000 },
+    expect: {
+      // That it stands still is found after so long.
+      ...{ finalWithinMs: 10_000, convergeWithinMs: 10_000 },
+      marks: [`adversary ${kind}`],
+    },
   });
 };
 

@@ -1,7 +1,7 @@
 /**
  * Coverage by marks (the `sometimes` assertions of Antithesis): what must have been seen over many runs, or
- * else the runs show less than they seem to. A kind of fault counts when it has begun and, where one can
- * tell, when it has bitten.
+ * else the runs show less than they seem to. A kind of fault counts when it has happened (faults.ts), and each
+ * once more when somebody has felt it.
  */
 import { WORK_WAYS } from "./adversary/false-slots.ts";
 import { FALSE_WAYS } from "./claims.ts";
@@ -18,6 +18,18 @@ const BITES: readonly string[] = [
   "frame clogged",
   "bandwidth shared",
   "send queue overflow",
+  "frame delayed",
+  "session reset",
+  "turn held by a pause",
+  "turn slowed",
+  "clock off",
+  "clock hours off",
+  "clock swung",
+  "clock drifted",
+  "twin signed",
+  "started on an empty disk",
+  "started on a restored disk",
+  "write slowed",
   "crash at sign",
   "crash at signed",
   "crash at write",
@@ -117,7 +129,7 @@ export const EXPECTED_MARKS: readonly string[] = [
   ...FAULT_KINDS.map((kind) => `fault ${kind}`),
   ...BITES,
   ...STRATEGIES.map((strategy) => `adversary ${strategy}`),
-  // Those of the library; "two-faced" is for the matrix of sim/byzantine.ts.
+  // Those of the library. "two-faced" takes a third and more: the matrix of sim/byzantine.ts demands its mark.
   ...DIRECTED_STRATEGIES.filter((strategy) => strategy !== "two-faced").map(
     (strategy) => `adversary ${strategy}`,
   ),

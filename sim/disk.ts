@@ -294,6 +294,7 @@ export class SimDisk {
     const synced = group.some((pending) => pending.sync);
     const mean = synced ? this.knobs.syncMeanUs : this.knobs.writeMeanUs;
     const floor = synced ? this.knobs.syncMinUs : 1;
+    if (this.slowness > 1) this.#tap?.happened?.("write slowed");
     const delayUs = (floor + this.#random.exponential(mean)) * this.slowness;
     // Not through `defer`: the disk goes on while its process is paused, and `crash` empties the queue.
     const owner = this.#owner;

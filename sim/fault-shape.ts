@@ -98,7 +98,7 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   },
   "drop-type": {
     ...lasting,
-    type: count("First byte of the message.", 0, 255, [1, 15]),
+    type: count("First byte of the message.", 0, 255, [1, 20]),
     ppm: ppm("How many of them."),
     from: optional(from),
     to: optional(to),

@@ -1,9 +1,13 @@
-/** Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. */
+/**
+ * Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. The mark
+ * `fault KIND` says that it has happened: what the atlas spares, what meets a process that is down, and what
+ * changes nothing leaves none.
+ */
 import type { Atlas } from "./atlas.ts";
 import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
-import type { Fault, Scenario } from "./scenario.ts";
+import type { Fault, FaultKind, Scenario } from "./scenario.ts";
 import type { FrameStatement } from "./statements.ts";
 import type { World } from "./world.ts";
 
@@ -13,8 +17,27 @@ export type FaultTarget = {
   readonly nodes: readonly SimNode[];
   readonly scenario: Scenario;
   readonly atlas: Atlas;
-  startTwin(node: number): void;
+  /** False when there is no slot left for it. */
+  startTwin(node: number): boolean;
   mark(name: string): void;
+};
+
+/** What became of a fault that was due: it lasts until its end is called, is over, waits, or changed nothing. */
+type Begun = (() => void) | "over" | "armed" | "spared";
+
+const happens = (did: boolean): Begun => (did ? "over" : "spared");
+
+/** Faults of disks that wait for a write or read have happened when that has failed: by the disk's own mark. */
+const FIRED: ReadonlyMap<string, FaultKind> = new Map<string, FaultKind>([
+  ["write failed", "disk-error"],
+  ["read failed", "read-error"],
+  ["write misdirected", "misdirected-write"],
+]);
+
+/** The mark of the fault that a disk has just shown, if it was armed for one. */
+export const markOfDisk = (what: string): string | undefined => {
+  const kind = FIRED.get(what);
+  return kind === undefined ? undefined : `fault ${kind}`;
 };
 
 type Pair = readonly [from: number, to: number];
@@ -62,8 +85,8 @@ const KNOB_OF: Partial<Record<Fault["kind"], KnobName>> = {
   bandwidth: "linkBytesPerMs",
 };
 
-/** Starts a fault; returns what ends it, if it lasts. */
-const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
+/** Starts a fault. */
+const begin = (target: FaultTarget, fault: Fault): Begun => {
   const { net, nodes, scenario } = target;
   const pairs = blockedBy(fault, scenario.n);
   if (pairs.length > 0) {
@@ -86,11 +109,12 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
   const node = "node" in fault ? nodes[fault.node] : undefined;
   switch (fault.kind) {
     case "clog":
+      if (fault.from === fault.to) return "spared";
       net.links.clog(fault.from, fault.to, fault.untilMs * 1000);
-      return undefined;
+      return "over";
     case "swizzle":
       swizzle(target, fault);
-      return undefined;
+      return happens(fault.clogged.length > 0 && scenario.n > 1);
     case "uplink":
     case "downlink": {
       const lift = net.links.capNode(fault.kind, fault.node, fault.bytesPerMs);
@@ -106,6 +130,7 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
         net.queueBytes[fault.node] = undefined;
       };
     case "delay": {
+      if (fault.extraMs === 0) return "spared";
       const extraUs = fault.extraMs * 1000;
       const links = allPairs(scenario.n).filter(([a, b]) => a === fault.node || b === fault.node);
       for (const [from, to] of links) net.links.addDelay(from, to, extraUs);
@@ -131,16 +156,15 @@ const begin = (target: FaultTarget, fault: Fault): (() => void) | undefined => {
       return () => net.links.removeRule(rule);
     }
     case "reset":
-      if (fault.a !== fault.b) net.reset(fault.a, fault.b);
-      return undefined;
-    case "crash-all":
-      for (const each of nodes) each.crash(fault.power, "all at once", fault.downMs);
-      return undefined;
+      return happens(fault.a !== fault.b && net.reset(fault.a, fault.b));
+    case "crash-all": {
+      const died = nodes.filter((each) => each.crash(fault.power, "all at once", fault.downMs));
+      return happens(died.length > 0);
+    }
     case "twin":
-      target.startTwin(fault.node);
-      return undefined;
+      return happens(target.startTwin(fault.node));
     default:
-      return node === undefined ? undefined : beginOnNode(target, node, fault);
+      return node === undefined ? "spared" : beginOnNode(target, node, fault);
   }
 };
 
@@ -164,36 +188,35 @@ const swizzle = (
   }
 };
 
-const beginOnNode = (
-  target: FaultTarget,
-  node: SimNode,
-  fault: Fault,
-): (() => void) | undefined => {
+const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun => {
   switch (fault.kind) {
     case "crash":
-      node.crash(fault.power, "crash", fault.downMs);
-      return undefined;
+      return happens(node.crash(fault.power, "crash", fault.downMs));
     case "crash-at": {
       const { point, nth, power, downMs } = fault;
       node.host.arm(point, nth, () => {
+        target.mark("fault crash-at");
         target.mark(`crash at ${point}`);
         node.crash(power, `at ${point}`, downMs);
       });
-      return undefined;
+      return "armed";
     }
     case "crash-after-vote": {
       const { view, statement, power, wipe, downMs } = fault;
       node.host.armVote(view, statement, target.scenario.n - 1, () => {
+        target.mark("fault crash-after-vote");
         target.mark(`crash after ${statement}`);
         node.crash(power, `after ${statement} of view ${view}`, downMs);
         if (wipe) node.wipe(false);
       });
-      return undefined;
+      return "armed";
     }
     case "pause":
+      if (!node.host.alive) return "spared";
       node.host.pause(fault.untilMs * 1000);
       return () => node.host.resume();
     case "slow-cpu":
+      if (fault.factor === 1) return "spared";
       node.host.slowDown(fault.factor);
       return () => node.host.slowDown(1);
     case "clock-periodic":
@@ -201,34 +224,29 @@ const beginOnNode = (
       return () => node.host.swingClock(undefined);
     case "clock":
       node.host.stepClock(fault.offsetMs);
-      return () => node.host.stepClock(0);
+      return fault.offsetMs === 0 ? "spared" : () => node.host.stepClock(0);
     case "drift":
       node.host.setDrift(fault.ppm);
-      return undefined;
+      return happens(fault.ppm !== 0);
     default:
       return beginOnDisk(target, node, fault);
   }
 };
 
 /** Faults of disks. Those that take data ask the atlas first. */
-const beginOnDisk = (
-  { atlas }: FaultTarget,
-  node: SimNode,
-  fault: Fault,
-): (() => void) | undefined => {
+const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun => {
   switch (fault.kind) {
     case "wipe":
-      if (!atlas.mayLose(node.slot)) return undefined;
+      if (!atlas.mayLose(node.slot)) return "spared";
       node.crash(true, "wiped", fault.downMs);
       node.wipe(fault.votes);
-      return undefined;
+      return "over";
     case "restore":
-      if (!atlas.mayLose(node.slot)) return undefined;
+      if (!atlas.mayLose(node.slot)) return "spared";
       node.crash(true, "restored", fault.downMs);
-      node.restore(fault.votes);
-      return undefined;
+      return happens(node.restore(fault.votes));
     case "lost-writes": {
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       const disk = node[fault.disk];
       disk.lying = true;
       return () => {
@@ -236,27 +254,27 @@ const beginOnDisk = (
       };
     }
     case "misdirected-write":
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       node[fault.disk].misdirectNth = fault.nth;
-      return undefined;
+      return "armed";
     case "rot":
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return undefined;
-      node[fault.disk].spoil(fault.bytes);
-      return undefined;
+      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
+      return happens(node[fault.disk].spoil(fault.bytes));
     case "disk-full":
       node.setFull(true);
       return () => node.setFull(false);
     case "disk-error":
       node[fault.disk].failNth = fault.nth;
-      return undefined;
+      return "armed";
     case "read-error":
       node[fault.disk].failReadNth = fault.nth;
-      return undefined;
+      return "armed";
     case "slow-disk":
+      if (fault.factor === 1) return "spared";
       node.setSlowness(fault.factor);
       return () => node.setSlowness(1);
     default:
-      return undefined;
+      return "spared";
   }
 };
 
@@ -273,9 +291,9 @@ export const scheduleFaults = (target: FaultTarget): (() => void) => {
       if (fault.atMs >= scenario.healMs) return;
       const note = JSON.stringify(fault);
       world.trace.add(world.nowUs, "fault", "node" in fault ? fault.node : 0, -1, undefined, note);
-      target.mark(`fault ${fault.kind}`);
       const end = begin(target, fault);
-      if (end === undefined) return;
+      if (end !== "spared" && end !== "armed") target.mark(`fault ${fault.kind}`);
+      if (typeof end === "string") return;
       open.add(end);
       const untilMs = "untilMs" in fault ? Math.min(fault.untilMs, scenario.healMs) : fault.atMs;
       world.at(untilMs * 1000, () => {

@@ -27,9 +27,15 @@ type ArmedVote = {
   readonly crash: () => void;
 };
 
+/** Told what of a fault a process has felt. */
+export type Happened = (what: string) => void;
+
+const HOUR_MS = 3_600_000;
+
 export class Host {
   readonly world: World;
   readonly slot: number;
+  readonly #happened: Happened;
   #incarnation = 0;
   #alive = false;
   #pausedUntilUs = 0;
@@ -47,9 +53,10 @@ export class Host {
   readonly #armedVotes: ArmedVote[] = [];
   readonly #random: Prng;
 
-  constructor(world: World, slot: number) {
+  constructor(world: World, slot: number, happened: Happened = () => undefined) {
     this.world = world;
     this.slot = slot;
+    this.#happened = happened;
     this.#random = world.stream(`node/${slot}`);
   }
 
@@ -146,6 +153,7 @@ export class Host {
   #fire(incarnation: number, callback: () => void): void {
     if (!this.isLive(incarnation)) return;
     if (this.#pausedUntilUs > this.world.nowUs) {
+      this.#happened("turn held by a pause");
       // A new sequence number in order of firing: what was due first still runs first.
       this.world.at(this.#pausedUntilUs, () => this.#fire(incarnation, callback));
     } else if (this.#slowness === 1 && this.#turns.length === 0) callback();
@@ -173,6 +181,7 @@ export class Host {
   }
 
   #waitForTurn(incarnation: number, turn: () => void): void {
+    if (this.#slowness > 1) this.#happened("turn slowed");
     this.#turns.push(turn);
     if (this.#turning) return;
     this.#turning = true;
@@ -231,17 +240,27 @@ export class Host {
     this.#driftPpm = ppm;
   }
 
+  #wallRead(): void {
+    if (this.#offsetMs !== 0) this.#happened("clock off");
+    if (Math.abs(this.#offsetMs) >= HOUR_MS) this.#happened("clock hours off");
+    if (this.#swing !== undefined) this.#happened("clock swung");
+  }
+
   clock(): Clock {
     return {
       monotonicMs: () => Math.floor(this.#localMs()),
       monotonicUs: () => this.#localMs() * 1_000,
-      wallMs: () => WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs + this.#swingMs(),
+      wallMs: () => {
+        this.#wallRead();
+        return WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs + this.#swingMs();
+      },
     };
   }
 
   timers(incarnation: number): Timers {
     return {
       set: (delayMs, callback) => {
+        if (this.#driftPpm !== 0) this.#happened("clock drifted");
         const localUs = Math.max(0, delayMs) * 1000;
         const delayUs = Math.ceil(localUs / (1 + this.#driftPpm / 1_000_000));
         return this.deferCancellable(incarnation, delayUs, () => {

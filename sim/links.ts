@@ -143,6 +143,11 @@ export class Links {
     this.#extraUs[at] = Math.max(0, (this.#extraUs[at] ?? 0) + extraUs);
   }
 
+  /** Whether a fault makes the link slower. */
+  isDelayed(from: number, to: number): boolean {
+    return (this.#extraUs[this.#at(from, to)] ?? 0) > 0;
+  }
+
   addRule(rule: DropRule): void {
     this.#rules.push(rule);
   }

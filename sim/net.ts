@@ -164,10 +164,13 @@ export class SimNet {
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
   }
 
-  /** Breaks the session between two slots; both ends hear of it and dial again. */
-  reset(a: number, b: number): void {
+  /** Breaks the session between two slots; both ends hear of it and dial again. False without one. */
+  reset(a: number, b: number): boolean {
     const session = this.#sessionOf(a, b);
-    if (session !== undefined) this.#end(session, -1, { code: "closed", detail: "reset" });
+    if (session?.alive !== true) return false;
+    this.#end(session, -1, { code: "closed", detail: "reset" });
+    this.#tap?.happened?.("session reset");
+    return true;
   }
 
   /** A process dials all peers anew: where a twin of it holds the session, it takes it over. */
@@ -380,6 +383,7 @@ export class SimNet {
   /** The last byte has left. */
   #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
     const { trafficClass, bytes } = frame;
+    if (this.links.isDelayed(end.slot, to)) this.#tap?.happened?.("frame delayed");
     const leftUs = this.#world.nowUs + this.links.latencyUs(end.slot, to);
     let arriveUs = Math.max(leftUs, fate.notBeforeUs);
     if (!fate.reordered) {

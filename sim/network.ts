@@ -12,6 +12,7 @@ import { Atlas } from "./atlas.ts";
 import type { CheckerFactory } from "./checkers/types.ts";
 import { startClaims } from "./claims.ts";
 import { SimEpochKeys } from "./epoch-keys.ts";
+import { markOfDisk } from "./faults.ts";
 import { createChain, type SimChain, type StakeRun } from "./genesis.ts";
 import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
@@ -60,7 +61,7 @@ export type SimNetwork = {
   /** Of the rows of all disks. To be closed at the end: nothing of them can be read any more then. */
   readonly memory: RowMemory;
   /** Starts a second process with this node's key on a copy of its disks. */
-  startTwin(node: number): void;
+  startTwin(node: number): boolean;
 };
 
 export type NetworkOptions = {
@@ -148,6 +149,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       const known = signedBy.get(slot) ?? new Set();
       signedBy.set(slot, known.add(Buffer.from(message).toString("latin1")));
     }
+    if (slot >= scenario.n) observer.mark("twin signed");
     signTap(slot, message, signature);
   };
   const censors = new Map<number, AdversarySpec>();
@@ -171,7 +173,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       },
     };
   };
-  const hosts = createHosts(world, owners.length);
+  const hosts = createHosts(world, owners.length, (what) => observer.mark(what));
   const watch = (slot: number, handle: LedgerHandle): void => {
     let shown: string | undefined;
     handle.onExecuted(() => {
@@ -238,7 +240,11 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         if (disk === "data") atlas.hasLost(slot);
         observer.each((checker) => checker.diskLost?.(slot, disk));
       },
-      happened: (what) => observer.mark(what),
+      happened: (what) => {
+        observer.mark(what);
+        const fault = markOfDisk(what);
+        if (fault !== undefined) observer.mark(fault);
+      },
     },
     signTap: replicaSigned,
     verifyTap: (slot, message, together) => {
@@ -343,18 +349,19 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
   });
   /** Twins by the node that they copy: a slot is given away once. */
   const idle = new Set([...owners.keys()].filter((slot) => slot >= scenario.n));
-  const startTwin = (original: number): void => {
+  const startTwin = (original: number): boolean => {
     const slot = [...idle].find((candidate) => owners[candidate] === original);
     const twin = slot === undefined ? undefined : nodes[slot];
     const source = nodes[original];
     if (slot !== undefined) idle.delete(slot);
-    if (twin === undefined || source === undefined) return;
+    if (twin === undefined || source === undefined) return false;
     twin.data.copyFrom(source.data);
     twin.votes.copyFrom(source.votes);
     twin.start();
+    return true;
   };
   for (const { strategy, node, fromMs } of scenario.adversaries) {
-    if (strategy === "twins") world.at(Math.max(fromMs, 1) * 1000, () => startTwin(node));
+    if (strategy === "twins") world.at(Math.max(fromMs, 1) * 1000, () => void startTwin(node));
   }
   const parts = { world, scenario, chain, scheme, net, nodes, observer, atlas };
   return { ...parts, failures, logs, memory, startTwin };

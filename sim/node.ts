@@ -15,7 +15,7 @@ import type {
 import type { Waiting } from "./checkers/types.ts";
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import type { SimEpochKeys } from "./epoch-keys.ts";
-import { Host } from "./host.ts";
+import { type Happened, Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
 import type { RowMemory } from "./row-memory.ts";
 import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
@@ -76,6 +76,8 @@ export class SimNode {
   readonly #wiring: NodeWiring;
   #handle: LedgerHandle | undefined;
   #lost = false;
+  /** What has been done to its disks since the last start, to be told when it starts on them. */
+  #startsOn: "an empty disk" | "a restored disk" | undefined;
   #full = false;
   /** Held down until healed: wiped nodes and halted ones are not restarted for ever. */
   #restarts = 0;
@@ -200,6 +202,8 @@ export class SimNode {
     }
     wiring.booted(this.slot, incarnation, this.#lost, this.#handle);
     this.#lost = false;
+    if (this.#startsOn !== undefined) wiring.happened(`started on ${this.#startsOn}`);
+    this.#startsOn = undefined;
   }
 
   #keyring(incarnation: number): Pick<Ports, "epochKeys"> {
@@ -218,15 +222,19 @@ export class SimNode {
     return true;
   }
 
-  /** Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced. */
-  crash(power: boolean, note: string, downMs: number): void {
-    if (!this.host.alive) return;
+  /**
+   * Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced. False when
+   * it was down already.
+   */
+  crash(power: boolean, note: string, downMs: number): boolean {
+    if (!this.host.alive) return false;
     this.host.kill(note);
     this.#restarts += 1;
     if (this.data.crash(power)) this.#forget(this.data);
     if (this.votes.crash(power)) this.#forget(this.votes);
     this.#wiring.net.crashed(this.slot);
     this.#wiring.world.after(downMs * 1000, () => this.start());
+    return true;
   }
 
   /** Down for good, also where it was down already and was to come back. */
@@ -280,6 +288,7 @@ export class SimNode {
   }
 
   wipe(votes: boolean): void {
+    this.#startsOn = "an empty disk";
     this.data.wipe();
     this.#forget(this.data);
     if (!votes) return;
@@ -293,20 +302,24 @@ export class SimNode {
     this.epochKeys?.snapshot();
   }
 
-  restore(votes: boolean): void {
-    this.#restoreDisk(this.data);
-    if (!votes) return;
+  /** Puts back what `snapshot` has kept; false when it never came to that. */
+  restore(votes: boolean): boolean {
+    if (!this.#restoreDisk(this.data)) return false;
+    this.#startsOn = "a restored disk";
+    if (!votes) return true;
     // Both lie in the folder of keys.
     this.#restoreDisk(this.votes);
     this.epochKeys?.restore();
+    return true;
   }
 
-  #restoreDisk(disk: SimDisk): void {
-    if (!disk.restore("stale")) return;
+  #restoreDisk(disk: SimDisk): boolean {
+    if (!disk.restore("stale")) return false;
     this.#forget(disk);
     // What a backup holds is durable again.
     const puts = disk.dump().map(([key, value]) => ({ key, value }));
     this.#wiring.diskTap.durable(this.slot, disk.name, puts);
+    return true;
   }
 
   setFull(full: boolean): void {
@@ -321,5 +334,5 @@ export class SimNode {
   }
 }
 
-export const createHosts = (world: World, slots: number): Host[] =>
-  Array.from({ length: slots }, (_, slot) => new Host(world, slot));
+export const createHosts = (world: World, slots: number, happened?: Happened): Host[] =>
+  Array.from({ length: slots }, (_, slot) => new Host(world, slot, happened));

@@ -21,7 +21,8 @@ import { keepSurvivable, untrustedBy } from "./survivable.ts";
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
-const MESSAGE_TYPES = 15;
+/** The types of all messages are 1 to this one: `LAYOUT` of the wire format and what places are measured by. */
+const MESSAGE_TYPES = 20;
 const STATEMENTS = ["notarize", "nullify", "finalize"] as const;
 const slotsOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 

@@ -10,7 +10,8 @@ import type { CheckContext, Checker } from "./types.ts";
 const CERTIFICATE = 3;
 const SYNC_RESPONSE = 12;
 
-const readCertificate = (bytes: Uint8Array): CertificateView | undefined => {
+/** The certificate that a frame is, or is served with; undefined for every other frame. */
+export const certificateOfFrame = (bytes: Uint8Array): CertificateView | undefined => {
   if (bytes[0] === CERTIFICATE) return decodeCertificate(new Cursor(bytes, 1));
   if (bytes[0] !== SYNC_RESPONSE) return undefined;
   const cursor = new Cursor(bytes, 9);
@@ -52,7 +53,7 @@ export const certificatesValid = (context: CheckContext): Checker => {
     sent: (from, _to, _class, bytes) => {
       if (!context.honest(from)) return;
       if (bytes[0] !== CERTIFICATE && bytes[0] !== SYNC_RESPONSE) return;
-      const certificate = bytes === good ? undefined : readCertificate(bytes);
+      const certificate = bytes === good ? undefined : certificateOfFrame(bytes);
       if (bytes !== good && certificate === undefined) {
         context.report("I9", `n${from} sent a certificate that the oracle cannot read`);
         return;

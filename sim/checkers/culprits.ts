@@ -1,10 +1,20 @@
 /**
- * I13: whoever makes a fork possible can be named. From all statements that were signed the oracle extracts
- * those members that signed two which exclude each other. After a fork they must weigh more than a third of
- * the weight, and no honest one may be among them.
+ * I13: whoever makes a fork possible can be named. The oracle extracts those members that signed two statements
+ * which exclude each other; after a fork they must weigh more than a third of the weight, and no honest one may be
+ * among them. Against liars it counts only what has reached somebody honest, in frames that it reads itself: what
+ * they signed and kept, nobody can show. Of honest members it counts all that has left them.
  */
-import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
-import type { CheckContext, Checker } from "./types.ts";
+import {
+  decodeStatement,
+  FINALIZE,
+  NOTARIZE,
+  NULLIFY,
+  type Statement,
+  statementBytes,
+} from "./decode.ts";
+import { setsOf } from "./sets.ts";
+import { signedInFrame } from "./signed-frames.ts";
+import type { CheckContext, Checker, Member } from "./types.ts";
 
 export type Culprit = {
   readonly index: number;
@@ -21,10 +31,7 @@ export type Prosecutor = {
   faultAfterFork(): string | undefined;
 };
 
-const exclude = (a: Uint8Array, b: Uint8Array): boolean => {
-  const one = decodeStatement(a);
-  const other = decodeStatement(b);
-  if (one === undefined || other === undefined) return false;
+const exclude = (one: Statement, other: Statement): boolean => {
   const kinds = [one.kind, other.kind];
   if (kinds.includes(NULLIFY)) return kinds.includes(FINALIZE);
   return one.hash !== other.hash && (kinds.includes(NOTARIZE) || kinds.includes(FINALIZE));
@@ -32,31 +39,46 @@ const exclude = (a: Uint8Array, b: Uint8Array): boolean => {
 
 /** A checker that only collects, and what can be said at the end of its run. */
 export const createProsecutor = (): Prosecutor => {
-  const said = new Map<string, Uint8Array[]>();
+  /** By member and view: each statement once. */
+  const said = new Map<string, Statement[]>();
   const found = new Map<number, Culprit>();
   let context: CheckContext | undefined;
   const checker = (given: CheckContext): Checker => {
     context = given;
+    const messageOf = (statement: Statement): Uint8Array =>
+      statementBytes(given.chainId, statement);
+    /** `isSigned` is asked once a member and statement, unless it denies. */
+    const hear = (member: Member, statement: Statement, isSigned: () => boolean): void => {
+      if (found.has(member.slot)) return;
+      const key = `${member.slot}/${statement.epoch}/${statement.view}`;
+      const before = said.get(key) ?? [];
+      const { kind, hash } = statement;
+      if (before.some((one) => one.kind === kind && one.hash === hash) || !isSigned()) return;
+      said.set(key, before);
+      const other = before.find((one) => exclude(one, statement));
+      before.push(statement);
+      if (other === undefined) return;
+      const { index, slot, weight } = member;
+      const pair = [messageOf(other), messageOf(statement)] as const;
+      found.set(slot, { index, slot, weight, pair });
+    };
     return {
       id: "I13",
       title: "collects who signed what excludes each other",
       released: (slot, message) => {
         const statement = decodeStatement(message);
         const member = given.memberOf(slot);
-        if (statement === undefined || member === undefined || found.has(member.slot)) return;
-        const key = `${member.slot}/${statement.epoch}/${statement.view}`;
-        const before = said.get(key) ?? [];
-        said.set(key, before);
-        const other = before.find((one) => exclude(one, message));
-        before.push(message.slice());
-        if (other === undefined) return;
-        const { index, weight } = member;
-        found.set(member.slot, {
-          index,
-          slot: member.slot,
-          weight,
-          pair: [other, message.slice()],
-        });
+        if (statement === undefined || member === undefined || !given.honest(slot)) return;
+        hear(member, statement, () => true);
+      },
+      delivered: (_from, to, bytes) => {
+        if (!given.honest(to)) return;
+        for (const { statement, signer, signature } of signedInFrame(bytes)) {
+          const member = setsOf(given).at(statement.epoch)?.ofIndex(signer);
+          if (member === undefined) continue;
+          const verify = () => given.verify(member.publicKey, messageOf(statement), signature);
+          hear(member, statement, verify);
+        }
       },
     };
   };

@@ -9,6 +9,7 @@ import {
   HEADER_BYTES,
   NOTARIZE,
   NULLIFY,
+  SIGNATURE_BYTES,
   statementBytes,
 } from "../../sim/checkers/decode.ts";
 import { hex, taggedHash } from "../../sim/checkers/oracle.ts";
@@ -153,34 +154,91 @@ describe("I19", () => {
 describe("I13", () => {
   const A = "aa".repeat(32);
   const B = "bb".repeat(32);
-  const judged = (said: readonly [slot: number, message: Uint8Array][]): string | undefined => {
+  const vote = (
+    signer: number,
+    view: number,
+    kind: number,
+    hash = ZERO,
+    good = true,
+  ): Uint8Array => {
+    const out = Buffer.alloc(1 + 17 + 32 + 2 + SIGNATURE_BYTES);
+    out[0] = 2;
+    out.writeBigUInt64BE(BigInt(view), 9);
+    out[17] = kind;
+    out.write(hash, 18, "hex");
+    out.writeUInt16BE(signer, 50);
+    out[52] = good ? 1 : 0;
+    return out;
+  };
+  /** A signature is good that begins with 1. */
+  const prosecution = () => {
     const prosecutor = createProsecutor();
-    const { checker } = rig(prosecutor.checker);
-    for (const [slot, message] of said) checker.released?.(slot, message, GENESIS);
+    const { context } = rig(prosecutor.checker);
+    const verify: CheckContext["verify"] = (_key, _message, signature) => signature[0] === 1;
+    return { prosecutor, checker: prosecutor.checker({ ...context, verify }) };
+  };
+  const judged = (frames: readonly [to: number, frame: Uint8Array][]): string | undefined => {
+    const { prosecutor, checker } = prosecution();
+    for (const [to, frame] of frames) checker.delivered?.(3, to, frame);
     return prosecutor.faultAfterFork();
   };
 
   it("wants more than a third of the weight named after a fork", () => {
-    expect(
-      judged([
-        [3, signed(1, NOTARIZE, A)],
-        [3, signed(1, NOTARIZE, B)],
-      ]),
-    ).toMatch(/1 of 4/);
-    expect(
-      judged([
-        [3, signed(1, NULLIFY)],
-        [3, signed(1, NOTARIZE, B)],
-      ]),
-    ).toMatch(/0 of 4/);
+    // Each half to another honest node.
+    const halves: [number, Uint8Array][] = [
+      [0, vote(3, 1, NOTARIZE, A)],
+      [1, vote(3, 1, NOTARIZE, B)],
+    ];
+    expect(judged(halves)).toMatch(/1 of 4/);
+    const compatible: [number, Uint8Array][] = [
+      [0, vote(3, 1, NULLIFY)],
+      [0, vote(3, 1, NOTARIZE, B)],
+    ];
+    expect(judged(compatible)).toMatch(/0 of 4/);
+  });
+
+  it("names nobody for what only liars were given, or for a signature that is not theirs", () => {
+    const first: [number, Uint8Array] = [0, vote(3, 1, NOTARIZE, A)];
+    expect(judged([first, [3, vote(3, 1, NOTARIZE, B)]])).toMatch(/0 of 4/);
+    expect(judged([first, [1, vote(3, 1, NOTARIZE, B, false)]])).toMatch(/0 of 4/);
+    // A forgery does not stand in the way of the true one.
+    const forged: [number, Uint8Array] = [1, vote(3, 1, NOTARIZE, B, false)];
+    expect(judged([first, forged, [1, vote(3, 1, NOTARIZE, B)]])).toMatch(/1 of 4/);
+    const { prosecutor, checker } = prosecution();
+    for (const hash of [A, B]) checker.released?.(3, signed(1, NOTARIZE, hash), GENESIS);
+    expect(prosecutor.culprits()).toEqual([]);
+  });
+
+  it("reads the signers of certificates and of proposals", () => {
+    const certificate = (hash: string): Uint8Array => {
+      const out = Buffer.alloc(1 + 17 + 32 + 2 + 1 + 2 * SIGNATURE_BYTES);
+      vote(0, 1, FINALIZE, hash)
+        .subarray(0, 50)
+        .forEach((byte, at) => {
+          out[at] = byte;
+        });
+      out[0] = 3;
+      out.writeUInt16BE(4, 50);
+      out[52] = 0b1100;
+      out[53] = 1;
+      out[53 + SIGNATURE_BYTES] = 1;
+      return out;
+    };
+    const { prosecutor, checker } = prosecution();
+    checker.delivered?.(3, 0, certificate(A));
+    const proposed = Buffer.concat([Buffer.alloc(5), vote(3, 1, NOTARIZE, B).subarray(1)]);
+    proposed[0] = 1;
+    checker.delivered?.(3, 1, proposed);
+    expect(prosecutor.culprits().map(({ slot }) => slot)).toEqual([3]);
+    checker.delivered?.(3, 1, certificate(B));
+    expect(prosecutor.culprits().map(({ slot }) => slot)).toEqual([3, 2]);
   });
 
   it("does not accept that an honest one is accused", () => {
-    const said = [0, 3].flatMap((slot): [number, Uint8Array][] => [
-      [slot, signed(1, NULLIFY)],
-      [slot, signed(1, FINALIZE, A)],
-    ]);
-    expect(judged(said)).toMatch(/n0 is honest/);
+    const { prosecutor, checker } = prosecution();
+    checker.released?.(0, signed(1, NULLIFY), GENESIS);
+    checker.released?.(0, signed(1, FINALIZE, A), GENESIS);
+    expect(prosecutor.faultAfterFork()).toMatch(/n0 is honest/);
   });
 
   it("names two of four that agreed with both halves of the rest", () => {
