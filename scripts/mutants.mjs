@@ -95,7 +95,7 @@ const typeError = async (tree, info) => {
   cpSync(info, join(tree, "tsbuildinfo"), { force: true, errorOnExist: false });
   const args = ["-p", tree, "--incremental", "--tsBuildInfoFile", join(tree, "tsbuildinfo")];
   const { out } = await run(tsc, args, tree);
-  return out.split("\n").find((line) => /^(src\/ledger|sim)\//.test(line));
+  return out.split("\n").find((line) => /^(src|sim)\//.test(line));
 };
 
 /** Runs simulations in a tree until one of `expected` is found; every run with what it found. */
