@@ -33,6 +33,12 @@ export const ERRORS = {
   // Batches, checked at admission and in the validity predicate
   "batch.empty": spec("A batch needs at least one event", 400, 1, "disconnect"),
   "batch.too-many-events": spec("A batch holds at most 1024 events", 400, 1, "disconnect"),
+  "batch.too-costly": spec(
+    "The checks that a batch asks for are at most 64 units",
+    413,
+    1,
+    "disconnect",
+  ),
   "batch.too-large": spec("A batch is at most 1 MiB", 413, 1, "disconnect"),
   "batch.event-too-large": spec("An event is at most 60 KiB", 413, 1, "disconnect"),
   "batch.wrong-chain": spec("The batch names another chain", 400, 1, "disconnect"),
@@ -100,6 +106,12 @@ export const ERRORS = {
   "block.too-large": spec("A block is at most 4 MiB", 413, 1, "disconnect"),
   "block.too-many-batches": spec("A block names at most 4096 batches", 413, 1, "disconnect"),
   "block.too-many-events": spec("A block holds at most 8192 events", 413, 1, "ignore"),
+  "block.too-costly": spec(
+    "The checks that a block asks for are at most 128 units",
+    413,
+    1,
+    "ignore",
+  ),
   "block.wrong-chain": spec("The header names another chain", 400, 2, "disconnect"),
   "block.header": spec("A header field breaks its rule", 400, 2, "ignore"),
   "block.batches-root": spec("The batches do not hash to the header's root", 400, 2, "ignore"),

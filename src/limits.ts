@@ -27,6 +27,12 @@ export const LIMITS = {
    * than the first view timer. 4 MiB alone would hold 100,000 small events, which take seconds.
    */
   blockEventsMax: 8192,
+  /**
+   * What checking proofs may take beside that, of a block and of a batch: a unit is what a core does in about a
+   * millisecond. Bytes do not bound it: 4 MiB would hold 900 parts of shares, 14 s of scrypt in one turn.
+   */
+  blockCheckUnitsMax: 128,
+  batchCheckUnitsMax: 64,
   /** height - executedHeight in a header may not exceed this. */
   executionLagMax: 16,
   /** Heights above the last final one that may be notarized before leaders only re-propose. */
@@ -105,6 +111,7 @@ export const LIMITS = {
   caPendingPerActorMax: 1_000,
   /** A certificate costs every replica one P-256 check, 1 to 2 ms: so many first places of a batch. */
   caSignaturePositionsMax: 8,
+  caSignatureCheckUnits: 2,
 
   // Stake (R)
   /** Validators that are registered and not gone; a set takes the `validatorsMax` with most power. */
@@ -204,6 +211,7 @@ export const LIMITS = {
   workShareOpenings: 32,
   /** Of one event with a part of the opened shares: N of scrypt times shares; 16 ms. */
   workPartScryptMax: 65_536,
+  workPartCheckUnits: 16,
   /** 32 shares with paths of 18 hashes have 18,720 bytes. */
   workPartBytesMax: 20 * 1024,
 
@@ -229,6 +237,7 @@ export const LIMITS = {
   /** Of one event with a part of a proof: bytes, and tail blocks that checking it may hash; 5 ms. */
   timePartBytesMax: 56 * 1024,
   timePartBlocksMax: 131_072,
+  timePartCheckUnits: 5,
   /** Who may share one run with its timekeeper. */
   timeMembersMax: 64,
   /** Block hashes that one run absorbs, and of these those that one file shows. */

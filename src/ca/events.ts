@@ -13,6 +13,7 @@ export const issuerCreated = defineEvent({
     field.string("name", LIMITS.nameBytesMax, NAME_TEXT),
     field.bytes("certificate", LIMITS.caCertificateBytesMax),
   ],
+  checkUnits: LIMITS.caSignatureCheckUnits,
 });
 export type IssuerCreated = EventValue<typeof issuerCreated>;
 
@@ -42,6 +43,7 @@ export const certificateIssued = defineEvent({
     /** X.509, DER. */
     field.bytes("certificate", LIMITS.caCertificateBytesMax),
   ],
+  checkUnits: LIMITS.caSignatureCheckUnits,
 });
 export type CertificateIssued = EventValue<typeof certificateIssued>;
 

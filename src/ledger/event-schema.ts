@@ -53,6 +53,8 @@ export type EventDefinition<T> = {
   readonly type: string;
   readonly version: number;
   readonly fields: readonly AnyField[];
+  /** What an event of it may ask for beside its bytes, in the units of LIMITS.blockCheckUnitsMax. */
+  readonly checkUnits: number;
   /** Throws RangeError for a value that the schema or the event's size limit does not allow. */
   encode(value: T): EncodedEvent;
   /** Byte fields of the value are views into the payload. Code: batch.bad-payload. */
@@ -312,8 +314,9 @@ export const defineEvent = <const F extends readonly AnyField[]>(spec: {
   readonly type: string;
   readonly version: number;
   readonly fields: F;
+  readonly checkUnits?: number;
 }): EventDefinition<FieldValues<F>> => {
-  const { type, version, fields } = spec;
+  const { type, version, fields, checkUnits = 0 } = spec;
   if (!isEventType(type)) throw new RangeError(`not an event type: ${type}`);
   if (!Number.isInteger(version) || version < 1 || version > 0xffff) {
     throw new RangeError(`${type}: not an event version: ${version}`);
@@ -328,6 +331,7 @@ export const defineEvent = <const F extends readonly AnyField[]>(spec: {
     type,
     version,
     fields,
+    checkUnits,
     encode,
     decode: (payload) => {
       try {

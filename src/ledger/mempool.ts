@@ -69,6 +69,9 @@ export type SelectArgs = {
   readonly batchesMax?: number;
   readonly bytesMax?: number;
   readonly eventsMax?: number;
+  /** What the checks of a batch may take, and those of the proposal. */
+  checkUnitsOf?(batch: Batch): number;
+  readonly checkUnitsMax?: number;
 };
 
 export type Mempool = {
@@ -398,21 +401,32 @@ type Filling = {
   readonly selected: Batch[];
   bytes: number;
   events: number;
+  checkUnits: number;
 };
 
-type Room = { readonly batches: number; readonly bytes: number; readonly events: number };
+type Room = {
+  readonly batches: number;
+  readonly bytes: number;
+  readonly events: number;
+  readonly checkUnits: number;
+};
 
 function select(pool: Pool, args: SelectArgs): Batch[] {
   const room: Room = {
     batches: args.batchesMax ?? LIMITS.blockBatchesMax,
     bytes: args.bytesMax ?? LIMITS.blockBytesMax,
     events: args.eventsMax ?? LIMITS.blockEventsMax,
+    checkUnits: args.checkUnitsMax ?? LIMITS.blockCheckUnitsMax,
   };
-  const filling: Filling = { args, heads: new Map(), selected: [], bytes: 0, events: 0 };
+  const nothing = { bytes: 0, events: 0, checkUnits: 0 };
+  const filling: Filling = { args, heads: new Map(), selected: [], ...nothing };
   if (args.byEffort !== true) fillByTurns(pool, filling, room, room);
   else {
-    const { batches, bytes, events } = room;
-    const half = { batches: batches / 2, bytes: bytes / 2, events: events / 2 };
+    const { batches, bytes, events, checkUnits } = room;
+    const half = {
+      ...{ batches: batches / 2, bytes: bytes / 2 },
+      ...{ events: events / 2, checkUnits: checkUnits / 2 },
+    };
     fillByTurns(pool, filling, half, room);
     fillByLevels(pool, filling, room);
   }
@@ -431,10 +445,17 @@ const isFull = ({ selected, bytes, events }: Filling, room: Room): boolean =>
 const fits = ({ bytes, events }: Filling, batch: Batch, room: Room): boolean =>
   bytes + batch.bytes.length <= room.bytes && events + batch.events.length <= room.events;
 
+/** Its checks have to wait for another block. There is room yet for whatever asks for none. */
+const isTooCostly = ({ args, checkUnits }: Filling, batch: Batch, room: Room): boolean => {
+  const units = args.checkUnitsOf?.(batch) ?? 0;
+  return units > 0 && checkUnits + units > room.checkUnits;
+};
+
 const take = (filling: Filling, lane: Lane, batch: Batch): void => {
   filling.selected.push(batch);
   filling.bytes += batch.bytes.length;
   filling.events += batch.events.length;
+  filling.checkUnits += filling.args.checkUnitsOf?.(batch) ?? 0;
   filling.heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
 };
 
@@ -446,8 +467,9 @@ function fillByTurns(pool: Pool, filling: Filling, room: Room, whole: Room): voi
   for (const lane of turns(pool)) {
     if (isFull(filling, room)) break;
     const batch = nextOf(filling, lane);
-    if (batch === undefined) continue;
-    if (!fits(filling, batch, filling.selected.length === 0 ? whole : room)) {
+    const left = filling.selected.length === 0 ? whole : room;
+    if (batch === undefined || isTooCostly(filling, batch, left)) continue;
+    if (!fits(filling, batch, left)) {
       misfits += 1;
       if (misfits >= LIMITS.mempoolMisfitsMax) break;
       continue;
@@ -478,6 +500,7 @@ function fillByLevels(pool: Pool, filling: Filling, room: Room): void {
     // It grows while it is gone through: a lane whose next batch is of this level too waits at its end.
     for (const [lane, batch] of waiting[level] ?? []) {
       if (isFull(filling, room)) return;
+      if (isTooCostly(filling, batch, room)) continue;
       if (fits(filling, batch, room)) {
         take(filling, lane, batch);
         wait(lane, level);

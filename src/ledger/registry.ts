@@ -24,6 +24,8 @@ export type EventRegistry = {
   /** Every definition, by type and then version. */
   readonly definitions: readonly AnyEventDefinition[];
   get(type: string, version: number): AnyEventDefinition | undefined;
+  /** What the checks of these events may take, by their types alone: LIMITS.blockCheckUnitsMax has the unit. */
+  checkUnits(events: readonly Pick<EncodedEvent, "type" | "version">[]): number;
   /** The newest version of a type. */
   latest(type: string): AnyEventDefinition | undefined;
   /** Codes: batch.unknown-event-type, batch.bad-payload. */
@@ -84,6 +86,8 @@ export const createRegistry = (
   return {
     definitions: [...definitions].sort(byTypeAndVersion),
     get,
+    checkUnits: (events) =>
+      events.reduce((sum, { type, version }) => sum + (get(type, version)?.checkUnits ?? 0), 0),
     latest: (type) => newest.get(type),
     check: (event) => {
       const found = get(event.type, event.version);

@@ -113,7 +113,8 @@ export type TriedInput = Pick<
  * Codes: block.wrong-chain, block.header, block.next-set, beacon.reveal-missing, beacon.reveal-superfluous,
  * beacon.reveal-malformed, beacon.reveal-invalid, space.missing, space.superfluous, space.proof-shape,
  * space.proof-path, block.too-many-batches, block.batches-root,
- * block.too-large, block.too-many-events, block.batch-order, block.batch-invalid (data: code, batch, position),
+ * block.too-large, block.too-many-events, block.too-costly, block.batch-order, block.batch-invalid (data: code,
+ * batch, position),
  * block.wrong-root (data: field, executedHeight), node.not-ready.
  */
 export const validateBlock = (input: ValidityInput): Failure | undefined =>
@@ -157,15 +158,42 @@ export const validateTried = (input: TriedInput): Failure | undefined =>
   checkRoots(input);
 
 /** Bytes and events of batches: of all of a block's, or of those that are here. */
-export type BatchTotals = { readonly bytes: number; readonly events: number };
+export type CoreTotals = { readonly bytes: number; readonly events: number };
 
-/** Whether a block may hold so much. It never gets less. Codes: block.too-large, block.too-many-events. */
-export const checkTotals = ({ bytes, events }: BatchTotals): Failure | undefined => {
+/** With what their checks may take, which the types of events say and cores do not. */
+export type BatchTotals = CoreTotals & { readonly checkUnits: number };
+
+/** What a batch adds to its block. */
+export const totalsOf = (
+  registry: EventRegistry,
+  { bytes, events }: Pick<Batch, "bytes" | "events">,
+): BatchTotals => ({
+  bytes: bytes.length,
+  events: events.length,
+  checkUnits: registry.checkUnits(events),
+});
+
+export const sumOfTotals = (a: BatchTotals, b: BatchTotals): BatchTotals => ({
+  bytes: a.bytes + b.bytes,
+  events: a.events + b.events,
+  checkUnits: a.checkUnits + b.checkUnits,
+});
+
+export const NO_TOTALS: BatchTotals = { bytes: 0, events: 0, checkUnits: 0 };
+
+/**
+ * Whether a block may hold so much. It never gets less. Codes: block.too-large, block.too-many-events,
+ * block.too-costly.
+ */
+export const checkTotals = ({ bytes, events, checkUnits }: BatchTotals): Failure | undefined => {
   if (bytes > LIMITS.blockBytesMax) {
     return fail("block.too-large", `${bytes} bytes of batches, limit ${LIMITS.blockBytesMax}`);
   }
-  return events > LIMITS.blockEventsMax
-    ? fail("block.too-many-events", `${events} events, limit ${LIMITS.blockEventsMax}`)
+  if (events > LIMITS.blockEventsMax) {
+    return fail("block.too-many-events", `${events} events, limit ${LIMITS.blockEventsMax}`);
+  }
+  return checkUnits > LIMITS.blockCheckUnitsMax
+    ? fail("block.too-costly", `checks of ${checkUnits} units, limit ${LIMITS.blockCheckUnitsMax}`)
     : undefined;
 };
 
@@ -281,10 +309,18 @@ export const checkLane = (
 /** Batches whose events passed: a batch never changes, and a proposal shows again what admission saw. */
 const passed = new WeakMap<EventRegistry, WeakSet<Batch>>();
 
-/** Event types known, payloads well-formed. Codes: batch.unknown-event-type, batch.bad-payload. */
+/**
+ * Event types known, their checks within the limit of a batch, payloads well-formed. Codes: batch.unknown-event-type,
+ * batch.too-costly, batch.bad-payload.
+ */
 export const checkEvents = (registry: EventRegistry, batch: Batch): Failure | undefined => {
   const known = passed.get(registry) ?? new WeakSet<Batch>();
   if (known.has(batch)) return undefined;
+  const units = registry.checkUnits(batch.events);
+  if (units > LIMITS.batchCheckUnitsMax) {
+    const detail = `checks of ${units} units, limit ${LIMITS.batchCheckUnitsMax}`;
+    return fail("batch.too-costly", detail, { units });
+  }
   for (const event of batch.events) {
     const failure = registry.check(event);
     if (failure !== undefined) return failure;
@@ -414,22 +450,20 @@ function checkDigests({ hasher, block }: ProposalInput): Failure | undefined {
     : fail("block.batches-root", "the digests do not hash to the header's root");
 }
 
-function checkBody({ block, batches }: ValidityInput): Failure | undefined {
+function checkBody({ block, batches, registry }: ValidityInput): Failure | undefined {
   const { batchDigests } = block;
   if (batches.length !== batchDigests.length) {
     const detail = `${batches.length} batches for ${batchDigests.length} digests`;
     return fail("block.batches-root", detail);
   }
-  let bytes = 0;
-  let events = 0;
+  let totals = NO_TOTALS;
   for (const [i, batch] of batches.entries()) {
     if (!equalBytes(batch.digest, batchDigests[i] ?? batch.id)) {
       return fail("block.batches-root", `batch ${i} is not the one that the block names`);
     }
-    bytes += batch.bytes.length;
-    events += batch.events.length;
+    totals = sumOfTotals(totals, totalsOf(registry, batch));
   }
-  return checkTotals({ bytes, events });
+  return checkTotals(totals);
 }
 
 function checkOrder(input: ValidityInput): Failure | undefined {

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { certificateIssued, issuerCreated } from "../../src/ca/events.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import { defineEvent, field } from "../../src/ledger/event-schema.ts";
+import { timeRunProven } from "../../src/ledger/projections/time-events.ts";
+import { workSharesProven } from "../../src/ledger/projections/work-events.ts";
 import { createRegistry, defineUpcaster } from "../../src/ledger/registry.ts";
 import { putOf, recordPut } from "../golden/fixtures.ts";
 
@@ -33,6 +36,15 @@ describe("event registry", () => {
     expect(codeOf("record.put", 2, putOf(1).payload)).toBe("batch.unknown-event-type");
     expect(codeOf("record.get", 1, putOf(1).payload)).toBe("batch.unknown-event-type");
     expect(codeOf("record.put", 1, new Uint8Array(3))).toBe("batch.bad-payload");
+  });
+
+  it("says what the checks of events may take, by their types, and nothing of unknown ones", () => {
+    const definitions = [workSharesProven, timeRunProven, issuerCreated, certificateIssued];
+    const registry = createRegistry([recordPut, ...definitions]);
+    const of = (type: string, version = 1): number => registry.checkUnits([{ type, version }]);
+    expect(definitions.map(({ type }) => of(type))).toEqual([16, 5, 2, 2]);
+    expect([of("record.put"), of("record.burn"), of("work.shares.proven", 2)]).toEqual([0, 0, 0]);
+    expect(registry.checkUnits([...definitions, ...definitions])).toBe(50);
   });
 
   it("decodes at the author's version and upcasts to the newest through every step", () => {

@@ -28,6 +28,9 @@ const selectFrom = (
     readonly batchesMax?: number;
     readonly bytesMax?: number;
     readonly eventsMax?: number;
+    readonly checkUnitsOf?: (batch: Batch) => number;
+    readonly checkUnitsMax?: number;
+    readonly byEffort?: boolean;
   } = {},
 ): readonly Batch[] => {
   const { heads = {}, includable = () => true, ...limits } = rest;
@@ -68,6 +71,48 @@ describe("mempool: a block's events", () => {
     const pool = createMempool();
     fill(pool, [of(ann, 3), of(bob, 2)]);
     expect(selectFrom(pool, { eventsMax: 2 }).map((batch) => batch.actor)).toEqual([bob]);
+  });
+});
+
+describe("mempool: the checks of a block", () => {
+  const names = Array.from({ length: LIMITS.mempoolMisfitsMax + 8 }, (_, i) => hashOf(i + 1));
+  const isCheap = (batch: Batch): boolean => toHex(batch.actor) === toHex(ann);
+  const units = { checkUnitsOf: (batch: Batch) => (isCheap(batch) ? 0 : 16), checkUnitsMax: 48 };
+  const flooded = (): Mempool => {
+    const pool = createMempool();
+    fill(
+      pool,
+      names.map((actor) => batchOf({ actor })),
+    );
+    fill(pool, laneOf(ann, 3));
+    return pool;
+  };
+
+  it.each([false, true])("are never more than the limit, with work asked for: %s", (byEffort) => {
+    const chosen = selectFrom(flooded(), { ...units, byEffort });
+    expect(chosen.filter((batch) => !isCheap(batch))).toHaveLength(3);
+    const none = selectFrom(flooded(), { ...units, checkUnitsMax: 15, byEffort });
+    expect(none.every(isCheap)).toBe(true);
+  });
+
+  it.each([false, true])("keep nothing out that asks for none: %s", (byEffort) => {
+    const chosen = selectFrom(flooded(), { ...units, byEffort });
+    expect(countOf(chosen, ann)).toBe(3);
+  });
+
+  it("that wait are in the next blocks, each in its turn", () => {
+    const pool = flooded();
+    const seen = new Set<string>();
+    const heads: Record<string, LaneHead> = {};
+    const blocks = Math.ceil(names.length / 3);
+    for (let i = 0; i < blocks; i++) {
+      for (const batch of selectFrom(pool, { ...units, heads })) {
+        seen.add(toHex(batch.actor));
+        heads[toHex(batch.actor)] = headOf(batch);
+        pool.onFinalized(batch.actor, headOf(batch));
+      }
+    }
+    expect(seen.size).toBe(names.length + 1);
   });
 });
 

@@ -9,8 +9,17 @@ import type { AskedProofs, WorkVerdict } from "../../src/ledger/batch-work.ts";
 import { batchesRoot, encodeBlock } from "../../src/ledger/block.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import { NO_PROOFS } from "../../src/ledger/genesis-proofs.ts";
+import { timeRunProven } from "../../src/ledger/projections/time-events.ts";
+import { workSharesProven } from "../../src/ledger/projections/work-events.ts";
 import { createRegistry } from "../../src/ledger/registry.ts";
-import type { Batch, Block, ExecutionRoots, Hash, Header } from "../../src/ledger/types.ts";
+import type {
+  Batch,
+  Block,
+  EncodedEvent,
+  ExecutionRoots,
+  Hash,
+  Header,
+} from "../../src/ledger/types.ts";
 import { createLeaderSchedule, leaderOf } from "../../src/ledger/validator-set.ts";
 import {
   type ActorKey,
@@ -41,7 +50,7 @@ import {
   setOf,
 } from "../golden/fixtures.ts";
 
-const registry = createRegistry([recordPut]);
+const registry = createRegistry([recordPut, workSharesProven, timeRunProven]);
 const set = setOf([1n, 1n, 1n, 1n], 3);
 const schedule = createLeaderSchedule(hasher, hashOf(7), set);
 const START = 1_000_000;
@@ -373,6 +382,37 @@ describe("batches of a block", () => {
     const most = Array.from({ length: full }, (_, i) => of(i + 1, LIMITS.batchEventsMax));
     expect(check({ batches: most })).toBeUndefined();
     expect(check({ batches: [...most, of(full + 1, 1)] })?.code).toBe("block.too-many-events");
+  });
+
+  const shares = workSharesProven.encode({ epoch: 3, part: 0, shares: new Uint8Array(8) });
+  const run = timeRunProven.encode({ epoch: 3, part: 0, proof: new Uint8Array(8) });
+  const parts = (actor: number, event: EncodedEvent, count: number) =>
+    batchAt(hashOf(actor), { events: new Array<EncodedEvent>(count).fill(event) });
+
+  it("refuses more parts of shares or of runs than one turn can check, and takes exactly that many", () => {
+    const most = LIMITS.batchCheckUnitsMax / LIMITS.workPartCheckUnits;
+    expect([most, LIMITS.blockCheckUnitsMax / LIMITS.batchCheckUnitsMax]).toEqual([4, 2]);
+    const full = [parts(1, shares, most), parts(2, shares, most)];
+    expect(check({ batches: full })).toBeUndefined();
+    expect(check({ batches: [...full, parts(3, run, 1)] })?.code).toBe("block.too-costly");
+    expect(check({ batches: [...full, batchAt(ann)] })).toBeUndefined();
+    const runs = Math.floor(LIMITS.batchCheckUnitsMax / LIMITS.timePartCheckUnits);
+    const many = [1, 2].map((actor) => parts(actor, run, runs));
+    expect(check({ batches: [...many, parts(3, run, 1)] })).toBeUndefined();
+    expect(check({ batches: [...many, parts(3, run, 2)] })?.code).toBe("block.too-costly");
+  });
+
+  it("refuses more of them in one batch than half a block may have, and takes exactly that many", () => {
+    expect(check({ batches: [parts(1, shares, 4)] })).toBeUndefined();
+    expect(batchCode({ batches: [parts(1, shares, 5)] })).toBe("batch.too-costly");
+    expect(check({ batches: [parts(1, run, 12)] })).toBeUndefined();
+    expect(batchCode({ batches: [parts(1, run, 13)] })).toBe("batch.too-costly");
+  });
+
+  it("counts what checks may take before it looks into a payload", () => {
+    const empty = encodeEvent("work.shares.proven", 1, new Uint8Array(0));
+    expect(batchCode({ batches: [parts(1, empty, 4)] })).toBe("batch.bad-payload");
+    expect(batchCode({ batches: [parts(1, empty, 5)] })).toBe("batch.too-costly");
   });
 
   it("names the batch and its code", () => {

@@ -24,6 +24,7 @@ export const timeRunProven = defineEvent({
     field.u8("part"),
     field.bytes("proof", LIMITS.timePartBytesMax + 64),
   ],
+  checkUnits: LIMITS.timePartCheckUnits,
 });
 export type TimeRunProven = EventValue<typeof timeRunProven>;
 

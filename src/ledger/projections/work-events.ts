@@ -15,5 +15,6 @@ export const workSharesProven = defineEvent({
   type: "work.shares.proven",
   version: 1,
   fields: [field.u64("epoch"), field.u8("part"), field.bytes("shares", LIMITS.workPartBytesMax)],
+  checkUnits: LIMITS.workPartCheckUnits,
 });
 export type WorkSharesProven = EventValue<typeof workSharesProven>;

@@ -18,11 +18,15 @@ import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
 import {
   type ActorKey,
   type BatchTotals,
+  type CoreTotals,
   checkTotals,
   type EpochSnapshot,
+  NO_TOTALS,
   type ParentBlock,
   type ProposalInput,
   parentOf,
+  sumOfTotals,
+  totalsOf,
   type ValidityInput,
   validateBatches,
   validateProposal,
@@ -206,7 +210,7 @@ export class BlockTree {
     for (const held of this.#unsettled()) {
       held.block?.batchDigests.forEach((digest, i) => {
         const batch = held.batches[i] === undefined ? byDigest.get(toHex(digest)) : undefined;
-        if (batch !== undefined) place(held, i, batch);
+        if (batch !== undefined) this.#place(held, i, batch);
       });
     }
     this.pump();
@@ -216,7 +220,7 @@ export class BlockTree {
    * Which of the batches that have come a block still waits for, by digest in hex. A block that is too large with
    * them is refused by what their cores say, before one of their events is hashed.
    */
-  awaited(sizes: ReadonlyMap<string, BatchTotals>): ReadonlySet<string> {
+  awaited(sizes: ReadonlyMap<string, CoreTotals>): ReadonlySet<string> {
     const awaited = new Set<string>();
     for (const held of this.#unsettled()) {
       // A verdict on one block settles its children too.
@@ -227,7 +231,7 @@ export class BlockTree {
         if (held.batches[i] !== undefined) continue;
         const size = sizes.get(toHex(digest));
         if (size === undefined) continue;
-        totals = sumOf(totals, size);
+        totals = sumOfTotals(totals, { ...NO_TOTALS, bytes: size.bytes, events: size.events });
         missing.push(toHex(digest));
       }
       const excess = checkTotals(totals);
@@ -370,7 +374,7 @@ export class BlockTree {
         wantedAt: this.#chain.tip().height,
         block: undefined,
         batches: [],
-        totals: NOTHING,
+        totals: NO_TOTALS,
         passed: "nothing",
         verdict: undefined,
         proposer: undefined,
@@ -399,7 +403,7 @@ export class BlockTree {
   #give(held: Held, block: Block): void {
     held.block = block;
     held.batches = block.batchDigests.map(() => undefined);
-    held.totals = NOTHING;
+    held.totals = NO_TOTALS;
     held.cancelFetch?.();
     held.cancelFetch = undefined;
   }
@@ -462,9 +466,15 @@ export class BlockTree {
       if (checkTotals(held.totals) !== undefined) return false;
       const batch = this.#pool.get(digest) ?? this.#store.batch(digest);
       if (batch === undefined) isComplete = false;
-      else place(held, i, batch);
+      else this.#place(held, i, batch);
     }
     return isComplete;
+  }
+
+  /** Into its place in the block, which was empty. */
+  #place(held: Held, i: number, batch: Batch): void {
+    held.batches[i] = batch;
+    held.totals = sumOfTotals(held.totals, totalsOf(this.#context.options.registry, batch));
   }
 
   #proposalInput(block: Block, parent: ParentBlock): ProposalInput {
@@ -656,20 +666,6 @@ export class BlockTree {
     return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };
   }
 }
-
-const NOTHING: BatchTotals = { bytes: 0, events: 0 };
-
-const sumOf = (a: BatchTotals, b: BatchTotals): BatchTotals => ({
-  bytes: a.bytes + b.bytes,
-  events: a.events + b.events,
-});
-
-/** Into its place in the block, which was empty. */
-const place = (held: Held, i: number, batch: Batch): void => {
-  const { bytes, events } = batch;
-  held.batches[i] = batch;
-  held.totals = sumOf(held.totals, { bytes: bytes.length, events: events.length });
-};
 
 const misplaced = (height: number): Failure =>
   fail("block.header", `height ${height} does not stand on the chain`, { field: "height" });

@@ -99,5 +99,7 @@ const selectBatches = (input: BuildInput, timeMs: number): readonly Batch[] => {
     batchesMax: LIMITS.blockBatchesMax,
     bytesMax: LIMITS.blockBytesMax,
     eventsMax: LIMITS.blockEventsMax,
+    checkUnitsOf: (batch) => context.options.registry.checkUnits(batch.events),
+    checkUnitsMax: LIMITS.blockCheckUnitsMax,
   });
 };

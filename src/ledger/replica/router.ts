@@ -11,7 +11,7 @@ import { decodeBlock, HEADER_BYTES } from "../block.ts";
 import type { PeerId, TrafficClass } from "../ports.ts";
 import { statementBytes } from "../statement.ts";
 import type { Batch, Hash, Vote } from "../types.ts";
-import type { BatchTotals } from "../validity.ts";
+import type { CoreTotals } from "../validity.ts";
 import { classOf, decodeMessage, type Message } from "../wire.ts";
 import type { BatchPool } from "./batch-pool.ts";
 import type { BlockStore } from "./block-store.ts";
@@ -274,7 +274,7 @@ export class Router {
 }
 
 /** A batch that was asked for, as it came, with what it adds to a block by its core. */
-type Fetched = BatchTotals & {
+type Fetched = CoreTotals & {
   readonly encoded: Uint8Array;
   readonly digest: Hash;
   /** Where this node holds it already. */

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ERRORS } from "../../../src/errors.ts";
 import { encodeEvent } from "../../../src/ledger/event.ts";
 import { actorRevoked } from "../../../src/ledger/projections/events.ts";
+import { workSharesProven } from "../../../src/ledger/projections/work-events.ts";
 import { Verdicts } from "../../../src/ledger/replica/verdicts.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
@@ -370,6 +371,39 @@ describe("a vote", () => {
     expect(world.asked.batches).toBe(0);
     expect(world.vote([batch])).toBe("valid");
     expect(world.asked.batches).toBe(1);
+  });
+});
+
+describe("what the checks of proofs may take", () => {
+  const part = workSharesProven.encode({ epoch: 0, part: 0, shares: new Uint8Array(8) });
+  const parts = (world: World, by: string, count: number): Batch =>
+    world.sealed(world.parts(by, { events: Array.from({ length: count }, () => part) }));
+  const most = LIMITS.batchCheckUnitsMax / LIMITS.workPartCheckUnits;
+
+  it("bounds a batch where it is admitted and where it is voted on, before a verifier is asked", () => {
+    const world = new World();
+    const asked = counting(world);
+    const over = parts(world, "v1", most + 1);
+    expect(world.admit(over)).toBe("batch.too-costly");
+    expect(world.vote([over])).toBe("batch.too-costly");
+    expect(asked()).toEqual(NOTHING);
+    expect(world.admit(parts(world, "v1", most))).toBe("accepted");
+  });
+
+  it("bounds a block, which leaders obey and voters refuse before a verifier is asked", () => {
+    const world = new World();
+    const pool = world.pool();
+    const full = ["v0", "v1", "v2"].map((by) => parts(world, by, most));
+    const free = world.sealed(world.parts("clerk"));
+    for (const batch of [...full, free]) expect(world.admit(batch, "v0", pool)).toBe("accepted");
+    const built = world.built(pool);
+    const units = built.flatMap(({ events }) => events).filter(({ type }) => type === part.type);
+    expect(units.length * LIMITS.workPartCheckUnits).toBe(LIMITS.blockCheckUnitsMax);
+    expect(built.map(({ id }) => id)).toContainEqual(free.id);
+    expect(world.vote(built)).toBe("valid");
+    const asked = counting(world);
+    expect(world.vote(full)).toBe("block.too-costly");
+    expect(asked()).toEqual(NOTHING);
   });
 });
 

@@ -28,6 +28,7 @@ import { stakedValidatorSet } from "../../../src/ledger/projections/stake/next-s
 import { BatchPool } from "../../../src/ledger/replica/batch-pool.ts";
 import { BlockStore } from "../../../src/ledger/replica/block-store.ts";
 import { BlockTree } from "../../../src/ledger/replica/block-tree.ts";
+import { buildBlock } from "../../../src/ledger/replica/builder.ts";
 import { type Context, timingOf } from "../../../src/ledger/replica/context.ts";
 import { priceOps } from "../../../src/ledger/replica/price-store.ts";
 import {
@@ -47,6 +48,7 @@ import type {
 } from "../../../src/ledger/types.ts";
 import { createLeaderSchedule, leaderOf } from "../../../src/ledger/validator-set.ts";
 import {
+  type EpochSnapshot,
   type InclusionPoint,
   orderBatches,
   type ParentBlock,
@@ -459,11 +461,7 @@ export class World extends ClaimChain {
     const digests = batches.map(({ digest }) => digest);
     const section = encodeBlockProofs(proofs, { reveal, openings });
     const view = this.viewOf(proposer);
-    const parent: ParentBlock = {
-      ...{ hash: this.hashAt(height) ?? ZERO_HASH, height, epoch: this.epoch.number },
-      ...{ view: view - 1, timeMs: this.timeAt(height) ?? 0, executedHeight: height - 1 },
-      boundary: false,
-    };
+    const parent = this.#parentIn(view);
     const { logSize, logRoot, stateRoot } = this.roots;
     const block = encodeBlock(
       hasher,
@@ -482,6 +480,15 @@ export class World extends ClaimChain {
     return this.#judged(block, parent, batches, pool);
   }
 
+  #parentIn(view: number): ParentBlock {
+    const { height } = this;
+    return {
+      ...{ hash: this.hashAt(height) ?? ZERO_HASH, height, epoch: this.epoch.number },
+      ...{ view: view - 1, timeMs: this.timeAt(height) ?? 0, executedHeight: height - 1 },
+      boundary: false,
+    };
+  }
+
   /** What a voter's tree says of a block on the tip, all of whose batches its proposer has. */
   #judged(
     block: Block,
@@ -489,20 +496,35 @@ export class World extends ClaimChain {
     batches: readonly Batch[],
     pool: BatchPool,
   ): Failure | undefined {
-    const { set, height } = this;
-    const context = this.context("v3");
     const verdicts: Verdict[] = [];
+    const tree = this.#treeOn(parent, batches, pool, verdicts);
+    tree.need(block.hash, block, ["proposer"]);
+    this.#loop.run();
+    if (verdicts.length === 0) throw new Error("the tree has come to no verdict");
+    return tree.get(block.hash)?.failure;
+  }
+
+  #snapshot({ timeMs }: ParentBlock): EpochSnapshot {
+    const { set } = this;
+    const schedule = createLeaderSchedule(hasher, this.#hash, set);
+    const nextSetHash = ZERO_HASH;
+    return { set, schedule, epochStartMs: timeMs, epochMs: 1_000_000, nextSetHash };
+  }
+
+  #treeOn(
+    parent: ParentBlock,
+    batches: readonly Batch[],
+    pool: BatchPool,
+    verdicts: Verdict[],
+  ): BlockTree {
+    const { height } = this;
     const tree: BlockTree = new BlockTree(
-      context,
+      this.context("v3"),
       {
         tip: () => ({ ...parent }),
         settledHeight: () => height,
         executedHeight: () => height,
-        epoch: () => ({
-          set,
-          schedule: createLeaderSchedule(hasher, this.#hash, set),
-          ...{ epochStartMs: parent.timeMs, epochMs: 1_000_000, nextSetHash: ZERO_HASH },
-        }),
+        epoch: () => this.#snapshot(parent),
         rootsAt: (asked) => (asked === height ? this.roots : undefined),
         actorKey: (actor) => actorKeyAt(this.store.read, actor),
         finalHashAt: this.hashAt,
@@ -523,10 +545,20 @@ export class World extends ClaimChain {
       pool,
       new BlockStore(this.store.read, hasher),
     );
-    tree.need(block.hash, block, ["proposer"]);
-    this.#loop.run();
-    if (verdicts.length === 0) throw new Error("the tree has come to no verdict");
-    return tree.get(block.hash)?.failure;
+    return tree;
+  }
+
+  /** What a leader puts into the next block of what its pool holds. */
+  built(pool: BatchPool, proposer = "v0"): readonly Batch[] {
+    const parent = this.#parentIn(this.viewOf(proposer));
+    const block = buildBlock({
+      ...{ context: this.context(proposer), pool, parent, epoch: this.#snapshot(parent) },
+      ...{ tree: this.#treeOn(parent, [], pool, []), view: parent.view + 1, roots: this.roots },
+      ...{ parentView: parent.view, proposer: 0, reveal: this.due(proposer).reveal },
+      actorKey: (actor) => actorKeyAt(this.store.read, actor),
+    });
+    if (block === undefined) throw new Error(`${proposer} cannot propose`);
+    return block.batches;
   }
 }
 
