@@ -28,6 +28,7 @@ import {
   ZONE_NAME,
 } from "../proofs/location/parameters.ts";
 import {
+  type BlockTimes,
   checkSpaceParameters,
   type SpaceParameters,
   spaceWeakness,
@@ -218,14 +219,13 @@ function readBeacon(path: string, json: unknown): BeaconParameters {
  * Which parts have parameters that show nothing, and why: a chain with one of them must be marked insecure
  * (docs/proofs.md, "Chains that are marked insecure").
  */
-export const weakParts = ({
-  work,
-  space,
-  time,
-}: Pick<GenesisProofs, "work" | "space" | "time">): readonly string[] =>
+export const weakParts = (
+  { work, space, time }: Pick<GenesisProofs, "work" | "space" | "time">,
+  times: BlockTimes,
+): readonly string[] =>
   [
     ["work", work === null ? undefined : workWeakness(work)],
-    ["space", space === null ? undefined : spaceWeakness(space)],
+    ["space", space === null ? undefined : spaceWeakness(space, times)],
     ["time", time === null ? undefined : timeWeakness(time)],
   ].flatMap(([part, why]) => (why === undefined ? [] : [`proofs.${part}: ${why}`]));
 

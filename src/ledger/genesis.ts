@@ -249,11 +249,11 @@ function readGenesis(json: unknown): Genesis {
   const timeMs = integerAt("timeMs", root["timeMs"], 0, Number.MAX_SAFE_INTEGER);
   const insecure = root["insecure"];
   if (typeof insecure !== "boolean") throw new Wrong("insecure", "expected true or false");
-  const weak = insecure ? [] : weakParts(proofs);
+  const parameters = readParameters(root["parameters"]);
+  const weak = insecure ? [] : weakParts(proofs, parameters);
   if (weak.length > 0) {
     throw new Wrong("insecure", `must be true, because of ${weak.join("; ")}`);
   }
-  const parameters = readParameters(root["parameters"]);
   const read = listAt("validators", root["validators"], 1, LIMITS.validatorsMax)
     .map((value, i) => readValidator(hasher, `validators[${i}]`, value, isSecond ? proofs : null))
     .sort(byId);

@@ -21,7 +21,12 @@ import {
   type Identity,
   parseIdentity,
 } from "../../node/identity.ts";
-import { type GenesisActorInput, makeGenesis, partsOf } from "../../node/make-genesis.ts";
+import {
+  DEFAULT_PARAMETERS,
+  type GenesisActorInput,
+  makeGenesis,
+  partsOf,
+} from "../../node/make-genesis.ts";
 import { readGenesis } from "../../node/read-genesis.ts";
 import { randomHex, realClock } from "../../node/real-ports.ts";
 import { LOCATION_DEFAULT } from "../../proofs/location/parameters.ts";
@@ -252,8 +257,9 @@ const spaceOf = ({ space }: InitOptions): SpaceParameters | undefined =>
   space === undefined ? undefined : SPACE_PROFILES[space === true ? "dev" : space];
 
 /** What everybody should know who is about to start this chain: what it does not show, and what comes first. */
-const noteProofs = (context: CliContext, { insecure, proofs, provers }: Genesis): void => {
-  const weak = weakParts(proofs);
+const noteProofs = (context: CliContext, genesis: Genesis): void => {
+  const { insecure, proofs, provers, parameters } = genesis;
+  const weak = weakParts(proofs, parameters);
   if (insecure && weak.length > 0) {
     context.note(`the chain is marked insecure, because of ${weak.join("; ")}`);
   }
@@ -288,14 +294,17 @@ const joinIdentities = async (
     space: spaceOf(options),
     location: options.location === true ? LOCATION_DEFAULT : undefined,
   });
+  const parameters = parametersOf(options);
   const { text, parsed } = makeGenesis({
     chainId: options.chainId,
     timeMs: realClock.wallMs(),
     // No key of development is among them: only what the chain asks for may be too weak.
-    insecure: parts !== undefined && weakParts(parts.proofs).length > 0,
+    insecure:
+      parts !== undefined &&
+      weakParts(parts.proofs, { ...DEFAULT_PARAMETERS, ...parameters }).length > 0,
     identities,
     actors,
-    parameters: parametersOf(options),
+    parameters,
     ...parts,
   });
   writeFileAtomic(out, text);

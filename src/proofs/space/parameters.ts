@@ -154,12 +154,48 @@ export const deadline = (parameters: SpaceParameters): Deadline => {
   };
 };
 
-/** Why the parameters prove no space, in words for whoever chose them; undefined where they keep the rule. */
-export const spaceWeakness = (parameters: SpaceParameters): string | undefined => {
+/**
+ * Openings that must be asked for at least. Who has a part e of the labels of a layer wrong is admitted with
+ * (1 - e)^176: a twentieth with 1 part in 8,000. Who does not store a part e is not found by an epoch with (1 - e)^64,
+ * a tenth with 1 part in 850; and a block of its own asks for 8 nodes more.
+ */
+export const SPACE_OPENINGS_MIN = {
+  admissionChallenges: 176,
+  epochOpenings: 64,
+  blockOpenings: 8,
+} as const satisfies Partial<SpaceParameters>;
+
+/** How far the times of blocks may be off what they are about: parameters of the chain, milliseconds. */
+export type BlockTimes = {
+  readonly idleMs: number;
+  readonly messageDelayMs: number;
+  readonly precisionMs: number;
+};
+
+/**
+ * Why the parameters prove no space on a chain of these times, in words for whoever chose them; undefined where they
+ * keep the rules. Times: who leads the first blocks of an epoch knows its challenge a block or more sooner, and may
+ * state times that are early (docs/proofs.md, Epochs): all of this must be within one answer.
+ */
+export const spaceWeakness = (
+  parameters: SpaceParameters,
+  { idleMs, messageDelayMs, precisionMs }: BlockTimes,
+): string | undefined => {
+  const { responseMs } = parameters;
   const { responseMsMax, regenerationMs, isKept } = deadline(parameters);
-  if (isKept) return undefined;
-  return (
-    `an answer may take ${parameters.responseMs} ms, and a sector is made again in ${regenerationMs} ms: ` +
-    `the deadline rule allows ${responseMsMax} ms at most`
-  );
+  if (!isKept) {
+    return (
+      `an answer may take ${responseMs} ms, and a sector is made again in ${regenerationMs} ms: ` +
+      `the deadline rule allows ${responseMsMax} ms at most`
+    );
+  }
+  for (const name of Object.keys(SPACE_OPENINGS_MIN) as (keyof typeof SPACE_OPENINGS_MIN)[]) {
+    const least = SPACE_OPENINGS_MIN[name];
+    if (parameters[name] >= least) continue;
+    return `${name} is ${parameters[name]}, less than ${least}: what is not there is not found`;
+  }
+  const early = idleMs + messageDelayMs + precisionMs;
+  return early > responseMs
+    ? `idleMs, messageDelayMs and precisionMs are ${early} ms together, more than an answer may take, ${responseMs} ms`
+    : undefined;
 };

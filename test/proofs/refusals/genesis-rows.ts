@@ -19,6 +19,22 @@ export const SPACE_MARK: readonly Mark[] = [
     "space/validator/missing/mark",
     "in which an answer may take longer than the deadline rule allows",
   ),
+  unmarked(
+    "space/validator/missing/mark/admission",
+    "in which fewer than 176 nodes are challenged for an admission",
+  ),
+  unmarked(
+    "space/validator/missing/mark/epoch",
+    "in which fewer than 64 nodes are opened in an epoch",
+  ),
+  unmarked(
+    "space/validator/missing/mark/block",
+    "in which fewer than 8 nodes are opened in a block",
+  ),
+  unmarked(
+    "space/validator/missing/mark/times",
+    "in which the times of blocks may be off by more than an answer may take",
+  ),
 ];
 
 export const WORK_MARK: readonly Mark[] = [
