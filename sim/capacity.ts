@@ -34,6 +34,20 @@ export type CapacityOptions = {
   readonly measuredMs: number;
 };
 
+/** Bytes that a node may send a view, in the mean, at n = 100 and under this load (I20, docs/scale.md). */
+export const EGRESS_MAX = 400_000;
+
+/** The load of docs/scale.md, and the costs that stand there. */
+export const DOCUMENTED_LOAD: Pick<
+  CapacityOptions,
+  "costs" | "batchesPerSecond" | "bodyBytes" | "warmUpMs"
+> = {
+  costs: { sign: 683, verify: 78, hashKiB: 0.85, execute: 113, writeRow: 43 },
+  batchesPerSecond: 20,
+  bodyBytes: 200,
+  warmUpMs: 4_000,
+};
+
 export type Capacity = {
   readonly n: number;
   readonly views: number;

@@ -1,6 +1,12 @@
 /** The network model: it repeats itself, and follows the map and the costs that it is given. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type CapacityOptions, measureCapacity } from "../../sim/capacity.ts";
+import {
+  type CapacityOptions,
+  DOCUMENTED_LOAD,
+  EGRESS_MAX,
+  measureCapacity,
+} from "../../sim/capacity.ts";
 
 const FREE = { sign: 0, verify: 0, hashKiB: 0, execute: 0, writeRow: 0 };
 const near: CapacityOptions = {
@@ -46,5 +52,17 @@ describe("the network model", () => {
     expect(slow.busy).toBeGreaterThan(2 * first.busy);
     expect(slow.busyMax).toBeLessThanOrEqual(1.05);
     expect(median(slow.finalityMs)).toBeGreaterThan(median(first.finalityMs) + 30);
+  });
+});
+
+describe("the check of each night", () => {
+  it("asks with the load, the costs and the bound that are documented", () => {
+    const page = readFileSync(new URL("../../docs/scale.md", import.meta.url), "utf8");
+    const { costs, batchesPerSecond, bodyBytes } = DOCUMENTED_LOAD;
+    for (const us of Object.values(costs)) expect(page).toContain(`| ${us} |\n`);
+    expect(page.replaceAll("\n", " ")).toContain(
+      `Load: ${batchesPerSecond} batches a second with one record of ${bodyBytes} bytes each`,
+    );
+    expect(page).toContain(`${EGRESS_MAX / 1000} kB (I20)`);
   });
 });
