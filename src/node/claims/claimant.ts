@@ -44,7 +44,10 @@ export type ClaimKind<C extends Claim> = {
   partsOf(claim: C): number;
   /** How long it takes to answer, milliseconds. */
   readonly answerMs: number;
-  /** Goes on with the work of an epoch; begins it only if `fresh`, else undefined where nothing is kept. */
+  /**
+   * Goes on with the work of an epoch; begins it only if `fresh`, else undefined where nothing is kept. Throws where
+   * what is kept can be neither gone on with nor begun anew.
+   */
   open(epoch: WorkEpoch, fresh: boolean): ClaimWork<C> | undefined;
   /** Removes what is kept of epochs before this one. */
   forget(before: number): void;
@@ -158,7 +161,7 @@ class EpochClaimant<C extends Claim> implements Claimant {
     try {
       work = kind.open(epoch, fresh);
     } catch (error) {
-      // A folder that cannot be written is not tried again with every block.
+      // A folder that cannot be written, or work that cannot be claimed, is not tried again with every block.
       this.#said.add(`${number}`);
       this.#failed(error, number);
     }

@@ -133,8 +133,12 @@ export const timeKind = (options: TimeKindOptions): ClaimKind<TimeClaim> => {
       const root = keptFor(path, seed);
       if (root === undefined && !fresh) return undefined;
       const begunFor = root === undefined ? undefined : membersWith(root);
-      // A commitment says whom the run was begun for; an answer to one does not say it again.
-      if (begunFor === undefined && fresh) {
+      // A commitment says whom the run was begun for: with other members it would cost the epoch's one try.
+      if (begunFor === undefined && !fresh) {
+        const detail = "the run was begun for other members, and it is too late for another one";
+        throw new TetradError("time.state", detail);
+      }
+      if (begunFor === undefined) {
         const members = rootOf(options.members);
         const statement = { epoch: number, seed, timekeeper: self, members };
         createStateFile(path, { chainId, parameters, statement });

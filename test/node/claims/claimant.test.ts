@@ -211,6 +211,29 @@ describe("claims of a node", () => {
     await close(second);
   });
 
+  it("commit to no run that was begun for others, and too late to begin another", async () => {
+    const ledger = new Ledger();
+    const folder = join(root, "late");
+    const first = ledger.start(folder, [idOf("v1")]);
+    await ledger.step();
+    await close(first);
+    // The work of the epoch ends while the node is down.
+    await ledger.epoch(() => ledger.chain.height === EPOCH_BLOCKS - 18);
+    const second = ledger.start(folder, [idOf("v2")]);
+    await ledger.epoch();
+    expect(ledger.codes).not.toContain("time.proof-invalid");
+    expect(ledger.provenIn(0)[0]).toBe(false);
+    // It is said once, and not with every block.
+    expect(ledger.failures.filter((failure) => failure.startsWith("time"))).toEqual([
+      "time time.state",
+    ]);
+    await ledger.epoch();
+    expect(claimOf(timeRunsAt(ledger.chain.store.read, self), 1)?.members).toEqual([idOf("v2")]);
+    expect(ledger.provenIn(1)).toEqual(PROVEN);
+    await close(second);
+    expect(new Set(ledger.codes)).toEqual(new Set(["accepted"]));
+  });
+
   it("are missing for the epoch that the node was down in, and for no other", async () => {
     const ledger = new Ledger();
     const folder = join(root, "down");
