@@ -1,7 +1,6 @@
 /**
  * What is kept of a walk along the sets, so that a file of steps does not grow with every epoch: the newest steps as
- * they are, whose members sign checkpoints that somebody may have kept, and older ones joined. Two steps that follow
- * each
+ * they are, whose members sign checkpoints that somebody may have kept, and older ones joined. Two steps that follow each
  * other are one bundle with the links of both, less the header in which the first ends: the set that runs there is in
  * the link that the second begins with. Nothing that was verified is lost but who was in a set long ago.
  */
@@ -37,12 +36,13 @@ const stepOf = ({ step: a }: KeptStep, { step: b }: KeptStep, links: number) =>
 
 /**
  * Two steps as one; undefined where that is more than LIMITS.proofLinksMax links or LIMITS.setStepBytesMax bytes, only
- * one of them was verified, or they do not follow each other, which nothing has shown of those that were not.
+ * one of them was verified, or the second does not begin with the set that the first ends with: a step that is verified
+ * may begin at an older set than the one that was trusted, and one that was passed over anywhere.
  */
 const joined = (a: KeptStep, b: KeptStep): KeptStep | undefined => {
   if ((a.step === undefined) !== (b.step === undefined)) return undefined;
   const [end, begin] = [a.bundle.links.at(-1), b.bundle.links[0]];
-  if (a.step === undefined && (!end || !begin || !equalBytes(end.set, begin.set))) return undefined;
+  if (!end || !begin || !equalBytes(end.set, begin.set)) return undefined;
   const links = [...a.bundle.links.slice(0, -1), ...b.bundle.links];
   if (links.length > LIMITS.proofLinksMax || bytesOf(links) > LIMITS.setStepBytesMax) {
     return undefined;
@@ -84,8 +84,7 @@ export class KeptSteps {
 
 /**
  * The text of a file of steps, one bundle a line, which `followFile` takes. Code: proof.too-long past
- * LIMITS.setStepsMax
- * steps or `max` characters.
+ * LIMITS.setStepsMax steps or `max` characters.
  */
 export const formatSets = (
   bundles: readonly Bundle[],

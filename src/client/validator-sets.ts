@@ -18,7 +18,7 @@ import { type Bundle, decodeBundle, parseBundle } from "../ledger/verify/bundle.
 import { type CheckpointPolicy, checkpointPolicyOf } from "../ledger/verify/checkpoint.ts";
 import { decodeSet } from "../ledger/verify/links.ts";
 import type { Proven, ProvenHeader } from "../ledger/verify/proven.ts";
-import type { Checkpoint, Trust } from "../ledger/verify/trust.ts";
+import { type Checkpoint, checkpointOfTrust, type Trust } from "../ledger/verify/trust.ts";
 import { LIMITS } from "../limits.ts";
 import { schemaVersionOf } from "../node/formats.ts";
 import { KeptSteps, linesOfSets, type SetStep } from "./kept-steps.ts";
@@ -42,7 +42,7 @@ export type FollowedSet = {
   /** Of the sets whose members were proven on the way, the newest first, and this one is the first. */
   readonly policies: readonly PolicyOfEpoch[];
   readonly header: ProvenHeader;
-  /** What may be trusted from now on. */
+  /** What may be trusted from now on: never an older block than what was trusted. */
   readonly checkpoint: Checkpoint;
   readonly steps: readonly SetStep[];
   /**
@@ -178,10 +178,14 @@ export class SetWalk {
       else if (!kept.ok) return wrong(kept);
       this.#taken = number;
     }
-    this.#trust = trust;
+    const before = checkpointOfTrust(this.#trust);
+    // A step that was kept when the epoch was younger proves who is in its set; trust does not go back by it.
+    const isOlder = header.epoch === from && before !== undefined && header.height < before.height;
+    if (!isOlder) this.#trust = trust;
     this.#leave(from, endOf(hasher, bundle, from));
     if (policy.value === undefined) return ok(false);
-    this.#reached = { set: set.value, policy: policy.value, header, checkpoint };
+    const newest = isOlder ? before : checkpoint;
+    this.#reached = { set: set.value, policy: policy.value, header, checkpoint: newest };
     this.#add({ epoch: header.epoch, policy: policy.value, header });
     return ok(true);
   }
@@ -234,8 +238,8 @@ const isPassed = (bundle: Bundle, trust: Trust): boolean => {
 };
 
 /**
- * Follows the sets as a file has them, which may be anybody's. Steps to what is trusted already are passed over: who
- * keeps a newer checkpoint has the same file still. Codes: those of a step, proof.malformed with the line that is none,
+ * Follows the sets as a file has them, which may be anybody's. Steps to what is trusted already are passed over at its
+ * beginning: who keeps a newer checkpoint has the same file still. Codes: those of a step, proof.malformed with the line that is none,
  * proof.unanchored for a file that ends before what is trusted, proof.too-long.
  */
 export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => {
@@ -243,10 +247,13 @@ export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => 
   if (!lines.ok) return lines;
   const { trust } = walk;
   let end: number | undefined;
+  let passes = true;
   for (const [i, line] of lines.value.entries()) {
     const bundle = parseBundle(line);
     if (!bundle.ok) return stepFailure(i + 1, walk.trust.epoch, bundle);
-    const taken = isPassed(bundle.value, trust) ? walk.pass(bundle.value) : walk.take(bundle.value);
+    // After a step that was taken, one that leads back is of no use to anybody.
+    passes &&= isPassed(bundle.value, trust);
+    const taken = passes ? walk.pass(bundle.value) : walk.take(bundle.value);
     if (!taken.ok) return taken;
     end = endEpochOf(bundle.value);
   }

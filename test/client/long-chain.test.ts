@@ -188,7 +188,7 @@ describe("a file of steps", () => {
     // Of a later block of the set that the last step leads to, and of a later set.
     const last = trustOf(6);
     const { height = 0, hash = new Uint8Array(32) } = last.block ?? {};
-    expect(reached({ ...last, block: { height: height + 1, hash } })).toBe(6);
+    expect(reached({ ...last, block: { height: height + 1, hash, timeMs: 0 } })).toBe(6);
     expect(reached(trustOf(9))).toBe(9);
   });
 

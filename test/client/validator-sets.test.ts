@@ -304,6 +304,22 @@ describe("a walk of many steps", () => {
     expect(kept.all).toHaveLength(3 + LIMITS.setPoliciesMax);
   });
 
+  it("joins no steps that overlap, though each was verified", () => {
+    const wide = new SetWalk(long.trust, verifyLong);
+    const between = (from: number, to: number): Bundle =>
+      long.bundle(long.rowsOf("stake", keysOf(to, long)).claim, long.links.slice(from, to + 1));
+    // The second begins at the genesis, and is verified from the set that the first leads to.
+    const all = [
+      between(0, 1),
+      between(0, 2),
+      ...Array.from({ length: count - 3 }, (_, i) => one(i + 3)),
+    ];
+    expect(said(wide, ...all)).toBe("ok");
+    const again = new SetWalk(long.trust, verifyLong);
+    expect(followFile(formatSets(wide.reached?.bundles ?? []), again)).toMatchObject({ ok: true });
+    expect(again.reached?.set.epoch).toBe(count - 1);
+  }, 60_000);
+
   it("joins no more than a proof may have", () => {
     const wide = (count: number): Bundle => ({
       ...small,
@@ -317,7 +333,7 @@ describe("a walk of many steps", () => {
     expect(keptOf(wide(2), wide(LIMITS.proofLinksMax))).toHaveLength(2);
     const heavy = (bytes: number): Bundle => ({
       ...small,
-      links: [{ set: new Uint8Array(bytes), header: nothing, certificate: nothing }],
+      links: [{ set: nothing, header: new Uint8Array(bytes), certificate: nothing }],
     });
     expect(keptOf(small, heavy(LIMITS.setStepBytesMax))).toHaveLength(1);
     expect(keptOf(small, heavy(LIMITS.setStepBytesMax + 1))).toHaveLength(2);
@@ -456,6 +472,42 @@ describe("a file of steps", () => {
     expect(followFile(late, walkOf(trustOf(2)))).toMatchObject({
       code: "proof.unanchored",
       detail: expect.stringMatching(/^step 2, /),
+    });
+  });
+
+  it("does not take trust back to a block that its last step ends at", () => {
+    const set = world.sets[4];
+    if (set === undefined) throw new Error("no set");
+    const later = world.link(set, {
+      ...world.header,
+      height: 110,
+      timeMs: world.header.timeMs + 1,
+    });
+    const { result } = world.verify(
+      world.bundle(world.rowsOf("stake", keysOf(4)).claim, [...world.links.slice(0, 4), later]),
+    );
+    if (!result.ok) throw new Error(result.detail);
+    const { checkpoint } = result.value;
+    expect(checkpoint).toMatchObject({ epoch: 4, height: 110, timeMs: world.header.timeMs + 1 });
+    const walk = walkOf(trustCheckpoint(checkpoint));
+    const followed = followFile(text, walk);
+    if (!followed.ok) throw new Error(followed.detail);
+    expect(followed.value).toMatchObject({ checkpoint, header: { height: 100 } });
+    expect(followed.value.policy.members).toHaveLength(4);
+    expect(walk.trust).toEqual(trustCheckpoint(checkpoint));
+    expect(formatSets(followed.value.bundles)).toBe(text);
+    // What is as new or newer is taken.
+    const newest = world.link(set, { ...world.header, height: 120 });
+    const claim = world.rowsOf("stake", keysOf(4)).claim;
+    expect(said(walk, world.bundle(claim, [newest]))).toBe("ok");
+    expect([walk.trust.block?.height, walk.reached?.checkpoint.height]).toEqual([120, 120]);
+  });
+
+  it("passes nothing over once a step was taken", () => {
+    const back = formatSets([step(0, 1), step(1, 3), step(0, 1), step(3, 4)]);
+    expect(followFile(back, walkOf(trustOf(2)))).toMatchObject({
+      code: "proof.unanchored",
+      detail: expect.stringMatching(/^step 3, from the set of epoch 3: /),
     });
   });
 

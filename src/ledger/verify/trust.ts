@@ -27,7 +27,7 @@ export type Trust = {
   readonly epoch: number;
   readonly setHash: Hash;
   /** A block that was verified before: another one at its height is a fork. */
-  readonly block?: { readonly height: number; readonly hash: Hash };
+  readonly block?: { readonly height: number; readonly hash: Hash; readonly timeMs: number };
   /** Names of validators by id in hex, where the genesis was given: for people. */
   readonly names: ReadonlyMap<string, string>;
   /** What the chain asks batches to show of work, where the genesis was given. */
@@ -67,9 +67,17 @@ export const trustCheckpoint = (checkpoint: Checkpoint): Trust => ({
   genesisHash: checkpoint.genesisHash,
   epoch: checkpoint.epoch,
   setHash: checkpoint.setHash,
-  block: { height: checkpoint.height, hash: checkpoint.blockHash },
+  block: { height: checkpoint.height, hash: checkpoint.blockHash, timeMs: checkpoint.timeMs },
   names: new Map(),
 });
+
+/** The checkpoint that trust is from; undefined where it is a genesis, or only a set. */
+export const checkpointOfTrust = (trust: Trust): Checkpoint | undefined => {
+  const { chainId, genesisHash, epoch, setHash, block } = trust;
+  if (block === undefined) return undefined;
+  const { height, hash: blockHash, timeMs } = block;
+  return { chainId, genesisHash, epoch, setHash, height, blockHash, timeMs };
+};
 
 /** The file of a checkpoint: JSON with a newline at the end. */
 export const formatCheckpoint = (checkpoint: Checkpoint): string =>

@@ -202,7 +202,7 @@ describe("what is refused", () => {
     expect(world.verdict(renamed)).toBe("proof.invalid");
     const genesisHash = new Uint8Array(32);
     expect(world.verdict({ ...world.events(0), genesisHash })).toBe("proof.untrusted");
-    const block = { height: 60, hash: new Uint8Array(32) };
+    const block = { height: 60, hash: new Uint8Array(32), timeMs: 0 };
     expect(world.verdict(world.events(0), { ...world.trust, block })).toBe("proof.invalid");
   });
 
