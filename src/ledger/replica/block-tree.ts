@@ -200,7 +200,7 @@ export class BlockTree {
       if (height === block.header.height + 1) fits = true;
       else this.#settle(child, "invalid", misplaced(height));
     }
-    if (!fits) this.#held.delete(toHex(block.hash));
+    if (!fits) this.#forget(held);
     return fits;
   }
 
@@ -249,7 +249,7 @@ export class BlockTree {
   /** Forgets what the new final tip settles. */
   prune(): void {
     const tip = this.#chain.tip();
-    for (const [key, held] of this.#held) {
+    for (const held of this.#held.values()) {
       const height = held.block?.header.height;
       if (height !== undefined && height > tip.height) continue;
       // What a certificate names is waited for however far catching up takes the tip meanwhile: nobody can
@@ -257,8 +257,19 @@ export class BlockTree {
       const young = tip.height < held.wantedAt + WANTED_HEIGHTS;
       if (height === undefined && (young || this.#chain.isOpen(held.hash))) continue;
       held.cancelFetch?.();
-      this.#held.delete(key);
+      this.#forget(held);
     }
+  }
+
+  #forget(held: Held): void {
+    this.#held.delete(toHex(held.hash));
+    this.#closeFetches(held);
+  }
+
+  /** Takes back what is asked for this block and for no other: while it is open, its answers are hashed. */
+  #closeFetches({ hash, block }: Held): void {
+    const wanted = () => new Set(this.#unsettled().flatMap(missingOf).map(toHex));
+    this.#fetches.drop([hash, ...(block?.batchDigests ?? [])], wanted);
   }
 
   /** Drops every block without bytes or verdict: their epoch is over. */
@@ -612,10 +623,8 @@ export class BlockTree {
     if (this.#chain.connected().includes(proposer)) chargeFault(this.#context, proposer, failure);
   }
 
-  /** It breaks a rule by itself: what is still under way for it is not looked at any more. */
+  /** It breaks a rule by itself. */
   #refuse(held: Held, failure: Failure): void {
-    const missing = held.block?.batchDigests.filter((_, i) => held.batches[i] === undefined);
-    this.#fetches.drop(missing ?? []);
     this.#charge(held, failure);
     this.#settle(held, "invalid", failure);
   }
@@ -625,6 +634,7 @@ export class BlockTree {
     held.failure = failure;
     held.cancelFetch?.();
     held.cancelFetch = undefined;
+    this.#closeFetches(held);
     if (failure !== undefined) {
       const block = toHex(held.hash).slice(0, 16);
       this.#context.log("warn", `block refused: ${failure.detail}`, { code: failure.code, block });
@@ -662,10 +672,12 @@ export class BlockTree {
 
   #request(held: Held): Message & { type: "block-request" | "batch-request" } {
     if (held.block === undefined) return { type: "block-request", hash: held.hash };
-    const missing = held.block.batchDigests.filter((_, i) => held.batches[i] === undefined);
-    return { type: "batch-request", digests: missing.slice(0, LIMITS.fetchBatchesMax) };
+    return { type: "batch-request", digests: missingOf(held).slice(0, LIMITS.fetchBatchesMax) };
   }
 }
+
+const missingOf = ({ block, batches }: Held): readonly Hash[] =>
+  block?.batchDigests.filter((_, i) => batches[i] === undefined) ?? [];
 
 const misplaced = (height: number): Failure =>
   fail("block.header", `height ${height} does not stand on the chain`, { field: "height" });

@@ -40,9 +40,12 @@ export class OpenFetches {
     return asked;
   }
 
-  /** Nobody wants these any more, whoever was asked. */
-  drop(hashes: readonly Hash[]): void {
-    const keys = hashes.map(toHex);
+  /** Nobody wants these any more, whoever was asked; but for those that `wanted` has, in hex. */
+  drop(hashes: readonly Hash[], wanted: () => ReadonlySet<string>): void {
+    // Mostly nothing is open: what was pushed is not asked for.
+    if (this.#open.size === 0) return;
+    const kept = wanted();
+    const keys = hashes.map(toHex).filter((key) => !kept.has(key));
     for (const [peer, open] of this.#open) {
       for (const key of keys) open.delete(key);
       if (open.size === 0) this.#open.delete(peer);

@@ -241,7 +241,8 @@ export class Router {
    * Cores alone first: they say how large the batches are, and a block that is too large with them is refused
    * before their events are hashed. What no block waits for then is not decoded. No rate is needed: what is decoded was
    * asked for by its digest, once, and for a block within its limits; a frame that was not asked for costs one hash of
-   * its first batch at most, and none where nothing is open with the peer.
+   * its first batch at most, and none where nothing is open with the peer. A question is open while a block waits for
+   * what was asked.
    */
   #onFetchedBatches(peer: PeerId, frame: readonly Uint8Array[]): void {
     const tree = this.#parts.tree();

@@ -202,6 +202,36 @@ describe("blocks and batches that a peer was not asked for", () => {
     );
   });
 
+  it.each(["answered by another", "given up"])(
+    "are not looked at once what was asked is %s, however long the peer stays silent",
+    (how) => {
+      const { lab, count } = counting();
+      lab.toForeignView();
+      const batch = lab.batch(lab.chain.alice, many("k"));
+      const block = lab.block([batch]);
+      const { proposer: leader, view } = block.header;
+      lab.tell(leader, lab.proposal(block));
+      expect(lab.sent("batch-request").map(({ to }) => to)).toEqual([lab.peer(leader)]);
+      const junk = [lab.batch(lab.chain.stranger, many("o")).bytes];
+      const digests = (): number => {
+        count("batch/digest");
+        for (let i = 0; i < 100; i++) lab.tell(leader, { type: "batches", batches: junk });
+        return count("batch/digest");
+      };
+      expect(digests()).toBe(100);
+      if (how === "given up") {
+        lab.tellVotes("nullify", view);
+        lab.finalize([]);
+      } else {
+        lab.time.advance(1_000);
+        const { to } = lab.sent("batch-request").find((one) => one.to !== lab.peer(leader)) ?? {};
+        lab.tell(lab.chain.peers.indexOf(to ?? ""), { type: "batches", batches: [batch.bytes] });
+      }
+      expect(digests()).toBe(0);
+      expect(lab.cutOff).toEqual([]);
+    },
+  );
+
   it("(a block with its header and another body) are decoded once a question", () => {
     const counted = counting();
     const { lab, count } = counted;
