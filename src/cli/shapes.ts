@@ -458,7 +458,8 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   "space give-back": list(1, "receipts, as append", "batchId", "level"),
   "space ls": list(
     1,
-    "sectors; state is sealed, sealing or unreadable, and of an unreadable one only reason is known",
+    "sectors; state is sealed, sealing or unreadable, and of an unreadable one only reason is known; " +
+      "deadlineKept is as seal says it, and null without the genesis of the sector's chain in --dir",
     "file",
     "state",
   ),

@@ -4,6 +4,7 @@ import type { Terminal } from "../../src/cli/output.ts";
 
 export const fakeContext = (
   options: GlobalOptions,
+  outIsTerminal = false,
 ): { readonly context: CliContext; readonly said: { out: string; err: string } } => {
   const said = { out: "", err: "" };
   const terminal: Terminal = {
@@ -16,7 +17,7 @@ export const fakeContext = (
     colorOut: false,
     colorErr: false,
     live: false,
-    outIsTerminal: false,
+    outIsTerminal,
     columns: () => 100,
   };
   const signal = new AbortController().signal;

@@ -14,9 +14,16 @@ export type Chosen = {
   readonly parameters: SpaceParameters;
   /** For people: "profile test", or "of the chain" where no profile has sectors of this shape. */
   readonly name: string;
+  /** The same in a sentence. */
+  readonly sector: string;
   /** Why the chain will not take the sector; undefined where it will. */
   readonly foreign: string | undefined;
 };
+
+const wordsOf = (profile: SpaceProfile | undefined): Pick<Chosen, "name" | "sector"> =>
+  profile === undefined
+    ? { name: "of the chain", sector: "a sector of the chain" }
+    : { name: `profile ${profile}`, sector: `a sector of the profile ${profile}` };
 
 const shapeText = ({ lgNodes, layers }: SpaceParameters): string =>
   `${sizeText(sectorBytes(lgNodes))} and ${layers} layers`;
@@ -37,8 +44,7 @@ export const chosenParameters = (
   const own = chain === null ? undefined : profileOf(chain.lgNodes, chain.layers);
   if (chain !== null && (profile === undefined || profile === own)) {
     // The shape may be that of a profile, and the time for an answer another: the chain's own holds.
-    const name = own === undefined ? "of the chain" : `profile ${own}`;
-    return { parameters: chain, name, foreign: undefined };
+    return { parameters: chain, ...wordsOf(own), foreign: undefined };
   }
   if (profile === undefined) {
     throw new TetradError("cli.usage", "the genesis asks for no space: no sector is due", {
@@ -46,5 +52,5 @@ export const chosenParameters = (
     });
   }
   const foreign = foreignText(chain, profile);
-  return { parameters: SPACE_PROFILES[profile], name: `profile ${profile}`, foreign };
+  return { parameters: SPACE_PROFILES[profile], ...wordsOf(profile), foreign };
 };

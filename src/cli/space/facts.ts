@@ -1,6 +1,7 @@
 /** What is said of a sector, by all verbs in the same words. */
-import { toHex } from "../../crypto/bytes.ts";
+import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
+import type { ParsedGenesis } from "../../ledger/genesis.ts";
 import { layerPaths } from "../../node/space/files.ts";
 import { hasLayers } from "../../node/space/open-sector.ts";
 import {
@@ -27,18 +28,35 @@ export type SectorFacts = {
   readonly commRl: string;
   /** Folder of the layers; null when it is not there. */
   readonly layers: string | null;
-  readonly deadlineKept: boolean;
+  /** Null where the genesis of its chain is not at hand. */
+  readonly deadlineKept: boolean | null;
 };
 
-/** `parameters` are those that the sector was made after; else those of the profile with its shape. */
+/** What a sector of the chain was made after: what its genesis asks for, else the profile that has its shape. */
+const madeAfter = (
+  chain: SpaceParameters | null,
+  { lgNodes, layers }: SectorHeader["statement"],
+): SpaceParameters | undefined => {
+  if (chain?.lgNodes === lgNodes && chain.layers === layers) return chain;
+  const profile = profileOf(lgNodes, layers);
+  return profile && SPACE_PROFILES[profile];
+};
+
+const isDeadlineKept = (header: SectorHeader, parsed: ParsedGenesis | undefined) => {
+  if (parsed === undefined || !equalBytes(parsed.hash, header.genesisHash)) return null;
+  const parameters = madeAfter(parsed.genesis.proofs.space, header.statement);
+  return parameters !== undefined && deadline(parameters).isKept;
+};
+
+/** `parsed` is the genesis that is at hand, of whichever chain. */
 export const sectorFacts = (
   file: string,
-  { chainId, statement }: SectorHeader,
-  parameters?: SpaceParameters,
+  header: SectorHeader,
+  parsed?: ParsedGenesis,
 ): SectorFacts => {
+  const { chainId, statement } = header;
   const { lgNodes, layers } = statement;
   const profile = profileOf(lgNodes, layers);
-  const held = parameters ?? (profile === undefined ? undefined : SPACE_PROFILES[profile]);
   return {
     ...{ file, state: "sealed", chainId },
     validator: toHex(statement.validatorId),
@@ -50,7 +68,7 @@ export const sectorFacts = (
     commC: toHex(statement.commC),
     commRl: toHex(statement.commRl),
     layers: hasLayers(file) ? layerPaths(file).folder : null,
-    deadlineKept: held !== undefined && deadline(held).isKept,
+    deadlineKept: isDeadlineKept(header, parsed),
   };
 };
 

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { TetradError } from "../../errors.ts";
+import type { ParsedGenesis } from "../../ledger/genesis.ts";
+import { readGenesis } from "../../node/read-genesis.ts";
 import { LAYERS_SUFFIX, layerPaths, readSectorHeader } from "../../node/space/files.ts";
 import { recordedParts } from "../../node/space/journal.ts";
 import { partsOf } from "../../node/space/make-sector.ts";
@@ -36,10 +38,14 @@ const namesIn = (folder: string): string[] => {
   return [...new Set([...names.filter((name) => name.endsWith(SUFFIX)), ...making])].sort();
 };
 
-const listed = async (context: CliContext, file: string): Promise<Listed> => {
+const listed = async (
+  context: CliContext,
+  file: string,
+  parsed: ParsedGenesis | undefined,
+): Promise<Listed> => {
   try {
     if (existsSync(file)) {
-      const facts = sectorFacts(file, readSectorHeader(file));
+      const facts = sectorFacts(file, readSectorHeader(file), parsed);
       return { ...facts, onChain: await onChain(context.client(), facts, context.signal) };
     }
     const { chainId, statement } = readSectorHeader(layerPaths(file).job);
@@ -82,15 +88,32 @@ const foldersOf = (context: CliContext, folder: string | undefined): readonly st
   return [join(context.dir, "space"), ...nodes.map((node) => pathsOf(context.dir, node).space)];
 };
 
+/** That of --dir, where there is one that can be read: sectors are listed without it too. */
+const genesisIn = (context: CliContext): ParsedGenesis | undefined => {
+  const file = join(context.dir, "genesis.json");
+  if (!existsSync(file)) return undefined;
+  try {
+    return readGenesis(file);
+  } catch (error) {
+    if (!(error instanceof TetradError)) throw error;
+    context.note(error.message);
+    return undefined;
+  }
+};
+
 export const list = async (
   context: CliContext,
   _options: Readonly<Record<string, never>>,
   folder?: string,
 ): Promise<void> => {
   const items: Listed[] = [];
+  const parsed = genesisIn(context);
   for (const path of foldersOf(context, folder)) {
-    for (const name of namesIn(path)) items.push(await listed(context, join(path, name)));
+    for (const name of namesIn(path)) items.push(await listed(context, join(path, name), parsed));
   }
   context.printList(items, COLUMNS, items.map(rowOf), byMeaning("state"));
-  if (items.length === 0) context.suggest("nexus space seal");
+  if (items.length > 0) return;
+  // A chain that asks for no space names no sector to make.
+  const isAsked = parsed?.genesis.proofs.space !== null;
+  context.suggest(isAsked ? "nexus space seal" : "nexus space seal --profile test");
 };

@@ -1,6 +1,6 @@
 /** `nexus space prove`: answers a challenge. */
 import { resolve } from "node:path";
-import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { equalBytes, fromHex, toHex } from "../../crypto/bytes.ts";
 import { createHasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { writeFileAtomic } from "../../node/folder.ts";
@@ -60,19 +60,34 @@ const openedNodes = (
   return parametersOf(first, chain).admissionChallenges;
 };
 
+/** What a sector or a proof says of its chain. A proof has no hash of the genesis. */
+export type OfChain = {
+  readonly what: string;
+  readonly chainId: string;
+  readonly genesisHash?: Uint8Array;
+};
+
 /**
- * What the genesis in a file asks for; undefined where none is named. A genesis of another chain than `chainId`
- * is refused. Codes: space.proof-foreign, and those of reading a genesis.
+ * What the genesis in a file asks for; undefined where none is named. It is refused where it is not that of what is
+ * proven. Codes: space.proof-foreign, and those of reading a genesis.
  */
 export const chainSpace = (
   context: CliContext,
   file: string | undefined,
-  chainId: string,
+  of: readonly OfChain[],
 ): SpaceParameters | null | undefined => {
   if (file === undefined) return undefined;
-  const { genesis } = readGenesis(resolve(context.cwd, file));
-  if (genesis.chainId === chainId) return genesis.proofs.space;
-  throw new TetradError("space.proof-foreign", "the proof is of another chain");
+  const { genesis, hash } = readGenesis(resolve(context.cwd, file));
+  for (const { what, chainId, genesisHash = hash } of of) {
+    const detail =
+      chainId === genesis.chainId
+        ? `${what} is of another genesis of the chain id ${chainId}`
+        : `${what} is of the chain id ${chainId}, the genesis of ${genesis.chainId}`;
+    if (chainId !== genesis.chainId || !equalBytes(genesisHash, hash)) {
+      throw new TetradError("space.proof-foreign", detail);
+    }
+  }
+  return genesis.proofs.space;
 };
 
 /** A sector of a proof, as it is printed. */
@@ -88,8 +103,7 @@ const printProof = (
   context: CliContext,
   out: string,
   proof: SpaceProof,
-  nodes: number,
-  bytes: number,
+  { nodes, bytes, genesis }: { nodes: number; bytes: number; genesis: string | undefined },
 ): void => {
   const { chainId, challenge, sectors } = proof;
   const [first] = sectors;
@@ -107,7 +121,8 @@ const printProof = (
       ["bytes", bytes],
     ],
   );
-  context.suggest(`nexus space verify ${out} --seed ${seed}`);
+  const held = genesis === undefined ? "" : ` --genesis ${genesis}`;
+  context.suggest(`nexus space verify ${out} --seed ${seed}${held}`);
 };
 
 export const prove = async (
@@ -120,14 +135,16 @@ export const prove = async (
   try {
     for (const path of paths) sectors.push(openSector(resolve(context.cwd, path)));
     const progress = createProgress(context.terminal, "proving", "nodes", realClock.monotonicMs);
-    const chainId = sectors[0]?.header.chainId ?? "";
-    const chain = chainSpace(context, options.genesis, chainId);
+    const of = sectors.map(({ file, header }) => ({ ...header, what: file }));
+    const chain = chainSpace(context, options.genesis, of);
     const proof = proveSpace(sectors, challenge, progress.update, chain);
     progress.end();
     const bytes = encodeSpaceProof(proof);
     const out = resolve(context.cwd, options.out);
     writeFileAtomic(out, bytes);
-    printProof(context, out, proof, openedNodes(proof, chain), bytes.length);
+    const { genesis } = options;
+    const nodes = openedNodes(proof, chain);
+    printProof(context, out, proof, { nodes, bytes: bytes.length, genesis });
   } finally {
     for (const sector of sectors) sector.close();
   }

@@ -40,13 +40,12 @@ const ownerOf = ({ genesis }: ParsedGenesis, node: string | undefined, first?: s
   });
 };
 
-const noteChosen = (context: CliContext, { parameters, name, foreign }: Chosen): void => {
+const noteChosen = (context: CliContext, { parameters, sector, foreign }: Chosen): void => {
   if (foreign !== undefined) context.note(foreign);
   const { regenerationMs, isKept } = deadline(parameters);
   if (isKept) return;
   context.note(
-    `a sector ${name.replace(/^profile/, "of the profile")} is made again in ${regenerationMs} ms by who is ` +
-      "fast: it is for trying out and proves no space",
+    `${sector} is made again in ${regenerationMs} ms by who is fast: it is for trying out and proves no space`,
   );
 };
 
@@ -86,7 +85,7 @@ export const seal = async (
     },
   });
   progress?.end(true);
-  const facts = sectorFacts(file, header, chosen.parameters);
+  const facts = sectorFacts(file, header, parsed);
   context.print(facts, [
     ["file", facts.file],
     ["sector", `${facts.sector} of ${owner.name} on ${facts.chainId}`],

@@ -47,7 +47,7 @@ const comparisons = (
   const wanted = sector?.map((id) => id.toLowerCase()).sort();
   return [
     // Another one was refused before anything else.
-    { what: "chain", isGiven: genesis !== undefined, isSame: true },
+    { what: "chain id", isGiven: genesis !== undefined, isSame: true },
     { what: "seed", isGiven: seed !== undefined, isSame: seed === toHex(challenge.seed) },
     {
       what: "sectors",
@@ -68,7 +68,7 @@ export const verify = async (
   if (first === undefined) throw new TetradError("space.proof-shape", "no sector");
   const proven = sectors.map((statement) => provenSector(chainId, statement));
   const ids = proven.map(({ sectorId }) => sectorId);
-  const chain = chainSpace(context, options.genesis, chainId);
+  const chain = chainSpace(context, options.genesis, [{ what: "the proof", chainId }]);
   const compared = comparisons(options, proof, ids);
   const foreign = compared.find(({ isGiven, isSame }) => isGiven && !isSame);
   if (foreign !== undefined) {

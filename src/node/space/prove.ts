@@ -30,6 +30,10 @@ export const parametersOf = (
   if (held !== undefined) {
     throw new TetradError("space.parameters", `the genesis does not ask for ${shape}`);
   }
+  if (chain === null) {
+    const detail = `the genesis asks for no space, and no profile has ${shape}`;
+    throw new TetradError("space.parameters", detail);
+  }
   throw new TetradError("space.parameters", `no profile has ${shape}`, {
     next: "--genesis FILE names what the sector's chain asks for",
   });

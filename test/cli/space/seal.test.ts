@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chosenParameters } from "../../../src/cli/space/chosen.ts";
 import type { SectorFacts } from "../../../src/cli/space/facts.ts";
+import { list } from "../../../src/cli/space/list.ts";
 import { prove } from "../../../src/cli/space/prove.ts";
 import { seal } from "../../../src/cli/space/seal.ts";
 import { verify } from "../../../src/cli/space/verify.ts";
@@ -73,7 +74,7 @@ describe("a sector that is sealed", () => {
     const right = fakeContext({ dir: folder, output: "json" });
     await verify(right.context, { genesis }, asked.out);
     expect(JSON.parse(right.said.out)).toMatchObject({
-      ...{ nodes: OWN.epochOpenings, compared: ["chain"] },
+      ...{ nodes: OWN.epochOpenings, compared: ["chain id"] },
     });
     // A genesis of the same chain that asks for more of a sector, or for another one.
     genesisOf({ ...OWN, epochOpenings: OWN.epochOpenings + 1 });
@@ -81,7 +82,78 @@ describe("a sector that is sealed", () => {
     await expect(verify(context, { genesis }, asked.out)).rejects.toThrow(short);
     genesisOf(SPACE_PROFILES.dev);
     await expect(verify(context, { genesis }, asked.out)).rejects.toThrow(refused);
-    await expect(prove(context, { ...asked, genesis }, sector)).rejects.toThrow(refused);
+    // The sector has the hash of its genesis, which the proof has not.
+    const foreign = expect.objectContaining({ code: "space.proof-foreign" });
+    await expect(prove(context, { ...asked, genesis }, sector)).rejects.toThrow(foreign);
+  });
+
+  it("is said to be of another chain where the genesis is, and what is next where it is this one", async () => {
+    const { said } = await sealed(OWN);
+    const sector = join(folder, "0.sector");
+    const asked = { epoch: BEACON, laneSeq: 1, out: join(folder, "epoch.proof") };
+    const genesis = join(folder, "genesis.json");
+    const { context, said: proven } = fakeContext({ dir: folder }, true);
+    await prove(context, { ...asked, genesis }, sector);
+    expect(proven.err).toContain(`--seed ${BEACON} --genesis ${genesis}`);
+    const { chainId } = JSON.parse(said.out) as SectorFacts;
+    const other = join(folder, "other.json");
+    const foreign = async (text: string): Promise<readonly unknown[]> => {
+      writeFileSync(other, text);
+      const failures = await Promise.allSettled([
+        prove(context, { ...asked, genesis: other }, sector),
+        verify(context, { genesis: other }, asked.out),
+      ]);
+      return failures.map((one) => one.status === "rejected" && one.reason.message);
+    };
+    const text = askingGenesis({ space: OWN }, true);
+    expect(text).toContain(`"${chainId}"`);
+    const words = `is of the chain id ${chainId}, the genesis of elsewhere-1`;
+    expect(await foreign(text.replaceAll(`"${chainId}"`, '"elsewhere-1"'))).toEqual([
+      `${sector} ${words}`,
+      `the proof ${words}`,
+    ]);
+    // The proof has the id alone, the sector the hash of its genesis too.
+    expect(await foreign(askingGenesis({ space: null }, true))).toEqual([
+      `${sector} is of another genesis of the chain id ${chainId}`,
+      "the genesis asks for no space, and no profile has sectors of 2^12 nodes and 10 layers",
+    ]);
+  });
+
+  it.each([
+    ["of the chain", OWN, undefined],
+    ["of a profile that the chain has with another time", { ...SPACE_PROFILES.dev, responseMs: 1 }],
+    ["of a profile on a chain that asks for another", OWN, "dev"],
+    ["of a profile on a chain without space", null, "dev"],
+  ] as const)(
+    "is said to keep the deadline by seal and by ls alike: %s",
+    async (_, space, named?) => {
+      const { facts } = await sealed(space, named);
+      expect(facts.deadlineKept).toBe(space === OWN && named === undefined);
+      const listed = async (): Promise<unknown> => {
+        const { context, said } = fakeContext({ dir: folder, output: "json" });
+        await list(context, {}, folder);
+        return JSON.parse(said.out);
+      };
+      const found = { file: facts.file, deadlineKept: facts.deadlineKept };
+      expect(await listed()).toMatchObject([found]);
+      // What another genesis asks for, or none that is there, says nothing of this sector.
+      genesisOf({ ...OWN, epochOpenings: 9 });
+      expect(await listed()).toMatchObject([{ ...found, deadlineKept: null }]);
+      rmSync(join(folder, "genesis.json"));
+      expect(await listed()).toMatchObject([{ ...found, deadlineKept: null }]);
+    },
+  );
+
+  it("is suggested as the chain can have it where there is none", async () => {
+    for (const [space, words] of [
+      [OWN, /nexus space seal$/m],
+      [null, /nexus space seal --profile test$/m],
+    ] as const) {
+      genesisOf(space);
+      const { context, said } = fakeContext({ dir: folder }, true);
+      await list(context, {});
+      expect(said.err).toMatch(words);
+    }
   });
 
   it("is of the genesis' profile, and said to prove nothing where that proves nothing", async () => {
@@ -114,8 +186,8 @@ describe("the parameters of a sector", () => {
   it.each(SPACE_PROFILE_NAMES)("are the chain's where %s is named too", (name) => {
     const chain = { ...SPACE_PROFILES[name], responseMs: 19 };
     const wanted = { parameters: chain, name: `profile ${name}`, foreign: undefined };
-    expect(chosenParameters(chain, undefined)).toEqual(wanted);
-    expect(chosenParameters(chain, name)).toEqual(wanted);
+    expect(chosenParameters(chain, undefined)).toMatchObject(wanted);
+    expect(chosenParameters(chain, name)).toMatchObject(wanted);
     const other = name === "dev" ? "test" : "dev";
     expect(chosenParameters(chain, other)).toMatchObject({
       parameters: SPACE_PROFILES[other],
