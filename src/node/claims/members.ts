@@ -30,7 +30,9 @@ export const namedValidator = (
   text: string,
 ): Hash => {
   const { validators, proofs } = genesis;
-  const known = validators.find(({ name, id }) => name === text || toHex(id) === text)?.id;
+  // An id is nobody's to choose; a name may be what another's id looks like.
+  const named = validators.find(({ id }) => toHex(id) === text);
+  const known = (named ?? validators.find(({ name }) => name === text))?.id;
   const id = known ?? (ID.test(text) && proofs.stake !== null ? fromHex(text) : undefined);
   if (id === undefined) {
     // Nobody joins a chain without stake.

@@ -55,6 +55,14 @@ describe("who is named to share time", () => {
     expect(warned).toEqual([["warn", idText("nia")]]);
   });
 
+  it("is whose id it is, though another has that for a name", () => {
+    const [first, ...rest] = staked.validators;
+    if (first === undefined) throw new Error("no validator");
+    const validators = [{ ...first, name: idText("v2") }, ...rest];
+    const { options } = namingOf({ ...staked, validators });
+    expect(namedMembers({ ...options, self: idOf("v3") }, [idText("v2")])).toEqual([idOf("v2")]);
+  });
+
   it.each([
     ["nia", "one that joined later is named by its id"],
     [idText("nia").slice(1), "is no validator of the genesis"],

@@ -1,5 +1,6 @@
 /** A validator that shares the run of another: what it says, when, and that it says it once. */
 import { describe, expect, it } from "vitest";
+import { toHex } from "../../../src/crypto/bytes.ts";
 import { readPoint } from "../../../src/ledger/chain-point.ts";
 import type { LedgerHandle } from "../../../src/ledger/handle.ts";
 import { timeProvenAt } from "../../../src/ledger/projections/time.ts";
@@ -56,11 +57,39 @@ const isOk = ({ store }: ClaimChain, epoch: number): boolean =>
   timeProvenAt(store.read, idOf("v1"), epoch);
 
 describe("a sharer", () => {
-  const start = (handle: LedgerHandle) =>
+  /** `warned`: of which epochs it has said that there was nothing to share, and whose. */
+  const start = (handle: LedgerHandle, warned: unknown[] = []) =>
     startSharer({
       ...{ handle, self: idOf("v1"), timekeeper: idOf("v0") },
-      logger: { log: () => undefined },
+      logger: {
+        log: (level, _, fields) => {
+          if (level === "warn") warned.push([fields?.["epoch"], fields?.["id"]]);
+        },
+      },
     });
+
+  it("tells of every epoch in which there was no run to share, and of no other", () => {
+    const { handle, step, prove } = ledgerOf();
+    const warned: unknown[] = [];
+    start(handle, warned);
+    const id = toHex(idOf("v0"));
+    step();
+    step(true);
+    step();
+    expect(warned).toEqual([[0, id]]);
+    prove(["v1"]);
+    step();
+    step(true);
+    step();
+    expect(warned).toEqual([[0, id]]);
+    prove(["v2"]);
+    step(true);
+    step();
+    expect(warned).toEqual([
+      [0, id],
+      [2, id],
+    ]);
+  });
 
   it("says once an epoch that it shares a run that is proven", async () => {
     const { chain, codes, handle, step, prove, open } = ledgerOf();
