@@ -239,7 +239,8 @@ const isPassed = (bundle: Bundle, trust: Trust): boolean => {
 
 /**
  * Follows the sets as a file has them, which may be anybody's. Steps to what is trusted already are passed over at its
- * beginning: who keeps a newer checkpoint has the same file still. Codes: those of a step, proof.malformed with the line that is none,
+ * beginning: who keeps a newer checkpoint has the same file still. Codes: those of a
+ * step, proof.malformed with the line that is none,
  * proof.unanchored for a file that ends before what is trusted, proof.too-long.
  */
 export const followFile = (text: string, walk: SetWalk): Result<FollowedSet> => {
