@@ -97,6 +97,11 @@ export type ValidityInput = ProposalInput & {
   readonly asked: AskedProofs;
   /** What was found of a batch's work, held against the terms of its reference; undefined: not tried. */
   workVerdict(digest: Hash): WorkVerdict | undefined;
+  /**
+   * What a batch's work shows without a verifier: its stated effort, and the hash of it. Absent where a verdict
+   * costs the caller nothing more.
+   */
+  workStated?(batch: Batch): Failure | undefined;
 };
 
 /** What is left to look at when everything else is right. */
@@ -133,7 +138,7 @@ export const validateProposal = (input: ProposalInput): Failure | undefined =>
 
 /**
  * The part that needs the batches and nothing that takes a verifier: what look-ups and payloads show of all, then
- * the hosts' openings of all. Of a block that has passed the first part; on one branch, its answer stays.
+ * the effort that all state, which is a hash of each, then the hosts' openings of all. Of a block that has passed the first part; on one branch, its answer stays.
  * Codes: those of `validateBlock` from block.batches-root to block.batch-invalid, node.not-ready.
  */
 export const validateBatches = (input: ValidityInput): Failure | undefined =>
@@ -141,6 +146,7 @@ export const validateBatches = (input: ValidityInput): Failure | undefined =>
   checkOrder(input) ??
   checkExecuted(input) ??
   checkPlaces(input) ??
+  firstOf(input.batches, (batch) => input.workStated?.(batch)) ??
   firstOf(input.batches, (batch) =>
     checkHost(input.hasher, input.space, batch, (height) => input.beaconAt(height)),
   );

@@ -516,6 +516,7 @@ export class BlockTree {
       sameBatchVerdict: (digest) => this.#pool.verdict(digest),
       asked: this.#asked,
       workVerdict: (digest) => this.#pool.workVerdict(digest),
+      workStated: this.#workStated(parentHash),
     };
   }
 
@@ -563,16 +564,33 @@ export class BlockTree {
   /** Batches whose work was not tried yet, with the terms that hold on this branch. */
   #unworked(batches: readonly Batch[], parentHash: Hash): TermedBatch[] {
     if (this.#asked.work === null) return [];
+    const termed = this.#termsOn(parentHash);
+    return batches
+      .filter(({ digest }) => this.#pool.workVerdict(digest) === undefined)
+      .flatMap((batch) => termed(batch) ?? []);
+  }
+
+  /** What a batch's work shows without a verifier. A verdict that there is says it sooner. */
+  #workStated(parentHash: Hash): (batch: Batch) => Failure | undefined {
+    const termed = this.#termsOn(parentHash);
+    return (batch) => {
+      if (this.#asked.work === null || this.#pool.workVerdict(batch.digest) === "good") return;
+      const at = termed(batch);
+      return at === undefined ? undefined : this.#pool.work.stated(at);
+    };
+  }
+
+  /** A batch with the terms of its reference on a branch; undefined where the reference is of another one. */
+  #termsOn(parentHash: Hash): (batch: Batch) => TermedBatch | undefined {
     const known = new Map<number, { readonly hash: Hash; readonly terms: WorkTerms } | undefined>();
-    const unworked: TermedBatch[] = [];
-    for (const batch of batches) {
-      if (this.#pool.workVerdict(batch.digest) !== undefined) continue;
+    return (batch) => {
       const { refHeight, refHash } = batch;
       if (!known.has(refHeight)) known.set(refHeight, this.#termsAt(parentHash, refHeight));
       const at = known.get(refHeight);
-      if (at !== undefined && equalBytes(at.hash, refHash)) unworked.push({ batch, ...at });
-    }
-    return unworked;
+      return at !== undefined && equalBytes(at.hash, refHash)
+        ? { batch, terms: at.terms }
+        : undefined;
+    };
   }
 
   #termsAt(

@@ -81,6 +81,19 @@ export class WorkDesk {
     return opened.ok ? undefined : opened;
   }
 
+  /** Of a batch in a block: the same. What is wrong is kept as its verdict. Codes: those of `openWorkCheck`. */
+  stated({ batch, terms }: TermedBatch): Failure | undefined {
+    const { work } = this.asked;
+    if (work === null) return undefined;
+    const known = this.verdict(batch.digest);
+    if (known !== undefined) return known === "good" ? undefined : known;
+    const { hasher } = this.#context;
+    const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
+    if (check.ok) return undefined;
+    this.#verdicts.keep(batch.digest, check);
+    return check;
+  }
+
   /** How much more than is asked for the work of an admitted batch shows; undefined where none is asked for. */
   level(batch: Batch): number | undefined {
     const { work } = this.asked;

@@ -357,6 +357,23 @@ describe("a vote", () => {
     expect(asked()).toEqual(dear);
   });
 
+  it.each([
+    ["work.insufficient", { effort: 2 }],
+    ["work.effort", { beacon: ELSE }],
+  ] as const)("finds %s before the opening of any host is checked", (code, instead) => {
+    const world = new World(PRICED);
+    const first = world.parts("clerk");
+    const spoiled = world.sealed({ ...first, space: flippedSlot(first.space, 50) });
+    const second = world.parts("clerk", { laneSeq: 2, prevBatchId: spoiled.id });
+    const cheap = world.sealed({ ...second, work: world.work(second.input, instead) });
+    const asked = counting(world);
+    expect(world.vote([spoiled, cheap])).toBe(code);
+    expect(asked()).toEqual(NOTHING);
+    // The same block with good work: then the opening is what is wrong.
+    expect(world.vote([spoiled, world.sealed(second)])).toBe("space.proof-path");
+    expect(asked()).toEqual(NOTHING);
+  });
+
   it("asks for no batch of a block that is wrong by itself", () => {
     const world = new World();
     const batch = world.sealed(world.parts("clerk"));
