@@ -74,8 +74,8 @@ export const checkTimeParameters = (parameters: TimeParameters): Result<TimePara
 
 /**
  * What the longest run must last at least on the reference machine. Who is four times as fast makes it in 2.5 s,
- * which is as far as honest clocks and the way of a proposal let a block's time be off by the usual parameters:
- * a shorter run shows nothing that block times do not.
+ * which is as far as honest clocks and the way of a proposal let a block's time be off by the usual parameters while
+ * no view times out (docs/proofs.md, Block time): a shorter run shows nothing that block times do not.
  */
 export const TIME_RUN_MS_MIN = 10_000;
 
