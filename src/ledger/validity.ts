@@ -138,7 +138,8 @@ export const validateProposal = (input: ProposalInput): Failure | undefined =>
 
 /**
  * The part that needs the batches and nothing that takes a verifier: what look-ups and payloads show of all, then
- * the effort that all state, which is a hash of each, then the hosts' openings of all. Of a block that has passed the first part; on one branch, its answer stays.
+ * the effort that all state, which is a hash of each, then the hosts' openings of all. Of a block that has passed the
+ * first part; on one branch, its answer stays.
  * Codes: those of `validateBlock` from block.batches-root to block.batch-invalid, node.not-ready.
  */
 export const validateBatches = (input: ValidityInput): Failure | undefined =>

@@ -81,7 +81,7 @@ export class WorkDesk {
     return opened.ok ? undefined : opened;
   }
 
-  /** Of a batch in a block: the same. What is wrong is kept as its verdict. Codes: those of `openWorkCheck`. */
+  /** Of a batch in a block, the same; what is wrong is kept as its verdict. Codes: those of `openWorkCheck`. */
   stated({ batch, terms }: TermedBatch): Failure | undefined {
     const { work } = this.asked;
     if (work === null) return undefined;
