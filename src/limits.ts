@@ -123,6 +123,8 @@ export const LIMITS = {
   stakeLeavingMax: 512,
   /** Culprits of one epoch that an event of evidence settles anew; the others are when they are touched. */
   stakeSettledMax: 32,
+  /** Epochs that are remembered of one culprit; who equivocates in another one loses all that stood behind it. */
+  stakeFaultEpochsMax: 16,
   /** Validators that one end of an epoch slashes for false commitments. */
   stakeForgersMax: 16,
   /** Rows of epochs that are too old which a boundary deletes. */
@@ -277,6 +279,8 @@ export const LIMITS = {
   /** Checks of consensus signatures that one peer may have waiting: a STATUS answer among 256 fits. */
   peerChecksMax: 2048,
   evidencePending: 256,
+  /** Epochs of which a node holds evidence against one validator until the log has it. */
+  evidenceEpochsHeldMax: 8,
   /** Measurements that a witness makes of one peer in an epoch, and that wait at it; local. */
   locationTriesMax: 4,
   /** A witness waits so long for the answer of a round at most, and no longer than the farthest zone allows. */

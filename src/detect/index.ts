@@ -21,6 +21,7 @@ export {
   observe,
 } from "./observations.ts";
 export {
+  isFaultKnown,
   isQuarantined,
   type Quarantine,
   quarantine,

@@ -30,7 +30,13 @@ import {
 } from "../ledger/projections/stake/events.ts";
 import type { ReadStore } from "../ledger/records.ts";
 import { defineRow, hashPart, KeyReader, keyOf, readRow, tagPart, u64Part } from "../ledger/row.ts";
-import { type ConflictKind, conflict, kindNumber, statementBytes } from "../ledger/statement.ts";
+import {
+  type ConflictKind,
+  conflict,
+  type Evidence,
+  kindNumber,
+  statementBytes,
+} from "../ledger/statement.ts";
 import type { Hash, Statement } from "../ledger/types.ts";
 import { LIMITS } from "../limits.ts";
 import { type EvidenceCommitted, evidenceCommitted, statementOf } from "./events.ts";
@@ -81,8 +87,10 @@ const caseOf = (value: EvidenceCommitted): Case | undefined => {
   return { first, second, conflict: CONFLICTS.indexOf(kind) };
 };
 
-const knownKey = (value: EvidenceCommitted, kind: number): Uint8Array =>
-  keyOf(KNOWN, hashPart(value.validator), u64Part(value.epoch), u64Part(value.view), tagPart(kind));
+const knownKey = (
+  { validator, epoch, view }: Pick<EvidenceCommitted, "validator" | "epoch" | "view">,
+  kind: number,
+): Uint8Array => keyOf(KNOWN, hashPart(validator), u64Part(epoch), u64Part(view), tagPart(kind));
 
 /** Why the signatures of evidence cannot count, and else the key that they must be of. */
 type KeyOfFault<T> = (
@@ -187,3 +195,13 @@ export const quarantineOf = (read: ReadStore, validatorId: Hash): Quarantine | u
 
 export const isQuarantined = (read: ReadStore, validatorId: Hash): boolean =>
   quarantineOf(read, validatorId) !== undefined;
+
+/** Whether this fault is in the log. Throws "store.corrupt". */
+export const isFaultKnown = (
+  read: ReadStore,
+  validator: Hash,
+  { kind, first: { statement } }: Evidence,
+): boolean => {
+  const key = knownKey({ validator, ...statement }, CONFLICTS.indexOf(kind));
+  return readRow(read, NAME, key) !== undefined;
+};

@@ -12,6 +12,7 @@ import {
   evidenceWithKey,
   evidenceWithKeyEvent,
   formatWithKeys,
+  isFaultKnown,
   isQuarantined,
   quarantine,
   quarantineOfEpochKeys,
@@ -37,15 +38,18 @@ import { countTurns, createScheduleOf } from "../ledger/projections/stake/downti
 import { slashForgers } from "../ledger/projections/stake/forgery.ts";
 import { stakedValidatorSet, writeNextEpoch } from "../ledger/projections/stake/next-set.ts";
 import { stake } from "../ledger/projections/stake/projection.ts";
+import { evidenceWouldCost } from "../ledger/projections/stake/slashing.ts";
 import { time } from "../ledger/projections/time.ts";
 import { nextValidatorSet, validators } from "../ledger/projections/validators.ts";
 import { work } from "../ledger/projections/work.ts";
 import { zones } from "../ledger/projections/zones.ts";
+import type { ReadStore } from "../ledger/records.ts";
 import { createRegistry } from "../ledger/registry.ts";
 import type { ReplicaOptions, ReplicaTiming } from "../ledger/replica/replica.ts";
 import { storedValidatorSet } from "../ledger/replica/set-codec.ts";
 import type { BoundaryRule, RunnerOptions } from "../ledger/runner.ts";
-import { evidenceOf } from "../ledger/statement.ts";
+import { type Evidence, evidenceOf } from "../ledger/statement.ts";
+import type { Hash } from "../ledger/types.ts";
 
 /** In the order of the state root: a new one is added at the end. */
 const OF_EVERY_CHAIN: readonly Projection[] = [
@@ -146,6 +150,19 @@ export const runnerOf = (args: {
   };
 };
 
+/**
+ * Whether the log needs no evidence of these statements any more. Quarantine is for good, and one proof is enough
+ * for it. Where faults cost stake, whoever is in quarantine owes for each further epoch: a cheap fault that
+ * somebody shows of itself hides no dear one.
+ */
+const isSaid = (genesis: Genesis, read: ReadStore, culprit: Hash, evidence: Evidence): boolean => {
+  if (!isQuarantined(read, culprit)) return false;
+  const { epoch } = evidence.first.statement;
+  if (genesis.proofs.stake === null || !evidenceWouldCost(read, culprit, epoch)) return true;
+  // What came too late is in the log and has made nobody a culprit.
+  return isFaultKnown(read, culprit, evidence);
+};
+
 /** Everything that a replica of this product needs besides its ports. */
 export const productOptions = (args: {
   readonly name: string;
@@ -173,7 +190,7 @@ export const productOptions = (args: {
     ...(provesLocation === undefined ? {} : { provesLocation }),
     evidenceEvent: (read, culprit, first, second) => {
       const evidence = evidenceOf(first, second);
-      if (evidence === undefined || isQuarantined(read, culprit)) return undefined;
+      if (evidence === undefined || isSaid(genesis, read, culprit, evidence)) return undefined;
       if (proofs.epochKeys !== true) return evidenceEvent(evidence, culprit);
       const { epoch } = first.statement;
       const key = storedValidatorSet(hasher, read, epoch)?.validators.find(({ id }) =>

@@ -37,6 +37,7 @@ import {
   downRow,
   epochRow,
   NEW_STANDING,
+  rateRow,
   standingRow,
   turnsRow,
 } from "../../src/ledger/projections/stake/rows.ts";
@@ -117,8 +118,12 @@ const stakeExamples = (): Record<string, string> => {
     "validator jailed": sum(validatorJailed.encode({ ...of, reason: "silent" }).bytes),
     "validator rejoined": sum(validatorRejoined.encode(of).bytes),
     "stake standing row": sum(
-      standingRow.encode({ ...NEW_STANDING, bonds: [part], leaving: [{ ...part, lastEpoch: 3 }] }),
+      standingRow.encode({
+        ...{ ...NEW_STANDING, slashedBps: 500, faultEpochs: [2], bonds: [part] },
+        leaving: [{ ...part, lastEpoch: 3, slashedBps: 500 }],
+      }),
     ),
+    "stake rate row": sum(rateRow.encode({ slashedBps: 500 })),
     "stake epoch row": sum(
       epochRow.encode({
         ...{ decidedMs: 9, degraded: true, stake: 8n, total: 7n },

@@ -33,12 +33,15 @@ export const workUnitsAt: UnitsReader = workProvenAt;
 /** Whether a run of its own, or one that it shares, was proven in the epoch. */
 export const timeOkAt: TimeReader = timeProvenAt;
 
-/** The epoch in which a validator opened a commitment of its own that is false; undefined for everybody else. */
+/** The first epoch in which a validator opened a commitment of its own that is false; undefined for everybody else. */
 export const forgeryEpochAt = (
   read: ReadStore,
   proofs: GenesisProofs,
   id: Hash,
 ): number | undefined => {
   const ofWork = proofs.work === null ? undefined : forgedAt(read, WORK, id);
-  return ofWork ?? (proofs.space === null ? undefined : forgedAt(read, SPACE, id));
+  const ofSpace = proofs.space === null ? undefined : forgedAt(read, SPACE, id);
+  // More of its stake stood behind the earlier one.
+  if (ofWork === undefined || ofSpace === undefined) return ofWork ?? ofSpace;
+  return Math.min(ofWork, ofSpace);
 };

@@ -20,7 +20,7 @@ export type ReplicaOptions = {
   readonly timing?: Partial<ReplicaTiming>;
   /** Whether it asks witnesses where it is, on a chain that asks for that; absent: yes. */
   readonly provesLocation?: boolean;
-  /** The event that reports two conflicting votes; undefined while the culprit is already reported. */
+  /** The event that reports two conflicting votes; undefined where the log needs no more of their epoch. */
   readonly evidenceEvent: (
     read: ReadStore,
     culprit: Hash,

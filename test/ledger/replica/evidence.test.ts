@@ -4,7 +4,8 @@ import { toHex } from "../../../src/crypto/bytes.ts";
 import { decodeBatch } from "../../../src/ledger/batch.ts";
 import { evidenceKey } from "../../../src/ledger/keys.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
-import { Lab } from "./support.ts";
+import { LIMITS } from "../../../src/limits.ts";
+import { createChain, endEpoch, Lab } from "./support.ts";
 
 const EVIDENCE = "detect.evidence.committed";
 const CULPRIT = 2;
@@ -74,7 +75,30 @@ describe("two statements that contradict each other", () => {
     expect(reports(again(lab))).toHaveLength(0);
   });
 
-  it("are kept once a culprit: one proof is all that the log needs", () => {
+  it("are kept of each epoch, so that the first pair hides no other", () => {
+    const lab = new Lab({ chain: createChain({ epochMs: 5_000 }) });
+    const max = LIMITS.evidenceEpochsHeldMax;
+    let bytes = 0;
+    for (let epoch = 0; epoch <= max; epoch++) {
+      expect(lab.status.epoch).toBe(epoch);
+      lab.toForeignView();
+      equivocate(lab);
+      equivocate(lab);
+      const held = rowOf(lab)?.length ?? 0;
+      // One pair more each, as many as a node keeps.
+      if (epoch < max) expect(held).toBeGreaterThan(bytes);
+      else expect(held).toBe(bytes);
+      bytes = held;
+      endEpoch(lab);
+    }
+    const second = again(lab);
+    // One after the other in the lane of the node, each until the log has what it needs.
+    expect(reports(second)).toHaveLength(1);
+    second.finalize(reports(second));
+    expect(rowOf(second)).toBeUndefined();
+  });
+
+  it("are kept once a culprit and epoch: one proof is all that the log needs", () => {
     const lab = started();
     equivocate(lab);
     const row = rowOf(lab);

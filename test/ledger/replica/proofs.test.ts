@@ -4,13 +4,12 @@ import type { Result } from "../../../src/errors.ts";
 import type { ProofOptions, ProvenPage } from "../../../src/ledger/handle.ts";
 import { recordKey } from "../../../src/ledger/projections/records.ts";
 import { validatorKey } from "../../../src/ledger/projections/validators.ts";
-import { setHash } from "../../../src/ledger/validator-set.ts";
 import { type Bundle, formatBundle, parseBundle } from "../../../src/ledger/verify/bundle.ts";
 import type { ProvenClaim } from "../../../src/ledger/verify/proven.ts";
 import { type Trust, trustCheckpoint, trustGenesis } from "../../../src/ledger/verify/trust.ts";
 import { verifyBundle } from "../../../src/ledger/verify/verify-bundle.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { createChain, Lab, putEvent } from "./support.ts";
+import { createChain, endEpoch, Lab, putEvent } from "./support.ts";
 
 const FROM_GENESIS: ProofOptions = { trustedEpoch: 0 };
 
@@ -52,14 +51,6 @@ const row = (lab: Lab, key: string, options = FROM_GENESIS): Result<Bundle> =>
   );
 
 const codeOf = (result: Result<unknown>): string => (result.ok ? "ok" : result.code);
-
-/** Ends the epoch: a boundary block, then the views of the next epoch. */
-const endEpoch = (lab: Lab): void => {
-  lab.time.advance(lab.chain.genesis.parameters.epochMs);
-  const next = lab.status.epoch + 1;
-  const nextSetHash = setHash(lab.chain.hasher, next, lab.chain.set.validators);
-  lab.finalize([], { nextSetHash });
-};
 
 describe("proofs of events", () => {
   it("are there once a header with its own certificate commits to them", () => {

@@ -40,6 +40,7 @@ import {
   createValidatorSet,
   type LeaderSchedule,
   leaderOf,
+  setHash,
 } from "../../../src/ledger/validator-set.ts";
 import { orderBatches } from "../../../src/ledger/validity.ts";
 import { classOf, encodeMessage, type Message } from "../../../src/ledger/wire.ts";
@@ -504,3 +505,11 @@ export const answerOf = (submission: Submission): readonly string[] =>
   submission.answers.map((answer) =>
     answer.ok ? `${answer.value.level} ${answer.value.height ?? ""}`.trimEnd() : answer.code,
   );
+
+/** Ends the epoch: a boundary block, then the views of the next epoch. */
+export const endEpoch = (lab: Lab): void => {
+  lab.time.advance(lab.chain.genesis.parameters.epochMs);
+  const next = lab.status.epoch + 1;
+  const nextSetHash = setHash(lab.chain.hasher, next, lab.chain.set.validators);
+  lab.finalize([], { nextSetHash });
+};

@@ -114,7 +114,7 @@ describe("a sector whose labels its author has shown to be made up", () => {
       chain.nextEpoch();
     }
     const standing = chain.standing("v1");
-    expect(standing).toMatchObject({ tombstoned: true, slashedBps: Number(bps), faultEpoch: 0 });
+    expect(standing).toMatchObject({ tombstoned: true, slashedBps: Number(bps), faultEpochs: [] });
     // A part is rounded up.
     const taken = (100n * bps + 9_999n) / 10_000n;
     expect(sumOf(standing?.bonds ?? [])).toBe(100n - taken);

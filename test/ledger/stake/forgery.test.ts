@@ -42,7 +42,7 @@ describe("a commitment that its author has shown to be false", () => {
     expect(lie(chain)).toBe("work.shares");
     for (let left = 3; left > 0; left--) chain.nextEpoch();
     const standing = chain.standing("v1");
-    expect(standing).toMatchObject({ tombstoned: true, slashedBps: 2_500, faultEpoch: 0 });
+    expect(standing).toMatchObject({ tombstoned: true, slashedBps: 2_500, faultEpochs: [] });
     expect([sumOf(standing?.bonds ?? []), sumOf(standing?.leaving ?? [])]).toEqual([45n, 30n]);
     expect(chain.write("v1", bond("v1", 1n))).toBe("event.conflict");
   });

@@ -29,7 +29,12 @@ import {
   sumOf,
   totalsOf,
 } from "../../../src/ledger/projections/stake/rows.ts";
-import { evidenceOf, notarize, statementBytes } from "../../../src/ledger/statement.ts";
+import {
+  type Evidence,
+  evidenceOf,
+  notarize,
+  statementBytes,
+} from "../../../src/ledger/statement.ts";
 import type { EncodedEvent, Hash, Header, Validator } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { boundaryOf, projectionsOf } from "../../../src/node/product.ts";
@@ -240,7 +245,7 @@ export const register = (
 };
 
 /** Two proposals of one view, signed by the same validator. */
-export const equivocation = (name: string, epoch: number, view = 7): EncodedEvent => {
+export const conflictOf = (name: string, epoch: number, view = 7): Evidence => {
   const sign = (hash: Hash) => {
     const statement = notarize(epoch, view, hash);
     const signature = testSign(statementBytes(hasher, statement), keyOf(name));
@@ -248,5 +253,8 @@ export const equivocation = (name: string, epoch: number, view = 7): EncodedEven
   };
   const found = evidenceOf(sign(sha256(utf8("a"))), sign(sha256(utf8("b"))));
   if (found === undefined) throw new Error("no conflict");
-  return evidenceEvent(found, idOf(name));
+  return found;
 };
+
+export const equivocation = (name: string, epoch: number, view = 7): EncodedEvent =>
+  evidenceEvent(conflictOf(name, epoch, view), idOf(name));

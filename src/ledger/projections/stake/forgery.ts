@@ -8,7 +8,6 @@ import { slashedBps, standingAfter } from "../../../proofs/stake/slashing.ts";
 import type { GenesisProofs } from "../../genesis-proofs.ts";
 import type { ProjectionTx } from "../../projection.ts";
 import type { ReadStore } from "../../records.ts";
-import type { Hash } from "../../types.ts";
 import { forgeryEpochAt } from "../power-inputs.ts";
 import {
   candidatesRow,
@@ -35,19 +34,18 @@ export const slashForgers = (
   const parameters = parametersOf(tx);
   const bps = slashedBps(parameters, { kind: "forgery" });
   if (bps === 0n) return;
-  const found: { readonly id: Hash; readonly epoch: number }[] = [];
+  let [taken, slashed] = [0n, 0];
   for (const id of need(tx, KEYS.candidates, candidatesRow).ids) {
-    if (found.length === LIMITS.stakeForgersMax) break;
+    if (slashed === LIMITS.stakeForgersMax) break;
     const epoch = forgeryEpochAt(read, proofs, id);
-    if (epoch === undefined || need(tx, KEYS.standing(id), standingRow).tombstoned) continue;
-    found.push({ id, epoch });
-  }
-  let taken = 0n;
-  for (const { id, epoch } of found) {
+    if (epoch === undefined) continue;
     const before = need(tx, KEYS.standing(id), standingRow);
     const result = slashTo(before, bps, epoch);
+    // Who was ended for something else has not paid for this; who has paid loses nothing a second time.
+    if (result.standing === before && before.tombstoned) continue;
     const { tombstoned } = standingAfter(parameters, before, { kind: "forgery" }, timeMs);
-    const after = { ...result.standing, tombstoned, faultEpoch: epoch };
+    const after = { ...result.standing, tombstoned };
+    slashed += 1;
     taken += result.taken;
     putStanding(tx, id, after);
     dropIfGone(tx, id, after);

@@ -54,7 +54,7 @@ const standingOf = (
   const identity = find(read, KEYS.identity(id), identityRow);
   if (identity === undefined) return undefined;
   const standing = need(read, KEYS.standing(id), standingRow);
-  return { owner: identity.owner, ...settled(read, id, standing) };
+  return { owner: identity.owner, ...settled(read, standing) };
 };
 
 const needStanding = (read: ProjectionRead, id: Hash) => {
@@ -147,7 +147,8 @@ const unbonded = own(stakeUnbonded, {
     const { standing, taken } = needStanding(tx, validator);
     const { newestEpoch: lastEpoch } = totalsOf(tx);
     const left = withBond(standing, actor, -amount);
-    const leaving = [...left.leaving, { holder: actor, amount, lastEpoch }];
+    const { slashedBps } = standing;
+    const leaving = [...left.leaving, { holder: actor, amount, lastEpoch, slashedBps }];
     putStanding(tx, validator, { ...left, leaving });
     addSlashed(tx, taken);
   },

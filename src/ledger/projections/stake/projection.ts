@@ -29,6 +29,7 @@ import {
   KEYS,
   NEW_STANDING,
   parametersRow,
+  rateRow,
   STAKE,
   standingRow,
   takenRow,
@@ -76,6 +77,7 @@ const SHOWN: readonly ((value: Uint8Array) => Json)[] = [
   shown(epochRow),
   shown(turnsRow),
   shown(downRow),
+  shown(rateRow),
 ];
 
 /** What the key of a row of each tag says. */
@@ -83,7 +85,7 @@ const keyJson = (tag: number, reader: KeyReader): Record<string, Json> => {
   if (tag === 2) return { actor: toHex(reader.hash()) };
   if (tag === 3 || tag === 4) return { validator: toHex(reader.hash()) };
   if (tag === 6) return { kind: reader.tag(), hash: toHex(reader.hash()) };
-  return tag === 7 ? { epoch: reader.u64() } : {};
+  return tag === 7 || tag === 10 ? { epoch: reader.u64() } : {};
 };
 
 const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
@@ -101,7 +103,7 @@ const formatRow = (key: Uint8Array, value: Uint8Array): Json => {
 
 export const stake: Projection = defineProjection({
   name: STAKE,
-  schemaVersion: 2,
+  schemaVersion: 3,
   owns: [...MOVEMENTS, ...MEMBERSHIP],
   listens: [listenTo("detect.evidence.committed", onEvidence)],
   genesis: writeGenesis,

@@ -11,6 +11,7 @@
  *     tag 7, u64 epoch        the set of an epoch: powers, whether degraded, who has equivocated in it
  *     tag 8                   turns to lead of the running set's members, and how many of them were passed over
  *     tag 9                   who is in jail because it was down, ascending
+ *     tag 10, u64 epoch       what its culprits lose, once there are any
  *
  * Stake is whole numbers: granted = free + bonded + leaving + slashed, after every event.
  */
@@ -83,16 +84,20 @@ export const standingRow = defineRow(
   /** Ledger time before which a jailed validator cannot rejoin. */
   field.u64("jailedUntilMs"),
   field.bool("tombstoned"),
-  /** What of the stake was taken for equivocation, in 1/10,000, and the first epoch that it was for. */
+  /** What of every bond was taken, in 1/10,000: all are liable for whatever it did, so they lose the same. */
   field.u16("slashedBps"),
-  field.u64("faultEpoch"),
+  /** The epochs whose culprit it is, in the order in which that was found. */
+  field.list("faultEpochs", LIMITS.stakeFaultEpochsMax, field.u64("epoch")),
   /** By holder, in the order in which they came; the owner's own is what is "bonded". */
   field.list("bonds", LIMITS.stakeHoldersMax + 1, field.record("bond", holding)),
-  /** `lastEpoch`: the last epoch whose set counts it. In order of that. */
+  /**
+   * `lastEpoch`: the last epoch whose set counts it. In order of that. Each has its own `slashedBps`, because
+   * it is liable for the faults of that epoch and of earlier ones, and for no later ones.
+   */
   field.list(
     "leaving",
     LIMITS.stakeLeavingMax + LIMITS.stakeLeavingPerHolderMax,
-    field.record("part", [...holding, field.u64("lastEpoch")]),
+    field.record("part", [...holding, field.u64("lastEpoch"), field.u16("slashedBps")]),
   ),
 );
 export type Standing = ReturnType<typeof standingRow.decode>;
@@ -134,6 +139,9 @@ export type Turns = ReturnType<typeof turnsRow.decode>["members"][number];
 
 export const downRow = defineRow(field.list("ids", LIMITS.stakeCandidatesMax, field.hash("id")));
 
+/** In 1/10,000. Beside the row of the epoch, which is far longer, as it is read whenever a culprit's stake moves. */
+export const rateRow = defineRow(field.u16("slashedBps"));
+
 export const KEYS = {
   parameters: tagPart(0),
   totals: tagPart(1),
@@ -145,6 +153,7 @@ export const KEYS = {
   epoch: (epoch: number) => keyOf(tagPart(7), u64Part(epoch)),
   turns: tagPart(8),
   down: tagPart(9),
+  rate: (epoch: number) => keyOf(tagPart(10), u64Part(epoch)),
 } as const;
 
 /** What all validators' standings begin with. */
@@ -154,7 +163,7 @@ export const NEW_STANDING: Standing = {
   jailedUntilMs: 0,
   tombstoned: false,
   slashedBps: 0,
-  faultEpoch: 0,
+  faultEpochs: [],
   bonds: [],
   leaving: [],
 };

@@ -1,7 +1,8 @@
 /**
  * What equivocation costs, in rows. Evidence names an epoch; the culprits of one epoch are slashed by how
  * much of its power did so together, so each further one raises the part that the earlier ones lose. Whoever
- * is not settled at once is when its stake is next touched: nobody withdraws before that.
+ * is not settled at once is when its stake is next touched: nobody withdraws before that. A validator may
+ * have done it in several epochs, and shown a false commitment beside: no fault stands for another.
  */
 import { equalBytes, toHex } from "../../../crypto/bytes.ts";
 import { LIMITS } from "../../../limits.ts";
@@ -9,17 +10,23 @@ import type { StakeParameters } from "../../../proofs/stake/parameters.ts";
 import { WHOLE_BPS } from "../../../proofs/stake/parameters.ts";
 import { slash, slashedBps, standingAfter } from "../../../proofs/stake/slashing.ts";
 import type { Apply, ProjectionRead, ProjectionTx } from "../../projection.ts";
+import type { ReadStore } from "../../records.ts";
 import type { Hash } from "../../types.ts";
 import {
   dropIfGone,
   type EpochRow,
   epochRow,
+  epochRowAt,
   find,
   KEYS,
+  type Leaving,
+  need,
   parametersOf,
   putStanding,
+  rateRow,
   type Standing,
   standingRow,
+  sumOf,
   totalsOf,
   totalsRow,
 } from "./rows.ts";
@@ -35,33 +42,44 @@ const rateOf = (parameters: StakeParameters, row: EpochRow): bigint => {
 /** a / b, rounded up. */
 const upwards = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;
 
+/** What is left of an amount that has lost `before` of 10,000 and is to have lost `bps`. */
+const leftOf = (amount: bigint, before: number, bps: bigint): bigint => {
+  const taken = BigInt(before);
+  if (bps <= taken) return amount;
+  // What is left is 1 - taken of what there was, so the step is a part of that.
+  const step = upwards((bps - taken) * WHOLE_BPS, WHOLE_BPS - taken);
+  return slash({ bonded: amount, delegated: 0n, unbonding: [] }, step, 0).left.bonded;
+};
+
 /**
- * Takes what is missing to `bps` of the stake that stood behind the epoch of the fault. Stake that counted in
- * no set of that epoch or later is not liable. Every part is rounded up.
+ * Takes what is missing to `bps` of the stake that stood behind the epoch of the fault, part by part: a part
+ * loses the most that any fault costs that it is liable for, in whatever order they come. Stake that counted in
+ * no set of that epoch or later is not liable. Every part is rounded up. The same standing comes back where
+ * nothing is missing.
  */
 export const slashTo = (
   standing: Standing,
   bps: bigint,
   faultEpoch: number,
 ): { readonly standing: Standing; readonly taken: bigint } => {
-  const before = BigInt(standing.slashedBps);
-  if (bps <= before) return { standing, taken: 0n };
-  // What is left is 1 - before of what there was, so the step is a part of that.
-  const step = upwards((bps - before) * WHOLE_BPS, WHOLE_BPS - before);
-  let taken = 0n;
-  const cut = (amount: bigint, liable: boolean): bigint => {
-    const unbonding = [{ amount, sinceMs: liable ? 1 : 0 }];
-    const result = slash({ bonded: 0n, delegated: 0n, unbonding }, step, 1);
-    taken += result.taken;
-    return amount - result.taken;
-  };
+  const isMissing = (before: number): boolean => bps > BigInt(before);
+  const owes = (part: Leaving): boolean =>
+    part.lastEpoch >= faultEpoch && isMissing(part.slashedBps);
+  if (!isMissing(standing.slashedBps) && !standing.leaving.some(owes))
+    return { standing, taken: 0n };
   const bonds = standing.bonds
-    .map(({ holder, amount }) => ({ holder, amount: cut(amount, true) }))
+    .map(({ holder, amount }) => ({ holder, amount: leftOf(amount, standing.slashedBps, bps) }))
     .filter(({ amount }) => amount > 0n);
   const leaving = standing.leaving
-    .map((part) => ({ ...part, amount: cut(part.amount, part.lastEpoch >= faultEpoch) }))
+    .map((part) => {
+      if (!owes(part)) return part;
+      const amount = leftOf(part.amount, part.slashedBps, bps);
+      return { ...part, amount, slashedBps: Number(bps) };
+    })
     .filter(({ amount }) => amount > 0n);
-  return { standing: { ...standing, bonds, leaving, slashedBps: Number(bps) }, taken };
+  const slashedBps = isMissing(standing.slashedBps) ? Number(bps) : standing.slashedBps;
+  const taken = sumOf(standing.bonds) + sumOf(standing.leaving) - sumOf(bonds) - sumOf(leaving);
+  return { standing: { ...standing, bonds, leaving, slashedBps }, taken };
 };
 
 const isCulprit = ({ culprits }: EpochRow, id: Hash): boolean =>
@@ -70,14 +88,16 @@ const isCulprit = ({ culprits }: EpochRow, id: Hash): boolean =>
 /** A validator's standing after all that evidence so far has cost it, and what of it was not taken yet. */
 export const settled = (
   read: ProjectionRead,
-  id: Hash,
   standing: Standing,
 ): { readonly standing: Standing; readonly taken: bigint } => {
-  if (!standing.tombstoned) return { standing, taken: 0n };
-  const row = find(read, KEYS.epoch(standing.faultEpoch), epochRow);
-  // Who was ended for a false commitment has nothing to do with those who equivocated in that epoch.
-  if (row === undefined || !isCulprit(row, id)) return { standing, taken: 0n };
-  return slashTo(standing, rateOf(parametersOf(read), row), standing.faultEpoch);
+  let [after, taken] = [standing, 0n];
+  for (const epoch of standing.faultEpochs) {
+    const rate = need(read, KEYS.rate(epoch), rateRow);
+    const result = slashTo(after, BigInt(rate.slashedBps), epoch);
+    after = result.standing;
+    taken += result.taken;
+  }
+  return { standing: after, taken };
 };
 
 /** Notes in the totals what was taken. */
@@ -104,6 +124,14 @@ const isTaken = (read: ProjectionRead, epoch: number, evidenceMs: number, nowMs:
   return end === undefined || nowMs - end <= evidenceMs;
 };
 
+/** Whether evidence of an epoch would cost a validator anything: it held power there, and is no culprit of it yet. */
+const wouldCost = (row: EpochRow | undefined, id: Hash): row is EpochRow =>
+  row?.members.some((member) => equalBytes(member.id, id)) === true && !isCulprit(row, id);
+
+/** The same of the rows in the store: what a node has to say in the log, even of who is ended already. */
+export const evidenceWouldCost = (read: ReadStore, id: Hash, epoch: number): boolean =>
+  wouldCost(epochRowAt(read, epoch), id);
+
 /** A validator has signed two statements that conflict: it ends, and pays. */
 export const onEvidence: Apply<unknown> = (tx, value, { timeMs }) => {
   const { id, epoch } = faultOf(value);
@@ -112,20 +140,26 @@ export const onEvidence: Apply<unknown> = (tx, value, { timeMs }) => {
   const parameters = parametersOf(tx);
   const fault = { kind: "equivocation", together: 0n, total: 1n } as const;
   const { tombstoned } = standingAfter(parameters, before, fault, timeMs);
-  const first = find(tx, KEYS.epoch(before.faultEpoch), epochRow);
-  // What is settled later follows from the epoch whose culprit it is.
-  const stays = before.tombstoned && first !== undefined && isCulprit(first, id);
-  const ended = stays ? before : { ...before, tombstoned, faultEpoch: epoch };
-  putStanding(tx, id, ended);
   const row = find(tx, KEYS.epoch(epoch), epochRow);
-  const isKnown = row !== undefined && isCulprit(row, id);
-  const isMember = row?.members.some((member) => toHex(member.id) === toHex(id)) ?? false;
   // Of an epoch in which it held no power a statement shows bad faith, but could do nothing.
-  if (row === undefined || !isMember || isKnown) return;
-  if (!isTaken(tx, epoch, parameters.evidenceMs, timeMs)) return;
+  if (!wouldCost(row, id) || !isTaken(tx, epoch, parameters.evidenceMs, timeMs)) {
+    const ended = { ...before, tombstoned };
+    putStanding(tx, id, ended);
+    return dropIfGone(tx, id, ended);
+  }
   const after = { ...row, culprits: [...row.culprits, id] };
+  const bps = rateOf(parameters, after);
   tx.put(KEYS.epoch(epoch), epochRow.encode(after));
-  settleCulprits(tx, after, rateOf(parameters, after), epoch);
+  tx.put(KEYS.rate(epoch), rateRow.encode({ slashedBps: Number(bps) }));
+  const isFull = before.faultEpochs.length >= LIMITS.stakeFaultEpochsMax;
+  const faultEpochs = isFull ? before.faultEpochs : [...before.faultEpochs, epoch];
+  const ended = { ...before, tombstoned, faultEpochs };
+  // What cannot be remembered cannot be raised later, so it costs at once what it could ever cost.
+  const result = isFull ? slashTo(ended, WHOLE_BPS, epoch) : { standing: ended, taken: 0n };
+  putStanding(tx, id, result.standing);
+  dropIfGone(tx, id, result.standing);
+  addSlashed(tx, result.taken);
+  settleCulprits(tx, after, bps, epoch);
 };
 
 /** The newest culprit first, then the earlier ones, as many as one event may write of. */
