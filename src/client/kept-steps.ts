@@ -1,8 +1,8 @@
 /**
  * What is kept of a walk along the sets, so that a file of steps does not grow with every epoch: the newest steps as
  * they are, whose members sign checkpoints that somebody may have kept, and older ones joined. Two steps that follow
- * each other are one bundle with the links of both, less the header in which the first ends: the set that runs there is in
- * the link that the second begins with. Nothing that was verified is lost but who was in a set long ago.
+ * each other are one bundle with the links of both, less the header in which the first ends: the set that runs there is
+ * in the link that the second begins with. Nothing that was verified is lost but who was in a set long ago.
  */
 import { equalBytes } from "../crypto/bytes.ts";
 import { fail, ok, type Result } from "../errors.ts";
