@@ -33,13 +33,13 @@ import {
 /** What an adversary does in an epoch, one after another. */
 export const FALSE_WAYS = [
   "skipped",
-  "replayed",
-  "borrowed",
-  "ground",
   /** What was done is committed to, and never shown. */
   "unanswered",
   /** Nothing is said. */
   "omitted",
+  "replayed",
+  "borrowed",
+  "ground",
   "delayed",
 ] as const;
 type Way = (typeof FALSE_WAYS)[number] | "honest";
@@ -224,17 +224,21 @@ class Claims {
     const name = `${kind.name} ${epoch}`;
     if (this.#said.has(name) || claimOf(kind.claims(), epoch) !== undefined) return;
     const way = this.#way(epoch);
-    if (way !== "honest") {
+    const acted = (): void => {
+      if (way === "honest") return;
       this.#wiring.mark("adversary false-claims");
       this.#wiring.mark(`claim ${way}`);
-    }
+    };
     if (way === "omitted") {
       this.#said.add(name);
-      return;
+      return acted();
     }
     const event = kind.commit({ epoch, seed, id: this.#wiring.self }, way);
-    const isGone = (): boolean => claimOf(kind.claims(), epoch) !== undefined;
-    this.#once(name, () => (isGone() ? undefined : event));
+    this.#once(name, () => {
+      if (claimOf(kind.claims(), epoch) !== undefined) return undefined;
+      acted();
+      return event;
+    });
   }
 
   #answer(kind: Kind, epoch: number, height: number): void {

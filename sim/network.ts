@@ -18,6 +18,7 @@ import { SimNet } from "./net.ts";
 import { type Boot, createHosts, type NodeWiring, SimNode } from "./node.ts";
 import { Observer, plainStatus } from "./observe.ts";
 import { Prng } from "./prng.ts";
+import { refusalMark } from "./refusals.ts";
 import { RowMemory } from "./row-memory.ts";
 import { type AdversarySpec, faultySlots, type Scenario } from "./scenario.ts";
 import { createSharedRows, OWN_ROWS } from "./shared-rows.ts";
@@ -27,7 +28,7 @@ import {
   type KeyPair,
   type SignatureScheme,
 } from "./signer.ts";
-import { type SimSector, spaceStrategyOf } from "./space.ts";
+import type { SimSector } from "./space.ts";
 import type { RowFiles } from "./spill-file.ts";
 import { World } from "./world.ts";
 
@@ -216,6 +217,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       mark: (name) => observer.mark(name),
     });
   };
+  const liars = scenario.adversaries.map(({ node }) => toHex(chain.ids[node] ?? new Uint8Array(0)));
   const memory = new RowMemory(options.rowFiles, options.rowMemoryBytes);
   const sectors: SimSector[] = [];
   const machineOf = (slot: number): SimEpochKeys => {
@@ -256,9 +258,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       const owner = owners[slot] ?? slot;
       const revealer = chain.ivrfKeys.revealer(owner, timers);
       if (space === null) return { revealer };
-      const strategy = spaceStrategyOf(scenario, owner);
-      const lied = (): void => observer.mark(`adversary ${strategy}`);
-      const sector = chain.space.port(owner, timers, strategy, lied);
+      const sector = chain.space.port(owner, timers, (name) => observer.mark(name));
       sectors[slot] = sector;
       return { revealer, sectors: sector };
     },
@@ -317,6 +317,8 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     },
     log: (slot, level, message, fields) => {
       if (level === "debug") return;
+      const refused = observer.honest(slot) ? refusalMark(fields, liars) : undefined;
+      if (refused !== undefined) observer.mark(refused);
       const text = `${message} ${fields === undefined ? "" : JSON.stringify(fields)}`.trimEnd();
       world.trace.add(world.nowUs, "log", slot, -1, undefined, text);
       if (logs.length >= LOGS_KEPT) logs.shift();

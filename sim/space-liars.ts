@@ -1,8 +1,9 @@
 /**
  * Two adversaries about space that say what is false in events of their own. One has what it is asked for, and says so
  * when the last moment is over. The other has kept one node in eight and seeks a challenge of just those: it begins
- * sectors from beacons that it chooses, answers before the challenge is drawn, opens what it has in place of what it is
- * asked for, commits again for another challenge, and tries the next number in the next epoch.
+ * sectors from beacons that it chooses, answers before the challenge is drawn, commits to several sectors at once, looks
+ * which of their challenges asks for most of what it has, and shows that one, with what it has in place of what it
+ * lacks. It commits to it again for another challenge, and to the next ones in the next epoch.
  */
 import { equalBytes, isZero } from "../src/crypto/bytes.ts";
 import type { Hasher } from "../src/crypto/hash.ts";
@@ -30,6 +31,7 @@ export type LiarWiring = {
   readonly parameters: SpaceParameters;
   /** Says that something false is being said. */
   lied(): void;
+  mark(name: string): void;
 };
 
 type Held = {
@@ -87,17 +89,33 @@ export const inReach = (challenge: Challenge): Challenge => ({
   node: keptNode(challenge.node),
 });
 
+/** Sectors that a grinder commits to in an epoch. Each has a challenge of its own. */
+const CANDIDATES = 3;
+
+/** Of several challenges the one that asks for the fewest nodes that are gone; undefined of none. */
+export const mostInReach = (
+  challenges: readonly (readonly number[])[],
+): { readonly at: number; readonly lacking: number } | undefined => {
+  const lacks = challenges.map((nodes) => nodes.filter((node) => keptNode(node) !== node).length);
+  if (lacks.length === 0) return undefined;
+  const lacking = Math.min(...lacks);
+  return { at: lacks.indexOf(lacking), lacking };
+};
+
 export type GrinderWiring = LiarWiring & {
   readonly hasher: Hasher;
   readonly self: Hash;
   make(source: Pick<SectorSource, "validatorId" | "sectorNo" | "beacon">): MemorySector;
 };
 
+/** A sector that was committed to, as the chain has it. */
+type Candidate = { readonly number: number; readonly row: SectorRow };
+
 class Grinder {
   readonly #wiring: GrinderWiring;
   readonly #said = new Set<string>();
-  /** The sector that it is at; a restart makes it again. */
-  #made: MemorySector | undefined;
+  /** The sectors that it is at, by number; a restart makes them again. */
+  readonly #made = new Map<number, MemorySector>();
 
   constructor(wiring: GrinderWiring) {
     this.#wiring = wiring;
@@ -113,12 +131,11 @@ class Grinder {
   }
 
   #sector(sectorNo: number, beacon: Hash): MemorySector {
-    const known = this.#made?.statement;
-    if (this.#made && known?.sectorNo === sectorNo && equalBytes(known.beacon, beacon)) {
-      return this.#made;
-    }
-    this.#made = this.#wiring.make({ validatorId: this.#wiring.self, sectorNo, beacon });
-    return this.#made;
+    const known = this.#made.get(sectorNo);
+    if (known !== undefined && equalBytes(known.statement.beacon, beacon)) return known;
+    const made = this.#wiring.make({ validatorId: this.#wiring.self, sectorNo, beacon });
+    this.#made.set(sectorNo, made);
+    return made;
   }
 
   #commitment(number: number, beaconHeight: number, beacon: Hash): EncodedEvent {
@@ -126,13 +143,17 @@ class Grinder {
     return sectorCommitted.encode({ number, beaconHeight, commC, commRl });
   }
 
-  /** The first part of an admission, of nodes that it has kept instead of those that `seed` asks for. */
-  #admission(number: number, { beacon }: SectorRow, seed: Hash): EncodedEvent {
+  /** What an admission asks for. */
+  #asked({ number, row }: Candidate, seed: Hash): readonly number[] {
     const { hasher, parameters } = this.#wiring;
-    const { hashes, graph, reader, statement } = this.#sector(number, beacon);
-    const range = { from: 0, to: LIMITS.spacePartAdmissionsMax };
-    const asked = admissionNodes(hasher, parameters, statement, seed, range);
-    const had = asked.map(keptNode);
+    return admissionNodes(hasher, parameters, this.#sector(number, row.beacon).statement, seed);
+  }
+
+  /** The first part of an admission: nodes that it has kept, in place of those that are gone. */
+  #admission({ number, row }: Candidate, asked: readonly number[]): EncodedEvent {
+    const { parameters } = this.#wiring;
+    const { hashes, graph, reader } = this.#sector(number, row.beacon);
+    const had = asked.slice(0, LIMITS.spacePartAdmissionsMax).map(keptNode);
     const openings = makeAdmission(hashes, graph, reader, parameters.layers, had);
     return sectorProven.encode({ number, from: 0, openings });
   }
@@ -141,30 +162,54 @@ class Grinder {
     const { handle, self } = this.#wiring;
     const point = handle.point(height);
     if (point === undefined) return;
-    // Never that of the genesis: another number each epoch, as no number is to be had twice.
-    const number = point.epoch.number + 1;
-    const stored = handle.row(SPACE, sectorKey(self, number));
-    if (stored === undefined) return this.#begin(number, height);
-    const row = sectorRow.decode(stored);
-    if (!isZero(row.seed)) return;
-    const seed = handle.point(row.committedHeight + LIMITS.spaceAdmissionDelay)?.beacon;
-    if (seed === undefined) {
-      this.#once(`${number} early`, () => this.#admission(number, row, point.beacon));
-      return;
+    // Never that of the genesis: others in each epoch, as no number is to be had twice.
+    const first = 1 + point.epoch.number * CANDIDATES;
+    for (const number of this.#made.keys()) if (number < first) this.#made.delete(number);
+    const candidates: Candidate[] = [];
+    for (let number = first; number < first + CANDIDATES; number++) {
+      const stored = handle.row(SPACE, sectorKey(self, number));
+      if (stored === undefined) this.#begin(number, height, number === first);
+      else candidates.push({ number, row: sectorRow.decode(stored) });
     }
-    this.#once(`${number} elsewhere`, () => this.#admission(number, row, seed));
-    const { beaconHeight, beacon } = row;
-    this.#once(`${number} again`, () => this.#commitment(number, beaconHeight, beacon));
+    if (candidates.length === CANDIDATES) this.#show(candidates, point.beacon);
+  }
+
+  #show(candidates: readonly Candidate[], newest: Hash): void {
+    const { handle, mark } = this.#wiring;
+    const challenges: (readonly number[])[] = [];
+    for (const candidate of candidates) {
+      const { number, row } = candidate;
+      if (!isZero(row.seed)) return;
+      const seed = handle.point(row.committedHeight + LIMITS.spaceAdmissionDelay)?.beacon;
+      if (seed === undefined) {
+        const early = (): EncodedEvent =>
+          this.#admission(candidate, this.#asked(candidate, newest));
+        return this.#once(`${number} early`, early);
+      }
+      challenges.push(this.#asked(candidate, seed));
+    }
+    const best = mostInReach(challenges);
+    const chosen = candidates[best?.at ?? -1];
+    const asked = challenges[best?.at ?? -1];
+    if (chosen === undefined || asked === undefined) return;
+    const { number, row } = chosen;
+    this.#once(`${number} shown`, () => {
+      // The first one is what it would have had without a choice.
+      if (chosen !== candidates[0]) mark("space challenge chosen");
+      return this.#admission(chosen, asked);
+    });
+    const again = (): EncodedEvent => this.#commitment(number, row.beaconHeight, row.beacon);
+    this.#once(`${number} again`, again);
   }
 
   /** Any height would do for who chooses among beacons; then one that the chain takes. */
-  #begin(number: number, height: number): void {
+  #begin(number: number, height: number, isFirst: boolean): void {
     const { handle } = this.#wiring;
     const past = height % LIMITS.gridHeights;
     const [chosen, common] = [past === 0 ? height - 1 : height, height - past];
     const [own, shared] = [handle.point(chosen)?.beacon, handle.point(common)?.beacon];
     if (own === undefined || shared === undefined) return;
-    this.#once(`${number} chosen`, () => this.#commitment(number, chosen, own));
+    if (isFirst) this.#once(`${number} chosen`, () => this.#commitment(number, chosen, own));
     this.#once(`${number}`, () => this.#commitment(number, common, shared));
   }
 }

@@ -141,12 +141,9 @@ export class SimSpace {
   }
 
   /** The port of one process; of an adversary, one that lies, and says when it does. */
-  port(
-    slot: number,
-    timers: Timers,
-    strategy: SpaceStrategy | undefined,
-    lied: () => void,
-  ): SimSector {
+  port(slot: number, timers: Timers, mark: (name: string) => void): SimSector {
+    const strategy = spaceStrategyOf(this.#scenario, slot);
+    const lied = (): void => mark(`adversary ${strategy}`);
     const id = this.#ids[slot] ?? new Uint8Array(32);
     const own = this.sectorOf(id);
     const other = this.sectorOf(this.#ids[(slot + 1) % this.#ids.length] ?? id);
@@ -164,7 +161,9 @@ export class SimSpace {
       if (strategy === undefined) return openings;
       const told = tell(openings);
       const right = makeOpenings(own.hashes, [own.reader.stored], challenges);
-      if (compareBytes(told, right) !== 0) lied();
+      if (compareBytes(told, right) === 0) return told;
+      lied();
+      if (strategy === "delay-space") mark("space block of before");
       return told;
     };
     return {
@@ -192,7 +191,8 @@ export class SimSpace {
     const parameters = SIM_SPACE;
     const hasher = this.#hasher;
     const strategy = spaceStrategyOf(this.#scenario, slot);
-    const liar = { handle, parameters, lied: () => mark(`adversary ${strategy}`) };
+    const lied = (): void => mark(`adversary ${strategy}`);
+    const liar = { handle, parameters, lied, mark };
     if (strategy === "grind-space") {
       startGrinder({ ...liar, hasher, self, make: (source) => this.#make(source) });
     }

@@ -6,31 +6,34 @@ import { toHex } from "../../src/crypto/bytes.ts";
 import { decodeBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { notarize } from "../../src/ledger/statement.ts";
-import type { Batch } from "../../src/ledger/types.ts";
+import type { Batch, Hash } from "../../src/ledger/types.ts";
 import { Recent } from "../checkers/recent.ts";
-import { falseSlots, type SlotPowers, WORK_WAYS } from "./false-slots.ts";
+import { falseSlots, type SlotPowers, WORK_WAYS, type WorkWay } from "./false-slots.ts";
 import type { StrategyFactory } from "./types.ts";
 import type { Proposal } from "./votes.ts";
 
 const KEPT = 256;
 
+/** A batch with false work, and how it is false. */
+type False = { readonly bytes: Uint8Array; readonly digest: Hash; readonly way: WorkWay };
+
 export const falseWork: StrategyFactory = (powers) => {
   const known = new Recent<string, Batch>(KEPT);
-  const made = new Recent<string, Uint8Array>(KEPT);
+  const made = new Recent<string, False>(KEPT);
   const proposals = new Map<number, Proposal>();
   const { hasher, random, beaconAt, genesis } = powers;
   const makers: SlotPowers = { hasher, random, beaconAt, puzzle: genesis.proofs.work?.puzzle };
 
-  const falsified = (batch: Batch): Batch | undefined => {
+  const falsified = (batch: Batch): False | undefined => {
     const way = powers.random.pick(WORK_WAYS);
     const slots = falseSlots(makers, way, batch, [...known.values()]);
     if (slots === undefined) return undefined;
     const unsigned = { ...batch, core: batch.bytes.subarray(0, 186), signingMessage: batch.id };
     const other = sealBatch(powers.hasher, unsigned, batch.signature, slots);
     if (toHex(other.digest) === toHex(batch.digest)) return undefined;
-    powers.mark(`work ${way}`);
-    made.set(toHex(other.digest), other.bytes);
-    return other;
+    const { bytes, digest } = other;
+    made.set(toHex(digest), { bytes, digest, way });
+    return { bytes, digest, way };
   };
 
   /** Its own block, with false work in every batch whose bytes it has seen. */
@@ -46,7 +49,6 @@ export const falseWork: StrategyFactory = (powers) => {
     if (digests.every((digest, i) => digest === batchDigests[i])) return undefined;
     const batches = batchesRoot(powers.hasher, digests);
     const other = encodeBlock(powers.hasher, { ...header, batchesRoot: batches }, digests, proofs);
-    powers.mark("work missing in a block");
     const vote = powers.vote(notarize(header.epoch, header.view, other.hash));
     return { ...proposal, block: other.bytes, vote };
   };
@@ -66,18 +68,21 @@ export const falseWork: StrategyFactory = (powers) => {
       const message = read();
       if (message?.type !== "batch-request") return false;
       const asked = message.digests.map((digest) => made.get(toHex(digest)));
-      const batches = asked.filter((bytes) => bytes !== undefined);
-      if (batches.length === 0) return false;
-      powers.send(peer, { type: "batches", batches });
-      return batches.length === asked.length;
+      const found = asked.filter((one) => one !== undefined);
+      if (found.length === 0) return false;
+      powers.send(peer, { type: "batches", batches: found.map(({ bytes }) => bytes) });
+      for (const { way } of found) powers.mark(`work ${way}`);
+      return found.length === asked.length;
     },
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type === "batch") {
         const batch = note(message.batch);
-        const other = batch === undefined ? undefined : falsified(batch);
-        if (other === undefined || powers.random.below(2) === 0) return false;
+        if (batch === undefined || powers.random.below(2) === 0) return false;
+        const other = falsified(batch);
+        if (other === undefined) return false;
         powers.send(peer, { type: "batch", batch: other.bytes });
+        powers.mark(`work ${other.way}`);
         return true;
       }
       if (message?.type !== "proposal" || message.block === undefined) return false;
@@ -86,6 +91,7 @@ export const falseWork: StrategyFactory = (powers) => {
       if (other === undefined) return false;
       proposals.set(view, other);
       powers.send(peer, other);
+      powers.mark("false work in a block");
       return true;
     },
   };

@@ -97,6 +97,8 @@ type Account = {
   /** Epoch in which it was proven, or the code that it failed with. */
   proven?: number;
   failed?: string;
+  /** An answer came when it was too late for one. */
+  late?: true;
 };
 
 const FATAL = ["time.proof-malformed", "time.proof-invalid", "work.malformed", "work.shares"];
@@ -148,7 +150,10 @@ export const claimsTrue = (context: CheckContext): Checker => {
       if (honest.has(idHex)) context.report("I27", `${key} is called false: ${code}`);
       return;
     }
-    if (code.endsWith(".stale")) context.mark(`late ${part} refused`);
+    if (code.endsWith(".stale")) {
+      context.mark(`late ${part} refused`);
+      if (account !== undefined) account.late = true;
+    }
     if (code !== "") return;
     if (account === undefined) return context.report("I27", `${key} is proven, and not committed`);
     if (epoch + 1 < epochNow) context.report("I27", `${key} is proven in epoch ${epochNow}`);
@@ -206,10 +211,11 @@ export const claimsTrue = (context: CheckContext): Checker => {
       } else answer(entry, part, author, epochNow);
     }
     const last = beacons.at(dump.status.executedHeight)?.epoch ?? 0;
-    for (const [key, { proven, failed }] of accounts) {
+    for (const [key, { proven, failed, late }] of accounts) {
       const [part = "", author = "", epoch] = key.split(" ");
-      const isOver = Number(epoch) + 1 < last && proven === undefined && failed === undefined;
-      if (isOver && !honest.has(author)) context.mark(`liar's ${part} never shown`);
+      const isShown = proven !== undefined || failed !== undefined || late === true;
+      const isNever = Number(epoch) + 1 < last && !isShown;
+      if (isNever && !honest.has(author)) context.mark(`liar's ${part} never shown`);
     }
     compare(dump, "time", "time");
     compare(dump, "work", "shares");

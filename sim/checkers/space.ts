@@ -233,7 +233,12 @@ export const spaceShown = (context: CheckContext): Checker => {
     if (!entry.eventType.startsWith("space.")) return undefined;
     if (entry.refusedWith !== "") {
       context.mark(`${entry.eventType} refused ${entry.refusedWith}`);
-      if (!honest.has(author)) context.mark(`liar's ${entry.eventType} ${entry.refusedWith}`);
+      if (honest.has(author)) return undefined;
+      context.mark(`liar's ${entry.eventType} ${entry.refusedWith}`);
+      if (entry.refusedWith === "space.stale" && entry.eventType === "space.window.proven") {
+        const isOver = payloadOf(entry).u64() !== beacons.at(entry.height)?.epoch;
+        context.mark(isOver ? "space next epoch" : "space late");
+      }
       return undefined;
     }
     if (entry.eventType === "space.window.proven") {

@@ -55,6 +55,7 @@ export class StakeFold {
   readonly #context: FoldContext;
   readonly #terms: StakeTerms;
   readonly #turns: Turns;
+  readonly #slots: ReadonlyMap<string, number>;
   readonly #candidates = new Map<string, Candidate>();
   /** Who is in jail because it was down. */
   readonly down = new Set<string>();
@@ -74,6 +75,7 @@ export class StakeFold {
     this.#context = context;
     this.#terms = terms;
     this.#turns = turns;
+    this.#slots = new Map(members.map(({ idHex, slot }) => [idHex, slot]));
     this.#space = new StakeSpace(context);
     this.#claims = new StakeClaims(context.chainId, terms.claims ?? {}, seedOf);
     for (const { index, idHex, publicKey, epochKey, weight } of members) {
@@ -141,10 +143,13 @@ export class StakeFold {
       ([id, candidate]) => isAble(candidate) && !this.#forgers.has(id),
     );
     const { stakePerUnit } = this.#terms;
+    const lacked = new Map<string, "claims" | "space">();
     const earned = sorted(
       able.map(([id, { stake }]) => {
         const claimed = this.#claims.carried(id, epoch, stake, stakePerUnit);
-        return { id, power: this.#space.carried(id, epoch, claimed, stakePerUnit) };
+        const power = this.#space.carried(id, epoch, claimed, stakePerUnit);
+        if (stake > 0n && power === 0n) lacked.set(id, claimed === 0n ? "claims" : "space");
+        return { id, power };
       }),
     );
     // What members could keep, and how much of it they lack. Who may not go on could keep nothing.
@@ -170,10 +175,20 @@ export class StakeFold {
     this.sets.set(epoch + 2, { powers, degraded, stake });
     this.#mark(last, powers, degraded);
     const isIn = (id: string): boolean => powers.some((one) => one.id === id);
-    if (last.some(({ id }) => (stakes.get(id) ?? 0n) > 0n && !isIn(id))) {
-      this.#context.mark("power lost for want of proofs");
+    for (const { id } of last) {
+      if (isIn(id)) continue;
+      const why = lacked.get(id) ?? this.#awayFor(id);
+      this.#context.mark(`n${this.#slots.get(id)} lost its power: ${why}`);
+      if (lacked.has(id)) this.#context.mark("power lost for want of proofs");
     }
     if (before?.degraded === true && !degraded) this.#context.mark("powers earned again");
+  }
+
+  /** Why somebody is out who has shown what it has to. */
+  #awayFor(id: string): string {
+    if (this.#forgers.has(id)) return "forged";
+    const [first = "unbonded"] = this.#candidates.get(id)?.away ?? [];
+    return first;
   }
 
   #mark(last: readonly Power[], powers: readonly Power[], degraded: boolean): void {
