@@ -1,9 +1,9 @@
 /**
  * Two adversaries about space that say what is false in events of their own. One has what it is asked for, and says so
  * when the last moment is over. The other has kept one node in eight and seeks a challenge of just those: it begins
- * sectors from beacons that it chooses, answers before the challenge is drawn, commits to several sectors at once, looks
- * which of their challenges asks for most of what it has, and shows that one, with what it has in place of what it
- * lacks. It commits to it again for another challenge, and to the next ones in the next epoch.
+ * sectors from beacons that it chooses, answers before the challenge is drawn, commits to several sectors at once,
+ * looks which of their challenges asks for most of what it has, and shows that one, with what it has in place of what
+ * it lacks. It commits to it again for another challenge, and to the next ones in the next epoch.
  */
 import { equalBytes, isZero } from "../src/crypto/bytes.ts";
 import type { Hasher } from "../src/crypto/hash.ts";
