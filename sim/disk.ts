@@ -502,6 +502,11 @@ export class SimDisk {
     this.#apply({ changes, sync: true, done: () => undefined, applied: false, undo: [] });
   }
 
+  /** What lies in a range, whether a process could read it or not: for checkers. */
+  entriesOf(range: StoreRange): readonly StoreEntry[] {
+    return this.#data.range(range);
+  }
+
   /** All entries in key order: for checkers. */
   dump(): readonly StoreEntry[] {
     return [...this.#data.entriesFrom(0)];

@@ -20,6 +20,7 @@ import { createReaders, type Readers, type SeenNode } from "./readers.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Scenario } from "./scenario.ts";
 import { runOptionsOf } from "./stake.ts";
+import { storedStateOf } from "./stored-state.ts";
 import { createWitness } from "./stuck.ts";
 import { formatEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
@@ -60,6 +61,7 @@ export type RunResult = {
 
 const POLL_MS = 200;
 const MAX_STEPS = 20_000_000;
+/** Rows and entries are read so many at a time. */
 const ROW_PAGE = 1_000;
 /** How often rows are read anew because the log went on meanwhile. */
 const DUMP_TRIES = 100;
@@ -334,15 +336,23 @@ class Run {
     return observer.settled((slot, projection) => {
       const handle = nodes[slot]?.handle;
       if (handle === undefined || scenario.expect.exempt.includes(slot)) return undefined;
-      return this.#rows(handle, projection);
+      return this.#rows(handle, projection) ?? [];
     });
   }
 
-  #rows(handle: LedgerHandle, projection: string): readonly Row[] {
-    const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
-      handle.rows(projection, { limit: ROW_PAGE }, done),
-    );
-    return page.ok ? page.value : [];
+  /** All rows of a projection, page by page; undefined where the node cannot read them. */
+  #rows(handle: LedgerHandle, projection: string): readonly Row[] | undefined {
+    const rows: Row[] = [];
+    for (;;) {
+      const after = rows.at(-1)?.key;
+      const query = { limit: ROW_PAGE, ...(after === undefined ? {} : { after }) };
+      const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
+        handle.rows(projection, query, done),
+      );
+      if (!page.ok) return undefined;
+      rows.push(...page.value);
+      if (page.value.length < ROW_PAGE) return rows;
+    }
   }
 
   #isAnyBehind(target: number): boolean {
@@ -375,12 +385,13 @@ class Run {
     const entries: Entry[] = [];
     for (let tries = 0; tries < DUMP_TRIES; tries += 1) {
       const status = plainStatus(handle.status());
+      const state = storedStateOf(node.data);
       this.#readEntries(node, handle, status.logSize, entries);
       const rows = this.#readRows(handle);
       if (handle.status().logSize !== status.logSize) continue;
       const heights = Array.from({ length: status.executedHeight + 1 }, (_, height) => height);
       const timesMs = heights.map((height) => handle.timeOf(height));
-      return { slot: node.slot, status, entries, rows, timesMs };
+      return { slot: node.slot, status, entries, rows, timesMs, state };
     }
     const detail = `n${node.slot}: its log never stands still for as long as its rows are read`;
     return this.#stop("correctness", "mark", detail);
@@ -414,10 +425,8 @@ class Run {
   #readRows(handle: LedgerHandle): Map<string, readonly Row[]> {
     const rows = new Map<string, readonly Row[]>();
     for (const name of [...PROJECTIONS, ...this.#claimed(), ...(this.#options.rowsOf ?? [])]) {
-      const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
-        handle.rows(name, { limit: ROW_PAGE }, done),
-      );
-      if (page.ok) rows.set(name, page.value);
+      const all = this.#rows(handle, name);
+      if (all !== undefined) rows.set(name, all);
     }
     return rows;
   }

@@ -15,6 +15,7 @@ import { coreIsBare } from "./core-alone.ts";
 import { otherNotarized, reproposals, splitViews } from "./coverage.ts";
 import { ctLogGrows } from "./ct-log.ts";
 import { durableBeforeSent } from "./durability.ts";
+import { effectsFollow } from "./effects.ts";
 import { egressBounded } from "./egress.ts";
 import { keysErased } from "./epoch-keys.ts";
 import { epochsChange } from "./epochs.ts";
@@ -33,6 +34,7 @@ import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
 import { spaceShown } from "./space.ts";
 import { splitsEnd } from "./split.ts";
+import { stateRootFollows } from "./state-root.ts";
 import { certificatesPossible, ownStatements } from "./statements.ts";
 import { nobodyStops } from "./stopped.ts";
 import { timersShrink } from "./timers.ts";
@@ -55,6 +57,8 @@ export const CHECKERS: readonly CheckerFactory[] = [
   workShown,
   blockTime,
   rootsEqual,
+  stateRootFollows,
+  effectsFollow,
   recordsFolded,
   clientsServed,
   answersDurable,

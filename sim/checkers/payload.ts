@@ -3,9 +3,6 @@ import { Cursor } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import type { Entry, Submission } from "./types.ts";
 
-/** A dump of rows ends here: longer ones say nothing of what is missing. */
-export const ROWS_DUMPED = 1_000;
-
 /** Behind u16 length, type, u16 version, u32 length. */
 export const payloadOf = ({ eventType, eventBytes }: Entry): Cursor =>
   new Cursor(eventBytes, 2 + eventType.length + 2 + 4);

@@ -1,6 +1,6 @@
 /**
  * I10: honest nodes that executed the same height have the same log and state, and the log root is the
- * RFC 6962 head over the entries as the oracle encodes them itself.
+ * RFC 6962 head over the entries as the oracle encodes them itself. state-root.ts computes that of the state.
  */
 import { rfc6962Root } from "./oracle.ts";
 import { Recent } from "./recent.ts";
@@ -24,7 +24,7 @@ export const rootsEqual = (context: CheckContext): Checker => {
   const rootsAt = new Recent<number, { readonly text: string; readonly slot: number }>();
   return {
     id: "I10",
-    title: "log and state are equal on all honest nodes and follow from the log alone",
+    title: "log and state are equal on all honest nodes, and the log root is that of the entries",
     status: (slot, status) => {
       if (!context.honest(slot)) return;
       const text = `log ${status.logSize} ${status.logRoot}, state ${status.stateRoot}`;

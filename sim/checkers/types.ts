@@ -47,13 +47,24 @@ export type Entry = {
   readonly eventBytes: Uint8Array;
 };
 
+/** What lies on a node's disk of its state, of one moment; docs/protocol.md has what the bytes are. */
+export type StoredState = {
+  /** Of the newest height that is executed there. */
+  readonly record: Uint8Array;
+  /** Keys and values of all projections: "r/", name, "/", row key; u64 origin, value. */
+  readonly rows: readonly (readonly [key: Uint8Array, stored: Uint8Array])[];
+};
+
 /** What a node shows at the end of a run, read through its own handle. */
 export type Dump = {
   readonly slot: number;
   readonly status: Status;
   readonly entries: readonly Entry[];
   readonly timesMs: readonly (number | undefined)[];
+  /** All rows of the projections that checkers read, in key order. */
   readonly rows: ReadonlyMap<string, readonly Row[]>;
+  /** Of the moment of `status`; absent where the disk is damaged. */
+  readonly state?: StoredState | undefined;
 };
 
 export type Submission = {

@@ -422,6 +422,18 @@ describe("the log", () => {
     expect(check(row("a", "old"), row("b", "x"))).toEqual(["I10"]);
     expect(check(row("a", "new"))).toEqual(["I10"]);
     expect(check(row("a", "new"), row("b", "x"), row("c", ""))).toEqual(["I10"]);
+    // However many there are.
+    const keys = Array.from({ length: 1_500 }, (_, i) => `${i}`);
+    const long = dump(
+      0,
+      keys.map((key, i) => put(i, key, "x")),
+    );
+    const rows = keys.map((key) => row(key, "x"));
+    const rig = createRig(recordsFolded);
+    rig.checker.end?.([{ ...long, rows: new Map([["records", rows]]) }]);
+    expect(rig.found).toEqual([]);
+    rig.checker.end?.([{ ...long, rows: new Map([["records", rows.slice(0, 1_400)]]) }]);
+    expect(rig.found).toEqual(["I10"]);
   });
 
   it("I12: finds an honest validator in quarantine, and not a culprit", () => {

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { scenarioArbitrary } from "../../sim/arbitraries.ts";
 import { type Property, scenario, simulate, simulateTwice } from "../../sim/index.ts";
+import { recordPut } from "../../src/ledger/projections/events.ts";
 import { seatLeft, seats, seatTaken } from "../ledger/example-projection.ts";
 
 const events = (random: { below(bound: number): number }) => {
@@ -40,6 +41,33 @@ describe("a property of one's own", () => {
     expect(seen[0]).toBe(4);
     expect(seen[1]).toBeGreaterThan(0);
     expect(seen.slice(0, 2)).toEqual(seen.slice(2));
+  });
+
+  it("sees all rows where there are more than a page of them", () => {
+    let written = 0;
+    const many = () =>
+      Array.from({ length: 400 }, () => {
+        written += 1;
+        return recordPut.encode({ topic: "many", key: `${written}`, body: new Uint8Array(1) });
+      });
+    const seen: number[][] = [];
+    const property: Property = (nodes) => {
+      for (const node of nodes) {
+        const puts = node.events.filter(({ type }) => type === "record.put");
+        const keys = new Set(node.rows("records").map(({ key }) => Buffer.from(key).toString()));
+        seen.push([puts.length, keys.size]);
+      }
+      return undefined;
+    };
+    const { workload, ...calm } = quiet;
+    const few = { ...workload, clients: 1, batchesPerSecond: 1 };
+    const result = simulate({ ...calm, workload: few }, { events: many, property });
+    expect(result.violation).toBeUndefined();
+    expect(seen.length).toBe(4);
+    for (const [puts = 0, rows] of seen) {
+      expect(puts).toBeGreaterThan(2_000);
+      expect(rows).toBe(puts);
+    }
   });
 
   it("ends a run that breaks it with what it says", () => {
