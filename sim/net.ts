@@ -51,6 +51,8 @@ type Endpoint = {
   readonly id: PeerId;
   incarnation: number;
   handler: TransportHandler | undefined;
+  /** With whom a process has no sessions. The next one there begins without knowing of anybody. */
+  shutOut: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> };
   /** Live sessions by the peer's id, in the order of their making. */
   readonly sessions: Map<PeerId, Session>;
 };
@@ -93,7 +95,9 @@ export class SimNet {
 
   /** Slots must be added in order, before anything starts. */
   addSlot(host: Host, id: PeerId): void {
-    this.#endpoints.push({ host, id, incarnation: 0, handler: undefined, sessions: new Map() });
+    const sessions = new Map<PeerId, Session>();
+    const shutOut = { incarnation: 0, ids: new Set<PeerId>() };
+    this.#endpoints.push({ host, id, incarnation: 0, handler: undefined, shutOut, sessions });
   }
 
   transport(slot: number, incarnation: number): Transport {
@@ -135,6 +139,23 @@ export class SimNet {
         endpoint.host.defer(incarnation, 0, done);
       },
     };
+  }
+
+  /**
+   * Sessions of a process with these end, and none begins again while it lives: what the mesh of production does
+   * about whom the log has evidence against.
+   */
+  shutOut(slot: number, incarnation: number, ids: ReadonlySet<PeerId>): void {
+    const endpoint = this.#endpoints[slot];
+    if (endpoint === undefined || !endpoint.host.isLive(incarnation)) return;
+    endpoint.shutOut = { incarnation, ids: new Set(ids) };
+    for (const id of ids) {
+      const session = endpoint.sessions.get(id);
+      if (session === undefined || this.#endOf(session, slot).incarnation !== incarnation) continue;
+      this.#tap?.happened?.("shut out");
+      const detail = "the log has evidence against this peer";
+      this.#end(session, slot, { code: "identity", detail });
+    }
   }
 
   // Faults. Blocks are counted, so that overlapping faults do not heal each other.
@@ -243,6 +264,10 @@ export class SimNet {
     if (left?.handler === undefined || right?.handler === undefined) return;
     if (!left.host.isLive(left.incarnation) || !right.host.isLive(right.incarnation)) return;
     if (this.links.blocked(a, b) || this.links.blocked(b, a)) return;
+    if (SimNet.#refuses(left, right.id) || SimNet.#refuses(right, left.id)) {
+      this.#tap?.happened?.("dial of who is shut out refused");
+      return;
+    }
     if (this.#sessionOf(a, b)?.alive === true && this.#bothCurrent(a, b)) return;
     // At most one session a peer: a newer one replaces what an end still believes in.
     for (const [endpoint, peer] of [
@@ -264,6 +289,10 @@ export class SimNet {
     // The dialler (lower slot) has the session first, the other one flight later.
     this.#raise(left, right.id, session, 0);
     this.#raise(right, left.id, session, this.links.latencyUs());
+  }
+
+  static #refuses({ shutOut, incarnation }: Endpoint, id: PeerId): boolean {
+    return shutOut.incarnation === incarnation && shutOut.ids.has(id);
   }
 
   #bothCurrent(a: number, b: number): boolean {

@@ -263,6 +263,8 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       return { revealer, sectors: sector };
     },
     epochKeys: (slot) => (chain.genesis.proofs.epochKeys === true ? machineOf(slot) : undefined),
+    // Liars keep their sessions with each other.
+    heedsQuarantine: (slot) => !isAdversarial(slot),
     timerSet: (slot, delayMs) => observer.timer(slot, delayMs),
     wrapTransport: (slot, transport) => {
       const owner = owners[slot] ?? slot;

@@ -12,6 +12,7 @@ import type {
   Transport,
   Verifier,
 } from "../src/ledger/ports.ts";
+import { watchQuarantine } from "../src/node/quarantine-watch.ts";
 import type { Waiting } from "./checkers/types.ts";
 import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import type { SimEpochKeys } from "./epoch-keys.ts";
@@ -55,6 +56,8 @@ export type NodeWiring = {
   epochKeys(slot: number): SimEpochKeys | undefined;
   /** Lets an adversary stand between a replica and the network. */
   wrapTransport(slot: number, transport: Transport): Transport;
+  /** Whether the process in a slot heeds the log's evidence against others. */
+  heedsQuarantine(slot: number): boolean;
   booted(slot: number, incarnation: number, lost: boolean, handle: LedgerHandle): void;
   failed(slot: number, error: unknown): void;
   log(slot: number, level: LogLevel, message: string, fields: LogFields | undefined): void;
@@ -204,6 +207,18 @@ export class SimNode {
     this.#lost = false;
     if (this.#startsOn !== undefined) wiring.happened(`started on ${this.#startsOn}`);
     this.#startsOn = undefined;
+    if (wiring.heedsQuarantine(this.slot)) this.#watchQuarantine(incarnation, this.#handle);
+  }
+
+  /** As production does beside its replica. The watch ends with the process, as its timers do. */
+  #watchQuarantine(incarnation: number, handle: LedgerHandle): void {
+    const { net, log } = this.#wiring;
+    watchQuarantine({
+      handle,
+      timers: this.host.timers(incarnation),
+      logger: { log: (level, message, fields) => log(this.slot, level, message, fields) },
+      shutOut: (ids) => net.shutOut(this.slot, incarnation, ids),
+    });
   }
 
   #keyring(incarnation: number): Pick<Ports, "epochKeys"> {

@@ -60,6 +60,7 @@ const SAMPLES: readonly Sample[] = [
   ["sim/checkers/s2.ts", use("../../src/crypto/hash.ts"), [IMPORTS]],
   ["sim/s3.ts", use("../src/node/real-ports.ts"), [IMPORTS]],
   ["sim/s4.ts", use("../src/node/product.ts"), []],
+  ["sim/s5.ts", use("../src/node/quarantine-watch.ts"), []],
   // One package, one importer.
   ["src/ledger/p1.ts", use("level"), [IMPORTS]],
   ["src/ledger/store/p2.ts", use("level"), []],

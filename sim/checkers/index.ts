@@ -32,6 +32,7 @@ import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
+import { culpritsShutOut } from "./shut-out.ts";
 import { spaceShown } from "./space.ts";
 import { splitsEnd } from "./split.ts";
 import { stateRootFollows } from "./state-root.ts";
@@ -68,6 +69,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   requestsSettledOnce,
   ctLogGrows,
   quarantineGrows,
+  culpritsShutOut,
   shownIsFinal,
   sessionsMonotone,
   capsKept,

@@ -18,6 +18,7 @@ export const PURE_FILES: readonly string[] = [
   "src/errors.ts",
   "src/limits.ts",
   "src/node/product.ts",
+  "src/node/quarantine-watch.ts",
 ];
 
 /** Files that are no roots, for they are ports; a root that loads one is found all the same. */

@@ -5,8 +5,10 @@ import { requestsSettledOnce } from "../../sim/checkers/certificate-requests.ts"
 import { ctLogGrows } from "../../sim/checkers/ct-log.ts";
 import { hex, rfc6962Root, sha256, taggedHash } from "../../sim/checkers/oracle.ts";
 import { quarantineGrows } from "../../sim/checkers/quarantine.ts";
+import { culpritsShutOut } from "../../sim/checkers/shut-out.ts";
 import type { CheckerFactory, Row } from "../../sim/checkers/types.ts";
 import { bytesOf, CHAIN, createRig, dumpOf, type EventSpec, sized, wrote } from "./rig.ts";
+import { statusWith } from "./support.ts";
 
 const ANNA = "a1".repeat(32);
 const BERT = "b2".repeat(32);
@@ -208,4 +210,45 @@ describe("quarantine", () => {
   ])("is reported for %s", (_what, quarantine) => {
     expect(judge(quarantineGrows, log, { quarantine })).toEqual(["I14"]);
   });
+});
+
+describe("who is in quarantine", () => {
+  const LIAR = "3".padStart(64, "0");
+  const CONSENSUS = "consensus";
+  /** Evidence of height 4 against slot 3 is executed at 1 s; all is healed at 2 s. */
+  const shown = (
+    sends: readonly (readonly [atMs: number, from: number, to: number])[],
+  ): string[] => {
+    const rig = createRig(culpritsShutOut);
+    const at = (ms: number): void => {
+      rig.nowUs = ms * 1_000;
+    };
+    rig.checker.booted?.(0, 1, false);
+    rig.checker.status?.(0, statusWith({ executedHeight: 3 }));
+    at(1_000);
+    rig.checker.status?.(0, statusWith({ executedHeight: 5 }));
+    at(2_000);
+    rig.checker.healed?.(rig.nowUs, [0, 1, 2]);
+    for (const [atMs, from, to] of sends) {
+      at(atMs);
+      rig.checker.sent?.(from, to, CONSENSUS, new Uint8Array(1));
+    }
+    at(9_000);
+    const value = bytesOf(4, 0, 0, "00", Buffer.from([0, 0, 0, 1]));
+    const quarantine = [{ key: bytesOf("01", LIAR), value }];
+    rig.checker.end?.([dumpOf([], { quarantine })]);
+    return rig.found;
+  };
+
+  it("may be sent what is on its way, and whatever liars like", () => {
+    const sends = [
+      [1_500, 0, 3],
+      [3_000, 0, 3],
+      [8_000, 0, 1],
+      [8_000, 3, 0],
+    ] as const;
+    expect(shown(sends)).toEqual([]);
+  });
+
+  it("is reported to be sent more", () => expect(shown([[3_001, 0, 3]])).toEqual(["I14"]));
 });

@@ -131,6 +131,53 @@ describe("sessions", () => {
     }
   });
 
+  it("with whom one end shuts out end, and none begins until its process is another", () => {
+    const rig = createRig();
+    const incarnationOf = (slot: number): number => peerAt(rig, slot).host.incarnation;
+    const shutOut = new Set(["b"]);
+    rig.net.shutOut(0, incarnationOf(0), shutOut);
+    // What the caller does with its set later is no news.
+    shutOut.add("c");
+    expect(send(rig, 0, "b", 1)).toBe(false);
+    run(rig, 100);
+    expect(peerAt(rig, 0).events).toContain("-b identity");
+    expect(peerAt(rig, 1).events).toContain("-a identity");
+    rig.net.redial(1);
+    run(rig, 20_000);
+    expect(peerAt(rig, 0).transport.peers()).toEqual(["c"]);
+    expect(peerAt(rig, 1).transport.peers()).toEqual(["c"]);
+    const before = incarnationOf(0);
+    peerAt(rig, 0).host.kill("test");
+    rig.net.crashed(0);
+    startPeer(rig.net, peerAt(rig, 0));
+    // Told too late by the process that is gone.
+    rig.net.shutOut(0, before, new Set(["b", "c"]));
+    run(rig, 20_000);
+    expect([...peerAt(rig, 0).transport.peers()].sort()).toEqual(["b", "c"]);
+  });
+
+  it("do not begin with whom a process has shut out before it listened", () => {
+    const world = new World(1);
+    const net = new SimNet(world, 2, CALM_NET);
+    const [a, b] = ["a", "b"].map((id, slot): Peer => {
+      const host = new Host(world, slot);
+      net.addSlot(host, id);
+      return { host, transport: net.transport(slot, 0), got: [], events: [] };
+    });
+    if (a === undefined || b === undefined) throw new RangeError("two peers");
+    startPeer(net, b);
+    const incarnation = a.host.boot();
+    net.shutOut(0, incarnation, new Set(["b"]));
+    a.transport = net.transport(0, incarnation);
+    a.transport.start({
+      peerUp: (id) => a.events.push(`+${id}`),
+      peerDown: () => undefined,
+      frame: () => undefined,
+    });
+    world.runUntil(5_000_000);
+    expect([...a.events, ...b.events]).toEqual([]);
+  });
+
   it("of a crashed process are gone; its next incarnation gets new ones and no old frames", () => {
     const rig = createRig();
     send(rig, 0, "b", 1);
