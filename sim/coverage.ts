@@ -70,6 +70,8 @@ const PROTOCOL: readonly string[] = [
   "sync served",
   "culprit owed to the log",
   "culprit quarantined",
+  "shut out",
+  "block time after the heal",
   "checkpoint signed",
   "checkpoint served",
 ];

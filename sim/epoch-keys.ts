@@ -20,7 +20,8 @@ export class SimEpochKeys {
   readonly #name: string;
   /** By first epoch. */
   #disk: Map<number, KeyPair>;
-  #stale: Map<number, KeyPair> | undefined;
+  /** By the name of the copy. */
+  readonly #stale = new Map<string, ReadonlyMap<number, KeyPair>>();
   #newest: KeyPair | undefined;
   #made = 0;
 
@@ -41,13 +42,14 @@ export class SimEpochKeys {
     return this.#newest ?? this.#disk.get(0);
   }
 
-  snapshot(): void {
-    this.#stale = new Map(this.#disk);
+  snapshot(name: string): void {
+    this.#stale.set(name, new Map(this.#disk));
   }
 
   /** An old copy of the folder comes back: what was erased since is there, and what was made since is not. */
-  restore(): void {
-    if (this.#stale !== undefined) this.#disk = new Map(this.#stale);
+  restore(name: string): void {
+    const stale = this.#stale.get(name);
+    if (stale !== undefined) this.#disk = new Map(stale);
   }
 
   /** The port of one process. `erased`: a key is gone from the disk. */

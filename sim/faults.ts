@@ -110,7 +110,8 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
   switch (fault.kind) {
     case "clog":
       if (fault.from === fault.to) return "spared";
-      net.links.clog(fault.from, fault.to, fault.untilMs * 1000);
+      // Frames that it holds back keep those behind them waiting: it is over for all of them at the heal.
+      net.links.clog(fault.from, fault.to, Math.min(fault.untilMs, scenario.healMs) * 1000);
       return "over";
     case "swizzle":
       swizzle(target, fault);
@@ -233,6 +234,12 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
   }
 };
 
+/** The copy that a restore puts back: each of its own moment, so that one is not in the place of another. */
+const copyOf = (fault: Extract<Fault, { kind: "restore" }>): { atMs: number; name: string } => {
+  const atMs = Math.min(fault.takenMs, fault.atMs);
+  return { atMs, name: `of ${atMs} ms` };
+};
+
 /** Faults of disks. Those that take data ask the atlas first. */
 const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun => {
   switch (fault.kind) {
@@ -244,7 +251,7 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
     case "restore":
       if (!atlas.mayLose(node.slot)) return "spared";
       node.crash(true, "restored", fault.downMs);
-      return happens(node.restore(fault.votes));
+      return happens(node.restore(copyOf(fault).name, fault.votes));
     case "lost-writes": {
       if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       const disk = node[fault.disk];
@@ -285,7 +292,8 @@ export const scheduleFaults = (target: FaultTarget): (() => void) => {
   for (const fault of scenario.faults) {
     if (fault.kind === "restore") {
       const node = target.nodes[fault.node];
-      world.at(Math.min(fault.takenMs, fault.atMs) * 1000, () => node?.snapshot());
+      const { atMs, name } = copyOf(fault);
+      world.at(atMs * 1000, () => node?.snapshot(name));
     }
     world.at(fault.atMs * 1000, () => {
       if (fault.atMs >= scenario.healMs) return;

@@ -311,25 +311,26 @@ export class SimNode {
     this.#forget(this.votes);
   }
 
-  snapshot(): void {
-    this.data.snapshot("stale");
-    this.votes.snapshot("stale");
-    this.epochKeys?.snapshot();
+  /** Copies what the machine holds, under a name. */
+  snapshot(name: string): void {
+    this.data.snapshot(name);
+    this.votes.snapshot(name);
+    this.epochKeys?.snapshot(name);
   }
 
-  /** Puts back what `snapshot` has kept; false when it never came to that. */
-  restore(votes: boolean): boolean {
-    if (!this.#restoreDisk(this.data)) return false;
+  /** Puts back what `snapshot` has kept under that name; false when it never came to that. */
+  restore(name: string, votes: boolean): boolean {
+    if (!this.#restoreDisk(this.data, name)) return false;
     this.#startsOn = "a restored disk";
     if (!votes) return true;
     // Both lie in the folder of keys.
-    this.#restoreDisk(this.votes);
-    this.epochKeys?.restore();
+    this.#restoreDisk(this.votes, name);
+    this.epochKeys?.restore(name);
     return true;
   }
 
-  #restoreDisk(disk: SimDisk): boolean {
-    if (!disk.restore("stale")) return false;
+  #restoreDisk(disk: SimDisk, name: string): boolean {
+    if (!disk.restore(name)) return false;
     this.#forget(disk);
     // What a backup holds is durable again.
     const puts = disk.dump().map(([key, value]) => ({ key, value }));

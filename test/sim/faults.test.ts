@@ -96,3 +96,36 @@ describe("narrow places", () => {
     expect(bytes(down, ({ node }) => node === 2)).toBeGreaterThan(20_000);
   }, 30_000);
 });
+
+describe("a clog", () => {
+  it("that is to last longer than the faults ends with them, for what it holds back too", () => {
+    const clog = { kind: "clog", from: 0, to: 1, atMs: 2_000, untilMs: 60_000 } as const;
+    const seen = run([clog], 4_000);
+    expect(seen.result.violation).toBeUndefined();
+    const clogged = (event: TraceEvent): boolean =>
+      isDelivery(event) && event.node === 1 && event.other === 0;
+    expect(countOf(seen, [1_000, 2_000], clogged)).toBeGreaterThan(0);
+    expect(countOf(seen, [2_100, 4_000], clogged)).toBe(0);
+    expect(countOf(seen, [4_000, 4_100], clogged)).toBeGreaterThan(0);
+  }, 30_000);
+});
+
+describe("restores of one node", () => {
+  it("put back the copy of their own moment each", () => {
+    const restore = { kind: "restore", node: 2, votes: false, downMs: 100 } as const;
+    const faults: readonly Fault[] = [
+      { ...restore, takenMs: 2_000, atMs: 7_000 },
+      { ...restore, takenMs: 6_500, atMs: 9_000 },
+    ];
+    const seen = run(faults, 11_000);
+    expect(seen.result.violation).toBeUndefined();
+    const executed = seen.events.filter(({ kind, node }) => kind === "executed" && node === 2);
+    const lastBefore = (ms: number): number =>
+      executed.findLast(({ atUs }) => atUs < ms * 1_000)?.other ?? -1;
+    const firstAfter = (ms: number): number =>
+      executed.find(({ atUs }) => atUs >= ms * 1_000)?.other ?? -1;
+    expect(lastBefore(6_500)).toBeGreaterThan(lastBefore(2_000) + 2);
+    expect(firstAfter(7_000)).toBe(lastBefore(2_000) + 1);
+    expect(firstAfter(9_000)).toBe(lastBefore(6_500) + 1);
+  }, 30_000);
+});
