@@ -14,13 +14,10 @@ import { type ChainPoint, keepsPoints, missingPoint, pointAfter } from "../chain
 import type { BlockFacts, Verdict } from "../consensus/types.ts";
 import type { PeerId } from "../ports.ts";
 import { beaconKeysAt } from "../projections/beacon.ts";
-import type { Batch, Block, ExecutionRoots, Hash } from "../types.ts";
+import type { Batch, Block, Hash } from "../types.ts";
 import {
-  type ActorKey,
-  type BatchTotals,
   type CoreTotals,
   checkTotals,
-  type EpochSnapshot,
   NO_TOTALS,
   type ParentBlock,
   type ProposalInput,
@@ -37,6 +34,7 @@ import type { BatchPool } from "./batch-pool.ts";
 import type { BlockStore, Tip } from "./block-store.ts";
 import type { Context } from "./context.ts";
 import type { OpenBlocks } from "./engine.ts";
+import { type Held, laneHeadsOf, missingOf, type TreeChain } from "./held-block.ts";
 import { OpenFetches } from "./open-fetches.ts";
 import { chargeFault } from "./peer-faults.ts";
 import { readPrice } from "./price-store.ts";
@@ -46,60 +44,6 @@ import type { TermedBatch } from "./work-desk.ts";
 const HEIGHTS_AHEAD_MAX = 64;
 /** Final heights after which a block that never came, and that the core does not hold, is given up. */
 const WANTED_HEIGHTS = 16;
-
-export type Held = {
-  readonly hash: Hash;
-  /** Height of the tip when it was first wanted. */
-  readonly wantedAt: number;
-  block: Block | undefined;
-  /** In block order; undefined where missing. */
-  batches: (Batch | undefined)[];
-  /** Of the batches that are here. */
-  totals: BatchTotals;
-  /** What was found right and is not looked at again: all that needs no batch, and all that needs no verifier. */
-  passed: "nothing" | "proposal" | "batches";
-  verdict: Verdict | undefined;
-  /** The leader that has proposed it, bytes and all. */
-  proposer: PeerId | undefined;
-  failure: Failure | undefined;
-  /** The core asked for it; otherwise it is only some block's ancestor. */
-  wanted: boolean;
-  readonly sources: PeerId[];
-  nextSource: number;
-  cancelFetch: (() => void) | undefined;
-  verifying: boolean;
-  /** Block and batches are durable already: append need not write them again. */
-  persisted: boolean;
-  /** Of work, after this block; undefined until it was asked for. */
-  price: bigint | undefined;
-  /** Last batch of each lane in this block, by actor. */
-  laneHeads: ReadonlyMap<string, LaneHead> | undefined;
-  /** Beacon and epoch after this block, with its verdict, where the chain keeps them. */
-  point: ChainPoint | undefined;
-};
-
-export type TreeChain = {
-  tip(): Tip;
-  /** The height of the tip after the append under way, whose lanes and heights the store may show already. */
-  settledHeight(): number;
-  executedHeight(): number;
-  epoch(): EpochSnapshot;
-  rootsAt(height: number): ExecutionRoots | undefined;
-  actorKey(actor: Hash): ActorKey | undefined;
-  /** The final block of a height, as a parent. */
-  finalHashAt(height: number): Hash | undefined;
-  finalTimeAt(height: number): number | undefined;
-  finalPoint(height: number): ChainPoint | undefined;
-  finalLaneHead(actor: Hash): LaneHead;
-  tipParent(): ParentBlock;
-  send(peer: PeerId, message: Message): void;
-  connected(): readonly PeerId[];
-  verdict(facts: BlockFacts, verdict: Verdict): void;
-  /** The core still holds this hash above what is final: it asks once and waits for the verdict. */
-  isOpen(hash: Hash): boolean;
-  /** A block is too far ahead: somebody knows a final height near this one. */
-  behind(height: number, sources: readonly PeerId[]): void;
-};
 
 export class BlockTree {
   readonly #context: Context;
@@ -694,14 +638,5 @@ export class BlockTree {
   }
 }
 
-const missingOf = ({ block, batches }: Held): readonly Hash[] =>
-  block?.batchDigests.filter((_, i) => batches[i] === undefined) ?? [];
-
 const misplaced = (height: number): Failure =>
   fail("block.header", `height ${height} does not stand on the chain`, { field: "height" });
-
-const laneHeadsOf = (batches: readonly Batch[]): Map<string, LaneHead> => {
-  const heads = new Map<string, LaneHead>();
-  for (const batch of batches) heads.set(toHex(batch.actor), { seq: batch.laneSeq, id: batch.id });
-  return heads;
-};

@@ -2,9 +2,10 @@
 import type { Effect } from "../consensus/types.ts";
 import type { Certificate, Hash } from "../types.ts";
 import { blockOps, certificateOp } from "./block-store.ts";
-import type { BlockTree, Held } from "./block-tree.ts";
+import type { BlockTree } from "./block-tree.ts";
 import { storeFailure } from "./committer.ts";
 import type { Context } from "./context.ts";
+import type { Held } from "./held-block.ts";
 import type { OpenIndex } from "./open-index.ts";
 import type { VoteStore } from "./vote-store.ts";
 

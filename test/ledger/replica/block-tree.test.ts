@@ -5,8 +5,9 @@ import type { BlockFacts, Verdict } from "../../../src/ledger/consensus/types.ts
 import type { Ports } from "../../../src/ledger/ports.ts";
 import type { BatchPool } from "../../../src/ledger/replica/batch-pool.ts";
 import type { BlockStore } from "../../../src/ledger/replica/block-store.ts";
-import { BlockTree, type TreeChain } from "../../../src/ledger/replica/block-tree.ts";
+import { BlockTree } from "../../../src/ledger/replica/block-tree.ts";
 import type { Context } from "../../../src/ledger/replica/context.ts";
+import type { TreeChain } from "../../../src/ledger/replica/held-block.ts";
 import { createLeaderSchedule } from "../../../src/ledger/validator-set.ts";
 import { genesisParent } from "../../../src/ledger/validity.ts";
 import { productOptions } from "../../../src/node/product.ts";
