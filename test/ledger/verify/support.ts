@@ -13,6 +13,7 @@ import { encodeEvent } from "../../../src/ledger/event.ts";
 import { encodeLeaf } from "../../../src/ledger/leaf.ts";
 import { createLogAppender, inclusionPath, leafHash } from "../../../src/ledger/log-tree.ts";
 import type { StoreOp } from "../../../src/ledger/ports.ts";
+import { stake as stakeProjection } from "../../../src/ledger/projections/stake/projection.ts";
 import { STAKE } from "../../../src/ledger/projections/stake/rows.ts";
 import { VALIDATORS } from "../../../src/ledger/projections/validators.ts";
 import { encodeRow } from "../../../src/ledger/row.ts";
@@ -199,7 +200,7 @@ export class World {
   get projections(): { name: string; schemaVersion: number; root: Hash }[] {
     return this.#names.map((name, i) => ({
       name,
-      schemaVersion: name === STAKE ? 2 : this.#schemaVersion,
+      schemaVersion: name === STAKE ? stakeProjection.schemaVersion : this.#schemaVersion,
       root: this.#roots[i] ?? ZERO_HASH,
     }));
   }
