@@ -92,6 +92,19 @@ describe("faults of several epochs", () => {
     expect(chain.standing("v0")).toEqual({ ...before, faultEpochs: [0, 1] });
   });
 
+  it("are over for the others too, where the row of an epoch stays for its culprits", () => {
+    const chain = new StakeChain();
+    chain.codes(["v1", equivocation("v0", 0)]);
+    chain.end(4);
+    chain.next([], true, PARAMETERS.unbondingMs);
+    chain.end(1);
+    expect(chain.row(0)?.culprits).toHaveLength(1);
+    expect(chain.row(2)).toBeUndefined();
+    expect(chain.codes(["v1", equivocation("v2", 0)])).toEqual([OK]);
+    expect(chain.standing("v2")).toMatchObject({ tombstoned: true, slashedBps: 0 });
+    expect(chain.standing("v0")?.slashedBps).toBe(3_000);
+  });
+
   it("go with a part that leaves afterwards", () => {
     const chain = new StakeChain();
     chain.codes(["v1", equivocation("v0", 0)], ["v0", unbond("v0", 100n)]);

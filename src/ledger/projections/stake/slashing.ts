@@ -120,8 +120,10 @@ function faultOf(value: unknown): { readonly id: Hash; readonly epoch: number } 
 /** Whether evidence of an epoch is still taken: until `evidenceMs` after its end. */
 const isTaken = (read: ProjectionRead, epoch: number, evidenceMs: number, nowMs: number) => {
   // The set of two epochs later was decided when this one ended.
+  if (epoch + 2 > totalsOf(read).newestEpoch) return true;
   const end = find(read, KEYS.epoch(epoch + 2), epochRow)?.decidedMs;
-  return end === undefined || nowMs - end <= evidenceMs;
+  // A row that is gone is older than unbonding takes, also where that of this epoch stays for its culprits.
+  return end !== undefined && nowMs - end <= evidenceMs;
 };
 
 /** Whether evidence of an epoch would cost a validator anything: it held power there, and is no culprit of it yet. */
