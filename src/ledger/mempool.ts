@@ -131,7 +131,7 @@ type Pool = {
   readonly lanes: Map<string, Lane>;
   /** In the order of their turns. */
   readonly ready: Map<string, Lane>;
-  /** Lanes of validators: the first in each proposal, while they are short. */
+  /** Lanes of validators: the first in each proposal, while they are short; in the order of these turns. */
   readonly ofValidators: Set<Lane>;
   readonly byDigest: Map<string, Batch>;
   readonly byId: Map<string, Batch>;
@@ -459,26 +459,38 @@ const take = (filling: Filling, lane: Lane, batch: Batch): void => {
   filling.heads.set(lane.key, { seq: batch.laneSeq, id: batch.id });
 };
 
-/** Up to `room`; the first batch may take all of the `whole`, so that a large one has its turn too. */
+/**
+ * Up to `room`; the first batch may take all of the `whole`, so that a large one has its turn too. What validators
+ * say first has half of the checks: the most that one batch may ask for, and as much is left for everybody else.
+ */
 function fillByTurns(pool: Pool, filling: Filling, room: Room, whole: Room): void {
+  const inFirstTurns: Room = { ...whole, checkUnits: whole.checkUnits / 2 };
   let misfits = 0;
   // A lane that gives a batch goes to the back, where this loop meets it again for its next one; a lane
   // that gives none is not met again. So the work is what is selected plus the lanes that were blocked.
-  for (const lane of turns(pool)) {
+  for (const { lane, isFirst } of turns(pool)) {
     if (isFull(filling, room)) break;
     const batch = nextOf(filling, lane);
     const left = filling.selected.length === 0 ? whole : room;
-    if (batch === undefined || isTooCostly(filling, batch, left)) continue;
+    if (batch === undefined || isTooCostly(filling, batch, isFirst ? inFirstTurns : left)) continue;
     if (!fits(filling, batch, left)) {
       misfits += 1;
       if (misfits >= LIMITS.mempoolMisfitsMax) break;
       continue;
     }
     take(filling, lane, batch);
-    pool.ready.delete(lane.key);
-    pool.ready.set(lane.key, lane);
+    toBack(pool, lane, isFirst);
   }
 }
+
+/** A lane that gave a batch waits for its next turn, a validator's also for its next first one. */
+const toBack = (pool: Pool, lane: Lane, wasFirst: boolean): void => {
+  pool.ready.delete(lane.key);
+  pool.ready.set(lane.key, lane);
+  if (!wasFirst) return;
+  pool.ofValidators.delete(lane);
+  pool.ofValidators.add(lane);
+};
 
 /**
  * The rest of the room, the highest level first, and of one level by turns. A lane stands at the level of its next
@@ -509,13 +521,16 @@ function fillByLevels(pool: Pool, filling: Filling, room: Room): void {
   }
 }
 
+type Turn = { readonly lane: Lane; readonly isFirst: boolean };
+
 /** A validator's lane while it is short, then every lane in its turn. */
-function* turns(pool: Pool): Generator<Lane> {
-  for (const lane of pool.ofValidators) {
+function* turns(pool: Pool): Generator<Turn> {
+  // As they stand: one that gives a batch goes to the back, and has one first turn in a proposal.
+  for (const lane of [...pool.ofValidators]) {
     const isShort = lane.bytes <= pool.limits.reserveLaneBytes;
-    if (isShort && pool.ready.has(lane.key)) yield lane;
+    if (isShort && pool.ready.has(lane.key)) yield { lane, isFirst: true };
   }
-  yield* pool.ready.values();
+  for (const lane of pool.ready.values()) yield { lane, isFirst: false };
 }
 
 /** The batch that continues a lane from this head, if it is held and names that head. */

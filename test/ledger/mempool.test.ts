@@ -116,6 +116,51 @@ describe("mempool: the checks of a block", () => {
   });
 });
 
+describe("mempool: the checks that validators ask for", () => {
+  const [gus, hal] = [hashOf(0x67), hashOf(0x68)];
+  const unitsOf = (batch: Batch): number => {
+    const name = toHex(batch.actor);
+    if (name === toHex(eve)) return LIMITS.workPartCheckUnits;
+    return name === toHex(bob) ? LIMITS.caSignatureCheckUnits : LIMITS.batchCheckUnitsMax;
+  };
+  const actors = (batches: readonly Batch[]): readonly string[] => [
+    ...new Set(batches.map(({ actor }) => toHex(actor))),
+  ];
+
+  it.each([false, true])(
+    "leave room to other validators, and to clients, with work asked for: %s",
+    (byEffort) => {
+      const pool = createMempool();
+      for (const actor of [gus, hal]) {
+        for (const batch of laneOf(actor, 6)) expect(pool.add(batch, FRESH, true)).toBeUndefined();
+      }
+      for (const batch of laneOf(eve, 3)) expect(pool.add(batch, FRESH, true)).toBeUndefined();
+      fill(pool, laneOf(bob, 3));
+      const heads: Record<string, LaneHead> = {};
+      const blocks = [1, 2, 3].map(() => {
+        const chosen = selectFrom(pool, { checkUnitsOf: unitsOf, byEffort, heads });
+        for (const batch of chosen) {
+          heads[toHex(batch.actor)] = headOf(batch);
+          pool.onFinalized(batch.actor, headOf(batch));
+        }
+        return chosen;
+      });
+      expect(actors(blocks.flat()).toSorted()).toEqual([gus, hal, bob, eve].map(toHex).toSorted());
+    },
+  );
+
+  it("are no more than half of a block's in their first turns", () => {
+    const pool = createMempool();
+    fill(pool, [batchOf({ actor: ann })]);
+    for (const actor of [gus, hal]) {
+      expect(pool.add(batchOf({ actor }), FRESH, true)).toBeUndefined();
+    }
+    const chosen = selectFrom(pool, { checkUnitsOf: () => LIMITS.batchCheckUnitsMax });
+    expect(chosen).toHaveLength(2);
+    expect(countOf(chosen, ann)).toBe(1);
+  });
+});
+
 describe("mempool: holding", () => {
   it("finds batches by id and by digest, and takes one id once", () => {
     const pool = createMempool();
