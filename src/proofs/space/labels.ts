@@ -54,6 +54,8 @@ export const createLayer = (lgNodes: number, lgPartMax: number = LG_PART_MAX): L
   return { lgPart, parts, only: parts.length === 1 ? parts[0] : undefined };
 };
 
+const nodesOf = ({ lgPart, parts }: Layer): number => parts.length * 2 ** lgPart;
+
 /** The bytes of count labels from `from` on, which lie in one part when count divides it; a view. */
 export const layerBytes = (layer: Layer, from: number, count: number): Uint8Array => {
   const { lgPart, parts } = layer;
@@ -118,13 +120,25 @@ const gather = (
   }
 };
 
+/** A layer of one part is not asked for a node's part, and its mask would make another node of one past the end. */
+const checkParents = ({ from, to, parents, current, below }: LabelRange): void => {
+  const nodes = Math.min(nodesOf(current), nodesOf(below ?? current));
+  let last = 0;
+  for (const parent of parents.subarray(0, (to - from) * PARENTS)) {
+    if (parent > last) last = parent;
+  }
+  if (last >= nodes) throw new RangeError(`no node ${last}`);
+};
+
 export const createLabeller = (replicaId: Uint8Array): Labeller => {
   const input = new Uint8Array(INPUT_BYTES);
   const quads = new BigUint64Array(input.buffer);
   const view = new DataView(input.buffer);
   input.set(replicaId);
   const noParents = input.subarray(0, HEAD_BYTES);
-  return ({ layer, from, to, parents, current, below }) => {
+  return (range) => {
+    const { layer, from, to, parents, current, below } = range;
+    checkParents(range);
     view.setUint32(NODE_BYTES, layer);
     const distinct = below === undefined ? BASE_PARENTS : PARENTS;
     const period = distinct * NODE_QUADS;

@@ -144,6 +144,35 @@ describe("a layer in several parts, as those of the largest sectors", () => {
   });
 });
 
+describe("a label of a parent that is no node", () => {
+  const graph = createGraph(graphId(7, 3), 7);
+  const parents = new Uint32Array(PARENTS);
+  graph.parents(5, parents, 0);
+  const label = createLabeller(bytes(5));
+  const range = { layer: 2, from: 5, to: 6, parents };
+
+  it.each([
+    ["one part", 25],
+    ["several", 4],
+  ])("is not made, in a layer of %s", (_, lgPartMax) => {
+    const [current, below] = [createLayer(7, lgPartMax), createLayer(7, lgPartMax)];
+    expect(() => label({ ...range, current, below })).not.toThrow();
+    for (const at of [0, BASE_PARENTS - 1, BASE_PARENTS, PARENTS - 1]) {
+      const wrong = parents.with(at, 127);
+      expect(() => label({ ...range, parents: wrong, current, below })).not.toThrow();
+      wrong[at] = 128;
+      const made = () => label({ ...range, parents: wrong, current, below });
+      expect(made).toThrow("no node 128");
+    }
+  });
+
+  it("is not made on a shorter layer below", () => {
+    const wrong = new Uint32Array(PARENTS).with(PARENTS - 1, 64);
+    const layers = { current: createLayer(7), below: createLayer(6) };
+    expect(() => label({ ...range, parents: wrong, ...layers })).toThrow("no node 64");
+  });
+});
+
 describe("the graph", () => {
   it("is another one for every shape", () => {
     const ids = [graphId(12, 4), graphId(12, 5), graphId(16, 4)].map(toHex);
