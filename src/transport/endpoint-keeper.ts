@@ -18,6 +18,7 @@ import {
   type QuicSession,
   type SessionEndpoint,
 } from "./quic-endpoint.ts";
+
 export type KeeperOptions = {
   /** Port 0 takes a free one, and keeps it. */
   readonly listen: HostPort;

@@ -26,28 +26,38 @@ export const WINDOWS: QuicWindows = {
   connectionBytesMax: 16 * 1024 * 1024,
 };
 
-/** Throws config.invalid where the address cannot be bound, key.invalid for keys that cannot be used. */
-export const bindMeshEndpoint = (
-  options: QuicTransportOptions,
-  limits: TransportLimits,
-  listen: HostPort,
-  hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused" | "failed">,
-): Promise<SessionEndpoint> =>
-  (options.bindEndpoint ?? QuicheEndpoint.bind)({
-    listen: { host: listen.host, port: listen.port },
-    clock: options.clock,
-    timers: options.timers,
-    alpn: [ALPN],
-    identity: options.identity,
-    clients: "any",
-    servers: "any",
-    limits,
-    faults: limits.driver,
-    windows: WINDOWS,
-    // What goes to relays and comes from them.
-    datagrams: true,
-    datagramBytesFor: (host) =>
-      host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
-    datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
-    ...hooks,
-  });
+/** A driver of sessions. */
+export type BindEndpoint = (options: QuicEndpointOptions) => Promise<SessionEndpoint>;
+
+/**
+ * How a node binds: with quiche where no other driver is named, as in every node (adr/0016). What it returns throws
+ * config.invalid where the address cannot be bound, key.invalid for keys that cannot be used.
+ */
+export const meshBinder =
+  (
+    options: QuicTransportOptions,
+    limits: TransportLimits,
+    bind: BindEndpoint = QuicheEndpoint.bind,
+  ) =>
+  (
+    listen: HostPort,
+    hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused" | "failed">,
+  ): Promise<SessionEndpoint> =>
+    bind({
+      listen: { host: listen.host, port: listen.port },
+      clock: options.clock,
+      timers: options.timers,
+      alpn: [ALPN],
+      identity: options.identity,
+      clients: "any",
+      servers: "any",
+      limits,
+      faults: limits.driver,
+      windows: WINDOWS,
+      // What goes to relays and comes from them.
+      datagrams: true,
+      datagramBytesFor: (host) =>
+        host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
+      datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+      ...hooks,
+    });

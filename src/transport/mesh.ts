@@ -47,7 +47,7 @@ import {
   sessionsOf,
   takesNotes,
 } from "./member.ts";
-import { bindMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
+import { type BindEndpoint, meshBinder, WINDOWS } from "./mesh-endpoint.ts";
 import { MeshMeter, meshFigures } from "./mesh-meter.ts";
 import {
   ALPN,
@@ -156,14 +156,14 @@ export class Mesh implements QuicTransport {
     });
   }
 
-  static async create(options: QuicTransportOptions): Promise<Mesh> {
+  static async create(options: QuicTransportOptions, driver?: BindEndpoint): Promise<Mesh> {
     const listen = parseAddress(options.listen);
     if (!listen.ok) throw TetradError.from(listen);
     if (listen.value.kind === "name") {
       throw new TetradError("transport.address", "listen takes an IPv6 literal, not a name");
     }
     const mesh = new Mesh(options);
-    mesh.#endpoint = await mesh.#bind(options, listen.value);
+    mesh.#endpoint = await mesh.#bind(meshBinder(options, mesh.#limits, driver), listen.value);
     return mesh;
   }
 
@@ -336,7 +336,7 @@ export class Mesh implements QuicTransport {
     });
   }
 
-  #bind(options: QuicTransportOptions, listen: HostPort): Promise<EndpointKeeper> {
+  #bind(bind: ReturnType<typeof meshBinder>, listen: HostPort): Promise<EndpointKeeper> {
     const hooks = {
       isMemberHost: (host: string) =>
         isHostOf(host, this.#members.values(), (id) => this.#gate.isQuarantined(id)),
@@ -345,8 +345,7 @@ export class Mesh implements QuicTransport {
     };
     return EndpointKeeper.open({
       ...{ listen, ports: this.#ports, limits: this.#limits.driver },
-      bind: (address, failed) =>
-        bindMeshEndpoint(options, this.#limits, address, { ...hooks, failed }),
+      bind: (address, failed) => bind(address, { ...hooks, failed }),
       reopened: () => this.#dialAll(),
     });
   }

@@ -13,7 +13,6 @@ import { LIMITS } from "../limits.ts";
 import { DRIVER_LIMITS, type DriverLimits } from "../limits-driver.ts";
 import type { NameLookup } from "./address.ts";
 import type { LoopTime } from "./bulk-budget.ts";
-import type { QuicEndpointOptions, SessionEndpoint } from "./quic-endpoint.ts";
 import type { NodeSecurity } from "./secure-channel.ts";
 
 /** ALPN of a session between nodes (RFC 7301). */
@@ -110,8 +109,6 @@ export type QuicTransportOptions = TransportPorts & {
   readonly bulkLoopShare?: number;
   /** This thread's where it is left out. */
   readonly loopTime?: () => LoopTime;
-  /** The driver of sessions; quiche where it is left out, as in every node (adr/0016). */
-  readonly bindEndpoint?: (options: QuicEndpointOptions) => Promise<SessionEndpoint>;
 };
 
 /**

@@ -16,7 +16,8 @@ import { createInlineSigner } from "../../src/node/signing/signer.ts";
 import type { NameLookup } from "../../src/transport/address.ts";
 import type { IdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
-import { createQuicTransport } from "../../src/transport/mesh.ts";
+import { Mesh } from "../../src/transport/mesh.ts";
+import type { BindEndpoint } from "../../src/transport/mesh-endpoint.ts";
 import type {
   QuicTransportOptions,
   TransportLimits,
@@ -129,7 +130,7 @@ export type NodeOptions = {
   readonly security?: NodeSecurity;
   readonly relay?: boolean;
   readonly reachable?: boolean;
-  readonly bindEndpoint?: NodeDriver["bind"];
+  readonly bindEndpoint?: BindEndpoint;
 };
 
 /** Another driver of sessions than quiche, and the identities that it can use. */
@@ -137,7 +138,7 @@ export type NodeDriver = {
   identityOf(index: number): TestIdentity;
   /** The node will listen on this port of [::1]. */
   placed(id: PeerId, port: number): void;
-  readonly bind: NonNullable<QuicTransportOptions["bindEndpoint"]>;
+  readonly bind: BindEndpoint;
 };
 
 /** Of a node in a process of its own, too: the keys of its peers are known before they speak. */
@@ -163,14 +164,14 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     },
     metrics: options.metrics ?? silentMetrics,
   };
-  return createQuicTransport({
+  const all = {
     ...base,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.names === undefined ? {} : { names: options.names }),
     ...(options.relay === undefined ? {} : { relay: options.relay }),
     ...(options.reachable === undefined ? {} : { reachable: options.reachable }),
-    ...(options.bindEndpoint === undefined ? {} : { bindEndpoint: options.bindEndpoint }),
-  });
+  };
+  return Mesh.create(all, options.bindEndpoint);
 };
 
 /** Ports of this machine that were free a moment ago. */

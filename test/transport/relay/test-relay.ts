@@ -4,7 +4,7 @@
  */
 import { realClock, realRandom, realTimers } from "../../../src/node/real-ports.ts";
 import { BulkBudget } from "../../../src/transport/bulk-budget.ts";
-import { bindMeshEndpoint } from "../../../src/transport/mesh-endpoint.ts";
+import { meshBinder } from "../../../src/transport/mesh-endpoint.ts";
 import { type QuicTransportOptions, TRANSPORT_LIMITS } from "../../../src/transport/options.ts";
 import { decodeRelayFrame, encodeRelayFrame } from "../../../src/transport/relay/frame.ts";
 import { Session, type SessionEvents } from "../../../src/transport/session.ts";
@@ -73,9 +73,8 @@ export const openTestRelay = async (
     ...ports,
     ...{ listen: "", identity, self: identity.id, security, peers: [] },
   };
-  const endpoint = await bindMeshEndpoint(
-    options,
-    TRANSPORT_LIMITS,
+  const bind = meshBinder(options, TRANSPORT_LIMITS);
+  const endpoint = await bind(
     { host: "::1", port },
     {
       isMemberHost: () => true,
