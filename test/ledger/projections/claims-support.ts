@@ -130,6 +130,18 @@ export const runOf = (chain: Pick<ClaimChain, "epoch">, from: RunOf = {}): TimeR
   return run;
 };
 
+/**
+ * A run of 64 leaves of which only the first ones are computed. Labels that are made up stand for the others, and
+ * everything above them follows as it should, so that it is refused where one of those is opened and for nothing else.
+ */
+export const skippedRun = (chain: Pick<ClaimChain, "epoch">, computed: number): TimeRun => {
+  const first = runOf(chain, { leaves: computed });
+  const madeUp = Array.from({ length: 64 - computed }, (_, i) => sha256(Uint8Array.of(i)));
+  const run = runOf(chain, { leaves: 0 });
+  run.restore(Buffer.concat([first.keptLabels(0), ...madeUp]), []);
+  return run;
+};
+
 /** Ids in the order in which an event has them. */
 export const membersOf = (names: readonly string[]): Hash[] =>
   names.map(idOf).sort((a, b) => Buffer.compare(a, b));

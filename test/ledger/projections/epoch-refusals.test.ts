@@ -25,6 +25,7 @@ import {
   rootOf,
   runOf,
   type SharesOf,
+  skippedRun,
 } from "./claims-support.ts";
 
 const DELAY = LIMITS.challengeDelayHeights;
@@ -56,14 +57,6 @@ const runThen = (
   const at = chain.height;
   chain.passChallenge();
   return proveRun(chain, 0, answer(run, chain.beaconAt(at + DELAY)));
-};
-
-/** A run whose last half was never computed: other leaves stand there. */
-const skipped = (chain: ClaimChain): TimeRun => {
-  const run = runOf(chain, { leaves: 32 });
-  const other = runOf(chain, { seed: OTHER });
-  other.finish();
-  return { ...other, statement: run.statement };
 };
 
 const time: readonly Row[] = [
@@ -110,7 +103,7 @@ const time: readonly Row[] = [
     "forged: leaves were skipped",
     "time.proof-invalid",
     (chain) => {
-      const run = skipped(chain);
+      const run = skippedRun(chain, 32);
       expect(commitRun(chain, run, { epoch: 0 })).toBe("accepted");
       const at = chain.height;
       chain.passChallenge();

@@ -502,7 +502,11 @@ const timeOfValidators: Section = {
       vote("block.untimely"),
     ),
     row("time/validator/forged", "a changed byte", execution("time.proof-invalid")),
-    row("time/validator/forged/skipped", "leaves were skipped", execution("time.proof-invalid")),
+    row(
+      "time/validator/forged/skipped",
+      "leaves were skipped: made up, and all else computed over them",
+      execution("time.proof-invalid"),
+    ),
     row("time/validator/forged/block", "a block no later than its parent", vote("block.header")),
     row("time/validator/replayed", "a run of another chain", execution("time.proof-malformed")),
     row("time/validator/borrowed", "a run of another validator", execution("time.proof-invalid")),
