@@ -7,10 +7,13 @@ import { ERRORS } from "../../src/errors.ts";
 import type { Act } from "./refusals/act.ts";
 import { BEACON_ACTS } from "./refusals/beacon-acts.ts";
 import { GENESIS_ACTS } from "./refusals/genesis-acts.ts";
+import { KEY_ACTS } from "./refusals/key-acts.ts";
 import { PLACE_ACTS } from "./refusals/place-acts.ts";
+import { POWER_ACTS } from "./refusals/power-acts.ts";
+import { PROOFS, SUBJECTS, WAYS } from "./refusals/rows.ts";
 import { SPACE_ACTS } from "./refusals/space-acts.ts";
 import { STAKE_ACTS } from "./refusals/stake-acts.ts";
-import { PROOFS, SUBJECTS, TABLE, WAYS } from "./refusals/table.ts";
+import { TABLE } from "./refusals/table.ts";
 import { TIME_ACTS } from "./refusals/time-acts.ts";
 import { WORK_ACTS } from "./refusals/work-acts.ts";
 import { World } from "./refusals/world.ts";
@@ -23,6 +26,8 @@ const ACTS: Readonly<Record<string, Act>> = {
   ...TIME_ACTS,
   ...BEACON_ACTS,
   ...GENESIS_ACTS,
+  ...KEY_ACTS,
+  ...POWER_ACTS,
 };
 
 const ROWS = TABLE.flatMap(({ rows }) => rows);

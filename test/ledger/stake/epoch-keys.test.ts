@@ -1,73 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
-import { utf8 } from "../../../src/crypto/codec.ts";
 import { evidenceEvent, evidenceWithKeyEvent } from "../../../src/detect/index.ts";
 import {
+  type EpochKey,
   epochKeyAt,
-  epochKeyMessage,
   epochKeys,
   epochKeysAt,
   epochKeysRegistered,
 } from "../../../src/ledger/projections/epoch-keys.ts";
 import { decodeValidatorSet, encodeValidatorSet } from "../../../src/ledger/replica/set-codec.ts";
-import { evidenceOf, notarize, statementBytes } from "../../../src/ledger/statement.ts";
-import type { EncodedEvent, Hash } from "../../../src/ledger/types.ts";
+import type { EncodedEvent } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { hasher, idOf, keyOf, testSign } from "../execution-support.ts";
+import { hasher, idOf, keyOf } from "../execution-support.ts";
+import {
+  conflict,
+  entryOf,
+  evidence,
+  inSet,
+  keyFor,
+  keysGenesis,
+  keysOf,
+  NAMES,
+} from "./keys-support.ts";
 import { genesis as base, bond, equivocation, grant, register, StakeChain } from "./support.ts";
 
-const NAMES = ["v0", "v1", "v2", "v3"];
 const { epochKeyLeadEpochs: LEAD, epochKeysAheadMax: AHEAD } = LIMITS;
-
-const keyFor = (name: string, epoch: number | string): Uint8Array => keyOf(`${name} ${epoch}`);
-
-const genesis = {
-  ...base,
-  proofs: { ...base.proofs, epochKeys: true as const },
-  provers: base.provers.map((prover, i) => {
-    const id = toHex(base.validators[i]?.id ?? new Uint8Array(32));
-    const name = NAMES.find((one) => toHex(idOf(one)) === id) ?? "";
-    return { ...prover, epochKey: keyFor(name, 0) };
-  }),
-};
-
-type Key = { readonly epoch: number; readonly publicKey: Uint8Array };
-
-const entryOf = (name: string, key: Key, signer = key.publicKey) => ({
-  ...key,
-  possession: testSign(epochKeyMessage(hasher, idOf(name), key), signer),
-});
-
-const keysOf = (name: string, ...epochs: readonly number[]): EncodedEvent =>
-  epochKeysRegistered.encode({
-    keys: epochs.map((epoch) => entryOf(name, { epoch, publicKey: keyFor(name, epoch) })),
-  });
-
-const inSet = (chain: StakeChain, name: string, epoch: number): string =>
-  toHex(
-    chain.set(epoch).validators.find(({ id }) => toHex(id) === toHex(idOf(name)))?.publicKey ??
-      new Uint8Array(1),
-  );
-
-/** Two proposals of one view, signed with a key. */
-const conflict = (epoch: number, publicKey: Uint8Array, view = 7) => {
-  const sign = (hash: Hash) => {
-    const statement = notarize(epoch, view, hash);
-    const signature = testSign(statementBytes(hasher, statement), publicKey);
-    return { statement, signer: 0, signature };
-  };
-  const found = evidenceOf(sign(hasher.ht("t", utf8("a"))), sign(hasher.ht("t", utf8("b"))));
-  if (found === undefined) throw new Error("no conflict");
-  return found;
-};
-
-const evidence = (name: string, epoch: number, publicKey: Uint8Array, view?: number) =>
-  evidenceWithKeyEvent(conflict(epoch, publicKey, view), idOf(name), publicKey);
 
 describe("keys of epochs", () => {
   it("begin with those of the genesis, which are not the long-lived ones", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     expect(NAMES.map((name) => inSet(chain, name, 1))).toEqual(
       NAMES.map((name) => toHex(keyFor(name, 0))),
     );
@@ -77,7 +39,7 @@ describe("keys of epochs", () => {
   });
 
   it("stand in the set of their epoch and in all after it until the next one does", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     expect(chain.codes(["v0", keysOf("v0", 3, 5)])).toEqual(["accepted"]);
     const seen: string[] = [];
     for (let epoch = 2; epoch <= 7; epoch++) {
@@ -92,11 +54,11 @@ describe("keys of epochs", () => {
   });
 
   it("are registered from three epochs ahead to sixteen, by a validator, for itself", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     chain.end(2);
     const [first, last] = [2 + LEAD, 2 + AHEAD];
-    const of = (name: string, key: Key, signer?: Uint8Array) =>
-      epochKeysRegistered.encode({ keys: [entryOf(name, key, signer)] });
+    const of = (name: string, key: EpochKey, instead?: Parameters<typeof entryOf>[2]) =>
+      epochKeysRegistered.encode({ keys: [entryOf(name, key, instead)] });
     const other = { epoch: first, publicKey: keyFor("v1", "x") };
     const wrong: readonly (readonly [string, EncodedEvent])[] = [
       ["v0", epochKeysRegistered.encode({ keys: [] })],
@@ -109,7 +71,7 @@ describe("keys of epochs", () => {
       ["ann", keysOf("ann", first)],
       // Possession is of the validator, the epoch and the key.
       ["v0", of("v1", other)],
-      ["v0", of("v0", other, keyFor("v1", "y"))],
+      ["v0", of("v0", other, { signer: keyFor("v1", "y") })],
       ["v0", of("v0", { epoch: first, publicKey: keyOf("v0") })],
       ["v0", of("v0", { epoch: first, publicKey: keyFor("v0", 0) })],
     ];
@@ -131,7 +93,7 @@ describe("keys of epochs", () => {
   });
 
   it("stand in the first places of a batch alone", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     const events = [keysOf("v0", 3), keysOf("v0", 4), keysOf("v0", 5)];
     const { entries } = chain.next([{ by: "v0", events }]);
     expect(entries.map(({ outcome }) => (outcome.kind === "refused" ? outcome.code : ""))).toEqual([
@@ -143,7 +105,7 @@ describe("keys of epochs", () => {
   });
 
   it("can be replaced until three epochs before, and in the boundary block are too late for that", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     chain.codes(["v0", keysOf("v0", 3)]);
     const again = (epoch: number, text: string) =>
       epochKeysRegistered.encode({
@@ -157,7 +119,7 @@ describe("keys of epochs", () => {
   });
 
   it("of a validator that joins: the long-lived one until another is registered", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     const codes = chain.codes(
       ["root", grant("ann", 5_000n)],
       ["ann", register("w", "ann")],
@@ -173,7 +135,7 @@ describe("keys of epochs", () => {
   });
 
   it("are dropped once no set needs them", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     for (let epoch = 0; epoch < 40; epoch++) {
       const event = keysOf("v0", epoch + LEAD);
       expect(chain.codes(["v0", event])).toEqual(["accepted"]);
@@ -185,7 +147,7 @@ describe("keys of epochs", () => {
   });
 
   it("fill their rows to the limit and no further", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     const all = Array.from({ length: AHEAD - LEAD + 1 }, (_, i) => LEAD + i);
     for (let epoch = 0; epoch < 20; epoch++) {
       const wanted = all.map((one) => one + epoch).slice(epoch === 0 ? 0 : -1);
@@ -210,7 +172,7 @@ describe("what a set has", () => {
     });
     fc.assert(
       fc.property(fc.array(action, { minLength: 5, maxLength: 25 }), (actions) => {
-        const chain = new StakeChain(genesis);
+        const chain = new StakeChain(keysGenesis);
         const decided = new Map<number, string>();
         const look = (): void => {
           for (let epoch = chain.epoch; epoch <= chain.epoch + 2; epoch++) {
@@ -236,7 +198,7 @@ describe("what a set has", () => {
   });
 
   it("survives its encoding in the store, with ids of other keys", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     const set = chain.set(1);
     const read = decodeValidatorSet(hasher, encodeValidatorSet(set));
     expect(read.ok && toHex(read.value.hash)).toBe(toHex(set.hash));
@@ -245,7 +207,7 @@ describe("what a set has", () => {
 
 describe("evidence on a chain with keys of epochs", () => {
   const chainWithKeys = (): StakeChain => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     chain.codes(["v0", keysOf("v0", 3, 5)]);
     chain.end(6);
     return chain;
@@ -288,7 +250,7 @@ describe("evidence on a chain with keys of epochs", () => {
   });
 
   it("is taken while the key is among the newest that are kept, and not after", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     const max = LIMITS.epochKeyHistoryMax;
     // With the one of the genesis as many as are kept.
     for (let next = LEAD; next < LEAD + max - 1; next += LIMITS.epochKeysPerEventMax) {
@@ -307,7 +269,7 @@ describe("evidence on a chain with keys of epochs", () => {
   }, 60_000);
 
   it("against one that joined and had only its long-lived key shows that one", () => {
-    const chain = new StakeChain(genesis);
+    const chain = new StakeChain(keysGenesis);
     chain.codes(["ann", register("w", "ann")]);
     chain.end(3);
     expect(chain.codes(["v1", evidence("w", 2, keyOf("w"))])).toEqual(["accepted"]);

@@ -24,9 +24,12 @@ import {
 } from "../projections/claims-support.ts";
 import { PARAMETERS } from "./support.ts";
 
-const proofsWith = (changes: Partial<StakeParameters>): GenesisProofs => ({
+const proofsWith = (
+  changes: Partial<StakeParameters>,
+  asked: Partial<GenesisProofs>,
+): GenesisProofs => ({
   ...PROOFS,
-  time: null,
+  ...asked,
   stake: { ...PARAMETERS, votedBpsMin: 0n, ...changes },
 });
 
@@ -35,12 +38,15 @@ export const optionsOf = (from: Genesis) => ({
   boundary: boundaryOf(hasher, from),
 });
 
-/** v0 to v3, of 100 each, of which nobody has shown shares yet. */
+/** v0 to v3, of 100 each, of which nobody has shown shares yet; or runs, where it asks for time instead. */
 export class WorkChain extends ClaimChain {
   readonly from: Genesis;
 
-  constructor(changes: Partial<StakeParameters> = {}) {
-    const proofs = proofsWith(changes);
+  constructor(
+    changes: Partial<StakeParameters> = {},
+    asked: Partial<GenesisProofs> = { time: null },
+  ) {
+    const proofs = proofsWith(changes, asked);
     const plain = asking(proofs);
     const validators = plain.validators.map((one) => ({ ...one, weight: 100n }));
     const from = { ...plain, validators };

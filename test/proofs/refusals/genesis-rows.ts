@@ -1,20 +1,10 @@
 /** Rows of the table about what a chain asks for: parameters that show nothing need the mark `insecure`. */
-import type { ErrorCode } from "../../../src/errors.ts";
+import { type Row, row } from "./rows.ts";
 
-/** A row that only the reading of a genesis refuses. */
-type Mark = {
-  readonly id: string;
-  readonly tried: string;
-  readonly refused: { readonly genesis: ErrorCode };
-};
+const unmarked = (id: string, tried: string): Row =>
+  row(id, `a genesis without the mark \`insecure\` ${tried}`, { genesis: "config.genesis" });
 
-const unmarked = (id: string, tried: string): Mark => ({
-  id,
-  tried: `a genesis without the mark \`insecure\` ${tried}`,
-  refused: { genesis: "config.genesis" },
-});
-
-export const SPACE_MARK: readonly Mark[] = [
+export const SPACE_MARK: readonly Row[] = [
   unmarked(
     "space/validator/missing/mark",
     "in which an answer may take longer than the deadline rule allows",
@@ -37,13 +27,13 @@ export const SPACE_MARK: readonly Mark[] = [
   ),
 ];
 
-export const WORK_MARK: readonly Mark[] = [
+export const WORK_MARK: readonly Row[] = [
   unmarked("work/validator/missing/mark", "whose unit of shares fills less than 8 GiB"),
   unmarked("work/validator/missing/mark/share", "whose try for a share takes less than 1 MiB"),
   unmarked("work/validator/missing/mark/batch", "whose try of Argon2id takes less than 256 KiB"),
 ];
 
-export const TIME_MARK: readonly Mark[] = [
+export const TIME_MARK: readonly Row[] = [
   unmarked("time/validator/missing/mark", "whose longest run takes less than 10 s"),
   unmarked("time/validator/missing/mark/opened", "in which fewer than 64 leaves are opened"),
 ];

@@ -1,5 +1,6 @@
 /** docs/refusals.md, from the table. */
-import { PLACES, type Row, type Section, TABLE } from "./table.ts";
+import { PLACES, type Row, type Section } from "./rows.ts";
+import { TABLE } from "./table.ts";
 
 type Place = (typeof PLACES)[number];
 

@@ -3,51 +3,10 @@
  * beside this one that makes the real proof, bends it, and hands it in; `npm run docs` writes docs/refusals.md
  * from these rows, so that page, table and test say one thing.
  */
-import type { ErrorCode } from "../../../src/errors.ts";
 import { SPACE_MARK, TIME_MARK, WORK_MARK } from "./genesis-rows.ts";
-
-export const PROOFS = ["space", "stake", "work", "time", "beacon"] as const;
-export const SUBJECTS = ["event", "validator"] as const;
-export const WAYS = [
-  "missing",
-  "stale",
-  "forged",
-  "replayed",
-  "borrowed",
-  "precomputed",
-  "ground",
-] as const;
-
-export const PLACES = ["genesis", "admission", "vote", "execution"] as const;
-
-export type Refused = Readonly<Partial<Record<(typeof PLACES)[number], ErrorCode>>>;
-
-export type Row = {
-  /** Proof, subject and way, and what tells it from others of the same. */
-  readonly id: string;
-  readonly tried: string;
-  /** By which code, where. Where there is none, `holds` says what bounds it instead. */
-  readonly refused?: Refused;
-  readonly holds?: string;
-};
-
-export type Section = {
-  readonly proof: (typeof PROOFS)[number];
-  readonly subject: (typeof SUBJECTS)[number];
-  /** Of the section, where it is not its proof and subject. */
-  readonly title?: string;
-  readonly about: string;
-  readonly rows: readonly Row[];
-  /** What a forger can still do. */
-  readonly left: readonly string[];
-};
-
-const both = (code: ErrorCode): Refused => ({ admission: code, vote: code });
-const vote = (code: ErrorCode): Refused => ({ vote: code });
-const execution = (code: ErrorCode): Refused => ({ execution: code });
-
-const row = (id: string, tried: string, refused: Refused): Row => ({ id, tried, refused });
-const bounded = (id: string, tried: string, holds: string): Row => ({ id, tried, holds });
+import { keysOfValidators } from "./key-rows.ts";
+import { placeOfValidators } from "./place-rows.ts";
+import { both, bounded, execution, row, type Section, vote } from "./rows.ts";
 
 const spaceOfEvents: Section = {
   ...{ proof: "space", subject: "event" },
@@ -291,6 +250,11 @@ const stakeOfValidators: Section = {
   about: "Who becomes a validator, with which power, and what it is liable for.",
   rows: [
     row("stake/validator/missing", "a bond of more than there is", execution("stake.insufficient")),
+    bounded(
+      "stake/validator/missing/power",
+      "no bond",
+      "a registration alone is no power, in no epoch",
+    ),
     row(
       "stake/validator/missing/possession",
       "a registration that its key has not signed",
@@ -418,6 +382,11 @@ const workOfValidators: Section = {
       "an opening of nothing that was committed",
       execution("work.unknown"),
     ),
+    bounded(
+      "work/validator/missing/power",
+      "no shares, or none that were opened",
+      "no units, and so no power, from epoch 2 on",
+    ),
     row("work/validator/missing/shape", "bytes that are no opening", execution("work.malformed")),
     ...WORK_MARK,
     row("work/validator/stale", "committed in the epoch after its own", execution("work.stale")),
@@ -491,11 +460,26 @@ const timeOfValidators: Section = {
       "an answer of nothing that was committed",
       execution("time.unknown"),
     ),
+    bounded(
+      "time/validator/missing/power",
+      "no run, or none that was proven",
+      "no time, and so no power, from epoch 2 on",
+    ),
+    row(
+      "time/validator/missing/shared",
+      "a share in a run that is not proven",
+      execution("time.unknown"),
+    ),
     row("time/validator/missing/leaves", "a run that is too short", execution("time.short")),
     ...TIME_MARK,
     row("time/validator/stale", "committed in the epoch after its own", execution("time.stale")),
     row("time/validator/stale/answer", "answered two epochs later", execution("time.stale")),
     row("time/validator/stale/seed", "of another seed", execution("time.proof-invalid")),
+    row(
+      "time/validator/stale/shared",
+      "a share in a run that was proven in an epoch before",
+      execution("time.stale"),
+    ),
     row(
       "time/validator/stale/block",
       "a block that is older than the window",
@@ -516,6 +500,11 @@ const timeOfValidators: Section = {
       execution("time.unknown"),
     ),
     row(
+      "time/validator/borrowed/shared",
+      "a share in a run that was begun for others",
+      execution("time.not-member"),
+    ),
+    row(
       "time/validator/precomputed",
       "begun from a root of the state instead of the seed",
       execution("time.proof-invalid"),
@@ -532,6 +521,7 @@ const timeOfValidators: Section = {
       "a second answer after a false one",
       execution("time.failed"),
     ),
+    row("time/validator/ground/shared", "a second share in the epoch", execution("time.repeated")),
     bounded(
       "time/validator/ground/absorbed",
       "another phi, by what the run takes in",
@@ -632,60 +622,13 @@ const beaconOfValidators: Section = {
   ],
 };
 
-const place = (id: string, tried: string, refused: Refused): Row =>
-  row(`space/validator/${id}`, tried, refused);
-
-const placeOfValidators: Section = {
-  ...{ proof: "space", subject: "validator", title: "Network location" },
-  about:
-    "Receipts of witnesses (`location.zone.certified`), and what witnesses are told before they give one.",
-  rows: [
-    place(
-      "missing/witnesses",
-      "witnesses with a third of the power, the prover with more",
-      execution("location.too-few"),
-    ),
-    place("stale/receipts", "receipts of the epoch before", execution("location.stale")),
-    place("stale/receipts/said", "said to be of this one", execution("location.receipt-invalid")),
-    place("forged/receipt", "a receipt that somebody else has signed", {
-      ...execution("location.receipt-invalid"),
-    }),
-    place("forged/time", "a shorter time than was signed", execution("location.receipt-invalid")),
-    place("forged/zone", "a zone that is nearer than a receipt", execution("location.too-far")),
-    place("forged/own", "one's own receipt", execution("location.own-receipt")),
-    place(
-      "forged/stranger",
-      "of a witness that is not in the set of the epoch",
-      execution("location.not-member"),
-    ),
-    place("replayed/chain", "a receipt of another chain", execution("location.receipt-invalid")),
-    place("replayed/again", "a second certificate", execution("location.repeated")),
-    place("borrowed/receipt", "another prover's receipts", execution("location.receipt-invalid")),
-    bounded(
-      "space/validator/borrowed/labels",
-      "a witness is answered from another validator's sector",
-      "it signs nothing: `location.answer`",
-    ),
-    bounded(
-      "space/validator/precomputed/labels",
-      "a witness is answered before it has asked",
-      "its challenge is not in the answer: `location.unasked`, and the time runs on",
-    ),
-    place("ground/receipts", "other receipts, after a false one", execution("location.failed")),
-  ],
-  left: [
-    "Have an accomplice near a witness, with a copy of the sector and the key of the session: it answers in the prover's name.",
-    "Show receipts of witnesses that lie: with a third of the power any certificate, with less some of its bounds.",
-    "Answer late, or not at all: a long time, or none, shows nothing.",
-  ],
-};
-
 export const TABLE: readonly Section[] = [
   spaceOfEvents,
   spaceOfValidators,
   placeOfValidators,
   stakeOfEvents,
   stakeOfValidators,
+  keysOfValidators,
   workOfEvents,
   workOfValidators,
   timeOfEvents,

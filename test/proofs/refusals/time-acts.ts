@@ -1,11 +1,22 @@
 /** Forgeries of time: references and lanes of batches, times of blocks, and runs of validators. */
 import { expect } from "vitest";
 import { timeOkAt } from "../../../src/ledger/projections/power-inputs.ts";
-import { timeRunCommitted, timeRunProven } from "../../../src/ledger/projections/time-events.ts";
+import {
+  timeRunCommitted,
+  timeRunProven,
+  timeRunShared,
+} from "../../../src/ledger/projections/time-events.ts";
+import type { Hash } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import type { TimeRun } from "../../../src/proofs/time/run.ts";
 import { hasher, idOf } from "../../ledger/execution-support.ts";
-import { answerOf, type RunOf, runOf, skippedRun } from "../../ledger/projections/claims-support.ts";
+import {
+  answerOf,
+  membersOf,
+  type RunOf,
+  runOf,
+  skippedRun,
+} from "../../ledger/projections/claims-support.ts";
 import { Lab } from "../../ledger/replica/support.ts";
 import { type Act, both, NOTHING, type Seen } from "./act.ts";
 import { OTHER_CHAIN, otherHasher, putEvent, World } from "./world.ts";
@@ -110,7 +121,9 @@ const blockTimes: Readonly<Record<string, Act>> = {
   },
 };
 
-const commitRun = (world: World, run: TimeRun, more: { epoch?: number; leaves?: number } = {}) => {
+type Changed = { readonly epoch?: number; readonly leaves?: number; readonly members?: Hash[] };
+
+const commitRun = (world: World, run: TimeRun, more: Changed = {}) => {
   const { leaves, phi } = run.finish().commitment;
   const { epoch } = run.statement;
   return world.write("v0", timeRunCommitted.encode({ epoch, leaves, phi, members: [], ...more }));
@@ -120,8 +133,9 @@ const proveRun = (world: World, proof: Uint8Array, by = "v0", epoch = 0): string
   world.write(by, timeRunProven.encode({ epoch, part: 0, proof }));
 
 /** Commits to a run, and gives what challenges it. */
-const challenged = (world: World, run: TimeRun): Uint8Array => {
-  expect(commitRun(world, run, { epoch: world.epoch.number, leaves: 64 })).toBe("accepted");
+const challenged = (world: World, run: TimeRun, members: Hash[] = []): Uint8Array => {
+  const { number: epoch } = world.epoch;
+  expect(commitRun(world, run, { epoch, leaves: 64, members })).toBe("accepted");
   const at = world.height;
   world.passChallenge();
   return world.beaconAt(at + LIMITS.challengeDelayHeights);
@@ -141,6 +155,44 @@ const computing = (leaves: number): string => {
   const world = new World();
   const run = skippedRun(world, leaves);
   return proveRun(world, answerOf(run, challenged(world, run)));
+};
+
+const share = (world: World, by: string): string =>
+  world.write(by, timeRunShared.encode({ timekeeper: idOf("v0"), epoch: 0 }));
+
+/** A proven run of v0's that was begun for v1 and v2, of which v1 has taken its share. */
+const shared = (): World => {
+  const world = new World();
+  const members = ["v1", "v2"];
+  const run = runOf(world, { members });
+  const challenge = challenged(world, run, membersOf(members));
+  expect(proveRun(world, answerOf(run, challenge))).toBe("accepted");
+  expect(share(world, "v1")).toBe("accepted");
+  expect(timeOkAt(world.store.read, idOf("v1"), 0)).toBe(true);
+  return world;
+};
+
+/** What becomes of a share that a validator takes; where it is refused it has no time of it. */
+const taken = (world: World, by: string, epoch = 0): Seen => {
+  const execution = share(world, by);
+  expect(timeOkAt(world.store.read, idOf(by), epoch)).toBe(false);
+  return { execution };
+};
+
+const shares: Readonly<Record<string, Act>> = {
+  "time/validator/missing/shared": () => {
+    const world = new World();
+    const run = runOf(world, { members: ["v1"] });
+    challenged(world, run, membersOf(["v1"]));
+    return taken(world, "v1");
+  },
+  "time/validator/stale/shared": () => {
+    const world = shared();
+    world.nextEpoch();
+    return taken(world, "v2", 1);
+  },
+  "time/validator/borrowed/shared": () => taken(shared(), "v3"),
+  "time/validator/ground/shared": () => ({ execution: share(shared(), "v1") }),
 };
 
 const runs: Readonly<Record<string, Act>> = {
@@ -228,4 +280,9 @@ const runs: Readonly<Record<string, Act>> = {
   },
 };
 
-export const TIME_ACTS: Readonly<Record<string, Act>> = { ...onEvents, ...blockTimes, ...runs };
+export const TIME_ACTS: Readonly<Record<string, Act>> = {
+  ...onEvents,
+  ...blockTimes,
+  ...runs,
+  ...shares,
+};
