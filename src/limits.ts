@@ -319,6 +319,8 @@ export const LIMITS = {
   decodeEventCostBytes: 1024,
   /** Verdicts on batch signatures that are remembered, by digest. */
   verdictCacheMax: 65_536,
+  /** Signatures of one batch, by its id, that are tried in vain for one peer, or for all clients together. */
+  signatureTriesMax: 8,
   /** laneSeq may run ahead of the lane head by at most this many. */
   mempoolLaneAheadMax: 4096,
   /** Work of more than 2^6 times the effort that is asked for counts as that. */

@@ -28,6 +28,7 @@ import {
 } from "../validity.ts";
 import type { Context } from "./context.ts";
 import { PeerBudget, RateBudget } from "./peer-budget.ts";
+import { SignatureTries } from "./signature-tries.ts";
 import { SpaceDesk } from "./space-desk.ts";
 import { Verdicts } from "./verdicts.ts";
 import { type TermedBatch, WorkDesk } from "./work-desk.ts";
@@ -62,6 +63,9 @@ const tooMany = (): Failure =>
 const forged = (): Failure =>
   fail("batch.signature", "the signature does not verify under the actor's key");
 
+const triedOut = (): Failure =>
+  fail("node.overloaded", "too many signatures of this batch are wrong, or wait for verification");
+
 export class BatchPool {
   readonly #context: Context;
   readonly #chain: PoolChain;
@@ -72,6 +76,7 @@ export class BatchPool {
   readonly #peerDecodes: RateBudget;
   readonly #clientDecodes: RateBudget;
   readonly #verdicts = new Verdicts<boolean>();
+  readonly #tries = new SignatureTries();
   /** What clients of this node gave it, and when peers were last told; some may be final by now. */
   readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
   #pendingBytes = 0;
@@ -160,6 +165,7 @@ export class BatchPool {
     if (worked !== undefined && worked !== "good") return done(worked);
     const unopened = this.space.refused(digest);
     if (unopened !== undefined) return done(unopened);
+    if (this.#tries.isSpent(from, sealed.id)) return done(triedOut());
     if (!this.#mayDecode(from, sealed.eventCount * LIMITS.decodeEventCostBytes)) {
       return done(tooMany());
     }
@@ -171,6 +177,7 @@ export class BatchPool {
     if (from !== undefined && !this.#pushed.take(from, batch.bytes.length)) {
       return done(fail("node.overloaded", "too many batches of one peer wait for verification"));
     }
+    this.#tries.take(from, batch.id);
     this.#pending.set(key, { batch, sealed, from, waiters: [done] });
     this.#pendingBytes += batch.bytes.length;
     this.#check(key, batch);
@@ -228,6 +235,7 @@ export class BatchPool {
     const { batch, from, waiters } = pending;
     this.#pendingBytes -= batch.bytes.length;
     if (from !== undefined) this.#pushed.give(from, batch.bytes.length);
+    if (refused?.code !== "batch.signature") this.#tries.give(from, batch.id);
     const result = refused ?? this.#take(pending);
     for (const waiter of waiters) waiter(result);
   }

@@ -3,6 +3,8 @@
  * digest. What costs next to nothing is checked here; a solution is checked by the verifier, which may have
  * threads of its own.
  */
+import { concatBytes } from "../../crypto/bytes.ts";
+import { sha256 } from "../../crypto/hash.ts";
 import { type Failure, fail } from "../../errors.ts";
 import {
   decodeWorkProof,
@@ -32,9 +34,15 @@ import { finalTerms } from "./work-terms.ts";
 /** A batch with the terms of its reference on the branch that it is looked at on. */
 export type TermedBatch = { readonly batch: Batch; readonly terms: WorkTerms };
 
+/** Says all that the work of a batch is about: its id has the reference in it, and so the terms. */
+const solutionOf = ({ id, proofs }: Batch): Hash =>
+  sha256(concatBytes(id, slotOf(proofs, WORK_SLOT)?.bytes ?? new Uint8Array(0)));
+
 export class WorkDesk {
   readonly #context: Context;
   readonly #verdicts = new Verdicts<WorkVerdict>();
+  /** Of what was solved, by id and slot: another signature makes another digest, and asks for no other work. */
+  readonly #solved = new Verdicts<WorkVerdict>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -112,21 +120,31 @@ export class WorkDesk {
   verify(batches: readonly TermedBatch[], priority: "consensus" | "batch", done: () => void): void {
     const { work } = this.asked;
     if (work === null) return done();
-    const open: { readonly digest: Hash; readonly check: WorkCheck }[] = [];
+    const open: { readonly digest: Hash; readonly solution: Hash; readonly check: WorkCheck }[] =
+      [];
     let isRefused = false;
     for (const { batch, terms } of batches) {
       if (this.verdict(batch.digest) !== undefined) continue;
       const { hasher } = this.#context;
+      const solution = solutionOf(batch);
+      const known = this.#solved.get(solution);
+      if (known !== undefined) {
+        this.#verdicts.keep(batch.digest, known);
+        isRefused ||= known !== "good";
+        continue;
+      }
       const check = openWorkCheck(hasher, work, workedBatch(batch), batch.proofs, terms);
-      if (check.ok) open.push({ digest: batch.digest, check: check.value });
+      if (check.ok) open.push({ digest: batch.digest, solution, check: check.value });
       else this.#verdicts.keep(batch.digest, check);
       isRefused ||= !check.ok;
     }
     if (open.length === 0 || isRefused) return done();
     const checks = open.map(({ check }) => check);
     this.#solve(work, checks, priority, (valid) => {
-      for (const [i, { digest }] of open.entries()) {
-        this.#verdicts.keep(digest, valid[i] === true ? "good" : unsolved(work.puzzle));
+      for (const [i, { digest, solution }] of open.entries()) {
+        const verdict = valid[i] === true ? "good" : unsolved(work.puzzle);
+        this.#verdicts.keep(digest, verdict);
+        this.#solved.keep(solution, verdict);
       }
       done();
     });

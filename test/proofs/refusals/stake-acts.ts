@@ -116,6 +116,20 @@ const onEvents: Readonly<Record<string, Act>> = {
     const world = new World();
     return both(world, world.sealed(world.parts("to-be-registered")));
   },
+  "stake/event/ground/tries": () => {
+    const world = new World();
+    const right = world.parts("clerk");
+    const pool = world.pool();
+    const wrong = (fill: number) =>
+      world.sealed({ ...right, signature: new Uint8Array(right.signature.length).fill(fill) });
+    for (let tries = 0; tries < LIMITS.signatureTriesMax; tries++) {
+      expect(world.admit(wrong(tries), "v0", pool)).toBe("batch.signature");
+    }
+    const next = wrong(LIMITS.signatureTriesMax);
+    const seen = { admission: world.admit(next, "v0", pool), vote: world.vote([next]) };
+    expect(world.admit(world.sealed(right), "v0", pool, "v1")).toBe(OK);
+    return seen;
+  },
   "stake/event/ground": () => {
     const world = new World();
     const right = world.parts("clerk");

@@ -231,6 +231,9 @@ const stakeOfEvents: Section = {
       "written before its author is registered",
       both("batch.unknown-actor"),
     ),
+    row("stake/event/ground/tries", "one wrong signature after another, for one batch", {
+      ...{ admission: "node.overloaded", vote: "batch.signature" },
+    }),
     bounded(
       "stake/event/ground",
       "another of the many right signatures",
@@ -238,6 +241,9 @@ const stakeOfEvents: Section = {
     ),
   ],
   left: [
+    "Have some wrong signatures checked for the work of one batch: at each node `signatureTriesMax` (8) that clients " +
+      "hand in, and as many from each peer until its session ends. Whoever holds a batch that a node has not got yet " +
+      "can spend that node's tries for all clients; from a peer, and in a block, it is taken all the same.",
     "Have the batch of a revoked author in a block: who has executed less cannot know. It is in the log, refused.",
     "Fill the log with refused events, as a registered actor, at the price of their work: nothing is staked behind an " +
       "event, and deposits behind actions are not built (the design has them).",
@@ -369,7 +375,8 @@ const workOfEvents: Section = {
     "Do the work, faster by orders of magnitude with other hardware, or have it done.",
     "Pay an old price: that of any reference that is not expired.",
     "Pass the rule of effort with a made-up solution at odds of 1/E and one hash: it costs a verifier 32 hashes more, " +
-      "and a node that sent it its session.",
+      "and a node that sent it its session. " +
+      "The same one under other signatures is not checked again.",
   ],
 };
 
