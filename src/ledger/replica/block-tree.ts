@@ -210,9 +210,13 @@ export class BlockTree {
     this.#closeFetches(held);
   }
 
-  /** Takes back what is asked for this block and for no other: while it is open, its answers are hashed. */
+  /**
+   * Takes back what is asked for this block and for no other: while it is open, its answers are hashed. What another
+   * one names stays open also where it has come: an answer that begins with it may bring what is missing yet.
+   */
   #closeFetches({ hash, block }: Held): void {
-    const wanted = () => new Set(this.#unsettled().flatMap(missingOf).map(toHex));
+    const named = (held: Held): readonly Hash[] => held.block?.batchDigests ?? [];
+    const wanted = () => new Set(this.#unsettled().flatMap(named).map(toHex));
     this.#fetches.drop([hash, ...(block?.batchDigests ?? [])], wanted);
   }
 

@@ -232,6 +232,27 @@ describe("blocks and batches that a peer was not asked for", () => {
     },
   );
 
+  it("but was asked for one block are taken, when another with a batch of it is settled meanwhile", () => {
+    const lab = new Lab();
+    lab.toForeignView();
+    const [both, more] = [lab.nextBatch(lab.chain.alice), lab.nextBatch(lab.chain.alice)];
+    const first = lab.block([both]);
+    const { proposer: before, view } = first.header;
+    lab.tell(before, lab.proposal(first));
+    while ([lab.self, before].includes(lab.leader())) lab.tellVotes("nullify", lab.status.view);
+    const second = lab.block([both, more]);
+    const { proposer: leader } = second.header;
+    lab.tell(leader, lab.proposal(second));
+    const asked = lab.sent("batch-request").map(({ to }) => to);
+    expect([second.header.view > view, asked]).toEqual([true, [before, leader].map(lab.peer, lab)]);
+    lab.tell(before, { type: "batches", batches: [both.bytes] });
+    lab.tell(leader, { type: "batches", batches: [both.bytes, more.bytes] });
+    const voted = lab.sent("vote").map(({ message }) => message.vote.statement);
+    expect(voted).toContainEqual(
+      expect.objectContaining({ kind: "notarize", view: second.header.view }),
+    );
+  });
+
   it("(a block with its header and another body) are decoded once a question", () => {
     const counted = counting();
     const { lab, count } = counted;
