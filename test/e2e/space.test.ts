@@ -128,7 +128,12 @@ describe("nexus space", () => {
       // Where nothing is but the file: what verifies asks nobody.
       const right = await json("verify", out, "--seed", SEED, "--genesis", genesis);
       fits("space verify", right);
-      expect(right).toMatchObject({ kind, nodes, compared: ["chain", "seed"], taken: ["sectors"] });
+      expect(right).toMatchObject({
+        kind,
+        nodes,
+        compared: ["chain id", "seed"],
+        taken: ["sectors"],
+      });
     }
     const alone = await run("verify", at("admission.proof"), "--sector", sectorId);
     expect(alone.code, alone.stderr).toBe(0);
