@@ -13,6 +13,7 @@
  *                            a key that moves without it may sign a contradiction
  *     <folder>/keys/epochs/  keys of epochs, on a chain that asks for them (epoch-keys/folder.ts); each is made by
  *                            the node and erased by it. A copy of one makes erasing it worth nothing
+ *     <folder>/beacon/       trees of its iVRF keys (beacon/caps-file.ts); may be deleted, they are made again
  *     <folder>/db/           the ledger's data; may be deleted, the peers have it
  *     <folder>/space/        sectors of the validator, on a chain that asks for space (space/open-keeper.ts)
  *     <folder>/time/         the run of this epoch, on a chain that asks for elapsed time (claims/time-kind.ts)
@@ -42,6 +43,7 @@ export type NodePaths = {
   readonly unused: string;
   readonly votes: string;
   readonly epochKeys: string;
+  readonly beacon: string;
   readonly db: string;
   readonly checkpoint: string;
   /** Folders of what is kept for the proofs of elapsed time and of work. */
@@ -88,6 +90,7 @@ export const nodePaths = (folder: string): NodePaths => {
     genesis: join(folder, "genesis.json"),
     keys,
     ...keysPaths(keys),
+    beacon: join(folder, "beacon"),
     db: join(folder, "db"),
     checkpoint: join(folder, "checkpoint.note"),
     time: join(folder, "time"),

@@ -121,7 +121,9 @@ export const createIdentity = async (options: IdentityOptions): Promise<Identity
       : { epochKey: await makeFirstEpochKey(paths.epochKeys, keys.secretKey, keygen) };
   keys.secretKey.fill(0);
   const ivrf =
-    options.chainId === undefined ? {} : { ivrf: await firstKey(options.chainId, secret) };
+    options.chainId === undefined
+      ? {}
+      : { ivrf: await firstKey(options.chainId, secret, paths.beacon) };
   secret.fill(0);
   const certificate = createIdentityCertificate({
     nodeId: toHex(sha256(publicKey)),
@@ -166,8 +168,9 @@ const makeFirstEpochKey = async (
 const firstKey = async (
   chainId: string,
   secret: Uint8Array,
+  folder: string,
 ): Promise<Identity["ivrf"] & object> => {
-  const { root } = await makeIvrfKey(createHasher(chainId), secret, 1, BEACON_DEPTH);
+  const { root } = await makeIvrfKey(createHasher(chainId), secret, 1, BEACON_DEPTH, folder);
   return { chainId, depth: BEACON_DEPTH, root };
 };
 

@@ -284,7 +284,12 @@ const openSigner = async (
             ...{ logger, onFailure },
           })
         : undefined;
-    const revealer = openRevealer(chain, keys.secretKey, onFailure);
+    const revealer = openRevealer(
+      chain,
+      keys.secretKey,
+      nodePaths(config.folder).beacon,
+      onFailure,
+    );
     return { signer, checkpointSigner, revealer, epochKeys };
   } finally {
     keys.secretKey.fill(0);
@@ -294,12 +299,13 @@ const openSigner = async (
 const openRevealer = (
   { genesis, hasher }: ParsedGenesis,
   secretKey: Uint8Array,
+  folder: string,
   onFailure: (failure: Failure) => void,
 ): NodeRevealer | undefined => {
   const { beacon } = genesis.proofs;
   if (beacon === null) return undefined;
   const secret = deriveIvrfSecret(secretKey);
-  return createRevealer({ hasher, secret, depth: beacon.depth, onFailure });
+  return createRevealer({ hasher, secret, depth: beacon.depth, folder, onFailure });
 };
 
 type Verification = {

@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createIssuerKey, loadIssuerKey } from "../../src/node/ca/issuer-key.ts";
+import { toHex } from "../../src/crypto/bytes.ts";
+import { checkIssuerKey, createIssuerKey, loadIssuerKey } from "../../src/node/ca/issuer-key.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-issuer-"));
 const path = join(folder, "issuer-ca.key");
@@ -26,6 +27,16 @@ describe("an issuer's key file", () => {
     const key = { key: Buffer.from(signer.spki), format: "der", type: "spki" } as const;
     const seen = verify("sha256", body, { ...key, dsaEncoding: "ieee-p1363" }, signature);
     expect(seen).toBe(true);
+  });
+
+  it("is opened by a passphrase that the product has drawn without stretching it", async () => {
+    const drawn = toHex(new Uint8Array(32).fill(7));
+    const copy = join(folder, "drawn.key");
+    await createIssuerKey(copy, drawn, randomBytes);
+    expect([await checkIssuerKey(copy), await checkIssuerKey(path)]).toEqual(["hkdf", "scrypt"]);
+    expect((await loadIssuerKey(copy, drawn)).spki.length).toBeGreaterThan(64);
+    const other = `${drawn.slice(1)}8`;
+    await expect(loadIssuerKey(copy, other)).rejects.toMatchObject({ code: "key.invalid" });
   });
 
   it("is not replaced", async () => {

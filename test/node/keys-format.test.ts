@@ -29,7 +29,7 @@ let file: Uint8Array;
 
 beforeAll(() => {
   keys = keptKeys(4);
-  file = sealKeys(keys, mark, salt, nonce, sealingKey);
+  file = sealKeys(keys, mark, salt, nonce, sealingKey, "scrypt");
 });
 
 /** The secret key in hexadecimal, or the code of the refusal. */
@@ -49,7 +49,19 @@ describe("the format of key files", () => {
     expect([...file.subarray(10, 14)]).toEqual([0, 2, 1, 1]);
     const parsed = parseKeyFile(file);
     expect(parsed.ok && toHex(parsed.value.publicKey)).toBe(toHex(keys.publicKey));
-    expect(parsed).toMatchObject({ ok: true, value: mark });
+    expect(parsed).toMatchObject({ ok: true, value: { ...mark, derivation: "scrypt" } });
+  });
+
+  it("says by its version how the sealing key is derived, which cannot be changed", () => {
+    const drawn = sealKeys(keys, mark, salt, nonce, sealingKey, "hkdf");
+    expect([...drawn.subarray(10, 14)]).toEqual([0, 3, 1, 1]);
+    expect(parseKeyFile(drawn)).toMatchObject({ ok: true, value: { derivation: "hkdf" } });
+    expect(open(drawn)).toBe(toHex(keys.secretKey));
+    for (const version of [0, 1, 2, 4]) {
+      const changed = drawn.slice();
+      changed[11] = version;
+      expect(open(changed), `${version}`).toBe("key.invalid");
+    }
   });
 
   it("holds nothing of the secret key in the clear", () => {
@@ -100,14 +112,14 @@ describe("the format of key files", () => {
 
   it("does not seal parts of wrong lengths", () => {
     const short = new Uint8Array(11);
-    expect(() => sealKeys(keys, mark, short, nonce, sealingKey)).toThrow(RangeError);
-    expect(() => sealKeys(keys, mark, salt, short, sealingKey)).toThrow(RangeError);
-    expect(() => sealKeys({ ...keys, secretKey: short }, mark, salt, nonce, sealingKey)).toThrow(
-      RangeError,
-    );
-    expect(() => sealKeys({ ...keys, publicKey: short }, mark, salt, nonce, sealingKey)).toThrow(
-      RangeError,
-    );
+    expect(() => sealKeys(keys, mark, short, nonce, sealingKey, "scrypt")).toThrow(RangeError);
+    expect(() => sealKeys(keys, mark, salt, short, sealingKey, "scrypt")).toThrow(RangeError);
+    expect(() =>
+      sealKeys({ ...keys, secretKey: short }, mark, salt, nonce, sealingKey, "scrypt"),
+    ).toThrow(RangeError);
+    expect(() =>
+      sealKeys({ ...keys, publicKey: short }, mark, salt, nonce, sealingKey, "scrypt"),
+    ).toThrow(RangeError);
   });
 });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import {
   chmod,
   mkdir,
@@ -23,6 +23,7 @@ import {
   createKeyFile,
   loadKeyFile,
   readPublicKey,
+  readSealed,
   sealKeyFile,
 } from "../../src/node/keys/key-file.ts";
 import {
@@ -36,6 +37,7 @@ import {
   replacePrivateFile,
   replacePrivateFiles,
 } from "../../src/node/keys/private-file.ts";
+import { derivationFor, deriveKey, SALT_BYTES } from "../../src/node/keys/sealing.ts";
 import { openSealedKey } from "../../src/node/sealed-keys.ts";
 
 let root: string;
@@ -69,6 +71,37 @@ describe("key files", () => {
     expect(toHex(loaded.secretKey)).toBe(toHex(made.secretKey));
     expect(toHex(loaded.publicKey)).toBe(toHex(made.publicKey));
     expect(toHex(await readPublicKey(path))).toBe(toHex(made.publicKey));
+  });
+
+  it("are stretched under a passphrase of a person, and not under one that was drawn", async () => {
+    await mkdir(folder, { mode: 0o700 });
+    const drawn = await createPassphraseFile(folder, randomBytes);
+    for (const other of [drawn.slice(1), `${drawn}0`, `${drawn.slice(1)}A`, "correct horse", ""]) {
+      expect(derivationFor(other), other).toBe("scrypt");
+    }
+    expect(derivationFor(drawn)).toBe("hkdf");
+    for (const [passphrase, derivation] of [
+      [drawn, "hkdf"],
+      ["correct horse", "scrypt"],
+    ] as const) {
+      const path = join(folder, `${derivation}.key`);
+      const made = await create(path, passphrase);
+      expect((await readSealed(path)).derivation).toBe(derivation);
+      expect(toHex((await loadKeyFile(path, passphrase)).secretKey)).toBe(toHex(made.secretKey));
+    }
+    const wrong = `${drawn.slice(1)}0`;
+    await expect(loadKeyFile(join(folder, "hkdf.key"), wrong)).rejects.toEqual(
+      refusal("key.invalid"),
+    );
+  });
+
+  it("derive what RFC 5869 says of a drawn passphrase: a key of the salt", async () => {
+    const drawn = toHex(new Uint8Array(32).fill(7));
+    const salt = new Uint8Array(SALT_BYTES).fill(9);
+    const prk = createHmac("sha256", salt).update(drawn).digest();
+    const okm = createHmac("sha256", prk).update("tetrad/sealing/v1").update(Buffer.of(1)).digest();
+    expect(toHex(await deriveKey(drawn, salt, "hkdf"))).toBe(okm.toString("hex"));
+    expect(toHex(await deriveKey(drawn, salt, "scrypt"))).not.toBe(okm.toString("hex"));
   });
 
   it("come from the given randomness alone when no generator is given", async () => {

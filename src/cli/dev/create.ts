@@ -111,7 +111,7 @@ const fill = async (dir: string, plan: NetworkPlan): Promise<DevRecord> => {
   const nowMs = realClock.wallMs();
   const keygen = await fastKeygen();
   const nodes: readonly DevNode[] = plan.nodes.map((node) => ({ ...node, folder: node.name }));
-  // Sealing a key takes scrypt a third of a second, in threads: side by side they take one.
+  // Trees of beacons are made in threads: side by side they take one's time.
   const identitiesDone = Promise.all(
     nodes.map((node) =>
       createIdentity({

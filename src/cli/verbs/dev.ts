@@ -17,6 +17,7 @@ import {
 } from "../dev/create.ts";
 import { Display, type NodeView } from "../dev/display.ts";
 import { requirePorts } from "../dev/ports.ts";
+import { primeCompileCache } from "../dev/prime.ts";
 import { DEV_EPOCH_MS, DEV_PROOFS } from "../dev/proofs.ts";
 import { DEV_NODES, type DevNode, type DevRecord, devRecordPath } from "../dev/record.ts";
 import { removeNetwork } from "../dev/remove.ts";
@@ -38,16 +39,21 @@ const POLL_MS = 500;
 const SLOW_MS = 15_000;
 
 export const dev = async (context: CliContext, options: DevOptions): Promise<void> => {
-  const { record, lock } = await prepare(context, options);
+  const { record, isNew, lock } = await prepare(context, options);
   try {
     await requirePorts(record.nodes);
-    await runNetwork(context, record);
+    await runNetwork(context, record, isNew);
   } finally {
     await lock.release();
   }
 };
 
-type Prepared = { readonly record: DevRecord; readonly lock: FolderLock };
+type Prepared = {
+  readonly record: DevRecord;
+  /** Made just now: it has no block yet. */
+  readonly isNew: boolean;
+  readonly lock: FolderLock;
+};
 
 const prepare = async (context: CliContext, options: DevOptions): Promise<Prepared> => {
   const dir = realFolder(context.dir);
@@ -63,7 +69,8 @@ const prepare = async (context: CliContext, options: DevOptions): Promise<Prepar
     // The record has all that they say: one that is gone is no reason to begin a new chain.
     const lost = record.nodes.filter((node) => !existsSync(pathsOf(dir, node).config));
     for (const node of lost) writeNodeConfig(dir, node);
-    return { record: kept === undefined ? record : withPorts(dir, record, options), lock };
+    const isNew = kept === undefined;
+    return { record: isNew ? record : withPorts(dir, record, options), isNew, lock };
   } catch (error) {
     await lock.release();
     throw error;
@@ -90,7 +97,8 @@ const create = async (
   // QUIC ports go into the genesis: a network on taken ones would have to be made anew.
   await requirePorts(nodes);
   context.note(`making a development network in ${context.dir}`);
-  return createNetwork(dir, {
+  const primed = primeCompileCache();
+  const made = await createNetwork(dir, {
     kind: "tetrad-dev",
     chainId: `dev-${randomHex(8)}`,
     nodes,
@@ -98,6 +106,8 @@ const create = async (
     ...DEV_PROOFS,
     parameters: { epochMs: DEV_EPOCH_MS },
   });
+  await primed();
+  return made;
 };
 
 /** API ports may change from run to run; QUIC ports are in the genesis. */
@@ -118,7 +128,11 @@ const withPorts = (dir: string, record: DevRecord, options: DevOptions): DevReco
   return changed;
 };
 
-const runNetwork = async (context: CliContext, record: DevRecord): Promise<void> => {
+const runNetwork = async (
+  context: CliContext,
+  record: DevRecord,
+  isNew: boolean,
+): Promise<void> => {
   const display = new Display(context.terminal, realClock.monotonicMs);
   const failure = Promise.withResolvers<TetradError>();
   const supervisor = new Supervisor(context.dir, record, {
@@ -132,7 +146,7 @@ const runNetwork = async (context: CliContext, record: DevRecord): Promise<void>
   try {
     const failed = await Promise.race([
       failure.promise,
-      watch(context, record, display).then(() => undefined),
+      watch(context, record, isNew, display).then(() => undefined),
     ]);
     if (failed !== undefined) throw failed;
   } finally {
@@ -146,10 +160,14 @@ const runNetwork = async (context: CliContext, record: DevRecord): Promise<void>
 type Sample = { readonly atMs: number; readonly logSize: number };
 
 /** Polls the nodes and shows them until the signal; says once that the network is ready. */
-const watch = async (context: CliContext, record: DevRecord, display: Display): Promise<void> => {
+const watch = async (
+  context: CliContext,
+  record: DevRecord,
+  isNew: boolean,
+  display: Display,
+): Promise<void> => {
   const samples = new Map<string, Sample>();
-  const startedMs = realClock.monotonicMs();
-  let firstHeight: number | undefined;
+  let firstHeight = isNew ? 0 : undefined;
   let ready = false;
   let toldSlow = false;
   while (!context.signal.aborted) {
@@ -159,7 +177,8 @@ const watch = async (context: CliContext, record: DevRecord, display: Display): 
     firstHeight ??= heights.length === 0 ? undefined : Math.max(...heights);
     const voting = views.filter(({ status }) => status?.voting === "yes").length;
     const quorum = Math.floor((2 * record.nodes.length) / 3) + 1;
-    const tookMs = realClock.monotonicMs() - startedMs;
+    // Since this process began: a network that had to be made took its time as well.
+    const tookMs = realClock.monotonicMs();
     // What is announced is the first node's address; the others make a quorum without it.
     const answers = views[0]?.status !== undefined || tookMs > SLOW_MS;
     if (!ready && answers && voting >= quorum && Math.max(...heights) > (firstHeight ?? 0)) {

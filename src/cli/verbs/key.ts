@@ -21,7 +21,7 @@ import {
 import { loadKeyFile, readSealed, writeKeyFile } from "../../node/keys/key-file.ts";
 import { findNewPassphrase, readPassphrase } from "../../node/keys/passphrase.ts";
 import { createPrivateFile, readPrivateFile } from "../../node/keys/private-file.ts";
-import { deriveKey, NONCE_BYTES, SALT_BYTES, SEALING } from "../../node/keys/sealing.ts";
+import { deriveKey, NONCE_BYTES, SALT_BYTES, SEALINGS } from "../../node/keys/sealing.ts";
 import { readGenesis } from "../../node/node.ts";
 import { realClock } from "../../node/real-ports.ts";
 import { openSealedKey, type SealedUse, sealedPaths } from "../../node/sealed-keys.ts";
@@ -82,7 +82,7 @@ export const keyNew = async (
     ...mark,
     passphraseFile,
   });
-  printKey(context, { ...mark, publicKey }, { file: path, sealing: SEALING });
+  printKey(context, { ...mark, publicKey }, { file: path, sealing: await sealingOf(path) });
   notePassphrase(context, keys);
 };
 
@@ -131,7 +131,7 @@ const describeKey = async (
     } else (await openExported(bytes, path, passphrase)).keys.secretKey.fill(0);
     more["opened"] = "yes";
   }
-  more["sealing"] = SEALING;
+  more["sealing"] = await sealingOf(path);
   more["mode"] = (statSync(path).mode & 0o777).toString(8).padStart(4, "0");
   if (options.genesis !== undefined) {
     Object.assign(more, onChain(resolve(context.cwd, options.genesis), shown));
@@ -143,6 +143,15 @@ const readAnyKey = async (path: string, bytes: Uint8Array): Promise<Shown> => {
   if (!isIssuerKey(bytes)) return readSealed(path);
   await checkIssuerKey(path);
   return { use: "issuer" };
+};
+
+/** How a file that is there is sealed, for people. */
+const sealingOf = async (path: string): Promise<string> => {
+  const bytes = await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true });
+  // Who exports a key takes it elsewhere, where its passphrase may be typed: always stretched.
+  if (isExport(bytes)) return SEALINGS.scrypt;
+  if (isIssuerKey(bytes)) return SEALINGS[await checkIssuerKey(path)];
+  return SEALINGS[(await readSealed(path)).derivation];
 };
 
 const parsed = <T>(
@@ -196,7 +205,7 @@ export const keyExport = async (
   const fresh = await newPassphrase(context, options);
   if (isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true }))) {
     const key = await copyIssuerKey(path, to, passphrase, fresh ?? passphrase);
-    return printKey(context, key, { export: to, sealing: SEALING });
+    return printKey(context, key, { export: to, sealing: await sealingOf(to) });
   }
   const key = await loadKeyFile(path, passphrase);
   const salt = randomBytes(SALT_BYTES);
@@ -212,7 +221,7 @@ export const keyExport = async (
   } finally {
     key.secretKey.fill(0);
   }
-  printKey(context, key, { export: to, sealing: SEALING });
+  printKey(context, key, { export: to, sealing: await sealingOf(to) });
   if (key.use === "validator") {
     context.note(VOTES_NOTE);
     context.note("a node of this key that has no vote store follows the chain and never votes");
@@ -269,7 +278,7 @@ export const keyImport = async (
   const fresh = (await newPassphrase(context, options)) ?? passphrase;
   if (isIssuerKey(bytes)) {
     const key = await copyIssuerKey(path, to, passphrase, fresh).catch(whosePassphrase);
-    return printKey(context, key, { imported: to, sealing: SEALING });
+    return printKey(context, key, { imported: to, sealing: await sealingOf(to) });
   }
   const exported = await openExported(bytes, path, passphrase).catch(whosePassphrase);
   const { use, development, keys } = exported;
@@ -280,7 +289,7 @@ export const keyImport = async (
   } finally {
     keys.secretKey.fill(0);
   }
-  printKey(context, key, { imported: to, sealing: SEALING });
+  printKey(context, key, { imported: to, sealing: await sealingOf(to) });
   if (use === "validator") noteVotes(context, to);
 };
 

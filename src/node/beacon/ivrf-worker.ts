@@ -1,12 +1,13 @@
-/** The thread that makes the tree of one iVRF key, and ends. */
-import { parentPort, workerData } from "node:worker_threads";
+/** The thread that makes the trees of iVRF keys, one after the other, until it is ended. */
+import { parentPort } from "node:worker_threads";
 import { createHasher } from "../../crypto/hash.ts";
-import { ivrfTree } from "../../proofs/beacon/ivrf.ts";
-import type { TreeStart } from "./make-key.ts";
+import { ivrfCaps } from "../../proofs/beacon/ivrf.ts";
+import type { TreeAsk } from "./make-key.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
-const { chainId, secret, depth } = workerData as TreeStart;
-const nodes = ivrfTree(createHasher(chainId), secret, depth);
-secret.fill(0);
-port.postMessage(nodes, [nodes.buffer as ArrayBuffer]);
+port.on("message", ({ chainId, secret, depth }: TreeAsk) => {
+  const caps = ivrfCaps(createHasher(chainId), secret, depth);
+  secret.fill(0);
+  port.postMessage(caps, [caps.buffer as ArrayBuffer]);
+});

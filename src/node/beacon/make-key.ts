@@ -1,12 +1,16 @@
-/** Makes an iVRF key: small trees at once, larger ones in a thread, since they take longer than a turn may. */
+/**
+ * Makes an iVRF key: small trees at once, larger ones in a thread, since they take longer than a turn may. What a
+ * node has made it keeps in a file, so that a start has nothing to make.
+ */
 import { Worker } from "node:worker_threads";
 import type { Hasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { createIvrfKey, type IvrfKey, ivrfKeyOf, ivrfKeySecret } from "../../proofs/beacon/ivrf.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
+import { readCaps, writeCaps } from "./caps-file.ts";
 
-/** What the worker is started with. */
-export type TreeStart = {
+/** What the thread is asked. */
+export type TreeAsk = {
   readonly chainId: string;
   readonly secret: Uint8Array;
   readonly depth: number;
@@ -15,30 +19,65 @@ export type TreeStart = {
 /** Up to this depth a tree takes under 10 ms of one core. */
 const INLINE_DEPTH_MAX = 10;
 
-/** The key of a node's secret whose first index is this height. Rejects with "internal". */
+/**
+ * The key of a node's secret whose first index is this height; of a larger one the tree comes from the folder, and
+ * is put there where there is none. Rejects with "internal".
+ */
 export const makeIvrfKey = async (
   hasher: Hasher,
   master: Uint8Array,
   firstHeight: number,
   depth: number,
+  folder?: string,
 ): Promise<IvrfKey> => {
   const secret = ivrfKeySecret(hasher, master, firstHeight);
   if (depth <= INLINE_DEPTH_MAX) return createIvrfKey(hasher, secret, depth);
-  const nodes = await treeInThread({ chainId: hasher.chainId, secret, depth });
-  return ivrfKeyOf(hasher, secret, depth, nodes);
+  const place = folder === undefined ? undefined : { folder, firstHeight };
+  const kept = place === undefined ? undefined : readCaps(place, hasher, secret, depth);
+  if (kept !== undefined) return ivrfKeyOf(hasher, secret, depth, kept);
+  const caps = await treeInThread({ chainId: hasher.chainId, secret, depth });
+  if (place !== undefined) writeCaps(place, hasher, secret, caps);
+  return ivrfKeyOf(hasher, secret, depth, caps);
 };
 
-const treeInThread = (start: TreeStart): Promise<Uint8Array> => {
+type Waiting = {
+  resolve(caps: Uint8Array): void;
+  reject(error: TetradError): void;
+};
+
+/** One thread for all that is asked at once: starting one takes as long as a tree. It ends with the last answer. */
+let thread: { readonly worker: Worker; readonly waiting: Waiting[] } | undefined;
+
+const treeInThread = (ask: TreeAsk): Promise<Uint8Array> => {
+  thread ??= startThread();
+  const { worker, waiting } = thread;
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  waiting.push({ resolve, reject });
+  worker.postMessage(ask);
+  return promise;
+};
+
+const startThread = (): NonNullable<typeof thread> => {
+  const waiting: Waiting[] = [];
   const worker = new Worker(workerUrl("ivrf-worker", import.meta.url), {
     name: "ivrf",
-    env: {},
-    workerData: start,
+    env: workerEnv(),
   });
-  worker.on("message", (nodes: Uint8Array) => resolve(nodes));
-  worker.on("error", (error) => {
-    reject(new TetradError("internal", error instanceof Error ? error.message : String(error)));
+  const started = { worker, waiting };
+  const end = (): void => {
+    if (thread === started) thread = undefined;
+  };
+  const failAll = (detail: string): void => {
+    end();
+    for (const { reject } of waiting.splice(0)) reject(new TetradError("internal", detail));
+  };
+  worker.on("message", (caps: Uint8Array) => {
+    waiting.shift()?.resolve(caps);
+    if (waiting.length > 0) return;
+    end();
+    void worker.terminate();
   });
-  worker.on("exit", () => reject(new TetradError("internal", "no tree of the iVRF key was made")));
-  return promise;
+  worker.on("error", (error) => failAll(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", () => failAll("no tree of the iVRF key was made"));
+  return started;
 };

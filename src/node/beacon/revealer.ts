@@ -4,6 +4,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { type Failure, fail } from "../../errors.ts";
 import type { Revealer } from "../../ledger/ports.ts";
 import type { IvrfKey } from "../../proofs/beacon/ivrf.ts";
+import { removeCaps } from "./caps-file.ts";
 import { makeIvrfKey } from "./make-key.ts";
 
 export type NodeRevealer = Revealer & { close(): void };
@@ -13,14 +14,16 @@ export const createRevealer = (args: {
   /** 32 bytes (ivrf-secret.ts); wiped by `close`. */
   readonly secret: Uint8Array;
   readonly depth: number;
+  /** Where trees are kept; nowhere if it is not given. */
+  readonly folder?: string;
   readonly onFailure: (failure: Failure) => void;
 }): NodeRevealer => {
-  const { hasher, secret, depth, onFailure } = args;
+  const { hasher, secret, depth, folder, onFailure } = args;
   const made = new Map<number, Promise<IvrfKey>>();
   const held = new Map<number, IvrfKey>();
   let closed = false;
   const begin = (firstHeight: number): Promise<IvrfKey> => {
-    const key = makeIvrfKey(hasher, secret, firstHeight, depth);
+    const key = makeIvrfKey(hasher, secret, firstHeight, depth, folder);
     made.set(firstHeight, key);
     return key;
   };
@@ -45,6 +48,7 @@ export const createRevealer = (args: {
     forget(firstHeight) {
       made.delete(firstHeight);
       held.delete(firstHeight);
+      if (folder !== undefined) removeCaps({ folder, firstHeight });
     },
     close() {
       closed = true;

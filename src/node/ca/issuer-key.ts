@@ -1,8 +1,8 @@
 /**
- * The key of an issuer on disk: P-256, sealed with AES-256-GCM under a key that scrypt derives from the
- * passphrase of the keys beside it. Nothing but the issuer signs with it.
+ * The key of an issuer on disk: P-256, sealed with AES-256-GCM under a key that is derived from the passphrase
+ * of the keys beside it (keys/sealing.ts). Nothing but the issuer signs with it.
  *
- *     "tetrad-ca-key" (13 bytes ASCII)   u16 version = 1   salt(16)   nonce(12)
+ *     "tetrad-ca-key" (13 bytes ASCII)   u16 version (1: with scrypt, 2: with HKDF)   salt(16)   nonce(12)
  *     u16 length || sealed PKCS#8, tag(16)
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -11,11 +11,19 @@ import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { TetradError } from "../../errors.ts";
 import type { RandomBytes } from "../keys/key-file.ts";
 import { createPrivateFile, readPrivateFile } from "../keys/private-file.ts";
-import { deriveKey, NONCE_BYTES, SALT_BYTES, seal, unseal } from "../keys/sealing.ts";
+import {
+  type Derivation,
+  derivationFor,
+  deriveKey,
+  NONCE_BYTES,
+  SALT_BYTES,
+  seal,
+  unseal,
+} from "../keys/sealing.ts";
 import { type IssuerSigner, issuerSigner } from "./issuer-signer.ts";
 
 const MAGIC = utf8("tetrad-ca-key");
-const VERSION = 1;
+const VERSIONS: Readonly<Record<Derivation, number>> = { scrypt: 1, hkdf: 2 };
 const HEADER_BYTES = MAGIC.length + 2 + SALT_BYTES + NONCE_BYTES;
 const FILE_BYTES_MAX = 1024;
 
@@ -46,11 +54,12 @@ export const sealIssuerKey = async (
 ): Promise<Uint8Array> => {
   const salt = random(SALT_BYTES);
   const nonce = random(NONCE_BYTES);
-  const sealingKey = await deriveKey(passphrase, salt);
+  const derivation = derivationFor(passphrase);
+  const sealingKey = await deriveKey(passphrase, salt, derivation);
   try {
     const header = new Writer(HEADER_BYTES)
       .raw(MAGIC)
-      .u16(VERSION)
+      .u16(VERSIONS[derivation])
       .fixed(salt, SALT_BYTES)
       .fixed(nonce, NONCE_BYTES)
       .finish();
@@ -63,6 +72,7 @@ export const sealIssuerKey = async (
 };
 
 type Sealed = {
+  readonly derivation: Derivation;
   readonly header: Uint8Array;
   readonly salt: Uint8Array;
   readonly nonce: Uint8Array;
@@ -77,22 +87,28 @@ const parse = (path: string, bytes: Uint8Array): Sealed => {
   try {
     const reader = new Reader(bytes);
     if (!equalBytes(reader.fixed(MAGIC.length), MAGIC)) throw invalid(path, "no issuer's key file");
-    if (reader.u16() !== VERSION) throw invalid(path, "unknown version of issuers' key files");
+    const version = reader.u16();
+    if (version !== VERSIONS.scrypt && version !== VERSIONS.hkdf) {
+      throw invalid(path, "unknown version of issuers' key files");
+    }
+    const derivation = version === VERSIONS.hkdf ? "hkdf" : "scrypt";
     const salt = reader.fixed(SALT_BYTES);
     const nonce = reader.fixed(NONCE_BYTES);
     const sealed = reader.fixed(reader.u16());
     reader.end();
-    return { header: bytes.subarray(0, HEADER_BYTES), salt, nonce, sealed };
+    return { derivation, header: bytes.subarray(0, HEADER_BYTES), salt, nonce, sealed };
   } catch (error) {
     if (error instanceof DecodeError) throw invalid(path, error.message);
     throw error;
   }
 };
 
-/** Reads the file and checks its form, which says nothing of who made it. Throws key.modes, key.invalid. */
-export const checkIssuerKey = async (path: string): Promise<void> => {
-  parse(path, await readPrivateFile(path, FILE_BYTES_MAX, { sealedKey: true }));
-};
+/**
+ * Reads the file and checks its form, which says nothing of who made it; gives how it is sealed. Throws
+ * key.modes, key.invalid.
+ */
+export const checkIssuerKey = async (path: string): Promise<Derivation> =>
+  parse(path, await readPrivateFile(path, FILE_BYTES_MAX, { sealedKey: true })).derivation;
 
 /**
  * Opens a key file: PKCS#8, which the caller overwrites. Throws key.modes, and key.invalid for another
@@ -100,7 +116,7 @@ export const checkIssuerKey = async (path: string): Promise<void> => {
  */
 export const openIssuerKey = async (path: string, passphrase: string): Promise<Uint8Array> => {
   const file = parse(path, await readPrivateFile(path, FILE_BYTES_MAX, { sealedKey: true }));
-  const sealingKey = await deriveKey(passphrase, file.salt);
+  const sealingKey = await deriveKey(passphrase, file.salt, file.derivation);
   const plain = unseal(sealingKey, file.nonce, file.header, file.sealed);
   sealingKey.fill(0);
   if (plain === undefined) {

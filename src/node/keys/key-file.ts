@@ -19,7 +19,7 @@ import {
   sealKeys,
 } from "./key-format.ts";
 import { createPrivateFile, readPrivateFile } from "./private-file.ts";
-import { deriveKey, NONCE_BYTES, SALT_BYTES } from "./sealing.ts";
+import { derivationFor, deriveKey, NONCE_BYTES, SALT_BYTES } from "./sealing.ts";
 
 /** Random bytes fit for keys: randomBytes of node:crypto, or a fixed stream in tests. */
 export type RandomBytes = (length: number) => Uint8Array;
@@ -67,9 +67,10 @@ export const sealKeyFile = async (
   random: RandomBytes,
 ): Promise<Uint8Array> => {
   const salt = random(SALT_BYTES);
-  const sealingKey = await deriveKey(passphrase, salt);
+  const derivation = derivationFor(passphrase);
+  const sealingKey = await deriveKey(passphrase, salt, derivation);
   try {
-    return sealKeys(keys, mark, salt, random(NONCE_BYTES), sealingKey);
+    return sealKeys(keys, mark, salt, random(NONCE_BYTES), sealingKey, derivation);
   } finally {
     sealingKey.fill(0);
   }
@@ -104,7 +105,7 @@ const generate = (random: RandomBytes): FalconKeyPair => {
  */
 export const loadKeyFile = async (path: string, passphrase: string): Promise<LoadedKey> => {
   const file = await readSealed(path);
-  const sealingKey = await deriveKey(passphrase, file.salt);
+  const sealingKey = await deriveKey(passphrase, file.salt, file.derivation);
   const opened = openKeys(file, sealingKey);
   sealingKey.fill(0);
   if (!opened.ok) throw new TetradError(opened.code, `${path}: ${opened.detail}`, { path });

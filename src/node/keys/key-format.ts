@@ -2,9 +2,10 @@
  * The bytes of a key file: a FALCON-1024 key pair, the secret half sealed under a passphrase (sealing.ts).
  * One format for validators and actors.
  *
- *     "tetrad-key" (10 bytes ASCII)   u16 version = 2   u8 use (1 validator, 2 actor)   u8 development
+ *     "tetrad-key" (10 bytes ASCII)   u16 version   u8 use (1 validator, 2 actor)   u8 development
  *     salt(16)   nonce(12)   publicKey(1793)   sealed secretKey(2305)   tag(16)
  *
+ * The version says how the sealing key is derived: 2 with scrypt, 3 with HKDF (sealing.ts).
  * Everything before the sealed part is authenticated with it, so a file with any byte changed does not
  * open: neither the use nor the mark of a development key can be taken off without the passphrase.
  */
@@ -13,10 +14,10 @@ import { Reader, utf8, Writer } from "../../crypto/codec.ts";
 import type { FalconKeyPair } from "../../crypto/falcon.ts";
 import { fail, ok, type Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import { NONCE_BYTES, SALT_BYTES, seal, TAG_BYTES, unseal } from "./sealing.ts";
+import { type Derivation, NONCE_BYTES, SALT_BYTES, seal, TAG_BYTES, unseal } from "./sealing.ts";
 
 const MAGIC = utf8("tetrad-key");
-const VERSION = 2;
+const VERSIONS: Readonly<Record<Derivation, number>> = { scrypt: 2, hkdf: 3 };
 const SECRET_KEY_BYTES = LIMITS.falconSecretKeyBytes;
 const HEADER_BYTES = MAGIC.length + 4 + SALT_BYTES + NONCE_BYTES + LIMITS.falconPublicKeyBytes;
 
@@ -30,6 +31,7 @@ export type KeyMark = { readonly use: KeyUse; readonly development: boolean };
 
 /** What a key file says without the passphrase. Nothing of it is proven before `openKeys`. */
 export type SealedKeys = KeyMark & {
+  readonly derivation: Derivation;
   readonly salt: Uint8Array;
   readonly nonce: Uint8Array;
   readonly publicKey: Uint8Array;
@@ -48,15 +50,16 @@ export const readMark = (reader: Reader): KeyMark | undefined => {
   return { use: use === 1 ? "validator" : "actor", development: development === 1 };
 };
 
-/** Seals a key pair under a 32-byte key that was derived with `salt`. Salt and nonce are fresh and random. */
+/** Seals a key pair under a 32-byte key that was so derived with `salt`. Salt and nonce are fresh and random. */
 export const sealKeys = (
   keys: FalconKeyPair,
   mark: KeyMark,
   salt: Uint8Array,
   nonce: Uint8Array,
   sealingKey: Uint8Array,
+  derivation: Derivation,
 ): Uint8Array => {
-  const header = writeMark(new Writer(HEADER_BYTES).raw(MAGIC).u16(VERSION), mark)
+  const header = writeMark(new Writer(HEADER_BYTES).raw(MAGIC).u16(VERSIONS[derivation]), mark)
     .fixed(salt, SALT_BYTES)
     .fixed(nonce, NONCE_BYTES)
     .fixed(keys.publicKey, LIMITS.falconPublicKeyBytes)
@@ -73,11 +76,14 @@ export const parseKeyFile = (bytes: Uint8Array): Result<SealedKeys> => {
   const reader = new Reader(bytes);
   if (!equalBytes(reader.fixed(MAGIC.length), MAGIC)) return fail("key.invalid", "no key file");
   const version = reader.u16();
-  if (version !== VERSION) return fail("key.invalid", `unknown version ${version} of key files`);
+  if (version !== VERSIONS.scrypt && version !== VERSIONS.hkdf) {
+    return fail("key.invalid", `unknown version ${version} of key files`);
+  }
   const mark = readMark(reader);
   if (mark === undefined) return fail("key.invalid", "the key has no known use");
   return ok({
     ...mark,
+    derivation: version === VERSIONS.hkdf ? "hkdf" : "scrypt",
     salt: reader.fixed(SALT_BYTES),
     nonce: reader.fixed(NONCE_BYTES),
     publicKey: reader.fixed(LIMITS.falconPublicKeyBytes),

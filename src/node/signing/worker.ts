@@ -1,4 +1,6 @@
 /** Starts the worker threads of this folder: the same way from the checkout and from the built package. */
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 
 /**
@@ -7,6 +9,17 @@ import { Worker } from "node:worker_threads";
  */
 export const workerUrl = (entry: string, base: string): URL =>
   new URL(`./${entry}.${base.endsWith(".ts") ? "ts" : "js"}`, base);
+
+/**
+ * All that a thread sees of the environment: where compiled code is kept, if bin/nexus.js keeps it. A passphrase
+ * is none of its business. Without the cache a thread strips the types of everything it imports anew, a quarter
+ * of a second of one core, and a node starts five.
+ */
+export const workerEnv = (): NodeJS.ProcessEnv => {
+  const folder = getCompileCacheDir();
+  // What is given is the folder of this version of Node within it.
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
+};
 
 /**
  * Signing allocates much that lives for a moment. Without a bound the young generation of a thread grows
@@ -27,7 +40,7 @@ export const startWorker = (
 ): { readonly worker: Worker; stop(): Promise<void> } => {
   const worker = new Worker(workerUrl(entry, import.meta.url), {
     name,
-    env: {},
+    env: workerEnv(),
     workerData,
     resourceLimits: LIMITS_OF_THREAD,
   });

@@ -22,7 +22,7 @@ import {
 } from "../../proofs/space/sector-header.ts";
 import type { SectorSource } from "../../proofs/space/statement.ts";
 import { fileError, makeFolder, writeFileAtomic } from "../folder.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
 import { layerPaths, makeLayersFolder, readSectorHeader } from "./files.ts";
 import type { MakeProgress } from "./make-sector.ts";
 import type { SealRequest, SealResponse } from "./seal-worker.ts";
@@ -169,7 +169,7 @@ const runWorker = (
   new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const worker = new Worker(workerUrl("seal-worker", import.meta.url), {
-      ...{ name: "seal", env: {}, workerData: request },
+      ...{ name: "seal", env: workerEnv(), workerData: request },
     });
     const onAbort = (): void => {
       void worker.terminate();

@@ -13,7 +13,7 @@ import type { OpeningTask } from "../../proofs/space/challenges.ts";
 import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
 import { spaceHashesOf } from "../../proofs/space/tree.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
 import { isSystemError, readBeaconHeight, readSectorHeader } from "./files.ts";
 import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
 
@@ -123,7 +123,7 @@ const openNow = (
 
 const runProver = (request: ProveRequest, done: (openings: Result<Uint8Array>) => void): Worker => {
   const worker = new Worker(workerUrl("prove-worker", import.meta.url), {
-    ...{ name: "space", env: {}, workerData: request },
+    ...{ name: "space", env: workerEnv(), workerData: request },
   });
   let answer: Result<Uint8Array> | undefined;
   worker.on("message", (message: Result<Uint8Array>) => {

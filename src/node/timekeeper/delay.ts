@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { TetradError } from "../../errors.ts";
 import type { DelayParameters } from "../../proofs/time/delay.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
 
 /** What the worker is started with. */
 export type DelayStart = {
@@ -27,7 +27,7 @@ export const runDelay = (
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const worker = new Worker(workerUrl("delay-worker", import.meta.url), {
     name: "delay",
-    env: {},
+    env: workerEnv(),
     workerData: start,
   });
   const stop = (): void => void worker.terminate();

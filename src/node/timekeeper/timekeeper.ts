@@ -5,7 +5,7 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, TetradError } from "../../errors.ts";
 import type { Challenges, TimeCommitment } from "../../proofs/time/statement.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
 import type { FromWorker, OpenedRun, ToWorker, WorkerStart } from "./messages.ts";
 
 export type TimekeeperEvents = {
@@ -51,7 +51,7 @@ const createWaiter = <T>(): Waiter<T> => {
 export const startTimekeeper = (start: WorkerStart, events: TimekeeperEvents): Timekeeper => {
   const worker = new Worker(workerUrl("time-worker", import.meta.url), {
     name: "timekeeper",
-    env: {},
+    env: workerEnv(),
     workerData: start,
   });
   const finished = createWaiter<TimeCommitment & { absorbed: number }>();

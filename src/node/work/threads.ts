@@ -1,7 +1,7 @@
 /** Threads that search together: the first result, an error or the caller's signal ends them all. */
 import { Worker } from "node:worker_threads";
 import { TetradError } from "../../errors.ts";
-import { workerUrl } from "../signing/worker.ts";
+import { workerEnv, workerUrl } from "../signing/worker.ts";
 
 export type ThreadOptions<M, T> = {
   readonly count: number;
@@ -22,7 +22,7 @@ export const runThreads = async <M, T>(options: ThreadOptions<M, T>): Promise<T>
   const url = workerUrl("work-thread", import.meta.url);
   const workers = Array.from(
     { length: count },
-    (_, i) => new Worker(url, { name: `work-${i}`, env: {}, workerData: dataOf(i) }),
+    (_, i) => new Worker(url, { name: `work-${i}`, env: workerEnv(), workerData: dataOf(i) }),
   );
   let onAbort: (() => void) | undefined;
   let isOver = false;

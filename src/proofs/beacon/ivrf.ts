@@ -63,46 +63,101 @@ export const ivrfKeySecret = (
 };
 
 /**
- * The tree of a secret, as a heap: 1 is the root, 2^depth + j is leaf j, 32 bytes each. Some 3 * 2^depth hashes:
- * a tenth of a second of one core at depth 16. Throws RangeError for a depth outside the limits or a short secret.
+ * Levels of the tree that are made anew when a value under them is revealed: 256 leaves, a millisecond once in
+ * 256 heights. What is above them is kept, and is all that a node has to read when it starts.
  */
-export const ivrfTree = (hasher: Hasher, secret: Uint8Array, depth: number): Uint8Array => {
-  checkDepth(depth);
-  if (secret.length !== IVRF_SECRET_BYTES) throw new RangeError("a secret of 32 bytes");
-  const size = 2 ** depth;
-  const nodes = new Uint8Array(2 * size * 32);
-  const nodeAt = (place: number): Uint8Array => nodes.subarray(place * 32, place * 32 + 32);
-  for (let j = 0; j < size; j++) {
-    nodes.set(leafOf(hasher, j, secretValue(hasher, secret, j)), (size + j) * 32);
+const SUBTREE_DEPTH = 8;
+
+/** A heap: 1 is the root, 2^depth + j is leaf j, 32 bytes each. */
+class Heap {
+  readonly nodes: Uint8Array;
+  readonly size: number;
+
+  constructor(depth: number) {
+    this.size = 2 ** depth;
+    this.nodes = new Uint8Array(2 * this.size * 32);
   }
-  for (let place = size - 1; place >= 1; place--) {
-    const node = hasher.ht("ivrf/node", nodeAt(2 * place), nodeAt(2 * place + 1));
-    nodes.set(node, place * 32);
+
+  at(place: number): Uint8Array {
+    return this.nodes.subarray(place * 32, place * 32 + 32);
   }
-  return nodes;
+
+  /** Makes all nodes of the leaves that are there. */
+  fill(hasher: Hasher): this {
+    for (let place = this.size - 1; place >= 1; place--) {
+      const node = hasher.ht("ivrf/node", this.at(2 * place), this.at(2 * place + 1));
+      this.nodes.set(node, place * 32);
+    }
+    return this;
+  }
+}
+
+/** The subtree over the leaves from `first` on. */
+const subtree = (hasher: Hasher, secret: Uint8Array, depth: number, first: number): Heap => {
+  const heap = new Heap(depth);
+  for (let i = 0; i < heap.size; i++) {
+    const j = first + i;
+    heap.nodes.set(leafOf(hasher, j, secretValue(hasher, secret, j)), (heap.size + i) * 32);
+  }
+  return heap.fill(hasher);
 };
 
-/** The key of a secret and its tree, which is not checked. Throws RangeError for a tree of another size. */
+const lowerDepth = (depth: number): number => Math.min(depth, SUBTREE_DEPTH);
+
+/** Bytes of what `ivrfCaps` gives for a depth. */
+export const ivrfCapsBytes = (depth: number): number => 32 * 2 ** (depth - lowerDepth(depth));
+
+/**
+ * The roots of the subtrees of a secret, in order: what making a key costs, some 3 * 2^depth hashes, a tenth to
+ * a fifth of a second of one core at depth 16. They tell nobody a value. Throws RangeError for a depth outside
+ * the limits or a short secret.
+ */
+export const ivrfCaps = (hasher: Hasher, secret: Uint8Array, depth: number): Uint8Array => {
+  checkDepth(depth);
+  if (secret.length !== IVRF_SECRET_BYTES) throw new RangeError("a secret of 32 bytes");
+  const lower = lowerDepth(depth);
+  const caps = new Uint8Array(ivrfCapsBytes(depth));
+  for (let at = 0; at < caps.length; at += 32) {
+    caps.set(subtree(hasher, secret, lower, (at / 32) * 2 ** lower).at(1), at);
+  }
+  return caps;
+};
+
+/** The key of a secret and its caps, which are not checked. Throws RangeError for caps of another size. */
 export const ivrfKeyOf = (
   hasher: Hasher,
   secret: Uint8Array,
   depth: number,
-  nodes: Uint8Array,
+  caps: Uint8Array,
 ): IvrfKey => {
   checkDepth(depth);
-  const size = 2 ** depth;
-  if (nodes.length !== 2 * size * 32) throw new RangeError("not the tree of this depth");
+  if (caps.length !== ivrfCapsBytes(depth)) throw new RangeError("not the caps of this depth");
   const kept = secret.slice();
-  const nodeAt = (place: number): Uint8Array => nodes.subarray(place * 32, place * 32 + 32);
+  const lower = lowerDepth(depth);
+  const upper = new Heap(depth - lower);
+  upper.nodes.set(caps, upper.size * 32);
+  upper.fill(hasher);
+  let held: { readonly cap: number; readonly heap: Heap } | undefined;
+  const lowerAt = (cap: number): Heap => {
+    if (held?.cap !== cap) {
+      held = { cap, heap: subtree(hasher, kept, lower, cap * 2 ** lower) };
+    }
+    return held.heap;
+  };
   return {
     depth,
-    root: nodeAt(1).slice(),
+    root: upper.at(1).slice(),
     reveal(index) {
-      if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
-        throw new RangeError(`no value ${index} of ${size}`);
+      if (!Number.isSafeInteger(index) || index < 0 || index >= 2 ** depth) {
+        throw new RangeError(`no value ${index} of ${2 ** depth}`);
       }
       const out = new Writer(ivrfRevealBytes(depth)).hash(secretValue(hasher, kept, index));
-      for (let place = size + index; place > 1; place >>>= 1) out.hash(nodeAt(place ^ 1));
+      const cap = Math.floor(index / 2 ** lower);
+      const siblings = (heap: Heap, leaf: number): void => {
+        for (let place = heap.size + leaf; place > 1; place >>>= 1) out.hash(heap.at(place ^ 1));
+      };
+      siblings(lowerAt(cap), index % 2 ** lower);
+      siblings(upper, cap);
       return out.finish();
     },
   };
@@ -110,10 +165,10 @@ export const ivrfKeyOf = (
 
 /**
  * The key of a secret, with its tree made at once. The secret must be random and used for one key of one chain
- * only. Throws RangeError as `ivrfTree`.
+ * only. Throws RangeError as `ivrfCaps`.
  */
 export const createIvrfKey = (hasher: Hasher, secret: Uint8Array, depth: number): IvrfKey =>
-  ivrfKeyOf(hasher, secret, depth, ivrfTree(hasher, secret, depth));
+  ivrfKeyOf(hasher, secret, depth, ivrfCaps(hasher, secret, depth));
 
 /**
  * The index that a registration uses at a height, if it may be used there: registered two epochs ahead, so
@@ -138,6 +193,13 @@ export const ivrfIndex = (
   }
   return ok(index);
 };
+
+/**
+ * Whether caps that were kept are those of the secret, shown by a tag that was kept with them: who can change
+ * the file has not the secret. A node with others would reveal what nobody takes.
+ */
+export const ivrfCapsTag = (hasher: Hasher, secret: Uint8Array, caps: Uint8Array): Uint8Array =>
+  hasher.ht("ivrf/caps", secret, caps);
 
 /**
  * The value that a reveal shows for an index under a root: the one there is. Codes:

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
@@ -6,7 +9,12 @@ import { LIMITS } from "../../../src/limits.ts";
 import { deriveIvrfSecret } from "../../../src/node/beacon/ivrf-secret.ts";
 import { makeIvrfKey } from "../../../src/node/beacon/make-key.ts";
 import { createRevealer } from "../../../src/node/beacon/revealer.ts";
-import { createIvrfKey, ivrfKeySecret, verifyReveal } from "../../../src/proofs/beacon/ivrf.ts";
+import {
+  createIvrfKey,
+  ivrfCapsTag,
+  ivrfKeySecret,
+  verifyReveal,
+} from "../../../src/proofs/beacon/ivrf.ts";
 
 const hasher = createHasher("revealer-1");
 const secretOf = (fill: number) => new Uint8Array(32).fill(fill);
@@ -39,6 +47,59 @@ describe("a node's iVRF keys", () => {
       const wanted = createIvrfKey(hasher, ivrfKeySecret(hasher, secretOf(3), 129), depth);
       expect(toHex(made.root)).toBe(toHex(wanted.root));
       expect(made.reveal(7)).toEqual(wanted.reveal(7));
+    }
+  });
+
+  it("are made once: a start reads what is kept, and makes what is not its own", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tetrad-caps-"));
+    try {
+      const make = (fill: number, on = hasher) => makeIvrfKey(on, secretOf(fill), 1, 11, folder);
+      const first = await make(3);
+      const path = join(folder, "1.tree");
+      const kept = readFileSync(path);
+      expect(kept.length).toBe(32 + 8 * 32);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      // What is read is taken: a tree with other caps and its right tag would show in the root.
+      const caps = new Uint8Array(8 * 32).fill(1);
+      const secret = ivrfKeySecret(hasher, secretOf(3), 1);
+      writeFileSync(path, Buffer.concat([ivrfCapsTag(hasher, secret, caps), caps]));
+      expect((await make(3)).root).not.toEqual(first.root);
+      const spoilt = [
+        Buffer.alloc(0),
+        kept.subarray(1),
+        Buffer.concat([kept, Buffer.of(0)]),
+        ...[0, 31, 32, 287].map((at) => kept.map((byte, i) => (i === at ? byte ^ 1 : byte))),
+      ];
+      for (const bytes of spoilt) {
+        writeFileSync(path, bytes);
+        expect((await make(3)).root).toEqual(first.root);
+        expect(readFileSync(path).equals(kept)).toBe(true);
+      }
+      const other = await make(4);
+      const wanted = createIvrfKey(hasher, ivrfKeySecret(hasher, secretOf(4), 1), 11);
+      expect(other.root).toEqual(wanted.root);
+      expect((await make(4, createHasher("revealer-2"))).root).not.toEqual(other.root);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("are made though they cannot be kept, and forgotten with what is kept of them", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tetrad-caps-"));
+    try {
+      const file = join(folder, "file");
+      writeFileSync(file, "");
+      expect((await makeIvrfKey(hasher, secretOf(3), 1, 11, file)).depth).toBe(11);
+      const onFailure = (failure: Failure) => expect.fail(failure.detail);
+      const options = { hasher, secret: secretOf(5), depth: 11, folder, onFailure };
+      const revealer = createRevealer(options);
+      await Promise.all([1, 2049].map((at) => new Promise((done) => revealer.make(at, done))));
+      expect(readdirSync(folder).sort()).toEqual(["1.tree", "2049.tree", "file"]);
+      revealer.forget(1);
+      expect(readdirSync(folder).sort()).toEqual(["2049.tree", "file"]);
+      revealer.close();
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 

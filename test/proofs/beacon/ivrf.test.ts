@@ -4,7 +4,14 @@ import { toHex } from "../../../src/crypto/bytes.ts";
 import { createHasher } from "../../../src/crypto/hash.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import { acceptReveal, nextBeacon } from "../../../src/proofs/beacon/beacon.ts";
-import { createIvrfKey, ivrfIndex, verifyReveal } from "../../../src/proofs/beacon/ivrf.ts";
+import {
+  createIvrfKey,
+  ivrfCaps,
+  ivrfCapsBytes,
+  ivrfIndex,
+  ivrfKeyOf,
+  verifyReveal,
+} from "../../../src/proofs/beacon/ivrf.ts";
 import { tagged, u64 } from "../time/reference.ts";
 import { filled } from "../time/support.ts";
 
@@ -36,6 +43,24 @@ describe("an iVRF key", () => {
     }
     expect(() => key.reveal(2 ** DEPTH)).toThrow(RangeError);
     expect(() => key.reveal(-1)).toThrow(RangeError);
+  });
+
+  it("is the same tree where its lower part is made anew for every reveal", () => {
+    const depth = 10;
+    const deep = createIvrfKey(hasher, SECRET, depth);
+    expect(toHex(deep.root)).toBe(nodeOf(depth, 0).toString("hex"));
+    for (const index of [0, 255, 256, 1023, 511, 3]) {
+      const path = Array.from({ length: depth }, (_, level) => nodeOf(level, (index >> level) ^ 1));
+      const value = tagged(CHAIN, "ivrf/x", SECRET, u64(index));
+      expect(toHex(deep.reveal(index))).toBe(Buffer.concat([value, ...path]).toString("hex"));
+    }
+    const caps = ivrfCaps(hasher, SECRET, depth);
+    expect(caps.length).toBe(ivrfCapsBytes(depth));
+    expect(toHex(caps)).toBe(
+      Buffer.concat([0, 1, 2, 3].map((at) => nodeOf(8, at))).toString("hex"),
+    );
+    expect(() => ivrfKeyOf(hasher, SECRET, depth, caps.slice(32))).toThrow(RangeError);
+    expect([1, 8, 9, 20].map(ivrfCapsBytes)).toEqual([32, 32, 64, 131_072]);
   });
 
   it("has one value for an index: nothing else opens there", () => {
