@@ -25,6 +25,7 @@ import {
   WORK_PROFILES,
 } from "../../src/proofs/work/index.ts";
 import { createShareTest } from "../../src/proofs/work/shares.ts";
+import { createWasmSolver } from "../../src/proofs/work/wasm-solver.ts";
 import { zcashRows } from "../../src/proofs/work/zcash-rows.ts";
 import { percentile, type Report } from "../report.ts";
 
@@ -73,14 +74,13 @@ const measureHashes = (report: Report): void => {
 const measureSolver = (
   report: Report,
   what: string,
-  rowsOf: (i: number) => RowHash,
+  solve: (i: number) => readonly Uint32Array[],
   runs: number,
 ) => {
-  const solver = createEquihashSolver();
-  solver.solve(rowsOf(0));
+  solve(0);
   const solutions: number[] = [];
   const from = cpuMicros();
-  for (let i = 1; i <= runs; i++) solutions.push(solver.solve(rowsOf(i)).length);
+  for (let i = 1; i <= runs; i++) solutions.push(solve(i).length);
   const ms = (cpuMicros() - from) / 1000;
   const found = solutions.reduce((sum, one) => sum + one, 0);
   report.row("equihash", `${what}: a run`, ms / runs, "ms", runs);
@@ -195,8 +195,15 @@ const measureShares = (report: Report): void => {
 
 export const benchWork = (report: Report): void => {
   measureHashes(report);
-  measureSolver(report, "native SHA-512", (i) => sha512Rows(challengeOf(i)), 200);
-  measureSolver(report, "noble's BLAKE2b", (i) => zcashRows(challengeOf(i), filled(0)), 10);
+  const plain = createEquihashSolver();
+  const fast = createWasmSolver();
+  if (fast === undefined) throw new Error("WebAssembly does not load");
+  const solveFast = (i: number) => fast.solveChallenge(challengeOf(i));
+  measureSolver(report, "in WebAssembly", solveFast, 200);
+  const solvePlain = (i: number) => plain.solve(sha512Rows(challengeOf(i)));
+  measureSolver(report, "in JavaScript, native SHA-512", solvePlain, 200);
+  const solveZcash = (i: number) => plain.solve(zcashRows(challengeOf(i), filled(0)));
+  measureSolver(report, "in JavaScript, noble's BLAKE2b", solveZcash, 10);
   measureChecks(report);
   measureProofs(report, "equihash", EQUIHASH, 1);
   measureProofs(report, "equihash", EQUIHASH, 16);

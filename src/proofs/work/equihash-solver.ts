@@ -5,6 +5,8 @@
  *
  * A level has about 2^17 rows. They lie in 256 buckets by the first eight of the bits that they must agree
  * in, so that those to compare are in a few KiB next to each other; a sum goes into its bucket at once.
+ *
+ * This is the solver in JavaScript: for rows of any hash, and where there is no WebAssembly (wasm-solver.ts).
  */
 import {
   EQUIHASH_INDICES,
@@ -79,19 +81,31 @@ export const createEquihashSolver = (): EquihashSolver => {
       }
       const found: Uint32Array[] = [];
       eachEqual(from, chains, (left, right) => {
-        const indices = new Uint32Array(EQUIHASH_INDICES);
-        const half = EQUIHASH_INDICES / 2;
-        writeTree(leaves, parents, LEVELS, left, indices, 0);
-        writeTree(leaves, parents, LEVELS, right, indices, half);
-        leadWithSmaller(indices, 0, half);
-        if (areDistinct(indices)) found.push(indices);
+        const indices = solutionOf(leaves, parents, left, right);
+        if (indices !== undefined) found.push(indices);
       });
       return found;
     },
   };
 };
 
-const fillRows = (rows: RowHash, { words, sizes }: Table, leaves: Int32Array): void => {
+/** The solution of two rows of the last level that are equal; undefined where a row is in it twice. */
+export const solutionOf = (
+  leaves: Int32Array,
+  parents: readonly Parents[],
+  left: number,
+  right: number,
+): Uint32Array | undefined => {
+  const indices = new Uint32Array(EQUIHASH_INDICES);
+  const half = EQUIHASH_INDICES / 2;
+  writeTree(leaves, parents, LEVELS, left, indices, 0);
+  writeTree(leaves, parents, LEVELS, right, indices, half);
+  leadWithSmaller(indices, 0, half);
+  return areDistinct(indices) ? indices : undefined;
+};
+
+/** Puts the rows of a hash into their buckets. */
+export const fillRows = (rows: RowHash, { words, sizes }: Table, leaves: Int32Array): void => {
   const hash = new Uint8Array(HASH_BYTES);
   const view = new DataView(hash.buffer);
   sizes.fill(0);
@@ -151,7 +165,10 @@ const pairUp = (
   }
 };
 
-/** Every pair of rows whose last words are equal. */
+/**
+ * Every pair of rows whose last words are equal, and not zero: a sum that is zero already nearly always has rows
+ * in it twice, there may be hundreds of them, and each two would be a pair.
+ */
 const eachEqual = (
   { words, sizes }: Table,
   { head, next }: Chains,
@@ -163,6 +180,7 @@ const eachEqual = (
     head.fill(NONE);
     for (let slot = 0; slot < size; slot++) {
       const word = words[(base + slot) * WORDS + 2] as number;
+      if (word === 0) continue;
       const rest = (word >>> 16) & 0xff;
       const first = head[rest] as number;
       for (let other = first; other !== NONE; other = next[other] as number) {

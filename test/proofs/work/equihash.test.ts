@@ -7,6 +7,7 @@ import { utf8 } from "../../../src/crypto/codec.ts";
 import { checkEquihash, EQUIHASH_ROWS, sha512Rows } from "../../../src/proofs/work/equihash.ts";
 import { createEquihashSolver } from "../../../src/proofs/work/equihash-solver.ts";
 import { packIndices, unpackIndices } from "../../../src/proofs/work/packing.ts";
+import { createChallengeSolver } from "../../../src/proofs/work/wasm-solver.ts";
 import { zcashRows } from "../../../src/proofs/work/zcash-rows.ts";
 import { referenceCheck, referenceRows, referenceSolve } from "./reference.ts";
 import { filled } from "./support.ts";
@@ -36,6 +37,10 @@ const rowsOf = ({ input, nonce }: { readonly input: string; readonly nonce: stri
   zcashRows(utf8(input), fromHex(nonce));
 
 const solver = createEquihashSolver();
+const solvers = [
+  { name: "in JavaScript", solver },
+  { name: "in WebAssembly", solver: createChallengeSolver() },
+] as const;
 
 const sorted = (solutions: readonly (readonly number[])[]): string[] =>
   solutions.map((indices) => indices.join(" ")).sort();
@@ -53,9 +58,11 @@ describe("published solutions", () => {
     }
   });
 
-  it.each(vectors.solver)("of $input $nonce are what the solver finds, and all", (one) => {
-    const found = solver.solve(rowsOf(one)).map((indices) => [...indices]);
-    expect(sorted(found)).toEqual(sorted(one.solutions));
+  it.each(vectors.solver)("of $input $nonce are what the solvers find, and all", (one) => {
+    for (const { name, solver } of solvers) {
+      const found = solver.solve(rowsOf(one)).map((indices) => [...indices]);
+      expect(sorted(found), name).toEqual(sorted(one.solutions));
+    }
   });
 
   it.each(vectors.invalid.cases)("are refused with $what: $fault", ({ solution, fault }) => {
