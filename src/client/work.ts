@@ -1,7 +1,7 @@
 /**
  * The work that a chain asks for with a batch, done where the batch is made. In Node it is searched for in
  * threads; elsewhere on the calling thread, in slices between which everything else has its turn (one try
- * of Equihash takes some 50 ms, and cannot be cut).
+ * of Equihash takes some 25 to 60 ms, and cannot be cut).
  *
  * What has to be worked for is the node's word: the beacon and the price of the reference that it names.
  * Who trusts a genesis takes puzzle and bounds of the price from there. A lie costs the search that it

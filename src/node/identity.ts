@@ -170,7 +170,8 @@ const firstKey = async (
   secret: Uint8Array,
   folder: string,
 ): Promise<Identity["ivrf"] & object> => {
-  const { root } = await makeIvrfKey(createHasher(chainId), secret, 1, BEACON_DEPTH, folder);
+  const trees = { folder, isWanted: () => true };
+  const { root } = await makeIvrfKey(createHasher(chainId), secret, 1, BEACON_DEPTH, trees);
   return { chainId, depth: BEACON_DEPTH, root };
 };
 

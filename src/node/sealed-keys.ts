@@ -13,6 +13,7 @@ import { EXPORT_BYTES_MAX } from "./keys/export-format.ts";
 import { loadKeyFile, sealKeyFile } from "./keys/key-file.ts";
 import type { KeyUse } from "./keys/key-format.ts";
 import { readPrivateFile } from "./keys/private-file.ts";
+import type { Derivation } from "./keys/sealing.ts";
 
 export type SealedUse = KeyUse | "issuer";
 
@@ -24,8 +25,8 @@ export type OpenedKey = {
   readonly development: boolean | undefined;
   /** FALCON-1024 as in its file, or SubjectPublicKeyInfo, DER, of an issuer. */
   readonly publicKey: Uint8Array;
-  /** The bytes of its file under another passphrase, with fresh salt and nonce. */
-  seal(passphrase: string): Promise<Uint8Array>;
+  /** The bytes of its file under another passphrase, with fresh salt and nonce; derived as the passphrase wants. */
+  seal(passphrase: string, derivation?: Derivation): Promise<Uint8Array>;
   wipe(): void;
 };
 
@@ -36,7 +37,7 @@ export const openSealedKey = async (path: string, passphrase: string): Promise<O
     const { use, development, publicKey, secretKey } = key;
     return {
       ...{ path, use, development, publicKey },
-      seal: (fresh) => sealKeyFile(key, key, fresh, randomBytes),
+      seal: (fresh, derivation) => sealKeyFile(key, key, fresh, randomBytes, derivation),
       wipe: () => void secretKey.fill(0),
     };
   }
@@ -44,7 +45,7 @@ export const openSealedKey = async (path: string, passphrase: string): Promise<O
   const spki = createPublicKey(pkcs8Key(plain)).export({ type: "spki", format: "der" });
   return {
     ...{ path, use: "issuer", development: undefined, publicKey: new Uint8Array(spki) },
-    seal: (fresh) => sealIssuerKey(plain, fresh, randomBytes),
+    seal: (fresh, derivation) => sealIssuerKey(plain, fresh, randomBytes, derivation),
     wipe: () => void plain.fill(0),
   };
 };

@@ -21,7 +21,13 @@ import {
 import { loadKeyFile, readSealed, writeKeyFile } from "../../node/keys/key-file.ts";
 import { findNewPassphrase, readPassphrase } from "../../node/keys/passphrase.ts";
 import { createPrivateFile, readPrivateFile } from "../../node/keys/private-file.ts";
-import { deriveKey, NONCE_BYTES, SALT_BYTES, SEALINGS } from "../../node/keys/sealing.ts";
+import {
+  derivationFor,
+  deriveKey,
+  NONCE_BYTES,
+  SALT_BYTES,
+  SEALINGS,
+} from "../../node/keys/sealing.ts";
 import { readGenesis } from "../../node/node.ts";
 import { realClock } from "../../node/real-ports.ts";
 import { openSealedKey, type SealedUse, sealedPaths } from "../../node/sealed-keys.ts";
@@ -204,7 +210,7 @@ export const keyExport = async (
   const passphrase = await readPassphrase(folder, context.env, passphraseFile);
   const fresh = await newPassphrase(context, options);
   if (isIssuerKey(await readPrivateFile(path, EXPORT_BYTES_MAX, { sealedKey: true }))) {
-    const key = await copyIssuerKey(path, to, passphrase, fresh ?? passphrase);
+    const key = await copyIssuerKey(path, to, passphrase, fresh ?? passphrase, "scrypt");
     return printKey(context, key, { export: to, sealing: await sealingOf(to) });
   }
   const key = await loadKeyFile(path, passphrase);
@@ -236,10 +242,11 @@ const copyIssuerKey = async (
   to: string,
   passphrase: string,
   fresh: string,
+  derivation = derivationFor(fresh),
 ): Promise<Shown> => {
   const key = await openSealedKey(path, passphrase);
   try {
-    await createPrivateFile(to, await key.seal(fresh));
+    await createPrivateFile(to, await key.seal(fresh, derivation));
     return key;
   } finally {
     key.wipe();
@@ -289,7 +296,8 @@ export const keyImport = async (
   } finally {
     keys.secretKey.fill(0);
   }
-  printKey(context, key, { imported: to, sealing: await sealingOf(to) });
+  const written = use === "validator" ? keysPaths(to).nodeKey : to;
+  printKey(context, key, { imported: to, sealing: await sealingOf(written) });
   if (use === "validator") noteVotes(context, to);
 };
 

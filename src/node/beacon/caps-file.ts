@@ -3,7 +3,7 @@
  * (src/proofs/beacon/ivrf.ts) after a tag of 32 bytes that only who has the key's secret can make. A file that is
  * gone, cut or another's is no failure: the tree is made again, in a fraction of a second.
  */
-import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { concatBytes, equalBytes } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
@@ -50,6 +50,21 @@ export const writeCaps = (
     writeFileAtomic(pathOf(place), concatBytes(tag, caps), 0o600);
   } catch {
     // Nothing is lost: the file saves time and no more.
+  }
+};
+
+/**
+ * Removes what is left of keys that ended while the node was down: the key before the one at this place may still be
+ * in use, those before that are not.
+ */
+export const removeEndedCaps = ({ folder, firstHeight }: CapsPlace, depth: number): void => {
+  try {
+    for (const name of readdirSync(folder)) {
+      const first = Number(/^([0-9]{1,16})\.tree$/.exec(name)?.[1] ?? Number.NaN);
+      if (first + 2 * 2 ** depth <= firstHeight) removeCaps({ folder, firstHeight: first });
+    }
+  } catch {
+    // They take room and do nothing else.
   }
 };
 

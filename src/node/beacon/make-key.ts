@@ -7,7 +7,7 @@ import type { Hasher } from "../../crypto/hash.ts";
 import { TetradError } from "../../errors.ts";
 import { createIvrfKey, type IvrfKey, ivrfKeyOf, ivrfKeySecret } from "../../proofs/beacon/ivrf.ts";
 import { workerEnv, workerUrl } from "../signing/worker.ts";
-import { readCaps, writeCaps } from "./caps-file.ts";
+import { readCaps, removeEndedCaps, writeCaps } from "./caps-file.ts";
 
 /** What the thread is asked. */
 export type TreeAsk = {
@@ -19,24 +19,34 @@ export type TreeAsk = {
 /** Up to this depth a tree takes under 10 ms of one core. */
 const INLINE_DEPTH_MAX = 10;
 
+/** Where a tree is kept. */
+export type KeptTrees = {
+  readonly folder: string;
+  /** Asked when a tree was made: what nobody wants any more is not kept. */
+  isWanted(firstHeight: number): boolean;
+};
+
 /**
- * The key of a node's secret whose first index is this height; of a larger one the tree comes from the folder, and
- * is put there where there is none. Rejects with "internal".
+ * The key of a node's secret whose first index is this height; of a larger one the tree comes from where it is
+ * kept, and is put there where there is none. Rejects with "internal".
  */
 export const makeIvrfKey = async (
   hasher: Hasher,
   master: Uint8Array,
   firstHeight: number,
   depth: number,
-  folder?: string,
+  trees?: KeptTrees,
 ): Promise<IvrfKey> => {
   const secret = ivrfKeySecret(hasher, master, firstHeight);
   if (depth <= INLINE_DEPTH_MAX) return createIvrfKey(hasher, secret, depth);
-  const place = folder === undefined ? undefined : { folder, firstHeight };
+  const place = trees === undefined ? undefined : { folder: trees.folder, firstHeight };
   const kept = place === undefined ? undefined : readCaps(place, hasher, secret, depth);
   if (kept !== undefined) return ivrfKeyOf(hasher, secret, depth, kept);
   const caps = await treeInThread({ chainId: hasher.chainId, secret, depth });
-  if (place !== undefined) writeCaps(place, hasher, secret, caps);
+  if (place !== undefined && trees?.isWanted(firstHeight) === true) {
+    writeCaps(place, hasher, secret, caps);
+    removeEndedCaps(place, depth);
+  }
   return ivrfKeyOf(hasher, secret, depth, caps);
 };
 

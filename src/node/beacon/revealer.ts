@@ -23,7 +23,9 @@ export const createRevealer = (args: {
   const held = new Map<number, IvrfKey>();
   let closed = false;
   const begin = (firstHeight: number): Promise<IvrfKey> => {
-    const key = makeIvrfKey(hasher, secret, firstHeight, depth, folder);
+    const isWanted = (first: number): boolean => !closed && made.has(first);
+    const trees = folder === undefined ? undefined : { folder, isWanted };
+    const key = makeIvrfKey(hasher, secret, firstHeight, depth, trees);
     made.set(firstHeight, key);
     return key;
   };

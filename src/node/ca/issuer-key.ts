@@ -51,10 +51,10 @@ export const sealIssuerKey = async (
   plain: Uint8Array,
   passphrase: string,
   random: RandomBytes,
+  derivation = derivationFor(passphrase),
 ): Promise<Uint8Array> => {
   const salt = random(SALT_BYTES);
   const nonce = random(NONCE_BYTES);
-  const derivation = derivationFor(passphrase);
   const sealingKey = await deriveKey(passphrase, salt, derivation);
   try {
     const header = new Writer(HEADER_BYTES)

@@ -65,9 +65,9 @@ export const sealKeyFile = async (
   mark: KeyMark,
   passphrase: string,
   random: RandomBytes,
+  derivation = derivationFor(passphrase),
 ): Promise<Uint8Array> => {
   const salt = random(SALT_BYTES);
-  const derivation = derivationFor(passphrase);
   const sealingKey = await deriveKey(passphrase, salt, derivation);
   try {
     return sealKeys(keys, mark, salt, random(NONCE_BYTES), sealingKey, derivation);

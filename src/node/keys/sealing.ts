@@ -25,7 +25,7 @@ export type Derivation = "scrypt" | "hkdf";
 /** For people. */
 export const SEALINGS: Readonly<Record<Derivation, string>> = {
   scrypt: `AES-256-GCM, scrypt N=${SCRYPT.N} r=${SCRYPT.r} p=${SCRYPT.p}`,
-  hkdf: "AES-256-GCM, HKDF-SHA256 of a drawn passphrase",
+  hkdf: "AES-256-GCM, HKDF-SHA256 of 64 digits, not stretched",
 };
 
 const HKDF_INFO = "tetrad/sealing/v1";

@@ -34,6 +34,7 @@ export const searchProof = (
   let runs = 0;
   return runThreads<ThreadMessage, { proof: Uint8Array; runs: number }>({
     count: threads,
+    reusable: true,
     signal,
     dataOf: (): ThreadTask => {
       const prefix = fromHex(randomHex(2 * NONCE_PREFIX_BYTES));

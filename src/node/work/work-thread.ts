@@ -1,4 +1,4 @@
-/** One thread of a search: tries until it is ended from outside. */
+/** One thread of a search: tries until it is ended from outside; one of proofs takes another task after a find. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { createHasher } from "../../crypto/hash.ts";
 import { createShareTest, createWorkSearch, encodeWorkProof } from "../../proofs/work/index.ts";
@@ -66,17 +66,15 @@ const fillSlots = (
   teller.say({ type: "ready" });
 };
 
-/** After a proof the thread waits for its end, so that no exit is taken for a failure. */
-const idle = (port: MessagePort): void => {
-  port.on("message", () => {});
-};
-
 if (parentPort !== null) {
   const task = workerData as ThreadTask;
   const teller = createTeller(parentPort);
   if (task.kind === "shares") fillSlots(task, parentPort, teller);
   else {
-    idle(parentPort);
+    // It listens also where nothing comes, so that no exit after a find is taken for a failure.
+    parentPort.on("message", (next: ThreadTask & { readonly kind: "proof" }) => {
+      findProof(next, teller);
+    });
     findProof(task, teller);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Finds all solutions of an Equihash(96,5) instance by Wagner's algorithm, in nine MiB that are allocated
+ * Finds the solutions of an Equihash(96,5) instance by Wagner's algorithm, in nine MiB that are allocated
  * once. Rows are three 32-bit words. On each of four levels, rows that agree in 16 bits are paired and their
  * sums are the rows of the next level; on the last, sums must agree in the 32 bits that are left.
  *
@@ -17,15 +17,15 @@ import {
   type RowHash,
 } from "./equihash.ts";
 
-const BUCKETS = 256;
+export const BUCKETS = 256;
 /**
  * Rows that a bucket has room for: half more than the 512 that are expected. The rows of the last level
  * vary by 2.5 % (one standard deviation) and those of a bucket by 5 %; what is past it is not looked at.
  */
-const SLOTS = 768;
+export const SLOTS = 768;
 const ROOM = BUCKETS * SLOTS;
-const WORDS = 3;
-const LEVELS = 4;
+export const ROW_WORDS = 3;
+export const LEVELS = 4;
 const NONE = -1;
 
 /** The rows of a level by where they are: bucket · 768 + slot. */
@@ -42,9 +42,9 @@ type Table = {
 type Parents = Int32Array;
 
 /** The 16 bits that rows of a level must agree in: a word of the row, from a bit on. */
-type Key = { readonly word: 0 | 1 | 2; readonly shift: 0 | 16 };
+export type Key = { readonly word: 0 | 1 | 2; readonly shift: 0 | 16 };
 
-const KEYS: readonly Key[] = [
+export const KEYS: readonly Key[] = [
   { word: 0, shift: 16 },
   { word: 0, shift: 0 },
   { word: 1, shift: 16 },
@@ -56,12 +56,15 @@ const KEYS: readonly Key[] = [
 type Chains = { readonly head: Int32Array; readonly next: Int32Array };
 
 export type EquihashSolver = {
-  /** Every solution, each 32 indices in the one order that the check accepts; two on average. */
+  /**
+   * Solutions, each 32 indices in the one order that the check accepts; two on average. All that have room in the
+   * tables and are no sum of two that are zero by themselves, which is all but for one in many thousands.
+   */
   solve(rows: RowHash): Uint32Array[];
 };
 
 const tableOf = (): Table => ({
-  words: new Int32Array(ROOM * WORDS),
+  words: new Int32Array(ROOM * ROW_WORDS),
   sizes: new Int32Array(BUCKETS),
 });
 
@@ -119,9 +122,9 @@ export const fillRows = (rows: RowHash, { words, sizes }: Table, leaves: Int32Ar
       sizes[bucket] = size + 1;
       const place = bucket * SLOTS + size;
       leaves[place] = row;
-      words[place * WORDS] = view.getInt32(at);
-      words[place * WORDS + 1] = view.getInt32(at + 4);
-      words[place * WORDS + 2] = view.getInt32(at + 8);
+      words[place * ROW_WORDS] = view.getInt32(at);
+      words[place * ROW_WORDS + 1] = view.getInt32(at + 4);
+      words[place * ROW_WORDS + 2] = view.getInt32(at + 8);
     }
   }
 };
@@ -142,18 +145,18 @@ const pairUp = (
     const size = sizes[bucket] as number;
     head.fill(NONE);
     for (let slot = 0; slot < size; slot++) {
-      const at = (base + slot) * WORDS;
+      const at = (base + slot) * ROW_WORDS;
       const rest = ((words[at + key.word] as number) >>> key.shift) & 0xff;
       const first = head[rest] as number;
       for (let other = first; other !== NONE; other = next[other] as number) {
-        const second = (base + other) * WORDS;
+        const second = (base + other) * ROW_WORDS;
         const word = (words[at + toKey.word] as number) ^ (words[second + toKey.word] as number);
         const toBucket = (word >>> toShift) & 0xff;
         const toSize = toSizes[toBucket] as number;
         if (toSize === SLOTS) continue;
         toSizes[toBucket] = toSize + 1;
         const place = toBucket * SLOTS + toSize;
-        const target = place * WORDS;
+        const target = place * ROW_WORDS;
         toWords[target] = (words[at] as number) ^ (words[second] as number);
         toWords[target + 1] = (words[at + 1] as number) ^ (words[second + 1] as number);
         toWords[target + 2] = (words[at + 2] as number) ^ (words[second + 2] as number);
@@ -179,12 +182,12 @@ const eachEqual = (
     const size = sizes[bucket] as number;
     head.fill(NONE);
     for (let slot = 0; slot < size; slot++) {
-      const word = words[(base + slot) * WORDS + 2] as number;
+      const word = words[(base + slot) * ROW_WORDS + 2] as number;
       if (word === 0) continue;
       const rest = (word >>> 16) & 0xff;
       const first = head[rest] as number;
       for (let other = first; other !== NONE; other = next[other] as number) {
-        if (words[(base + other) * WORDS + 2] === word) onPair(base + other, base + slot);
+        if (words[(base + other) * ROW_WORDS + 2] === word) onPair(base + other, base + slot);
       }
       next[slot] = first;
       head[rest] = slot;

@@ -6,16 +6,11 @@
  * Memory, in bytes: see PLACES. Rows are three words on all levels; words that are zero in all sums of a level are
  * neither written nor read.
  */
+import { EQUIHASH_ROWS, ROWS_PER_HASH } from "./equihash.ts";
+import { BUCKETS, KEYS, type Key, LEVELS, ROW_WORDS, SLOTS } from "./equihash-solver.ts";
 import * as w from "./wasm-code.ts";
 
-export const BUCKETS = 256;
-/** As in equihash-solver.ts. */
-export const SLOTS = 768;
-export const ROW_WORDS = 3;
-export const LEVELS = 4;
 const ROOM = BUCKETS * SLOTS;
-const ROWS = 131_072;
-const ROWS_PER_HASH = 5;
 const NONE = -1;
 /** Pairs of the last level that are told: two are expected. */
 export const PAIRS_MAX = 4096;
@@ -55,7 +50,8 @@ export const PAGES = Math.ceil(PLACES.end / 65_536);
 
 /** The integer whose power of `exponent` is the largest that is not above the value. */
 const rootOf = (value: bigint, exponent: bigint): bigint => {
-  let [low, high] = [0n, 1n << 200n];
+  // 64 bits of a fraction, and at most three before it.
+  let [low, high] = [0n, 1n << 67n];
   while (high - low > 1n) {
     const middle = (low + high) / 2n;
     if (middle ** exponent <= value) low = middle;
@@ -72,8 +68,8 @@ const primes = (count: number): bigint[] => {
 
 const MASK = (1n << 64n) - 1n;
 /** FIPS 180-4, 4.2.3 and 5.3.5: fractional bits of cube roots and of square roots of primes. */
-const ROUND_KEYS = primes(80).map((prime) => rootOf(prime << 192n, 3n) & MASK);
-const START = primes(8).map((prime) => rootOf(prime << 128n, 2n) & MASK);
+const roundKeys = (): bigint[] => primes(80).map((prime) => rootOf(prime << 192n, 3n) & MASK);
+const startOf = (): bigint[] => primes(8).map((prime) => rootOf(prime << 128n, 2n) & MASK);
 
 type Triple = readonly [number, number, number];
 const ror = (x: w.Code, bits: number): w.Code => w.rotr64(x, w.i64(BigInt(bits)));
@@ -101,6 +97,7 @@ const message = (group: w.Code): w.Code[] => {
 /** FIPS 180-4, 6.4.2, in locals: 8 of state from `state` on, 16 of the schedule from `schedule` on. */
 const compress = (state: number, schedule: number): w.Code[] => {
   const code: w.Code[] = [];
+  const keys = roundKeys();
   const word = (i: number): number => schedule + (i % 16);
   for (let i = 0; i < 80; i++) {
     if (i >= 16) {
@@ -120,7 +117,7 @@ const compress = (state: number, schedule: number): w.Code[] => {
       w.and64(w.get(a), w.get(b)),
       w.and64(w.get(c), w.or64(w.get(a), w.get(b))),
     );
-    const key = w.add64(w.i64(ROUND_KEYS[i] as bigint), w.get(word(i)));
+    const key = w.add64(w.i64(keys[i] as bigint), w.get(word(i)));
     const first = w.add64(w.add64(w.get(h), sigma(w.get(e), [14, 18, 41])), w.add64(choice, key));
     code.push(
       w.set(h, first),
@@ -134,12 +131,13 @@ const compress = (state: number, schedule: number): w.Code[] => {
 /** group(g): hashes a group and puts its rows into their buckets. */
 const group = (): w.WasmFunction => {
   const [number, state, schedule, row, bucket, size, place] = [0, 1, 9, 25, 26, 27, 28];
+  const start = startOf();
   const digest = (word: number): w.Code => w.load32(w.i32(PLACES.digest), word * 4);
   const code = [
-    ...START.map((value, k) => w.set(state + k, w.i64(value))),
+    ...start.map((value, k) => w.set(state + k, w.i64(value))),
     ...message(w.get(number)).map((value, k) => w.set(schedule + k, value)),
     ...compress(state, schedule),
-    ...START.flatMap((value, k) => {
+    ...start.flatMap((value, k) => {
       const sum = w.add64(w.get(state + k), w.i64(value));
       return [
         w.set(state + k, sum),
@@ -155,7 +153,7 @@ const group = (): w.WasmFunction => {
       w.set(bucket, w.shr32(digest(3 * r), w.i32(24))),
       w.set(size, w.load32(sizeAt, PLACES.sizes0)),
       w.when(
-        w.and32(w.ne32(w.get(size), w.i32(SLOTS)), w.lt32(w.get(row), w.i32(ROWS))),
+        w.and32(w.ne32(w.get(size), w.i32(SLOTS)), w.lt32(w.get(row), w.i32(EQUIHASH_ROWS))),
         w.store32(sizeAt, w.add32(w.get(size), w.i32(1)), PLACES.sizes0),
         w.set(place, w.add32(w.mul32(w.get(bucket), w.i32(SLOTS)), w.get(size))),
         w.store32(w.shl32(w.get(place), w.i32(2)), w.get(row), PLACES.leaves),
@@ -168,12 +166,6 @@ const group = (): w.WasmFunction => {
   return { name: "group", parameters: 1, locals, body: w.seq(...code) };
 };
 
-/** Where rows of a level must agree: 16 bits of a word, from a bit on. */
-const keyOf = (level: number): { readonly word: number; readonly shift: number } => ({
-  word: Math.floor(level / 2),
-  shift: level % 2 === 0 ? 16 : 0,
-});
-
 /**
  * A loop over the rows of a bucket that calls `body` for each earlier row with the same eight bits of the key.
  * Locals: 0 bucket, 1 size, 2 slot, 3 address of the row, 4 address of its chain's head, 5 the other's slot,
@@ -181,7 +173,7 @@ const keyOf = (level: number): { readonly word: number; readonly shift: number }
  */
 const bucketLoop = (level: number, body: readonly w.Code[]): w.Code => {
   const [bucket, size, slot, at, chain, other, second] = [0, 1, 2, 3, 4, 5, 6];
-  const { word, shift } = keyOf(level);
+  const { word, shift } = KEYS[level] as Key;
   const [sizes, table] =
     level % 2 === 0 ? [PLACES.sizes0, PLACES.table0] : [PLACES.sizes1, PLACES.table1];
   const rowBytes = w.i32(ROW_WORDS * 4);
@@ -219,7 +211,7 @@ const pair = (level: number): w.WasmFunction => {
     level % 2 === 0
       ? [PLACES.table0, PLACES.table1, PLACES.sizes1]
       : [PLACES.table1, PLACES.table0, PLACES.sizes0];
-  const next = keyOf(level + 1);
+  const next = KEYS[level + 1] as Key;
   const sum = (word: number): w.Code =>
     w.xor32(w.load32(w.get(at), from + 4 * word), w.load32(w.get(second), from + 4 * word));
   const kept = Array.from({ length: ROW_WORDS - next.word }, (_, k) => next.word + k);
@@ -247,7 +239,7 @@ const pair = (level: number): w.WasmFunction => {
 /** last(bucket): adds the pairs of the last level whose 32 bits are equal, and not zero, to those that are told. */
 const last = (): w.WasmFunction => {
   const [bucket, slot, at, other, second, count] = [0, 2, 3, 5, 6, 7];
-  const word = 4 * keyOf(LEVELS).word + PLACES.table0;
+  const word = 4 * (KEYS[LEVELS] as Key).word + PLACES.table0;
   const isEqual = w.eq32(w.load32(w.get(at), word), w.load32(w.get(second), word));
   const isFound = w.and32(isEqual, w.ne32(w.load32(w.get(at), word), w.i32(0)));
   const placeOf = (one: number): w.Code =>

@@ -2,21 +2,25 @@
  * The solver of equihash-solver.ts with its loops in WebAssembly (wasm-solver-code.ts): the same solutions in the
  * same order, in less than half of the time.
  */
-import { sha512Rows } from "./equihash.ts";
+import { EQUIHASH_ROWS, ROWS_PER_HASH, sha512Rows } from "./equihash.ts";
 import {
+  BUCKETS,
   createEquihashSolver,
   type EquihashSolver,
   fillRows,
+  LEVELS,
+  ROW_WORDS,
+  SLOTS,
   solutionOf,
 } from "./equihash-solver.ts";
-import { BUCKETS, LEVELS, PLACES, ROW_WORDS, SLOTS, solverModule } from "./wasm-solver-code.ts";
+import { PLACES, solverModule } from "./wasm-solver-code.ts";
 
 const CHALLENGE_BYTES = 32;
-const GROUPS = 26_215;
+const GROUPS = Math.ceil(EQUIHASH_ROWS / ROWS_PER_HASH);
 const ROOM = BUCKETS * SLOTS;
 
 export type ChallengeSolver = EquihashSolver & {
-  /** Every solution for the rows of a challenge of 32 bytes (`sha512Rows`). Throws RangeError for another length. */
+  /** As `solve`, for the rows of a challenge of 32 bytes (`sha512Rows`). Throws RangeError for another length. */
   solveChallenge(challenge: Uint8Array): Uint32Array[];
 };
 

@@ -53,7 +53,8 @@ describe("a node's iVRF keys", () => {
   it("are made once: a start reads what is kept, and makes what is not its own", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tetrad-caps-"));
     try {
-      const make = (fill: number, on = hasher) => makeIvrfKey(on, secretOf(fill), 1, 11, folder);
+      const make = (fill: number, on = hasher) =>
+        makeIvrfKey(on, secretOf(fill), 1, 11, { folder, isWanted: () => true });
       const first = await make(3);
       const path = join(folder, "1.tree");
       const kept = readFileSync(path);
@@ -89,7 +90,8 @@ describe("a node's iVRF keys", () => {
     try {
       const file = join(folder, "file");
       writeFileSync(file, "");
-      expect((await makeIvrfKey(hasher, secretOf(3), 1, 11, file)).depth).toBe(11);
+      const nowhere = { folder: file, isWanted: () => true };
+      expect((await makeIvrfKey(hasher, secretOf(3), 1, 11, nowhere)).depth).toBe(11);
       const onFailure = (failure: Failure) => expect.fail(failure.detail);
       const options = { hasher, secret: secretOf(5), depth: 11, folder, onFailure };
       const revealer = createRevealer(options);
@@ -97,7 +99,19 @@ describe("a node's iVRF keys", () => {
       expect(readdirSync(folder).sort()).toEqual(["1.tree", "2049.tree", "file"]);
       revealer.forget(1);
       expect(readdirSync(folder).sort()).toEqual(["2049.tree", "file"]);
+      // What ended while the node was down goes when the next one is made; the one before it may be in use.
+      writeFileSync(join(folder, "2.tree"), "");
+      await new Promise((done) => revealer.make(4097, done));
+      expect(readdirSync(folder).sort()).toEqual(["2.tree", "2049.tree", "4097.tree", "file"]);
+      await new Promise((done) => revealer.make(6145, done));
+      expect(readdirSync(folder).sort()).toEqual(["4097.tree", "6145.tree", "file"]);
+      // Nothing is written for who has forgotten, or is closed.
+      revealer.make(8193, () => expect.fail("forgotten"));
+      revealer.forget(8193);
+      revealer.make(10_241, () => expect.fail("closed"));
       revealer.close();
+      await makeIvrfKey(hasher, secretOf(3), 1, 11);
+      expect(readdirSync(folder).sort()).toEqual(["4097.tree", "6145.tree", "file"]);
     } finally {
       rmSync(folder, { recursive: true });
     }
