@@ -157,6 +157,8 @@ describe("nexus key show, export and import", () => {
     );
     expect(exported.code, exported.stderr).toBe(0);
     expect(await opens(to, fresh)).toBe(false);
+    const sealed = await run("key", "show", to);
+    expect(sealed.stdout).toMatch(/sealing +AES-256-GCM, scrypt/);
     const imported = ["key", "import", to, "--passphrase-file", old, "-o", "json"];
     const taken = await run(...imported, "--to", issuerKey);
     expect([taken.code, taken.stderr]).toEqual([5, expect.stringContaining("key.exists")]);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { checkIssuerKey, createIssuerKey, loadIssuerKey } from "../../src/node/ca/issuer-key.ts";
+import { openSealedKey } from "../../src/node/sealed-keys.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-issuer-"));
 const path = join(folder, "issuer-ca.key");
@@ -37,6 +38,19 @@ describe("an issuer's key file", () => {
     expect((await loadIssuerKey(copy, drawn)).spki.length).toBeGreaterThan(64);
     const other = `${drawn.slice(1)}8`;
     await expect(loadIssuerKey(copy, other)).rejects.toMatchObject({ code: "key.invalid" });
+  });
+
+  it("is stretched in an export, which goes elsewhere, whatever its passphrase is", async () => {
+    const drawn = toHex(new Uint8Array(32).fill(7));
+    const key = await openSealedKey(path, "correct horse");
+    const version = (sealed: Uint8Array): number => sealed[14] ?? 0;
+    expect(version(await key.seal(drawn))).toBe(2);
+    const exported = await key.seal(drawn, "scrypt");
+    expect(version(exported)).toBe(1);
+    const copy = join(folder, "exported.key");
+    writeFileSync(copy, exported, { mode: 0o600 });
+    expect((await loadIssuerKey(copy, drawn)).spki.length).toBeGreaterThan(64);
+    key.wipe();
   });
 
   it("is not replaced", async () => {
