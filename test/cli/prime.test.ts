@@ -35,6 +35,8 @@ const WAIT =
 it("is in the cache when it is waited for, and costs nothing where there is no cache", () => {
   const primed = run("whole", WAIT, true);
   expect([primed.status, primed.stderr]).toEqual([0, ""]);
+  const again = run("whole", WAIT, true);
+  expect([again.status, again.files]).toEqual([0, primed.files]);
   const without = run("none", WAIT, false);
   expect([without.status, without.stderr]).toEqual([0, ""]);
   // All that a node imports of this tree and of packages is some 700 files.
@@ -54,4 +56,16 @@ it("ends with what began it, also where that fails or is told to stop", () => {
   const stopped = run("stopped", stop, true);
   expect(stopped.status).toBe(0);
   expect(stopped.files).toBeLessThan(400);
+}, 120_000);
+
+it("has nothing to do after npm ci, which compiles what a node and its threads are", () => {
+  const script = fileURLToPath(new URL("../../scripts/warm-cache.mjs", import.meta.url));
+  const cache = join(folder, "installed");
+  const env = { ...process.env, NODE_COMPILE_CACHE: cache };
+  const installed = spawnSync(process.execPath, [script], { env, encoding: "utf8" });
+  expect([installed.status, installed.stdout, installed.stderr]).toEqual([0, "", ""]);
+  const files = readdirSync(cache, { recursive: true }).length;
+  const primed = run("installed", WAIT, true);
+  // What the program itself is, and nothing of a node.
+  expect(primed.files - files).toBeLessThan(10);
 }, 120_000);
