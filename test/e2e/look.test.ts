@@ -50,7 +50,7 @@ describe("nexus peers and validators", () => {
     }
     const shown = await run("peers");
     expect(shown.stdout).toMatch(
-      /^NAME +STATE +ADDRESS +DIALLED_BY +UP_S +DRIVER +RTT_MS +LOSS +TLS_PQ_MS .*BULK/,
+      /^NAME +STATE +ADDRESS +DIALLED_BY +VIA +UP_S +DRIVER +RTT_MS +LOSS +TLS_PQ_MS .*BULK/,
     );
     expect(shown.stdout).toMatch(/\n[bcd] +up +\[::1\]:\d+ .* quiche .* [\d.]+ % +\d+ \/ \d+ /);
     const table = await run("validators");
