@@ -12,7 +12,7 @@ import type { LocalSector, SpaceTask } from "../../ledger/replica/space-plan.ts"
 import type { OpeningTask } from "../../proofs/space/challenges.ts";
 import { makeOpenings, verifyOpenings } from "../../proofs/space/openings.ts";
 import type { SectorStatement } from "../../proofs/space/statement.ts";
-import { spaceHashesOf } from "../../proofs/space/tree.ts";
+import { spaceHashesOf, type TreeReader } from "../../proofs/space/tree.ts";
 import { workerEnv, workerUrl } from "../signing/worker.ts";
 import { isSystemError, readBeaconHeight, readSectorHeader } from "./files.ts";
 import { hasLayers, type OpenSector, openSector } from "./open-sector.ts";
@@ -30,8 +30,11 @@ export type Known = LocalSector & { readonly file: string };
 
 export type SectorFiles = SectorPort & SectorOpener & { close(): Promise<void> };
 
-/** How long a look at the folder holds: the keeper asks at every block. */
+/** How long a look at the folder holds: the keeper asks at every block. Files stay open no longer than that. */
 const LOOK_MS = 2_000;
+
+/** Files that are kept open from one task to the next: batches of a busy chain all open the same sector. */
+const OPEN_MAX = 16;
 
 const readKnown = (file: string, chainId: string): Known | undefined => {
   try {
@@ -65,9 +68,22 @@ export const openSectorFiles = (
   let known: readonly Known[] = [];
   let lookedMs = Number.NEGATIVE_INFINITY;
   let worker: Worker | undefined;
+  const opened = new Map<string, OpenSector>();
+  const closeAll = (): void => {
+    for (const sector of opened.values()) sector.close();
+    opened.clear();
+  };
+  const sectorOf = (file: string): OpenSector => {
+    const kept = opened.get(file);
+    if (kept !== undefined) return kept;
+    const sector = openSector(file);
+    opened.set(file, sector);
+    return sector;
+  };
   const list = (): readonly Known[] => {
     if (nowMs() - lookedMs < LOOK_MS) return known;
     lookedMs = nowMs();
+    closeAll();
     try {
       known = sectorsIn(folder, chainId);
     } catch (error) {
@@ -82,33 +98,52 @@ export const openSectorFiles = (
     )?.file;
   return {
     list,
-    open: (task) => openNow(chain.hasher, task, fileOf),
+    open(task) {
+      // Of all sectors of a validator a block opens a few.
+      const asked = new Set(task.challenges.map(({ sector }) => sector));
+      if (opened.size + asked.size > OPEN_MAX) closeAll();
+      const openings = openNow(chain.hasher, task, (statement, i) => {
+        if (!asked.has(i)) return notAsked(statement);
+        const file = fileOf(statement);
+        return file === undefined ? undefined : sectorOf(file).tree;
+      });
+      // A file that was not right is looked at anew the next time.
+      if (openings === undefined) closeAll();
+      return openings;
+    },
     prove(task, done) {
       const files = (task.kind === "window" ? task.sectors : [task.sector]).map(fileOf);
       const request: ProveRequest = { chainId, task, files };
       worker = runProver(request, done);
     },
     async close() {
+      closeAll();
       await worker?.terminate();
     },
   };
 };
 
+const never = (): never => {
+  throw new Error("a node of a sector that no challenge names");
+};
+/** In the place of a sector that nothing is read of. */
+const notAsked = ({ lgNodes }: SectorStatement): TreeReader => ({
+  lgNodes,
+  group: never,
+  row: never,
+});
+
 /** In this turn: a block opens a few nodes, a batch one, and each is a handful of reads. */
 const openNow = (
   hasher: Hasher,
   { sectors, challenges }: OpeningTask,
-  fileOf: (statement: SectorStatement) => string | undefined,
+  treeOf: (statement: SectorStatement, index: number) => TreeReader | undefined,
 ): Uint8Array | undefined => {
-  const opened: OpenSector[] = [];
   try {
-    for (const statement of sectors) {
-      const file = fileOf(statement);
-      if (file === undefined) return undefined;
-      opened.push(openSector(file));
-    }
     const hashes = spaceHashesOf(hasher);
-    const trees = opened.map(({ tree }) => tree);
+    const found = sectors.map(treeOf);
+    const trees = found.filter((tree) => tree !== undefined);
+    if (trees.length < found.length) return undefined;
     const openings = makeOpenings(hashes, trees, challenges);
     const lgNodes = sectors[0]?.lgNodes ?? 0;
     const isRight = verifyOpenings(hashes, lgNodes, sectors, challenges, openings).ok;
@@ -116,8 +151,6 @@ const openNow = (
   } catch (error) {
     if (error instanceof TetradError) return undefined;
     throw error;
-  } finally {
-    for (const sector of opened) sector.close();
   }
 };
 
