@@ -55,6 +55,8 @@ type Endpoint = {
   shutOut: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> };
   /** Live sessions by the peer's id, in the order of their making. */
   readonly sessions: Map<PeerId, Session>;
+  /** Ends that this process has not heard of yet: it hears of one before the next session begins. */
+  readonly ending: Map<PeerId, () => void>;
 };
 
 export type NetTap = {
@@ -97,7 +99,15 @@ export class SimNet {
   addSlot(host: Host, id: PeerId): void {
     const sessions = new Map<PeerId, Session>();
     const shutOut = { incarnation: 0, ids: new Set<PeerId>() };
-    this.#endpoints.push({ host, id, incarnation: 0, handler: undefined, shutOut, sessions });
+    this.#endpoints.push({
+      host,
+      id,
+      incarnation: 0,
+      handler: undefined,
+      shutOut,
+      sessions,
+      ending: new Map(),
+    });
   }
 
   transport(slot: number, incarnation: number): Transport {
@@ -204,6 +214,7 @@ export class SimNet {
     const endpoint = this.#endpoints[slot];
     if (endpoint === undefined) return;
     endpoint.handler = undefined;
+    endpoint.ending.clear();
     for (const session of [...endpoint.sessions.values()]) {
       const soon = this.links.random.below(2) === 0;
       const noticeUs = soon ? this.links.latencyUs() : this.links.knobs.idleTimeoutMs * 1000;
@@ -320,6 +331,7 @@ export class SimNet {
     }
     endpoint.host.defer(end.incarnation, delayUs, () => {
       if (!session.alive || endpoint.sessions.get(peer) !== session) return;
+      endpoint.ending.get(peer)?.();
       end.up = true;
       this.#world.trace.add(this.#world.nowUs, "peer-up", end.slot, far.slot);
       endpoint.handler?.peerUp(peer);
@@ -340,14 +352,17 @@ export class SimNet {
       if (endpoint.sessions.get(peer) === session) endpoint.sessions.delete(peer);
       if (!wasUp || endpoint.incarnation !== end.incarnation) continue;
       const delayUs = end.slot === bySlot || bySlot < 0 ? 0 : this.links.latencyUs();
-      endpoint.host.defer(end.incarnation, delayUs, () => {
+      const tell = (): void => {
+        if (endpoint.ending.get(peer) !== tell) return;
+        endpoint.ending.delete(peer);
         const other = this.#farSlot(session, end.slot);
         this.#world.trace.add(this.#world.nowUs, "peer-down", end.slot, other);
         endpoint.handler?.peerDown(peer, reason);
-      });
+      };
+      endpoint.ending.set(peer, tell);
+      endpoint.host.defer(end.incarnation, delayUs, tell);
     }
     const [left, right] = session.ends;
-    // After the peerDown of the far end, so that an end never hears peerUp twice in a row.
     const backOffUs = this.links.knobs.redialMs * 1000 + this.links.random.below(100_000);
     this.#scheduleDial(left.slot, right.slot, backOffUs);
   }

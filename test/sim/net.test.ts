@@ -64,8 +64,9 @@ const startPeer = (net: SimNet, peer: Peer): void => {
 const createRig = (
   knobs: Partial<NetKnobs> = {},
   ids: readonly PeerId[] = ["a", "b", "c"],
+  seed = 1,
 ): Rig => {
-  const world = new World(1);
+  const world = new World(seed);
   const net = new SimNet(world, ids.length, { ...CALM_NET, ...knobs });
   const peers = ids.map((id, slot): Peer => {
     const host = new Host(world, slot);
@@ -128,6 +129,28 @@ describe("sessions", () => {
       ups.forEach((event, i) => {
         expect(event[0]).toBe(i % 2 === 0 ? "+" : "-");
       });
+    }
+  });
+
+  it("of a process that is another at once end before the next one begins", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = createRig({ latencyMeanUs: 40_000 }, ["a", "b", "c"], seed);
+      for (let i = 0; i < 10; i++) {
+        peerAt(rig, 1).host.kill("test");
+        rig.net.crashed(1);
+        startPeer(rig.net, peerAt(rig, 1));
+        run(rig, 700);
+      }
+      run(rig, 5_000);
+      for (const slot of [0, 2]) {
+        const heard = peerAt(rig, slot).events.filter((event) => event.slice(1).startsWith("b"));
+        const signs = heard.map((event) => event[0]).join("");
+        expect(signs, `seed ${seed}, peer ${slot}`).toMatch(/^(\+-)*\+$/);
+        // Who has heard that the other is there reaches it.
+        expect(send(rig, slot, "b", 7)).toBe(true);
+      }
+      run(rig, 1_000);
+      expect(received(rig, 1).filter((byte) => byte === 7)).toEqual([7, 7]);
     }
   });
 
