@@ -1,14 +1,16 @@
+import { beforeEach, describe } from "vitest";
 import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
 import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
-import { quicEndpointContract } from "../contract/quic-endpoint-contract.ts";
+import { type BindEndpoint, quicEndpointContract } from "../contract/quic-endpoint-contract.ts";
+import { needsReactor } from "./reactor-here.ts";
+
+const reactor: BindEndpoint = (options) => ReactorEndpoint.bind(options);
 
 quicEndpointContract("quiche", QuicheEndpoint.bind);
-quicEndpointContract("reactor", (options) => ReactorEndpoint.bind(options));
-quicEndpointContract("quiche serves reactor", QuicheEndpoint.bind, (options) =>
-  ReactorEndpoint.bind(options),
-);
-quicEndpointContract(
-  "reactor serves quiche",
-  (options) => ReactorEndpoint.bind(options),
-  QuicheEndpoint.bind,
-);
+
+describe("where the reactor loads", () => {
+  beforeEach(needsReactor);
+  quicEndpointContract("reactor", reactor);
+  quicEndpointContract("quiche serves reactor", QuicheEndpoint.bind, reactor);
+  quicEndpointContract("reactor serves quiche", reactor, QuicheEndpoint.bind);
+});

@@ -1,15 +1,11 @@
-import { it } from "vitest";
-import { loadReactor } from "../../src/transport/reactor-binding.ts";
+import { beforeEach, describe } from "vitest";
 import { transportContract } from "../contract/transport-contract.ts";
-import { skipUnlessCi } from "../faults/support/sandbox.ts";
+import { needsReactor } from "./reactor-here.ts";
 import { reactorDriver } from "./reactor-mesh.ts";
 import { makeTestNetwork, sleep, until } from "./support.ts";
 
-const problem = await loadReactor().then(() => undefined, String);
-
-if (problem !== undefined) {
-  it("transport contract: reactor on [::1]", (context) => skipUnlessCi(context, problem));
-} else {
+describe("where the reactor loads", () => {
+  beforeEach(needsReactor);
   transportContract("reactor on [::1]", async (count) => {
     const network = await makeTestNetwork(count, undefined, reactorDriver());
     return {
@@ -20,4 +16,4 @@ if (problem !== undefined) {
       dispose: network.dispose,
     };
   });
-}
+});

@@ -1,12 +1,13 @@
 /** The process of a bulk worker: what it has, and what is left of it. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { getPriority } from "node:os";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
 import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
 import { createAuthority } from "../../../src/transport/authority.ts";
 import type { FromWorker, StartOrder } from "../../../src/transport/bulk/worker-messages.ts";
 import { RawClient } from "../../transport/raw-client.ts";
+import { needsReactor } from "../../transport/reactor-here.ts";
 import { until } from "../../transport/support.ts";
 
 const authority = createAuthority("test", Date.now());
@@ -33,6 +34,8 @@ const start = (own: Partial<StartOrder> = {}) => {
 };
 
 describe("a bulk worker", () => {
+  beforeEach(needsReactor);
+
   it("has an empty environment and a folder of its own, which goes with it however it ends", async () => {
     process.env["NEXUS_PASSPHRASE"] = "not for the worker";
     const { heard, ends, pid } = start();

@@ -1,7 +1,8 @@
 /** Bulk between members with real sessions and real workers: which way it goes, and what becomes of faults. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
 import { realClock } from "../../../src/node/real-ports.ts";
+import { needsReactor } from "../reactor-here.ts";
 import { until } from "../support.ts";
 import {
   type BulkMember,
@@ -81,6 +82,8 @@ const fetchOver = async (
 };
 
 describe("bulk between two members", () => {
+  beforeEach(needsReactor);
+
   it("goes over the session at first, and over connections of the driver that was chosen", async () => {
     const [a, b] = await openPair();
     const first = await a.channel.request(b.id, chunkName(1), 20_000);
@@ -221,7 +224,8 @@ describe("requests", () => {
     );
   }, 60_000);
 
-  it("take answers of the largest size on either way, and none over it", async () => {
+  it("take answers of the largest size on either way, and none over it", async (context) => {
+    needsReactor(context);
     const [a, b] = await openPair();
     const sized = (bytes: number) => async () => ({ head: new Uint8Array(bytes), file: undefined });
     for (let round = 0; round < 2; round++) {

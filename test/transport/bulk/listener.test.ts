@@ -19,6 +19,7 @@ import { ReactorEndpoint } from "../../../src/transport/reactor-endpoint.ts";
 import { pemOf } from "../../../src/transport/x509.ts";
 import { endpointClosed, endpointOptions, Talker } from "../quic-support.ts";
 import { RawClient } from "../raw-client.ts";
+import { needsReactor } from "../reactor-here.ts";
 import { sleep, until } from "../support.ts";
 
 const DAY_MS = 86_400_000;
@@ -122,6 +123,8 @@ const answer = async (talker: Talker, name: string): Promise<Buffer> => {
 };
 
 describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driver) => {
+  if (driver === "reactor") beforeEach(needsReactor);
+
   it("serves whom it was told of, and ends that when it is told so", async () => {
     const path = join(folder, "0");
     writeFileSync(path, "0123456789");
