@@ -63,6 +63,12 @@ export class Atlas {
     this.#bad.set(slot, this.#highest + LIMITS.unfinalizedGapMax);
   }
 
+  /** Whether this node has all that is final, or had it when it was seen last. */
+  hasGoodCopy(slot: number): boolean {
+    this.#refresh();
+    return !this.#bad.has(slot);
+  }
+
   #isEnough(bad: ReadonlySet<number>): boolean {
     const { weights } = this.#view;
     const total = weights.reduce((sum, weight) => sum + weight, 0);

@@ -3,28 +3,35 @@
  * healed, and everybody else is gone for good. What such a core cannot do, no outage of the others explains.
  */
 import type { Prng } from "./prng.ts";
-import { faultySlots, type Scenario } from "./scenario.ts";
+import { type Fault, faultySlots, type Scenario } from "./scenario.ts";
 
-/** Faults that take data which others may not have: who had none of them is chosen first. */
+/** Faults that take data which others may not have. */
 const LOSSY = ["wipe", "restore", "rot", "misdirected-write", "lost-writes"];
+
+const takesData = (fault: Fault): boolean =>
+  LOSSY.includes(fault.kind) || (fault.kind === "crash-after-vote" && fault.wipe);
 
 /**
  * Slots of a core, ascending; undefined where honest nodes do not have the weight. No node more than it
- * takes: the last one chosen completes the quorum, floor(2W/3) + 1 (L7).
+ * takes: the last one chosen completes the quorum, floor(2W/3) + 1 (L7). Who is left out takes its data along:
+ * nodes that no fault has taken data from are chosen first, and those without a good copy of it last.
  */
-export const chooseCore = (scenario: Scenario, random: Prng): number[] | undefined => {
+export const chooseCore = (
+  scenario: Scenario,
+  random: Prng,
+  hasGoodCopy: (slot: number) => boolean = () => true,
+): number[] | undefined => {
   const { weights } = scenario;
   const faulty = faultySlots(scenario);
   const lossy = new Set(
-    scenario.faults.flatMap((fault) =>
-      LOSSY.includes(fault.kind) && "node" in fault ? [fault.node] : [],
-    ),
+    scenario.faults.flatMap((fault) => (takesData(fault) && "node" in fault ? [fault.node] : [])),
   );
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const honest = random.shuffle([...weights.keys()].filter((slot) => !faulty.has(slot)));
   const order = [
     ...honest.filter((slot) => !lossy.has(slot)),
-    ...honest.filter((slot) => lossy.has(slot)),
+    ...honest.filter((slot) => lossy.has(slot) && hasGoodCopy(slot)),
+    ...honest.filter((slot) => lossy.has(slot) && !hasGoodCopy(slot)),
   ];
   const core: number[] = [];
   let weight = 0;

@@ -207,8 +207,9 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
       node.host.armVote(view, statement, target.scenario.n - 1, () => {
         target.mark("fault crash-after-vote");
         target.mark(`crash after ${statement}`);
+        const wiped = wipe && target.atlas.mayLose(node.slot);
         node.crash(power, `after ${statement} of view ${view}`, downMs);
-        if (wipe) node.wipe(false);
+        if (wiped) node.wipe(false);
       });
       return "armed";
     }

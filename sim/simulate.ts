@@ -235,9 +235,9 @@ class Run {
 
   /** All but the core are gone for good. */
   #leaveCore(): void {
-    const { world, nodes, observer, scenario } = this.#network;
+    const { world, nodes, observer, scenario, atlas } = this.#network;
     if (scenario.heal !== "core") return;
-    const core = chooseCore(scenario, world.stream("core"));
+    const core = chooseCore(scenario, world.stream("core"), (slot) => atlas.hasGoodCopy(slot));
     if (core === undefined) return;
     observer.core = core;
     observer.mark("core healed");

@@ -55,6 +55,7 @@ describe("the atlas", () => {
     expect(atlas.mayLose(1)).toBe(true);
     expect(atlas.mayLose(2)).toBe(false);
     expect(marks).toEqual(["atlas spared a disk"]);
+    expect([0, 1, 2, 3].map((slot) => atlas.hasGoodCopy(slot))).toEqual([false, false, true, true]);
     // What was open at the loss may lie up to the largest gap above what was final.
     heights.set(0, 107);
     expect(atlas.mayLose(2)).toBe(false);
@@ -100,5 +101,28 @@ describe("the atlas", () => {
     expect(kept.violation).toBeUndefined();
     expect(kept.dataLost).toBeUndefined();
     expect(kept.marks.get("atlas spared a disk")).toBe(2);
+  }, 60_000);
+
+  it("is asked before a crash after a vote takes the data, too", () => {
+    const wiped = (atlas: "keep" | "report") =>
+      scenario("all-data-after-one-vote", {
+        faults: [0, 1, 2, 3].map((node) => ({
+          ...({ kind: "crash-after-vote", node, view: 20, statement: "finalize" } as const),
+          ...{ power: true, wipe: true, atMs: 0, downMs: 300 },
+        })),
+        healMs: 4_000,
+        atlas,
+        expect: { finalWithinMs: 5_000 },
+      });
+    const lost = simulate(wiped("report"), SYSTEM);
+    expect(lost.violation?.detail).toMatch(/the last good copies are gone: n\d lost its data/);
+    expect(lost.dataLost).toBeDefined();
+    const kept = simulate(wiped("keep"), SYSTEM);
+    expect(kept.violation).toBeUndefined();
+    expect(kept.dataLost).toBeUndefined();
+    // What is spared is the disk: the process dies all the same.
+    expect(kept.marks.get("fault crash-after-vote")).toBe(4);
+    expect(kept.marks.get("atlas spared a disk")).toBe(2);
+    expect(kept.marks.get("started on an empty disk")).toBe(2);
   }, 60_000);
 });

@@ -33,6 +33,21 @@ describe("a core", () => {
     );
   });
 
+  it("leaves out who had no data taken last, and who lacks it first", () => {
+    const taken = (node: number, wipe: boolean) => ({
+      ...({ kind: "crash-after-vote", node, view: 3, statement: "finalize", wipe } as const),
+      ...{ power: true, atMs: 0, downMs: 300 },
+    });
+    const coreOf = (wiped: readonly boolean[], seed: number, good: (slot: number) => boolean) => {
+      const faults = wiped.map((wipe, node) => taken(node, wipe));
+      return chooseCore(scenario("core", { faults }), new Prng(seed, "core"), good);
+    };
+    for (let seed = 1; seed <= 40; seed++) {
+      expect(coreOf([false, true, false, false], seed, () => true)).toEqual([0, 2, 3]);
+      expect(coreOf([true, true, true, false], seed, (slot) => slot !== 2)).toEqual([0, 1, 3]);
+    }
+  });
+
   it("makes progress, catches up and is audited while everybody else is gone for good", () => {
     const result = simulate(
       scenario("core-goes-on", {
