@@ -46,7 +46,7 @@ export const nightOf = (day: number): readonly NightPart[] => {
       ...["--budget", "60m", ...results],
     ]),
     part("mutants"),
-    part("model", [], { MODEL_SECONDS: "3600", MODEL_SEED: String(day + 1) }),
+    part("model", [], { MODEL_SECONDS: "3600", MODEL_MORE_SEED: String(day + 1) }),
   ];
 };
 

@@ -31,7 +31,7 @@ describe("a night", () => {
     for (const day of [0, 1, 2, 3]) {
       expect(Number(optionOf(day, "sim:nightly", "--from"))).toBe(next);
       next += Number(optionOf(day, "sim:nightly", "--seeds"));
-      expect(nightOf(day).at(-1)?.env["MODEL_SEED"]).toBe(String(day + 1));
+      expect(nightOf(day).at(-1)?.env["MODEL_MORE_SEED"]).toBe(String(day + 1));
     }
     const last = Number(optionOf(NIGHT_DAY_MAX, "sim:nightly", "--from"));
     expect(last + 1_000).toBeLessThan(STAKE_SEEDS_FROM);
