@@ -27,6 +27,8 @@ export const watchQuarantine = (options: QuarantineWatchOptions): (() => void) =
   const { handle, timers, logger, shutOut } = options;
   let cancel: (() => void) | undefined;
   let ended = false;
+  /** Said once, and not every time that it is tried again. */
+  let isUnread = false;
   const known = new Set<PeerId>();
   const limit = LIMITS.stakeCandidatesMax;
 
@@ -35,9 +37,13 @@ export const watchQuarantine = (options: QuarantineWatchOptions): (() => void) =
     handle.rows("quarantine", { prefix: quarantinePrefix, limit, ...from }, (result) => {
       if (ended) return;
       if (!result.ok) {
-        logger.log("warn", "quarantine could not be read", { code: result.code });
+        if (!isUnread) logger.log("warn", "quarantine could not be read", { code: result.code });
+        isUnread = true;
+        // Not after the next block only: on a chain with nothing to do that may be an hour away.
+        later();
         return;
       }
+      isUnread = false;
       const before = known.size;
       for (const { key } of result.value) known.add(toHex(key.subarray(key.length - ID_BYTES)));
       if (known.size > before) shutOut(known);

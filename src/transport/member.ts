@@ -80,9 +80,15 @@ export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readon
   ]),
 ];
 
+/** The sessions of the member that are up, those that only wait too. */
+export const upWith = ({ paths, waiting }: Member): readonly Session[] => [
+  ...paths.sessions(),
+  ...waiting,
+];
+
 /** The other sessions of the member that are up. */
-export const othersThan = (session: Session, { paths, waiting }: Member): readonly Session[] =>
-  [...paths.sessions(), ...waiting].filter((other) => other !== session);
+export const othersThan = (session: Session, member: Member): readonly Session[] =>
+  upWith(member).filter((other) => other !== session);
 
 /** Where a session goes, for the log. */
 export const placeOf = (session: Session): { readonly address?: string; readonly via?: PeerId } =>

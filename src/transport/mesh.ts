@@ -46,6 +46,7 @@ import {
   roleIn,
   sessionsOf,
   takesNotes,
+  upWith,
 } from "./member.ts";
 import { type BindEndpoint, meshBinder, WINDOWS } from "./mesh-endpoint.ts";
 import { MeshMeter, meshFigures } from "./mesh-meter.ts";
@@ -447,6 +448,7 @@ export class Mesh implements QuicTransport {
     if (room !== "free") room.close("rate", "one from the member's address waits in its place");
     session.hold();
     waiting.add(session);
+    this.#upkeep.added();
   }
 
   /** The session is a path from now on. */
@@ -669,13 +671,13 @@ export class Mesh implements QuicTransport {
     isPenal: boolean,
     ended?: Session,
   ): void {
-    const { session: carrying, paths, waiting, dialler } = member;
+    const { session: carrying, paths, dialler } = member;
     member.session = undefined;
     // A path that has ended is no path any more, and was one that carried when it is penal.
     const isTurnedAway = isPenal && (carrying?.isSecured ?? true);
     if (isTurnedAway) dialler.penalise();
     if (carrying !== undefined) this.#down(member, code, detail);
-    const all = isTurnedAway ? [...paths.sessions(), ...waiting] : paths.sessions();
+    const all = isTurnedAway ? upWith(member) : paths.sessions();
     for (const session of all) session.close(code, detail);
     this.#promote(member, code === "shutdown" ? ended : undefined);
   }

@@ -1,7 +1,7 @@
 /** What is done with every session in time: it is kept alive, and ended when its peer's certificate is over. */
 import { fail } from "../errors.ts";
 import { ExpiryWatch } from "./expiry-watch.ts";
-import type { Members } from "./member.ts";
+import { type Members, upWith } from "./member.ts";
 import type { TransportLimits, TransportPorts } from "./options.ts";
 import type { Session } from "./session.ts";
 
@@ -25,7 +25,7 @@ export class Upkeep {
     const { clock, timers } = options.ports;
     this.#expiry = new ExpiryWatch({
       ...{ clock, timers, checkMs: options.limits.sessionCheckMs },
-      all: () => this.#sessions(),
+      all: () => [...options.members.values()].flatMap(upWith),
       expired: (session) => {
         const failure = fail("transport.certificate-expired", "the peer's certificate has ended");
         session.close("identity", failure.detail, failure);
@@ -37,7 +37,7 @@ export class Upkeep {
     this.#tick();
   }
 
-  /** To be called when a session is a path. Ends nothing before it returns. */
+  /** To be called when a session is a path, or waits beside one. Ends nothing before it returns. */
   added(): void {
     this.#expiry.added();
   }

@@ -84,16 +84,20 @@ describe("watchQuarantine", () => {
     expect(watch.told.at(-1)).toHaveLength(count);
   });
 
-  it("says so when it cannot read, looks again after the next block, and ends", () => {
+  it("says so once when it cannot read, looks again without a block, and ends", () => {
     const watch = setUp();
     watch.broken.is = true;
+    watch.look();
     watch.look();
     expect(watch.warned).toHaveLength(1);
     watch.broken.is = false;
     watch.culprits.push(1);
-    watch.block();
     watch.look();
     expect(watch.told).toHaveLength(1);
+    watch.broken.is = true;
+    watch.block();
+    watch.look();
+    expect(watch.warned).toHaveLength(2);
     watch.block();
     watch.stop();
     expect([watch.pending.length, watch.executed.size]).toEqual([0, 0]);

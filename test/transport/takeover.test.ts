@@ -3,6 +3,7 @@
  * keys that a broken P-256 or a stolen file would give.
  */
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { createIdentityCertificate } from "../../src/transport/identity-certificate.ts";
 import { CLOSE_CODES, TRANSPORT_LIMITS } from "../../src/transport/options.ts";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { CONSENSUS, RawClient, SEALED, SYNC } from "./raw-client.ts";
@@ -218,6 +219,26 @@ describe("an honest session, while somebody with the member's TLS key dials", ()
       next.hello();
       await sleep(300);
       expect(next.isRefused).toBe(false);
+    });
+  });
+
+  it("ends a waiting one with the certificate that it came with, long before it is too late for a proof", async () => {
+    const [a, b] = await startPair();
+    await settled(a, b);
+    const { id, keyPem } = b.identity;
+    // Certificates end at full seconds.
+    const notAfterMs = Math.ceil(Date.now() / 1_000) * 1_000 + 2_000;
+    const dates = { notBeforeMs: Date.now() - 60_000, notAfterMs };
+    const own = createIdentityCertificate({ nodeId: id, keyPem, ...dates });
+    await delivering(a, b, async () => {
+      const client = await impostor(a, { id, ...own });
+      client.hello();
+      await until(() => client.isRefused, "ended");
+      expect(client.peerErrorCode).toBe(CLOSE_CODES.identity);
+      const { sessionHandshakeTimeoutMs } = TRANSPORT_LIMITS;
+      expect(Date.now()).toBeGreaterThan(notAfterMs);
+      expect(Date.now()).toBeLessThan(notAfterMs + sessionHandshakeTimeoutMs / 2);
+      expect(a.transport.figures().refused).toEqual({ "transport.certificate-expired": 1 });
     });
   });
 });

@@ -90,7 +90,7 @@ const traffic = (peer: Peer, name: string): Cell => {
   return of.queued === 0 ? moved : `${moved} (+${bytesText(of.queued)})`;
 };
 
-/** Part of the packets sent that were lost. */
+/** Part of the packets sent that were lost, in the session that carries. */
 const loss = ({ packets }: Peer): Cell =>
   packets === null || packets.lost === null
     ? null
@@ -168,11 +168,14 @@ const showPeers = async (context: CliContext): Promise<void> => {
   const classes = ["consensus", "mempool", "sync", "control", "bulk"];
   context.printList(items, [...columns, ...classes], rows, byMeaning("state"));
   if (context.format !== "table") return;
-  context.note(`as ${client.base} sees them; bytes sent / received in this session (+ waiting)`);
+  context.note(
+    `as ${client.base} sees them; bytes sent / received since the node started (+ waiting)`,
+  );
   context.note(
     "tls_pq_ms: how long the handshakes of QUIC with TLS and of the post-quantum session took",
   );
   context.note("via: the relay on the way; it has ciphertext and no key");
+  context.note("rtt_ms and loss: of the session that carries, since it began");
   context.note("bulk_by: the QUIC driver of connections for objects, or the session");
   if (items.some((peer) => lies(peer) > 0)) {
     context.note(
