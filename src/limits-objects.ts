@@ -20,8 +20,11 @@ export const OBJECT_LIMITS = {
   /** Least and most time that a member has for a chunk. */
   objectChunkMsMin: 4_000,
   objectChunkMsMax: 30_000,
-  /** A fetch in which no chunk comes for so long ends; and one that nobody asks for. */
-  objectStallMs: 30_000,
+  /**
+   * A fetch in which no chunk comes for so long ends, longer than a first miss, a rest and the longest deadline take
+   * together; and one that nobody asks for.
+   */
+  objectStallMs: 45_000,
   objectIdleMs: 60_000,
   /** How long a member has to say what it has, and to give a manifest; and how often all are asked. */
   objectAskMs: 4_000,

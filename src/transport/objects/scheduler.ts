@@ -2,15 +2,19 @@
  * Which chunk is asked of whom, as a state machine over (what happened, time) -> (what to do). Rules:
  *
  * 1. A chunk that is being asked for is asked of nobody else, until every chunk is here or on its way; then one
- *    that takes over twice what its source usually needs is asked of one other source, never of a third.
+ *    that takes over twice what its source or the one that is free usually needs is asked of that one, never of a
+ *    third. By the free one's time, because a source that says nothing has a pace of its own making.
  * 2. Chunks are asked for in their order, from the source that will have answered first by what was measured: the
  *    time that one of its answers took, for each request that waits there. So a fast source gets more, a loaded one
  *    less, and a slow one only what the others have no room for.
- * 3. At most `parallel` chunks are on their way or being written, and of one source `perSource`.
- * 4. A request has a deadline, some times what is expected; past it the chunk is free for others. A source that
- *    has missed some in a row rests, and so does one that says that it is busy.
+ * 3. At most `parallel` chunks are on their way or being written, and of one source `perSource`: fewer where they
+ *    would not all come within the longest deadline, and one after a miss, so that a slow link is not shared by
+ *    requests that are all given up half way.
+ * 4. A request has a deadline, some times what is expected; past it the chunk is free for others, and is known to
+ *    take longer. A source that has missed some in a row rests, and so does one that says that it is busy.
  * 5. A source that gave one wrong chunk is dropped for good, whatever it has on its way.
- * 6. The fetch ends when every chunk is here, or when none has come for `stallMs`.
+ * 6. The fetch ends when every chunk is here, or when none has come for `stallMs` and none is being asked of a source
+ *    that has missed nothing since it last answered; with one, when none has come for twice as long.
  *
  * Pure: no clock, no timer; times are milliseconds that never go back.
  */
@@ -52,7 +56,10 @@ type Source = {
   readonly has: ChunkSet;
   /** What one answer takes, smoothed. */
   answerMs: number;
+  /** Whether that was measured. */
+  isMeasured: boolean;
   asks: number;
+  /** Deadlines missed since it last answered. */
   misses: number;
   restUntilMs: number;
 };
@@ -64,8 +71,12 @@ const BUSY_REST_MS = 250;
 /** Of what is expected: past it a request is given up, or asked a second time at the end. */
 const DEADLINE_TIMES = 8;
 const HEDGE_TIMES = 2;
+/** Of what is expected of a source's requests together: with less time than that it is asked for no other. */
+const ROOM_TIMES = 2;
 const ANSWER_MS_MIN = 1;
 const ANSWER_MS_FIRST = 100;
+/** How many times `stallMs` without a chunk are the end in any case. */
+const STALL_TIMES_MAX = 2;
 /** Weight of the newest measurement. */
 const SMOOTHING = 0.25;
 const ASKS_OF_CHUNK_MAX = 2;
@@ -127,7 +138,8 @@ export class FetchSchedule {
     if (known === undefined) {
       const answerMs = Math.max(ANSWER_MS_MIN, 4 * (rttMs ?? ANSWER_MS_FIRST / 4));
       const has = ChunkSet.decode(chunks.size, chunks.encode()) ?? new ChunkSet(chunks.size);
-      this.#sources.set(id, { id, has, answerMs, asks: 0, misses: 0, restUntilMs: 0 });
+      const unknown = { isMeasured: false, asks: 0, misses: 0, restUntilMs: 0 };
+      this.#sources.set(id, { id, has, answerMs, ...unknown });
     } else {
       for (let i = 0; i < chunks.size; i++) if (chunks.has(i)) known.has.add(i);
     }
@@ -148,7 +160,10 @@ export class FetchSchedule {
     const source = this.#sources.get(id);
     if (ask !== undefined && source !== undefined) {
       const measured = Math.max(ANSWER_MS_MIN, (nowMs - ask.sinceMs) / ask.load);
-      source.answerMs += SMOOTHING * (measured - source.answerMs);
+      // After a miss, what was expected was a guess.
+      const weight = source.misses > 0 ? 1 : SMOOTHING;
+      source.answerMs += weight * (measured - source.answerMs);
+      source.isMeasured = true;
       source.misses = 0;
     }
     if (index < 0 || index >= this.#held.size) return false;
@@ -178,13 +193,13 @@ export class FetchSchedule {
   /** The source has not this chunk, whatever it said; or is busy; or nothing came, and its request is over. */
   refused(id: PeerId, index: number, why: "missing" | "busy" | "silent", nowMs: number): Effect[] {
     if (this.#ended) return [];
-    this.#take(id, index);
+    const ask = this.#take(id, index);
     const source = this.#sources.get(id);
     if (source !== undefined) {
       if (why === "missing") source.has.delete(index);
       else if (why === "busy")
         source.restUntilMs = Math.max(source.restUntilMs, nowMs + BUSY_REST_MS);
-      else this.#missed(source, nowMs);
+      else this.#missed(source, ask, nowMs);
     }
     return this.#turn(nowMs);
   }
@@ -197,15 +212,17 @@ export class FetchSchedule {
         if (nowMs < ask.untilMs) continue;
         this.#take(ask.source, ask.index);
         const source = this.#sources.get(ask.source);
-        if (source !== undefined) this.#missed(source, nowMs);
+        if (source !== undefined) this.#missed(source, ask, nowMs);
       }
     }
     return this.#turn(nowMs);
   }
 
-  #missed(source: Source, nowMs: number): void {
+  #missed(source: Source, ask: Ask | undefined, nowMs: number): void {
     source.misses += 1;
-    source.answerMs = Math.min(2 * source.answerMs, this.#options.deadlineMsMax);
+    const atLeastMs = ask === undefined ? 0 : (nowMs - ask.sinceMs) / ask.load;
+    const answerMs = Math.max(2 * source.answerMs, atLeastMs);
+    source.answerMs = Math.min(answerMs, this.#options.deadlineMsMax);
     if (source.misses >= MISSES_MAX) source.restUntilMs = nowMs + REST_MS;
   }
 
@@ -234,12 +251,23 @@ export class FetchSchedule {
       this.#ended = true;
       return [{ kind: "done" }];
     }
-    const waitsForDisk = this.#writing.size > 0;
-    if (!waitsForDisk && nowMs - this.#progressMs >= this.#options.stallMs) {
-      this.#ended = true;
-      return [{ kind: "stalled" }];
+    // First, because what a deadline has freed may be asked of a source that gives it.
+    const effects = this.#fill(nowMs);
+    if (!this.#isStalled(nowMs)) return effects;
+    this.#ended = true;
+    return [{ kind: "stalled" }];
+  }
+
+  #isStalled(nowMs: number): boolean {
+    if (this.#writing.size > 0) return false;
+    const { stallMs } = this.#options;
+    const quietMs = nowMs - this.#progressMs;
+    if (quietMs < stallMs) return false;
+    if (quietMs >= STALL_TIMES_MAX * stallMs) return true;
+    for (const { asks, misses } of this.#sources.values()) {
+      if (asks > 0 && misses === 0) return false;
     }
-    return this.#fill(nowMs);
+    return true;
   }
 
   #fill(nowMs: number): Effect[] {
@@ -268,10 +296,14 @@ export class FetchSchedule {
       const [ask] = asks;
       if (ask === undefined || asks.length >= ASKS_OF_CHUNK_MAX || !this.#isMissing(index))
         continue;
-      const usual = this.#sources.get(ask.source)?.answerMs ?? 0;
-      if (nowMs - ask.sinceMs < HEDGE_TIMES * usual * ask.load) continue;
       const source = this.#best(index, nowMs);
-      if (source !== undefined) effects.push(this.#ask(source, index, nowMs));
+      if (source === undefined) continue;
+      const usualMs = ask.load * (this.#sources.get(ask.source)?.answerMs ?? 0);
+      // What nobody has measured yet is a guess from the round trip, and would have every chunk come twice.
+      const guessMs = source.isMeasured ? 0 : ANSWER_MS_FIRST;
+      const otherMs = (source.asks + 1) * Math.max(source.answerMs, guessMs);
+      if (nowMs - ask.sinceMs < HEDGE_TIMES * Math.min(usualMs, otherMs)) continue;
+      effects.push(this.#ask(source, index, nowMs));
     }
   }
 
@@ -298,7 +330,10 @@ export class FetchSchedule {
   }
 
   #hasRoom(source: Source, nowMs: number): boolean {
-    return source.asks < this.#options.perSource && nowMs >= source.restUntilMs;
+    if (nowMs < source.restUntilMs || source.asks >= this.#options.perSource) return false;
+    if (source.asks === 0) return true;
+    const expectedMs = ROOM_TIMES * source.answerMs * (source.asks + 1);
+    return source.misses === 0 && expectedMs <= this.#options.deadlineMsMax;
   }
 
   #anyRoom(nowMs: number): boolean {
