@@ -588,10 +588,7 @@ export class Mesh implements QuicTransport {
   }
 
   #breach(peer: PeerId, failure: Failure): void {
-    const member = this.#members.get(peer);
-    if (member?.session === undefined) return;
-    member.dialler.penalise();
-    member.session.close("protocol", failure.detail, failure);
+    this.#members.get(peer)?.session?.close("protocol", failure.detail, failure);
   }
 
   #ended(session: Session, code: CloseCode, detail: string, failure: Failure | undefined): void {

@@ -1,8 +1,10 @@
 /** The class bulk between two nodes: who gets its frames, how much waits, and who is told when it may go on. */
 import { afterEach, describe, expect, it } from "vitest";
+import { fail } from "../../src/errors.ts";
 import type { PeerId } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { BulkPort } from "../../src/transport/bulk.ts";
+import type { TransportLimits } from "../../src/transport/options.ts";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import { makeTestNetwork, type Recorded, record, type TestNetwork, until } from "./support.ts";
 
@@ -42,8 +44,11 @@ const nodeOf = (transport: QuicTransport, id: PeerId, drained: Hook = () => {}):
   return { transport, id, port, seen, replica: record(transport) };
 };
 
-const openPair = async (drained?: Hook): Promise<{ readonly a: Node; readonly b: Node }> => {
-  network = await makeTestNetwork(2);
+const openPair = async (
+  drained?: Hook,
+  limits?: Partial<TransportLimits>,
+): Promise<{ readonly a: Node; readonly b: Node }> => {
+  network = await makeTestNetwork(2, limits);
   const [first, second] = network.transports;
   const [idA, idB] = network.identities.map(({ id }) => id);
   if (first === undefined || second === undefined || idA === undefined || idB === undefined) {
@@ -119,5 +124,24 @@ describe("the queue of bulk", () => {
     expect(b.seen.frames.map(({ bytes }) => bytes[CHUNK - 1])).toEqual(
       Array.from({ length: total }, (_, i) => i),
     );
+  });
+});
+
+describe("a breach of bulk", () => {
+  it("costs one pause, which doubles from one to the next", async () => {
+    const { a, b } = await openPair(undefined, { redialMsMin: 50, redialMsMax: 60_000 });
+    const stateOfPeer = (): string => a.transport.peerFigures()[0]?.state ?? "";
+    let pauseMs = 0;
+    for (let breach = 0; breach < 3; breach++) {
+      await until(() => a.transport.isSecured?.(b.id) === true, "a complete session");
+      a.port.breach(b.id, fail("bulk.malformed", "of the test"));
+      const beganMs = performance.now();
+      expect(stateOfPeer()).toBe("refused");
+      await until(() => stateOfPeer() !== "refused", "the end of the pause");
+      pauseMs = performance.now() - beganMs;
+    }
+    // 200 ms at most, the fourth of the first; were each counted twice it would be 800 at least.
+    expect(pauseMs).toBeLessThan(600);
+    expect(a.transport.figures().refused["bulk.malformed"]).toBe(3);
   });
 });
