@@ -262,7 +262,7 @@ export const ERRORS = {
   "session.malformed": spec("Not the next message of the handshake", 400, 4, "disconnect"),
   "session.reflected": spec("The peer answers with what we said", 403, 4, "disconnect"),
   "session.identity": spec("The FALCON key is not that of the peer's node", 403, 4, "disconnect"),
-  "session.rate": spec("Too many handshakes", 429, 4, "disconnect", true),
+  "session.rate": spec("Too many handshakes or sealed records", 429, 4, "disconnect", true),
   "session.kem-key": spec("Not an ML-KEM-1024 key", 400, 4, "disconnect"),
   "session.confirmation": spec("The peer has not this session's key", 403, 4, "disconnect"),
   "session.signature": spec("The signature is not over this session", 403, 4, "disconnect"),

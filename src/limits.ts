@@ -358,6 +358,13 @@ export const LIMITS = {
   /** What one sealed record carries, and what may wait to be sent. */
   sealedRecordBytesMax: 64 * 1024,
   sealedQueueBytesMax: 1024 * 1024,
+  /**
+   * Records that one session may bring, opened or not, and how many at once: an honest peer has one question open,
+   * which it asks once a second at most, and a few notes in a minute. Bytes of them that a turn reads.
+   */
+  sealedRecordsPerSecond: 32,
+  sealedRecordsBurst: 128,
+  sealedBytesPerTurn: 128 * 1024,
   /** Control frames that came in one piece with the hello, of a session that has to wait for its proof. */
   heldFramesMax: 256,
   /**

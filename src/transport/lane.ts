@@ -58,12 +58,17 @@ const SEALED_FRAME_BYTES_MAX = Math.max(
   MESSAGES.answer.bytes,
 );
 
+/** Bytes of one class that a turn reads before it lets other classes and connections go on. */
+const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
+
 export type Lane = {
   readonly name: LaneName;
   readonly sendId: number;
   readonly recvId: number;
   readonly queue: SendQueue;
   readonly parser: FrameParser;
+  /** What is read of it in one turn; one read of the stream may go past it. */
+  readonly bytesPerTurn: number;
   /** True for what leaves room for a vote. */
   readonly yields: boolean;
   /** A frame was refused since the queue was half empty last. */
@@ -86,6 +91,7 @@ export const createLane = (name: LaneName, isDialler: boolean, limits: Transport
     recvId: isDialler ? byAccepter : byDialler,
     queue: new SendQueue(isSealed ? LIMITS.sealedQueueBytesMax : limits.sendQueueBytesMax[name]),
     parser: new FrameParser(isSealed ? SEALED_FRAME_BYTES_MAX : limits.frameBytesMax[name]),
+    bytesPerTurn: isSealed ? LIMITS.sealedBytesPerTurn : READ_BYTES_PER_TURN,
     yields: URGENCY[name] >= YIELDING_URGENCY,
     refused: false,
     partialSinceMs: Number.POSITIVE_INFINITY,

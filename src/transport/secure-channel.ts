@@ -10,12 +10,14 @@ import { randomBytes } from "node:crypto";
 import { equalBytes } from "../crypto/bytes.ts";
 import { type Failure, fail, TetradError } from "../errors.ts";
 import type { Clock, PeerId, SealedFigures, Signer, Verifier } from "../ledger/ports.ts";
+import { LIMITS } from "../limits.ts";
 import { isNote } from "./bulk/notes.ts";
 import { Handshake, type HandshakeEffect } from "./stoq/handshake.ts";
 import type { SessionSecrets } from "./stoq/keys.ts";
 import { decodeProbe, encodeProbe } from "./stoq/probe.ts";
 import { Opener, Sealer } from "./stoq/sealing.ts";
 import type { Channel, Role } from "./stoq/transcript.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 /** Place of the stream among those of its direction: part of the wire format. */
 export const SEALED_STREAM_PLACE = 4;
@@ -61,6 +63,8 @@ export class SecureChannel {
   #handshakeMs: number | undefined;
   #sealer: Sealer | undefined;
   #opener: Opener | undefined;
+  /** What the peer's records may cost: each is counted before it is opened. */
+  readonly #records: TokenBucket;
   #ended = false;
   #question: { readonly number: Uint8Array; readonly atMs: number } | undefined;
   #roundTripMs: number | undefined;
@@ -68,7 +72,9 @@ export class SecureChannel {
 
   constructor(options: SecureChannelOptions) {
     this.#options = options;
-    const { security, role, channel, admit } = options;
+    const { security, role, channel, admit, clock } = options;
+    const { sealedRecordsPerSecond: perSecond, sealedRecordsBurst: burst } = LIMITS;
+    this.#records = new TokenBucket(perSecond, burst, clock.monotonicMs());
     this.#handshake = new Handshake({
       role,
       channel,
@@ -93,6 +99,10 @@ export class SecureChannel {
     if (this.#ended) return;
     if (this.#opener === undefined) {
       this.#run(this.#handshake.receive(frame));
+      return;
+    }
+    if (!this.#records.take(this.#options.clock.monotonicMs())) {
+      this.#fail(fail("session.rate", "too many sealed records"));
       return;
     }
     const opened = this.#opener.open(frame);

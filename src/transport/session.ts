@@ -48,10 +48,7 @@ import type { Channel, Party } from "./stoq/transcript.ts";
 const SLICE_BYTES = 256 * 1024;
 const sendSlice = new Uint8Array(SLICE_BYTES);
 
-/** Bytes of one class that a turn reads before it lets other classes and connections go on. */
-const READ_BYTES_PER_TURN = 4 * 1024 * 1024;
-
-/** As many datagrams, of a few that wait. */
+/** Datagrams that a turn reads, of a few that wait. */
 const DATAGRAMS_PER_TURN = 64;
 
 /**
@@ -366,7 +363,7 @@ export class Session {
         this.#options.bulk.wait(this.#wake);
         return;
       }
-      if (total >= READ_BYTES_PER_TURN) {
+      if (total >= lane.bytesPerTurn) {
         connection.requestLaterTurn();
         return;
       }

@@ -47,7 +47,9 @@ const securedPair = async () => {
   const { queue } = createLane("sealed", false, TRANSPORT_LIMITS);
   const failures: string[] = [];
   let secured = 0;
-  const clock = { monotonicMs: () => 0, wallMs: () => 0 };
+  let nowMs = 0;
+  const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+  const notes: string[] = [];
   const end = (role: "initiator" | "responder", send: (frame: Uint8Array) => boolean) => {
     const keys = falconKeys(role === "initiator" ? 0 : 1);
     const security = securityOf("ff".repeat(32), role === "initiator" ? 0 : 1);
@@ -63,7 +65,7 @@ const securedPair = async () => {
       secured: () => {
         secured += 1;
       },
-      note: () => {},
+      note: () => notes.push(role),
       failed: ({ code }) => failures.push(`${role} ${code}`),
     });
   };
@@ -89,7 +91,10 @@ const securedPair = async () => {
     pump();
     return secured === 2;
   }, "secured");
-  return { initiator, queue, failures, pump };
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { initiator, responder, queue, failures, notes, pump, pass };
 };
 
 /** Bytes of a sealed answer: kind, number, version with its length, and the tag. */
@@ -112,5 +117,47 @@ describe("an answer under the seal", () => {
     initiator.probe();
     await until(() => failures.length > 0, "ended");
     expect(failures).toEqual(["responder node.overloaded"]);
+  });
+});
+
+/** Of bulk: no connections any more. */
+const GONE = Uint8Array.of(6);
+
+describe("sealed records of a peer", () => {
+  const { sealedRecordsBurst: burst, sealedRecordsPerSecond: perSecond } = LIMITS;
+
+  it("may come so many at once, and so many a second, and end the session past that: rate", async () => {
+    const { initiator, failures, notes, pass } = await securedPair();
+    pass(10_000);
+    const say = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) initiator.sendNote(GONE);
+      await Promise.resolve();
+    };
+    await say(burst);
+    expect([notes.length, failures]).toEqual([burst, []]);
+    for (let second = 1; second <= 3; second++) {
+      pass(1_000);
+      await say(perSecond);
+      expect([notes.length, failures]).toEqual([burst + second * perSecond, []]);
+    }
+    await say(1);
+    expect(failures).toEqual(["responder session.rate"]);
+    expect(notes.length).toBe(burst + 3 * perSecond);
+  });
+
+  it("are counted before they are opened: what is forged is no cheaper than the rest", async () => {
+    const { initiator, responder, failures, pass } = await securedPair();
+    pass(10_000);
+    for (let i = 0; i < burst; i++) initiator.sendNote(GONE);
+    await Promise.resolve();
+    responder.receive(new Uint8Array(64));
+    expect(failures).toEqual(["responder session.rate"]);
+  });
+
+  it("are read in small pieces, so that a turn opens few of them", () => {
+    for (const name of BY_URGENCY) {
+      const { bytesPerTurn } = createLane(name, true, TRANSPORT_LIMITS);
+      expect(bytesPerTurn).toBe(name === "sealed" ? LIMITS.sealedBytesPerTurn : 4 * 1024 * 1024);
+    }
   });
 });

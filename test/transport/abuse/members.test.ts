@@ -3,21 +3,27 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
+import { encodeNote } from "../../../src/transport/bulk/notes.ts";
+import type { QuicTransport } from "../../../src/transport/quic-transport.ts";
 import { sealPacket } from "../quic-capture.ts";
 import { CONSENSUS, CONTROL, MEMPOOL, type RawClient, SYNC } from "../raw-client.ts";
-import { sleep, until } from "../support.ts";
+import { closed, sleep, until } from "../support.ts";
 import { FLOOD_TIMEOUT_MS, type Look, Victim } from "./support.ts";
 
 vi.setConfig({ testTimeout: FLOOD_TIMEOUT_MS });
 
 let victim: Victim | undefined;
 let folder = "";
+let member: QuicTransport | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "tetrad-abuse-"));
 });
 
 afterEach(async () => {
+  if (member !== undefined) await closed(member);
+  member = undefined;
   await victim?.stop();
   victim = undefined;
   rmSync(folder, { recursive: true });
@@ -212,5 +218,61 @@ describe("frames", () => {
     }, isFull);
     expect(isFull()).toBe(true);
     expect(queuedMost).toBeLessThanOrEqual(1024 * 1024);
+  });
+});
+
+/** A node with both keys of the member: its session is complete, and what it seals is opened. */
+const startWhole = async (node: Victim) => {
+  const transport = await node.whole();
+  member = transport;
+  const downs: string[] = [];
+  transport.start({
+    peerUp: () => {},
+    peerDown: (_peer, { code }) => downs.push(code),
+    frame: () => {},
+  });
+  const ignore = (): void => {};
+  const port = transport.bulk({ peerUp: ignore, peerDown: ignore, frame: ignore, drained: ignore });
+  const isComplete = (): boolean => transport.isSecured?.(node.id) === true;
+  const note = encodeNote({ kind: "gone" });
+  /** What does not fit its own queue would end its own session. */
+  const say = (count: number): void => {
+    if (!isComplete() || transport.figures().queuedBytes > 256 * 1024) return;
+    for (let i = 0; i < count; i++) port.seal(node.id, note);
+  };
+  await until(isComplete, "a complete session");
+  return { downs, say, isComplete };
+};
+
+describe("sealed records of a member", () => {
+  it("up to their limit cost it nothing", async () => {
+    const node = await start();
+    const { downs, say, isComplete } = await startWhole(node);
+    // Questions and answers are records, too; it has asked a few by now.
+    say(LIMITS.sealedRecordsBurst - 8);
+    const { answers } = node.honest;
+    await until(() => node.honest.answers > answers + 20, "the victim has read them");
+    await sleep(1_000);
+    say(LIMITS.sealedRecordsPerSecond - 8);
+    await sleep(500);
+    expect([downs, isComplete()]).toEqual([[], true]);
+    expect((await node.look()).figures.refused["session.rate"]).toBeUndefined();
+  });
+
+  it("past it end the session, and the member is refused for longer each time: `rate`", async () => {
+    const node = await start();
+    const { downs, say } = await startWhole(node);
+    const look = await node.endure(
+      () => say(400),
+      () => downs.length >= 3,
+    );
+    expect(look.figures.refused["session.rate"]).toBeGreaterThanOrEqual(3);
+    expect(new Set(look.downs[node.attacker.id])).toEqual(new Set(["rate"]));
+    expect(new Set(downs)).toEqual(new Set(["rate"]));
+    // The third pause is 400 ms at least, and it dials every 120 ms.
+    const isRefused = async (): Promise<boolean> =>
+      ((await node.look()).figures.refused["node.overloaded"] ?? 0) > 0;
+    for (let i = 0; i < 50 && !(await isRefused()); i++) await sleep(100);
+    expect(await isRefused()).toBe(true);
   });
 });

@@ -29,7 +29,8 @@ export type VictimOrder = {
   readonly peers: readonly TransportPeer[];
   readonly limits: Partial<TransportLimits>;
   readonly secretKey: Uint8Array;
-  readonly honest: { readonly id: string; readonly publicKey: Uint8Array };
+  /** Of the other two. */
+  readonly keys: readonly { readonly id: string; readonly publicKey: Uint8Array }[];
 };
 
 /** What the victim tells of itself: bytes that a collection did not free, and counts by peer. */
@@ -67,10 +68,19 @@ export class Victim {
   /** Of the member that attacks. */
   readonly attacker: TestIdentity;
   readonly honest: Honest;
+  /** The member that attacks as a node with both of its keys. */
+  readonly whole: () => Promise<QuicTransport>;
   readonly #child: ChildProcess;
   readonly #clients: RawClient[] = [];
 
-  private constructor(child: ChildProcess, port: number, attacker: TestIdentity, honest: Honest) {
+  private constructor(
+    child: ChildProcess,
+    port: number,
+    attacker: TestIdentity,
+    honest: Honest,
+    whole: () => Promise<QuicTransport>,
+  ) {
+    this.whole = whole;
     this.#child = child;
     this.port = port;
     this.attacker = attacker;
@@ -92,23 +102,35 @@ export class Victim {
     });
     // WebAssembly makes a pair in milliseconds, where the pairs of other tests take a second each.
     const wasm = await loadFalconWasm();
-    const [ownKeys, friendKeys] = [wasm.keygen(), wasm.keygen()];
+    const [ownKeys, friendKeys, attackerKeys] = [wasm.keygen(), wasm.keygen(), wasm.keygen()];
     introduce(own.id, ownKeys.publicKey);
     const order: VictimOrder = {
       ...{ identity: own, peers, secretKey: ownKeys.secretKey },
-      // The attacker has a TLS key of a member and never its FALCON key: it may have its time.
+      // Most attackers have a TLS key of a member and not its FALCON key: they may have their time.
       limits: { sessionHandshakeTimeoutMs: 120_000, ...limits },
-      honest: { id: friend.id, publicKey: friendKeys.publicKey },
+      keys: [
+        { id: friend.id, publicKey: friendKeys.publicKey },
+        { id: attacker.id, publicKey: attackerKeys.publicKey },
+      ],
     };
     child.send(order);
     const [address] = await once(child, "message");
     const port = Number(/:(\d+)$/.exec(String(address))?.[1]);
-    const transport = await makeTransport({
-      identity: friend,
-      security: securityBy(createInlineSigner(friendKeys.secretKey)),
-      peers: [{ id: own.id, address: `[::1]:${port}`, tlsPin: own.spkiPin }],
-    });
-    return new Victim(child, port, attacker, new Honest(transport, own.id));
+    const dialler = (
+      identity: TestIdentity,
+      secretKey: Uint8Array,
+      over: Partial<TransportLimits> = {},
+    ): Promise<QuicTransport> =>
+      makeTransport({
+        ...{ identity, limits: over },
+        security: securityBy(createInlineSigner(secretKey)),
+        peers: [{ id: own.id, address: `[::1]:${port}`, tlsPin: own.spkiPin }],
+      });
+    const honest = new Honest(await dialler(friend, friendKeys.secretKey), own.id);
+    // Dials again at once, whatever it was told.
+    const impatient = { redialMsMin: 10, redialMsMax: 20 };
+    const member = () => dialler(attacker, attackerKeys.secretKey, impatient);
+    return new Victim(child, port, attacker, honest, member);
   }
 
   async look(): Promise<Look> {

@@ -9,7 +9,7 @@ import type { Look, VictimOrder } from "./support.ts";
 const run = async (order: VictimOrder): Promise<void> => {
   const received: Record<string, number> = {};
   const downs: Record<string, string[]> = {};
-  introduce(order.honest.id, order.honest.publicKey);
+  for (const { id, publicKey } of order.keys) introduce(id, publicKey);
   const security = securityBy(createInlineSigner(order.secretKey));
   const transport = await makeTransport({ ...order, security });
   transport.start({
