@@ -4,7 +4,7 @@
  * state of every request itself; what waits and what is settled at the end must be what it has.
  */
 import { Cursor, hex, sha256 } from "./oracle.ts";
-import { createAuthors, payloadOf } from "./payload.ts";
+import { authorsOf, payloadOf } from "./payload.ts";
 import type { CheckContext, Checker, Dump, Entry, Row } from "./types.ts";
 
 const CREATED = "ca.issuer.created";
@@ -93,7 +93,7 @@ const compareRows = (rows: readonly Row[], state: State): string | undefined => 
 };
 
 export const requestsSettledOnce = (context: CheckContext): Checker => {
-  const authors = createAuthors();
+  const authors = authorsOf(context);
 
   const faultOf = (dump: Dump): string | undefined => {
     const rows = dump.rows.get("certificates") ?? [];

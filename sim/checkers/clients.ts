@@ -2,19 +2,17 @@
  * I11: what a client was told is committed is in the log of every honest node, once and whole, and the
  * batches of a lane stand in the order of their numbers.
  */
+import { type Batches, batchesOf } from "./batches.ts";
 import { Recent } from "./recent.ts";
-import type { CheckContext, Checker, Dump, Submission } from "./types.ts";
-
-/** Batches that are looked for at the end. */
-const BATCHES_MAX = 16_384;
+import type { CheckContext, Checker, Dump } from "./types.ts";
 
 type Seen = { count: number; nextPosition: number };
 
-export const clientsServed = (context: CheckContext): Checker => {
-  // The newest: what the log held once it holds for good, which is I2 and I10.
-  const submitted = new Recent<string, Submission>(BATCHES_MAX);
-  const acknowledged = new Recent<string, Submission>(BATCHES_MAX);
-
+export const clientsServed = (
+  context: CheckContext,
+  // Where the oldest are forgotten: what the log held once it holds for good, which is I2 and I10.
+  batches: Batches = batchesOf(context),
+): Checker => {
   const checkOnce = (dump: Dump): Map<string, Seen> => {
     const seen = new Map<string, Seen>();
     let current = "";
@@ -41,19 +39,37 @@ export const clientsServed = (context: CheckContext): Checker => {
     return seen;
   };
 
+  /** A batch follows the one before it in its lane, or one that is forgotten. */
   const checkLanes = (dump: Dump): void => {
     const heads = new Map<string, number>();
     for (const entry of dump.entries) {
-      const submission = entry.position === 0 ? submitted.get(entry.batchId) : undefined;
-      if (submission === undefined) continue;
-      const head = heads.get(submission.actorHex) ?? 0;
-      if (submission.laneSeq !== head + 1) {
-        const lane = submission.actorHex.slice(0, 16);
-        const order = `${head} is followed by ${submission.laneSeq}`;
-        context.report("I11", `n${dump.slot}: lane ${lane}: ${order}`);
+      const known = entry.position === 0 ? batches.get(entry.batchId) : undefined;
+      if (known === undefined) continue;
+      const { actorHex, laneSeq } = known;
+      const head = heads.get(actorHex) ?? 0;
+      const mayFollow = Math.max(head, batches.forgottenOf(actorHex)) + 1;
+      if (laneSeq <= head || laneSeq > mayFollow) {
+        const order = `${head} is followed by ${laneSeq}`;
+        context.report("I11", `n${dump.slot}: lane ${actorHex.slice(0, 16)}: ${order}`);
         return;
       }
-      heads.set(submission.actorHex, submission.laneSeq);
+      heads.set(actorHex, laneSeq);
+    }
+  };
+
+  const checkAnswers = (dump: Dump, seen: ReadonlyMap<string, Seen>): void => {
+    const counts = new Uint32Array(batches.size);
+    for (const [batchId, { count }] of seen) {
+      const place = batches.find(batchId);
+      if (place !== undefined) counts[place] = count;
+    }
+    for (const [place, count] of counts.entries()) {
+      const { actorHex, laneSeq, eventCount } = batches.at(place);
+      if (!batches.wasAcknowledged(place) || count === eventCount) continue;
+      const name = `${laneSeq} of lane ${actorHex.slice(0, 16)}`;
+      const found = `${count} of ${eventCount} events`;
+      context.report("I11", `n${dump.slot}: acknowledged batch ${name} has ${found}`);
+      return;
     }
   };
 
@@ -61,24 +77,17 @@ export const clientsServed = (context: CheckContext): Checker => {
     id: "I11",
     title: "no acknowledged batch is lost, none is applied twice, lanes keep their order",
     submitted: (_slot, submission) => {
-      submitted.set(submission.batchIdHex, submission);
+      batches.add(submission);
     },
     acknowledged: (slot, submission) => {
-      if (context.honest(slot)) acknowledged.set(submission.batchIdHex, submission);
+      if (context.honest(slot)) batches.acknowledge(submission);
     },
     end: (dumps) => {
       for (const dump of dumps) {
         if (!context.honest(dump.slot)) continue;
         const seen = checkOnce(dump);
         checkLanes(dump);
-        for (const [batchId, submission] of acknowledged) {
-          const batch = seen.get(batchId);
-          if (batch?.count === submission.eventCount) continue;
-          const found = `${batch?.count ?? 0} of ${submission.eventCount} events`;
-          const name = batchId.slice(0, 16);
-          context.report("I11", `n${dump.slot}: acknowledged batch ${name} has ${found}`);
-          break;
-        }
+        checkAnswers(dump, seen);
       }
     },
   };

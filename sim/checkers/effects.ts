@@ -3,7 +3,7 @@
  * what is refused nothing. Of one node: that all have the same entries is for roots.ts.
  */
 import { hex, taggedHash } from "./oracle.ts";
-import { createAuthors } from "./payload.ts";
+import { authorsOf } from "./payload.ts";
 import { RECORD_PUT, recordOf } from "./records.ts";
 import type { CheckContext, Checker, Dump, Entry } from "./types.ts";
 
@@ -43,7 +43,7 @@ const writeOf = (entry: Entry, actorHex: string, timeMs: number): Uint8Array | u
 };
 
 export const effectsFollow = (context: CheckContext): Checker => {
-  const authors = createAuthors();
+  const authors = authorsOf(context);
 
   /** Undefined for an event whose writes the oracle does not know. */
   const effectsOf = (entry: Entry, dump: Dump): Uint8Array | undefined => {
