@@ -19,6 +19,7 @@ import type { Put } from "./checkers/types.ts";
 import { DiskRows } from "./disk-rows.ts";
 import { DiskSnapshots } from "./disk-snapshots.ts";
 import type { Host } from "./host.ts";
+import { Overrides } from "./overrides.ts";
 import type { Prng } from "./prng.ts";
 import { Rot } from "./rot.ts";
 import { RowMemory } from "./row-memory.ts";
@@ -107,11 +108,9 @@ export class SimDisk {
   failReadNth = 0;
   /** The n-th write from now lands somewhere else. 0 is never. */
   misdirectNth = 0;
-  /** Syncs return before anything is on the medium. */
-  lying = false;
+  readonly #lying = new Overrides(false);
   readonly #rot = new Rot();
-  /** Multiplies the time of every sync: a disk that is slow. */
-  slowness = 1;
+  readonly #slowness = new Overrides(1);
 
   constructor(
     name: string,
@@ -129,6 +128,26 @@ export class SimDisk {
     this.knobs = { ...knobs };
     this.#random = host.world.stream(`disk/${host.slot}/${name}`);
     this.#tap = tap;
+  }
+
+  /** Whether syncs return before anything is on the medium. */
+  get lying(): boolean {
+    return this.#lying.value;
+  }
+
+  /** From now on it lies about its syncs; what is returned ends that. */
+  lie(): () => void {
+    return this.#lying.turn(true);
+  }
+
+  /** How many times as long every write and sync takes. */
+  get slowness(): number {
+    return this.#slowness.value;
+  }
+
+  /** From now on it is so many times as slow; what is returned ends that. */
+  slowDown(factor: number): () => void {
+    return this.#slowness.turn(factor);
   }
 
   get entries(): number {

@@ -1,6 +1,7 @@
 /**
- * Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself. The mark
- * `fault KIND` says that it has happened: what the atlas spares, what meets a process that is down, and what
+ * Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself: of several that
+ * turn one property, the one that began last holds (overrides.ts), or, where they block, cap or stop, all of them do.
+ * The mark `fault KIND` says that it has happened: what the atlas spares, what meets a process that is down, and what
  * changes nothing leaves none.
  */
 import type { Atlas } from "./atlas.ts";
@@ -126,10 +127,7 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
       };
     }
     case "queue-overflow":
-      net.queueBytes[fault.node] = fault.bytes;
-      return () => {
-        net.queueBytes[fault.node] = undefined;
-      };
+      return net.shortenQueues(fault.node, fault.bytes);
     case "delay": {
       if (fault.extraMs === 0) return "spared";
       const extraUs = fault.extraMs * 1000;
@@ -215,18 +213,13 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
     }
     case "pause":
       if (!node.host.alive) return "spared";
-      node.host.pause(fault.untilMs * 1000);
-      return () => node.host.resume();
+      return node.host.pause(fault.untilMs * 1000);
     case "slow-cpu":
-      if (fault.factor === 1) return "spared";
-      node.host.slowDown(fault.factor);
-      return () => node.host.slowDown(1);
+      return fault.factor === 1 ? "spared" : node.host.slowDown(fault.factor);
     case "clock-periodic":
-      node.host.swingClock(fault);
-      return () => node.host.swingClock(undefined);
+      return node.host.swingClock(fault);
     case "clock":
-      node.host.stepClock(fault.offsetMs);
-      return fault.offsetMs === 0 ? "spared" : () => node.host.stepClock(0);
+      return fault.offsetMs === 0 ? "spared" : node.host.putClockOff(fault.offsetMs);
     case "drift":
       node.host.setDrift(fault.ppm);
       return happens(fault.ppm !== 0);
@@ -253,14 +246,9 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
       if (!atlas.mayLose(node.slot)) return "spared";
       node.crash(true, "restored", fault.downMs);
       return happens(node.restore(copyOf(fault).name, fault.votes));
-    case "lost-writes": {
+    case "lost-writes":
       if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
-      const disk = node[fault.disk];
-      disk.lying = true;
-      return () => {
-        disk.lying = false;
-      };
-    }
+      return node[fault.disk].lie();
     case "misdirected-write":
       if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       node[fault.disk].misdirectNth = fault.nth;
@@ -269,8 +257,7 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
       if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       return happens(node[fault.disk].spoil(fault.bytes));
     case "disk-full":
-      node.setFull(true);
-      return () => node.setFull(false);
+      return node.fill();
     case "disk-error":
       node[fault.disk].failNth = fault.nth;
       return "armed";
@@ -278,9 +265,7 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
       node[fault.disk].failReadNth = fault.nth;
       return "armed";
     case "slow-disk":
-      if (fault.factor === 1) return "spared";
-      node.setSlowness(fault.factor);
-      return () => node.setSlowness(1);
+      return fault.factor === 1 ? "spared" : node.slowDisks(fault.factor);
     default:
       return "spared";
   }

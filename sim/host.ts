@@ -8,6 +8,7 @@
  * asks for. To the outside this is a crash at exactly that point.
  */
 import type { Clock, Random, Timers } from "../src/ledger/ports.ts";
+import { Overrides } from "./overrides.ts";
 import type { Prng } from "./prng.ts";
 import { type StatementKind, statementOfFrame } from "./statements.ts";
 import { WALL_START_MS, World } from "./world.ts";
@@ -30,6 +31,9 @@ type ArmedVote = {
 /** Told what of a fault a process has felt. */
 export type Happened = (what: string) => void;
 
+/** How a wall clock swings about its time. */
+export type Swing = { readonly amplitudeMs: number; readonly periodMs: number };
+
 const HOUR_MS = 3_600_000;
 
 export class Host {
@@ -38,14 +42,16 @@ export class Host {
   readonly #happened: Happened;
   #incarnation = 0;
   #alive = false;
+  /** The end of each pause of the running process. */
+  readonly #pauses: { readonly untilUs: number }[] = [];
   #pausedUntilUs = 0;
-  #offsetMs = 0;
+  readonly #offsetMs = new Overrides(0);
   #driftPpm = 0;
   #driftSinceUs = 0;
   #driftBaseMs = 0;
-  #swing: { readonly amplitudeMs: number; readonly periodMs: number } | undefined;
+  readonly #swing = new Overrides<Swing | undefined>(undefined);
   /** How many times as slow the processor is. */
-  #slowness = 1;
+  readonly #slowness = new Overrides(1);
   /** Turns that wait for a slow processor, in the order in which they were due. */
   readonly #turns: (() => void)[] = [];
   #turning = false;
@@ -78,7 +84,7 @@ export class Host {
     this.#alive = true;
     this.#turns.length = 0;
     this.#turning = false;
-    this.#pausedUntilUs = 0;
+    this.resume();
     this.world.trace.add(this.world.nowUs, "boot", this.slot, -1, undefined, "");
     return this.#incarnation;
   }
@@ -94,13 +100,22 @@ export class Host {
     return this.#alive && this.#incarnation === incarnation;
   }
 
-  /** Nothing of this process runs until then (SIGSTOP). */
-  pause(untilUs: number): void {
+  /** Nothing of this process runs until then (SIGSTOP); what is returned ends this pause, and no other. */
+  pause(untilUs: number): () => void {
+    const pause = { untilUs };
+    this.#pauses.push(pause);
     this.#pausedUntilUs = Math.max(this.#pausedUntilUs, untilUs);
     this.world.trace.add(this.world.nowUs, "pause", this.slot, -1);
+    return () => {
+      const at = this.#pauses.indexOf(pause);
+      if (at >= 0) this.#pauses.splice(at, 1);
+      this.#pausedUntilUs = Math.max(0, ...this.#pauses.map((left) => left.untilUs));
+    };
   }
 
+  /** Ends all pauses. */
   resume(): void {
+    this.#pauses.length = 0;
     this.#pausedUntilUs = 0;
   }
 
@@ -156,7 +171,7 @@ export class Host {
       this.#happened("turn held by a pause");
       // A new sequence number in order of firing: what was due first still runs first.
       this.world.at(this.#pausedUntilUs, () => this.#fire(incarnation, callback));
-    } else if (this.#slowness === 1 && this.#turns.length === 0) callback();
+    } else if (this.slowness === 1 && this.#turns.length === 0) callback();
     else this.#waitForTurn(incarnation, callback);
   }
 
@@ -167,7 +182,7 @@ export class Host {
     const fire = (): void => {
       if (cancelled || !this.isLive(incarnation)) return;
       if (this.#pausedUntilUs > this.world.nowUs) task = this.world.at(this.#pausedUntilUs, fire);
-      else if (this.#slowness === 1 && this.#turns.length === 0) callback();
+      else if (this.slowness === 1 && this.#turns.length === 0) callback();
       else {
         this.#waitForTurn(incarnation, () => {
           if (!cancelled) callback();
@@ -181,7 +196,7 @@ export class Host {
   }
 
   #waitForTurn(incarnation: number, turn: () => void): void {
-    if (this.#slowness > 1) this.#happened("turn slowed");
+    if (this.slowness > 1) this.#happened("turn slowed");
     this.#turns.push(turn);
     if (this.#turning) return;
     this.#turning = true;
@@ -190,7 +205,7 @@ export class Host {
 
   /** One turn after the other; each takes its time, as all turns of a process do. */
   #nextTurn(incarnation: number): void {
-    const delayUs = this.#slowness > 1 ? TURN_US * this.#slowness : 0;
+    const delayUs = this.slowness > 1 ? TURN_US * this.slowness : 0;
     const atUs = Math.max(this.#pausedUntilUs, this.world.nowUs + delayUs);
     this.world.at(atUs, () => {
       if (!this.isLive(incarnation)) return;
@@ -202,12 +217,12 @@ export class Host {
   }
 
   get slowness(): number {
-    return this.#slowness;
+    return this.#slowness.value;
   }
 
-  /** From now on the processor is so many times as slow; 1 is as fast as it is. */
-  slowDown(factor: number): void {
-    this.#slowness = factor;
+  /** From now on the processor is so many times as slow; what is returned ends that. */
+  slowDown(factor: number): () => void {
+    return this.#slowness.turn(factor);
   }
 
   #localMs(): number {
@@ -215,20 +230,26 @@ export class Host {
     return this.#driftBaseMs + (sinceUs / 1000) * (1 + this.#driftPpm / 1_000_000);
   }
 
-  /** Steps the wall clock; the monotonic clock does not move. */
+  /** Steps the wall clock, as its owner does: faults come on top. The monotonic clock does not move. */
   stepClock(offsetMs: number): void {
-    this.#offsetMs = offsetMs;
+    this.#offsetMs.setOwn(offsetMs);
   }
 
-  /** The wall clock swings about its time; undefined ends it. */
-  swingClock(swing: { readonly amplitudeMs: number; readonly periodMs: number } | undefined): void {
-    this.#swing = swing;
+  /** The wall clock is off by so much, whatever its owner has done; what is returned ends that. */
+  putClockOff(offsetMs: number): () => void {
+    return this.#offsetMs.turn(offsetMs);
+  }
+
+  /** The wall clock swings about its time; what is returned ends that. */
+  swingClock(swing: Swing): () => void {
+    return this.#swing.turn(swing);
   }
 
   /** A triangle from -amplitude to amplitude and back: no function whose last bit depends on the machine. */
   #swingMs(): number {
-    if (this.#swing === undefined) return 0;
-    const { amplitudeMs, periodMs } = this.#swing;
+    const swing = this.#swing.value;
+    if (swing === undefined) return 0;
+    const { amplitudeMs, periodMs } = swing;
     const phase = (this.world.nowMs % periodMs) / periodMs;
     return Math.floor(amplitudeMs * (4 * Math.abs(phase - 0.5) - 1));
   }
@@ -241,9 +262,10 @@ export class Host {
   }
 
   #wallRead(): void {
-    if (this.#offsetMs !== 0) this.#happened("clock off");
-    if (Math.abs(this.#offsetMs) >= HOUR_MS) this.#happened("clock hours off");
-    if (this.#swing !== undefined) this.#happened("clock swung");
+    const offsetMs = this.#offsetMs.value;
+    if (offsetMs !== 0) this.#happened("clock off");
+    if (Math.abs(offsetMs) >= HOUR_MS) this.#happened("clock hours off");
+    if (this.#swing.value !== undefined) this.#happened("clock swung");
   }
 
   clock(): Clock {
@@ -252,7 +274,7 @@ export class Host {
       monotonicUs: () => this.#localMs() * 1_000,
       wallMs: () => {
         this.#wallRead();
-        return WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs + this.#swingMs();
+        return WALL_START_MS + Math.floor(this.#localMs()) + this.#offsetMs.value + this.#swingMs();
       },
     };
   }

@@ -17,6 +17,7 @@ import { LIMITS } from "../src/limits.ts";
 import { FairShare } from "./bandwidth.ts";
 import type { Host } from "./host.ts";
 import { type Fate, Links, type NetKnobs } from "./links.ts";
+import { Overrides } from "./overrides.ts";
 import type { World } from "./world.ts";
 
 type HeldFrame = {
@@ -82,8 +83,7 @@ export class SimNet {
   readonly #dialling = new Set<number>();
   readonly #tap: NetTap | undefined;
   #serial = 0;
-  /** What each send queue of a slot holds at most, where a fault has made it small. */
-  readonly queueBytes: (number | undefined)[] = [];
+  readonly #queueBytes: Overrides<number | undefined>[];
   #newest: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
   /** Frames and bytes handed to the network, for reports. */
   readonly sent = { frames: 0, bytes: 0 };
@@ -93,6 +93,10 @@ export class SimNet {
     this.links = new Links(world.stream("net"), slots, knobs);
     this.share = new FairShare(world, this.links.caps);
     this.#tap = tap;
+    this.#queueBytes = Array.from(
+      { length: slots },
+      () => new Overrides<number | undefined>(undefined),
+    );
   }
 
   /** Slots must be added in order, before anything starts. */
@@ -193,6 +197,16 @@ export class SimNet {
       this.#release(session, from);
     }
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
+  }
+
+  /** What each send queue of a slot holds at most, where a fault has made it small. */
+  queueBytes(slot: number): number | undefined {
+    return this.#queueBytes[slot]?.value;
+  }
+
+  /** From now on send queues of a slot hold no more; what is returned ends that. */
+  shortenQueues(slot: number, bytes: number): () => void {
+    return this.#queueBytes[slot]?.turn(bytes) ?? (() => undefined);
   }
 
   /** Breaks the session between two slots; both ends hear of it and dial again. False without one. */
@@ -379,7 +393,7 @@ export class SimNet {
     const queued = end.queuedBytes[trafficClass] + bytes.length;
     const room = Math.min(
       LIMITS.sendQueueBytesMax[trafficClass],
-      this.queueBytes[slot] ?? Infinity,
+      this.queueBytes(slot) ?? Infinity,
     );
     if (queued > room) {
       this.#tap?.happened?.("send queue overflow");

@@ -18,6 +18,7 @@ import { type DiskKnobs, type DiskTap, SimDisk } from "./disk.ts";
 import type { SimEpochKeys } from "./epoch-keys.ts";
 import { type Happened, Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
+import { Overrides } from "./overrides.ts";
 import type { RowMemory } from "./row-memory.ts";
 import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
 import {
@@ -66,6 +67,9 @@ export type NodeWiring = {
   happened(what: string): void;
 };
 
+/** Bytes that its disks hold at most. */
+type Room = { readonly data: number; readonly votes: number };
+
 /** A node whose disk failed tries again after this long, as a service manager would. */
 const RESTART_MS = 1_000;
 
@@ -81,7 +85,8 @@ export class SimNode {
   #lost = false;
   /** What has been done to its disks since the last start, to be told when it starts on them. */
   #startsOn: "an empty disk" | "a restored disk" | undefined;
-  #full = false;
+  /** What the disks hold at most where they are full. */
+  readonly #room = new Overrides<Room | undefined>(undefined);
   /** Held down until healed: wiped nodes and halted ones are not restarted for ever. */
   #restarts = 0;
   /** It never starts again, whatever was to start it. */
@@ -152,7 +157,7 @@ export class SimNode {
   }
 
   get lacksRoom(): boolean {
-    return this.#full;
+    return this.#room.isTurned;
   }
 
   start(): void {
@@ -338,15 +343,27 @@ export class SimNode {
     return true;
   }
 
-  setFull(full: boolean): void {
-    this.#full = full;
-    this.data.capacityBytes = full ? this.data.bytes : Number.MAX_SAFE_INTEGER;
-    this.votes.capacityBytes = full ? this.votes.bytes : Number.MAX_SAFE_INTEGER;
+  /** From now on nothing that needs room is written; what is returned ends that. */
+  fill(): () => void {
+    const settle = (): void => {
+      const room = this.#room.value;
+      this.data.capacityBytes = room?.data ?? Number.MAX_SAFE_INTEGER;
+      this.votes.capacityBytes = room?.votes ?? Number.MAX_SAFE_INTEGER;
+    };
+    const empty = this.#room.turn({ data: this.data.bytes, votes: this.votes.bytes });
+    settle();
+    return () => {
+      empty();
+      settle();
+    };
   }
 
-  setSlowness(factor: number): void {
-    this.data.slowness = factor;
-    this.votes.slowness = factor;
+  /** From now on both disks are so many times as slow; what is returned ends that. */
+  slowDisks(factor: number): () => void {
+    const ends = [this.data, this.votes].map((disk) => disk.slowDown(factor));
+    return () => {
+      for (const end of ends) end();
+    };
   }
 }
 

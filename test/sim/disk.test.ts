@@ -243,7 +243,7 @@ describe("a disk that lies", () => {
         world.runUntil(world.nowUs + 100_000);
       };
       for (let i = 0; i < 5; i++) write(i);
-      disk.lying = true;
+      disk.lie();
       for (let i = 5; i < 10; i++) write(i);
       expect(disk.isUnsure).toBe(true);
       host.kill("");
@@ -260,10 +260,10 @@ describe("a disk that lies", () => {
   it("keeps everything once it has told the truth again", () => {
     const { world, host, disk } = createRig();
     const store = disk.open(host.boot());
-    disk.lying = true;
+    const endLie = disk.lie();
     store.write([put(1)], { sync: true }, () => undefined);
     world.runUntil(100_000);
-    disk.lying = false;
+    endLie();
     store.write([put(2)], { sync: true }, () => undefined);
     world.runUntil(200_000);
     host.kill("");

@@ -1,9 +1,12 @@
 /** What single kinds of fault do to a running network, as its trace shows. */
 import { describe, expect, it } from "vitest";
+import { scheduleFaults } from "../../sim/faults.ts";
+import { createNetwork } from "../../sim/network.ts";
 import { type Fault, scenario } from "../../sim/scenario.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
+import { WALL_START_MS } from "../../sim/world.ts";
 
 type Seen = { readonly result: RunResult; readonly events: readonly TraceEvent[] };
 
@@ -128,4 +131,92 @@ describe("restores of one node", () => {
     expect(firstAfter(7_000)).toBe(lastBefore(2_000) + 1);
     expect(firstAfter(9_000)).toBe(lastBefore(6_500) + 1);
   }, 30_000);
+});
+
+describe("lasting faults of one node that overlap", () => {
+  type Span = { readonly atMs: number; readonly untilMs: number };
+  const all = (span: Span, size: number): Fault[] => [
+    { kind: "pause", node: 0, ...span },
+    { kind: "lost-writes", node: 0, disk: "votes", ...span },
+    { kind: "disk-full", node: 0, ...span },
+    { kind: "slow-cpu", node: 0, factor: size, ...span },
+    { kind: "slow-disk", node: 0, factor: size, ...span },
+    { kind: "queue-overflow", node: 0, bytes: size, ...span },
+    { kind: "clock", node: 0, offsetMs: -size, ...span },
+    { kind: "clock-periodic", node: 1, amplitudeMs: size, periodMs: 500, ...span },
+  ];
+  /** How a node is at these moments: which of the faults hold, and the size of those that have one. */
+  const statesAt = (faults: readonly Fault[], momentsMs: readonly number[]) => {
+    const network = createNetwork(scenario("overlap", { faults, healMs: 9_000 }), SYSTEM);
+    const { world, nodes, net } = network;
+    const [node, other] = nodes;
+    if (node === undefined || other === undefined) throw new Error("no nodes");
+    const endAll = scheduleFaults({ ...network, mark: () => undefined });
+    node.start();
+    const wallOff = ({ host }: typeof node): number =>
+      host.clock().wallMs() - WALL_START_MS - world.nowMs;
+    const state = () => ({
+      is: [node.host.pausedUntilUs > world.nowUs, node.votes.lying, node.lacksRoom],
+      full: [node.data, node.votes].map((disk) => disk.capacityBytes < Number.MAX_SAFE_INTEGER),
+      cpu: node.host.slowness,
+      disks: [node.data.slowness, node.votes.slowness],
+      queue: net.queueBytes(0),
+      clock: wallOff(node),
+      swing: wallOff(other),
+    });
+    const states = momentsMs.map((ms) => {
+      world.runUntil(ms * 1_000);
+      return state();
+    });
+    endAll();
+    return [...states, state()];
+  };
+  const calm = {
+    ...{ is: [false, false, false], full: [false, false], cpu: 1, disks: [1, 1] },
+    ...{ queue: undefined, clock: 0, swing: 0 },
+  };
+  const held = (size: number) => ({
+    ...{ is: [true, true, true], full: [true, true], cpu: size, disks: [size, size] },
+    ...{ queue: size, clock: -size, swing: size },
+  });
+
+  it("each last until their own end: the last to begin holds, then what is left", () => {
+    const first = all({ atMs: 1_000, untilMs: 3_000 }, 50);
+    const second = all({ atMs: 2_000, untilMs: 6_000 }, 70);
+    const moments = [500, 1_500, 2_500, 3_500, 6_500];
+    const expected = [calm, held(50), held(70), held(70), calm, calm];
+    expect(statesAt([...first, ...second], moments)).toEqual(expected);
+  });
+
+  it("that lie within another leave it as it was", () => {
+    const outer = all({ atMs: 1_000, untilMs: 60_000 }, 50);
+    const inner = all({ atMs: 2_000, untilMs: 3_000 }, 70);
+    const moments = [1_500, 2_500, 3_500, 8_500];
+    const expected = [held(50), held(70), held(50), held(50), calm];
+    expect(statesAt([...outer, ...inner], moments)).toEqual(expected);
+  });
+
+  it("are not ended by one that changes nothing", () => {
+    const span = { atMs: 1_000, untilMs: 6_000 };
+    const nothing = { atMs: 2_000, untilMs: 3_000 };
+    const faults: readonly Fault[] = [
+      ...all(span, 50),
+      { kind: "clock", node: 0, offsetMs: 0, ...nothing },
+      { kind: "slow-cpu", node: 0, factor: 1, ...nothing },
+      { kind: "slow-disk", node: 0, factor: 1, ...nothing },
+    ];
+    expect(statesAt(faults, [2_500, 3_500])).toEqual([held(50), held(50), calm]);
+  });
+
+  it("do not hold a process that was started meanwhile", () => {
+    const span = { atMs: 1_000, untilMs: 3_000 };
+    const faults: readonly Fault[] = [
+      { kind: "pause", node: 0, ...span },
+      { kind: "crash", node: 0, atMs: 1_500, power: false, downMs: 100 },
+      { kind: "pause", node: 0, atMs: 2_000, untilMs: 5_000 },
+    ];
+    const states = statesAt(faults, [1_250, 1_750, 2_500, 3_500, 5_500]);
+    const isPaused = states.map(({ is }) => is[0]);
+    expect(isPaused).toEqual([true, false, true, true, false, false]);
+  });
 });

@@ -216,14 +216,14 @@ describe("host", () => {
     const host = new Host(world, 0);
     const clock = host.clock();
     const startMs = clock.wallMs();
-    host.swingClock({ amplitudeMs: 100, periodMs: 1_000 });
+    const endSwing = host.swingClock({ amplitudeMs: 100, periodMs: 1_000 });
     const offsets: number[] = [];
     for (let i = 0; i <= 4; i++) {
       offsets.push(clock.wallMs() - startMs - world.nowMs);
       world.runUntil(world.nowUs + 250_000);
     }
     expect(offsets).toEqual([100, 0, -100, 0, 100]);
-    host.swingClock(undefined);
+    endSwing();
     expect(clock.wallMs() - startMs).toBe(world.nowMs);
   });
 
@@ -234,7 +234,7 @@ describe("host", () => {
     const ran: string[] = [];
     const run = (name: string, delayUs: number): (() => void) =>
       host.deferCancellable(incarnation, delayUs, () => ran.push(`${name} ${world.nowUs}`));
-    host.slowDown(50);
+    const endSlowness = host.slowDown(50);
     run("a", 10);
     run("b", 10);
     const cancel = run("c", 20);
@@ -244,7 +244,7 @@ describe("host", () => {
     world.runUntil(2_500);
     // Each turn is 20 us times 50.
     expect(ran).toEqual(["a 1010", "b 2010"]);
-    host.slowDown(1);
+    endSlowness();
     run("e", 0);
     world.runUntil(20_000);
     expect(ran.map((line) => line[0])).toEqual(["a", "b", "d", "e"]);
