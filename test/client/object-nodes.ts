@@ -67,7 +67,7 @@ export const realNode = async (budgetBytes = 64 * CHUNK_BYTES): Promise<ObjectNo
     },
     async close() {
       await t.api.stop();
-      node.objects.close();
+      await node.objects.close();
       removeFolder(node.folder);
     },
   };

@@ -45,7 +45,12 @@ type Listed = {
   readonly chunks: number;
   readonly kept: boolean;
 };
-type Evidence = { readonly kind: string; readonly member: string; readonly root: string };
+type Evidence = {
+  readonly kind: string;
+  readonly member: string;
+  readonly root: string;
+  readonly claim: unknown;
+};
 
 const file = (name: string, bytes: number): string => {
   const path = join(net.folder, name);
@@ -206,7 +211,9 @@ describe("nexus object", () => {
     const getting = at("c", "get", name, "-f", copy);
     const told = async (): Promise<number> => {
       const answer = await fetch(`${net.url("c")}/v1/object-evidence`);
-      return ((await answer.json()) as { items: readonly unknown[] }).items.length;
+      const { items } = (await answer.json()) as { items: readonly Pick<Evidence, "claim">[] };
+      // It is written twice: at once, and with what the liar signed, which it is asked for then.
+      return items.filter(({ claim }) => claim !== null).length;
     };
     await until("the lie is found out", async () => (await told()) > 0, 120_000);
     honest.child.kill("SIGCONT");

@@ -10,9 +10,10 @@
  *   manifest does not hash to the name. Anybody can check that, with the member's public key alone.
  * - **chunk**: the bytes that came as a chunk have another hash than the object's. Who the chunk came from only this
  *   node knows, by the session that it came over: nothing in the bytes shows it to others. What others can check is
- *   that the chunk is wrong, and, where `claim` is there, that the member signed that it serves the object.
+ *   that the chunk is wrong, and, where `claim` is there, that the member signed that it serves the object. The
+ *   claim comes later, if it does, and the record is written again then: what came is not kept waiting for it.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -72,7 +73,6 @@ export type NewEvidence =
       readonly received: Uint8Array;
       readonly hash: Uint8Array;
       readonly proof: ChunkProof;
-      readonly served: ServedManifest | undefined;
     };
 
 const SHOWS = {
@@ -84,14 +84,11 @@ const SHOWS = {
     "came from this member only the node that kept this knows, by its session",
 } as const;
 
-const claimOf = (served: ServedManifest | undefined): Claim | null =>
-  served === undefined
-    ? null
-    : {
-        manifestHash: toHex(sha256(served.manifest)),
-        publicKey: toHex(served.publicKey),
-        signature: toHex(served.signature),
-      };
+const claimOf = (served: ServedManifest): Claim => ({
+  manifestHash: toHex(sha256(served.manifest)),
+  publicKey: toHex(served.publicKey),
+  signature: toHex(served.signature),
+});
 
 export type EvidenceOptions = {
   readonly folder: string;
@@ -105,7 +102,11 @@ export type EvidenceOptions = {
 
 export class EvidenceFolder {
   readonly #options: EvidenceOptions;
-  #records: EvidenceRecord[] = [];
+  /** What is on the disk, the oldest first. */
+  readonly #records: EvidenceRecord[] = [];
+  /** What is being written, which counts as if it were there. */
+  readonly #adding = new Set<EvidenceRecord>();
+  readonly #writes = new Set<Promise<unknown>>();
 
   private constructor(options: EvidenceOptions) {
     this.#options = options;
@@ -136,10 +137,11 @@ export class EvidenceFolder {
 
   /**
    * Keeps it, unless there is as much as may be, in all or of this member: who goes on lying shall not push out
-   * what others did. Counted all the same. Never throws.
+   * what others did. Counted all the same. Begins to write before it returns, and gives the record when it is on the
+   * disk; undefined where it is not kept. Never throws.
    */
-  async add(found: NewEvidence): Promise<void> {
-    const { folder, chainId, logger, metrics, wallMs } = this.#options;
+  add(found: NewEvidence): Promise<EvidenceRecord | undefined> {
+    const { chainId, logger, metrics, wallMs } = this.#options;
     const { kind, member, root } = found;
     const received = kind === "manifest" ? found.served.manifest : found.received;
     metrics.count("tetrad_object_lies_total", 1, { kind });
@@ -150,29 +152,70 @@ export class EvidenceFolder {
       shows: SHOWS[kind],
       receivedHash: toHex(sha256(received)),
       receivedBytes: received.length,
-      claim: claimOf(found.served),
+      claim: kind === "manifest" ? claimOf(found.served) : null,
       chunk: kind === "manifest" ? null : chunkOf(found.hash, found.proof),
     };
     const fields = { member, root: record.root, kind, index: record.chunk?.index };
     this.#options.observations.observed(observationOf(record));
     logger.log("warn", "a member served what is not of the object", fields);
-    const ofMember = this.#records.filter((one) => one.member === member).length;
-    const isFull = this.#records.length >= LIMITS.objectEvidenceMax;
-    if (isFull || ofMember >= LIMITS.objectEvidencePerMemberMax) return;
+    const known = [...this.#records, ...this.#adding];
+    const ofMember = known.filter((one) => one.member === member).length;
+    const isFull = known.length >= LIMITS.objectEvidenceMax;
+    if (isFull || ofMember >= LIMITS.objectEvidencePerMemberMax) return Promise.resolve(undefined);
+    return this.#track(this.#keep(record, received));
+  }
+
+  /** Puts beside a record that is kept what its member has signed. Never throws. */
+  claim(record: EvidenceRecord, served: ServedManifest): Promise<void> {
+    return this.#track(this.#claim(record, { ...record, claim: claimOf(served) }));
+  }
+
+  /** Whatever was begun is on the disk, or could not be written. */
+  async idle(): Promise<void> {
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  async #keep(record: EvidenceRecord, received: Uint8Array): Promise<EvidenceRecord | undefined> {
+    this.#adding.add(record);
+    const isKept = await this.#write(record, received);
+    this.#adding.delete(record);
+    if (!isKept) return undefined;
     this.#records.push(record);
+    this.#records.sort((a, b) => a.timeMs - b.timeMs);
+    return record;
+  }
+
+  async #claim(record: EvidenceRecord, claimed: EvidenceRecord): Promise<void> {
+    if (!(await this.#write(claimed))) return;
+    const at = this.#records.indexOf(record);
+    if (at >= 0) this.#records[at] = claimed;
+  }
+
+  /** The bytes before the record, so that no record is without them. False where that failed. */
+  async #write(record: EvidenceRecord, received?: Uint8Array): Promise<boolean> {
+    const { folder, logger } = this.#options;
     const place = record.chunk?.index ?? MANIFEST_PLACE;
-    const name = [timeMs, member.slice(0, 16), record.root.slice(0, 16), place].join("-");
+    const { timeMs, member, root } = record;
+    const name = [timeMs, member.slice(0, 16), root.slice(0, 16), place].join("-");
+    const bytesPath = join(folder, `${name}.bin`);
     try {
-      await writeWhole(join(folder, `${name}.bin`), received);
-      await writeWhole(
-        join(folder, `${name}${SUFFIX}`),
-        Buffer.from(`${JSON.stringify(record, null, 2)}\n`),
-      );
+      if (received !== undefined) await writeWhole(bytesPath, received);
+      const text = `${JSON.stringify(record, null, 2)}\n`;
+      await writeWhole(join(folder, `${name}${SUFFIX}`), Buffer.from(text));
       await syncFolder(folder);
+      return true;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       logger.log("warn", "evidence could not be written", { folder, detail });
+      if (received !== undefined) await rm(bytesPath, { force: true }).catch(() => {});
+      return false;
     }
+  }
+
+  #track<T>(write: Promise<T>): Promise<T> {
+    const tracked = write.finally(() => this.#writes.delete(tracked));
+    this.#writes.add(tracked);
+    return tracked;
   }
 }
 

@@ -271,12 +271,14 @@ export class ObjectExchange implements ObjectsPort {
     return { next: end < object.held.size ? end : undefined, checked, damaged, missing };
   }
 
-  close(): void {
+  /** Ends what is under way; evidence that was found is on the disk after it. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#cancelIdle?.();
     for (const fetch of [...this.#fetches.values()]) {
       fetch.stop(fail("node.stopping", "The node is stopping"));
     }
+    await this.#sources.close();
   }
 
   #stateOf(object: StoredObject): ObjectState {

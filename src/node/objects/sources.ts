@@ -19,7 +19,7 @@ import {
   openChunkAnswer,
   type ServedManifest,
 } from "../../transport/objects/messages.ts";
-import type { EvidenceFolder } from "./evidence.ts";
+import type { EvidenceFolder, EvidenceRecord } from "./evidence.ts";
 
 export type ObjectSourcesOptions = {
   readonly bulk: Pick<BulkPort, "request" | "peers">;
@@ -49,6 +49,9 @@ export class ObjectSources {
   readonly #liars = new Map<PeerId, number>();
   /** Connected members that kept us waiting for a manifest, and gave none, when they were asked last. */
   readonly #slow = new Set<PeerId>();
+  /** Ends what is asked for no fetch. */
+  readonly #ending = new AbortController();
+  readonly #claims = new Set<Promise<void>>();
 
   constructor(options: ObjectSourcesOptions) {
     this.#options = options;
@@ -88,7 +91,10 @@ export class ObjectSources {
     return { kind: "lie" };
   }
 
-  /** A chunk, right. What is not is kept as evidence, and the member asked for nothing more. */
+  /**
+   * A chunk, right. What is not is kept as evidence, and the member asked for nothing more but what it signed: its
+   * lie is told at once, and written, since it may keep silent about that for long.
+   */
   async chunk(
     peer: PeerId,
     object: { readonly root: Uint8Array; readonly manifest: Manifest },
@@ -110,11 +116,34 @@ export class ObjectSources {
     if (this.#liars.has(peer)) return { kind: "lie" };
     this.#convict(peer);
     const proof = proveChunk(manifest.length, manifest.hashes, index);
-    // Asked now, it may sign that it serves the object: then others can check that much.
-    const served = await this.#servedManifest(peer, root, signal);
-    const received = { kind: "chunk", member: peer, root, received: answer, hash, proof } as const;
-    await this.#options.evidence.add({ ...received, served });
+    const found = { kind: "chunk", member: peer, root, received: answer, hash, proof } as const;
+    const claim = this.#askClaim(peer, root, this.#options.evidence.add(found)).finally(() =>
+      this.#claims.delete(claim),
+    );
+    this.#claims.add(claim);
     return { kind: "lie" };
+  }
+
+  /** Asks nobody for anything from now on; what was found out is on the disk after it. */
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#claims);
+    await this.#options.evidence.idle();
+  }
+
+  /** Asked now, it may sign that it serves the object: then others can check that much. Never throws. */
+  async #askClaim(
+    peer: PeerId,
+    root: Uint8Array,
+    keeping: Promise<EvidenceRecord | undefined>,
+  ): Promise<void> {
+    const record = await keeping;
+    if (record === undefined || this.#ending.signal.aborted) return;
+    // Where too many signatures wait to be checked there is no claim, as where it gives none.
+    const served = await this.#servedManifest(peer, root, this.#ending.signal).catch(
+      () => undefined,
+    );
+    if (served !== undefined) await this.#options.evidence.claim(record, served);
   }
 
   #convict(peer: PeerId): void {

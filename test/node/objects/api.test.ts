@@ -49,7 +49,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await t.api.stop();
   for (const { objects, folder } of [server, asker]) {
-    objects.close();
+    await objects.close();
     removeFolder(folder);
   }
 });

@@ -34,8 +34,8 @@ beforeEach(() => {
   folders = [];
 });
 let nodes: TestNode[] = [];
-afterEach(() => {
-  for (const node of nodes) node.objects.close();
+afterEach(async () => {
+  for (const node of nodes) await node.objects.close();
   nodes = [];
   for (const folder of folders) removeFolder(folder);
 });
@@ -198,7 +198,7 @@ describe("time", () => {
     expect(await codeOf(late)).toBe("object.not-ordered");
     await keeping.objects.order(ordered(3));
     expect(due).toHaveLength(1);
-    keeping.objects.close();
+    await keeping.objects.close();
     expect(cancelled).toBe(1);
   });
 

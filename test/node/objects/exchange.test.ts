@@ -48,8 +48,8 @@ beforeEach(() => {
   folders = [];
 });
 let nodes: TestNode[] = [];
-afterEach(() => {
-  for (const node of nodes) node.objects.close();
+afterEach(async () => {
+  for (const node of nodes) await node.objects.close();
   nodes = [];
   for (const folder of folders) removeFolder(folder);
 });
@@ -92,7 +92,7 @@ describe("an object that another node has", () => {
     await node(0, { has: [[BIG]] });
     const before = await node(1);
     await getAll(before, BIG);
-    before.objects.close();
+    await before.objects.close();
     // What is left of a run that ended in the middle.
     const resumed = await node(2, { has: [[BIG, [0, 2, 3]]] });
     await getAll(resumed);
@@ -173,6 +173,7 @@ describe("a member that lies", () => {
     lie(liar.id);
     const asker = await node(2);
     await getAll(asker);
+    await until("it has signed", () => asker.objects.evidence()[0]?.claim != null);
     const [record, ...more] = asker.objects.evidence();
     expect(record).toMatchObject({ kind: "chunk", member: liar.id, transferable: false });
     expect(more).toEqual([]);
@@ -235,7 +236,7 @@ describe("a member that lies", () => {
     const file = readdirSync(folder).find((name) => name.endsWith(".bin")) ?? "";
     expect(toHex(readFileSync(join(folder, file)))).toBe(toHex(manifest));
     // A later run knows of it too.
-    asker.objects.close();
+    await asker.objects.close();
     const again = await node(2, { folder: asker.folder });
     expect(again.objects.evidence()).toEqual([record]);
     expect(again.observed).toEqual([
@@ -376,7 +377,7 @@ describe("what clients may ask of a node", () => {
     );
     const past = await asker.manifest("ff".repeat(32));
     expect(past.ok ? "" : past.code).toBe("node.overloaded");
-    asker.objects.close();
+    await asker.objects.close();
     for (const result of await Promise.all(waiting)) {
       expect(result.ok ? "" : result.code).toBe("node.stopping");
     }
@@ -496,7 +497,7 @@ describe("an order", () => {
     expect(first.objects.state(BIG.root)).toBeUndefined();
     await put(first, keep(2));
     expect(await codeOf(first.objects.order(drop))).toBe("object.order");
-    first.objects.close();
+    await first.objects.close();
     const row = await rowOf(["object.*"]);
     const again = await node(0, { folder: first.folder, row: () => row });
     expect(await codeOf(again.objects.order(drop))).toBe("object.order");
