@@ -347,6 +347,8 @@ export const LIMITS = {
   },
   connectionsMax: 256,
   connectionsPerAddressMax: 16,
+  /** Connections of hosts that are no member's, from one network of 64 bits, whose peers are not known yet. */
+  strangersPerNetworkMax: 8,
   handshakesPerSecond: 64,
   handshakeTimeoutMs: 5_000,
   /** From the hellos to the first sealed record; frames of the classes flow meanwhile. */

@@ -20,6 +20,23 @@ export const isMappedIpv4 = (host: string): boolean =>
 const canonicalIpv6 = (text: string): string =>
   new SocketAddress({ address: text, family: "ipv6" }).address;
 
+/** The first 64 bits of an IPv6 address in any spelling, as text: what one host or one link has for itself. */
+export const networkOf = (host: string): string => {
+  const [head = "", tail] = host.split("::");
+  const before = head === "" ? [] : head.split(":");
+  // What is left out stands for zeros, and what follows it ends at the last bit.
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const isDotted = after.at(-1)?.includes(".") === true;
+  const zeros = new Array<string>(
+    Math.max(0, 8 - before.length - after.length - (isDotted ? 1 : 0)),
+  );
+  const groups = tail === undefined ? before : [...before, ...zeros.fill("0"), ...after];
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
+};
+
 const LABEL = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/;
 const PORT = /^(0|[1-9][0-9]{0,4})$/;
 

@@ -193,6 +193,8 @@ export type QuicSession = {
   /** Asks for a turn at the end of the current task, or after the next look at the socket. */
   requestTurn(): void;
   requestLaterTurn(): void;
+  /** The peer is known to be who may be here: its connection is no stranger's. Left out where those are not counted. */
+  known?(): void;
   /** Makes the peer answer, so that neither side's idle timer ends a quiet session. */
   keepAlive(): void;
   /** The id (RFC 9000, 2.1) of a new stream of ours. Throws where the driver has no such streams. */

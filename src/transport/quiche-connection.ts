@@ -27,6 +27,7 @@ export type ConnectionHost = {
   wake(connection: QuicheSession, when: "now" | "later"): void;
   /** The library threw where it should not: the connection will end in its next turn. */
   faulted(connection: QuicheSession, detail: string): void;
+  known(connection: QuicheSession): void;
   forget(connection: QuicheSession): void;
 };
 
@@ -171,6 +172,10 @@ export class QuicheSession implements QuicSession {
 
   requestLaterTurn(): void {
     this.#host.wake(this, "later");
+  }
+
+  known(): void {
+    this.#host.known(this);
   }
 
   keepAlive(): void {

@@ -8,9 +8,11 @@
  * stateless Retry (always: sessions are few and long, so its round trip costs little, and no state or
  * amplified answer ever goes to a spoofed address); an address that came back with our token meets the
  * caps on connections and the handshake rate. Hosts of configured peers have budgets of their own, so
- * strangers cannot use up what members need.
+ * strangers cannot use up what members need. A member may come from elsewhere, as a stranger until it is known
+ * (`known`): so that one host cannot take what strangers have, they are counted by network as well.
  */
 import { type ErrorCode, fail, ok, type Result } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { isMappedIpv4 } from "./address.ts";
 import {
   NO_STATS,
@@ -40,6 +42,7 @@ import {
   SHORT_HEADER_ID_AT,
 } from "./quiche-connection.ts";
 import { newConnectionId, RetryTokens } from "./secrets.ts";
+import { Strangers } from "./strangers.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** A client that needs longer than this to come back with its token asks again. */
@@ -48,7 +51,7 @@ const RETRY_TOKEN_LIFETIME_MS = 10_000;
 /** Stateless answers a second, as a multiple of the handshakes that are let in. */
 const STATELESS_ANSWERS_FACTOR = 16;
 
-/** Unidentified connections may use this part of all; the rest is kept for members. */
+/** Connections of strangers may be this part of all; the rest is kept for members. */
 const STRANGERS_PART = 0.25;
 
 /** Budgets that several hosts have in common, beside those of the endpoint. */
@@ -88,6 +91,7 @@ export class QuicheMachine {
   readonly #options: QuicheMachineOptions;
   readonly #connections = new Map<string, QuicheSession>();
   readonly #acceptedByHost = new Map<string, number>();
+  readonly #strangers = new Strangers<QuicheSession>();
   readonly #tokens = new RetryTokens(RETRY_TOKEN_LIFETIME_MS);
   readonly #buckets: Readonly<Record<"member" | "stranger", HandshakeBuckets>>;
   readonly #host: ConnectionHost;
@@ -116,6 +120,7 @@ export class QuicheMachine {
         this.#faulted(detail, connection);
         this.#wake(connection, "now");
       },
+      known: (connection) => this.#strangers.remove(connection),
       forget: (connection) => this.#forget(connection),
     };
   }
@@ -295,6 +300,7 @@ export class QuicheMachine {
     });
     if (quic === undefined) return false;
     const connection = this.#add(quic, header.dcid, remote, true);
+    if (!isMember) this.#strangers.add(connection, remote.host);
     this.#options.accepted(connection);
     connection.feed(datagram);
     this.#options.wanted("later");
@@ -324,8 +330,15 @@ export class QuicheMachine {
     const { limits, connectionsAtMost } = this.#options;
     const { connectionsMax } = limits;
     const ofHostMax = connectionsAtMost?.(remote.host) ?? limits.connectionsPerAddressMax;
-    const cap = isMember ? connectionsMax : connectionsMax * STRANGERS_PART;
-    if (this.#connections.size >= cap) return fail("node.overloaded", "connection cap reached");
+    if (this.#connections.size >= connectionsMax) {
+      return fail("node.overloaded", "connection cap reached");
+    }
+    if (!isMember && this.#strangers.size >= connectionsMax * STRANGERS_PART) {
+      return fail("node.overloaded", "connection cap of strangers reached");
+    }
+    if (!isMember && this.#strangers.ofNetwork(remote.host) >= LIMITS.strangersPerNetworkMax) {
+      return fail("node.overloaded", "connection cap of one network's strangers reached");
+    }
     if ((this.#acceptedByHost.get(remote.host) ?? 0) >= ofHostMax) {
       return fail("node.overloaded", "connection cap of one address reached");
     }
@@ -361,6 +374,7 @@ export class QuicheMachine {
     if (this.#last === connection) this.#last = undefined;
     this.#due.delete(connection);
     this.#later.delete(connection);
+    this.#strangers.remove(connection);
     if (!connection.accepted) return;
     this.#options.admission?.count(connection.remote.host, -1);
     const left = (this.#acceptedByHost.get(connection.remote.host) ?? 1) - 1;

@@ -463,6 +463,7 @@ export class Session {
       secured: (handshakeMs) => {
         this.#cancelHandshake?.();
         this.#cancelHandshake = undefined;
+        this.#connection.known?.();
         this.#connection.requestTurn();
         events.secured(this, handshakeMs);
       },

@@ -1,9 +1,11 @@
+import { SocketAddress } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import {
   formatAddress,
   isMappedIpv4,
+  networkOf,
   parseAddress,
   resolveAddress,
 } from "../../src/transport/address.ts";
@@ -115,5 +117,46 @@ describe("resolveAddress", () => {
     const none = await resolveAddress(name, async () => []);
     expect(none).toMatchObject({ ok: false, code: "transport.address" });
     expect(none.ok ? "" : none.detail).toContain("no AAAA");
+  });
+});
+
+describe("networkOf", () => {
+  it("is the first 64 bits, however the address is spelled", () => {
+    for (const [host, network] of [
+      ["::", "0:0:0:0"],
+      ["::1", "0:0:0:0"],
+      ["::1:2:3:4:5", "0:0:0:1"],
+      ["fd00::", "fd00:0:0:0"],
+      ["fd00::1", "fd00:0:0:0"],
+      ["2001:db8:1:2::", "2001:db8:1:2"],
+      ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+      ["2001:db8:0:2::6", "2001:db8:0:2"],
+      ["2001:0DB8::2:0:0:0:6", "2001:db8:0:2"],
+      ["fe80::1%eth0", "fe80:0:0:0"],
+      ["::1.2.3.4", "0:0:0:0"],
+      ["64:ff9b::1.2.3.4", "64:ff9b:0:0"],
+    ] as const) {
+      expect([host, networkOf(host)]).toEqual([host, network]);
+    }
+  });
+
+  it("is one for addresses whose first 64 bits are, and only for those", () => {
+    // Small groups, so that zeros are left out in every place.
+    const groups = fc.array(fc.oneof(fc.constant(0), fc.nat(0xffff)), {
+      minLength: 8,
+      maxLength: 8,
+    });
+    const spell = (all: readonly number[]): string => all.map((one) => one.toString(16)).join(":");
+    fc.assert(
+      fc.property(groups, groups, fc.boolean(), (one, other, isSame) => {
+        const second = isSame ? [...one.slice(0, 4), ...other.slice(4)] : other;
+        const [a, b] = [one, second].map(
+          (all) => new SocketAddress({ address: spell(all), family: "ipv6" }).address,
+        );
+        const isOne = spell(one.slice(0, 4)) === spell(second.slice(0, 4));
+        expect(networkOf(a ?? "") === networkOf(b ?? "")).toBe(isOne);
+        expect(networkOf(a ?? "")).toBe(spell(one.slice(0, 4)));
+      }),
+    );
   });
 });

@@ -210,6 +210,7 @@ export class BulkListener {
       return;
     }
     guest.grant = grant;
+    guest.session.known?.();
   }
 
   #turnAway(guest: Guest, detail: string, reason: string): void {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { LIMITS } from "../../../src/limits.ts";
 import { firstPacket, isRetry } from "../first-packet.ts";
 import { idOf, makeIdentity, sleep, until } from "../support.ts";
 import { FLOOD_TIMEOUT_MS, Victim } from "./support.ts";
@@ -154,5 +155,30 @@ describe("a flood of handshakes", () => {
       left = (await node.look()).figures.connections;
     }
     expect(left).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("a flood of handshakes from hosts that are no member's", () => {
+  /** The most connections that there were at once; one is that of a member who comes from there, too. */
+  const mostOf = async (node: Victim, each: number): Promise<number> => {
+    let most = 0;
+    const look = await node.endure(async () => {
+      for (let i = 0; i < each; i++) (await node.attack()).mute();
+      await sleep(20);
+      most = Math.max(most, (await node.look()).figures.connections);
+    });
+    expect(look.figures.refused["limit"]).toBeGreaterThan(0);
+    return most;
+  };
+  const short = { handshakesPerSecond: 1_000, handshakeTimeoutMs: 2_000, idleTimeoutMs: 4_000 };
+
+  it("has so many places from one network, and who is known takes none of them", async () => {
+    const node = await start(short, true);
+    expect(await mostOf(node, 5)).toBe(LIMITS.strangersPerNetworkMax + 1);
+  });
+
+  it("has a quarter of all places, and who is known takes none of them", async () => {
+    const node = await start({ ...short, connectionsMax: 24 }, true);
+    expect(await mostOf(node, 4)).toBe(24 / 4 + 1);
   });
 });

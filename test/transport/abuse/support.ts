@@ -87,14 +87,15 @@ export class Victim {
     this.honest = honest;
   }
 
-  static async start(limits: Partial<TransportLimits> = {}): Promise<Victim> {
+  /** `elsewhere`: members are not dialled at this host, so that who comes from here is a stranger at first. */
+  static async start(limits: Partial<TransportLimits> = {}, elsewhere = false): Promise<Victim> {
     const [own, friend, attacker] = [0, 1, 2].map((index) => makeIdentity(idOf(index)));
     if (own === undefined || friend === undefined || attacker === undefined) throw new RangeError();
     const [nobody = 0] = await freePorts(1);
     // The victim reaches neither: what it knows of them is whom to let in.
     const peers = [friend, attacker].map(({ id, spkiPin }) => ({
       ...{ id, tlsPin: spkiPin },
-      address: `[::1]:${nobody}`,
+      address: `${elsewhere ? "elsewhere.invalid" : "[::1]"}:${nobody}`,
     }));
     const child = fork(new URL("./victim.ts", import.meta.url), {
       execArgv: ["--expose-gc"],
