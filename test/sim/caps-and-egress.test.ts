@@ -3,8 +3,19 @@ import { describe, expect, it } from "vitest";
 import { framesBounded, waitingBounded } from "../../sim/checkers/caps.ts";
 import { FINALIZE, NOTARIZE } from "../../sim/checkers/decode.ts";
 import { egressBounded } from "../../sim/checkers/egress.ts";
+import { turnsOf } from "../../sim/checkers/leaders.ts";
 import type { Waiting } from "../../sim/checkers/types.ts";
-import { certificateFrame, createRig, proposalFrame, type Rig, say, voteFrame } from "./rig.ts";
+import {
+  CHAIN,
+  certificateFrame,
+  createRig,
+  GENESIS,
+  MEMBERS,
+  proposalFrame,
+  type Rig,
+  say,
+  voteFrame,
+} from "./rig.ts";
 import { HASH_A } from "./support.ts";
 
 describe("what waits at a node", () => {
@@ -56,39 +67,67 @@ describe("what a node sends", () => {
   const status = Uint8Array.of(4);
   const rigOf = (isPure: boolean): Rig =>
     createRig(egressBounded, isPure ? { honest: () => true } : {});
-  const send = (rig: Rig, bytes: Uint8Array, times = 1): string[] => {
-    for (let i = 0; i < times; i++) rig.checker.sent?.(0, 1, "consensus", bytes);
+  const send = (rig: Rig, bytes: Uint8Array, times = 1, to = 1): string[] => {
+    for (let i = 0; i < times; i++) rig.checker.sent?.(0, to, "consensus", bytes);
     return [...new Set(rig.found)];
   };
   const vote = voteFrame({ view: 9, kind: FINALIZE, hash: HASH_A }, 0);
-  /** Two retries are free, before any time has passed. */
+  /** What is kept of STATUS that was due. */
+  const STATUSES = 16;
+  /** Two retries, of which the first has had no STATUS behind it. */
   const free = 2 * 27;
+  /** The node says something every 40 ms for so long, and sends it so often. */
+  const move = (rig: Rig, seconds: number, copies: number): string[] => {
+    for (let view = 1; view <= 25 * seconds; view++) {
+      rig.nowUs += 40_000;
+      say(rig, 0, { view, kind: NOTARIZE, hash: HASH_A });
+      send(rig, voteFrame({ view, kind: NOTARIZE, hash: HASH_A }, 0), copies);
+    }
+    return [...new Set(rig.found)];
+  };
 
-  it("is each of its statements once to each peer, and some again", () => {
+  it("is each of its statements once to each peer", () => {
+    expect(move(rigOf(true), 60, 1)).toEqual([]);
+    expect(move(rigOf(true), 3, 2)).toEqual(["I20"]);
+    // A liar among them makes nothing free.
+    expect(move(rigOf(false), 3, 2)).toEqual(["I20"]);
     const rig = rigOf(true);
-    expect(send(rig, vote, free)).toEqual([]);
     for (const view of [1, 2, 3]) say(rig, 0, { view, kind: NOTARIZE, hash: HASH_A });
-    expect(send(rig, proposalFrame({ view: 4, height: 4 }), 3)).toEqual([]);
+    expect(send(rig, proposalFrame({ view: 4, height: 4 }), 3 + free)).toEqual([]);
     expect(send(rig, vote)).toEqual(["I20"]);
   });
 
-  it("is more while time passes, and once more with each STATUS", () => {
+  it("is more with each STATUS that is due, and STATUS is while the node says nothing", () => {
     const rig = rigOf(true);
-    rig.nowUs = 3_000_000;
+    for (let i = 0; i < 100; i++) {
+      rig.nowUs += 500_000;
+      send(rig, vote, 27);
+      expect(send(rig, status)).toEqual([]);
+    }
     expect(send(rig, vote, free)).toEqual([]);
-    rig.nowUs = 6_000_000;
-    expect(send(rig, vote, 3 * free)).toEqual([]);
-    expect(send(rig, status)).toEqual([]);
-    expect(send(rig, vote, 27)).toEqual([]);
     expect(send(rig, vote)).toEqual(["I20"]);
   });
 
-  it("is what a peer lacks, where it has said so", () => {
+  it("is no more for time in which the node went on", () => {
     const rig = rigOf(true);
+    expect(move(rig, 60, 1)).toEqual([]);
     expect(send(rig, vote, free)).toEqual([]);
-    rig.checker.delivered?.(1, 0, status);
+    expect(send(rig, vote)).toEqual(["I20"]);
+  });
+
+  it("is what a peer lacks, where it has said so, and soon", () => {
+    const asked = (): Rig => {
+      const rig = rigOf(true);
+      expect(send(rig, vote, free)).toEqual([]);
+      rig.checker.delivered?.(1, 0, status);
+      return rig;
+    };
+    const rig = asked();
     expect(send(rig, vote, 12)).toEqual([]);
     expect(send(rig, vote)).toEqual(["I20"]);
+    const late = asked();
+    late.nowUs = 1_000_001;
+    expect(send(late, vote)).toEqual(["I20"]);
   });
 
   it("is a certificate or a block for each question, and not one more", () => {
@@ -106,10 +145,50 @@ describe("what a node sends", () => {
     expect(send(other, Uint8Array.of(7))).toEqual(["I20"]);
   });
 
-  it("is STATUS at a rate", () => {
+  it("is STATUS to who has just connected, and at a slow rate while the node goes on", () => {
     const rig = rigOf(true);
-    expect(send(rig, status, 24)).toEqual([]);
+    expect(send(rig, status, STATUSES)).toEqual([]);
+    expect(move(rig, 4, 1)).toEqual([]);
+    // Two in four seconds, and one for its first epoch.
+    expect(send(rig, status, 3)).toEqual([]);
     expect(send(rig, status)).toEqual(["I20"]);
+  });
+
+  it("is STATUS to all at the start of an epoch", () => {
+    const rig = rigOf(true);
+    expect(send(rig, status, STATUSES)).toEqual([]);
+    for (let epoch = 0; epoch < 20; epoch++) {
+      say(rig, 0, { epoch, view: 1, kind: NOTARIZE, hash: HASH_A });
+      say(rig, 0, { epoch, view: 1, kind: FINALIZE, hash: HASH_A });
+      expect(send(rig, status)).toEqual([]);
+    }
+    expect(send(rig, status)).toEqual(["I20"]);
+  });
+
+  it("is STATUS for who is ahead, in another epoch, or has sent it, and to nobody else", () => {
+    const spent = (): Rig => {
+      const rig = rigOf(true);
+      say(rig, 0, { view: 5, kind: NOTARIZE, hash: HASH_A });
+      expect(send(rig, status, STATUSES)).toEqual([]);
+      rig.nowUs = 200_000;
+      return rig;
+    };
+    const heard = (view: number, epoch = 0): string[] =>
+      hears(voteFrame({ epoch, view, kind: FINALIZE, hash: HASH_A }, 1));
+    const hears = (frame: Uint8Array): string[] => {
+      const rig = spent();
+      for (let i = 0; i < 2; i++) rig.checker.delivered?.(1, 0, frame);
+      expect(send(rig, status, 1, 2)).toEqual([]);
+      const found = send(rig, status);
+      expect(send(rig, status)).toEqual(["I20"]);
+      return found;
+    };
+    expect(heard(7)).toEqual([]);
+    expect(heard(1, 1)).toEqual([]);
+    expect(heard(6)).toEqual(["I20"]);
+    expect(hears(proposalFrame({ view: 7, height: 7 }))).toEqual([]);
+    expect(hears(proposalFrame({ view: 6, height: 6 }))).toEqual(["I20"]);
+    expect(hears(status)).toEqual([]);
   });
 
   it("begins anew with a process, and is nobody's business where it lies", () => {
@@ -122,10 +201,23 @@ describe("what a node sends", () => {
     expect(rig.found).toEqual([]);
   });
 
-  it("is the leader's vote too, where somebody may have been given another one", () => {
-    const rig = rigOf(false);
-    say(rig, 0, { view: 1, kind: NOTARIZE, hash: HASH_A });
-    expect(send(rig, vote, free + 3)).toEqual([]);
-    expect(send(rig, vote)).toEqual(["I20"]);
+  it("is the leader's vote too, once a view, where the leader or who gets it lies", () => {
+    const turns = turnsOf({ chainId: CHAIN, genesisHash: GENESIS, members: MEMBERS }, 0);
+    const shows = (leader: number, to: number, isPure = false, from = leader): string[] => {
+      const view = turns.indexOf(leader) + 1;
+      const rig = rigOf(isPure);
+      const shown = voteFrame({ view, kind: NOTARIZE, hash: HASH_A }, from);
+      send(rig, shown, free + 1, to);
+      const found = [...new Set(rig.found)];
+      expect(send(rig, shown, 1, to)).toEqual(["I20"]);
+      return found;
+    };
+    expect(shows(3, 1)).toEqual([]);
+    expect(shows(2, 3)).toEqual([]);
+    expect(shows(2, 1)).toEqual(["I20"]);
+    expect(shows(3, 1, true)).toEqual(["I20"]);
+    // What it has proposed itself too, but no vote of anybody else.
+    expect(shows(0, 3)).toEqual([]);
+    expect(shows(3, 1, false, 2)).toEqual(["I20"]);
   });
 });
