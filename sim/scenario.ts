@@ -214,6 +214,24 @@ export const PROOF_PARTS = [
 ] as const;
 export type ProofPart = (typeof PROOF_PARTS)[number];
 
+/** How many of the last nodes join later where a scenario asks for stake. */
+export const JOINING = 2;
+
+/** What a part is only there together with. */
+export const PROOF_NEEDS: Readonly<Partial<Record<ProofPart, ProofPart>>> = {
+  "epoch-keys": "stake",
+  location: "space",
+};
+
+/** Of some parts those that a chain of n nodes can ask for: somebody is in the genesis, and none lacks what it needs. */
+export const fittingProofs = (n: number, parts: readonly ProofPart[]): ProofPart[] => {
+  const there = parts.filter((part) => part !== "stake" || n > JOINING);
+  return there.filter((part) => {
+    const needed = PROOF_NEEDS[part];
+    return needed === undefined || there.includes(needed);
+  });
+};
+
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
@@ -280,6 +298,21 @@ const losesVotes = (fault: Fault): fault is Fault & { readonly node: number } =>
     case "misdirected-write":
     case "rot":
       return fault.disk === "votes";
+    default:
+      return false;
+  }
+};
+
+/** Faults that can take what is final from a disk: those that ask the atlas. */
+export const takesData = (fault: Fault): boolean => {
+  switch (fault.kind) {
+    case "wipe":
+    case "restore":
+      return true;
+    case "lost-writes":
+    case "misdirected-write":
+    case "rot":
+      return fault.disk === "data";
     default:
       return false;
   }

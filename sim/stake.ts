@@ -17,7 +17,7 @@ import {
 import type { SimChain } from "./genesis.ts";
 import type { Prng } from "./prng.ts";
 import type { RunOptions } from "./run-options.ts";
-import type { Scenario } from "./scenario.ts";
+import { JOINING, type Scenario } from "./scenario.ts";
 import { checkpointKeysOf, type SignatureScheme } from "./signer.ts";
 import { SYSTEM } from "./system.ts";
 import type { EncodedEvent } from "./workload.ts";
@@ -83,9 +83,6 @@ const change = (wiring: Wiring, random: Prng, joining: number): EncodedEvent[] =
   }
 };
 
-/** How many of the last nodes join later where a scenario asks for stake. */
-const JOINING = 2;
-
 /** The options of a run as its scenario needs them: one that asks for stake has checkers and events of its own. */
 export const runOptionsOf = ({ proofs }: Scenario, options: RunOptions): RunOptions => {
   if (proofs?.includes("stake") !== true || options.stake !== undefined) return options;
@@ -103,9 +100,13 @@ export const stakeRun = (joining: number, given: RunOptions = SYSTEM): RunOption
     },
     stake: { joining },
     rowsOf: [...(given.rowsOf ?? []), "stake"],
-    events: (random, client) =>
-      client === 0 && wiring !== undefined && random.below(2) === 0
-        ? change(wiring, random, joining)
-        : [],
+    events: (random, client) => {
+      const moved =
+        client === 0 && wiring !== undefined && random.below(2) === 0
+          ? change(wiring, random, joining)
+          : [];
+      // Where no stake is moved, clients write what they would on any chain.
+      return moved.length > 0 ? moved : (given.events?.(random, client) ?? []);
+    },
   };
 };

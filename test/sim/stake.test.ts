@@ -1,5 +1,11 @@
 /** Validators that join, leave, are jailed, come back and are slashed, over boundaries and under faults. */
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { runOptions } from "../../sim/options.ts";
+import { loadOwn, type Own } from "../../sim/own.ts";
 import type { Fault, Scenario } from "../../sim/scenario.ts";
 import { scenario, untrustedSlots } from "../../sim/scenario.ts";
 import { simulate, simulateTwice } from "../../sim/simulate.ts";
@@ -82,6 +88,67 @@ describe("seeds of chains with stake", () => {
     }
     expect(randomScenario(STAKE_SEEDS_FROM - 1).proofs).toBeUndefined();
   });
+});
+
+const folder = mkdtempSync(join(tmpdir(), "tetrad-stake-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The module of the tutorial of docs/simulation.md, over the simulator of this checkout. */
+const tutorial = async (): Promise<Own> => {
+  const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  const text = readFileSync(at("docs/examples/simulation/tickets.ts"), "utf8");
+  const file = join(folder, "tickets.ts");
+  writeFileSync(file, text.replace('"tetrad/sim"', JSON.stringify(at("sim/index.ts"))));
+  return loadOwn(file);
+};
+
+describe("a module of one's own on a chain with stake", () => {
+  const short = changing({
+    ...{ n: 4, weights: [10, 10, 10, 10], healMs: 1_500, proofs: ["stake"] },
+    // Orders wait meanwhile, and one block has several.
+    faults: [
+      {
+        kind: "partition",
+        atMs: 500,
+        untilMs: 1_400,
+        groups: [
+          [0, 2],
+          [1, 3],
+        ],
+      },
+    ],
+  });
+
+  it("has its events written by every client, and finds the bug of the tutorial", async () => {
+    const own = await tutorial();
+    const clients = new Set<number>();
+    const types = new Set<string>();
+    const { violation } = simulate(
+      short,
+      runOptions({
+        ...own,
+        events: (random, client) => {
+          clients.add(client);
+          return own.events?.(random, client) ?? [];
+        },
+        property: (nodes) => {
+          for (const { type } of nodes[0]?.events ?? []) types.add(type);
+          return own.property?.(nodes);
+        },
+      }),
+    );
+    expect([...clients].sort()).toEqual([0, 1, 2]);
+    expect(violation).toMatchObject({ id: "property" });
+    expect(violation?.detail).toMatch(/^n0 has [1-9]\d* orders and [1-9]\d* tickets$/);
+    // Stake is moved beside it, as it was.
+    expect([...types]).toContain("stake.bonded");
+  }, 60_000);
+
+  it("changes no run where it has no events", () => {
+    const without = simulate(short, runOptions());
+    expect(without.violation).toBeUndefined();
+    expect(simulate(short, runOptions({ events: () => [] })).traceHash).toBe(without.traceHash);
+  }, 60_000);
 });
 
 describe("a set that changes", () => {
