@@ -15,6 +15,7 @@ import {
   DEFAULT_WORKLOAD,
   type Fault,
   type FaultKind,
+  fittingProofs,
   type Knobs,
   type ProofPart,
   type Scenario,
@@ -350,5 +351,13 @@ export const anyScenarioArbitrary: fc.Arbitrary<Scenario> = fc
         objectOf(OTHER_FIELDS, bounds),
         fc.array(faultOf(FAULT_KINDS, bounds), { maxLength: SCENARIO_LIMITS.faultsMax }),
       )
-      .map(([drawn, faults]) => readScenario({ ...drawn, n, faults }));
+      .map(([drawn, faults]) => {
+        const { proofs: parts = [], ...others } = drawn as { readonly proofs?: ProofPart[] };
+        const proofs = fittingProofs(n, parts);
+        return readScenario({
+          ...others,
+          ...(proofs.length === 0 ? {} : { proofs }),
+          ...{ n, faults },
+        });
+      });
   });

@@ -1,7 +1,7 @@
 /** The description of every kind of fault; what each does stands at its type (scenario.ts). */
 import type { CrashPoint } from "./host.ts";
 import type { DiskName, Fault, FaultKind } from "./scenario.ts";
-import type { ChoiceShape, Field, Fields, FieldsOf, ObjectShape } from "./shape.ts";
+import type { ChoiceShape, Field, Fields, FieldsOf, IntegerShape, ObjectShape } from "./shape.ts";
 import {
   count,
   down,
@@ -54,7 +54,11 @@ const drift = count(
   [-500, 500],
 );
 const factor = count("How many times as slow.", 1, SCENARIO_LIMITS.factorMax, [2, 400]);
-const bytesPerMs = flows("Bytes a millisecond.");
+const view = (about: string): IntegerShape => ({
+  ...count(about, 0, SCENARIO_LIMITS.viewMax, [1, 60]),
+  mild: "none",
+});
+const bytesPerMs = { ...flows("Bytes a millisecond."), mild: "most" } as const;
 const from = slot("The sender.");
 const to = slot("The receiver.");
 const optional = <T extends Field>(field: T): T & { readonly optional: true } => ({
@@ -94,18 +98,21 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
   "queue-overflow": {
     ...lasting,
     ...node,
-    bytes: count("What a queue holds.", 0, SCENARIO_LIMITS.bytesMax, [0, 20_000]),
+    bytes: {
+      ...count("What a queue holds.", 0, SCENARIO_LIMITS.bytesMax, [0, 20_000]),
+      mild: "most",
+    },
   },
   "drop-type": {
     ...lasting,
-    type: count("First byte of the message.", 0, 255, [1, 20]),
+    type: { ...count("First byte of the message.", 0, 255, [1, 20]), mild: "none" },
     ppm: ppm("How many of them."),
     from: optional(from),
     to: optional(to),
   },
   "drop-statement": {
     ...lasting,
-    view: optional(count("Of this view only.", 0, SCENARIO_LIMITS.viewMax, [1, 60])),
+    view: optional(view("Of this view only.")),
     statement: optional(STATEMENT),
     from: optional(from),
     to: optional(to),
@@ -117,7 +124,7 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
     ...at,
     ...node,
     downMs,
-    view: count("The view of the vote.", 0, SCENARIO_LIMITS.viewMax, [1, 60]),
+    view: view("The view of the vote."),
     statement: STATEMENT,
     power,
     wipe: flag("Its data is gone too."),
@@ -150,7 +157,10 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
     ...lasting,
     ...node,
     amplitudeMs: milliseconds("How far it swings.", 1, SCENARIO_LIMITS.dayMsMax, [1, 2_000]),
-    periodMs: milliseconds("From peak to peak.", 100, SCENARIO_LIMITS.dayMsMax, [200, 10_000]),
+    periodMs: {
+      ...milliseconds("From peak to peak.", 100, SCENARIO_LIMITS.dayMsMax, [200, 10_000]),
+      mild: "most",
+    },
   },
   drift: { ...at, ...node, ppm: drift },
   twin: { ...at, ...node },

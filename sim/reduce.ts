@@ -3,7 +3,15 @@
  * slots the description of faults says, so that a new kind needs nothing here.
  */
 import { FAULT_SHAPES } from "./fault-shape.ts";
-import { CALM, DEFAULT_EXPECT, DEFAULT_WORKLOAD, type Scenario } from "./scenario.ts";
+import {
+  CALM,
+  DEFAULT_EXPECT,
+  DEFAULT_WORKLOAD,
+  fittingProofs,
+  type ProofPart,
+  type Scenario,
+  takesData,
+} from "./scenario.ts";
 import type { Shape } from "./shape.ts";
 
 type Json = { readonly [name: string]: unknown };
@@ -133,6 +141,33 @@ export const withoutClaims = (scenario: Scenario): Scenario => {
 export const withoutContest = (scenario: Scenario): Scenario => {
   const { contested: _, ...workload } = scenario.workload;
   return { ...scenario, workload };
+};
+
+/** A chain that asks for no proofs. */
+export const withoutProofs = (scenario: Scenario): Scenario => {
+  const { proofs: _, ...plain } = scenario;
+  return plain;
+};
+
+/** Without one part of the proofs, and what is only there together with it. */
+export const withoutProof = (scenario: Scenario, gone: ProofPart): Scenario => {
+  const { n, proofs = [] } = scenario;
+  const left = proofs.filter((part) => part !== gone);
+  const fitting = fittingProofs(n, left);
+  return fitting.length === 0 ? withoutProofs(scenario) : { ...scenario, proofs: fitting };
+};
+
+/** Everybody is healed. */
+export const withoutCore = (scenario: Scenario): Scenario => {
+  const { heal: _, ...whole } = scenario;
+  return whole;
+};
+
+/** No word on the last good copies, where no fault is left that could take them: then it makes no difference. */
+export const withoutAtlas = (scenario: Scenario): Scenario => {
+  if (scenario.atlas === "keep" && scenario.faults.some(takesData)) return scenario;
+  const { atlas: _, ...plain } = scenario;
+  return plain;
 };
 
 /** No client that floods. */

@@ -13,7 +13,10 @@ import {
   DEFAULT_WORKLOAD,
   DIRECTED_STRATEGIES,
   type Expectation,
+  fittingProofs,
+  JOINING,
   type Knobs,
+  PROOF_NEEDS,
   PROOF_PARTS,
   type Scenario,
   STRATEGIES,
@@ -327,7 +330,17 @@ export const readScenario = (json: unknown): Scenario => {
   const read = readShape("", value, SCENARIO_SHAPE, n) as Scenario;
   const whole = { ...read, weights: read.weights ?? new Array<number>(n).fill(1) };
   checkGroups(whole);
+  checkProofs(whole);
   return whole;
+};
+
+/** Nor can it say what a part of the proofs needs beside it. */
+const checkProofs = ({ n, proofs = [] }: Scenario): void => {
+  const fitting = fittingProofs(n, proofs);
+  const odd = proofs.find((part) => !fitting.includes(part));
+  if (odd === undefined) return;
+  const needed = PROOF_NEEDS[odd] ?? `more than ${JOINING} nodes, of which the last join later`;
+  throw new RangeError(`proofs: ${odd} needs ${needed}`);
 };
 
 /** What no description of single fields can say: a node is in one group of a partition only. */

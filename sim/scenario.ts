@@ -223,7 +223,7 @@ export const PROOF_NEEDS: Readonly<Partial<Record<ProofPart, ProofPart>>> = {
   location: "space",
 };
 
-/** Of some parts those that a chain of n nodes can ask for: somebody is in the genesis, and none lacks what it needs. */
+/** Of some parts those that n nodes can ask for: somebody is in the genesis, and none lacks what it needs. */
 export const fittingProofs = (n: number, parts: readonly ProofPart[]): ProofPart[] => {
   const there = parts.filter((part) => part !== "stake" || n > JOINING);
   return there.filter((part) => {
@@ -309,6 +309,8 @@ export const takesData = (fault: Fault): boolean => {
     case "wipe":
     case "restore":
       return true;
+    case "crash-after-vote":
+      return fault.wipe;
     case "lost-writes":
     case "misdirected-write":
     case "rot":

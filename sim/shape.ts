@@ -15,6 +15,8 @@ export type IntegerShape = About & {
   readonly usual?: readonly [low: number, high: number];
   /** A moment of the run: arbitraries draw it before the heal. */
   readonly moment?: true;
+  /** Where a fault is mildest: at the value next to zero if not given, at the most, or nowhere, as it is a name. */
+  readonly mild?: "most" | "none";
 };
 /** The number of a node, below the scenario's n. */
 export type SlotShape = About & { readonly type: "slot" };

@@ -1,13 +1,15 @@
 /**
- * Makes a failing scenario smaller: takes away faults, adversaries, nodes, time, load and roughness while
- * the same invariant still fails. Lists lose their halves first, then quarters, as delta debugging does
- * (Zeller and Hildebrandt 2002). Greedy and in order, so the result is the same every time.
+ * Makes a failing scenario smaller: takes away proofs, faults, adversaries, nodes, time, load and roughness while
+ * the same invariant still fails, and where nothing of that goes any more, makes the faults that are left milder.
+ * Lists lose their halves first, then quarters, as delta debugging does (Zeller and Hildebrandt 2002). Greedy and in
+ * order, so the result is the same every time.
  *
  * What is left must be a scenario of the same kind. Where less than a third of the weight lies, has forgotten its
  * votes or lives in another hour, that stays so, because with more of it the invariant would fail by right; where
  * it is more, its share does not grow; and one honest node is left at least. Where what fails is what its author
  * expects of it, that a quorum is down or something seen, what makes that so is not taken away.
  */
+import { calmed, degreesOf, halved } from "./milder.ts";
 import {
   calmerKnobs,
   earlier,
@@ -16,13 +18,17 @@ import {
   lighterWorkloads,
   rounded,
   shorterFault,
+  withoutAtlas,
   withoutClaims,
   withoutContest,
+  withoutCore,
   withoutFlood,
   withoutNode,
   withoutPipeline,
+  withoutProof,
+  withoutProofs,
 } from "./reduce.ts";
-import { faultySlots, type Scenario, untrustedWeight } from "./scenario.ts";
+import { type Fault, faultySlots, JOINING, type Scenario, untrustedWeight } from "./scenario.ts";
 import { parseScenario } from "./scenario-shape.ts";
 
 /** What failed: an invariant, when, and what was said of it. */
@@ -59,14 +65,30 @@ export const signatureOf = ({ id, detail = "" }: Failed): string => {
   return `${id} ${first.replaceAll(/\d+/g, "#")}`;
 };
 
-/** Whether a scenario stays what the first one was: see above. */
-export const isSameKind = (first: Scenario, candidate: Scenario): boolean => {
-  const [before, after] = [untrustedWeight(first), untrustedWeight(candidate)];
-  const honest = candidate.n - faultySlots(candidate).size;
-  if (honest < 1) return false;
-  if (before.weight * 3 < before.total) return after.weight * 3 < after.total;
-  return after.weight * before.total <= before.weight * after.total;
+type Share = ReturnType<typeof untrustedWeight>;
+
+/**
+ * The same share where validators come and go: the last nodes are not in the genesis, and of those who are a quarter
+ * may be in jail.
+ */
+const stakedShare = (scenario: Scenario): Share => {
+  const { weight, total } = untrustedWeight(scenario);
+  if (scenario.proofs?.includes("stake") !== true) return { weight, total };
+  const joining = scenario.weights.slice(-JOINING).reduce((sum, one) => sum + one, 0);
+  return { weight, total: (total - joining) * 0.75 };
 };
+
+/** Below a third stays below it; what is not does not grow. */
+const isKept = (before: Share, after: Share): boolean =>
+  before.weight * 3 < before.total
+    ? after.weight * 3 < after.total
+    : after.weight * before.total <= before.weight * after.total;
+
+/** Whether a scenario stays what the first one was: see above. */
+export const isSameKind = (first: Scenario, candidate: Scenario): boolean =>
+  candidate.n > faultySlots(candidate).size &&
+  isKept(untrustedWeight(first), untrustedWeight(candidate)) &&
+  isKept(stakedShare(first), stakedShare(candidate));
 
 class Search {
   best: Scenario;
@@ -146,6 +168,15 @@ class Search {
     }
   }
 
+  /** A chain that asks for less, all of which is healed. */
+  plainer(): void {
+    if (this.best.proofs !== undefined && !this.try(withoutProofs(this.best))) {
+      for (const part of this.best.proofs) this.try(withoutProof(this.best, part));
+    }
+    this.try(withoutCore(this.best));
+    this.try(withoutAtlas(this.best));
+  }
+
   lessTime(): void {
     const endMs = lastFaultMs(this.best) + 500;
     if (endMs < this.best.healMs) this.try({ ...this.best, healMs: endMs });
@@ -161,6 +192,27 @@ class Search {
       if (!this.try({ ...this.best, healMs })) break;
     }
     for (const unitMs of [1_000, 100, 10]) if (this.try(rounded(this.best, unitMs))) break;
+  }
+
+  /** The i-th fault, made milder. */
+  #tryFault(i: number, change: (fault: Fault) => Fault): boolean {
+    const { faults } = this.best;
+    return this.try({
+      ...this.best,
+      faults: faults.map((one, at) => (at === i ? change(one) : one)),
+    });
+  }
+
+  /** Each fault at its mildest, else field by field, and where one must not be at its mildest by halves. */
+  milder(): void {
+    for (const [i, fault] of this.best.faults.entries()) {
+      const degrees = degreesOf(fault);
+      if (this.#tryFault(i, (one) => calmed(one, degrees))) continue;
+      for (const degree of degrees) {
+        if (this.#tryFault(i, (one) => calmed(one, [degree]))) continue;
+        while (this.#tryFault(i, (one) => halved(one, degree.name)));
+      }
+    }
   }
 
   calmer(): void {
@@ -205,11 +257,13 @@ export const shrink = (
     const now = JSON.stringify(search.best);
     if (now === before) break;
     before = now;
+    search.plainer();
     search.fewer("faults");
     search.fewer("adversaries");
     search.fewerNodes();
     search.lessTime();
     search.calmer();
+    if (JSON.stringify(search.best) === now) search.milder();
   }
   return { scenario: search.best, runs: search.runs };
 };

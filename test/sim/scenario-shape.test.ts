@@ -52,6 +52,9 @@ describe("scenario files", () => {
     ],
     [{ expect: { haltedMs: [[5, 4]] } }, "expect.haltedMs[0][1]: expected an integer of 5"],
     [{ expect: { mark: [] } }, 'expect.mark: unknown key; did you mean "marks"?'],
+    [{ proofs: ["beacon", "epoch-keys"] }, "proofs: epoch-keys needs stake"],
+    [{ proofs: ["location", "beacon"] }, "proofs: location needs space"],
+    [{ n: 2, proofs: ["stake"] }, "proofs: stake needs more than 2 nodes"],
     [{ name: "x".repeat(121) }, "name: expected a text of at most 120 characters"],
   ];
   it.each(broken)("%j are refused", (value, why) => {
@@ -65,6 +68,8 @@ describe("scenario files", () => {
     expect(parseScenario('{"$schema":"x"}')).toEqual(scenario("unnamed", {}));
     expect(() => parseScenario("[")).toThrow(SyntaxError);
     expect(() => parseScenario("7")).toThrow(RangeError);
+    const staked = { n: 3, proofs: ["epoch-keys", "stake"] };
+    expect(parseScenario(JSON.stringify(staked)).proofs).toEqual(staked.proofs);
     expect(() => parseScenario('{"n":4,"n":5}')).toThrow("a key is repeated");
   });
 

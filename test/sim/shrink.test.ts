@@ -4,9 +4,18 @@ import { describe, expect, it } from "vitest";
 import { anyScenarioArbitrary, scenarioArbitrary } from "../../sim/arbitraries.ts";
 import { CHECKERS } from "../../sim/checkers/index.ts";
 import type { CheckerFactory } from "../../sim/checkers/types.ts";
+import { FAULT_KINDS, FAULT_SHAPES } from "../../sim/fault-shape.ts";
+import { calmed, degreesOf, halved } from "../../sim/milder.ts";
 import { plainScenario, withoutNode } from "../../sim/reduce.ts";
-import { faultySlots, type Scenario, scenario, untrustedWeight } from "../../sim/scenario.ts";
-import { parseScenario } from "../../sim/scenario-shape.ts";
+import {
+  type Fault,
+  faultySlots,
+  type ProofPart,
+  type Scenario,
+  scenario,
+  untrustedWeight,
+} from "../../sim/scenario.ts";
+import { parseScenario, readScenario } from "../../sim/scenario-shape.ts";
 import { bankScenario } from "../../sim/scenarios/index.ts";
 import { type Failed, type Failing, shrink } from "../../sim/shrink.ts";
 import { simulate } from "../../sim/simulate.ts";
@@ -155,10 +164,14 @@ describe("shrinking", () => {
 
   it("takes a wrong clock of half a day for a node that nobody can count on", () => {
     const clock = { kind: "clock", node: 3, offsetMs: 43_200_000, atMs: 1, untilMs: 900 } as const;
-    const off = failsWhen(({ faults }) => faults.length > 0);
-    expect(shrink(scenario("off", { faults: [clock] }), off).scenario.n).toBe(4);
+    const off = (byMs: number): Failing =>
+      failsWhen(({ faults: [one] }) => one?.kind === "clock" && one.offsetMs >= byMs);
+    expect(shrink(scenario("off", { faults: [clock] }), off(40_000_000)).scenario.n).toBe(4);
     const near = { ...clock, offsetMs: 400 };
-    expect(shrink(scenario("near", { faults: [near] }), off).scenario.n).toBe(1);
+    expect(shrink(scenario("near", { faults: [near] }), off(400)).scenario.n).toBe(1);
+    // Made milder it can be counted on again, and fewer nodes are enough.
+    const mild = shrink(scenario("mild", { faults: [clock] }), off(200)).scenario;
+    expect([mild.n, mild.faults]).toMatchObject([1, [{ offsetMs: 329 }]]);
   });
 
   it("keeps what a scenario expects of itself where that is what fails, and else drops it", () => {
@@ -207,6 +220,121 @@ describe("shrinking", () => {
     expect(small.adversaries).toEqual([
       { node: 3, strategy: "stale", fromMs: 100, untilMs: FOREVER },
     ]);
+  });
+
+  it("drops proofs, all or one by one, a core and the atlas where the failure needs none of them", () => {
+    const proofs: readonly ProofPart[] = ["beacon", "space", "stake", "epoch-keys", "location"];
+    const whole: Scenario = { ...big(), proofs, heal: "core", atlas: "keep" };
+    const plain = shrink(
+      whole,
+      failsWhen(() => true),
+    ).scenario;
+    expect(plain).not.toHaveProperty("proofs");
+    expect(plain).not.toHaveProperty("heal");
+    expect(plain).not.toHaveProperty("atlas");
+    // Needed parts stay, and those that these need.
+    const needs =
+      (...parts: ProofPart[]): Failing =>
+      (one) =>
+        failsWhen(() => parts.every((part) => one.proofs?.includes(part)))(one);
+    expect(shrink(whole, needs("beacon")).scenario.proofs).toEqual(["beacon"]);
+    expect(shrink(whole, needs("epoch-keys")).scenario.proofs).toEqual(["stake", "epoch-keys"]);
+    const core = shrink(
+      whole,
+      failsWhen(({ heal }) => heal === "core"),
+    ).scenario;
+    expect([core.heal, core.proofs, core.atlas]).toEqual(["core", undefined, undefined]);
+  });
+
+  it("spares the last good copies for as long as a fault could take them", () => {
+    const wiped = { kind: "wipe", atMs: 1, node: 0, downMs: 1, votes: false } as const;
+    const faults = [wiped, { kind: "ring", atMs: 1, untilMs: 2 } as const];
+    const spared = scenario("spared", { atlas: "keep", faults });
+    const having = (kind: string): Failing =>
+      failsWhen((one) => one.faults.some((fault) => fault.kind === kind));
+    expect(shrink(spared, having("wipe")).scenario.atlas).toBe("keep");
+    expect(shrink(spared, having("ring")).scenario).not.toHaveProperty("atlas");
+  });
+
+  it("leaves a chain with stake nodes in its genesis, most of which can be counted on", () => {
+    const staked = scenario("staked", {
+      n: 7,
+      proofs: ["stake"],
+      adversaries: [{ node: 1, strategy: "silent", fromMs: 0, untilMs: FOREVER }],
+    });
+    const needs = failsWhen(({ proofs }) => proofs?.includes("stake") === true);
+    expect(shrink(staked, needs).scenario.n).toBe(3);
+    const lied = failsWhen((one) => one.proofs !== undefined && one.adversaries.length > 0);
+    expect(shrink(staked, lied).scenario.n).toBe(7);
+  });
+
+  it("makes the faults that are left milder, at last, and only as far as the failure allows", () => {
+    const faults: readonly Fault[] = [
+      { kind: "loss", atMs: 100, untilMs: 900, ppm: 800_000 },
+      {
+        ...{ kind: "crash-after-vote", atMs: 200, node: 1, downMs: 900, view: 20 },
+        ...{ statement: "notarize", power: true, wipe: true },
+      },
+      { kind: "uplink", atMs: 300, untilMs: 900, node: 2, bytesPerMs: 10 },
+      { kind: "clock", atMs: 400, untilMs: 900, node: 2, offsetMs: -3_000 },
+      { kind: "drop-type", atMs: 500, untilMs: 900, type: 7, ppm: 1_000_000 },
+    ];
+    const rough = scenario("rough", { faults });
+    const needs = failsWhen(({ faults: left }) => {
+      const is = (i: number, field: string, fits: (value: number) => boolean): boolean =>
+        fits(Number(Reflect.get(left[i] ?? {}, field)));
+      const [loss, uplink, clock] = [
+        is(0, "ppm", (value) => value > 100_000),
+        is(2, "bytesPerMs", (value) => value < 50),
+        is(3, "offsetMs", (value) => value < -1_000),
+      ];
+      return left.length === faults.length && loss && uplink && clock;
+    });
+    const order: string[] = [];
+    const small = shrink(rough, (one) => {
+      order.push(one.faults.some((fault) => "wipe" in fault && !fault.wipe) ? "milder" : "bigger");
+      return needs(one);
+    });
+    expect(small.scenario.faults).toMatchObject([
+      { kind: "loss", ppm: 200_000 },
+      { kind: "crash-after-vote", downMs: 0, view: 20, power: false, wipe: false },
+      { kind: "uplink", bytesPerMs: 40 },
+      { kind: "clock", offsetMs: -1_500 },
+      { kind: "drop-type", type: 7, ppm: 0 },
+    ]);
+    expect(small.runs).toBeLessThan(200);
+    // Nodes and load have gone by then.
+    expect(order.indexOf("milder")).toBeGreaterThan(30);
+  });
+
+  it("tries only milder faults that a file may have, each nearer to the mildest of all", () => {
+    const distance = (fault: Fault): number =>
+      degreesOf(fault).reduce((sum, one) => sum + Math.abs(+one.value - +one.mildest), 0);
+    fc.assert(
+      fc.property(anyScenarioArbitrary, (drawn) => {
+        for (const [i, fault] of drawn.faults.entries()) {
+          const degrees = degreesOf(fault);
+          const milder = [
+            ...degrees.flatMap((one) => [calmed(fault, [one]), halved(fault, one.name)]),
+            ...(degrees.length > 0 ? [calmed(fault, degrees)] : []),
+          ].filter((one) => JSON.stringify(one) !== JSON.stringify(fault));
+          expect(milder.every((one) => distance(one) < distance(fault))).toBe(true);
+          for (const one of milder) readScenario({ ...drawn, faults: drawn.faults.with(i, one) });
+        }
+      }),
+      { numRuns: 20 },
+    );
+    // Every kind of number of every kind of fault has a way, or is a name.
+    const ways = new Map(
+      FAULT_KINDS.flatMap((kind) =>
+        Object.entries(FAULT_SHAPES[kind].fields).flatMap(([name, shape]) =>
+          shape.type === "integer" && shape.moment !== true ? [[name, shape.mild ?? "zero"]] : [],
+        ),
+      ),
+    );
+    expect(Object.fromEntries(ways)).toMatchObject({ ppm: "zero", factor: "zero", nth: "zero" });
+    expect([ways.get("view"), ways.get("type")]).toEqual(["none", "none"]);
+    expect([ways.get("bytesPerMs"), ways.get("periodMs")]).toEqual(["most", "most"]);
   });
 
   it("finds the crash behind a property that real runs break", () => {
