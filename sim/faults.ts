@@ -1,8 +1,8 @@
 /**
  * Turns the faults of a scenario into tasks of the world. Every lasting fault undoes exactly itself: of several that
  * turn one property, the one that began last holds (overrides.ts), or, where they block, cap or stop, all of them do.
- * The mark `fault KIND` says that it has happened: what the atlas spares, what meets a process that is down, and what
- * changes nothing leaves none.
+ * The mark `fault KIND` says that it has happened: what the atlas spares, what meets a process that is down, what no
+ * frame has felt of what is drawn for each, and what changes nothing leaves none.
  */
 import type { Atlas } from "./atlas.ts";
 import type { KnobName } from "./links.ts";
@@ -23,8 +23,11 @@ export type FaultTarget = {
   mark(name: string): void;
 };
 
+/** It lasts until its end is called, and has happened when a frame has felt it. */
+type Unfelt = { readonly end: () => void };
+
 /** What became of a fault that was due: it lasts until its end is called, is over, waits, or changed nothing. */
-type Begun = (() => void) | "over" | "armed" | "spared";
+type Begun = (() => void) | Unfelt | "over" | "armed" | "spared";
 
 const happens = (did: boolean): Begun => (did ? "over" : "spared");
 
@@ -86,6 +89,15 @@ const KNOB_OF: Partial<Record<Fault["kind"], KnobName>> = {
   bandwidth: "linkBytesPerMs",
 };
 
+/** Marks a fault as having happened, the first time that it is called. */
+const markOnce = (target: FaultTarget, { kind }: Fault): (() => void) => {
+  let isMarked = false;
+  return () => {
+    if (!isMarked) target.mark(`fault ${kind}`);
+    isMarked = true;
+  };
+};
+
 /** Starts a fault. */
 const begin = (target: FaultTarget, fault: Fault): Begun => {
   const { net, nodes, scenario } = target;
@@ -99,8 +111,10 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
   const knob = KNOB_OF[fault.kind];
   if (knob !== undefined) {
     const value = "ppm" in fault ? fault.ppm : "bytesPerMs" in fault ? fault.bytesPerMs : 0;
+    if (knob !== "linkBytesPerMs") {
+      return { end: net.links.override(knob, value, markOnce(target, fault)) };
+    }
     const undo = net.links.override(knob, value);
-    if (knob !== "linkBytesPerMs") return undo;
     net.share.retune();
     return () => {
       undo();
@@ -138,9 +152,10 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
       };
     }
     case "drop-type": {
-      const rule = { type: fault.type, from: fault.from, to: fault.to, ppm: fault.ppm };
+      const felt = markOnce(target, fault);
+      const rule = { type: fault.type, from: fault.from, to: fault.to, ppm: fault.ppm, felt };
       net.links.addRule(rule);
-      return () => net.links.removeRule(rule);
+      return { end: () => net.links.removeRule(rule) };
     }
     case "drop-statement": {
       const rule = {
@@ -150,9 +165,10 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
         ppm: 1_000_000,
         statement: ({ view, kind }: FrameStatement) =>
           (fault.view ?? view) === view && (fault.statement ?? kind) === kind,
+        felt: markOnce(target, fault),
       };
       net.links.addRule(rule);
-      return () => net.links.removeRule(rule);
+      return { end: () => net.links.removeRule(rule) };
     }
     case "reset":
       return happens(fault.a !== fault.b && net.reset(fault.a, fault.b));
@@ -285,9 +301,10 @@ export const scheduleFaults = (target: FaultTarget): (() => void) => {
       if (fault.atMs >= scenario.healMs) return;
       const note = JSON.stringify(fault);
       world.trace.add(world.nowUs, "fault", "node" in fault ? fault.node : 0, -1, undefined, note);
-      const end = begin(target, fault);
-      if (end !== "spared" && end !== "armed") target.mark(`fault ${fault.kind}`);
-      if (typeof end === "string") return;
+      const begun = begin(target, fault);
+      if (begun === "over" || typeof begun === "function") target.mark(`fault ${fault.kind}`);
+      if (typeof begun === "string") return;
+      const end = typeof begun === "function" ? begun : begun.end;
       open.add(end);
       const untilMs = "untilMs" in fault ? Math.min(fault.untilMs, scenario.healMs) : fault.atMs;
       world.at(untilMs * 1000, () => {

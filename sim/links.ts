@@ -49,7 +49,10 @@ type NodeCap = {
   readonly bytesPerMs: number;
 };
 
-type Override = { readonly knob: KnobName; readonly value: number };
+/** Told when a frame has felt what a fault does. */
+export type Felt = () => void;
+
+type Override = { readonly knob: KnobName; readonly value: number; readonly felt: Felt };
 
 export type Fate = {
   readonly lost: boolean;
@@ -57,7 +60,7 @@ export type Fate = {
   readonly reordered: boolean;
   readonly corrupted: boolean;
   readonly notBeforeUs: number;
-  /** Marks of what has hit the frame. */
+  /** Marks of what has hit the frame; whether it was overtaken or late, shows when it has left (net.ts). */
   readonly hits: readonly string[];
 };
 
@@ -69,6 +72,7 @@ export type DropRule = {
   readonly from: number | undefined;
   readonly to: number | undefined;
   readonly ppm: number;
+  readonly felt?: Felt;
 };
 
 const UNTOUCHED: Fate = {
@@ -158,8 +162,8 @@ export class Links {
   }
 
   /** Turns a knob; the returned function turns it back, in whatever order faults end. */
-  override(knob: KnobName, value: number): () => void {
-    const entry = { knob, value };
+  override(knob: KnobName, value: number, felt: Felt = () => undefined): () => void {
+    const entry = { knob, value, felt };
     this.#overrides.push(entry);
     this.knobs[knob] = value;
     return () => {
@@ -171,8 +175,16 @@ export class Links {
   }
 
   #restore(knob: KnobName): void {
-    const newest = this.#overrides.findLast((entry) => entry.knob === knob);
-    this.knobs[knob] = newest?.value ?? this.#base[knob];
+    this.knobs[knob] = this.#turnedBy(knob)?.value ?? this.#base[knob];
+  }
+
+  #turnedBy(knob: KnobName): Override | undefined {
+    return this.#overrides.findLast((entry) => entry.knob === knob);
+  }
+
+  /** Who is to be told when a frame feels a knob as it is now. */
+  feltOf(knob: KnobName): Felt | undefined {
+    return this.#turnedBy(knob)?.felt;
   }
 
   latencyUs(from = -1, to = -1): number {
@@ -206,7 +218,7 @@ export class Links {
     return narrowest;
   }
 
-  fate(from: number, to: number, bytes: Uint8Array, nowUs: number): Fate {
+  fate(from: number, to: number, bytes: Uint8Array): Fate {
     const knobs = this.knobs;
     const quiet =
       knobs.lossPpm + knobs.duplicatePpm + knobs.reorderPpm + knobs.corruptPpm === 0 &&
@@ -221,14 +233,22 @@ export class Links {
       corrupted: this.random.ppm(knobs.corruptPpm),
       notBeforeUs: this.#clogUntilUs[this.#at(from, to)] ?? 0,
     };
+    return { ...fate, hits: ruledOut ? ["frame dropped by kind"] : this.#hits(fate) };
+  }
+
+  /** What is lost has felt nothing else. */
+  #hits(fate: Omit<Fate, "hits">): string[] {
     const hits: string[] = [];
-    if (ruledOut) hits.push("frame dropped by kind");
-    else if (fate.lost) hits.push("frame lost");
-    if (fate.duplicated) hits.push("frame duplicated");
-    if (fate.reordered) hits.push("frame reordered");
-    if (fate.corrupted) hits.push("frame corrupted");
-    if (fate.notBeforeUs > nowUs) hits.push("frame clogged");
-    return { ...fate, hits };
+    const hit = (knob: KnobName, mark: string): void => {
+      hits.push(mark);
+      this.feltOf(knob)?.();
+    };
+    if (fate.lost) hit("lossPpm", "frame lost");
+    else {
+      if (fate.duplicated) hit("duplicatePpm", "frame duplicated");
+      if (fate.corrupted) hit("corruptPpm", "frame corrupted");
+    }
+    return hits;
   }
 
   #ruledOut(from: number, to: number, bytes: Uint8Array): boolean {
@@ -240,7 +260,9 @@ export class Links {
         const statement = statementOfFrame(bytes);
         if (statement === undefined || !rule.statement(statement)) continue;
       }
-      if (this.random.ppm(rule.ppm)) return true;
+      if (!this.random.ppm(rule.ppm)) continue;
+      rule.felt?.();
+      return true;
     }
     return false;
   }

@@ -38,6 +38,8 @@ type End = {
   readonly queuedBytes: Record<TrafficClass, number>;
   /** No frame of a class may arrive at the other end before this: order within a class. */
   readonly lastArrivalUs: Record<TrafficClass, number>;
+  /** When the last of all frames that have left is to arrive: who comes before it overtakes. */
+  readonly lastFrameUs: Record<TrafficClass, number>;
 };
 
 type Session = {
@@ -333,6 +335,7 @@ export class SimNet {
       held: [],
       queuedBytes: perClass(),
       lastArrivalUs: perClass(),
+      lastFrameUs: perClass(),
     };
   }
 
@@ -424,7 +427,7 @@ export class SimNet {
 
   #transmit(session: Session, end: End, to: number, frame: HeldFrame): void {
     const { trafficClass, bytes } = frame;
-    const fate = this.links.fate(end.slot, to, bytes, this.#world.nowUs);
+    const fate = this.links.fate(end.slot, to, bytes);
     for (const what of fate.hits) this.#tap?.happened?.(what);
     if (fate.lost) {
       this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
@@ -444,13 +447,21 @@ export class SimNet {
     if (this.links.isDelayed(end.slot, to)) this.#tap?.happened?.("frame delayed");
     const leftUs = this.#world.nowUs + this.links.latencyUs(end.slot, to);
     let arriveUs = Math.max(leftUs, fate.notBeforeUs);
+    if (arriveUs > leftUs) this.#tap?.happened?.("frame clogged");
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
     }
     const arriving = fate.corrupted ? this.#corrupted(frame) : frame;
+    const overtakes = arriveUs < end.lastFrameUs[trafficClass];
+    const felt = overtakes ? this.links.feltOf("reorderPpm") : undefined;
+    end.lastFrameUs[trafficClass] = Math.max(arriveUs, end.lastFrameUs[trafficClass]);
     this.#world.at(arriveUs, () => {
       end.queuedBytes[trafficClass] -= bytes.length;
+      if (overtakes && session.alive) {
+        this.#tap?.happened?.("frame reordered");
+        felt?.();
+      }
       this.#arrive(session, end, to, arriving);
     });
     if (!fate.duplicated) return;

@@ -50,6 +50,16 @@ const FELT: readonly (readonly [faults: readonly Fault[], felt: readonly string[
     ],
     ["started on an empty disk", "started on a restored disk"],
   ],
+  [
+    [
+      { kind: "loss", ...span, ppm: 30_000 },
+      { kind: "duplicate", ...span, ppm: 30_000 },
+      { kind: "reorder", ...span, ppm: 300_000 },
+      { kind: "corrupt", ...span, ppm: 100_000 },
+      { kind: "drop-statement", ...span, statement: "finalize", to: 1 },
+    ],
+    ["frame lost", "frame duplicated", "frame reordered", "frame corrupted"],
+  ],
   [[{ kind: "disk-error", ...at, node: 0, disk: "data", nth: 3 }], ["write failed"]],
   [
     [{ kind: "crash-at", ...at, node: 0, point: "send", nth: 3, power: true, downMs: 200 }],
@@ -96,6 +106,13 @@ describe("the mark of a fault", () => {
       { kind: "slow-disk", ...span, node: 0, factor: 1 },
       { kind: "clock", ...span, node: 0, offsetMs: 0 },
       { kind: "drift", ...at, node: 0, ppm: 0 },
+      { kind: "loss", ...span, ppm: 0 },
+      { kind: "duplicate", ...span, ppm: 0 },
+      { kind: "reorder", ...span, ppm: 0 },
+      { kind: "corrupt", ...span, ppm: 0 },
+      // No message begins with this byte, and no view comes so far.
+      { kind: "drop-type", ...span, type: 255, ppm: 1_000_000 },
+      { kind: "drop-statement", ...span, view: 1_000_000 },
       // What is armed and never fires: no node writes or signs so much in this time.
       { kind: "disk-error", ...at, node: 0, disk: "data", nth: 1_000_000 },
       { kind: "read-error", ...at, node: 0, disk: "votes", nth: 1_000_000 },

@@ -50,7 +50,12 @@ type Peer = {
   readonly events: string[];
 };
 
-type Rig = { readonly world: World; readonly net: SimNet; readonly peers: Peer[] };
+type Rig = {
+  readonly world: World;
+  readonly net: SimNet;
+  readonly peers: Peer[];
+  readonly marks: string[];
+};
 
 const startPeer = (net: SimNet, peer: Peer): void => {
   peer.transport = net.transport(peer.host.slot, peer.host.boot());
@@ -67,7 +72,17 @@ const createRig = (
   seed = 1,
 ): Rig => {
   const world = new World(seed);
-  const net = new SimNet(world, ids.length, { ...CALM_NET, ...knobs });
+  const marks: string[] = [];
+  const net = new SimNet(
+    world,
+    ids.length,
+    { ...CALM_NET, ...knobs },
+    {
+      sent: () => undefined,
+      delivered: () => undefined,
+      happened: (what) => marks.push(what),
+    },
+  );
   const peers = ids.map((id, slot): Peer => {
     const host = new Host(world, slot);
     net.addSlot(host, id);
@@ -75,7 +90,7 @@ const createRig = (
   });
   for (const peer of peers) startPeer(net, peer);
   world.runUntil(1_000_000);
-  return { world, net, peers };
+  return { world, net, peers, marks };
 };
 
 const peerAt = (rig: Rig, slot: number): Peer => {
@@ -372,5 +387,54 @@ describe("faults", () => {
     expect(received(rig, 1)).toEqual([]);
     run(rig, 200);
     expect(received(rig, 1)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("what is said of a frame", () => {
+  it("is nothing but that it is lost, where it is", () => {
+    const all = { duplicatePpm: 1_000_000, reorderPpm: 1_000_000, corruptPpm: 1_000_000 };
+    const rig = createRig({ lossPpm: 1_000_000, ...all });
+    const calls: string[] = [];
+    for (const knob of ["lossPpm", "duplicatePpm", "reorderPpm", "corruptPpm"] as const) {
+      rig.net.links.override(knob, 1_000_000, () => calls.push(knob));
+    }
+    rig.net.links.clog(0, 1, rig.world.nowUs + 1_000_000);
+    for (let i = 0; i < 5; i++) send(rig, 0, "b", i);
+    run(rig, 2_000);
+    expect(rig.marks).toEqual(new Array(5).fill("frame lost"));
+    expect(calls).toEqual(new Array(5).fill("lossPpm"));
+  });
+
+  it("is that it was reordered when it has come before an earlier one, and not when it might have", () => {
+    const rig = createRig({ reorderPpm: 1_000_000, latencyMeanUs: 50_000 });
+    let felt = 0;
+    rig.net.links.override("reorderPpm", 1_000_000, () => {
+      felt += 1;
+    });
+    // Each alone on its way: there is nothing to overtake.
+    for (let i = 0; i < 20; i++) {
+      send(rig, 0, "b", i);
+      run(rig, 5_000);
+    }
+    expect(rig.marks).toEqual([]);
+    for (let i = 20; i < 60; i++) send(rig, 0, "b", i);
+    run(rig, 5_000);
+    const got = received(rig, 1).slice(20);
+    const overtaking = got.filter((value, at) => got.slice(at).some((later) => later < value));
+    expect(overtaking.length).toBeGreaterThan(10);
+    expect(rig.marks).toEqual(new Array(overtaking.length).fill("frame reordered"));
+    expect(felt).toBe(overtaking.length);
+  });
+
+  it("is that it was clogged when it came later for it", () => {
+    const rig = createRig({ latencyMinUs: 20_000 });
+    rig.net.links.clog(0, 1, rig.world.nowUs + 10_000);
+    send(rig, 0, "b", 1);
+    run(rig, 1_000);
+    expect(rig.marks).toEqual([]);
+    rig.net.links.clog(0, 1, rig.world.nowUs + 100_000);
+    send(rig, 0, "b", 2);
+    run(rig, 1_000);
+    expect(rig.marks).toEqual(["frame clogged"]);
   });
 });

@@ -121,13 +121,18 @@ export class QuicNetwork {
     return this.#addresses[slot] ?? { host: "::", port: 0 };
   }
 
+  #hit(what: string): void {
+    this.hits.set(what, (this.hits.get(what) ?? 0) + 1);
+  }
+
   #send(from: number, packet: Uint8Array): void {
     this.packets += 1;
     const to = 1 - from;
     const nowUs = nowMs() * 1_000;
-    const fate = this.links.fate(from, to, packet, nowUs);
-    for (const hit of fate.hits) this.hits.set(hit, (this.hits.get(hit) ?? 0) + 1);
+    const fate = this.links.fate(from, to, packet);
+    for (const hit of fate.hits) this.#hit(hit);
     if (fate.lost || this.links.blocked(from, to)) return;
+    if (fate.reordered) this.#hit("packet held back");
     const copies = fate.duplicated ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const late = fate.reordered ? 4 * this.links.latencyUs(from, to) : 0;

@@ -40,7 +40,7 @@ describe("real QUIC packets over the simulated network", () => {
         "frame corrupted",
         "frame duplicated",
         "frame lost",
-        "frame reordered",
+        "packet held back",
       ]);
       expect(near.session.figures().packetsLost).toBeGreaterThan(0);
     },
