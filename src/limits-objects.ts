@@ -43,6 +43,16 @@ export const OBJECT_LIMITS = {
   /** Requests about objects of one member, and how many may come at once: a chunk each, or less. */
   objectRequestsPerPeerPerSecond: 512,
   objectRequestsPerPeerBurst: 1024,
+  /** Bytes of a manifest that cost a member as much as one request more. */
+  objectManifestBytesPerRequest: 4096,
+  /**
+   * Manifests that are signed for one member, by the key that signs votes: in a second, at once, and how many wait,
+   * as many as a member fetches objects; and how many signed ones are kept.
+   */
+  objectManifestsPerPeerPerSecond: 4,
+  objectManifestsPerPeerBurst: 8,
+  objectManifestsWaitingPerPeerMax: 8,
+  objectSignedManifestsMax: 64,
   /** Files of evidence, and those about one member. */
   objectEvidenceMax: 64,
   objectEvidencePerMemberMax: 4,

@@ -60,6 +60,7 @@ export class ObjectExchange implements ObjectsPort {
   readonly #evidence: EvidenceFolder;
   readonly #followed: FollowedOrders;
   readonly #sources: ObjectSources;
+  readonly #server: ObjectServer;
   readonly #fetches = new Map<string, ObjectFetch>();
   /** Names that no member had lately, and until when that is not asked again. */
   readonly #absent = new Map<string, { readonly untilMs: number; readonly failure: Failure }>();
@@ -83,8 +84,8 @@ export class ObjectExchange implements ObjectsPort {
     const { hasher, bulk, verifier, clock, timers } = options;
     const idOf = (falconKey: Uint8Array): PeerId => toHex(hasher.ht("id", falconKey));
     this.#sources = new ObjectSources({ bulk, hasher, verifier, idOf, clock, timers, evidence });
-    const server = new ObjectServer({ ...options, store });
-    bulk.serve((peer, name) => server.answer(peer, name));
+    this.#server = new ObjectServer({ ...options, store });
+    bulk.serve((peer, name) => this.#server.answer(peer, name));
   }
 
   /** Throws store.io, store.full. */
@@ -278,6 +279,7 @@ export class ObjectExchange implements ObjectsPort {
     for (const fetch of [...this.#fetches.values()]) {
       fetch.stop(fail("node.stopping", "The node is stopping"));
     }
+    this.#server.close();
     await this.#sources.close();
   }
 

@@ -2,14 +2,13 @@
  * What this node answers members that ask for objects: what it has, and says so by what is on its disk. A chunk is
  * held against its hash before it is given for the first time since the start; then whoever carries bulk reads the
  * file. A member that asks too often is told that this node is busy, and so is one that asks for what has to be read
- * here while there is enough of that already.
+ * or signed here while there is enough of that already.
  */
-import { fromHex, toHex } from "../../crypto/bytes.ts";
+import { toHex } from "../../crypto/bytes.ts";
 import type { Hasher } from "../../crypto/hash.ts";
-import { encodeManifest } from "../../crypto/objects/manifest.ts";
-import { manifestStatement } from "../../crypto/objects/statements.ts";
+import { manifestBytes } from "../../crypto/objects/manifest.ts";
 import { chunkLength } from "../../crypto/objects/tree.ts";
-import type { Clock, Metrics, PeerId, Signer } from "../../ledger/ports.ts";
+import type { Clock, Metrics, PeerId, Signer, Timers } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { BulkSource } from "../../transport/bulk/port.ts";
 import {
@@ -17,33 +16,37 @@ import {
   CHUNK_ANSWER_HEAD,
   decodeRequest,
   encodeHolding,
-  encodeServedManifest,
 } from "../../transport/objects/messages.ts";
 import { TokenBucket } from "../../transport/token-bucket.ts";
+import { SignedManifests } from "./signed-manifests.ts";
 import type { ObjectStore, StoredObject } from "./store.ts";
 
 export type ObjectServerOptions = {
-  readonly store: ObjectStore;
+  readonly store: Pick<ObjectStore, "get" | "soundFile" | "touch">;
   readonly hasher: Hasher;
   /** Id of this node. */
   readonly self: PeerId;
   readonly signer: Signer;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly metrics: Metrics;
 };
-
-/** Signed manifests that are kept: signing one again costs milliseconds. */
-const SIGNED_MAX = 64;
 
 export class ObjectServer {
   readonly #options: ObjectServerOptions;
   readonly #buckets = new Map<PeerId, TokenBucket>();
   /** Chunks that are held against their hashes now, each once however many ask for it. */
   readonly #checks = new Map<string, Promise<string | undefined>>();
-  readonly #signed = new Map<string, Promise<Uint8Array>>();
+  readonly #manifests: SignedManifests;
 
   constructor(options: ObjectServerOptions) {
     this.#options = options;
+    this.#manifests = new SignedManifests(options);
+  }
+
+  /** Signs nothing for anybody from now on. */
+  close(): void {
+    this.#manifests.close();
   }
 
   /** The answer to a member; undefined where there is no such thing here, or what it asks is no request. */
@@ -60,8 +63,7 @@ export class ObjectServer {
       if (object.held.count === 0 && length > 0) return undefined;
       return { head: encodeHolding({ length, chunks: object.held }), file: undefined };
     }
-    if (request.value.kind === "manifest")
-      return { head: await this.#manifest(object), file: undefined };
+    if (request.value.kind === "manifest") return this.#manifest(peer, object);
     return this.#chunk(object, request.value.index);
   }
 
@@ -95,23 +97,13 @@ export class ObjectServer {
     return { head: BUSY_ANSWER, file: undefined };
   }
 
-  #manifest(object: StoredObject): Promise<Uint8Array> {
-    const known = this.#signed.get(object.root);
-    if (known !== undefined) return known;
-    const { hasher, self, signer } = this.#options;
-    const manifest = encodeManifest(object.manifest);
-    const message = manifestStatement(hasher, fromHex(self), fromHex(object.root), manifest);
-    const made = new Promise<Uint8Array>((resolve) => {
-      signer.sign(message, (signature) =>
-        resolve(encodeServedManifest({ manifest, publicKey: signer.publicKey, signature })),
-      );
-    });
-    this.#signed.set(object.root, made);
-    for (const oldest of this.#signed.keys()) {
-      if (this.#signed.size <= SIGNED_MAX) break;
-      this.#signed.delete(oldest);
-    }
-    return made;
+  /** It goes through this process whole, and may be half as long as a chunk: so it costs more than a request. */
+  async #manifest(peer: PeerId, object: StoredObject): Promise<BulkSource> {
+    const bytes = manifestBytes(object.manifest.length);
+    const more = Math.floor(bytes / LIMITS.objectManifestBytesPerRequest);
+    const isTaken = this.#bucketOf(peer).take(this.#options.clock.monotonicMs(), more);
+    const answer = isTaken ? await this.#manifests.answer(peer, object) : undefined;
+    return answer === undefined ? this.#busy() : { head: answer, file: undefined };
   }
 
   #bucketOf(peer: PeerId): TokenBucket {
