@@ -37,6 +37,14 @@ export const networkOf = (host: string): string => {
     .join(":");
 };
 
+/** How far an address in its one spelling reaches (RFC 4291, 2.4). */
+export const scopeOf = (host: string): "loopback" | "link" | "multicast" | "wide" => {
+  if (host === "::1") return "loopback";
+  const first = Number.parseInt(networkOf(host), 16);
+  if (first >= 0xff00) return "multicast";
+  return first >= 0xfe80 && first <= 0xfebf ? "link" : "wide";
+};
+
 const LABEL = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/;
 const PORT = /^(0|[1-9][0-9]{0,4})$/;
 

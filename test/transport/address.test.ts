@@ -8,6 +8,7 @@ import {
   networkOf,
   parseAddress,
   resolveAddress,
+  scopeOf,
 } from "../../src/transport/address.ts";
 
 const codeOf = (text: string): string => {
@@ -158,5 +159,18 @@ describe("networkOf", () => {
         expect(networkOf(a ?? "")).toBe(spell(one.slice(0, 4)));
       }),
     );
+  });
+});
+
+describe("scopeOf", () => {
+  it("tells this machine, this link and many hosts from the rest, at the ends of their ranges", () => {
+    for (const [scope, hosts] of [
+      ["loopback", ["::1"]],
+      ["link", ["fe80::1", "febf:ffff::1"]],
+      ["multicast", ["ff00::1", "ff02::1", "ffff::1"]],
+      ["wide", ["::2", "fe7f::1", "fec0::1", "feff::1", "fd00::1", "2001:db8::1"]],
+    ] as const) {
+      for (const host of hosts) expect([host, scopeOf(host)]).toEqual([host, scope]);
+    }
   });
 });

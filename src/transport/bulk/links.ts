@@ -11,6 +11,7 @@ import { sha256 } from "../../crypto/hash.ts";
 import { type ErrorCode, fail } from "../../errors.ts";
 import type { Clock, Logger, PeerId, Timers } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import { scopeOf } from "../address.ts";
 import { createLeafKey, type LeafKey } from "../authority.ts";
 import type { BulkPort as SessionPort } from "../bulk.ts";
 import type { HostPort } from "../quic-endpoint.ts";
@@ -287,6 +288,14 @@ export class BulkLinks {
     const { key } = link;
     link.key = undefined;
     if (key === undefined || host === undefined) return;
+    // Packets to this machine or this link are for who is there: a member elsewhere does not choose where they go.
+    const scope = scopeOf(host);
+    const theirs = session.remoteHost(link.peer);
+    if (scope !== "wide" && (theirs === undefined || scopeOf(theirs) !== scope)) {
+      this.#options.refused("bulk.malformed");
+      this.#notOpened(link, `a grant for ${host}, where its session is not`);
+      return;
+    }
     const opened = openGrant(grant, key, clock.wallMs());
     if (!opened.ok) {
       this.#options.refused(opened.code);

@@ -15,7 +15,7 @@
  */
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
 import { LIMITS } from "../../limits.ts";
-import { parseAddress } from "../address.ts";
+import { parseAddress, scopeOf } from "../address.ts";
 
 export const PUBLIC_KEY_BYTES = 91;
 
@@ -55,10 +55,11 @@ export const encodeNote = (note: BulkNote): Uint8Array => {
   return writer.bytes(note.authority).bytes(note.certificate).finish();
 };
 
-/** In the one spelling that sockets report, and no IPv4 in disguise. */
+/** In the one spelling that sockets report, no IPv4 in disguise, and of one host. */
 const isHost = (host: string): boolean => {
   const parsed = parseAddress(`[${host}]:0`);
-  return parsed.ok && parsed.value.host === host && host !== "::";
+  if (!parsed.ok || parsed.value.host !== host) return false;
+  return host !== "::" && scopeOf(host) !== "multicast";
 };
 
 const readGrant = (reader: Reader): BulkGrant | undefined => {

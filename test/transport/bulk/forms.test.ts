@@ -127,7 +127,15 @@ describe("notes", () => {
     expect(decodeNote(grant({ authority: longer }))).toBeUndefined();
     expect(decodeNote(grant({ certificate: longer }))).toBeUndefined();
     expect(decodeNote(grant({ certificate: new Uint8Array(0) }))).toBeUndefined();
-    for (const host of ["::ffff:127.0.0.1", "127.0.0.1", "0:0:0:0:0:0:0:1", "::", "a.example"]) {
+    for (const host of [
+      "::ffff:127.0.0.1",
+      "127.0.0.1",
+      "0:0:0:0:0:0:0:1",
+      "::",
+      "a.example",
+      "ff02::1",
+      "ff0e::1",
+    ]) {
       expect(decodeNote(grant({ host })), host).toBeUndefined();
     }
     expect(decodeNote(grant({ ports: [1, 2, 3, 4] }))).toBeDefined();

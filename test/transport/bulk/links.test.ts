@@ -11,6 +11,9 @@ const authority = createAuthority("theirs", Date.now());
 
 class World {
   nowMs = 0;
+  /** Where the session is. */
+  remoteHost: string | undefined = "::1";
+  readonly refused: string[] = [];
   readonly notes: BulkNote[] = [];
   readonly orders: ToWorker[] = [];
   readonly links: BulkLinks;
@@ -38,7 +41,7 @@ class World {
           return true;
         },
         takesNotes: () => true,
-        remoteHost: () => "::1",
+        remoteHost: () => this.remoteHost,
         ...{ send: () => true, peers: () => [PEER], breach: () => {} },
       },
       supervisor: {
@@ -46,7 +49,7 @@ class World {
         ...{ canWake: true, wake: () => {} },
         send: (order) => this.orders.push(order),
       },
-      refused: () => {},
+      refused: (code) => this.refused.push(code),
       closed: () => {
         this.#closed += 1;
       },
@@ -74,13 +77,13 @@ class World {
     return this.orders.flatMap((order) => (order.kind === "dial" ? [order.number] : []));
   }
 
-  grant(): void {
+  grant(host = ""): void {
     const ask = this.notes.findLast((note) => note.kind === "ask");
     if (ask?.kind !== "ask") throw new Error("nothing was asked");
     const certified = authority.certify(ask.publicKey, { subject: "us" });
     if (!certified.ok) throw new Error(certified.detail);
     const own = { certificate: certified.value, authority: authority.certificate };
-    const note = { kind: "grant", number: ask.number, host: "", ports: [1], ...own } as const;
+    const note = { kind: "grant", number: ask.number, host, ports: [1], ...own } as const;
     this.links.note(PEER, encodeNote(note));
   }
 
@@ -155,5 +158,25 @@ describe("a grant", () => {
     expect(world.orders.at(-1)).toMatchObject({ kind: "hang-up" });
     world.connections(2, 1);
     expect(world.links.isUp(PEER)).toBe(false);
+  });
+});
+
+describe("where a grant leads", () => {
+  it.each([
+    ["::1", "::1", true],
+    ["::1", "2001:db8::1", false],
+    ["::1", undefined, false],
+    ["::1", "fe80::1", false],
+    ["fe80::2", "fe80::1", true],
+    ["fe80::2", "2001:db8::1", false],
+    ["2001:db8::2", "2001:db8::1", true],
+    ["2001:db8::2", undefined, true],
+  ])("is %s with a session at %s: %s", (host, session, isDialled) => {
+    const world = new World();
+    world.remoteHost = session;
+    world.links.want(PEER);
+    world.grant(host);
+    expect(world.dials()).toEqual(isDialled ? [1] : []);
+    expect(world.refused).toEqual(isDialled ? [] : ["bulk.malformed"]);
   });
 });
