@@ -55,7 +55,10 @@ export const startFlood = (wiring: FloodWiring): void => {
     const { bytes } = sealBatch(chain.hasher, unsigned, signature, proofs);
     const batchIdHex = Buffer.from(unsigned.id).toString("hex");
     const actorHex = Buffer.from(actor).toString("hex");
-    wiring.submitted(first.slot, { actorHex, laneSeq, batchIdHex, eventCount: EVENTS });
+    wiring.submitted(first.slot, {
+      ...{ actorHex, laneSeq, batchIdHex },
+      ...{ eventCount: EVENTS, bytes: bytes.length },
+    });
     for (const { handle } of nodes) {
       handle?.submit(bytes, "accepted", (result) => {
         wiring.mark(result.ok ? "flood taken" : `flood refused: ${result.code}`);

@@ -179,6 +179,7 @@ class Client {
         laneSeq: batch.laneSeq,
         batchIdHex: toHex(batch.id),
         eventCount: events.length,
+        bytes: batch.bytes.length,
       },
       bytes: batch.bytes,
     };

@@ -8,13 +8,23 @@ import { Cursor } from "./oracle.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const MEMPOOL_BYTES_MAX = 64 * 1024 * 1024;
+/** Core, a signature with its scheme and length, a count of proofs, and an event of which nothing is said. */
+const BATCH_BYTES_MIN = 186 + 1 + 4 + 1280 + 1;
+const BATCH_BYTES_MAX = 1024 * 1024;
 
+/** That what is counted is what is held, is for mempool.ts too; here that the two counts can be of the same batches. */
 export const capsKept = (context: CheckContext): Checker => ({
   id: "I16",
   title: "memory kept for clients and peers stays under its caps",
-  status: (slot, status) => {
-    if (!context.honest(slot) || status.mempoolBytes <= MEMPOOL_BYTES_MAX) return;
-    context.report("I16", `n${slot} keeps ${status.mempoolBytes} bytes of batches`);
+  status: (slot, { mempoolBytes, mempoolBatches }) => {
+    if (!context.honest(slot)) return;
+    const [least, most] = [mempoolBatches * BATCH_BYTES_MIN, mempoolBatches * BATCH_BYTES_MAX];
+    if (mempoolBytes > MEMPOOL_BYTES_MAX) {
+      context.report("I16", `n${slot} keeps ${mempoolBytes} bytes of batches`);
+    } else if (mempoolBytes < least || mempoolBytes > most) {
+      const held = `${mempoolBatches} batches of ${mempoolBytes} bytes together`;
+      context.report("I16", `n${slot} says that it keeps ${held}`);
+    }
   },
 });
 

@@ -24,6 +24,7 @@ import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
 import { haltsWithoutQuorum } from "./halts.ts";
 import { boundsTrue } from "./location.ts";
+import { mempoolFollows } from "./mempool.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
 import { powersFollow } from "./powers.ts";
 import { quarantineGrows } from "./quarantine.ts";
@@ -73,6 +74,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   shownIsFinal,
   sessionsMonotone,
   capsKept,
+  mempoolFollows,
   waitingBounded,
   framesBounded,
   futureBounded,

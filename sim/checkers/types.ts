@@ -72,6 +72,8 @@ export type Submission = {
   readonly laneSeq: number;
   readonly batchIdHex: string;
   readonly eventCount: number;
+  /** Of all of it, as it is submitted. */
+  readonly bytes: number;
 };
 
 /** What waits at a node's ports at one moment. */

@@ -301,8 +301,20 @@ describe("nodes", () => {
   });
 
   it("I16: finds a mempool over its cap", () => {
-    expect(show(capsKept, [0, { mempoolBytes: 64 * 1024 * 1024 }])).toEqual([]);
-    expect(show(capsKept, [0, { mempoolBytes: 64 * 1024 * 1024 + 1 }])).toEqual(["I16"]);
+    const most = { mempoolBytes: 64 * 1024 * 1024, mempoolBatches: 64 };
+    expect(show(capsKept, [0, most])).toEqual([]);
+    expect(show(capsKept, [0, { ...most, mempoolBytes: most.mempoolBytes + 1 }])).toEqual(["I16"]);
+  });
+
+  it("I16: finds a count of bytes that cannot be of so many batches", () => {
+    const told = (mempoolBytes: number, mempoolBatches: number): string[] =>
+      show(capsKept, [0, { mempoolBytes, mempoolBatches }]);
+    expect(told(3 * 1_472, 3)).toEqual([]);
+    expect(told(3 * 1_472 - 1, 3)).toEqual(["I16"]);
+    expect(told(2 * 1024 * 1024, 2)).toEqual([]);
+    expect(told(2 * 1024 * 1024 + 1, 2)).toEqual(["I16"]);
+    expect(told(1, 0)).toEqual(["I16"]);
+    expect(told(-1, 0)).toEqual(["I16"]);
   });
 });
 
@@ -333,6 +345,7 @@ describe("the log", () => {
     laneSeq,
     batchIdHex,
     eventCount,
+    bytes: 1_500,
   });
   const whole = [entry(0, HASH_A, 0), entry(1, HASH_A, 1), entry(2, HASH_B, 0)];
 

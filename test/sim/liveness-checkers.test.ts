@@ -34,7 +34,7 @@ const show = (rig: Rig, slot: number, spec: BlockSpec, part: Partial<Status> = {
 
 describe("a batch that was taken", () => {
   const submission: Submission = {
-    ...{ actorHex: "aa", laneSeq: 1, batchIdHex: "bb".repeat(32), eventCount: 1 },
+    ...{ actorHex: "aa", laneSeq: 1, batchIdHex: "bb".repeat(32), eventCount: 1, bytes: 1_500 },
   };
   /** Blocks 1 to `count`, one on the other, by these in turn. */
   const chain = (rig: Rig, count: number, proposers: readonly number[]): void => {

@@ -13,7 +13,7 @@ const BERT = "b2".repeat(32);
 const MANY = 20_000;
 
 const batch = (actorHex: string, laneSeq: number, name = ""): Submission => ({
-  ...{ actorHex, laneSeq, eventCount: 1 },
+  ...{ actorHex, laneSeq, eventCount: 1, bytes: 1_500 },
   batchIdHex: hex(taggedHash(CHAIN, `${actorHex}/${laneSeq}/${name}`)),
 });
 

@@ -167,7 +167,10 @@ export const dumpOf = (
 
 /** Whoever wrote a batch: the id of its actor in hex. */
 export const wrote = (rig: Rig, batchIdHex: string, actorHex: string): void =>
-  rig.checker.submitted?.(0, { actorHex, laneSeq: 1, batchIdHex, eventCount: 1 });
+  rig.checker.submitted?.(0, {
+    ...{ actorHex, laneSeq: 1, batchIdHex },
+    ...{ eventCount: 1, bytes: 1_500 },
+  });
 
 export const bytesOf = (...parts: readonly (Uint8Array | string | number)[]): Uint8Array =>
   Buffer.concat(
