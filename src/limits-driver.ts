@@ -16,4 +16,16 @@ export const DRIVER_LIMITS = {
   retryMsMax: 60_000,
 } as const;
 
+/**
+ * What the reactor, which reads on while nobody takes what it has read, keeps of one session for its reader. A session
+ * with more is ended. A part is what the library hands over at once, a packet's bytes or more of them where the peer means
+ * well.
+ */
+export const REACTOR_LIMITS = {
+  unreadBytesMax: 64 * 1024 * 1024,
+  unreadPartsMax: 65_536,
+  /** Streams that the peer opened, which are kept until their end has been read. */
+  streamsMax: 1_024,
+} as const;
+
 export type DriverLimits = Readonly<Record<keyof typeof DRIVER_LIMITS, number>>;

@@ -1,7 +1,12 @@
 /**
  * A session of the reactor driver. The library pushes events and its streams are Node's; the port polls, so
  * every event only asks for a turn, and in the turn the user reads and writes what it likes.
+ *
+ * The library reads on whether anybody takes what it has read or not, and Node's streams count only a part of what
+ * waits in them. So bytes are taken from them as they come, into queues of our own, and a session whose user
+ * leaves more lying than REACTOR_LIMITS has is ended.
  */
+import { REACTOR_LIMITS } from "../limits-driver.ts";
 import type {
   HostPort,
   QuicSession,
@@ -20,16 +25,14 @@ import type {
 /** Bytes of one stream that wait for the native thread. */
 const WRITE_WINDOW_BYTES = 1024 * 1024;
 
-/** The library reads on whether we read or not: beyond this a session whose reader sleeps is ended. */
-export const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
-
 /** Datagrams that wait for their reader; more are dropped, as they may be. */
 const DATAGRAMS_MAX = 256;
 
 type Lane = {
   readonly stream: ReactorStream;
-  /** Something may be there to read: bytes, or the end. */
-  readable: boolean;
+  /** What has come and was not read, from `at` on. */
+  parts: Uint8Array[];
+  at: number;
   ended: boolean;
   finGiven: boolean;
   failed: boolean;
@@ -46,11 +49,25 @@ export type ReactorSessionOptions = {
 
 const EMPTY = new Uint8Array(0);
 
+/** Of a stream's id (RFC 9000, 2.1): the server opened it, and it goes one way. */
+const SERVER_BIT = 1;
+const ONE_WAY_BIT = 2;
+
+const discard = (stream: ReactorStream): void => {
+  stream.on("error", () => {});
+  stream.resume();
+};
+
 export class ReactorSession implements QuicSession {
   readonly remote: HostPort;
   readonly accepted: boolean;
   readonly #options: ReactorSessionOptions;
   readonly #lanes = new Map<number, Lane>();
+  /** In all lanes together. */
+  #unreadBytes = 0;
+  #unreadParts = 0;
+  /** Lanes that the peer opened. */
+  #foreign = 0;
   readonly #datagrams: Uint8Array[] = [];
   #user: QuicSessionUser | undefined;
   #established = false;
@@ -162,22 +179,21 @@ export class ReactorSession implements QuicSession {
   readable(streamId: number): boolean {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return false;
-    return lane.readable || lane.failed || (lane.ended && !lane.finGiven);
+    return lane.at < lane.parts.length || lane.failed || (lane.ended && !lane.finGiven);
   }
 
   read(streamId: number): QuicStreamPart | undefined {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return undefined;
-    const bytes: Buffer | null = lane.stream.read();
-    if (bytes !== null) return { bytes, fin: false };
-    lane.readable = false;
+    const bytes = this.#shift(lane);
+    if (bytes !== undefined) return { bytes, fin: false };
     if (lane.ended && !lane.finGiven) {
       lane.finGiven = true;
       this.#drop(streamId, lane);
       return { bytes: EMPTY, fin: true };
     }
     if (lane.failed) {
-      this.#lanes.delete(streamId);
+      this.#remove(streamId, lane);
       throw new Error("the peer reset the stream");
     }
     return undefined;
@@ -206,7 +222,7 @@ export class ReactorSession implements QuicSession {
   abortStream(streamId: number, code: number): void {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return;
-    this.#lanes.delete(streamId);
+    this.#remove(streamId, lane);
     lane.stream.close(code);
   }
 
@@ -224,14 +240,19 @@ export class ReactorSession implements QuicSession {
   }
 
   #adopt(stream: ReactorStream): void {
+    if (this.#ended !== undefined) {
+      // What still comes until the library has heard of the end is of no use to anybody.
+      discard(stream);
+      return;
+    }
     if (this.#lanes.has(stream.id)) return;
-    const lane: Lane = { stream, readable: true, ended: false, finGiven: false, failed: false };
+    const lane: Lane = {
+      ...{ stream, parts: [], at: 0 },
+      ...{ ended: false, finGiven: false, failed: false },
+    };
     this.#lanes.set(stream.id, lane);
-    stream.on("readable", () => {
-      lane.readable = true;
-      if (stream.readableLength > UNREAD_BYTES_MAX) this.close(0, "the reader is too slow");
-      this.requestTurn();
-    });
+    if (this.#isForeign(stream.id)) this.#foreign += 1;
+    stream.on("data", (bytes: Buffer) => this.#arrived(lane, bytes));
     stream.on("end", () => {
       lane.ended = true;
       this.requestTurn();
@@ -240,15 +261,66 @@ export class ReactorSession implements QuicSession {
     stream.on("error", () => {
       // With a session the library destroys its streams, and tells of the session first: that resets nothing.
       lane.failed = this.#ended === undefined;
+      if (lane.failed) this.#clear(lane);
       this.requestTurn();
     });
+    if (this.#foreign > REACTOR_LIMITS.streamsMax) this.close(0, "too many streams are not read");
     this.requestTurn();
+  }
+
+  #arrived(lane: Lane, bytes: Uint8Array): void {
+    if (this.#ended !== undefined || this.#lanes.get(lane.stream.id) !== lane) return;
+    lane.parts.push(bytes);
+    this.#unreadBytes += bytes.length;
+    this.#unreadParts += 1;
+    const { unreadBytesMax, unreadPartsMax } = REACTOR_LIMITS;
+    if (this.#unreadBytes > unreadBytesMax || this.#unreadParts > unreadPartsMax) {
+      this.close(0, "the reader is too slow");
+    }
+    this.requestTurn();
+  }
+
+  #shift(lane: Lane): Uint8Array | undefined {
+    const bytes = lane.parts[lane.at];
+    if (bytes === undefined) return undefined;
+    lane.parts[lane.at] = EMPTY;
+    lane.at += 1;
+    this.#unreadBytes -= bytes.length;
+    this.#unreadParts -= 1;
+    if (lane.at * 2 > lane.parts.length) {
+      lane.parts = lane.parts.slice(lane.at);
+      lane.at = 0;
+    }
+    return bytes;
+  }
+
+  #clear(lane: Lane): void {
+    for (const bytes of lane.parts.slice(lane.at)) this.#unreadBytes -= bytes.length;
+    this.#unreadParts -= lane.parts.length - lane.at;
+    lane.parts = [];
+    lane.at = 0;
+  }
+
+  #isForeign(id: number): boolean {
+    return ((id & SERVER_BIT) === 0) === this.accepted;
+  }
+
+  #remove(id: number, lane: Lane): void {
+    if (!this.#lanes.delete(id)) return;
+    this.#clear(lane);
+    if (this.#isForeign(id)) this.#foreign -= 1;
   }
 
   /** A stream that is read to its end stays while it can be written. */
   #drop(id: number, lane: Lane): void {
-    if (lane.stream.writableFinished || lane.stream.destroyed) this.#lanes.delete(id);
-    else lane.stream.once("close", () => this.#lanes.delete(id));
+    const { stream } = lane;
+    const isOver = stream.writableFinished || stream.destroyed;
+    if (!isOver && (id & ONE_WAY_BIT) === 0) {
+      stream.once("close", () => this.#remove(id, lane));
+      return;
+    }
+    this.#remove(id, lane);
+    stream.destroy();
   }
 
   #nativeClosed(code: number, reason: string): void {
@@ -268,6 +340,7 @@ export class ReactorSession implements QuicSession {
   #finish(end: QuicSessionEnd): void {
     if (this.#ended !== undefined) return;
     this.#ended = end;
+    for (const lane of this.#lanes.values()) this.#clear(lane);
     this.#options.forget(this);
     this.requestTurn();
   }

@@ -60,17 +60,21 @@ export const endpointClosed = (endpoint: QuicEndpoint): Promise<void> =>
     endpoint.close(0, "done", resolve);
   });
 
+type Job = { left: Uint8Array; readonly fin: boolean };
+
 /** A user that reads everything, and writes what it was told to. */
 export class Talker {
   readonly session: QuicSession;
   readonly received = new Map<number, { readonly parts: Uint8Array[]; fin: boolean }>();
   readonly datagrams: Uint8Array[] = [];
   readonly resets: number[] = [];
+  /** Streams that took nothing more: the peer stopped them. */
+  readonly stopped: number[] = [];
   established = false;
   end: QuicSessionEnd | undefined;
   /** While false nothing is read. */
   reading = true;
-  readonly #writing = new Map<number, { left: Uint8Array; fin: boolean }>();
+  readonly #writing = new Map<number, Job>();
 
   constructor(session: QuicSession) {
     this.session = session;
@@ -113,10 +117,16 @@ export class Talker {
       datagram = this.session.readDatagram();
     }
     if (this.reading) for (const id of this.session.readableStreams()) this.#read(id);
-    for (const [id, job] of this.#writing) {
-      const written = this.session.write(id, job.left, job.fin);
-      job.left = job.left.subarray(written);
+    for (const [id, job] of this.#writing) this.#write(id, job);
+  }
+
+  #write(id: number, job: Job): void {
+    try {
+      job.left = job.left.subarray(this.session.write(id, job.left, job.fin));
       if (job.left.length === 0) this.#writing.delete(id);
+    } catch {
+      this.#writing.delete(id);
+      this.stopped.push(id);
     }
   }
 

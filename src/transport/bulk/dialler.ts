@@ -209,6 +209,11 @@ export class BulkDialler {
   }
 
   #service(lane: Lane): void {
+    // Listeners open no streams. Nobody would read one, so what comes on it would stay where it is.
+    if (lane.session.readableStreams().some(isOfServer)) {
+      this.#breach(lane);
+      return;
+    }
     for (const request of [...lane.requests.values()]) {
       if (!this.#write(request)) continue;
       if (lane.session.readable(request.streamId) && !this.#read(request)) return;
@@ -261,6 +266,12 @@ export class BulkDialler {
     return false;
   }
 }
+
+/**
+ * The lowest bit of an id says who opened the stream (RFC 9000, 2.1). One of ours that is no request any more was given
+ * up, and what still comes on it is nobody's fault.
+ */
+const isOfServer = (streamId: number): boolean => (streamId & 1) === 1;
 
 const isUp = ({ lanes }: Bundle): boolean => lanes.some((lane) => lane.isUp);
 
