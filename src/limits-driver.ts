@@ -18,7 +18,7 @@ export const DRIVER_LIMITS = {
 
 /**
  * What the reactor, which reads on while nobody takes what it has read, keeps of one session for its reader. A session
- * with more is ended. A part is what the library hands over at once, a packet's bytes or more of them where the peer means
+ * with more is ended. A part is what the library hands over at once, a packet's bytes or more where the peer means
  * well.
  */
 export const REACTOR_LIMITS = {

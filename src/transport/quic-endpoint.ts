@@ -26,7 +26,10 @@ export type QuicFeatures = {
   readonly opensUni: boolean;
   /** Honours `setUrgency`. */
   readonly urgencies: boolean;
-  /** A stream's reader that does not read slows the sender of that stream down. */
+  /**
+   * A stream's reader that does not read slows the sender of that stream down. Without it a session is ended that
+   * leaves more lying than REACTOR_LIMITS has.
+   */
   readonly readBackPressure: boolean;
 };
 

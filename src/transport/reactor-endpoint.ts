@@ -221,7 +221,10 @@ export class ReactorEndpoint implements QuicEndpoint {
     certificates: () => readonly Uint8Array[] | null,
   ): ReactorSession {
     const forget = (session: ReactorSession): void => this.#forget(session);
-    const session = new ReactorSession({ native, remote, accepted, alpn, certificates, forget });
+    const { timers } = this.#options;
+    const session = new ReactorSession({
+      ...{ native, remote, accepted, alpn, certificates, forget, timers },
+    });
     this.#sessions.add(session);
     return session;
   }

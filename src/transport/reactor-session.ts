@@ -6,7 +6,9 @@
  * waits in them. So bytes are taken from them as they come, into queues of our own, and a session whose user
  * leaves more lying than REACTOR_LIMITS has is ended.
  */
+import type { Timers } from "../ledger/ports.ts";
 import { REACTOR_LIMITS } from "../limits-driver.ts";
+import { PartQueue, UnreadBudget } from "./part-queue.ts";
 import type {
   HostPort,
   QuicSession,
@@ -25,14 +27,15 @@ import type {
 /** Bytes of one stream that wait for the native thread. */
 const WRITE_WINDOW_BYTES = 1024 * 1024;
 
+/** After a stream was given up until nothing more comes on it: the native thread has been told long before. */
+const ABORT_LINGER_MS = 2_000;
+
 /** Datagrams that wait for their reader; more are dropped, as they may be. */
 const DATAGRAMS_MAX = 256;
 
 type Lane = {
   readonly stream: ReactorStream;
-  /** What has come and was not read, from `at` on. */
-  parts: Uint8Array[];
-  at: number;
+  readonly unread: PartQueue;
   ended: boolean;
   finGiven: boolean;
   failed: boolean;
@@ -43,6 +46,7 @@ export type ReactorSessionOptions = {
   readonly remote: HostPort;
   readonly accepted: boolean;
   readonly alpn: string;
+  readonly timers: Timers;
   certificates(): readonly Uint8Array[] | null;
   forget(session: ReactorSession): void;
 };
@@ -63,9 +67,7 @@ export class ReactorSession implements QuicSession {
   readonly accepted: boolean;
   readonly #options: ReactorSessionOptions;
   readonly #lanes = new Map<number, Lane>();
-  /** In all lanes together. */
-  #unreadBytes = 0;
-  #unreadParts = 0;
+  readonly #unread = new UnreadBudget(REACTOR_LIMITS);
   /** Lanes that the peer opened. */
   #foreign = 0;
   readonly #datagrams: Uint8Array[] = [];
@@ -179,13 +181,13 @@ export class ReactorSession implements QuicSession {
   readable(streamId: number): boolean {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return false;
-    return lane.at < lane.parts.length || lane.failed || (lane.ended && !lane.finGiven);
+    return !lane.unread.isEmpty || lane.failed || (lane.ended && !lane.finGiven);
   }
 
   read(streamId: number): QuicStreamPart | undefined {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return undefined;
-    const bytes = this.#shift(lane);
+    const bytes = lane.unread.shift();
     if (bytes !== undefined) return { bytes, fin: false };
     if (lane.ended && !lane.finGiven) {
       lane.finGiven = true;
@@ -223,7 +225,13 @@ export class ReactorSession implements QuicSession {
     const lane = this.#lanes.get(streamId);
     if (lane === undefined) return;
     this.#remove(streamId, lane);
-    lane.stream.close(code);
+    const { stream } = lane;
+    // The library forgets a stream that is destroyed, and of what was on its way makes another one of the same id,
+    // which nobody is told of. So the stream stays for a while, and what comes on it goes nowhere.
+    const destroy = stream.destroy.bind(stream);
+    stream.destroy = () => stream;
+    stream.close(code);
+    this.#options.timers.set(ABORT_LINGER_MS, () => void destroy());
   }
 
   sendDatagram(bytes: Uint8Array): boolean {
@@ -247,7 +255,7 @@ export class ReactorSession implements QuicSession {
     }
     if (this.#lanes.has(stream.id)) return;
     const lane: Lane = {
-      ...{ stream, parts: [], at: 0 },
+      ...{ stream, unread: new PartQueue(this.#unread) },
       ...{ ended: false, finGiven: false, failed: false },
     };
     this.#lanes.set(stream.id, lane);
@@ -261,7 +269,7 @@ export class ReactorSession implements QuicSession {
     stream.on("error", () => {
       // With a session the library destroys its streams, and tells of the session first: that resets nothing.
       lane.failed = this.#ended === undefined;
-      if (lane.failed) this.#clear(lane);
+      if (lane.failed) lane.unread.clear();
       this.requestTurn();
     });
     if (this.#foreign > REACTOR_LIMITS.streamsMax) this.close(0, "too many streams are not read");
@@ -270,35 +278,8 @@ export class ReactorSession implements QuicSession {
 
   #arrived(lane: Lane, bytes: Uint8Array): void {
     if (this.#ended !== undefined || this.#lanes.get(lane.stream.id) !== lane) return;
-    lane.parts.push(bytes);
-    this.#unreadBytes += bytes.length;
-    this.#unreadParts += 1;
-    const { unreadBytesMax, unreadPartsMax } = REACTOR_LIMITS;
-    if (this.#unreadBytes > unreadBytesMax || this.#unreadParts > unreadPartsMax) {
-      this.close(0, "the reader is too slow");
-    }
+    if (!lane.unread.push(bytes)) this.close(0, "the reader is too slow");
     this.requestTurn();
-  }
-
-  #shift(lane: Lane): Uint8Array | undefined {
-    const bytes = lane.parts[lane.at];
-    if (bytes === undefined) return undefined;
-    lane.parts[lane.at] = EMPTY;
-    lane.at += 1;
-    this.#unreadBytes -= bytes.length;
-    this.#unreadParts -= 1;
-    if (lane.at * 2 > lane.parts.length) {
-      lane.parts = lane.parts.slice(lane.at);
-      lane.at = 0;
-    }
-    return bytes;
-  }
-
-  #clear(lane: Lane): void {
-    for (const bytes of lane.parts.slice(lane.at)) this.#unreadBytes -= bytes.length;
-    this.#unreadParts -= lane.parts.length - lane.at;
-    lane.parts = [];
-    lane.at = 0;
   }
 
   #isForeign(id: number): boolean {
@@ -307,7 +288,7 @@ export class ReactorSession implements QuicSession {
 
   #remove(id: number, lane: Lane): void {
     if (!this.#lanes.delete(id)) return;
-    this.#clear(lane);
+    lane.unread.clear();
     if (this.#isForeign(id)) this.#foreign -= 1;
   }
 
@@ -340,7 +321,7 @@ export class ReactorSession implements QuicSession {
   #finish(end: QuicSessionEnd): void {
     if (this.#ended !== undefined) return;
     this.#ended = end;
-    for (const lane of this.#lanes.values()) this.#clear(lane);
+    for (const lane of this.#lanes.values()) lane.unread.clear();
     this.#options.forget(this);
     this.requestTurn();
   }

@@ -5,6 +5,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
+import { REACTOR_LIMITS } from "../../src/limits-driver.ts";
 import { createAuthority } from "../../src/transport/authority.ts";
 import type {
   QuicDial,
@@ -12,7 +13,13 @@ import type {
   QuicEndpointOptions,
 } from "../../src/transport/quic-endpoint.ts";
 import { firstPacket, isRetry } from "../transport/first-packet.ts";
-import { endpointClosed, endpointOptions, type Met, Talker } from "../transport/quic-support.ts";
+import {
+  endpointClosed,
+  endpointOptions,
+  type Met,
+  Talker,
+  WINDOWS,
+} from "../transport/quic-support.ts";
 import { sleep, until } from "../transport/support.ts";
 
 export type BindEndpoint = (options: QuicEndpointOptions) => Promise<QuicEndpoint>;
@@ -208,6 +215,46 @@ export const quicEndpointContract = (
       expect(Buffer.compare(far.bytes(id), bytes)).toBe(0);
     });
 
+    it("keeps what nobody reads up to its limit, where that slows nobody down, and then ends the session", async () => {
+      const { near, far, server } = await pair();
+      const { unreadBytesMax } = REACTOR_LIMITS;
+      far.reading = false;
+      const bytes = Buffer.alloc(unreadBytesMax / 2, "unread");
+      const streams = [near.session.openStream("bi"), near.session.openStream("bi")];
+      for (const id of streams) near.send(id, bytes);
+      await until(() => far.session.readableStreams().length === 2, "something arrives");
+      if (server.endpoint.features.readBackPressure) {
+        await sleep(500);
+        expect(near.unsent).toBeGreaterThan(0);
+        expect([near.end, far.end]).toEqual([undefined, undefined]);
+        return;
+      }
+      await quiet(far, () => near.unsent === 0);
+      expect([near.end, far.end]).toEqual([undefined, undefined]);
+      near.send(streams[0] ?? 0, "x");
+      await until(() => near.end !== undefined && far.end !== undefined, "both end");
+      expect(far.end).toMatchObject({ by: "local", reason: "the reader is too slow" });
+      expect(near.end).toMatchObject({ by: "peer", reason: "the reader is too slow" });
+    });
+
+    it("does the same with streams that nobody reads", async () => {
+      const { streamsMax } = REACTOR_LIMITS;
+      const windows = { ...WINDOWS, streamsBidi: 2 * streamsMax };
+      const { near, far, server } = await pair({ windows });
+      far.reading = false;
+      for (let i = 0; i < streamsMax; i++) near.send(near.session.openStream("bi"), "x", true);
+      await until(() => far.session.readableStreams().length === streamsMax, "all arrive");
+      expect([near.end, far.end]).toEqual([undefined, undefined]);
+      near.send(near.session.openStream("bi"), "x", true);
+      if (server.endpoint.features.readBackPressure) {
+        await until(() => far.session.readableStreams().length === streamsMax + 1, "one more");
+        expect([near.end, far.end]).toEqual([undefined, undefined]);
+        return;
+      }
+      await until(() => near.end !== undefined && far.end !== undefined, "both end");
+      expect(near.end).toMatchObject({ by: "peer", reason: "too many streams are not read" });
+    });
+
     it("tells the reader that a stream was given up, and goes on with others", async () => {
       const { near, far } = await pair();
       const id = near.session.openStream("bi");
@@ -320,6 +367,21 @@ export const quicEndpointContract = (
       }
     });
   });
+};
+
+/** Nothing more comes in for a while. */
+const quiet = async (talker: Talker, isSent: () => boolean): Promise<void> => {
+  let [before, quietSinceMs] = [-1, Date.now()];
+  await until(
+    () => {
+      const { packetsReceived } = talker.session.figures();
+      if (packetsReceived !== before || !isSent()) quietSinceMs = Date.now();
+      before = packetsReceived;
+      return Date.now() - quietSinceMs > 400;
+    },
+    "all has arrived",
+    60_000,
+  );
 };
 
 const SHORT = {

@@ -24,7 +24,11 @@ const ALPN = "tetrad-bulk/1";
 
 const MIB = 1024 * 1024;
 
-/** Requests that one connection may have open, and room for the answers of half of them. */
+/**
+ * Requests that one connection may have open, and room for the answers of half of them. Where we dial, the listener may
+ * open no streams; still it is allowed some here, since with quiche the window of our own streams would be none
+ * otherwise, and loses the connection when it does (dialler.ts).
+ */
 const WINDOWS: QuicEndpointOptions["windows"] = {
   streamsBidi: LIMITS.bulkRequestsPerConnectionMax,
   streamsUni: 0,

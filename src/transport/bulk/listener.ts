@@ -244,7 +244,12 @@ export class BulkListener {
   /** False when the connection was ended. */
   #read(guest: Guest, streamId: number): boolean {
     const { session, jobs } = guest;
+    if ((streamId & KIND_BITS) !== 0) return this.#breach(guest, "a stream that is no request");
     const job = jobs.get(streamId) ?? this.#open(guest, streamId);
+    if (job === undefined) {
+      session.abortStream(streamId, BULK_CLOSE.refused);
+      return true;
+    }
     try {
       for (let part = session.read(streamId); part !== undefined; part = session.read(streamId)) {
         job.name.push(part.bytes.slice());
@@ -259,7 +264,12 @@ export class BulkListener {
     return true;
   }
 
-  #open(guest: Guest, streamId: number): Job {
+  /**
+   * Undefined when the connection has as many requests as it may. Its peer need mean no harm: QUIC counts a stream that
+   * it gave up as closed, and we look after the request until we want to answer it.
+   */
+  #open(guest: Guest, streamId: number): Job | undefined {
+    if (guest.jobs.size >= LIMITS.bulkRequestsPerConnectionMax) return undefined;
     const job: Job = {
       ...{
         guest,
@@ -318,6 +328,9 @@ export class BulkListener {
 }
 
 const sizeOf = ({ head, file }: BulkSource): number => head.length + (file?.length ?? 0);
+
+/** The bits of a stream's id that say who opened it and whether it goes one way: none is a client's request. */
+const KIND_BITS = 3;
 
 /** A new grant is used before the connections under the old one end (dialler.ts). */
 const CONNECTIONS_PER_PEER_MAX = LIMITS.bulkGrantsPerPeerMax * LIMITS.bulkConnectionsMax;

@@ -6,6 +6,8 @@ import { LIMITS } from "../../../src/limits.ts";
 import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
 import { createAuthority } from "../../../src/transport/authority.ts";
 import type { FromWorker, StartOrder } from "../../../src/transport/bulk/worker-messages.ts";
+import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
+import { endpointClosed, endpointOptions, Talker } from "../../transport/quic-support.ts";
 import { RawClient } from "../../transport/raw-client.ts";
 import { needsReactor } from "../../transport/reactor-here.ts";
 import { until } from "../../transport/support.ts";
@@ -32,6 +34,14 @@ const start = (own: Partial<StartOrder> = {}) => {
   const { pid = 0 } = worker;
   return { worker, heard, ends, pid };
 };
+
+const residentMiB = (pid: number): number => {
+  const [, kib] = /VmRSS:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kib) / 1024;
+};
+
+/** What the other end of a connection is told that sent what is no answer. */
+const ENDED = { by: "peer", isApp: true, code: 2, reason: "not an answer" };
 
 describe("a bulk worker", () => {
   beforeEach(needsReactor);
@@ -104,6 +114,49 @@ describe("a bulk worker", () => {
     worker.end("stop", "a test");
     await until(() => ends.length > 0, "the end");
   });
+
+  it.each(["quiche", "reactor"] as const)(
+    "on %s keeps its memory when a member that granted it connections sends on them without end",
+    async (driver) => {
+      const { worker, heard, ends, pid } = start({ driver });
+      await until(() => heard.length > 0, "a word of the worker");
+      const far: Talker[] = [];
+      const trust = { authorityPem: authority.certPem };
+      const listener = await QuicheEndpoint.bind(
+        endpointOptions({
+          ...{ alpn: ["tetrad-bulk/1"], clients: trust, identity: order.identity },
+          accepted: (session) => far.push(new Talker(session)),
+        }),
+      );
+      listener.startAccepting();
+      worker.send({
+        ...{ kind: "dial", peer: "aa", number: 1, remotes: [listener.local], connections: 4 },
+        ...{ serverName: "x.invalid", authorityPem: authority.certPem },
+        identity: authority.identity({ subject: "dialler" }),
+      });
+      await until(() => far.filter(({ established }) => established).length === 4, "four are up");
+      const before = residentMiB(pid);
+      let highest = before;
+      const watch = setInterval(() => {
+        highest = Math.max(highest, residentMiB(pid));
+      }, 5);
+      const load = new Uint8Array(100 * 1024 * 1024);
+      for (const talker of far) talker.send(talker.session.openStream("bi"), load);
+      await until(() => far.every(({ end }) => end !== undefined), "all four are ended");
+      clearInterval(watch);
+      expect(far.map(({ end }) => end)).toEqual(far.map(() => ENDED));
+      await until(
+        () => heard.some((word) => word.kind === "connections" && word.count === 0),
+        "the node is told",
+      );
+      // What was on its way: 4 connections, and a window of 1 MiB of one stream each.
+      expect(highest - before).toBeLessThan(64);
+      expect(far.reduce((sum, { unsent }) => sum + unsent, 0)).toBeGreaterThan(300 * 1024 * 1024);
+      await endpointClosed(listener);
+      worker.end("stop", "a test");
+      await until(() => ends.length > 0, "the end");
+    },
+  );
 
   it("says why it cannot listen", async () => {
     const { ends } = start({ listen: { host: "2001:db8::1", port: 0 } });

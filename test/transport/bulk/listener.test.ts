@@ -17,6 +17,7 @@ import type { QuicEndpoint, QuicIdentity } from "../../../src/transport/quic-end
 import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
 import { ReactorEndpoint } from "../../../src/transport/reactor-endpoint.ts";
 import { pemOf } from "../../../src/transport/x509.ts";
+import type { BindEndpoint } from "../../contract/quic-endpoint-contract.ts";
 import { endpointClosed, endpointOptions, Talker } from "../quic-support.ts";
 import { RawClient } from "../raw-client.ts";
 import { needsReactor } from "../reactor-here.ts";
@@ -66,7 +67,8 @@ type Opened = {
 
 const serve = async (
   driver: keyof typeof binders,
-  find: (name: string) => BulkSource | undefined = () => undefined,
+  find: (name: string, notHere: () => void) => BulkSource | undefined | "later" = () => undefined,
+  bindClient: BindEndpoint = binders[driver],
 ): Promise<Opened> => {
   const bind = binders[driver];
   const refused: string[] = [];
@@ -74,7 +76,11 @@ const serve = async (
     folder,
     clock: { wallMs: () => wallMs, monotonicMs: () => monotonicMs },
     find: (id, _peer, name) =>
-      queueMicrotask(() => listener.found(id, find(Buffer.from(name).toString()))),
+      queueMicrotask(() => {
+        const notHere = (): void => listener.found(id, undefined);
+        const source = find(Buffer.from(name).toString(), notHere);
+        if (source !== "later") listener.found(id, source);
+      }),
     refused: (detail) => refused.push(detail),
     served: () => {},
   });
@@ -95,10 +101,11 @@ const serve = async (
     listener,
     server,
     refused,
-    dial: async (identity, own = authority) => {
-      const endpoint = await bind(endpointOptions({ alpn: ALPN, clients: "none", servers: trust }));
+    dial: async (identity, by = authority) => {
+      const own = { alpn: ALPN, clients: "none", servers: trust } as const;
+      const endpoint = await bindClient(endpointOptions(own));
       open.push(endpoint);
-      const how = { serverName: NAME, identity, trust: { authorityPem: own.certPem } };
+      const how = { serverName: NAME, identity, trust: { authorityPem: by.certPem } };
       const session = endpoint.dial(server.local, how);
       if (session === undefined) throw new Error("not dialled");
       return new Talker(session);
@@ -208,6 +215,40 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
       await until(() => next.end !== undefined, "the end");
     }
     expect(refused).toEqual(["a long name", "no request", "no request"]);
+  });
+
+  it("ends a connection on which a one-way stream is opened", async () => {
+    const { listener, refused, dial } = await serve(driver, () => undefined, QuicheEndpoint.bind);
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    talker.send(talker.session.openStream("uni"), "\x01name", true);
+    await until(() => talker.end !== undefined, "the end");
+    expect(talker.end).toMatchObject({ by: "peer", code: 2 });
+    expect(refused).toEqual(["a stream that is no request"]);
+  });
+
+  it("looks after as many requests of a connection as the limit has, and gives back what is over", async () => {
+    const waiting: (() => void)[] = [];
+    const { listener, refused, dial } = await serve(driver, (_name, answered) => {
+      waiting.push(answered);
+      return "later";
+    });
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    const asked = Array.from({ length: STREAMS }, () => ask(talker, "slow"));
+    await until(() => waiting.length === STREAMS, "all are looked for");
+    const over = [ask(talker, "over"), ask(talker, "over")];
+    await until(() => over.every((id) => talker.resets.includes(id)), "what is over is given back");
+    expect(waiting).toHaveLength(STREAMS);
+    waiting.shift()?.();
+    await until(() => talker.received.get(asked[0] ?? -1)?.fin === true, "an answer");
+    ask(talker, "another");
+    await until(() => waiting.length === STREAMS, "another is looked for");
+    expect([talker.end, refused]).toEqual([undefined, []]);
   });
 
   it("reads nothing but regular files below its folder", async () => {

@@ -1,0 +1,71 @@
+/** What is left in memory of streams of the reactor that were given up while their sender was busy. */
+import { Duplex } from "node:stream";
+import { queryObjects } from "node:v8";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createAuthority } from "../../src/transport/authority.ts";
+import type { QuicEndpoint, QuicSession } from "../../src/transport/quic-endpoint.ts";
+import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
+import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
+import { endpointClosed, endpointOptions, Talker } from "./quic-support.ts";
+import { needsReactor } from "./reactor-here.ts";
+import { sleep, until } from "./support.ts";
+
+const NAME = "server.test.invalid";
+const STREAMS = 60;
+
+const open: QuicEndpoint[] = [];
+beforeEach(needsReactor);
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(endpointClosed));
+});
+
+/** Gives up every stream when its first bytes are here; says how many. */
+const giveUpAll = (session: QuicSession): (() => number) => {
+  let count = 0;
+  session.attach({
+    established: () => {},
+    ended: () => {},
+    service: () => {
+      for (const id of session.readableStreams()) {
+        if (session.read(id) === undefined) continue;
+        session.abortStream(id, 1);
+        count += 1;
+      }
+    },
+  });
+  return () => count;
+};
+
+describe("streams of the reactor that were given up", () => {
+  it("leave nothing behind of what was on its way", async () => {
+    const authority = createAuthority("own", Date.now());
+    const trust = { authorityPem: authority.certPem };
+    const own = { clients: trust, servers: trust };
+    let givenUp = (): number => 0;
+    const server = await ReactorEndpoint.bind(
+      endpointOptions({
+        ...{ ...own, identity: authority.identity({ subject: "server", serverName: NAME }) },
+        accepted: (session) => {
+          givenUp = giveUpAll(session);
+        },
+      }),
+    );
+    server.startAccepting();
+    const identity = authority.identity({ subject: "client" });
+    const client = await QuicheEndpoint.bind(endpointOptions({ ...own, identity }));
+    open.push(server, client);
+    const session = client.dial(server.local, { serverName: NAME });
+    if (session === undefined) throw new Error("not dialled");
+    const talker = new Talker(session);
+    await until(() => talker.established, "established");
+    const before = queryObjects(Duplex, { format: "count" });
+    for (let i = 1; i <= STREAMS; i++) {
+      talker.send(session.openStream("bi"), new Uint8Array(2_000_000));
+      await until(() => givenUp() === i && talker.stopped.length === i, "the next is given up");
+    }
+    // As long as a stream is kept to take what was on its way.
+    await sleep(2_500);
+    expect(queryObjects(Duplex, { format: "count" })).toBeLessThanOrEqual(before + 5);
+    expect(talker.end).toBeUndefined();
+  });
+});
