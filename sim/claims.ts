@@ -44,6 +44,14 @@ export const FALSE_WAYS = [
 ] as const;
 type Way = (typeof FALSE_WAYS)[number] | "honest";
 
+/** Ways that are false in what is committed to already, or in that nothing is; the others are so in the answer. */
+const AT_COMMITMENT: ReadonlySet<Way> = new Set<Way>([
+  "skipped",
+  "omitted",
+  "replayed",
+  "borrowed",
+]);
+
 /** Ways in which nothing is answered in time. */
 const SILENT: ReadonlySet<Way> = new Set<Way>(["delayed", "omitted", "unanswered"]);
 
@@ -220,14 +228,17 @@ class Claims {
     this.#wiring.handle.write(make);
   }
 
+  #acted(way: Way): void {
+    this.#wiring.mark("adversary false-claims");
+    this.#wiring.mark(`claim ${way}`);
+  }
+
   #commit(kind: Kind, { epoch, seed }: Omit<Of, "id">): void {
     const name = `${kind.name} ${epoch}`;
     if (this.#said.has(name) || claimOf(kind.claims(), epoch) !== undefined) return;
     const way = this.#way(epoch);
     const acted = (): void => {
-      if (way === "honest") return;
-      this.#wiring.mark("adversary false-claims");
-      this.#wiring.mark(`claim ${way}`);
+      if (AT_COMMITMENT.has(way)) this.#acted(way);
     };
     if (way === "omitted") {
       this.#said.add(name);
@@ -248,16 +259,26 @@ class Claims {
       const { epoch: number, seed } = claim;
       const name = `${kind.name} ${number}/0`;
       if (this.#said.has(name)) return;
-      const event = kind.answer({ epoch: number, seed, id: self }, this.#way(number), challenge);
+      const way = this.#way(number);
+      const event = kind.answer({ epoch: number, seed, id: self }, way, challenge);
       const isWanted = (): boolean => {
         const now = claimOf(kind.claims(), number);
         return now !== undefined && now.state === 0 && equalBytes(now.seed, seed);
       };
-      this.#once(name, () => (isWanted() ? event : undefined));
+      this.#once(name, () => {
+        if (!isWanted()) return undefined;
+        if (way === "ground" || way === "delayed") this.#acted(way);
+        return event;
+      });
     };
     const due = answersDue(kind.claims(), () => 1, { epoch, height }, beaconAt);
     for (const { claim, challenge } of due) {
-      if (!SILENT.has(this.#way(claim.epoch))) answer(claim, challenge);
+      const way = this.#way(claim.epoch);
+      if (!SILENT.has(way)) answer(claim, challenge);
+      const name = `${kind.name} ${claim.epoch} withheld`;
+      if (way !== "unanswered" || this.#said.has(name)) continue;
+      this.#said.add(name);
+      this.#acted(way);
     }
     for (const claim of kind.claims()) {
       const challenge = beaconAt(challengeHeight(claim));

@@ -48,7 +48,7 @@ export const falseCosignatures: StrategyFactory = (powers) => {
           const cosignature = powers.cosign(powers.random.pick(claims));
           const falcon =
             i === 0 ? powers.random.bytes(cosignature.falcon.length) : cosignature.falcon;
-          powers.send(peer, { type: "cosignature", ...cosignature, falcon });
+          powers.lie(peer, { type: "cosignature", ...cosignature, falcon });
         }
       }
     },
@@ -60,7 +60,7 @@ export const forgedCosignatures: StrategyFactory = (powers) => ({
   outgoing: (peer, _class, _bytes, read) => {
     const message = read();
     if (message?.type !== "cosignature") return false;
-    powers.send(peer, { ...message, falcon: powers.random.bytes(message.falcon.length) });
+    powers.lie(peer, { ...message, falcon: powers.random.bytes(message.falcon.length) });
     return true;
   },
 });

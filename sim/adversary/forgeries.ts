@@ -1,4 +1,5 @@
 /** Adversaries that bend what others have really signed: certificates, votes in other names, answers of sync. */
+import { compareBytes } from "../../src/crypto/bytes.ts";
 import { decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { finalize } from "../../src/ledger/statement.ts";
 import type { Certificate, Statement, StatementKind, Vote } from "../../src/ledger/types.ts";
@@ -102,7 +103,7 @@ export const bendCertificates: StrategyFactory = (powers) => {
     const certificate = certificateOf(all, vote.statement);
     if (weightOf(powers, all) >= powers.set.quorum) return keep(certificates, certificate);
     if (!isWorthShowing(known.length, setSize)) return;
-    powers.sendAll(powers.flooded(), {
+    powers.lieToAll(powers.flooded(), {
       type: "certificate",
       certificate: { ...certificate, setSize },
     });
@@ -119,7 +120,7 @@ export const bendCertificates: StrategyFactory = (powers) => {
       if (certificates.length === 0) return;
       for (const peer of powers.flooded()) {
         const certificate = bent(powers, powers.random.pick(certificates), powers.random.below(5));
-        powers.send(peer, { type: "certificate", certificate });
+        powers.lie(peer, { type: "certificate", certificate });
       }
     },
   };
@@ -151,7 +152,7 @@ export const impersonate: StrategyFactory = (powers) => {
       if (seen.length === 0) return;
       for (const peer of powers.flooded()) {
         const message = twisted(powers.random.pick(seen));
-        if (message !== undefined) powers.send(peer, message);
+        if (message !== undefined) powers.lie(peer, message);
       }
     },
   };
@@ -242,19 +243,21 @@ export const lyingSnapshot: StrategyFactory = (powers) => {
     watch: (message) => {
       if (message?.type === "proposal" && message.block !== undefined) proposal = message;
     },
-    outgoing: (peer, _class, _bytes, read) => {
+    outgoing: (peer, _class, bytes, read) => {
       const message = read();
       if (message?.type === "status") return claimMore(powers, peer, message);
       if (message?.type === "sync-none" && proposal !== undefined) {
         const answer = fromProposal(powers, proposal, message.from);
-        if (answer !== undefined) powers.send(peer, answer);
+        if (answer !== undefined) powers.lie(peer, answer);
         return true;
       }
       if (message?.type !== "sync-response") return false;
       const answer = lie(message);
       older ??= message;
       if (answer === undefined || !fits(answer)) return false;
-      powers.send(peer, answer);
+      // Blocks without batches are whole without them, and the answer to the same question is no other.
+      if (compareBytes(encodeMessage(answer), bytes) === 0) return false;
+      powers.lie(peer, answer);
       return true;
     },
   };

@@ -186,6 +186,11 @@ const powersOf = (
   const { host, hasher } = wiring;
   const { world } = host;
   const acted = (): void => wiring.mark(`adversary ${spec.strategy}`);
+  const lieBytes: Powers["lieBytes"] = (peer, trafficClass, bytes) => {
+    const hasLeft = transport.send(peer, trafficClass, bytes);
+    if (hasLeft) acted();
+    return hasLeft;
+  };
   return {
     spec,
     slot: host.slot,
@@ -209,7 +214,6 @@ const powersOf = (
     redial: () => wiring.redial(),
     isVictim: (bytes) => wiring.isVictim(bytes),
     vote: (statement) => {
-      acted();
       const message = statementBytes(hasher, statement);
       const signature = wiring.scheme.sign(wiring.key(), message);
       wiring.signTap(host.slot, message, signature);
@@ -223,27 +227,20 @@ const powersOf = (
       if (peers.length <= FLOODED_MAX) return peers;
       return world.stream("byz").shuffle(peers).slice(0, FLOODED_MAX);
     },
-    send: (peer, message) => {
-      acted();
-      transport.send(peer, classOf(message), encodeMessage(message));
-    },
-    sendAll: (peers, message) => {
+    send: (peer, message) => transport.send(peer, classOf(message), encodeMessage(message)),
+    sendBytes: (peer, trafficClass, bytes) => transport.send(peer, trafficClass, bytes),
+    lie: (peer, message) => lieBytes(peer, classOf(message), encodeMessage(message)),
+    lieToAll: (peers, message) => {
       const bytes = encodeMessage(message);
-      for (const peer of peers) {
-        acted();
-        transport.send(peer, classOf(message), bytes);
-      }
+      return peers.filter((peer) => lieBytes(peer, classOf(message), bytes)).length > 0;
     },
-    sendBytes: (peer, trafficClass, bytes) => {
-      acted();
-      transport.send(peer, trafficClass, bytes);
-    },
+    lieBytes,
   };
 };
 
 /**
  * The transport that an adversary's replica is given: honest outside the adversary's time. Of each strategy
- * that has done something there is a mark, `adversary NAME`.
+ * whose lie has left there is a mark, `adversary NAME`.
  */
 export const corruptTransport = (
   wiring: AdversaryWiring,
@@ -258,7 +255,7 @@ export const corruptTransport = (
   };
   const parts = specs.map((spec) => {
     const powers = powersOf(wiring, transport, spec, () => signer);
-    return { spec, powers, strategy: FACTORIES[spec.strategy](powers) };
+    return { spec, strategy: FACTORIES[spec.strategy](powers) };
   });
   const active = (): (typeof parts)[number][] => {
     const nowMs = host.world.nowMs;
@@ -271,10 +268,8 @@ export const corruptTransport = (
   };
   const isTaken = (peer: PeerId, bytes: Uint8Array, read: () => Message | undefined): boolean => {
     for (const { strategy } of parts) strategy.watch?.(read());
-    for (const { strategy, powers } of active()) {
-      if (strategy.incoming?.(peer, bytes, read) !== true) continue;
-      powers.acted();
-      return true;
+    for (const { strategy } of active()) {
+      if (strategy.incoming?.(peer, bytes, read) === true) return true;
     }
     return givesAway(wiring, signer, read());
   };
@@ -295,10 +290,8 @@ export const corruptTransport = (
     send: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
       if (wiring.followsSets) follow(read());
-      for (const { strategy, powers } of active()) {
-        if (strategy.outgoing?.(peer, trafficClass, bytes, read) !== true) continue;
-        powers.acted();
-        return true;
+      for (const { strategy } of active()) {
+        if (strategy.outgoing?.(peer, trafficClass, bytes, read) === true) return true;
       }
       return transport.send(peer, trafficClass, bytes);
     },

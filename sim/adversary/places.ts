@@ -23,7 +23,7 @@ export const lowReceipts: StrategyFactory = (powers) => ({
     if (message?.type !== "location-receipt" || witness === undefined) return false;
     const claim = { ...message, prover: fromHex(peer), witness, rttUs: 1 };
     const signature = powers.sign(receiptMessage(powers.hasher, claim));
-    powers.sendBytes(
+    powers.lieBytes(
       peer,
       LOCATION_CLASS,
       encodeLocationMessage({ ...message, rttUs: 1, signature }),
@@ -45,7 +45,8 @@ export const earlyAnswers: StrategyFactory = (powers) => {
       const again = answered && answer(answered.challenge);
       if (message === undefined || guess === undefined || again === undefined) return false;
       powers.sendBytes(peer, LOCATION_CLASS, bytes);
-      for (const early of [guess, again]) powers.sendBytes(peer, LOCATION_CLASS, early);
+      powers.lieBytes(peer, LOCATION_CLASS, guess);
+      powers.sendBytes(peer, LOCATION_CLASS, again);
       return true;
     },
   };

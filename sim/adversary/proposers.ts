@@ -2,36 +2,43 @@
 import { toHex } from "../../src/crypto/bytes.ts";
 import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { notarize } from "../../src/ledger/statement.ts";
-import type { Block, Header } from "../../src/ledger/types.ts";
+import type { Block, Header, Statement } from "../../src/ledger/types.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
-import { altered, type Proposal } from "./votes.ts";
+import { altered, isOwnSay, type Proposal } from "./votes.ts";
 
 /**
  * Proposes in one view that another leads what it was shown there, as its own block, and says nothing else for
- * a block in that view: nothing that it signs conflicts, so only the rule about leaders stands against it.
+ * a block in that view: nothing that it signs conflicts, so only the rule about leaders stands against it. It is the
+ * first such view from the one that it is told on.
  */
 export const outOfTurn: StrategyFactory = (powers) => {
-  const { view: chosen = 0 } = powers.spec;
-  let told = false;
+  const { view: first = 0 } = powers.spec;
+  let chosen: number | undefined;
+  /** The newest view in which its replica has said something for a block. */
+  let voted = -1;
+  const isOwnTurn = ({ epoch, view }: Statement): boolean =>
+    epoch === 0 && powers.leaderOf(view) === powers.self;
   return {
     incoming: (_peer, _bytes, read) => {
       const message = read();
-      if (told || message?.type !== "proposal" || message.vote.statement.view !== chosen)
-        return false;
+      if (chosen !== undefined || message?.type !== "proposal") return false;
+      const { signer, statement } = message.vote;
+      if (statement.view < Math.max(first, voted + 1)) return false;
+      if (signer === powers.self || isOwnTurn(statement)) return false;
       const own = altered(powers, message, (header) => ({
         timeMs: header.timeMs + 1,
         proposer: powers.self,
       }));
-      if (own === undefined) return false;
-      told = true;
-      powers.sendAll(powers.peers(), own);
+      if (own !== undefined && powers.lieToAll(powers.peers(), own)) chosen = statement.view;
       return false;
     },
     outgoing: (_peer, _class, _bytes, read) => {
       const message = read();
-      if (message?.type !== "vote") return false;
-      const { view, kind } = message.vote.statement;
-      return view === chosen && kind !== "nullify" && message.vote.signer === powers.self;
+      if (!isOwnSay(message) || message.vote.statement.kind === "nullify") return false;
+      const { view } = message.vote.statement;
+      if (view === chosen) return message.vote.signer === powers.self;
+      voted = Math.max(voted, view);
+      return false;
     },
   };
 };
@@ -73,7 +80,7 @@ export const otherParent: StrategyFactory = (powers) => {
       const other = chosen.get(header.view) ?? beside(powers, message, block.value, parent);
       if (other === undefined) return false;
       chosen.set(header.view, other);
-      powers.send(peer, other);
+      powers.lie(peer, other);
       return true;
     },
   };

@@ -42,18 +42,21 @@ export const skipLed: StrategyFactory = (powers: Powers) => {
       awaited = view;
       return;
     }
+    if (!send(nullify(epoch, view))) return;
     powers.mark("led view given up");
-    send(nullify(epoch, view));
+    powers.acted();
   };
-  const send = (statement: Statement): void => {
+  /** Whether it is said now to anybody, and was not before. */
+  const send = (statement: Statement): boolean => {
     const { epoch, view, kind } = statement;
     const key = `${epoch}/${view}/${kind}`;
-    if (said.has(key)) return;
+    if (said.has(key)) return false;
     said.add(key);
     const vote = powers.vote(statement);
-    powers.sendAll(powers.peers(), { type: "vote", vote });
+    const told = powers.peers().filter((peer) => powers.send(peer, { type: "vote", vote }));
     // The vote ends this view for those who get it: they are about to wait for the next leader.
     lead(epoch, view + 1);
+    return told.length > 0;
   };
   const speak = (): void => {
     const nowMs = powers.nowMs();
@@ -67,7 +70,10 @@ export const skipLed: StrategyFactory = (powers: Powers) => {
       const statement = statementOf(message);
       if (statement === undefined || statement.view < (latest?.view ?? 0)) return;
       latest = statement;
-      if (statement.view >= (awaited ?? Number.MAX_VALUE)) awaited = undefined;
+      if (statement.view < (awaited ?? Number.MAX_VALUE)) return;
+      // Peers have given up the view that it was to lead.
+      if (statement.view === awaited && statement.kind === "nullify") powers.acted();
+      awaited = undefined;
     },
     tick: () => {
       speak();

@@ -73,7 +73,7 @@ export const forgeReveals: StrategyFactory = (powers) => {
         chosen.set(view, other);
         own = reveal;
       }
-      powers.send(peer, other);
+      powers.lie(peer, other);
       return true;
     },
   };
@@ -86,7 +86,10 @@ export const withholdReveals: StrategyFactory = (powers) => ({
     if (message?.type !== "proposal") return false;
     const reveal = blockOf(powers, message)?.proofs.reveal ?? NOTHING;
     const isUnkind = ((reveal[0] ?? 0) & 1) === 1;
-    if (isUnkind) powers.mark("reveal withheld");
+    if (isUnkind) {
+      powers.mark("reveal withheld");
+      powers.acted();
+    }
     return isUnkind;
   },
 });

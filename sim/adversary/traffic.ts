@@ -11,8 +11,13 @@ const isPayload = (type: string | undefined): boolean =>
   type === "block" || type === "batches" || type === "batch";
 
 /** Proposes and votes, but never serves a block or a batch to anybody. */
-export const withholdPayload: StrategyFactory = () => ({
-  outgoing: (_peer, _class, _bytes, read) => isPayload(read()?.type),
+export const withholdPayload: StrategyFactory = (powers) => ({
+  outgoing: (_peer, _class, _bytes, read) => {
+    const type = read()?.type;
+    // Somebody has asked for these; a batch that is passed on may be known to whoever does not get it.
+    if (type === "block" || type === "batches") powers.acted();
+    return isPayload(type);
+  },
 });
 
 /** Votes and proposals for views far ahead, as fast as it may. */
@@ -38,7 +43,7 @@ export const futureFlood: StrategyFactory = (powers) => {
             nullify(epoch, ahead),
             finalize(epoch + powers.random.below(3), ahead, hash),
           ]);
-          powers.send(peer, { type: "vote", vote: powers.vote(statement) });
+          powers.lie(peer, { type: "vote", vote: powers.vote(statement) });
         }
       }
     },
@@ -80,7 +85,7 @@ export const forgeCertificates: StrategyFactory = (powers) => {
         ...forged(powers, statement, powers.random.below(3)),
         setSize: powers.set.validators.length,
       };
-      powers.sendAll(powers.flooded(), { type: "certificate", certificate });
+      powers.lieToAll(powers.flooded(), { type: "certificate", certificate });
     },
   };
 };
@@ -88,7 +93,7 @@ export const forgeCertificates: StrategyFactory = (powers) => {
 /** So many heights more than it has it claims to have final. */
 const CLAIMED = 20;
 
-/** Its status with a claim that makes peers ask it for blocks. */
+/** Its status with a claim that makes peers ask it for blocks: the bait, and not the lie that they are told then. */
 export const claimMore = (
   powers: Powers,
   peer: PeerId,
@@ -99,7 +104,10 @@ export const claimMore = (
   return true;
 };
 
-/** Claims more than it has, and answers those who ask for it with damaged blocks or not at all. */
+/**
+ * Claims more than it has, and answers those who ask for it with damaged blocks or not at all. The lie is about what
+ * it has: that it has nothing beyond is true, and only late where it does not say so.
+ */
 export const lyingSync: StrategyFactory = (powers) => ({
   outgoing: (peer, trafficClass, bytes, read) => {
     const message = read();
@@ -107,32 +115,52 @@ export const lyingSync: StrategyFactory = (powers) => ({
     if (message?.type === "sync-none") return powers.random.below(2) === 0;
     if (message?.type !== "sync-response") return false;
     if (powers.random.below(3) === 0) {
-      powers.send(peer, { type: "sync-none", from: message.from });
+      powers.lie(peer, { type: "sync-none", from: message.from });
       return true;
     }
     const copy = bytes.slice();
     const at = powers.random.below(copy.length);
     copy[at] = (copy[at] ?? 0) ^ (1 << powers.random.below(8));
-    powers.sendBytes(peer, trafficClass, copy);
+    powers.lieBytes(peer, trafficClass, copy);
     return true;
   },
 });
 
 const STALE_KEPT = 200;
 
+/** The view that its sender speaks of; undefined of requests and payload. */
+const viewOf = (message: Message | undefined): number | undefined => {
+  switch (message?.type) {
+    case "vote":
+    case "proposal":
+      return message.vote.statement.view;
+    case "certificate":
+      return message.certificate.statement.view;
+    case "status":
+      return message.status.view;
+    default:
+      return undefined;
+  }
+};
+
 /** Sends everything as usual and then again, much later and to anybody. */
 export const stale: StrategyFactory = (powers) => {
   const kept: Uint8Array[] = [];
+  let newest = 0;
   return {
-    outgoing: (_peer, trafficClass, bytes) => {
+    outgoing: (_peer, trafficClass, bytes, read) => {
       if (trafficClass === "consensus" && kept.length < STALE_KEPT) kept.push(bytes.slice());
+      newest = Math.max(newest, viewOf(read()) ?? 0);
       return false;
     },
     tick: () => {
       if (kept.length === 0) return;
       for (const peer of powers.flooded()) {
         const bytes = powers.random.pick(kept);
-        if (decodeMessage(bytes).ok) powers.sendBytes(peer, "consensus", bytes);
+        const decoded = decodeMessage(bytes.slice());
+        if (!decoded.ok || !powers.sendBytes(peer, "consensus", bytes)) continue;
+        // What it has just said, it says again as anybody does.
+        if ((viewOf(decoded.value) ?? newest) < newest) powers.acted();
       }
       if (powers.random.below(10) === 0) kept.shift();
     },

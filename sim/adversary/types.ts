@@ -30,7 +30,10 @@ export type Powers = {
   beaconAt(height: number): Hash | undefined;
   /** Says that the scenario has got somewhere. */
   mark(name: string): void;
-  /** Says that the strategy has really done something; sending, signing and dropping say so by themselves. */
+  /**
+   * Says that the lie itself has left, or that what is withheld would have gone out now: the mark `adversary NAME`.
+   * Nothing else says so, as what only comes before a lie shows nothing of how others bear it.
+   */
   acted(): void;
   nowMs(): number;
   /** The true wall time. */
@@ -53,11 +56,14 @@ export type Powers = {
    * are adversaries, and what one node is sent by all of them together stays what it is in a small network.
    */
   flooded(): readonly PeerId[];
-  /** Sends past the strategy. */
-  send(peer: PeerId, message: Message): void;
-  /** The same to each of them. */
-  sendAll(peers: readonly PeerId[], message: Message): void;
-  sendBytes(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** Sends past the strategy what is no lie in itself. False where it has not left. */
+  send(peer: PeerId, message: Message): boolean;
+  sendBytes(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean;
+  /** Sends past the strategy what is one: where it leaves, the strategy has acted. */
+  lie(peer: PeerId, message: Message): boolean;
+  /** The same to each of them; false where it has left for nobody. */
+  lieToAll(peers: readonly PeerId[], message: Message): boolean;
+  lieBytes(peer: PeerId, trafficClass: TrafficClass, bytes: Uint8Array): boolean;
 };
 
 export type Strategy = {

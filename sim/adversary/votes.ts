@@ -2,8 +2,9 @@
 import { ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { decodeBlock, encodeBlock, proofsHash } from "../../src/ledger/block.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
-import type { BlockProofs, Header } from "../../src/ledger/types.ts";
+import type { BlockProofs, Header, Statement } from "../../src/ledger/types.ts";
 import type { Message } from "../../src/ledger/wire.ts";
+import { createContrast } from "./contrast.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
 export type Proposal = Message & { readonly type: "proposal" };
@@ -31,70 +32,117 @@ export const altered = (
 
 const half = (powers: Powers, peer: string): boolean => powers.peers().indexOf(peer) % 2 === 0;
 
-export const silent: StrategyFactory = () => ({ outgoing: () => true });
+const nameOf = ({ epoch, view, kind }: Statement): string => `${epoch}/${view}/${kind}`;
+
+/** What a replica says of itself in a view: a vote, or the proposal that is one. */
+export const isOwnSay = (
+  message: Message | undefined,
+): message is Message & { readonly type: "vote" | "proposal" } =>
+  message?.type === "vote" || message?.type === "proposal";
+
+export const silent: StrategyFactory = (powers) => ({
+  outgoing: (_peer, _class, _bytes, read) => {
+    if (isOwnSay(read())) powers.acted();
+    return true;
+  },
+});
 
 /** Two valid blocks in one view, each to half of the peers. */
 export const equivocateProposal: StrategyFactory = (powers) => {
   const others = new Map<number, Proposal>();
+  const contrast = createContrast(powers);
   return {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
-      if (message?.type !== "proposal" || half(powers, peer)) return false;
+      if (message?.type !== "proposal") return false;
+      const name = nameOf(message.vote.statement);
+      if (half(powers, peer)) {
+        contrast(name, peer, "real");
+        return false;
+      }
       const { view } = message.vote.statement;
       const other =
         others.get(view) ?? altered(powers, message, (header) => ({ timeMs: header.timeMs + 1 }));
       if (other === undefined) return false;
       others.set(view, other);
-      powers.send(peer, other);
+      if (powers.send(peer, other)) contrast(name, peer, "other");
       return true;
     },
   };
 };
 
 /** N for the real block to half of the peers, for a block that nobody has to the others. */
-export const equivocateVote: StrategyFactory = (powers) => ({
-  outgoing: (peer, _class, _bytes, read) => {
-    const message = read();
-    if (message?.type !== "vote" || half(powers, peer)) return false;
-    const { epoch, view, kind } = message.vote.statement;
-    if (kind === "nullify") return false;
-    const hash = powers.hasher.ht("adversary", message.vote.statement.hash);
-    const statement =
-      kind === "notarize" ? notarize(epoch, view, hash) : finalize(epoch, view, hash);
-    powers.send(peer, { type: "vote", vote: powers.vote(statement) });
-    return true;
-  },
-});
+export const equivocateVote: StrategyFactory = (powers) => {
+  const contrast = createContrast(powers);
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "vote" || message.vote.statement.kind === "nullify") return false;
+      const { epoch, view, kind } = message.vote.statement;
+      const name = nameOf(message.vote.statement);
+      if (half(powers, peer)) {
+        contrast(name, peer, "real");
+        return false;
+      }
+      const hash = powers.hasher.ht("adversary", message.vote.statement.hash);
+      const statement =
+        kind === "notarize" ? notarize(epoch, view, hash) : finalize(epoch, view, hash);
+      const hasLeft = powers.send(peer, { type: "vote", vote: powers.vote(statement) });
+      if (hasLeft) contrast(name, peer, "other");
+      return true;
+    },
+  };
+};
 
 /** Says S to half of the peers and F to the others, in the same view. */
-export const skipAndFinalize: StrategyFactory = (powers) => ({
-  outgoing: (peer, _class, _bytes, read) => {
-    const message = read();
-    if (message?.type !== "vote" || half(powers, peer)) return false;
-    const { epoch, view, kind } = message.vote.statement;
-    if (kind !== "finalize") return false;
-    powers.send(peer, { type: "vote", vote: powers.vote(nullify(epoch, view)) });
-    return true;
-  },
-});
+export const skipAndFinalize: StrategyFactory = (powers) => {
+  const contrast = createContrast(powers);
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "vote" || message.vote.statement.kind !== "finalize") return false;
+      const { epoch, view } = message.vote.statement;
+      const name = nameOf(message.vote.statement);
+      if (half(powers, peer)) {
+        contrast(name, peer, "F");
+        return false;
+      }
+      const vote = powers.vote(nullify(epoch, view));
+      if (powers.send(peer, { type: "vote", vote })) contrast(name, peer, "S");
+      return true;
+    },
+  };
+};
 
 /** Its votes reach one peer only; which one changes with the view. */
-export const subsetVotes: StrategyFactory = (powers) => ({
-  outgoing: (peer, _class, _bytes, read) => {
-    const message = read();
-    if (message?.type !== "vote") return false;
-    const peers = powers.peers();
-    return peers[message.vote.statement.view % Math.max(1, peers.length)] !== peer;
-  },
-});
+export const subsetVotes: StrategyFactory = (powers) => {
+  const contrast = createContrast(powers);
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (message?.type !== "vote") return false;
+      const { statement } = message.vote;
+      const peers = powers.peers();
+      const isTold = peers[statement.view % Math.max(1, peers.length)] === peer;
+      contrast(nameOf(statement), peer, isTold ? "told" : "not told");
+      return !isTold;
+    },
+  };
+};
 
 /** Each of its votes and proposals reaches a random part of its peers. */
-export const votesToSome: StrategyFactory = (powers) => ({
-  outgoing: (_peer, _class, _bytes, read) => {
-    const type = read()?.type;
-    return (type === "vote" || type === "proposal") && powers.random.below(2) === 0;
-  },
-});
+export const votesToSome: StrategyFactory = (powers) => {
+  const contrast = createContrast(powers);
+  return {
+    outgoing: (peer, _class, _bytes, read) => {
+      const message = read();
+      if (!isOwnSay(message)) return false;
+      const isTold = powers.random.below(2) !== 0;
+      contrast(nameOf(message.vote.statement), peer, isTold ? "told" : "not told");
+      return !isTold;
+    },
+  };
+};
 
 /** How many ticks a twin keeps its sessions, about. */
 const TICKS_A_TURN = 8;
@@ -108,9 +156,8 @@ export const twins: StrategyFactory = (powers) => ({
     if (powers.random.below(TICKS_A_TURN) === 0) powers.redial();
   },
   outgoing: (_peer, _class, _bytes, read) => {
-    const type = read()?.type;
     const isSecond = powers.slot >= powers.set.validators.length;
-    if (isSecond && (type === "vote" || type === "proposal")) powers.acted();
+    if (isSecond && isOwnSay(read())) powers.acted();
     return false;
   },
 });
@@ -140,6 +187,7 @@ export const withholdFinalize: StrategyFactory = (powers) => ({
     const message = read();
     if (message?.type === "vote" && message.vote.statement.kind === "finalize") {
       powers.mark("finalize withheld");
+      powers.acted();
     }
     return tellsOfFinality(message);
   },
@@ -149,17 +197,20 @@ export const withholdFinalize: StrategyFactory = (powers) => ({
 export const voteToOne: StrategyFactory = (powers) => {
   const { view: chosen = 0, to = 0 } = powers.spec;
   let given = false;
+  const contrast = createContrast(powers);
   return {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message === undefined) return false;
       if (message.type === "certificate") return message.certificate.statement.view >= chosen;
       if (message.type === "status") return message.status.view >= chosen;
-      if (message.type !== "vote" && message.type !== "proposal") return false;
+      if (!isOwnSay(message)) return false;
       const { view, kind } = message.vote.statement;
       if (view < chosen) return false;
-      if (view > chosen || kind !== "notarize" || peer !== powers.peerOf(to)) return true;
-      if (given) return true;
+      if (view > chosen || kind !== "notarize") return true;
+      const isGiven = peer === powers.peerOf(to);
+      contrast(nameOf(message.vote.statement), peer, isGiven ? "given" : "not given");
+      if (!isGiven || given) return true;
       given = true;
       powers.mark("vote given to one");
       return false;
@@ -175,7 +226,9 @@ export const nullifyOnly: StrategyFactory = (powers) => ({
     if (message?.type !== "vote") return false;
     const { epoch, view, kind } = message.vote.statement;
     if (kind === "finalize") return true;
-    powers.send(peer, { type: "vote", vote: powers.vote(nullify(epoch, view)) });
+    const vote = powers.vote(nullify(epoch, view));
+    // A view that its replica would have skipped too is no lie.
+    if (powers.send(peer, { type: "vote", vote }) && kind === "notarize") powers.acted();
     return true;
   },
 });
@@ -195,7 +248,7 @@ export const wrongRoots: StrategyFactory = (powers) => {
         }));
       if (other === undefined) return false;
       others.set(view, other);
-      powers.send(peer, other);
+      powers.lie(peer, other);
       return true;
     },
   };
@@ -208,15 +261,18 @@ export const lieToOne: StrategyFactory = (powers) => {
   return {
     outgoing: (_peer, _class, _bytes, read) => {
       const message = read();
-      if (told || (message?.type !== "vote" && message?.type !== "proposal")) return false;
+      if (told || !isOwnSay(message)) return false;
       const { epoch, view } = message.vote.statement;
       const victim = powers.peerOf(to);
-      if (view < chosen - 1 || victim === undefined) return false;
+      if (view < chosen - 1 || victim === undefined || !powers.peers().includes(victim))
+        return false;
       told = true;
-      for (const tag of [1, 2]) {
+      const left = [1, 2].map((tag) => {
         const hash = powers.hasher.ht("adversary", Uint8Array.of(tag));
-        powers.send(victim, { type: "vote", vote: powers.vote(notarize(epoch, view + 1, hash)) });
-      }
+        const vote = powers.vote(notarize(epoch, view + 1, hash));
+        return powers.send(victim, { type: "vote", vote });
+      });
+      if (!left.includes(false)) powers.acted();
       return false;
     },
   };

@@ -70,8 +70,9 @@ export const falseWork: StrategyFactory = (powers) => {
       const asked = message.digests.map((digest) => made.get(toHex(digest)));
       const found = asked.filter((one) => one !== undefined);
       if (found.length === 0) return false;
-      powers.send(peer, { type: "batches", batches: found.map(({ bytes }) => bytes) });
-      for (const { way } of found) powers.mark(`work ${way}`);
+      const batches = found.map(({ bytes }) => bytes);
+      if (powers.lie(peer, { type: "batches", batches }))
+        for (const { way } of found) powers.mark(`work ${way}`);
       return found.length === asked.length;
     },
     outgoing: (peer, _class, _bytes, read) => {
@@ -81,8 +82,8 @@ export const falseWork: StrategyFactory = (powers) => {
         if (batch === undefined || powers.random.below(2) === 0) return false;
         const other = falsified(batch);
         if (other === undefined) return false;
-        powers.send(peer, { type: "batch", batch: other.bytes });
-        powers.mark(`work ${other.way}`);
+        if (powers.lie(peer, { type: "batch", batch: other.bytes }))
+          powers.mark(`work ${other.way}`);
         return true;
       }
       if (message?.type !== "proposal" || message.block === undefined) return false;
@@ -90,8 +91,7 @@ export const falseWork: StrategyFactory = (powers) => {
       const other = proposals.get(view) ?? worthless(message);
       if (other === undefined) return false;
       proposals.set(view, other);
-      powers.send(peer, other);
-      powers.mark("false work in a block");
+      if (powers.lie(peer, other)) powers.mark("false work in a block");
       return true;
     },
   };
