@@ -8,6 +8,7 @@ import { Prng } from "./prng.ts";
 import {
   type AdversarySpec,
   DIRECTED_STRATEGIES,
+  type Fault,
   type ProofPart,
   type Scenario,
   STRATEGIES,
@@ -15,6 +16,7 @@ import {
   scenario,
   type Workload,
 } from "./scenario.ts";
+import type { StatementKind } from "./statements.ts";
 
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
@@ -155,6 +157,42 @@ const MEASURES: Readonly<Record<ByzantineSize, Measure>> = {
 const BUSY_KINDS: readonly string[] = ["other-parent"];
 const BUSY = { clients: 3, batchesPerSecond: 12 };
 
+/** Kinds that lie to who catches up. */
+const OF_SYNC: readonly string[] = ["lying-sync", "lying-snapshot"];
+/** The first byte of a status (src/ledger/wire.ts). */
+const STATUS_BYTE = 4;
+/**
+ * What a kind needs so that anybody meets its lie. Who comes back without its data hears of what is final from liars
+ * only, so that it asks one of them. One who is shown no blocks follows the others as long as they skip; in the first
+ * view in which they agree it says S, and where it leads they do: to say to each what it says is two things then.
+ */
+const occasionOf = (
+  kind: string,
+  honest: readonly number[],
+  away: number,
+  healMs: number,
+): readonly Fault[] => {
+  if (OF_SYNC.includes(kind)) {
+    const span = { atMs: healMs / 4, untilMs: healMs };
+    const lost = { kind: "drop-type", type: STATUS_BYTE, ppm: 1_000_000, to: away } as const;
+    return honest.filter((from) => from !== away).map((from) => ({ ...lost, from, ...span }));
+  }
+  const cut = honest.find((slot) => slot !== away);
+  if (kind !== "two-faced" || cut === undefined) return [];
+  const span = { atMs: 0, untilMs: healMs / 2 };
+  const unsaid = (statement: StatementKind, from: number, to: number): Fault => ({
+    ...{ kind: "drop-statement", statement, from, to, ...span },
+  });
+  return honest
+    .filter((slot) => slot !== cut)
+    .flatMap((slot) => [
+      unsaid("notarize", slot, cut),
+      unsaid("finalize", slot, cut),
+      unsaid("notarize", cut, slot),
+    ])
+    .concat({ kind: "drop-type", type: STATUS_BYTE, ppm: 1_000_000, to: cut, ...span });
+};
+
 type Parts = {
   readonly n: ByzantineSize;
   readonly unequal: boolean;
@@ -172,14 +210,18 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
   const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
   const { workload, ...measure } = MEASURES[n];
   const healMs = Math.max(measure.healMs, asked?.healMs ?? 0);
-  const away = random.pick([...weights.keys()].filter((slot) => !slots.includes(slot)));
+  const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
+  const away = random.pick(honest);
   const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
     seed,
     n,
     weights,
     adversaries: specsOf(slots, n, kindsOf),
     // Somebody honest loses its data and comes back, so that catching up meets the adversaries too.
-    faults: [{ kind: "wipe", node: away, votes: false, atMs: healMs / 4, downMs: healMs / 4 }],
+    faults: [
+      { kind: "wipe", node: away, votes: false, atMs: healMs / 4, downMs: healMs / 4 },
+      ...occasionOf(kind, honest, away, healMs),
+    ],
     healMs,
     workload: BUSY_KINDS.includes(kind) ? { ...workload, ...BUSY } : workload,
     ...(asked === undefined ? {} : { proofs: asked.proofs }),

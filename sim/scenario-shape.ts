@@ -168,7 +168,7 @@ const ADVERSARY: FieldsOf<AdversarySpec> = {
   },
   view: {
     ...count(
-      "For vote-to-one, lie-to-one and out-of-turn: in this view.",
+      "For vote-to-one and lie-to-one: in this view. For out-of-turn: in the first from it on that another leads.",
       0,
       SCENARIO_LIMITS.viewMax,
       [1, 40],

@@ -235,7 +235,10 @@ export const fittingProofs = (n: number, parts: readonly ProofPart[]): ProofPart
 export type AdversarySpec = {
   readonly node: number;
   readonly strategy: StrategyName;
-  /** For `vote-to-one`, `lie-to-one` and `out-of-turn`: the view; for the first two the only slot that sees it. */
+  /**
+   * For `vote-to-one` and `lie-to-one`: the view, and the only slot that sees it. For `out-of-turn`: the view from
+   * which on the first that another leads is meant.
+   */
   readonly view?: number;
   readonly to?: number;
   /** For `skip-led`: from when on it says nothing at all in views that it leads. */
