@@ -100,16 +100,17 @@ describe("a bulk worker", () => {
     const clients: RawClient[] = [];
     const details = (): readonly string[] =>
       heard.flatMap((message) => (message.kind === "refused" ? [message.detail] : []));
-    for (let i = 0; i < LIMITS.bulkConnectionsPerAddressMax + 4; i++) {
+    for (let i = 0; i < LIMITS.strangersPerNetworkMax + 4; i++) {
       const client = await RawClient.connect({ port: ready.ports[0] ?? 0, alpn: "tetrad-bulk/1" });
       client.mute();
       clients.push(client);
     }
     const late = "a handshake that is not completed";
-    await until(() => details().includes("connection cap of one address reached"), "a refusal");
+    const full = "connection cap of one network's strangers reached";
+    await until(() => details().includes(full), "a refusal");
     await until(() => details().includes(late), "the end of a handshake");
     const lateOnes = (): number => details().filter((detail) => detail === late).length;
-    await until(() => lateOnes() === LIMITS.bulkConnectionsPerAddressMax, "the end of all");
+    await until(() => lateOnes() === LIMITS.strangersPerNetworkMax, "the end of all");
     for (const client of clients) client.dispose();
     worker.end("stop", "a test");
     await until(() => ends.length > 0, "the end");
