@@ -159,12 +159,14 @@ const BUSY = { clients: 3, batchesPerSecond: 12 };
 
 /** Kinds that lie to who catches up. */
 const OF_SYNC: readonly string[] = ["lying-sync", "lying-snapshot"];
-/** The first byte of a status (src/ledger/wire.ts). */
+/** The first bytes of a proposal and a status (src/ledger/wire.ts). */
+const PROPOSAL_BYTE = 1;
 const STATUS_BYTE = 4;
 /**
- * What a kind needs so that anybody meets its lie. Who comes back without its data hears of what is final from liars
- * only, so that it asks one of them. One who is shown no blocks follows the others as long as they skip; in the first
- * view in which they agree it says S, and where it leads they do: to say to each what it says is two things then.
+ * What a kind needs so that anybody meets its lie. Who is shown no proposals asks for each block. Who comes back without
+ * its data hears of what is final from liars only, so that it asks one of them. One who is shown no blocks follows the
+ * others as long as they skip; in the first view in which they agree it says S, and where it leads they do: to say to
+ * each what it says is two things then.
  */
 const occasionOf = (
   kind: string,
@@ -178,7 +180,12 @@ const occasionOf = (
     return honest.filter((from) => from !== away).map((from) => ({ ...lost, from, ...span }));
   }
   const cut = honest.find((slot) => slot !== away);
-  if (kind !== "two-faced" || cut === undefined) return [];
+  if (cut === undefined) return [];
+  if (kind === "withhold-payload") {
+    const span = { atMs: 0, untilMs: healMs };
+    return [{ kind: "drop-type", type: PROPOSAL_BYTE, ppm: 1_000_000, to: cut, ...span }];
+  }
+  if (kind !== "two-faced") return [];
   const span = { atMs: 0, untilMs: healMs / 2 };
   const unsaid = (statement: StatementKind, from: number, to: number): Fault => ({
     ...{ kind: "drop-statement", statement, from, to, ...span },
