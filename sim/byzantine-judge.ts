@@ -35,23 +35,26 @@ export const runOverThird = (
   options: RunOptions,
 ): { readonly verdict: OverThirdVerdict; readonly result: RunResult } => {
   const result = simulate(one, { ...options, checkers: options.checkers ?? CHECKERS });
-  const unseen = unseenMark(one, result);
-  if (unseen !== undefined) {
-    return { verdict: { wrong: `"${unseen}" never happened: the run shows nothing` }, result };
-  }
   const { violation } = result;
   if (violation === undefined || !FORK_IDS.includes(violation.id)) {
-    return { verdict: verdictOf(result), result };
+    return { verdict: unseenIn(one, result) ?? verdictOf(result), result };
   }
+  // The first run ends as soon as liars could fork: they may not have said any of it by then.
   const prosecutor = createProsecutor();
   const on = simulate(one, { ...options, checkers: [prosecutor.checker, agreement] });
-  if (on.violation?.id !== "I1") return { verdict: verdictOf(on), result: on };
-  return { verdict: faultOf(prosecutor) ?? "forked", result: on };
+  const verdict = on.violation?.id === "I1" ? (faultOf(prosecutor) ?? "forked") : verdictOf(on);
+  return { verdict: unseenIn(one, on) ?? verdict, result: on };
 };
 
 /** A run that ends in a fork or a halt never comes to where a scenario's marks are asked for. */
-const unseenMark = ({ expect }: Scenario, { marks }: RunResult): string | undefined =>
-  expect.marks?.find((mark) => !marks.has(mark));
+const unseenIn = (
+  { expect }: Scenario,
+  { marks }: RunResult,
+): { readonly wrong: string } | undefined => {
+  const unseen = expect.marks?.find((mark) => !marks.has(mark));
+  if (unseen === undefined) return undefined;
+  return { wrong: `"${unseen}" never happened: the run shows nothing` };
+};
 
 const verdictOf = ({ outcome, violation }: RunResult): OverThirdVerdict => {
   if (outcome === "ok") return "went on";

@@ -163,10 +163,10 @@ const OF_SYNC: readonly string[] = ["lying-sync", "lying-snapshot"];
 const PROPOSAL_BYTE = 1;
 const STATUS_BYTE = 4;
 /**
- * What a kind needs so that anybody meets its lie. Who is shown no proposals asks for each block. Who comes back without
- * its data hears of what is final from liars only, so that it asks one of them. One who is shown no blocks follows the
- * others as long as they skip; in the first view in which they agree it says S, and where it leads they do: to say to
- * each what it says is two things then.
+ * What a kind needs so that anybody meets its lie. Who is shown no proposals asks for each block. Who comes back
+ * without its data hears of what is final from liars only, so that it asks one of them. One who is shown no blocks
+ * follows the others as long as they skip; in the first view in which they agree it says S, and where it leads they
+ * do: to say to each what it says is two things then.
  */
 const occasionOf = (
   kind: string,
