@@ -246,7 +246,10 @@ describe("I13", () => {
   });
 
   it("has nothing to judge where a third of seven lie: they can only halt it", () => {
-    expect(["halted", "went on"]).toContain(judgeOverThird(overThird(7, 2), SYSTEM));
+    const one = overThird(7, 2);
+    // The smaller part never gets past the first view, in which all say S: what liars tell both is one thing.
+    const unasked = { ...one, expect: { ...one.expect, marks: [] } };
+    expect(["halted", "went on"]).toContain(judgeOverThird(unasked, SYSTEM));
   });
 });
 
