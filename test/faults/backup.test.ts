@@ -68,6 +68,7 @@ describe("backups under load", () => {
     await network.progress(d, 5);
     await load.stop();
     await network.healthy();
+    await network.holds(load.acknowledged);
     await network.stop();
     const nodes = await Promise.all(network.nodes.map(readNode));
     expectSameChain(nodes);

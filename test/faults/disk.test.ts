@@ -107,6 +107,7 @@ describe("a full disk under one node", () => {
 
   it("has lost nothing that was acknowledged", async (context) => {
     skipUnlessCi(context, problem);
+    await network.holds(load.acknowledged);
     expect(await network.stop()).toEqual([0, 0, 0, 0]);
     const home = network.node("d").folder;
     // Out of the namespace, for reading.

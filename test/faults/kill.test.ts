@@ -108,6 +108,7 @@ describe("kill -9 under load", () => {
   });
 
   it("leaves one chain, one log and one state in the folders, and no contradiction signed", async () => {
+    await network.holds(load.acknowledged);
     expect(await network.stop()).toEqual([0, 0, 0, 0]);
     const recorded = recorder.finish();
     const nodes = await Promise.all(network.nodes.map(readNode));

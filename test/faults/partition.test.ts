@@ -139,6 +139,7 @@ describe("all links cut", () => {
 
   it("leave one chain with everything that was acknowledged", async (context) => {
     skipUnlessCi(context, problem);
+    await network.holds(load.acknowledged);
     expect(await network.stop()).toEqual([0, 0, 0, 0]);
     const nodes = await Promise.all(network.nodes.map(readNode));
     expectSameChain(nodes);

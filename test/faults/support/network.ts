@@ -208,6 +208,19 @@ export class Network {
     );
   }
 
+  /** Waits until every node has executed what was acknowledged: one of them may have told so before the others knew. */
+  async holds(acknowledged: readonly { readonly height: number }[]): Promise<void> {
+    const height = Math.max(0, ...acknowledged.map((batch) => batch.height));
+    await until(
+      `height ${height} executed on every node`,
+      async () => {
+        const all = await Promise.all(this.nodes.map((node) => node.status()));
+        return all.every((status) => (status?.executedHeight ?? -1) >= height);
+      },
+      { limitMs: 90_000, explain: this.explain },
+    );
+  }
+
   /** Waits until `by` more heights are final on the node, counted from now. */
   async progress(node: NetworkNode, by: number, limitMs = 90_000): Promise<void> {
     const from = await until(`${node.name} answers`, () => node.status());
