@@ -70,6 +70,8 @@ export class ReactorSession implements QuicSession {
   readonly #unread = new UnreadBudget(REACTOR_LIMITS);
   /** Lanes that the peer opened. */
   #foreign = 0;
+  /** Of each stream that was given up and takes what was on its way: ends it at once. */
+  readonly #lingering = new Set<() => void>();
   readonly #datagrams: Uint8Array[] = [];
   #user: QuicSessionUser | undefined;
   #established = false;
@@ -189,14 +191,15 @@ export class ReactorSession implements QuicSession {
     if (lane === undefined) return undefined;
     const bytes = lane.unread.shift();
     if (bytes !== undefined) return { bytes, fin: false };
+    // Before the end: what was thrown away must not look like a stream that is whole.
+    if (lane.failed) {
+      this.#remove(streamId, lane);
+      throw new Error("the peer reset the stream");
+    }
     if (lane.ended && !lane.finGiven) {
       lane.finGiven = true;
       this.#drop(streamId, lane);
       return { bytes: EMPTY, fin: true };
-    }
-    if (lane.failed) {
-      this.#remove(streamId, lane);
-      throw new Error("the peer reset the stream");
     }
     return undefined;
   }
@@ -227,11 +230,20 @@ export class ReactorSession implements QuicSession {
     this.#remove(streamId, lane);
     const { stream } = lane;
     // The library forgets a stream that is destroyed, and of what was on its way makes another one of the same id,
-    // which nobody is told of. So the stream stays for a while, and what comes on it goes nowhere.
+    // which nobody is told of. So the stream stays for a while, and what comes on it goes nowhere. It counts meanwhile.
     const destroy = stream.destroy.bind(stream);
     stream.destroy = () => stream;
     stream.close(code);
-    this.#options.timers.set(ABORT_LINGER_MS, () => void destroy());
+    const isForeign = this.#isForeign(streamId);
+    if (isForeign) this.#foreign += 1;
+    const cancel = this.#options.timers.set(ABORT_LINGER_MS, () => end());
+    const end = (): void => {
+      if (!this.#lingering.delete(end)) return;
+      cancel();
+      if (isForeign) this.#foreign -= 1;
+      destroy();
+    };
+    this.#lingering.add(end);
   }
 
   sendDatagram(bytes: Uint8Array): boolean {
@@ -321,7 +333,12 @@ export class ReactorSession implements QuicSession {
   #finish(end: QuicSessionEnd): void {
     if (this.#ended !== undefined) return;
     this.#ended = end;
-    for (const lane of this.#lanes.values()) lane.unread.clear();
+    for (const lane of this.#lanes.values()) {
+      // What is thrown away here must not look like a stream that is whole.
+      if (!lane.unread.isEmpty) lane.ended = false;
+      lane.unread.clear();
+    }
+    for (const endOne of [...this.#lingering]) endOne();
     this.#options.forget(this);
     this.requestTurn();
   }

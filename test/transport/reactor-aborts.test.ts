@@ -2,6 +2,9 @@
 import { Duplex } from "node:stream";
 import { queryObjects } from "node:v8";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Timers } from "../../src/ledger/ports.ts";
+import { REACTOR_LIMITS } from "../../src/limits-driver.ts";
+import { realTimers } from "../../src/node/real-ports.ts";
 import { createAuthority } from "../../src/transport/authority.ts";
 import type { QuicEndpoint, QuicSession } from "../../src/transport/quic-endpoint.ts";
 import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
@@ -36,28 +39,35 @@ const giveUpAll = (session: QuicSession): (() => number) => {
   return () => count;
 };
 
+/** A client of quiche, whose streams a server of the reactor gives up; and how many it has. */
+const openPair = async (timers: Timers) => {
+  const authority = createAuthority("own", Date.now());
+  const trust = { authorityPem: authority.certPem };
+  const own = { clients: trust, servers: trust };
+  let givenUp = (): number => 0;
+  const server = await ReactorEndpoint.bind(
+    endpointOptions({
+      ...{ ...own, identity: authority.identity({ subject: "server", serverName: NAME }) },
+      ...{ timers },
+      accepted: (session) => {
+        givenUp = giveUpAll(session);
+      },
+    }),
+  );
+  server.startAccepting();
+  const identity = authority.identity({ subject: "client" });
+  const client = await QuicheEndpoint.bind(endpointOptions({ ...own, identity }));
+  open.push(server, client);
+  const session = client.dial(server.local, { serverName: NAME });
+  if (session === undefined) throw new Error("not dialled");
+  const talker = new Talker(session);
+  await until(() => talker.established, "established");
+  return { session, talker, givenUp: () => givenUp() };
+};
+
 describe("streams of the reactor that were given up", () => {
   it("leave nothing behind of what was on its way", async () => {
-    const authority = createAuthority("own", Date.now());
-    const trust = { authorityPem: authority.certPem };
-    const own = { clients: trust, servers: trust };
-    let givenUp = (): number => 0;
-    const server = await ReactorEndpoint.bind(
-      endpointOptions({
-        ...{ ...own, identity: authority.identity({ subject: "server", serverName: NAME }) },
-        accepted: (session) => {
-          givenUp = giveUpAll(session);
-        },
-      }),
-    );
-    server.startAccepting();
-    const identity = authority.identity({ subject: "client" });
-    const client = await QuicheEndpoint.bind(endpointOptions({ ...own, identity }));
-    open.push(server, client);
-    const session = client.dial(server.local, { serverName: NAME });
-    if (session === undefined) throw new Error("not dialled");
-    const talker = new Talker(session);
-    await until(() => talker.established, "established");
+    const { session, talker, givenUp } = await openPair(realTimers);
     const before = queryObjects(Duplex, { format: "count" });
     for (let i = 1; i <= STREAMS; i++) {
       talker.send(session.openStream("bi"), new Uint8Array(2_000_000));
@@ -67,5 +77,23 @@ describe("streams of the reactor that were given up", () => {
     await sleep(2_500);
     expect(queryObjects(Duplex, { format: "count" })).toBeLessThanOrEqual(before + 5);
     expect(talker.end).toBeUndefined();
+  });
+
+  it("count while they take what was on its way, so that a session has no more of them than of others", async () => {
+    const { streamsMax } = REACTOR_LIMITS;
+    // No time passes for those that were given up, until the test is over.
+    let stands = true;
+    const { session, talker, givenUp } = await openPair({
+      set: (ms, run) => (stands ? () => {} : realTimers.set(ms, run)),
+    });
+    while (talker.end === undefined && givenUp() <= streamsMax + 1) {
+      const before = givenUp();
+      talker.send(session.openStream("bi"), Uint8Array.of(1));
+      await until(() => givenUp() > before || talker.end !== undefined, "the next is given up");
+    }
+    expect(givenUp()).toBeGreaterThanOrEqual(streamsMax - 1);
+    await until(() => talker.end !== undefined, "the end");
+    stands = false;
+    expect(talker.end?.by).toBe("peer");
   });
 });

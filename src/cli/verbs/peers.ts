@@ -90,7 +90,7 @@ const traffic = (peer: Peer, name: string): Cell => {
   return of.queued === 0 ? moved : `${moved} (+${bytesText(of.queued)})`;
 };
 
-/** Part of the packets sent that were lost, in the session that carries. */
+/** Part of the packets sent that were lost, in all sessions since the node started. */
 const loss = ({ packets }: Peer): Cell =>
   packets === null || packets.lost === null
     ? null
@@ -175,7 +175,7 @@ const showPeers = async (context: CliContext): Promise<void> => {
     "tls_pq_ms: how long the handshakes of QUIC with TLS and of the post-quantum session took",
   );
   context.note("via: the relay on the way; it has ciphertext and no key");
-  context.note("rtt_ms and loss: of the session that carries, since it began");
+  context.note("rtt_ms: of the session that carries; loss: of all packets since the node started");
   context.note("bulk_by: the QUIC driver of connections for objects, or the session");
   if (items.some((peer) => lies(peer) > 0)) {
     context.note(

@@ -311,7 +311,10 @@ export class FetchSchedule {
     source.asks += 1;
     this.#onTheWay += 1;
     const { deadlineMsMin, deadlineMsMax } = this.#options;
-    const expected = DEADLINE_TIMES * source.answerMs * source.asks;
+    // A guess from the round trip says nothing of a link's rate: what it costs to find that out has to leave time for an
+    // answer, before the fetch is stalled.
+    const isGuess = !source.isMeasured && source.misses === 0;
+    const expected = isGuess ? 0 : DEADLINE_TIMES * source.answerMs * source.asks;
     const deadlineMs = Math.min(deadlineMsMax, Math.max(deadlineMsMin, Math.ceil(expected)));
     const asks = this.#asks.get(index) ?? [];
     asks.push({
