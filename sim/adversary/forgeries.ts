@@ -88,6 +88,8 @@ export const bendCertificates: StrategyFactory = (powers) => {
   const certificates: Certificate[] = [];
   const votes = new Map<string, Vote[]>();
   const early = (vote: Vote): void => {
+    // Who has joined the set of a later epoch has no place in a certificate of this one.
+    if (vote.signer >= setSize) return;
     const { epoch, view, kind, hash } = vote.statement;
     const key = `${epoch}/${view}/${kind}/${Buffer.from(hash).toString("hex")}`;
     const known = votes.get(key) ?? [];

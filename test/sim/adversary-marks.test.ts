@@ -249,4 +249,12 @@ describe("a vote that is withheld", () => {
     liar.says({ type: "block", block: new Uint8Array(9) }, ["p1"]);
     expect([liar.sent.length, liar.acted()]).toEqual([0, 1]);
   });
+
+  it("is not that of votes in the name of who has joined later, of which no certificate can be made", () => {
+    const liar = createLiar("bend-certificates");
+    liar.hears(vote(notarize(1, VIEW, HASH), 4), "p1");
+    liar.hears(vote(notarize(1, VIEW, HASH), 5), "p2");
+    expect(liar.acted()).toBe(0);
+    expect(liar.sent).toEqual([]);
+  });
 });
