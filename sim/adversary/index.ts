@@ -290,10 +290,13 @@ export const corruptTransport = (
     send: (peer, trafficClass, bytes) => {
       const read = reader(bytes);
       if (wiring.followsSets) follow(read());
-      for (const { strategy } of active()) {
+      const acting = active();
+      for (const { strategy } of acting) {
         if (strategy.outgoing?.(peer, trafficClass, bytes, read) === true) return true;
       }
-      return transport.send(peer, trafficClass, bytes);
+      const hasLeft = transport.send(peer, trafficClass, bytes);
+      if (hasLeft) for (const { strategy } of acting) strategy.sent?.(peer, read);
+      return hasLeft;
     },
     disconnect: (peer, reason) => transport.disconnect(peer, reason),
     peers: () => transport.peers(),

@@ -2,40 +2,87 @@
 import { compareBytes, toHex } from "../../src/crypto/bytes.ts";
 import { decodeBatch } from "../../src/ledger/batch.ts";
 import { decodeBlock } from "../../src/ledger/block.ts";
+import type { Header } from "../../src/ledger/types.ts";
+import { isExpired } from "../../src/ledger/validity.ts";
 import type { Message } from "../../src/ledger/wire.ts";
 import { Recent } from "../checkers/recent.ts";
+import { type At, createOnce, isAfter, isSameView } from "./by-view.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 import { altered, type Proposal } from "./votes.ts";
 
 const LEFT_KEPT = 256;
 
+/** The blocks that a message carries. */
+const blocksIn = (message: Message | undefined): readonly Uint8Array[] => {
+  switch (message?.type) {
+    case "proposal":
+      return message.block === undefined ? [] : [message.block];
+    case "block":
+      return [message.block];
+    case "sync-response":
+      return message.blocks.map(({ block }) => block);
+    default:
+      return [];
+  }
+};
+
+/** Whether a batch with this reference may surely stand in a block, by its age. */
+const mayStandIn = ({ height, timeMs }: Header, refHeight: number): boolean =>
+  refHeight < height && isExpired(refHeight, { height, timeMs, timeAt: () => undefined }) === false;
+
 /**
  * Leaves out the batches of one client: they are neither taken from the client (network.ts) nor from
  * gossip. What others propose it answers for, as it would give itself away else. It has left something out where a
- * client is not answered, and where it proposes without what it had been given.
+ * client is not answered, and where it proposes without what it had been given and no block has named yet.
  */
 export const censor: StrategyFactory = (powers) => {
-  /** Digests of batches that it has turned away and that nobody has proposed since. */
-  const left = new Recent<string, true>(LEFT_KEPT);
-  const proposed = (message: Message | undefined): boolean => {
-    if (message?.type !== "proposal" || message.block === undefined) return false;
-    const block = decodeBlock(powers.hasher, message.block);
-    if (block.ok) for (const digest of block.value.batchDigests) left.delete(toHex(digest));
-    return block.ok;
+  /** What the batches refer to that it has turned away and that it has seen in no block, by digest. */
+  const left = new Recent<string, number>(LEFT_KEPT);
+  /** Digests that blocks have named: gossip may bring a batch after the block that holds it. */
+  const named = new Recent<string, true>();
+  /** Its newest proposal, and that one where it leaves something out and nobody has got it yet. */
+  let newest: At | undefined;
+  let without: At | undefined;
+  const note = (message: Message | undefined): void => {
+    for (const bytes of blocksIn(message)) {
+      const block = decodeBlock(powers.hasher, bytes);
+      if (!block.ok) continue;
+      for (const digest of block.value.batchDigests) {
+        named.set(toHex(digest), true);
+        left.delete(toHex(digest));
+      }
+    }
+  };
+  /** A block is judged when it is first to go out: what comes later could not stand in it. */
+  const judge = (message: Proposal): void => {
+    const block = message.block && decodeBlock(powers.hasher, message.block);
+    if (block?.ok !== true || !isAfter(block.value.header, newest)) return;
+    const { header } = block.value;
+    newest = header;
+    if ([...left.values()].some((refHeight) => mayStandIn(header, refHeight))) without = header;
   };
   return {
-    watch: (message) => void proposed(message),
+    watch: note,
     incoming: (_peer, bytes, read) => {
       const message = read();
       if (message?.type !== "batch" || !powers.isVictim(bytes)) return false;
       const batch = decodeBatch(powers.hasher, message.batch.slice());
-      if (batch.ok) left.set(toHex(batch.value.digest), true);
+      const digest = batch.ok ? toHex(batch.value.digest) : undefined;
+      if (batch.ok && digest !== undefined && !named.has(digest))
+        left.set(digest, batch.value.refHeight);
       return true;
     },
     outgoing: (_peer, _class, bytes, read) => {
       const message = read();
-      if (proposed(message) && left.size > 0) powers.acted();
+      note(message);
+      if (message?.type === "proposal") judge(message);
       return message?.type === "batch" && powers.isVictim(bytes);
+    },
+    sent: (_peer, read) => {
+      const message = read();
+      if (message?.type !== "proposal" || !isSameView(message.vote.statement, without)) return;
+      without = undefined;
+      powers.acted();
     },
   };
 };
@@ -50,7 +97,9 @@ const EDGE_MS = 700;
 export const timestampEdge: StrategyFactory = (powers) => {
   let nextMs = 0;
   let skewMs = 0;
-  let proposedView = -1;
+  /** Its newest proposal, and that one where its time shows the clock and nobody has got it yet. */
+  let newest: At | undefined;
+  let shown: At | undefined;
   return {
     tick: () => {
       const nowMs = powers.nowMs();
@@ -64,13 +113,19 @@ export const timestampEdge: StrategyFactory = (powers) => {
       if (message?.type !== "proposal" || message.block === undefined) return false;
       const block = decodeBlock(powers.hasher, message.block);
       if (!block.ok) return false;
-      const { timeMs, view } = block.value.header;
+      const { header } = block.value;
       // One that is sent again later is old without a lie, and one that a slow disk has held up is no fast clock's.
-      if (view <= proposedView) return false;
-      proposedView = view;
-      const offMs = timeMs - powers.wallMs();
-      if (Math.abs(offMs) > VISIBLE_MS && Math.sign(offMs) === Math.sign(skewMs)) powers.acted();
+      if (!isAfter(header, newest)) return false;
+      newest = header;
+      const offMs = header.timeMs - powers.wallMs();
+      if (Math.abs(offMs) > VISIBLE_MS && Math.sign(offMs) === Math.sign(skewMs)) shown = header;
       return false;
+    },
+    sent: (_peer, read) => {
+      const message = read();
+      if (message?.type !== "proposal" || !isSameView(message.vote.statement, shown)) return;
+      shown = undefined;
+      powers.acted();
     },
   };
 };
@@ -91,15 +146,13 @@ const ground = (powers: Powers, proposal: Proposal): Proposal | undefined => {
 
 /** Makes many blocks for each view that it leads, and proposes the one whose hash it likes best. */
 export const grind: StrategyFactory = (powers) => {
-  const chosen = new Map<number, Proposal>();
+  const once = createOnce<Proposal>();
   return {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type !== "proposal" || message.block === undefined) return false;
-      const { view } = message.vote.statement;
-      const best = chosen.get(view) ?? ground(powers, message);
+      const best = once(message.vote.statement, () => ground(powers, message));
       if (best === undefined) return false;
-      chosen.set(view, best);
       powers.lie(peer, best);
       return true;
     },

@@ -3,6 +3,8 @@ import { toHex } from "../../src/crypto/bytes.ts";
 import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
 import { notarize } from "../../src/ledger/statement.ts";
 import type { Block, Header, Statement } from "../../src/ledger/types.ts";
+import { Recent } from "../checkers/recent.ts";
+import { type At, createOnce, isAfter, isSameView } from "./by-view.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 import { altered, isOwnSay, type Proposal } from "./votes.ts";
 
@@ -12,10 +14,10 @@ import { altered, isOwnSay, type Proposal } from "./votes.ts";
  * first such view from the one that it is told on.
  */
 export const outOfTurn: StrategyFactory = (powers) => {
-  const { view: first = 0 } = powers.spec;
-  let chosen: number | undefined;
+  const first: At = { epoch: 0, view: powers.spec.view ?? 0 };
+  let chosen: At | undefined;
   /** The newest view in which its replica has said something for a block. */
-  let voted = -1;
+  let voted: At | undefined;
   const isOwnTurn = ({ epoch, view }: Statement): boolean =>
     epoch === 0 && powers.leaderOf(view) === powers.self;
   return {
@@ -23,21 +25,21 @@ export const outOfTurn: StrategyFactory = (powers) => {
       const message = read();
       if (chosen !== undefined || message?.type !== "proposal") return false;
       const { signer, statement } = message.vote;
-      if (statement.view < Math.max(first, voted + 1)) return false;
+      if (isAfter(first, statement) || !isAfter(statement, voted)) return false;
       if (signer === powers.self || isOwnTurn(statement)) return false;
       const own = altered(powers, message, (header) => ({
         timeMs: header.timeMs + 1,
         proposer: powers.self,
       }));
-      if (own !== undefined && powers.lieToAll(powers.peers(), own)) chosen = statement.view;
+      if (own !== undefined && powers.lieToAll(powers.peers(), own)) chosen = statement;
       return false;
     },
     outgoing: (_peer, _class, _bytes, read) => {
       const message = read();
       if (!isOwnSay(message) || message.vote.statement.kind === "nullify") return false;
-      const { view } = message.vote.statement;
-      if (view === chosen) return message.vote.signer === powers.self;
-      voted = Math.max(voted, view);
+      const { statement, signer } = message.vote;
+      if (isSameView(statement, chosen)) return signer === powers.self;
+      if (isAfter(statement, voted)) voted = statement;
       return false;
     },
   };
@@ -61,8 +63,8 @@ const beside = (
 
 /** Where it leads it proposes a block beside the notarized one of the view before, instead of on top. */
 export const otherParent: StrategyFactory = (powers) => {
-  const seen = new Map<string, Header>();
-  const chosen = new Map<number, Proposal>();
+  const seen = new Recent<string, Header>();
+  const once = createOnce<Proposal>();
   return {
     watch: (message) => {
       if (message?.type !== "proposal" || message.block === undefined) return;
@@ -77,9 +79,8 @@ export const otherParent: StrategyFactory = (powers) => {
       const { header } = block.value;
       const parent = seen.get(toHex(header.parentHash));
       if (parent === undefined) return false;
-      const other = chosen.get(header.view) ?? beside(powers, message, block.value, parent);
+      const other = once(header, () => beside(powers, message, block.value, parent));
       if (other === undefined) return false;
-      chosen.set(header.view, other);
       powers.lie(peer, other);
       return true;
     },

@@ -3,6 +3,7 @@
 import { decodeBlock } from "../../src/ledger/block.ts";
 import { encodeBlockProofs } from "../../src/ledger/block-proofs.ts";
 import type { Block } from "../../src/ledger/types.ts";
+import { createOnce } from "./by-view.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 import { altered, type Proposal } from "./votes.ts";
 
@@ -40,7 +41,8 @@ const KINDS = 5;
 
 /** Where it leads it reveals something else each time; all of it must be refused. */
 export const forgeReveals: StrategyFactory = (powers) => {
-  const chosen = new Map<number, Proposal>();
+  const once = createOnce<Proposal>();
+  let made = 0;
   let own: Uint8Array = NOTHING;
   let others: Uint8Array = NOTHING;
   return {
@@ -55,24 +57,24 @@ export const forgeReveals: StrategyFactory = (powers) => {
       const block = blockOf(powers, message);
       if (block === undefined || block.proofs.reveal.length === 0) return false;
       const { reveal, openings } = block.proofs;
-      const { view } = block.header;
-      let other = chosen.get(view);
-      if (other === undefined) {
-        const kind = chosen.size % KINDS;
+      const other = once(block.header, () => {
+        const kind = made % KINDS;
         const shown = forged(kind, reveal, { own, others });
         const section = encodeBlockProofs(powers.genesis.proofs, { reveal: shown, openings });
-        other = altered(
+        const bent = altered(
           powers,
           message,
           () => ({}),
           true,
           () => section,
         );
-        if (other === undefined) return false;
+        if (bent === undefined) return undefined;
         powers.mark(`reveal forged ${kind}`);
-        chosen.set(view, other);
+        made += 1;
         own = reveal;
-      }
+        return bent;
+      });
+      if (other === undefined) return false;
       powers.lie(peer, other);
       return true;
     },

@@ -5,6 +5,7 @@ import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
 import type { Certificate, Statement } from "../../src/ledger/types.ts";
 import { decodeMessage, type Message } from "../../src/ledger/wire.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { type At, isAfter } from "./by-view.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
 const isPayload = (type: string | undefined): boolean =>
@@ -129,15 +130,15 @@ export const lyingSync: StrategyFactory = (powers) => ({
 const STALE_KEPT = 200;
 
 /** The view that its sender speaks of; undefined of requests and payload. */
-const viewOf = (message: Message | undefined): number | undefined => {
+const viewOf = (message: Message | undefined): At | undefined => {
   switch (message?.type) {
     case "vote":
     case "proposal":
-      return message.vote.statement.view;
+      return message.vote.statement;
     case "certificate":
-      return message.certificate.statement.view;
+      return message.certificate.statement;
     case "status":
-      return message.status.view;
+      return message.status;
     default:
       return undefined;
   }
@@ -146,11 +147,12 @@ const viewOf = (message: Message | undefined): number | undefined => {
 /** Sends everything as usual and then again, much later and to anybody. */
 export const stale: StrategyFactory = (powers) => {
   const kept: Uint8Array[] = [];
-  let newest = 0;
+  let newest: At | undefined;
   return {
     outgoing: (_peer, trafficClass, bytes, read) => {
       if (trafficClass === "consensus" && kept.length < STALE_KEPT) kept.push(bytes.slice());
-      newest = Math.max(newest, viewOf(read()) ?? 0);
+      const at = viewOf(read());
+      if (at !== undefined && isAfter(at, newest)) newest = at;
       return false;
     },
     tick: () => {
@@ -160,7 +162,8 @@ export const stale: StrategyFactory = (powers) => {
         const decoded = decodeMessage(bytes.slice());
         if (!decoded.ok || !powers.sendBytes(peer, "consensus", bytes)) continue;
         // What it has just said, it says again as anybody does.
-        if ((viewOf(decoded.value) ?? newest) < newest) powers.acted();
+        const at = viewOf(decoded.value);
+        if (at !== undefined && newest !== undefined && isAfter(newest, at)) powers.acted();
       }
       if (powers.random.below(10) === 0) kept.shift();
     },

@@ -74,6 +74,8 @@ export type Strategy = {
     bytes: Uint8Array,
     message: () => Message | undefined,
   ): boolean;
+  /** What the replica underneath has sent, where no strategy has dealt with it: it has left as it was. */
+  sent?(peer: PeerId, message: () => Message | undefined): void;
   /** What came for the replica underneath. True when it shall not see it. */
   incoming?(peer: PeerId, bytes: Uint8Array, message: () => Message | undefined): boolean;
   /** Everything that comes, also while the adversary is not active yet. */

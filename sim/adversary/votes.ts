@@ -2,8 +2,9 @@
 import { ZERO_HASH } from "../../src/crypto/bytes.ts";
 import { decodeBlock, encodeBlock, proofsHash } from "../../src/ledger/block.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
-import type { BlockProofs, Header, Statement } from "../../src/ledger/types.ts";
+import type { BlockProofs, Header } from "../../src/ledger/types.ts";
 import type { Message } from "../../src/ledger/wire.ts";
+import { createOnce, nameOf } from "./by-view.ts";
 import { createContrast } from "./contrast.ts";
 import type { Powers, StrategyFactory } from "./types.ts";
 
@@ -32,8 +33,6 @@ export const altered = (
 
 const half = (powers: Powers, peer: string): boolean => powers.peers().indexOf(peer) % 2 === 0;
 
-const nameOf = ({ epoch, view, kind }: Statement): string => `${epoch}/${view}/${kind}`;
-
 /** What a replica says of itself in a view: a vote, or the proposal that is one. */
 export const isOwnSay = (
   message: Message | undefined,
@@ -50,24 +49,24 @@ export const silent: StrategyFactory = (powers) => ({
 
 /** Two valid blocks in one view, each to half of the peers. */
 export const equivocateProposal: StrategyFactory = (powers) => {
-  const others = new Map<number, Proposal>();
+  const once = createOnce<Proposal>();
   const contrast = createContrast(powers);
   return {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type !== "proposal") return false;
-      const name = nameOf(message.vote.statement);
-      if (half(powers, peer)) {
-        contrast(name, peer, "real");
-        return false;
-      }
-      const { view } = message.vote.statement;
-      const other =
-        others.get(view) ?? altered(powers, message, (header) => ({ timeMs: header.timeMs + 1 }));
+      if (half(powers, peer)) return false;
+      const { statement } = message.vote;
+      const other = once(statement, () =>
+        altered(powers, message, (header) => ({ timeMs: header.timeMs + 1 })),
+      );
       if (other === undefined) return false;
-      others.set(view, other);
-      if (powers.send(peer, other)) contrast(name, peer, "other");
+      if (powers.send(peer, other)) contrast(nameOf(statement), peer, "other");
       return true;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (message?.type === "proposal") contrast(nameOf(message.vote.statement), peer, "real");
     },
   };
 };
@@ -79,18 +78,19 @@ export const equivocateVote: StrategyFactory = (powers) => {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type !== "vote" || message.vote.statement.kind === "nullify") return false;
+      if (half(powers, peer)) return false;
       const { epoch, view, kind } = message.vote.statement;
-      const name = nameOf(message.vote.statement);
-      if (half(powers, peer)) {
-        contrast(name, peer, "real");
-        return false;
-      }
       const hash = powers.hasher.ht("adversary", message.vote.statement.hash);
       const statement =
         kind === "notarize" ? notarize(epoch, view, hash) : finalize(epoch, view, hash);
       const hasLeft = powers.send(peer, { type: "vote", vote: powers.vote(statement) });
-      if (hasLeft) contrast(name, peer, "other");
+      if (hasLeft) contrast(nameOf(message.vote.statement), peer, "other");
       return true;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (message?.type !== "vote" || message.vote.statement.kind === "nullify") return;
+      contrast(nameOf(message.vote.statement), peer, "real");
     },
   };
 };
@@ -102,15 +102,17 @@ export const skipAndFinalize: StrategyFactory = (powers) => {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type !== "vote" || message.vote.statement.kind !== "finalize") return false;
+      if (half(powers, peer)) return false;
       const { epoch, view } = message.vote.statement;
-      const name = nameOf(message.vote.statement);
-      if (half(powers, peer)) {
-        contrast(name, peer, "F");
-        return false;
-      }
       const vote = powers.vote(nullify(epoch, view));
-      if (powers.send(peer, { type: "vote", vote })) contrast(name, peer, "S");
+      if (powers.send(peer, { type: "vote", vote }))
+        contrast(nameOf(message.vote.statement), peer, "S");
       return true;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (message?.type !== "vote" || message.vote.statement.kind !== "finalize") return;
+      contrast(nameOf(message.vote.statement), peer, "F");
     },
   };
 };
@@ -125,8 +127,12 @@ export const subsetVotes: StrategyFactory = (powers) => {
       const { statement } = message.vote;
       const peers = powers.peers();
       const isTold = peers[statement.view % Math.max(1, peers.length)] === peer;
-      contrast(nameOf(statement), peer, isTold ? "told" : "not told");
+      if (!isTold) contrast(nameOf(statement), peer, "not told");
       return !isTold;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (message?.type === "vote") contrast(nameOf(message.vote.statement), peer, "told");
     },
   };
 };
@@ -139,8 +145,12 @@ export const votesToSome: StrategyFactory = (powers) => {
       const message = read();
       if (!isOwnSay(message)) return false;
       const isTold = powers.random.below(2) !== 0;
-      contrast(nameOf(message.vote.statement), peer, isTold ? "told" : "not told");
+      if (!isTold) contrast(nameOf(message.vote.statement), peer, "not told");
       return !isTold;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (isOwnSay(message)) contrast(nameOf(message.vote.statement), peer, "told");
     },
   };
 };
@@ -156,10 +166,9 @@ export const twins: StrategyFactory = (powers) => ({
   tick: () => {
     if (powers.random.below(TICKS_A_TURN) === 0) powers.redial();
   },
-  outgoing: (_peer, _class, _bytes, read) => {
+  sent: (_peer, read) => {
     const isSecond = powers.slot >= powers.set.validators.length;
     if (isSecond && isOwnSay(read())) powers.acted();
-    return false;
   },
 });
 
@@ -210,11 +219,15 @@ export const voteToOne: StrategyFactory = (powers) => {
       if (view < chosen) return false;
       if (view > chosen || kind !== "notarize") return true;
       const isGiven = peer === powers.peerOf(to);
-      contrast(nameOf(message.vote.statement), peer, isGiven ? "given" : "not given");
-      if (!isGiven || given) return true;
+      if (!isGiven) contrast(nameOf(message.vote.statement), peer, "not given");
+      return !isGiven || given;
+    },
+    sent: (peer, read) => {
+      const message = read();
+      if (!isOwnSay(message) || message.vote.statement.view !== chosen) return;
       given = true;
+      contrast(nameOf(message.vote.statement), peer, "given");
       powers.mark("vote given to one");
-      return false;
     },
   };
 };
@@ -236,19 +249,17 @@ export const nullifyOnly: StrategyFactory = (powers) => ({
 
 /** Proposes blocks whose roots nobody gets by executing (scenario S5). */
 export const wrongRoots: StrategyFactory = (powers) => {
-  const others = new Map<number, Proposal>();
+  const once = createOnce<Proposal>();
   return {
     outgoing: (peer, _class, _bytes, read) => {
       const message = read();
       if (message?.type !== "proposal") return false;
-      const { view } = message.vote.statement;
-      const other =
-        others.get(view) ??
+      const other = once(message.vote.statement, () =>
         altered(powers, message, (header) => ({
           stateRoot: powers.hasher.ht("adversary", header.stateRoot, ZERO_HASH),
-        }));
+        })),
+      );
       if (other === undefined) return false;
-      others.set(view, other);
       powers.lie(peer, other);
       return true;
     },

@@ -8,6 +8,7 @@ import { batchesRoot, decodeBlock, encodeBlock } from "../../src/ledger/block.ts
 import { notarize } from "../../src/ledger/statement.ts";
 import type { Batch, Hash } from "../../src/ledger/types.ts";
 import { Recent } from "../checkers/recent.ts";
+import { createOnce } from "./by-view.ts";
 import { falseSlots, type SlotPowers, WORK_WAYS, type WorkWay } from "./false-slots.ts";
 import type { StrategyFactory } from "./types.ts";
 import type { Proposal } from "./votes.ts";
@@ -20,7 +21,7 @@ type False = { readonly bytes: Uint8Array; readonly digest: Hash; readonly way: 
 export const falseWork: StrategyFactory = (powers) => {
   const known = new Recent<string, Batch>(KEPT);
   const made = new Recent<string, False>(KEPT);
-  const proposals = new Map<number, Proposal>();
+  const once = createOnce<Proposal>();
   const { hasher, random, beaconAt, genesis } = powers;
   const makers: SlotPowers = { hasher, random, beaconAt, puzzle: genesis.proofs.work?.puzzle };
 
@@ -87,10 +88,8 @@ export const falseWork: StrategyFactory = (powers) => {
         return true;
       }
       if (message?.type !== "proposal" || message.block === undefined) return false;
-      const { view } = message.vote.statement;
-      const other = proposals.get(view) ?? worthless(message);
+      const other = once(message.vote.statement, () => worthless(message));
       if (other === undefined) return false;
-      proposals.set(view, other);
       if (powers.lie(peer, other)) powers.mark("false work in a block");
       return true;
     },

@@ -1,31 +1,38 @@
 /** The mark of an adversary comes where its lie leaves, and not with what only comes before it. */
 import { describe, expect, it } from "vitest";
+import { createOnce } from "../../sim/adversary/by-view.ts";
 import { corruptTransport } from "../../sim/adversary/index.ts";
 import { createChain } from "../../sim/genesis.ts";
 import { Host } from "../../sim/host.ts";
 import { type StrategyName, scenario } from "../../sim/scenario.ts";
 import { KeyRing } from "../../sim/signer.ts";
-import { World } from "../../sim/world.ts";
+import { WALL_START_MS, World } from "../../sim/world.ts";
 import type { Hasher } from "../../src/crypto/hash.ts";
+import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock, proofsHash } from "../../src/ledger/block.ts";
+import { encodeEvent } from "../../src/ledger/event.ts";
 import type { Transport, TransportHandler } from "../../src/ledger/ports.ts";
 import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
-import type { Statement } from "../../src/ledger/types.ts";
-import { classOf, encodeMessage, type Message } from "../../src/ledger/wire.ts";
+import type { Batch, Header, Statement } from "../../src/ledger/types.ts";
+import { classOf, decodeMessage, encodeMessage, type Message } from "../../src/ledger/wire.ts";
+import { LIMITS } from "../../src/limits.ts";
 
 const SELF = 0;
 const PEERS = ["p1", "p2", "p3"];
 const ZERO = new Uint8Array(32);
 const VIEW = 5;
 
-const createLiar = (strategy: StrategyName, { leader = 1, isUp = true } = {}) => {
+const createLiar = (strategy: StrategyName, { leader = 1, isUp = true, slot = SELF } = {}) => {
   const one = scenario("marks", {});
   const ring = new KeyRing(1, true, true);
   const chain = createChain(one, ring);
   const key = chain.keys[SELF];
   if (key === undefined) throw new RangeError("no key");
-  const host = new Host(new World(1), SELF);
+  const world = new World(1);
+  const host = new Host(world, slot);
   host.boot();
+  /** Peers to which nothing leaves. */
+  const refusing = new Set<string>(isUp ? [] : PEERS);
   const marks: string[] = [];
   const sent: { readonly peer: string; readonly bytes: Uint8Array }[] = [];
   let handler: TransportHandler | undefined;
@@ -34,8 +41,9 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true } = {}) =>
       handler = given;
     },
     send: (peer, _class, bytes) => {
-      if (isUp) sent.push({ peer, bytes });
-      return isUp;
+      if (refusing.has(peer)) return false;
+      sent.push({ peer, bytes });
+      return true;
     },
     disconnect: () => undefined,
     peers: () => PEERS,
@@ -48,7 +56,11 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true } = {}) =>
       ...{ ids: ["self", ...PEERS], leaderOf: () => leader, healMs: 10_000 },
       beaconAt: () => undefined,
       mark: (name) => marks.push(name),
-      ...{ signedByReplica: () => true, redial: () => undefined, isVictim: () => false },
+      ...{
+        signedByReplica: () => true,
+        redial: () => undefined,
+        isVictim: (bytes) => bytes[0] === BATCH_TYPE,
+      },
       cosign: () => {
         throw new Error("not asked for");
       },
@@ -59,15 +71,21 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true } = {}) =>
   transport.start({ peerUp: () => undefined, peerDown: () => undefined, frame: () => undefined });
   return {
     sent,
+    refusing,
+    hasher: chain.hasher,
+    pass: (ms: number) => world.runUntil((world.nowMs + ms) * 1000),
     acted: () => marks.filter((mark) => mark === `adversary ${strategy}`).length,
     says: (message: Message, peers: readonly string[] = PEERS) => {
       for (const peer of peers) transport.send(peer, classOf(message), encodeMessage(message));
     },
     hears: (message: Message, peer = "p1") =>
       handler?.frame(peer, classOf(message), encodeMessage(message)),
-    proposal: (view: number, proposer: number): Message => {
-      const block = encodeBlock(chain.hasher, headerOf(chain.hasher, view, proposer), []);
-      const statement = notarize(0, view, block.hash);
+    proposal: (view: number, proposer: number, changed: Changed = {}): Message & Proposed => {
+      const { digests = [], ...fields } = changed;
+      const root = { batchesRoot: batchesRoot(chain.hasher, digests), batchCount: digests.length };
+      const header = { ...headerOf(chain.hasher, view, proposer), ...root, ...fields };
+      const block = encodeBlock(chain.hasher, header, digests);
+      const statement = notarize(header.epoch, view, block.hash);
       return {
         type: "proposal",
         ...voteOf(statement, proposer),
@@ -76,6 +94,21 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true } = {}) =>
       };
     },
   };
+};
+
+type Changed = Partial<Header> & { readonly digests?: readonly Uint8Array[] };
+type Proposed = { readonly type: "proposal"; readonly block?: Uint8Array | undefined };
+
+const BATCH_TYPE = encodeMessage({ type: "batch", batch: new Uint8Array(1) })[0];
+
+const batchOf = (hasher: Hasher, laneSeq: number): Batch => {
+  const unsigned = buildBatch(hasher, {
+    ...{ actor: new Uint8Array(32).fill(1), laneSeq, prevBatchId: ZERO },
+    ...{ refHeight: 0, refHash: ZERO, events: [encodeEvent("record.put", 1, new Uint8Array(40))] },
+  });
+  const signature = new Uint8Array(LIMITS.falconSignatureBytes);
+  signature[0] = 0x3a;
+  return sealBatch(hasher, unsigned, signature);
 };
 
 const headerOf = (hasher: Hasher, view: number, proposer: number) => ({
@@ -123,15 +156,19 @@ const status: Message = {
   status: { epoch: 0, view: VIEW + 1, finalView: 1, finalHeight: 1, finalHash: HASH, held },
 };
 
-const answer = (from: number, batches: readonly Uint8Array[] = []): Message => ({
-  type: "sync-response",
-  from,
+const certified = {
   certificate: {
     statement: finalize(0, 1, HASH),
     signers: [1],
     signatures: [new Uint8Array(1280)],
     setSize: 4,
   },
+};
+
+const answer = (from: number, batches: readonly Uint8Array[] = []): Message => ({
+  type: "sync-response",
+  from,
+  ...certified,
   blocks: [{ block: new Uint8Array(8), batches }],
 });
 
@@ -256,5 +293,189 @@ describe("a vote that is withheld", () => {
     liar.hears(vote(notarize(1, VIEW, HASH), 5), "p2");
     expect(liar.acted()).toBe(0);
     expect(liar.sent).toEqual([]);
+  });
+});
+
+describe("what did not leave", () => {
+  const N = vote(notarize(0, VIEW, HASH));
+  const F = vote(finalize(0, VIEW, HASH));
+  it.each([
+    ["equivocate-proposal", undefined, ["p1", "p3"]],
+    ["equivocate-vote", N, ["p1", "p3"]],
+    ["skip-and-finalize", F, ["p1", "p3"]],
+    ["subset-votes", N, ["p3"]],
+    ["vote-to-one", N, ["p1"]],
+  ] as const)("of the true half is no part of the lie of %s", (name, given, honest) => {
+    const liar = createLiar(name);
+    const said = given ?? liar.proposal(VIEW, SELF);
+    for (const peer of honest) liar.refusing.add(peer);
+    liar.says(said);
+    expect(liar.acted()).toBe(0);
+    liar.refusing.clear();
+    const before = liar.sent.length;
+    liar.says(said);
+    expect(liar.sent.slice(before).map(({ peer }) => peer)).toEqual(
+      expect.arrayContaining([...honest]),
+    );
+    expect(liar.acted()).toBeGreaterThan(0);
+  });
+
+  it("votes-to-some has told nobody of what was refused", () => {
+    const liar = createLiar("votes-to-some", { isUp: false });
+    for (let view = 1; view < 20; view++) liar.says(vote(notarize(0, view, HASH)));
+    expect(liar.acted()).toBe(0);
+    liar.refusing.clear();
+    for (let view = 20; view < 40; view++) liar.says(vote(notarize(0, view, HASH)));
+    expect(liar.acted()).toBeGreaterThan(0);
+  });
+
+  it("a second process with the key has said nothing", () => {
+    const twin = createLiar("twins", { isUp: false, slot: 4 });
+    twin.says(N);
+    expect(twin.acted()).toBe(0);
+    twin.refusing.clear();
+    twin.says(N);
+    expect(twin.acted()).toBe(PEERS.length);
+  });
+
+  it("a time at the edge counts when the proposal that states it leaves", () => {
+    const liar = createLiar("timestamp-edge", { isUp: false });
+    const both = [1_000, -1_000].map((offMs, i) =>
+      liar.proposal(VIEW + i, SELF, { timeMs: WALL_START_MS + offMs }),
+    );
+    for (const one of both) liar.says(one);
+    expect(liar.acted()).toBe(0);
+    liar.refusing.clear();
+    for (const one of both) liar.says(one);
+    expect(liar.acted()).toBe(1);
+  });
+});
+
+describe("a client that is left out", () => {
+  const given = (batch: Batch): Message => ({ type: "batch", batch: batch.bytes });
+
+  it("is so when a block leaves without what was given", () => {
+    const liar = createLiar("censor", { isUp: false });
+    liar.hears(given(batchOf(liar.hasher, 1)));
+    liar.says(liar.proposal(VIEW, SELF));
+    expect(liar.acted()).toBe(0);
+    liar.refusing.clear();
+    liar.says(liar.proposal(VIEW, SELF));
+    expect(liar.acted()).toBe(1);
+    liar.says(liar.proposal(VIEW + 1, SELF));
+    expect(liar.acted()).toBe(2);
+    liar.says(liar.proposal(1, SELF, { epoch: 1 }));
+    expect(liar.acted()).toBe(3);
+  });
+
+  it.each(["proposal", "block", "sync-response"] as const)(
+    "is not so where gossip brings a batch after the %s that holds it",
+    (type) => {
+      const liar = createLiar("censor");
+      const batch = batchOf(liar.hasher, 1);
+      const proposal = liar.proposal(VIEW, 1, { digests: [batch.digest] });
+      const { block = ZERO } = proposal;
+      if (type === "proposal") liar.hears(proposal);
+      if (type === "block") liar.hears({ type, block });
+      const blocks = [{ block, batches: [] }];
+      if (type === "sync-response") liar.hears({ ...certified, type, from: 1, blocks });
+      liar.hears(given(batch));
+      liar.says(liar.proposal(VIEW + 1, SELF));
+      expect(liar.acted()).toBe(0);
+      liar.hears(given(batchOf(liar.hasher, 2)));
+      liar.says(liar.proposal(VIEW + 2, SELF));
+      expect(liar.acted()).toBe(1);
+    },
+  );
+
+  it("is not so where a batch is too old for the block, or may be", () => {
+    const liar = createLiar("censor");
+    liar.hears(given(batchOf(liar.hasher, 1)));
+    const heights = [LIMITS.batchAgeBlocksCap + 1, LIMITS.batchAgeBlocksMax + 1, 0];
+    heights.forEach((height, i) => {
+      liar.says(liar.proposal(VIEW + i, SELF, { height }));
+    });
+    expect(liar.acted()).toBe(0);
+    liar.says(liar.proposal(VIEW + 9, SELF, { height: LIMITS.batchAgeBlocksMax }));
+    expect(liar.acted()).toBe(1);
+  });
+
+  it("is not so where the batch came after the block was first sent", () => {
+    const liar = createLiar("censor");
+    liar.says(liar.proposal(VIEW, SELF));
+    liar.hears(given(batchOf(liar.hasher, 1)));
+    liar.says(liar.proposal(VIEW, SELF));
+    expect(liar.acted()).toBe(0);
+  });
+});
+
+describe("in a later epoch, where views begin again", () => {
+  const messageOf = (bytes: Uint8Array | undefined): Message | undefined => {
+    const decoded = decodeMessage((bytes ?? ZERO).slice());
+    return decoded.ok ? decoded.value : undefined;
+  };
+
+  it.each(["equivocate-proposal", "wrong-roots", "grind"] as const)(
+    "%s makes another block than in the same view before",
+    (name) => {
+      const liar = createLiar(name);
+      for (const epoch of [0, 1]) {
+        liar.says(liar.proposal(VIEW, SELF, { epoch }));
+        const last = messageOf(liar.sent.findLast(({ peer }) => peer === "p2")?.bytes);
+        expect(last?.type === "proposal" && last.vote.statement.epoch).toBe(epoch);
+      }
+    },
+  );
+
+  it("timestamp-edge is judged from the first view on", () => {
+    const liar = createLiar("timestamp-edge");
+    for (const [epoch, from] of [
+      [0, 1_000],
+      [1, 1],
+    ] as const) {
+      [1_000, -1_000].forEach((offMs, i) => {
+        liar.says(liar.proposal(from + i, SELF, { epoch, timeMs: WALL_START_MS + offMs }));
+      });
+      expect(liar.acted()).toBe(epoch + 1);
+    }
+  });
+
+  it("stale has not acted by what it has just said", () => {
+    const liar = createLiar("stale");
+    // It keeps two hundred frames: of these the vote is the only one that speaks of a view.
+    for (let i = 0; i < 199; i++) liar.says({ type: "block-request", hash: HASH }, ["p1"]);
+    const said = vote(notarize(1, 1, HASH));
+    liar.says(said, ["p1"]);
+    liar.says(vote(notarize(0, 1_000, HASH)), ["p1"]);
+    const before = liar.sent.length;
+    liar.pass(60_000);
+    const again = liar.sent.slice(before).map(({ bytes }) => Buffer.from(bytes));
+    expect(again.some((bytes) => bytes.equals(encodeMessage(said)))).toBe(true);
+    expect(liar.acted()).toBe(0);
+    liar.says(vote(notarize(1, 2, HASH)), ["p1"]);
+    liar.pass(60_000);
+    expect(liar.acted()).toBeGreaterThan(0);
+  });
+
+  it("out-of-turn takes an early view, and is silent in that one alone", () => {
+    const liar = createLiar("out-of-turn");
+    liar.says(vote(notarize(0, 1_000, HASH)));
+    liar.hears(liar.proposal(1, 1, { epoch: 1 }));
+    expect(liar.acted()).toBe(PEERS.length);
+    const before = liar.sent.length;
+    liar.says(vote(notarize(1, 1, HASH)));
+    expect(liar.sent.length).toBe(before);
+    liar.says(vote(notarize(2, 1, HASH)));
+    expect(liar.sent.length).toBe(before + PEERS.length);
+  });
+
+  it("keeps what it made for sixty-four views, and no more", () => {
+    const once = createOnce<number>();
+    let made = 0;
+    const ask = (view: number) => once({ epoch: 0, view }, () => ++made);
+    for (let view = 1; view <= 64; view++) ask(view);
+    expect([ask(1), made]).toEqual([1, 64]);
+    ask(65);
+    expect([ask(2), ask(1), made]).toEqual([2, 66, 66]);
   });
 });
