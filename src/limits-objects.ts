@@ -22,8 +22,8 @@ export const OBJECT_LIMITS = {
   objectChunkMsMax: 30_000,
   /**
    * A fetch in which no chunk comes for so long ends, longer than a first miss, a rest and the longest deadline take
-   * together (twice as long while a chunk is being asked of a source that has missed nothing since it last answered); and
-   * one that nobody asks for.
+   * together; twice as long while a chunk is being asked of a source that has missed nothing since it last
+   * answered. And one that nobody asks for.
    */
   objectStallMs: 45_000,
   objectIdleMs: 60_000,
