@@ -3,6 +3,9 @@
  * batches that anybody has written, of each place of a lane one, less those that are final at its height. A batch
  * that is final and still there is found as is a count that forgets to go down. It looks where nobody lies: what
  * liars make up need not pass by here.
+ *
+ * What a validator writes itself it holds before anybody sees it, and for as long as no link takes it: alone, cut off
+ * or behind full queues. Where the chain asks validators to write, each may hold one batch that nobody knows.
  */
 import { HEADER_BYTES } from "./decode.ts";
 import { Cursor, hex } from "./oracle.ts";
@@ -19,6 +22,8 @@ const COUNT_AT = 138;
 const BEHIND_MAX = 512;
 /** Places of lanes that are not final; where there are more, nothing is judged any more. */
 const OPEN_MAX = 65_536;
+/** One event, and what a batch has besides. */
+const OWN_BYTES_MAX = 64 * 1024;
 /** 64 MiB, less what is kept for gaps and for validators: what clients may fill. */
 const ROOM_BYTES = (64 - 8 - 4) * 1024 * 1024;
 
@@ -39,11 +44,19 @@ export const mempoolFollows = (context: CheckContext): Checker => {
   const open: Sum = { bytes: 0, batches: 0 };
   /** By height: the places that became final with it. */
   const settled = new Recent<number, Sum>(2 * BEHIND_MAX);
+  /** Places that are in them. */
+  const counted = new Recent<string, number>(16_384);
   let top = 0;
   let newest: Uint8Array | undefined;
   // On a chain that asks for space, the first node adds its own part to a batch.
   let isJudged =
     context.space === undefined && context.members.every(({ slot }) => context.honest(slot));
+
+  /** A validator has one batch of its own under way at a time, in the place behind what is final of its lane. */
+  const writes =
+    [context.claims, context.beacon, context.location].some((asked) => asked !== undefined) ||
+    context.members.some(({ epochKey }) => epochKey !== undefined);
+  const own: Sum = writes ? { bytes: OWN_BYTES_MAX, batches: 1 } : { bytes: 0, batches: 0 };
 
   const sumAt = (height: number): Sum => {
     const sum = settled.get(height) ?? { bytes: 0, batches: 0 };
@@ -57,13 +70,21 @@ export const mempoolFollows = (context: CheckContext): Checker => {
     return lane;
   };
 
+  /** A place that is final, once, with the largest batch of it. */
+  const addFinal = (sum: Sum, { actor, laneSeq }: Place, bytes: number): void => {
+    const key = `${actor}/${laneSeq}`;
+    const before = counted.get(key);
+    if (before !== undefined && before >= bytes) return;
+    counted.set(key, bytes);
+    sum.bytes += bytes - (before ?? 0);
+    if (before === undefined) sum.batches += 1;
+  };
+
   const learn = ({ actor, laneSeq }: Place, bytes: number): void => {
     const lane = laneOf(actor);
     if (laneSeq <= lane.head) {
       // A node that is behind may take it yet.
-      const late = sumAt(top);
-      late.bytes += bytes;
-      late.batches += 1;
+      addFinal(sumAt(top), { actor, laneSeq }, bytes);
       return;
     }
     const before = lane.sizes.get(laneSeq);
@@ -92,8 +113,7 @@ export const mempoolFollows = (context: CheckContext): Checker => {
         lane.sizes.delete(seq);
         open.bytes -= bytes;
         open.batches -= 1;
-        sum.bytes += bytes;
-        sum.batches += 1;
+        addFinal(sum, { actor: place.actor, laneSeq: seq }, bytes);
       }
       lane.head = Math.max(lane.head, place.laneSeq);
     }
@@ -135,7 +155,7 @@ export const mempoolFollows = (context: CheckContext): Checker => {
     status: (slot, { finalHeight, mempoolBytes, mempoolBatches }) => {
       if (!isJudged || mempoolBatches + mempoolBytes === 0 || finalHeight < top - BEHIND_MAX)
         return;
-      const most = { ...open };
+      const most = { bytes: open.bytes + own.bytes, batches: open.batches + own.batches };
       for (let height = finalHeight + 1; height <= top; height++) {
         most.bytes += settled.get(height)?.bytes ?? 0;
         most.batches += settled.get(height)?.batches ?? 0;

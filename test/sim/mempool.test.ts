@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { mempoolFollows } from "../../sim/checkers/mempool.ts";
 import { hex, taggedHash } from "../../sim/checkers/oracle.ts";
 import type { CheckContext, Put } from "../../sim/checkers/types.ts";
-import { bytesOf, CHAIN, createRig, headerOf, type Rig } from "./rig.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
+import { bytesOf, CHAIN, createRig, headerOf, MEMBERS, type Rig } from "./rig.ts";
 import { statusWith } from "./support.ts";
 
 const ANNA = "a1".repeat(32);
@@ -96,6 +99,56 @@ describe("a mempool", () => {
     expect(rig.found).toEqual([]);
     holds(rig, 1, SIZE, 1);
     expect(rig.found).toEqual(["I16"]);
+  });
+
+  it("may hold what came late once, however often it is seen again and by whom", () => {
+    const rig = rigOf();
+    write(rig, 1);
+    rig.checker.durable?.(1, "data", finalPuts(1, [batch(1)]));
+    rig.checker.durable?.(1, "data", finalPuts(2, [batch(3)]));
+    const frameOf = (laneSeq: number): Buffer => Buffer.concat([Buffer.of(10), batch(laneSeq)]);
+    for (let i = 0; i < 5; i++) {
+      for (const laneSeq of [1, 2, 3]) rig.checker.sent?.(0, 1, "mempool", frameOf(laneSeq));
+      rig.checker.durable?.(2, "data", finalPuts(2, [batch(1), batch(2), batch(3)]));
+    }
+    holds(rig, 3, 3 * SIZE, 0);
+    holds(rig, 2, 2 * SIZE, 1);
+    expect(rig.found).toEqual([]);
+    holds(rig, 4, 3 * SIZE, 0);
+    holds(rig, 3, 2 * SIZE, 1);
+    holds(rig, 2, 2 * SIZE + 1, 1);
+    expect(rig.found).toEqual(["I16", "I16", "I16"]);
+  });
+
+  it("may hold one batch of its own that no link has taken, where the chain asks validators to write", () => {
+    const own = 64 * 1024;
+    const shares = { scryptN: 2, difficulty: 1, triesPerUnit: 1 };
+    const withKeys = MEMBERS.map((member) => ({ ...member, epochKey: Uint8Array.of(9) }));
+    const asking: Partial<CheckContext>[] = [
+      { claims: { shares } },
+      { beacon: { depth: 4, roots: [] } },
+      { location: { rounds: 1, zones: new Map() } },
+      { members: withKeys },
+    ];
+    for (const part of asking) {
+      const rig = rigOf(part);
+      holds(rig, 1, own);
+      expect(rig.found).toEqual([]);
+      holds(rig, 2, own);
+      holds(rig, 1, own + 1);
+      expect(rig.found).toEqual(["I16", "I16"]);
+    }
+    const plain = rigOf({});
+    holds(plain, 1, SIZE);
+    expect(plain.found).toEqual(["I16"]);
+  });
+
+  it("is not accused where a lone validator says once an epoch what it has done", () => {
+    const parts = { seed: 2, n: 1, epochMs: 6_000, healMs: 8_000 };
+    const run = scenario("alone", { ...parts, proofs: ["time", "shares"] });
+    const { marks, violation } = simulate(run, { ...SYSTEM, checkers: [mempoolFollows] });
+    expect(violation).toBeUndefined();
+    expect(marks.get("mempool held against what is open")).toBeGreaterThan(0);
   });
 
   it("is not judged far behind, among liars, and where nodes add to batches", () => {
