@@ -65,6 +65,8 @@ type Endpoint = {
 export type NetTap = {
   sent(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
   delivered(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** The send queue had no room for it. */
+  refused?(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
   /** Something of the network's own happened that is worth having seen. */
   happened?(what: string): void;
 };
@@ -400,6 +402,7 @@ export class SimNet {
     );
     if (queued > room) {
       this.#tap?.happened?.("send queue overflow");
+      this.#tap?.refused?.(slot, this.#farSlot(session, slot), trafficClass, bytes);
       return false;
     }
     if (endpoint.host.reached("send")) return false;

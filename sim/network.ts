@@ -134,6 +134,9 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       observer.sent(from, to, trafficClass, bytes);
     },
     happened: (what) => observer.mark(what),
+    refused: (from, to, trafficClass, bytes) => {
+      observer.refused(from, to, trafficClass, bytes);
+    },
     delivered: (from, to, _class, bytes) => {
       observer.delivered(from, to, bytes);
     },

@@ -176,6 +176,10 @@ export class Observer {
     for (const checker of this.#senders) checker.sent?.(from, to, trafficClass, bytes);
   }
 
+  refused(from: number, to: number, trafficClass: string, bytes: Uint8Array): void {
+    this.each((checker) => checker.refused?.(from, to, trafficClass, bytes));
+  }
+
   delivered(from: number, to: number, bytes: Uint8Array): void {
     for (const checker of this.#receivers) checker.delivered?.(from, to, bytes);
   }

@@ -29,7 +29,7 @@ const BLOCK = 7;
 /** R7: own votes of the current view and eight below it, the newest finalization and the entry certificate. */
 const RESENT_VOTES = 27;
 const RESENT_CERTIFICATES = 2;
-/** So many times as much may have left before STATUS follows: a full queue may have refused that. */
+/** So many times as much may have left before STATUS follows, or a full queue has refused it. */
 const ROUNDS_MAX = 2;
 /** An answer to STATUS: a finalization, two certificates, and the votes of one view. */
 const ANSWER_CERTIFICATES = 3;
@@ -166,9 +166,14 @@ export const egressBounded = (context: CheckContext): Checker => {
     return `${certificatesAgain} certificates that nobody asked for`;
   };
 
-  const statusFault = (sender: Sender, account: Account): string | undefined => {
+  /** STATUS follows what was sent again. */
+  const followed = (account: Account): void => {
     account.votesAgain = Math.max(0, account.votesAgain - RESENT_VOTES);
     account.certificatesAgain = Math.max(0, account.certificatesAgain - RESENT_CERTIFICATES);
+  };
+
+  const statusFault = (sender: Sender, account: Account): string | undefined => {
+    followed(account);
     const [nowUs, due] = [context.nowUs(), dueOf(sender)];
     account.statusesDue += due - account.dueSeen;
     account.statusesDue += (nowUs - account.greetedUs) / GREETING_US;
@@ -248,6 +253,11 @@ export const egressBounded = (context: CheckContext): Checker => {
       if (trafficClass !== "consensus" || !context.honest(from)) return;
       const fault = faultOf(from, to, bytes);
       if (fault !== undefined) context.report("I20", `n${from} sent n${to} ${fault}`);
+    },
+    // A short queue may have room for votes and none for the STATUS behind them.
+    refused: (from, to, trafficClass, bytes) => {
+      if (trafficClass !== "consensus" || bytes[0] !== STATUS || !context.honest(from)) return;
+      followed(accountOf(senderOf(from), to));
     },
   };
 };

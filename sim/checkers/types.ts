@@ -124,6 +124,8 @@ export type Checker = {
   /** A node has checked a signature, as one of so many that it checks together. */
   verified?(slot: number, message: Uint8Array, together: number): void;
   sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
+  /** A send queue had no room for a frame: nothing has left. */
+  refused?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
   /** A frame has reached a live process. */
   delivered?(from: number, to: number, bytes: Uint8Array): void;
   /** These puts of one atomic write survive a power cut from now on. */

@@ -5,6 +5,9 @@ import { FINALIZE, NOTARIZE } from "../../sim/checkers/decode.ts";
 import { egressBounded } from "../../sim/checkers/egress.ts";
 import { turnsOf } from "../../sim/checkers/leaders.ts";
 import type { Waiting } from "../../sim/checkers/types.ts";
+import { DEFAULT_WORKLOAD, scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
 import {
   CHAIN,
   certificateFrame,
@@ -107,6 +110,43 @@ describe("what a node sends", () => {
     expect(send(rig, vote, free)).toEqual([]);
     expect(send(rig, vote)).toEqual(["I20"]);
   });
+
+  it("is more with each STATUS that a full queue refused behind it, which costs no STATUS that is due", () => {
+    const rig = rigOf(true);
+    const refuse = (bytes: Uint8Array, trafficClass = "consensus", to = 1): void =>
+      rig.checker.refused?.(0, to, trafficClass, bytes);
+    const certificate = certificateFrame({ view: 3, kind: FINALIZE, hash: HASH_A });
+    for (let i = 0; i < 100; i++) {
+      send(rig, vote, 27);
+      expect(send(rig, certificate, 2)).toEqual([]);
+      refuse(status);
+    }
+    expect(send(rig, status, STATUSES)).toEqual([]);
+    send(rig, vote, free);
+    refuse(vote);
+    refuse(status, "mempool");
+    refuse(status, "consensus", 2);
+    expect(rig.found).toEqual([]);
+    expect(send(rig, vote)).toEqual(["I20"]);
+  });
+
+  it("is no more in a run where a short queue takes two votes and never the STATUS behind them", () => {
+    const window = { atMs: 1_000, untilMs: 45_000 };
+    const crash = { kind: "crash", atMs: 3_000, downMs: 40_000, power: false } as const;
+    const parts = scenario("short queue", {
+      faults: [
+        { kind: "queue-overflow", node: 0, bytes: 2_700, ...window },
+        { kind: "drop-type", type: 4, to: 0, ppm: 1_000_000, ...window },
+        { ...crash, node: 2 },
+        { ...crash, node: 3 },
+      ],
+      workload: { ...DEFAULT_WORKLOAD, clients: 1, batchesPerSecond: 1, untilMs: 3_000 },
+      healMs: 46_000,
+    });
+    const { marks, violation } = simulate(parts, { ...SYSTEM, checkers: [egressBounded] });
+    expect(violation).toBeUndefined();
+    expect(marks.get("send queue overflow")).toBeGreaterThan(54 / 2);
+  }, 120_000);
 
   it("is no more for time in which the node went on", () => {
     const rig = rigOf(true);

@@ -55,6 +55,7 @@ type Rig = {
   readonly net: SimNet;
   readonly peers: Peer[];
   readonly marks: string[];
+  readonly refused: string[];
 };
 
 const startPeer = (net: SimNet, peer: Peer): void => {
@@ -73,6 +74,7 @@ const createRig = (
 ): Rig => {
   const world = new World(seed);
   const marks: string[] = [];
+  const refused: string[] = [];
   const net = new SimNet(
     world,
     ids.length,
@@ -81,6 +83,8 @@ const createRig = (
       sent: () => undefined,
       delivered: () => undefined,
       happened: (what) => marks.push(what),
+      refused: (from, to, trafficClass, bytes) =>
+        refused.push(`${from} to ${to}, ${trafficClass}, ${bytes.length} bytes`),
     },
   );
   const peers = ids.map((id, slot): Peer => {
@@ -90,7 +94,7 @@ const createRig = (
   });
   for (const peer of peers) startPeer(net, peer);
   world.runUntil(1_000_000);
-  return { world, net, peers, marks };
+  return { world, net, peers, marks, refused };
 };
 
 const peerAt = (rig: Rig, slot: number): Peer => {
@@ -266,6 +270,7 @@ describe("frames", () => {
     );
     expect(answers.filter((answer) => answer)).toHaveLength(room);
     expect(answers[room]).toBe(false);
+    expect(rig.refused).toEqual([`0 to 1, control, ${size} bytes`]);
   });
 
   it("take their time on narrow links", () => {
