@@ -230,9 +230,14 @@ export class Host {
     return this.#driftBaseMs + (sinceUs / 1000) * (1 + this.#driftPpm / 1_000_000);
   }
 
-  /** Steps the wall clock, as its owner does: faults come on top. The monotonic clock does not move. */
+  /** Steps the wall clock, as its owner does: a fault hides it. The monotonic clock does not move. */
   stepClock(offsetMs: number): void {
     this.#offsetMs.setOwn(offsetMs);
+  }
+
+  /** Whether a fault holds now instead of what the owner has done to the wall clock. */
+  get hasForeignClock(): boolean {
+    return this.#offsetMs.isTurned;
   }
 
   /** The wall clock is off by so much, whatever its owner has done; what is returned ends that. */

@@ -211,6 +211,7 @@ const powersOf = (
       host.stepClock(offsetMs);
       world.at(Math.min(spec.untilMs, FAR_MS) * 1000, () => host.stepClock(0));
     },
+    hasForeignClock: () => host.hasForeignClock,
     redial: () => wiring.redial(),
     isVictim: (bytes) => wiring.isVictim(bytes),
     vote: (statement) => {

@@ -117,6 +117,7 @@ export const timestampEdge: StrategyFactory = (powers) => {
       // One that is sent again later is old without a lie, and one that a slow disk has held up is no fast clock's.
       if (!isAfter(header, newest)) return false;
       newest = header;
+      if (powers.hasForeignClock()) return false;
       const offMs = header.timeMs - powers.wallMs();
       if (Math.abs(offMs) > VISIBLE_MS && Math.sign(offMs) === Math.sign(skewMs)) shown = header;
       return false;

@@ -40,6 +40,8 @@ export type Powers = {
   wallMs(): number;
   /** Sets the clock of its own computer off by so much until the adversary's time is over. */
   skewClock(offsetMs: number): void;
+  /** Whether a fault has put that clock off meanwhile: then what is skewed has no effect. */
+  hasForeignClock(): boolean;
   /** Dials all peers anew, and so takes their sessions from a twin. */
   redial(): void;
   /** Whether a frame is a batch of the client that a censor leaves out. */

@@ -70,6 +70,7 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true, slot = SE
   );
   transport.start({ peerUp: () => undefined, peerDown: () => undefined, frame: () => undefined });
   return {
+    host,
     sent,
     refusing,
     hasher: chain.hasher,
@@ -115,7 +116,7 @@ const headerOf = (hasher: Hasher, view: number, proposer: number) => ({
   ...{ protocolVersion: 1, chainHash: hasher.chainHash, epoch: 0, view, height: 1, parentView: 0 },
   ...{
     parentHash: ZERO,
-    timeMs: 1_800_000_000_000,
+    timeMs: WALL_START_MS,
     batchesRoot: batchesRoot(hasher, []),
     batchCount: 0,
   },
@@ -227,6 +228,26 @@ describe("out of turn", () => {
     expect(liar.acted()).toBe(0);
     liar.hears(liar.proposal(VIEW + 1, 1));
     expect(liar.acted()).toBe(PEERS.length);
+  });
+});
+
+describe("a clock at the edge", () => {
+  it("has acted by its own lie, and not while a fault hides what it has done to its clock", () => {
+    const liar = createLiar("timestamp-edge");
+    let view = 0;
+    const actedOf = (): number => {
+      const before = liar.acted();
+      // Its own is fast or slow: one of the two is its lie.
+      for (const offMs of [1_000, -1_000]) {
+        liar.says(liar.proposal(++view, SELF, { timeMs: WALL_START_MS + offMs }));
+      }
+      return liar.acted() - before;
+    };
+    expect(actedOf()).toBe(1);
+    const lift = liar.host.putClockOff(1_000);
+    expect(actedOf()).toBe(0);
+    lift();
+    expect(actedOf()).toBe(1);
   });
 });
 
