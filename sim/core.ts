@@ -3,13 +3,7 @@
  * healed, and everybody else is gone for good. What such a core cannot do, no outage of the others explains.
  */
 import type { Prng } from "./prng.ts";
-import { type Fault, faultySlots, type Scenario } from "./scenario.ts";
-
-/** Faults that take data which others may not have. */
-const LOSSY = ["wipe", "restore", "rot", "misdirected-write", "lost-writes"];
-
-const takesData = (fault: Fault): boolean =>
-  LOSSY.includes(fault.kind) || (fault.kind === "crash-after-vote" && fault.wipe);
+import { faultySlots, type Scenario, takesData } from "./scenario.ts";
 
 /**
  * Slots of a core, ascending; undefined where honest nodes do not have the weight. No node more than it
