@@ -152,7 +152,9 @@ export const mempoolFollows = (context: CheckContext): Checker => {
     durable: (_slot, disk, puts) => {
       if (isJudged && disk === "data") note(puts);
     },
-    status: (slot, { finalHeight, mempoolBytes, mempoolBatches }) => {
+    status: (slot, { finalHeight, mempoolBytes, mempoolBatches, voting }) => {
+      // One that has stopped says what it had in the middle of the turn that failed.
+      if (voting === "halted") return;
       if (!isJudged || mempoolBatches + mempoolBytes === 0 || finalHeight < top - BEHIND_MAX)
         return;
       const most = { bytes: open.bytes + own.bytes, batches: open.batches + own.batches };

@@ -63,6 +63,15 @@ describe("a mempool", () => {
     ]);
   });
 
+  it("is not asked of a node that has stopped: it says what it had in the turn that failed", () => {
+    const rig = rigOf();
+    const status = { mempoolBatches: 3, mempoolBytes: 3 * SIZE, finalHeight: 0 };
+    rig.checker.status?.(0, statusWith({ ...status, voting: "halted" }));
+    expect(rig.found).toEqual([]);
+    rig.checker.status?.(0, statusWith(status));
+    expect(rig.found).toEqual(["I16"]);
+  });
+
   it("may not hold what is final at its height, with what went before it in its lane", () => {
     const rig = rigOf();
     write(rig, 1, 2, 3);
