@@ -194,6 +194,12 @@ describe("what a node sends", () => {
     expect(send(rig, status)).toEqual(["I20"]);
   });
 
+  it("is STATUS whenever it likes to who may connect anew as often: a liar, or two processes with one key", () => {
+    const rig = createRig(egressBounded, { honest: (slot) => slot !== 3 });
+    expect(send(rig, status, 20 * STATUSES, 3)).toEqual([]);
+    expect(send(rig, status, STATUSES + 1)).toEqual(["I20"]);
+  });
+
   it("is STATUS to all at the start of an epoch", () => {
     const rig = rigOf(true);
     expect(send(rig, status, STATUSES)).toEqual([]);
