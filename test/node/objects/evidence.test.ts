@@ -1,7 +1,7 @@
 /** Evidence of wrong chunks: on the disk at once, whatever the member does next and however soon the node stops. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import { chunkHash, proveChunk } from "../../../src/crypto/objects/tree.ts";
 import { LIMITS } from "../../../src/limits.ts";
@@ -11,40 +11,14 @@ import {
   type EvidenceRecord,
   type NewEvidence,
 } from "../../../src/node/objects/evidence.ts";
-import {
-  BIG,
-  idOf,
-  MemoryNetwork,
-  quiet,
-  removeFolder,
-  type TestNode,
-  tempFolder,
-  testNode,
-  until,
-} from "./support.ts";
+import { BIG, idOf, quiet, type TestNode, tempFolder, until, useTestNodes } from "./support.ts";
 
 // Synced files and keys: a busy disk is no fault.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-let network: MemoryNetwork;
-let folders: string[];
-let nodes: TestNode[];
-beforeEach(() => {
-  network = new MemoryNetwork();
-  folders = [];
-  nodes = [];
-});
-afterEach(async () => {
-  for (const node of nodes) await node.objects.close();
-  for (const folder of folders) removeFolder(folder);
-});
-
-const node = async (index: number, has = false): Promise<TestNode> => {
-  const made = await testNode(network, index, has ? { has: [[BIG]] } : {});
-  folders.push(made.folder);
-  nodes.push(made);
-  return made;
-};
+const at = useTestNodes();
+const node = (index: number, has = false): Promise<TestNode> =>
+  at.node(index, has ? { has: [[BIG]] } : {});
 
 /** What is on the disk of a node: the records, each with whether its bytes are those that it tells of. */
 const onDisk = (folder: string): { record: EvidenceRecord; isWhole: boolean }[] => {
@@ -61,7 +35,7 @@ const onDisk = (folder: string): { record: EvidenceRecord; isWhole: boolean }[] 
 const turncoat = (liar: string): readonly number[] => {
   const asked: number[] = [];
   let hasLied = false;
-  network.mangle = (_from, to, name, answer) => {
+  at.network.mangle = (_from, to, name, answer) => {
     if (to !== liar || name[0] === 1) return undefined;
     if (hasLied) {
       asked.push(name[0] ?? 0);
@@ -95,7 +69,7 @@ describe("evidence of a wrong chunk", () => {
   it("has what the member signed, as soon as that comes", async () => {
     const liar = await node(0, true);
     const asker = await node(2);
-    network.mangle = (_from, to, name, answer) => {
+    at.network.mangle = (_from, to, name, answer) => {
       if (to !== liar.id || name[0] !== 3 || answer === undefined) return undefined;
       return answer.with(9, (answer[9] ?? 0) ^ 1);
     };
@@ -126,7 +100,7 @@ describe("evidence of a wrong chunk", () => {
 describe("the folder of evidence", () => {
   const open = async (): Promise<{ evidence: EvidenceFolder; folder: string }> => {
     const folder = join(tempFolder(), "evidence");
-    folders.push(folder);
+    at.removed(folder);
     let timeMs = 0;
     const wallMs = (): number => {
       timeMs += 1;

@@ -1,5 +1,5 @@
 /** What ends by itself between nodes with objects, and what may be tried again: by a clock that the test moves. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { fromHex } from "../../../src/crypto/bytes.ts";
 import { falconSign } from "../../../src/crypto/falcon.ts";
 import { encodeOrder, orderStatement } from "../../../src/crypto/objects/statements.ts";
@@ -15,37 +15,18 @@ import {
   getAll,
   hasher,
   idOf,
-  MemoryNetwork,
   objectOf,
-  removeFolder,
   type TestNode,
   type TestNodeOptions,
-  testNode,
   until,
+  useTestNodes,
 } from "./support.ts";
 
 // Synced files and keys: a busy disk is no fault.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-let network: MemoryNetwork;
-let folders: string[];
-beforeEach(() => {
-  network = new MemoryNetwork();
-  folders = [];
-});
-let nodes: TestNode[] = [];
-afterEach(async () => {
-  for (const node of nodes) await node.objects.close();
-  nodes = [];
-  for (const folder of folders) removeFolder(folder);
-});
-
-const node = async (index: number, options?: TestNodeOptions): Promise<TestNode> => {
-  const made = await testNode(network, index, options);
-  folders.push(made.folder);
-  nodes.push(made);
-  return made;
-};
+const at = useTestNodes();
+const { node } = at;
 
 describe("time", () => {
   /** How far the clock of a test is ahead. One for each test: what a test has left on its way moves no other's. */
@@ -77,7 +58,7 @@ describe("time", () => {
     await node(0, { has: [[BIG]] });
     const asker = await aheadNode(1);
     const own = ahead;
-    network.mangle = async (_from, _to, name) => {
+    at.network.mangle = async (_from, _to, name) => {
       if (name[0] !== 3) return undefined;
       await new Promise((resolve) => setTimeout(resolve, 300));
       own.ms += LIMITS.objectIdleMs / 3;
@@ -91,19 +72,19 @@ describe("time", () => {
   it("lets a liar be asked again after objectLiarMs", async () => {
     const liar = await node(0, { has: [[BIG]] });
     await node(1, { has: [[BIG]] });
-    network.mangle = (_from, to, name, answer) =>
+    at.network.mangle = (_from, to, name, answer) =>
       to === liar.id && name[0] === 3 ? answer?.subarray(1) : undefined;
     const asker = await aheadNode(2);
     // Whom it asks first is not said: so that the liar is asked, nobody else is there until it has lied.
-    network.away.add(idOf(1));
+    at.network.away.add(idOf(1));
     const first = asker.manifest(BIG.root);
     await until("the lie is found", () => asker.objects.evidence().length === 1);
-    network.away.delete(idOf(1));
+    at.network.away.delete(idOf(1));
     // It may have ended with the only source that it had.
     await first;
     await getAll(asker);
-    network.mangle = undefined;
-    network.away.add(idOf(1));
+    at.network.mangle = undefined;
+    at.network.away.add(idOf(1));
     const other = objectOf(bytesOf(2_000, 8));
     const served = await node(0, { folder: liar.folder, has: [[other]] });
     const early = await asker.manifest(other.root);
@@ -204,7 +185,7 @@ describe("time", () => {
 
   it("ends the search for a manifest too after objectIdleMs in which nobody asked", async () => {
     const silent = await node(0, { has: [[BIG]] });
-    network.mangle = (_from, to) => (to === silent.id ? "silent" : undefined);
+    at.network.mangle = (_from, to) => (to === silent.id ? "silent" : undefined);
     const asker = await aheadNode(1);
     const waiting = asker.manifest(BIG.root);
     ahead.ms = LIMITS.objectIdleMs;

@@ -1,7 +1,7 @@
 /** Objects between nodes: fetched, verified, resumed, served onward; liars are dropped and told of. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { concatBytes, equalBytes, fromHex, toHex } from "../../../src/crypto/bytes.ts";
 import { falconSign, falconVerify } from "../../../src/crypto/falcon.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
@@ -29,37 +29,17 @@ import {
   getAll,
   hasher,
   idOf,
-  MemoryNetwork,
   objectOf,
-  removeFolder,
   type TestNode,
-  type TestNodeOptions,
-  testNode,
   until,
+  useTestNodes,
 } from "./support.ts";
 
 // Synced files and keys: a busy disk is no fault.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-let network: MemoryNetwork;
-let folders: string[];
-beforeEach(() => {
-  network = new MemoryNetwork();
-  folders = [];
-});
-let nodes: TestNode[] = [];
-afterEach(async () => {
-  for (const node of nodes) await node.objects.close();
-  nodes = [];
-  for (const folder of folders) removeFolder(folder);
-});
-
-const node = async (index: number, options?: TestNodeOptions): Promise<TestNode> => {
-  const made = await testNode(network, index, options);
-  folders.push(made.folder);
-  nodes.push(made);
-  return made;
-};
+const at = useTestNodes();
+const { node } = at;
 
 const fetchedBytes = (from: TestNode): number =>
   from.metrics.read("tetrad_object_fetched_bytes_total");
@@ -71,7 +51,7 @@ describe("an object that another node has", () => {
     await getAll(third);
     await until("it is whole", () => third.objects.state(BIG.root)?.held === BIG.chunks.length);
     expect(fetchedBytes(third)).toBe(BIG.bytes.length);
-    network.away.add(first.id);
+    at.network.away.add(first.id);
     const fourth = await node(3);
     await getAll(fourth);
     expect(fetchedBytes(fourth)).toBe(BIG.bytes.length);
@@ -84,8 +64,8 @@ describe("an object that another node has", () => {
     const a = await node(0, { has: [[BIG, odd]] });
     const b = await node(1, { has: [[BIG, even]] });
     await getAll(await node(2));
-    expect(new Set(network.gaveChunk)).toEqual(new Set([a.id, b.id]));
-    expect(network.gaveChunk).toHaveLength(BIG.chunks.length);
+    expect(new Set(at.network.gaveChunk)).toEqual(new Set([a.id, b.id]));
+    expect(at.network.gaveChunk).toHaveLength(BIG.chunks.length);
   });
 
   it("is fetched on from where a run ended", async () => {
@@ -124,7 +104,7 @@ describe("an object that another node has", () => {
     const busy = await node(0, { has: [[BIG]] });
     const other = await node(1, { has: [[BIG]] });
     let answers = 0;
-    network.mangle = (_from, to, name) => {
+    at.network.mangle = (_from, to, name) => {
       if (name[0] !== 3) return undefined;
       answers += 1;
       if (to === busy.id && answers < 4) return BUSY_ANSWER;
@@ -136,7 +116,7 @@ describe("an object that another node has", () => {
   it("is got from one that is too busy at first to say what it has, and to give the manifest", async () => {
     const busy = await node(0, { has: [[BIG]] });
     const told = new Map<number, number>();
-    network.mangle = (_from, to, name) => {
+    at.network.mangle = (_from, to, name) => {
       const kind = name[0] ?? 0;
       const count = (told.get(kind) ?? 0) + 1;
       told.set(kind, count);
@@ -159,7 +139,7 @@ describe("an object that another node has", () => {
 describe("a member that lies", () => {
   /** Flips one byte of every chunk that this member gives. */
   const lie = (liar: string): void => {
-    network.mangle = (_from, to, name, answer) => {
+    at.network.mangle = (_from, to, name, answer) => {
       if (to !== liar || name[0] !== 3 || answer === undefined) return undefined;
       const other = answer.slice();
       other[9] = (other[9] ?? 0) ^ 1;
@@ -206,13 +186,13 @@ describe("a member that lies", () => {
     expect(falconVerify(fromHex(claim.signature), message, fromHex(claim.publicKey))).toBe(true);
     expect(toHex(hasher.ht("id", fromHex(claim.publicKey)))).toBe(liar.id);
     // It is asked for nothing else, of any object.
-    network.mangle = undefined;
-    network.gaveChunk.length = 0;
+    at.network.mangle = undefined;
+    at.network.gaveChunk.length = 0;
     const second = objectOf(bytesOf(2 * CHUNK_BYTES, 5));
     await liar.give(second);
     const got = await asker.manifest(second.root);
     expect(got.ok ? "" : got.code).toBe("object.not-found");
-    expect(network.gaveChunk).not.toContain(liar.id);
+    expect(at.network.gaveChunk).not.toContain(liar.id);
     expect(honest.objects.evidence()).toEqual([]);
   });
 
@@ -223,7 +203,7 @@ describe("a member that lies", () => {
     const manifest = encodeManifest(forged);
     const message = manifestStatement(hasher, fromHex(liar.id), BIG.name, manifest);
     const signature = falconSign(message, secretKey, new Uint8Array(48).fill(3));
-    network.mangle = (_from, to, name) =>
+    at.network.mangle = (_from, to, name) =>
       to === liar.id && name[0] === 2
         ? encodeServedManifest({ manifest, publicKey, signature })
         : undefined;
@@ -247,7 +227,7 @@ describe("a member that lies", () => {
   it("is not who gives a manifest that it has not signed: nobody could tell", async () => {
     const server = await node(0, { has: [[BIG]] });
     const other = await node(1, { has: [[BIG]] });
-    network.mangle = (_from, to, name, answer) => {
+    at.network.mangle = (_from, to, name, answer) => {
       if (to !== server.id || name[0] !== 2 || answer === undefined) return undefined;
       const served = decodeServedManifest(answer);
       if (!served.ok) throw new Error(served.detail);
@@ -303,7 +283,7 @@ describe("a member that lies", () => {
 describe("what others may ask of a node", () => {
   it("is objectRequestsPerPeerBurst at once and then the rate, and past it that it is busy", async () => {
     const server = await node(0, { has: [[BIG]] });
-    const port = network.port("somebody");
+    const port = at.network.port("somebody");
     const have = encodeRequest({ kind: "have", root: BIG.name });
     let busy = 0;
     const asks = LIMITS.objectRequestsPerPeerBurst * 2;
@@ -313,7 +293,7 @@ describe("what others may ask of a node", () => {
     }
     expect(busy).toBeGreaterThan(0);
     expect(asks - busy).toBeGreaterThanOrEqual(LIMITS.objectRequestsPerPeerBurst);
-    const other = await network.port("another").request(server.id, have, 1_000);
+    const other = await at.network.port("another").request(server.id, have, 1_000);
     expect(other.ok && isBusy(other.value.bytes)).toBe(false);
   });
 
@@ -334,7 +314,7 @@ describe("what others may ask of a node", () => {
     };
     try {
       const ask = (member: string, index: number) =>
-        network
+        at.network
           .port(member)
           .request(server.id, encodeRequest({ kind: "chunk", root: object.name, index }), 60_000);
       const indices = Array.from({ length: LIMITS.objectChecksMax }, (_, i) => i);
@@ -359,7 +339,7 @@ describe("what others may ask of a node", () => {
 
   it("is nothing by bytes that are no request", async () => {
     const server = await node(0, { has: [[BIG]] });
-    const port = network.port("somebody");
+    const port = at.network.port("somebody");
     for (const name of [new Uint8Array(0), Uint8Array.of(9), concatBytes(BIG.name, BIG.name)]) {
       const answer = await port.request(server.id, name, 1_000);
       expect(answer.ok ? "" : answer.code).toBe("bulk.not-found");
@@ -370,7 +350,7 @@ describe("what others may ask of a node", () => {
 describe("what clients may ask of a node", () => {
   it("is objectFetchesMax objects at one time", async () => {
     const silent = await node(0, { has: [[BIG]] });
-    network.mangle = (_from, to) => (to === silent.id ? "silent" : undefined);
+    at.network.mangle = (_from, to) => (to === silent.id ? "silent" : undefined);
     const asker = await node(1);
     const waiting = Array.from({ length: LIMITS.objectFetchesMax }, (_, i) =>
       asker.manifest(i.toString(16).padStart(64, "0")),

@@ -2,7 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 import { concatBytes, equalBytes, toHex } from "../../../src/crypto/bytes.ts";
 import { falconVerify } from "../../../src/crypto/falcon.ts";
 import { createHasher, sha256 } from "../../../src/crypto/hash.ts";
@@ -199,6 +199,48 @@ export const testNode = async (
     ...{ id, folder, objects, metrics, observed, give },
     manifest: (root) => new Promise((resolve) => void objects.manifest(root, resolve)),
     chunk: (root, at) => new Promise((resolve) => void objects.chunk(root, at, resolve)),
+  };
+};
+
+/** What the nodes of one test have in common. */
+export type TestNodes = {
+  /** Of the test that runs: each has its own, so that what one has left on its way moves no other's. */
+  readonly network: MemoryNetwork;
+  /** A node of that network, closed after the test; its folder is removed then. */
+  readonly node: (index: number, options?: TestNodeOptions) => Promise<TestNode>;
+  /** The folder is removed after the test. */
+  readonly removed: (folder: string) => string;
+};
+
+/** To be called once by a file of tests: a network for each of its tests, and the end of all nodes in it. */
+export const useTestNodes = (): TestNodes => {
+  let network = new MemoryNetwork();
+  let folders: string[] = [];
+  let nodes: TestNode[] = [];
+  beforeEach(() => {
+    network = new MemoryNetwork();
+  });
+  afterEach(async () => {
+    for (const { objects } of nodes) await objects.close();
+    for (const folder of folders) removeFolder(folder);
+    nodes = [];
+    folders = [];
+  });
+  const removed = (folder: string): string => {
+    folders.push(folder);
+    return folder;
+  };
+  return {
+    get network() {
+      return network;
+    },
+    node: async (index, options) => {
+      const made = await testNode(network, index, options);
+      removed(made.folder);
+      nodes.push(made);
+      return made;
+    },
+    removed,
   };
 };
 
