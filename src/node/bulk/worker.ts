@@ -131,6 +131,7 @@ const obey = ({ listener, dialler }: Parts, order: ToWorker): void => {
   switch (order.kind) {
     case "admit":
       listener.admit(order.peer, order.fingerprint, order.untilMs, order.host);
+      say({ kind: "admitted", peer: order.peer, fingerprint: order.fingerprint });
       return;
     case "dial":
       dialler.dial(order);

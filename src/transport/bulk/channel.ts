@@ -250,6 +250,9 @@ export class BulkChannel implements BulkPort {
       case "connections":
         this.#links.connections(message);
         return;
+      case "admitted":
+        this.#links.admitted(message.peer, message.fingerprint);
+        return;
       case "pong":
         for (const peer of message.active) this.#links.answered(peer);
         return;

@@ -61,6 +61,8 @@ type Link = {
   /** What the member asked of us: one that waits for our worker. */
   asked: Ask | undefined;
   readonly asks: TokenBucket;
+  /** The newest that our worker was told of, until the worker says that it knows it. */
+  granting: { readonly fingerprint: string; readonly grant: Grant } | undefined;
   /** The member holds a grant of the worker that runs. */
   granted: boolean;
 };
@@ -96,7 +98,7 @@ export class BulkLinks {
       ...{ upNumber: 0, renewal: "none", renewAtMs: 0 },
       ...{ heardMs: 0, upSinceMs: 0, cancelTimer: undefined, asked: undefined },
       asks: new TokenBucket(perSecond, burst, nowMs),
-      granted: false,
+      ...{ granting: undefined, granted: false },
     });
   }
 
@@ -171,7 +173,9 @@ export class BulkLinks {
       link.cancelTimer?.();
       link.cancelTimer = undefined;
       if (link.asked !== undefined) this.#none(link, link.asked.number);
+      if (link.granting !== undefined) this.#none(link, link.granting.grant.number);
       link.asked = undefined;
+      link.granting = undefined;
       link.phase = "none";
       link.renewal = "none";
       if (link.granted) this.#say(link, { kind: "gone" });
@@ -253,13 +257,26 @@ export class BulkLinks {
     const fingerprint = toHex(sha256(certificate));
     // Through a relay there is no place that its connections are expected from.
     const host = this.#options.session.remoteHost(link.peer);
-    supervisor.send({ kind: "admit", peer: link.peer, host, fingerprint, untilMs });
-    link.granted = true;
-    this.#say(link, {
+    const grant: Grant = {
       ...{ kind: "grant", number, certificate, ports: running.ports },
       host: listen.host === "::" ? "" : listen.host,
       authority: running.authority.certificate,
-    });
+    };
+    link.granting = { fingerprint, grant };
+    supervisor.send({ kind: "admit", peer: link.peer, host, fingerprint, untilMs });
+  }
+
+  /**
+   * The worker knows a certificate now. The member hears of it no sooner: a worker that was kept waiting reads what
+   * came from the network before what its node told it, and would turn away who was granted something.
+   */
+  admitted(peer: PeerId, fingerprint: string): void {
+    const link = this.#links.get(peer);
+    if (link?.granting?.fingerprint !== fingerprint) return;
+    const { grant } = link.granting;
+    link.granting = undefined;
+    link.granted = true;
+    this.#say(link, grant);
   }
 
   #open(link: Link): void {

@@ -84,6 +84,8 @@ export type FromWorker =
       readonly peer: string;
       readonly name: Uint8Array;
     }
+  /** The certificate with this SHA-256 opens connections from now on. */
+  | { readonly kind: "admitted"; readonly peer: string; readonly fingerprint: string }
   /** Somebody was turned away at the listener. */
   | { readonly kind: "refused"; readonly detail: string }
   | { readonly kind: "served"; readonly peer: string; readonly bytes: number };

@@ -1,7 +1,9 @@
 /** When the next grant is asked for, and what follows of it: time, the session and the worker are the test's. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { toHex } from "../../../src/crypto/bytes.ts";
+import { sha256 } from "../../../src/crypto/hash.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { createAuthority } from "../../../src/transport/authority.ts";
+import { createAuthority, createLeafKey } from "../../../src/transport/authority.ts";
 import { BulkLinks } from "../../../src/transport/bulk/links.ts";
 import { type BulkNote, decodeNote, encodeNote } from "../../../src/transport/bulk/notes.ts";
 import type { ToWorker } from "../../../src/transport/bulk/worker-messages.ts";
@@ -158,6 +160,58 @@ describe("a grant", () => {
     expect(world.orders.at(-1)).toMatchObject({ kind: "hang-up" });
     world.connections(2, 1);
     expect(world.links.isUp(PEER)).toBe(false);
+  });
+});
+
+describe("what is granted to a member", () => {
+  let world: World;
+  const ask = (number: number): string => {
+    const { publicKey } = createLeafKey();
+    world.links.note(PEER, encodeNote({ kind: "ask", number, publicKey }));
+    const order = world.orders.findLast((one) => one.kind === "admit");
+    if (order?.kind !== "admit") throw new Error("the worker was told of nothing");
+    return order.fingerprint;
+  };
+  beforeEach(() => {
+    world = new World();
+  });
+
+  it("is said to it once the worker knows its certificate, and not before", () => {
+    const fingerprint = ask(1);
+    expect(world.notes).toEqual([]);
+    world.links.admitted(PEER, "ff".repeat(32));
+    world.links.admitted("bb".repeat(32), fingerprint);
+    expect(world.notes).toEqual([]);
+    for (let i = 0; i < 2; i++) world.links.admitted(PEER, fingerprint);
+    expect(world.notes).toEqual([expect.objectContaining({ kind: "grant", number: 1 })]);
+    const [note] = world.notes;
+    const certificate = note?.kind === "grant" ? note.certificate : new Uint8Array(0);
+    expect(toHex(sha256(certificate))).toBe(fingerprint);
+  });
+
+  it("is the newest that it asked for", () => {
+    const first = ask(1);
+    const second = ask(2);
+    world.links.admitted(PEER, first);
+    world.links.admitted(PEER, second);
+    expect(world.notes).toEqual([expect.objectContaining({ kind: "grant", number: 2 })]);
+  });
+
+  it("is refused where the worker ends before it knows of it, and is over where it ends later", () => {
+    const early = ask(1);
+    world.links.workerLost();
+    world.links.admitted(PEER, early);
+    expect(world.notes).toEqual([{ kind: "none", number: 1, reason: "later" }]);
+    world.links.admitted(PEER, ask(2));
+    world.links.workerLost();
+    expect(world.notes.slice(1).map(({ kind }) => kind)).toEqual(["grant", "gone"]);
+  });
+
+  it("is no more when the session has ended", () => {
+    const fingerprint = ask(1);
+    world.links.secured(PEER);
+    world.links.admitted(PEER, fingerprint);
+    expect(world.notes).toEqual([]);
   });
 });
 
