@@ -2,7 +2,6 @@
  * Runs a scenario and shows everything that happens, in words: what timelines, root diffs and pictures are
  * made of. A run is the same with and without somebody who looks, so a failure is run again to be shown.
  */
-import { CHECKERS } from "./checkers/index.ts";
 import type { CheckerFactory, Dump, Status } from "./checkers/types.ts";
 import { faultText, msText } from "./describe.ts";
 import { type FrameLabel, labelOfFrame, labelOfType } from "./message-names.ts";
@@ -64,10 +63,10 @@ export const record = (scenario: Scenario, options: RunOptions, listener: Listen
   });
   const result = simulate(scenario, {
     ...options,
-    checkers: [watcher, ...(options.checkers ?? CHECKERS)],
-    onEvent: (event) => {
+    watch: watcher,
+    onEvent: (event, digest) => {
       flush();
-      options.onEvent?.(event);
+      options.onEvent?.(event, digest);
       if (event.kind === "send" || event.kind === "deliver") waiting = event;
       else emit(event, undefined);
     },

@@ -1,4 +1,5 @@
 /** What a run is given beside its scenario. */
+import type { CheckerFactory } from "./checkers/types.ts";
 import type { NetworkOptions } from "./network.ts";
 import type { WorkloadEvents } from "./property.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -8,7 +9,10 @@ export type RunOptions = NetworkOptions & {
   readonly rowsOf?: readonly string[];
   /** What clients write, where it is not the usual. */
   readonly events?: WorkloadEvents;
-  readonly onEvent?: (event: TraceEvent) => void;
+  /** `digest` is that of the trace up to this event: where two runs first differ in it, they part. */
+  readonly onEvent?: (event: TraceEvent, digest: number) => void;
+  /** Sees the run as a checker does, but not the one that a stuck run is explained by: for who records. */
+  readonly watch?: CheckerFactory;
   /** A run that does more work than this is stuck in a loop: a liveness failure. */
   readonly maxSteps?: number;
 };

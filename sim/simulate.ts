@@ -549,12 +549,14 @@ const runOnce = (
 
 /** Runs a scenario once, and a stuck one again to say why. Never throws for what the code under test does. */
 export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
-  const options = runOptionsOf(scenario, given);
-  const { result, up } = runOnce(scenario, options);
+  const { watch, ...options } = runOptionsOf(scenario, given);
+  const { checkers = CHECKERS } = options;
+  const seen = watch === undefined ? checkers : [watch, ...checkers];
+  const { result, up } = runOnce(scenario, { ...options, checkers: seen });
   if (result.outcome !== "liveness" || result.violation?.id === "L0") return result;
   const witness = createWitness();
   const { onEvent: _seen, ...silent } = options;
-  runOnce(scenario, { ...silent, checkers: [...(options.checkers ?? CHECKERS), witness.checker] });
+  runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
   return { ...result, report: [...witness.explain(up), ...result.report] };
 };
 

@@ -56,8 +56,8 @@ export class Trace {
   readonly #kinds = new Array<EventKind>(RING).fill("boot");
   readonly #notes = new Array<string>(RING).fill("");
   readonly #numbers = new Float64Array(RING * NUMBERS);
-  /** Sees every event; for `--trace` and for pictures. */
-  tap: ((event: TraceEvent) => void) | undefined;
+  /** Sees every event, and what the trace is with it; for `--trace` and for pictures. */
+  tap: ((event: TraceEvent, digest: number) => void) | undefined;
 
   get count(): number {
     return this.#count;
@@ -103,7 +103,7 @@ export class Trace {
     numbers[slot * NUMBERS + 2] = other;
     numbers[slot * NUMBERS + 3] = bytes?.[0] ?? -1;
     numbers[slot * NUMBERS + 4] = bytes?.length ?? 0;
-    this.tap?.(this.#eventAt(slot));
+    this.tap?.(this.#eventAt(slot), this.#h1 >>> 0);
   }
 
   #eventAt(slot: number): TraceEvent {

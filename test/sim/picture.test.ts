@@ -82,6 +82,22 @@ describe("what is collected", () => {
     }
   });
 
+  it("is of one run also where a stuck one is run again to say why", () => {
+    const adversaries = [0, 1].map((node) => ({
+      ...{ node, strategy: "silent" as const, fromMs: 800, untilMs: 1e9 },
+    }));
+    const expected = { finalWithinMs: 1_000 };
+    const stuck = scenario("stuck", { seed: 1, healMs: 900, adversaries, expect: expected });
+    const { marks, failure } = draw(stuck, WIDE);
+    expect(failure?.invariant).toBe("L1");
+    const executed = marks.filter(([, , kind]) => kind === "executed");
+    const blocks = executed.map(([node, , , text]) => `n${node} ${text.split(" ")[0]}`);
+    expect(blocks.length).toBeGreaterThan(4);
+    expect(new Set(blocks).size).toBe(blocks.length);
+    const times = marks.map(([, atUs]) => atUs);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
   /** Kinds are numbered as they come: by name they are the same. */
   const renamed = (one: PictureData["messages"][number], of: PictureData) => {
     const copy = [...one] as unknown[];
