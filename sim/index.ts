@@ -51,7 +51,9 @@ export {
   type RunName,
   replayCommand,
   runJson,
+  shellWord,
   verdictLine,
+  withWords,
 } from "./report.ts";
 export { type Fault, type FaultKind, type Scenario, scenario } from "./scenario.ts";
 export { parseScenario, readScenario, scenarioSchema } from "./scenario-shape.ts";

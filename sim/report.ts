@@ -4,9 +4,18 @@ import type { RunResult } from "./simulate.ts";
 /** How a run is named on the command line. */
 export type RunName = { readonly kind: "seed" | "bank" | "file"; readonly value: string };
 
-export const replayCommand = (name: RunName): string => {
-  if (name.kind === "seed") return `nexus sim run --seed ${name.value}`;
-  return `nexus sim run ${name.value}`;
+/** A word of a command line: quoted where a shell would cut it. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** What a command that runs a scenario again needs besides it: --with, as it was given. */
+export const withWords = (file: string | undefined): string =>
+  file === undefined ? "" : ` --with ${shellWord(file)}`;
+
+/** The command that runs it again; `own` is what --with was given. */
+export const replayCommand = (name: RunName, own?: string): string => {
+  const which = name.kind === "seed" ? `--seed ${name.value}` : shellWord(name.value);
+  return `nexus sim run ${which}${withWords(own)}`;
 };
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
@@ -20,16 +29,20 @@ export const progressLine = (name: RunName, result: RunResult): string => {
   );
 };
 
-export const verdictLine = (name: RunName, result: RunResult): string => {
+export const verdictLine = (name: RunName, result: RunResult, own?: string): string => {
   const { violation } = result;
   const id = violation?.id ?? "?";
   const firstLine = (violation?.detail ?? "").split("\n")[0];
   const where = `${name.kind} ${name.value}, at ${seconds(violation?.atMs ?? 0)} s`;
-  return `FAIL ${result.outcome} ${id} (${where}): ${firstLine}. Replay: ${replayCommand(name)}`;
+  return `FAIL ${result.outcome} ${id} (${where}): ${firstLine}. Replay: ${replayCommand(name, own)}`;
 };
 
-/** What machines get of a run. */
-export const runJson = (name: RunName, result: RunResult): Readonly<Record<string, unknown>> => ({
+/** What machines get of a run; `own` is what --with was given. */
+export const runJson = (
+  name: RunName,
+  result: RunResult,
+  own?: string,
+): Readonly<Record<string, unknown>> => ({
   run: name,
   outcome: result.outcome,
   violation: result.violation ?? null,
@@ -43,10 +56,10 @@ export const runJson = (name: RunName, result: RunResult): Readonly<Record<strin
   healedInMs: result.healedInMs ?? null,
   network: result.network,
   marks: Object.fromEntries([...result.marks].sort(([a], [b]) => (a < b ? -1 : 1))),
-  replay: replayCommand(name),
+  replay: replayCommand(name, own),
   ...(result.outcome === "ok" ? {} : { scenario: result.scenario }),
 });
 
 /** The same as one line. */
-export const jsonOf = (name: RunName, result: RunResult): string =>
-  JSON.stringify(runJson(name, result));
+export const jsonOf = (name: RunName, result: RunResult, own?: string): string =>
+  JSON.stringify(runJson(name, result, own));

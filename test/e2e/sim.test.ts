@@ -202,6 +202,11 @@ describe("nexus sim run", () => {
     expect(broken.code).toBe(12);
     expect(broken.stdout).toContain("FAIL correctness property");
     expect(broken.stdout).toContain("nexus sim run --seed 7 --with own.mjs");
+    writeFileSync(at("my own.mjs"), readFileSync(at("own.mjs")));
+    const once = ["--once", "--no-shrink", "--no-files", "-o", "ndjson"];
+    const spaced = await run("run", "--seed", "7", "--with", "my own.mjs", ...once);
+    const words = "nexus sim run --seed 7 --with 'my own.mjs'";
+    expect(json(spaced.stdout)).toMatchObject({ replay: words, report: { replay: words } });
     writeFileSync(at("empty.mjs"), "export const nothing = 1;\n");
     const empty = await run("run", "--seed", "7", "--with", "empty.mjs");
     expect(empty.code).toBe(1);

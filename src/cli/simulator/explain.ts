@@ -1,7 +1,13 @@
 /** `nexus sim explain`: the picture of a run, as one page. */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { PictureCollector, picturePage, record, verdictOf } from "../../../sim/index.ts";
+import {
+  PictureCollector,
+  picturePage,
+  record,
+  replayCommand,
+  verdictOf,
+} from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { CliContext } from "../context.ts";
@@ -39,13 +45,11 @@ export const simExplain = async (
     },
     own,
   );
-  const words = name.kind === "seed" ? `--seed ${name.value}` : name.value;
-  const more = options.with === undefined ? "" : ` --with ${options.with}`;
   const data = collector.finish(result, {
     title: scenario.name,
     verdict: verdictOf(result),
     commit: codeVersion(),
-    replay: `nexus sim run ${words}${more}`,
+    replay: replayCommand(name, options.with),
   });
   const file = options.out ?? `${fileName(scenario.name)}.html`;
   writeFileSync(resolve(context.cwd, file), await picturePage(data));

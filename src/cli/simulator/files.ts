@@ -12,6 +12,8 @@ import {
   reportText,
   type Scenario,
   type ShrunkFrom,
+  shellWord,
+  withWords,
 } from "../../../sim/index.ts";
 import { LIMITS } from "../../limits.ts";
 import type { CliContext } from "../context.ts";
@@ -68,20 +70,12 @@ export const lineWriter = (
   };
 };
 
-/** A word of a command line: quoted where a shell would cut it. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-
 /** Letters, digits, dots and dashes of a name, for a file or folder. */
 export const fileName = (text: string): string =>
   text
     .replaceAll(/[^A-Za-z0-9.-]+/g, "-")
     .replaceAll(/^[-.]+|-+$/g, "")
     .slice(0, 80) || "scenario";
-
-/** What a command that runs the scenario again needs besides it: --with, as it was given. */
-export const withWords = (file: string | undefined): string =>
-  file === undefined ? "" : ` --with ${shellWord(file)}`;
 
 /** Runs a failing scenario once more, writes its files, and gives the report; undefined if it passes. */
 export const reportFailure = async (
@@ -95,11 +89,7 @@ export const reportFailure = async (
     ...(plan.shrunkFrom === undefined ? {} : { shrunkFrom: plan.shrunkFrom }),
   };
   if (folder === undefined) {
-    const { report } = examine(
-      scenario,
-      { ...common, replay: plan.replay + withWords(plan.with) },
-      plan.own,
-    );
+    const { report } = examine(scenario, { ...common, replay: plan.replay }, plan.own);
     return report === undefined ? undefined : { report, files: undefined };
   }
   const path = resolve(context.cwd, folder);

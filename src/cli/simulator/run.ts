@@ -113,7 +113,7 @@ const lookInto = async (
     with: options.with,
     folder: options.files ? join(options.out, commit, fileName(named)) : undefined,
     shrunkFrom: small?.from,
-    replay: replayCommand(job.name),
+    replay: replayCommand(job.name, options.with),
   });
 };
 
@@ -126,10 +126,11 @@ const print = (
   job: Named,
   result: RunResult,
   reported: Reported | undefined,
+  own: string | undefined,
 ): object => {
   const { terminal } = context;
   const more = reported === undefined ? {} : { report: reported.report, files: reported.files };
-  const item = { ...runJson(job.name, result), ...more };
+  const item = { ...runJson(job.name, result, own), ...more };
   if (context.format === "ndjson") terminal.out(formatNdjson(item));
   if (context.format !== "table") return item;
   terminal.out(`${progressLine(job.name, result)}\n`);
@@ -196,7 +197,7 @@ export const simRun = async (
     context.signal.throwIfAborted();
     const failed = result.violation !== undefined;
     const reported = failed ? await lookInto(context, job, result, plan) : undefined;
-    items.push(print(context, job, result, reported));
+    items.push(print(context, job, result, reported, options.with));
     worst = worse(worst, result.outcome);
     verdict ||= failed ? verdictIn(result, reported) : "";
     failures += failed ? 1 : 0;

@@ -1,11 +1,10 @@
 /** `nexus sim shrink`: a failing scenario without what the failure does not need. */
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { plainScenario, simulate, verdictOf } from "../../../sim/index.ts";
+import { plainScenario, shellWord, simulate, verdictOf, withWords } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, printable } from "../output.ts";
-import { shellWord, withWords } from "./files.ts";
 import { type Chosen, oneScenario, ownChecks } from "./load.ts";
 import { shrinkFailure } from "./shrinking.ts";
 

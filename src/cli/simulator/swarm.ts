@@ -8,14 +8,15 @@ import {
   type Outcome,
   runSwarm,
   type SeedResult,
+  shellWord,
   threadsOf,
+  withWords,
 } from "../../../sim/index.ts";
 import { LIMITS } from "../../limits.ts";
 import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { printable, type Terminal } from "../output.ts";
 import { codeVersion } from "./code.ts";
-import { shellWord, withWords } from "./files.ts";
 import { openKeeper } from "./kept.ts";
 import { type Chosen, ownChecks, ownPath } from "./load.ts";
 import { failWith, worse } from "./run.ts";
