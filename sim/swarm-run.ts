@@ -16,7 +16,8 @@ export type SeedResult = {
   readonly id: string;
   readonly detail: string;
   readonly virtualMs: number;
-  readonly steps: number;
+  /** Null of a run that had no end, or whose thread has died: nobody has counted them. */
+  readonly steps: number | null;
   readonly marks: readonly (readonly [name: string, times: number])[];
   readonly scenario: Scenario | undefined;
 };
@@ -51,14 +52,19 @@ export const threadsOf = (asked: number, cores: number, seeds?: number): number 
   Math.max(1, Math.min(asked, cores, seeds ?? asked));
 
 const failed = (seed: number, outcome: SeedResult["outcome"], detail: string): SeedResult => ({
-  ...{ seed, outcome, detail, virtualMs: 0, steps: 0, marks: [] },
+  ...{ seed, outcome, detail, virtualMs: 0, steps: null, marks: [] },
   id: outcome === "crash" ? "exception" : "L0",
   scenario: randomScenario(seed),
 });
 
-/** Runs seeds until the budget is spent or the signal comes; then resolves with the next seed. */
+/**
+ * Runs seeds until the budget is spent or the signal comes; then resolves with the next seed. Rejects with what
+ * `onResult` throws.
+ */
 export const runSwarm = async (options: SwarmOptions): Promise<number> => {
-  const { signal, nowMs, onResult } = options;
+  const { nowMs, onResult } = options;
+  const broken = new AbortController();
+  const signal = AbortSignal.any([options.signal, broken.signal]);
   const startMs = nowMs();
   const lastSeed = options.from + (options.seeds ?? Number.MAX_SAFE_INTEGER - options.from) - 1;
   let next = options.from;
@@ -90,9 +96,18 @@ export const runSwarm = async (options: SwarmOptions): Promise<number> => {
           void worker.terminate();
         }, options.runMsMax);
       };
+      /** Nobody would catch what is thrown in an event: all threads end with it. */
+      const told = (result: SeedResult): void => {
+        try {
+          onResult(result);
+        } catch (error) {
+          reject(error);
+          broken.abort();
+        }
+      };
       worker.on("message", (message: SeedResult | "ready") => {
         ready = true;
-        if (message !== "ready") onResult(message);
+        if (message !== "ready") told(message);
         hand();
       });
       worker.on("error", (error: unknown) => {
@@ -107,7 +122,7 @@ export const runSwarm = async (options: SwarmOptions): Promise<number> => {
         }
         if (seed !== undefined && !signal.aborted) {
           const hangs = reason.startsWith("no end");
-          onResult(failed(seed, hangs ? "liveness" : "crash", reason || `exit code ${code}`));
+          told(failed(seed, hangs ? "liveness" : "crash", reason || `exit code ${code}`));
         }
         resolve(!over());
       });

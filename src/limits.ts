@@ -667,11 +667,13 @@ export const LIMITS = {
   simPictureEventsMax: 4_000,
   /** A run of a swarm that takes longer than this hangs. */
   simRunMsMax: 600_000,
-  /** Threads of a swarm, and seeds that it keeps of each invariant. */
+  /** Threads of a swarm. */
   simWorkersMax: 64,
   /** Seeds of scenarios on a command line: below this. From 10^12 on they are of chains with stake. */
   simSeedsMax: 2 ** 48,
+  /** Seeds that a swarm keeps of each failure, and of all failures of one invariant: each has a message of its own. */
   simKeptSeedsMax: 5,
+  simKeptInvariantMax: 40,
   /** MiB that rows of simulated disks may take of memory. */
   simRowMemoryMibMax: 1_048_576,
 

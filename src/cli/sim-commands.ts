@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { LIMITS } from "../limits.ts";
 import { wholeNumber } from "./numbers.ts";
+import { FAILURES_FOLDER } from "./simulator/defaults.ts";
 import type { RunVerb } from "./verb.ts";
 
 const SEED_MAX = LIMITS.simSeedsMax - 1;
@@ -33,7 +34,7 @@ const addRun = (sim: Command, run: RunVerb): void => {
     .option("--time <time>", "begin no new run after so long, such as 90s or 10m", duration)
     .option("--no-shrink", "report on a failing scenario as it is")
     .option("--shrink", "also where many are run")
-    .option("--out <folder>", "where the files of failures go", "sim-failures")
+    .option("--out <folder>", "where the files of failures go", FAILURES_FOLDER)
     .option("--no-files", "write no files")
     .option(
       "--row-memory <MiB>",
@@ -87,7 +88,7 @@ const addSwarm = (sim: Command, run: RunVerb): void => {
       wholeNumber(0, 1_000_000),
       16,
     )
-    .option("--keep <folder>", "where failing scenarios are kept, by commit", "sim-failures")
+    .option("--keep <folder>", "where failing scenarios are kept, by commit", FAILURES_FOLDER)
     .option(...WITH)
     .addHelpText(
       "after",
@@ -97,8 +98,8 @@ Examples:
   nexus sim swarm --from 1 --seeds 1000 --budget 8h --keep nightly
   nexus sim swarm --budget 10m -o json > found.json
 
-Of each invariant the ${LIMITS.simKeptSeedsMax} failing scenarios with the least work are kept, in
-KEEP/COMMIT/INVARIANT. Ctrl-C ends it with the summary of what was found. Exit codes as \`nexus sim run\`.
+Of each failure the ${LIMITS.simKeptSeedsMax} scenarios with the least work are kept, in KEEP/COMMIT/INVARIANT:
+of what has thrown each message is a failure of its own, ${LIMITS.simKeptInvariantMax} scenarios at most. Ctrl-C ends it with the summary of what was found. Exit codes as \`nexus sim run\`.
 `,
     )
     .action(run(async () => (await import("./simulator/swarm.ts")).simSwarm));

@@ -158,6 +158,35 @@ describe("nexus sim run", () => {
     expect(existsSync(at("nowhere"))).toBe(false);
   });
 
+  it("says what was found also where nothing can be written, and before it where that is known", async () => {
+    const there = at("unwritable");
+    mkdirSync(there);
+    writeFileSync(join(there, "plain"), "a file");
+    const inThere = (...args: readonly string[]) =>
+      nexus(["sim", ...args], { cwd: there, timeoutMs: 60_000 });
+    const silent = ["run", at("silent.json"), "--no-shrink", "--once"];
+    for (const args of [
+      [...silent, "--out", "plain"],
+      ["swarm", "--seeds", "1", "--keep", "plain"],
+      ["shrink", at("silent.json"), "--out", "missing/small.json"],
+      ["explain", at("silent.json"), "--out", "plain/page.html"],
+    ]) {
+      const refused = await inThere(...args);
+      expect(refused.code, refused.stderr).toBe(1);
+      expect(refused.stderr).toMatch(/error cli\.usage: .* cannot be written: E/);
+      expect(refused.stdout).toBe("");
+    }
+    // Where nobody has named the folder, only what fails needs it.
+    writeFileSync(join(there, "sim-failures"), "a file");
+    const failed = await inThere(...silent);
+    expect(failed.code).toBe(11);
+    expect(failed.stdout).toContain("FAIL liveness L1 at");
+    expect(failed.stdout).toMatch(/^replay +nexus sim run .*silent\.json$/m);
+    expect(failed.stderr).toMatch(/^files are missing: .*sim-failures.* cannot be written/m);
+    const lines = await inThere(...silent, "-o", "ndjson");
+    expect(json(lines.stdout)).toMatchObject({ outcome: "liveness", files: {} });
+  }, 120_000);
+
   it("has no colours in a pipe or with NO_COLOR, and has them where they are forced", async () => {
     const args = ["sim", "run", "silent.json", "--no-shrink", "--no-files", "--once"];
     const plain = await nexus(args, { cwd, env: { NO_COLOR: "1", FORCE_COLOR: "1" } });

@@ -80,7 +80,7 @@ describe("a swarm", () => {
 
   it("takes a run without an end for a loss of liveness", async () => {
     const { results } = await swarm(own("hangs", "for (;;);"), 1, { runMsMax: 8_000 });
-    expect(results).toMatchObject([{ seed: FROM, outcome: "liveness", id: "L0" }]);
+    expect(results).toMatchObject([{ seed: FROM, outcome: "liveness", id: "L0", steps: null }]);
     expect(results[0]?.detail).toContain("no end within 8000 ms");
   }, 100_000);
 
@@ -89,6 +89,23 @@ describe("a swarm", () => {
     setTimeout(() => abort.abort(), 1_500);
     const module = own("waits", "for (;;);");
     expect((await swarm(module, 9, { signal: abort.signal })).results).toEqual([]);
+  }, 100_000);
+
+  it("ends with what its listener throws, and leaves no thread behind", async () => {
+    let told = 0;
+    const swarming = runSwarm({
+      ...{ from: FROM, workers: 2, twiceEvery: 0, runMsMax: 100_000 },
+      signal: new AbortController().signal,
+      nowMs: () => performance.now(),
+      onResult: () => {
+        told += 1;
+        throw new RangeError("no room");
+      },
+    });
+    await expect(swarming).rejects.toThrow("no room");
+    const before = told;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(told).toBe(before);
   }, 100_000);
 
   it("says what is wrong with a module instead of trying it on every seed", async () => {

@@ -1,5 +1,4 @@
 /** `nexus sim explain`: the picture of a run, as one page. */
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import {
   PictureCollector,
@@ -12,7 +11,7 @@ import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { CliContext } from "../context.ts";
 import { codeVersion } from "./code.ts";
-import { fileName } from "./files.ts";
+import { checkFile, fileName, writeNamed } from "./files.ts";
 import { type Chosen, oneScenario, ownChecks } from "./load.ts";
 
 type ExplainOptions = Chosen & {
@@ -30,6 +29,8 @@ export const simExplain = async (
   if ((options.from ?? 0) > (options.to ?? Number.MAX_SAFE_INTEGER)) {
     throw new TetradError("cli.usage", "--from is after --to");
   }
+  const file = options.out ?? `${fileName(scenario.name)}.html`;
+  checkFile(resolve(context.cwd, file));
   const own = await ownChecks(context, options);
   const collector = new PictureCollector(scenario, {
     fromMs: options.from,
@@ -51,8 +52,7 @@ export const simExplain = async (
     commit: codeVersion(),
     replay: replayCommand(name, options.with),
   });
-  const file = options.out ?? `${fileName(scenario.name)}.html`;
-  writeFileSync(resolve(context.cwd, file), await picturePage(data));
+  writeNamed(resolve(context.cwd, file), await picturePage(data));
   const shown = {
     file,
     outcome: result.outcome,

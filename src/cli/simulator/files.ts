@@ -1,6 +1,14 @@
 /** The files of a failure: scenario, report, whole timeline and picture, in a folder of their own. */
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import {
   examine,
   type FailureReport,
@@ -15,7 +23,9 @@ import {
   shellWord,
   withWords,
 } from "../../../sim/index.ts";
+import { TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
+import { fileError, makeFolder, writeFileAtomic } from "../../node/folder.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson } from "../output.ts";
 
@@ -28,7 +38,10 @@ export type FailureFiles = {
 
 export type Reported = {
   readonly report: FailureReport;
-  readonly files: FailureFiles | undefined;
+  /** Those that were written. */
+  readonly files: Partial<FailureFiles> | undefined;
+  /** Why one is missing that was to be written. */
+  readonly unwritten: string | undefined;
 };
 
 export type ReportPlan = {
@@ -43,16 +56,67 @@ export type ReportPlan = {
   readonly replay: string;
 };
 
-/** Collects lines in pieces that are worth a write, up to a limit. */
+/** Throws what is wrong with a path. */
+const reach = (path: string, ask: () => void): void => {
+  try {
+    ask();
+  } catch (error) {
+    throw fileError(path, error);
+  }
+};
+
+const asFolder = (path: string): void => accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
+
+/**
+ * Whether files could be put into a folder, or it be made: before a run, and not after hours of them. Throws the
+ * codes of fileError.
+ */
+export const checkFolder = (path: string): void => {
+  let there = path;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  reach(path, () => asFolder(there));
+};
+
+/** The same for a file, in a folder that is there. */
+export const checkFile = (path: string): void => {
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    throw new TetradError("cli.usage", `${path} is a folder: name a file`);
+  }
+  reach(path, () => {
+    if (existsSync(path)) accessSync(path, constants.W_OK);
+    else asFolder(dirname(path));
+  });
+};
+
+/** Writes a file that somebody has named: a pipe too. Throws the codes of fileError. */
+export const writeNamed = (path: string, text: string): void =>
+  reach(path, () => writeFileSync(path, text));
+
+/**
+ * Collects lines in pieces that are worth a write, up to a limit. It is called in the middle of a run, in which
+ * whatever throws would be taken for a node that has: a file that cannot be written is only told at the end.
+ */
 export const lineWriter = (
   path: string,
   limit: number,
-): { line(text: string): void; close(): void } => {
-  const file = openSync(path, "w");
+): { line(text: string): void /** What went wrong. */; close(): TetradError | undefined } => {
+  let failure: TetradError | undefined;
+  const tryTo = <T>(write: () => T): T | undefined => {
+    if (failure !== undefined) return undefined;
+    try {
+      return write();
+    } catch (error) {
+      failure = fileError(path, error);
+      return undefined;
+    }
+  };
+  const file = tryTo(() => openSync(path, "w"));
   let piece: string[] = [];
   let lines = 0;
   const flush = (): void => {
-    if (piece.length > 0) writeSync(file, `${piece.join("\n")}\n`);
+    const text = `${piece.join("\n")}\n`;
+    // Unlike writeSync it goes on until all is written.
+    if (file !== undefined && piece.length > 0) tryTo(() => writeFileSync(file, text));
     piece = [];
   };
   return {
@@ -62,10 +126,11 @@ export const lineWriter = (
       piece.push(text);
       if (piece.length >= 1_000) flush();
     },
-    close(): void {
+    close(): TetradError | undefined {
       if (lines > limit) piece.push(`... ${lines - limit} more events are left out`);
       flush();
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
+      return failure;
     },
   };
 };
@@ -77,57 +142,101 @@ export const fileName = (text: string): string =>
     .replaceAll(/^[-.]+|-+$/g, "")
     .slice(0, 80) || "scenario";
 
+const FILES: FailureFiles = {
+  scenario: "scenario.json",
+  report: "report.txt",
+  timeline: "timeline.txt",
+  picture: "picture.html",
+};
+
+/** The folder of a failure, filled as far as that goes: what a run has found is not lost with its files. */
+class FailureFolder {
+  readonly #path: string;
+  readonly #cwd: string;
+  readonly files: { -readonly [K in keyof FailureFiles]?: string } = {};
+  problem: string | undefined;
+
+  constructor(cwd: string, folder: string) {
+    this.#cwd = cwd;
+    this.#path = resolve(cwd, folder);
+    this.#try(() => makeFolder(this.#path));
+  }
+
+  #try(write: () => void): boolean {
+    if (this.problem !== undefined) return false;
+    try {
+      write();
+      return true;
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+      return false;
+    }
+  }
+
+  /** As it is shown: from where the command runs, if it is below. */
+  #shown(name: string): string {
+    const near = relative(this.#cwd, join(this.#path, name));
+    return near.startsWith("..") ? join(this.#path, name) : near;
+  }
+
+  write(what: keyof FailureFiles, text: string): void {
+    const name = FILES[what];
+    if (this.#try(() => writeFileAtomic(join(this.#path, name), text)))
+      this.files[what] = this.#shown(name);
+  }
+
+  /** Takes the timeline line by line. */
+  timeline(): { line(text: string): void; close(): void } | undefined {
+    if (this.problem !== undefined) return undefined;
+    const writer = lineWriter(join(this.#path, FILES.timeline), LIMITS.simTimelineLinesMax);
+    const close = (): void => {
+      const failure = writer.close();
+      this.problem ??= failure?.message;
+      if (failure === undefined) this.files.timeline = this.#shown(FILES.timeline);
+    };
+    return { line: writer.line, close };
+  }
+}
+
 /** Runs a failing scenario once more, writes its files, and gives the report; undefined if it passes. */
 export const reportFailure = async (
   context: CliContext,
   scenario: Scenario,
   plan: ReportPlan,
 ): Promise<Reported | undefined> => {
-  const { folder } = plan;
-  const common = {
-    commit: plan.commit,
-    ...(plan.shrunkFrom === undefined ? {} : { shrunkFrom: plan.shrunkFrom }),
+  const folder =
+    plan.folder === undefined ? undefined : new FailureFolder(context.cwd, plan.folder);
+  folder?.write("scenario", formatJson(plainScenario(scenario)));
+  const file = folder?.files.scenario;
+  const replay =
+    file === undefined ? plan.replay : `nexus sim run ${shellWord(file)}${withWords(plan.with)}`;
+  const timeline = folder?.timeline();
+  const picture =
+    timeline === undefined
+      ? undefined
+      : new PictureCollector(scenario, {
+          messagesMax: LIMITS.simPictureMessagesMax,
+          eventsMax: LIMITS.simPictureEventsMax,
+        });
+  const { commit } = plan;
+  const see: Pick<ReportOptions, "onLine" | "onMoment" | "onStatus"> = {
+    ...(timeline === undefined ? {} : { onLine: timeline.line }),
+    onMoment: (moment) => picture?.moment(moment),
+    onStatus: (slot, status, atUs) => picture?.status(slot, status, atUs),
   };
-  if (folder === undefined) {
-    const { report } = examine(scenario, { ...common, replay: plan.replay }, plan.own);
-    return report === undefined ? undefined : { report, files: undefined };
-  }
-  const path = resolve(context.cwd, folder);
-  mkdirSync(path, { recursive: true });
-  const shown = (name: string): string => {
-    const near = relative(context.cwd, join(path, name));
-    return near.startsWith("..") ? join(path, name) : near;
-  };
-  const files = {
-    scenario: shown("scenario.json"),
-    report: shown("report.txt"),
-    timeline: shown("timeline.txt"),
-    picture: shown("picture.html"),
-  };
-  const replay = `nexus sim run ${shellWord(files.scenario)}${withWords(plan.with)}`;
-  const timeline = lineWriter(join(path, "timeline.txt"), LIMITS.simTimelineLinesMax);
-  const picture = new PictureCollector(scenario, {
-    messagesMax: LIMITS.simPictureMessagesMax,
-    eventsMax: LIMITS.simPictureEventsMax,
-  });
-  const examined = (() => {
+  const shrunk = plan.shrunkFrom === undefined ? {} : { shrunkFrom: plan.shrunkFrom };
+  const examined = ((): ReturnType<typeof examine> => {
     try {
-      const see: Pick<ReportOptions, "onLine" | "onMoment" | "onStatus"> = {
-        onLine: timeline.line,
-        onMoment: (moment) => picture.moment(moment),
-        onStatus: (slot, status, atUs) => picture.status(slot, status, atUs),
-      };
-      return examine(scenario, { ...common, replay, ...see }, plan.own);
+      return examine(scenario, { commit, replay, ...shrunk, ...see }, plan.own);
     } finally {
-      timeline.close();
+      timeline?.close();
     }
   })();
   const { report, result } = examined;
   if (report === undefined) return undefined;
-  const caption = { title: scenario.name, verdict: report.verdict, commit: plan.commit, replay };
-  writeFileSync(join(path, "scenario.json"), formatJson(plainScenario(scenario)));
-  writeFileSync(join(path, "report.txt"), `FAIL ${report.verdict}\n\n${reportText(report)}`);
-  const page = await picturePage(picture.finish(result, caption));
-  writeFileSync(join(path, "picture.html"), page);
-  return { report, files };
+  folder?.write("report", `FAIL ${report.verdict}\n\n${reportText(report)}`);
+  const caption = { title: scenario.name, verdict: report.verdict, commit, replay };
+  if (picture !== undefined)
+    folder?.write("picture", await picturePage(picture.finish(result, caption)));
+  return { report, files: folder?.files, unwritten: folder?.problem };
 };

@@ -1,11 +1,12 @@
 /**
- * The failing scenarios that a swarm keeps: by commit and invariant, of each a few with the least work. A
+ * The failing scenarios that a swarm keeps: by commit and invariant, of each failure a few with the least work. A
  * folder KEEP/COMMIT/INVARIANT holds them as seed-N.json, which `nexus sim run` takes; failures.json beside
  * them says what was found.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { plainScenario, type Scenario } from "../../../sim/index.ts";
+import { plainScenario, type Scenario, signatureOf } from "../../../sim/index.ts";
+import { makeFolder, writeFileAtomic } from "../../node/folder.ts";
 import { formatJson } from "../output.ts";
 import { fileName } from "./files.ts";
 
@@ -15,31 +16,66 @@ export type Kept = {
   readonly outcome: string;
   readonly detail: string;
   readonly virtualMs: number;
-  /** Work of the run: what it costs to see it again. */
-  readonly steps: number;
+  /** Work of the run: what it costs to see it again. Null of a run that had no end, or whose thread has died. */
+  readonly steps: number | null;
   readonly file: string;
 };
 
-/** The list with one more, of each invariant at most `max`, those with the least work. */
-export const keepShortest = (list: readonly Kept[], one: Kept, max: number): readonly Kept[] => {
+export type KeepLimits = {
+  /** Seeds of one failure: of exceptions one message, of most invariants all. */
+  readonly ofFailure: number;
+  /** Seeds of one invariant. */
+  readonly ofInvariant: number;
+};
+
+/** What has no measure may take ten minutes to see again, and comes last. */
+const byWork = (a: Kept, b: Kept): number =>
+  (a.steps ?? Number.MAX_VALUE) - (b.steps ?? Number.MAX_VALUE) || a.seed - b.seed;
+
+/** Which failures are the same. A run without an end is not the one that was ended for its many steps. */
+const failureOf = ({ invariant, detail, steps }: Kept): string =>
+  `${steps === null ? "no end: " : ""}${signatureOf({ id: invariant, detail })}`;
+
+/** Of one invariant: the first of each failure, then the second of each, and so on. */
+const chosen = (list: readonly Kept[], { ofFailure, ofInvariant }: KeepLimits): Kept[] => {
+  const seen = new Map<string, number>();
+  const ranked = [...list].sort(byWork).map((item) => {
+    const failure = failureOf(item);
+    const rank = seen.get(failure) ?? 0;
+    seen.set(failure, rank + 1);
+    return { item, rank };
+  });
+  return ranked
+    .filter(({ rank }) => rank < ofFailure)
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, ofInvariant)
+    .map(({ item }) => item);
+};
+
+/** The list with one more, of each failure those with the least work. */
+export const keepShortest = (
+  list: readonly Kept[],
+  one: Kept,
+  limits: KeepLimits,
+): readonly Kept[] => {
   const others = list.filter(
     ({ seed, invariant }) => invariant !== one.invariant || seed !== one.seed,
   );
-  const same = [...others.filter(({ invariant }) => invariant === one.invariant), one]
-    .sort((a, b) => a.steps - b.steps || a.seed - b.seed)
-    .slice(0, max);
+  const ofOne = others.filter(({ invariant }) => invariant === one.invariant);
+  const same = chosen([...ofOne, one], limits);
   return [...others.filter(({ invariant }) => invariant !== one.invariant), ...same].sort((a, b) =>
-    a.invariant < b.invariant ? -1 : a.invariant > b.invariant ? 1 : a.steps - b.steps,
+    a.invariant < b.invariant ? -1 : a.invariant > b.invariant ? 1 : byWork(a, b),
   );
 };
 
 const isKept = (value: unknown): value is Kept => {
   if (typeof value !== "object" || value === null) return false;
-  const { seed, invariant, steps, file } = value as Partial<Kept>;
+  const { seed, invariant, detail, steps, file } = value as Partial<Kept>;
   return (
     Number.isSafeInteger(seed) &&
     typeof invariant === "string" &&
-    Number.isFinite(steps) &&
+    typeof detail === "string" &&
+    (steps === null || Number.isFinite(steps)) &&
     typeof file === "string" &&
     /^\w[\w-]*(\.\w[\w-]*)*\/seed-\d+\.json$/.test(file)
   );
@@ -59,11 +95,12 @@ const readList = (path: string): Kept[] => {
 export type Keeper = {
   readonly folder: string;
   list(): readonly Kept[];
+  /** Throws the codes of fileError; the list is then as it was. */
   keep(one: Omit<Kept, "file">, scenario: Scenario): void;
 };
 
 /** Nothing is written before there is a failure to keep. */
-export const openKeeper = (folder: string, max: number): Keeper => {
+export const openKeeper = (folder: string, limits: KeepLimits): Keeper => {
   const index = join(folder, "failures.json");
   let list: readonly Kept[] = readList(index);
   return {
@@ -71,21 +108,15 @@ export const openKeeper = (folder: string, max: number): Keeper => {
     list: () => list,
     keep(one, scenario) {
       const file = `${fileName(one.invariant)}/seed-${one.seed}.json`;
-      const next = keepShortest(list, { ...one, file }, max);
-      const isIn = next.some((item) => item.file === file);
-      if (isIn) {
-        mkdirSync(join(folder, fileName(one.invariant)), { recursive: true });
-        writeFileSync(join(folder, file), formatJson(plainScenario(scenario)));
-      }
-      for (const old of list) {
-        if (!next.some((item) => item.file === old.file))
-          rmSync(join(folder, old.file), { force: true });
-      }
+      const next = keepShortest(list, { ...one, file }, limits);
+      if (!next.some((item) => item.file === file)) return;
+      // The process may be killed at any time: what the list names is there.
+      makeFolder(join(folder, fileName(one.invariant)));
+      writeFileAtomic(join(folder, file), formatJson(plainScenario(scenario)));
+      writeFileAtomic(index, formatJson(next));
+      const dropped = list.filter((old) => !next.some((item) => item.file === old.file));
       list = next;
-      if (!isIn) return;
-      // Whole or not at all: the process may be killed at any time.
-      writeFileSync(`${index}.new`, formatJson(list));
-      renameSync(`${index}.new`, index);
+      for (const old of dropped) rmSync(join(folder, old.file), { force: true });
     },
   };
 };

@@ -1,5 +1,5 @@
 /** `nexus sim run`: runs scenarios, and reports on what fails. */
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import {
   BANK,
   EXIT_CODES,
@@ -23,7 +23,8 @@ import type { CliContext } from "../context.ts";
 import { formatNdjson, paint, printable } from "../output.ts";
 import { createProgress } from "../progress.ts";
 import { codeVersion } from "./code.ts";
-import { fileName, type Reported, reportFailure } from "./files.ts";
+import { FAILURES_FOLDER } from "./defaults.ts";
+import { checkFolder, fileName, type Reported, reportFailure } from "./files.ts";
 import { type Chosen, type Named, namedScenario, ownChecks, seedScenario } from "./load.ts";
 import { shrinkFailure } from "./shrinking.ts";
 
@@ -129,7 +130,8 @@ const print = (
   own: string | undefined,
 ): object => {
   const { terminal } = context;
-  const more = reported === undefined ? {} : { report: reported.report, files: reported.files };
+  const { report, files, unwritten } = reported ?? {};
+  const more = reported === undefined ? {} : { report, files, unwritten };
   const item = { ...runJson(job.name, result, own), ...more };
   if (context.format === "ndjson") terminal.out(formatNdjson(item));
   if (context.format !== "table") return item;
@@ -143,7 +145,7 @@ const print = (
   const lines = reported === undefined ? result.report : reportText(reported.report).split("\n");
   for (const line of lines) terminal.out(`${printable(line)}\n`);
   if (reported === undefined) return item;
-  for (const [name, path] of Object.entries(reported.files ?? {})) {
+  for (const [name, path] of Object.entries(files ?? {})) {
     terminal.out(`${name.padEnd(9)} ${path}\n`);
   }
   return item;
@@ -173,6 +175,9 @@ export const simRun = async (
     throw new TetradError("cli.usage", "--trace prints lines for people: give it without -o");
   }
   const jobs = jobsOf(context, options, given);
+  // In a folder that cannot be written, what is there without --out can be run all the same.
+  if (options.files && options.out !== FAILURES_FOLDER)
+    checkFolder(resolve(context.cwd, options.out));
   const own = {
     ...(await ownChecks(context, options)),
     ...(options.rowMemory === undefined ? {} : { rowMemoryBytes: options.rowMemory * MIB }),
@@ -198,6 +203,9 @@ export const simRun = async (
     const failed = result.violation !== undefined;
     const reported = failed ? await lookInto(context, job, result, plan) : undefined;
     items.push(print(context, job, result, reported, options.with));
+    if (reported?.unwritten !== undefined) {
+      context.terminal.err(`files are missing: ${printable(reported.unwritten)}\n`);
+    }
     worst = worse(worst, result.outcome);
     verdict ||= failed ? verdictIn(result, reported) : "";
     failures += failed ? 1 : 0;

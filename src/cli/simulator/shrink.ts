@@ -1,10 +1,10 @@
 /** `nexus sim shrink`: a failing scenario without what the failure does not need. */
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { plainScenario, shellWord, simulate, verdictOf, withWords } from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, printable } from "../output.ts";
+import { checkFile, writeNamed } from "./files.ts";
 import { type Chosen, oneScenario, ownChecks } from "./load.ts";
 import { shrinkFailure } from "./shrinking.ts";
 
@@ -20,6 +20,7 @@ export const simShrink = async (
   given?: string,
 ): Promise<void> => {
   const { name, scenario } = oneScenario(context, options, given);
+  if (options.out !== undefined) checkFile(resolve(context.cwd, options.out));
   const own = await ownChecks(context, options);
   const result = simulate(scenario, own);
   if (result.violation === undefined) {
@@ -41,7 +42,13 @@ export const simShrink = async (
     else context.terminal.out(formatJson(plain));
     return;
   }
-  writeFileSync(resolve(context.cwd, options.out), formatJson(plain));
+  try {
+    writeNamed(resolve(context.cwd, options.out), formatJson(plain));
+  } catch (error) {
+    // What it has cost to find is not lost with the file.
+    context.terminal.out(formatJson(plain));
+    throw error;
+  }
   context.print({ file: options.out, invariant: result.violation.id, ...small.from }, [
     ["file", options.out],
     ["invariant", result.violation.id],

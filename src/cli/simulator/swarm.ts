@@ -17,7 +17,8 @@ import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { printable, type Terminal } from "../output.ts";
 import { codeVersion } from "./code.ts";
-import { openKeeper } from "./kept.ts";
+import { checkFolder } from "./files.ts";
+import { type Keeper, type Kept, keepShortest, openKeeper } from "./kept.ts";
 import { type Chosen, ownChecks, ownPath } from "./load.ts";
 import { failWith, worse } from "./run.ts";
 
@@ -33,6 +34,7 @@ type SwarmVerb = Chosen & {
 
 /** How long a swarm goes on that nothing else ends. */
 const BUDGET_MS = 60_000;
+const KEPT = { ofFailure: LIMITS.simKeptSeedsMax, ofInvariant: LIMITS.simKeptInvariantMax };
 const REDRAW_MS = 250;
 const PLAIN_MS = 10_000;
 
@@ -54,6 +56,9 @@ class Totals {
   seeds = 0;
   virtualMs = 0;
   worst: Outcome = "ok";
+  /** Of what was to be kept and could not be written: as much as would be kept, and why. */
+  unkept: readonly Kept[] = [];
+  unkeptWhy = "";
   readonly coverage = createCoverage();
   readonly failures = new Map<string, number>();
 
@@ -64,6 +69,19 @@ class Totals {
     this.coverage.add(new Map(result.marks));
     if (result.outcome !== "ok")
       this.failures.set(result.id, (this.failures.get(result.id) ?? 0) + 1);
+  }
+
+  /** Has a failing scenario kept. That it cannot be written ends no swarm: the seed is left. */
+  keep(result: SeedResult, keeper: Keeper): void {
+    const { scenario, seed, id: invariant, outcome, detail, virtualMs, steps } = result;
+    if (scenario === undefined) return;
+    const one = { seed, invariant, outcome, detail, virtualMs, steps };
+    try {
+      keeper.keep(one, scenario);
+    } catch (error) {
+      this.unkeptWhy = error instanceof Error ? error.message : String(error);
+      this.unkept = keepShortest(this.unkept, { ...one, file: "" }, KEPT);
+    }
   }
 
   get marksSeen(): number {
@@ -84,7 +102,8 @@ class Totals {
       `${(this.seeds / spentS).toFixed(1)}/s  virtual ${spanText(this.virtualMs)} ` +
       `(${(this.virtualMs / 1000 / spentS).toFixed(0)} x)  ` +
       `marks ${this.marksSeen} of ${EXPECTED_MARKS.length}  ` +
-      `failures: ${found.length === 0 ? "none" : found.join(", ")}`
+      `failures: ${found.length === 0 ? "none" : found.join(", ")}` +
+      (this.unkept.length === 0 ? "" : ", not all kept")
     );
   }
 }
@@ -111,7 +130,8 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
   await ownChecks(context, options);
   const commit = codeVersion();
   const folder = join(resolve(context.cwd, options.keep), commit);
-  const keeper = openKeeper(folder, LIMITS.simKeptSeedsMax);
+  checkFolder(folder);
+  const keeper = openKeeper(folder, KEPT);
   const clock = realClock.monotonicMs;
   const startMs = clock();
   const from = options.from ?? realClock.wallMs() % 2 ** 31;
@@ -138,9 +158,7 @@ export const simSwarm = async (context: CliContext, options: SwarmVerb): Promise
       ...(seeds === undefined ? {} : { seeds }),
       onResult(result) {
         totals.add(result);
-        const { scenario, seed, id, outcome, detail, virtualMs, steps } = result;
-        if (scenario === undefined) return;
-        keeper.keep({ seed, invariant: id, outcome, detail, virtualMs, steps }, scenario);
+        totals.keep(result, keeper);
       },
     });
   } finally {
@@ -163,7 +181,7 @@ const listed = (items: readonly string[]): string => {
 
 type Summary = {
   readonly totals: Totals;
-  readonly keeper: ReturnType<typeof openKeeper>;
+  readonly keeper: Keeper;
   readonly commit: string;
   readonly from: number;
   readonly next: number;
@@ -190,6 +208,7 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     marks: totals.coverage.rows(),
     marksMissing: totals.coverage.missing(),
     kept,
+    notKept: totals.unkept.map(({ file: _, ...one }) => ({ ...one, why: totals.unkeptWhy })),
   };
   if (context.format !== "table") {
     context.print(value, []);
@@ -203,21 +222,26 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     ["never seen", listed(value.marksMissing)],
     ["failures", totals.failed],
   ]);
-  if (kept.length === 0) return;
+  if (kept.length + totals.unkept.length === 0) return;
   if (totals.failed === 0) {
     context.note(`${folder} has ${kept.length} that failed in earlier swarms on this commit`);
     return;
   }
   context.terminal.out("\n");
-  const rows = kept.map(({ invariant, seed, virtualMs, file }) => ({
+  const shown = [...kept, ...totals.unkept];
+  const rows = shown.map(({ invariant, seed, virtualMs, steps, file }) => ({
     invariant,
     found: totals.failures.get(invariant) ?? 0,
     seed,
-    virtual: `${(virtualMs / 1000).toFixed(1)} s`,
-    file,
+    virtual: steps === null ? null : `${(virtualMs / 1000).toFixed(1)} s`,
+    file: file === "" ? "not written: run --seed" : file,
   }));
-  context.printList(kept, ["invariant", "found", "seed", "virtual", "file"], rows);
-  const [first] = kept;
-  if (first !== undefined)
-    context.suggest(`nexus sim run ${shellWord(first.file)}${withWords(summary.with)}`);
+  context.printList(shown, ["invariant", "found", "seed", "virtual", "file"], rows);
+  if (totals.unkeptWhy !== "") {
+    context.terminal.err(`scenarios are missing: ${printable(totals.unkeptWhy)}\n`);
+  }
+  const [first] = shown;
+  if (first === undefined) return;
+  const named = first.file === "" ? `--seed ${first.seed}` : shellWord(first.file);
+  context.suggest(`nexus sim run ${named}${withWords(summary.with)}`);
 };
