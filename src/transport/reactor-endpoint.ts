@@ -26,7 +26,7 @@ import {
   type ReactorServer,
   type ReactorServerSession,
 } from "./reactor-binding.ts";
-import { ReactorSession } from "./reactor-session.ts";
+import { discard, ReactorSession } from "./reactor-session.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export const REACTOR_FEATURES: QuicFeatures = {
@@ -186,6 +186,8 @@ export class ReactorEndpoint implements QuicEndpoint {
     const refuse = (code: "transport.ipv4" | "limit", detail: string): void => {
       this.#counts.dropped += 1;
       native.on("error", () => {});
+      // Until the native thread has heard of the close, streams come, and their peer may reset them.
+      native.on("stream", discard);
       native.close(0, "");
       this.#options.refused(code, detail);
     };

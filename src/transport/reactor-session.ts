@@ -57,7 +57,8 @@ const EMPTY = new Uint8Array(0);
 const SERVER_BIT = 1;
 const ONE_WAY_BIT = 2;
 
-const discard = (stream: ReactorStream): void => {
+/** What comes goes nowhere, and neither does an error: one that nobody takes would end the process. */
+export const discard = (stream: ReactorStream): void => {
   stream.on("error", () => {});
   stream.resume();
 };
@@ -265,7 +266,11 @@ export class ReactorSession implements QuicSession {
       discard(stream);
       return;
     }
-    if (this.#lanes.has(stream.id)) return;
+    const known = this.#lanes.get(stream.id);
+    if (known !== undefined) {
+      if (known.stream !== stream) discard(stream);
+      return;
+    }
     const lane: Lane = {
       ...{ stream, unread: new PartQueue(this.#unread) },
       ...{ ended: false, finGiven: false, failed: false },

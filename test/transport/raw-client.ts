@@ -16,6 +16,8 @@ export type RawClientOptions = {
   readonly streams?: number;
   /** File for the secrets of TLS, for packets of the test's own making. */
   readonly keyLog?: string;
+  /** The handshake is complete here, and the packet that completes it at the server has not been sent. */
+  readonly established?: (client: RawClient) => void;
 };
 
 /** First half byte of a Retry (RFC 9000, 17.2.5). */
@@ -29,11 +31,15 @@ export class RawClient {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #muted = false;
+  #established: RawClientOptions["established"];
+  /** What was sent last. */
+  last: Buffer = Buffer.alloc(0);
 
-  private constructor(socket: Socket, quic: Connection, port: number) {
+  private constructor(socket: Socket, quic: Connection, { port, established }: RawClientOptions) {
     this.#socket = socket;
     this.quic = quic;
     this.#port = port;
+    this.#established = established;
     this.#local = { host: "::1", port: socket.address().port };
     socket.on("message", (datagram) => {
       if (this.#muted && ((datagram[0] ?? 0) & 0xf0) !== RETRY) return;
@@ -41,6 +47,10 @@ export class RawClient {
         quic.recv(datagram, { from: { host: "::1", port }, to: this.#local });
       } catch {
         // What the peer refused shows in peerError and localError.
+      }
+      if (this.#established !== undefined && quic.isEstablished()) {
+        this.#established(this);
+        this.#established = undefined;
       }
       this.pump();
     });
@@ -78,7 +88,7 @@ export class RawClient {
       config,
     );
     if (options.keyLog !== undefined) quic.setKeylog(options.keyLog);
-    const client = new RawClient(socket, quic, options.port);
+    const client = new RawClient(socket, quic, options);
     client.pump();
     return client;
   }
@@ -123,7 +133,8 @@ export class RawClient {
     for (;;) {
       const packet = this.quic.send(buffer);
       if (packet === null) break;
-      this.#socket.send(Buffer.from(buffer.subarray(0, packet[0])), this.#port, "::1");
+      this.last = Buffer.from(buffer.subarray(0, packet[0]));
+      this.#socket.send(this.last, this.#port, "::1");
     }
     clearTimeout(this.#timer);
     const timeout = this.quic.timeout();
