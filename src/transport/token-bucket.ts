@@ -21,4 +21,10 @@ export class TokenBucket {
     this.#tokens -= count;
     return true;
   }
+
+  /** True when nothing is missing of the burst: then it is as good as a new one. */
+  isFull(nowMs: number): boolean {
+    this.take(nowMs, 0);
+    return this.#tokens >= this.#burst;
+  }
 }

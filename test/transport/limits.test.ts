@@ -34,6 +34,13 @@ describe("TokenBucket", () => {
       false,
     ]);
   });
+
+  it("is full when nothing is missing of the burst", () => {
+    const bucket = new TokenBucket(1, 2, 0);
+    expect(bucket.isFull(0)).toBe(true);
+    bucket.take(0, 2);
+    expect([bucket.isFull(1999), bucket.isFull(2000)]).toEqual([false, true]);
+  });
 });
 
 describe("RetryTokens", () => {

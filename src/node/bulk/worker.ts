@@ -5,6 +5,7 @@
  */
 import { rmSync } from "node:fs";
 import { LIMITS } from "../../limits.ts";
+import { Counts } from "../../transport/bulk/counts.ts";
 import { BulkDialler } from "../../transport/bulk/dialler.ts";
 import { BulkListener } from "../../transport/bulk/listener.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../../transport/bulk/worker-messages.ts";
@@ -49,6 +50,8 @@ const say = (message: FromWorker): void => {
   if (process.connected) process.send?.(message);
 };
 
+const counts = new Counts();
+
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
@@ -79,7 +82,7 @@ const optionsFor = (
     isMemberHost: (host) => listener.isMemberHost(host),
     connectionsAtMost: (host) => listener.connectionsAtMost(host),
     accepted: (session: QuicSession) => listener.accepted(session),
-    refused: (_code, detail) => say({ kind: "refused", detail }),
+    refused: (_code, detail) => counts.refused(detail),
     // What is left of a driver that failed is nothing to go on with.
     failed: (detail) => {
       say({ kind: "failed", reason: detail });
@@ -101,10 +104,10 @@ const start = async (order: StartOrder): Promise<Parts> => {
     order.driver === "reactor" ? ReactorEndpoint.bind(options) : QuicheEndpoint.bind(options);
   const listener = new BulkListener({
     folder: order.folder,
-    clock: realClock,
+    ...{ clock: realClock, timers: realTimers },
     find: (id, peer, name) => say({ kind: "find", id, peer, name }),
-    refused: (detail) => say({ kind: "refused", detail }),
-    served: (peer, bytes) => say({ kind: "served", peer, bytes }),
+    refused: (detail) => counts.refused(detail),
+    served: (bytes) => counts.served(bytes),
   });
   const options = optionsFor(order, listener);
   const { host, port } = order.listen;
@@ -172,7 +175,8 @@ process.on("message", (message) => {
   // Only the parent that made this process can write here.
   const order = message as ToWorker;
   if (order.kind === "ping") {
-    say({ kind: "pong", number: order.number, active: parts?.dialler.takeActive() ?? [] });
+    const active = parts?.dialler.takeActive() ?? [];
+    say({ kind: "pong", number: order.number, active, ...counts.take() });
   } else if (order.kind === "stop") process.exit(0);
   else if (order.kind === "try") {
     const ports = { clock: realClock, timers: realTimers };

@@ -52,9 +52,10 @@ export class ObjectServer {
   /** The answer to a member; undefined where there is no such thing here, or what it asks is no request. */
   async answer(peer: PeerId, name: Uint8Array): Promise<BulkSource | undefined> {
     const { store, metrics } = this.#options;
+    // What is no request costs as much as one.
+    if (!this.#bucketOf(peer).take(this.#options.clock.monotonicMs())) return this.#busy();
     const request = decodeRequest(name);
     if (!request.ok) return undefined;
-    if (!this.#bucketOf(peer).take(this.#options.clock.monotonicMs())) return this.#busy();
     const object = store.get(toHex(request.value.root));
     if (object === undefined) return undefined;
     metrics.count("tetrad_object_requests_total", 1, { kind: request.value.kind });

@@ -10,7 +10,7 @@ import { BulkLinks } from "./links.ts";
 import type { BulkAnswer, BulkPath, BulkPort, BulkServe } from "./port.ts";
 import { SessionLane } from "./session-lane.ts";
 import { BulkSupervisor, type SupervisorOptions } from "./supervisor.ts";
-import type { AnswerStatus, FromWorker } from "./worker-messages.ts";
+import type { AnswerStatus, FromWorker, WorkerCounts } from "./worker-messages.ts";
 
 export type BulkChannelOptions = Omit<
   SupervisorOptions,
@@ -255,16 +255,18 @@ export class BulkChannel implements BulkPort {
         return;
       case "pong":
         for (const peer of message.active) this.#links.answered(peer);
-        return;
-      case "served":
-        this.#count("served", path, message.bytes);
-        return;
-      case "refused":
-        this.#options.logger.log("debug", "bulk turned somebody away", { detail: message.detail });
-        this.#options.metrics.count("tetrad_bulk_refused_total", 1, { code: "connection" });
+        this.#counted(message, path);
         return;
       default:
         return;
+    }
+  }
+
+  #counted({ refused, servedBytes }: WorkerCounts, path: BulkPath): void {
+    if (servedBytes > 0) this.#count("served", path, servedBytes);
+    for (const { detail, count } of refused) {
+      this.#options.logger.log("debug", "bulk turned somebody away", { detail, count });
+      this.#options.metrics.count("tetrad_bulk_refused_total", count, { code: "connection" });
     }
   }
 

@@ -9,7 +9,7 @@
 
 import { toHex } from "../../crypto/bytes.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import type { Clock } from "../../ledger/ports.ts";
+import type { Clock, Timers } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { QuicSession } from "../quic-endpoint.ts";
 import type { BulkSource } from "./port.ts";
@@ -25,11 +25,12 @@ export const BULK_CLOSE = { done: 0, refused: 1, protocol: 2 } as const;
 export type ListenerOptions = {
   /** Files that are served lie below it. */
   readonly folder: string;
-  readonly clock: Pick<Clock, "monotonicMs" | "wallMs">;
+  readonly clock: Clock;
+  readonly timers: Timers;
   /** Asks the node what a name means; the answer comes by `found` with the same id. */
   readonly find: (id: number, peer: string, name: Uint8Array) => void;
   readonly refused: (detail: string) => void;
-  readonly served: (peer: string, bytes: number) => void;
+  readonly served: (bytes: number) => void;
 };
 
 type Grant = {
@@ -78,6 +79,7 @@ export class BulkListener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#serving = new Serving({
+      ...{ clock: options.clock, timers: options.timers },
       find: (job) => this.#find(job),
       read: (job) => void this.#load(job),
     });
@@ -120,6 +122,7 @@ export class BulkListener {
       if (untilMs < wallMs) this.#grants.delete(fingerprint);
     }
     this.#countHosts();
+    this.#serving.forgetIdle();
     for (const guest of this.#guests) {
       const { session, grant, jobs, sinceMs } = guest;
       const [oldest] = jobs.values();
@@ -304,8 +307,7 @@ export class BulkListener {
     if (!this.#isOpen(job)) return;
     job.parts = parts;
     job.guest.session.requestTurn();
-    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-    this.#options.served(job.guest.grant?.peer ?? "", bytes);
+    this.#options.served(parts.reduce((sum, part) => sum + part.length, 0));
   }
 
   #write(job: Job): void {

@@ -58,12 +58,25 @@ export type ToWorker =
 
 export type AnswerStatus = "ok" | "absent" | "busy" | "lost";
 
+/** How often somebody was turned away at the listeners, and why. */
+export type RefusedCount = { readonly detail: string; readonly count: number };
+
+/** What a worker has counted since the last pong (counts.ts). */
+export type WorkerCounts = {
+  readonly refused: readonly RefusedCount[];
+  readonly servedBytes: number;
+};
+
 export type FromWorker =
   | { readonly kind: "ready"; readonly ports: readonly number[]; readonly ms: number }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "tried"; readonly trial: DriverTrial }
   /** `active`: members that have sent something since the last one. */
-  | { readonly kind: "pong"; readonly number: number; readonly active: readonly string[] }
+  | ({
+      readonly kind: "pong";
+      readonly number: number;
+      readonly active: readonly string[];
+    } & WorkerCounts)
   /** So many connections of that order are up now; none: the peer is not to be asked any more over them. */
   | {
       readonly kind: "connections";
@@ -85,7 +98,4 @@ export type FromWorker =
       readonly name: Uint8Array;
     }
   /** The certificate with this SHA-256 opens connections from now on. */
-  | { readonly kind: "admitted"; readonly peer: string; readonly fingerprint: string }
-  /** Somebody was turned away at the listener. */
-  | { readonly kind: "refused"; readonly detail: string }
-  | { readonly kind: "served"; readonly peer: string; readonly bytes: number };
+  | { readonly kind: "admitted"; readonly peer: string; readonly fingerprint: string };

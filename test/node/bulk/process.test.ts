@@ -3,37 +3,13 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "n
 import { getPriority } from "node:os";
 import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
-import { startBulkWorker, tryDriverApart } from "../../../src/node/bulk/process.ts";
-import { createAuthority } from "../../../src/transport/authority.ts";
-import type { FromWorker, StartOrder } from "../../../src/transport/bulk/worker-messages.ts";
+import { tryDriverApart } from "../../../src/node/bulk/process.ts";
 import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
 import { endpointClosed, endpointOptions, Talker } from "../../transport/quic-support.ts";
 import { RawClient } from "../../transport/raw-client.ts";
 import { needsReactor } from "../../transport/reactor-here.ts";
 import { until } from "../../transport/support.ts";
-
-const authority = createAuthority("test", Date.now());
-
-const order: StartOrder = {
-  ...{ driver: "reactor", trial: false, listen: { host: "::1", port: 0 }, listeners: 2 },
-  identity: authority.identity({ subject: "bulk", serverName: "x.invalid" }),
-  authorityPem: authority.certPem,
-  folder: "/nowhere",
-};
-
-const start = (own: Partial<StartOrder> = {}) => {
-  const heard: FromWorker[] = [];
-  const ends: string[] = [];
-  const worker = startBulkWorker({
-    message: (message) => {
-      if (message.kind !== "pong") heard.push(message);
-    },
-    ended: (reason) => ends.push(reason),
-  });
-  worker.send({ kind: "start", ...order, ...own });
-  const { pid = 0 } = worker;
-  return { worker, heard, ends, pid };
-};
+import { authority, order, start } from "./support.ts";
 
 const residentMiB = (pid: number): number => {
   const [, kib] = /VmRSS:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
@@ -93,13 +69,15 @@ describe("a bulk worker", () => {
   });
 
   it("keeps a place for members when strangers begin handshakes and leave them lying", async () => {
-    const { worker, heard, ends } = start({ driver: "quiche", listeners: 1 });
+    const { worker, heard, pongs, ends } = start({ driver: "quiche", listeners: 1 });
     await until(() => heard.length > 0, "a word of the worker");
     const [ready] = heard;
     if (ready?.kind !== "ready") throw new Error("not ready");
     const clients: RawClient[] = [];
-    const details = (): readonly string[] =>
-      heard.flatMap((message) => (message.kind === "refused" ? [message.detail] : []));
+    const timesOf = (wanted: string): number =>
+      pongs
+        .flatMap(({ refused }) => refused)
+        .reduce((sum, { detail, count }) => sum + (detail === wanted ? count : 0), 0);
     for (let i = 0; i < LIMITS.strangersPerNetworkMax + 4; i++) {
       const client = await RawClient.connect({ port: ready.ports[0] ?? 0, alpn: "tetrad-bulk/1" });
       client.mute();
@@ -107,10 +85,8 @@ describe("a bulk worker", () => {
     }
     const late = "a handshake that is not completed";
     const full = "connection cap of one network's strangers reached";
-    await until(() => details().includes(full), "a refusal");
-    await until(() => details().includes(late), "the end of a handshake");
-    const lateOnes = (): number => details().filter((detail) => detail === late).length;
-    await until(() => lateOnes() === LIMITS.strangersPerNetworkMax, "the end of all");
+    await until(() => timesOf(full) > 0, "a refusal");
+    await until(() => timesOf(late) === LIMITS.strangersPerNetworkMax, "the end of all handshakes");
     for (const client of clients) client.dispose();
     worker.end("stop", "a test");
     await until(() => ends.length > 0, "the end");

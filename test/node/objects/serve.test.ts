@@ -98,6 +98,16 @@ describe("members that ask for manifests", () => {
   });
 });
 
+describe("a member that asks what is no request", () => {
+  it("pays for it as for a request: it is told so up to the burst, and that this node is busy past it", async () => {
+    const { server } = makeServer([10], true);
+    const ask = () => server.answer("m", Uint8Array.of(255));
+    for (let i = 0; i < BURST; i++) expect(await ask()).toBeUndefined();
+    const answer = await ask();
+    expect(answer !== undefined && isBusy(answer.head)).toBe(true);
+  });
+});
+
 describe("a member that fetches many objects", () => {
   let network: MemoryNetwork;
   let nodes: TestNode[];

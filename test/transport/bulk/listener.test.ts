@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import { LIMITS } from "../../../src/limits.ts";
+import { BULK_LIMITS } from "../../../src/limits-bulk.ts";
+import { realTimers } from "../../../src/node/real-ports.ts";
 import {
   type Authority,
   createAuthority,
@@ -74,7 +76,7 @@ const serve = async (
   const refused: string[] = [];
   const listener: BulkListener = new BulkListener({
     folder,
-    clock: { wallMs: () => wallMs, monotonicMs: () => monotonicMs },
+    ...{ clock: { wallMs: () => wallMs, monotonicMs: () => monotonicMs }, timers: realTimers },
     find: (id, _peer, name) =>
       queueMicrotask(() => {
         const notHere = (): void => listener.found(id, undefined);
@@ -249,6 +251,29 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
     ask(talker, "another");
     await until(() => waiting.length === STREAMS, "another is looked for");
     expect([talker.end, refused]).toEqual([undefined, []]);
+  });
+
+  it("brings what a member asks before the node at a rate, and keeps the others until it may", async () => {
+    let found = 0;
+    const { listener, dial } = await serve(driver, () => {
+      found += 1;
+      return undefined;
+    });
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    // No time passes for the listener: what it may bring in this moment is all that it brings.
+    const { findsPerPeerBurst: burst, findsPerPeerPerSecond: rate } = BULK_LIMITS;
+    for (let left = burst; left > 0; left -= STREAMS) {
+      await Promise.all(Array.from({ length: STREAMS }, () => answer(talker, "x")));
+    }
+    const late = ask(talker, "late");
+    await sleep(200);
+    expect([found, talker.received.get(late)?.fin]).toEqual([burst, undefined]);
+    monotonicMs += 1000 / rate;
+    await until(() => talker.received.get(late)?.fin === true, "an answer to the late one");
+    expect(found).toBe(burst + 1);
   });
 
   it("reads nothing but regular files below its folder", async () => {

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
+import { BULK_LIMITS } from "../../../src/limits-bulk.ts";
 import { Serving } from "../../../src/transport/bulk/serving.ts";
 
 type Job = { readonly peer: string; readonly bytes: number };
@@ -13,14 +14,30 @@ const OWN = LIMITS.bulkServingBytesPerPeerMax;
 const open = () => {
   const finding: Job[] = [];
   const reading: Job[] = [];
+  const timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  let nowMs = 0;
   const serving = new Serving<Job>({
+    clock: { monotonicMs: () => nowMs },
+    timers: {
+      set: (delayMs, run) => {
+        timers.push({ atMs: nowMs + delayMs, run });
+        return () => {};
+      },
+    },
     find: (job) => finding.push(job),
     read: (job) => reading.push(job),
   });
   return {
-    serving,
-    finding,
-    reading,
+    ...{ serving, finding, reading, timers },
+    /** Time passes, and each timer that is due has its turn. */
+    pass: (ms: number): void => {
+      for (const end = nowMs + ms; nowMs < end; nowMs += 1) {
+        for (const timer of timers.splice(0)) {
+          if (timer.atMs <= nowMs) timer.run();
+          else timers.push(timer);
+        }
+      }
+    },
     ask: (peer: string, bytes = MIB): Job => {
       const job = { peer, bytes };
       serving.asked(peer, job);
@@ -53,6 +70,61 @@ describe("requests that one member has before the node", () => {
     serving.found("a", first, undefined);
     serving.found("a", second, undefined);
     expect(finding.slice(LIMITS.bulkServedPerPeerMax + 1)).toEqual([next]);
+  });
+});
+
+describe("requests that one member has before the node in a second", () => {
+  const { findsPerPeerPerSecond: RATE, findsPerPeerBurst: BURST, findWaitMs } = BULK_LIMITS;
+
+  /** Has 5 requests a millisecond of a member, each answered at once; how many were brought before the node. */
+  const flood = ({ ask, finding, serving, pass }: ReturnType<typeof open>, ms: number): number => {
+    let found = 0;
+    const answerAll = (): void => {
+      for (let job = finding.shift(); job !== undefined; job = finding.shift(), found++) {
+        serving.found(job.peer, job, undefined);
+      }
+    };
+    for (let passed = 0; passed < ms; passed++) {
+      for (let i = 0; i < 5; i++) ask("a");
+      answerAll();
+      pass(1);
+      answerAll();
+    }
+    return found;
+  };
+
+  it("are as many as the burst at once, and not one more", () => {
+    const { ask, finding, serving } = open();
+    for (let i = 0; i < BURST; i++) {
+      const job = ask("a");
+      expect(finding.splice(0)).toEqual([job]);
+      serving.found("a", job, undefined);
+    }
+    ask("a");
+    expect(finding).toEqual([]);
+    const other = ask("b");
+    expect(finding).toEqual([other]);
+  });
+
+  it("are the burst and the rate of 5000 that are asked for, the others wait, and one timer is set", () => {
+    const opened = open();
+    const found = flood(opened, 2_000);
+    expect(found).toBeLessThanOrEqual(BURST + 2 * RATE);
+    expect(found).toBeGreaterThan(BURST + 2 * RATE - (2 * RATE * findWaitMs) / 1000);
+    expect(opened.timers).toHaveLength(1);
+    // Whoever has been forgotten for nothing has the burst again.
+    opened.serving.forgetIdle();
+    expect(flood(opened, 100)).toBeLessThanOrEqual((RATE * (100 + findWaitMs)) / 1000 + 1);
+  });
+
+  it("are none of those that are given up while they wait", () => {
+    const { ask, finding, serving, pass } = open();
+    for (let i = 0; i < BURST; i++) serving.found("a", ask("a"), undefined);
+    finding.length = 0;
+    const [gone, next] = [ask("a"), ask("a")];
+    serving.givenUp("a", gone);
+    pass(findWaitMs + 1);
+    expect(finding).toEqual([next]);
   });
 });
 
