@@ -190,7 +190,8 @@ const scenarioOf = (options: CapacityOptions): ReturnType<typeof scenario> => {
   const untilMs = options.warmUpMs + options.measuredMs;
   return scenario("capacity", {
     n: options.n,
-    healMs: untilMs,
+    // Distances are delays, as a fault would make them (`build`): none of them may end while it is measured.
+    healMs: 2 * untilMs,
     knobs: { ...CALM, signer: { ...CALM.signer, signUs: 0, verifyUs: 0, checkpoints: true } },
     workload: {
       // A client has one batch under way: enough of them that none waits for the one before.

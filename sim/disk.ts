@@ -150,6 +150,13 @@ export class SimDisk {
     return this.#slowness.turn(factor);
   }
 
+  /** What waits for its n-th write or read waits no more. */
+  disarm(): void {
+    this.failNth = 0;
+    this.failReadNth = 0;
+    this.misdirectNth = 0;
+  }
+
   get entries(): number {
     return this.#data.size;
   }
@@ -314,10 +321,12 @@ export class SimDisk {
     const mean = synced ? this.knobs.syncMeanUs : this.knobs.writeMeanUs;
     const floor = synced ? this.knobs.syncMinUs : 1;
     if (this.slowness > 1) this.#tap?.happened?.("write slowed");
-    const delayUs = (floor + this.#random.exponential(mean)) * this.slowness;
+    const { world } = this.#host;
+    const takesUs = floor + this.#random.exponential(mean);
+    const doneUs = world.endOf(world.nowUs, takesUs, takesUs * (this.slowness - 1));
     // Not through `defer`: the disk goes on while its process is paused, and `crash` empties the queue.
     const owner = this.#owner;
-    this.#host.world.after(delayUs, () => {
+    world.at(doneUs, () => {
       if (this.#owner === owner && this.#queue[0] === group[0]) {
         this.#complete(incarnation, group, synced);
       }

@@ -76,7 +76,7 @@ export class SimEpochKeys {
           host.defer(incarnation, 0, () => done(there.key.publicKey));
           return;
         }
-        host.defer(incarnation, MAKE_US * host.slowness + FILE_US, () => {
+        host.defer(incarnation, host.workUs(MAKE_US) + FILE_US, () => {
           const key = held.get(epoch)?.key ?? this.#scheme.createKey(this.#next(epoch));
           if (!held.has(epoch)) {
             disk().set(epoch, key);

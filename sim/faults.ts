@@ -125,8 +125,7 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
   switch (fault.kind) {
     case "clog":
       if (fault.from === fault.to) return "spared";
-      // Frames that it holds back keep those behind them waiting: it is over for all of them at the heal.
-      net.links.clog(fault.from, fault.to, Math.min(fault.untilMs, scenario.healMs) * 1000);
+      net.links.clog(fault.from, fault.to, fault.untilMs * 1000);
       return "over";
     case "swizzle":
       swizzle(target, fault);
@@ -188,11 +187,10 @@ const swizzle = (
   { net, world, scenario }: FaultTarget,
   { atMs, untilMs, clogged, freed }: Extract<Fault, { kind: "swizzle" }>,
 ): void => {
-  const endMs = Math.min(untilMs, scenario.healMs);
-  const stepMs = (endMs - atMs) / (2 * Math.max(1, clogged.length));
+  const stepMs = (untilMs - atMs) / (2 * Math.max(1, clogged.length));
   for (const [i, slot] of clogged.entries()) {
     const place = freed.indexOf(slot);
-    const freeMs = place < 0 ? endMs : endMs - stepMs * (freed.length - 1 - place);
+    const freeMs = place < 0 ? untilMs : untilMs - stepMs * (freed.length - 1 - place);
     world.at((atMs + stepMs * i) * 1000, () => {
       for (let other = 0; other < scenario.n; other++) {
         if (other === slot) continue;
@@ -287,6 +285,13 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
   }
 };
 
+/**
+ * Whatever a scenario says, nothing lasts beyond the heal. What a fault holds back (frames, turns) it holds until its
+ * end, which so must be right from the beginning.
+ */
+const upToHeal = (fault: Fault, healMs: number): Fault =>
+  "untilMs" in fault ? { ...fault, untilMs: Math.min(fault.untilMs, healMs) } : fault;
+
 /** Schedules all faults; returns what ends those that still last (idempotent). */
 export const scheduleFaults = (target: FaultTarget): (() => void) => {
   const { world, scenario } = target;
@@ -301,12 +306,13 @@ export const scheduleFaults = (target: FaultTarget): (() => void) => {
       if (fault.atMs >= scenario.healMs) return;
       const note = JSON.stringify(fault);
       world.trace.add(world.nowUs, "fault", "node" in fault ? fault.node : 0, -1, undefined, note);
-      const begun = begin(target, fault);
+      const cut = upToHeal(fault, scenario.healMs);
+      const begun = begin(target, cut);
       if (begun === "over" || typeof begun === "function") target.mark(`fault ${fault.kind}`);
       if (typeof begun === "string") return;
       const end = typeof begun === "function" ? begun : begun.end;
       open.add(end);
-      const untilMs = "untilMs" in fault ? Math.min(fault.untilMs, scenario.healMs) : fault.atMs;
+      const untilMs = "untilMs" in cut ? cut.untilMs : fault.atMs;
       world.at(untilMs * 1000, () => {
         if (open.delete(end)) end();
       });

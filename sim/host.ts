@@ -100,7 +100,10 @@ export class Host {
     return this.#alive && this.#incarnation === incarnation;
   }
 
-  /** Nothing of this process runs until then (SIGSTOP); what is returned ends this pause, and no other. */
+  /**
+   * Nothing of this process runs until then (SIGSTOP); what is returned ends this pause, and no other. What the pause
+   * has held back waits for `untilUs` all the same.
+   */
   pause(untilUs: number): () => void {
     const pause = { untilUs };
     this.#pauses.push(pause);
@@ -205,9 +208,9 @@ export class Host {
 
   /** One turn after the other; each takes its time, as all turns of a process do. */
   #nextTurn(incarnation: number): void {
-    const delayUs = this.slowness > 1 ? TURN_US * this.slowness : 0;
-    const atUs = Math.max(this.#pausedUntilUs, this.world.nowUs + delayUs);
-    this.world.at(atUs, () => {
+    const addedUs = this.slowness > 1 ? TURN_US * this.slowness : 0;
+    const takenUs = this.world.endOf(this.world.nowUs, 0, addedUs);
+    this.world.at(Math.max(this.#pausedUntilUs, takenUs), () => {
       if (!this.isLive(incarnation)) return;
       if (this.#pausedUntilUs > this.world.nowUs) return this.#nextTurn(incarnation);
       this.#turns.shift()?.();
@@ -218,6 +221,11 @@ export class Host {
 
   get slowness(): number {
     return this.#slowness.value;
+  }
+
+  /** How long the processor works, as slow as it is now, at what begins then and takes it so long when it is not. */
+  workUs(takesUs: number, fromUs: number = this.world.nowUs): number {
+    return this.world.endOf(fromUs, takesUs, takesUs * (this.slowness - 1)) - fromUs;
   }
 
   /** From now on the processor is so many times as slow; what is returned ends that. */

@@ -147,9 +147,9 @@ export class Links {
     this.#extraUs[at] = Math.max(0, (this.#extraUs[at] ?? 0) + extraUs);
   }
 
-  /** Whether a fault makes the link slower. */
-  isDelayed(from: number, to: number): boolean {
-    return (this.#extraUs[this.#at(from, to)] ?? 0) > 0;
+  /** What comes on top of the latency of a link. */
+  extraUs(from: number, to: number): number {
+    return this.#extraUs[this.#at(from, to)] ?? 0;
   }
 
   addRule(rule: DropRule): void {
@@ -187,9 +187,8 @@ export class Links {
     return this.#turnedBy(knob)?.felt;
   }
 
-  latencyUs(from = -1, to = -1): number {
-    const extra = from < 0 ? 0 : (this.#extraUs[this.#at(from, to)] ?? 0);
-    return this.knobs.latencyMinUs + this.random.exponential(this.knobs.latencyMeanUs) + extra;
+  latencyUs(): number {
+    return this.knobs.latencyMinUs + this.random.exponential(this.knobs.latencyMeanUs);
   }
 
   /** Caps what one node sends or receives; the returned function lifts it. */

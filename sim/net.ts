@@ -447,10 +447,10 @@ export class SimNet {
   /** The last byte has left. */
   #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
     const { trafficClass, bytes } = frame;
-    if (this.links.isDelayed(end.slot, to)) this.#tap?.happened?.("frame delayed");
-    const leftUs = this.#world.nowUs + this.links.latencyUs(end.slot, to);
-    let arriveUs = Math.max(leftUs, fate.notBeforeUs);
-    if (arriveUs > leftUs) this.#tap?.happened?.("frame clogged");
+    if (this.links.extraUs(end.slot, to) > 0) this.#tap?.happened?.("frame delayed");
+    const flownUs = this.#flownUs(this.#world.nowUs, end.slot, to);
+    let arriveUs = Math.max(flownUs, fate.notBeforeUs);
+    if (arriveUs > flownUs) this.#tap?.happened?.("frame clogged");
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
@@ -468,9 +468,14 @@ export class SimNet {
       this.#arrive(session, end, to, arriving);
     });
     if (!fate.duplicated) return;
-    const laterUs = arriveUs + this.links.latencyUs(end.slot, to);
+    const laterUs = this.#flownUs(arriveUs, end.slot, to);
     const again = { ...arriving, bytes: arriving.bytes.slice() };
     this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
+  }
+
+  /** When what leaves then has gone over a link. */
+  #flownUs(fromUs: number, from: number, to: number): number {
+    return this.#world.endOf(fromUs, this.links.latencyUs(), this.links.extraUs(from, to));
   }
 
   #corrupted({ trafficClass, bytes }: HeldFrame): HeldFrame {
@@ -510,7 +515,7 @@ export class SimNet {
     const frames = end.held.splice(0);
     for (const frame of frames) {
       const arriveUs = Math.max(
-        this.#world.nowUs + this.links.latencyUs(from, to),
+        this.#flownUs(this.#world.nowUs, from, to),
         end.lastArrivalUs[frame.trafficClass],
       );
       end.lastArrivalUs[frame.trafficClass] = arriveUs;

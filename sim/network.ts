@@ -120,7 +120,7 @@ const slotOwners = (scenario: Scenario): number[] => {
 };
 
 export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimNetwork => {
-  const world = new World(scenario.seed);
+  const world = new World(scenario.seed, scenario.healMs * 1000);
   const shares = options.shares ?? sharesByDefault(scenario.seed);
   const scheme = options.createScheme(scenario, shares);
   const chain = createChain(scenario, scheme, options.stake);

@@ -302,9 +302,13 @@ export class SimNode {
     return true;
   }
 
+  /** The disk holds less than was told of it. What it holds, it holds. */
   #forget(disk: SimDisk): void {
+    const { diskTap } = this.#wiring;
     this.#lost = true;
-    this.#wiring.diskTap.lost(this.slot, disk.name);
+    diskTap.lost(this.slot, disk.name);
+    const puts = disk.dump().map(([key, value]) => ({ key, value }));
+    diskTap.durable(this.slot, disk.name, puts);
   }
 
   wipe(votes: boolean): void {
@@ -337,9 +341,6 @@ export class SimNode {
   #restoreDisk(disk: SimDisk, name: string): boolean {
     if (!disk.restore(name)) return false;
     this.#forget(disk);
-    // What a backup holds is durable again.
-    const puts = disk.dump().map(([key, value]) => ({ key, value }));
-    this.#wiring.diskTap.durable(this.slot, disk.name, puts);
     return true;
   }
 

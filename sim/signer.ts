@@ -251,7 +251,8 @@ export const createSimSigner = (
     sign: (message, done) => {
       if (!host.isLive(incarnation) || host.reached("sign")) return;
       const copy = message.slice();
-      freeAtUs = Math.max(freeAtUs, host.world.nowUs) + knobs.signUs * host.slowness;
+      const beginsUs = Math.max(freeAtUs, host.world.nowUs);
+      freeAtUs = beginsUs + host.workUs(knobs.signUs, beginsUs);
       host.defer(incarnation, freeAtUs - host.world.nowUs, () => {
         const signature = scheme.sign(key, copy);
         tap?.(host.slot, copy, signature);
@@ -286,8 +287,7 @@ export const createSimVerifier = (
     const asked = priority === undefined ? undefined : waiting[priority].shift();
     busy = asked !== undefined;
     if (asked === undefined) return;
-    const takesUs = knobs.verifyUs * asked.jobs.length * host.slowness;
-    host.defer(incarnation, takesUs, () => {
+    host.defer(incarnation, host.workUs(knobs.verifyUs * asked.jobs.length), () => {
       const answers = asked.jobs.map((job) => scheme.verify(job));
       for (const { message } of asked.jobs) tap?.(host.slot, message, asked.jobs.length);
       next();

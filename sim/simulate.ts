@@ -280,9 +280,9 @@ class Run {
       if (observer.core !== undefined && !observer.core.includes(node.slot)) continue;
       node.host.disarm();
       node.host.resume();
+      node.data.disarm();
+      node.votes.disarm();
       // Somebody looks at the disks: what is rotten has not been read by anybody so far.
-      node.data.misdirectNth = 0;
-      node.votes.misdirectNth = 0;
       if (!node.replaceDamaged()) node.start();
     }
     world.trace.add(world.nowUs, "heal", 0, -1);

@@ -24,9 +24,11 @@ export class World {
   #seq = 0;
   #steps = 0;
   #stopped = false;
+  readonly #faultsEndUs: number;
 
-  constructor(seed: number) {
+  constructor(seed: number, faultsEndUs: number = Number.MAX_SAFE_INTEGER) {
     this.seed = seed;
+    this.#faultsEndUs = faultsEndUs;
   }
 
   get nowUs(): number {
@@ -62,6 +64,15 @@ export class World {
 
   after(delayUs: number, run: () => void): Task {
     return this.at(this.#nowUs + delayUs, run);
+  }
+
+  /**
+   * When something is over that begins at `fromUs`, takes so long, and so much longer by a fault: what a fault adds
+   * ends with the faults, also of what has begun before.
+   */
+  endOf(fromUs: number, takesUs: number, addedUs: number): number {
+    const calmUs = fromUs + takesUs;
+    return Math.max(calmUs, Math.min(calmUs + addedUs, this.#faultsEndUs));
   }
 
   static cancel(task: Task): void {

@@ -130,7 +130,7 @@ export type Checker = {
   delivered?(from: number, to: number, bytes: Uint8Array): void;
   /** These puts of one atomic write survive a power cut from now on. */
   durable?(slot: number, disk: string, puts: readonly Put[]): void;
-  /** The disk lost what it had: a wipe or a stale restore. */
+  /** The disk lost something of what it had; what is left is told as durable right after. */
   diskLost?(slot: number, disk: string): void;
   /** After each executed block, and now and then. */
   status?(slot: number, status: Status): void;

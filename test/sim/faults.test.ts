@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { scheduleFaults } from "../../sim/faults.ts";
 import { createNetwork } from "../../sim/network.ts";
 import { type Fault, scenario } from "../../sim/scenario.ts";
+import { createSimSigner, createSimVerifier } from "../../sim/signer.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
@@ -219,4 +220,114 @@ describe("lasting faults of one node that overlap", () => {
     const isPaused = states.map(({ is }) => is[0]);
     expect(isPaused).toEqual([true, false, true, true, false, false]);
   });
+});
+
+describe("what is to last longer than the faults", () => {
+  const HEAL_MS = 5_000;
+  const span = { atMs: 1_000, untilMs: Number.MAX_SAFE_INTEGER } as const;
+
+  /** Asks something of the first node shortly before the heal, and says when it was done. */
+  const doneAt = (
+    fault: Fault,
+    ask: (network: ReturnType<typeof createNetwork>, done: () => void) => void,
+  ): number | undefined => {
+    const one = scenario("longer", { faults: [fault], healMs: HEAL_MS });
+    const network = createNetwork(one, SYSTEM);
+    const { world, nodes } = network;
+    nodes[0]?.host.boot();
+    scheduleFaults({ ...network, mark: () => undefined });
+    world.runUntil((HEAL_MS - 100) * 1_000);
+    let doneMs: number | undefined;
+    ask(network, () => {
+      doneMs = world.nowMs;
+    });
+    world.runUntil((HEAL_MS + 10) * 1_000);
+    return doneMs;
+  };
+  const first = ({ nodes }: ReturnType<typeof createNetwork>) => {
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no nodes");
+    return { node, host: node.host, incarnation: node.host.incarnation };
+  };
+  const slowCpu = { kind: "slow-cpu", node: 0, factor: 100_000, ...span } as const;
+
+  it("pauses no turn beyond the heal", () => {
+    const doneMs = doneAt({ kind: "pause", node: 0, ...span }, (network, done) => {
+      const { host, incarnation } = first(network);
+      host.defer(incarnation, 0, done);
+    });
+    expect(doneMs).toBe(HEAL_MS);
+  });
+
+  it("lets no turn, signature or check of one take longer than to the heal", () => {
+    const turn = doneAt(slowCpu, (network, done) => {
+      const { host, incarnation } = first(network);
+      host.defer(incarnation, 0, done);
+    });
+    const signature = doneAt(slowCpu, (network, done) => {
+      const { node, host, incarnation } = first(network);
+      const { signer } = network.scenario.knobs;
+      const worker = createSimSigner(host, incarnation, network.scheme, node.key, signer);
+      worker.sign(Uint8Array.of(1), done);
+    });
+    const check = doneAt(slowCpu, (network, done) => {
+      const { node, host, incarnation } = first(network);
+      const { signer } = network.scenario.knobs;
+      const { publicKey } = node.key;
+      const job = { message: Uint8Array.of(1), signature: Uint8Array.of(1), publicKey };
+      const worker = createSimVerifier(host, incarnation, network.scheme, signer);
+      worker.verify([job], "consensus", done);
+    });
+    // What is to be checked waits for a turn up to the heal, and takes no millisecond then.
+    expect([turn, signature, check]).toEqual([HEAL_MS, HEAL_MS, HEAL_MS]);
+  });
+
+  it("lets no write take longer than to the heal", () => {
+    const slowDisk = { kind: "slow-disk", node: 0, factor: 100_000, ...span } as const;
+    const doneMs = doneAt(slowDisk, (network, done) => {
+      const { node, incarnation } = first(network);
+      const put = { type: "put", key: Uint8Array.of(1), value: Uint8Array.of(1) } as const;
+      node.data.open(incarnation).write([put], { sync: true }, done);
+    });
+    expect(doneMs).toBe(HEAL_MS);
+  });
+
+  it("delays no frame beyond the heal, and none behind it", () => {
+    const fault = { kind: "delay", node: 0, extraMs: 600_000, ...span, atMs: 2_000 } as const;
+    const seen = run([fault], 4_000);
+    expect(seen.result.violation).toBeUndefined();
+    const touches = (event: TraceEvent): boolean =>
+      isDelivery(event) && (event.node === 0 || event.other === 0);
+    expect(countOf(seen, [1_000, 2_000], touches)).toBeGreaterThan(0);
+    expect(countOf(seen, [2_100, 4_000], touches)).toBe(0);
+    expect(countOf(seen, [4_000, 4_100], touches)).toBeGreaterThan(0);
+  }, 30_000);
+
+  it("arms no disk beyond the heal", () => {
+    const armed = { node: 0, disk: "data", atMs: 1_900, nth: 200 } as const;
+    const faults: readonly Fault[] = [
+      { kind: "read-error", ...armed },
+      { kind: "disk-error", ...armed, node: 1, nth: 50 },
+    ];
+    const marksOf = (healMs: number): (number | undefined)[] => {
+      const { result } = run(faults, healMs);
+      expect(result.violation).toBeUndefined();
+      return ["read failed", "write failed"].map((mark) => result.marks.get(mark));
+    };
+    // Both would fire later: they do where there is time for it.
+    expect(marksOf(10_000)).toEqual([1, 1]);
+    expect(marksOf(2_000)).toEqual([undefined, undefined]);
+  }, 30_000);
+
+  it("fails no run of which all is over at the heal", () => {
+    const each = (of: (node: number) => Fault): Fault[] => [0, 1, 2, 3].map(of);
+    const runs: Fault[][] = [
+      each((node) => ({ kind: "pause", node, ...span })),
+      each((node) => ({ ...slowCpu, node })),
+      each((node) => ({ kind: "slow-disk", node, factor: 100_000, ...span })),
+      each((node) => ({ kind: "delay", node, extraMs: 600_000, ...span })),
+    ];
+    const found = runs.map((faults) => run(faults, 3_000).result.violation);
+    expect(found).toEqual([undefined, undefined, undefined, undefined]);
+  }, 60_000);
 });

@@ -135,8 +135,9 @@ export class QuicNetwork {
     if (fate.reordered) this.#hit("packet held back");
     const copies = fate.duplicated ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      const late = fate.reordered ? 4 * this.links.latencyUs(from, to) : 0;
-      const atUs = Math.max(nowUs + this.links.latencyUs(from, to) + late, fate.notBeforeUs);
+      const latencyUs = (): number => this.links.latencyUs() + this.links.extraUs(from, to);
+      const late = fate.reordered ? 4 * latencyUs() : 0;
+      const atUs = Math.max(nowUs + latencyUs() + late, fate.notBeforeUs);
       // A copy of its own in every case: decryption overwrites what it is given.
       const bytes = fate.corrupted ? this.links.corrupt(packet) : packet.slice();
       this.#flights.push({ atUs, to, bytes });
