@@ -431,8 +431,12 @@ export const LIMITS = {
   /** How often sessions are held against the dates of their certificates, beside at their ends: a clock may step. */
   sessionCheckMs: 800,
   idleTimeoutMs: 15_000,
-  /** A frame that has begun must be complete within this time, or the session is closed. */
+  /**
+   * Of a frame that has begun, frameProgressBytes or what is left must come within this time, again and again, or
+   * the session is closed: a long frame on a slow link goes on, what only trickles does not.
+   */
   frameTimeoutMs: 20_000,
+  frameProgressBytes: 64 * 1024,
   /** Peers whose sessions have figures of their own among the metrics: some 30 series each. */
   metricsPeersMax: 100,
   /** Back-off of dialling a peer: the first pause, doubled up to the last; half of it is jitter. */

@@ -73,9 +73,13 @@ export type Lane = {
   readonly yields: boolean;
   /** A frame was refused since the queue was half empty last. */
   refused: boolean;
-  /** When the frame in progress began, and how many were complete then. */
+  /**
+   * When the frame in progress began, or had come on by frameProgressBytes last; how many frames were complete then,
+   * and how many bytes were received.
+   */
   partialSinceMs: number;
   partialAfter: number;
+  partialFromBytes: number;
   bytesSent: number;
   bytesReceived: number;
 };
@@ -96,7 +100,23 @@ export const createLane = (name: LaneName, isDialler: boolean, limits: Transport
     refused: false,
     partialSinceMs: Number.POSITIVE_INFINITY,
     partialAfter: 0,
+    partialFromBytes: 0,
     bytesSent: 0,
     bytesReceived: 0,
   };
+};
+
+/** After bytes were received: a frame that has begun, or has come on far enough, has its time from now on. */
+export const noteProgress = (lane: Lane, nowMs: number): void => {
+  const { parser, bytesReceived } = lane;
+  if (!parser.partial) {
+    lane.partialSinceMs = Number.POSITIVE_INFINITY;
+    return;
+  }
+  const isNew =
+    lane.partialSinceMs === Number.POSITIVE_INFINITY || lane.partialAfter !== parser.frames;
+  if (!isNew && bytesReceived - lane.partialFromBytes < LIMITS.frameProgressBytes) return;
+  lane.partialSinceMs = nowMs;
+  lane.partialAfter = parser.frames;
+  lane.partialFromBytes = bytesReceived;
 };

@@ -23,7 +23,15 @@ import {
 } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
 import type { BulkBudget } from "./bulk-budget.ts";
-import { BEFORE_HELLO, BY_URGENCY, createLane, type Lane, type LaneName, URGENCY } from "./lane.ts";
+import {
+  BEFORE_HELLO,
+  BY_URGENCY,
+  createLane,
+  type Lane,
+  type LaneName,
+  noteProgress,
+  URGENCY,
+} from "./lane.ts";
 import {
   ALPN,
   CLOSE_CODES,
@@ -406,15 +414,7 @@ export class Session {
       this.close("protocol", failure.detail, failure);
       return false;
     }
-    if (!lane.parser.partial) {
-      lane.partialSinceMs = Number.POSITIVE_INFINITY;
-    } else if (
-      lane.partialSinceMs === Number.POSITIVE_INFINITY ||
-      lane.partialAfter !== lane.parser.frames
-    ) {
-      lane.partialSinceMs = this.#options.ports.clock.monotonicMs();
-      lane.partialAfter = lane.parser.frames;
-    }
+    noteProgress(lane, this.#options.ports.clock.monotonicMs());
     return true;
   }
 
@@ -540,7 +540,7 @@ export class Session {
         this.#armFrameTimer();
         return;
       }
-      const detail = `a ${late.name} frame was not complete in ${frameTimeoutMs} ms`;
+      const detail = `a ${late.name} frame did not come on in ${frameTimeoutMs} ms`;
       // A relay can let half of a frame through: on its path that is its work, and nobody is charged with it.
       if (this.via !== undefined) this.close("unreachable", detail);
       else this.close("protocol", detail, fail("transport.frame-timeout", detail));

@@ -2,7 +2,8 @@
  * Catch-up from peers that are not trusted. One request at a time goes to one of the peers that claim a
  * higher final block; the answer's finalization certificate is checked before any payload is looked at,
  * then the hashes back to our own tip, then the batches against the digests. A source that times out or
- * lies is passed over for the next.
+ * lies is passed over for the next. What it was asked for counts when it comes in the end: answers are long, and
+ * on a slow link one may take longer than the patience that a first request has.
  */
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
@@ -45,8 +46,13 @@ export class Syncer {
   /** Peers whose last answer was what they claimed. */
   readonly #honoured = new Set<PeerId>();
   #request: { readonly peer: PeerId; readonly from: number; cancel: () => void } | undefined;
-  /** Requests in a row that a peer left unanswered: a slow link needs longer for one answer. */
+  /**
+   * By how many doublings a peer has longer for one answer: one more for each that did not come in time. Kept over
+   * the end of its session, which a slow link may bring about. Only members are asked, so there are so many at most.
+   */
   readonly #silent = new Map<PeerId, number>();
+  /** What each peer was asked for last and has not answered, and since when. */
+  readonly #owed = new Map<PeerId, { readonly from: number; readonly sinceMs: number }>();
   #checking = false;
   #turn = 0;
 
@@ -92,7 +98,7 @@ export class Syncer {
     this.#claims.delete(peer);
     this.#stated.delete(peer);
     this.#honoured.delete(peer);
-    this.#silent.delete(peer);
+    this.#owed.delete(peer);
     if (this.#request?.peer === peer) this.#next();
   }
 
@@ -106,18 +112,26 @@ export class Syncer {
     const peer = this.#source();
     if (peer === undefined) return;
     const from = tip.height + 1;
-    const silent = this.#silent.get(peer) ?? 0;
-    const timeoutMs = LIMITS.requestTimeoutMs * 2 ** Math.min(silent, DOUBLINGS_MAX);
-    const cancel = this.#context.ports.timers.set(timeoutMs, () => {
-      this.#silent.set(peer, silent + 1);
+    const cancel = this.#context.ports.timers.set(this.#patienceMs(peer), () => {
+      this.#silent.set(peer, (this.#silent.get(peer) ?? 0) + 1);
       this.#disappoint(peer);
       this.#next();
     });
     this.#request = { peer, from, cancel };
-    if (this.#chain.send(peer, { type: "sync-request", from })) return;
+    if (this.#chain.send(peer, { type: "sync-request", from })) {
+      // The first of several answers to the same question may be the one that comes.
+      if (this.#owed.get(peer)?.from === from) return;
+      this.#owed.set(peer, { from, sinceMs: this.#context.ports.clock.monotonicMs() });
+      return;
+    }
     // The session is going down or its queue is full: another peer, or a later hint of this one.
     this.#claims.delete(peer);
     this.#next();
+  }
+
+  #patienceMs(peer: PeerId): number {
+    const doublings = Math.min(this.#silent.get(peer) ?? 0, DOUBLINGS_MAX);
+    return LIMITS.requestTimeoutMs * 2 ** doublings;
   }
 
   /** In turn one of those that claim enough; whoever left requests unanswered comes after the others. */
@@ -130,17 +144,21 @@ export class Syncer {
 
   /** The peer has nothing there: it lied or was asked too early. */
   onNone(peer: PeerId, from: number): void {
+    if (this.#owed.get(peer)?.from === from) this.#owed.delete(peer);
     if (this.#request?.peer !== peer || this.#request.from !== from) return;
     this.#disappoint(peer);
     this.#next();
   }
 
   onResponse(peer: PeerId, message: Message & { type: "sync-response" }): void {
-    const request = this.#request;
-    if (request?.peer !== peer || request.from !== message.from) return;
-    request.cancel();
+    const owed = this.#owed.get(peer);
+    if (owed?.from !== message.from) return;
+    this.#owed.delete(peer);
+    this.#noteSpeed(peer, this.#context.ports.clock.monotonicMs() - owed.sinceMs);
+    const wanted = this.#request?.from ?? this.#chain.tip().height + 1;
+    if (this.#checking || message.from !== wanted) return;
+    this.#request?.cancel();
     this.#request = undefined;
-    this.#silent.delete(peer);
     const set = this.#chain.nextSet();
     if (set === undefined) return;
     const { certificate } = message;
@@ -157,6 +175,14 @@ export class Syncer {
       }
       this.#accept(peer, message.blocks, certificate, set);
     });
+  }
+
+  /** A peer that answers in half of its time has no more than that from now on; one that needs more keeps it. */
+  #noteSpeed(peer: PeerId, tookMs: number): void {
+    if (tookMs > this.#patienceMs(peer) / 2) return;
+    const silent = Math.min(this.#silent.get(peer) ?? 0, DOUBLINGS_MAX);
+    if (silent > 1) this.#silent.set(peer, silent - 1);
+    else this.#silent.delete(peer);
   }
 
   #accept(

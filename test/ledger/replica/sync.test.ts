@@ -263,6 +263,99 @@ describe("a source that is silent", () => {
     expect(lab.status.finalHeight).toBe(10);
   });
 
+  it("keeps the longer time over the end of its session, which a slow link may bring about", () => {
+    const lab = behind();
+    const first = lab.peer(1);
+    const answersIn = (ms: number): boolean => {
+      const before = asked(lab).length;
+      claim(lab, 1);
+      expect(asked(lab)).toHaveLength(before + 1);
+      lab.time.advance(ms - 1);
+      claim(lab, 1);
+      return asked(lab).length === before + 1;
+    };
+    expect(answersIn(LIMITS.requestTimeoutMs)).toBe(true);
+    lab.time.advance(1);
+    lab.transport.disconnect(first, { code: "closed", detail: "test" });
+    lab.transport.up.add(first);
+    lab.transport.handler?.peerUp(first);
+    expect(answersIn(2 * LIMITS.requestTimeoutMs)).toBe(true);
+  });
+
+  it("keeps the time that it needs, and has half of it after an answer in half of it", () => {
+    const lab = behind();
+    /** Whether it has so long from its next question on, and no longer. */
+    const hasMs = (ms: number): boolean => {
+      claim(lab, 1);
+      const before = asked(lab).length;
+      lab.time.advance(ms - 1);
+      claim(lab, 1);
+      const isPatient = asked(lab).length === before;
+      lab.time.advance(1);
+      claim(lab, 1);
+      return isPatient && asked(lab).length === before + 1;
+    };
+    const timeoutMs = LIMITS.requestTimeoutMs;
+    for (const factor of [1, 2, 4]) expect(hasMs(factor * timeoutMs)).toBe(true);
+    // Since the first question there are 14 s; it has 16 by now, and keeps them.
+    lab.tell(1, response(1, 2));
+    expect(asked(lab).at(-1)).toBe("1:3");
+    lab.time.advance(4 * timeoutMs + 1);
+    lab.tell(1, response(3, 4));
+    expect(asked(lab).at(-1)).toBe("1:5");
+    lab.time.advance(4 * timeoutMs);
+    lab.tell(1, response(5, 6));
+    expect(asked(lab).at(-1)).toBe("1:7");
+    expect(hasMs(4 * timeoutMs)).toBe(true);
+  });
+
+  it("counts when it answers in the end, whoever is asked by then, and for nothing else", () => {
+    const lab = behind();
+    claim(lab, 1);
+    claim(lab, 2);
+    lab.time.advance(LIMITS.requestTimeoutMs);
+    expect(asked(lab)).toEqual(["1:1", "2:1"]);
+    // Somebody who was not asked, something that was not asked for.
+    lab.tell(3, response(1, 4));
+    lab.tell(1, response(2, 4));
+    expect(lab.status.finalHeight).toBe(0);
+    lab.tell(1, response(1, 4));
+    expect(lab.status.finalHeight).toBe(4);
+    expect(asked(lab).slice(2)).toEqual(["2:5"]);
+    // Once. What the other one was asked for before is old.
+    lab.tell(1, response(5, 10));
+    lab.tell(2, response(1, 4));
+    expect([lab.status.finalHeight, lab.cutOff]).toEqual([4, []]);
+    lab.tell(2, response(5, 10));
+    expect(lab.status.finalHeight).toBe(10);
+  });
+
+  it("counts late when nobody else is asked, and not over the end of its session", () => {
+    const late = behind();
+    claim(late, 1);
+    late.time.advance(LIMITS.requestTimeoutMs);
+    late.tell(1, response(1, 10));
+    expect(late.status.finalHeight).toBe(10);
+    const gone = behind();
+    claim(gone, 1);
+    gone.transport.disconnect(gone.peer(1), { code: "closed", detail: "test" });
+    gone.transport.up.add(gone.peer(1));
+    gone.transport.handler?.peerUp(gone.peer(1));
+    gone.tell(1, response(1, 10));
+    expect(gone.status.finalHeight).toBe(0);
+  });
+
+  it("is charged for a lie that comes late", () => {
+    const lab = behind();
+    claim(lab, 1);
+    claim(lab, 2);
+    lab.time.advance(LIMITS.requestTimeoutMs);
+    lab.tell(1, { ...response(1, 10), blocks: [] });
+    expect(lab.cutOff).toEqual(["sync.mismatch"]);
+    lab.tell(2, response(1, 10));
+    expect(lab.status.finalHeight).toBe(10);
+  });
+
   it("whose session ends is replaced at once", () => {
     const lab = behind();
     claim(lab, 1);

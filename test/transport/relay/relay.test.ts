@@ -372,7 +372,7 @@ describe("a relay that is not honest", () => {
     };
     a.transport.send(c.id, "sync", new Uint8Array(100_000));
     await until(() => c.seen.down.length > downs, "the path is over");
-    expect(nth(c.seen.down, downs).reason.detail).toMatch(/frame was not complete/);
+    expect(nth(c.seen.down, downs).reason.detail).toMatch(/frame did not come on/);
     expect(c.transport.peerFigures().find(({ id }) => id === a.id)?.state).not.toBe("refused");
     expect(c.transport.figures().refused["transport.frame-timeout"]).toBeUndefined();
     relay.rule = (packet) => [packet];
