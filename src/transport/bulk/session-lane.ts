@@ -42,8 +42,8 @@ type Peer = {
   /** What it asked for: those that wait, and those that are sent, taking turns. */
   readonly waiting: Job[];
   readonly sending: Set<Sending>;
-  /** Frames that found the queue full, small ones. */
-  readonly unsent: Uint8Array[];
+  /** Small frames that found the queue full, and are wanted still. */
+  readonly unsent: BulkFrame[];
   readonly requests: Map<number, Assembly>;
 };
 
@@ -74,7 +74,10 @@ export class SessionLane {
 
   cancel(id: number, peer: PeerId): void {
     const known = this.#peers.get(peer);
-    if (known?.requests.delete(id) === true) this.#say(peer, known, { kind: "cancel", id });
+    if (known?.requests.delete(id) !== true) return;
+    // Of what was never asked there is nothing to give up.
+    if (removeWhere(known.unsent, (frame) => frame.kind === "request" && frame.id === id)) return;
+    this.#say(peer, known, { kind: "cancel", id });
   }
 
   frame(peer: PeerId, bytes: Uint8Array): void {
@@ -105,7 +108,7 @@ export class SessionLane {
     const known = this.#peers.get(peer);
     if (known === undefined) return;
     for (let [frame] = known.unsent; frame !== undefined; [frame] = known.unsent) {
-      if (!this.#options.send(peer, frame)) return;
+      if (!this.#options.send(peer, encodeFrame(frame))) return;
       known.unsent.shift();
     }
     this.#sendMore(peer, known);
@@ -120,13 +123,15 @@ export class SessionLane {
     return known;
   }
 
-  /** Small frames are few: one for each request that either end may have open. */
+  /**
+   * Small frames are few, since those that are not wanted any more are taken back: a request of ours for each that
+   * may be open, a cancel for each that was sent before, and a refusal for each that the peer may have open.
+   */
   #say(peer: PeerId, known: Peer, frame: BulkFrame): void {
-    const bytes = encodeFrame(frame);
-    if (known.unsent.length === 0 && this.#options.send(peer, bytes)) return;
+    if (known.unsent.length === 0 && this.#options.send(peer, encodeFrame(frame))) return;
     if (known.unsent.length >= UNSENT_MAX) {
       this.#options.breach(peer, fail("bulk.malformed", "requests come and answers are not taken"));
-    } else known.unsent.push(bytes);
+    } else known.unsent.push(frame);
   }
 
   #asked(peer: PeerId, known: Peer, { id, name }: BulkFrame & { readonly kind: "request" }): void {
@@ -143,6 +148,7 @@ export class SessionLane {
     for (const job of this.#reading.get(peer) ?? []) if (job.id === id) job.isWanted = false;
     for (const answer of known.sending) if (answer.id === id) known.sending.delete(answer);
     removeWhere(known.waiting, (job) => job.id === id);
+    removeWhere(known.unsent, (frame) => frame.kind === "no" && frame.id === id);
     this.#serveMore(peer, known);
   }
 
@@ -223,10 +229,12 @@ export class SessionLane {
 
 const NOTHING = new Uint8Array(0);
 
-/** A request or a cancel of ours for each that may be open, and as many refusals of theirs. */
+/** More than honest ends come to, which is three for each place. */
 const UNSENT_MAX = 4 * LIMITS.bulkRequestsPerPeerMax;
 
-const removeWhere = <T>(list: T[], matches: (entry: T) => boolean): void => {
+/** Whether there was one. */
+const removeWhere = <T>(list: T[], matches: (entry: T) => boolean): boolean => {
   const at = list.findIndex(matches);
   if (at >= 0) list.splice(at, 1);
+  return at >= 0;
 };

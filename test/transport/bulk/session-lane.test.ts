@@ -162,6 +162,42 @@ describe("bulk over a session", () => {
     expect(asker.sent.map((frame) => decodeFrame(frame)?.kind)).toEqual(["request", "cancel"]);
   });
 
+  it("takes back requests that were not sent, and says nothing of them to a peer on a slow link", () => {
+    const asker = endOf();
+    asker.room = 1;
+    for (let id = 1; id <= 300; id++) {
+      asker.lane.request(id, PEER, Uint8Array.of(1));
+      if (id > 1) asker.lane.cancel(id, PEER);
+    }
+    asker.lane.cancel(1, PEER);
+    asker.lane.request(301, PEER, Uint8Array.of(1));
+    expect(asker.breaches).toEqual([]);
+    asker.room = 100;
+    asker.lane.drained(PEER);
+    expect(asker.sent.map((frame) => decodeFrame(frame))).toMatchObject([
+      { kind: "request", id: 1 },
+      { kind: "cancel", id: 1 },
+      { kind: "request", id: 301 },
+    ]);
+  });
+
+  it("takes back refusals that were not sent when the peer gives up what it asked for", () => {
+    const server = endOf(() => new Promise(() => {}));
+    server.room = 0;
+    for (let id = 0; id < LIMITS.bulkServedPerPeerMax; id++) server.lane.frame(PEER, request(id));
+    for (let id = 1_000; id < 2_000; id++) {
+      server.lane.frame(PEER, request(id));
+      server.lane.frame(PEER, encodeFrame({ kind: "cancel", id }));
+    }
+    server.lane.frame(PEER, request(3_000));
+    expect(server.breaches).toEqual([]);
+    server.room = 100;
+    server.lane.drained(PEER);
+    expect(server.sent.map((frame) => decodeFrame(frame))).toEqual([
+      { kind: "no", id: 3_000, reason: "busy" },
+    ]);
+  });
+
   it("puts an answer together whose parts overtake each other on two paths, and none with a gap", async () => {
     const serve: BulkServe = async () => ({
       head: Buffer.alloc(3 * LIMITS.bulkPartBytesMax + 5, "an answer "),
