@@ -79,6 +79,7 @@ import {
   type PairFacts,
   roomToWait,
 } from "./session-rules.ts";
+import { SigningLine } from "./signing-line.ts";
 import { FEATURES } from "./stoq/hello.ts";
 import { checkIdentity, hashOfCertificate } from "./tls.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -96,6 +97,7 @@ export class Mesh implements QuicTransport {
   readonly #run = newRunId();
   #certificateHash: Uint8Array;
   readonly #security: QuicTransportOptions["security"];
+  readonly #signing: SigningLine;
   readonly #events: SessionEvents;
   readonly #router: Router;
   readonly #budget: BulkBudget;
@@ -122,6 +124,7 @@ export class Mesh implements QuicTransport {
     this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
     this.#certificateHash = hashOfCertificate(options.identity.certPem);
     this.#security = options.security;
+    this.#signing = new SigningLine(options.security.signer);
     this.#events = {
       identify: (session) => this.#identify(session),
       ready: (session) => this.#ready(session),
@@ -330,7 +333,7 @@ export class Mesh implements QuicTransport {
       self: this.#self,
       selfRun: this.#run,
       certificateHash: this.#certificateHash,
-      security: this.#security,
+      ...{ security: this.#security, signing: this.#signing },
       limits: this.#limits,
       ports: this.#ports,
       ...{ events: this.#events, bulk: this.#budget },

@@ -12,6 +12,7 @@ import { type Failure, fail, TetradError } from "../errors.ts";
 import type { Clock, PeerId, SealedFigures, Signer, Verifier } from "../ledger/ports.ts";
 import { LIMITS } from "../limits.ts";
 import { isNote } from "./bulk/notes.ts";
+import type { SigningLine } from "./signing-line.ts";
 import { Handshake, type HandshakeEffect } from "./stoq/handshake.ts";
 import type { SessionSecrets } from "./stoq/keys.ts";
 import { decodeProbe, encodeProbe } from "./stoq/probe.ts";
@@ -42,6 +43,8 @@ export type SecureChannelOptions = {
   readonly role: Role;
   readonly channel: Channel;
   readonly security: NodeSecurity;
+  /** Of this node's sessions, with the key of `security`. */
+  readonly signing: SigningLine;
   readonly clock: Clock;
   /** Asked before a peer's handshake costs anything. */
   readonly admit: () => boolean;
@@ -66,6 +69,7 @@ export class SecureChannel {
   /** What the peer's records may cost: each is counted before it is opened. */
   readonly #records: TokenBucket;
   #ended = false;
+  #takeBackSignature: (() => void) | undefined;
   #question: { readonly number: Uint8Array; readonly atMs: number } | undefined;
   #roundTripMs: number | undefined;
   #version = "";
@@ -135,6 +139,7 @@ export class SecureChannel {
   /** The session is over: keys are overwritten, answers that come later mean nothing. */
   end(): void {
     this.#ended = true;
+    this.#takeBackSignature?.();
     this.#handshake.wipe();
     this.#sealer?.wipe();
     this.#opener?.wipe();
@@ -196,14 +201,14 @@ export class SecureChannel {
   }
 
   #apply(effect: HandshakeEffect): void {
-    const { security, send } = this.#options;
+    const { signing, send } = this.#options;
     switch (effect.type) {
       case "send":
         if (!send(effect.bytes)) this.#fail(fail("node.overloaded", "no room for a handshake"));
         return;
       case "sign":
-        security.signer.sign(effect.message, (signature) => {
-          if (!this.#ended) this.#run(this.#handshake.signed(signature));
+        this.#takeBackSignature = signing.sign(effect.message, (signature) => {
+          this.#run(this.#handshake.signed(signature));
         });
         return;
       case "verify":

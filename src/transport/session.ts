@@ -49,6 +49,7 @@ import {
 } from "./quic-endpoint.ts";
 import type { Route } from "./relay/tunnel.ts";
 import { type NodeSecurity, SecureChannel } from "./secure-channel.ts";
+import type { SigningLine } from "./signing-line.ts";
 import { decodeHello, encodeHello, OUR_FEATURES } from "./stoq/hello.ts";
 import type { Channel, Party } from "./stoq/transcript.ts";
 
@@ -101,6 +102,7 @@ export type SessionOptions = {
   /** SHA-256 of our certificate, DER. */
   readonly certificateHash: Uint8Array;
   readonly security: NodeSecurity;
+  readonly signing: SigningLine;
   readonly limits: TransportLimits;
   readonly ports: TransportPorts;
   readonly events: SessionEvents;
@@ -437,7 +439,7 @@ export class Session {
 
   /** The post-quantum handshake, now that this session stays. */
   #beginHandshake(peerHello: Uint8Array): void {
-    const { security, limits, ports, events } = this.#options;
+    const { security, signing, limits, ports, events } = this.#options;
     const channel = this.#channel(peerHello);
     if (channel === undefined) {
       this.#violation("protocol", "the peer's certificate is gone");
@@ -452,7 +454,7 @@ export class Session {
     this.#secure = new SecureChannel({
       role: this.dialled === undefined ? "responder" : "initiator",
       channel,
-      security,
+      ...{ security, signing },
       clock: ports.clock,
       admit: () => events.admit(this),
       send: (frame) => {

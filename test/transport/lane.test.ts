@@ -9,6 +9,7 @@ import {
 } from "../../src/transport/lane.ts";
 import { TRANSPORT_LIMITS } from "../../src/transport/options.ts";
 import { SecureChannel } from "../../src/transport/secure-channel.ts";
+import { SigningLine } from "../../src/transport/signing-line.ts";
 import { channelOf, falconKeys, idOfKey } from "./stoq/support.ts";
 import { securityOf, until } from "./support.ts";
 
@@ -61,6 +62,7 @@ const securedPair = async () => {
         idOf: idOfKey,
         signer: { ...security.signer, publicKey: keys.publicKey },
       },
+      signing: new SigningLine(security.signer),
       admit: () => true,
       secured: () => {
         secured += 1;

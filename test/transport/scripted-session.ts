@@ -4,6 +4,7 @@ import { BulkBudget } from "../../src/transport/bulk-budget.ts";
 import { ALPN, TRANSPORT_LIMITS, type TransportLimits } from "../../src/transport/options.ts";
 import type { QuicSession, QuicSessionUser } from "../../src/transport/quic-endpoint.ts";
 import { Session } from "../../src/transport/session.ts";
+import { SigningLine } from "../../src/transport/signing-line.ts";
 import { encodeHello, OUR_FEATURES } from "../../src/transport/stoq/hello.ts";
 import type { ManualTime } from "../ledger/replica/ports.ts";
 import { idOf, securityOf, silentMetrics } from "./support.ts";
@@ -82,10 +83,11 @@ export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => 
   const ends: (string | undefined)[] = [];
   const { time, ready = () => {} } = options;
   const [clock, timers] = time === undefined ? [realClock, realTimers] : [time.clock, time];
+  const security = securityOf(idOf(0));
   const session = new Session({
     ...{ connection, dialled: undefined, route: undefined, features: 0 },
     ...{ self: idOf(0), selfRun: new Uint8Array(8), certificateHash: new Uint8Array(32) },
-    security: securityOf(idOf(0)),
+    ...{ security, signing: new SigningLine(security.signer) },
     limits: { ...TRANSPORT_LIMITS, ...options.limits },
     ports: {
       ...{ clock, timers, random: realRandom, metrics: silentMetrics },

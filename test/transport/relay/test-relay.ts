@@ -8,6 +8,7 @@ import { meshBinder } from "../../../src/transport/mesh-endpoint.ts";
 import { type QuicTransportOptions, TRANSPORT_LIMITS } from "../../../src/transport/options.ts";
 import { decodeRelayFrame, encodeRelayFrame } from "../../../src/transport/relay/frame.ts";
 import { Session, type SessionEvents } from "../../../src/transport/session.ts";
+import { SigningLine } from "../../../src/transport/signing-line.ts";
 import { FEATURES } from "../../../src/transport/stoq/hello.ts";
 import { hashOfCertificate, identifyPeer } from "../../../src/transport/tls.ts";
 import { securityOf, silentMetrics, type TestIdentity } from "../support.ts";
@@ -82,6 +83,7 @@ export const openTestRelay = async (
         new Session({
           ...{ connection, dialled: undefined, route: undefined, features: FEATURES.relay },
           ...{ self: identity.id, selfRun: new Uint8Array(8).fill(7), security, ports, events },
+          signing: new SigningLine(security.signer),
           bulk: BulkBudget.ofThread(ports),
           certificateHash: hashOfCertificate(identity.certPem),
           limits: TRANSPORT_LIMITS,
