@@ -7,9 +7,11 @@ import { msText } from "./describe.ts";
 import { sentenceOf } from "./invariants.ts";
 import { type Moment, momentLine, record } from "./recorder.ts";
 import { plainScenario } from "./reduce.ts";
+import { verdictOf } from "./report.ts";
 import { type RootDiff, RootWatch } from "./root-diff.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
-import type { RunOptions, RunResult } from "./simulate.ts";
+import { type RunOptions, type RunResult, simulate } from "./simulate.ts";
+import { otherWay, Trail } from "./twice.ts";
 
 /** What was there before shrinking, and what the shrinking cost. */
 export type ShrunkFrom = {
@@ -48,6 +50,8 @@ export type ReportOptions = {
   /** The command that runs this scenario again. */
   readonly replay: string;
   readonly shrunkFrom?: ShrunkFrom;
+  /** What has failed before: of the same scenario, one run, or two that differ (I17). */
+  readonly found?: RunResult;
   /** Lines of the timeline that the report itself has (60). */
   readonly lines?: number;
   /** Gets every line of the timeline. */
@@ -59,11 +63,11 @@ export type ReportOptions = {
 
 const LOG_LINES = 20;
 
-/** "L1 at 12.5 s: no new final block within ...": the first line of what was found. */
-export const verdictOf = ({ outcome, violation }: RunResult): string => {
-  if (violation === undefined) return outcome;
-  const [first = ""] = violation.detail.split("\n");
-  return `${outcome} ${violation.id} at ${msText(violation.atMs)}: ${first}`;
+/** The other of the two runs that I17 compares, event by event. */
+const trailOf = (scenario: Scenario, run: RunOptions): Trail => {
+  const trail = new Trail();
+  simulate(scenario, { ...otherWay(scenario, run), onEvent: (_, digest) => trail.add(digest) });
+  return trail;
 };
 
 /** The newest items of a stream, at most `limit`. */
@@ -85,7 +89,27 @@ class Tail<T> {
   }
 }
 
-/** Runs a scenario again and reports on it; undefined in place of a report when it does not fail. */
+/** The run that is shown, as a report is to judge it: what an earlier one has found may be no more to be seen. */
+const judged = (shown: RunResult, found: RunResult | undefined, parted: string): RunResult => {
+  if (found?.violation === undefined) return shown;
+  const { outcome, violation } = found;
+  const told = (line: string): RunResult => ({
+    ...{ ...shown, outcome },
+    violation: { ...violation, detail: `${violation.detail}\n${line}` },
+  });
+  if (violation.id === "I17") return told(parted);
+  if (shown.violation === undefined) {
+    return told("run again to be shown it did not fail: two runs of it are not alike");
+  }
+  if (verdictOf(shown) === verdictOf(found)) return shown;
+  const detail = `${shown.violation.detail}\nan earlier run: ${verdictOf(found)}`;
+  return { ...shown, violation: { ...shown.violation, detail } };
+};
+
+/**
+ * Runs a scenario again and reports on it, or on what `found` says of it; undefined in place of a report when neither
+ * fails. What two runs differ in takes two more, to see where they part.
+ */
 export const examine = (
   scenario: Scenario,
   run: RunOptions,
@@ -94,10 +118,21 @@ export const examine = (
   const timeline = new Tail<Moment>(options.lines ?? 60);
   const logs = new Tail<Moment>(LOG_LINES);
   const roots = new RootWatch();
+  const { found } = options;
+  const trail = found?.violation?.id === "I17" ? trailOf(scenario, run) : undefined;
   let events = 0;
-  const result = record(scenario, run, {
+  let parting = "";
+  const compared: RunOptions = {
+    ...run,
+    onEvent: (event, digest) => {
+      trail?.compare(digest);
+      run.onEvent?.(event, digest);
+    },
+  };
+  const shown = record(scenario, compared, {
     moment: (moment) => {
       events += 1;
+      if (events === trail?.partedAt) parting = momentLine(moment);
       timeline.push(moment);
       if (moment.kind === "log") logs.push(moment);
       options.onLine?.(momentLine(moment));
@@ -109,6 +144,7 @@ export const examine = (
     },
     end: (dumps) => roots.end(dumps),
   });
+  const result = judged(shown, found, trail?.text(parting) ?? "");
   const { violation } = result;
   if (violation === undefined) return { result, report: undefined };
   const faulty = faultySlots(scenario);

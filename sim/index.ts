@@ -7,7 +7,8 @@ import { runOptions, type SimulateOptions } from "./options.ts";
 import { type Listener, record as recordBy } from "./recorder.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Failing, type ShrinkOptions, type Shrunk, shrink as shrinkBy } from "./shrink.ts";
-import { type RunResult, simulate as runOnce, simulateTwice as runTwice } from "./simulate.ts";
+import { type RunResult, simulate as runOnce } from "./simulate.ts";
+import { simulateAgain as runAgain, simulateTwice as runTwice } from "./twice.ts";
 
 export { defineEvent, field, LINE_TEXT, NAME_TEXT } from "../src/ledger/event-schema.ts";
 export {
@@ -34,7 +35,6 @@ export {
   type ReportOptions,
   reportText,
   type ShrunkFrom,
-  verdictOf,
 } from "./failure.ts";
 export { INVARIANTS, sentenceOf } from "./invariants.ts";
 export { runOptions, type SimulateOptions } from "./options.ts";
@@ -53,6 +53,7 @@ export {
   runJson,
   shellWord,
   verdictLine,
+  verdictOf,
   withWords,
 } from "./report.ts";
 export { type Fault, type FaultKind, type Scenario, scenario } from "./scenario.ts";
@@ -72,6 +73,10 @@ export const simulate = (scenario: Scenario, options: SimulateOptions = {}): Run
 /** Runs a scenario twice; a different trace is a failure of its own (I17). */
 export const simulateTwice = (scenario: Scenario, options: SimulateOptions = {}): RunResult =>
   runTwice(scenario, runOptions(options));
+
+/** Holds a run that has ended against another of its scenario; a different trace is a failure of its own (I17). */
+export const simulateAgain = (first: RunResult, options: SimulateOptions = {}): RunResult =>
+  runAgain(first, runOptions(options));
 
 /** The smallest scenario found, in at most `budget` runs, that fails in the same way. */
 export const shrink = (

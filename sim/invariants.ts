@@ -18,7 +18,7 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   I14: "The rules of the domain hold: no double asset, no lost quarantine, a consistent certificate log.",
   I15: "Reads are of a final height and never go back within a session.",
   I16: "What is kept and done for clients and peers stays under its caps.",
-  I17: "Two runs of one seed have one trace.",
+  I17: "Two runs of one seed have one trace and one verdict.",
   I18: "Block time grows and stays near true time.",
   I19: "The validator set of an epoch is the same everywhere.",
   I20: "A node sends each of its statements once, and else only what it was asked for.",

@@ -16,9 +16,10 @@ import { LIMITS } from "../src/limits.ts";
 import { createCoverage } from "./coverage.ts";
 import { runOptions } from "./options.ts";
 import { BANK } from "./scenarios/index.ts";
-import { EXIT_CODES, type Outcome, simulateTwice } from "./simulate.ts";
+import { EXIT_CODES, type Outcome } from "./simulate.ts";
 import { STAKE_SEEDS_FROM } from "./swarm.ts";
 import { runSwarm, threadsOf } from "./swarm-run.ts";
+import { simulateTwice } from "./twice.ts";
 
 const numberOf = (text: string, what: string, min: number, max: number): number => {
   const value = Number(text);

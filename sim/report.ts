@@ -1,4 +1,5 @@
 /** What the command prints: a line a run, a verdict a failure, and the command that replays it. */
+import { msText } from "./describe.ts";
 import type { RunResult } from "./simulate.ts";
 
 /** How a run is named on the command line. */
@@ -27,6 +28,13 @@ export const progressLine = (name: RunName, result: RunResult): string => {
     `height ${result.finalHeight}, ${result.logSize} events, ${result.acknowledged} batches, ` +
     `healed in ${healed}, ${result.steps} steps, trace ${result.traceHash}`
   );
+};
+
+/** "liveness L1 at 12.5 s: no new final block within ...": the first line of what was found. */
+export const verdictOf = ({ outcome, violation }: RunResult): string => {
+  if (violation === undefined) return outcome;
+  const [first = ""] = violation.detail.split("\n");
+  return `${outcome} ${violation.id} at ${msText(violation.atMs)}: ${first}`;
 };
 
 export const verdictLine = (name: RunName, result: RunResult, own?: string): string => {

@@ -9,11 +9,10 @@ import { toHex } from "../src/crypto/bytes.ts";
 import { ERRORS, TetradError } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
-import { differenceOf } from "./checkers/repeat.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
-import { createNetwork, type SimNetwork, sharesByDefault } from "./network.ts";
+import { createNetwork, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
 import { createReaders, type Readers, type SeenNode } from "./readers.ts";
@@ -558,18 +557,4 @@ export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
   const { onEvent: _seen, ...silent } = options;
   runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
   return { ...result, report: [...witness.explain(up), ...result.report] };
-};
-
-/**
- * Runs a scenario twice; a different trace is a failure of its own (I17). Of the two runs one shares what nodes
- * have alike and the other does not: that sharing changes nothing is held by the same comparison.
- */
-export const simulateTwice = (scenario: Scenario, options: RunOptions): RunResult => {
-  const shares = options.shares ?? sharesByDefault(scenario.seed);
-  const first = simulate(scenario, { ...options, shares });
-  const second = simulate(scenario, { ...options, shares: !shares });
-  const detail = differenceOf(first, second);
-  if (detail === undefined) return first;
-  const violation = { id: "I17", detail, atMs: second.virtualMs };
-  return { ...second, outcome: "correctness", violation };
 };

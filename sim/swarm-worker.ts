@@ -2,9 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { runOptions } from "./options.ts";
 import { loadOwn } from "./own.ts";
-import { simulate, simulateTwice } from "./simulate.ts";
+import { simulate } from "./simulate.ts";
 import { randomScenario } from "./swarm.ts";
 import type { SeedResult, Task } from "./swarm-run.ts";
+import { simulateTwice } from "./twice.ts";
 
 const run = async (port: NonNullable<typeof parentPort>): Promise<void> => {
   const { own } = workerData as { readonly own: string | undefined };

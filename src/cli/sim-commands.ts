@@ -124,7 +124,8 @@ Examples:
   nexus sim shrink failing.json --with my-property.ts --out small.json
 
 It takes away faults, adversaries, nodes, time, load and roughness, halves first. What comes out is a scenario
-that \`nexus sim run\` fails on with the same invariant.
+that \`nexus sim run\` fails on with the same invariant. What two runs of one scenario differ in (I17) is not
+the same each time, and not shrunk: exit code 12.
 `,
     )
     .action(run(async () => (await import("./simulator/shrink.ts")).simShrink));
@@ -153,7 +154,8 @@ Examples:
   nexus sim explain leader-isolated --from 2000 --to 4000
 
 The page needs no network. It shows at most ${LIMITS.simPictureMessagesMax} messages, the newest before
---to, and says what it leaves out. A scenario that does not fail is drawn as well. Exit code 0 when the page is written.
+--to, and says what it leaves out. A scenario that does not fail is drawn as well, and run a second time
+to compare the traces. Exit code 0 when the page is written.
 `,
     )
     .action(run(async () => (await import("./simulator/explain.ts")).simExplain));

@@ -17,6 +17,7 @@ import {
   checkFile,
   checkFolder,
   fileName,
+  folderFor,
   lineWriter,
   reportFailure,
 } from "../../src/cli/simulator/files.ts";
@@ -189,6 +190,14 @@ describe("what cannot be written", () => {
       "timeline",
     ]);
     expect(readdirSync(join(folder, "L1")).length).toBe(4);
+    // Another scenario: the command that was printed before runs what it has run.
+    const before = readFileSync(join(folder, "L1", "scenario.json"), "utf8");
+    const next = { ...silent, seed: 5 };
+    const other = await reportFailure(context, next, { ...plan, folder: join(folder, "L1") });
+    expect(other?.report.replay).toMatch(/L1-[0-9a-f]{8}\/scenario\.json$/);
+    expect(readFileSync(join(folder, "L1", "scenario.json"), "utf8")).toBe(before);
+    expect(folderFor(join(folder, "L1"), before)).toBe(join(folder, "L1"));
+    expect(folderFor(join(folder, "L1"), `${before} `)).not.toBe(folderFor(join(folder, "L1"), ""));
     expect(whole?.report.replay).toMatch(/^nexus sim run .*L1\/scenario\.json$/);
     // One that cannot be written costs what comes after it, and not what is there.
     const half = join(folder, "half");

@@ -255,6 +255,43 @@ describe("nexus sim run", () => {
     );
   });
 
+  it("reports on two runs that are not alike, each scenario in a folder of its own", async () => {
+    const events = new URL("../../src/ledger/projections/events.ts", import.meta.url).href;
+    writeFileSync(
+      at("restless.mjs"),
+      `import { recordPut } from "${events}";\n` +
+        'const put = (key) => recordPut.encode({ topic: "t", key, body: new Uint8Array(1) });\n' +
+        "export const events = () => [put(String(Math.random()))];\n",
+    );
+    const given = ["a", "b"].map((name, i) => {
+      mkdirSync(at(name));
+      const one = { name, seed: i + 1, n: 1, healMs: 400 };
+      writeFileSync(at(name, "scenario.json"), JSON.stringify(one));
+      return `${name}/scenario.json`;
+    });
+    const failed = await run("run", ...given, "--with", "restless.mjs");
+    expect(failed.code).toBe(12);
+    expect(failed.stdout).toContain("FAIL correctness I17 at");
+    expect(failed.stdout).toContain("the first run: ok");
+    expect(failed.stdout).toMatch(/two more runs part at event \d+: /);
+    const replays = [...failed.stdout.matchAll(/^replay +nexus sim run (\S+) --with/gm)];
+    const files = replays.map(([, file = ""]) => file);
+    const names = files.map((file) => json(readFileSync(at(file), "utf8")) as { name: string });
+    expect(names.map(({ name }) => name)).toEqual(["a", "b"]);
+    for (const file of ["report.txt", "timeline.txt", "picture.html"]) {
+      for (const replay of files) expect(existsSync(at(replay, "..", file)), file).toBe(true);
+    }
+    const again = await run("run", files[1] ?? "", "--with", "restless.mjs", "--no-files");
+    expect(again.stderr).toContain("error sim.correctness: I17 at");
+    const [shrunk, drawn] = await Promise.all([
+      run("shrink", files[1] ?? "", "--with", "restless.mjs"),
+      run("explain", files[1] ?? "", "--with", "restless.mjs", "-o", "json"),
+    ]);
+    expect(shrunk.code).toBe(12);
+    expect(shrunk.stderr).toContain("what is not the same each time cannot be shrunk");
+    expect(json(drawn.stdout)).toMatchObject({ outcome: "correctness", invariant: "I17" });
+  });
+
   it("is what `npm run sim` does without a verb, a line of JSON a run and no files", async () => {
     const { execFileSync } = await import("node:child_process");
     const args = [join(root, "sim", "main.ts"), "--seeds", "7..8", "--once", "-o", "json"];

@@ -4,8 +4,9 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CALM, type Scenario, scenario } from "../../sim/scenario.ts";
-import { simulate, simulateTwice } from "../../sim/simulate.ts";
+import { simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
+import { simulateTwice } from "../../sim/twice.ts";
 import type { FalconVerifier } from "../../src/crypto/falcon.ts";
 import { selectVerifier } from "../../src/node/signing/select-verifier.ts";
 import { createFalconRing, type FalconRing } from "./falcon-ring.ts";

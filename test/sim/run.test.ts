@@ -1,9 +1,10 @@
 /** The regression set of seeds, each run twice; the directed scenarios are beside it, in `library`. */
 import { describe, expect, it } from "vitest";
 import { BANK } from "../../sim/scenarios/index.ts";
-import { simulate, simulateTwice } from "../../sim/simulate.ts";
+import { simulate } from "../../sim/simulate.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 import { SYSTEM } from "../../sim/system.ts";
+import { simulateTwice } from "../../sim/twice.ts";
 import { verdict } from "./support.ts";
 
 const SEEDS = Array.from({ length: 6 }, (_, i) => i + 1);

@@ -8,9 +8,10 @@ import { runOptions } from "../../sim/options.ts";
 import { loadOwn, type Own } from "../../sim/own.ts";
 import type { Fault, Scenario } from "../../sim/scenario.ts";
 import { scenario, untrustedSlots } from "../../sim/scenario.ts";
-import { simulate, simulateTwice } from "../../sim/simulate.ts";
+import { simulate } from "../../sim/simulate.ts";
 import { stakeRun } from "../../sim/stake.ts";
 import { randomScenario, STAKE_SEEDS_FROM } from "../../sim/swarm.ts";
+import { simulateTwice } from "../../sim/twice.ts";
 
 const TIMEOUT_MS = 300_000;
 

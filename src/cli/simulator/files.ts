@@ -1,10 +1,12 @@
 /** The files of a failure: scenario, report, whole timeline and picture, in a folder of their own. */
+import { createHash } from "node:crypto";
 import {
   accessSync,
   closeSync,
   constants,
   existsSync,
   openSync,
+  readFileSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -17,6 +19,7 @@ import {
   picturePage,
   plainScenario,
   type ReportOptions,
+  type RunResult,
   reportText,
   type Scenario,
   type ShrunkFrom,
@@ -52,6 +55,8 @@ export type ReportPlan = {
   /** Where the files go; undefined for none. */
   readonly folder: string | undefined;
   readonly shrunkFrom: ShrunkFrom | undefined;
+  /** How the scenario has failed: what the report is about where it does not fail again. */
+  readonly found?: RunResult;
   /** The command that replays where there is no file. */
   readonly replay: string;
 };
@@ -149,17 +154,31 @@ const FILES: FailureFiles = {
   picture: "picture.html",
 };
 
+/**
+ * The folder for a scenario: the one that is wanted, unless it has another scenario, which a command that was printed
+ * earlier runs again. Then a part of the hash of this one is added.
+ */
+export const folderFor = (wanted: string, scenario: string): string => {
+  const taken = join(wanted, FILES.scenario);
+  if (!existsSync(taken) || readFileSync(taken, "utf8") === scenario) return wanted;
+  return `${wanted}-${createHash("sha256").update(scenario).digest("hex").slice(0, 8)}`;
+};
+
 /** The folder of a failure, filled as far as that goes: what a run has found is not lost with its files. */
 class FailureFolder {
-  readonly #path: string;
+  #path: string;
   readonly #cwd: string;
   readonly files: { -readonly [K in keyof FailureFiles]?: string } = {};
   problem: string | undefined;
 
-  constructor(cwd: string, folder: string) {
+  constructor(cwd: string, wanted: string, scenario: string) {
     this.#cwd = cwd;
-    this.#path = resolve(cwd, folder);
-    this.#try(() => makeFolder(this.#path));
+    this.#path = resolve(cwd, wanted);
+    this.#try(() => {
+      this.#path = folderFor(this.#path, scenario);
+      makeFolder(this.#path);
+    });
+    this.write("scenario", scenario);
   }
 
   #try(write: () => void): boolean {
@@ -204,9 +223,9 @@ export const reportFailure = async (
   scenario: Scenario,
   plan: ReportPlan,
 ): Promise<Reported | undefined> => {
+  const text = formatJson(plainScenario(scenario));
   const folder =
-    plan.folder === undefined ? undefined : new FailureFolder(context.cwd, plan.folder);
-  folder?.write("scenario", formatJson(plainScenario(scenario)));
+    plan.folder === undefined ? undefined : new FailureFolder(context.cwd, plan.folder, text);
   const file = folder?.files.scenario;
   const replay =
     file === undefined ? plan.replay : `nexus sim run ${shellWord(file)}${withWords(plan.with)}`;
@@ -225,9 +244,10 @@ export const reportFailure = async (
     onStatus: (slot, status, atUs) => picture?.status(slot, status, atUs),
   };
   const shrunk = plan.shrunkFrom === undefined ? {} : { shrunkFrom: plan.shrunkFrom };
+  const found = plan.found === undefined ? {} : { found: plan.found };
   const examined = ((): ReturnType<typeof examine> => {
     try {
-      return examine(scenario, { commit, replay, ...shrunk, ...see }, plan.own);
+      return examine(scenario, { commit, replay, ...shrunk, ...found, ...see }, plan.own);
     } finally {
       timeline?.close();
     }

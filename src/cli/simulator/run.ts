@@ -100,20 +100,22 @@ const lookInto = async (
   plan: Plan,
 ): Promise<Reported | undefined> => {
   const { options, own, commit, isOnly } = plan;
-  // Two runs that differ cannot be shown by a third.
+  // What is not the same each time cannot be shrunk.
   const canShrink = result.violation?.id !== "I17";
   const wanted = options.shrink ?? isOnly;
   const small =
     canShrink && wanted
       ? shrinkFailure(context, result, own, { runs: SHRINK_RUNS, ms: SHRINK_MS })
       : undefined;
+  const shown = small ?? { scenario: job.scenario, result, from: undefined };
   const place = job.name.kind === "file" ? basename(job.name.value, ".json") : job.name.value;
   const named = `${result.violation?.id ?? "failure"}-${job.name.kind === "seed" ? "seed-" : ""}${place}`;
-  return reportFailure(context, small?.scenario ?? job.scenario, {
+  return reportFailure(context, shown.scenario, {
     ...{ own, commit },
     with: options.with,
     folder: options.files ? join(options.out, commit, fileName(named)) : undefined,
-    shrunkFrom: small?.from,
+    shrunkFrom: shown.from,
+    found: shown.result,
     replay: replayCommand(job.name, options.with),
   });
 };

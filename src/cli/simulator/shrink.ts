@@ -1,6 +1,12 @@
 /** `nexus sim shrink`: a failing scenario without what the failure does not need. */
 import { resolve } from "node:path";
-import { plainScenario, shellWord, simulate, verdictOf, withWords } from "../../../sim/index.ts";
+import {
+  plainScenario,
+  shellWord,
+  simulateTwice,
+  verdictOf,
+  withWords,
+} from "../../../sim/index.ts";
 import { TetradError } from "../../errors.ts";
 import type { CliContext } from "../context.ts";
 import { formatJson, printable } from "../output.ts";
@@ -14,6 +20,12 @@ type ShrinkOptions = Chosen & {
   readonly out?: string;
 };
 
+/** No smaller scenario could be held to fail in the same way. */
+const unrepeatable = (verdict: string): TetradError => {
+  const why = "what is not the same each time cannot be shrunk — `nexus sim run` reports on it";
+  return new TetradError("sim.correctness", `${verdict.replace("correctness ", "")}: ${why}`);
+};
+
 export const simShrink = async (
   context: CliContext,
   options: ShrinkOptions,
@@ -22,13 +34,15 @@ export const simShrink = async (
   const { name, scenario } = oneScenario(context, options, given);
   if (options.out !== undefined) checkFile(resolve(context.cwd, options.out));
   const own = await ownChecks(context, options);
-  const result = simulate(scenario, own);
+  const result = simulateTwice(scenario, own);
   if (result.violation === undefined) {
     throw new TetradError("sim.passes", `${name.kind} ${name.value} passes`);
   }
+  if (result.violation.id === "I17") throw unrepeatable(verdictOf(result));
   context.note(printable(verdictOf(result)));
   const limits = { runs: options.runs, ms: options.time ?? Number.MAX_SAFE_INTEGER };
   const small = shrinkFailure(context, result, own, limits);
+  if (small === undefined) throw unrepeatable(verdictOf(result));
   const after = small.scenario;
   context.note(
     `${small.from.runs} runs: ${scenario.n} nodes, ${scenario.faults.length} faults, ` +

@@ -11,28 +11,38 @@ import { realClock } from "../../node/real-ports.ts";
 import type { CliContext } from "../context.ts";
 import { createProgress } from "../progress.ts";
 
-export type Smaller = { readonly scenario: Scenario; readonly from: ShrunkFrom };
+export type Smaller = {
+  readonly scenario: Scenario;
+  /** How that one failed. */
+  readonly result: RunResult;
+  readonly from: ShrunkFrom;
+};
 
 /** A candidate that does much more work than what failed is not smaller: its run is ended. */
 const STEPS_FACTOR = 3;
 const STEPS_LEAST = 200_000;
 
-/** The smallest scenario found that fails as `result` has. */
+/** The smallest scenario found that fails as `result` has; undefined where not even its own fails again. */
 export const shrinkFailure = (
   context: CliContext,
   result: RunResult,
   own: Own,
   limits: { readonly runs: number; readonly ms: number },
-): Smaller => {
+): Smaller | undefined => {
   const { scenario } = result;
   const { terminal } = context;
   const clock = realClock.monotonicMs;
   const startMs = clock();
   const progress = createProgress(terminal, "shrinking", "runs", clock);
   const maxSteps = Math.max(STEPS_LEAST, result.steps * STEPS_FACTOR);
+  const results = new WeakMap<Scenario, RunResult>();
   const small = shrinkWithin(
     scenario,
-    (candidate) => simulate(candidate, { ...own, maxSteps }).violation,
+    (candidate) => {
+      const ended = simulate(candidate, { ...own, maxSteps });
+      if (ended.violation !== undefined) results.set(candidate, ended);
+      return ended.violation;
+    },
     {
       budget: limits.runs,
       stop: () => clock() - startMs > limits.ms,
@@ -43,8 +53,11 @@ export const shrinkFailure = (
   );
   if (context.options.quiet !== true) progress.end();
   const { n, faults, adversaries, healMs } = scenario;
+  const last = results.get(small.scenario);
+  if (last === undefined) return undefined;
   return {
     scenario: small.scenario,
+    result: last,
     from: {
       runs: small.runs,
       nodes: n,
