@@ -9,4 +9,12 @@ export const BULK_LIMITS = {
   findsPerPeerPerSecond: 1024,
   findsPerPeerBurst: 1024,
   findWaitMs: 20,
+  /** What a frame that comes over a session costs of the budget of bulk besides its bytes (bulk-budget.ts). */
+  frameCostBytes: 1024,
+  /**
+   * Frames of one session that bring nothing, in a second and at once: what gives up a request, answers none that is
+   * open, or asks for more than is served at a time. A member that means well has at most one for each request.
+   */
+  idleFramesPerSecond: 256,
+  idleFramesBurst: 1024,
 } as const;

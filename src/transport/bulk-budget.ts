@@ -5,6 +5,7 @@
  * fast. What one wake-up moves is small, so that the loop gets to votes in between.
  */
 import type { Clock, Timers } from "../ledger/ports.ts";
+import { BULK_LIMITS } from "../limits-bulk.ts";
 
 /** Time of the event loop since some moment, milliseconds: at work, and waiting for something to do. */
 export type LoopTime = { readonly activeMs: number; readonly idleMs: number };
@@ -90,8 +91,9 @@ export class BulkBudget {
     return this.#tokens > 0;
   }
 
-  spend(bytes: number): void {
-    this.#tokens -= bytes;
+  /** A frame that came costs more than its bytes where it is small: it is cut out, decoded and looked up. */
+  spend(bytes: number, framesIn = 0): void {
+    this.#tokens -= bytes + framesIn * BULK_LIMITS.frameCostBytes;
   }
 
   /** Calls once, when it is worth asking again. */

@@ -395,8 +395,10 @@ export class Session {
     if (part === undefined) return undefined;
     const { bytes, fin } = part;
     lane.bytesReceived += bytes.length;
-    if (lane.name === "bulk") this.#options.bulk.spend(bytes.length);
-    if (!this.#takeBytes(lane, bytes)) return undefined;
+    const before = lane.parser.frames;
+    const goesOn = this.#takeBytes(lane, bytes);
+    if (lane.name === "bulk") this.#options.bulk.spend(bytes.length, lane.parser.frames - before);
+    if (!goesOn) return undefined;
     if (!fin) return bytes.length;
     this.#violation("protocol", `the ${lane.name} stream was ended`);
     return undefined;

@@ -1,6 +1,7 @@
 /** How bulk shares the event loop: what may move at once, how the rate follows the loop, who is woken. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BULK_LIMITS } from "../../src/limits-bulk.ts";
 import {
   BULK_BURST_BYTES_MAX,
   BULK_RATE_MIN,
@@ -127,6 +128,24 @@ describe("the budget of bulk", () => {
         },
       ),
     );
+  });
+
+  it("takes a frame for more than its bytes, so that the smallest have a number a second", () => {
+    const loop = new Loop();
+    const budget = loop.budget(0.5);
+    move(loop, budget, 1_000, () => 1);
+    expect(budget.rate).toBe(BULK_RATE_MIN);
+    let frames = 0;
+    for (let passed = 0; passed < 1_000; passed += 2) {
+      while (budget.hasRoom()) {
+        budget.spend(9 * 10, 10);
+        frames += 10;
+      }
+      loop.pass(2, 1);
+    }
+    const most = BULK_RATE_MIN / BULK_LIMITS.frameCostBytes;
+    expect(frames).toBeLessThanOrEqual(most);
+    expect(frames).toBeGreaterThan(0.9 * most);
   });
 
   it("wakes each who waits once, and not who has left", () => {

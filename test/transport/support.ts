@@ -131,6 +131,7 @@ export type NodeOptions = {
   readonly relay?: boolean;
   readonly reachable?: boolean;
   readonly bindEndpoint?: BindEndpoint;
+  readonly bulkLoopShare?: number;
 };
 
 /** Another driver of sessions than quiche, and the identities that it can use. */
@@ -170,6 +171,7 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     ...(options.names === undefined ? {} : { names: options.names }),
     ...(options.relay === undefined ? {} : { relay: options.relay }),
     ...(options.reachable === undefined ? {} : { reachable: options.reachable }),
+    ...(options.bulkLoopShare === undefined ? {} : { bulkLoopShare: options.bulkLoopShare }),
   };
   return Mesh.create(all, options.bindEndpoint);
 };

@@ -64,7 +64,7 @@ export class BulkChannel implements BulkPort {
       closed: (peer) => this.#reroute(peer),
     });
     this.#lane = new SessionLane({
-      folder: options.folder,
+      ...{ folder: options.folder, clock: options.clock },
       send: (peer, frame) => this.#session.send(peer, frame),
       serve: (peer, name) => this.#serve(peer, name),
       answered: (id, status, bytes) => this.#answered(id, "session", status, bytes),

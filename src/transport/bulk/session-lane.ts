@@ -3,8 +3,10 @@
  * connections of a worker, costs this process the copying, and is always there.
  */
 import { type Failure, fail } from "../../errors.ts";
-import type { PeerId } from "../../ledger/ports.ts";
+import type { Clock, PeerId } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
+import { BULK_LIMITS } from "../../limits-bulk.ts";
+import { TokenBucket } from "../token-bucket.ts";
 import { Assembly } from "./assembly.ts";
 import { type BulkFrame, decodeFrame, encodeFrame } from "./frames.ts";
 import type { BulkServe } from "./port.ts";
@@ -19,6 +21,7 @@ export type SessionLaneOptions = {
   readonly serve: BulkServe;
   readonly answered: (id: number, status: AnswerStatus, bytes: Uint8Array) => void;
   readonly served: (peer: PeerId, bytes: number) => void;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** The peer broke the rules. */
   readonly breach: (peer: PeerId, failure: Failure) => void;
 };
@@ -45,6 +48,8 @@ type Peer = {
   /** Small frames that found the queue full, and are wanted still. */
   readonly unsent: BulkFrame[];
   readonly requests: Map<number, Assembly>;
+  /** Of frames that bring nothing. */
+  readonly idle: TokenBucket;
 };
 
 /** Answers to one peer that are read or in memory. */
@@ -95,11 +100,14 @@ export class SessionLane {
         this.#part(peer, known, frame);
         return;
       case "no":
-        if (!known.requests.delete(frame.id)) return;
+        if (!known.requests.delete(frame.id)) {
+          this.#mayIdle(peer, known);
+          return;
+        }
         this.#options.answered(frame.id, frame.reason === "absent" ? "absent" : "busy", NOTHING);
         return;
       case "cancel":
-        this.#givenUp(peer, known, frame.id);
+        if (this.#mayIdle(peer, known)) this.#givenUp(peer, known, frame.id);
     }
   }
 
@@ -117,7 +125,12 @@ export class SessionLane {
   #peer(peer: PeerId): Peer {
     let known = this.#peers.get(peer);
     if (known === undefined) {
-      known = { waiting: [], sending: new Set(), unsent: [], requests: new Map() };
+      const { idleFramesPerSecond, idleFramesBurst } = BULK_LIMITS;
+      const nowMs = this.#options.clock.monotonicMs();
+      known = {
+        ...{ waiting: [], sending: new Set(), unsent: [], requests: new Map() },
+        idle: new TokenBucket(idleFramesPerSecond, idleFramesBurst, nowMs),
+      };
       this.#peers.set(peer, known);
     }
     return known;
@@ -134,9 +147,17 @@ export class SessionLane {
     } else known.unsent.push(frame);
   }
 
+  /** False, and the session ends, where more frames bring nothing than anybody sends who means well. */
+  #mayIdle(peer: PeerId, known: Peer): boolean {
+    if (known.idle.take(this.#options.clock.monotonicMs())) return true;
+    this.#options.breach(peer, fail("bulk.malformed", "too many frames that bring nothing"));
+    return false;
+  }
+
   #asked(peer: PeerId, known: Peer, { id, name }: BulkFrame & { readonly kind: "request" }): void {
     const open = known.waiting.length + this.#servingOf(peer, known);
     if (open >= LIMITS.bulkServedPerPeerMax) {
+      if (!this.#mayIdle(peer, known)) return;
       this.#say(peer, known, { kind: "no", id, reason: "busy" });
       return;
     }
@@ -216,8 +237,14 @@ export class SessionLane {
   }
 
   #part(peer: PeerId, known: Peer, frame: BulkFrame & { readonly kind: "part" }): void {
-    const answer = known.requests.get(frame.id)?.take(frame);
-    if (answer === undefined || answer === "more") return;
+    const request = known.requests.get(frame.id);
+    if (request === undefined) {
+      // Full ones cost their sender what they cost us: they come out of the budget of bulk.
+      if (frame.bytes.length < LIMITS.bulkPartBytesMax) this.#mayIdle(peer, known);
+      return;
+    }
+    const answer = request.take(frame);
+    if (answer === "more") return;
     if (answer === "wrong") {
       this.#options.breach(peer, fail("bulk.malformed", "a part that no answer has"));
       return;

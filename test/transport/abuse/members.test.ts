@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
+import { BULK_LIMITS } from "../../../src/limits-bulk.ts";
+import { encodeFrame } from "../../../src/transport/bulk/frames.ts";
 import { encodeNote } from "../../../src/transport/bulk/notes.ts";
+import { BULK_RATE_MIN } from "../../../src/transport/bulk-budget.ts";
 import type { QuicTransport } from "../../../src/transport/quic-transport.ts";
 import { sealPacket } from "../quic-capture.ts";
 import { CONSENSUS, CONTROL, MEMPOOL, type RawClient, SYNC } from "../raw-client.ts";
@@ -240,9 +243,18 @@ const startWhole = async (node: Victim) => {
     if (!isComplete() || transport.figures().queuedBytes > 256 * 1024) return;
     for (let i = 0; i < count; i++) port.seal(node.id, note);
   };
+  /** Gives up what was never asked for, so often, or until the queue is full. */
+  const giveUp = (count: number): void => {
+    for (let id = 0; id < count && isComplete(); id++) {
+      if (!port.send(node.id, encodeFrame({ kind: "cancel", id }))) return;
+    }
+  };
   await until(isComplete, "a complete session");
-  return { downs, say, isComplete };
+  return { downs, say, giveUp, isComplete };
 };
+
+/** Of the driver: what one read of a stream takes. */
+const READ_AT_ONCE_BYTES = 256 * 1024;
 
 describe("sealed records of a member", () => {
   it("up to their limit cost it nothing", async () => {
@@ -274,5 +286,37 @@ describe("sealed records of a member", () => {
       ((await node.look()).figures.refused["node.overloaded"] ?? 0) > 0;
     for (let i = 0; i < 50 && !(await isRefused()); i++) await sleep(100);
     expect(await isRefused()).toBe(true);
+  });
+});
+
+describe("the smallest frames of bulk", () => {
+  it("take no more of the loop than their price lets through, and hold up nobody", async () => {
+    // So small a part that the budget is soon at its floor, as it is where others keep the loop busy.
+    const node = await start({}, false, { serves: false, bulkLoopShare: 0.01 });
+    const { downs, giveUp } = await startWhole(node);
+    const beganMs = performance.now();
+    const look = await node.endure(() => giveUp(5_000));
+    const seconds = (performance.now() - beganMs) / 1000;
+    expect(downs).toEqual([]);
+    expect(look.bulkFrames).toBeGreaterThan(1_000);
+    // What is read at once before the first is paid for, and twice what the floor has.
+    const aSecond = BULK_RATE_MIN / BULK_LIMITS.frameCostBytes;
+    expect(look.bulkFrames).toBeLessThan(READ_AT_ONCE_BYTES / 9 + 2 * aSecond * (seconds + 1));
+  });
+
+  it("end the session where they bring nothing: `protocol`", async () => {
+    const node = await start(FORGIVING);
+    const { downs, giveUp } = await startWhole(node);
+    const beganMs = performance.now();
+    const look = await node.endure(
+      () => giveUp(5_000),
+      () => downs.length >= 3,
+    );
+    const seconds = (performance.now() - beganMs) / 1000;
+    expect(new Set(look.downs[node.attacker.id])).toEqual(new Set(["protocol"]));
+    expect(look.figures.refused["bulk.malformed"]).toBeGreaterThanOrEqual(3);
+    const { idleFramesBurst, idleFramesPerSecond } = BULK_LIMITS;
+    const most = (downs.length + 1) * (idleFramesBurst + 1) + idleFramesPerSecond * seconds;
+    expect(look.bulkFrames).toBeLessThanOrEqual(most);
   });
 });

@@ -31,7 +31,11 @@ export type VictimOrder = {
   readonly secretKey: Uint8Array;
   /** Of the other two. */
   readonly keys: readonly { readonly id: string; readonly publicKey: Uint8Array }[];
+  readonly bulk: BulkOfVictim;
 };
+
+/** What the victim does with frames of bulk, serves by them or only counts them, and its part of the loop for them. */
+export type BulkOfVictim = { readonly serves: boolean; readonly bulkLoopShare?: number };
 
 /** What the victim tells of itself: bytes that a collection did not free, and counts by peer. */
 export type Look = {
@@ -39,6 +43,7 @@ export type Look = {
   readonly figures: TransportFigures;
   readonly received: Readonly<Record<string, number>>;
   readonly downs: Readonly<Record<string, readonly string[]>>;
+  readonly bulkFrames: number;
 };
 
 const MIB = 1024 * 1024;
@@ -88,7 +93,11 @@ export class Victim {
   }
 
   /** `elsewhere`: members are not dialled at this host, so that who comes from here is a stranger at first. */
-  static async start(limits: Partial<TransportLimits> = {}, elsewhere = false): Promise<Victim> {
+  static async start(
+    limits: Partial<TransportLimits> = {},
+    elsewhere = false,
+    bulk: BulkOfVictim = { serves: true },
+  ): Promise<Victim> {
     const [own, friend, attacker] = [0, 1, 2].map((index) => makeIdentity(idOf(index)));
     if (own === undefined || friend === undefined || attacker === undefined) throw new RangeError();
     const [nobody = 0] = await freePorts(1);
@@ -106,7 +115,7 @@ export class Victim {
     const [ownKeys, friendKeys, attackerKeys] = [wasm.keygen(), wasm.keygen(), wasm.keygen()];
     introduce(own.id, ownKeys.publicKey);
     const order: VictimOrder = {
-      ...{ identity: own, peers, secretKey: ownKeys.secretKey },
+      ...{ identity: own, peers, secretKey: ownKeys.secretKey, bulk },
       // Most attackers have a TLS key of a member and not its FALCON key: they may have their time.
       limits: { sessionHandshakeTimeoutMs: 120_000, ...limits },
       keys: [

@@ -1,11 +1,14 @@
 /** Bulk over a session, two lanes back to back: turns, limits, and what breaks the rules. */
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
+import { BULK_LIMITS } from "../../../src/limits-bulk.ts";
 import { decodeFrame, encodeFrame } from "../../../src/transport/bulk/frames.ts";
 import type { BulkServe } from "../../../src/transport/bulk/port.ts";
 import { SessionLane } from "../../../src/transport/bulk/session-lane.ts";
 
 const PEER = "aa".repeat(32);
+
+let nowMs = 0;
 
 type End = {
   readonly lane: SessionLane;
@@ -21,7 +24,7 @@ const endOf = (serve: BulkServe = async () => undefined): End => {
   const answers: End["answers"] = [];
   const breaches: string[] = [];
   const lane: SessionLane = new SessionLane({
-    folder: "/nowhere",
+    ...{ folder: "/nowhere", clock: { monotonicMs: () => nowMs } },
     send: (_peer, frame) => {
       if (end.room <= 0) return false;
       end.room -= 1;
@@ -186,6 +189,7 @@ describe("bulk over a session", () => {
     server.room = 0;
     for (let id = 0; id < LIMITS.bulkServedPerPeerMax; id++) server.lane.frame(PEER, request(id));
     for (let id = 1_000; id < 2_000; id++) {
+      nowMs += 2_000 / BULK_LIMITS.idleFramesPerSecond;
       server.lane.frame(PEER, request(id));
       server.lane.frame(PEER, encodeFrame({ kind: "cancel", id }));
     }
@@ -196,6 +200,55 @@ describe("bulk over a session", () => {
     expect(server.sent.map((frame) => decodeFrame(frame))).toEqual([
       { kind: "no", id: 3_000, reason: "busy" },
     ]);
+  });
+
+  const nothing: readonly [string, (id: number) => Uint8Array][] = [
+    ["give up what is not open", (id) => encodeFrame({ kind: "cancel", id })],
+    ["refuse what is not open", (id) => encodeFrame({ kind: "no", id, reason: "busy" })],
+    ["end answers to what is not open", (id) => part(id, 0, new Uint8Array(0))],
+  ];
+  const { idleFramesPerSecond, idleFramesBurst } = BULK_LIMITS;
+
+  it.each(nothing)("takes so many frames that %s, at the limit and past it", (_what, frameOf) => {
+    const { lane, breaches } = endOf();
+    const send = (count: number): void => {
+      for (let id = 0; id < count; id++) lane.frame(PEER, frameOf(id));
+    };
+    send(idleFramesBurst);
+    nowMs += 1_000;
+    send(idleFramesPerSecond);
+    expect(breaches).toEqual([]);
+    send(1);
+    expect(breaches).toEqual(["bulk.malformed"]);
+  });
+
+  it("counts requests over what is served, and those that are made to be given up", () => {
+    const busy = endOf(() => new Promise(() => {}));
+    for (let id = 0; id < LIMITS.bulkServedPerPeerMax + idleFramesBurst; id++) {
+      busy.lane.frame(PEER, request(id));
+    }
+    expect([busy.breaches, busy.sent.length]).toEqual([[], idleFramesBurst]);
+    busy.lane.frame(PEER, request(10_000));
+    expect([busy.breaches, busy.sent.length]).toEqual([["bulk.malformed"], idleFramesBurst]);
+    const given = endOf(() => new Promise(() => {}));
+    for (let id = 0; id < idleFramesBurst; id++) {
+      given.lane.frame(PEER, request(id));
+      given.lane.frame(PEER, encodeFrame({ kind: "cancel", id }));
+    }
+    expect(given.breaches).toEqual([]);
+    given.lane.frame(PEER, request(1));
+    given.lane.frame(PEER, encodeFrame({ kind: "cancel", id: 1 }));
+    expect(given.breaches).toEqual(["bulk.malformed"]);
+  });
+
+  it("counts no answer to what is open, and no full part", () => {
+    const { lane, breaches, answers } = endOf();
+    for (let id = 1; id <= 2 * idleFramesBurst; id++) {
+      lane.request(id, PEER, Uint8Array.of(1));
+      lane.frame(PEER, encodeFrame({ kind: "no", id, reason: "absent" }));
+      lane.frame(PEER, part(id, 0));
+    }
+    expect([breaches, answers.length]).toEqual([[], 2 * idleFramesBurst]);
   });
 
   it("puts an answer together whose parts overtake each other on two paths, and none with a gap", async () => {
