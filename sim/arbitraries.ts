@@ -16,6 +16,7 @@ import {
   type Fault,
   type FaultKind,
   fittingProofs,
+  JOINING,
   type Knobs,
   type ProofPart,
   type Scenario,
@@ -302,6 +303,15 @@ const faultsArbitrary = (
     )
     .map((faults) => [...faults].sort((a, b) => a.atMs - b.atMs));
 
+/** On a chain with stake no liar among those who join later, and no core (scenario.ts). */
+const asStaked = <T extends Pick<Scenario, "n" | "proofs" | "adversaries" | "heal">>(
+  drawn: T,
+): T => {
+  if (drawn.proofs?.includes("stake") !== true) return drawn;
+  const adversaries = drawn.adversaries.filter(({ node }) => node < drawn.n - JOINING);
+  return { ...drawn, adversaries, heal: "all" };
+};
+
 /** Scenarios that a network of n nodes must survive. */
 export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<Scenario> => {
   const { n = 4, healMs = 8_000, kinds = MIXED_KINDS, strategies = STRATEGIES } = options;
@@ -324,15 +334,17 @@ export const scenarioArbitrary = (options: ScenarioOptions = {}): fc.Arbitrary<S
       heal: fc.constantFrom("all" as const, "all" as const, "all" as const, "core" as const),
     })
     .map(({ proofs, ...drawn }) =>
-      keepSurvivable({
-        name: "arbitrary",
-        n,
-        ...drawn,
-        ...(proofs.length === 0 ? {} : { proofs }),
-        atlas: "keep",
-        healMs,
-        expect: DEFAULT_EXPECT,
-      }),
+      keepSurvivable(
+        asStaked({
+          name: "arbitrary",
+          n,
+          ...drawn,
+          ...(proofs.length === 0 ? {} : { proofs }),
+          atlas: "keep",
+          healMs,
+          expect: DEFAULT_EXPECT,
+        }),
+      ),
     );
 };
 
@@ -352,12 +364,9 @@ export const anyScenarioArbitrary: fc.Arbitrary<Scenario> = fc
         fc.array(faultOf(FAULT_KINDS, bounds), { maxLength: SCENARIO_LIMITS.faultsMax }),
       )
       .map(([drawn, faults]) => {
-        const { proofs: parts = [], ...others } = drawn as { readonly proofs?: ProofPart[] };
+        const { proofs: parts = [], ...others } = drawn as Pick<Scenario, "proofs" | "adversaries">;
         const proofs = fittingProofs(n, parts);
-        return readScenario({
-          ...others,
-          ...(proofs.length === 0 ? {} : { proofs }),
-          ...{ n, faults },
-        });
+        const asked = proofs.length === 0 ? {} : { proofs };
+        return readScenario(asStaked({ ...others, ...asked, n, faults }));
       });
   });

@@ -2,15 +2,20 @@
  * The atlas of good copies: which nodes have all that is final on a disk that can be read. A fault that
  * takes data asks here first, so that a run either stays one that must succeed, or says that it did not.
  *
- * What is final has the F of more than two thirds of the weight, and those who gave it have the block. While
- * those that lie, have forgotten their votes, or lack good data weigh less than two thirds together, somebody
- * honest has a copy of everything. A node that has lost its data is good again when it has passed, by the
- * largest gap of blocks that are not final, what was final then: nothing that was open then is open still.
+ * What is final has the F of more than two thirds of the weight, and those who gave it have the block and all below
+ * it. While those that lie, have forgotten their votes, or lack good data weigh less than two thirds together, somebody
+ * honest has a copy of everything. Where sets change, this must be so in the set of the newest epoch, and in the one
+ * before it, whose last block may be the newest that is final.
+ *
+ * A node that has lost its data is good again when it has passed, by the largest gap of blocks that are not final, what
+ * was final then: nothing that was open then is open still.
  */
 import { LIMITS } from "../src/limits.ts";
+import type { EpochSet } from "./checkers/sets.ts";
 
 export type AtlasView = {
-  readonly weights: readonly number[];
+  /** The validators of an epoch, by slot: whoever is not among them weighs nothing. */
+  setOf(epoch: number): Pick<EpochSet, "total" | "weightOf"> | undefined;
   /** Slots whose copies count for nothing: adversaries, keys in use twice, lost votes. */
   readonly untrusted: ReadonlySet<number>;
   /** Spares a disk rather than lose the last copies. */
@@ -25,14 +30,16 @@ export class Atlas {
   /** Nodes without good data, and the height at which that ends. */
   readonly #bad = new Map<number, number>();
   #highest = 0;
+  #epoch = 0;
   #lost: string | undefined;
 
   constructor(view: AtlasView) {
     this.#view = view;
   }
 
-  /** A height is final somewhere. */
-  reached(height: number): void {
+  /** A height is final somewhere, where this epoch runs. */
+  reached(height: number, epoch: number): void {
+    if (epoch > this.#epoch) this.#epoch = epoch;
     if (height > this.#highest) this.#highest = height;
   }
 
@@ -70,10 +77,12 @@ export class Atlas {
   }
 
   #isEnough(bad: ReadonlySet<number>): boolean {
-    const { weights } = this.#view;
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    const without = [...bad].reduce((sum, slot) => sum + (weights[slot] ?? 0), 0);
-    return without * 3 < total * 2;
+    return [Math.max(0, this.#epoch - 1), this.#epoch].every((epoch) => {
+      const set = this.#view.setOf(epoch);
+      if (set === undefined) return true;
+      const without = [...bad].reduce((sum, slot) => sum + set.weightOf(slot), 0n);
+      return without * 3n < set.total * 2n;
+    });
   }
 
   #refresh(): void {

@@ -20,7 +20,13 @@ import { Observer, plainStatus } from "./observe.ts";
 import { Prng } from "./prng.ts";
 import { refusalMark } from "./refusals.ts";
 import { RowMemory } from "./row-memory.ts";
-import { type AdversarySpec, faultySlots, type Scenario } from "./scenario.ts";
+import {
+  type AdversarySpec,
+  faultySlots,
+  type Scenario,
+  slotOwners,
+  stakeFault,
+} from "./scenario.ts";
 import { createSharedRows, OWN_ROWS } from "./shared-rows.ts";
 import {
   checkpointKeysOf,
@@ -110,20 +116,15 @@ const cosign = (
   return { ...claim, ...bare, falcon: scheme.sign(key, messages.falcon) };
 };
 
-/** Slots: one a validator, then one a twin, each with the validator whose key it has. */
-const slotOwners = (scenario: Scenario): number[] => {
-  const owners = Array.from({ length: scenario.n }, (_, slot) => slot);
-  for (const fault of scenario.faults) if (fault.kind === "twin") owners.push(fault.node);
-  for (const { strategy, node } of scenario.adversaries)
-    if (strategy === "twins") owners.push(node);
-  return owners;
-};
-
 export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimNetwork => {
+  // Files are refused for the same reason (scenario-shape.ts); this is for scenarios that come from elsewhere.
+  const { stake } = options;
+  const fault = stake === undefined ? undefined : stakeFault(scenario, stake.joining);
+  if (fault !== undefined) throw new RangeError(fault);
   const world = new World(scenario.seed, scenario.healMs * 1000);
   const shares = options.shares ?? sharesByDefault(scenario.seed);
   const scheme = options.createScheme(scenario, shares);
-  const chain = createChain(scenario, scheme, options.stake);
+  const chain = createChain(scenario, scheme, stake);
   const system = options.createSystem(chain, scheme);
   const owners = slotOwners(scenario);
   const observer = new Observer(world, scenario, chain, scheme, owners, options.checkers);
@@ -182,7 +183,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     let shown: string | undefined;
     handle.onExecuted(() => {
       const status = plainStatus(handle.status());
-      atlas.reached(status.finalHeight);
+      atlas.reached(status.finalHeight, status.epoch);
       world.trace.add(
         world.nowUs,
         "executed",
@@ -338,7 +339,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     return node.handle?.status().executedHeight;
   };
   const atlas = new Atlas({
-    weights: scenario.weights,
+    setOf: (epoch) => observer.sets.at(epoch),
     untrusted: faultySlots(scenario),
     keep: scenario.atlas === "keep",
     heightOf,

@@ -2,7 +2,9 @@
 import { isZero, toHex } from "../src/crypto/bytes.ts";
 import type { NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS, RUN_CHECKERS } from "./checkers/index.ts";
+import { powersFollow } from "./checkers/powers.ts";
 import { ReleaseTracker } from "./checkers/release.ts";
+import { type Sets, setsOf } from "./checkers/sets.ts";
 import type {
   CheckContext,
   Checker,
@@ -77,6 +79,8 @@ export class Observer {
   readonly #expect: Scenario["expect"];
   readonly #world: World;
   readonly #releases: ReleaseTracker;
+  /** Of validators, by epoch, as checkers count. */
+  readonly sets: Sets;
 
   constructor(
     world: World,
@@ -127,7 +131,11 @@ export class Observer {
         for (const checker of this.#released) checker.released?.(slot, message, signature);
       },
     );
-    this.#checkers = [...factories, ...RUN_CHECKERS].map((factory) => factory(context));
+    this.sets = setsOf(context);
+    // Whoever brings checkers of their own has sets that change, too.
+    const keeper =
+      context.stake === undefined || factories.includes(powersFollow) ? [] : [powersFollow];
+    this.#checkers = [...keeper, ...factories, ...RUN_CHECKERS].map((factory) => factory(context));
     const those = (hook: keyof Checker): Checker[] =>
       this.#checkers.filter((checker) => checker[hook] !== undefined);
     this.#senders = those("sent");

@@ -20,6 +20,7 @@ import {
   PROOF_PARTS,
   type Scenario,
   STRATEGIES,
+  stakeFault,
   type Workload,
 } from "./scenario.ts";
 import { type FieldsOf, type ObjectShape, readShape } from "./shape.ts";
@@ -160,7 +161,7 @@ const WORKLOAD: FieldsOf<Workload> = {
 };
 
 const ADVERSARY: FieldsOf<AdversarySpec> = {
-  node: slot("Who."),
+  node: slot("Who; with stake none of the last two, who join later."),
   strategy: {
     type: "choice",
     of: [...STRATEGIES, ...DIRECTED_STRATEGIES],
@@ -283,7 +284,7 @@ const SCENARIO: FieldsOf<Scenario> = {
     type: "choice",
     of: ["all", "core"],
     about:
-      "Who is healed: everybody, or a random core that just has a quorum; the rest is gone for good.",
+      "Who is healed: everybody, or a random core that just has a quorum, and the rest is gone for good (not with stake).",
     optional: true,
   },
   expect: { ...object(EXPECT, "What must come true."), initial: DEFAULT_EXPECT },
@@ -331,6 +332,7 @@ export const readScenario = (json: unknown): Scenario => {
   const whole = { ...read, weights: read.weights ?? new Array<number>(n).fill(1) };
   checkGroups(whole);
   checkProofs(whole);
+  checkStake(whole);
   return whole;
 };
 
@@ -341,6 +343,13 @@ const checkProofs = ({ n, proofs = [] }: Scenario): void => {
   if (odd === undefined) return;
   const needed = PROOF_NEEDS[odd] ?? `more than ${JOINING} nodes, of which the last join later`;
   throw new RangeError(`proofs: ${odd} needs ${needed}`);
+};
+
+/** Nor what a chain with stake cannot be asked. */
+const checkStake = (whole: Scenario): void => {
+  if (whole.proofs?.includes("stake") !== true) return;
+  const fault = stakeFault(whole, JOINING);
+  if (fault !== undefined) throw new RangeError(fault);
 };
 
 /** What no description of single fields can say: a node is in one group of a partition only. */

@@ -335,6 +335,30 @@ export const faultySlots = (scenario: Scenario): Set<number> => {
   return slots;
 };
 
+/** Slots: one a validator, then one a twin, each with the validator whose key it has. */
+export const slotOwners = ({ n, faults, adversaries }: Scenario): number[] => {
+  const owners = Array.from({ length: n }, (_, slot) => slot);
+  for (const fault of faults) if (fault.kind === "twin") owners.push(fault.node);
+  for (const { strategy, node } of adversaries) if (strategy === "twins") owners.push(node);
+  return owners;
+};
+
+/**
+ * What no chain can be asked on which the last `joining` nodes join later, with its place; undefined where all is
+ * well. Adversaries sign from the first view on, as members of the genesis. And stake goes on moving after the heal,
+ * also to who is gone for good then, so that no core is sure to stay a quorum.
+ */
+export const stakeFault = (
+  { n, adversaries, heal }: Pick<Scenario, "n" | "adversaries" | "heal">,
+  joining: number,
+): string | undefined => {
+  if (heal === "core") return "heal: on a chain with stake no core is sure to stay a quorum";
+  const at = adversaries.findIndex(({ node }) => node >= n - joining);
+  if (at < 0) return undefined;
+  const who = `n${adversaries[at]?.node}`;
+  return `adversaries[${at}].node: ${who} joins later, as the last ${joining} do where stake decides`;
+};
+
 /** A clock that is further off is wrong: blocks that it proposes are refused, and it refuses those of others. */
 const WRONG_CLOCK_MS = 5_000;
 

@@ -1,10 +1,12 @@
 /**
  * Why a run is stuck. A run that has lost liveness is run again with a witness that notes who signed what
  * and what reached whom; from that it says, for each node, which votes, certificates and blocks are missing.
- * A second run costs nothing where all is well, and says the same as the first would have.
+ * A second run costs nothing where all is well, and says the same as the first would have. Votes count by the set
+ * of their epoch.
  */
 import { type CertificateView, decodeCertificate, decodeStatement } from "./checkers/decode.ts";
 import { Cursor, hex } from "./checkers/oracle.ts";
+import { type Sets, setsOf } from "./checkers/sets.ts";
 import type { CheckContext, Checker, Status } from "./checkers/types.ts";
 
 const KIND_NAMES = ["", "N", "S", "F"];
@@ -59,8 +61,7 @@ export const createWitness = (): Witness => {
   const known = new Map<string, Known>();
   const statuses = new Map<number, Status>();
   let context: CheckContext | undefined;
-  const slotOf = (index: number): number =>
-    context?.members.find((member) => member.index === index)?.slot ?? -1;
+  let sets: Sets | undefined;
 
   const entryOf = (statement: Statement): Known => {
     const key = `${statement.epoch}/${statement.view}/${statement.kind}/${statement.hash}`;
@@ -72,9 +73,14 @@ export const createWitness = (): Witness => {
     return entry;
   };
   const arrived = (to: number, statement: Statement, signers: readonly number[]): void => {
+    // Liars name epochs that nobody has decided on.
+    const set = sets?.isDecided(statement.epoch) === true ? sets.at(statement.epoch) : undefined;
     const entry = entryOf(statement);
     const seen = entry.arrived.get(to) ?? new Set();
-    for (const signer of signers) seen.add(slotOf(signer));
+    for (const signer of signers) {
+      const member = set?.ofIndex(signer);
+      if (member !== undefined) seen.add(member.slot);
+    }
     entry.arrived.set(to, seen);
   };
   const delivered = (to: number, bytes: Uint8Array): void => {
@@ -87,21 +93,22 @@ export const createWitness = (): Witness => {
     }
   };
 
-  const weigh = (slots: Iterable<number>): bigint => {
-    let sum = 0n;
-    for (const slot of new Set(slots)) sum += context?.memberOf(slot)?.weight ?? 0n;
-    return sum;
-  };
-
   const explain = (up: ReadonlySet<number>): string[] => {
     const here = [...up].filter((slot) => statuses.has(slot));
-    const total = context?.members.reduce((sum, { weight }) => sum + weight, 0n) ?? 0n;
+    const epoch = Math.max(0, ...here.map((slot) => statuses.get(slot)?.epoch ?? 0));
+    const set = sets?.at(epoch);
+    const weigh = (slots: Iterable<number>): bigint => {
+      // A twin has the key of the member that it copies, whose weight counts once.
+      const members = new Set([...slots].map((slot) => context?.memberOf(slot)?.slot ?? slot));
+      return [...members].reduce((sum, slot) => sum + (set?.weightOf(slot) ?? 0n), 0n);
+    };
+    const total = set?.total ?? 0n;
     const needed = (total * 2n) / 3n + 1n;
+    const when = context?.stake === undefined ? "" : ` of epoch ${epoch}`;
     const lines = [
-      `why it is stuck: a quorum is ${needed} of ${total}; up are ${list(up)}, ${weigh(up)}`,
+      `why it is stuck: a quorum${when} is ${needed} of ${total}; up are ${list(up)}, ${weigh(up)}`,
     ];
     if (weigh(up) < needed) return [...lines, "not recoverable because less than a quorum is up"];
-    const epoch = Math.max(...here.map((slot) => statuses.get(slot)?.epoch ?? 0));
     const views = here.map((slot) => statuses.get(slot)?.view ?? 0);
     const fromView = Math.max(...views) - VIEWS_SHOWN;
     const recent = [...known.values()]
@@ -125,6 +132,7 @@ export const createWitness = (): Witness => {
 
   const checker = (given: CheckContext): Checker => {
     context = given;
+    sets = setsOf(given);
     return {
       id: "stuck",
       title: "notes what reached whom, for the report of a stuck run",

@@ -115,6 +115,7 @@ describe("scenarioArbitrary", () => {
     const weather = { knobs: knobsArbitrary, weights: weightsArbitrary(5) };
     fc.assert(fc.property(scenarioArbitrary({ n: 5, ...weather }), same));
     fc.assert(fc.property(scenarioArbitrary({ n: 7, healMs: 3_000, kinds: ["twin"] }), same));
+    fc.assert(fc.property(scenarioArbitrary({ n: 7, proofs: fc.constant(["stake"]) }), same));
   });
 
   it("draws every field that a run may have, and several adversaries and proofs", () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Atlas } from "../../sim/atlas.ts";
 import { createCoverage, EXPECTED_MARKS } from "../../sim/coverage.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
+import { runOptions } from "../../sim/options.ts";
 import { scenario } from "../../sim/scenario.ts";
 import { simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
@@ -34,17 +35,26 @@ describe("coverage", () => {
 });
 
 describe("the atlas", () => {
-  const create = (keep: boolean, untrusted: readonly number[] = []) => {
+  /** One set of four for ever, where no others are given. */
+  const create = (
+    keep: boolean,
+    untrusted: readonly number[] = [],
+    sets: readonly (readonly bigint[])[] = [[1n, 1n, 1n, 1n]],
+  ) => {
     const heights = new Map<number, number>();
     const marks: string[] = [];
     const atlas = new Atlas({
-      weights: [1, 1, 1, 1],
+      setOf: (epoch) => {
+        const powers = sets[Math.min(epoch, sets.length - 1)] ?? [];
+        const total = powers.reduce((sum, power) => sum + power, 0n);
+        return { total, weightOf: (slot) => powers[slot] ?? 0n };
+      },
       untrusted: new Set(untrusted),
       keep,
       heightOf: (slot) => heights.get(slot),
       happened: (what) => marks.push(what),
     });
-    atlas.reached(100);
+    atlas.reached(100, 0);
     return { atlas, heights, marks };
   };
 
@@ -69,6 +79,33 @@ describe("the atlas", () => {
     expect(atlas.mayLose(0)).toBe(true);
     expect(atlas.mayLose(1)).toBe(false);
   });
+
+  it("counts by the set of the running epoch and of the one before it", () => {
+    const first = [1n, 1n, 1n, 1n, 1n, 0n, 0n];
+    const second = [1n, 1n, 1n, 0n, 0n, 1n, 1n];
+    const takenAt = (epoch: number, slots: readonly number[]): readonly boolean[] => {
+      const { atlas } = create(true, [], [first, second]);
+      atlas.reached(200, epoch);
+      return slots.map((slot) => atlas.mayLose(slot));
+    };
+    // Who joins later has nothing to lose.
+    expect(takenAt(0, [5, 6, 0, 1, 2, 3])).toEqual([true, true, true, true, true, false]);
+    expect(takenAt(1, [5, 6, 0, 1, 3])).toEqual([true, true, true, false, true]);
+    expect(takenAt(1, [3, 4, 0, 1])).toEqual([true, true, true, false]);
+    expect(takenAt(2, [3, 4, 0, 1, 5, 6])).toEqual([true, true, true, true, true, false]);
+  });
+
+  it("lets no more than three of the five of a genesis lose their data where two join later", () => {
+    const wiped = scenario("wiped-before-anybody-joins", {
+      ...{ n: 7, proofs: ["stake"], atlas: "keep", healMs: 2_000 },
+      faults: [0, 1, 2, 3].map((node) => ({
+        ...({ kind: "wipe", node, votes: false, atMs: 1_000, downMs: 300 } as const),
+      })),
+    });
+    const { violation, marks } = simulate(wiped, runOptions());
+    expect(violation).toBeUndefined();
+    expect(marks.get("atlas spared a disk")).toBe(1);
+  }, 60_000);
 
   it("says what was lost where it does not spare", () => {
     const { atlas, marks } = create(false);

@@ -16,6 +16,7 @@ import { BANK } from "../../sim/scenarios/index.ts";
 import { readShape, type Shape } from "../../sim/shape.ts";
 import { LIMITS } from "../../src/limits.ts";
 
+const liar = (node: number) => ({ node, strategy: "future-flood" });
 const crash = { kind: "crash", node: 0, atMs: 1, downMs: 1, power: true };
 
 describe("scenario files", () => {
@@ -55,6 +56,14 @@ describe("scenario files", () => {
     [{ proofs: ["beacon", "epoch-keys"] }, "proofs: epoch-keys needs stake"],
     [{ proofs: ["location", "beacon"] }, "proofs: location needs space"],
     [{ n: 2, proofs: ["stake"] }, "proofs: stake needs more than 2 nodes"],
+    [
+      { n: 7, proofs: ["stake"], heal: "core" },
+      "heal: on a chain with stake no core is sure to stay a quorum",
+    ],
+    [
+      { n: 7, proofs: ["stake"], adversaries: [liar(4), liar(5)] },
+      "adversaries[1].node: n5 joins later, as the last 2 do where stake decides",
+    ],
     [{ name: "x".repeat(121) }, "name: expected a text of at most 120 characters"],
   ];
   it.each(broken)("%j are refused", (value, why) => {
@@ -70,6 +79,10 @@ describe("scenario files", () => {
     expect(() => parseScenario("7")).toThrow(RangeError);
     const staked = { n: 3, proofs: ["epoch-keys", "stake"] };
     expect(parseScenario(JSON.stringify(staked)).proofs).toEqual(staked.proofs);
+    const last = { n: 7, adversaries: [liar(6)], heal: "core" };
+    expect(parseScenario(JSON.stringify(last)).heal).toBe("core");
+    const lies = { n: 7, proofs: ["stake"], adversaries: [liar(4)], heal: "all" };
+    expect(parseScenario(JSON.stringify(lies)).adversaries).toMatchObject([liar(4)]);
     expect(() => parseScenario('{"n":4,"n":5}')).toThrow("a key is repeated");
   });
 

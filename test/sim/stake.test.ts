@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { setsOf } from "../../sim/checkers/sets.ts";
+import type { CheckerFactory } from "../../sim/checkers/types.ts";
 import { runOptions } from "../../sim/options.ts";
 import { loadOwn, type Own } from "../../sim/own.ts";
 import type { Fault, Scenario } from "../../sim/scenario.ts";
@@ -149,6 +151,35 @@ describe("a module of one's own on a chain with stake", () => {
     const without = simulate(short, runOptions());
     expect(without.violation).toBeUndefined();
     expect(simulate(short, runOptions({ events: () => [] })).traceHash).toBe(without.traceHash);
+  }, 60_000);
+});
+
+describe("what a chain with stake cannot be asked", () => {
+  it("is refused before the run, wherever the scenario comes from", () => {
+    const flooded = { node: 6, strategy: "future-flood" as const, fromMs: 0, untilMs: 1_000 };
+    expect(() => simulate(changing({ heal: "core" }), stakeRun(2))).toThrow(/^heal: on a chain/);
+    const joins = /^adversaries\[1\]\.node: n6 joins later/;
+    expect(() => simulate(changing({ adversaries: [liar, flooded] }), stakeRun(2))).toThrow(joins);
+  });
+});
+
+describe("a run with checkers of its own", () => {
+  it("has sets that change all the same", () => {
+    const seen = new Set<number>();
+    const counting: CheckerFactory = (context) => {
+      const sets = setsOf(context);
+      return {
+        ...{ id: "own", title: "counts" },
+        status: (_slot, { epoch }) => {
+          if (sets.at(epoch) !== undefined) seen.add(epoch);
+        },
+      };
+    };
+    const short = changing({ healMs: 7_000, epochMs: 1_000 });
+    const { violation, marks } = simulate(short, { ...stakeRun(2), checkers: [counting] });
+    expect(violation).toBeUndefined();
+    expect(marks.has("set not known")).toBe(false);
+    expect(Math.max(...seen)).toBeGreaterThan(3);
   }, 60_000);
 });
 
