@@ -8,7 +8,7 @@ import { adversaryText, faultText } from "../describe.ts";
 import { sentenceOf } from "../invariants.ts";
 import type { Moment } from "../recorder.ts";
 import { plainScenario, SLOT_FIELDS } from "../reduce.ts";
-import type { Fault, Scenario } from "../scenario.ts";
+import { type Fault, type Scenario, slotOwners } from "../scenario.ts";
 import type { RunResult } from "../simulate.ts";
 import type { EventKind } from "../trace.ts";
 import type { Fate, Mark, Message, PictureData, PictureNode, Span, ViewMark } from "./model.ts";
@@ -286,10 +286,10 @@ export class PictureCollector {
   }
 
   #nodes(): PictureNode[] {
-    const { n, weights, adversaries, faults } = this.#scenario;
-    const twins = faults.flatMap((fault) => (fault.kind === "twin" ? [fault.node] : []));
+    const { n, weights, adversaries } = this.#scenario;
+    const owners = slotOwners(this.#scenario);
     return Array.from({ length: this.#slots }, (_, slot) => {
-      const owner = slot < n ? slot : (twins[slot - n] ?? 0);
+      const owner = owners[slot] ?? slot;
       const own: string[] = adversaries
         .filter(({ node }) => node === slot)
         .map((one) => one.strategy);

@@ -62,6 +62,19 @@ describe("what is collected", () => {
     expect(whole.failure).toBeUndefined();
   });
 
+  it("names whom twins copy, those of faults before those of adversaries", () => {
+    const twins = scenario("twins", {
+      ...{ weights: [1, 2, 3, 4, 5, 6, 7], n: 7, healMs: 1_000 },
+      faults: [{ kind: "twin", atMs: 300, node: 1 }],
+      adversaries: [{ node: 3, strategy: "twins", fromMs: 200, untilMs: 5_000 }],
+    });
+    expect(draw(twins, WIDE).nodes.slice(6)).toEqual([
+      { name: "n6", weight: 7, adversary: "" },
+      { name: "n7", weight: 2, adversary: "twin of n1" },
+      { name: "n8", weight: 4, adversary: "twin of n3" },
+    ]);
+  });
+
   it("keeps the newest up to its bounds, and counts what it leaves out", () => {
     const { length } = whole.messages;
     const some = draw(rough, { messagesMax: 50, eventsMax: 10 });
