@@ -8,6 +8,7 @@
  */
 import fc from "fast-check";
 import { FAULT_KINDS, FAULT_SHAPES } from "./fault-shape.ts";
+import { bodyBytesFor } from "./records.ts";
 import {
   type AdversarySpec,
   CALM,
@@ -364,9 +365,15 @@ export const anyScenarioArbitrary: fc.Arbitrary<Scenario> = fc
         fc.array(faultOf(FAULT_KINDS, bounds), { maxLength: SCENARIO_LIMITS.faultsMax }),
       )
       .map(([drawn, faults]) => {
-        const { proofs: parts = [], ...others } = drawn as Pick<Scenario, "proofs" | "adversaries">;
+        const {
+          proofs: parts = [],
+          workload,
+          ...others
+        } = drawn as Pick<Scenario, "proofs" | "adversaries" | "workload">;
+        const bodyBytes = Math.min(workload.bodyBytes, bodyBytesFor(workload.eventsPerBatch));
         const proofs = fittingProofs(n, parts);
         const asked = proofs.length === 0 ? {} : { proofs };
-        return readScenario(asStaked({ ...others, ...asked, n, faults }));
+        const fitting = { ...workload, bodyBytes };
+        return readScenario(asStaked({ ...others, ...asked, n, faults, workload: fitting }));
       });
   });

@@ -2,14 +2,13 @@
  * Somebody with a key who fills mempools: large batches in one lane, handed to every node that is up, with the work
  * that is asked for and no more. It waits for no answer and tries nothing again.
  */
-import { Writer } from "../src/crypto/codec.ts";
 import { buildBatch, sealBatch, type UnsignedBatch } from "../src/ledger/batch.ts";
-import { encodeEvent } from "../src/ledger/event.ts";
 import type { NodeStatus } from "../src/ledger/handle.ts";
 import type { Hash, ProofSlot } from "../src/ledger/types.ts";
 import type { Submission } from "./checkers/types.ts";
 import type { SimChain } from "./genesis.ts";
 import type { SimNode } from "./node.ts";
+import { recordEvent } from "./records.ts";
 import type { KeyPair, SignatureScheme } from "./signer.ts";
 import type { World } from "./world.ts";
 
@@ -44,9 +43,7 @@ export const startFlood = (wiring: FloodWiring): void => {
     if (first === undefined || status === undefined || left === 0) return;
     const { refHeight, refHash, work } = status;
     laneSeq += 1;
-    const events = Array.from({ length: EVENTS }, (_, i) =>
-      encodeEvent("record.put", 1, new Writer().string(topic).string(`f${i}`).bytes(body).finish()),
-    );
+    const events = Array.from({ length: EVENTS }, (_, i) => recordEvent(topic, `f${i}`, body));
     const fields = { actor, laneSeq, prevBatchId, refHeight, refHash, events };
     const unsigned = buildBatch(chain.hasher, fields);
     prevBatchId = unsigned.id;

@@ -43,6 +43,8 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   L9: "A read is answered.",
   mark: "A scenario shows what it is named for: what it demands to have seen has happened.",
   exception: "No node throws.",
+  mistake:
+    "What the caller brings along does not throw, and gives what can be used: nothing is wrong with a node.",
 };
 
 /** The sentence of an id; of an id that is not ours, such as that of a checker of your own, undefined. */

@@ -1,6 +1,8 @@
 /** What users of the simulator choose, and what a run makes of it. */
 import type { Projection } from "../src/ledger/projection.ts";
 import { CHECKERS } from "./checkers/index.ts";
+import { guardedEvents } from "./mistake.ts";
+import { guardedChecker } from "./own-checker.ts";
 import { type Property, propertyChecker } from "./property.ts";
 import { TEMPORARY_FILES } from "./row-file.ts";
 import type { RunOptions } from "./simulate.ts";
@@ -24,11 +26,13 @@ export type SimulateOptions = Pick<
 
 /** What the simulator runs with these options. */
 export const runOptions = (options: SimulateOptions = {}): RunOptions => {
-  const { projections = [], property, checkers = CHECKERS, ...rest } = options;
+  const { projections = [], property, checkers: given = CHECKERS, events, ...rest } = options;
+  const checkers = given.map((one) => (CHECKERS.includes(one) ? one : guardedChecker(one)));
   return {
     ...systemWith(projections),
     rowFiles: TEMPORARY_FILES,
     ...rest,
+    ...(events === undefined ? {} : { events: guardedEvents(events), ownEvents: true }),
     rowsOf: projections.map(({ name }) => name),
     checkers:
       property === undefined ? checkers : [...checkers, propertyChecker(property, projections)],

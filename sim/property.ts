@@ -8,8 +8,7 @@ import { ownedDefinitions, type Projection } from "../src/ledger/projection.ts";
 import { createRegistry, type EventRegistry } from "../src/ledger/registry.ts";
 import { PROJECTIONS } from "../src/node/product.ts";
 import type { CheckerFactory, Dump } from "./checkers/types.ts";
-import type { Prng } from "./prng.ts";
-import type { EncodedEvent } from "./workload.ts";
+import { MISTAKE_ID, thrownBy } from "./mistake.ts";
 
 export type RowView = {
   readonly key: Uint8Array;
@@ -41,8 +40,7 @@ export type NodeView = {
 /** What is wrong, or undefined. */
 export type Property = (nodes: readonly NodeView[]) => string | undefined;
 
-/** Events of one batch of a client, as `definition.encode` gives them; none: the usual ones. */
-export type WorkloadEvents = (random: Prng, client: number) => readonly EncodedEvent[];
+export type { WorkloadEvents } from "./records.ts";
 
 const viewOf = (
   dump: Dump,
@@ -68,7 +66,7 @@ const viewOf = (
 /** The id of a violation of a property of one's own. */
 export const PROPERTY_ID = "property";
 
-/** A checker that asks a property at the end of a run. */
+/** A checker that asks a property at the end of a run. What it throws is a mistake of its own. */
 export const propertyChecker =
   (property: Property, own: readonly Projection[]): CheckerFactory =>
   ({ report }) => {
@@ -78,8 +76,16 @@ export const propertyChecker =
       id: PROPERTY_ID,
       title: "the property that the caller has given",
       end: (dumps) => {
-        const wrong = property(dumps.map((dump) => viewOf(dump, registry, projections)));
-        if (wrong !== undefined) report(PROPERTY_ID, wrong);
+        let wrong: unknown;
+        try {
+          wrong = property(dumps.map((dump) => viewOf(dump, registry, projections)));
+        } catch (error) {
+          report(MISTAKE_ID, thrownBy("property", error));
+          return;
+        }
+        if (wrong === undefined) return;
+        if (typeof wrong === "string") report(PROPERTY_ID, wrong);
+        else report(MISTAKE_ID, "property has given neither a text, of what is wrong, nor nothing");
       },
     };
   };

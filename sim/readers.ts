@@ -9,7 +9,7 @@ import { recordKey } from "../src/ledger/projections/records.ts";
 import type { Reading } from "./checkers/types.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
-import { laneTopic, RECORD_KEYS, recordName } from "./workload.ts";
+import { laneTopic, RECORD_KEYS, recordName } from "./records.ts";
 
 export type Readers = {
   /** One of the sessions reads at one of these nodes; undefined where that cannot be asked. */

@@ -6,6 +6,7 @@ import { parseStrictJson, Wrong } from "../src/ledger/strict-json.ts";
 import { CALM_DISK, type DiskKnobs } from "./disk.ts";
 import { FAULT_SHAPES } from "./fault-shape.ts";
 import { CALM_NET, type NetKnobs } from "./links.ts";
+import { recordsBytes } from "./records.ts";
 import {
   type AdversarySpec,
   CALM,
@@ -131,7 +132,12 @@ const WORKLOAD: FieldsOf<Workload> = {
     initial: DEFAULT_WORKLOAD.eventsPerBatch,
   },
   bodyBytes: {
-    ...count("Bytes of an event's value.", 0, SCENARIO_LIMITS.bodyBytesMax, [0, 200]),
+    ...count(
+      "Bytes of an event's value; the events of a batch are a megabyte at most.",
+      0,
+      SCENARIO_LIMITS.bodyBytesMax,
+      [0, 200],
+    ),
     initial: DEFAULT_WORKLOAD.bodyBytes,
   },
   untilMs: { ...until("No new batches from then on."), initial: DEFAULT_WORKLOAD.untilMs },
@@ -333,7 +339,19 @@ export const readScenario = (json: unknown): Scenario => {
   checkGroups(whole);
   checkProofs(whole);
   checkStake(whole);
+  checkBatches(whole);
   return whole;
+};
+
+/** Nor can it say what fits into a batch. */
+const checkBatches = ({ workload }: Scenario): void => {
+  const bytes = recordsBytes(workload);
+  const max = SCENARIO_LIMITS.batchEventBytesMax;
+  if (bytes <= max) return;
+  const { eventsPerBatch, bodyBytes } = workload;
+  throw new RangeError(
+    `workload.bodyBytes: ${eventsPerBatch} events of ${bodyBytes} bytes are ${bytes}, a batch takes at most ${max}`,
+  );
 };
 
 /** Nor can it say what a part of the proofs needs beside it. */

@@ -10,6 +10,7 @@
  * expects of it, that a quorum is down or something seen, what makes that so is not taken away.
  */
 import { calmed, degreesOf, halved } from "./milder.ts";
+import { MISTAKE_ID } from "./mistake.ts";
 import {
   calmerKnobs,
   earlier,
@@ -55,12 +56,13 @@ export type ShrinkOptions = {
 const COPIES_GONE = "the last good copies are gone";
 
 /**
- * Two failures are the same when their invariant is, of exceptions what was thrown, and of marks which one; and
+ * Two failures are the same when their invariant is, of what was thrown its message, and of marks which one; and
  * who is stuck because its data are gone for good is stuck for another reason.
  */
 export const signatureOf = ({ id, detail = "" }: Failed): string => {
   if (id === "mark") return `${id} ${detail}`;
-  if (id !== "exception") return detail.includes(COPIES_GONE) ? `${id}, ${COPIES_GONE}` : id;
+  if (id !== "exception" && id !== MISTAKE_ID)
+    return detail.includes(COPIES_GONE) ? `${id}, ${COPIES_GONE}` : id;
   const [first = ""] = detail.split("\n");
   return `${id} ${first.replaceAll(/\d+/g, "#")}`;
 };

@@ -6,12 +6,13 @@
  */
 
 import { toHex } from "../src/crypto/bytes.ts";
-import { ERRORS, TetradError } from "../src/errors.ts";
+import { ERRORS } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
+import { MISTAKE_ID, Mistake, stackOf } from "./mistake.ts";
 import { createNetwork, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
@@ -26,11 +27,13 @@ import { type RunningWorkload, startWorkload } from "./workload.ts";
 
 export type { RunOptions } from "./run-options.ts";
 
-export type Outcome = "ok" | "crash" | "liveness" | "correctness";
+/** `module`: what the caller has brought along has made a mistake. Of the network that says nothing. */
+export type Outcome = "ok" | "module" | "crash" | "liveness" | "correctness";
 
 /** Exit codes, from the one table of them. */
 export const EXIT_CODES: Readonly<Record<Outcome, number>> = {
   ok: 0,
+  module: ERRORS["sim.module"].exitCode,
   crash: ERRORS["sim.crash"].exitCode,
   liveness: ERRORS["sim.liveness"].exitCode,
   correctness: ERRORS["sim.correctness"].exitCode,
@@ -75,8 +78,10 @@ const PROJECTIONS = [
 ];
 
 /** L8 apart, which is broken by what has happened, the L are promises of what will. */
-const outcomeOf = ({ id }: Violation): Outcome =>
-  /^L[0-79]$/.test(id) ? "liveness" : "correctness";
+const outcomeOf = ({ id }: Violation): Outcome => {
+  if (id === MISTAKE_ID) return "module";
+  return /^L[0-79]$/.test(id) ? "liveness" : "correctness";
+};
 
 /** Ends a run early, from anywhere in its phases. */
 class Stop extends Error {
@@ -97,9 +102,6 @@ const toldBy = (node: SimNode): NodeStatus | Error | undefined => {
     return error instanceof Error ? error : new Error(String(error));
   }
 };
-
-const stackOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 class Run {
   readonly #network: SimNetwork;
@@ -132,6 +134,9 @@ class Run {
       nodes: nodes.slice(0, scenario.n),
       scheme,
       ...(options.events === undefined ? {} : { events: options.events }),
+      ...(options.ownEvents === true
+        ? { mistaken: (detail: string) => observer.report(MISTAKE_ID, detail) }
+        : {}),
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
       mark: (name) => observer.mark(name),
       submitted: (slot, submission) =>
@@ -153,6 +158,13 @@ class Run {
     throw new Stop(outcome, { id, detail: `${detail}${this.#lostWhy()}`, atMs: world.nowMs });
   }
 
+  /** Something has thrown in a turn, or where a node was only asked or shown to a checker. */
+  #thrown(error: unknown): never {
+    if (error instanceof Stop) throw error;
+    if (error instanceof Mistake) this.#stop("module", MISTAKE_ID, error.message);
+    this.#stop("crash", "exception", stackOf(error));
+  }
+
   /** A run that cannot succeed says why: it is the scenario that took the last good copies. */
   #lostWhy(): string {
     const { lost } = this.#network.atlas;
@@ -167,7 +179,7 @@ class Run {
       try {
         world.runUntil(targetUs);
       } catch (error) {
-        this.#stop("crash", "exception", stackOf(error));
+        this.#thrown(error);
       }
       this.#throwIfBad();
       this.#poll();
@@ -465,10 +477,7 @@ class Run {
       this.#demandConvergence();
       this.#audit();
     } catch (error) {
-      // A node may throw where it is only asked, outside of any turn of its own: that is a crash like any other. What
-      // else comes here is a mistake in a checker or in a user's property, who are to see it.
-      if (!(error instanceof TetradError)) throw error;
-      this.#stop("crash", "exception", stackOf(error));
+      this.#thrown(error);
     }
   }
 

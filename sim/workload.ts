@@ -4,26 +4,26 @@
  * is committed: that is what must never be lost.
  */
 import { toHex } from "../src/crypto/bytes.ts";
-import { Writer } from "../src/crypto/codec.ts";
 import { TetradError } from "../src/errors.ts";
 import { buildBatch, sealBatch, type UnsignedBatch } from "../src/ledger/batch.ts";
 import { effortOf, workedBatch, workSlot, workSubject } from "../src/ledger/batch-work.ts";
-import { encodeEvent } from "../src/ledger/event.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
-import type { Hash, ProofSlot } from "../src/ledger/types.ts";
+import type { EncodedEvent, Hash, ProofSlot } from "../src/ledger/types.ts";
 import { createWorkSearch, encodeWorkProof, NONCE_PREFIX_BYTES } from "../src/proofs/work/index.ts";
 import { type CertificateWriter, createCertificateWriter } from "./certificates.ts";
 import type { Submission } from "./checkers/types.ts";
 import { type Contest, createContest } from "./contest.ts";
 import { startFlood } from "./flood.ts";
 import type { SimChain } from "./genesis.ts";
+import { mistakeOfEvents } from "./mistake.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
+import { laneTopic, RECORD_KEYS, recordEvent, recordName, type WorkloadEvents } from "./records.ts";
 import type { Workload } from "./scenario.ts";
 import type { KeyPair, SignatureScheme } from "./signer.ts";
 import type { World } from "./world.ts";
 
-export type EncodedEvent = ReturnType<typeof encodeEvent>;
+export type { EncodedEvent } from "../src/ledger/types.ts";
 
 export type WorkloadWiring = {
   readonly world: World;
@@ -32,7 +32,9 @@ export type WorkloadWiring = {
   readonly scheme: SignatureScheme;
   readonly workload: Workload;
   /** Instead of records; for a batch for which it gives none, records. */
-  readonly events?: (random: Prng, client: number) => readonly EncodedEvent[];
+  readonly events?: WorkloadEvents;
+  /** Told what is wrong with `events`, where they are the caller's own. */
+  mistaken?(detail: string): void;
   submitted(slot: number, submission: Submission): void;
   mark?(what: string): void;
   offered?(slot: number, submission: Submission): void;
@@ -46,11 +48,6 @@ type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
 /** A client asks again after this long without an answer. */
 const PATIENCE_MS = 3_000;
 const RETRY_MS = 400;
-
-/** Names of records: a key of so many, and the place in the batch. */
-export const RECORD_KEYS = 16;
-export const recordName = (key: number, place: number): string => `k${key}-${place}`;
-export const laneTopic = (client: number): string => `lane${client}`;
 
 /** Failures after which the same bytes can never be committed: the client looks at its lane anew. */
 const FINAL_CODES = new Set([
@@ -209,8 +206,7 @@ class Client {
     return Array.from({ length: workload.eventsPerBatch }, (_, i) => {
       const key = recordName(this.#random.below(RECORD_KEYS), i);
       const body = this.#random.bytes(workload.bodyBytes);
-      const payload = new Writer().string(laneTopic(this.#number)).string(key).bytes(body).finish();
-      return encodeEvent("record.put", 1, payload);
+      return recordEvent(laneTopic(this.#number), key, body);
     });
   }
 
@@ -232,6 +228,8 @@ class Client {
         this.#wiring.acknowledged(node.slot, flight.submission, result.value.height);
       } else {
         this.#wiring.declined?.(node.slot, flight.submission, result.code);
+        const mistake = mistakeOfEvents(result.code, result.detail);
+        if (mistake !== undefined) this.#wiring.mistaken?.(mistake);
       }
       if (this.#flight !== flight || attempt !== this.#attempt) return;
       if (result.ok) this.#done(flight);

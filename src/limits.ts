@@ -649,6 +649,8 @@ export const LIMITS = {
     /** Below batchEventsMax: the simulator adds a few of its own. */
     eventsPerBatchMax: 1_000,
     bodyBytesMax: 16_000,
+    /** Of all events of a batch, below batchBytesMax: what the simulator adds, lengths and proofs take the rest. */
+    batchEventBytesMax: 1_000_000,
     floodBatchesMax: 256,
     pipelineMax: 16,
     /** Of one operation of a disk, a signer or a link. */

@@ -55,7 +55,8 @@ Examples:
 
 Of a failure the scenario, the report, the whole timeline and a picture are written to --out, and the
 scenario is shrunk first where it is the only one. What is printed is what the files have, but for the picture.
-Exit codes: 0 all is well, 10 crash, 11 liveness lost, 12 correctness lost; of several the highest.
+Exit codes: 0 all is well, 1 usage or a mistake of the module of --with, 10 crash, 11 liveness lost,
+12 correctness lost; of several the highest.
 `,
     )
     .action(run(async () => (await import("./simulator/run.ts")).simRun));

@@ -187,6 +187,27 @@ describe("nexus sim run", () => {
     expect(json(lines.stdout)).toMatchObject({ outcome: "liveness", files: {} });
   }, 120_000);
 
+  it("blames what it was given for its own throws, with one code in both verbs, and goes on to the end", async () => {
+    writeFileSync(
+      at("throws.mjs"),
+      'export const property = () => { throw new TypeError("no such row"); };\n',
+    );
+    const own = ["--with", "throws.mjs"];
+    const range = await run("run", "--seeds", "2..3", "--once", "--no-files", ...own);
+    expect(range.code, range.stderr).toBe(1);
+    expect(
+      range.stdout.match(/^FAIL module mistake at .*: property has thrown TypeError/gm),
+    ).toHaveLength(2);
+    expect(range.stderr).toMatch(/^2 runs, \d+ virtual seconds/m);
+    expect(range.stderr).toMatch(/error sim\.module: 2 of 2 runs failed; the first: mistake at/);
+    const from = ["--from", "2", "--seeds", "2", "--keep", "thrown"];
+    const swarm = await run("swarm", ...from, ...own, "-o", "json");
+    expect(swarm.code, swarm.stderr).toBe(1);
+    const { failures, kept } = json(swarm.stdout) as { failures: object; kept: readonly object[] };
+    expect(failures).toEqual({ mistake: 2 });
+    expect(kept).toHaveLength(2);
+  }, 120_000);
+
   it("has no colours in a pipe or with NO_COLOR, and has them where they are forced", async () => {
     const args = ["sim", "run", "silent.json", "--no-shrink", "--no-files", "--once"];
     const plain = await nexus(args, { cwd, env: { NO_COLOR: "1", FORCE_COLOR: "1" } });

@@ -64,6 +64,10 @@ describe("scenario files", () => {
       { n: 7, proofs: ["stake"], adversaries: [liar(4), liar(5)] },
       "adversaries[1].node: n5 joins later, as the last 2 do where stake decides",
     ],
+    [
+      { workload: { eventsPerBatch: 100, bodyBytes: 16_000 } },
+      "workload.bodyBytes: 100 events of 16000 bytes are 1604300, a batch takes at most 1000000",
+    ],
     [{ name: "x".repeat(121) }, "name: expected a text of at most 120 characters"],
   ];
   it.each(broken)("%j are refused", (value, why) => {

@@ -154,6 +154,7 @@ const print = (
 };
 
 const CODES = {
+  module: "sim.module",
   crash: "sim.crash",
   liveness: "sim.liveness",
   correctness: "sim.correctness",

@@ -1,0 +1,197 @@
+/** What a caller brings along is told from the network: its throws, and what no client could write. */
+import { describe, expect, it } from "vitest";
+import type { Checker } from "../../sim/checkers/types.ts";
+import {
+  EXIT_CODES,
+  type RunResult,
+  readScenario,
+  scenario,
+  shrink,
+  signatureOf,
+  simulate,
+  type WorkloadEvents,
+} from "../../sim/index.ts";
+import { runOptions } from "../../sim/options.ts";
+import { bodyBytesFor, recordEvent, recordsBytes } from "../../sim/records.ts";
+import { simulate as simulateBy } from "../../sim/simulate.ts";
+import { TetradError } from "../../src/errors.ts";
+import { encodeEvent } from "../../src/ledger/event.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { seats, seatTaken } from "../ledger/example-projection.ts";
+
+const quiet = scenario("quiet", { healMs: 1_200 });
+const { batchEventBytesMax, eventsPerBatchMax } = LIMITS.simScenario;
+
+const isMistake = ({ outcome, violation }: RunResult, detail: RegExp): void => {
+  expect(violation?.detail).toMatch(detail);
+  expect([outcome, violation?.id]).toEqual(["module", "mistake"]);
+};
+
+const written = (events: unknown): RunResult =>
+  simulate(quiet, { events: () => events as ReturnType<WorkloadEvents> });
+
+describe("events of one's own", () => {
+  it("that throw are blamed for it, whatever they throw, on a chain with stake too", () => {
+    const thrower =
+      (thrown: unknown): WorkloadEvents =>
+      () => {
+        throw thrown;
+      };
+    const thrown = simulate(quiet, { events: thrower(new TypeError("no such item")) });
+    isMistake(thrown, /^events has thrown TypeError: no such item\n +at /);
+    expect(EXIT_CODES[thrown.outcome]).toBe(1);
+    const ours = thrower(new TetradError("store.io", "not of a disk"));
+    isMistake(simulate(quiet, { events: ours }), /^events has thrown .*not of a disk/);
+    isMistake(simulate(quiet, { events: thrower("a text") }), /^events has thrown a text$/);
+    const staked = readScenario({ n: 5, proofs: ["stake"], healMs: 2_500 });
+    isMistake(simulate(staked, { events: thrower(new Error("x")) }), /^events has thrown Error: x/);
+  });
+
+  it("that give what is no list of events, or too much, are blamed for it", () => {
+    const one = (bytes: number) => recordEvent("t", "k", new Uint8Array(bytes));
+    isMistake(written(7), /^events has given no list of events/);
+    isMistake(written([{ item: 7 }]), /^events has given no list of events/);
+    isMistake(written(Promise.resolve([])), /must not be async$/);
+    isMistake(
+      written(new Array(eventsPerBatchMax + 1).fill(one(1))),
+      /^events has given 1001 events/,
+    );
+    const bytes = new Uint8Array(LIMITS.eventBytesMax + 1);
+    isMistake(written([{ ...one(1), bytes }]), /^events has given an event of 61441 bytes/);
+    const frame = one(0).bytes.length;
+    const large = new Array(100).fill(one(batchEventBytesMax / 100 - frame));
+    isMistake(
+      written([...large, one(0)]),
+      new RegExp(`^events has given ${1_000_000 + frame} bytes`),
+    );
+  });
+
+  it("may give as much as that", () => {
+    const two = scenario("two", { n: 2, healMs: 1_200 });
+    const one = (bytes: number) => recordEvent("t", "k", new Uint8Array(bytes));
+    const frame = one(0).bytes.length;
+    for (const events of [
+      new Array(eventsPerBatchMax).fill(one(batchEventBytesMax / eventsPerBatchMax - frame)),
+      new Array(20).fill(one(batchEventBytesMax / 20 - frame)),
+    ]) {
+      const workload = { ...two.workload, clients: 1, batchesPerSecond: 2, contested: true };
+      const result = simulate({ ...two, workload }, { events: () => events });
+      expect(result.violation).toBeUndefined();
+      expect(result.acknowledged).toBeGreaterThan(1);
+    }
+  });
+
+  it("that no node takes are blamed for it, and not the network for leaving them unanswered", () => {
+    const taken = seatTaken.encode({ room: "red", seat: 1 });
+    isMistake(written([taken]), /batch\.unknown-event-type \(.*\): is it in `projections`\?$/);
+    const known = simulate(quiet, { events: () => [taken], projections: [seats] });
+    expect(known.violation).toBeUndefined();
+    const broken = encodeEvent("record.put", 1, new Uint8Array(1));
+    isMistake(
+      written([broken]),
+      /^events has given a batch that no node takes, batch\.bad-payload/,
+    );
+  });
+});
+
+describe("a property of one's own", () => {
+  it("that throws, or says what is no text, is blamed for it", () => {
+    const thrown = simulate(quiet, {
+      property: ([node]) => String(node?.rows("no-such").length),
+    });
+    isMistake(thrown, /^property has thrown RangeError: no projection "no-such"\n/);
+    const told = (wrong: unknown) => simulate(quiet, { property: () => wrong as string });
+    isMistake(told(Promise.resolve("late")), /^property has given neither a text/);
+    expect(told(undefined).violation).toBeUndefined();
+  });
+});
+
+describe("a checker of one's own", () => {
+  it("that throws is blamed for it, at whatever it looks", () => {
+    const fail = (): never => {
+      throw new TypeError("not mine");
+    };
+    const hooks: readonly Partial<Checker>[] = [{ sent: fail }, { looked: fail }, { end: fail }];
+    for (const hook of hooks) {
+      const result = simulate(quiet, { checkers: [() => ({ id: "own", title: "", ...hook })] });
+      isMistake(result, /^a checker of your own has thrown TypeError: not mine/);
+    }
+    isMistake(simulate(quiet, { checkers: [fail] }), /has thrown TypeError: not mine/);
+  });
+
+  it("may be an object of a class, which reports as those of the simulator do", () => {
+    class Heights implements Checker {
+      readonly id = "own";
+      readonly title = "counts";
+      #seen = 0;
+      readonly #report: (id: string, detail: string) => void;
+      constructor(report: (id: string, detail: string) => void) {
+        this.#report = report;
+      }
+      status(): void {
+        this.#seen += 1;
+      }
+      end(): void {
+        this.#report("own", `seen ${this.#seen > 4}`);
+      }
+    }
+    const result = simulate(quiet, { checkers: [({ report }) => new Heights(report)] });
+    expect(result.violation).toMatchObject({ id: "own", detail: "seen true" });
+    expect(result.outcome).toBe("correctness");
+  });
+});
+
+describe("what throws in the simulator itself", () => {
+  it("ends the run as a crash, and not the command", () => {
+    const looked = (): never => {
+      throw new RangeError("of the simulator");
+    };
+    const options = { ...runOptions(), checkers: [() => ({ id: "I0", title: "", looked })] };
+    const result = simulateBy(quiet, options);
+    expect(result.outcome).toBe("crash");
+    expect(result.violation).toMatchObject({ id: "exception" });
+    expect(result.violation?.detail).toMatch(/^RangeError: of the simulator/);
+  });
+});
+
+describe("mistakes", () => {
+  it("are the same where their message is, and shrink to what it takes to make them", () => {
+    const property = (nodes: readonly { readonly height: number }[]): undefined => {
+      for (const { height } of nodes) if (height > 1) throw new Error(`height ${height}`);
+    };
+    const crash = { kind: "crash" as const, node: 1, atMs: 300, downMs: 100, power: true };
+    const first = scenario("much", { healMs: 1_500, faults: [crash] });
+    const small = shrink(first, 20, { property });
+    expect(small.faults).toEqual([]);
+    isMistake(simulate(small, { property }), /^property has thrown Error: height \d+/);
+    const other = { id: "mistake", detail: "property has thrown Error: depth 7" };
+    expect(signatureOf(other)).not.toBe(signatureOf({ ...other, detail: "events has given 7" }));
+    expect(signatureOf(other)).toBe(
+      signatureOf({ ...other, detail: other.detail.replace("7", "9") }),
+    );
+  });
+});
+
+describe("records of a workload", () => {
+  it("fit into a batch at their bound, with all that the simulator adds", () => {
+    for (const eventsPerBatch of [63, eventsPerBatchMax]) {
+      const bodyBytes = bodyBytesFor(eventsPerBatch);
+      const workload = {
+        clients: 1,
+        batchesPerSecond: 2,
+        eventsPerBatch,
+        bodyBytes,
+        contested: true,
+      };
+      const read = readScenario({ n: 2, healMs: 1_200, workload });
+      expect(recordsBytes(read.workload)).toBeGreaterThan(batchEventBytesMax - eventsPerBatch);
+      const result = simulate(read);
+      expect(result.violation).toBeUndefined();
+      expect(result.acknowledged).toBeGreaterThan(1);
+      const over = { ...workload, bodyBytes: bodyBytes + 1 };
+      expect(() => readScenario({ workload: over })).toThrow(
+        /^workload\.bodyBytes: .* at most 1000000$/,
+      );
+    }
+  });
+});
