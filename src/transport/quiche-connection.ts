@@ -45,6 +45,9 @@ export const SHORT_HEADER_ID_AT = 1;
 const READ_SLICE_BYTES = 256 * 1024;
 const readSlice = new Uint8Array(READ_SLICE_BYTES);
 
+/** What the library gives a stream of which nothing else was said. */
+const URGENCY_DEFAULT = 127;
+
 /** The binding's directions of a shutdown; its enum is not exported as values under these flags. */
 const SHUTDOWN_READ = 0;
 const SHUTDOWN_WRITE = 1;
@@ -189,6 +192,9 @@ export class QuicheSession implements QuicSession {
 
   openStream(kind: "bi" | "uni"): number {
     const id = kind === "bi" ? this.#nextBidi : this.#nextUni;
+    // This opens it in the library, which throws where the peer allows no more. An id that were given out and not opened
+    // would be lost with its place among the peer's streams: nothing could complete it.
+    this.#quic.streamPriority(id, URGENCY_DEFAULT, true);
     if (kind === "bi") this.#nextBidi += 4;
     else this.#nextUni += 4;
     return id;
@@ -216,7 +222,10 @@ export class QuicheSession implements QuicSession {
   }
 
   write(streamId: number, bytes: Uint8Array, fin: boolean): number {
-    return this.#quic.streamSend(streamId, bytes, fin) ?? 0;
+    const count = this.#quic.streamSend(streamId, bytes, fin);
+    // "Nothing now" is also said of a stream that the library has forgotten, since the peer gave it up. This throws then.
+    if (count === null) this.#quic.streamCapacity(streamId);
+    return count ?? 0;
   }
 
   abortStream(streamId: number, code: number): void {

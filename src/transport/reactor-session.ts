@@ -30,6 +30,9 @@ const WRITE_WINDOW_BYTES = 1024 * 1024;
 /** After a stream was given up until nothing more comes on it: the native thread has been told long before. */
 const ABORT_LINGER_MS = 2_000;
 
+/** After a stream was refused until the user is asked whether it still wants one. */
+const LOOK_AGAIN_MS = 5;
+
 /** Datagrams that wait for their reader; more are dropped, as they may be. */
 const DATAGRAMS_MAX = 256;
 
@@ -81,6 +84,7 @@ export class ReactorSession implements QuicSession {
   #endTold = false;
   #closedBy: { readonly code: number; readonly reason: string } | undefined;
   #scheduled = false;
+  #cancelLook: (() => void) | undefined;
   #last: QuicSessionFigures = NO_FIGURES;
 
   constructor(options: ReactorSessionOptions) {
@@ -166,9 +170,23 @@ export class ReactorSession implements QuicSession {
 
   openStream(kind: "bi" | "uni"): number {
     if (kind === "uni") throw new RangeError("the reactor opens no unidirectional streams");
-    const stream = this.#options.native.openStream();
-    this.#adopt(stream);
-    return stream.id;
+    try {
+      const stream = this.#options.native.openStream();
+      this.#adopt(stream);
+      return stream.id;
+    } catch (error) {
+      this.#lookAgain();
+      throw error;
+    }
+  }
+
+  /** The library does not say when the peer allows more streams, so whoever wants one looks again in a while. */
+  #lookAgain(): void {
+    if (this.#ended !== undefined) return;
+    this.#cancelLook ??= this.#options.timers.set(LOOK_AGAIN_MS, () => {
+      this.#cancelLook = undefined;
+      this.requestTurn();
+    });
   }
 
   setUrgency(): void {
@@ -338,6 +356,7 @@ export class ReactorSession implements QuicSession {
   #finish(end: QuicSessionEnd): void {
     if (this.#ended !== undefined) return;
     this.#ended = end;
+    this.#cancelLook?.();
     for (const lane of this.#lanes.values()) {
       // What is thrown away here must not look like a stream that is whole.
       if (!lane.unread.isEmpty) lane.ended = false;

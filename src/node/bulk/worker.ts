@@ -120,6 +120,7 @@ const start = async (order: StartOrder): Promise<Parts> => {
   }
   const outward = await bind({ ...options, listen: { host, port: 0 }, clients: "none" });
   const dialler = new BulkDialler({
+    clock: realClock,
     dial: (remote, how) => outward.dial(remote, how),
     connections: (peer, number, count, detail) =>
       say({ kind: "connections", peer, number, count, detail }),

@@ -1,11 +1,12 @@
 /**
  * The dialling end of bulk in the worker: up to four connections to a member that granted them, requests going to
- * the connection on which the fewest wait (striping). With the reactor each connection has a thread of its own at
- * either end.
+ * the connection on which the fewest wait, in turns where those are as many (striping). With the reactor each
+ * connection has a thread of its own at either end. A request that finds no stream on any of them waits for one.
  *
  * Connections under a new grant are made before those under the old one are broken: from the first that is up on,
  * requests go over the new ones, and an old one is closed when the last answer that it owes is here.
  */
+import type { Clock } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { HostPort, QuicDial, QuicSession } from "../quic-endpoint.ts";
 import { GrowingBytes } from "./growing-bytes.ts";
@@ -13,6 +14,7 @@ import { BULK_CLOSE, REQUEST_VERSION, STATUS } from "./listener.ts";
 import type { AnswerStatus, DialOrder } from "./worker-messages.ts";
 
 export type DiallerOptions = {
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly dial: (remote: HostPort, how: QuicDial) => QuicSession | undefined;
   /** So many connections of the newest order that had any, `number`, are up. */
   readonly connections: (peer: string, number: number, count: number, detail: string) => void;
@@ -25,6 +27,8 @@ type Request = {
   readonly lane: Lane;
   readonly streamId: number;
   left: Uint8Array;
+  /** Some of it is on its way. */
+  isBegun: boolean;
   readonly answer: GrowingBytes;
 };
 
@@ -41,11 +45,19 @@ type Lane = {
   readonly bundle: Bundle;
   readonly session: QuicSession;
   readonly requests: Map<number, Request>;
+  /** Streams that were opened for requests which were given up before anything of them was on its way. */
+  readonly spare: number[];
+  /** Since when the peer has let no stream be opened although none is open; and that this was for too long. */
+  barrenSinceMs: number | undefined;
+  isWornOut: boolean;
   isUp: boolean;
 };
 
 /** A status and the bytes. */
 const ANSWER_BYTES_MAX = 1 + LIMITS.bulkAnswerBytesMax;
+
+/** Listeners look after no more requests of one connection, whatever the driver lets be opened. */
+const STREAMS_MAX = LIMITS.bulkRequestsPerConnectionMax;
 
 const NOTHING = new Uint8Array(0);
 
@@ -54,6 +66,8 @@ export class BulkDialler {
   /** By peer, the newest last. */
   readonly #bundles = new Map<string, Bundle[]>();
   readonly #requests = new Map<number, Request>();
+  /** What has no stream yet, by peer: names by id, the oldest first. */
+  readonly #waiting = new Map<string, Map<number, Uint8Array>>();
   /** Members that sent something since they were asked for. */
   readonly #active = new Set<string>();
 
@@ -76,7 +90,10 @@ export class BulkDialler {
         trust: { authorityPem },
       });
       if (session === undefined) break;
-      const lane: Lane = { bundle, session, requests: new Map(), isUp: false };
+      const lane: Lane = {
+        ...{ bundle, session, requests: new Map(), spare: [] },
+        ...{ barrenSinceMs: undefined, isWornOut: false, isUp: false },
+      };
       bundle.lanes.push(lane);
       this.#attach(lane);
     }
@@ -94,36 +111,94 @@ export class BulkDialler {
 
   hangUp(peer: string): void {
     for (const bundle of this.#of(peer)) this.#giveUp(bundle);
+    this.#place(peer);
   }
 
   request(id: number, peer: string, name: Uint8Array): void {
-    const bundle = this.#of(peer).findLast((one) => isUp(one));
-    const lanes = (bundle?.lanes ?? []).filter((lane) => lane.isUp);
-    lanes.sort((a, b) => a.requests.size - b.requests.size);
-    for (const lane of lanes) {
-      try {
-        const streamId = lane.session.openStream("bi");
-        const left = new Uint8Array(1 + name.length);
-        left[0] = REQUEST_VERSION;
-        left.set(name, 1);
-        const answer = new GrowingBytes(ANSWER_BYTES_MAX);
-        const request: Request = { id, lane, streamId, left, answer };
-        lane.requests.set(streamId, request);
-        this.#requests.set(id, request);
-        lane.session.requestTurn();
-        return;
-      } catch {
-        // No stream to be had on this one now; the next has more that wait, or none at all does.
-      }
+    const waiting = this.#waiting.get(peer) ?? new Map<number, Uint8Array>();
+    if (waiting.size >= LIMITS.bulkRequestsPerPeerMax) {
+      this.#options.answered(id, "busy", NOTHING);
+      return;
     }
-    this.#options.answered(id, lanes.length === 0 ? "lost" : "busy", NOTHING);
+    this.#waiting.set(peer, waiting.set(id, name));
+    this.#place(peer);
+    this.#endWornOut(peer);
   }
 
   cancel(id: number): void {
+    for (const [peer, waiting] of this.#waiting) {
+      if (waiting.delete(id) && waiting.size === 0) this.#waiting.delete(peer);
+    }
     const request = this.#requests.get(id);
     if (request === undefined) return;
-    request.lane.session.abortStream(request.streamId, BULK_CLOSE.done);
+    const { session, spare, bundle } = request.lane;
+    // A reset of a stream that nothing was sent on looks like an empty request to a listener of the reactor.
+    if (request.isBegun) session.abortStream(request.streamId, BULK_CLOSE.done);
+    else spare.push(request.streamId);
     this.#forget(request);
+    this.#place(bundle.peer);
+  }
+
+  /** Gives streams to what waits, in order, as far as there are any. */
+  #place(peer: string): void {
+    const waiting = this.#waiting.get(peer);
+    if (waiting === undefined) return;
+    const bundle = this.#of(peer).findLast((one) => isUp(one));
+    for (const [id, name] of waiting) {
+      if (bundle !== undefined && !this.#send(bundle, id, name)) return;
+      waiting.delete(id);
+      if (bundle === undefined) this.#options.answered(id, "lost", NOTHING);
+    }
+    this.#waiting.delete(peer);
+  }
+
+  /** False where no connection has a stream for it now. */
+  #send({ lanes }: Bundle, id: number, name: Uint8Array): boolean {
+    const free = lanes.filter((lane) => lane.isUp && lane.requests.size < STREAMS_MAX);
+    free.sort((a, b) => a.requests.size - b.requests.size);
+    for (const lane of free) {
+      const streamId = this.#openStream(lane);
+      if (streamId === undefined) continue;
+      const left = new Uint8Array(1 + name.length);
+      left[0] = REQUEST_VERSION;
+      left.set(name, 1);
+      const answer = new GrowingBytes(ANSWER_BYTES_MAX);
+      const request: Request = { id, lane, streamId, left, isBegun: false, answer };
+      lane.requests.set(streamId, request);
+      this.#requests.set(id, request);
+      lane.session.requestTurn();
+      // Behind the others, so that none has nothing to carry for so long that it ends while others are used.
+      lanes.push(...lanes.splice(lanes.indexOf(lane), 1));
+      return true;
+    }
+    return false;
+  }
+
+  /** Undefined where the peer allows no more now: QUIC counts some as open for a while longer than we do. */
+  #openStream(lane: Lane): number | undefined {
+    try {
+      const streamId = lane.spare.pop() ?? lane.session.openStream("bi");
+      lane.barrenSinceMs = undefined;
+      return streamId;
+    } catch {
+      if (lane.requests.size > 0) return undefined;
+      const nowMs = this.#options.clock.monotonicMs();
+      lane.barrenSinceMs ??= nowMs;
+      lane.isWornOut = nowMs - lane.barrenSinceMs > LIMITS.bulkStallMs;
+      return undefined;
+    }
+  }
+
+  /**
+   * Ends connections that have no streams left: a listener of the reactor loses some of those that were given up
+   * while their answers were on their way.
+   */
+  #endWornOut(peer: string): void {
+    for (const lane of this.#of(peer).flatMap((bundle) => bundle.lanes)) {
+      if (!lane.isWornOut) continue;
+      lane.session.close(BULK_CLOSE.done, "no streams");
+      this.#ended(lane, "the peer lets no stream be opened");
+    }
   }
 
   #attach(lane: Lane): void {
@@ -134,6 +209,7 @@ export class BulkDialler {
         for (const other of this.#of(bundle.peer)) {
           if (other.number < bundle.number) this.#retire(other);
         }
+        this.#place(bundle.peer);
         this.#tell(bundle, "");
       },
       service: () => this.#service(lane),
@@ -149,6 +225,7 @@ export class BulkDialler {
     if (at < 0) return;
     bundle.lanes.splice(at, 1);
     if (bundle.lanes.length === 0) this.#remove(bundle);
+    this.#place(bundle.peer);
     this.#tell(bundle, detail);
   }
 
@@ -218,6 +295,9 @@ export class BulkDialler {
       if (!this.#write(request)) continue;
       if (lane.session.readable(request.streamId) && !this.#read(request)) return;
     }
+    // Answers are complete, or the peer allows more streams.
+    this.#place(lane.bundle.peer);
+    this.#endWornOut(lane.bundle.peer);
   }
 
   /** False when the request is over. */
@@ -225,7 +305,9 @@ export class BulkDialler {
     if (request.left.length === 0) return true;
     try {
       const { session } = request.lane;
-      request.left = request.left.subarray(session.write(request.streamId, request.left, true));
+      const count = session.write(request.streamId, request.left, true);
+      request.isBegun ||= count > 0;
+      request.left = request.left.subarray(count);
       return true;
     } catch {
       this.#forget(request);

@@ -264,6 +264,8 @@ export class BulkListener {
       // The peer gave the request up.
       this.#forget(job);
     }
+    // Of a stream that was given up before anything came on it nothing more need be heard.
+    if (job.nameBytes === 0) this.#forget(job);
     return true;
   }
 
@@ -288,6 +290,12 @@ export class BulkListener {
   }
 
   #asked(job: Job): boolean {
+    if (job.nameBytes === 0) {
+      // The reactor shows a stream so that was reset before anything came on it: the request is given up.
+      job.guest.session.abortStream(job.streamId, BULK_CLOSE.done);
+      this.#forget(job);
+      return true;
+    }
     const bytes = Buffer.concat(job.name);
     if (bytes.length < 2 || bytes[0] !== REQUEST_VERSION) {
       return this.#breach(job.guest, "no request");

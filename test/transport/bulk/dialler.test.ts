@@ -1,6 +1,7 @@
 /** The dialling end of bulk against listeners that do not keep to the protocol: real endpoints of both drivers. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/limits.ts";
+import { realClock } from "../../../src/node/real-ports.ts";
 import { createAuthority } from "../../../src/transport/authority.ts";
 import { BulkDialler } from "../../../src/transport/bulk/dialler.ts";
 import { BULK_CLOSE, STATUS } from "../../../src/transport/bulk/listener.ts";
@@ -60,6 +61,7 @@ const connect = async (
   const told: (readonly [number, string])[] = [];
   const answers: Opened["answers"] = new Map();
   const dialler = new BulkDialler({
+    clock: realClock,
     dial: (remote, how) => outward.dial(remote, how),
     connections: (_peer, _number, count, detail) => told.push([count, detail]),
     answered: (id, status, bytes) => answers.set(id, [status, bytes.length]),

@@ -219,6 +219,22 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
     expect(refused).toEqual(["a long name", "no request", "no request"]);
   });
 
+  it("takes a stream without a byte for a request that was given up", async () => {
+    const { listener, refused, dial } = await serve(driver);
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    for (let i = 0; i < 2 * STREAMS; i++) {
+      const stream = talker.session.openStream("bi");
+      if (i % 2 === 0) talker.send(stream, "", true);
+      else talker.session.abortStream(stream, 0);
+      await sleep(1);
+    }
+    expect([...(await answer(talker, "x"))]).toEqual([1]);
+    expect([talker.end, refused]).toEqual([undefined, []]);
+  });
+
   it("ends a connection on which a one-way stream is opened", async () => {
     const { listener, refused, dial } = await serve(driver, () => undefined, QuicheEndpoint.bind);
     const leaf = leafOf(authority);
