@@ -201,8 +201,8 @@ export type QuicSession = {
   /** Makes the peer answer, so that neither side's idle timer ends a quiet session. */
   keepAlive(): void;
   /**
-   * The id (RFC 9000, 2.1) of a new stream of ours. Throws where the driver has no such streams, and where the peer allows
-   * no more of them now; that costs nothing, and `service` is called when it may allow more.
+   * The id (RFC 9000, 2.1) of a new stream of ours. Throws where the driver has no such streams, and where the peer
+   * allows no more of them now; that costs nothing, and `service` is called when it may allow more.
    */
   openStream(kind: "bi" | "uni"): number;
   /** Lower is sent first, 0 to 255; streams of one urgency take turns. Throws where the stream cannot be. */

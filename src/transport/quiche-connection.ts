@@ -192,8 +192,8 @@ export class QuicheSession implements QuicSession {
 
   openStream(kind: "bi" | "uni"): number {
     const id = kind === "bi" ? this.#nextBidi : this.#nextUni;
-    // This opens it in the library, which throws where the peer allows no more. An id that were given out and not opened
-    // would be lost with its place among the peer's streams: nothing could complete it.
+    // This opens it in the library, which throws where the peer allows no more. An id that was given out and is not
+    // opened would be lost with its place among the peer's streams: nothing could complete it.
     this.#quic.streamPriority(id, URGENCY_DEFAULT, true);
     if (kind === "bi") this.#nextBidi += 4;
     else this.#nextUni += 4;
@@ -223,7 +223,7 @@ export class QuicheSession implements QuicSession {
 
   write(streamId: number, bytes: Uint8Array, fin: boolean): number {
     const count = this.#quic.streamSend(streamId, bytes, fin);
-    // "Nothing now" is also said of a stream that the library has forgotten, since the peer gave it up. This throws then.
+    // "Nothing now" is also said of a stream that the library has forgotten since the peer gave it up: this throws then.
     if (count === null) this.#quic.streamCapacity(streamId);
     return count ?? 0;
   }

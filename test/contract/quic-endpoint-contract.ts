@@ -268,6 +268,44 @@ export const quicEndpointContract = (
       expect(far.end).toBeUndefined();
     });
 
+    it("leaves nobody waiting who writes on a stream that was given up a while ago", async () => {
+      const { near, far } = await pair();
+      const id = near.session.openStream("bi");
+      near.send(id, "asked", true);
+      await until(() => far.received.get(id)?.fin === true, "it arrives");
+      near.session.abortStream(id, 7);
+      await sleep(200);
+      // Where the driver has not heard of it, the bytes go nowhere.
+      far.send(id, "answer", true);
+      await until(() => far.unsent === 0 || far.stopped.includes(id), "it is refused or taken");
+      expect(far.end).toBeUndefined();
+    });
+
+    it("opens no stream that the peer does not allow, at no cost, and looks again when it may", async () => {
+      const streamsBidi = 4;
+      const { near, far } = await pair({ windows: { ...WINDOWS, streamsBidi } });
+      const ids = Array.from({ length: streamsBidi }, () => near.session.openStream("bi"));
+      let next: number | undefined;
+      const look = (): void => {
+        next ??= near.session.openStream("bi");
+      };
+      for (let i = 0; i < 10 * streamsBidi; i++) expect(look).toThrow();
+      near.onService = () => {
+        try {
+          look();
+        } catch {
+          // Not yet.
+        }
+      };
+      for (const id of ids) near.send(id, "asked", true);
+      await until(() => ids.every((id) => far.received.get(id)?.fin === true), "they arrive");
+      for (const id of ids) far.send(id, "answered", true);
+      await until(() => next !== undefined, "another may be opened");
+      expect(next).toBe(4 * streamsBidi);
+      near.send(next ?? 0, "next", true);
+      await until(() => far.text(next ?? 0) === "next", "it arrives");
+    });
+
     it("carries datagrams both ways, and none where they are off", async () => {
       const { near, far } = await pair();
       await until(() => near.session.sendDatagram(Buffer.from("probe")), "one is taken");

@@ -74,6 +74,7 @@ export class Talker {
   end: QuicSessionEnd | undefined;
   /** While false nothing is read. */
   reading = true;
+  onService = (): void => {};
   readonly #writing = new Map<number, Job>();
 
   constructor(session: QuicSession) {
@@ -112,6 +113,7 @@ export class Talker {
   }
 
   #service(): void {
+    this.onService();
     for (let datagram = this.session.readDatagram(); datagram !== undefined; ) {
       this.datagrams.push(datagram);
       datagram = this.session.readDatagram();

@@ -123,7 +123,7 @@ export class BulkChannel implements BulkPort {
         this.#links.want(peer);
         this.#lane.request(id, peer, name);
       } else {
-        this.#links.asked(peer);
+        this.#links.asked(peer, this.#counts.get(peer) ?? 1);
         this.#supervisor.send({ kind: "request", id, peer, name });
       }
     });
@@ -241,7 +241,10 @@ export class BulkChannel implements BulkPort {
     const path = this.#supervisor.running?.driver ?? "session";
     switch (message.kind) {
       case "answer":
-        this.#links.answered(this.#pending.get(message.id)?.peer);
+        // "lost" and "busy" are our worker's words: nothing came.
+        if (message.status === "ok" || message.status === "absent") {
+          this.#links.answered(this.#pending.get(message.id)?.peer);
+        }
         this.#answered(message.id, path, message.status, message.bytes);
         return;
       case "find":

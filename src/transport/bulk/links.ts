@@ -18,6 +18,7 @@ import type { HostPort } from "../quic-endpoint.ts";
 import { TokenBucket } from "../token-bucket.ts";
 import { openGrant, serverNameOf } from "./certificates.ts";
 import { type BulkNote, decodeNote, encodeNote } from "./notes.ts";
+import { Stripes } from "./stripes.ts";
 import type { BulkSupervisor } from "./supervisor.ts";
 import type { FromWorker } from "./worker-messages.ts";
 
@@ -54,13 +55,14 @@ type Link = {
   key: LeafKey | undefined;
   faults: number;
   retryAtMs: number;
-  /** When something came from the member, or was first asked for after a silence. */
+  /** When something came from the member, or was first asked for while it owed nothing. */
   heardMs: number;
   upSinceMs: number;
   cancelTimer: (() => void) | undefined;
   /** What the member asked of us: one that waits for our worker. */
   asked: Ask | undefined;
   readonly asks: TokenBucket;
+  readonly stripes: Stripes;
   /** The newest that our worker was told of, until the worker says that it knows it. */
   granting: { readonly fingerprint: string; readonly grant: Grant } | undefined;
   /** The member holds a grant of the worker that runs. */
@@ -98,6 +100,7 @@ export class BulkLinks {
       ...{ upNumber: 0, renewal: "none", renewAtMs: 0 },
       ...{ heardMs: 0, upSinceMs: 0, cancelTimer: undefined, asked: undefined },
       asks: new TokenBucket(perSecond, burst, nowMs),
+      stripes: new Stripes(this.#options.connections),
       ...{ granting: undefined, granted: false },
     });
   }
@@ -129,14 +132,16 @@ export class BulkLinks {
     else if (supervisor.canWake) link.phase = "wanted";
   }
 
-  /** Something was asked over the connections to the member. */
-  asked(peer: PeerId): void {
+  /** Something is asked over the connections to the member, of whom so many requests are open now. */
+  asked(peer: PeerId, requests: number): void {
     const link = this.#links.get(peer);
     const nowMs = this.#options.clock.monotonicMs();
     if (link === undefined) return;
-    if (nowMs - link.heardMs > LIMITS.bulkHeartbeatMs) link.heardMs = nowMs;
-    if (link.phase === "up" && link.renewal === "none" && nowMs >= link.renewAtMs) {
+    if (requests <= 1) link.heardMs = nowMs;
+    const isDue = nowMs >= link.renewAtMs || link.stripes.isDue(nowMs, requests);
+    if (link.phase === "up" && link.renewal === "none" && isDue) {
       link.renewal = "asking";
+      link.stripes.tried(nowMs);
       this.#ask(link);
     }
   }
@@ -178,6 +183,7 @@ export class BulkLinks {
       link.granting = undefined;
       link.phase = "none";
       link.renewal = "none";
+      link.stripes.none();
       if (link.granted) this.#say(link, { kind: "gone" });
       link.granted = false;
     }
@@ -187,9 +193,11 @@ export class BulkLinks {
   connections({ peer, number, count, detail }: Connections): void {
     const link = this.#links.get(peer);
     if (link === undefined || (link.phase !== "dialling" && link.phase !== "up")) return;
+    const nowMs = this.#options.clock.monotonicMs();
     if (link.renewal === "dialling" && number === link.number) {
       if (count === 0) this.#notOpened(link, detail);
       else this.#renewed(link);
+      if (count > 0) link.stripes.count(nowMs, count);
       return;
     }
     if (number !== (link.phase === "up" ? link.upNumber : link.number)) return;
@@ -200,12 +208,13 @@ export class BulkLinks {
       else this.#failed(link, detail);
       return;
     }
+    link.stripes.count(nowMs, count);
     if (link.phase === "up") return;
     link.cancelTimer?.();
     link.cancelTimer = undefined;
     link.phase = "up";
     link.upNumber = number;
-    link.upSinceMs = this.#options.clock.monotonicMs();
+    link.upSinceMs = nowMs;
     link.heardMs = link.upSinceMs;
     const driver = this.#options.supervisor.running?.driver;
     this.#options.logger.log("debug", "bulk connections are up", { peer, driver });
@@ -378,6 +387,7 @@ export class BulkLinks {
     link.phase = "none";
     link.renewal = "none";
     link.key = undefined;
+    link.stripes.none();
     this.#options.supervisor.send({ kind: "hang-up", peer: link.peer });
     this.#options.closed(link.peer);
   }

@@ -106,23 +106,23 @@ describe("a grant", () => {
 
   it("is followed by the next one while it is used, once and not before its time", () => {
     world.pass(LIMITS.bulkRenewMs - 1);
-    world.links.asked(PEER);
+    world.links.asked(PEER, 1);
     expect(world.asks()).toEqual([1]);
     world.pass(1);
     expect(world.asks()).toEqual([1]);
-    world.links.asked(PEER);
-    world.links.asked(PEER);
+    world.links.asked(PEER, 1);
+    world.links.asked(PEER, 1);
     expect(world.asks()).toEqual([1, 2]);
     world.grant();
     expect(world.dials()).toEqual([1, 2]);
-    world.links.asked(PEER);
+    world.links.asked(PEER, 1);
     world.connections(2, 1);
     world.connections(2, 2);
     // What is said of the old ones means nothing any more.
     world.connections(1, 0);
     expect(world.links.isUp(PEER)).toBe(true);
     world.pass(LIMITS.bulkRenewMs - 1);
-    world.links.asked(PEER);
+    world.links.asked(PEER, 1);
     expect(world.asks()).toEqual([1, 2]);
     world.connections(2, 0);
     expect(world.links.isUp(PEER)).toBe(false);
@@ -133,7 +133,7 @@ describe("a grant", () => {
     "stays where the next one is %s, and another is asked for a while later",
     (how) => {
       world.pass(LIMITS.bulkRenewMs);
-      world.links.asked(PEER);
+      world.links.asked(PEER, 1);
       if (how === "refused") {
         world.links.note(PEER, encodeNote({ kind: "none", number: 2, reason: "later" }));
       } else if (how === "of no use") {
@@ -143,17 +143,17 @@ describe("a grant", () => {
       expect(world.links.isUp(PEER)).toBe(true);
       expect(world.closed).toBe(0);
       world.pass(LIMITS.bulkRetryMsMax - 1);
-      world.links.asked(PEER);
+      world.links.asked(PEER, 1);
       expect(world.asks()).toEqual([1, 2]);
       world.pass(1);
-      world.links.asked(PEER);
+      world.links.asked(PEER, 1);
       expect(world.asks()).toEqual([1, 2, 3]);
     },
   );
 
   it("ends with its connections, the next one with it", () => {
     world.pass(LIMITS.bulkRenewMs);
-    world.links.asked(PEER);
+    world.links.asked(PEER, 1);
     world.grant();
     world.connections(1, 0);
     expect(world.links.isUp(PEER)).toBe(false);
@@ -212,6 +212,123 @@ describe("what is granted to a member", () => {
     world.links.secured(PEER);
     world.links.admitted(PEER, fingerprint);
     expect(world.notes).toEqual([]);
+  });
+});
+
+describe("connections of which some are gone", () => {
+  const { bulkHandshakeTimeoutMs: pauseMs, bulkRetryMsMax: longestMs } = LIMITS;
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+    world.links.want(PEER);
+    world.grant();
+    world.connections(1, 1);
+    world.connections(1, 2);
+  });
+
+  it("are replaced when more is asked than are up, and not at once", () => {
+    world.pass(10 * longestMs);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1]);
+    world.connections(1, 1);
+    world.pass(pauseMs - 1);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1]);
+    world.pass(1);
+    world.links.asked(PEER, 1);
+    expect(world.asks()).toEqual([1]);
+    world.links.asked(PEER, 2);
+    world.links.asked(PEER, 3);
+    expect(world.asks()).toEqual([1, 2]);
+    world.grant();
+    world.connections(2, 1);
+    world.connections(2, 2);
+    world.pass(longestMs);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1, 2]);
+    expect(world.closed).toBe(0);
+  });
+
+  it("are asked for ever more rarely where the member will not have them", () => {
+    world.connections(1, 1);
+    const pauses: number[] = [];
+    for (let number = 2; number < 9; number++) {
+      const fromMs = world.nowMs;
+      while (world.asks().at(-1) !== number) {
+        world.pass(100);
+        world.links.asked(PEER, 10);
+      }
+      pauses.push(world.nowMs - fromMs);
+      world.grant();
+      world.connections(number, 1);
+    }
+    expect(pauses).toEqual([5_000, 10_000, 20_000, 40_000, longestMs, longestMs, longestMs]);
+  });
+
+  it("are asked for soon again when all have been up for long", () => {
+    for (let number = 2; number < 5; number++) {
+      world.connections(number - 1, 1);
+      world.pass(pauseMs);
+      world.links.asked(PEER, 10);
+      expect(world.asks().at(-1)).toBe(number);
+      world.grant();
+      world.connections(number, 2);
+      world.pass(longestMs + 1);
+    }
+  });
+
+  it("count from the start where all were gone", () => {
+    world.connections(1, 1);
+    world.connections(1, 0);
+    world.pass(longestMs);
+    world.links.want(PEER);
+    world.grant();
+    world.connections(2, 1);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1, 2]);
+    world.pass(pauseMs);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1, 2, 3]);
+  });
+});
+
+describe("connections on which nothing comes", () => {
+  it.each([100, 900, 2_000])("are given up, though something is asked every %s ms", (everyMs) => {
+    const world = new World();
+    world.links.want(PEER);
+    world.grant();
+    world.connections(1, 2);
+    world.pass(60_000);
+    world.links.look(new Set());
+    const fromMs = world.nowMs;
+    let lookedMs = fromMs;
+    let requests = 0;
+    while (world.links.isUp(PEER) && world.nowMs < fromMs + 30_000) {
+      requests += 1;
+      world.links.asked(PEER, requests);
+      world.pass(everyMs);
+      if (world.nowMs - lookedMs < LIMITS.bulkHeartbeatMs) continue;
+      lookedMs = world.nowMs;
+      world.links.look(new Set([PEER]));
+    }
+    expect(world.nowMs - fromMs).toBeGreaterThan(LIMITS.bulkStallMs);
+    expect(world.nowMs - fromMs).toBeLessThanOrEqual(LIMITS.bulkStallMs + 2_000);
+  });
+
+  it("stay where the first is asked after a long silence, and where answers come", () => {
+    const world = new World();
+    world.links.want(PEER);
+    world.grant();
+    world.connections(1, 2);
+    // The node was busy, so nobody has looked.
+    world.pass(60_000);
+    world.links.asked(PEER, 1);
+    for (let i = 0; i < 10; i++) {
+      world.links.look(new Set([PEER]));
+      world.pass(LIMITS.bulkStallMs);
+      world.links.answered(PEER);
+    }
+    expect(world.links.isUp(PEER)).toBe(true);
   });
 });
 

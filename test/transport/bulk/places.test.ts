@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toHex } from "../../../src/crypto/bytes.ts";
 import { sha256 } from "../../../src/crypto/hash.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { realClock } from "../../../src/node/real-ports.ts";
+import { realClock, realTimers } from "../../../src/node/real-ports.ts";
 import { createAuthority, createLeafKey } from "../../../src/transport/authority.ts";
 import { BulkDialler } from "../../../src/transport/bulk/dialler.ts";
 import { BulkListener } from "../../../src/transport/bulk/listener.ts";
@@ -49,7 +49,7 @@ class Pair {
 
   private constructor(outward: QuicEndpoint) {
     this.listener = new BulkListener({
-      folder: "/nonexistent",
+      ...{ folder: "/nonexistent", timers: realTimers },
       clock: realClock,
       find: (id, _peer, name) => {
         this.asked.push(Buffer.from(name).toString());
