@@ -50,7 +50,7 @@ describe("invariants", () => {
   });
 
   it("have the exit codes of the table of errors", () => {
-    expect(EXIT_CODES).toEqual({ ok: 0, crash: 10, liveness: 11, correctness: 12 });
+    expect(EXIT_CODES).toEqual({ ok: 0, module: 1, crash: 10, liveness: 11, correctness: 12 });
     expect(ERRORS["sim.crash"].exitCode).toBe(10);
   });
 });
