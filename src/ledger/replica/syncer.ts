@@ -3,7 +3,8 @@
  * higher final block; the answer's finalization certificate is checked before any payload is looked at,
  * then the hashes back to our own tip, then the batches against the digests. A source that times out or
  * lies is passed over for the next. What it was asked for counts when it comes in the end: answers are long, and
- * on a slow link one may take longer than the patience that a first request has.
+ * on a slow link one may take longer than the patience that a first request has. So it is waited for again, but
+ * not asked again at once: each question is answered whole, and the next answer would stand behind dead copies.
  */
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
@@ -35,6 +36,15 @@ export type SyncChain = {
 const EXECUTION_BACKLOG_MAX = 64;
 /** An unanswered request doubles the time that the next one to that peer may take, this often. */
 const DOUBLINGS_MAX = 4;
+/**
+ * What a peer owes is asked for again after so many times the patience that it had: where its queue was full, the
+ * answer is lost. Patience doubles, so a single source is asked at every second time-out, and one of three at each
+ * of its own. Once a peer has the longest time, what comes within 96 s is asked for once.
+ */
+const PATIENCES_OWED = 3;
+
+/** A question without an answer: asked first at `sinceMs`, and not again before `againAtMs`. */
+type Owed = { readonly from: number; readonly sinceMs: number; readonly againAtMs: number };
 
 export class Syncer {
   readonly #context: Context;
@@ -51,8 +61,8 @@ export class Syncer {
    * the end of its session, which a slow link may bring about. Only members are asked, so there are so many at most.
    */
   readonly #silent = new Map<PeerId, number>();
-  /** What each peer was asked for last and has not answered, and since when. */
-  readonly #owed = new Map<PeerId, { readonly from: number; readonly sinceMs: number }>();
+  /** What each peer was asked for last and has not answered. */
+  readonly #owed = new Map<PeerId, Owed>();
   #checking = false;
   #turn = 0;
 
@@ -102,7 +112,7 @@ export class Syncer {
     if (this.#request?.peer === peer) this.#next();
   }
 
-  /** Asks for what comes after the tip, if somebody has it and nothing is under way. */
+  /** Asks for what comes after the tip, or waits for whom it asked, if nothing is under way. */
   pump(): void {
     if (this.active || this.#context.stopped() || this.#chain.busy()) return;
     const tip = this.#chain.tip();
@@ -118,15 +128,24 @@ export class Syncer {
       this.#next();
     });
     this.#request = { peer, from, cancel };
-    if (this.#chain.send(peer, { type: "sync-request", from })) {
-      // The first of several answers to the same question may be the one that comes.
-      if (this.#owed.get(peer)?.from === from) return;
-      this.#owed.set(peer, { from, sinceMs: this.#context.ports.clock.monotonicMs() });
-      return;
-    }
+    if (this.#ask(peer, from)) return;
     // The session is going down or its queue is full: another peer, or a later hint of this one.
     this.#claims.delete(peer);
     this.#next();
+  }
+
+  /** Sends the question, unless the peer owes the answer and may still be sending it. False: it cannot be asked. */
+  #ask(peer: PeerId, from: number): boolean {
+    const nowMs = this.#context.ports.clock.monotonicMs();
+    const last = this.#owed.get(peer);
+    const owed = last?.from === from ? last : undefined;
+    if (owed !== undefined && nowMs < owed.againAtMs) return true;
+    if (!this.#chain.send(peer, { type: "sync-request", from })) return false;
+    // The first of several answers to the same question may be the one that comes.
+    const sinceMs = owed?.sinceMs ?? nowMs;
+    const againAtMs = nowMs + PATIENCES_OWED * this.#patienceMs(peer);
+    this.#owed.set(peer, { from, sinceMs, againAtMs });
+    return true;
   }
 
   #patienceMs(peer: PeerId): number {

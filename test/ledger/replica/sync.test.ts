@@ -58,6 +58,22 @@ const asked = (lab: Lab): string[] =>
     .sent("sync-request")
     .map(({ to, message }) => `${lab.chain.peers.indexOf(to)}:${message.from}`);
 
+/** Whether peer 1 has so long from its next claim on and no longer, which shows when another that claims is asked. */
+const hasMs = (lab: Lab, ms: number): boolean => {
+  claim(lab, 1);
+  claim(lab, 2);
+  const from = lab.status.finalHeight + 1;
+  const others = (): number =>
+    lab.sent("sync-request").filter(({ to }) => to === lab.peer(2)).length;
+  const before = others();
+  lab.time.advance(ms - 1);
+  const isPatient = others() === before;
+  lab.time.advance(1);
+  const isOver = others() === before + 1;
+  lab.tell(2, { type: "sync-none", from });
+  return isPatient && isOver;
+};
+
 describe("catching up", () => {
   it("takes a run of blocks that its certificate proves, executes it, and is level", () => {
     const lab = behind();
@@ -246,22 +262,71 @@ describe("a source that is silent", () => {
 
   it("gets twice the time with each try, so that a slow link serves in the end", () => {
     const lab = behind();
-    let waited = 0;
+    let waitedMs = 0;
     for (const factor of [1, 2, 4, 8, 16, 16]) {
-      claim(lab, 1);
-      const before = asked(lab).length;
-      lab.time.advance(LIMITS.requestTimeoutMs * factor - 1);
-      claim(lab, 1);
-      expect(asked(lab)).toHaveLength(before);
-      lab.time.advance(1);
-      claim(lab, 1);
-      expect(asked(lab)).toHaveLength(before + 1);
-      waited += factor;
+      expect(hasMs(lab, LIMITS.requestTimeoutMs * factor)).toBe(true);
+      waitedMs += LIMITS.requestTimeoutMs * factor;
     }
-    expect(waited).toBe(47);
+    expect(waitedMs).toBe(47 * LIMITS.requestTimeoutMs);
     lab.tell(1, response(1, 10));
     expect(lab.status.finalHeight).toBe(10);
   });
+
+  it("is asked again only after three times the time that it had: what it sends may be on its way", () => {
+    const lab = behind();
+    const atSeconds: number[] = [];
+    for (let second = 0; second <= 130; second++) {
+      claim(lab, 1);
+      while (atSeconds.length < asked(lab).length) atSeconds.push(second);
+      lab.time.advance(1_000);
+    }
+    expect(new Set(asked(lab))).toEqual(new Set(["1:1"]));
+    // Time-outs are at 2, 6, 14, 30, 62, 94 and 126 s.
+    expect(atSeconds).toEqual([0, 6, 30, 126]);
+  });
+
+  it("is asked again at once over a new session, which what it owed has not outlived", () => {
+    const lab = behind();
+    claim(lab, 1);
+    lab.transport.disconnect(lab.peer(1), { code: "closed", detail: "test" });
+    lab.transport.up.add(lab.peer(1));
+    lab.transport.handler?.peerUp(lab.peer(1));
+    claim(lab, 1);
+    expect(asked(lab)).toEqual(["1:1", "1:1"]);
+  });
+
+  for (const [seconds, copies] of [
+    [20, ["1:1"]],
+    [40, ["1:1", "1:1", "1:3"]],
+  ] as const) {
+    it(`and needs ${seconds} s for each answer is soon asked for each once`, () => {
+      const lab = behind();
+      const froms = new Set<number>();
+      const line: number[] = [];
+      let taken = 0;
+      let sinceS = 0;
+      for (let second = 0; second <= 15 * seconds && lab.status.finalHeight < 10; second++) {
+        // One answer after the other goes over the link, to each question that was asked, whole.
+        if (line.length > 0 && second >= sinceS + seconds) {
+          const from = line.shift() ?? 0;
+          sinceS = second;
+          lab.tell(1, response(from, from + 1));
+        }
+        claim(lab, 1);
+        if (line.length === 0) sinceS = second;
+        for (const { message } of lab.sent("sync-request").slice(taken)) {
+          line.push(message.from);
+          froms.add(message.from);
+          taken++;
+        }
+        lab.time.advance(1_000);
+      }
+      expect(lab.status.finalHeight).toBe(10);
+      const first = [...froms].map((from) => `1:${from}`);
+      expect(first).toEqual(["1:1", "1:3", "1:5", "1:7", "1:9"]);
+      expect(asked(lab).toSorted()).toEqual([...first, ...copies].toSorted());
+    });
+  }
 
   it("keeps the longer time over the end of its session, which a slow link may bring about", () => {
     const lab = behind();
@@ -284,20 +349,10 @@ describe("a source that is silent", () => {
 
   it("keeps the time that it needs, and has half of it after an answer in half of it", () => {
     const lab = behind();
-    /** Whether it has so long from its next question on, and no longer. */
-    const hasMs = (ms: number): boolean => {
-      claim(lab, 1);
-      const before = asked(lab).length;
-      lab.time.advance(ms - 1);
-      claim(lab, 1);
-      const isPatient = asked(lab).length === before;
-      lab.time.advance(1);
-      claim(lab, 1);
-      return isPatient && asked(lab).length === before + 1;
-    };
     const timeoutMs = LIMITS.requestTimeoutMs;
-    for (const factor of [1, 2, 4]) expect(hasMs(factor * timeoutMs)).toBe(true);
+    for (const factor of [1, 2, 4]) expect(hasMs(lab, factor * timeoutMs)).toBe(true);
     // Since the first question there are 14 s; it has 16 by now, and keeps them.
+    claim(lab, 1);
     lab.tell(1, response(1, 2));
     expect(asked(lab).at(-1)).toBe("1:3");
     lab.time.advance(4 * timeoutMs + 1);
@@ -306,7 +361,7 @@ describe("a source that is silent", () => {
     lab.time.advance(4 * timeoutMs);
     lab.tell(1, response(5, 6));
     expect(asked(lab).at(-1)).toBe("1:7");
-    expect(hasMs(4 * timeoutMs)).toBe(true);
+    expect(hasMs(lab, 4 * timeoutMs)).toBe(true);
   });
 
   it("counts when it answers in the end, whoever is asked by then, and for nothing else", () => {
@@ -352,6 +407,8 @@ describe("a source that is silent", () => {
     lab.time.advance(LIMITS.requestTimeoutMs);
     lab.tell(1, { ...response(1, 10), blocks: [] });
     expect(lab.cutOff).toEqual(["sync.mismatch"]);
+    // What the other one was asked for is on its way, and it has time for it as if it were asked now.
+    expect(asked(lab)).toEqual(["1:1", "2:1"]);
     lab.tell(2, response(1, 10));
     expect(lab.status.finalHeight).toBe(10);
   });
