@@ -61,7 +61,7 @@ export { parseScenario, readScenario, scenarioSchema } from "./scenario-shape.ts
 export { BANK, bankScenario } from "./scenarios/index.ts";
 export { SCENARIO_LIMITS } from "./shape-words.ts";
 export { signatureOf } from "./shrink.ts";
-export { EXIT_CODES, type Outcome, type RunResult } from "./simulate.ts";
+export { EXIT_CODES, MAX_STEPS, type Outcome, type RunResult } from "./simulate.ts";
 export { randomScenario } from "./swarm.ts";
 export { runSwarm, type SeedResult, type SwarmOptions, threadsOf } from "./swarm-run.ts";
 export { formatEvent, type TraceEvent } from "./trace.ts";

@@ -32,7 +32,7 @@ export const runOptions = (options: SimulateOptions = {}): RunOptions => {
     ...systemWith(projections),
     rowFiles: TEMPORARY_FILES,
     ...rest,
-    ...(events === undefined ? {} : { events: guardedEvents(events), ownEvents: true }),
+    ...(events === undefined ? {} : guardedEvents(events)),
     rowsOf: projections.map(({ name }) => name),
     checkers:
       property === undefined ? checkers : [...checkers, propertyChecker(property, projections)],

@@ -8,7 +8,7 @@ import { ownedDefinitions, type Projection } from "../src/ledger/projection.ts";
 import { createRegistry, type EventRegistry } from "../src/ledger/registry.ts";
 import { PROJECTIONS } from "../src/node/product.ts";
 import type { CheckerFactory, Dump } from "./checkers/types.ts";
-import { MISTAKE_ID, thrownBy } from "./mistake.ts";
+import { isAsync, MISTAKE_ID, thrownBy } from "./mistake.ts";
 
 export type RowView = {
   readonly key: Uint8Array;
@@ -85,7 +85,11 @@ export const propertyChecker =
         }
         if (wrong === undefined) return;
         if (typeof wrong === "string") report(PROPERTY_ID, wrong);
-        else report(MISTAKE_ID, "property has given neither a text, of what is wrong, nor nothing");
+        else {
+          const why = isAsync(wrong) ? ": it must not be async" : "";
+          const neither = "neither a text, of what is wrong, nor nothing";
+          report(MISTAKE_ID, `property has given ${neither}${why}`);
+        }
       },
     };
   };

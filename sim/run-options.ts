@@ -1,5 +1,6 @@
 /** What a run is given beside its scenario. */
 import type { CheckerFactory } from "./checkers/types.ts";
+import type { OwnEvents } from "./mistake.ts";
 import type { NetworkOptions } from "./network.ts";
 import type { WorkloadEvents } from "./records.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -9,8 +10,8 @@ export type RunOptions = NetworkOptions & {
   readonly rowsOf?: readonly string[];
   /** What clients write, where it is not the usual. */
   readonly events?: WorkloadEvents;
-  /** Events are the caller's own, as is what is wrong with them. */
-  readonly ownEvents?: boolean;
+  /** Where events are the caller's own: what is wrong with them if a node refuses this batch. */
+  readonly mistakeOf?: OwnEvents["mistakeOf"];
   /** `digest` is that of the trace up to this event: where two runs first differ in it, they part. */
   readonly onEvent?: (event: TraceEvent, digest: number) => void;
   /** Sees the run as a checker does, but not the one that a stuck run is explained by: for who records. */

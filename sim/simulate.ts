@@ -62,7 +62,8 @@ export type RunResult = {
 };
 
 const POLL_MS = 200;
-const MAX_STEPS = 20_000_000;
+/** A run that does more work than this is stuck in a loop, where nothing else is said. */
+export const MAX_STEPS = 20_000_000;
 /** Rows and entries are read so many at a time. */
 const ROW_PAGE = 1_000;
 /** How often rows are read anew because the log went on meanwhile. */
@@ -134,9 +135,10 @@ class Run {
       nodes: nodes.slice(0, scenario.n),
       scheme,
       ...(options.events === undefined ? {} : { events: options.events }),
-      ...(options.ownEvents === true
-        ? { mistaken: (detail: string) => observer.report(MISTAKE_ID, detail) }
-        : {}),
+      refused: (refusal, events) => {
+        const mistake = options.mistakeOf?.(refusal, events);
+        if (mistake !== undefined) observer.report(MISTAKE_ID, mistake);
+      },
       workload: { ...scenario.workload, untilMs: this.#workloadEndMs },
       mark: (name) => observer.mark(name),
       submitted: (slot, submission) =>

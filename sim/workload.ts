@@ -4,7 +4,7 @@
  * is committed: that is what must never be lost.
  */
 import { toHex } from "../src/crypto/bytes.ts";
-import { TetradError } from "../src/errors.ts";
+import { type Failure, TetradError } from "../src/errors.ts";
 import { buildBatch, sealBatch, type UnsignedBatch } from "../src/ledger/batch.ts";
 import { effortOf, workedBatch, workSlot, workSubject } from "../src/ledger/batch-work.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
@@ -15,7 +15,6 @@ import type { Submission } from "./checkers/types.ts";
 import { type Contest, createContest } from "./contest.ts";
 import { startFlood } from "./flood.ts";
 import type { SimChain } from "./genesis.ts";
-import { mistakeOfEvents } from "./mistake.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
 import { laneTopic, RECORD_KEYS, recordEvent, recordName, type WorkloadEvents } from "./records.ts";
@@ -33,8 +32,8 @@ export type WorkloadWiring = {
   readonly workload: Workload;
   /** Instead of records; for a batch for which it gives none, records. */
   readonly events?: WorkloadEvents;
-  /** Told what is wrong with `events`, where they are the caller's own. */
-  mistaken?(detail: string): void;
+  /** Told why a node has not taken a batch of these events. */
+  refused?(refusal: Failure, events: readonly EncodedEvent[]): void;
   submitted(slot: number, submission: Submission): void;
   mark?(what: string): void;
   offered?(slot: number, submission: Submission): void;
@@ -43,7 +42,11 @@ export type WorkloadWiring = {
 };
 
 type Target = { readonly node: SimNode; readonly handle: LedgerHandle };
-type Flight = { readonly submission: Submission; readonly bytes: Uint8Array };
+type Flight = {
+  readonly submission: Submission;
+  readonly events: readonly EncodedEvent[];
+  readonly bytes: Uint8Array;
+};
 
 /** A client asks again after this long without an answer. */
 const PATIENCE_MS = 3_000;
@@ -178,6 +181,7 @@ class Client {
         eventCount: events.length,
         bytes: batch.bytes.length,
       },
+      events,
       bytes: batch.bytes,
     };
     this.#wiring.submitted(target.node.slot, flight.submission);
@@ -228,8 +232,7 @@ class Client {
         this.#wiring.acknowledged(node.slot, flight.submission, result.value.height);
       } else {
         this.#wiring.declined?.(node.slot, flight.submission, result.code);
-        const mistake = mistakeOfEvents(result.code, result.detail);
-        if (mistake !== undefined) this.#wiring.mistaken?.(mistake);
+        this.#wiring.refused?.(result, flight.events);
       }
       if (this.#flight !== flight || attempt !== this.#attempt) return;
       if (result.ok) this.#done(flight);

@@ -568,7 +568,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   "work open": one(1, "the opening, as the file has it", "format", "seed", "opening", "file"),
   "sim swarm": one(
     1,
-    "what was run and found; kept are the scenarios in the folder of this commit",
+    "what was run and found; kept are the scenarios in the folder of this commit, notKept those that could not be written",
     "commit",
     "firstSeed",
     "nextSeed",
@@ -581,6 +581,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "marks",
     "marksMissing",
     "kept",
+    "notKept",
   ),
   "sim shrink": one(
     1,

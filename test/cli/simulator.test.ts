@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { scenario } from "../../sim/index.ts";
+import { scenario, simulate } from "../../sim/index.ts";
 import { duration } from "../../src/cli/sim-commands.ts";
 import {
   checkFile,
@@ -23,6 +23,7 @@ import {
 } from "../../src/cli/simulator/files.ts";
 import { type Kept, keepShortest, openKeeper } from "../../src/cli/simulator/kept.ts";
 import { nearest } from "../../src/cli/simulator/load.ts";
+import { shrinkFailure } from "../../src/cli/simulator/shrinking.ts";
 import { fakeContext } from "./fake-context.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tetrad-simulator-"));
@@ -205,6 +206,29 @@ describe("what cannot be written", () => {
     const part = await reportFailure(context, silent, { ...plan, folder: half });
     expect(Object.keys(part?.files ?? {}).sort()).toEqual(["scenario", "timeline"]);
     expect(part?.unwritten).toContain("report.txt cannot be written");
+  });
+});
+
+describe("what a command shrinks", () => {
+  const { context } = fakeContext({ quiet: true });
+  const limits = { runs: 3, ms: 60_000 };
+  const calm = scenario("calm", { n: 1, healMs: 400 });
+
+  it("is a run without an end at the limit of the run itself, and not beyond it", () => {
+    const own = { maxSteps: 50 };
+    const result = simulate(calm, own);
+    expect(result.violation?.id).toBe("L0");
+    const small = shrinkFailure(context, result, own, limits);
+    expect(small?.result.violation?.id).toBe("L0");
+    expect(small?.result.steps).toBeLessThan(200_000);
+  });
+
+  it("fails as the run that was found has, or is not shrunk", () => {
+    const own = { property: () => "this" };
+    const result = simulate(calm, own);
+    expect(shrinkFailure(context, result, own, limits)?.result.violation?.id).toBe("property");
+    const violation = { id: "L0", detail: "", atMs: 0 };
+    expect(shrinkFailure(context, { ...result, violation }, own, limits)).toBeUndefined();
   });
 });
 

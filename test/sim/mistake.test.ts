@@ -1,6 +1,6 @@
 /** What a caller brings along is told from the network: its throws, and what no client could write. */
 import { describe, expect, it } from "vitest";
-import type { Checker } from "../../sim/checkers/types.ts";
+import type { Checker, CheckerFactory } from "../../sim/checkers/types.ts";
 import {
   EXIT_CODES,
   type RunResult,
@@ -11,10 +11,12 @@ import {
   simulate,
   type WorkloadEvents,
 } from "../../sim/index.ts";
+import { guardedEvents } from "../../sim/mistake.ts";
 import { runOptions } from "../../sim/options.ts";
 import { bodyBytesFor, recordEvent, recordsBytes } from "../../sim/records.ts";
 import { simulate as simulateBy } from "../../sim/simulate.ts";
-import { TetradError } from "../../src/errors.ts";
+import { World } from "../../sim/world.ts";
+import { fail, TetradError } from "../../src/errors.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { seats, seatTaken } from "../ledger/example-projection.ts";
@@ -51,6 +53,11 @@ describe("events of one's own", () => {
     const one = (bytes: number) => recordEvent("t", "k", new Uint8Array(bytes));
     isMistake(written(7), /^events has given no list of events/);
     isMistake(written([{ item: 7 }]), /^events has given no list of events/);
+    isMistake(written(new Array(2)), /^events has given no list of events/);
+    isMistake(
+      written([{ bytes: new Uint8Array(3) }]),
+      /^events has given no list of events.*: event shorter than its frame$/,
+    );
     isMistake(written(Promise.resolve([])), /must not be async$/);
     isMistake(
       written(new Array(eventsPerBatchMax + 1).fill(one(1))),
@@ -94,6 +101,81 @@ describe("events of one's own", () => {
   });
 });
 
+describe("a batch that a node refuses", () => {
+  const taken = seatTaken.encode({ room: "red", seat: 1 });
+  const record = recordEvent("t", "k", new Uint8Array(1));
+  const refusal = (code: "batch.bad-payload" | "batch.too-costly" | "batch.expired", type = "") =>
+    fail(code, "why", type === "" ? {} : { type, version: 1 });
+
+  it("is the mistake of who made its events, and of the other half where the refusal says so", () => {
+    const { events, mistakeOf } = guardedEvents(() => [taken]);
+    const own = events(new World(1).stream("own"), 0);
+    expect(own.map(({ bytes }) => bytes)).toEqual([taken.bytes]);
+    const malformed = refusal("batch.bad-payload", taken.type);
+    expect(mistakeOf(malformed, own)).toMatch(/^events has given a batch that no node takes/);
+    expect(mistakeOf(malformed, [record, ...own])).toContain("batch.bad-payload (why)");
+    expect(mistakeOf(refusal("batch.too-costly"), own)).toContain("batch.too-costly");
+    // Not theirs, not for what they are, or nobody can tell whose.
+    expect(mistakeOf(malformed, [taken])).toBeUndefined();
+    expect(mistakeOf(malformed, [taken, ...own])).toBeUndefined();
+    expect(mistakeOf(refusal("batch.expired"), own)).toBeUndefined();
+    expect(mistakeOf(refusal("batch.too-costly"), [record, ...own])).toBeUndefined();
+    expect(mistakeOf(refusal("batch.bad-payload", record.type), [record, ...own])).toBeUndefined();
+  });
+
+  it("is a finding where the simulator has made them, beside events of one's own", () => {
+    for (const given of [[], [taken]]) {
+      const options = runOptions({ events: () => given, projections: [seats] });
+      const result = simulateBy(quiet, {
+        ...options,
+        createSystem: (chain, scheme) => {
+          const system = options.createSystem(chain, scheme);
+          return {
+            ...system,
+            boot: (...args) => ({
+              ...system.boot(...args),
+              submit: (_bytes, _level, done) => {
+                done(refusal("batch.bad-payload", "record.put"));
+                return () => undefined;
+              },
+            }),
+          };
+        },
+      });
+      const found = given.length === 0 ? ["liveness", "L2"] : ["module", "mistake"];
+      expect([result.outcome, result.violation?.id]).toEqual(found);
+    }
+  });
+});
+
+describe("what is async", () => {
+  it("is refused, and what it rejects with later ends nothing", async () => {
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown): void => void unheard.push(reason);
+    process.on("unhandledRejection", hear);
+    const late = (): unknown => Promise.reject(new Error("too late"));
+    isMistake(
+      simulate(quiet, { events: () => late() as ReturnType<WorkloadEvents> }),
+      /^events has given no list of events.*: it must not be async$/,
+    );
+    isMistake(
+      simulate(quiet, { property: () => late() as string }),
+      /^property has given neither a text.*: it must not be async$/,
+    );
+    const checkers = [
+      () => ({ id: "own", title: "", end: () => late() as undefined }),
+      () => late(),
+    ];
+    for (const one of checkers) {
+      const result = simulate(quiet, { checkers: [() => one() as Checker] });
+      isMistake(result, /^a checker of your own has thrown .*: it must not be async/);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", hear);
+    expect(unheard).toEqual([]);
+  });
+});
+
 describe("a property of one's own", () => {
   it("that throws, or says what is no text, is blamed for it", () => {
     const thrown = simulate(quiet, {
@@ -101,22 +183,29 @@ describe("a property of one's own", () => {
     });
     isMistake(thrown, /^property has thrown RangeError: no projection "no-such"\n/);
     const told = (wrong: unknown) => simulate(quiet, { property: () => wrong as string });
-    isMistake(told(Promise.resolve("late")), /^property has given neither a text/);
+    isMistake(told(7), /^property has given neither a text, of what is wrong, nor nothing$/);
     expect(told(undefined).violation).toBeUndefined();
   });
 });
 
 describe("a checker of one's own", () => {
   it("that throws is blamed for it, at whatever it looks", () => {
-    const fail = (): never => {
+    const throws = (): never => {
       throw new TypeError("not mine");
     };
-    const hooks: readonly Partial<Checker>[] = [{ sent: fail }, { looked: fail }, { end: fail }];
+    const hooks: readonly Partial<Checker>[] = [
+      { sent: throws },
+      { looked: throws },
+      { end: throws },
+    ];
     for (const hook of hooks) {
       const result = simulate(quiet, { checkers: [() => ({ id: "own", title: "", ...hook })] });
       isMistake(result, /^a checker of your own has thrown TypeError: not mine/);
     }
-    isMistake(simulate(quiet, { checkers: [fail] }), /has thrown TypeError: not mine/);
+    isMistake(simulate(quiet, { checkers: [throws] }), /has thrown TypeError: not mine/);
+    const none: unknown = undefined;
+    const result = simulate(quiet, { checkers: [() => none as Checker] });
+    isMistake(result, /has thrown TypeError: no checker, but undefined/);
   });
 
   it("may be an object of a class, which reports as those of the simulator do", () => {
@@ -138,6 +227,33 @@ describe("a checker of one's own", () => {
     const result = simulate(quiet, { checkers: [({ report }) => new Heights(report)] });
     expect(result.violation).toMatchObject({ id: "own", detail: "seen true" });
     expect(result.outcome).toBe("correctness");
+  });
+});
+
+describe("a checker of one's own that", () => {
+  it("is frozen is called as any other is", () => {
+    let seen = 0;
+    const looked = (): void => {
+      seen += 1;
+    };
+    const frozen: Checker = Object.freeze({ id: "own", title: "", looked });
+    const result = simulate(quiet, { checkers: [() => frozen] });
+    expect(result.violation).toBeUndefined();
+    expect(seen).toBeGreaterThan(4);
+  });
+
+  it("gets a hook while it runs is called by it", () => {
+    const late: CheckerFactory = ({ report }) => {
+      const checker: Checker = {
+        id: "own",
+        title: "",
+        healed: () => {
+          checker.end = () => report("own", "ended");
+        },
+      };
+      return checker;
+    };
+    expect(simulate(quiet, { checkers: [late] }).violation).toMatchObject({ detail: "ended" });
   });
 });
 

@@ -78,6 +78,17 @@ describe("a swarm", () => {
     }
   }, 100_000);
 
+  it("outlives what a module that is async rejects with, and accuses no node", async () => {
+    const path = join(folder, "async.mjs");
+    writeFileSync(path, "export const property = async () => { throw new Error('late'); };\n");
+    const { results } = await swarm(path, 4);
+    expect(results.map(({ seed }) => seed).sort()).toEqual([FROM, FROM + 1, FROM + 2, FROM + 3]);
+    for (const { outcome, id, detail } of results) {
+      expect([outcome, id]).toEqual(["module", "mistake"]);
+      expect(detail).toMatch(/must not be async$/);
+    }
+  }, 100_000);
+
   it("takes a run without an end for a loss of liveness", async () => {
     const { results } = await swarm(own("hangs", "for (;;);"), 1, { runMsMax: 8_000 });
     expect(results).toMatchObject([{ seed: FROM, outcome: "liveness", id: "L0", steps: null }]);

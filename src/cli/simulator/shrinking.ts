@@ -1,10 +1,13 @@
 /** Shrinks with a progress bar, within runs and time. */
 import {
+  MAX_STEPS,
   type Own,
   type RunResult,
   type Scenario,
   type ShrunkFrom,
+  type SimulateOptions,
   shrinkWithin,
+  signatureOf,
   simulate,
 } from "../../../sim/index.ts";
 import { realClock } from "../../node/real-ports.ts";
@@ -18,7 +21,7 @@ export type Smaller = {
   readonly from: ShrunkFrom;
 };
 
-/** A candidate that does much more work than what failed is not smaller: its run is ended. */
+/** A candidate that does much more work than what failed is not smaller: its run is ended, as any is at its limit. */
 const STEPS_FACTOR = 3;
 const STEPS_LEAST = 200_000;
 
@@ -26,21 +29,28 @@ const STEPS_LEAST = 200_000;
 export const shrinkFailure = (
   context: CliContext,
   result: RunResult,
-  own: Own,
+  own: Own & Pick<SimulateOptions, "maxSteps">,
   limits: { readonly runs: number; readonly ms: number },
 ): Smaller | undefined => {
-  const { scenario } = result;
+  const { scenario, violation } = result;
+  if (violation === undefined) return undefined;
+  const wanted = signatureOf(violation);
   const { terminal } = context;
   const clock = realClock.monotonicMs;
   const startMs = clock();
   const progress = createProgress(terminal, "shrinking", "runs", clock);
-  const maxSteps = Math.max(STEPS_LEAST, result.steps * STEPS_FACTOR);
+  const maxSteps = Math.min(
+    own.maxSteps ?? MAX_STEPS,
+    Math.max(STEPS_LEAST, result.steps * STEPS_FACTOR),
+  );
   const results = new WeakMap<Scenario, RunResult>();
   const small = shrinkWithin(
     scenario,
     (candidate) => {
       const ended = simulate(candidate, { ...own, maxSteps });
-      if (ended.violation !== undefined) results.set(candidate, ended);
+      if (ended.violation === undefined || signatureOf(ended.violation) !== wanted)
+        return undefined;
+      results.set(candidate, ended);
       return ended.violation;
     },
     {
