@@ -16,7 +16,10 @@ import type { AnswerStatus, DialOrder } from "./worker-messages.ts";
 export type DiallerOptions = {
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly dial: (remote: HostPort, how: QuicDial) => QuicSession | undefined;
-  /** So many connections of the newest order that had any, `number`, are up. */
+  /**
+   * So many connections of the newest order that had any, `number`, are up. Those that are worn out do not count, but
+   * while there is nothing else and something is owed it is one.
+   */
   readonly connections: (peer: string, number: number, count: number, detail: string) => void;
   /** Called once for each request. "lost": the connection ended, or there is none. */
   readonly answered: (id: number, status: AnswerStatus, bytes: Uint8Array) => void;
@@ -47,7 +50,7 @@ type Lane = {
   readonly requests: Map<number, Request>;
   /** Streams that were opened for requests which were given up before anything of them was on its way. */
   readonly spare: number[];
-  /** Since when the peer has let no stream be opened although none is open; and that this was for too long. */
+  /** Since when the peer has let no stream be opened although few are; and that this was for too long. */
   barrenSinceMs: number | undefined;
   isWornOut: boolean;
   isUp: boolean;
@@ -58,6 +61,9 @@ const ANSWER_BYTES_MAX = 1 + LIMITS.bulkAnswerBytesMax;
 
 /** Listeners look after no more requests of one connection, whatever the driver lets be opened. */
 const STREAMS_MAX = LIMITS.bulkRequestsPerConnectionMax;
+
+/** Where fewer are open and the peer allows no more, its listener may have lost the others. */
+const STREAMS_FEW = STREAMS_MAX / 2;
 
 const NOTHING = new Uint8Array(0);
 
@@ -137,24 +143,27 @@ export class BulkDialler {
     else spare.push(request.streamId);
     this.#forget(request);
     this.#place(bundle.peer);
+    this.#endWornOut(bundle.peer);
   }
 
   /** Gives streams to what waits, in order, as far as there are any. */
   #place(peer: string): void {
     const waiting = this.#waiting.get(peer);
     if (waiting === undefined) return;
-    const bundle = this.#of(peer).findLast((one) => isUp(one));
+    const usable = (): Bundle | undefined => this.#of(peer).findLast(isUsable);
     for (const [id, name] of waiting) {
-      if (bundle !== undefined && !this.#send(bundle, id, name)) return;
+      const bundle = usable();
+      const isSent = bundle !== undefined && this.#send(bundle, id, name);
+      if (!isSent && usable() !== undefined) return;
       waiting.delete(id);
-      if (bundle === undefined) this.#options.answered(id, "lost", NOTHING);
+      if (!isSent) this.#options.answered(id, "lost", NOTHING);
     }
     this.#waiting.delete(peer);
   }
 
   /** False where no connection has a stream for it now. */
   #send({ lanes }: Bundle, id: number, name: Uint8Array): boolean {
-    const free = lanes.filter((lane) => lane.isUp && lane.requests.size < STREAMS_MAX);
+    const free = lanes.filter((lane) => isFit(lane) && lane.requests.size < STREAMS_MAX);
     free.sort((a, b) => a.requests.size - b.requests.size);
     for (const lane of free) {
       const streamId = this.#openStream(lane);
@@ -176,28 +185,33 @@ export class BulkDialler {
 
   /** Undefined where the peer allows no more now: QUIC counts some as open for a while longer than we do. */
   #openStream(lane: Lane): number | undefined {
+    const spare = lane.spare.pop();
+    if (spare !== undefined) return spare;
     try {
-      const streamId = lane.spare.pop() ?? lane.session.openStream("bi");
+      const streamId = lane.session.openStream("bi");
       lane.barrenSinceMs = undefined;
       return streamId;
     } catch {
-      if (lane.requests.size > 0) return undefined;
+      if (lane.requests.size >= STREAMS_FEW) return undefined;
       const nowMs = this.#options.clock.monotonicMs();
       lane.barrenSinceMs ??= nowMs;
-      lane.isWornOut = nowMs - lane.barrenSinceMs > LIMITS.bulkStallMs;
+      if (nowMs - lane.barrenSinceMs > LIMITS.bulkStallMs) {
+        lane.isWornOut = true;
+        this.#tell(lane.bundle, NO_STREAMS);
+      }
       return undefined;
     }
   }
 
   /**
-   * Ends connections that have no streams left: a listener of the reactor loses some of those that were given up
-   * while their answers were on their way.
+   * Ends connections that have hardly any streams left, when they owe nothing: a listener of the reactor loses some of
+   * those that were given up while their answers were on their way.
    */
   #endWornOut(peer: string): void {
     for (const lane of this.#of(peer).flatMap((bundle) => bundle.lanes)) {
-      if (!lane.isWornOut) continue;
+      if (!lane.isWornOut || lane.requests.size > 0) continue;
       lane.session.close(BULK_CLOSE.done, "no streams");
-      this.#ended(lane, "the peer lets no stream be opened");
+      this.#ended(lane, NO_STREAMS);
     }
   }
 
@@ -266,9 +280,11 @@ export class BulkDialler {
   }
 
   #tell({ peer, number, lanes, isRetired }: Bundle, detail: string): void {
-    const count = lanes.filter((lane) => lane.isUp).length;
+    const up = lanes.filter((lane) => lane.isUp).length;
     // While the first is on its way there is nothing to say.
-    if (isRetired || (count === 0 && lanes.length > 0)) return;
+    if (isRetired || (up === 0 && lanes.length > 0)) return;
+    // None would mean that nothing is owed any more.
+    const count = Math.max(lanes.filter(isFit).length, Math.min(up, 1));
     this.#options.connections(peer, number, count, detail);
   }
 
@@ -356,6 +372,13 @@ export class BulkDialler {
 const isOfServer = (streamId: number): boolean => (streamId & 1) === 1;
 
 const isUp = ({ lanes }: Bundle): boolean => lanes.some((lane) => lane.isUp);
+
+/** Whether something may be asked over it. */
+const isFit = (lane: Lane): boolean => lane.isUp && !lane.isWornOut;
+
+const isUsable = ({ lanes, isRetired }: Bundle): boolean => !isRetired && lanes.some(isFit);
+
+const NO_STREAMS = "the peer lets no stream be opened";
 
 const STATUS_NAMES: ReadonlyMap<number | undefined, AnswerStatus> = new Map([
   [STATUS.ok, "ok"],

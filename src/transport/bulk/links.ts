@@ -52,6 +52,8 @@ type Link = {
   /** While connections are up: where the next ones are. */
   renewal: "none" | "asking" | "dialling";
   renewAtMs: number;
+  /** When the last grant came. */
+  grantedMs: number;
   key: LeafKey | undefined;
   faults: number;
   retryAtMs: number;
@@ -97,7 +99,7 @@ export class BulkLinks {
     const { bulkGrantsPerPeerPerSecond: perSecond, bulkGrantsPerPeerBurst: burst } = LIMITS;
     this.#links.set(peer, {
       ...{ peer, phase: "none", number: 0, key: undefined, faults: 0, retryAtMs: 0 },
-      ...{ upNumber: 0, renewal: "none", renewAtMs: 0 },
+      ...{ upNumber: 0, renewal: "none", renewAtMs: 0, grantedMs: 0 },
       ...{ heardMs: 0, upSinceMs: 0, cancelTimer: undefined, asked: undefined },
       asks: new TokenBucket(perSecond, burst, nowMs),
       stripes: new Stripes(this.#options.connections),
@@ -194,9 +196,10 @@ export class BulkLinks {
     const link = this.#links.get(peer);
     if (link === undefined || (link.phase !== "dialling" && link.phase !== "up")) return;
     const nowMs = this.#options.clock.monotonicMs();
-    if (link.renewal === "dialling" && number === link.number) {
-      if (count === 0) this.#notOpened(link, detail);
-      else this.#renewed(link);
+    if (link.phase === "up" && number > link.upNumber) {
+      // The worker uses what is up of the newest, also where that took longer than it was waited for.
+      if (count > 0) this.#renewed(link, number);
+      else if (link.renewal === "dialling" && number === link.number) this.#notOpened(link, detail);
       if (count > 0) link.stripes.count(nowMs, count);
       return;
     }
@@ -214,6 +217,7 @@ export class BulkLinks {
     link.cancelTimer = undefined;
     link.phase = "up";
     link.upNumber = number;
+    link.renewAtMs = link.grantedMs + LIMITS.bulkRenewMs;
     link.upSinceMs = nowMs;
     link.heardMs = link.upSinceMs;
     const driver = this.#options.supervisor.running?.driver;
@@ -330,7 +334,7 @@ export class BulkLinks {
     }
     if (link.phase === "up") link.renewal = "dialling";
     else link.phase = "dialling";
-    link.renewAtMs = clock.monotonicMs() + LIMITS.bulkRenewMs;
+    link.grantedMs = clock.monotonicMs();
     supervisor.send({
       ...{ kind: "dial", peer: link.peer, number: link.number, connections },
       remotes: grant.ports.map((port) => ({ host, port })),
@@ -345,11 +349,15 @@ export class BulkLinks {
   }
 
   /** What is asked from now on goes over the new connections. */
-  #renewed(link: Link): void {
-    link.cancelTimer?.();
-    link.cancelTimer = undefined;
-    link.renewal = "none";
-    link.upNumber = link.number;
+  #renewed(link: Link, number: number): void {
+    // Otherwise it came late, and the next are asked for already.
+    if (number === link.number) {
+      link.cancelTimer?.();
+      link.cancelTimer = undefined;
+      link.renewal = "none";
+    }
+    link.upNumber = number;
+    link.renewAtMs = link.grantedMs + LIMITS.bulkRenewMs;
     this.#options.logger.log("debug", "bulk connections are renewed", { peer: link.peer });
   }
 
@@ -363,7 +371,9 @@ export class BulkLinks {
     link.cancelTimer = undefined;
     link.renewal = "none";
     link.key = undefined;
-    link.renewAtMs = this.#options.clock.monotonicMs() + LIMITS.bulkRetryMsMax;
+    const nowMs = this.#options.clock.monotonicMs();
+    // What was to replace connections that are missing is no reason to replace sound ones sooner.
+    if (nowMs >= link.renewAtMs) link.renewAtMs = nowMs + LIMITS.bulkRetryMsMax;
     const { peer } = link;
     this.#options.logger.log("info", "bulk connections are not renewed", { peer, detail });
   }

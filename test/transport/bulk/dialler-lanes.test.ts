@@ -204,11 +204,83 @@ describe("requests of one member", () => {
     expect(worn.hasEnded).toBe(true);
     expect(world.told.at(-1)).toEqual([1, 1, "the peer lets no stream be opened"]);
     expect(world.sent()[1]).toEqual(["1", "2", "3"]);
-    // One that has streams open is only slow.
-    other.allowed = 3;
-    world.ask(4, 4);
+    // One that has many streams open is only slow.
+    other.allowed = STREAMS / 2;
+    world.ask(4, STREAMS);
     world.nowMs += 10 * LIMITS.bulkStallMs;
-    world.ask(5, 5);
-    expect(other.hasEnded).toBe(false);
+    world.turn();
+    expect(world.told.at(-1)?.[1]).toBe(1);
+    other.answer();
+    other.allowed += 1;
+    world.turn();
+    expect(world.sent()[1]).toHaveLength(STREAMS / 2);
+    expect(new Set(world.answers.values())).toEqual(new Set(["ok"]));
+  });
+
+  it("leave a connection that has had few streams for long, which ends when it owes nothing", () => {
+    const world = new World(2);
+    const [worn, other] = world.sessions;
+    if (worn === undefined || other === undefined) throw new Error("not dialled");
+    worn.allowed = STREAMS / 2 - 1;
+    world.ask(1, STREAMS);
+    world.nowMs += LIMITS.bulkStallMs;
+    worn.answer();
+    world.ask(STREAMS + 1, STREAMS + 1);
+    expect(world.told.at(-1)).toEqual([1, 2, ""]);
+    world.nowMs += 1;
+    world.ask(STREAMS + 2, STREAMS + 2);
+    expect(world.told.at(-1)).toEqual([1, 1, "the peer lets no stream be opened"]);
+    worn.allowed = STREAMS;
+    world.ask(STREAMS + 3, STREAMS + 3);
+    expect(world.sent()[1]?.slice(-3)).toEqual([1, 2, 3].map((id) => `${STREAMS + id}`));
+    for (let left = STREAMS / 2 - 2; left > 0; left--) {
+      expect(worn.hasEnded).toBe(false);
+      worn.answer();
+    }
+    expect(worn.hasEnded).toBe(true);
+    expect(new Set(world.answers.values())).toEqual(new Set(["ok"]));
+    expect(world.told.at(-1)).toEqual([1, 1, "the peer lets no stream be opened"]);
+  });
+
+  it("do not wait where all connections have had few streams for long", () => {
+    const world = new World(2);
+    for (const session of world.sessions) session.allowed = 2;
+    world.ask(1, 10);
+    world.nowMs += LIMITS.bulkStallMs;
+    world.turn();
+    world.nowMs += 1;
+    expect(world.answers.size).toBe(0);
+    world.turn();
+    expect([...world.answers]).toEqual([5, 6, 7, 8, 9, 10].map((id) => [id, "lost"]));
+    // So that those that are missing are replaced, and what is owed is not given up.
+    expect(world.told.at(-1)).toEqual([1, 1, "the peer lets no stream be opened"]);
+    world.ask(11, 11);
+    expect(world.answers.get(11)).toBe("lost");
+    world.dial(2, 1);
+    world.ask(12, 12);
+    expect(world.sent()[2]).toEqual(["12"]);
+    for (const session of world.sessions) for (const _ of [...session.sent]) session.answer();
+    expect(world.sessions.map(({ hasEnded }) => hasEnded)).toEqual([true, true, false]);
+    for (const id of [1, 2, 3, 4, 12]) expect(world.answers.get(id)).toBe("ok");
+  });
+
+  it("find the last connection gone when it has had few streams for long and owes nothing", () => {
+    const world = new World(1);
+    const [worn] = world.sessions;
+    if (worn === undefined) throw new Error("not dialled");
+    worn.allowed = 2;
+    world.ask(1, 3);
+    world.nowMs += LIMITS.bulkStallMs + 1;
+    world.turn();
+    expect(world.told.at(-1)?.[1]).toBe(1);
+    worn.answer();
+    // The last that it owed is given up.
+    world.dialler.cancel(2);
+    expect(worn.hasEnded).toBe(true);
+    expect(world.told.at(-1)).toEqual([1, 0, "the peer lets no stream be opened"]);
+    expect([...world.answers]).toEqual([
+      [3, "lost"],
+      [1, "ok"],
+    ]);
   });
 });

@@ -265,6 +265,56 @@ describe("connections of which some are gone", () => {
     expect(pauses).toEqual([5_000, 10_000, 20_000, 40_000, longestMs, longestMs, longestMs]);
   });
 
+  it("bring no renewal forward where they are not replaced", () => {
+    world.connections(1, 1);
+    world.pass(pauseMs);
+    world.links.asked(PEER, 10);
+    world.links.note(PEER, encodeNote({ kind: "none", number: 2, reason: "later" }));
+    world.pass(longestMs);
+    world.links.asked(PEER, 1);
+    expect(world.asks()).toEqual([1, 2]);
+    world.pass(LIMITS.bulkRenewMs - pauseMs - longestMs - 1);
+    world.links.asked(PEER, 1);
+    expect(world.asks()).toEqual([1, 2]);
+    world.pass(1);
+    world.links.asked(PEER, 1);
+    expect(world.asks()).toEqual([1, 2, 3]);
+  });
+
+  it("are replaced by those that come up later than they are waited for", () => {
+    world.connections(1, 1);
+    world.pass(pauseMs);
+    world.links.asked(PEER, 10);
+    world.grant();
+    world.pass(LIMITS.bulkOpenTimeoutMs);
+    world.connections(2, 1);
+    world.connections(2, 2);
+    world.connections(1, 0);
+    world.pass(longestMs);
+    world.links.asked(PEER, 10);
+    expect([world.asks(), world.links.isUp(PEER)]).toEqual([[1, 2], true]);
+    world.connections(2, 0);
+    expect([world.closed, world.links.isUp(PEER)]).toEqual([1, false]);
+  });
+
+  it("are replaced by those that come up when the next are asked for, and by the next", () => {
+    world.connections(1, 1);
+    world.pass(pauseMs);
+    world.links.asked(PEER, 10);
+    world.grant();
+    world.pass(LIMITS.bulkOpenTimeoutMs);
+    world.links.asked(PEER, 10);
+    expect(world.asks()).toEqual([1, 2, 3]);
+    world.connections(2, 1);
+    world.connections(1, 0);
+    world.grant();
+    world.connections(3, 1);
+    world.connections(2, 0);
+    expect([world.dials(), world.links.isUp(PEER)]).toEqual([[1, 2, 3], true]);
+    world.connections(3, 0);
+    expect([world.closed, world.links.isUp(PEER)]).toEqual([1, false]);
+  });
+
   it("are asked for soon again when all have been up for long", () => {
     for (let number = 2; number < 5; number++) {
       world.connections(number - 1, 1);
