@@ -125,6 +125,7 @@ export class BulkListener {
     this.#serving.forgetIdle();
     for (const guest of this.#guests) {
       const { session, grant, jobs, sinceMs } = guest;
+      this.#forgetGivenUp(guest);
       const [oldest] = jobs.values();
       if (grant === undefined) {
         if (nowMs - sinceMs <= LIMITS.bulkHandshakeTimeoutMs) continue;
@@ -271,9 +272,10 @@ export class BulkListener {
 
   /**
    * Undefined when the connection has as many requests as it may. Its peer need mean no harm: QUIC counts a stream that
-   * it gave up as closed, and we look after the request until we want to answer it.
+   * it gave up as closed, and where the driver does not say so we look after the request until we want to answer it.
    */
   #open(guest: Guest, streamId: number): Job | undefined {
+    if (guest.jobs.size >= LIMITS.bulkRequestsPerConnectionMax) this.#forgetGivenUp(guest);
     if (guest.jobs.size >= LIMITS.bulkRequestsPerConnectionMax) return undefined;
     const job: Job = {
       ...{
@@ -287,6 +289,21 @@ export class BulkListener {
     };
     guest.jobs.set(streamId, job);
     return job;
+  }
+
+  /**
+   * Drivers say that an answer is not wanted when somebody wants to write. Nobody does while it is looked for, or where
+   * the end of the name never came: quiche does not always show a stream as readable that was reset after its first
+   * bytes.
+   */
+  #forgetGivenUp({ session, jobs }: Guest): void {
+    for (const job of [...jobs.values()]) {
+      try {
+        session.capacity(job.streamId);
+      } catch {
+        this.#forget(job);
+      }
+    }
   }
 
   #asked(job: Job): boolean {

@@ -364,6 +364,41 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   });
 });
 
+// A listener of the reactor does not hear of these.
+describe("a listener for bulk that hears what is given up", () => {
+  it("looks after requests in place of those that were given up while they were looked for", async () => {
+    const names: string[] = [];
+    const { listener, dial } = await serve("quiche", (name, notHere) => {
+      names.push(name);
+      if (name === "slow") setTimeout(notHere, 1_000);
+      return "later";
+    });
+    const leaf = leafOf(authority);
+    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    const asked = Array.from({ length: STREAMS }, () => ask(talker, "slow"));
+    await until(() => names.length === STREAMS, "all are looked for");
+    for (const id of asked) talker.session.abortStream(id, 0);
+    await sleep(100);
+    const others = Array.from({ length: STREAMS }, () => ask(talker, "other"));
+    await until(() => names.length === 2 * STREAMS, "the others are looked for");
+    expect(others.filter((id) => talker.resets.includes(id))).toEqual([]);
+    for (const id of others) talker.session.abortStream(id, 0);
+    await sleep(100);
+    monotonicMs += LIMITS.bulkAnswerTimeoutMs + 1;
+    listener.expire();
+    await sleep(100);
+    expect(talker.end).toBeUndefined();
+    // One that is wanted and not taken is another matter.
+    ask(talker, "last");
+    await until(() => names.at(-1) === "last", "it is looked for");
+    monotonicMs += LIMITS.bulkAnswerTimeoutMs + 1;
+    listener.expire();
+    await until(() => talker.end !== undefined, "the connection is ended");
+  });
+});
+
 describe("strangers at a listener for bulk", () => {
   const clients: RawClient[] = [];
   afterEach(() => {
