@@ -65,6 +65,8 @@ type Opened = {
   readonly server: QuicEndpoint;
   readonly refused: string[];
   dial(identity: QuicIdentity, own?: Authority): Promise<Talker>;
+  /** One whose certificate was granted for so long, when it is let in. */
+  granted(leaf?: ReturnType<typeof leafOf>, forMs?: number): Promise<Talker>;
 };
 
 const serve = async (
@@ -99,20 +101,22 @@ const serve = async (
   );
   open.push(server);
   server.startAccepting();
-  return {
-    listener,
-    server,
-    refused,
-    dial: async (identity, by = authority) => {
-      const own = { alpn: ALPN, clients: "none", servers: trust } as const;
-      const endpoint = await bindClient(endpointOptions(own));
-      open.push(endpoint);
-      const how = { serverName: NAME, identity, trust: { authorityPem: by.certPem } };
-      const session = endpoint.dial(server.local, how);
-      if (session === undefined) throw new Error("not dialled");
-      return new Talker(session);
-    },
+  const dial = async (identity: QuicIdentity, by = authority): Promise<Talker> => {
+    const own = { alpn: ALPN, clients: "none", servers: trust } as const;
+    const endpoint = await bindClient(endpointOptions(own));
+    open.push(endpoint);
+    const how = { serverName: NAME, identity, trust: { authorityPem: by.certPem } };
+    const session = endpoint.dial(server.local, how);
+    if (session === undefined) throw new Error("not dialled");
+    return new Talker(session);
   };
+  const granted = async (leaf = leafOf(authority), forMs = DAY_MS): Promise<Talker> => {
+    listener.admit(PEER, leaf.fingerprint, wallMs + forMs);
+    const talker = await dial(leaf);
+    await until(() => talker.established, "established");
+    return talker;
+  };
+  return { listener, server, refused, dial, granted };
 };
 
 /** As many as one member may have, and requests of each. */
@@ -137,15 +141,13 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   it("serves whom it was told of, and ends that when it is told so", async () => {
     const path = join(folder, "0");
     writeFileSync(path, "0123456789");
-    const { listener, dial } = await serve(driver, (name) =>
+    const { listener, dial, granted } = await serve(driver, (name) =>
       name === "part"
         ? { head: Uint8Array.of(33), file: { path, offset: 2, length: 5 } }
         : undefined,
     );
     const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted(leaf);
     expect((await answer(talker, "part")).toString()).toBe("\x00!23456");
     expect([...(await answer(talker, "other"))]).toEqual([1]);
     listener.drop(PEER);
@@ -164,11 +166,9 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   });
 
   it("refuses a grant that has run out, and ends connections under it", async () => {
-    const { listener, refused, dial } = await serve(driver);
+    const { listener, refused, dial, granted } = await serve(driver);
     const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + 1_000);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted(leaf, 1_000);
     await answer(talker, "x");
     listener.expire();
     await sleep(100);
@@ -202,11 +202,9 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   });
 
   it("takes names up to the limit, and ends connections that send something else", async () => {
-    const { listener, refused, dial } = await serve(driver);
+    const { refused, dial, granted } = await serve(driver);
     const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted(leaf);
     expect([...(await answer(talker, "n".repeat(LIMITS.bulkNameBytesMax)))]).toEqual([1]);
     ask(talker, "n".repeat(LIMITS.bulkNameBytesMax + 1));
     await until(() => talker.end !== undefined, "the end");
@@ -220,11 +218,8 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   });
 
   it("takes a stream without a byte for a request that was given up", async () => {
-    const { listener, refused, dial } = await serve(driver);
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const { refused, granted } = await serve(driver);
+    const talker = await granted();
     for (let i = 0; i < 2 * STREAMS; i++) {
       const stream = talker.session.openStream("bi");
       if (i % 2 === 0) talker.send(stream, "", true);
@@ -236,11 +231,8 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
   });
 
   it("ends a connection on which a one-way stream is opened", async () => {
-    const { listener, refused, dial } = await serve(driver, () => undefined, QuicheEndpoint.bind);
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const { refused, granted } = await serve(driver, () => undefined, QuicheEndpoint.bind);
+    const talker = await granted();
     talker.send(talker.session.openStream("uni"), "\x01name", true);
     await until(() => talker.end !== undefined, "the end");
     expect(talker.end).toMatchObject({ by: "peer", code: 2 });
@@ -249,14 +241,11 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
 
   it("looks after as many requests of a connection as the limit has, and gives back what is over", async () => {
     const waiting: (() => void)[] = [];
-    const { listener, refused, dial } = await serve(driver, (_name, answered) => {
+    const { refused, granted } = await serve(driver, (_name, answered) => {
       waiting.push(answered);
       return "later";
     });
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted();
     const asked = Array.from({ length: STREAMS }, () => ask(talker, "slow"));
     await until(() => waiting.length === STREAMS, "all are looked for");
     const over = [ask(talker, "over"), ask(talker, "over")];
@@ -271,14 +260,11 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
 
   it("brings what a member asks before the node at a rate, and keeps the others until it may", async () => {
     let found = 0;
-    const { listener, dial } = await serve(driver, () => {
+    const { granted } = await serve(driver, () => {
       found += 1;
       return undefined;
     });
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted();
     // No time passes for the listener: what it may bring in this moment is all that it brings.
     const { findsPerPeerBurst: burst, findsPerPeerPerSecond: rate } = BULK_LIMITS;
     for (let left = burst; left > 0; left -= STREAMS) {
@@ -303,14 +289,11 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
       out: "/etc/passwd",
       folder,
     };
-    const { listener, dial } = await serve(driver, (name) => ({
+    const { granted } = await serve(driver, (name) => ({
       head: new Uint8Array(0),
       file: { path: paths[name] ?? "", offset: 0, length: 4 },
     }));
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted();
     expect((await answer(talker, "in")).toString()).toBe("\x00insi");
     for (const name of ["link", "up", "out", "folder", "none"]) {
       expect([...(await answer(talker, name))], name).toEqual([1]);
@@ -368,15 +351,12 @@ describe.each(["quiche", "reactor"] as const)("a listener for bulk on %s", (driv
 describe("a listener for bulk that hears what is given up", () => {
   it("looks after requests in place of those that were given up while they were looked for", async () => {
     const names: string[] = [];
-    const { listener, dial } = await serve("quiche", (name, notHere) => {
+    const { listener, granted } = await serve("quiche", (name, notHere) => {
       names.push(name);
       if (name === "slow") setTimeout(notHere, 1_000);
       return "later";
     });
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted();
     const asked = Array.from({ length: STREAMS }, () => ask(talker, "slow"));
     await until(() => names.length === STREAMS, "all are looked for");
     for (const id of asked) talker.session.abortStream(id, 0);
@@ -415,7 +395,7 @@ describe("strangers at a listener for bulk", () => {
   };
 
   it("have few connections of a network, and those not for long", async () => {
-    const { listener, server, refused, dial } = await serve("quiche");
+    const { listener, server, refused, granted } = await serve("quiche");
     await begin(server, 3 * CONNECTIONS);
     await until(() => refused.length >= 2 * CONNECTIONS, "refusals");
     expect(server.connectionCount).toBe(LIMITS.strangersPerNetworkMax);
@@ -431,10 +411,7 @@ describe("strangers at a listener for bulk", () => {
     expect(late).toHaveLength(CONNECTIONS);
     for (const client of clients.splice(0)) client.dispose();
     await until(() => server.connectionCount === 0, "an empty listener");
-    const leaf = leafOf(authority);
-    listener.admit(PEER, leaf.fingerprint, wallMs + DAY_MS);
-    const talker = await dial(leaf);
-    await until(() => talker.established, "established");
+    const talker = await granted();
     expect([...(await answer(talker, "x"))]).toEqual([1]);
   });
 
