@@ -131,7 +131,7 @@ export type VoteStoreState = { readonly unused: boolean; readonly votes: number 
 
 /**
  * Reads the vote store of a node that does not run; the caller holds the node's lock. Nothing is made
- * where nothing is. Codes: votes.missing, store.corrupt, store.io; throws folder.locked.
+ * where nothing is. Codes: votes.missing, store.corrupt, store.full, store.io; throws folder.locked.
  */
 export const inspectVotes = async (
   paths: NodePaths,

@@ -52,6 +52,14 @@ export const load = (
   });
 };
 
+/**
+ * Whether the votes are not there, or not as they were written: that stays so, and the node follows on without
+ * voting. Any other failure is of this reading alone and tells nothing of the votes: the start ends with it, as
+ * where the data cannot be read, and the next one reads again.
+ */
+const isUnusable = ({ code }: Failure): boolean =>
+  code === "votes.missing" || code === "store.corrupt";
+
 const loadRest = (
   context: Context,
   store: BlockStore,
@@ -60,6 +68,7 @@ const loadRest = (
   done: (result: Result<Loaded>) => void,
 ): void => {
   votes.load(ids.self, (own) => {
+    if (!own.ok && !isUnusable(own)) return done(own);
     const tip = store.tip();
     const start = store.epochStart();
     const executed = tip === undefined ? undefined : lastExecuted(context, tip.height);

@@ -101,7 +101,7 @@ export class VoteStore {
     return this.#floor;
   }
 
-  /** Reads everything. Codes: votes.missing (no or another key's store), store.corrupt, store.io. */
+  /** Reads everything. Codes: votes.missing (no or another key's store), store.corrupt, store.full, store.io. */
   load(nodeId: Hash, done: (result: Result<readonly OwnVote[]>) => void): void {
     const format = this.#store.get(FORMAT_KEY);
     const expected = new Writer(34).u16(VERSION).hash(nodeId).finish();

@@ -235,6 +235,28 @@ describe("a disk that fails", () => {
     expect(after.status.voting).toBe("refused");
     expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
   });
+
+  it("(votes of the vote store that fail their check) refuses to vote and follows on", () => {
+    const after = new Lab({ votesFail: "corrupt" });
+    expect(after.halts).toEqual([]);
+    expect(after.status.voting).toBe("refused");
+    expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
+  });
+
+  for (const [failure, code] of CODES.filter(([, one]) => one !== "store.corrupt")) {
+    it(`(${failure}, a vote store that cannot be read) ends the start, and the next one votes`, () => {
+      const lab = prepared();
+      lab.finalize();
+      const ended = new Lab({ chain: lab.chain, ...lab.disks(), votesFail: failure });
+      expect(ended.halts.map((halt) => halt.code)).toEqual([code]);
+      expect(ended.status).toMatchObject({ voting: "halted", finalHeight: 1 });
+      expect(ended.sent("watermark-request")).toEqual([]);
+      expect(ended.handle.ready().ready).toBe(false);
+      const after = new Lab({ chain: lab.chain, ...ended.disks() });
+      expect(after.halts).toEqual([]);
+      expect(after.status).toMatchObject({ voting: "yes", finalHeight: 1, problems: [] });
+    });
+  }
 });
 
 const hex = (text: string): string => Buffer.from(utf8(text)).toString("hex");

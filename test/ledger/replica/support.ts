@@ -20,7 +20,13 @@ import { encodeEvent } from "../../../src/ledger/event.ts";
 import { type Genesis, type GenesisValidator, genesisHash } from "../../../src/ledger/genesis.ts";
 import { WITHOUT_PROOFS } from "../../../src/ledger/genesis-proofs.ts";
 import type { BatchReceipt, LedgerHandle, WaitLevel } from "../../../src/ledger/handle.ts";
-import type { LogFields, LogLevel, PeerId, TrafficClass } from "../../../src/ledger/ports.ts";
+import type {
+  LogFields,
+  LogLevel,
+  PeerId,
+  StoreFailure,
+  TrafficClass,
+} from "../../../src/ledger/ports.ts";
 import { createReplica, initVoteStore } from "../../../src/ledger/replica/replica.ts";
 import { statementBytes } from "../../../src/ledger/statement.ts";
 import type {
@@ -157,6 +163,8 @@ export type LabOptions = {
   readonly votes?: Map<string, Uint8Array>;
   /** Starts without a vote store for this key. */
   readonly votesMissing?: boolean;
+  /** What every write and range of the vote store fails with from the start on. */
+  readonly votesFail?: StoreFailure["code"];
   /** Whether peers answer the watermark question by themselves. */
   readonly watermark?: boolean;
   readonly connect?: boolean;
@@ -203,6 +211,7 @@ export class Lab {
       initVoteStore(this.votes, this.validatorId(this.self), () => undefined);
       this.loop.run();
     }
+    if (options.votesFail !== undefined) this.votes.fail(options.votesFail);
     if (options.watermark !== false) this.answerWatermarks();
     this.handle = this.#create(options.keptCheckpoint);
     this.handle.onHalt((failure) => this.halts.push(failure));
