@@ -118,6 +118,7 @@ const PROOFS: readonly string[] = [
 
 /** What the checkers of reads, rules and liveness have had to look at: without it they are content with nothing. */
 const LOOKED_AT: readonly string[] = [
+  "state root computed from rows",
   "record read",
   "machine accepted",
   "machine refused",

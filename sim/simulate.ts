@@ -6,7 +6,7 @@
  */
 
 import { toHex } from "../src/crypto/bytes.ts";
-import { ERRORS } from "../src/errors.ts";
+import { ERRORS, ok, type Result } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
@@ -349,12 +349,14 @@ class Run {
     return observer.settled((slot, projection) => {
       const handle = nodes[slot]?.handle;
       if (handle === undefined || scenario.expect.exempt.includes(slot)) return undefined;
-      return this.#rows(handle, projection) ?? [];
+      const rows = this.#rows(handle, projection);
+      // What cannot be read, the audit names.
+      return rows.ok ? rows.value : [];
     });
   }
 
-  /** All rows of a projection, page by page; undefined where the node cannot read them. */
-  #rows(handle: LedgerHandle, projection: string): readonly Row[] | undefined {
+  /** All rows of a projection, page by page; none where the chain does not have it. */
+  #rows(handle: LedgerHandle, projection: string): Result<readonly Row[]> {
     const rows: Row[] = [];
     for (;;) {
       const after = rows.at(-1)?.key;
@@ -362,9 +364,9 @@ class Run {
       const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
         handle.rows(projection, query, done),
       );
-      if (!page.ok) return undefined;
+      if (!page.ok) return page;
       rows.push(...page.value);
-      if (page.value.length < ROW_PAGE) return rows;
+      if (page.value.length < ROW_PAGE) return ok(rows);
     }
   }
 
@@ -400,7 +402,7 @@ class Run {
       const status = plainStatus(handle.status());
       const state = storedStateOf(node.data);
       this.#readEntries(node, handle, status.logSize, entries);
-      const rows = this.#readRows(handle);
+      const rows = this.#readRows(node, handle);
       if (handle.status().logSize !== status.logSize) continue;
       const heights = Array.from({ length: status.executedHeight + 1 }, (_, height) => height);
       const timesMs = heights.map((height) => handle.timeOf(height));
@@ -435,11 +437,14 @@ class Run {
     }
   }
 
-  #readRows(handle: LedgerHandle): Map<string, readonly Row[]> {
+  /** Whoever cannot read them has nothing for the checkers to look at, which is not to be content with nothing. */
+  #readRows(node: SimNode, handle: LedgerHandle): Map<string, readonly Row[]> {
     const rows = new Map<string, readonly Row[]>();
     for (const name of [...PROJECTIONS, ...this.#claimed(), ...(this.#options.rowsOf ?? [])]) {
       const all = this.#rows(handle, name);
-      if (all !== undefined) rows.set(name, all);
+      if (!all.ok)
+        this.#stop("correctness", "I10", `n${node.slot}: rows of ${name}: ${all.detail}`);
+      rows.set(name, all.value);
     }
     return rows;
   }

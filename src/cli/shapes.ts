@@ -568,7 +568,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   "work open": one(1, "the opening, as the file has it", "format", "seed", "opening", "file"),
   "sim swarm": one(
     1,
-    "what was run and found; kept are the scenarios in the folder of this commit, notKept those that could not be written",
+    "what was run and found, firstFailing the lowest seed of each failure; kept are the scenarios in the folder of this commit, those of earlier swarms marked, notKept those that could not be written",
     "commit",
     "firstSeed",
     "nextSeed",
@@ -578,6 +578,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     "interrupted",
     "exitCode",
     "failures",
+    "firstFailing",
     "marks",
     "marksMissing",
     "kept",

@@ -100,7 +100,9 @@ Examples:
   nexus sim swarm --budget 10m -o json > found.json
 
 Of each failure the ${LIMITS.simKeptSeedsMax} scenarios with the least work are kept, in KEEP/COMMIT/INVARIANT:
-of what has thrown each message is a failure of its own, ${LIMITS.simKeptInvariantMax} scenarios at most. Ctrl-C ends it with the summary of what was found. Exit codes as \`nexus sim run\`.
+of what has thrown each message is a failure of its own, ${LIMITS.simKeptInvariantMax} scenarios at most. What earlier
+swarms on the commit have left there comes after these. Ctrl-C ends it with the summary of what was found. Exit codes
+as \`nexus sim run\`.
 `,
     )
     .action(run(async () => (await import("./simulator/swarm.ts")).simSwarm));

@@ -5,6 +5,7 @@ import type { Terminal } from "../../src/cli/output.ts";
 export const fakeContext = (
   options: GlobalOptions,
   outIsTerminal = false,
+  signal: AbortSignal = new AbortController().signal,
 ): { readonly context: CliContext; readonly said: { out: string; err: string } } => {
   const said = { out: "", err: "" };
   const terminal: Terminal = {
@@ -20,6 +21,5 @@ export const fakeContext = (
     outIsTerminal,
     columns: () => 100,
   };
-  const signal = new AbortController().signal;
   return { context: new CliContext(terminal, options, {}, "/", signal), said };
 };

@@ -21,7 +21,7 @@ import {
   lineWriter,
   reportFailure,
 } from "../../src/cli/simulator/files.ts";
-import { type Kept, keepShortest, openKeeper } from "../../src/cli/simulator/kept.ts";
+import { type Keeper, type Kept, keepShortest, openKeeper } from "../../src/cli/simulator/kept.ts";
 import { nearest } from "../../src/cli/simulator/load.ts";
 import { shrinkFailure } from "../../src/cli/simulator/shrinking.ts";
 import { fakeContext } from "./fake-context.ts";
@@ -94,11 +94,46 @@ describe("what a swarm keeps", () => {
     expect(existsSync(join(place, "I1", "seed-1.json"))).toBe(true);
   });
 
+  it("is first what it has found itself: what was there before has what room is left", () => {
+    const place = join(folder, "again");
+    const put = (keeper: Keeper, seed: number, steps: number, detail = ""): void => {
+      const { file: _, ...rest } = one(seed, steps, "exception", detail);
+      keeper.keep(rest, scenario("kept", { seed }));
+    };
+    const seedsOf = (keeper: Keeper, isEarlier: boolean): number[] =>
+      keeper
+        .list()
+        .filter((item) => keeper.isEarlier(item) === isEarlier)
+        .map(({ seed }) => seed);
+    const first = openKeeper(place, limits(3, 4));
+    for (const seed of [1, 2, 3]) put(first, seed, seed, "Error: one");
+    put(first, 4, 4, "Error: other");
+    expect([seedsOf(first, false), seedsOf(first, true)]).toEqual([[1, 2, 3, 4], []]);
+    const second = openKeeper(place, limits(3, 4));
+    expect([seedsOf(second, false), seedsOf(second, true)]).toEqual([[], [1, 2, 3, 4]]);
+    put(second, 5, 900, "Error: one");
+    expect([seedsOf(second, false), seedsOf(second, true)]).toEqual([[5], [1, 2, 4]]);
+    // Found again it is its own.
+    put(second, 2, 2, "Error: one");
+    expect([seedsOf(second, false), seedsOf(second, true)]).toEqual([
+      [2, 5],
+      [1, 4],
+    ]);
+    for (const seed of [6, 7]) put(second, seed, 700 + seed, "Error: one");
+    expect([seedsOf(second, false), seedsOf(second, true)]).toEqual([[2, 6, 7], [4]]);
+    put(second, 8, 800, "Error: other");
+    expect([seedsOf(second, false), seedsOf(second, true)]).toEqual([[2, 6, 7, 8], []]);
+    expect(readdirSync(join(place, "exception")).sort()).toEqual(
+      [2, 6, 7, 8].map((seed) => `seed-${seed}.json`),
+    );
+  });
+
   it("is in a folder, which another swarm goes on with; a list that is broken counts for none", () => {
     const place = join(folder, "abc");
+    let keeper = openKeeper(place, limits(2));
     const put = (seed: number, steps: number | null): void => {
       const { file: _, ...rest } = one(seed, steps);
-      openKeeper(place, limits(2)).keep(rest, scenario("kept", { seed }));
+      keeper.keep(rest, scenario("kept", { seed }));
     };
     expect(existsSync(place)).toBe(false);
     put(1, 30);
@@ -111,6 +146,7 @@ describe("what a swarm keeps", () => {
       name: "kept",
       seed: 3,
     });
+    keeper = openKeeper(place, limits(2));
     put(5, null);
     expect(openKeeper(place, limits(2)).list()).toMatchObject([
       { seed: 3, steps: 10 },

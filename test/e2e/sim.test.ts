@@ -400,6 +400,7 @@ describe("nexus sim swarm", () => {
     };
     fits("sim swarm", value);
     expect(value).toMatchObject({ seeds: 8, firstSeed: 1, nextSeed: 9, failures: { property: 8 } });
+    expect(value).toMatchObject({ firstFailing: { property: 1 } });
     expect(value.kept).toHaveLength(5);
     const steps = value.kept.map((one) => one.steps);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));

@@ -188,43 +188,73 @@ export const simRun = async (
   const plan = { options, own, commit: codeVersion(), isOnly: jobs.count === 1 };
   const clock = realClock.monotonicMs;
   const startMs = clock();
-  const progress = createProgress(context.terminal, "running", "runs", clock);
-  // Where each run prints its own line, a bar would only be in its way.
-  const hasBar = context.format === "json" && jobs.count > 1 && context.options.quiet !== true;
-  const items: object[] = [];
-  let worst: Outcome = "ok";
-  let virtualMs = 0;
-  let failures = 0;
-  let runs = 0;
-  let verdict = "";
-  for (const job of jobs.all) {
-    if (options.time !== undefined && clock() - startMs > options.time) break;
-    const result = runOne(context, job, plan);
-    // A run is one long turn: signals are heard between two of them.
-    await new Promise((resolve) => setImmediate(resolve));
-    context.signal.throwIfAborted();
-    const failed = result.violation !== undefined;
-    const reported = failed ? await lookInto(context, job, result, plan) : undefined;
-    items.push(print(context, job, result, reported, options.with));
-    if (reported?.unwritten !== undefined) {
-      context.terminal.err(`files are missing: ${printable(reported.unwritten)}\n`);
-    }
-    worst = worse(worst, result.outcome);
-    verdict ||= failed ? verdictIn(result, reported) : "";
-    failures += failed ? 1 : 0;
-    virtualMs += result.virtualMs;
-    runs += 1;
-    if (hasBar) progress.update(runs, jobs.count);
-  }
-  if (hasBar) progress.end();
+  const { items, worst, virtualMs, failures, verdict } = await runJobs(
+    context,
+    jobs,
+    plan,
+    startMs,
+  );
+  // Also where somebody has interrupted it: hours of runs may have found something.
   if (context.format === "json") context.printList(items, [], []);
+  const runs = items.length;
   const spentS = Math.max(0.001, (clock() - startMs) / 1000);
   const rate = (virtualMs / 1000 / spentS).toFixed(0);
   context.note(
-    `${runs} ${runs === 1 ? "run" : "runs"}, ${(virtualMs / 1000).toFixed(0)} virtual seconds in ${spentS.toFixed(1)} s (${rate} x)`,
+    `${runs} ${runs === 1 ? "run" : "runs"}, ${(virtualMs / 1000).toFixed(0)} virtual seconds in ${spentS.toFixed(1)} s (${rate} x)${context.signal.aborted ? ", interrupted" : ""}`,
   );
+  context.signal.throwIfAborted();
   failWith(
     worst,
     failures === 1 ? verdict : `${failures} of ${runs} runs failed; the first: ${verdict}`,
   );
+};
+
+/** A run is one long turn: signals are heard between two of them. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+type Ran = {
+  /** One for each run. */
+  readonly items: object[];
+  worst: Outcome;
+  virtualMs: number;
+  failures: number;
+  /** Of the first failure. */
+  verdict: string;
+};
+
+/** One after the other until all are run, the time is over or the signal has come. */
+const runJobs = async (
+  context: CliContext,
+  jobs: Jobs,
+  plan: Plan,
+  startMs: number,
+): Promise<Ran> => {
+  const { options } = plan;
+  const clock = realClock.monotonicMs;
+  const progress = createProgress(context.terminal, "running", "runs", clock);
+  // Where each run prints its own line, a bar would only be in its way.
+  const hasBar = context.format === "json" && jobs.count > 1 && context.options.quiet !== true;
+  const ran: Ran = { items: [], worst: "ok", virtualMs: 0, failures: 0, verdict: "" };
+  for (const job of jobs.all) {
+    if (options.time !== undefined && clock() - startMs > options.time) break;
+    const result = runOne(context, job, plan);
+    await turn();
+    const failed = result.violation !== undefined;
+    // Looking into it takes more runs, for which nobody waits any more who has interrupted this one.
+    const isLookedInto = failed && !context.signal.aborted;
+    const reported = isLookedInto ? await lookInto(context, job, result, plan) : undefined;
+    ran.items.push(print(context, job, result, reported, options.with));
+    if (reported?.unwritten !== undefined) {
+      context.terminal.err(`files are missing: ${printable(reported.unwritten)}\n`);
+    }
+    ran.worst = worse(ran.worst, result.outcome);
+    ran.verdict ||= failed ? verdictIn(result, reported) : "";
+    ran.failures += failed ? 1 : 0;
+    ran.virtualMs += result.virtualMs;
+    if (hasBar) progress.update(ran.items.length, jobs.count);
+    if (isLookedInto) await turn();
+    if (context.signal.aborted) break;
+  }
+  if (hasBar) progress.end();
+  return ran;
 };

@@ -51,6 +51,12 @@ const spanText = (ms: number): string => {
   return s < 7_200 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`;
 };
 
+type Found = {
+  readonly count: number;
+  /** The lowest that failed so. */
+  readonly firstSeed: number;
+};
+
 /** What has been seen so far. */
 class Totals {
   seeds = 0;
@@ -60,15 +66,20 @@ class Totals {
   unkept: readonly Kept[] = [];
   unkeptWhy = "";
   readonly coverage = createCoverage();
-  readonly failures = new Map<string, number>();
+  /** By invariant. */
+  readonly failures = new Map<string, Found>();
 
   add(result: SeedResult): void {
     this.seeds += 1;
     this.virtualMs += result.virtualMs;
     this.worst = worse(this.worst, result.outcome);
     this.coverage.add(new Map(result.marks));
-    if (result.outcome !== "ok")
-      this.failures.set(result.id, (this.failures.get(result.id) ?? 0) + 1);
+    if (result.outcome === "ok") return;
+    const { count, firstSeed } = this.failures.get(result.id) ?? { count: 0, firstSeed: Infinity };
+    this.failures.set(result.id, {
+      count: count + 1,
+      firstSeed: Math.min(firstSeed, result.seed),
+    });
   }
 
   /** Has a failing scenario kept. That it cannot be written ends no swarm: the seed is left. */
@@ -89,13 +100,17 @@ class Totals {
   }
 
   get failed(): number {
-    return [...this.failures.values()].reduce((sum, count) => sum + count, 0);
+    return this.byInvariant.reduce((sum, [, { count }]) => sum + count, 0);
+  }
+
+  get byInvariant(): readonly (readonly [id: string, found: Found])[] {
+    return [...this.failures].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   /** The bounds that there are: of time, of seeds, or of both. */
   line(spentMs: number, budgetMs: number | undefined, seeds: number | undefined): string {
     const spentS = Math.max(0.001, spentMs / 1000);
-    const found = [...this.failures].sort().map(([id, count]) => `${printable(id)} ${count}`);
+    const found = this.byInvariant.map(([id, { count }]) => `${printable(id)} ${count}`);
     return (
       `${clockText(spentMs)}${budgetMs === undefined ? "" : ` of ${clockText(budgetMs)}`}  ` +
       `${this.seeds}${seeds === undefined ? "" : ` of ${seeds}`} seeds, ` +
@@ -190,11 +205,19 @@ type Summary = {
   readonly with: string | undefined;
 };
 
+/** What lies in the folder: first what this swarm has found, then what earlier ones have left there. */
+const inFolder = (keeper: Keeper, folder: string): (Kept & { readonly earlier: boolean })[] =>
+  keeper
+    .list()
+    .map((one) => ({ ...one, file: join(folder, one.file), earlier: keeper.isEarlier(one) }))
+    .sort((a, b) => Number(a.earlier) - Number(b.earlier));
+
 const printSummary = (context: CliContext, summary: Summary): void => {
   const { totals, keeper, commit, from, next, spentMs } = summary;
   const near = relative(context.cwd, keeper.folder);
   const folder = near.startsWith("..") ? keeper.folder : near;
-  const kept = keeper.list().map((one) => ({ ...one, file: join(folder, one.file) }));
+  const kept = inFolder(keeper, folder);
+  const found = totals.byInvariant;
   const value = {
     commit,
     firstSeed: from,
@@ -204,7 +227,8 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     virtualSeconds: Math.round(totals.virtualMs / 1000),
     interrupted: context.signal.aborted,
     exitCode: EXIT_CODES[totals.worst],
-    failures: Object.fromEntries([...totals.failures].sort()),
+    failures: Object.fromEntries(found.map(([id, { count }]) => [id, count])),
+    firstFailing: Object.fromEntries(found.map(([id, { firstSeed }]) => [id, firstSeed])),
     marks: totals.coverage.rows(),
     marksMissing: totals.coverage.missing(),
     kept,
@@ -214,6 +238,7 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     context.print(value, []);
     return;
   }
+  const firsts = found.map(([id, { firstSeed }]) => `${printable(id)} at seed ${firstSeed}`);
   context.print(value, [
     ["seeds", `${totals.seeds} (${from} to ${Math.max(from, next - 1)})`],
     ["time", `${spanText(spentMs)}${context.signal.aborted ? ", interrupted" : ""}`],
@@ -221,17 +246,29 @@ const printSummary = (context: CliContext, summary: Summary): void => {
     ["marks", `${totals.marksSeen} of ${EXPECTED_MARKS.length}`],
     ["never seen", listed(value.marksMissing)],
     ["failures", totals.failed],
+    ...(firsts.length === 0 ? [] : [["first", listed(firsts)] as const]),
   ]);
-  if (kept.length + totals.unkept.length === 0) return;
-  if (totals.failed === 0) {
-    context.note(`${folder} has ${kept.length} that failed in earlier swarms on this commit`);
-    return;
-  }
-  context.terminal.out("\n");
+  printFound(
+    context,
+    summary,
+    kept.filter(({ earlier }) => !earlier),
+  );
+  const left = kept.filter(({ earlier }) => earlier).length;
+  if (left === 0) return;
+  const more = totals.failed === 0 ? "" : " more";
+  context.note(`${folder} has ${left}${more} that failed in earlier swarms on this commit`);
+};
+
+/** The scenarios that this swarm has found, and what to do with the first. */
+const printFound = (context: CliContext, summary: Summary, kept: readonly Kept[]): void => {
+  const { totals } = summary;
   const shown = [...kept, ...totals.unkept];
+  const [first] = shown;
+  if (first === undefined) return;
+  context.terminal.out("\n");
   const rows = shown.map(({ invariant, seed, virtualMs, steps, file }) => ({
     invariant,
-    found: totals.failures.get(invariant) ?? 0,
+    found: totals.failures.get(invariant)?.count ?? 0,
     seed,
     virtual: steps === null ? null : `${(virtualMs / 1000).toFixed(1)} s`,
     file: file === "" ? "not written: run --seed" : file,
@@ -240,8 +277,6 @@ const printSummary = (context: CliContext, summary: Summary): void => {
   if (totals.unkeptWhy !== "") {
     context.terminal.err(`scenarios are missing: ${printable(totals.unkeptWhy)}\n`);
   }
-  const [first] = shown;
-  if (first === undefined) return;
   const named = first.file === "" ? `--seed ${first.seed}` : shellWord(first.file);
   context.suggest(`nexus sim run ${named}${withWords(summary.with)}`);
 };
