@@ -2,12 +2,16 @@
  * I5 and I19: each final block stands on the final block below it, every view between the two was skipped by
  * a quorum, and the set that an epoch hands to the next is the same everywhere and the one that it must be.
  */
+import { backingsOf } from "./backing.ts";
 import { decodeStatement, NULLIFY } from "./decode.ts";
 import { type Header, headersOf } from "./headers.ts";
-import { hex, isQuorum, taggedHash } from "./oracle.ts";
+import { hex, taggedHash } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
+
+/** Of a statement that names no block. */
+const NO_HASH = "00".repeat(32);
 
 /** Hash of the set of an epoch by docs/protocol.md, "Validator set and leaders". */
 export const setHashOf = (
@@ -32,15 +36,16 @@ export const setHashOf = (
 export const chainContiguous = (context: CheckContext): Checker => {
   const headers = headersOf(context);
   const sets = setsOf(context);
-  const skippedBy = new Recent<string, Set<number>>();
+  const backings = backingsOf(context);
   const checked = new Recent<string, true>();
 
   const isSkipped = (epoch: number, view: number): boolean => {
-    const set = sets.at(epoch);
-    if (set === undefined) return true;
-    let weight = 0n;
-    for (const slot of skippedBy.get(`${epoch}/${view}`) ?? []) weight += set.weightOf(slot);
-    return isQuorum(weight, set.total);
+    const statement = { epoch, view, kind: NULLIFY, hash: NO_HASH };
+    return (
+      sets.at(epoch) === undefined ||
+      backings.isBacked(statement) ||
+      backings.hasForgotten(statement)
+    );
   };
 
   /** What is wrong between a final block and its parent, or undefined. */
@@ -86,12 +91,7 @@ export const chainContiguous = (context: CheckContext): Checker => {
     title: "final blocks stand on each other, views between them are skipped, sets are equal (I19)",
     released: (slot, message) => {
       const statement = decodeStatement(message);
-      const member = context.memberOf(slot);
-      if (statement?.kind !== NULLIFY || member === undefined) return;
-      const key = `${statement.epoch}/${statement.view}`;
-      const signers = skippedBy.get(key);
-      if (signers === undefined) skippedBy.set(key, new Set([member.slot]));
-      else signers.add(member.slot);
+      if (statement !== undefined) backings.note(slot, statement);
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     status: (slot, status) => {

@@ -2,18 +2,20 @@
  * I12: evidence in the log accuses nobody who followed the protocol. Every pair of conflicting
  * statements that the oracle saw signed is kept, so that an accusation can be compared with the truth.
  */
+import { ByHonesty, type Place } from "./by-honesty.ts";
 import { decodeStatement, FINALIZE, NOTARIZE, NULLIFY } from "./decode.ts";
-import { entriesOfAll, Recent } from "./recent.ts";
+import { entriesOfAll } from "./recent.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** Rows of this projection under this tag are keyed by the id of the validator that was quarantined. */
 export const QUARANTINE = "quarantine";
 export const CULPRIT_TAG = 1;
 
+/** What one member has signed in one view. */
+type Signed = Place & { readonly kinds: Set<number>; readonly hashes: Set<string> };
+
 export const evidenceSound = (context: CheckContext): Checker => {
-  const signedIn = new Recent<string, { kinds: Set<number>; hashes: Set<string> }>(
-    entriesOfAll(context.members.length),
-  );
+  const signedIn = new ByHonesty<Signed>(entriesOfAll(context.members.length));
   const guilty = new Set<string>();
   return {
     id: "I12",
@@ -23,11 +25,9 @@ export const evidenceSound = (context: CheckContext): Checker => {
       const member = context.memberOf(slot);
       if (statement === undefined || member === undefined) return;
       const key = `${member.slot}/${statement.epoch}/${statement.view}`;
-      let seen = signedIn.get(key);
-      if (seen === undefined) {
-        seen = { kinds: new Set(), hashes: new Set() };
-        signedIn.set(key, seen);
-      }
+      const { epoch, view } = statement;
+      const fresh = (): Signed => ({ epoch, view, kinds: new Set(), hashes: new Set() });
+      const seen = signedIn.signed(key, statement, context.honest(slot), fresh);
       seen.kinds.add(statement.kind);
       if (statement.kind !== NULLIFY) seen.hashes.add(statement.hash);
       const skippedAndFinal = seen.kinds.has(NULLIFY) && seen.kinds.has(FINALIZE);

@@ -5,23 +5,24 @@
  * reader saw must be a state of the records between the height that the answer claims and the final one of that
  * moment, by the oracle's own fold of the log; the earliest such height is where the session has got to.
  */
+import { backingsOf } from "./backing.ts";
 import { decodeStatement, FINALIZE } from "./decode.ts";
 import { headersOf } from "./headers.ts";
-import { Cursor, hex, isQuorum } from "./oracle.ts";
+import { Cursor, hex } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import { RECORD_PUT, recordOf } from "./records.ts";
-import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker, Dump, Reading } from "./types.ts";
 
 /** Readings that are judged at the end: the newest ones. */
 const READINGS_MAX = 8_192;
+/** More than there are headers (headers.ts): nothing is said of a block whose header is forgotten. */
+const FINAL_MAX = 16_384;
 
 export const shownIsFinal = (context: CheckContext): Checker => {
   const headers = headersOf(context);
-  const signersOf = new Recent<string, Set<number>>();
-  const final = new Recent<string, true>();
+  const backings = backingsOf(context);
+  const final = new Recent<string, true>(FINAL_MAX);
   const genesis = hex(context.genesisHash);
-  const sets = setsOf(context);
 
   const settle = (hash: string): void => {
     for (let at: string | undefined = hash; at !== undefined && !final.has(at); ) {
@@ -36,17 +37,8 @@ export const shownIsFinal = (context: CheckContext): Checker => {
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     released: (slot, message) => {
       const statement = decodeStatement(message);
-      const member = context.memberOf(slot);
-      if (statement?.kind !== FINALIZE || member === undefined) return;
-      const { epoch, view, hash } = statement;
-      const key = `${epoch}/${view}/${hash}`;
-      const signers = signersOf.get(key) ?? new Set();
-      signersOf.set(key, signers.add(member.slot));
-      const set = sets.at(epoch);
-      if (set === undefined) return;
-      let weight = 0n;
-      for (const one of signers) weight += set.weightOf(one);
-      if (isQuorum(weight, set.total)) settle(hash);
+      if (statement === undefined || !backings.note(slot, statement)) return;
+      if (statement.kind === FINALIZE) settle(statement.hash);
     },
     status: (slot, { finalHeight, finalHash, executedHeight }) => {
       if (!context.honest(slot)) return;

@@ -14,12 +14,15 @@ export const entriesOfAll = (validators: number): number =>
 
 export class Recent<K, V> extends Map<K, V> {
   readonly #max: number;
+  readonly #forgotten: ((value: V | undefined) => void) | undefined;
   /** Stands before the oldest entry. A new one would pass over all that was deleted, at every eviction. */
   #ages: MapIterator<K> | undefined;
 
-  constructor(max = ENTRIES_MAX) {
+  /** `forgotten` is told of each entry that has to make room. */
+  constructor(max = ENTRIES_MAX, forgotten?: (value: V | undefined) => void) {
     super();
     this.#max = max;
+    this.#forgotten = forgotten;
   }
 
   override set(key: K, value: V): this {
@@ -27,7 +30,9 @@ export class Recent<K, V> extends Map<K, V> {
     if (this.size <= this.#max) return this;
     this.#ages ??= this.keys();
     const oldest = this.#ages.next();
-    if (oldest.done !== true) this.delete(oldest.value);
+    if (oldest.done === true) return this;
+    this.#forgotten?.(this.get(oldest.value));
+    this.delete(oldest.value);
     return this;
   }
 }

@@ -3,11 +3,13 @@
  * that is final, reaches every honest node in bounded time, or is overtaken: a node whose final view lies above
  * it, or which is in a later epoch, needs it no more.
  */
-import { decodeStatement } from "./decode.ts";
+import { lookAt } from "./certificates.ts";
+import { decodeStatement, statementBytes } from "./decode.ts";
 import { headersOf } from "./headers.ts";
 import { Cursor } from "./oracle.ts";
 import { Recent } from "./recent.ts";
 import { setsOf } from "./sets.ts";
+import { signedInFrame } from "./signed-frames.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -144,6 +146,24 @@ export const splitsEnd = (context: CheckContext): Checker => {
     if (item.what === whatOf(FINALIZE, ALL)) advance(node, item.epoch, item.view);
   };
 
+  /** What a liar sends: whether it is an honest member's vote, signed by it. Others' votes nobody is owed. */
+  const isHonestVote = (bytes: Uint8Array, { epoch, what }: Item): boolean => {
+    if (!sets.isDecided(epoch)) return false;
+    const member = sets.at(epoch)?.ofIndex(what % 0x10000);
+    if (member === undefined || !context.honest(member.slot)) return false;
+    const [vote] = signedInFrame(bytes);
+    if (vote === undefined) return false;
+    const message = statementBytes(context.chainId, vote.statement);
+    return context.verify(member.publicKey, message, vote.signature);
+  };
+
+  /** A certificate has arrived: it counts where it is one, whoever sends it. A liar's would end all that is owed. */
+  const hearCertificate = (slot: number, bytes: Uint8Array, item: Item): void => {
+    const node = nodeOf(slot);
+    if (isPast(node, item) || !sets.isDecided(item.epoch)) return;
+    if (lookAt(context, bytes).fault === undefined) noteCertificate(node, item);
+  };
+
   return {
     id: "L4",
     title: "what honest nodes have above the final block reaches all of them after the heal",
@@ -183,14 +203,18 @@ export const splitsEnd = (context: CheckContext): Checker => {
       take(node, item);
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
-    delivered: (_from, to, bytes) => {
+    delivered: (from, to, bytes) => {
+      if (!context.honest(to)) return;
       const type = bytes[0];
-      if (type === VOTE) take(nodeOf(to), itemAt(bytes, 1, true));
-      else if (type === PROPOSAL) take(nodeOf(to), itemAt(bytes, 5, true));
-      else if (type === CERTIFICATE) noteCertificate(nodeOf(to), itemAt(bytes, 1, false));
-      else if (type === SYNC_RESPONSE) {
-        noteCertificate(nodeOf(to), itemAt(bytes, 1 + 8 + 4, false));
-      }
+      if (type === CERTIFICATE) hearCertificate(to, bytes, itemAt(bytes, 1, false));
+      else if (type === VOTE) {
+        const item = itemAt(bytes, 1, true);
+        if (context.honest(from) || isHonestVote(bytes, item)) take(nodeOf(to), item);
+      } else if (!context.honest(from)) {
+        // The vote in a liar's proposal is its own, and an answer of its may be refused for what it has beside.
+        return;
+      } else if (type === PROPOSAL) take(nodeOf(to), itemAt(bytes, 5, true));
+      else if (type === SYNC_RESPONSE) hearCertificate(to, bytes, itemAt(bytes, 1 + 8 + 4, false));
     },
     status: (slot, { epoch, finalHash }) => {
       const header = headers.get(finalHash);

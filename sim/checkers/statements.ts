@@ -2,10 +2,9 @@
  * Everything that follows from who signed what (I3, I4, I7). The oracle sees every signature made with a
  * member's key, over all incarnations, and counts it once it is durable or has left (release.ts).
  */
+import { backingsOf } from "./backing.ts";
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
-import { isQuorum } from "./oracle.ts";
 import { entriesOfAll, Recent } from "./recent.ts";
-import { type Sets, setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 /** What one member signed in one view. */
@@ -21,32 +20,6 @@ const conflictIn = (own: Own): string | undefined => {
   }
   return undefined;
 };
-
-/** Weight behind each statement, counting each member once. */
-class Tally {
-  readonly #behind = new Recent<string, { readonly signers: Set<number>; weight: bigint }>();
-  readonly #sets: Sets;
-
-  constructor(context: CheckContext) {
-    this.#sets = setsOf(context);
-  }
-
-  /** True when this signature completes a quorum of the epoch's set. */
-  add(key: string, epoch: number, slot: number): boolean {
-    const set = this.#sets.at(epoch);
-    if (set === undefined) return false;
-    let behind = this.#behind.get(key);
-    if (behind === undefined) {
-      behind = { signers: new Set(), weight: 0n };
-      this.#behind.set(key, behind);
-    }
-    if (behind.signers.has(slot)) return false;
-    const before = isQuorum(behind.weight, set.total);
-    behind.signers.add(slot);
-    behind.weight += set.weightOf(slot);
-    return !before && isQuorum(behind.weight, set.total);
-  }
-}
 
 /** I7: an honest member never signs two statements that conflict. */
 export const ownStatements = (context: CheckContext): Checker => {
@@ -77,7 +50,9 @@ export const ownStatements = (context: CheckContext): Checker => {
 
 /** I3 and I4: what can be notarized, and that a view is not both skipped and finalized. */
 export const certificatesPossible = (context: CheckContext): Checker => {
-  const tally = new Tally(context);
+  const backings = backingsOf(context);
+  /** Statements that a quorum has been seen behind. */
+  const complete = new Recent<string, true>();
   const notarized = new Recent<string, string>();
   const nullified = new Recent<string, true>();
   const finalized = new Recent<string, string>();
@@ -100,8 +75,8 @@ export const certificatesPossible = (context: CheckContext): Checker => {
         context.report("I1", `two hashes can be finalized in view ${viewKey}`);
       }
       finalized.set(viewKey, statement.hash);
-      const certified = notarized.get(viewKey);
-      if (certified !== statement.hash) {
+      const isNotarized = backings.isBacked({ ...statement, kind: NOTARIZE });
+      if (!isNotarized && !backings.hasForgotten(statement)) {
         context.report("I6", `view ${viewKey} can be finalized without its notarization`);
       }
     }
@@ -115,11 +90,12 @@ export const certificatesPossible = (context: CheckContext): Checker => {
     title: "one notarized hash a view, and no view both nullified and finalized (I4, I6)",
     released: (slot, message) => {
       const statement = decodeStatement(message);
-      const member = context.memberOf(slot);
-      if (statement === undefined || member === undefined) return;
+      if (statement === undefined || !backings.note(slot, statement)) return;
       const viewKey = `${statement.epoch}/${statement.view}`;
       const key = `${viewKey}/${statement.kind}/${statement.hash}`;
-      if (tally.add(key, statement.epoch, member.slot)) check(viewKey, statement);
+      if (complete.has(key)) return;
+      complete.set(key, true);
+      check(viewKey, statement);
     },
   };
 };

@@ -8,6 +8,7 @@ import { timerBound, timersShrink } from "../../sim/checkers/timers.ts";
 import type { Status, Submission } from "../../sim/checkers/types.ts";
 import {
   type BlockSpec,
+  bytesOf,
   certificateFrame,
   createRig,
   GENESIS,
@@ -16,6 +17,7 @@ import {
   proposalFrame,
   type Rig,
   say,
+  sized,
   toHex,
   voteFrame,
   ZERO,
@@ -138,6 +140,13 @@ describe("a batch that was taken", () => {
   });
 });
 
+/** What is found when a statement may be missing no longer. */
+const late = (rig: Rig): string[] => {
+  rig.nowUs = 15_000_000;
+  rig.checker.status?.(0, statusWith({}));
+  return rig.found;
+};
+
 describe("a split", () => {
   /** After the heal at zero, node 0 has said something that 1 and 2 may not have. */
   const split = (kind = NULLIFY): Rig => {
@@ -146,11 +155,6 @@ describe("a split", () => {
     say(rig, 0, { view: 5, kind });
     rig.checker.healed?.(0, [0, 1, 2]);
     return rig;
-  };
-  const late = (rig: Rig): string[] => {
-    rig.nowUs = 15_000_000;
-    rig.checker.status?.(0, statusWith({}));
-    return rig.found;
   };
 
   it("is over when the vote is everywhere", () => {
@@ -210,6 +214,52 @@ describe("a split", () => {
     // What came over the network was in memory.
     lost.checker.booted?.(1, 2, false);
     expect(late(lost)).toEqual(["L4"]);
+  });
+});
+
+describe("a liar's frames and a split", () => {
+  const [isFalse, isTrue] = [() => false, () => true];
+  /** At the heal node 0 has said S(5); what the liar sends then, by who verifies it, and what is found. */
+  const told = (frames: readonly Uint8Array[], verify: () => boolean, early = false): string[] => {
+    const rig = createRig(splitsEnd, { verify });
+    const tell = (): void => {
+      for (const frame of frames) for (const to of [0, 1, 2]) rig.checker.delivered?.(3, to, frame);
+    };
+    if (early) tell();
+    say(rig, 0, { view: 5, kind: NULLIFY });
+    rig.checker.healed?.(0, [0, 1, 2]);
+    if (!early) tell();
+    return late(rig);
+  };
+  const final = { view: 1, epoch: 1, kind: FINALIZE, hash: HASH_A };
+
+  it("of a certificate ends it where a quorum has signed it, and nowhere else", () => {
+    for (const early of [true, false]) {
+      expect(told([certificateFrame(final)], isTrue, early)).toEqual([]);
+      expect(told([certificateFrame(final)], isFalse, early)).toEqual(["L4"]);
+      expect(told([certificateFrame(final, [0, 3])], isTrue, early)).toEqual(["L4"]);
+      expect(told([certificateFrame(final).subarray(0, -1)], isTrue, early)).toEqual(["L4"]);
+    }
+    expect(told([certificateFrame({ view: 5, kind: NULLIFY })], isTrue)).toEqual([]);
+    expect(told([certificateFrame({ view: 5, kind: NULLIFY })], isFalse)).toEqual(["L4"]);
+  });
+
+  it("of an answer to who catches up end nothing: what it is worth shows in what is final then", () => {
+    const certificate = certificateFrame(final).subarray(1);
+    const answer = Buffer.concat([bytesOf("0c", 1), sized(certificate)]);
+    expect(told([answer], isTrue)).toEqual(["L4"]);
+    const rig = createRig(splitsEnd);
+    say(rig, 0, { view: 5, kind: NULLIFY });
+    rig.checker.healed?.(0, [0, 1]);
+    rig.checker.delivered?.(0, 1, answer);
+    expect(late(rig)).toEqual([]);
+  });
+
+  it("of a vote count where the one that it names has signed it", () => {
+    const vote = voteFrame({ view: 5, kind: NULLIFY }, 0);
+    expect(told([vote], isTrue)).toEqual([]);
+    expect(told([vote], isFalse)).toEqual(["L4"]);
+    expect(told([vote.subarray(0, -1)], isTrue)).toEqual(["L4"]);
   });
 });
 

@@ -63,6 +63,7 @@ export type BlockSpec = {
   readonly view: number;
   readonly height: number;
   readonly parent?: string;
+  readonly parentView?: number;
   readonly timeMs?: number;
   readonly nextSet?: string;
   readonly proposer?: number;
@@ -77,7 +78,13 @@ const u = (value: number, bytes: 1 | 2 | 4 | 8): Buffer => {
 export const headerOf = (spec: BlockSpec): Buffer => {
   const { epoch = 0, view, height, parent = hex(GENESIS), timeMs = height, nextSet = ZERO } = spec;
   const header = Buffer.alloc(HEADER_BYTES);
-  const at34 = [u(epoch, 8), u(view, 8), u(height, 8), u(0, 8), Buffer.from(parent, "hex")];
+  const at34 = [
+    u(epoch, 8),
+    u(view, 8),
+    u(height, 8),
+    u(spec.parentView ?? 0, 8),
+    Buffer.from(parent, "hex"),
+  ];
   header.set(Buffer.concat([...at34, u(timeMs, 8)]), 34);
   header.write(nextSet, HEADER_BYTES - 34, "hex");
   header.set(u(spec.proposer ?? 0, 2), HEADER_BYTES - 2);
@@ -111,9 +118,19 @@ export const proposalFrame = (spec: BlockSpec): Uint8Array => {
   return Buffer.concat([u(1, 1), vote, u(0, 8), sized(headerOf(spec))]);
 };
 
-/** The head of a certificate: nobody looks at its signatures here. */
-export const certificateFrame = ({ epoch = 0, view, kind, hash = ZERO }: Said): Uint8Array =>
-  Buffer.concat([u(3, 1), u(epoch, 8), u(view, 8), u(kind, 1), Buffer.from(hash, "hex"), u(4, 2)]);
+/** A certificate with room for the signatures of these. */
+export const certificateFrame = (
+  { epoch = 0, view, kind, hash = ZERO }: Said,
+  signers: readonly number[] = [0, 1, 2],
+): Uint8Array =>
+  Buffer.concat([
+    ...[u(3, 1), u(epoch, 8), u(view, 8), u(kind, 1), Buffer.from(hash, "hex"), u(4, 2)],
+    u(
+      signers.reduce((bits, signer) => bits | (1 << signer), 0),
+      1,
+    ),
+    Buffer.alloc(signers.length * 1280),
+  ]);
 
 export const say = (rig: Rig, slot: number, { epoch = 0, view, kind, hash = ZERO }: Said): void => {
   const message = statementBytes(CHAIN, { epoch, view, kind, hash });
