@@ -117,8 +117,15 @@ const permutation = (n: number): fc.Arbitrary<number[]> =>
     { minLength: n },
   );
 
-/** What the fields alone do not say: groups split the nodes, a swizzle frees those it has clogged. */
+/** The earlier of two moments is when the copy was taken. */
+const ofEarlier = (drawn: Extract<Fault, { kind: "restore" }>): Fault => {
+  const atMs = Math.max(drawn.atMs, drawn.takenMs, 1);
+  return { ...drawn, atMs, takenMs: Math.min(drawn.atMs, drawn.takenMs, atMs - 1) };
+};
+
+/** What the fields alone do not say: groups split the nodes, copies are old, a swizzle frees those it has clogged. */
 const shaped = ({ n, whole }: Bounds, drawn: Fault): fc.Arbitrary<Fault> => {
+  if (drawn.kind === "restore") return fc.constant(ofEarlier(drawn));
   if (whole === true) return fc.constant(drawn.kind === "partition" ? apart(drawn) : drawn);
   if (drawn.kind === "partition") {
     return fc

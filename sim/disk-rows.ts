@@ -163,6 +163,18 @@ export class DiskRows {
     }
   }
 
+  /** Whether another has the same rows. Nothing may be written meanwhile. */
+  equals(other: DiskRows): boolean {
+    if (this.size !== other.size) return false;
+    const others = other.#rows("");
+    for (const { name, value } of this.#rows("")) {
+      const one = others.next();
+      if (one.done === true || one.value.name !== name) return false;
+      if (Buffer.compare(wholeOf(value()), wholeOf(one.value.value())) !== 0) return false;
+    }
+    return true;
+  }
+
   clone(): DiskRows {
     const copy = new DiskRows(this.#memory);
     copy.copyFrom(this);

@@ -74,6 +74,9 @@ type Unsynced = {
   promised: boolean;
 };
 
+/** A state of the disk. */
+type Copy = { readonly rows: DiskRows; readonly bytes: number };
+
 const putsOf = (changes: readonly Asked[]): Put[] => {
   const puts: Put[] = [];
   for (const { put } of changes) if (put !== undefined) puts.push(put);
@@ -95,7 +98,7 @@ export class SimDisk {
   /** Completed writes that no sync covers yet, oldest first. */
   readonly #unsynced: Unsynced[] = [];
   readonly #queue: Pending[] = [];
-  readonly #snapshots = new Map<string, { readonly rows: DiskRows; readonly bytes: number }>();
+  readonly #snapshots = new Map<string, Copy>();
   #busy = false;
   #bytes = 0;
   #failure: StoreFailure | undefined;
@@ -507,15 +510,19 @@ export class SimDisk {
     this.#snapshots.set(name, { rows: this.#data.clone(), bytes: this.#bytes });
   }
 
-  /** Puts back a remembered state; false when there is none of that name. */
+  /** Puts back a remembered state; false when there is none of that name, or it is the present one. */
   restore(name: string): boolean {
     const snapshot = this.#snapshots.get(name);
-    if (snapshot === undefined) return false;
+    if (snapshot === undefined || this.#isAsIn(snapshot)) return false;
     this.#data.copyFrom(snapshot.rows);
     this.#rot.clear();
     this.#unsynced.length = 0;
     this.#bytes = snapshot.bytes;
     return true;
+  }
+
+  #isAsIn({ rows, bytes }: Copy): boolean {
+    return bytes === this.#bytes && rows.equals(this.#data);
   }
 
   /** Takes over what another disk holds: the start of a twin. */

@@ -137,7 +137,7 @@ const FIELDS: { readonly [Kind in FaultKind]: CaseOf<Kind> } = {
     ...at,
     ...node,
     downMs,
-    takenMs: moment("The moment whose disk comes back."),
+    takenMs: moment("The moment whose disk comes back, before atMs."),
     votes: flag("Its votes come back as they were too."),
   },
   "disk-full": { ...lasting, ...node },

@@ -327,14 +327,14 @@ export class SimNode {
     this.epochKeys?.snapshot(name);
   }
 
-  /** Puts back what `snapshot` has kept under that name; false when it never came to that. */
+  /** Puts back what `snapshot` has kept under that name; false when nothing is another for it. */
   restore(name: string, votes: boolean): boolean {
-    if (!this.#restoreDisk(this.data, name)) return false;
-    this.#startsOn = "a restored disk";
-    if (!votes) return true;
+    const disks = votes ? [this.data, this.votes] : [this.data];
+    const restored = disks.filter((disk) => this.#restoreDisk(disk, name));
     // Both lie in the folder of keys.
-    this.#restoreDisk(this.votes, name);
-    this.epochKeys?.restore(name);
+    if (votes) this.epochKeys?.restore(name);
+    if (restored.length === 0) return false;
+    this.#startsOn = "a restored disk";
     return true;
   }
 

@@ -80,6 +80,12 @@ const mapTimes = <T extends object>(item: T, change: (ms: number) => number): T 
     const value = out[field];
     if (typeof value === "number" && value < 1_000_000_000) out[field] = change(value);
   }
+  const { atMs, takenMs } = out;
+  if (typeof atMs === "number" && typeof takenMs === "number" && takenMs >= atMs) {
+    // A copy stays older than what it takes the place of.
+    out["atMs"] = Math.max(1, atMs);
+    out["takenMs"] = Math.max(1, atMs) - 1;
+  }
   return out as T;
 };
 

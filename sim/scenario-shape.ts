@@ -337,6 +337,7 @@ export const readScenario = (json: unknown): Scenario => {
   const read = readShape("", value, SCENARIO_SHAPE, n) as Scenario;
   const whole = { ...read, weights: read.weights ?? new Array<number>(n).fill(1) };
   checkGroups(whole);
+  checkRestores(whole);
   checkProofs(whole);
   checkStake(whole);
   checkBatches(whole);
@@ -377,6 +378,14 @@ const checkGroups = ({ faults }: Scenario): void => {
     const all = fault.groups.flat();
     if (new Set(all).size === all.length) continue;
     throw new RangeError(`faults[${i}].groups: a node is in two groups`);
+  }
+};
+
+/** Nor that a disk comes back as it was earlier. */
+const checkRestores = ({ faults }: Scenario): void => {
+  for (const [i, fault] of faults.entries()) {
+    if (fault.kind !== "restore" || fault.takenMs < fault.atMs) continue;
+    throw new RangeError(`faults[${i}].takenMs: ${fault.takenMs} is not before ${fault.atMs}`);
   }
 };
 

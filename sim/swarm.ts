@@ -39,6 +39,13 @@ const drawDown = (draw: Draw): { atMs: number; node: number; downMs: number } =>
   downMs: draw.random.exponential(1500),
 });
 
+/** The copy is older than what it takes the place of. */
+const drawRestore = (draw: Draw): ReturnType<typeof drawDown> & { takenMs: number } => {
+  const drawn = drawDown(draw);
+  const atMs = Math.max(1, drawn.atMs);
+  return { ...drawn, atMs, takenMs: draw.random.below(atMs) };
+};
+
 const drawGroups = ({ random, n }: Draw): number[][] => {
   const order = random.shuffle(slotsOf(n));
   const cut = random.between(1, Math.max(1, n - 1));
@@ -164,7 +171,7 @@ const drawDiskFault = (kind: FaultKind, draw: Draw): Fault | undefined => {
     case "wipe":
       return { kind, ...drawDown(draw), votes };
     case "restore":
-      return { kind, ...drawDown(draw), takenMs: random.below(draw.spanMs), votes };
+      return { kind, ...drawRestore(draw), votes };
     case "disk-full":
       return { kind, ...span, node: at.node };
     case "disk-error":

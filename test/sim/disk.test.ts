@@ -163,6 +163,12 @@ describe("faults", () => {
     expect(disk.restore("never taken")).toBe(false);
     expect(disk.restore("before")).toBe(true);
     expect(countOf(disk)).toBe(1);
+    // It is that state.
+    expect(disk.restore("before")).toBe(false);
+    store.write([put(1, 9)], { sync: true }, () => undefined);
+    world.runUntil(300_000);
+    expect(disk.restore("before")).toBe(true);
+    expect(disk.dump()).toEqual([[Uint8Array.of(0, 1), Uint8Array.of(1)]]);
     disk.wipe();
     expect(countOf(disk)).toBe(0);
     expect(disk.bytes).toBe(0);

@@ -106,6 +106,9 @@ describe("the mark of a fault", () => {
       { kind: "slow-disk", ...span, node: 0, factor: 1 },
       { kind: "clock", ...span, node: 0, offsetMs: 0 },
       { kind: "drift", ...at, node: 0, ppm: 0 },
+      // No earlier moment.
+      { kind: "restore", ...at, node: 0, votes: false, takenMs: 2_000, downMs: 1 },
+      { kind: "restore", ...at, node: 1, votes: true, takenMs: 3_000, downMs: 1 },
       { kind: "loss", ...span, ppm: 0 },
       { kind: "duplicate", ...span, ppm: 0 },
       { kind: "reorder", ...span, ppm: 0 },
@@ -138,6 +141,17 @@ describe("the mark of a fault", () => {
     expect(marks.get("fault crash")).toBe(1);
     expect(marks.has("fault pause")).toBe(false);
     expect(marks.has("fault reset")).toBe(false);
+  }, 60_000);
+
+  it("does not come of a copy that is no other than the disk", () => {
+    const down: Fault = { kind: "crash", atMs: 1_000, node: 0, power: true, downMs: 2_400 };
+    const restore = { kind: "restore", node: 0, votes: true, takenMs: 1_500, downMs: 1 } as const;
+    const marksAt = (atMs: number) => marksOf([down, { ...restore, atMs }], { healMs: 6_000 });
+    const [same, older] = [marksAt(3_000), marksAt(5_500)];
+    for (const mark of ["fault restore", "started on a restored disk"]) {
+      expect(same.has(mark), mark).toBe(false);
+      expect(older.get(mark), mark).toBe(1);
+    }
   }, 60_000);
 
   it("does not come of a disk that the atlas has spared", () => {

@@ -44,6 +44,15 @@ describe("scenario files", () => {
       "faults[0].groups: a node is in two groups",
     ],
     [
+      {
+        faults: [
+          { kind: "restore", atMs: 9, node: 0, downMs: 1, votes: false, takenMs: 8 },
+          { kind: "restore", atMs: 9, node: 0, downMs: 1, votes: false, takenMs: 9 },
+        ],
+      },
+      "faults[1].takenMs: 9 is not before 9",
+    ],
+    [
       { faults: [{ kind: "partition", atMs: 1, untilMs: 2, groups: [[0, 0]] }] },
       "faults[0].groups[0]: an item is there twice",
     ],

@@ -40,6 +40,18 @@ describe("the swarm", () => {
     expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort());
     expect(calm).toBeGreaterThan(0);
   });
+
+  it("puts back copies of an earlier moment only", () => {
+    let copies = 0;
+    for (let seed = 0; seed < 3_000; seed++) {
+      for (const fault of randomScenario(seed).faults) {
+        if (fault.kind !== "restore") continue;
+        expect(fault.takenMs, `seed ${seed}`).toBeLessThan(fault.atMs);
+        copies += 1;
+      }
+    }
+    expect(copies).toBeGreaterThan(50);
+  });
 });
 
 describe("the bank", () => {

@@ -95,6 +95,19 @@ describe("shrinking", () => {
     expect(runs).toBeLessThan(100);
   });
 
+  it("leaves a copy that comes back older than what it takes the place of", () => {
+    const restore = { kind: "restore", node: 1, downMs: 300, votes: false } as const;
+    const late = scenario("late", {
+      faults: [{ ...restore, atMs: 4_400, takenMs: 4_350 }],
+      healMs: 6_000,
+    });
+    const shrunk = shrink(
+      late,
+      failsWhen(({ faults }) => faults.some(({ kind }) => kind === "restore")),
+    );
+    expect(shrunk?.scenario.faults).toMatchObject([{ kind: "restore", atMs: 1, takenMs: 0 }]);
+  });
+
   it("spends no more runs than it may, and ends when it is told to", () => {
     const always = failsWhen(() => true);
     let runs = 0;
