@@ -68,10 +68,19 @@ export class FairShare {
 
   /** Forgets what waits between two slots: their session is gone. */
   drop(a: number, b: number): void {
+    this.#forget(({ from, to }) => (from === a && to === b) || (from === b && to === a));
+  }
+
+  /** Forgets what waits in a slot: its process is gone. */
+  dropFrom(slot: number): void {
+    this.#forget(({ from }) => from === slot);
+  }
+
+  #forget(isGone: (flow: Flow) => boolean): void {
     this.#settle();
     let found = false;
-    for (const [key, { from, to }] of this.#flows) {
-      if ((from !== a || to !== b) && (from !== b || to !== a)) continue;
+    for (const [key, flow] of this.#flows) {
+      if (!isGone(flow)) continue;
       this.#flows.delete(key);
       found = true;
     }

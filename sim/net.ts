@@ -233,6 +233,8 @@ export class SimNet {
     if (endpoint === undefined) return;
     endpoint.handler = undefined;
     endpoint.ending.clear();
+    // What has not left yet never does; what is under way arrives.
+    this.share.dropFrom(slot);
     for (const session of [...endpoint.sessions.values()]) {
       const soon = this.links.random.below(2) === 0;
       const noticeUs = soon ? this.links.latencyUs() : this.links.knobs.idleTimeoutMs * 1000;

@@ -233,6 +233,23 @@ describe("sessions", () => {
     expect(received(rig, 1)).toEqual([2]);
   });
 
+  it("of a crashed process bring nothing that had not left yet, and what had", () => {
+    // Some peers notice soon, some by silence only.
+    for (let seed = 1; seed <= 8; seed++) {
+      // A byte a millisecond, and a second on the way.
+      const knobs = { latencyMinUs: 1_000_000, uplinkBytesPerMs: 1 };
+      const rig = createRig(knobs, ["a", "b", "c"], seed);
+      run(rig, 5_000);
+      for (const value of [1, 2, 3, 4]) send(rig, 0, "b", ...new Array<number>(100).fill(value));
+      send(rig, 2, "b", 9);
+      run(rig, 250);
+      peerAt(rig, 0).host.kill("test");
+      rig.net.crashed(0);
+      run(rig, 20_000);
+      expect(received(rig, 1)).toEqual([9, 1, 2]);
+    }
+  });
+
   it("of twins replace each other", () => {
     const rig = createRig({}, ["a", "b", "b"]);
     run(rig, 5_000);
