@@ -485,7 +485,6 @@ export class SimDisk {
       this.#unsynced.push({ changes: pending.changes, undo: pending.undo, promised: false });
     }
     if (!power) return false;
-    if (waiting.length > 0) this.#tap?.happened?.("write torn");
     const kept = this.#random.below(this.#unsynced.length + 1);
     const gone = this.#unsynced.splice(kept);
     for (const write of gone.toReversed()) this.#unapply(write.undo);
@@ -493,6 +492,9 @@ export class SimDisk {
     this.#syncAll();
     this.#unsynced.length = 0;
     const broken = gone.some((write) => write.promised);
+    // What waited is the newest: where anything at all is gone, some of that is.
+    const isTorn = reached < waiting.length || (waiting.length > 0 && gone.length > 0);
+    if (isTorn) this.#tap?.happened?.("write torn");
     if (gone.length > 0) this.#tap?.happened?.(broken ? "synced write lost" : "write lost");
     return broken;
   }

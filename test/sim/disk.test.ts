@@ -13,12 +13,21 @@ const put = (key: number, value = key): StoreOp => ({
   value: Uint8Array.of(value & 0xff),
 });
 
-type Rig = { readonly world: World; readonly host: Host; readonly disk: SimDisk };
+type Rig = {
+  readonly world: World;
+  readonly host: Host;
+  readonly disk: SimDisk;
+  /** What the disk says has happened. */
+  readonly marks: string[];
+};
 
 const createRig = (knobs: Partial<DiskKnobs> = {}, seed = 1): Rig => {
   const world = new World(seed);
   const host = new Host(world, 0);
-  return { world, host, disk: new SimDisk("data", host, { ...CALM_DISK, ...knobs }) };
+  const marks: string[] = [];
+  const tap = { durable: () => undefined, happened: (what: string) => marks.push(what) };
+  const disk = new SimDisk("data", host, { ...CALM_DISK, ...knobs }, tap);
+  return { world, host, disk, marks };
 };
 
 for (const visibleEarly of [false, true]) {
@@ -106,6 +115,35 @@ describe("crashes", () => {
       host.kill("test");
       disk.crash(true);
       expect([7, 8]).toContain(disk.dump()[0]?.[1][0]);
+    }
+  });
+
+  it("tear a write where one that was under way is not there afterwards, and only there", () => {
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 200; seed++) {
+      const { world, host, disk, marks } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      for (let i = 0; i < 3; i++) store.write([put(i)], { sync: false }, () => undefined);
+      world.runUntil(100_000);
+      for (let i = 3; i < 6; i++) store.write([put(i)], { sync: true }, () => undefined);
+      host.kill("test");
+      disk.crash(true);
+      const isTorn = countOf(disk) < 6;
+      expect(marks.includes("write torn"), `seed ${seed}`).toBe(isTorn);
+      seen.add(`${isTorn} ${marks.includes("write lost")}`);
+    }
+    expect([...seen].sort()).toEqual(["false false", "true false", "true true"]);
+  });
+
+  it("tear nothing where no write was under way", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { world, host, disk, marks } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      for (let i = 0; i < 3; i++) store.write([put(i)], { sync: false }, () => undefined);
+      world.runUntil(100_000);
+      host.kill("test");
+      disk.crash(true);
+      expect(marks).toEqual(countOf(disk) < 3 ? ["write lost"] : []);
     }
   });
 
