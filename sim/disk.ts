@@ -56,6 +56,9 @@ export type DiskTap = {
 /** What is under a key from now on, or was before; undefined: nothing. */
 type Change = { readonly name: string; readonly value: Stored | undefined };
 
+/** What was before, and whether it could be read. */
+type Before = Change & { readonly isRotten: boolean };
+
 /** A change that was asked for, and what checkers are shown of it: bytes that nobody writes into. */
 type Asked = Change & { readonly put: Put | undefined };
 
@@ -64,18 +67,18 @@ type Pending = {
   readonly sync: boolean;
   readonly done: (failure?: StoreFailure) => void;
   applied: boolean;
-  undo: Change[];
+  undo: Before[];
 };
 
 /** `promised`: a sync has returned for it, from a disk that lies. */
 type Unsynced = {
   readonly changes: readonly Asked[];
-  readonly undo: readonly Change[];
+  readonly undo: readonly Before[];
   promised: boolean;
 };
 
 /** A state of the disk. */
-type Copy = { readonly rows: DiskRows; readonly bytes: number };
+type Copy = { readonly rows: DiskRows; readonly bytes: number; readonly rot: Rot };
 
 const putsOf = (changes: readonly Asked[]): Put[] => {
   const puts: Put[] = [];
@@ -393,9 +396,13 @@ export class SimDisk {
     return true;
   }
 
-  /** It may still lose what it has said to be durable, or spoil what it holds. */
+  /** It may still lose what it has said to be durable, or spoil what it holds, also by losing what hides rot. */
   get isUnsure(): boolean {
-    return this.lying || this.misdirectNth > 0 || this.#unsynced.some((write) => write.promised);
+    if (this.lying || this.misdirectNth > 0) return true;
+    const hidesRot = ({ undo }: Pick<Unsynced, "undo">): boolean =>
+      undo.some(({ isRotten }) => isRotten);
+    if (this.#queue.some(hidesRot)) return true;
+    return this.#unsynced.some((write) => write.promised || hidesRot(write));
   }
 
   /** Some of what it holds cannot be read, whether anybody has noticed or not. */
@@ -452,8 +459,8 @@ export class SimDisk {
     for (const { name, value } of pending.changes) {
       const old = this.#data.get(name);
       // What is newer is found first.
-      this.#rot.overwritten(name);
-      if (mayUndo) pending.undo.push({ name, value: old });
+      const isRotten = this.#rot.overwritten(name);
+      if (mayUndo) pending.undo.push({ name, value: old, isRotten });
       this.#put(name, old, value);
     }
   }
@@ -464,8 +471,11 @@ export class SimDisk {
     this.#data.put(name, old, value);
   }
 
-  #unapply(undo: readonly Change[]): void {
-    for (const { name, value } of undo.toReversed()) this.#put(name, this.#data.get(name), value);
+  #unapply(undo: readonly Before[]): void {
+    for (const { name, value, isRotten } of undo.toReversed()) {
+      this.#put(name, this.#data.get(name), value);
+      this.#rot.put(name, isRotten);
+    }
   }
 
   /**
@@ -509,7 +519,7 @@ export class SimDisk {
   /** Remembers the present state under a name, for a stale restore. */
   snapshot(name: string): void {
     this.#snapshots.get(name)?.rows.dispose();
-    this.#snapshots.set(name, { rows: this.#data.clone(), bytes: this.#bytes });
+    this.#snapshots.set(name, { rows: this.#data.clone(), bytes: this.#bytes, rot: this.#rot.clone() });
   }
 
   /** Puts back a remembered state; false when there is none of that name, or it is the present one. */
@@ -517,19 +527,20 @@ export class SimDisk {
     const snapshot = this.#snapshots.get(name);
     if (snapshot === undefined || this.#isAsIn(snapshot)) return false;
     this.#data.copyFrom(snapshot.rows);
-    this.#rot.clear();
+    this.#rot.copyFrom(snapshot.rot);
     this.#unsynced.length = 0;
     this.#bytes = snapshot.bytes;
     return true;
   }
 
-  #isAsIn({ rows, bytes }: Copy): boolean {
-    return bytes === this.#bytes && rows.equals(this.#data);
+  #isAsIn({ rows, bytes, rot }: Copy): boolean {
+    return bytes === this.#bytes && rot.equals(this.#rot) && rows.equals(this.#data);
   }
 
   /** Takes over what another disk holds: the start of a twin. */
   copyFrom(other: SimDisk): void {
     this.#data.copyFrom(other.#data);
+    this.#rot.copyFrom(other.#rot);
     this.#bytes = other.#bytes;
   }
 

@@ -33,8 +33,15 @@ export class Rot {
     return this.#keys.size > 0 && entries.some(([key]) => this.#keys.has(SortedMap.keyOf(key)));
   }
 
-  overwritten(key: string): void {
-    if (this.#keys.size > 0) this.#keys.delete(key);
+  /** True when what was there could not be read. */
+  overwritten(key: string): boolean {
+    return this.#keys.size > 0 && this.#keys.delete(key);
+  }
+
+  /** What is under a key now can be read, or cannot. */
+  put(key: string, isRotten: boolean): void {
+    if (isRotten) this.#keys.add(key);
+    else this.#keys.delete(key);
   }
 
   get isPresent(): boolean {
@@ -43,6 +50,23 @@ export class Rot {
 
   get isInLog(): boolean {
     return this.#log;
+  }
+
+  equals(other: Rot): boolean {
+    if (this.#log !== other.#log || this.#keys.size !== other.#keys.size) return false;
+    return [...this.#keys].every((key) => other.#keys.has(key));
+  }
+
+  clone(): Rot {
+    const copy = new Rot();
+    copy.copyFrom(this);
+    return copy;
+  }
+
+  copyFrom(other: Rot): void {
+    this.clear();
+    for (const key of other.#keys) this.#keys.add(key);
+    this.#log = other.#log;
   }
 
   clear(): void {

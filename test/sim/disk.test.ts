@@ -264,6 +264,78 @@ describe("rot", () => {
     expect(disk.spoil(1)).toBe(false);
   });
 
+  it("shows again where the write that hid it is lost, and is no more in the row that was written", () => {
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 60; seed++) {
+      const { world, host, disk } = createRig({ visibleEarly: seed % 2 === 0 }, seed);
+      const store = disk.open(host.boot());
+      store.write([put(0, 7)], { sync: true }, () => undefined);
+      world.runUntil(100_000);
+      disk.spoil(1);
+      store.write([put(0, 8), put(1)], { sync: false }, () => undefined);
+      // Under way in some, done in others.
+      world.runUntil(seed % 4 < 2 ? 100_000 : 200_000);
+      if (seed % 4 !== 1) expect([disk.isDamaged, disk.isUnsure]).toEqual([false, true]);
+      host.kill("test");
+      disk.crash(true);
+      const isLost = countOf(disk) === 1;
+      expect(disk.isDamaged).toBe(isLost);
+      expect(disk.isUnsure).toBe(false);
+      seen.add(`${seed % 4} ${isLost}`);
+    }
+    expect(seen.size).toBe(8);
+  });
+
+  it("shows again where the disk fails a write that hid it", () => {
+    const { world, host, disk } = createRig({ visibleEarly: true });
+    const store = disk.open(host.boot());
+    store.write([put(0, 7)], { sync: true }, () => undefined);
+    world.runUntil(100_000);
+    disk.spoil(1);
+    disk.failNth = 1;
+    store.write([put(0, 8)], { sync: true }, () => undefined);
+    expect(disk.isDamaged).toBe(false);
+    world.runUntil(200_000);
+    expect(disk.isDamaged).toBe(true);
+  });
+
+  it("of a row that is lost is lost with it", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { world, host, disk } = createRig({}, seed);
+      const store = disk.open(host.boot());
+      store.write([put(0)], { sync: false }, () => undefined);
+      world.runUntil(100_000);
+      disk.spoil(1);
+      host.kill("test");
+      disk.crash(true);
+      expect(disk.isDamaged).toBe(countOf(disk) === 1);
+    }
+  });
+
+  it("is in a copy as it was in the disk, and in a twin's", () => {
+    const { world, host, disk, store } = filled();
+    disk.snapshot("sound");
+    disk.misdirectNth = 1;
+    store.write([put(30)], { sync: true }, () => undefined);
+    world.runUntil(world.nowUs + 100_000);
+    disk.snapshot("rotten");
+    const rows = unreadable(store);
+    const twin = new SimDisk("data", host, CALM_DISK);
+    twin.copyFrom(disk);
+    expect(disk.restore("sound")).toBe(true);
+    expect(disk.isDamaged).toBe(false);
+    expect(disk.restore("rotten")).toBe(true);
+    for (const one of [disk, twin]) {
+      expect(one.failsToOpen()).toBe(true);
+      expect(unreadable(one.open(host.incarnation))).toEqual(rows);
+    }
+    // It is that disk, rot and all.
+    expect(disk.restore("rotten")).toBe(false);
+    disk.wipe();
+    expect(disk.restore("rotten")).toBe(true);
+    expect(disk.isDamaged).toBe(true);
+  });
+
   it("in the log keeps a store from opening, after a write that landed elsewhere", () => {
     const { world, disk, store } = filled();
     disk.misdirectNth = 2;
