@@ -243,15 +243,17 @@ export class SimNode {
   }
 
   /**
-   * Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced. False when
-   * it was down already.
+   * Ends the process now, starts it again after `downMs`. A power cut also loses what is not synced, of a process
+   * that was down already too: then it is false.
    */
   crash(power: boolean, note: string, downMs: number): boolean {
-    if (!this.host.alive) return false;
+    if (!this.host.alive) {
+      if (power) this.#crashDisks(power);
+      return false;
+    }
     this.host.kill(note);
     this.#restarts += 1;
-    if (this.data.crash(power)) this.#forget(this.data);
-    if (this.votes.crash(power)) this.#forget(this.votes);
+    this.#crashDisks(power);
     this.#wiring.net.crashed(this.slot);
     this.#wiring.world.after(downMs * 1000, () => this.start());
     return true;
@@ -262,9 +264,12 @@ export class SimNode {
     this.#gone = true;
     if (!this.host.alive) return;
     this.host.kill(note);
-    if (this.data.crash(true)) this.#forget(this.data);
-    if (this.votes.crash(true)) this.#forget(this.votes);
+    this.#crashDisks(true);
     this.#wiring.net.crashed(this.slot);
+  }
+
+  #crashDisks(power: boolean): void {
+    for (const disk of [this.data, this.votes]) if (disk.crash(power)) this.#forget(disk);
   }
 
   /** What a service manager does with a process that has stopped itself because of its disk. */

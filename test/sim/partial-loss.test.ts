@@ -13,8 +13,8 @@ type Loss = {
   readonly told: readonly string[];
 };
 
-/** Runs four nodes, of which the first loses power after its disk has lied. */
-const lossOf = (seed: number, disk: "data" | "votes"): Loss => {
+/** Runs four nodes, of which the first loses power after its disk has lied, while its process runs or is down. */
+const lossOf = (seed: number, disk: "data" | "votes", isDown: boolean): Loss => {
   const told = new Set<string>();
   let wasLost = false;
   const network = createNetwork(scenario("partial", { seed, healMs: 60_000 }), {
@@ -41,7 +41,12 @@ const lossOf = (seed: number, disk: "data" | "votes"): Loss => {
   network.world.runUntil(2_000_000);
   node[disk].lie();
   network.world.runUntil(3_000_000);
-  node.crash(true, "test", 1_000);
+  if (isDown) {
+    expect(node.crash(false, "killed", 1_000)).toBe(true);
+    expect(wasLost).toBe(false);
+    network.world.runUntil(3_500_000);
+  }
+  expect(node.crash(true, "test", 1_000)).toBe(!isDown);
   const kept = node[disk].dump().map(([key]) => toHex(key));
   network.memory.close();
   return { wasLost, kept: kept.sort(), told: [...told].sort() };
@@ -50,8 +55,10 @@ const lossOf = (seed: number, disk: "data" | "votes"): Loss => {
 describe.each(["data", "votes"] as const)(
   "a disk of %s that has lost its newest writes",
   (disk) => {
-    it("is still known to hold the older ones", () => {
-      const losses = [1, 2, 3, 4].map((seed) => lossOf(seed, disk)).filter((one) => one.wasLost);
+    it.each([false, true])("is still known to hold the older ones (process down: %s)", (isDown) => {
+      const losses = [1, 2, 3, 4]
+        .map((seed) => lossOf(seed, disk, isDown))
+        .filter((one) => one.wasLost);
       expect(losses.length).toBeGreaterThan(0);
       for (const { kept, told } of losses) {
         expect(kept.length).toBeGreaterThan(0);
