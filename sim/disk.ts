@@ -519,7 +519,11 @@ export class SimDisk {
   /** Remembers the present state under a name, for a stale restore. */
   snapshot(name: string): void {
     this.#snapshots.get(name)?.rows.dispose();
-    this.#snapshots.set(name, { rows: this.#data.clone(), bytes: this.#bytes, rot: this.#rot.clone() });
+    this.#snapshots.set(name, {
+      rows: this.#data.clone(),
+      bytes: this.#bytes,
+      rot: this.#rot.clone(),
+    });
   }
 
   /** Puts back a remembered state; false when there is none of that name, or it is the present one. */

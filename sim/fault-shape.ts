@@ -173,7 +173,7 @@ const ABOUT: Readonly<Record<FaultKind, string>> = {
   bridge: "Two halves meet in one node only.",
   ring: "Each node hears its two neighbours only.",
   isolate: "One node hears nobody and is heard by nobody.",
-  clog: "What goes over one link arrives at the end of the fault, in order.",
+  clog: "What would arrive over one link arrives at the end of the fault, in order.",
   swizzle: "Nodes are clogged one after the other, then freed in another order.",
   loss: "Frames are lost.",
   duplicate: "Frames arrive twice.",

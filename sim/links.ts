@@ -59,7 +59,6 @@ export type Fate = {
   readonly duplicated: boolean;
   readonly reordered: boolean;
   readonly corrupted: boolean;
-  readonly notBeforeUs: number;
   /** Marks of what has hit the frame; whether it was overtaken or late, shows when it has left (net.ts). */
   readonly hits: readonly string[];
 };
@@ -80,7 +79,6 @@ const UNTOUCHED: Fate = {
   duplicated: false,
   reordered: false,
   corrupted: false,
-  notBeforeUs: 0,
   hits: [],
 };
 
@@ -97,7 +95,6 @@ export class Links {
   readonly #base: NetKnobs;
   /** Turned knobs, the newest last: that one holds, and what is below it when it ends. */
   readonly #overrides: Override[] = [];
-  #anyClog = false;
 
   constructor(random: Prng, slots: number, knobs: NetKnobs) {
     this.random = random;
@@ -138,7 +135,11 @@ export class Links {
   clog(from: number, to: number, untilUs: number): void {
     const at = this.#at(from, to);
     this.#clogUntilUs[at] = Math.max(this.#clogUntilUs[at] ?? 0, untilUs);
-    this.#anyClog = true;
+  }
+
+  /** Until when nothing of a link arrives. */
+  clogUntilUs(from: number, to: number): number {
+    return this.#clogUntilUs[this.#at(from, to)] ?? 0;
   }
 
   /** Adds to the latency of a link; a negative amount takes it back. */
@@ -221,8 +222,7 @@ export class Links {
     const knobs = this.knobs;
     const quiet =
       knobs.lossPpm + knobs.duplicatePpm + knobs.reorderPpm + knobs.corruptPpm === 0 &&
-      this.#rules.length === 0 &&
-      !this.#anyClog;
+      this.#rules.length === 0;
     if (quiet) return UNTOUCHED;
     const ruledOut = this.#ruledOut(from, to, bytes);
     const fate = {
@@ -230,7 +230,6 @@ export class Links {
       duplicated: this.random.ppm(knobs.duplicatePpm),
       reordered: this.random.ppm(knobs.reorderPpm),
       corrupted: this.random.ppm(knobs.corruptPpm),
-      notBeforeUs: this.#clogUntilUs[this.#at(from, to)] ?? 0,
     };
     return { ...fate, hits: ruledOut ? ["frame dropped by kind"] : this.#hits(fate) };
   }
@@ -280,7 +279,6 @@ export class Links {
     this.#rules.length = 0;
     this.#clogUntilUs.fill(0);
     this.#extraUs.fill(0);
-    this.#anyClog = false;
     this.#overrides.length = 0;
     this.knobs.linkBytesPerMs = this.#base.linkBytesPerMs;
     this.#nodeCaps.length = 0;

@@ -4,7 +4,8 @@
  *
  * Within a session frames of one class stay in order and arrive at most once, as the port promises,
  * unless a fault says otherwise. A blocked link holds frames back, as a reliable stream would re-send
- * them, until the path heals or the session dies of idleness; `blockedDrops` loses them instead.
+ * them, until the path heals or the session dies of idleness; `blockedDrops` loses them instead. A clogged
+ * one holds back whatever would arrive, also what was under way before and what a block has let go.
  */
 import type {
   PeerClose,
@@ -33,7 +34,7 @@ type End = {
   /** The process incarnation that this end belongs to. */
   readonly incarnation: number;
   up: boolean;
-  /** Frames from this end that wait behind a blocked link, and what they weigh by class. */
+  /** Frames from this end that wait behind a blocked or clogged link, and what they weigh by class. */
   readonly held: HeldFrame[];
   readonly queuedBytes: Record<TrafficClass, number>;
   /** No frame of a class may arrive at the other end before this: order within a class. */
@@ -198,7 +199,11 @@ export class SimNet {
       if (!this.links.blocked(from, to) && !this.links.blocked(to, from)) {
         session.blockedSinceUs = -1;
       }
-      this.#release(session, from);
+      // One flight later: a reliable stream sends it again.
+      const end = this.#endOf(session, from);
+      if (end.held.length > 0) {
+        this.#releaseAt(this.#flownUs(this.#world.nowUs, from, to), session, end, to);
+      }
     }
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
   }
@@ -450,9 +455,7 @@ export class SimNet {
   #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
     const { trafficClass, bytes } = frame;
     if (this.links.extraUs(end.slot, to) > 0) this.#tap?.happened?.("frame delayed");
-    const flownUs = this.#flownUs(this.#world.nowUs, end.slot, to);
-    let arriveUs = Math.max(flownUs, fate.notBeforeUs);
-    if (arriveUs > flownUs) this.#tap?.happened?.("frame clogged");
+    let arriveUs = this.#flownUs(this.#world.nowUs, end.slot, to);
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
@@ -487,16 +490,27 @@ export class SimNet {
 
   #arrive(session: Session, end: End, to: number, frame: HeldFrame): void {
     if (!session.alive) return;
-    if (this.links.blocked(end.slot, to)) {
+    const clogUntilUs = this.links.clogUntilUs(end.slot, to);
+    const isClogged = clogUntilUs > this.#world.nowUs;
+    if (isClogged) this.#tap?.happened?.("frame clogged");
+    else if (this.links.blocked(end.slot, to)) {
       this.#tap?.happened?.("frame blocked");
-      if (this.links.knobs.blockedDrops) {
-        this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, frame.bytes);
-      } else {
-        end.held.push(frame);
-        end.queuedBytes[frame.trafficClass] += frame.bytes.length;
-      }
+      if (this.links.knobs.blockedDrops) return this.#drop(end, to, frame);
+    } else if (end.held.length === 0) {
+      this.#deliver(session, end, to, frame);
       return;
     }
+    // Also behind what is held and about to be let go: order.
+    if (isClogged && end.held.length === 0) this.#releaseAt(clogUntilUs, session, end, to);
+    end.held.push(frame);
+    end.queuedBytes[frame.trafficClass] += frame.bytes.length;
+  }
+
+  #drop(end: End, to: number, { bytes }: HeldFrame): void {
+    this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
+  }
+
+  #deliver(session: Session, end: End, to: number, frame: HeldFrame): void {
     const target = this.#endpoints[to];
     const far = this.#endOf(session, to);
     if (target === undefined || target.incarnation !== far.incarnation) return;
@@ -510,21 +524,26 @@ export class SimNet {
     });
   }
 
-  /** Lets go of what a link held back, in order, one flight later. */
-  #release(session: Session, from: number): void {
-    const end = this.#endOf(session, from);
-    const to = this.#farSlot(session, from);
-    const frames = end.held.splice(0);
-    for (const frame of frames) {
-      const arriveUs = Math.max(
-        this.#flownUs(this.#world.nowUs, from, to),
-        end.lastArrivalUs[frame.trafficClass],
-      );
-      end.lastArrivalUs[frame.trafficClass] = arriveUs;
-      this.#world.at(arriveUs, () => {
-        end.queuedBytes[frame.trafficClass] -= frame.bytes.length;
-        this.#arrive(session, end, to, frame);
-      });
+  #releaseAt(atUs: number, session: Session, end: End, to: number): void {
+    this.#world.at(atUs, () => this.#release(session, end, to));
+  }
+
+  /** Lets go of what a link held back, in order, unless it is blocked or clogged now. */
+  #release(session: Session, end: End, to: number): void {
+    if (!session.alive || end.held.length === 0) return;
+    const clogUntilUs = this.links.clogUntilUs(end.slot, to);
+    if (clogUntilUs > this.#world.nowUs) {
+      this.#tap?.happened?.("frame clogged");
+      this.#releaseAt(clogUntilUs, session, end, to);
+      return;
+    }
+    const isBlocked = this.links.blocked(end.slot, to);
+    if (isBlocked) this.#tap?.happened?.("frame blocked");
+    if (isBlocked && !this.links.knobs.blockedDrops) return;
+    for (const frame of end.held.splice(0)) {
+      end.queuedBytes[frame.trafficClass] -= frame.bytes.length;
+      if (isBlocked) this.#drop(end, to, frame);
+      else this.#deliver(session, end, to, frame);
     }
   }
 }

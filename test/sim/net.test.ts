@@ -410,6 +410,67 @@ describe("faults", () => {
     run(rig, 200);
     expect(received(rig, 1)).toEqual([1, 2, 3]);
   });
+
+  it("clog what is under way too, and what a blocked link has held back", () => {
+    const rig = createRig({ latencyMinUs: 20_000 });
+    rig.net.block(0, 1);
+    for (const value of [1, 2]) send(rig, 0, "b", value);
+    run(rig, 200);
+    send(rig, 0, "b", 3);
+    rig.net.links.clog(0, 1, rig.world.nowUs + 1_000_000);
+    rig.net.unblock(0, 1);
+    run(rig, 900);
+    // It is under way when the clog ends, and behind the others.
+    send(rig, 0, "b", 4);
+    expect(received(rig, 1)).toEqual([]);
+    run(rig, 99);
+    expect(received(rig, 1)).toEqual([]);
+    run(rig, 1);
+    expect(received(rig, 1)).toEqual([1, 2, 3, 4]);
+    expect(rig.marks).toContain("frame clogged");
+  });
+
+  it("hold what was clogged back for longer where the link is blocked or clogged when that ends", () => {
+    const rig = createRig();
+    rig.net.links.clog(0, 1, rig.world.nowUs + 500_000);
+    send(rig, 0, "b", 1);
+    run(rig, 400);
+    rig.net.block(0, 1);
+    rig.net.links.clog(0, 1, rig.world.nowUs + 500_000);
+    run(rig, 1_000);
+    expect(received(rig, 1)).toEqual([]);
+    rig.net.unblock(0, 1);
+    run(rig, 100);
+    expect(received(rig, 1)).toEqual([1]);
+  });
+
+  it("lose what was clogged where the link is blocked when that ends, if the scenario says so", () => {
+    const rig = createRig({ blockedDrops: true });
+    rig.net.links.clog(0, 1, rig.world.nowUs + 500_000);
+    send(rig, 0, "b", 1);
+    run(rig, 400);
+    rig.net.block(0, 1);
+    run(rig, 200);
+    rig.net.unblock(0, 1);
+    send(rig, 0, "b", 2);
+    run(rig, 100);
+    expect(received(rig, 1)).toEqual([2]);
+  });
+
+  it("leave the order of a class as it was when a block ends", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = createRig({ latencyMeanUs: 50_000 }, ["a", "b", "c"], seed);
+      rig.net.block(0, 1);
+      const values = Array.from({ length: 40 }, (_, i) => i);
+      for (const value of values) {
+        send(rig, 0, "b", value);
+        if (value === 20) rig.net.unblock(0, 1);
+        run(rig, 10);
+      }
+      run(rig, 2_000);
+      expect(received(rig, 1), `seed ${seed}`).toEqual(values);
+    }
+  });
 });
 
 describe("what is said of a frame", () => {

@@ -137,7 +137,7 @@ export class QuicNetwork {
     for (let copy = 0; copy < copies; copy++) {
       const latencyUs = (): number => this.links.latencyUs() + this.links.extraUs(from, to);
       const late = fate.reordered ? 4 * latencyUs() : 0;
-      const atUs = Math.max(nowUs + latencyUs() + late, fate.notBeforeUs);
+      const atUs = Math.max(nowUs + latencyUs() + late, this.links.clogUntilUs(from, to));
       // A copy of its own in every case: decryption overwrites what it is given.
       const bytes = fate.corrupted ? this.links.corrupt(packet) : packet.slice();
       this.#flights.push({ atUs, to, bytes });
