@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { simMutants } from "../../src/cli/simulator/mutants.ts";
 import { simRun } from "../../src/cli/simulator/run.ts";
 import { simSwarm } from "../../src/cli/simulator/swarm.ts";
 import { fakeContext } from "./fake-context.ts";
@@ -89,5 +90,15 @@ describe("runs that are interrupted", () => {
       }
       expect(said.err).toMatch(/^1 run, .*, interrupted$/m);
     }
+  });
+
+  it("say so of mutants too", async () => {
+    const interrupt = new AbortController();
+    const { context, said } = fakeContext({ output: "json" }, false, interrupt.signal);
+    const reason = new Error("SIGINT");
+    const ended = simMutants(context, { types: false }, "quorum-minus-one");
+    interrupt.abort(reason);
+    await expect(ended).rejects.toBe(reason);
+    expect(JSON.parse(said.out)).toEqual([]);
   });
 });

@@ -78,7 +78,6 @@ export const simMutants = async (
     child.once("close", resolve);
   });
   context.signal.removeEventListener("abort", onAbort);
-  context.signal.throwIfAborted();
   const columns = ["mutant", "state", "by", "found", "runs", "seconds"];
   const rows = found.map((one) => ({
     ...one,
@@ -86,7 +85,9 @@ export const simMutants = async (
     runs: String(one.runs),
     seconds: one.seconds.toFixed(1),
   }));
+  // Also where somebody has interrupted it: the whole bank takes long.
   context.printList(found, columns, rows);
+  context.signal.throwIfAborted();
   if (code !== 0) {
     const missed = found.filter(({ state }) => state === "missed").map(({ mutant }) => mutant);
     throw new TetradError("sim.survived", missed.join(", ") || `the script ended with ${code}`);
