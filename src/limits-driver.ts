@@ -14,6 +14,8 @@ export const DRIVER_LIMITS = {
   /** Pauses before another endpoint is opened: doubled from fault to fault, from the first after one that lasted. */
   retryMsMin: 200,
   retryMsMax: 60_000,
+  /** How long the reserve driver carries the sessions before the first one is tried again. */
+  reserveMs: 600_000,
 } as const;
 
 /**

@@ -167,7 +167,8 @@ export const CONFIG_KEYS = {
     about: [
       "QUIC library of the connections that objects go over, in a process of its own: auto, quiche or",
       "reactor. auto takes the reactor where it works, which is faster, else quiche; the log says why.",
-      "Sessions run on quiche always, and objects go over them while there are no such connections.",
+      "Sessions run on quiche, and objects go over them while there are no such connections. Where",
+      "quiche fails, the reactor carries the sessions for ten minutes, unless this is quiche.",
     ],
   },
   bulkListen: {

@@ -1,6 +1,11 @@
 /**
- * Keeps one endpoint for sessions: when the driver gives it up, opens another at the same address after a pause,
- * for as long as the node runs. Whether it is beyond help is the driver's to say (driver-watch.ts).
+ * Keeps one endpoint for sessions, for as long as the node runs. Whether it is beyond help is the driver's to say
+ * (driver-watch.ts). What takes its place, after a pause:
+ *
+ *  1. The library failed or its loop stalled: an endpoint of the reserve driver, where there is one and it opens. It
+ *     carries for `reserveMs`, then the first driver is tried again, and takes the sessions back when it opens.
+ *  2. The socket failed, which is no fault of the driver, the reserve itself failed, or there is none: one of the first
+ *     driver at the same address.
  */
 import { type Failure, fail } from "../errors.ts";
 import type { DriverFault, DriverFigures } from "../ledger/ports.ts";
@@ -22,15 +27,21 @@ import {
 export type KeeperOptions = {
   /** Port 0 takes a free one, and keeps it. */
   readonly listen: HostPort;
-  readonly limits: Pick<DriverLimits, "retryMsMin" | "retryMsMax">;
+  readonly limits: Pick<DriverLimits, "retryMsMin" | "retryMsMax" | "reserveMs">;
   readonly ports: Pick<TransportPorts, "clock" | "timers" | "logger" | "metrics">;
-  bind(
-    listen: HostPort,
-    failed: NonNullable<QuicEndpointOptions["failed"]>,
-  ): Promise<SessionEndpoint>;
-  /** Another endpoint has taken the place of one that failed. */
+  readonly bind: KeeperBind;
+  /** Opens an endpoint of another driver, which need not listen. Left out: there is none. */
+  readonly reserve?: KeeperBind;
+  /** An endpoint that works is about to be closed for another: its sessions have to end. */
+  leaving(): void;
+  /** Another endpoint has taken the place of one that failed or was left. */
   reopened(): void;
 };
+
+type KeeperBind = (
+  listen: HostPort,
+  failed: NonNullable<QuicEndpointOptions["failed"]>,
+) => Promise<SessionEndpoint>;
 
 /** Before there was an endpoint. */
 export const NO_DRIVER: DriverFigures = {
@@ -42,9 +53,11 @@ export const NO_DRIVER: DriverFigures = {
 
 export class EndpointKeeper {
   readonly local: HostPort;
-  readonly #driver: QuicDriverName;
   readonly #options: KeeperOptions;
   readonly #plan: RetryPlan;
+  /** Of the endpoint that is open, or was last. */
+  #driver: QuicDriverName;
+  readonly #first: QuicDriverName;
   /** Of endpoints that are gone, so that totals never fall. */
   #before: QuicEndpointStats = NO_STATS;
   #endpoint: SessionEndpoint | undefined;
@@ -55,10 +68,12 @@ export class EndpointKeeper {
   #restarts = 0;
   #lastFault: { readonly fault: DriverFault; readonly atMs: number } | undefined;
   #cancelRetry: (() => void) | undefined;
+  #cancelReturn: (() => void) | undefined;
 
   private constructor(options: KeeperOptions, { driver, local }: SessionEndpoint) {
     this.#options = options;
     this.#driver = driver;
+    this.#first = driver;
     this.local = local;
     this.#plan = new RetryPlan(options.limits, options.ports.clock.monotonicMs());
   }
@@ -120,6 +135,7 @@ export class EndpointKeeper {
   close(code: number, reason: string, done: () => void): void {
     this.#closed = true;
     this.#cancelRetry?.();
+    this.#cancelReturn?.();
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
     if (endpoint === undefined) done();
@@ -132,61 +148,109 @@ export class EndpointKeeper {
     const { clock, metrics } = this.#options.ports;
     this.#before = this.stats;
     this.#endpoint = undefined;
+    this.#cancelReturn?.();
     this.#lastFault = { fault, atMs: clock.monotonicMs() };
     metrics.count("tetrad_transport_endpoint_restarts_total", 1, { cause: fault.cause });
     metrics.gauge("tetrad_transport_endpoint_up", 0);
-    this.#retry("the endpoint of sessions has failed", fault);
+    const isFirst = this.#driver === this.#first;
+    const reserve = isFirst && fault.cause !== "socket" ? this.#options.reserve : undefined;
+    this.#retry("the endpoint of sessions has failed", fault, reserve);
   }
 
-  #retry(message: string, { cause, detail }: DriverFault): void {
+  #retry(message: string, { cause, detail }: DriverFault, bind?: KeeperBind): void {
     const { clock, timers, logger } = this.#options.ports;
     const retryMs = this.#plan.failed(clock.monotonicMs());
     const code = "transport.driver-failed";
     logger.log("error", message, { code, driver: this.#driver, cause, detail, retryMs });
-    this.#cancelRetry = timers.set(retryMs, () => void this.#reopen());
+    this.#cancelRetry = timers.set(retryMs, () => void this.#reopen(bind));
   }
 
-  async #reopen(): Promise<void> {
+  async #reopen(reserve: KeeperBind | undefined): Promise<void> {
+    const opened = await this.#bind(reserve ?? this.#options.bind);
+    if (opened === undefined) return;
+    if (opened.ok) {
+      this.#opened(opened.endpoint, opened.tell);
+      return;
+    }
+    const { cause, detail } = opened;
+    if (reserve === undefined) {
+      this.#retry("no other endpoint", { cause, detail });
+      return;
+    }
+    const message = "the reserve driver cannot take the sessions over";
+    this.#options.ports.logger.log("warn", message, { code: "transport.driver-failed", detail });
+    await this.#reopen(undefined);
+  }
+
+  /** Undefined: the keeper was closed meanwhile. A fault of the endpoint is heard after `tell` has been called. */
+  async #bind(bind: KeeperBind): Promise<Bound | undefined> {
     const opened = Promise.withResolvers<EndpointKeeper>();
     let endpoint: SessionEndpoint;
     try {
-      endpoint = await this.#options.bind(this.local, tell(opened.promise));
+      endpoint = await bind(this.local, tell(opened.promise));
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      if (!this.#closed) this.#retry("no other endpoint", { cause: "socket", detail });
-      return;
-    }
-    if (this.#closed) {
-      endpoint.close(0, "closed", () => {});
-      return;
+      return this.#closed ? undefined : { ok: false, cause: "socket", detail: textOf(error) };
     }
     try {
+      if (this.#closed) throw new Error("closed");
       if (this.#identity !== undefined) endpoint.useIdentity(this.#identity);
     } catch (error) {
       // The port is free before it is bound again.
-      const detail = error instanceof Error ? error.message : String(error);
-      endpoint.close(0, "closed", () => {
-        if (!this.#closed) this.#retry("no other endpoint", { cause: "library", detail });
-      });
-      return;
+      await new Promise<void>((resolve) => endpoint.close(0, "closed", resolve));
+      return this.#closed ? undefined : { ok: false, cause: "library", detail: textOf(error) };
     }
-    this.#opened(endpoint);
-    opened.resolve(this);
+    return { ok: true, endpoint, tell: () => opened.resolve(this) };
   }
 
-  #opened(endpoint: SessionEndpoint): void {
-    const { clock, metrics, logger } = this.#options.ports;
+  #opened(endpoint: SessionEndpoint, tellFaults: () => void): void {
+    const { clock, timers, metrics, logger } = this.#options.ports;
     this.#endpoint = endpoint;
+    this.#driver = endpoint.driver;
     this.#restarts += 1;
     this.#plan.opened(clock.monotonicMs());
     metrics.gauge("tetrad_transport_endpoint_up", 1);
     logger.log("info", "another endpoint of sessions is open", {
-      ...{ address: formatAddress(endpoint.local), restarts: this.#restarts },
+      ...{ driver: endpoint.driver, address: formatAddress(endpoint.local) },
+      restarts: this.#restarts,
     });
     if (this.#accepting) endpoint.startAccepting();
+    if (endpoint.driver !== this.#first) {
+      this.#cancelReturn = timers.set(this.#options.limits.reserveMs, () => void this.#goBack());
+    }
     this.#options.reopened();
+    tellFaults();
+  }
+
+  /** The first driver takes the sessions back, if it opens; the reserve has carried them long enough. */
+  async #goBack(): Promise<void> {
+    const left = this.#endpoint;
+    const opened = await this.#bind(this.#options.bind);
+    if (opened === undefined) return;
+    if (!opened.ok) {
+      const { ports, limits } = this.#options;
+      if (this.#endpoint !== left || left === undefined) return;
+      const message = "the first driver does not open, the reserve goes on";
+      ports.logger.log("warn", message, { code: "transport.driver-failed", detail: opened.detail });
+      this.#cancelReturn = ports.timers.set(limits.retryMsMax, () => void this.#goBack());
+      return;
+    }
+    if (this.#endpoint !== left || left === undefined) {
+      // The reserve has failed meanwhile, and its own retry will need the port.
+      opened.endpoint.close(0, "closed", () => {});
+      return;
+    }
+    this.#options.leaving();
+    this.#before = this.stats;
+    left.close(0, "closed", () => {});
+    this.#opened(opened.endpoint, opened.tell);
   }
 }
+
+type Bound =
+  | { readonly ok: true; readonly endpoint: SessionEndpoint; tell(): void }
+  | { readonly ok: false; readonly cause: DriverFault["cause"]; readonly detail: string };
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A fault is heard when its endpoint is in place, however soon it comes. */
 const tell =

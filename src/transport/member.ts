@@ -6,6 +6,7 @@ import type { Dialler } from "./dialler.ts";
 import type { CloseCode, PathsLimits } from "./options.ts";
 import { PeerTotals } from "./peer-totals.ts";
 import type { KnownPeer } from "./peers.ts";
+import type { QuicDriverName } from "./quic-endpoint.ts";
 import { Paths } from "./relay/paths.ts";
 import { RelayPlan } from "./relay/plan.ts";
 import type { Session } from "./session.ts";
@@ -80,6 +81,13 @@ export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readon
   ]),
 ];
 
+/** Ends what is on the reserve driver: the first one carries again. */
+export const endReserve = (members: Members): void => {
+  const all = [...members.values()].flatMap(sessionsOf);
+  const onReserve = all.filter(({ isUnauthenticated }) => isUnauthenticated);
+  for (const session of onReserve) session.close("closed", "the first driver carries again");
+};
+
 /** The sessions of the member that are up, those that only wait too. */
 export const upWith = ({ paths, waiting }: Member): readonly Session[] => [
   ...paths.sessions(),
@@ -110,6 +118,10 @@ const stateOf = (
   return attempt === undefined ? "waiting" : "dialling";
 };
 
+/** Sessions run on quiche, and those on its reserve are the ones in which nobody is seen below them (adr/0016). */
+const driverOf = ({ isUnauthenticated }: Session): QuicDriverName =>
+  isUnauthenticated ? "reactor" : "quiche";
+
 export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures => {
   const { known, session } = member;
   const isDirect = session !== undefined && session.via === undefined;
@@ -120,8 +132,7 @@ export const figuresOf = (member: Member, isQuarantined: boolean): PeerFigures =
     remote: isDirect ? formatAddress(session.remote) : undefined,
     dialledBy: session === undefined ? undefined : session.dialled === undefined ? "peer" : "us",
     via: session?.via,
-    // Sessions between nodes run on this driver (adr/0016).
-    driver: session === undefined ? undefined : "quiche",
+    driver: session === undefined ? undefined : driverOf(session),
     // Round trip and handshakes are those of the session that carries; what is carried is that of all of them.
     session:
       session === undefined

@@ -1,6 +1,8 @@
 /** The UDP endpoint of sessions between nodes: sizes of its datagrams and windows, and whom it lets in. */
 
+import { EndpointKeeper, type KeeperOptions } from "./endpoint-keeper.ts";
 import { SESSION_STREAMS } from "./lane.ts";
+import { OneWaySession } from "./one-way-session.ts";
 import { ALPN, type QuicTransportOptions, type TransportLimits } from "./options.ts";
 import type {
   HostPort,
@@ -9,6 +11,7 @@ import type {
   SessionEndpoint,
 } from "./quic-endpoint.ts";
 import { QuicheEndpoint } from "./quiche-endpoint.ts";
+import { ReserveEndpoint } from "./reserve-endpoint.ts";
 
 /** Peers on this machine: loopback carries 64 KiB, and the cost of a packet hardly depends on its size. */
 const LOOPBACK = "::1";
@@ -29,35 +32,55 @@ export const WINDOWS: QuicWindows = {
 /** A driver of sessions. */
 export type BindEndpoint = (options: QuicEndpointOptions) => Promise<SessionEndpoint>;
 
+/** What the mesh does when something happens at its endpoint. */
+export type MeshHooks = Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused"> &
+  Pick<KeeperOptions, "leaving" | "reopened">;
+
 /**
- * How a node binds: with quiche where no other driver is named, as in every node (adr/0016). What it returns throws
- * config.invalid where the address cannot be bound, key.invalid for keys that cannot be used.
+ * Opens the endpoint of a node's sessions, and keeps one open: with quiche where no other driver is named, as in every
+ * node (adr/0016), and with the reactor in reserve where the options say so. Throws config.invalid where the
+ * address cannot be bound, key.invalid for keys that cannot be used.
  */
-export const meshBinder =
-  (
-    options: QuicTransportOptions,
-    limits: TransportLimits,
-    bind: BindEndpoint = QuicheEndpoint.bind,
-  ) =>
-  (
-    listen: HostPort,
-    hooks: Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused" | "failed">,
-  ): Promise<SessionEndpoint> =>
-    bind({
-      listen: { host: listen.host, port: listen.port },
-      clock: options.clock,
-      timers: options.timers,
-      alpn: [ALPN],
-      identity: options.identity,
-      clients: "any",
-      servers: "any",
-      limits,
-      faults: limits.driver,
-      windows: WINDOWS,
-      // What goes to relays and comes from them.
-      datagrams: true,
-      datagramBytesFor: (host) =>
-        host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
-      datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
-      ...hooks,
-    });
+export const openMeshEndpoint = (
+  options: QuicTransportOptions,
+  limits: TransportLimits,
+  listen: HostPort,
+  { leaving, reopened, ...hooks }: MeshHooks,
+  driver: BindEndpoint | undefined,
+): Promise<EndpointKeeper> => {
+  const by =
+    (bind: BindEndpoint): KeeperOptions["bind"] =>
+    (address, failed) =>
+      bind({ ...endpointOptions(options, limits, hooks), listen: address, failed });
+  const hasReserve = options.reserve === true && driver === undefined;
+  return EndpointKeeper.open({
+    ...{ listen, ports: options, limits: limits.driver, leaving, reopened },
+    bind: by(driver ?? QuicheEndpoint.bind),
+    ...(hasReserve ? { reserve: by(ReserveEndpoint.bind) } : {}),
+  });
+};
+
+const endpointOptions = (
+  options: QuicTransportOptions,
+  limits: TransportLimits,
+  { isMemberHost, accepted, refused }: Omit<MeshHooks, "leaving" | "reopened">,
+): Omit<QuicEndpointOptions, "listen"> => ({
+  clock: options.clock,
+  timers: options.timers,
+  alpn: [ALPN],
+  identity: options.identity,
+  clients: "any",
+  servers: "any",
+  limits,
+  faults: limits.driver,
+  // Who dials may be on its reserve, which opens streams in two directions.
+  windows: { ...WINDOWS, streamsBidi: SESSION_STREAMS },
+  // What goes to relays and comes from them.
+  datagrams: true,
+  datagramBytesFor: (host) =>
+    host === LOOPBACK ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
+  datagramBytesMax: LOOPBACK_DATAGRAM_BYTES,
+  isMemberHost,
+  accepted: (session) => accepted(new OneWaySession(session, true)),
+  refused,
+});

@@ -34,8 +34,9 @@ import {
 import type { BulkPort, BulkUser } from "./bulk.ts";
 import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
-import { EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
+import { type EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
 import {
+  endReserve,
   figuresOf,
   isHostOf,
   isPenalised,
@@ -48,7 +49,7 @@ import {
   takesNotes,
   upWith,
 } from "./member.ts";
-import { type BindEndpoint, meshBinder, WINDOWS } from "./mesh-endpoint.ts";
+import { type BindEndpoint, type MeshHooks, openMeshEndpoint, WINDOWS } from "./mesh-endpoint.ts";
 import { MeshMeter, meshFigures } from "./mesh-meter.ts";
 import {
   ALPN,
@@ -63,7 +64,7 @@ import {
 import { type KnownPeer, type KnownPeers, readPeers, withNamed } from "./peers.ts";
 import type { HostPort, QuicIdentity, QuicSession } from "./quic-endpoint.ts";
 import type { QuicTransport, TransportFigures } from "./quic-transport.ts";
-import { type RefusalCode, Refusals } from "./refusals.ts";
+import { Refusals } from "./refusals.ts";
 import type { PathChange } from "./relay/choose.ts";
 import { Router } from "./relay/router.ts";
 import type { Route } from "./relay/tunnel.ts";
@@ -81,7 +82,7 @@ import {
 } from "./session-rules.ts";
 import { SigningLine } from "./signing-line.ts";
 import { FEATURES } from "./stoq/hello.ts";
-import { checkIdentity, hashOfCertificate } from "./tls.ts";
+import { checkIdentity, hashOfCertificate, pinOfCertificate } from "./tls.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export class Mesh implements QuicTransport {
@@ -95,6 +96,7 @@ export class Mesh implements QuicTransport {
   readonly #refusals: Refusals;
   readonly #gate: SessionGate;
   readonly #run = newRunId();
+  readonly #pin: Uint8Array;
   #certificateHash: Uint8Array;
   readonly #security: QuicTransportOptions["security"];
   readonly #signing: SigningLine;
@@ -122,6 +124,7 @@ export class Mesh implements QuicTransport {
       publish: () => this.#meter.publish(this.figures()),
     });
     this.#gate = new SessionGate(options.clock, options.metrics, this.#limits);
+    this.#pin = pinOfCertificate(options.identity.certPem);
     this.#certificateHash = hashOfCertificate(options.identity.certPem);
     this.#security = options.security;
     this.#signing = new SigningLine(options.security.signer);
@@ -167,7 +170,8 @@ export class Mesh implements QuicTransport {
       throw new TetradError("transport.address", "listen takes an IPv6 literal, not a name");
     }
     const mesh = new Mesh(options);
-    mesh.#endpoint = await mesh.#bind(meshBinder(options, mesh.#limits, driver), listen.value);
+    const hooks = mesh.#endpointHooks();
+    mesh.#endpoint = await openMeshEndpoint(options, mesh.#limits, listen.value, hooks, driver);
     return mesh;
   }
 
@@ -332,7 +336,8 @@ export class Mesh implements QuicTransport {
       features: this.#router.features,
       self: this.#self,
       selfRun: this.#run,
-      certificateHash: this.#certificateHash,
+      ...{ certificateHash: this.#certificateHash, pin: this.#pin },
+      pinOf: (id) => this.#known.byId.get(id)?.tlsPin,
       ...{ security: this.#security, signing: this.#signing },
       limits: this.#limits,
       ports: this.#ports,
@@ -340,18 +345,15 @@ export class Mesh implements QuicTransport {
     });
   }
 
-  #bind(bind: ReturnType<typeof meshBinder>, listen: HostPort): Promise<EndpointKeeper> {
-    const hooks = {
-      isMemberHost: (host: string) =>
+  #endpointHooks(): MeshHooks {
+    return {
+      isMemberHost: (host) =>
         isHostOf(host, this.#members.values(), (id) => this.#gate.isQuarantined(id)),
-      accepted: (connection: QuicSession) => void this.#session(connection, undefined),
-      refused: (code: RefusalCode, detail: string) => this.#refusals.note(code, detail),
-    };
-    return EndpointKeeper.open({
-      ...{ listen, ports: this.#ports, limits: this.#limits.driver },
-      bind: (address, failed) => bind(address, { ...hooks, failed }),
+      accepted: (connection) => void this.#session(connection, undefined),
+      refused: (code, detail) => this.#refusals.note(code, detail),
+      leaving: () => endReserve(this.#members),
       reopened: () => this.#dialAll(),
-    });
+    };
   }
 
   /** At once: what kept the members from being reached was here. */
@@ -425,7 +427,7 @@ export class Mesh implements QuicTransport {
       session.close("shutdown", "not serving");
     } else if (member === undefined || !known.ok) {
       session.close("identity", known.ok ? "no member" : known.code, known.ok ? undefined : known);
-    } else if (member.session === undefined) {
+    } else if (member.session === undefined && !session.isUnauthenticated) {
       this.#join(member, session);
       this.#take(member);
     } else if (!mayContend(session, othersThan(session, member), this.#facts)) {
@@ -439,7 +441,7 @@ export class Mesh implements QuicTransport {
     return { self: this.#self, handshakeTimeoutMs: this.#limits.handshakeTimeoutMs };
   }
 
-  /** Beside a session that carries: the peer has to show its key first. */
+  /** Beside a session that carries, or with who may be anybody: the peer has to show its key first. */
   #wait(member: Member, session: Session): void {
     const { waiting, host } = member;
     const room = roomToWait(session, waiting, this.#limits.paths.unprovedMax, host);

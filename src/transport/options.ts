@@ -99,6 +99,8 @@ export type QuicTransportOptions = TransportPorts & {
   readonly peers: readonly TransportPeer[];
   /** Whom the operator names besides, and where: see `withNamed`. */
   readonly named?: readonly NamedPeer[];
+  /** The reactor takes the sessions over when quiche fails, where it loads (endpoint-keeper.ts). */
+  readonly reserve?: boolean;
   readonly limits?: Partial<TransportLimits>;
   readonly names?: NameLookup;
   /** Passes packets between other members, and says so to those that it has sessions with. */

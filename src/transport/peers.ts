@@ -13,6 +13,7 @@ export type KnownPeer = {
   readonly id: PeerId;
   readonly address: PeerAddress;
   readonly addressText: string;
+  readonly tlsPin: Uint8Array;
   readonly tlsPinHex: string;
 };
 
@@ -64,7 +65,7 @@ export const readPeers = (peers: readonly TransportPeer[], self: PeerId): KnownP
       id: peer.id,
       address: address.value,
       addressText: peer.address,
-      tlsPinHex: pin,
+      ...{ tlsPin: peer.tlsPin, tlsPinHex: pin },
     });
     pins.set(pin, peer.id);
   }

@@ -42,12 +42,18 @@ export type QuicIdentity = { readonly certPem: string; readonly keyPem: string }
  */
 export type QuicTrust = "any" | { readonly authorityPem: string };
 
+/**
+ * Whom a server that is dialled has to be. "unauthenticated": TLS lets in whoever answers, on a driver that cannot see
+ * its certificate either. The user has to learn who it is in another way before it believes anything.
+ */
+export type QuicServerTrust = QuicTrust | "unauthenticated";
+
 export type QuicDial = {
   /** What the server's certificate has to be made out to; needed with an authority. */
   readonly serverName?: string;
   /** In place of the endpoint's own. */
   readonly identity?: QuicIdentity;
-  readonly trust?: QuicTrust;
+  readonly trust?: QuicServerTrust;
 };
 
 export type QuicEndpointLimits = {
@@ -78,7 +84,7 @@ export type QuicEndpointOptions = {
   /** Whether a client has to show a certificate, and of whom. "none": anybody may dial. */
   readonly clients: QuicTrust | "none";
   /** Whom the servers that are dialled have to be; a dial may say otherwise. */
-  readonly servers: QuicTrust;
+  readonly servers: QuicServerTrust;
   readonly limits: QuicEndpointLimits;
   readonly windows: QuicWindows;
   /** When the driver gives the endpoint up; the node's limits where it is left out. */
@@ -183,6 +189,8 @@ export type QuicSessionFigures = {
 export type QuicSession = {
   readonly remote: HostPort;
   readonly accepted: boolean;
+  /** Nobody has checked who the server is, and its certificate cannot be seen. Left out: false. */
+  readonly isUnauthenticated?: boolean;
   readonly isEstablished: boolean;
   readonly hasEnded: boolean;
   attach(user: QuicSessionUser): void;

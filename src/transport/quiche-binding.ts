@@ -10,7 +10,7 @@
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Config, Connection, Header } from "@matrixai/quic/native/types.js";
 import { LIMITS } from "../limits.ts";
-import type { HostPort, QuicIdentity, QuicTrust, QuicWindows } from "./quic-endpoint.ts";
+import type { HostPort, QuicIdentity, QuicServerTrust, QuicWindows } from "./quic-endpoint.ts";
 
 export type QuicheConnection = Connection;
 export type QuicheConfig = Config;
@@ -33,7 +33,7 @@ export type QuicheConfigOptions = {
   readonly alpn: readonly string[];
   readonly identity: QuicIdentity | undefined;
   /** "none" asks the other end for no certificate, as a server that anybody may dial does. */
-  readonly trust: QuicTrust | "none";
+  readonly trust: QuicServerTrust | "none";
   readonly idleTimeoutMs: number;
   /** Largest datagram that we send, bytes. */
   readonly sendDatagramBytesMax: number;

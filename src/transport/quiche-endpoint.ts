@@ -15,8 +15,8 @@ import type {
   QuicEndpointStats,
   QuicFeatures,
   QuicIdentity,
+  QuicServerTrust,
   QuicSession,
-  QuicTrust,
 } from "./quic-endpoint.ts";
 import { createQuicheConfig, type HostPort, type QuicheConfig } from "./quiche-binding.ts";
 import { type HostAdmission, QuicheMachine } from "./quiche-machine.ts";
@@ -330,7 +330,7 @@ export class QuicheEndpoint implements QuicEndpoint {
 
 const makeConfig = (
   options: QuicEndpointOptions,
-  trust: QuicTrust | "none",
+  trust: QuicServerTrust | "none",
   identity: QuicIdentity | undefined,
   sendDatagramBytesMax: number,
 ): QuicheConfig => {

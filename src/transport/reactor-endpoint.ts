@@ -1,7 +1,9 @@
 /**
  * The reactor driver of the QuicEndpoint port: raw QUIC of `@currentspace/http3`, which reads and writes
  * packets on threads of its own, many at a time. It does less than the quiche driver (`REACTOR_FEATURES`):
- * above all a client does not see the server's certificate, so both ends trust authorities and nothing else.
+ * above all a client does not see the server's certificate, so both ends trust authorities and nothing else. A client
+ * may be told to dial "unauthenticated": then it lets in whoever answers, which only fits a user that learns who it
+ * is in another way (reserve-endpoint.ts).
  *
  * A listener is bound to an explicit IPv6 address, because on `::` the library also takes mapped IPv4; a
  * session with such an address is refused all the same.
@@ -26,7 +28,7 @@ import {
   type ReactorServer,
   type ReactorServerSession,
 } from "./reactor-binding.ts";
-import { discard, ReactorSession } from "./reactor-session.ts";
+import { discard, ReactorSession, type ReactorSessionOptions } from "./reactor-session.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export const REACTOR_FEATURES: QuicFeatures = {
@@ -75,14 +77,15 @@ export class ReactorEndpoint implements QuicEndpoint {
   /**
    * Loads the library and binds the listener, where there is an identity to listen with. Throws
    * config.invalid with the reason where the library does not load, the address cannot be bound, or
-   * something is asked for that this driver has not.
+   * something is asked for that this driver has not. Without an identity it only dials, and binds nothing.
    */
   static async bind(
     options: QuicEndpointOptions,
     mode: ReactorMode = "portable",
   ): Promise<ReactorEndpoint> {
     const { host, port } = options.listen;
-    if (!isIPv6(host) || host === "::" || isMappedIpv4(host)) {
+    const listens = options.identity !== undefined;
+    if (listens && (!isIPv6(host) || host === "::" || isMappedIpv4(host))) {
       throw new TetradError(
         "config.invalid",
         "the reactor listens on one IPv6 address, not on all",
@@ -139,7 +142,8 @@ export class ReactorEndpoint implements QuicEndpoint {
     const { limits, alpn } = this.#options;
     if (this.#closed || this.#sessions.size >= limits.connectionsMax) return undefined;
     const trust = how.trust ?? this.#options.servers;
-    if (trust === "any" || how.serverName === undefined) {
+    const isUnauthenticated = trust === "unauthenticated";
+    if (trust === "any" || (!isUnauthenticated && how.serverName === undefined)) {
       throw new TetradError("config.invalid", "the reactor needs an authority and a server name");
     }
     const identity = how.identity ?? this.#options.identity;
@@ -147,14 +151,15 @@ export class ReactorEndpoint implements QuicEndpoint {
       { address: remote.host, port: remote.port },
       {
         ...this.#common(this.#options.datagramBytesFor(remote.host)),
-        ca: trust.authorityPem,
-        servername: how.serverName,
-        rejectUnauthorized: true,
+        ...(isUnauthenticated ? {} : { ca: trust.authorityPem }),
+        ...(how.serverName === undefined ? {} : { servername: how.serverName }),
+        rejectUnauthorized: !isUnauthenticated,
         connectTimeoutMs: limits.idleTimeoutMs,
         ...(identity === undefined ? {} : { cert: identity.certPem, key: identity.keyPem }),
       },
     );
-    return this.#add(native, remote, false, alpn[0] ?? "", () => null);
+    const facts = { remote, accepted: false, isUnauthenticated, alpn: alpn[0] ?? "" };
+    return this.#add(native, { ...facts, certificates: () => null });
   }
 
   close(code: number, reason: string, done: () => void): void {
@@ -209,24 +214,19 @@ export class ReactorEndpoint implements QuicEndpoint {
         native.peerCertificatePresented
           ? native.getPeerCertificateChain().map(({ raw }) => raw)
           : null;
-      this.#options.accepted(
-        this.#add(native, remote, true, this.#options.alpn[0] ?? "", certificates),
-      );
+      const alpn = this.#options.alpn[0] ?? "";
+      const facts = { remote, accepted: true, isUnauthenticated: false, alpn };
+      this.#options.accepted(this.#add(native, { ...facts, certificates }));
     }
   }
 
   #add(
     native: ReactorServerSession | ReactorClientSession,
-    remote: HostPort,
-    accepted: boolean,
-    alpn: string,
-    certificates: () => readonly Uint8Array[] | null,
+    facts: Omit<ReactorSessionOptions, "native" | "timers" | "forget">,
   ): ReactorSession {
     const forget = (session: ReactorSession): void => this.#forget(session);
     const { timers } = this.#options;
-    const session = new ReactorSession({
-      ...{ native, remote, accepted, alpn, certificates, forget, timers },
-    });
+    const session = new ReactorSession({ ...facts, native, forget, timers });
     this.#sessions.add(session);
     return session;
   }

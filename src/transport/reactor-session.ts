@@ -48,6 +48,7 @@ export type ReactorSessionOptions = {
   readonly native: ReactorServerSession | ReactorClientSession;
   readonly remote: HostPort;
   readonly accepted: boolean;
+  readonly isUnauthenticated: boolean;
   readonly alpn: string;
   readonly timers: Timers;
   certificates(): readonly Uint8Array[] | null;
@@ -69,6 +70,7 @@ export const discard = (stream: ReactorStream): void => {
 export class ReactorSession implements QuicSession {
   readonly remote: HostPort;
   readonly accepted: boolean;
+  readonly isUnauthenticated: boolean;
   readonly #options: ReactorSessionOptions;
   readonly #lanes = new Map<number, Lane>();
   readonly #unread = new UnreadBudget(REACTOR_LIMITS);
@@ -91,6 +93,7 @@ export class ReactorSession implements QuicSession {
     this.#options = options;
     this.remote = options.remote;
     this.accepted = options.accepted;
+    this.isUnauthenticated = options.isUnauthenticated;
     const { native } = options;
     native.on("stream", (stream: ReactorStream) => this.#adopt(stream));
     native.on("datagram", (bytes: Buffer) => {

@@ -1,6 +1,6 @@
 /** Rules by which the two ends of a pair decide alike about one session: whose it is, and which of two stays. */
 import { compareBytes } from "../crypto/bytes.ts";
-import { fail, type Result } from "../errors.ts";
+import { fail, ok, type Result } from "../errors.ts";
 import type { PeerId } from "../ledger/ports.ts";
 import type { IdentifiedPeer, Session } from "./session.ts";
 import { identifyPeer, type PinTable } from "./tls.ts";
@@ -11,12 +11,22 @@ export const identifySession = (
   pins: PinTable,
   nowMs: number,
 ): Result<IdentifiedPeer> => {
+  if (session.isUnauthenticated) return whoWasDialled(session, pins);
   const identified = identifyPeer(session.peerCertificates(), pins, session.dialled, nowMs);
   if (identified.ok && (session.announced ?? identified.value.id) !== identified.value.id) {
     return fail("transport.peer-unknown", "the relay said that another member is there");
   }
   return identified;
 };
+
+/**
+ * Nothing is seen of who answers: it counts as whom we dialled, and is not believed before it has proved that. Until
+ * when its certificate lasts is not seen either.
+ */
+const whoWasDialled = ({ dialled }: Session, pins: PinTable): Result<IdentifiedPeer> =>
+  dialled !== undefined && [...pins.values()].includes(dialled)
+    ? ok({ id: dialled, certificateEndMs: Number.POSITIVE_INFINITY })
+    : fail("transport.peer-unknown", "who was dialled is no member any more");
 
 /**
  * So many times what a handshake may take is a session waited for that is not proved. The hellos of one session come
@@ -108,14 +118,17 @@ export const roomToWait = (
 
 /**
  * Which of those that wait carries where nothing else does: one that we dialled before others. `stopping` is a
- * session whose end tells that its run of the peer ends, and the other sessions of that run with it.
+ * session whose end tells that its run of the peer ends, and the other sessions of that run with it. None with who may
+ * be anybody.
  */
-export const nextOf = <T extends Contender>(
+export const nextOf = <T extends Contender & Partial<Pick<Session, "isUnauthenticated">>>(
   waiting: Iterable<T>,
   stopping: Contender | undefined,
 ): T | undefined => {
   const others = [...waiting].filter(
-    ({ peerRun }) => stopping === undefined || compareBytes(peerRun, stopping.peerRun) !== 0,
+    ({ peerRun, isUnauthenticated }) =>
+      isUnauthenticated !== true &&
+      (stopping === undefined || compareBytes(peerRun, stopping.peerRun) !== 0),
   );
   return others.find(({ dialled }) => dialled !== undefined) ?? others[0];
 };

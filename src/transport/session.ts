@@ -50,7 +50,7 @@ import {
 import type { Route } from "./relay/tunnel.ts";
 import { type NodeSecurity, SecureChannel } from "./secure-channel.ts";
 import type { SigningLine } from "./signing-line.ts";
-import { decodeHello, encodeHello, OUR_FEATURES } from "./stoq/hello.ts";
+import { decodeHello, encodeHello, FEATURES, OUR_FEATURES } from "./stoq/hello.ts";
 import type { Channel, Party } from "./stoq/transcript.ts";
 
 /** Frames are written through this buffer in slices of its size; all sessions share it. */
@@ -99,8 +99,11 @@ export type SessionOptions = {
   readonly selfRun: Uint8Array;
   /** What the hello says of this node besides what every session has (stoq/hello.ts). */
   readonly features: number;
-  /** SHA-256 of our certificate, DER. */
+  /** SHA-256 of our certificate, DER, and the pin of its key, which outlives it. */
   readonly certificateHash: Uint8Array;
+  readonly pin: Uint8Array;
+  /** The pin of a member's key; undefined for who is none. */
+  pinOf(peer: PeerId): Uint8Array | undefined;
   readonly security: NodeSecurity;
   readonly signing: SigningLine;
   readonly limits: TransportLimits;
@@ -150,7 +153,7 @@ export class Session {
     this.#control = control;
     this.#hello = encodeHello({
       run: options.selfRun,
-      features: OUR_FEATURES | options.features,
+      features: OUR_FEATURES | options.features | this.#ownFeatures(),
     });
     this.#cancelHandshake = options.ports.timers.set(options.limits.handshakeTimeoutMs, () => {
       this.#cancelHandshake = undefined;
@@ -184,6 +187,11 @@ export class Session {
   /** Who the relay says is at the other end; the certificate has the last word. */
   get announced(): PeerId | undefined {
     return this.#options.route?.peer;
+  }
+
+  /** Nothing below says who was dialled: the peer is nobody before it has shown its key. */
+  get isUnauthenticated(): boolean {
+    return this.#connection.isUnauthenticated === true;
   }
 
   /** False where it cannot go now, or never: a relayed session has no datagrams. */
@@ -476,13 +484,27 @@ export class Session {
     this.#secure.begin();
   }
 
-  #channel(peerHello: Uint8Array): Channel | undefined {
-    const { self, certificateHash, security } = this.#options;
+  #ownFeatures(): number {
+    return this.isUnauthenticated ? FEATURES.seesNoCertificate : 0;
+  }
+
+  /** What the transcript has of the peer's certificate; undefined where that is gone, or the peer no member any more. */
+  #peerHash(): Uint8Array | undefined {
+    const { peer } = this;
+    if (this.isUnauthenticated) return peer === undefined ? undefined : this.#options.pinOf(peer);
     const leaf = this.peerCertificates()?.[0];
-    if (leaf === undefined || this.peer === undefined) return undefined;
-    const us: Party = { id: self, certificateHash, hello: this.#hello };
-    const them: Party = { id: this.peer, certificateHash: sha256(leaf), hello: peerHello };
+    return leaf && sha256(leaf);
+  }
+
+  #channel(peerHello: Uint8Array): Channel | undefined {
+    const { self, certificateHash, pin, security } = this.#options;
+    const peerHash = this.#peerHash();
+    if (peerHash === undefined || this.peer === undefined) return undefined;
     const isDialler = this.dialled !== undefined;
+    const isUnseen = !isDialler && (this.peerFeatures & FEATURES.seesNoCertificate) !== 0;
+    const ownHash = isUnseen ? pin : certificateHash;
+    const us: Party = { id: self, certificateHash: ownHash, hello: this.#hello };
+    const them: Party = { id: this.peer, certificateHash: peerHash, hello: peerHello };
     return {
       chainId: security.chainId,
       genesisHash: security.genesisHash,

@@ -217,7 +217,7 @@ describe("the keeper of an endpoint", () => {
     });
     const keeper = await EndpointKeeper.open({
       listen: { host: "::1", port: 0 },
-      limits: { retryMsMin: 200, retryMsMax: 60_000 },
+      limits: { retryMsMin: 200, retryMsMax: 60_000, reserveMs: 600_000 },
       ports: {
         clock: realClock,
         timers: {
@@ -239,6 +239,7 @@ describe("the keeper of an endpoint", () => {
         if (bindings[bound++] === "taken") throw new Error("taken");
         return endpoint();
       },
+      leaving: () => happened.push("leaving"),
       reopened: () => happened.push("reopened"),
     });
     const fire = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 /** Nodes that come and go, and what stays bounded meanwhile. */
-import { type ChildProcess, fork } from "node:child_process";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
 import type { PeerOrder } from "./peer-process.ts";
+import { useSpawnedPeers } from "./spawn-peer.ts";
 import {
   closed,
   freePorts,
@@ -17,11 +17,9 @@ import {
 } from "./support.ts";
 
 let network: TestNetwork | undefined;
-const children: ChildProcess[] = [];
+const spawnPeer = useSpawnedPeers();
 
 afterEach(async () => {
-  // Also those of a test that failed, stopped or not: one that is left keeps the whole run from ending.
-  for (const child of children.splice(0)) child.kill("SIGKILL");
   await network?.dispose();
   network = undefined;
 });
@@ -34,20 +32,6 @@ const pair = async (limits?: Parameters<typeof makeTestNetwork>[1]) => {
     throw new RangeError("two nodes");
   }
   return { net: network, a, b, idA, idB };
-};
-
-const spawnPeer = async (order: PeerOrder): Promise<ChildProcess> => {
-  const child = fork(new URL("./peer-process.ts", import.meta.url), {
-    execArgv: [],
-    serialization: "advanced",
-  });
-  children.push(child);
-  await new Promise<void>((resolve, reject) => {
-    child.once("message", () => resolve());
-    child.once("exit", () => reject(new Error("the peer's process ended")));
-    child.send(order);
-  });
-  return child;
 };
 
 /** One session is left, and it is proved: both ends dial, so that there may be two at first. */

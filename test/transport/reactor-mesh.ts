@@ -1,13 +1,14 @@
 /**
- * Sessions between nodes on the reactor, for the Transport contract. No node has them (adr/0016): the driver lacks two
+ * Sessions between nodes on the reactor, for the Transport contract. No node has them with both ends on it (adr/0016): the driver lacks two
  * things that sessions need, and they are put in its place here, where both ends are of one test.
  *
  * A client does not see the server's certificate: here one authority has certified all nodes, so who answers is one of
- * them, and the certificate of the address that was dialled is handed in. And no one-way streams are opened: here
- * each is a stream in two directions, of which one is used. Nothing else is added or changed.
+ * them, and the certificate of the address that was dialled is handed in. And no one-way streams are opened: as on the
+ * reserve driver (one-way-session.ts) each is a stream in two directions, of which one is used.
  */
 import { X509Certificate } from "node:crypto";
 import { createAuthority } from "../../src/transport/authority.ts";
+import { OneWaySession } from "../../src/transport/one-way-session.ts";
 import type {
   HostPort,
   QuicDial,
@@ -16,9 +17,6 @@ import type {
   QuicEndpointStats,
   QuicFeatures,
   QuicSession,
-  QuicSessionFigures,
-  QuicSessionUser,
-  QuicStreamPart,
   SessionEndpoint,
 } from "../../src/transport/quic-endpoint.ts";
 import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
@@ -27,84 +25,18 @@ import { idOf, type NodeDriver, type TestIdentity } from "./support.ts";
 
 const SERVER_NAME = "node.test.invalid";
 
-/** Ids of one-way streams are those of streams in two directions with this bit set (RFC 9000, 2.1). */
-const ONE_WAY = 2;
-
-class OneWaySession implements QuicSession {
-  readonly #inner: QuicSession;
+/** A session whose dialler is told the certificate that it cannot see. */
+class TestSession extends OneWaySession {
   readonly #dialledCertificate: Uint8Array | undefined;
 
   constructor(inner: QuicSession, dialledCertificate?: Uint8Array) {
-    this.#inner = inner;
+    super(inner, false);
     this.#dialledCertificate = dialledCertificate;
   }
 
-  get remote(): HostPort {
-    return this.#inner.remote;
-  }
-  get accepted(): boolean {
-    return this.#inner.accepted;
-  }
-  get isEstablished(): boolean {
-    return this.#inner.isEstablished;
-  }
-  get hasEnded(): boolean {
-    return this.#inner.hasEnded;
-  }
-  attach(user: QuicSessionUser): void {
-    this.#inner.attach(user);
-  }
-  peerCertificates(): readonly Uint8Array[] | null {
-    if (this.#dialledCertificate === undefined) return this.#inner.peerCertificates();
+  override peerCertificates(): readonly Uint8Array[] | null {
+    if (this.#dialledCertificate === undefined) return super.peerCertificates();
     return [this.#dialledCertificate];
-  }
-  applicationProtocol(): string {
-    return this.#inner.applicationProtocol();
-  }
-  figures(): QuicSessionFigures {
-    return this.#inner.figures();
-  }
-  close(code: number, reason: string): void {
-    this.#inner.close(code, reason);
-  }
-  requestTurn(): void {
-    this.#inner.requestTurn();
-  }
-  requestLaterTurn(): void {
-    this.#inner.requestLaterTurn();
-  }
-  keepAlive(): void {
-    this.#inner.keepAlive();
-  }
-  openStream(kind: "bi" | "uni"): number {
-    return this.#inner.openStream("bi") + (kind === "uni" ? ONE_WAY : 0);
-  }
-  setUrgency(streamId: number, urgency: number): void {
-    this.#inner.setUrgency(streamId & ~ONE_WAY, urgency);
-  }
-  readableStreams(): readonly number[] {
-    return this.#inner.readableStreams().map((id) => id | ONE_WAY);
-  }
-  readable(streamId: number): boolean {
-    return this.#inner.readable(streamId & ~ONE_WAY);
-  }
-  read(streamId: number): QuicStreamPart | undefined {
-    return this.#inner.read(streamId & ~ONE_WAY);
-  }
-  capacity(streamId: number): number {
-    return this.#inner.capacity(streamId & ~ONE_WAY);
-  }
-  write(streamId: number, bytes: Uint8Array, fin: boolean): number {
-    return this.#inner.write(streamId & ~ONE_WAY, bytes, fin);
-  }
-  abortStream(streamId: number, code: number): void {
-    this.#inner.abortStream(streamId & ~ONE_WAY, code);
-  }
-  sendDatagram(bytes: Uint8Array): boolean {
-    return this.#inner.sendDatagram(bytes);
-  }
-  readDatagram(): Uint8Array | undefined {
-    return this.#inner.readDatagram();
   }
 }
 
@@ -137,7 +69,7 @@ class ReactorSessions implements SessionEndpoint {
   }
   dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
     const session = this.#inner.dial(remote, { serverName: SERVER_NAME, ...how });
-    return session && new OneWaySession(session, this.#certificateAt(remote.port));
+    return session && new TestSession(session, this.#certificateAt(remote.port));
   }
   close(code: number, reason: string, done: () => void): void {
     this.#inner.close(code, reason, done);
@@ -170,7 +102,7 @@ export const reactorDriver = (): NodeDriver => {
         ...options,
         ...{ clients: trust, servers: trust },
         windows: { ...windows, streamsBidi: windows.streamsUni, streamsUni: 0 },
-        accepted: (session) => accepted(new OneWaySession(session)),
+        accepted: (session) => accepted(new TestSession(session)),
       });
       return new ReactorSessions(inner, (port) => ports.get(port));
     },

@@ -88,6 +88,7 @@ export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => 
     ...{ connection, dialled: undefined, route: undefined, features: 0 },
     ...{ self: idOf(0), selfRun: new Uint8Array(8), certificateHash: new Uint8Array(32) },
     ...{ security, signing: new SigningLine(security.signer) },
+    ...{ pin: new Uint8Array(32), pinOf: () => undefined },
     limits: { ...TRANSPORT_LIMITS, ...options.limits },
     ports: {
       ...{ clock, timers, random: realRandom, metrics: silentMetrics },

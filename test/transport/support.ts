@@ -131,6 +131,7 @@ export type NodeOptions = {
   readonly relay?: boolean;
   readonly reachable?: boolean;
   readonly bindEndpoint?: BindEndpoint;
+  readonly reserve?: boolean;
   readonly bulkLoopShare?: number;
 };
 
@@ -171,6 +172,7 @@ export const makeTransport = (options: NodeOptions): Promise<QuicTransport> => {
     ...(options.names === undefined ? {} : { names: options.names }),
     ...(options.relay === undefined ? {} : { relay: options.relay }),
     ...(options.reachable === undefined ? {} : { reachable: options.reachable }),
+    ...(options.reserve === undefined ? {} : { reserve: options.reserve }),
     ...(options.bulkLoopShare === undefined ? {} : { bulkLoopShare: options.bulkLoopShare }),
   };
   return Mesh.create(all, options.bindEndpoint);

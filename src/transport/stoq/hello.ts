@@ -20,6 +20,11 @@ export const FEATURES = {
   relay: 4,
   /** This node cannot be dialled: nobody should try. */
   undialable: 8,
+  /**
+   * This node has dialled and sees no certificate of the other. In the transcript the pin of the other's key stands in
+   * place of its certificate.
+   */
+  seesNoCertificate: 16,
 } as const;
 
 /** Without these there is no session: chains are young, and what may be left out will be. */

@@ -4,7 +4,7 @@
  */
 import { realClock, realRandom, realTimers } from "../../../src/node/real-ports.ts";
 import { BulkBudget } from "../../../src/transport/bulk-budget.ts";
-import { meshBinder } from "../../../src/transport/mesh-endpoint.ts";
+import { openMeshEndpoint } from "../../../src/transport/mesh-endpoint.ts";
 import { type QuicTransportOptions, TRANSPORT_LIMITS } from "../../../src/transport/options.ts";
 import { decodeRelayFrame, encodeRelayFrame } from "../../../src/transport/relay/frame.ts";
 import { Session, type SessionEvents } from "../../../src/transport/session.ts";
@@ -74,8 +74,9 @@ export const openTestRelay = async (
     ...ports,
     ...{ listen: "", identity, self: identity.id, security, peers: [] },
   };
-  const bind = meshBinder(options, TRANSPORT_LIMITS);
-  const endpoint = await bind(
+  const endpoint = await openMeshEndpoint(
+    options,
+    TRANSPORT_LIMITS,
     { host: "::1", port },
     {
       isMemberHost: () => true,
@@ -86,11 +87,13 @@ export const openTestRelay = async (
           signing: new SigningLine(security.signer),
           bulk: BulkBudget.ofThread(ports),
           certificateHash: hashOfCertificate(identity.certPem),
+          ...{ pin: identity.spkiPin, pinOf: () => undefined },
           limits: TRANSPORT_LIMITS,
         });
       },
-      refused: () => {},
+      ...{ refused: () => {}, leaving: () => {}, reopened: () => {} },
     },
+    undefined,
   );
   endpoint.startAccepting();
   return Object.assign(relay, {
