@@ -7,6 +7,7 @@ import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { DriverFault } from "../../src/ledger/ports.ts";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { driverProblems } from "../../src/node/api/json.ts";
 import { realClock } from "../../src/node/real-ports.ts";
@@ -185,15 +186,18 @@ describe("a loop that never comes round again", () => {
 });
 
 describe("the keeper of an endpoint", () => {
-  const make = async (bindings: readonly ("ok" | "taken")[]) => {
+  type Binding = "ok" | "taken";
+
+  const make = async (bindings: readonly Binding[], reserves?: readonly Binding[]) => {
     const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
     const delays: number[] = [];
     const due: (() => void)[] = [];
     const counted: string[] = [];
     const happened: string[] = [];
     let bound = 0;
-    const endpoint = (): SessionEndpoint => ({
-      driver: "quiche",
+    let reserved = 0;
+    const endpoint = (driver: SessionEndpoint["driver"] = "quiche"): SessionEndpoint => ({
+      driver,
       features: {
         ...{ seesServerCertificate: true, opensUni: true, urgencies: true },
         readBackPressure: true,
@@ -239,6 +243,16 @@ describe("the keeper of an endpoint", () => {
         if (bindings[bound++] === "taken") throw new Error("taken");
         return endpoint();
       },
+      ...(reserves === undefined
+        ? {}
+        : {
+            reserve: async (_listen, tell) => {
+              happened.push("reserve");
+              failed.push(tell);
+              if (reserves[reserved++] === "taken") throw new Error("does not load");
+              return endpoint("reactor");
+            },
+          }),
       leaving: () => happened.push("leaving"),
       reopened: () => happened.push("reopened"),
     });
@@ -246,8 +260,8 @@ describe("the keeper of an endpoint", () => {
       for (const callback of due.splice(0)) callback();
       await sleep(0);
     };
-    const fail = async (): Promise<void> => {
-      failed.at(-1)?.("gone", "socket");
+    const fail = async (cause: DriverFault["cause"] = "socket"): Promise<void> => {
+      failed.at(-1)?.("gone", cause);
       await sleep(0);
     };
     return { keeper, fail, fire, delays, happened, counted };
@@ -293,6 +307,75 @@ describe("the keeper of an endpoint", () => {
     expect(delays).toEqual([200, 400]);
     expect(happened.slice(4)).toEqual(["bind 4440", "certificate two", "reopened"]);
     expect(keeper.figures()).toMatchObject({ state: "up", restarts: 1 });
+  });
+
+  it.each(["library", "stall"] as const)(
+    "has the reserve for a fault of %s, for a time",
+    async (cause) => {
+      const { keeper, fail, fire, delays, happened } = await make(["ok", "ok"], ["ok"]);
+      await fail(cause);
+      await fire();
+      expect(happened).toEqual(["bind 0", "reserve", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 1 });
+      expect(keeper.stats.bytesIn).toBe(6);
+      expect(delays).toEqual([200, 600_000]);
+      await fire();
+      expect(happened.slice(3)).toEqual(["bind 4440", "leaving", "closed", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
+      expect(keeper.stats.bytesIn).toBe(9);
+      expect(delays).toHaveLength(2);
+    },
+  );
+
+  it("has no use of the reserve for a fault of the socket", async () => {
+    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["ok"]);
+    await fail("socket");
+    await fire();
+    expect(happened).toEqual(["bind 0", "bind 4440", "reopened"]);
+    expect(keeper.figures().driver).toBe("quiche");
+  });
+
+  it("opens the first driver anew where the reserve does not load", async () => {
+    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["taken"]);
+    await fail("library");
+    await fire();
+    expect(happened).toEqual(["bind 0", "reserve", "bind 4440", "reopened"]);
+    expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 1 });
+  });
+
+  it("goes on with the reserve while the first driver does not open", async () => {
+    const { keeper, fail, fire, delays, happened } = await make(["ok", "taken", "ok"], ["ok"]);
+    await fail("library");
+    await fire();
+    await fire();
+    expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 1 });
+    expect(delays).toEqual([200, 600_000, 60_000]);
+    await fire();
+    expect(happened.slice(3)).toEqual([
+      ...["bind 4440", "bind 4440", "leaving", "closed", "reopened"],
+    ]);
+    expect(keeper.figures().driver).toBe("quiche");
+  });
+
+  it("opens the first driver when the reserve fails too", async () => {
+    const { keeper, fail, fire, delays, happened } = await make(["ok", "ok"], ["ok"]);
+    await fail("library");
+    await fire();
+    await fail("library");
+    expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "down" });
+    await fire();
+    expect(happened.slice(3)).toEqual(["bind 4440", "reopened"]);
+    expect(keeper.figures().driver).toBe("quiche");
+    expect(delays).toEqual([200, 600_000, 400]);
+  });
+
+  it("closed on the reserve, it goes back to nothing", async () => {
+    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["ok"]);
+    await fail("library");
+    await fire();
+    keeper.close(0, "", () => {});
+    await fire();
+    expect(happened.slice(3)).toEqual(["closed"]);
   });
 
   it("opens none once it is closed", async () => {
