@@ -14,8 +14,13 @@ export const DRIVER_LIMITS = {
   /** Pauses before another endpoint is opened: doubled from fault to fault, from the first after one that lasted. */
   retryMsMin: 200,
   retryMsMax: 60_000,
-  /** How long the reserve driver carries the sessions before the first one is tried again. */
+  /**
+   * How long the reserve driver carries the sessions before the first one is tried again; after a return that failed
+   * soon twice as long, and so on, so many times. And how often it is looked at whether it reaches most members.
+   */
   reserveMs: 600_000,
+  reserveDoublingsMax: 3,
+  reserveCheckMs: 10_000,
 } as const;
 
 /**
@@ -26,6 +31,8 @@ export const DRIVER_LIMITS = {
 export const REACTOR_LIMITS = {
   unreadBytesMax: 64 * 1024 * 1024,
   unreadPartsMax: 65_536,
+  /** Bytes, before the peer has shown its key, where TLS does not say who it is. */
+  unprovedBytesMax: 4 * 1024 * 1024,
   /** Streams that the peer opened, which are kept until their end has been read. */
   streamsMax: 1_024,
 } as const;

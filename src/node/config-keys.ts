@@ -168,7 +168,7 @@ export const CONFIG_KEYS = {
       "QUIC library of the connections that objects go over, in a process of its own: auto, quiche or",
       "reactor. auto takes the reactor where it works, which is faster, else quiche; the log says why.",
       "Sessions run on quiche, and objects go over them while there are no such connections. Where",
-      "quiche fails, the reactor carries the sessions for ten minutes, unless this is quiche.",
+      "quiche fails twice, the reactor carries the sessions for ten minutes, unless this is quiche.",
     ],
   },
   bulkListen: {

@@ -23,6 +23,8 @@
  *                            and evidence against who served wrong ones; may be deleted, but for what is kept
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted
+ *     <folder>/tls-tmp/      there while the reserve driver of sessions is loaded, and empty but for the moment of a
+ *                            dial (transport/reactor-binding.ts); may be deleted while the node does not run
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -53,6 +55,8 @@ export type NodePaths = {
   readonly space: string;
   /** Folder of objects. */
   readonly objects: string;
+  /** Where a QUIC library puts the TLS key for a moment (transport/reactor-binding.ts). */
+  readonly tlsTemporary: string;
   /** Unix socket of a running node (admin.ts). */
   readonly admin: string;
 };
@@ -97,6 +101,7 @@ export const nodePaths = (folder: string): NodePaths => {
     work: join(folder, "work"),
     space: join(folder, "space"),
     objects: join(folder, "objects"),
+    tlsTemporary: join(folder, "tls-tmp"),
     admin: join(folder, "admin.sock"),
   };
 };

@@ -396,7 +396,7 @@ const openPorts = async (
     ...ports,
     listen: formatAddress(config.listen),
     bulkLoopShare: config.bulkDuty / 100,
-    reserve: config.driver !== "quiche",
+    ...(config.driver === "quiche" ? {} : { reserve: { folder: paths.tlsTemporary } }),
     identity: parts.tls,
     ...{ self: toHex(self.id), relay: config.relay, reachable: config.reachable },
     security: {

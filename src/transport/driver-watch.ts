@@ -120,4 +120,9 @@ export class RetryPlan {
   opened(nowMs: number): void {
     this.#upSinceMs = nowMs;
   }
+
+  /** Failures in a row: none is forgotten but after one that lasted. */
+  get faults(): number {
+    return this.#faults;
+  }
 }

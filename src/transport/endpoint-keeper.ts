@@ -2,10 +2,12 @@
  * Keeps one endpoint for sessions, for as long as the node runs. Whether it is beyond help is the driver's to say
  * (driver-watch.ts). What takes its place, after a pause:
  *
- *  1. The library failed or its loop stalled: an endpoint of the reserve driver, where there is one and it opens. It
- *     carries for `reserveMs`, then the first driver is tried again, and takes the sessions back when it opens.
- *  2. The socket failed, which is no fault of the driver, the reserve itself failed, or there is none: one of the first
- *     driver at the same address.
+ *  1. At first one of the same driver, at the same address: what was wrong may have been that endpoint.
+ *  2. Where the library fails or its loop stalls again before an endpoint has lasted: one of the reserve driver, where
+ *     there is one and it opens. It carries for `reserveMs`, then the first driver is tried again and takes the
+ *     sessions back when it opens; if it fails soon, the reserve carries for twice as long.
+ *  3. Back at once where the reserve reaches too few members, or fails itself. A fault of the socket is no fault of the
+ *     driver.
  */
 import { type Failure, fail } from "../errors.ts";
 import type { DriverFault, DriverFigures } from "../ledger/ports.ts";
@@ -27,16 +29,23 @@ import {
 export type KeeperOptions = {
   /** Port 0 takes a free one, and keeps it. */
   readonly listen: HostPort;
-  readonly limits: Pick<DriverLimits, "retryMsMin" | "retryMsMax" | "reserveMs">;
+  readonly limits: KeeperLimits;
   readonly ports: Pick<TransportPorts, "clock" | "timers" | "logger" | "metrics">;
   readonly bind: KeeperBind;
   /** Opens an endpoint of another driver, which need not listen. Left out: there is none. */
   readonly reserve?: KeeperBind;
-  /** An endpoint that works is about to be closed for another: its sessions have to end. */
+  /** The reserve is about to be closed: its sessions have to end. */
   leaving(): void;
+  /** Whether the reserve carries sessions with enough members. */
+  reserveReaches(): boolean;
   /** Another endpoint has taken the place of one that failed or was left. */
   reopened(): void;
 };
+
+type KeeperLimits = Pick<
+  DriverLimits,
+  "retryMsMin" | "retryMsMax" | "reserveMs" | "reserveDoublingsMax" | "reserveCheckMs"
+>;
 
 type KeeperBind = (
   listen: HostPort,
@@ -152,14 +161,24 @@ export class EndpointKeeper {
     this.#lastFault = { fault, atMs: clock.monotonicMs() };
     metrics.count("tetrad_transport_endpoint_restarts_total", 1, { cause: fault.cause });
     metrics.gauge("tetrad_transport_endpoint_up", 0);
+    const message = "the endpoint of sessions has failed";
     const isFirst = this.#driver === this.#first;
-    const reserve = isFirst && fault.cause !== "socket" ? this.#options.reserve : undefined;
-    this.#retry("the endpoint of sessions has failed", fault, reserve);
+    // The plan is of the first driver: what the reserve did says nothing of it.
+    const pauseMs = isFirst ? this.#plan.failed(clock.monotonicMs()) : undefined;
+    const wantsReserve = isFirst && fault.cause !== "socket" && this.#plan.faults > 1;
+    const reserve = wantsReserve ? this.#options.reserve : undefined;
+    const { retryMsMin } = this.#options.limits;
+    this.#retry(
+      message,
+      fault,
+      reserve === undefined ? (pauseMs ?? retryMsMin) : retryMsMin,
+      reserve,
+    );
   }
 
-  #retry(message: string, { cause, detail }: DriverFault, bind?: KeeperBind): void {
-    const { clock, timers, logger } = this.#options.ports;
-    const retryMs = this.#plan.failed(clock.monotonicMs());
+  #retry(message: string, fault: DriverFault, retryMs: number, bind?: KeeperBind): void {
+    const { timers, logger } = this.#options.ports;
+    const { cause, detail } = fault;
     const code = "transport.driver-failed";
     logger.log("error", message, { code, driver: this.#driver, cause, detail, retryMs });
     this.#cancelRetry = timers.set(retryMs, () => void this.#reopen(bind));
@@ -174,7 +193,8 @@ export class EndpointKeeper {
     }
     const { cause, detail } = opened;
     if (reserve === undefined) {
-      this.#retry("no other endpoint", { cause, detail });
+      const pauseMs = this.#plan.failed(this.#options.ports.clock.monotonicMs());
+      this.#retry("no other endpoint", { cause, detail }, pauseMs);
       return;
     }
     const message = "the reserve driver cannot take the sessions over";
@@ -203,25 +223,52 @@ export class EndpointKeeper {
   }
 
   #opened(endpoint: SessionEndpoint, tellFaults: () => void): void {
-    const { clock, timers, metrics, logger } = this.#options.ports;
+    if (this.#closed) {
+      // Between the binding and this there was a moment.
+      endpoint.close(0, "closed", () => {});
+      return;
+    }
+    const { clock, metrics, logger } = this.#options.ports;
     this.#endpoint = endpoint;
     this.#driver = endpoint.driver;
     this.#restarts += 1;
-    this.#plan.opened(clock.monotonicMs());
+    if (endpoint.driver === this.#first) this.#plan.opened(clock.monotonicMs());
+    else this.#watchReserve();
     metrics.gauge("tetrad_transport_endpoint_up", 1);
     logger.log("info", "another endpoint of sessions is open", {
       ...{ driver: endpoint.driver, address: formatAddress(endpoint.local) },
       restarts: this.#restarts,
     });
     if (this.#accepting) endpoint.startAccepting();
-    if (endpoint.driver !== this.#first) {
-      this.#cancelReturn = timers.set(this.#options.limits.reserveMs, () => void this.#goBack());
-    }
     this.#options.reopened();
     tellFaults();
   }
 
-  /** The first driver takes the sessions back, if it opens; the reserve has carried them long enough. */
+  /** Looks now and then whether the reserve has carried long enough, or reaches too few. */
+  #watchReserve(): void {
+    const { limits, ports } = this.#options;
+    const { reserveMs, reserveDoublingsMax, reserveCheckMs } = limits;
+    // Two faults brought it here first; each more was a return that failed soon.
+    const doublings = Math.min(Math.max(this.#plan.faults - 2, 0), reserveDoublingsMax);
+    let leftMs = reserveMs * 2 ** doublings;
+    const look = (): void => {
+      const waitMs = Math.min(leftMs, reserveCheckMs);
+      this.#cancelReturn = ports.timers.set(waitMs, () => {
+        leftMs -= waitMs;
+        const reaches = this.#options.reserveReaches();
+        if (leftMs > 0 && reaches) {
+          look();
+          return;
+        }
+        const message = "the reserve driver reaches too few members, the first one is tried again";
+        if (!reaches) ports.logger.log("warn", message, { code: "transport.driver-failed" });
+        void this.#goBack();
+      });
+    };
+    look();
+  }
+
+  /** The first driver takes the sessions back, if it opens. */
   async #goBack(): Promise<void> {
     const left = this.#endpoint;
     const opened = await this.#bind(this.#options.bind);

@@ -81,12 +81,21 @@ export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readon
   ]),
 ];
 
-/** Ends what is on the reserve driver: the first one carries again. */
-export const endReserve = (members: Members): void => {
-  const all = [...members.values()].flatMap(sessionsOf);
-  const onReserve = all.filter(({ isUnauthenticated }) => isUnauthenticated);
-  for (const session of onReserve) session.close("closed", "the first driver carries again");
-};
+/** What the keeper of the endpoint asks and tells about its reserve driver (endpoint-keeper.ts). */
+export const reserveHooks = (
+  members: Members,
+): { readonly leaving: () => void; readonly reserveReaches: () => boolean } => ({
+  leaving: () => {
+    const all = [...members.values()].flatMap(sessionsOf);
+    const onReserve = all.filter(({ isUnauthenticated }) => isUnauthenticated);
+    for (const session of onReserve) session.close("closed", "the first driver carries again");
+  },
+  // Half of those that can be dialled have shown their key in the session that carries.
+  reserveReaches: () => {
+    const all = [...members.values()].filter(({ undialable }) => !undialable);
+    return 2 * all.filter(({ session }) => session?.isSecured === true).length >= all.length;
+  },
+});
 
 /** The sessions of the member that are up, those that only wait too. */
 export const upWith = ({ paths, waiting }: Member): readonly Session[] => [

@@ -34,7 +34,7 @@ export type BindEndpoint = (options: QuicEndpointOptions) => Promise<SessionEndp
 
 /** What the mesh does when something happens at its endpoint. */
 export type MeshHooks = Pick<QuicEndpointOptions, "isMemberHost" | "accepted" | "refused"> &
-  Pick<KeeperOptions, "leaving" | "reopened">;
+  Pick<KeeperOptions, "leaving" | "reopened" | "reserveReaches">;
 
 /**
  * Opens the endpoint of a node's sessions, and keeps one open: with quiche where no other driver is named, as in every
@@ -45,25 +45,25 @@ export const openMeshEndpoint = (
   options: QuicTransportOptions,
   limits: TransportLimits,
   listen: HostPort,
-  { leaving, reopened, ...hooks }: MeshHooks,
+  { leaving, reopened, reserveReaches, ...hooks }: MeshHooks,
   driver: BindEndpoint | undefined,
 ): Promise<EndpointKeeper> => {
   const by =
     (bind: BindEndpoint): KeeperOptions["bind"] =>
     (address, failed) =>
       bind({ ...endpointOptions(options, limits, hooks), listen: address, failed });
-  const hasReserve = options.reserve === true && driver === undefined;
+  const folder = driver === undefined ? options.reserve?.folder : undefined;
   return EndpointKeeper.open({
-    ...{ listen, ports: options, limits: limits.driver, leaving, reopened },
+    ...{ listen, ports: options, limits: limits.driver, leaving, reopened, reserveReaches },
     bind: by(driver ?? QuicheEndpoint.bind),
-    ...(hasReserve ? { reserve: by(ReserveEndpoint.bind) } : {}),
+    ...(folder === undefined ? {} : { reserve: by((own) => ReserveEndpoint.bind(own, folder)) }),
   });
 };
 
 const endpointOptions = (
   options: QuicTransportOptions,
   limits: TransportLimits,
-  { isMemberHost, accepted, refused }: Omit<MeshHooks, "leaving" | "reopened">,
+  { isMemberHost, accepted, refused }: Pick<MeshHooks, "isMemberHost" | "accepted" | "refused">,
 ): Omit<QuicEndpointOptions, "listen"> => ({
   clock: options.clock,
   timers: options.timers,

@@ -36,7 +36,6 @@ import { BulkBudget } from "./bulk-budget.ts";
 import { Dialler } from "./dialler.ts";
 import { type EndpointKeeper, NO_DRIVER } from "./endpoint-keeper.ts";
 import {
-  endReserve,
   figuresOf,
   isHostOf,
   isPenalised,
@@ -44,6 +43,7 @@ import {
   newMember,
   othersThan,
   placeOf,
+  reserveHooks,
   roleIn,
   sessionsOf,
   takesNotes,
@@ -351,7 +351,7 @@ export class Mesh implements QuicTransport {
         isHostOf(host, this.#members.values(), (id) => this.#gate.isQuarantined(id)),
       accepted: (connection) => void this.#session(connection, undefined),
       refused: (code, detail) => this.#refusals.note(code, detail),
-      leaving: () => endReserve(this.#members),
+      ...reserveHooks(this.#members),
       reopened: () => this.#dialAll(),
     };
   }
@@ -648,7 +648,7 @@ export class Mesh implements QuicTransport {
       member.dialler.lasted(nowMs - session.upSinceMs);
       if (session.isSecured) member.indirectSinceMs = nowMs;
     }
-    const isPenal = failure !== undefined && isPenalised(code, failure.code) && session.isSecured;
+    const isPenal = failure !== undefined && isPenalised(code, failure.code) && session.isBelieved;
     if (isPenal || code === "shutdown") {
       this.#dropAll(member, code, detail, isPenal, session);
     } else if (member.session === session) {
@@ -676,7 +676,7 @@ export class Mesh implements QuicTransport {
     const { session: carrying, paths, dialler } = member;
     member.session = undefined;
     // A path that has ended is no path any more, and was one that carried when it is penal.
-    const isTurnedAway = isPenal && (carrying?.isSecured ?? true);
+    const isTurnedAway = isPenal && (carrying?.isBelieved ?? true);
     if (isTurnedAway) dialler.penalise();
     if (carrying !== undefined) this.#down(member, code, detail);
     const all = isTurnedAway ? upWith(member) : paths.sessions();

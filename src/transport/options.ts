@@ -99,8 +99,11 @@ export type QuicTransportOptions = TransportPorts & {
   readonly peers: readonly TransportPeer[];
   /** Whom the operator names besides, and where: see `withNamed`. */
   readonly named?: readonly NamedPeer[];
-  /** The reactor takes the sessions over when quiche fails, where it loads (endpoint-keeper.ts). */
-  readonly reserve?: boolean;
+  /**
+   * The reactor takes the sessions over when quiche fails again and again, where it loads (endpoint-keeper.ts). The
+   * folder is one that nobody else has: the library puts the TLS key there in the moment of a dial.
+   */
+  readonly reserve?: { readonly folder: string };
   readonly limits?: Partial<TransportLimits>;
   readonly names?: NameLookup;
   /** Passes packets between other members, and says so to those that it has sessions with. */

@@ -7,7 +7,7 @@ export type UnreadLimits = { readonly unreadBytesMax: number; readonly unreadPar
 
 /** What one session has lying in all of its streams. */
 export class UnreadBudget {
-  readonly #limits: UnreadLimits;
+  #limits: UnreadLimits;
   #bytes = 0;
   #parts = 0;
 
@@ -17,6 +17,11 @@ export class UnreadBudget {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** From now on these are the limits. */
+  widen(limits: UnreadLimits): void {
+    this.#limits = limits;
   }
 
   /** False when there is more than the limits have. */

@@ -3,11 +3,12 @@
  * thread's. The library may be missing or made for another system, so it is loaded when it is asked for.
  *
  * It hands PEM to BoringSSL through files in the temporary folder, under names that can be guessed, with the
- * process's umask, private keys included. So that nobody else reads or plants them, the process gets a
- * temporary folder of its own before the first use. That needs the real environment, which a worker thread
- * has not: there the library is not used.
+ * process's umask, private keys included, for the moment of a call. So that nobody else reads or plants them, the
+ * process gets a temporary folder of its own before the first use. That needs the real environment, which a worker
+ * thread has not: there the library is not used. Its native part is loaded by the first call that needs it, and not
+ * before: a library that is there may still be unable to do anything.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
@@ -18,21 +19,30 @@ export type ReactorServer = Http3.QuicServer;
 export type ReactorServerSession = Http3.QuicServerSession;
 export type ReactorClientSession = Http3.QuicClientSession;
 export type ReactorStream = Http3.QuicStream;
+export type ReactorConnectOptions = Http3.QuicConnectOptions;
 
 let loaded: Promise<Reactor> | undefined;
 
-const usePrivateTemporaryFolder = (): void => {
-  const folder = mkdtempSync(join(tmpdir(), "nexus-quic-"));
+const usePrivateTemporaryFolder = (own: string | undefined): void => {
+  const folder = own ?? mkdtempSync(join(tmpdir(), "nexus-quic-"));
+  if (own !== undefined) {
+    // What a process left there that was killed in such a moment.
+    rmSync(own, { recursive: true, force: true });
+    mkdirSync(own, { mode: 0o700 });
+  }
   process.env["TMPDIR"] = folder;
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 };
 
-/** Loads the library once. Rejects with the reason where it cannot be used here. */
-export const loadReactor = (): Promise<Reactor> => {
+/**
+ * Loads the library once. Rejects with the reason where it cannot be used here. `folder`: which temporary folder the
+ * process has from then on, if this is the first call; a new one in the system's where it is left out.
+ */
+export const loadReactor = (folder?: string): Promise<Reactor> => {
   loaded ??= (async () => {
     if (!isMainThread) throw new Error("the reactor needs the process's main thread");
     const library = await import("@currentspace/http3");
-    usePrivateTemporaryFolder();
+    usePrivateTemporaryFolder(folder);
     return library;
   })();
   return loaded;

@@ -25,6 +25,7 @@ import {
   loadReactor,
   type Reactor,
   type ReactorClientSession,
+  type ReactorConnectOptions,
   type ReactorServer,
   type ReactorServerSession,
 } from "./reactor-binding.ts";
@@ -77,11 +78,13 @@ export class ReactorEndpoint implements QuicEndpoint {
   /**
    * Loads the library and binds the listener, where there is an identity to listen with. Throws
    * config.invalid with the reason where the library does not load, the address cannot be bound, or
-   * something is asked for that this driver has not. Without an identity it only dials, and binds nothing.
+   * something is asked for that this driver has not. Without an identity it only dials, and binds nothing. A dial that
+   * the library throws at gives undefined, and the endpoint has failed. `folder`: see `loadReactor`.
    */
   static async bind(
     options: QuicEndpointOptions,
     mode: ReactorMode = "portable",
+    folder?: string,
   ): Promise<ReactorEndpoint> {
     const { host, port } = options.listen;
     const listens = options.identity !== undefined;
@@ -94,7 +97,7 @@ export class ReactorEndpoint implements QuicEndpoint {
     if (options.clients === "any" || options.servers === "any") {
       throw new TetradError("config.invalid", "the reactor trusts authorities only");
     }
-    const reactor = await loadReactor().catch((error: unknown) => {
+    const reactor = await loadReactor(folder).catch((error: unknown) => {
       throw new TetradError("config.invalid", `the reactor does not load: ${String(error)}`);
     });
     if (options.identity === undefined) {
@@ -147,19 +150,27 @@ export class ReactorEndpoint implements QuicEndpoint {
       throw new TetradError("config.invalid", "the reactor needs an authority and a server name");
     }
     const identity = how.identity ?? this.#options.identity;
-    const native = this.#reactor.connectQuic(
-      { address: remote.host, port: remote.port },
-      {
-        ...this.#common(this.#options.datagramBytesFor(remote.host)),
-        ...(isUnauthenticated ? {} : { ca: trust.authorityPem }),
-        ...(how.serverName === undefined ? {} : { servername: how.serverName }),
-        rejectUnauthorized: !isUnauthenticated,
-        connectTimeoutMs: limits.idleTimeoutMs,
-        ...(identity === undefined ? {} : { cert: identity.certPem, key: identity.keyPem }),
-      },
-    );
+    const native = this.#connect(remote, {
+      ...this.#common(this.#options.datagramBytesFor(remote.host)),
+      ...(isUnauthenticated ? {} : { ca: trust.authorityPem }),
+      ...(how.serverName === undefined ? {} : { servername: how.serverName }),
+      rejectUnauthorized: !isUnauthenticated,
+      connectTimeoutMs: limits.idleTimeoutMs,
+      ...(identity === undefined ? {} : { cert: identity.certPem, key: identity.keyPem }),
+    });
+    if (native === undefined) return undefined;
     const facts = { remote, accepted: false, isUnauthenticated, alpn: alpn[0] ?? "" };
     return this.#add(native, { ...facts, certificates: () => null });
+  }
+
+  /** Undefined where the library cannot dial at all: its native part may be missing, or its folder gone. */
+  #connect(remote: HostPort, how: ReactorConnectOptions): ReactorClientSession | undefined {
+    try {
+      return this.#reactor.connectQuic({ address: remote.host, port: remote.port }, how);
+    } catch (error) {
+      this.#fail(`the reactor cannot dial: ${String(error)}`);
+      return undefined;
+    }
   }
 
   close(code: number, reason: string, done: () => void): void {
@@ -222,11 +233,11 @@ export class ReactorEndpoint implements QuicEndpoint {
 
   #add(
     native: ReactorServerSession | ReactorClientSession,
-    facts: Omit<ReactorSessionOptions, "native" | "timers" | "forget">,
+    facts: Omit<ReactorSessionOptions, "native" | "timers" | "clock" | "forget">,
   ): ReactorSession {
     const forget = (session: ReactorSession): void => this.#forget(session);
-    const { timers } = this.#options;
-    const session = new ReactorSession({ ...facts, native, forget, timers });
+    const { timers, clock } = this.#options;
+    const session = new ReactorSession({ ...facts, native, forget, timers, clock });
     this.#sessions.add(session);
     return session;
   }
@@ -246,7 +257,7 @@ export class ReactorEndpoint implements QuicEndpoint {
   #fail(detail: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    const end: QuicSessionEnd = { by: "local", isApp: false, code: 0, reason: detail };
+    const end: QuicSessionEnd = { by: "driver", isApp: false, code: 0, reason: detail };
     for (const session of [...this.#sessions]) session.abandon(end);
     this.#options.failed?.(detail, "library");
   }

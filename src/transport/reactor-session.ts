@@ -6,7 +6,7 @@
  * waits in them. So bytes are taken from them as they come, into queues of our own, and a session whose user
  * leaves more lying than REACTOR_LIMITS has is ended.
  */
-import type { Timers } from "../ledger/ports.ts";
+import type { Clock, Timers } from "../ledger/ports.ts";
 import { REACTOR_LIMITS } from "../limits-driver.ts";
 import { PartQueue, UnreadBudget } from "./part-queue.ts";
 import type {
@@ -33,6 +33,15 @@ const ABORT_LINGER_MS = 2_000;
 /** After a stream was refused until the user is asked whether it still wants one. */
 const LOOK_AGAIN_MS = 5;
 
+/** For so long figures are kept: each question waits for the native thread, for milliseconds where that is busy. */
+const FIGURES_MS = 1_000;
+
+/** What anybody may leave lying who answers a dial that lets anybody answer. */
+const UNPROVED_LIMITS = {
+  ...REACTOR_LIMITS,
+  unreadBytesMax: REACTOR_LIMITS.unprovedBytesMax,
+} as const;
+
 /** Datagrams that wait for their reader; more are dropped, as they may be. */
 const DATAGRAMS_MAX = 256;
 
@@ -51,6 +60,7 @@ export type ReactorSessionOptions = {
   readonly isUnauthenticated: boolean;
   readonly alpn: string;
   readonly timers: Timers;
+  readonly clock: Clock;
   certificates(): readonly Uint8Array[] | null;
   forget(session: ReactorSession): void;
 };
@@ -73,7 +83,7 @@ export class ReactorSession implements QuicSession {
   readonly isUnauthenticated: boolean;
   readonly #options: ReactorSessionOptions;
   readonly #lanes = new Map<number, Lane>();
-  readonly #unread = new UnreadBudget(REACTOR_LIMITS);
+  readonly #unread: UnreadBudget;
   /** Lanes that the peer opened. */
   #foreign = 0;
   /** Of each stream that was given up and takes what was on its way: ends it at once. */
@@ -88,12 +98,15 @@ export class ReactorSession implements QuicSession {
   #scheduled = false;
   #cancelLook: (() => void) | undefined;
   #last: QuicSessionFigures = NO_FIGURES;
+  /** When the library is asked for figures next. */
+  #lookAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReactorSessionOptions) {
     this.#options = options;
     this.remote = options.remote;
     this.accepted = options.accepted;
     this.isUnauthenticated = options.isUnauthenticated;
+    this.#unread = new UnreadBudget(this.isUnauthenticated ? UNPROVED_LIMITS : REACTOR_LIMITS);
     const { native } = options;
     native.on("stream", (stream: ReactorStream) => this.#adopt(stream));
     native.on("datagram", (bytes: Buffer) => {
@@ -134,7 +147,9 @@ export class ReactorSession implements QuicSession {
   }
 
   figures(): QuicSessionFigures {
-    if (this.#ended !== undefined) return this.#last;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#ended !== undefined || nowMs < this.#lookAtMs) return this.#last;
+    this.#lookAtMs = nowMs + FIGURES_MS;
     const metrics = this.#options.native.getMetrics();
     if (metrics === null) return this.#last;
     this.#last = {
@@ -168,7 +183,16 @@ export class ReactorSession implements QuicSession {
   }
 
   keepAlive(): void {
-    if (this.#ended === undefined) this.#options.native.ping();
+    if (this.#ended !== undefined) return;
+    try {
+      this.#options.native.ping();
+    } catch {
+      // The native thread is gone already, and its word of that is on the way.
+    }
+  }
+
+  known(): void {
+    this.#unread.widen(REACTOR_LIMITS);
   }
 
   openStream(kind: "bi" | "uni"): number {
@@ -269,7 +293,11 @@ export class ReactorSession implements QuicSession {
   }
 
   sendDatagram(bytes: Uint8Array): boolean {
-    return this.#ended === undefined && this.#options.native.sendDatagram(bytes);
+    try {
+      return this.#ended === undefined && this.#options.native.sendDatagram(bytes);
+    } catch {
+      return false;
+    }
   }
 
   readDatagram(): Uint8Array | undefined {

@@ -9,8 +9,9 @@
  * nothing at all of a session that waits beside another one of its peer (`hold`). A session in which it does not
  * succeed in time ends.
  *
- * Stream ids follow from the class (RFC 9000, 2.1). A peer that opens another, ends or resets one, or stops
- * reading one, breaks the protocol: sessions end as a whole.
+ * Stream ids follow from the class (RFC 9000, 2.1). A peer that ends or resets one, or stops reading one, breaks the
+ * protocol: sessions end as a whole. It can open no more of a kind than there are places; what it opens of the kind
+ * that is not in use is never read (one-way-session.ts).
  */
 import { sha256 } from "../crypto/hash.ts";
 import { type ErrorCode, type Failure, fail, type Result } from "../errors.ts";
@@ -173,6 +174,11 @@ export class Session {
   /** The peer has shown the FALCON key of its node. Stays true when the session ends. */
   get isSecured(): boolean {
     return this.#secure?.isSecured === true;
+  }
+
+  /** What is wrong in it was done by the peer, as far as anybody can know: reserve-endpoint.ts says where not. */
+  get isBelieved(): boolean {
+    return this.isSecured && !this.isUnauthenticated;
   }
 
   get remote(): { readonly host: string; readonly port: number } {

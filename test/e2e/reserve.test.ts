@@ -51,7 +51,7 @@ describe("a node whose QUIC library fails", () => {
     writeFileSync(breaks, "");
     await until("all sessions of b are on the reactor", () => allOn("b", "reactor"));
     expect(await status("b")).toMatchObject({
-      ...{ voting: "yes", driver: { driver: "reactor", state: "up", restarts: 1 } },
+      ...{ voting: "yes", driver: { driver: "reactor", state: "up", restarts: 2 } },
     });
     expect([b.child.pid, b.child.exitCode]).toEqual([pid, null]);
     expect(await allOn("a", "quiche")).toBe(true);

@@ -188,7 +188,10 @@ describe("a loop that never comes round again", () => {
 describe("the keeper of an endpoint", () => {
   type Binding = "ok" | "taken";
 
+  let reaches = true;
+
   const make = async (bindings: readonly Binding[], reserves?: readonly Binding[]) => {
+    reaches = true;
     const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
     const delays: number[] = [];
     const due: (() => void)[] = [];
@@ -221,7 +224,7 @@ describe("the keeper of an endpoint", () => {
     });
     const keeper = await EndpointKeeper.open({
       listen: { host: "::1", port: 0 },
-      limits: { retryMsMin: 200, retryMsMax: 60_000, reserveMs: 600_000 },
+      limits: DRIVER_LIMITS,
       ports: {
         clock: realClock,
         timers: {
@@ -254,6 +257,7 @@ describe("the keeper of an endpoint", () => {
             },
           }),
       leaving: () => happened.push("leaving"),
+      reserveReaches: () => reaches,
       reopened: () => happened.push("reopened"),
     });
     const fire = async (): Promise<void> => {
@@ -309,73 +313,112 @@ describe("the keeper of an endpoint", () => {
     expect(keeper.figures()).toMatchObject({ state: "up", restarts: 1 });
   });
 
-  it.each(["library", "stall"] as const)(
-    "has the reserve for a fault of %s, for a time",
-    async (cause) => {
-      const { keeper, fail, fire, delays, happened } = await make(["ok", "ok"], ["ok"]);
+  /** What there is before the reserve: one more of the first driver, which fails as well. */
+  const FIRST = ["bind 0", "bind 4440", "reopened"];
+
+  const failTwice = async (
+    { fail, fire }: Awaited<ReturnType<typeof make>>,
+    cause: DriverFault["cause"] = "library",
+  ): Promise<void> => {
+    for (let i = 0; i < 2; i++) {
       await fail(cause);
       await fire();
-      expect(happened).toEqual(["bind 0", "reserve", "reopened"]);
-      expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 1 });
-      expect(keeper.stats.bytesIn).toBe(6);
-      expect(delays).toEqual([200, 600_000]);
-      await fire();
-      expect(happened.slice(3)).toEqual(["bind 4440", "leaving", "closed", "reopened"]);
-      expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
+    }
+  };
+
+  it.each(["library", "stall"] as const)(
+    "has the reserve for a second fault of %s, and looks after it",
+    async (cause) => {
+      const made = await make(["ok", "ok", "ok"], ["ok"]);
+      const { keeper, fire, delays, happened } = made;
+      await failTwice(made, cause);
+      expect(happened).toEqual([...FIRST, "reserve", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
       expect(keeper.stats.bytesIn).toBe(9);
-      expect(delays).toHaveLength(2);
+      expect(delays).toEqual([200, 200, 10_000]);
+      for (let i = 0; i < 59; i++) await fire();
+      expect(delays.slice(3)).toEqual(Array.from({ length: 59 }, () => 10_000));
+      expect(happened).toHaveLength(5);
+      await fire();
+      expect(happened.slice(5)).toEqual(["bind 4440", "leaving", "closed", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 3 });
+      expect(keeper.stats.bytesIn).toBe(12);
+      expect(delays).toHaveLength(62);
     },
   );
 
-  it("has no use of the reserve for a fault of the socket", async () => {
-    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["ok"]);
-    await fail("socket");
-    await fire();
-    expect(happened).toEqual(["bind 0", "bind 4440", "reopened"]);
-    expect(keeper.figures().driver).toBe("quiche");
+  it("carries for twice as long after a return that fails soon, eight times as long at most", async () => {
+    const bindings = Array.from({ length: 9 }, () => "ok" as const);
+    const made = await make(bindings, bindings);
+    const { fail, fire, delays, happened } = made;
+    await failTwice(made);
+    const looks: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      const before = delays.length;
+      while (happened.at(-2) !== "closed") await fire();
+      looks.push(delays.length - before + 1);
+      await fail("library");
+      await fire();
+      expect(happened.slice(-2)).toEqual(["reserve", "reopened"]);
+    }
+    expect(looks).toEqual([60, 120, 240, 480, 480]);
+  });
+
+  it("has no use of the reserve for faults of the socket", async () => {
+    const made = await make(["ok", "ok", "ok"], ["ok"]);
+    await failTwice(made, "socket");
+    expect(made.happened).toEqual([...FIRST, "bind 4440", "reopened"]);
+    expect(made.keeper.figures().driver).toBe("quiche");
   });
 
   it("opens the first driver anew where the reserve does not load", async () => {
-    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["taken"]);
-    await fail("library");
-    await fire();
-    expect(happened).toEqual(["bind 0", "reserve", "bind 4440", "reopened"]);
-    expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 1 });
+    const made = await make(["ok", "ok", "ok"], ["taken"]);
+    await failTwice(made);
+    expect(made.happened).toEqual([...FIRST, "reserve", "bind 4440", "reopened"]);
+    expect(made.keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
+  });
+
+  it("goes back at the next look where the reserve reaches too few", async () => {
+    const made = await make(["ok", "ok", "ok"], ["ok"]);
+    await failTwice(made);
+    reaches = false;
+    await made.fire();
+    expect(made.happened.slice(5)).toEqual(["bind 4440", "leaving", "closed", "reopened"]);
   });
 
   it("goes on with the reserve while the first driver does not open", async () => {
-    const { keeper, fail, fire, delays, happened } = await make(["ok", "taken", "ok"], ["ok"]);
-    await fail("library");
+    const made = await make(["ok", "ok", "taken", "ok"], ["ok"]);
+    const { keeper, fire, delays, happened } = made;
+    await failTwice(made);
+    reaches = false;
     await fire();
+    expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
+    expect(delays).toEqual([200, 200, 10_000, 60_000]);
     await fire();
-    expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 1 });
-    expect(delays).toEqual([200, 600_000, 60_000]);
-    await fire();
-    expect(happened.slice(3)).toEqual([
+    expect(happened.slice(5)).toEqual([
       ...["bind 4440", "bind 4440", "leaving", "closed", "reopened"],
     ]);
     expect(keeper.figures().driver).toBe("quiche");
   });
 
   it("opens the first driver when the reserve fails too", async () => {
-    const { keeper, fail, fire, delays, happened } = await make(["ok", "ok"], ["ok"]);
-    await fail("library");
-    await fire();
+    const made = await make(["ok", "ok", "ok"], ["ok"]);
+    const { keeper, fail, fire, delays, happened } = made;
+    await failTwice(made);
     await fail("library");
     expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "down" });
     await fire();
-    expect(happened.slice(3)).toEqual(["bind 4440", "reopened"]);
+    expect(happened.slice(5)).toEqual(["bind 4440", "reopened"]);
     expect(keeper.figures().driver).toBe("quiche");
-    expect(delays).toEqual([200, 600_000, 400]);
+    expect(delays).toEqual([200, 200, 10_000, 200]);
   });
 
   it("closed on the reserve, it goes back to nothing", async () => {
-    const { keeper, fail, fire, happened } = await make(["ok", "ok"], ["ok"]);
-    await fail("library");
-    await fire();
-    keeper.close(0, "", () => {});
-    await fire();
-    expect(happened.slice(3)).toEqual(["closed"]);
+    const made = await make(["ok", "ok", "ok"], ["ok"]);
+    await failTwice(made);
+    made.keeper.close(0, "", () => {});
+    await made.fire();
+    expect(made.happened.slice(5)).toEqual(["closed"]);
   });
 
   it("opens none once it is closed", async () => {

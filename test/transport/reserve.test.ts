@@ -1,7 +1,10 @@
 /**
- * Sessions on the reserve driver: the reactor takes them over where quiche fails, and gives them back. The other node is
- * in a process of its own, so that what breaks here breaks nothing there.
+ * Sessions on the reserve driver: the reactor takes them over where quiche fails, and gives them back. The other node
+ * is in a process of its own, so that what breaks here breaks nothing there.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -25,12 +28,14 @@ import {
 
 const spawnPeer = useSpawnedPeers();
 const open: QuicTransport[] = [];
+const folders: string[] = [];
 
 beforeEach(needsReactor);
 
 afterEach(async () => {
   vi.restoreAllMocks();
   await Promise.all(open.splice(0).map(closed));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
 const LIMITS = {
@@ -67,6 +72,8 @@ const pair = async (
   { answers, pinned }: Far = {},
   reserve = true,
 ): Promise<Near> => {
+  const folder = mkdtempSync(join(tmpdir(), "nexus-reserve-test-"));
+  folders.push(folder);
   const identities = [A, B, C].map((id) => makeIdentity(id));
   const [ownA, ownB] = identities;
   const ports = await freePorts(3);
@@ -88,7 +95,8 @@ const pair = async (
   );
   const logs: LogLine[] = [];
   const a = await makeTransport({
-    ...{ identity: ownA, peers: seenByA, listen: `[::1]:${ports[0]}`, logs, reserve },
+    ...{ identity: ownA, peers: seenByA, listen: `[::1]:${ports[0]}`, logs },
+    ...(reserve ? { reserve: { folder: join(folder, "tls-tmp") } } : {}),
     limits: { ...LIMITS, driver: { ...LIMITS.driver, ...driver } },
   });
   open.push(a);
@@ -122,24 +130,26 @@ describe("where quiche fails", () => {
     await echoed(near, 1);
     const broken = breakQuiche();
     await upOn(a, "reactor");
-    expect(a.driver()).toMatchObject({ driver: "reactor", state: "up", restarts: 1 });
+    expect(a.driver()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
     expect(a.driver().lastFault?.cause).toBe("library");
     await echoed(near, 2);
     await echoed(near, 3, 1_000_000);
     broken.mockRestore();
     await upOn(a, "quiche");
     await echoed(near, 4);
-    expect(a.driver()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
+    expect(a.driver()).toMatchObject({ driver: "quiche", state: "up", restarts: 3 });
     expect(seen.down.map(({ reason }) => reason.code)).not.toContain("protocol");
     const told = logs.filter(({ message }) => message === "another endpoint of sessions is open");
-    expect(told.map(({ fields }) => fields["driver"])).toEqual(["reactor", "quiche"]);
+    expect(told.map(({ fields }) => fields["driver"])).toEqual([
+      ...["quiche", "reactor", "quiche"],
+    ]);
   });
 
   it("it goes back to quiche as well where that fails again, and to the reactor once more", async () => {
     const { a } = await pair({ reserveMs: 300 });
     await upOn(a, "quiche");
     breakQuiche();
-    await until(() => a.driver().restarts >= 3, "there, back, and there");
+    await until(() => a.driver().restarts >= 4, "anew, there, back, and there");
     await upOn(a, "reactor");
   });
 

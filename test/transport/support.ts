@@ -131,7 +131,7 @@ export type NodeOptions = {
   readonly relay?: boolean;
   readonly reachable?: boolean;
   readonly bindEndpoint?: BindEndpoint;
-  readonly reserve?: boolean;
+  readonly reserve?: QuicTransportOptions["reserve"];
   readonly bulkLoopShare?: number;
 };
 

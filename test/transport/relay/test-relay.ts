@@ -92,6 +92,7 @@ export const openTestRelay = async (
         });
       },
       ...{ refused: () => {}, leaving: () => {}, reopened: () => {} },
+      reserveReaches: () => true,
     },
     undefined,
   );
