@@ -1,7 +1,7 @@
 /**
  * One-way streams where an end has none. A session between nodes has streams in one direction (lane.ts), and the
- * reactor opens none: there each is a stream in two directions, of which one is used. Its id is that of the one-way stream
- * without the bit that says so (RFC 9000, 2.1), so both ends find it by the id that they expect.
+ * reactor opens none: there each is a stream in two directions, of which one is used. Its id is that of the one-way
+ * stream without the bit that says so (RFC 9000, 2.1), so both ends find it by the id that they expect.
  *
  * What the peer opened is taken as it is, in one direction or in two: whichever of the two has something first is that
  * stream for as long as the session lasts. The other is never read, and holds what its window lets in.

@@ -1,7 +1,6 @@
 /**
  * Sessions between nodes on the reactor, for the Transport contract. No node has them with both ends on it (adr/0016):
- * the driver lacks two
- * things that sessions need, and they are put in its place here, where both ends are of one test.
+ * the driver lacks two things that sessions need, and they are put in its place here, where both ends are of one test.
  *
  * A client does not see the server's certificate: here one authority has certified all nodes, so who answers is one of
  * them, and the certificate of the address that was dialled is handed in. And no one-way streams are opened: as on the
