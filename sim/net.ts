@@ -422,7 +422,6 @@ export class SimNet {
     trace.add(nowUs, "send", slot, to, copy, "", digest);
     this.#tap?.sent(slot, to, trafficClass, copy);
     this.#transmit(session, end, to, { trafficClass, bytes: copy, digest });
-    endpoint.host.frameSent(copy);
     return true;
   }
 
@@ -441,14 +440,25 @@ export class SimNet {
     for (const what of fate.hits) this.#tap?.happened?.(what);
     if (fate.lost) {
       this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
-      return;
+      return this.#left(end, bytes);
     }
     end.queuedBytes[trafficClass] += bytes.length;
-    if (this.share.isFree(end.slot, to)) return this.#fly(session, end, to, frame, fate);
+    if (this.share.isFree(end.slot, to)) {
+      this.#fly(session, end, to, frame, fate);
+      return this.#left(end, bytes);
+    }
     this.share.send(end.slot, to, trafficClass, bytes.length, () => {
       this.#tap?.happened?.("bandwidth shared");
-      if (session.alive) this.#fly(session, end, to, frame, fate);
+      if (!session.alive) return;
+      this.#fly(session, end, to, frame, fate);
+      this.#left(end, bytes);
     });
+  }
+
+  /** What is under way already arrives, though the process may die of this. */
+  #left(end: End, bytes: Uint8Array): void {
+    const host = this.#endpoints[end.slot]?.host;
+    if (host?.isLive(end.incarnation) === true) host.frameSent(bytes);
   }
 
   /** The last byte has left. */

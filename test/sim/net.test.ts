@@ -1,5 +1,6 @@
 /** The simulated network: the promises of the Transport port, and each fault. */
 import { describe, expect, it } from "vitest";
+import { NOTARIZE } from "../../sim/checkers/decode.ts";
 import { Host } from "../../sim/host.ts";
 import { CALM_NET, type NetKnobs } from "../../sim/links.ts";
 import { SimNet } from "../../sim/net.ts";
@@ -7,6 +8,7 @@ import { World } from "../../sim/world.ts";
 import type { PeerId, TrafficClass, Transport } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { type ContractNetwork, transportContract } from "../contract/transport-contract.ts";
+import { voteFrame } from "./rig.ts";
 
 const contractNetwork = (count: number): Promise<ContractNetwork> => {
   const world = new World(1);
@@ -248,6 +250,47 @@ describe("sessions", () => {
       run(rig, 20_000);
       expect(received(rig, 1)).toEqual([9, 1, 2]);
     }
+  });
+
+  it.each([
+    ["no bound", {}],
+    ["a narrow uplink", { uplinkBytesPerMs: 50 }],
+    ["narrow links", { linkBytesPerMs: 50 }],
+    ["a narrow downlink", { downlinkBytesPerMs: 50 }],
+  ] as const)("of a process that dies of its vote bring it to everybody: %s", (_, knobs) => {
+    // No peer hears that it is gone before what had left.
+    const rig = createRig({ ...knobs, latencyMeanUs: 0 });
+    run(rig, 5_000);
+    const { host, transport } = peerAt(rig, 0);
+    host.armVote(5, "notarize", 2, () => {
+      host.kill("test");
+      rig.net.crashed(0);
+    });
+    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+    for (const to of ["b", "c"]) expect(transport.send(to, "consensus", vote)).toBe(true);
+    // In a queue it is behind the vote, and the process is dead before its turn comes.
+    expect(transport.send("c", "consensus", Uint8Array.of(9))).toBe(host.alive);
+    run(rig, 1_000);
+    expect(host.alive).toBe(false);
+    expect([1, 2].map((slot) => received(rig, slot))).toEqual([[2], [2]]);
+  });
+
+  it("of a process that is to die of its vote count what is lost of it as gone", () => {
+    const rig = createRig({ linkBytesPerMs: 50 });
+    run(rig, 5_000);
+    const { host, transport } = peerAt(rig, 0);
+    let died = 0;
+    host.armVote(5, "notarize", 2, () => {
+      died += 1;
+      host.kill("test");
+    });
+    rig.net.links.addRule({ type: 2, from: 0, to: 1, ppm: 1_000_000 });
+    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+    for (const to of ["b", "c"]) transport.send(to, "consensus", vote);
+    expect(died).toBe(0);
+    run(rig, 1_000);
+    expect(died).toBe(1);
+    expect([1, 2].map((slot) => received(rig, slot))).toEqual([[], [2]]);
   });
 
   it("of twins replace each other", () => {
