@@ -55,15 +55,18 @@ export class ByHonesty<V extends Place> {
     if (isHonest) this.#front.note(at);
     const own = this.#honest.get(key);
     if (own !== undefined) return own;
-    const others = this.#near.get(key) ?? this.#far.get(key);
-    if (others !== undefined && !isHonest) return others;
-    const value = others ?? fresh();
+    const near = this.#near.get(key);
+    if (near !== undefined && !isHonest) return near;
+    const value = near ?? this.#far.get(key) ?? fresh();
     if (isHonest) {
       this.#near.delete(key);
       this.#far.delete(key);
       this.#honest.set(key, value);
-    } else if (this.#front.isNear(at)) this.#near.set(key, value);
-    else this.#far.set(key, value);
+    } else if (this.#front.isNear(at)) {
+      // The front may have come up to what was far when a liar signed it first.
+      this.#far.delete(key);
+      this.#near.set(key, value);
+    } else this.#far.set(key, value);
     return value;
   }
 

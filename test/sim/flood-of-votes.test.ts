@@ -191,6 +191,20 @@ describe("what is kept of liars and of honest nodes", () => {
     expect(signed(kept, 1, false)).toBe(own);
   });
 
+  it("becomes near when it is signed again near the front, and is forgotten as what is near", () => {
+    const kept = new ByHonesty<{ epoch: number; view: number }>(4);
+    const own = signed(kept, 1_000, false);
+    for (let i = 1; i < 8_192; i++) signed(kept, 10_000 + i, false);
+    for (let view = 2; view <= 999; view++) signed(kept, view, true);
+    expect(signed(kept, 1_000, false)).toBe(own);
+    for (let i = 0; i < 5; i++) signed(kept, 20_000 + i, false);
+    expect(kept.get("1000")).toBe(own);
+    // It made room among what is far, and takes a place among the four that are near.
+    expect([10_004, 10_005].map((view) => kept.get(`${view}`)?.view)).toEqual([undefined, 10_005]);
+    for (let view = 1_001; view <= 1_004; view++) signed(kept, view, false);
+    expect(kept.get("1000")).toBeUndefined();
+  });
+
   it("is near up to 512 views away in the newest epoch, and from the start of the next", () => {
     const places = [
       { epoch: 1, view: 488, near: true },
