@@ -11,7 +11,7 @@
  */
 import { equalBytes, toHex } from "../../crypto/bytes.ts";
 import { DecodeError, Reader, utf8, Writer } from "../../crypto/codec.ts";
-import { type Failure, fail, ok, type Result } from "../../errors.ts";
+import { type Failure, fail, ok, type Result, TetradError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { OwnVote } from "../consensus/types.ts";
 import type { Store, StoreFailure, StoreOp } from "../ports.ts";
@@ -87,6 +87,7 @@ export class VoteStore {
   readonly #store: Store;
   readonly #votes = new Map<string, OwnVote>();
   #floor: Floor = { epoch: 0, view: 0 };
+  #isWhole = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -101,22 +102,35 @@ export class VoteStore {
     return this.#floor;
   }
 
-  /** Reads everything. Codes: votes.missing (no or another key's store), store.corrupt, store.full, store.io. */
+  /**
+   * Reads everything. Codes: votes.missing (no or another key's store), store.corrupt, store.full, store.io. Throws
+   * store.io where the first rows cannot be read.
+   */
   load(nodeId: Hash, done: (result: Result<readonly OwnVote[]>) => void): void {
-    const format = this.#store.get(FORMAT_KEY);
-    const expected = new Writer(34).u16(VERSION).hash(nodeId).finish();
-    if (format === undefined || !equalBytes(format, expected)) {
-      done(fail("votes.missing", "the vote store beside the key is missing or of another key"));
-      return;
-    }
-    const floor = readFloor(this.#store.get(FLOOR_KEY));
+    const floor = this.#readFloor(nodeId);
     if (!floor.ok) return done(floor);
     this.#floor = floor.value;
     const range = { gte: utf8("v/"), lt: utf8("v0") };
     readAll(this.#store, range, LIMITS.recoveredVotesMax, (failure, entries) => {
       if (failure !== undefined) return done(fail(failure.code, `vote store: ${failure.detail}`));
-      done(this.#decodeAll(entries.map(([, value]) => value)));
+      const all = this.#decodeAll(entries.map(([, value]) => value));
+      this.#isWhole = all.ok;
+      done(all);
     });
+  }
+
+  /** The floor of this key's own store. A row that fails its check is an answer, as it is where a range meets it. */
+  #readFloor(nodeId: Hash): Result<Floor> {
+    try {
+      const format = this.#store.get(FORMAT_KEY);
+      const expected = new Writer(34).u16(VERSION).hash(nodeId).finish();
+      return format !== undefined && equalBytes(format, expected)
+        ? readFloor(this.#store.get(FLOOR_KEY))
+        : fail("votes.missing", "the vote store beside the key is missing or of another key");
+    } catch (error) {
+      if (!(error instanceof TetradError) || error.code !== "store.corrupt") throw error;
+      return fail("store.corrupt", `vote store: ${error.message}`);
+    }
   }
 
   #decodeAll(values: readonly Uint8Array[]): Result<readonly OwnVote[]> {
@@ -141,7 +155,10 @@ export class VoteStore {
     this.#store.write(ops, { sync: true }, done);
   }
 
-  /** Forgets votes of views that are durably final, and raises the floor with the same write. */
+  /**
+   * Forgets votes of views that are durably final, and raises the floor with the same write. A store that was not
+   * read whole is left as it is: a new floor over a damaged one would let the next start take it for whole.
+   */
   forget(floor: Floor, done: (failure?: StoreFailure) => void): void {
     // A node that catches up from nothing passes old heights again: the floor never goes back.
     if (isAtOrBelow(floor.epoch, floor.view, this.#floor)) return done();
@@ -154,6 +171,7 @@ export class VoteStore {
       ops.push({ type: "del", key: voteKey(own.vote.statement) });
     }
     this.#floor = floor;
+    if (!this.#isWhole) return done();
     this.#store.write(ops, { sync: true }, done);
   }
 

@@ -226,14 +226,19 @@ describe("a disk that fails", () => {
     }
   });
 
-  it("(a damaged floor of the vote store) refuses to vote and says so", () => {
+  it("(a damaged floor of the vote store) refuses to vote and says so, start after start", () => {
     const lab = prepared();
     lab.finalize();
     const { data, votes } = lab.disks();
     votes.set(hex("w"), new Uint8Array(3));
-    const after = new Lab({ chain: lab.chain, data, votes });
-    expect(after.status.voting).toBe("refused");
-    expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
+    let after = new Lab({ chain: lab.chain, data, votes });
+    for (const finalHeight of [2, 3]) {
+      expect(after.status.voting).toBe("refused");
+      expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
+      after.finalize();
+      expect(after.status.finalHeight).toBe(finalHeight);
+      after = new Lab({ chain: lab.chain, ...after.disks() });
+    }
   });
 
   it("(votes of the vote store that fail their check) refuses to vote and follows on", () => {
@@ -242,6 +247,36 @@ describe("a disk that fails", () => {
     expect(after.status.voting).toBe("refused");
     expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
   });
+
+  for (const [row, key] of [
+    ["format", "f"],
+    ["floor", "w"],
+  ] as const) {
+    it(`(the ${row} of the vote store fails its check) refuses to vote and follows on`, () => {
+      const lab = prepared();
+      lab.finalize();
+      const disks = lab.disks();
+      const votesUnreadable = { code: "store.corrupt", prefix: key } as const;
+      const after = new Lab({ chain: lab.chain, ...lab.disks(), votesUnreadable });
+      expect(after.halts).toEqual([]);
+      expect(after.status.problems.map((problem) => problem.code)).toEqual(["store.corrupt"]);
+      after.finalize();
+      expect(after.status).toMatchObject({ voting: "refused", finalHeight: 2 });
+      expect(after.sent("vote")).toEqual([]);
+      // A floor written anew would be of this life: the next one would take the store for whole.
+      expect(after.disks().votes).toEqual(disks.votes);
+    });
+
+    it(`(the ${row} of the vote store cannot be read) ends the start, and the next one votes`, () => {
+      const lab = prepared();
+      lab.finalize();
+      const votesUnreadable = { code: "store.io", prefix: key } as const;
+      const ended = new Lab({ chain: lab.chain, ...lab.disks(), votesUnreadable });
+      expect(ended.halts.map((halt) => halt.code)).toEqual(["store.io"]);
+      const after = new Lab({ chain: lab.chain, ...ended.disks() });
+      expect(after.status).toMatchObject({ voting: "yes", finalHeight: 1, problems: [] });
+    });
+  }
 
   for (const [failure, code] of CODES.filter(([, one]) => one !== "store.corrupt")) {
     it(`(${failure}, a vote store that cannot be read) ends the start, and the next one votes`, () => {

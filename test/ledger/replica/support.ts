@@ -165,6 +165,11 @@ export type LabOptions = {
   readonly votesMissing?: boolean;
   /** What every write and range of the vote store fails with from the start on. */
   readonly votesFail?: StoreFailure["code"];
+  /** Rows of the vote store, by the beginning of their key, that throw when they are read. */
+  readonly votesUnreadable?: {
+    readonly code: "store.io" | "store.corrupt";
+    readonly prefix: string;
+  };
   /** Whether peers answer the watermark question by themselves. */
   readonly watermark?: boolean;
   readonly connect?: boolean;
@@ -212,6 +217,8 @@ export class Lab {
       this.loop.run();
     }
     if (options.votesFail !== undefined) this.votes.fail(options.votesFail);
+    this.votes.readFailure = options.votesUnreadable?.code;
+    this.votes.readFailurePrefix = options.votesUnreadable?.prefix ?? "";
     if (options.watermark !== false) this.answerWatermarks();
     this.handle = this.#create(options.keptCheckpoint);
     this.handle.onHalt((failure) => this.halts.push(failure));
