@@ -8,6 +8,7 @@
 //     --no-types                          skip the type check
 //     --workers N                         so many at a time; 1 if not given
 //     -o json                             an object a mutant instead of the table
+//     --help                              this text
 //
 // Exit code 0 when every mutant type-checks and is caught, 1 otherwise.
 import { spawn } from "node:child_process";
@@ -24,20 +25,42 @@ const COPIED = ["src", "sim", "package.json", "tsconfig.json"];
 /** A mutant that goes in circles is caught by nobody. */
 const TIMEOUT_MS = 900_000;
 
-const { values: flags, positionals: only } = parseArgs({
-  allowPositionals: true,
-  options: {
-    apply: { type: "boolean", default: false },
-    "no-types": { type: "boolean", default: false },
-    workers: { type: "string", default: "1" },
-    output: { type: "string", short: "o", default: "text" },
-  },
-});
+const refuse = (detail) => {
+  console.error(detail);
+  process.exit(1);
+};
+
+const parseWords = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        apply: { type: "boolean", default: false },
+        "no-types": { type: "boolean", default: false },
+        workers: { type: "string", default: "1" },
+        output: { type: "string", short: "o", default: "text" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(`${error.message}\nsee node scripts/mutants.mjs --help`);
+  }
+};
+
+const { values: flags, positionals: only } = parseWords();
+if (flags.help) {
+  const lines = readFileSync(fileURLToPath(import.meta.url), "utf8").split("\n");
+  const head = lines.slice(
+    0,
+    lines.findIndex((line) => !line.startsWith("//")),
+  );
+  console.log(head.map((line) => line.replace(/^\/\/ ?/, "")).join("\n"));
+  process.exit(0);
+}
 
 const asked = Number(flags.workers);
 if (!Number.isInteger(asked) || asked < 1 || asked > 64) {
-  console.error(`--workers: expected a number of 1 to 64, found ${flags.workers}`);
-  process.exit(1);
+  refuse(`--workers: expected a number of 1 to 64, found ${flags.workers}`);
 }
 /** Each runs a process of its own: no more than there are cores. */
 const workers = Math.min(asked, availableParallelism());
@@ -192,8 +215,7 @@ const mutants = readdirSync(PATCHES)
   .map(readPatch);
 const unknown = only.filter((name) => !mutants.some((mutant) => mutant.name === name));
 if (unknown.length > 0) {
-  console.error(`no such mutant: ${unknown.join(", ")}`);
-  process.exit(1);
+  refuse(`no such mutant: ${unknown.join(", ")}`);
 }
 
 const results = new Map();
