@@ -24,7 +24,7 @@
  *     <folder>/checkpoint.note  the newest cosigned checkpoint, served again after a start
  *                            (kept-checkpoint.ts); may be deleted
  *     <folder>/tls-tmp/      there while the reserve driver of sessions is loaded, and empty but for the moment of a
- *                            dial (transport/reactor-binding.ts); may be deleted while the node does not run
+ *                            dial (transport/reactor-binding.ts); deleted at the start
  *     <folder>/admin.sock    there while the node runs: how its owner asks it for a backup (admin.ts)
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";

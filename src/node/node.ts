@@ -2,6 +2,7 @@
  * Composition root of one node: from a configuration to ports, from ports to a replica, from its handle to
  * the API. Everything that is opened is closed in reverse order, also when a later step fails.
  */
+import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { toHex } from "../crypto/bytes.ts";
 import { createObservations } from "../detect/index.ts";
@@ -392,6 +393,8 @@ const openPorts = async (
   await beginVoteStore({ paths, voteStore, store, hasher, id: self.id, logger });
   await bindVotes(voteStore, store, chain);
   const ports = { clock: realClock, timers: realTimers, random: realRandom, logger, metrics };
+  // A process that was killed in the moment of a dial may have left a key there.
+  rmSync(paths.tlsTemporary, { recursive: true, force: true });
   const transport = await createQuicTransport({
     ...ports,
     listen: formatAddress(config.listen),

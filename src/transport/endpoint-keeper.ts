@@ -72,6 +72,8 @@ export class EndpointKeeper {
   #endpoint: SessionEndpoint | undefined;
   /** Another one than the first endpoint was made with. */
   #identity: QuicIdentity | undefined;
+  /** Faults of the first driver itself, not of its socket, since an endpoint of it lasted. */
+  #driverFaults = 0;
   #accepting = false;
   #closed = false;
   #restarts = 0;
@@ -163,17 +165,16 @@ export class EndpointKeeper {
     metrics.gauge("tetrad_transport_endpoint_up", 0);
     const message = "the endpoint of sessions has failed";
     const isFirst = this.#driver === this.#first;
-    // The plan is of the first driver: what the reserve did says nothing of it.
-    const pauseMs = isFirst ? this.#plan.failed(clock.monotonicMs()) : undefined;
-    const wantsReserve = isFirst && fault.cause !== "socket" && this.#plan.faults > 1;
-    const reserve = wantsReserve ? this.#options.reserve : undefined;
-    const { retryMsMin } = this.#options.limits;
-    this.#retry(
-      message,
-      fault,
-      reserve === undefined ? (pauseMs ?? retryMsMin) : retryMsMin,
-      reserve,
-    );
+    if (!isFirst) {
+      // The plan is of the first driver: what the reserve did says nothing of it.
+      this.#retry(message, fault, this.#options.limits.retryMsMin);
+      return;
+    }
+    const pauseMs = this.#plan.failed(clock.monotonicMs());
+    if (this.#plan.faults === 1) this.#driverFaults = 0;
+    if (fault.cause !== "socket") this.#driverFaults += 1;
+    const wantsReserve = fault.cause !== "socket" && this.#driverFaults > 1;
+    this.#retry(message, fault, pauseMs, wantsReserve ? this.#options.reserve : undefined);
   }
 
   #retry(message: string, fault: DriverFault, retryMs: number, bind?: KeeperBind): void {
@@ -249,7 +250,7 @@ export class EndpointKeeper {
     const { limits, ports } = this.#options;
     const { reserveMs, reserveDoublingsMax, reserveCheckMs } = limits;
     // Two faults brought it here first; each more was a return that failed soon.
-    const doublings = Math.min(Math.max(this.#plan.faults - 2, 0), reserveDoublingsMax);
+    const doublings = Math.min(Math.max(this.#driverFaults - 2, 0), reserveDoublingsMax);
     let leftMs = reserveMs * 2 ** doublings;
     const look = (): void => {
       const waitMs = Math.min(leftMs, reserveCheckMs);

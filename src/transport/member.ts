@@ -81,20 +81,28 @@ export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readon
   ]),
 ];
 
+/**
+ * Whether the reserve driver reaches enough: of the sessions that carry, one for each who may have one, half are proved.
+ * Also those count that only dial us, whom it loses.
+ */
+export const reachesEnough = (
+  carrying: readonly (Pick<Session, "isSecured"> | undefined)[],
+): boolean => 2 * carrying.filter((one) => one?.isSecured === true).length >= carrying.length;
+
 /** What the keeper of the endpoint asks and tells about its reserve driver (endpoint-keeper.ts). */
 export const reserveHooks = (
   members: Members,
+  isQuarantined: (id: PeerId) => boolean,
 ): { readonly leaving: () => void; readonly reserveReaches: () => boolean } => ({
   leaving: () => {
     const all = [...members.values()].flatMap(sessionsOf);
     const onReserve = all.filter(({ isUnauthenticated }) => isUnauthenticated);
     for (const session of onReserve) session.close("closed", "the first driver carries again");
   },
-  // Half of those that can be dialled have shown their key in the session that carries.
-  reserveReaches: () => {
-    const all = [...members.values()].filter(({ undialable }) => !undialable);
-    return 2 * all.filter(({ session }) => session?.isSecured === true).length >= all.length;
-  },
+  reserveReaches: () =>
+    reachesEnough(
+      [...members].flatMap(([id, { session }]) => (isQuarantined(id) ? [] : [session])),
+    ),
 });
 
 /** The sessions of the member that are up, those that only wait too. */

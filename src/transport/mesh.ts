@@ -351,7 +351,7 @@ export class Mesh implements QuicTransport {
         isHostOf(host, this.#members.values(), (id) => this.#gate.isQuarantined(id)),
       accepted: (connection) => void this.#session(connection, undefined),
       refused: (code, detail) => this.#refusals.note(code, detail),
-      ...reserveHooks(this.#members),
+      ...reserveHooks(this.#members, (id) => this.#gate.isQuarantined(id)),
       reopened: () => this.#dialAll(),
     };
   }
@@ -427,7 +427,7 @@ export class Mesh implements QuicTransport {
       session.close("shutdown", "not serving");
     } else if (member === undefined || !known.ok) {
       session.close("identity", known.ok ? "no member" : known.code, known.ok ? undefined : known);
-    } else if (member.session === undefined && !session.isUnauthenticated) {
+    } else if (member.session === undefined && !session.waitsForProof) {
       this.#join(member, session);
       this.#take(member);
     } else if (!mayContend(session, othersThan(session, member), this.#facts)) {
@@ -441,7 +441,7 @@ export class Mesh implements QuicTransport {
     return { self: this.#self, handshakeTimeoutMs: this.#limits.handshakeTimeoutMs };
   }
 
-  /** Beside a session that carries, or with who may be anybody: the peer has to show its key first. */
+  /** Beside a session that carries, or on a reserve driver: the peer has to show its key first. */
   #wait(member: Member, session: Session): void {
     const { waiting, host } = member;
     const room = roomToWait(session, waiting, this.#limits.paths.unprovedMax, host);

@@ -45,5 +45,9 @@ export const loadReactor = (folder?: string): Promise<Reactor> => {
     usePrivateTemporaryFolder(folder);
     return library;
   })();
+  // A folder that could not be made may be made the next time.
+  loaded.catch(() => {
+    loaded = undefined;
+  });
   return loaded;
 };

@@ -67,6 +67,9 @@ export type ReactorSessionOptions = {
 
 const EMPTY = new Uint8Array(0);
 
+/** How the library says that nothing came. */
+const TIMEOUT = /timed? ?out|idle/i;
+
 /** Of a stream's id (RFC 9000, 2.1): the server opened it, and it goes one way. */
 const SERVER_BIT = 1;
 const ONE_WAY_BIT = 2;
@@ -114,7 +117,7 @@ export class ReactorSession implements QuicSession {
       this.requestTurn();
     });
     native.on("close", (info) => this.#nativeClosed(info.errorCode, info.reason));
-    native.on("error", (error) => this.#nativeClosed(0, error.message));
+    native.on("error", (error) => this.#failed(error.message));
     if (options.accepted) this.#established = true;
     else {
       native.on("connect", () => {
@@ -370,12 +373,22 @@ export class ReactorSession implements QuicSession {
     stream.destroy();
   }
 
+  /** An error where nobody has answered yet is of this end: its folder, its threads. */
+  #failed(reason: string): void {
+    const isOwn = !this.#established && this.#closedBy === undefined && !TIMEOUT.test(reason);
+    if (!isOwn) this.#nativeClosed(0, reason);
+    else {
+      const text = readableReason(Buffer.from(reason));
+      this.#finish({ by: "driver", isApp: false, code: 0, reason: text });
+    }
+  }
+
   #nativeClosed(code: number, reason: string): void {
     const ours = this.#closedBy;
     const text = readableReason(Buffer.from(reason));
     if (ours !== undefined) {
       this.#finish({ by: "local", isApp: true, code: ours.code, reason: ours.reason });
-    } else if (/timed? ?out|idle/i.test(text)) {
+    } else if (TIMEOUT.test(text)) {
       this.#finish({ by: "timeout", isApp: false, code: 0, reason: text || "silence" });
     } else {
       // The library does not say whose code it is; TLS alerts are QUIC's own from 0x100 on.

@@ -118,16 +118,16 @@ export const roomToWait = (
 
 /**
  * Which of those that wait carries where nothing else does: one that we dialled before others. `stopping` is a
- * session whose end tells that its run of the peer ends, and the other sessions of that run with it. None with who may
- * be anybody.
+ * session whose end tells that its run of the peer ends, and the other sessions of that run with it. None of those that
+ * carry nothing before their proof.
  */
-export const nextOf = <T extends Contender & Partial<Pick<Session, "isUnauthenticated">>>(
+export const nextOf = <T extends Contender & Partial<Pick<Session, "waitsForProof">>>(
   waiting: Iterable<T>,
   stopping: Contender | undefined,
 ): T | undefined => {
   const others = [...waiting].filter(
-    ({ peerRun, isUnauthenticated }) =>
-      isUnauthenticated !== true &&
+    ({ peerRun, waitsForProof }) =>
+      waitsForProof !== true &&
       (stopping === undefined || compareBytes(peerRun, stopping.peerRun) !== 0),
   );
   return others.find(({ dialled }) => dialled !== undefined) ?? others[0];

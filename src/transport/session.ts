@@ -176,6 +176,12 @@ export class Session {
     return this.#secure?.isSecured === true;
   }
 
+  /** One end is on its reserve driver, and reads nothing before the proof: neither end has any use of it before. */
+  get waitsForProof(): boolean {
+    const isPeerOnReserve = (this.peerFeatures & FEATURES.seesNoCertificate) !== 0;
+    return this.isUnauthenticated || (this.dialled === undefined && isPeerOnReserve);
+  }
+
   /** What is wrong in it was done by the peer, as far as anybody can know: reserve-endpoint.ts says where not. */
   get isBelieved(): boolean {
     return this.isSecured && !this.isUnauthenticated;

@@ -1,5 +1,5 @@
 /** A node whose QUIC library fails while it runs: its sessions move to the other driver, and it goes on voting. */
-import { writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -55,6 +55,9 @@ describe("a node whose QUIC library fails", () => {
     });
     expect([b.child.pid, b.child.exitCode]).toEqual([pid, null]);
     expect(await allOn("a", "quiche")).toBe(true);
+    // Where the library puts the TLS key in the moment of a dial.
+    const folder = join(net.home("b"), "tls-tmp");
+    expect([statSync(folder).mode & 0o777, readdirSync(folder)]).toEqual([0o700, []]);
     const run = await net.run("--api", net.url("b"), "peers");
     expect(run.stdout).toMatch(/reactor/);
     const findings = (await net.run("--api", net.url("b"), "doctor")).stdout;

@@ -189,9 +189,11 @@ describe("the keeper of an endpoint", () => {
   type Binding = "ok" | "taken";
 
   let reaches = true;
+  let atMs = 0;
 
   const make = async (bindings: readonly Binding[], reserves?: readonly Binding[]) => {
     reaches = true;
+    atMs = 0;
     const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
     const delays: number[] = [];
     const due: (() => void)[] = [];
@@ -226,7 +228,7 @@ describe("the keeper of an endpoint", () => {
       listen: { host: "::1", port: 0 },
       limits: DRIVER_LIMITS,
       ports: {
-        clock: realClock,
+        clock: { ...realClock, monotonicMs: () => atMs },
         timers: {
           set: (delayMs, callback) => {
             delays.push(delayMs);
@@ -335,7 +337,7 @@ describe("the keeper of an endpoint", () => {
       expect(happened).toEqual([...FIRST, "reserve", "reopened"]);
       expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
       expect(keeper.stats.bytesIn).toBe(9);
-      expect(delays).toEqual([200, 200, 10_000]);
+      expect(delays).toEqual([200, 400, 10_000]);
       for (let i = 0; i < 59; i++) await fire();
       expect(delays.slice(3)).toEqual(Array.from({ length: 59 }, () => 10_000));
       expect(happened).toHaveLength(5);
@@ -371,11 +373,30 @@ describe("the keeper of an endpoint", () => {
     expect(made.keeper.figures().driver).toBe("quiche");
   });
 
-  it("opens the first driver anew where the reserve does not load", async () => {
-    const made = await make(["ok", "ok", "ok"], ["taken"]);
+  it("opens the first driver anew where the reserve does not load, and waits longer each time", async () => {
+    const all = <T>(value: T): T[] => Array.from({ length: 6 }, () => value);
+    const made = await make(all("ok"), all("taken"));
     await failTwice(made);
     expect(made.happened).toEqual([...FIRST, "reserve", "bind 4440", "reopened"]);
     expect(made.keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
+    await failTwice(made);
+    expect(made.delays).toEqual([200, 400, 800, 1_600]);
+  });
+
+  it("counts faults of the driver for it alone, and none from before one that lasted", async () => {
+    const made = await make(["ok", "taken", "ok", "ok", "ok"], ["ok"]);
+    await made.fail("socket");
+    for (let i = 0; i < 2; i++) await made.fire();
+    await made.fail("library");
+    await made.fire();
+    expect(made.happened).not.toContain("reserve");
+    atMs += DRIVER_LIMITS.retryMsMax;
+    await made.fail("library");
+    await made.fire();
+    expect(made.happened).not.toContain("reserve");
+    await made.fail("library");
+    await made.fire();
+    expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
   });
 
   it("goes back at the next look where the reserve reaches too few", async () => {
@@ -393,7 +414,7 @@ describe("the keeper of an endpoint", () => {
     reaches = false;
     await fire();
     expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
-    expect(delays).toEqual([200, 200, 10_000, 60_000]);
+    expect(delays).toEqual([200, 400, 10_000, 60_000]);
     await fire();
     expect(happened.slice(5)).toEqual([
       ...["bind 4440", "bind 4440", "leaving", "closed", "reopened"],
@@ -410,7 +431,7 @@ describe("the keeper of an endpoint", () => {
     await fire();
     expect(happened.slice(5)).toEqual(["bind 4440", "reopened"]);
     expect(keeper.figures().driver).toBe("quiche");
-    expect(delays).toEqual([200, 200, 10_000, 200]);
+    expect(delays).toEqual([200, 400, 10_000, 200]);
   });
 
   it("closed on the reserve, it goes back to nothing", async () => {

@@ -71,6 +71,7 @@ const pair = async (
   driver: Partial<DriverLimits>,
   { answers, pinned }: Far = {},
   reserve = true,
+  limits: Partial<TransportLimits> = {},
 ): Promise<Near> => {
   const folder = mkdtempSync(join(tmpdir(), "nexus-reserve-test-"));
   folders.push(folder);
@@ -97,7 +98,7 @@ const pair = async (
   const a = await makeTransport({
     ...{ identity: ownA, peers: seenByA, listen: `[::1]:${ports[0]}`, logs },
     ...(reserve ? { reserve: { folder: join(folder, "tls-tmp") } } : {}),
-    limits: { ...LIMITS, driver: { ...LIMITS.driver, ...driver } },
+    limits: { ...LIMITS, ...limits, driver: { ...LIMITS.driver, ...driver } },
   });
   open.push(a);
   return { a, seen: record(a), logs };
@@ -160,6 +161,23 @@ describe("where quiche fails", () => {
     await until(() => a.driver().restarts > 0, "another endpoint");
     broken.mockRestore();
     await upOn(a, "quiche");
+  });
+});
+
+describe("what is wrong on the reserve driver", () => {
+  it.each([
+    ["quiche", "refused"],
+    ["reactor", "waiting"],
+  ])("is held against the peer on %s: %s", async (driver, state) => {
+    const limits = { redialMsMin: 3_000, redialMsMax: 3_000 };
+    const { a } = await pair({}, {}, true, limits);
+    await upOn(a, "quiche");
+    if (driver === "reactor") {
+      breakQuiche();
+      await upOn(a, "reactor");
+    }
+    a.disconnect(B, { code: "protocol", detail: "of a test" });
+    expect(a.peerFigures().find(({ id }) => id === B)?.state).toBe(state);
   });
 });
 

@@ -321,5 +321,8 @@ describe("the rule", () => {
     expect(nextOf([theirs], undefined)).toBe(theirs);
     expect(nextOf([theirs, ours], contender())).toBeUndefined();
     expect(nextOf([theirs], contender({ peerRun: RUN.a }))).toBe(theirs);
+    const unproved = { ...ours, waitsForProof: true };
+    expect(nextOf([unproved, theirs], undefined)).toBe(theirs);
+    expect(nextOf([unproved], undefined)).toBeUndefined();
   });
 });

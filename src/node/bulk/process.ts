@@ -17,6 +17,9 @@ import type { QuicDriverName } from "../../transport/quic-endpoint.ts";
 import { realClock, realTimers } from "../real-ports.ts";
 import { workerUrl } from "../signing/worker.ts";
 
+/** The system's, whatever the process has set since for a library of its own (transport/reactor-binding.ts). */
+const TEMPORARY = tmpdir();
+
 /** Of what a worker says on stderr, kept for the reason of its end. */
 const LAST_WORDS_BYTES = 512;
 
@@ -67,7 +70,7 @@ class WorkerProcess implements BulkWorker {
   constructor(events: WorkerEvents, timers: Timers) {
     this.#events = events;
     this.#timers = timers;
-    this.#temporary = mkdtempSync(join(tmpdir(), "nexus-bulk-"));
+    this.#temporary = mkdtempSync(join(TEMPORARY, "nexus-bulk-"));
     const child = spawnOrClean(this.#temporary);
     this.#child = child;
     child.stderr?.on("data", (bytes: Buffer) => {
