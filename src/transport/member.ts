@@ -82,8 +82,8 @@ export const sessionsOf = ({ paths, waiting, relayed, attempt }: Member): readon
 ];
 
 /**
- * Whether the reserve driver reaches enough: of the sessions that carry, one for each who may have one, half are proved.
- * Also those count that only dial us, whom it loses.
+ * Whether the reserve driver reaches enough: of the sessions that carry, one for each who may have one, half are
+ * proved. Also those count that only dial us, whom it loses.
  */
 export const reachesEnough = (
   carrying: readonly (Pick<Session, "isSecured"> | undefined)[],

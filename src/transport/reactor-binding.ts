@@ -23,6 +23,12 @@ export type ReactorConnectOptions = Http3.QuicConnectOptions;
 
 let loaded: Promise<Reactor> | undefined;
 
+/** What the process had before it got a folder of its own. */
+let before: string | undefined;
+
+/** The folder for temporary files of others than this library. */
+export const systemTemporary = (): string => before ?? tmpdir();
+
 const usePrivateTemporaryFolder = (own: string | undefined): void => {
   const folder = own ?? mkdtempSync(join(tmpdir(), "nexus-quic-"));
   if (own !== undefined) {
@@ -30,6 +36,7 @@ const usePrivateTemporaryFolder = (own: string | undefined): void => {
     rmSync(own, { recursive: true, force: true });
     mkdirSync(own, { mode: 0o700 });
   }
+  before ??= tmpdir();
   process.env["TMPDIR"] = folder;
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 };

@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock, Timers } from "../../ledger/ports.ts";
@@ -14,11 +13,9 @@ import type { FromWorker, ToWorker } from "../../transport/bulk/worker-messages.
 import type { BulkWorker, WorkerEvents } from "../../transport/bulk/worker-port.ts";
 import type { DriverTrial } from "../../transport/driver-trial.ts";
 import type { QuicDriverName } from "../../transport/quic-endpoint.ts";
+import { systemTemporary } from "../../transport/reactor-binding.ts";
 import { realClock, realTimers } from "../real-ports.ts";
 import { workerUrl } from "../signing/worker.ts";
-
-/** The system's, whatever the process has set since for a library of its own (transport/reactor-binding.ts). */
-const TEMPORARY = tmpdir();
 
 /** Of what a worker says on stderr, kept for the reason of its end. */
 const LAST_WORDS_BYTES = 512;
@@ -70,7 +67,7 @@ class WorkerProcess implements BulkWorker {
   constructor(events: WorkerEvents, timers: Timers) {
     this.#events = events;
     this.#timers = timers;
-    this.#temporary = mkdtempSync(join(TEMPORARY, "nexus-bulk-"));
+    this.#temporary = mkdtempSync(join(systemTemporary(), "nexus-bulk-"));
     const child = spawnOrClean(this.#temporary);
     this.#child = child;
     child.stderr?.on("data", (bytes: Buffer) => {
