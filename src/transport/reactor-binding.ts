@@ -23,11 +23,12 @@ export type ReactorConnectOptions = Http3.QuicConnectOptions;
 
 let loaded: Promise<Reactor> | undefined;
 
-/** What the process had before it got a folder of its own. */
-let before: string | undefined;
+/** The folder that the process got, and what it had before. */
+let replaced: { readonly own: string; readonly before: string } | undefined;
 
 /** The folder for temporary files of others than this library. */
-export const systemTemporary = (): string => before ?? tmpdir();
+export const systemTemporary = (): string =>
+  replaced !== undefined && tmpdir() === replaced.own ? replaced.before : tmpdir();
 
 const usePrivateTemporaryFolder = (own: string | undefined): void => {
   const folder = own ?? mkdtempSync(join(tmpdir(), "nexus-quic-"));
@@ -36,7 +37,7 @@ const usePrivateTemporaryFolder = (own: string | undefined): void => {
     rmSync(own, { recursive: true, force: true });
     mkdirSync(own, { mode: 0o700 });
   }
-  before ??= tmpdir();
+  replaced = { own: folder, before: replaced?.before ?? tmpdir() };
   process.env["TMPDIR"] = folder;
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 };
