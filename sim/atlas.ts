@@ -48,21 +48,29 @@ export class Atlas {
     return this.#lost;
   }
 
-  /** Whether a disk may lose what it has. False: the fault must not happen. */
+  /** Whether a disk may lose what it has. False: the fault must not happen. True: it counts as lost from now on. */
   mayLose(slot: number): boolean {
-    this.#refresh();
-    const bad = new Set([...this.#view.untrusted, ...this.#bad.keys(), slot]);
+    if (this.spares(slot)) return false;
+    this.loses(slot);
+    return true;
+  }
+
+  /** Whether a fault must not happen that might take what a disk has. Where it does, `loses` says if it has. */
+  spares(slot: number): boolean {
+    if (!this.#view.keep || this.#isEnough(this.#badWith(slot))) return false;
+    this.#view.happened("atlas spared a disk");
+    return true;
+  }
+
+  /** A disk loses what it has by a fault that was not spared. */
+  loses(slot: number): void {
+    const bad = this.#badWith(slot);
     if (!this.#isEnough(bad)) {
-      if (this.#view.keep) {
-        this.#view.happened("atlas spared a disk");
-        return false;
-      }
       const others = [...bad].filter((one) => one !== slot).map((one) => `n${one}`);
       this.#view.happened("atlas lost the last copies");
       this.#lost ??= `n${slot} lost its data at height ${this.#highest} while ${others.join(", ")} had no good copy`;
     }
     this.hasLost(slot);
-    return true;
   }
 
   /** A disk has lost what it had; it counts again when it has caught up. */
@@ -74,6 +82,11 @@ export class Atlas {
   hasGoodCopy(slot: number): boolean {
     this.#refresh();
     return !this.#bad.has(slot);
+  }
+
+  #badWith(slot: number): Set<number> {
+    this.#refresh();
+    return new Set([...this.#view.untrusted, ...this.#bad.keys(), slot]);
   }
 
   #isEnough(bad: ReadonlySet<number>): boolean {

@@ -526,6 +526,12 @@ export class SimDisk {
     });
   }
 
+  /** Whether a state is remembered under this name that is not the present one. */
+  differsFrom(name: string): boolean {
+    const snapshot = this.#snapshots.get(name);
+    return snapshot !== undefined && !this.#isAsIn(snapshot);
+  }
+
   /** Puts back a remembered state; false when there is none of that name, or it is the present one. */
   restore(name: string): boolean {
     const snapshot = this.#snapshots.get(name);

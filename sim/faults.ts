@@ -245,6 +245,21 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
 /** The copy that a restore puts back: each of its own moment, so that one is not in the place of another. */
 const copyOf = ({ takenMs }: Extract<Fault, { kind: "restore" }>): string => `of ${takenMs} ms`;
 
+/** A copy that is what the disk has takes nothing. Of a process that runs it shows only when that has crashed. */
+const restore = (
+  atlas: Atlas,
+  node: SimNode,
+  fault: Extract<Fault, { kind: "restore" }>,
+): Begun => {
+  const copy = copyOf(fault);
+  if (!node.host.alive && !node.differsFrom(copy, fault.votes)) return "spared";
+  if (atlas.spares(node.slot)) return "spared";
+  node.crash(true, "restored", fault.downMs);
+  if (!node.restore(copy, fault.votes)) return "spared";
+  atlas.loses(node.slot);
+  return "over";
+};
+
 /** Faults of disks. Those that take data ask the atlas first. */
 const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun => {
   switch (fault.kind) {
@@ -256,9 +271,7 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
     case "restore":
       // Files say no such thing (scenario-shape.ts); this is for scenarios that come from elsewhere.
       if (fault.takenMs >= fault.atMs) return "spared";
-      if (!atlas.mayLose(node.slot)) return "spared";
-      node.crash(true, "restored", fault.downMs);
-      return happens(node.restore(copyOf(fault), fault.votes));
+      return restore(atlas, node, fault);
     case "lost-writes":
       if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
       return node[fault.disk].lie();
@@ -267,8 +280,10 @@ const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun
       node[fault.disk].misdirectNth = fault.nth;
       return "armed";
     case "rot":
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
-      return happens(node[fault.disk].spoil(fault.bytes));
+      if (fault.disk === "data" && atlas.spares(node.slot)) return "spared";
+      if (!node[fault.disk].spoil(fault.bytes)) return "spared";
+      if (fault.disk === "data") atlas.loses(node.slot);
+      return "over";
     case "disk-full":
       return node.fill();
     case "disk-error":

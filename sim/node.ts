@@ -332,6 +332,11 @@ export class SimNode {
     this.epochKeys?.snapshot(name);
   }
 
+  /** Whether `restore` would change what lies on the disks now. */
+  differsFrom(name: string, votes: boolean): boolean {
+    return this.data.differsFrom(name) || (votes && this.votes.differsFrom(name));
+  }
+
   /** Puts back what `snapshot` has kept under that name; false when nothing is another for it. */
   restore(name: string, votes: boolean): boolean {
     const disks = votes ? [this.data, this.votes] : [this.data];

@@ -4,7 +4,7 @@ import { Atlas } from "../../sim/atlas.ts";
 import { createCoverage, EXPECTED_MARKS } from "../../sim/coverage.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { runOptions } from "../../sim/options.ts";
-import { scenario } from "../../sim/scenario.ts";
+import { type Fault, scenario } from "../../sim/scenario.ts";
 import { simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
 
@@ -138,6 +138,40 @@ describe("the atlas", () => {
     expect(kept.violation).toBeUndefined();
     expect(kept.dataLost).toBeUndefined();
     expect(kept.marks.get("atlas spared a disk")).toBe(2);
+  }, 60_000);
+
+  it("counts a disk as lost when a fault has taken something, not when it might have", () => {
+    const { atlas, marks } = create(true);
+    for (const slot of [0, 1, 2, 3]) expect(atlas.spares(slot)).toBe(false);
+    atlas.loses(0);
+    expect(atlas.spares(1)).toBe(false);
+    expect(atlas.hasGoodCopy(1)).toBe(true);
+    atlas.loses(1);
+    expect(atlas.spares(1)).toBe(false);
+    expect(atlas.spares(2)).toBe(true);
+    expect(marks).toEqual(["atlas spared a disk"]);
+  });
+
+  it("counts no disk as lost that a restore has left as it was, and spares no other for it", () => {
+    const run = (atlas: "keep" | "report", takenMs: number) => {
+      const faults = [0, 1].flatMap((node): Fault[] => [
+        { kind: "crash", node, power: true, atMs: 1_000, downMs: 6_000 },
+        { kind: "restore", node, votes: false, takenMs, atMs: 3_000, downMs: 300 },
+      ]);
+      const wipe: Fault = { kind: "wipe", node: 2, votes: false, atMs: 3_500, downMs: 300 };
+      const one = scenario("restored", { faults: [...faults, wipe], healMs: 8_000, atlas });
+      const { violation, marks, dataLost } = simulate(one, SYSTEM);
+      expect(violation).toBeUndefined();
+      const counts = ["fault restore", "fault wipe", "atlas spared a disk"].map((mark) =>
+        marks.get(mark),
+      );
+      return { counts, dataLost };
+    };
+    const unchanged = { counts: [undefined, 1, undefined], dataLost: undefined };
+    // The copy of 1.5 s is what a disk has whose process went down at 1 s.
+    expect(run("keep", 1_500)).toEqual(unchanged);
+    expect(run("report", 1_500)).toEqual(unchanged);
+    expect(run("keep", 500)).toEqual({ counts: [2, undefined, 1], dataLost: undefined });
   }, 60_000);
 
   it("is asked before a crash after a vote takes the data, too", () => {
