@@ -16,10 +16,12 @@ import type {
 } from "../src/ledger/ports.ts";
 import { LIMITS } from "../src/limits.ts";
 import { FairShare } from "./bandwidth.ts";
+import type { Task } from "./heap.ts";
+import { HeldFrames } from "./held-frames.ts";
 import type { Host } from "./host.ts";
 import { type Fate, Links, type NetKnobs } from "./links.ts";
 import { Overrides } from "./overrides.ts";
-import type { World } from "./world.ts";
+import { World } from "./world.ts";
 
 type HeldFrame = {
   readonly trafficClass: TrafficClass;
@@ -35,7 +37,9 @@ type End = {
   readonly incarnation: number;
   up: boolean;
   /** Frames from this end that wait behind a blocked or clogged link, and what they weigh by class. */
-  readonly held: HeldFrame[];
+  readonly held: HeldFrames<HeldFrame>;
+  /** When the next of them is looked at. */
+  release: Task | undefined;
   readonly queuedBytes: Record<TrafficClass, number>;
   /** No frame of a class may arrive at the other end before this: order within a class. */
   readonly lastArrivalUs: Record<TrafficClass, number>;
@@ -199,11 +203,11 @@ export class SimNet {
       if (!this.links.blocked(from, to) && !this.links.blocked(to, from)) {
         session.blockedSinceUs = -1;
       }
-      // One flight later: a reliable stream sends it again.
+      // One flight later, each its own: a reliable stream sends them again.
       const end = this.#endOf(session, from);
-      if (end.held.length > 0) {
-        this.#releaseAt(this.#flownUs(this.#world.nowUs, from, to), session, end, to);
-      }
+      const { nowUs } = this.#world;
+      end.held.resend(nowUs, () => this.#flownUs(nowUs, from, to));
+      this.#releaseNext(session, end, to);
     }
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
   }
@@ -341,7 +345,8 @@ export class SimNet {
       slot: endpoint.host.slot,
       incarnation: endpoint.incarnation,
       up: false,
-      held: [],
+      held: new HeldFrames(),
+      release: undefined,
       queuedBytes: perClass(),
       lastArrivalUs: perClass(),
       lastFrameUs: perClass(),
@@ -500,20 +505,21 @@ export class SimNet {
 
   #arrive(session: Session, end: End, to: number, frame: HeldFrame): void {
     if (!session.alive) return;
-    const clogUntilUs = this.links.clogUntilUs(end.slot, to);
-    const isClogged = clogUntilUs > this.#world.nowUs;
+    const { nowUs } = this.#world;
+    const isClogged = this.links.clogUntilUs(end.slot, to) > nowUs;
+    const isBlocked = !isClogged && this.links.blocked(end.slot, to);
     if (isClogged) this.#tap?.happened?.("frame clogged");
-    else if (this.links.blocked(end.slot, to)) {
+    else if (isBlocked) {
       this.#tap?.happened?.("frame blocked");
       if (this.links.knobs.blockedDrops) return this.#drop(end, to, frame);
-    } else if (end.held.length === 0) {
+    } else if (!end.held.has(frame.trafficClass)) {
       this.#deliver(session, end, to, frame);
       return;
     }
     // Also behind what is held and about to be let go: order.
-    if (isClogged && end.held.length === 0) this.#releaseAt(clogUntilUs, session, end, to);
-    end.held.push(frame);
+    end.held.push(frame, nowUs);
     end.queuedBytes[frame.trafficClass] += frame.bytes.length;
+    if (!isBlocked) this.#releaseNext(session, end, to);
   }
 
   #drop(end: End, to: number, { bytes }: HeldFrame): void {
@@ -534,26 +540,41 @@ export class SimNet {
     });
   }
 
-  #releaseAt(atUs: number, session: Session, end: End, to: number): void {
-    this.#world.at(atUs, () => this.#release(session, end, to));
+  /** Looks at what a link holds back when the next of it is due, and no clog holds it. */
+  #releaseNext(session: Session, end: End, to: number): void {
+    const nextUs = end.held.nextUs;
+    if (nextUs === undefined) return;
+    const openUs = Math.max(this.links.clogUntilUs(end.slot, to), this.#world.nowUs);
+    // The world has whole microseconds only: then it is due, and the clog is over.
+    const atUs = Math.ceil(Math.max(nextUs, openUs));
+    if (end.release?.atUs === atUs) return;
+    if (end.release !== undefined) World.cancel(end.release);
+    end.release = this.#world.at(atUs, () => {
+      end.release = undefined;
+      this.#release(session, end, to);
+    });
   }
 
-  /** Lets go of what a link held back, in order, unless it is blocked or clogged now. */
+  /** Lets go of what is due of that, unless the link is blocked or clogged now. */
   #release(session: Session, end: End, to: number): void {
-    if (!session.alive || end.held.length === 0) return;
-    const clogUntilUs = this.links.clogUntilUs(end.slot, to);
-    if (clogUntilUs > this.#world.nowUs) {
+    if (!session.alive) return;
+    const { nowUs } = this.#world;
+    if (this.links.clogUntilUs(end.slot, to) > nowUs) {
       this.#tap?.happened?.("frame clogged");
-      this.#releaseAt(clogUntilUs, session, end, to);
+      this.#releaseNext(session, end, to);
       return;
     }
     const isBlocked = this.links.blocked(end.slot, to);
     if (isBlocked) this.#tap?.happened?.("frame blocked");
+    // The end of the block goes on with it.
     if (isBlocked && !this.links.knobs.blockedDrops) return;
-    for (const frame of end.held.splice(0)) {
+    for (;;) {
+      const frame = end.held.takeDue(nowUs);
+      if (frame === undefined) break;
       end.queuedBytes[frame.trafficClass] -= frame.bytes.length;
       if (isBlocked) this.#drop(end, to, frame);
       else this.#deliver(session, end, to, frame);
     }
+    this.#releaseNext(session, end, to);
   }
 }

@@ -514,6 +514,86 @@ describe("faults", () => {
       expect(received(rig, 1), `seed ${seed}`).toEqual(values);
     }
   });
+
+  it("let each frame that a block held back come at a moment of its own, and classes overtake each other", () => {
+    let overtaken = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = createRig({ latencyMeanUs: 50_000 }, ["a", "b", "c"], seed);
+      const { transport } = peerAt(world, 0);
+      world.net.block(0, 1);
+      for (let i = 0; i < 5; i++) {
+        for (const trafficClass of ["consensus", "mempool"] as const) {
+          transport.send("b", trafficClass, Uint8Array.of(i));
+        }
+      }
+      run(world, 2_000);
+      world.net.unblock(0, 1);
+      const { got } = peerAt(world, 1);
+      const moments = new Set<number>();
+      for (let ms = 0; ms < 1_000; ms++) {
+        const before = got.length;
+        run(world, 1);
+        if (got.length > before) moments.add(ms);
+      }
+      expect(moments.size, `seed ${seed}`).toBeGreaterThan(2);
+      const of = (trafficClass: TrafficClass): (number | undefined)[] =>
+        got.filter((one) => one.trafficClass === trafficClass).map(({ bytes }) => bytes[0]);
+      for (const each of ["consensus", "mempool"] as const) {
+        expect(of(each), `seed ${seed}`).toEqual([0, 1, 2, 3, 4]);
+      }
+      const order = got.map(({ bytes }) => bytes[0] ?? -1);
+      if (order.some((value, at) => value < (order[at - 1] ?? 0))) overtaken += 1;
+    }
+    expect(overtaken).toBeGreaterThan(15);
+  });
+
+  it("end between two microseconds as well", () => {
+    const rig = createRig();
+    rig.net.links.clog(0, 1, rig.world.nowUs + 100_000.3);
+    send(rig, 0, "b", 1);
+    run(rig, 50);
+    rig.net.block(0, 1);
+    rig.net.unblock(0, 1);
+    rig.net.links.addDelay(0, 1, 60_000.3);
+    send(rig, 0, "b", 2);
+    rig.net.block(0, 1);
+    rig.net.unblock(0, 1);
+    run(rig, 200);
+    expect(received(rig, 1)).toEqual([1, 2]);
+  });
+
+  it("hold for longer what comes to a link that is blocked or clogged again by then", () => {
+    for (const again of ["blocked", "clogged"] as const) {
+      const rig = createRig({ latencyMeanUs: 100_000 });
+      rig.net.block(0, 1);
+      const values = Array.from({ length: 20 }, (_, i) => i);
+      for (const value of values) {
+        peerAt(rig, 0).transport.send(
+          "b",
+          value % 2 === 0 ? "consensus" : "mempool",
+          Uint8Array.of(value),
+        );
+      }
+      run(rig, 3_000);
+      rig.net.unblock(0, 1);
+      run(rig, 300);
+      if (again === "blocked") rig.net.block(0, 1);
+      else rig.net.links.clog(0, 1, rig.world.nowUs + 2_000_000);
+      const before = received(rig, 1);
+      run(rig, 1_999);
+      expect(received(rig, 1), again).toEqual(before);
+      expect(before.length, again).toBeGreaterThan(0);
+      expect(before.length, again).toBeLessThan(20);
+      run(rig, 1);
+      if (again === "blocked") rig.net.unblock(0, 1);
+      run(rig, 2_000);
+      const got = received(rig, 1);
+      for (const rest of [0, 1]) {
+        const ofClass = (value: number): boolean => value % 2 === rest;
+        expect(got.filter(ofClass), again).toEqual(values.filter(ofClass));
+      }
+    }
+  });
 });
 
 describe("what is said of a frame", () => {

@@ -1,0 +1,60 @@
+/**
+ * What waits before the far end of a link that is blocked or clogged. Frames of one class stay in order, as in a
+ * stream, and wait for no other class. Each is due at a moment of its own, and waits there if the link is shut then.
+ */
+import type { TrafficClass } from "../src/ledger/ports.ts";
+
+type Classed = { readonly trafficClass: TrafficClass };
+type Waiting<Frame> = { readonly frame: Frame; dueUs: number };
+
+export class HeldFrames<Frame extends Classed> {
+  /** Of each class: due in the order in which they wait. */
+  readonly #queues = new Map<TrafficClass, Waiting<Frame>[]>();
+
+  has(trafficClass: TrafficClass): boolean {
+    return (this.#queues.get(trafficClass)?.length ?? 0) > 0;
+  }
+
+  /** It has come as far as this, or is behind those that have not. */
+  push(frame: Frame, nowUs: number): void {
+    const queue = this.#queues.get(frame.trafficClass) ?? [];
+    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0) });
+    this.#queues.set(frame.trafficClass, queue);
+  }
+
+  /** Those that were stopped are sent again, and so are due when each has flown. */
+  resend(nowUs: number, flownUs: () => number): void {
+    for (const queue of this.#queues.values()) {
+      let lastUs = 0;
+      for (const waiting of queue) {
+        if (waiting.dueUs <= nowUs) waiting.dueUs = flownUs();
+        waiting.dueUs = Math.max(waiting.dueUs, lastUs);
+        lastUs = waiting.dueUs;
+      }
+    }
+  }
+
+  /** When the next one is due; undefined when none waits. */
+  get nextUs(): number | undefined {
+    return this.#first()?.[0]?.dueUs;
+  }
+
+  /** Takes the next one; undefined when none is due. */
+  takeDue(nowUs: number): Frame | undefined {
+    const queue = this.#first();
+    if ((queue?.[0]?.dueUs ?? Number.POSITIVE_INFINITY) > nowUs) return undefined;
+    return queue?.shift()?.frame;
+  }
+
+  /** The queue of what is due first. */
+  #first(): Waiting<Frame>[] | undefined {
+    let first: Waiting<Frame>[] | undefined;
+    for (const queue of this.#queues.values()) {
+      const dueUs = queue[0]?.dueUs;
+      if (dueUs !== undefined && dueUs < (first?.[0]?.dueUs ?? Number.POSITIVE_INFINITY)) {
+        first = queue;
+      }
+    }
+    return first;
+  }
+}
