@@ -146,8 +146,7 @@ describe("nexus verify", () => {
 
   it("writes nothing with --read-only, and exits 4 for a node that is away", async () => {
     const port = await freePorts(1);
-    const args = ["verify", "--read-only", net.url(0), `http://[::1]:${port}`];
-    const done = await nexus(args);
+    const done = await run("verify", "--read-only", net.url(0), `http://[::1]:${port}`);
     expect(done.code).toBe(4);
     expect(done.stdout).toMatch(/reachable +fail/);
     expect(done.stdout).toMatch(/progress +ok/);
@@ -159,7 +158,7 @@ describe("nexus verify", () => {
   it("exits 2 when a node tells another root", async () => {
     const port = await freePorts(1);
     await startLiar(port);
-    const done = await nexus(["verify", "--read-only", net.url(0), `http://[::1]:${port}`]);
+    const done = await run("verify", "--read-only", net.url(0), `http://[::1]:${port}`);
     expect(done.code, done.stdout + done.stderr).toBe(2);
     expect(done.stdout).toContain("nodes differ in stateRoot");
     expect(done.stderr).toContain("verify.failed");
