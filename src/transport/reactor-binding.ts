@@ -42,6 +42,33 @@ const usePrivateTemporaryFolder = (own: string | undefined): void => {
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 };
 
+let isMended = false;
+
+/**
+ * Of what comes on a stream that it has forgotten, because that was stopped or the session closed, the library makes
+ * another one and tells nobody of it. What comes on that would stay in it, without a limit; and its reset would be an
+ * error that nobody takes, which ends the process. So what nobody has come for by the end of the turn goes nowhere,
+ * and an error is told to those who listen.
+ */
+const mendOrphans = ({ QuicStream }: Pick<typeof Http3, "QuicStream">): void => {
+  if (isMended) return;
+  isMended = true;
+  const { prototype } = QuicStream;
+  const destroy = prototype._destroy;
+  prototype._destroy = function (error, callback) {
+    destroy.call(this, error, (told) => callback(this.listenerCount("error") > 0 ? told : null));
+  };
+  const pushData = prototype._pushData;
+  prototype._pushData = function (chunk) {
+    if (this.readableFlowing === null) {
+      queueMicrotask(() => {
+        if (this.listenerCount("data") === 0) this.resume();
+      });
+    }
+    pushData.call(this, chunk);
+  };
+};
+
 /**
  * Loads the library once. Rejects with the reason where it cannot be used here. `folder`: which temporary folder the
  * process has from then on, if this is the first call; a new one in the system's where it is left out.
@@ -50,6 +77,7 @@ export const loadReactor = (folder?: string): Promise<Reactor> => {
   loaded ??= (async () => {
     if (!isMainThread) throw new Error("the reactor needs the process's main thread");
     const library = await import("@currentspace/http3");
+    mendOrphans(library);
     usePrivateTemporaryFolder(folder);
     return library;
   })();

@@ -1,0 +1,122 @@
+/**
+ * Streams that the reactor's library makes and tells nobody of, of what comes on one that it has forgotten. Their end
+ * must not be the end of the process, and what comes on them must not stay.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { QuicStream } from "@currentspace/http3";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { createAuthority } from "../../src/transport/authority.ts";
+import type { QuicEndpoint } from "../../src/transport/quic-endpoint.ts";
+import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
+import { endpointClosed, endpointOptions, Talker } from "./quic-support.ts";
+import { RawClient } from "./raw-client.ts";
+import { needsReactor } from "./reactor-here.ts";
+import type { ResetOrder } from "./reset-process.ts";
+import { idOf, makeIdentity, sleep, until } from "./support.ts";
+
+const WAITS = { moreMs: 200, resetMs: 50 } as const;
+
+const open: QuicEndpoint[] = [];
+const clients: RawClient[] = [];
+const children: ChildProcess[] = [];
+const uncaught: string[] = [];
+const note = (error: Error): void => void uncaught.push(error.message);
+
+beforeEach((context) => {
+  needsReactor(context);
+  process.on("uncaughtException", note);
+});
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  for (const client of clients.splice(0)) client.dispose();
+  await Promise.all(open.splice(0).map(endpointClosed));
+  process.off("uncaughtException", note);
+  uncaught.length = 0;
+});
+
+const startServer = (): Promise<number> => {
+  const child = fork(new URL("./reset-process.ts", import.meta.url), { execArgv: [] });
+  children.push(child);
+  const order: ResetOrder = { identity: makeIdentity(idOf(1)), ...WAITS };
+  child.send(order);
+  return new Promise((resolve) => {
+    child.once("message", (port) => resolve(Number(port)));
+  });
+};
+
+/** Nothing of this process runs meanwhile but the library's own threads. */
+const standStill = (ms: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+};
+
+it("what waits behind a close of ours, data and a reset, ends nothing but that session", async () => {
+  const port = await startServer();
+  const options = endpointOptions({ clients: "none", servers: "unauthenticated" });
+  const near = await ReactorEndpoint.bind(options);
+  open.push(near);
+  const session = near.dial({ host: "::1", port }, { identity: makeIdentity(idOf(0)) });
+  if (session === undefined) throw new Error("not dialled");
+  const talker = new Talker(session);
+  talker.onService = () => {
+    if (session.readableStreams().length === 0) return;
+    standStill(WAITS.moreMs + WAITS.resetMs + 250);
+    session.close(2, "bad");
+  };
+  await until(() => talker.end !== undefined, "the end");
+  expect(talker.end).toMatchObject({ by: "local", code: 2 });
+  await sleep(500);
+  expect(uncaught).toEqual([]);
+});
+
+/** Streams on which something came, in the order in which it did. */
+const watchStreams = (): readonly QuicStream[] => {
+  const streams: QuicStream[] = [];
+  const { prototype } = QuicStream;
+  const push = prototype._pushData;
+  vi.spyOn(prototype, "_pushData").mockImplementation(function (this: QuicStream, chunk) {
+    if (!streams.includes(this)) streams.push(this);
+    push.call(this, chunk);
+  });
+  return streams;
+};
+
+it("a stream that was stopped, sent on and reset ends nothing but that stream, and keeps nothing", async () => {
+  const authority = createAuthority("own", Date.now());
+  const options = endpointOptions({
+    identity: authority.identity({ subject: "server", serverName: "server.test.invalid" }),
+    ...{ clients: "none", servers: { authorityPem: authority.certPem } },
+  });
+  const server = await ReactorEndpoint.bind(options);
+  const streams = watchStreams();
+  server.startAccepting();
+  open.push(server);
+  const client = await RawClient.connect({ port: server.local.port, alpn: "test/1" });
+  clients.push(client);
+  await until(() => client.quic.isEstablished(), "established");
+  client.send(0, Uint8Array.of(1));
+  await until(() => options.met.sessions.length === 1, "accepted");
+  const [session] = options.met.sessions;
+  if (session === undefined) throw new Error("nothing accepted");
+  const talker = new Talker(session);
+  await until(() => talker.received.has(0), "the stream");
+  talker.send(0, new Uint8Array(10_000_000));
+  await sleep(50);
+  client.quic.streamShutdown(0, 0, 5);
+  client.pump();
+  await until(() => talker.stopped.includes(0) || talker.resets.includes(0), "stopped");
+  for (let i = 0; i < 100; i++) {
+    client.send(0, new Uint8Array(10_000));
+    await sleep(2);
+  }
+  await until(() => streams.length === 2, "the one that nobody is told of");
+  await sleep(50);
+  expect(streams.map((stream) => stream.readableLength)).toEqual([0, 0]);
+  expect(streams.map((stream) => stream._bp?.pendingReads.length ?? 0)).toEqual([0, 0]);
+  client.quic.streamShutdown(0, 1, 7);
+  client.pump();
+  await sleep(300);
+  expect(uncaught).toEqual([]);
+  expect(talker.end).toBeUndefined();
+});
