@@ -119,6 +119,8 @@ const PROOFS: readonly string[] = [
 /** What the checkers of reads, rules and liveness have had to look at: without it they are content with nothing. */
 const LOOKED_AT: readonly string[] = [
   "state root computed from rows",
+  "log replayed from the genesis",
+  "replay gone on with a new executor",
   "record read",
   "machine accepted",
   "machine refused",

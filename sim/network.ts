@@ -1,5 +1,6 @@
 /** Builds the simulated network of a scenario: hosts, links, disks, nodes, adversaries, checkers. */
 import { toHex } from "../src/crypto/bytes.ts";
+import type { AuditRules } from "../src/ledger/audit/chain.ts";
 import { genesisPoint, leaderSource } from "../src/ledger/chain-point.ts";
 import { firstValidators } from "../src/ledger/genesis.ts";
 import type { LedgerHandle } from "../src/ledger/handle.ts";
@@ -43,6 +44,8 @@ export type System = {
   /** The contents of a new key's vote store. */
   readonly freshVotes: (slot: number) => readonly StoreOp[];
   readonly boot: Boot;
+  /** The rules of the chain with an executor that nobody else has, to replay a log by (replay.ts). */
+  readonly rules: () => AuditRules;
 };
 export type SystemFactory = (chain: SimChain, scheme: SignatureScheme) => System;
 
@@ -67,6 +70,7 @@ export type SimNetwork = {
   readonly logs: LogLine[];
   /** Of the rows of all disks. To be closed at the end: nothing of them can be read any more then. */
   readonly memory: RowMemory;
+  readonly rules: System["rules"];
   /** Starts a second process with this node's key on a copy of its disks. */
   startTwin(node: number): boolean;
 };
@@ -372,5 +376,5 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     if (strategy === "twins") world.at(Math.max(fromMs, 1) * 1000, () => void startTwin(node));
   }
   const parts = { world, scenario, chain, scheme, net, nodes, observer, atlas };
-  return { ...parts, failures, logs, memory, startTwin };
+  return { ...parts, failures, logs, memory, rules: system.rules, startTwin };
 };

@@ -33,7 +33,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const clip = (text: string): string =>
   text.length <= VALUE_CHARACTERS ? text : `${text.slice(0, VALUE_CHARACTERS)}...`;
 
-const printable = (bytes: Uint8Array): string => {
+/** Text as it is, other bytes in hex. */
+export const printable = (bytes: Uint8Array): string => {
   const text = Buffer.from(bytes).toString("utf8");
   return /^[\x20-\x7e]+$/.test(text) ? text : hex(bytes);
 };

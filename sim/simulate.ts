@@ -2,7 +2,7 @@
  * One run of a scenario, in two phases. First everything fails as the scenario says, and nothing wrong
  * may happen. Then all faults end, and something good must happen in bounded virtual time: a new final
  * block, every honest node level with the furthest, every waiting client answered. At the end every
- * node's log and state are read through its handle and audited.
+ * node's log and state are read through its handle and audited, and the log is replayed from the genesis.
  */
 
 import { toHex } from "../src/crypto/bytes.ts";
@@ -16,7 +16,9 @@ import { MISTAKE_ID, Mistake, stackOf } from "./mistake.ts";
 import { createNetwork, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
 import { isLoaded, plainStatus, type Violation } from "./observe.ts";
+import { Prng } from "./prng.ts";
 import { createReaders, type Readers, type SeenNode } from "./readers.ts";
+import { replayFromGenesis } from "./replay.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { Scenario } from "./scenario.ts";
 import { runOptionsOf } from "./stake.ts";
@@ -470,10 +472,27 @@ class Run {
     }
     observer.each((checker) => checker.end?.(dumps));
     this.#throwIfBad();
+    this.#replay();
     for (const mark of scenario.expect.marks ?? []) {
       if (observer.marks.has(mark)) continue;
       this.#stop("correctness", "mark", `"${mark}" never happened: the scenario shows nothing`);
     }
+  }
+
+  /** Nothing of the world moves meanwhile: what disks show is what they show at the end of the run. */
+  #replay(): void {
+    const { nodes, observer, rules, scenario } = this.#network;
+    const disks = nodes
+      .filter(({ slot, data }) => observer.honest(slot) && observer.asked(slot) && !data.isDamaged)
+      .map(({ slot, data }) => ({ slot, disk: data }));
+    const random = new Prng(scenario.seed, "replay");
+    const { heights, restarts, fault } = replayFromGenesis({ rules, disks, random });
+    if (fault !== undefined) {
+      const replayed = `the log replayed from the genesis, height by height: ${fault}`;
+      this.#stop("correctness", "I10", replayed);
+    }
+    if (heights > 0) observer.mark("log replayed from the genesis");
+    if (restarts > 0) observer.mark("replay gone on with a new executor");
   }
 
   phases(): void {

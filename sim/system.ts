@@ -2,7 +2,11 @@
 
 import type { Store, StoreOp } from "../src/ledger/ports.ts";
 import type { Projection } from "../src/ledger/projection.ts";
-import { createReplica, initVoteStore } from "../src/ledger/replica/replica.ts";
+import {
+  createReplica,
+  initVoteStore,
+  type ReplicaOptions,
+} from "../src/ledger/replica/replica.ts";
 import { productOptions } from "../src/node/product.ts";
 import type { SimChain } from "./genesis.ts";
 import type { NetworkOptions, System } from "./network.ts";
@@ -31,20 +35,26 @@ const createSystem = (
   chain: SimChain,
   scheme: SignatureScheme,
   further: readonly Projection[],
-): System => ({
-  freshVotes: (slot) => votesOf(chain.ids[slot] ?? new Uint8Array(32)),
-  boot: (ports, slot) => {
-    const options = productOptions({
-      name: `n${slot}`,
-      genesis: chain.genesis,
-      hasher: chain.hasher,
+): System => {
+  const { genesis, hasher, hash } = chain;
+  const optionsOf = (name: string): ReplicaOptions =>
+    productOptions({
+      name,
+      genesis,
+      hasher,
       verifySignature: (signature, message, publicKey) =>
         scheme.verify({ message, signature, publicKey }),
       further,
     });
-    return createReplica(options, ports);
-  },
-});
+  return {
+    freshVotes: (slot) => votesOf(chain.ids[slot] ?? new Uint8Array(32)),
+    boot: (ports, slot) => createReplica(optionsOf(`n${slot}`), ports),
+    rules: () => {
+      const { registry, executor, nextSet } = optionsOf("replay");
+      return { genesis, genesisHash: hash, hasher, registry, executor, nextSet };
+    },
+  };
+};
 
 /** The product, with further projections of one's own. */
 export const systemWith = (further: readonly Projection[]): NetworkOptions => ({

@@ -111,7 +111,7 @@ describe("a report", () => {
   it("tells of a node that throws as of a crash", () => {
     const throws = {
       ...SYSTEM,
-      createSystem: () => ({ freshVotes: () => [], boot: () => boom() }),
+      createSystem: () => ({ freshVotes: () => [], boot: () => boom(), rules: () => boom() }),
     };
     const boom = (): never => {
       throw new Error("no room");
