@@ -19,6 +19,8 @@ const BITES: readonly string[] = [
   "bandwidth shared",
   "send queue overflow",
   "frame delayed",
+  "frame jittered",
+  "leader cut off in its view",
   "session reset",
   "turn held by a pause",
   "turn slowed",
@@ -36,6 +38,8 @@ const BITES: readonly string[] = [
   "crash at synced",
   "crash at send",
   "crash at deliver",
+  "crash during write",
+  "crash during sync",
   "crash after notarize",
   "crash after nullify",
   "crash after finalize",
@@ -134,6 +138,8 @@ const LOOKED_AT: readonly string[] = [
   "open statements at the heal",
   "timer grown",
   "core healed",
+  "idle chain went on",
+  "flood refused: node.overloaded",
 ];
 
 /** What a night of runs must have seen. */

@@ -330,6 +330,7 @@ export class SimDisk {
     const { world } = this.#host;
     const takesUs = floor + this.#random.exponential(mean);
     const doneUs = world.endOf(world.nowUs, takesUs, takesUs * (this.slowness - 1));
+    this.#host.writing(doneUs - world.nowUs, synced);
     // Not through `defer`: the disk goes on while its process is paused, and `crash` empties the queue.
     const owner = this.#owner;
     world.at(doneUs, () => {

@@ -5,9 +5,11 @@
  * frame has felt of what is drawn for each, and what changes nothing leaves none.
  */
 import type { Atlas } from "./atlas.ts";
+import { cutLeaders } from "./leader-cut.ts";
 import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
+import { startReplay } from "./said-again.ts";
 import type { Fault, FaultKind, Scenario } from "./scenario.ts";
 import type { FrameStatement } from "./statements.ts";
 import type { World } from "./world.ts";
@@ -21,6 +23,8 @@ export type FaultTarget = {
   /** False when there is no slot left for it. */
   startTwin(node: number): boolean;
   mark(name: string): void;
+  /** The slot of who leads a view, as the oracle has it; undefined where it does not know. */
+  leaderOf(epoch: number, view: number): number | undefined;
 };
 
 /** It lasts until its end is called, and has happened when a frame has felt it. */
@@ -150,6 +154,19 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
         for (const [from, to] of links) net.links.addDelay(from, to, -extraUs);
       };
     }
+    case "jitter": {
+      const { from, to, upToMs } = fault;
+      const felt = markOnce(target, fault);
+      return { end: net.links.addJitter({ from, to, upToUs: upToMs * 1000, felt }) };
+    }
+    case "isolate-leader":
+      return { end: isolateLeader(target, fault) };
+    case "replay": {
+      const { world } = target;
+      const { node: slot } = fault;
+      const { mark } = target;
+      return { end: startReplay({ world, net, nodes, slot, mark, felt: markOnce(target, fault) }) };
+    }
     case "drop-type": {
       const felt = markOnce(target, fault);
       const rule = { type: fault.type, from: fault.from, to: fault.to, ppm: fault.ppm, felt };
@@ -182,6 +199,24 @@ const begin = (target: FaultTarget, fault: Fault): Begun => {
   }
 };
 
+const isolateLeader = (
+  target: FaultTarget,
+  fault: Extract<Fault, { kind: "isolate-leader" }>,
+): (() => void) => {
+  const { world, net, scenario, mark, leaderOf } = target;
+  const markFault = markOnce(target, fault);
+  return cutLeaders({
+    ...{ net, n: scenario.n, follow: fault.follow, leaderOf },
+    aimed: (slot, view) => {
+      world.trace.add(world.nowUs, "log", slot, -1, undefined, `cut off as leader of view ${view}`);
+    },
+    felt: () => {
+      mark("leader cut off in its view");
+      markFault();
+    },
+  });
+};
+
 /** In the first half nodes are clogged one by one, in the second they are freed, in an order of their own. */
 const swizzle = (
   { net, world, scenario }: FaultTarget,
@@ -211,6 +246,15 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
         target.mark("fault crash-at");
         target.mark(`crash at ${point}`);
         node.crash(power, `at ${point}`, downMs);
+      });
+      return "armed";
+    }
+    case "crash-in-write": {
+      const { ppm, power, downMs } = fault;
+      node.host.armWrite(ppm, (isSync) => {
+        target.mark("fault crash-in-write");
+        target.mark(`crash during ${isSync ? "sync" : "write"}`);
+        node.crash(power, `during ${isSync ? "a sync" : "a write"}`, downMs);
       });
       return "armed";
     }

@@ -21,6 +21,9 @@ export type CrashPoint = "sign" | "signed" | "write" | "synced" | "send" | "deli
 
 export type ArmedCrash = { readonly point: CrashPoint; nth: number; readonly crash: () => void };
 
+/** Dies while a write is under way, when so many parts per million of its time are over. */
+type ArmedWrite = { readonly ppm: number; readonly crash: (isSync: boolean) => void };
+
 type ArmedVote = {
   readonly view: number;
   readonly kind: StatementKind;
@@ -41,6 +44,7 @@ export class Host {
   readonly slot: number;
   readonly #happened: Happened;
   #incarnation = 0;
+  #bootedUs = 0;
   #alive = false;
   /** The end of each pause of the running process. */
   readonly #pauses: { readonly untilUs: number }[] = [];
@@ -56,6 +60,7 @@ export class Host {
   readonly #turns: (() => void)[] = [];
   #turning = false;
   readonly #armed: ArmedCrash[] = [];
+  readonly #armedWrites: ArmedWrite[] = [];
   readonly #armedVotes: ArmedVote[] = [];
   readonly #random: Prng;
 
@@ -70,6 +75,11 @@ export class Host {
     return this.#incarnation;
   }
 
+  /** When its newest process began. */
+  get bootedUs(): number {
+    return this.#bootedUs;
+  }
+
   get alive(): boolean {
     return this.#alive;
   }
@@ -81,6 +91,7 @@ export class Host {
   /** Begins a new incarnation; callbacks of earlier ones never run again. */
   boot(): number {
     this.#incarnation += 1;
+    this.#bootedUs = this.world.nowUs;
     this.#alive = true;
     this.#turns.length = 0;
     this.#turning = false;
@@ -92,6 +103,7 @@ export class Host {
   kill(note: string): void {
     this.#alive = false;
     this.#armed.length = 0;
+    this.#armedWrites.length = 0;
     this.#turns.length = 0;
     this.world.trace.add(this.world.nowUs, "crash", this.slot, -1, undefined, note);
   }
@@ -131,8 +143,24 @@ export class Host {
     this.#armedVotes.push({ view, kind, copies, crash });
   }
 
+  /** Crashes while its next write or sync is under way, when so much of it is over. */
+  armWrite(ppm: number, crash: (isSync: boolean) => void): void {
+    this.#armedWrites.push({ ppm, crash });
+  }
+
+  /** Called by disks when they begin with what takes them so long. */
+  writing(takesUs: number, isSync: boolean): void {
+    const armed = this.#armedWrites.shift();
+    if (armed === undefined) return;
+    const incarnation = this.#incarnation;
+    this.world.after(Math.floor((takesUs * armed.ppm) / 1_000_000), () => {
+      if (this.isLive(incarnation)) armed.crash(isSync);
+    });
+  }
+
   disarm(): void {
     this.#armed.length = 0;
+    this.#armedWrites.length = 0;
     this.#armedVotes.length = 0;
   }
 

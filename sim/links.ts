@@ -1,5 +1,5 @@
 /**
- * What a path between two slots does to a frame: latency, loss, duplication, reordering, corruption,
+ * What a path between two slots does to a frame: latency, jitter, loss, duplication, reordering, corruption,
  * caps, clogs, blocks, and drops by message type. State only; net.ts schedules what follows.
  */
 import type { Caps } from "./bandwidth.ts";
@@ -74,6 +74,14 @@ export type DropRule = {
   readonly felt?: Felt;
 };
 
+/** What each frame of matching links may take longer. */
+export type JitterRule = {
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  readonly upToUs: number;
+  readonly felt?: Felt;
+};
+
 const UNTOUCHED: Fate = {
   lost: false,
   duplicated: false,
@@ -92,12 +100,16 @@ export class Links {
   /** Caps of single nodes, the newest last. */
   readonly #nodeCaps: NodeCap[] = [];
   readonly #rules: DropRule[] = [];
+  readonly #jitters: JitterRule[] = [];
+  /** A stream of its own: what is drawn for each frame shifts nothing else. */
+  readonly #jitter: Prng;
   readonly #base: NetKnobs;
   /** Turned knobs, the newest last: that one holds, and what is below it when it ends. */
   readonly #overrides: Override[] = [];
 
-  constructor(random: Prng, slots: number, knobs: NetKnobs) {
+  constructor(random: Prng, slots: number, knobs: NetKnobs, jitter: Prng = random) {
     this.random = random;
+    this.#jitter = jitter;
     this.knobs = { ...knobs };
     this.#base = { ...knobs };
     this.#slots = slots;
@@ -151,6 +163,27 @@ export class Links {
   /** What comes on top of the latency of a link. */
   extraUs(from: number, to: number): number {
     return this.#extraUs[this.#at(from, to)] ?? 0;
+  }
+
+  /** From now on frames of matching links are late by an amount of their own; what is returned ends that. */
+  addJitter(rule: JitterRule): () => void {
+    this.#jitters.push(rule);
+    return () => {
+      const at = this.#jitters.indexOf(rule);
+      if (at >= 0) this.#jitters.splice(at, 1);
+    };
+  }
+
+  /** Drawn for one frame. */
+  jitterUs(from: number, to: number): number {
+    let addedUs = 0;
+    for (const rule of this.#jitters) {
+      if ((rule.from ?? from) !== from || (rule.to ?? to) !== to) continue;
+      const drawnUs = this.#jitter.between(0, rule.upToUs);
+      if (drawnUs > 0) rule.felt?.();
+      addedUs += drawnUs;
+    }
+    return addedUs;
   }
 
   addRule(rule: DropRule): void {
@@ -277,6 +310,7 @@ export class Links {
   /** Ends every lasting fault: what `heal` does. Blocks are lifted by those who set them. */
   calm(): void {
     this.#rules.length = 0;
+    this.#jitters.length = 0;
     this.#clogUntilUs.fill(0);
     this.#extraUs.fill(0);
     this.#overrides.length = 0;

@@ -76,6 +76,16 @@ export type NetTap = {
   happened?(what: string): void;
 };
 
+/** What a fault looks at while it lasts. */
+export type NetWatch = {
+  sent?(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  delivered?(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** A frame has met a blocked link. */
+  stopped?(from: number, to: number, bytes: Uint8Array): void;
+  /** A slot's end of a session with another is up. */
+  raised?(slot: number, other: number): void;
+};
+
 const perClass = (): Record<TrafficClass, number> => ({
   consensus: 0,
   mempool: 0,
@@ -91,6 +101,7 @@ export class SimNet {
   readonly #endpoints: Endpoint[] = [];
   readonly #dialling = new Set<number>();
   readonly #tap: NetTap | undefined;
+  readonly #watches = new Set<NetWatch>();
   #serial = 0;
   readonly #queueBytes: Overrides<number | undefined>[];
   #newest: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
@@ -99,7 +110,7 @@ export class SimNet {
 
   constructor(world: World, slots: number, knobs: NetKnobs, tap?: NetTap) {
     this.#world = world;
-    this.links = new Links(world.stream("net"), slots, knobs);
+    this.links = new Links(world.stream("net"), slots, knobs, world.stream("net/jitter"));
     this.share = new FairShare(world, this.links.caps);
     this.#tap = tap;
     this.#queueBytes = Array.from(
@@ -181,6 +192,14 @@ export class SimNet {
     }
   }
 
+  /** Shows a fault what goes on; what is returned ends that. */
+  watch(watch: NetWatch): () => void {
+    this.#watches.add(watch);
+    return () => {
+      this.#watches.delete(watch);
+    };
+  }
+
   // Faults. Blocks are counted, so that overlapping faults do not heal each other.
 
   block(from: number, to: number): void {
@@ -257,6 +276,11 @@ export class SimNet {
   }
 
   // Sessions
+
+  /** The name under which others know the process in a slot. */
+  idOf(slot: number): PeerId {
+    return this.#idOf(slot);
+  }
 
   #idOf(slot: number): PeerId {
     return this.#endpoints[slot]?.id ?? "";
@@ -366,6 +390,7 @@ export class SimNet {
       end.up = true;
       this.#world.trace.add(this.#world.nowUs, "peer-up", end.slot, far.slot);
       endpoint.handler?.peerUp(peer);
+      for (const watch of this.#watches) watch.raised?.(end.slot, far.slot);
     });
   }
 
@@ -426,6 +451,7 @@ export class SimNet {
     const digest = trace.digestOf(copy);
     trace.add(nowUs, "send", slot, to, copy, "", digest);
     this.#tap?.sent(slot, to, trafficClass, copy);
+    for (const watch of this.#watches) watch.sent?.(slot, to, trafficClass, copy);
     this.#transmit(session, end, to, { trafficClass, bytes: copy, digest });
     return true;
   }
@@ -495,7 +521,10 @@ export class SimNet {
 
   /** When what leaves then has gone over a link. */
   #flownUs(fromUs: number, from: number, to: number): number {
-    return this.#world.endOf(fromUs, this.links.latencyUs(), this.links.extraUs(from, to));
+    const jitterUs = this.links.jitterUs(from, to);
+    if (jitterUs > 0) this.#tap?.happened?.("frame jittered");
+    const addedUs = this.links.extraUs(from, to) + jitterUs;
+    return this.#world.endOf(fromUs, this.links.latencyUs(), addedUs);
   }
 
   #corrupted({ trafficClass, bytes }: HeldFrame): HeldFrame {
@@ -511,6 +540,7 @@ export class SimNet {
     if (isClogged) this.#tap?.happened?.("frame clogged");
     else if (isBlocked) {
       this.#tap?.happened?.("frame blocked");
+      for (const watch of this.#watches) watch.stopped?.(end.slot, to, frame.bytes);
       if (this.links.knobs.blockedDrops) return this.#drop(end, to, frame);
     } else if (!end.held.has(frame.trafficClass)) {
       this.#deliver(session, end, to, frame);
@@ -535,8 +565,10 @@ export class SimNet {
       if (target.host.reached("deliver")) return;
       const { trace, nowUs } = this.#world;
       trace.add(nowUs, "deliver", to, end.slot, frame.bytes, "", frame.digest);
-      this.#tap?.delivered(end.slot, to, frame.trafficClass, frame.bytes);
-      target.handler?.frame(this.#idOf(end.slot), frame.trafficClass, frame.bytes);
+      const { trafficClass, bytes } = frame;
+      this.#tap?.delivered(end.slot, to, trafficClass, bytes);
+      for (const watch of this.#watches) watch.delivered?.(end.slot, to, trafficClass, bytes);
+      target.handler?.frame(this.#idOf(end.slot), trafficClass, bytes);
     });
   }
 

@@ -160,6 +160,12 @@ export class Observer {
     return isHonest || follows?.includes(slot) === true;
   }
 
+  /** The slot of who leads a view, as checkers count; undefined where they do not know. */
+  leaderOf(epoch: number, view: number): number | undefined {
+    const index = this.sets.leaderOf(epoch, view);
+    return index === undefined ? undefined : this.sets.at(epoch)?.ofIndex(index)?.slot;
+  }
+
   report(id: string, detail: string): void {
     this.violations.push({ id, detail, atMs: this.#world.nowMs });
     // The first violation ends the run: what follows from it would only hide it.

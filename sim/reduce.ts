@@ -193,12 +193,15 @@ export function* lighterWorkloads(scenario: Scenario): Generator<Scenario> {
     { batchesPerSecond: 1 },
     { eventsPerBatch: 1 },
     { bodyBytes: 0 },
-    { batchesPerSecond: Math.max(1, Math.floor(workload.batchesPerSecond / 2)) },
+    { batchesPerSecond: Math.floor(workload.batchesPerSecond / 2) },
   ];
-  const { clients, pipeline = 1 } = workload;
+  const { clients, batchesPerSecond, pipeline = 1 } = workload;
   if (pipeline > 2) less.push({ pipeline: pipeline >> 1 }, { pipeline: pipeline - 1 });
   for (const part of less)
-    if ((part.clients ?? clients) <= clients)
+    if (
+      (part.clients ?? clients) <= clients &&
+      (part.batchesPerSecond ?? batchesPerSecond) <= batchesPerSecond
+    )
       yield { ...scenario, workload: { ...workload, ...part } };
 }
 

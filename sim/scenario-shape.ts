@@ -124,7 +124,12 @@ const WORKLOAD: FieldsOf<Workload> = {
     initial: DEFAULT_WORKLOAD.clients,
   },
   batchesPerSecond: {
-    ...count("Batches of all clients a second.", 1, SCENARIO_LIMITS.batchesPerSecondMax, [1, 30]),
+    ...count(
+      "Batches of all clients a second; 0 is an idle chain.",
+      0,
+      SCENARIO_LIMITS.batchesPerSecondMax,
+      [1, 30],
+    ),
     initial: DEFAULT_WORKLOAD.batchesPerSecond,
   },
   eventsPerBatch: {

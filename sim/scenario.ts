@@ -63,6 +63,8 @@ export type Fault =
   /** Each node hears only its two neighbours. */
   | (Lasting & { readonly kind: "ring" })
   | (Lasting & { readonly kind: "isolate"; readonly node: number })
+  /** Cut off is who leads the view when it proposes; with `follow` in each later view who leads that one instead. */
+  | (Lasting & { readonly kind: "isolate-leader"; readonly follow: boolean })
   | (Lasting & { readonly kind: "clog"; readonly from: number; readonly to: number })
   | Rate<"loss">
   | Rate<"duplicate">
@@ -75,6 +77,15 @@ export type Fault =
       readonly freed: readonly number[];
     })
   | (Lasting & { readonly kind: "delay"; readonly node: number; readonly extraMs: number })
+  /** Each frame of a link takes longer by an amount of its own, up to so much; within a class they stay in order. */
+  | (Lasting & {
+      readonly kind: "jitter";
+      readonly upToMs: number;
+      readonly from?: number;
+      readonly to?: number;
+    })
+  /** A member keeps what it hears and says, and says it again to who begins a new session with it later. */
+  | (Lasting & { readonly kind: "replay"; readonly node: number })
   /** Caps every link, or all that one node sends, or all that it receives. Who shares it gets a fair part. */
   | (Lasting & { readonly kind: "bandwidth"; readonly bytesPerMs: number })
   | Capped<"uplink">
@@ -106,6 +117,8 @@ export type Fault =
       readonly nth: number;
       readonly power: boolean;
     })
+  /** Crashes while its next write or sync after atMs is under way, when so much of it is over. */
+  | (Down & { readonly kind: "crash-in-write"; readonly ppm: number; readonly power: boolean })
   /** Crashes as soon as its own vote of that view has been sent to everybody; `wipe` takes its data too. */
   | (Down & {
       readonly kind: "crash-after-vote";
@@ -323,11 +336,11 @@ export const takesData = (fault: Fault): boolean => {
   }
 };
 
-/** Slots that run an adversary or share a key with a twin at any time of the scenario. */
+/** Slots that run an adversary, say again what others said, or share a key with a twin at any time of the scenario. */
 export const faultySlots = (scenario: Scenario): Set<number> => {
   const slots = new Set(scenario.adversaries.map((adversary) => adversary.node));
   for (const fault of scenario.faults) {
-    if (fault.kind === "twin") slots.add(fault.node);
+    if (fault.kind === "twin" || fault.kind === "replay") slots.add(fault.node);
     // Without its votes a node cannot know what it promised: it is trusted to ask and refuse, not to be
     // free of blame for what an operator's restore made it forget.
     if (losesVotes(fault)) slots.add(fault.node);

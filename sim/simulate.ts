@@ -126,6 +126,7 @@ class Run {
     this.#endFaults = scheduleFaults({
       ...this.#network,
       mark: (name) => observer.mark(name),
+      leaderOf: (epoch, view) => observer.leaderOf(epoch, view),
     });
     for (const node of nodes.slice(0, scenario.n)) node.start();
     const { clients } = scenario.workload;

@@ -17,6 +17,7 @@ import {
   type Workload,
 } from "./scenario.ts";
 import { keepSurvivable, untrustedBy } from "./survivable.ts";
+import { MORE_KINDS, withMore } from "./swarm-more.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -24,6 +25,8 @@ const HOUR = 3_600_000;
 /** The types of all messages are 1 to this one: `LAYOUT` of the wire format and what places are measured by. */
 const MESSAGE_TYPES = 20;
 const STATEMENTS = ["notarize", "nullify", "finalize"] as const;
+/** Those of swarm-more.ts are left to it. */
+const KINDS = FAULT_KINDS.filter((kind) => !MORE_KINDS.includes(kind));
 const slotsOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 type Draw = { readonly random: Prng; readonly n: number; readonly spanMs: number };
@@ -301,7 +304,7 @@ const scenarioOf = (seed: number, fixed?: number): Scenario => {
   const n = fixed ?? size;
   const spanMs = random.pick([5, 10, 20, 40]) * SECOND;
   const draw: Draw = { random, n, spanMs };
-  const kinds = random.subset(FAULT_KINDS, random.pick([100_000, 250_000, 500_000]));
+  const kinds = random.subset(KINDS, random.pick([100_000, 250_000, 500_000]));
   const count = kinds.length === 0 ? 0 : random.between(1, 12);
   const faults: Fault[] = [];
   for (let i = 0; i < count; i++) {
@@ -325,7 +328,7 @@ const scenarioOf = (seed: number, fixed?: number): Scenario => {
   };
   const workload = { ...drawWorkload(random), ...drawPipeline(seed), ...drawContested(seed) };
   const adversaries = drawAdversaries(draw, weights);
-  return keepSurvivable({
+  const drawn: Scenario = {
     name: `swarm ${seed}`,
     seed,
     n,
@@ -339,5 +342,7 @@ const scenarioOf = (seed: number, fixed?: number): Scenario => {
     healMs: spanMs,
     heal: random.below(4) === 0 ? "core" : "all",
     expect: DEFAULT_EXPECT,
-  });
+  };
+  // Clients of a chain with stake move it, so that there is always something to do.
+  return keepSurvivable(withMore(drawn, fixed === undefined));
 };

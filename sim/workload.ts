@@ -302,11 +302,12 @@ export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
     if (actor === undefined) throw new RangeError("a client without an id");
     return new Client(wiring, i, key, actor, contest);
   });
-  const periodUs = (1_000_000 * clients.length) / Math.max(0.001, workload.batchesPerSecond);
+  const periodUs = (1_000_000 * clients.length) / workload.batchesPerSecond;
   const random = world.stream("workload");
   const flooder = workload.floodBatches === undefined ? undefined : clients.pop();
   if (flooder !== undefined) flooder.flood(workload.floodBatches ?? 0, workload.floodAtMs ?? 0);
-  for (const client of clients) {
+  // Without a pace there are no batches: the chain is idle.
+  for (const client of workload.batchesPerSecond === 0 ? [] : clients) {
     const tick = (): void => {
       if (world.nowMs >= workload.untilMs) return;
       client.tick();

@@ -23,6 +23,7 @@ import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
 import { votesGrounded } from "./grounds.ts";
 import { haltsWithoutQuorum } from "./halts.ts";
+import { idleChains } from "./idle.ts";
 import { boundsTrue } from "./location.ts";
 import { mempoolFollows } from "./mempool.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
@@ -92,6 +93,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   reproposals,
   splitViews,
   otherNotarized,
+  idleChains,
 ];
 
 /** They look at every run, whatever else does: without them nothing would end one that is stuck. */

@@ -34,7 +34,10 @@ const FAMILIES: readonly (readonly [RegExp, Pair])[] = [
   [/crash|down|pause|wipe|restore|twin|cpu/, ["#5b4b8a", "#b6a4ea"]],
   [/disk|write|read|rot/, ["#7a4a1e", "#d9a066"]],
   [/clock|drift/, ["#00796b", "#4fd1c0"]],
-  [/loss|duplicate|reorder|corrupt|delay|band|link|queue|drop|reset/, ["#ad6a00", "#f0b14a"]],
+  [
+    /loss|duplicate|reorder|replay|corrupt|delay|jitter|band|link|queue|drop|reset/,
+    ["#ad6a00", "#f0b14a"],
+  ],
 ];
 const ADVERSARY: Pair = ["#ad1457", "#ff80ab"];
 

@@ -102,6 +102,9 @@ describe("the mark of a fault", () => {
       { kind: "partition", ...span, groups: [[0, 1, 2, 3]] },
       { kind: "one-way", ...span, from: [], to: [1] },
       { kind: "delay", ...span, node: 0, extraMs: 0 },
+      { kind: "jitter", ...span, upToMs: 0 },
+      // Nobody begins a new session.
+      { kind: "replay", ...span, node: 0 },
       { kind: "slow-cpu", ...span, node: 0, factor: 1 },
       { kind: "slow-disk", ...span, node: 0, factor: 1 },
       { kind: "clock", ...span, node: 0, offsetMs: 0 },

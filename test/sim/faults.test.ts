@@ -152,7 +152,11 @@ describe("lasting faults of one node that overlap", () => {
     const { world, nodes, net } = network;
     const [node, other] = nodes;
     if (node === undefined || other === undefined) throw new Error("no nodes");
-    const endAll = scheduleFaults({ ...network, mark: () => undefined });
+    const endAll = scheduleFaults({
+      ...network,
+      mark: () => undefined,
+      leaderOf: () => undefined,
+    });
     node.start();
     const wallOff = ({ host }: typeof node): number =>
       host.clock().wallMs() - WALL_START_MS - world.nowMs;
@@ -235,7 +239,11 @@ describe("what is to last longer than the faults", () => {
     const network = createNetwork(one, SYSTEM);
     const { world, nodes } = network;
     nodes[0]?.host.boot();
-    scheduleFaults({ ...network, mark: () => undefined });
+    scheduleFaults({
+      ...network,
+      mark: () => undefined,
+      leaderOf: () => undefined,
+    });
     world.runUntil((HEAL_MS - 100) * 1_000);
     let doneMs: number | undefined;
     ask(network, () => {
