@@ -61,6 +61,8 @@ type Endpoint = {
   handler: TransportHandler | undefined;
   /** With whom a process has no sessions. The next one there begins without knowing of anybody. */
   shutOut: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> };
+  /** With whom alone it may have some, once it was told who the members are. */
+  members: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> } | undefined;
   /** Live sessions by the peer's id, in the order of their making. */
   readonly sessions: Map<PeerId, Session>;
   /** Ends that this process has not heard of yet: it hears of one before the next session begins. */
@@ -129,6 +131,7 @@ export class SimNet {
       incarnation: 0,
       handler: undefined,
       shutOut,
+      members: undefined,
       sessions,
       ending: new Map(),
     });
@@ -162,6 +165,12 @@ export class SimNet {
           if (this.#endOf(session, slot).up) out.push(peer);
         }
         return out;
+      },
+      know: (members) => {
+        const endpoint = this.#endpoints[slot];
+        if (endpoint === undefined || !endpoint.host.isLive(incarnation)) return;
+        const ids = new Set(members.map(({ id }) => id));
+        this.#know(endpoint, incarnation, ids);
       },
       close: (done) => {
         const endpoint = live();
@@ -198,6 +207,23 @@ export class SimNet {
     return () => {
       this.#watches.delete(watch);
     };
+  }
+
+  /** Sessions with who is no member any more end; who has become one is dialled, once sessions have begun. */
+  #know(endpoint: Endpoint, incarnation: number, ids: ReadonlySet<PeerId>): void {
+    const { slot } = endpoint.host;
+    const before = endpoint.members?.incarnation === incarnation ? endpoint.members.ids : undefined;
+    endpoint.members = { incarnation, ids };
+    for (const [id, session] of [...endpoint.sessions]) {
+      if (ids.has(id) || this.#endOf(session, slot).incarnation !== incarnation) continue;
+      this.#tap?.happened?.("session with no member ended");
+      this.#end(session, slot, { code: "closed", detail: "no member any more" });
+    }
+    if (endpoint.handler === undefined || endpoint.incarnation !== incarnation) return;
+    for (const [other, { id }] of this.#endpoints.entries()) {
+      if (before?.has(id) === true || !ids.has(id)) continue;
+      this.#scheduleDial(slot, other, this.links.random.below(20_000));
+    }
   }
 
   // Faults. Blocks are counted, so that overlapping faults do not heal each other.
@@ -328,6 +354,10 @@ export class SimNet {
     if (left?.handler === undefined || right?.handler === undefined) return;
     if (!left.host.isLive(left.incarnation) || !right.host.isLive(right.incarnation)) return;
     if (this.links.blocked(a, b) || this.links.blocked(b, a)) return;
+    if (SimNet.#isStranger(left, right.id) || SimNet.#isStranger(right, left.id)) {
+      this.#tap?.happened?.("dial of no member refused");
+      return;
+    }
     if (SimNet.#refuses(left, right.id) || SimNet.#refuses(right, left.id)) {
       this.#tap?.happened?.("dial of who is shut out refused");
       return;
@@ -357,6 +387,10 @@ export class SimNet {
 
   static #refuses({ shutOut, incarnation }: Endpoint, id: PeerId): boolean {
     return shutOut.incarnation === incarnation && shutOut.ids.has(id);
+  }
+
+  static #isStranger({ members, incarnation }: Endpoint, id: PeerId): boolean {
+    return members?.incarnation === incarnation && !members.ids.has(id);
   }
 
   #bothCurrent(a: number, b: number): boolean {

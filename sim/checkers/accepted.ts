@@ -73,7 +73,8 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       }
     },
     offered: (slot, { batchIdHex }) => {
-      if (!context.honest(slot) || open.has(batchIdHex)) return;
+      // Who is no member yet has nobody to tell.
+      if (!context.honest(slot) || !context.asked(slot) || open.has(batchIdHex)) return;
       open.set(batchIdHex, { slot, height: headers.highest, atUs: context.nowUs() });
     },
     declined: (_slot, { batchIdHex }) => {

@@ -54,10 +54,8 @@ export const everybodyLevel = (context: CheckContext): Checker => {
   return {
     id: "L3",
     title: "after the heal everybody catches up in bounded time",
-    healed: (_atUs, slots) => {
-      asked = slots;
-    },
     mustReach: (height, byUs) => {
+      asked = context.members.map(({ slot }) => slot).filter((slot) => context.asked(slot));
       demand = { height, byUs };
     },
     status: (slot, { executedHeight }) => {

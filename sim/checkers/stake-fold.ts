@@ -94,6 +94,11 @@ export class StakeFold {
     this.#candidates.set(id, { publicKey, stake, ...begun });
   }
 
+  /** Whether the log has a registration of it, or the genesis. */
+  isCandidate(id: string): boolean {
+    return this.#candidates.has(id);
+  }
+
   /** docs/protocol.md, "Keys of epochs": that of the greatest epoch up to this one, else the long-lived one. */
   keyOf(id: string, epoch: number): Uint8Array {
     const candidate = this.#candidates.get(id);

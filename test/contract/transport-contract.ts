@@ -10,12 +10,15 @@ import {
   TRAFFIC_CLASSES,
   type TrafficClass,
   type Transport,
+  type TransportMember,
 } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 export type ContractNetwork = {
   /** Ids of the nodes, in the order of the transports. */
   readonly ids: readonly PeerId[];
+  /** Them as a list of members. */
+  readonly members: readonly TransportMember[];
   /** Not yet started. */
   readonly transports: readonly Transport[];
   /** Lets the network run until the condition holds; rejects with `what` when it never does. */
@@ -229,6 +232,23 @@ export const transportContract = (
         () => a.peers().length === 1 && b.peers().length === 1,
         "the session is back",
       );
+      expect(seenA.events).toEqual([`up ${idB}`, `down ${idB}`, `up ${idB}`]);
+      expect(b.send(idA, "sync", numbered(2))).toBe(true);
+      await net.until(() => seenA.frames.length === 1, "a frame on the new session");
+    });
+
+    it("ends the session of who is no member any more, and has none until it is one again", async () => {
+      const { net, a, b, idA, idB, seenA, seenB } = await openPair();
+      const others = net.members.filter(({ id }) => id !== idB);
+      expect(a.know).toBeDefined();
+      a.know?.(others);
+      expect(a.peers()).toEqual([]);
+      expect(a.send(idB, "consensus", numbered(1))).toBe(false);
+      await net.until(() => seenB.reasons.length === 1, "the other end knows");
+      await net.run(300);
+      expect([a.peers(), b.peers()]).toEqual([[], []]);
+      a.know?.(net.members);
+      await net.until(() => a.peers().length === 1 && b.peers().length === 1, "a session again");
       expect(seenA.events).toEqual([`up ${idB}`, `down ${idB}`, `up ${idB}`]);
       expect(b.send(idA, "sync", numbered(2))).toBe(true);
       await net.until(() => seenA.frames.length === 1, "a frame on the new session");

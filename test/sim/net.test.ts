@@ -21,6 +21,7 @@ const contractNetwork = (count: number): Promise<ContractNetwork> => {
   });
   return Promise.resolve({
     ids,
+    members: ids.map((id) => ({ id, tlsPin: new Uint8Array(32), address: "[::1]:1" })),
     transports,
     until: (condition, what) => {
       const limitUs = world.nowUs + 600_000_000;

@@ -107,7 +107,7 @@ const tutorial = async (): Promise<Own> => {
 
 describe("a module of one's own on a chain with stake", () => {
   const short = changing({
-    ...{ n: 4, weights: [10, 10, 10, 10], healMs: 1_500, proofs: ["stake"] },
+    ...{ n: 6, weights: [10, 10, 10, 10, 10, 10], healMs: 1_500, proofs: ["stake"], seed: 6 },
     // Orders wait meanwhile, and one block has several.
     faults: [
       {
@@ -115,8 +115,8 @@ describe("a module of one's own on a chain with stake", () => {
         atMs: 500,
         untilMs: 1_400,
         groups: [
-          [0, 2],
-          [1, 3],
+          [0, 2, 4],
+          [1, 3, 5],
         ],
       },
     ],

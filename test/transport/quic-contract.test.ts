@@ -5,6 +5,7 @@ transportContract("QUIC on [::1]", async (count) => {
   const network = await makeTestNetwork(count);
   return {
     ids: network.identities.map((identity) => identity.id),
+    members: network.peers,
     transports: network.transports,
     until,
     run: sleep,

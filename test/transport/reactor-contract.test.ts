@@ -10,6 +10,7 @@ describe("where the reactor loads", () => {
     const network = await makeTestNetwork(count, undefined, reactorDriver());
     return {
       ids: network.identities.map((identity) => identity.id),
+      members: network.peers,
       transports: network.transports,
       until,
       run: sleep,
