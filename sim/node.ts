@@ -82,6 +82,8 @@ export class SimNode {
   readonly epochKeys: SimEpochKeys | undefined;
   readonly #wiring: NodeWiring;
   #handle: LedgerHandle | undefined;
+  /** The newest checkpoint that an earlier life has served: production keeps it in a file of its folder. */
+  #kept: Ports["keptCheckpoint"];
   #lost = false;
   /** What has been done to its disks since the last start, to be told when it starts on them. */
   #startsOn: "an empty disk" | "a restored disk" | undefined;
@@ -193,6 +195,7 @@ export class SimNode {
             ),
           }
         : {}),
+      ...(this.#kept === undefined ? {} : { keptCheckpoint: this.#kept }),
       logger: {
         log: (level, message, fields) => wiring.log(this.slot, level, message, fields),
       },
@@ -251,6 +254,7 @@ export class SimNode {
       if (power) this.#crashDisks(power);
       return false;
     }
+    this.#kept = this.#handle?.checkpoint() ?? this.#kept;
     this.host.kill(note);
     this.#restarts += 1;
     this.#crashDisks(power);
@@ -318,6 +322,7 @@ export class SimNode {
 
   wipe(votes: boolean): void {
     this.#startsOn = "an empty disk";
+    this.#kept = undefined;
     this.data.wipe();
     this.#forget(this.data);
     if (!votes) return;
