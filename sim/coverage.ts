@@ -82,6 +82,7 @@ const PROTOCOL: readonly string[] = [
 
 /** Of chains on which stake decides. */
 const STAKE: readonly string[] = [
+  "dial of no member refused",
   "powers compared",
   "validator joined the set",
   "validator left the set",
