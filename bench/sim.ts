@@ -10,7 +10,8 @@
  *     npm run bench -- sim --row-memory 32        MiB for rows of the disks; a file takes the rest (default 256)
  *     npm run bench -- sim --shares false         nodes share nothing (docs/simulation.md)
  *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
- *         --warm-up 4 --measured 8                virtual seconds of each network
+ *         --warm-up 4 --measured 8                virtual seconds of each network; a list is by size, the last
+ *                                                 one for what is left: --measured 8,8,8,3,2
  */
 
 import { parseArgs } from "node:util";
@@ -195,9 +196,10 @@ const TYPES: Readonly<Record<number, string>> = {
   16: "cosignatures",
 };
 
-const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
+const tell = (name: string, { places }: WorldMap, found: Capacity, measuredS: number): void => {
   const what = `n = ${found.n}, ${places.length} places: `;
   const kb = (bytes: number): number => bytes / 1000;
+  report.row(name, `${what}measured`, measuredS, "virtual s", found.views);
   report.row(name, `${what}egress a node and view, mean`, kb(found.egress), "kB", found.views);
   report.row(
     name,
@@ -215,7 +217,7 @@ const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
   report.row(name, `${what}  of the mean all else`, kb(rest), "kB", found.views);
   report.row(name, `${what}signed a node and view`, found.signed, "", found.views);
   report.row(name, `${what}verified a node and view`, found.verified, "", found.views);
-  report.row(name, `${what}views a second`, found.views / MEASURED_S, "/s", found.views);
+  report.row(name, `${what}views a second`, found.views / measuredS, "/s", found.views);
   const { finalityMs } = found;
   report.row(name, `${what}finality p50`, percentile(finalityMs, 0.5), "ms", finalityMs.length);
   report.row(name, `${what}finality p99`, percentile(finalityMs, 0.99), "ms", finalityMs.length);
@@ -223,12 +225,16 @@ const tell = (name: string, { places }: WorldMap, found: Capacity): void => {
   report.row(name, `${what}processor busy, busiest`, 100 * found.busyMax, "%", found.views);
 };
 
-const MEASURED_S = Number(values.measured);
+const measuredSeconds = values.measured.split(",").map(Number);
+if (!measuredSeconds.every((seconds) => seconds > 0)) {
+  throw new RangeError("--measured: expected a number of virtual seconds, or a list of them");
+}
 
 const askForCapacity = async (): Promise<void> => {
   const costs = await measureCosts(BODY_BYTES);
   for (const [what, us] of Object.entries(costs)) report.row("cost", what, us, "us", 1);
-  for (const n of sizes) {
+  for (const [i, n] of sizes.entries()) {
+    const measuredS = measuredSeconds[i] ?? measuredSeconds.at(-1) ?? 0;
     for (const map of [THREE, TWELVE]) {
       const found = measureCapacity({
         n,
@@ -237,9 +243,9 @@ const askForCapacity = async (): Promise<void> => {
         batchesPerSecond: BATCHES_PER_SECOND,
         bodyBytes: BODY_BYTES,
         warmUpMs: Number(values["warm-up"]) * 1000,
-        measuredMs: MEASURED_S * 1000,
+        measuredMs: measuredS * 1000,
       });
-      tell("capacity", map, found);
+      tell("capacity", map, found, measuredS);
     }
   }
 };

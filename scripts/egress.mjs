@@ -3,7 +3,7 @@
  * mean. The costs of a processor are those of that page, so that the result is the same on every machine.
  *
  *     npm run sim:egress
- *     npm run sim:egress -- --nodes 25 --measured 1000     virtual milliseconds
+ *     npm run sim:egress -- --nodes 25 --measured 1000     virtual milliseconds, up to 60000
  *
  * Exit codes: 0, 1 for what it was asked wrongly, else that of the simulator for what is not correct.
  */
