@@ -3,13 +3,15 @@
  * (driver-watch.ts). What takes its place, after a pause:
  *
  *  1. At first one of the same driver, at the same address: what was wrong may have been that endpoint.
- *  2. Where the library fails or its loop stalls again before an endpoint has lasted: one of the reserve driver, where
- *     there is one and it opens. It carries for `reserveMs`, then the first driver is tried again and takes the
- *     sessions back when it opens; if it fails soon, the reserve carries for twice as long.
- *  3. Back at once where the reserve reaches too few members, or fails itself. A fault of the socket is no fault of the
- *     driver.
+ *  2. Where the library fails, its loop stalls or it cannot open an endpoint, again before one has lasted: one of the
+ *     reserve driver, where there is one and it opens. It carries for `reserveMs`, then the first driver is tried again
+ *     and takes the sessions back when it opens; if it fails soon, the reserve carries for twice as long.
+ *  3. Back at the next look where the reserve reaches too few members, and looks are as much rarer: who reaches a few
+ *     on the reserve reaches nobody while the first driver fails. Back at once where the reserve fails itself.
+ *  4. A fault of the socket is no fault of the driver. Where its address cannot be bound, twice in a row, the reserve
+ *     carries until it can: that needs no such port.
  */
-import { type Failure, fail } from "../errors.ts";
+import { type Failure, fail, TetradError } from "../errors.ts";
 import type { DriverFault, DriverFigures } from "../ledger/ports.ts";
 import type { DriverLimits } from "../limits-driver.ts";
 import { formatAddress } from "./address.ts";
@@ -74,8 +76,13 @@ export class EndpointKeeper {
   #identity: QuicIdentity | undefined;
   /** Faults of the first driver itself, not of its socket, since an endpoint of it lasted. */
   #driverFaults = 0;
+  /** How often in a row the address of the first driver could not be bound. */
+  #unbound = 0;
+  /** False where the reserve did not open last time, or was not looked at before it failed: it is of no use at once. */
+  #isReserveSound = true;
   #accepting = false;
-  #closed = false;
+  /** No other endpoint is opened any more. */
+  #ending = false;
   #restarts = 0;
   #lastFault: { readonly fault: DriverFault; readonly atMs: number } | undefined;
   #cancelRetry: (() => void) | undefined;
@@ -91,12 +98,12 @@ export class EndpointKeeper {
 
   /** Opens the first one. Throws what `bind` throws: a node does not start without. */
   static async open(options: KeeperOptions): Promise<EndpointKeeper> {
-    const opened = Promise.withResolvers<EndpointKeeper>();
+    const opened = Promise.withResolvers<FaultHeard>();
     const endpoint = await options.bind(options.listen, tell(opened.promise));
     const keeper = new EndpointKeeper(options, endpoint);
     keeper.#endpoint = endpoint;
     options.ports.metrics.gauge("tetrad_transport_endpoint_up", 1);
-    opened.resolve(keeper);
+    opened.resolve((fault) => keeper.#failed(fault, endpoint));
     return keeper;
   }
 
@@ -143,10 +150,15 @@ export class EndpointKeeper {
     return this.#endpoint?.dial(remote);
   }
 
-  close(code: number, reason: string, done: () => void): void {
-    this.#closed = true;
+  /** The node is stopping: from now on the endpoint that is open stays, as long as it works, until it is closed. */
+  stopWatching(): void {
+    this.#ending = true;
     this.#cancelRetry?.();
     this.#cancelReturn?.();
+  }
+
+  close(code: number, reason: string, done: () => void): void {
+    this.stopWatching();
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
     if (endpoint === undefined) done();
@@ -154,35 +166,46 @@ export class EndpointKeeper {
   }
 
   /** The endpoint is gone. */
-  failed(fault: DriverFault): void {
-    if (this.#closed) return;
+  #failed(fault: DriverFault, endpoint: SessionEndpoint): void {
+    // One that was left, for which another carries, fails nobody.
+    if (this.#endpoint !== endpoint) return;
     const { clock, metrics } = this.#options.ports;
     this.#before = this.stats;
     this.#endpoint = undefined;
+    if (this.#ending) return;
     this.#cancelReturn?.();
     this.#lastFault = { fault, atMs: clock.monotonicMs() };
     metrics.count("tetrad_transport_endpoint_restarts_total", 1, { cause: fault.cause });
     metrics.gauge("tetrad_transport_endpoint_up", 0);
     const message = "the endpoint of sessions has failed";
-    const isFirst = this.#driver === this.#first;
-    if (!isFirst) {
+    if (endpoint.driver !== this.#first) {
       // The plan is of the first driver: what the reserve did says nothing of it.
       this.#retry(message, fault, this.#options.limits.retryMsMin);
       return;
     }
     const pauseMs = this.#plan.failed(clock.monotonicMs());
     if (this.#plan.faults === 1) this.#driverFaults = 0;
-    if (fault.cause !== "socket") this.#driverFaults += 1;
-    const wantsReserve = fault.cause !== "socket" && this.#driverFaults > 1;
-    this.#retry(message, fault, pauseMs, wantsReserve ? this.#options.reserve : undefined);
+    if (fault.cause === "socket") {
+      this.#retry(message, fault, pauseMs);
+      return;
+    }
+    this.#driverFaults += 1;
+    this.#retry(message, fault, pauseMs, this.#wantedReserve());
   }
 
-  #retry(message: string, fault: DriverFault, retryMs: number, bind?: KeeperBind): void {
-    const { timers, logger } = this.#options.ports;
+  #wantedReserve(): KeeperBind | undefined {
+    return this.#driverFaults > 1 || this.#unbound > 1 ? this.#options.reserve : undefined;
+  }
+
+  /** `pauseMs` is what the first driver has to wait: nothing is gained by it before a reserve that works. */
+  #retry(message: string, fault: DriverFault, pauseMs: number, reserve?: KeeperBind): void {
+    const { ports, limits } = this.#options;
     const { cause, detail } = fault;
+    const isAtOnce = reserve !== undefined && this.#isReserveSound;
+    const retryMs = isAtOnce ? limits.retryMsMin : pauseMs;
     const code = "transport.driver-failed";
-    logger.log("error", message, { code, driver: this.#driver, cause, detail, retryMs });
-    this.#cancelRetry = timers.set(retryMs, () => void this.#reopen(bind));
+    ports.logger.log("error", message, { code, driver: this.#driver, cause, detail, retryMs });
+    this.#cancelRetry = ports.timers.set(retryMs, () => void this.#reopen(reserve));
   }
 
   async #reopen(reserve: KeeperBind | undefined): Promise<void> {
@@ -195,9 +218,12 @@ export class EndpointKeeper {
     const { cause, detail } = opened;
     if (reserve === undefined) {
       const pauseMs = this.#plan.failed(this.#options.ports.clock.monotonicMs());
-      this.#retry("no other endpoint", { cause, detail }, pauseMs);
+      if (cause === "socket") this.#unbound += 1;
+      else this.#driverFaults += 1;
+      this.#retry("no other endpoint", { cause, detail }, pauseMs, this.#wantedReserve());
       return;
     }
+    this.#isReserveSound = false;
     const message = "the reserve driver cannot take the sessions over";
     this.#options.ports.logger.log("warn", message, { code: "transport.driver-failed", detail });
     await this.#reopen(undefined);
@@ -205,26 +231,27 @@ export class EndpointKeeper {
 
   /** Undefined: the keeper was closed meanwhile. A fault of the endpoint is heard after `tell` has been called. */
   async #bind(bind: KeeperBind): Promise<Bound | undefined> {
-    const opened = Promise.withResolvers<EndpointKeeper>();
+    const opened = Promise.withResolvers<FaultHeard>();
     let endpoint: SessionEndpoint;
     try {
       endpoint = await bind(this.local, tell(opened.promise));
     } catch (error) {
-      return this.#closed ? undefined : { ok: false, cause: "socket", detail: textOf(error) };
+      return this.#ending ? undefined : { ok: false, ...causeOf(error) };
     }
     try {
-      if (this.#closed) throw new Error("closed");
+      if (this.#ending) throw new Error("closed");
       if (this.#identity !== undefined) endpoint.useIdentity(this.#identity);
     } catch (error) {
       // The port is free before it is bound again.
       await new Promise<void>((resolve) => endpoint.close(0, "closed", resolve));
-      return this.#closed ? undefined : { ok: false, cause: "library", detail: textOf(error) };
+      return this.#ending ? undefined : { ok: false, cause: "library", detail: textOf(error) };
     }
-    return { ok: true, endpoint, tell: () => opened.resolve(this) };
+    const heard: FaultHeard = (fault) => this.#failed(fault, endpoint);
+    return { ok: true, endpoint, tell: () => opened.resolve(heard) };
   }
 
   #opened(endpoint: SessionEndpoint, tellFaults: () => void): void {
-    if (this.#closed) {
+    if (this.#ending) {
       // Between the binding and this there was a moment.
       endpoint.close(0, "closed", () => {});
       return;
@@ -233,8 +260,13 @@ export class EndpointKeeper {
     this.#endpoint = endpoint;
     this.#driver = endpoint.driver;
     this.#restarts += 1;
-    if (endpoint.driver === this.#first) this.#plan.opened(clock.monotonicMs());
-    else this.#watchReserve();
+    if (endpoint.driver === this.#first) {
+      this.#plan.opened(clock.monotonicMs());
+      this.#unbound = 0;
+    } else {
+      this.#isReserveSound = false;
+      this.#watchReserve();
+    }
     metrics.gauge("tetrad_transport_endpoint_up", 1);
     logger.log("info", "another endpoint of sessions is open", {
       ...{ driver: endpoint.driver, address: formatAddress(endpoint.local) },
@@ -248,14 +280,16 @@ export class EndpointKeeper {
   /** Looks now and then whether the reserve has carried long enough, or reaches too few. */
   #watchReserve(): void {
     const { limits, ports } = this.#options;
-    const { reserveMs, reserveDoublingsMax, reserveCheckMs } = limits;
+    const { reserveMs, reserveDoublingsMax, reserveCheckMs, retryMsMax } = limits;
     // Two faults brought it here first; each more was a return that failed soon.
     const doublings = Math.min(Math.max(this.#driverFaults - 2, 0), reserveDoublingsMax);
-    let leftMs = reserveMs * 2 ** doublings;
+    // Without two the address was taken, by who may give it back soon.
+    let leftMs = this.#driverFaults > 1 ? reserveMs * 2 ** doublings : retryMsMax;
     const look = (): void => {
-      const waitMs = Math.min(leftMs, reserveCheckMs);
+      const waitMs = Math.min(leftMs, reserveCheckMs * 2 ** doublings);
       this.#cancelReturn = ports.timers.set(waitMs, () => {
         leftMs -= waitMs;
+        this.#isReserveSound = true;
         const reaches = this.#options.reserveReaches();
         if (leftMs > 0 && reaches) {
           look();
@@ -282,7 +316,7 @@ export class EndpointKeeper {
       this.#cancelReturn = ports.timers.set(limits.retryMsMax, () => void this.#goBack());
       return;
     }
-    if (this.#endpoint !== left || left === undefined) {
+    if (this.#endpoint !== left || left === undefined || this.#ending) {
       // The reserve has failed meanwhile, and its own retry will need the port.
       opened.endpoint.close(0, "closed", () => {});
       return;
@@ -300,11 +334,20 @@ type Bound =
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** The system says why an address cannot be bound; whatever else keeps an endpoint from opening is the library's. */
+const causeOf = (error: unknown): Pick<DriverFault, "cause" | "detail"> => {
+  const isSystem = error instanceof TetradError && Boolean(error.data["errno"]);
+  return { cause: isSystem ? "socket" : "library", detail: textOf(error) };
+};
+
+/** Told of a fault of one endpoint. */
+type FaultHeard = (fault: DriverFault) => void;
+
 /** A fault is heard when its endpoint is in place, however soon it comes. */
 const tell =
-  (keeper: Promise<EndpointKeeper>): NonNullable<QuicEndpointOptions["failed"]> =>
+  (heard: Promise<FaultHeard>): NonNullable<QuicEndpointOptions["failed"]> =>
   (detail, cause) => {
-    void keeper.then((one) => one.failed({ detail, cause }));
+    void heard.then((hear) => hear({ detail, cause }));
   };
 
 const sum = (a: QuicEndpointStats, b: QuicEndpointStats): QuicEndpointStats => ({

@@ -287,11 +287,11 @@ export class Mesh implements QuicTransport {
       member.attempt = undefined;
     }
     const endpoint = this.#endpoint;
-    const { shutdown } = CLOSE_CODES;
+    endpoint?.stopWatching();
     // Relayed sessions say so first, through sessions that are still there.
-    this.#router.close(shutdown, "the node is stopping", () => {
+    this.#router.close(CLOSE_CODES.shutdown, "the node is stopping", () => {
       if (endpoint === undefined) done();
-      else endpoint.close(shutdown, "the node is stopping", done);
+      else endpoint.close(CLOSE_CODES.shutdown, "the node is stopping", done);
     });
   }
 

@@ -8,7 +8,7 @@
  * thread has not: there the library is not used. Its native part is loaded by the first call that needs it, and not
  * before: a library that is there may still be unable to do anything.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
@@ -26,20 +26,44 @@ let loaded: Promise<Reactor> | undefined;
 /** The folder that the process got, and what it had before. */
 let replaced: { readonly own: string; readonly before: string } | undefined;
 
+/** Every folder that it has had. */
+const made = new Set<string>();
+
 /** The folder for temporary files of others than this library. */
 export const systemTemporary = (): string =>
   replaced !== undefined && tmpdir() === replaced.own ? replaced.before : tmpdir();
 
+const removeAll = (): void => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+};
+
+/** In place of what is there, which may be what a process left that was killed in the moment of a dial. */
+const makePrivate = (folder: string): void => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+};
+
 const usePrivateTemporaryFolder = (own: string | undefined): void => {
-  const folder = own ?? mkdtempSync(join(tmpdir(), "nexus-quic-"));
-  if (own !== undefined) {
-    // What a process left there that was killed in such a moment.
-    rmSync(own, { recursive: true, force: true });
-    mkdirSync(own, { mode: 0o700 });
-  }
-  replaced = { own: folder, before: replaced?.before ?? tmpdir() };
+  const before = systemTemporary();
+  const folder = own ?? mkdtempSync(join(before, "nexus-quic-"));
+  if (own !== undefined) makePrivate(own);
+  if (made.size === 0) process.once("exit", removeAll);
+  made.add(folder);
+  replaced = { own: folder, before };
   process.env["TMPDIR"] = folder;
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+};
+
+/** It is there, and nobody else sees into it. */
+const isPrivate = (folder: string): boolean => {
+  const facts = lstatSync(folder, { throwIfNoEntry: false });
+  if (facts?.isDirectory() !== true || (facts.mode & 0o077) !== 0) return false;
+  return process.getuid === undefined || facts.uid === process.getuid();
+};
+
+/** Before each use: who cleans up, or puts an older copy of a node's folder back, may have taken it away. */
+const checkTemporaryFolder = (): void => {
+  if (replaced === undefined || isPrivate(replaced.own)) return;
+  makePrivate(replaced.own);
 };
 
 let isMended = false;
@@ -69,21 +93,33 @@ const mendOrphans = ({ QuicStream }: Pick<typeof Http3, "QuicStream">): void => 
   };
 };
 
+const load = async (): Promise<Reactor> => {
+  if (!isMainThread) throw new Error("the reactor needs the process's main thread");
+  const library = await import("@currentspace/http3");
+  mendOrphans(library);
+  const { createQuicServer, connectQuic } = library;
+  return {
+    createQuicServer: (options) => {
+      checkTemporaryFolder();
+      return createQuicServer(options);
+    },
+    connectQuic: (authority, options) => {
+      checkTemporaryFolder();
+      return connectQuic(authority, options);
+    },
+  };
+};
+
 /**
- * Loads the library once. Rejects with the reason where it cannot be used here. `folder`: which temporary folder the
- * process has from then on, if this is the first call; a new one in the system's where it is left out.
+ * Loads the library, once. Rejects with the reason where it cannot be used here. `folder`: which temporary folder the
+ * process has from then on, made anew; where it is left out, the one that it got before, or a new one in the system's.
+ * Both calls of the library throw where that is gone and cannot be made again.
  */
-export const loadReactor = (folder?: string): Promise<Reactor> => {
-  loaded ??= (async () => {
-    if (!isMainThread) throw new Error("the reactor needs the process's main thread");
-    const library = await import("@currentspace/http3");
-    mendOrphans(library);
+export const loadReactor = async (folder?: string): Promise<Reactor> => {
+  loaded ??= load();
+  const reactor = await loaded;
+  if (replaced === undefined || (folder !== undefined && folder !== replaced.own)) {
     usePrivateTemporaryFolder(folder);
-    return library;
-  })();
-  // A folder that could not be made may be made the next time.
-  loaded.catch(() => {
-    loaded = undefined;
-  });
-  return loaded;
+  } else checkTemporaryFolder();
+  return reactor;
 };

@@ -163,7 +163,10 @@ export class ReactorEndpoint implements QuicEndpoint {
     return this.#add(native, { ...facts, certificates: () => null });
   }
 
-  /** Undefined where the library cannot dial at all: its native part may be missing, or its folder gone. */
+  /**
+   * Undefined where it is seen at once that the library cannot dial at all: its native part may be missing, or its
+   * folder cannot be made anew. What it finds out later is told by the session.
+   */
   #connect(remote: HostPort, how: ReactorConnectOptions): ReactorClientSession | undefined {
     try {
       return this.#reactor.connectQuic({ address: remote.host, port: remote.port }, how);
@@ -233,11 +236,12 @@ export class ReactorEndpoint implements QuicEndpoint {
 
   #add(
     native: ReactorServerSession | ReactorClientSession,
-    facts: Omit<ReactorSessionOptions, "native" | "timers" | "clock" | "forget">,
+    facts: Omit<ReactorSessionOptions, "native" | "timers" | "clock" | "forget" | "undialled">,
   ): ReactorSession {
     const forget = (session: ReactorSession): void => this.#forget(session);
+    const undialled = (reason: string): void => this.#undialled(reason);
     const { timers, clock } = this.#options;
-    const session = new ReactorSession({ ...facts, native, forget, timers, clock });
+    const session = new ReactorSession({ ...facts, native, forget, undialled, timers, clock });
     this.#sessions.add(session);
     return session;
   }
@@ -254,11 +258,18 @@ export class ReactorEndpoint implements QuicEndpoint {
     else this.#acceptedByHost.delete(host);
   }
 
+  /** As if the library had thrown at once. What carries something is not given up for one dial: it may be the last. */
+  #undialled(reason: string): void {
+    for (const { isEstablished } of this.#sessions) if (isEstablished) return;
+    this.#fail(`the reactor cannot dial: ${reason}`);
+  }
+
   #fail(detail: string): void {
     if (this.#closed) return;
     this.#closed = true;
     const end: QuicSessionEnd = { by: "driver", isApp: false, code: 0, reason: detail };
     for (const session of [...this.#sessions]) session.abandon(end);
+    void this.#server?.close().catch(() => {});
     this.#options.failed?.(detail, "library");
   }
 }

@@ -63,12 +63,20 @@ export type ReactorSessionOptions = {
   readonly clock: Clock;
   certificates(): readonly Uint8Array[] | null;
   forget(session: ReactorSession): void;
+  /** The library could not begin to dial, for a reason that is of this end: its files, its threads. */
+  undialled(reason: string): void;
 };
 
 const EMPTY = new Uint8Array(0);
 
-/** How the library says that nothing came. */
+/** How the library says that nothing came; with code 0, since who closes has words of its own too. */
 const TIMEOUT = /timed? ?out|idle/i;
+
+/**
+ * Codes of the library's errors at a dial that no peer and no network has part in: its native part threw, or BoringSSL
+ * did not take our keys.
+ */
+const OWN_ERRORS: ReadonlySet<string> = new Set(["GenericFailure", "ERR_HTTP3_TLS_CONFIG_ERROR"]);
 
 /** Of a stream's id (RFC 9000, 2.1): the server opened it, and it goes one way. */
 const SERVER_BIT = 1;
@@ -94,6 +102,7 @@ export class ReactorSession implements QuicSession {
   readonly #datagrams: Uint8Array[] = [];
   #user: QuicSessionUser | undefined;
   #established = false;
+  #known = false;
   #told = false;
   #ended: QuicSessionEnd | undefined;
   #endTold = false;
@@ -117,7 +126,7 @@ export class ReactorSession implements QuicSession {
       this.requestTurn();
     });
     native.on("close", (info) => this.#nativeClosed(info.errorCode, info.reason));
-    native.on("error", (error) => this.#failed(error.message));
+    native.on("error", (error: NodeJS.ErrnoException) => this.#failed(error));
     if (options.accepted) this.#established = true;
     else {
       native.on("connect", () => {
@@ -153,7 +162,7 @@ export class ReactorSession implements QuicSession {
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#ended !== undefined || nowMs < this.#lookAtMs) return this.#last;
     this.#lookAtMs = nowMs + FIGURES_MS;
-    const metrics = this.#options.native.getMetrics();
+    const metrics = this.#ask(() => this.#options.native.getMetrics());
     if (metrics === null) return this.#last;
     this.#last = {
       rttMs: metrics.rttMs === 0 ? undefined : metrics.rttMs,
@@ -168,9 +177,33 @@ export class ReactorSession implements QuicSession {
   close(code: number, reason: string): void {
     if (this.#ended !== undefined || this.#closedBy !== undefined) return;
     this.#closedBy = { code, reason };
-    void Promise.resolve(this.#options.native.close(code, reason)).catch(() => {});
+    this.#closeNative(code, reason);
     // The library does not always say that it closed what it was told to close.
     this.#nativeClosed(code, reason);
+  }
+
+  /**
+   * A call that waits for the native thread, and this thread with it. One that needs too long ends the session, so that
+   * it does not come to that again and again. The handle is left: closing it would wait for that thread to end.
+   */
+  #ask<T>(ask: () => T): T {
+    const { clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    try {
+      return ask();
+    } finally {
+      if (clock.monotonicMs() - sinceMs > REACTOR_LIMITS.answerMsMax) {
+        const reason = "the library's thread does not answer";
+        this.#finish({ by: "driver", isApp: false, code: 0, reason });
+      }
+    }
+  }
+
+  /** A handle that nobody closes keeps its thread, and its connection answers what the peer asks. */
+  #closeNative(code: number, reason: string): void {
+    const { native } = this.#options;
+    // Where it is gone already the library throws, at once or later.
+    void (async () => native.close(code, reason))().catch(() => {});
   }
 
   requestTurn(): void {
@@ -188,20 +221,21 @@ export class ReactorSession implements QuicSession {
   keepAlive(): void {
     if (this.#ended !== undefined) return;
     try {
-      this.#options.native.ping();
+      this.#ask(() => this.#options.native.ping());
     } catch {
       // The native thread is gone already, and its word of that is on the way.
     }
   }
 
   known(): void {
+    this.#known = true;
     this.#unread.widen(REACTOR_LIMITS);
   }
 
   openStream(kind: "bi" | "uni"): number {
     if (kind === "uni") throw new RangeError("the reactor opens no unidirectional streams");
     try {
-      const stream = this.#options.native.openStream();
+      const stream = this.#ask(() => this.#options.native.openStream());
       this.#adopt(stream);
       return stream.id;
     } catch (error) {
@@ -307,9 +341,10 @@ export class ReactorSession implements QuicSession {
     return this.#datagrams.shift();
   }
 
-  /** The endpoint has failed or closed: the library says nothing more. */
+  /** The endpoint has failed: what the library says of the session from now on is of no use. */
   abandon(end: QuicSessionEnd): void {
     this.#finish(end);
+    this.#closeNative(0, "");
   }
 
   #adopt(stream: ReactorStream): void {
@@ -374,13 +409,16 @@ export class ReactorSession implements QuicSession {
   }
 
   /** An error where nobody has answered yet is of this end: its folder, its threads. */
-  #failed(reason: string): void {
-    const isOwn = !this.#established && this.#closedBy === undefined && !TIMEOUT.test(reason);
-    if (!isOwn) this.#nativeClosed(0, reason);
+  #failed({ message, code }: NodeJS.ErrnoException): void {
+    if (this.#ended !== undefined) return;
+    const isOwn = !this.#established && !TIMEOUT.test(message);
+    if (!isOwn) this.#nativeClosed(0, message);
     else {
-      const text = readableReason(Buffer.from(reason));
-      this.#finish({ by: "driver", isApp: false, code: 0, reason: text });
+      const reason = readableReason(Buffer.from(message));
+      this.#finish({ by: "driver", isApp: false, code: 0, reason });
+      if (OWN_ERRORS.has(code ?? "")) this.#options.undialled(reason);
     }
+    this.#closeNative(0, "");
   }
 
   #nativeClosed(code: number, reason: string): void {
@@ -388,12 +426,14 @@ export class ReactorSession implements QuicSession {
     const text = readableReason(Buffer.from(reason));
     if (ours !== undefined) {
       this.#finish({ by: "local", isApp: true, code: ours.code, reason: ours.reason });
-    } else if (TIMEOUT.test(text)) {
+    } else if (code === 0 && TIMEOUT.test(text)) {
       this.#finish({ by: "timeout", isApp: false, code: 0, reason: text || "silence" });
     } else {
-      // The library does not say whose code it is; TLS alerts are QUIC's own from 0x100 on.
+      // The library does not say whose code it is; TLS alerts are QUIC's own from 0x100 on, and what is below may be
+      // an error of QUIC. Who has not shown who it is has no code that means anything.
       const isApp = this.#established && code < 0x100;
-      this.#finish({ by: "peer", isApp, code, reason: text });
+      const isAnybody = this.isUnauthenticated && !this.#known;
+      this.#finish({ by: "peer", isApp, code: isApp && isAnybody ? 0 : code, reason: text });
     }
   }
 

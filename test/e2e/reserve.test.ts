@@ -1,5 +1,5 @@
 /** A node whose QUIC library fails while it runs: its sessions move to the other driver, and it goes on voting. */
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +9,8 @@ import { type Background, background, root, until } from "./support.ts";
 const NAMES = ["a", "b", "c", "d"] as const;
 const net = ownNetwork(NAMES);
 const breaks = join(net.folder, "break");
+/** Where the library puts the TLS key in the moment of a dial. */
+const keys = join(net.home("b"), "tls-tmp");
 let b: Background;
 
 type Status = {
@@ -35,6 +37,9 @@ const allOn = async (name: string, driver: string): Promise<boolean> => {
 beforeAll(async () => {
   await net.make();
   for (const name of ["a", "c", "d"]) net.start(name);
+  // As if the process had been killed in such a moment.
+  mkdirSync(keys);
+  writeFileSync(join(keys, "key.pem"), "left");
   const patch = pathToFileURL(join(root, "test", "e2e", "break-quiche.mjs")).href;
   b = background(["start", "--config", net.config("b")], {
     env: { NODE_OPTIONS: `--import ${patch}`, TETRAD_TEST_BREAK: breaks },
@@ -46,6 +51,10 @@ beforeAll(async () => {
 afterAll(() => net.end());
 
 describe("a node whose QUIC library fails", () => {
+  it("has no key lying about from before its start", () => {
+    expect(existsSync(keys)).toBe(false);
+  });
+
   it("has its sessions on the other driver, in the same process", async () => {
     const { pid } = b.child;
     writeFileSync(breaks, "");
@@ -55,9 +64,7 @@ describe("a node whose QUIC library fails", () => {
     });
     expect([b.child.pid, b.child.exitCode]).toEqual([pid, null]);
     expect(await allOn("a", "quiche")).toBe(true);
-    // Where the library puts the TLS key in the moment of a dial.
-    const folder = join(net.home("b"), "tls-tmp");
-    expect([statSync(folder).mode & 0o777, readdirSync(folder)]).toEqual([0o700, []]);
+    expect([statSync(keys).mode & 0o777, readdirSync(keys)]).toEqual([0o700, []]);
     const run = await net.run("--api", net.url("b"), "peers");
     expect(run.stdout).toMatch(/reactor/);
     const findings = (await net.run("--api", net.url("b"), "doctor")).stdout;
@@ -77,9 +84,14 @@ describe("a node whose QUIC library fails", () => {
     );
   }, 240_000);
 
-  it("reaches one that comes back", async () => {
+  it("reaches one that comes back, and its key goes through its own folder and does not stay", async () => {
+    const seen: string[] = [];
+    const watching = watch(keys, (_event, name) => void seen.push(name ?? ""));
     net.start("d");
     await until("d is there for b", () => allOn("b", "reactor"));
+    watching.close();
+    expect(seen).not.toEqual([]);
+    expect(readdirSync(keys)).toEqual([]);
     await until("d votes", async () => (await status("d"))?.voting === "yes");
   }, 240_000);
 });

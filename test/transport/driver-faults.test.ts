@@ -7,12 +7,14 @@ import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { TetradError } from "../../src/errors.ts";
 import type { DriverFault } from "../../src/ledger/ports.ts";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { driverProblems } from "../../src/node/api/json.ts";
 import { realClock } from "../../src/node/real-ports.ts";
 import { EndpointKeeper } from "../../src/transport/endpoint-keeper.ts";
 import type { QuicEndpointOptions, SessionEndpoint } from "../../src/transport/quic-endpoint.ts";
+import { Router } from "../../src/transport/relay/router.ts";
 import {
   type LogLine,
   makeTestNetwork,
@@ -166,6 +168,17 @@ describe("a socket that somebody closes", () => {
   });
 });
 
+describe("a node that stops", () => {
+  it("has no other endpoint opened before it says goodbye through relays", async () => {
+    const { a } = await pair();
+    const watching = vi.spyOn(EndpointKeeper.prototype, "stopWatching");
+    const relays = vi.spyOn(Router.prototype, "close");
+    a.close(() => {});
+    const [first] = watching.mock.invocationCallOrder;
+    expect(first).toBeLessThan(relays.mock.invocationCallOrder[0] ?? 0);
+  });
+});
+
 describe("a loop that never comes round again", () => {
   it("is seen by its look from outside, and replaced", async () => {
     const { a, b, idB } = await pair();
@@ -186,13 +199,22 @@ describe("a loop that never comes round again", () => {
 });
 
 describe("the keeper of an endpoint", () => {
-  type Binding = "ok" | "taken";
+  /** "taken": the system does not give the address. "broken": the library throws. */
+  type Binding = "ok" | "taken" | "broken";
+
+  const bindAs = (binding: Binding | undefined): void => {
+    const taken = { errno: "EADDRINUSE" };
+    if (binding === "taken") throw new TetradError("config.invalid", "taken", taken);
+    if (binding === "broken") throw new TetradError("key.invalid", "out of order");
+  };
 
   let reaches = true;
+  let onIdentity = (): void => {};
   let atMs = 0;
 
   const make = async (bindings: readonly Binding[], reserves?: readonly Binding[]) => {
     reaches = true;
+    onIdentity = () => {};
     atMs = 0;
     const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
     const delays: number[] = [];
@@ -217,6 +239,7 @@ describe("the keeper of an endpoint", () => {
       dial: () => undefined,
       useIdentity: ({ certPem }) => {
         happened.push(`certificate ${certPem}`);
+        onIdentity();
         if (certPem === "bad") throw new Error("no certificate");
       },
       close: (_code, _reason, done) => {
@@ -233,7 +256,9 @@ describe("the keeper of an endpoint", () => {
           set: (delayMs, callback) => {
             delays.push(delayMs);
             due.push(callback);
-            return () => due.splice(0);
+            return () => {
+              if (due.includes(callback)) due.splice(due.indexOf(callback), 1);
+            };
           },
         },
         logger: { log: () => {} },
@@ -245,7 +270,7 @@ describe("the keeper of an endpoint", () => {
       bind: async ({ port }, tell) => {
         happened.push(`bind ${port}`);
         failed.push(tell);
-        if (bindings[bound++] === "taken") throw new Error("taken");
+        bindAs(bindings[bound++]);
         return endpoint();
       },
       ...(reserves === undefined
@@ -254,7 +279,7 @@ describe("the keeper of an endpoint", () => {
             reserve: async (_listen, tell) => {
               happened.push("reserve");
               failed.push(tell);
-              if (reserves[reserved++] === "taken") throw new Error("does not load");
+              bindAs(reserves[reserved++]);
               return endpoint("reactor");
             },
           }),
@@ -270,7 +295,7 @@ describe("the keeper of an endpoint", () => {
       failed.at(-1)?.("gone", cause);
       await sleep(0);
     };
-    return { keeper, fail, fire, delays, happened, counted };
+    return { keeper, fail, fire, delays, due, failed, happened, counted };
   };
 
   it("tries the same port until it is free, waits longer each time, and never counts backwards", async () => {
@@ -337,7 +362,7 @@ describe("the keeper of an endpoint", () => {
       expect(happened).toEqual([...FIRST, "reserve", "reopened"]);
       expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
       expect(keeper.stats.bytesIn).toBe(9);
-      expect(delays).toEqual([200, 400, 10_000]);
+      expect(delays).toEqual([200, 200, 10_000]);
       for (let i = 0; i < 59; i++) await fire();
       expect(delays.slice(3)).toEqual(Array.from({ length: 59 }, () => 10_000));
       expect(happened).toHaveLength(5);
@@ -349,21 +374,147 @@ describe("the keeper of an endpoint", () => {
     },
   );
 
+  const many = <T>(value: T, count = 12): T[] => Array.from({ length: count }, () => value);
+
   it("carries for twice as long after a return that fails soon, eight times as long at most", async () => {
-    const bindings = Array.from({ length: 9 }, () => "ok" as const);
-    const made = await make(bindings, bindings);
+    const made = await make(many("ok"), many("ok"));
     const { fail, fire, delays, happened } = made;
     await failTwice(made);
-    const looks: number[] = [];
+    const carried: number[] = [];
     for (let round = 0; round < 5; round++) {
-      const before = delays.length;
+      const before = delays.length - 1;
       while (happened.at(-2) !== "closed") await fire();
-      looks.push(delays.length - before + 1);
+      carried.push(delays.slice(before).reduce((sum, ms) => sum + ms, 0));
       await fail("library");
       await fire();
       expect(happened.slice(-2)).toEqual(["reserve", "reopened"]);
     }
-    expect(looks).toEqual([60, 120, 240, 480, 480]);
+    expect(carried).toEqual([600_000, 1_200_000, 2_400_000, 4_800_000, 4_800_000]);
+  });
+
+  it("looks as much rarer whether the reserve reaches enough, and is on it again without a longer pause", async () => {
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    reaches = false;
+    made.delays.length = 0;
+    for (let round = 0; round < 5; round++) {
+      await made.fire();
+      expect(made.happened.slice(-3)).toEqual(["leaving", "closed", "reopened"]);
+      await made.fail("library");
+      await made.fire();
+      expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
+    }
+    expect(made.delays).toEqual([
+      ...[200, 20_000, 200, 40_000, 200, 80_000, 200, 80_000, 200, 80_000],
+    ]);
+  });
+
+  it("waits longer each time before a reserve that fails before anybody has looked after it", async () => {
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    made.delays.length = 0;
+    for (let i = 0; i < 3; i++) {
+      await made.fail("library");
+      await made.fire();
+      expect(made.happened.slice(-2)).toEqual(["bind 4440", "reopened"]);
+      await made.fail("library");
+      await made.fire();
+      expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
+    }
+    expect(made.delays.filter((ms) => ms < 10_000)).toEqual([200, 800, 200, 1_600, 200, 3_200]);
+  });
+
+  it("has the reserve where the library cannot open another endpoint", async () => {
+    const made = await make(["ok", "broken", "ok"], ["ok"]);
+    await made.fail("library");
+    await made.fire();
+    expect(made.keeper.figures().state).toBe("down");
+    await made.fire();
+    expect(made.happened.slice(-3)).toEqual(["bind 4440", "reserve", "reopened"]);
+    expect(made.delays).toEqual([200, 200, 10_000]);
+  });
+
+  it("and again where it cannot after the reserve has failed, or did not load", async () => {
+    const made = await make(["ok", "ok", ...many<Binding>("broken")], ["ok", "broken", "ok"]);
+    await failTwice(made);
+    await made.fail("library");
+    await made.fire();
+    await made.fire();
+    expect(made.happened.slice(-3)).toEqual(["bind 4440", "reserve", "bind 4440"]);
+    await made.fire();
+    expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
+    expect(made.keeper.figures()).toMatchObject({ driver: "reactor", state: "up" });
+  });
+
+  it("has it where an identity cannot be used by the first driver twice", async () => {
+    const made = await make(many("ok"), ["ok"]);
+    await made.fail("socket");
+    made.keeper.useIdentity({ certPem: "bad", keyPem: "" });
+    for (let i = 0; i < 3; i++) await made.fire();
+    expect(made.happened).toContain("reserve");
+  });
+
+  it("has it for a minute where the address is taken twice in a row", async () => {
+    const made = await make(["ok", "taken", "ok", "taken", "taken", "ok"], ["ok"]);
+    await made.fail("socket");
+    for (let i = 0; i < 2; i++) await made.fire();
+    await made.fail("socket");
+    for (let i = 0; i < 2; i++) await made.fire();
+    expect(made.happened).not.toContain("reserve");
+    await made.fire();
+    expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
+    for (let i = 0; i < 5; i++) await made.fire();
+    expect(made.keeper.figures().driver).toBe("reactor");
+    await made.fire();
+    expect(made.keeper.figures().driver).toBe("quiche");
+  });
+
+  it("hears of no fault of an endpoint that it has left, and of each once", async () => {
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    const ofReserve = made.failed.at(-1);
+    made.failed[1]?.("late", "library");
+    reaches = false;
+    await made.fire();
+    ofReserve?.("late", "library");
+    await sleep(0);
+    expect(made.keeper.figures()).toMatchObject({
+      ...{ driver: "quiche", state: "up", restarts: 3 },
+      lastFault: { detail: "gone" },
+    });
+    expect(made.due).toEqual([]);
+    await made.fail();
+    await made.fail();
+    expect(made.counted).toEqual(["library", "library", "socket"]);
+    expect(made.due).toHaveLength(1);
+  });
+
+  it("looks after nothing and opens nothing once the node is stopping, and closes what is open then", async () => {
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    reaches = false;
+    const before = [...made.happened];
+    made.keeper.stopWatching();
+    expect(made.due).toEqual([]);
+    expect(made.happened).toEqual(before);
+    made.keeper.close(0, "", () => made.happened.push("done"));
+    expect(made.happened.slice(before.length)).toEqual(["closed", "done"]);
+  });
+
+  it("once the node is stopping lets one that fails be, and a return that is on its way", async () => {
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    reaches = false;
+    const returning = made.fire();
+    made.keeper.stopWatching();
+    await returning;
+    expect(made.happened.slice(-2)).toEqual(["bind 4440", "closed"]);
+    expect(made.happened).not.toContain("leaving");
+    made.failed[2]?.("gone", "library");
+    await sleep(0);
+    expect(made.due).toEqual([]);
+    made.keeper.close(0, "", () => made.happened.push("done"));
+    expect(made.happened.at(-1)).toBe("done");
   });
 
   it("has no use of the reserve for faults of the socket", async () => {
@@ -373,14 +524,24 @@ describe("the keeper of an endpoint", () => {
     expect(made.keeper.figures().driver).toBe("quiche");
   });
 
+  it("leaves no session of the reserve for one that opens as the node stops", async () => {
+    const made = await make(many("ok"), many("ok"));
+    made.keeper.useIdentity({ certPem: "two", keyPem: "" });
+    await failTwice(made);
+    reaches = false;
+    onIdentity = () => made.keeper.stopWatching();
+    await made.fire();
+    expect(made.happened.slice(-3)).toEqual(["bind 4440", "certificate two", "closed"]);
+    expect(made.keeper.figures().driver).toBe("reactor");
+  });
+
   it("opens the first driver anew where the reserve does not load, and waits longer each time", async () => {
-    const all = <T>(value: T): T[] => Array.from({ length: 6 }, () => value);
-    const made = await make(all("ok"), all("taken"));
+    const made = await make(many("ok"), many("broken"));
     await failTwice(made);
     expect(made.happened).toEqual([...FIRST, "reserve", "bind 4440", "reopened"]);
     expect(made.keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 2 });
     await failTwice(made);
-    expect(made.delays).toEqual([200, 400, 800, 1_600]);
+    expect(made.delays).toEqual([200, 200, 800, 1_600]);
   });
 
   it("counts faults of the driver for it alone, and none from before one that lasted", async () => {
@@ -414,7 +575,7 @@ describe("the keeper of an endpoint", () => {
     reaches = false;
     await fire();
     expect(keeper.figures()).toMatchObject({ driver: "reactor", state: "up", restarts: 2 });
-    expect(delays).toEqual([200, 400, 10_000, 60_000]);
+    expect(delays).toEqual([200, 200, 10_000, 60_000]);
     await fire();
     expect(happened.slice(5)).toEqual([
       ...["bind 4440", "bind 4440", "leaving", "closed", "reopened"],
@@ -431,7 +592,7 @@ describe("the keeper of an endpoint", () => {
     await fire();
     expect(happened.slice(5)).toEqual(["bind 4440", "reopened"]);
     expect(keeper.figures().driver).toBe("quiche");
-    expect(delays).toEqual([200, 400, 10_000, 200]);
+    expect(delays).toEqual([200, 200, 10_000, 200]);
   });
 
   it("closed on the reserve, it goes back to nothing", async () => {

@@ -3,7 +3,6 @@
  * is in a process of its own, so that what breaks here breaks nothing there.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
@@ -11,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DRIVER_LIMITS, type DriverLimits } from "../../src/limits-driver.ts";
 import type { TransportLimits } from "../../src/transport/options.ts";
 import type { QuicTransport } from "../../src/transport/quic-transport.ts";
+import { systemTemporary } from "../../src/transport/reactor-binding.ts";
 import { needsReactor } from "./reactor-here.ts";
 import { useSpawnedPeers } from "./spawn-peer.ts";
 import {
@@ -73,7 +73,7 @@ const pair = async (
   reserve = true,
   limits: Partial<TransportLimits> = {},
 ): Promise<Near> => {
-  const folder = mkdtempSync(join(tmpdir(), "nexus-reserve-test-"));
+  const folder = mkdtempSync(join(systemTemporary(), "nexus-reserve-test-"));
   folders.push(folder);
   const identities = [A, B, C].map((id) => makeIdentity(id));
   const [ownA, ownB] = identities;
