@@ -12,6 +12,9 @@ const REACHED = [
   "sawViewGoBack",
   "sawEquivocation",
   "sawJump",
+  "sawUntimely",
+  "sawAhead",
+  "sawAnswered",
 ];
 const REPROPOSED = ["sawReproposalNotarized", "sawReproposalFinal"];
 
@@ -31,6 +34,7 @@ export const POSITIVE = [
   holds("unequal", 120),
   holds("heavy", 100),
   holds("pair", 60),
+  holds("liars", 80, { steps: 50, witnesses: ["sawFinal", "sawEquivocation", "sawWithheld"] }),
   holds("reproposing", 100, { witnesses: [...REACHED, ...REPROPOSED] }),
   holds("epochs", 100, {
     steps: 80,
@@ -97,11 +101,19 @@ export const NEGATIVE = [
   breaks("epochNotSigned", "skipXorFinal", 300, 60),
   breaks("oldQuorum", "oneNotarization", 600, 60),
   breaks("finalizeWithoutOwn", "honestConsistent", 400, 40),
+  breaks("finalizeDespiteTwo", "heeded", 400, 50),
+  breaks("voteUntimely", "heeded", 200, 40),
+  breaks("farAhead", "bounded", 200, 40),
+  breaks("keepTimeouts", "timersBounded", 300, 50),
+  breaks("answerFinalOnly", "answered", 100, 40),
   breaks("lostNotarization", "finalizeRecoverable", 300, 40),
   breaks("lostPayload", "payloadRecoverable", 300, 40),
   breaks("lostSkips", "viewsRecoverable", 300, 50),
   breaks("lostEvidence", "accountable", 1000, 50),
 ];
+
+/** Instances whose runs a core can follow. */
+export const REPLAYABLE = ["replayEqual", "replayUnequal", "replayEpochs", "replayThreeEpochs"];
 
 /** Random traces kept for the replay: the first run that reaches the situation, cut there. */
 const reaches = (file, instance, witness, about) => ({ file, instance, witness, about });

@@ -8,9 +8,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadModel, runScenarios, simulate } from "./engine.mjs";
-import { RANDOM_TRACES } from "./plan.mjs";
+import { RANDOM_TRACES, REPLAYABLE } from "./plan.mjs";
 
-const FORMAT = "tetrad-model-trace/1";
+/** Runs of one seed that `randomTraces` may give: seeds are so far apart. */
+export const RUNS_MAX = 10_000;
+
+const FORMAT = "tetrad-model-trace/2";
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** ITF values as plain ones: big integers become numbers, sets and lists arrays, maps entry lists. */
@@ -40,12 +43,17 @@ const ordered = (strings) => ({
 function nodeState(node, views) {
   const own = [];
   const certificates = [];
+  const proposals = [];
+  const twice = [];
   for (const [i, mine] of node.own.entries()) {
     const at = [Math.floor(i / views), (i % views) + 1];
     const held = node.certs[i];
+    const heard = node.heard[i];
     if (mine.n >= 0) own.push(statement(...at, "N", mine.n));
     if (mine.s) own.push(statement(...at, "S"));
     if (mine.f >= 0) own.push(statement(...at, "F", mine.f));
+    if (heard.p >= 0) proposals.push(statement(...at, "N", heard.p));
+    if (heard.two) twice.push(`${at[0]}:${at[1]}`);
     if (held.nBy.length > 0) certificates.push(statement(...at, "N", held.n));
     if (held.sBy.length > 0) certificates.push(statement(...at, "S"));
     if (held.fBy.length > 0) certificates.push(statement(...at, "F", held.f));
@@ -58,6 +66,9 @@ function nodeState(node, views) {
     unwritten: ordered(node.unwritten.map(text)),
     unsent: ordered(node.unsent.map(text)),
     certificates: ordered(certificates),
+    proposals: ordered(proposals),
+    twice: ordered(twice),
+    timeouts: node.timeouts,
     blocks: { "#set": [...node.have].sort((a, b) => a - b) },
     finalView: node.finalView,
     finalBlock: node.finalBlock,
@@ -111,6 +122,25 @@ const fileOf = (test) =>
 function aboutOf(source, test) {
   const found = new RegExp(`/\\*\\* ([^*]*) \\*/\\s+run ${test}\\b`).exec(source);
   return found === null ? "" : found[1].replace(/\s+/g, " ");
+}
+
+/**
+ * Traces of runs that nobody has chosen, `count` of them, of the instances in turn. The same for a seed.
+ * @yields a trace as `writeTraces` would write it, with a name that is its file's.
+ */
+export async function* randomTraces({ seed, count, steps = 70 }) {
+  const source = readFileSync(here("instances.qnt"), "utf8");
+  const model = await loadModel(here("instances.qnt"));
+  for (let run = 1; run <= count; run++) {
+    const instance = REPLAYABLE[(run - 1) % REPLAYABLE.length];
+    const from = seed * RUNS_MAX + run;
+    const options = { invariants: ["safety"], samples: 1, steps, seed: from };
+    const { status, trace } = simulate(model, instance, options);
+    const name = `${instance}-${from}`;
+    const about = `Run ${run} of seed ${seed}, ${status === "ok" ? "as it came" : "which is not safe"}.`;
+    const head = { name, about, source: `${instance}, seed ${from}, ${steps} steps` };
+    yield { name, text: slim(trace, constantsOf(source, instance), head) };
+  }
 }
 
 /** Writes every trace, deterministically for a seed. Returns the exit code. */

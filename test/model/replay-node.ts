@@ -11,6 +11,7 @@ import {
   wantsProposal,
   wantsVote,
 } from "../../src/ledger/consensus/core.ts";
+import { statusOf } from "../../src/ledger/consensus/retry.ts";
 import type {
   CoreInput,
   CoreMessage,
@@ -20,6 +21,7 @@ import type {
   OwnVote,
   Proposal,
   Recovered,
+  Status,
   Wanted,
 } from "../../src/ledger/consensus/types.ts";
 import type { Certificate, Statement, Vote } from "../../src/ledger/types.ts";
@@ -94,6 +96,10 @@ export type Seen = {
   readonly durable: readonly string[];
   readonly left: readonly string[];
   readonly certificates: readonly string[];
+  /** By view the first proposal of another leader, and where the leader was seen to sign two N. */
+  readonly proposals: readonly string[];
+  readonly twice: readonly string[];
+  readonly timeouts: number;
   /** Decided re-proposals by this node as leader: the core makes them when it enters the view. */
   readonly reproposed: readonly string[];
 };
@@ -162,14 +168,50 @@ export class ReplayNode {
     this.#feed({ kind: "proposal", proposal, timely: true });
   }
 
+  /** A proposal that brings no vote; with it the block where the model says that it is then held. */
+  overhear(proposal: Proposal, late: boolean, isHeld: boolean): void {
+    if (isHeld) this.#have.add(this.#world.index(proposal.hash));
+    if (!isWanted(wantsProposal(this.#core, proposal))) return;
+    this.#feed({ kind: "proposal", proposal, timely: !late });
+  }
+
+  /** Whether the core would look at this proposal at all (R8). */
+  wants(proposal: Proposal): boolean {
+    return isWanted(wantsProposal(this.#core, proposal));
+  }
+
+  status(): Status {
+    return statusOf(this.#core);
+  }
+
+  /** The certificates of this node's answer to a STATUS, in their order. Asked of a copy, at no pace. */
+  answerTo(from: number, status: Status): readonly Certificate[] {
+    const effects = this.probe([{ kind: "status", from, status }]);
+    return effects.flatMap((effect) =>
+      effect.kind === "send" && effect.to === from && effect.message.type === "certificate"
+        ? [effect.message.certificate]
+        : [],
+    );
+  }
+
+  /** The leader's S alone comes. */
+  hearSkip(vote: Vote): void {
+    if (isWanted(wantsVote(this.#core, vote))) this.#feed({ kind: "vote", vote });
+  }
+
+  /** The leader of the view is in quarantine; no longer after this step. */
+  quarantineLeader(): void {
+    const leader = this.#core.leaderOf(this.#core.view);
+    this.#feed({ kind: "quarantined", signers: [leader] }, { kind: "quarantined", signers: [] });
+  }
+
   /** The view timer fires when it is due, and again where the core puts it off. */
   timeOut(): void {
     while (this.#viewTimerMs !== undefined) {
       this.#nowMs = Math.max(this.#nowMs, this.#viewTimerMs);
       this.#viewTimerMs = undefined;
       this.#feed({ kind: "timer", name: "view" });
-      if (this.#core.views.get(this.#core.view)?.own.nullify !== true) continue;
-      return;
+      if (this.#core.lastTimeoutView === this.#core.view) return;
     }
     throw new Error("no view timer is set");
   }
@@ -194,7 +236,9 @@ export class ReplayNode {
       this.takeCertificate(certificate);
       return true;
     }
-    for (const vote of votes) {
+    // The leader's first: the certificate then has it, as that of the model (R4).
+    const first = votes.filter((vote) => vote.signer === leader);
+    for (const vote of [...first, ...votes.filter((vote) => vote.signer !== leader)]) {
       if (vote.signer === this.index) continue;
       if (isWanted(wantsVote(this.#core, vote))) this.#feed({ kind: "vote", vote });
     }
@@ -258,10 +302,16 @@ export class ReplayNode {
     const decided: string[] = [];
     const reproposed: string[] = [];
     const certificates: string[] = [];
+    const proposals: string[] = [];
+    const twice: string[] = [];
     for (const [number, known] of this.#core.views) {
       if (number <= final.view) continue;
       for (const text of this.#decidedIn(number)) decided.push(text);
       if (known.proposed?.reproposal === true) reproposed.push(...this.#decidedIn(number, "N"));
+      if (known.proposal !== undefined && this.#core.leaderOf(number) !== this.index) {
+        proposals.push(`${this.#epoch}:${number}:N:${this.#world.index(known.proposal.hash)}`);
+      }
+      if (known.leaderConflict) twice.push(`${this.#epoch}:${number}`);
       for (const certificate of Object.values(known.certificates)) {
         certificates.push(this.#world.text(certificate.statement));
       }
@@ -277,6 +327,9 @@ export class ReplayNode {
       durable: durable.map(([text]) => text).sort(),
       left: left.map(([text]) => text).sort(),
       certificates: this.#isOver() ? [] : certificates.sort(),
+      proposals: this.#isOver() ? [] : proposals.sort(),
+      twice: this.#isOver() ? [] : twice.sort(),
+      timeouts: this.#isOver() ? 0 : this.#core.timeouts,
       reproposed,
     };
   }

@@ -67,16 +67,19 @@ class Rules {
     return { view: finalView, block: finalBlock };
   }
 
+  /** The leader's first proposal has come, and no other one is looked at (R2). */
+  hasHeard(): boolean {
+    const { proposals, epoch, view } = this.#node;
+    return proposals.some((one) => one.epoch === epoch && one.view === view);
+  }
+
   /** mustRepropose */
   reproposes(parent: number): boolean {
     const gap = this.#world.heightOf(parent) - this.#world.heightOf(this.#node.finalBlock);
     return this.#world.endsEpoch(parent, this.#node.epoch) || gap > this.#world.instance.gap;
   }
 
-  /**
-   * mayNotarize, for a proposal on `parent`, or of it again. The core is stricter in one point: view 0 is
-   * never re-proposed (docs/model.md, finding 3).
-   */
+  /** mayNotarize, for a proposal on `parent`, or of it again; of view 0 never again (docs/model.md, finding 3). */
   mayNotarize(parent: Point, again: boolean): boolean {
     const { finalView, finalBlock, epoch } = this.#node;
     const stands =
@@ -84,7 +87,7 @@ class Rules {
         ? parent.block === finalBlock
         : parent.view > finalView && this.#certified(parent.view, "N") === parent.block;
     const fits = again ? parent.view > 0 : !this.#world.endsEpoch(parent.block, epoch);
-    const open = !this.has("N") && !this.has("S");
+    const open = !this.has("N") && !this.has("S") && !this.hasHeard();
     return open && this.holds(parent.block) && stands && this.skips(parent.view) && fits;
   }
 }
@@ -103,6 +106,21 @@ const offerOf = (
   again: boolean,
   isHeld: boolean,
 ): CoreInput[] => {
+  const proposal = proposalOf(world, node, parent, again);
+  const { block, hash, parentView } = proposal;
+  const { parentHash = hash, height = 0 } = block?.header ?? {};
+  const facts = { hash, height, parentHash, parentView, boundary: false };
+  const verdict: CoreInput = { kind: "validated", facts, verdict: "valid" };
+  const offer: CoreInput = { kind: "proposal", proposal, timely: true };
+  return block === undefined || !isHeld ? [offer] : [offer, verdict];
+};
+
+const proposalOf = (
+  world: ReplayWorld,
+  node: ModelNode,
+  parent: Point,
+  again: boolean,
+): Proposal => {
   const { epoch, view } = node;
   const leader = world.leader(epoch, view);
   const base = world.block(parent.block);
@@ -113,7 +131,7 @@ const offerOf = (
   const block: Block = { hash: NEW_HASH, batchDigests: [], proofs, bytes: NEW_HASH, header };
   const hash = again ? base.hash : NEW_HASH;
   const statement = { epoch, view, kind: "notarize", hash } as const;
-  const proposal: Proposal = {
+  return {
     epoch,
     view,
     hash,
@@ -121,10 +139,6 @@ const offerOf = (
     block: again ? undefined : block,
     vote: { statement, signer: leader, signature: new Uint8Array(1280) },
   };
-  const facts = { hash, height, parentHash: base.hash, parentView: parent.view, boundary: false };
-  const verdict: CoreInput = { kind: "validated", facts, verdict: "valid" };
-  const offer: CoreInput = { kind: "proposal", proposal, timely: true };
-  return again || !isHeld ? [offer] : [offer, verdict];
 };
 
 /** The first question that the core answers otherwise than the model; undefined when there is none. */
@@ -135,6 +149,10 @@ export const probe = (
 ): string | undefined => {
   if (model.epoch >= world.epochs || model.view > world.instance.views) return undefined;
   const rules = new Rules(world, model);
+  const far = { ...model, view: model.view + 2 };
+  if (node.wants(proposalOf(world, far, { view: 0, block: model.base }, false))) {
+    return "bound: takes in a proposal that is two views ahead";
+  }
   const skips = signed(
     node.probe([{ kind: "timer", name: "view" }], LONG_MS),
     model.view,

@@ -34,6 +34,11 @@ export type ReplayResult = {
   readonly compared: number;
   /** Comparisons in which the core had re-proposed and the model not yet. */
   readonly ahead: number;
+  /**
+   * The step at which the replay ended before the trace did: the leader builds a block of its own where its core
+   * had re-proposed on entering the view, which the model's leader may put off until a finalization came (R1).
+   */
+  readonly cut: number | undefined;
   /** Steps "form" that were played as "receive" (see ReplayNode.takeVotes). */
   readonly whole: readonly number[];
 };
@@ -41,7 +46,14 @@ export type ReplayResult = {
 /** What the model says, in the form in which a core is seen. */
 type Expected = Omit<Seen, "reproposed">;
 
-const expectedOf = (node: ModelNode, epochs: number): Expected => {
+/** "epoch:view" of the node's epoch, above its final view. */
+const isOpen = (node: ModelNode, at: string): boolean => {
+  const [epoch, view = 0] = at.split(":").map(Number);
+  return epoch === node.epoch && view > node.finalView;
+};
+
+/** What the model says of a node that the replay compares. */
+export const expectedOf = (node: ModelNode, epochs: number): Expected => {
   const texts = (list: readonly ModelStatement[]): string[] =>
     list
       .filter((one) => one.epoch === node.epoch && one.view > node.finalView)
@@ -59,6 +71,9 @@ const expectedOf = (node: ModelNode, epochs: number): Expected => {
     durable: without(node.unwritten),
     left: without(node.unsent),
     certificates: texts(node.certificates),
+    proposals: texts(node.proposals),
+    twice: node.twice.filter((at) => isOpen(node, at)).sort(),
+    timeouts: node.timeouts,
   };
 };
 
@@ -68,6 +83,9 @@ const FIELDS = [
   "finalView",
   "finalBlock",
   "certificates",
+  "proposals",
+  "twice",
+  "timeouts",
   "decided",
   "durable",
   "left",
@@ -114,6 +132,15 @@ class Replay {
     return node;
   }
 
+  /** The leader's core has decided a re-proposal in this view, and the model a new block. */
+  isPast(action: ModelAction): boolean {
+    if (action.name !== "propose" || action.again) return false;
+    const at = `${action.epoch}:${action.view}:`;
+    return this.node(action.node)
+      .seen()
+      .reproposed.some((text) => text.startsWith(at));
+  }
+
   /** The inputs of the step, then the answers that it allows. True when "form" became "receive". */
   act(action: ModelAction, expected: ReadonlyMap<number, ModelNode>): boolean {
     if (action.name === "init" || action.name === "byzantine") return false;
@@ -127,8 +154,19 @@ class Replay {
       case "vote":
         node.hear(this.#world.proposal(action, this.#leaderVote(action)));
         break;
+      case "hear": {
+        const offered = this.#world.proposal(action, this.#leaderVote(action));
+        const isHeld = expected.get(action.node)?.blocks.includes(action.block) === true;
+        node.overhear(offered, action.late, isHeld);
+        break;
+      }
       case "timeout":
-        node.timeOut();
+        this.#skip(node, action);
+        break;
+      case "status":
+        for (const certificate of this.node(action.asked).answerTo(action.node, node.status())) {
+          node.takeCertificate(certificate);
+        }
         break;
       case "form":
       case "receive": {
@@ -149,6 +187,16 @@ class Replay {
     const own = expected.get(action.node)?.own ?? [];
     node.release(release, new Set(own.map(textOf)));
     return whole;
+  }
+
+  #skip(node: ReplayNode, action: ModelAction & { readonly name: "timeout" }): void {
+    const { cause, epoch, view } = action;
+    if (cause === "timer") node.timeOut();
+    else if (cause === "quarantine") node.quarantineLeader();
+    else {
+      const leader = this.#world.leader(epoch, view);
+      node.hearSkip(this.#voteBy(leader, { epoch, view, kind: "S", block: undefined }));
+    }
   }
 
   /** What the node of this step would do too much or too little (replay-probe.ts). */
@@ -194,7 +242,9 @@ export const replay = (trace: ModelTrace, options: ReplayOptions = {}): ReplayRe
       compared,
       ahead,
       whole,
+      cut: undefined,
     });
+    if (run.isPast(action)) return { divergence: undefined, compared, ahead, whole, cut: step };
     try {
       if (run.act(action, expected)) whole.push(step);
     } catch (error) {
@@ -215,5 +265,5 @@ export const replay = (trace: ModelTrace, options: ReplayOptions = {}): ReplayRe
       if (seen.decided.length > expectedOf(model, run.epochs).decided.length) ahead += 1;
     }
   }
-  return { divergence: undefined, compared, ahead, whole };
+  return { divergence: undefined, compared, ahead, whole, cut: undefined };
 };

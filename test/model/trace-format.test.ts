@@ -59,7 +59,8 @@ describe("model traces", () => {
 
   it("show every kind of step, in both ways of the weights, and a second epoch", () => {
     const names = new Set(traces.flatMap((trace) => trace.steps.map((step) => step.action.name)));
-    const all = "init propose vote timeout form receive fetch flush restart byzantine".split(" ");
+    const all =
+      "init propose vote hear timeout form receive status fetch flush restart byzantine".split(" ");
     expect([...names].sort()).toEqual(all.sort());
     expect(traces.some((trace) => new Set(trace.instance.weights[0]).size > 1)).toBe(true);
     const inSecond = (node: ModelNode) => node.epoch === 1 && node.finalView > 0;
@@ -166,9 +167,10 @@ describe("the trace reader", () => {
   );
 
   const edited = (from: string, to: string): string => read("straight.itf.json").replace(from, to);
+  const causes = read("causes.itf.json");
 
   it("names the field that does not fit", () => {
-    expect(() => parseModelTrace(edited("tetrad-model-trace/1", "other/1"))).toThrow(
+    expect(() => parseModelTrace(edited("tetrad-model-trace/2", "other/2"))).toThrow(
       "#meta.format",
     );
     expect(() => parseModelTrace(edited('"name":"propose"', '"name":"dance"'))).toThrow("dance");
@@ -179,6 +181,13 @@ describe("the trace reader", () => {
       "node.view",
     );
     expect(() => parseModelTrace(edited('"#map"', '"#tup"'))).toThrow("nodes");
+    expect(() => parseModelTrace(edited('"twice":{"#set":[]}', '"twice":[]'))).toThrow(
+      "node.twice",
+    );
+    expect(() => parseModelTrace(edited('"timeouts":0', '"timeouts":"0"'))).toThrow("timeouts");
+    expect(() => parseModelTrace(causes.replace('"kind":"leader"', '"kind":"luck"'))).toThrow(
+      "luck",
+    );
     expect(() => parseModelTrace("{}")).toThrow("#meta");
   });
 });

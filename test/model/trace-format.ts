@@ -43,6 +43,9 @@ export type ModelInstance = {
 /** How far the votes decided in a step, and all earlier ones, get within it. */
 export type ModelRelease = "held" | "durable" | "sent";
 
+/** Why a node gives up its view: see `skip` in model/simplex.qnt. */
+export type ModelCause = "timer" | "leader" | "quarantine";
+
 export type ModelAction =
   | { readonly name: "init" }
   /** A Byzantine leader makes a proposal: nothing happens at any node yet. */
@@ -56,11 +59,31 @@ export type ModelAction =
       readonly again: boolean;
       readonly release: ModelRelease;
     }
+  /** A proposal comes to a node that does not vote for it in this step; late: after its time (R2). */
+  | {
+      readonly name: "hear";
+      readonly node: number;
+      readonly epoch: number;
+      readonly view: number;
+      readonly block: number;
+      readonly parentView: number;
+      readonly again: boolean;
+      readonly late: boolean;
+      readonly release: ModelRelease;
+    }
   | {
       readonly name: "timeout";
       readonly node: number;
       readonly epoch: number;
       readonly view: number;
+      readonly cause: ModelCause;
+      readonly release: ModelRelease;
+    }
+  /** `asked` answers the STATUS of the node (R7). */
+  | {
+      readonly name: "status";
+      readonly node: number;
+      readonly asked: number;
       readonly release: ModelRelease;
     }
   /** form: the node completes the certificate from votes of `signers`; receive: a peer sends it. */
@@ -90,6 +113,12 @@ export type ModelNode = {
   readonly unsent: readonly ModelStatement[];
   /** Certificates ever taken in; a finalization may stand for what is below it. */
   readonly certificates: readonly ModelStatement[];
+  /** By view the first proposal of another leader, as the N that it is; since the last restart. */
+  readonly proposals: readonly ModelStatement[];
+  /** "epoch:view" where the leader was seen to sign two N (R4). */
+  readonly twice: readonly string[];
+  /** k of R5. */
+  readonly timeouts: number;
   /** Blocks held with their payload. */
   readonly blocks: readonly number[];
   /** View, in this epoch, of the newest finalization held (0: none yet), and its block. */
@@ -142,6 +171,11 @@ const integers = (value: unknown, where: string): readonly number[] =>
 
 const set = (value: unknown, where: string): readonly unknown[] =>
   list(record(value, where)["#set"], where);
+
+const causeOf = (value: unknown): ModelCause =>
+  value === "timer" || value === "leader" || value === "quarantine"
+    ? value
+    : fail("cause", String(value));
 
 const releaseOf = (value: unknown): ModelRelease =>
   value === "held" || value === "durable" || value === "sent"
@@ -199,6 +233,9 @@ function parseNode(value: unknown): ModelNode {
     unwritten: statements(node["unwritten"], "node.unwritten"),
     unsent: statements(node["unsent"], "node.unsent"),
     certificates: statements(node["certificates"], "node.certificates"),
+    proposals: statements(node["proposals"], "node.proposals"),
+    twice: set(node["twice"], "node.twice").map((item) => text(item, "node.twice")),
+    timeouts: integer(node["timeouts"], "node.timeouts"),
     blocks: set(node["blocks"], "node.blocks").map((item) => integer(item, "node.blocks")),
     finalView: integer(node["finalView"], "node.finalView"),
     finalBlock: integer(node["finalBlock"], "node.finalBlock"),
@@ -219,13 +256,21 @@ function parseAction(value: unknown): ModelAction {
       return { name };
     case "byzantine":
     case "propose":
-    case "vote": {
+    case "vote":
+    case "hear": {
       const parentView = integer(step["parentView"], "lastStep.parentView");
       const again = flag(step["again"], "lastStep.again");
-      return { name, node, epoch, view, block, parentView, again, release };
+      const offer = { node, epoch, view, block, parentView, again, release };
+      return name === "hear"
+        ? { name, ...offer, late: step["kind"] === "late" }
+        : { name, ...offer };
     }
     case "timeout":
-      return { name, node, epoch, view, release };
+      return { name, node, epoch, view, cause: causeOf(step["kind"]), release };
+    case "status": {
+      const [asked] = set(step["signers"], "signers").map((item) => integer(item, "signers"));
+      return { name, node, asked: integer(asked, "signers"), release };
+    }
     case "form":
     case "receive": {
       const kind = text(step["kind"], "lastStep.kind");
@@ -257,7 +302,7 @@ function parseState(value: unknown): ModelStep {
 export function parseModelTrace(source: string): ModelTrace {
   const file = record(JSON.parse(source), "file");
   const meta = record(file["#meta"], "#meta");
-  if (meta["format"] !== "tetrad-model-trace/1") fail("#meta.format", String(meta["format"]));
+  if (meta["format"] !== "tetrad-model-trace/2") fail("#meta.format", String(meta["format"]));
   return {
     name: text(meta["name"], "#meta.name"),
     about: text(meta["about"], "#meta.about"),
