@@ -3,6 +3,8 @@
  *
  *   node scripts/model.mjs            types, directed runs, positive and negative instances
  *   node scripts/model.mjs traces     writes model/traces anew
+ *   node scripts/model.mjs replay     random traces of MODEL_SEED, MODEL_TRACES (200) of them, against the core;
+ *                                     what a core does not follow is kept in MODEL_FAILURES (sim-failures)
  *
  * MODEL_SCALE multiplies the sample counts (1: the short run), MODEL_SEED draws other runs,
  * MODEL_ONLY is a regular expression of instance names. With MODEL_SECONDS the instances that must hold are
@@ -10,10 +12,13 @@
  * be noticed and reached has a seed of its own, since so few runs miss it with some seeds. Exit code 1 on any
  * surprise.
  */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadModel, runScenarios, simulate } from "../model/engine.mjs";
 import { NEGATIVE, POSITIVE } from "../model/plan.mjs";
-import { writeTraces } from "../model/traces.mjs";
+import { RUNS_MAX, randomTraces, writeTraces } from "../model/traces.mjs";
+import { replayTraces } from "../test/model/replay-traces.ts";
 
 const scale = Number(process.env.MODEL_SCALE ?? "1");
 const seed = Number(process.env.MODEL_SEED ?? "1");
@@ -119,4 +124,29 @@ async function check() {
   return surprises === 0 ? 0 : 1;
 }
 
-process.exitCode = process.argv[2] === "traces" ? await writeTraces(seed) : await check();
+/** Random traces against the core, as test/model does with the committed ones. Returns the exit code. */
+async function replayRandom() {
+  const count = Number(process.env.MODEL_TRACES ?? "200");
+  if (!(Number.isInteger(count) && count >= 1 && count <= RUNS_MAX)) {
+    console.error(`MODEL_TRACES: expected a number of 1 to ${RUNS_MAX}`);
+    return 1;
+  }
+  const folder = process.env.MODEL_FAILURES ?? "sim-failures";
+  const started = performance.now();
+  const { traces, steps, failed, cut } = await replayTraces(
+    randomTraces({ seed, count }),
+    (one) => {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, `model-${one.name}.itf.json`), one.text);
+      console.log(`${one.name}: ${one.mismatch}`);
+    },
+  );
+  const verdict = failed === 0 ? "every core is where the model is" : `${failed} NOT FOLLOWED`;
+  console.log(
+    `${traces} traces, ${steps} steps, ${cut} cut short: ${verdict} (${seconds(started)})`,
+  );
+  return failed === 0 ? 0 : 1;
+}
+
+const commands = { traces: () => writeTraces(seed), replay: replayRandom };
+process.exitCode = await (commands[process.argv[2]] ?? check)();

@@ -1,6 +1,7 @@
 /**
- * The night: random runs, the network model, whole networks of processes, the Byzantine matrix, the bug bank and
- * the Quint model (sim/night.ts has them). All parts run, also after one that failed; a table tells what each gave.
+ * The night: random runs, the network model, whole networks of processes, the Byzantine matrix, the bug bank, the
+ * Quint model and runs of it against the core (sim/night.ts has them). All parts run, also after one that failed; a
+ * table tells what each gave.
  *
  *     npm run nightly                    with the seeds of this day, whose number is printed
  *     npm run nightly -- --day 20784     the night of that day again

@@ -47,6 +47,7 @@ export const nightOf = (day: number): readonly NightPart[] => {
     ]),
     part("mutants"),
     part("model", [], { MODEL_SECONDS: "3600", MODEL_MORE_SEED: String(day + 1) }),
+    part("model:replay", [], { MODEL_SEED: String(day + 1), MODEL_TRACES: "400" }),
   ];
 };
 

@@ -31,7 +31,12 @@ describe("a night", () => {
     for (const day of [0, 1, 2, 3]) {
       expect(Number(optionOf(day, "sim:nightly", "--from"))).toBe(next);
       next += Number(optionOf(day, "sim:nightly", "--seeds"));
-      expect(nightOf(day).at(-1)?.env["MODEL_MORE_SEED"]).toBe(String(day + 1));
+      const model = nightOf(day).filter(({ script }) => script.startsWith("model"));
+      expect(model[0]?.env["MODEL_MORE_SEED"]).toBe(String(day + 1));
+      expect(model[1]).toMatchObject({
+        script: "model:replay",
+        env: { MODEL_SEED: String(day + 1) },
+      });
     }
     const last = Number(optionOf(NIGHT_DAY_MAX, "sim:nightly", "--from"));
     expect(last + 1_000).toBeLessThan(STAKE_SEEDS_FROM);
