@@ -34,7 +34,11 @@ export const runOverThird = (
   one: Scenario,
   options: RunOptions,
 ): { readonly verdict: OverThirdVerdict; readonly result: RunResult } => {
-  const result = simulate(one, { ...options, checkers: options.checkers ?? CHECKERS });
+  const result = simulate(one, {
+    ...options,
+    explains: false,
+    checkers: options.checkers ?? CHECKERS,
+  });
   const { violation } = result;
   if (violation === undefined || !FORK_IDS.includes(violation.id)) {
     return { verdict: unseenIn(one, result) ?? verdictOf(result), result };

@@ -11,7 +11,7 @@ export const msText = (ms: number): string => {
 };
 
 /** "n0 n2-n9": slots, where three or more follow each other as a range. */
-const slotsText = (slots: readonly unknown[]): string => {
+export const slotsText = (slots: readonly unknown[]): string => {
   const out: string[] = [];
   for (let i = 0; i < slots.length; ) {
     let end = i;

@@ -11,6 +11,7 @@ import { verdictOf } from "./report.ts";
 import { type RootDiff, RootWatch } from "./root-diff.ts";
 import { faultySlots, type Scenario } from "./scenario.ts";
 import { type RunOptions, type RunResult, simulate } from "./simulate.ts";
+import { type Stuck, stuckLines } from "./stuck/model.ts";
 import { otherWay, Trail } from "./twice.ts";
 
 /** What was there before shrinking, and what the shrinking cost. */
@@ -36,6 +37,8 @@ export type FailureReport = {
   /** The scenario, without what says the same as leaving it out. */
   readonly scenario: object;
   readonly replay: string;
+  /** Of a run that is stuck: why. */
+  readonly stuck: Stuck | null;
   readonly nodes: readonly string[];
   readonly roots: RootDiff;
   readonly logs: readonly string[];
@@ -160,6 +163,7 @@ export const examine = (
     shrunkFrom: options.shrunkFrom ?? null,
     scenario: plainScenario(scenario),
     replay: options.replay,
+    stuck: result.stuck ?? null,
     nodes: result.nodes,
     roots: roots.diff((slot) => slot < scenario.n && !faulty.has(slot)),
     logs: logs.items.map(momentLine),
@@ -221,6 +225,7 @@ export const reportText = (report: FailureReport): string => {
   const sections: (readonly [string, readonly string[]])[] = [
     ["", head.map(([name = "", value]) => `${name.padEnd(9)} ${value}`)],
     ["What was found", more],
+    ["Why it is stuck", report.stuck === null ? [] : stuckLines(report.stuck)],
     ["Scenario", JSON.stringify(report.scenario, null, 2).split("\n")],
     ["Nodes", report.nodes],
     ["Roots of honest nodes", rootLines(report.roots)],

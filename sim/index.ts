@@ -62,6 +62,7 @@ export { BANK, bankScenario } from "./scenarios/index.ts";
 export { SCENARIO_LIMITS } from "./shape-words.ts";
 export { signatureOf } from "./shrink.ts";
 export { EXIT_CODES, MAX_STEPS, type Outcome, type RunResult } from "./simulate.ts";
+export { type Stuck, type StuckTable, stuckLines } from "./stuck/model.ts";
 export { randomScenario } from "./swarm.ts";
 export { runSwarm, type SeedResult, type SwarmOptions, threadsOf } from "./swarm-run.ts";
 export { formatEvent, type TraceEvent } from "./trace.ts";
@@ -86,7 +87,7 @@ export const shrink = (
 ): Scenario =>
   shrinkBy(
     scenario,
-    (smaller) => simulate(smaller, options).violation,
+    (smaller) => simulate(smaller, { ...options, explains: false }).violation,
     budget === undefined ? {} : { budget },
   ).scenario;
 

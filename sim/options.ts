@@ -9,14 +9,14 @@ import type { RunOptions } from "./simulate.ts";
 import { systemWith } from "./system.ts";
 
 /**
- * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `checkers` stand in for those
+ * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `explains: false` leaves out why, which takes a second run; `checkers` stand in for those
  * of the simulator; `events` are what clients write instead of records; `shares` says whether nodes share what they
  * have alike, which else the seed decides; `rowMemoryBytes` is how much of memory rows of the simulated disks may take
  * before they go to a temporary file.
  */
 export type SimulateOptions = Pick<
   RunOptions,
-  "onEvent" | "maxSteps" | "checkers" | "events" | "shares" | "rowMemoryBytes"
+  "onEvent" | "maxSteps" | "explains" | "checkers" | "events" | "shares" | "rowMemoryBytes"
 > & {
   /** Projections of your own, after those of the product. */
   readonly projections?: readonly Projection[];

@@ -18,4 +18,6 @@ export type RunOptions = NetworkOptions & {
   readonly watch?: CheckerFactory;
   /** A run that does more work than this is stuck in a loop: a liveness failure. */
   readonly maxSteps?: number;
+  /** False where nobody reads why a run is stuck, which takes a second one (true). */
+  readonly explains?: boolean;
 };

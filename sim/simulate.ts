@@ -23,7 +23,9 @@ import type { RunOptions } from "./run-options.ts";
 import type { Scenario } from "./scenario.ts";
 import { runOptionsOf } from "./stake.ts";
 import { storedStateOf } from "./stored-state.ts";
-import { createWitness } from "./stuck.ts";
+import { busyOf } from "./stuck/busy.ts";
+import { type Stuck, stuckLines } from "./stuck/model.ts";
+import { createWitness } from "./stuck/witness.ts";
 import { formatEvent } from "./trace.ts";
 import { type RunningWorkload, startWorkload } from "./workload.ts";
 
@@ -59,11 +61,15 @@ export type RunResult = {
   readonly network: { readonly frames: number; readonly bytes: number };
   /** The state of each node at the end, one line a node. */
   readonly nodes: readonly string[];
+  /** Of a run that is stuck: why. */
+  readonly stuck: Stuck | undefined;
   /** For a failure: the state of each node, what they logged last, and the newest events. */
   readonly report: readonly string[];
 };
 
 const POLL_MS = 200;
+/** Of a run without an end so many of its last events say what it is busy with. */
+const EVENTS_COUNTED = 512;
 /** A run that does more work than this is stuck in a loop, where nothing else is said. */
 export const MAX_STEPS = 20_000_000;
 /** Rows and entries are read so many at a time. */
@@ -531,6 +537,7 @@ class Run {
       dataLost: atlas.lost,
       network: net.sent,
       nodes: this.#nodeLines(),
+      stuck: violation?.id === "L0" ? busyOf(world.trace.last(EVENTS_COUNTED)) : undefined,
       report: outcome === "ok" ? [] : this.#report(),
     };
   }
@@ -582,15 +589,30 @@ const runOnce = (
   }
 };
 
+/** Whether a run has waited in vain for what should have come: of a timer that is too long (L6) all is said. */
+const isStuck = ({ outcome, violation }: RunResult): boolean =>
+  outcome === "liveness" && violation !== undefined && !["L0", "L6"].includes(violation.id);
+
+const withReport = (result: RunResult, stuck: Stuck | undefined): RunResult =>
+  stuck === undefined
+    ? result
+    : {
+        ...result,
+        stuck,
+        report: ["why it is stuck:", ...stuckLines(stuck), "", ...result.report],
+      };
+
 /** Runs a scenario once, and a stuck one again to say why. Never throws for what the code under test does. */
 export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
-  const { watch, ...options } = runOptionsOf(scenario, given);
+  const { watch, explains = true, ...options } = runOptionsOf(scenario, given);
   const { checkers = CHECKERS } = options;
   const seen = watch === undefined ? checkers : [watch, ...checkers];
   const { result, up } = runOnce(scenario, { ...options, checkers: seen });
-  if (result.outcome !== "liveness" || result.violation?.id === "L0") return result;
+  const { violation } = result;
+  if (!explains || violation === undefined || !isStuck(result))
+    return withReport(result, result.stuck);
   const witness = createWitness();
   const { onEvent: _seen, ...silent } = options;
   runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
-  return { ...result, report: [...witness.explain(up), ...result.report] };
+  return withReport(result, witness.explain(up, violation));
 };

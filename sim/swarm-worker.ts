@@ -9,7 +9,8 @@ import { simulateTwice } from "./twice.ts";
 
 const run = async (port: NonNullable<typeof parentPort>): Promise<void> => {
   const { own } = workerData as { readonly own: string | undefined };
-  const options = runOptions(await loadOwn(own));
+  // Whoever looks into a seed that has failed runs it again.
+  const options = { ...runOptions(await loadOwn(own)), explains: false };
   port.on("message", ({ seed, twice }: Task) => {
     const scenario = randomScenario(seed);
     const result = twice ? simulateTwice(scenario, options) : simulate(scenario, options);

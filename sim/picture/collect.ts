@@ -324,6 +324,7 @@ export class PictureCollector {
               sentence: sentenceOf(violation.id) ?? "",
               detail: violation.detail,
               atUs: violation.atMs * 1000,
+              stuck: result.stuck ?? null,
             },
       seed: this.#scenario.seed,
       commit: caption.commit,

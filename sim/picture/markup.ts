@@ -47,6 +47,8 @@ table{border-collapse:collapse;font-size:13px;width:100%}
 td,th{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--hair);vertical-align:top}
 th{color:var(--soft);font-weight:500}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+#causes{margin:6px 0 10px;padding-left:20px;overflow-wrap:anywhere}#causes li{margin:2px 0}
+#stuck{overflow-x:auto}#stuck h2{font-size:13px;font-weight:600;margin:12px 0 2px}
 tr[tabindex]{cursor:pointer}tr[tabindex]:hover td{background:var(--hair)}
 footer{padding:4px 20px 24px;color:var(--soft);font-size:12px}
 `;
@@ -73,6 +75,7 @@ aria-label="space-time diagram: one line a node, time from left to right"></canv
 </b> warning or error logged</span>
 <span>shaded: a fault or an adversary</span><span>grey: nothing happens for a while, shortened</span></div>
 <div id="left"></div>
+<details id="stuckbox" open><summary>Why it is stuck</summary><ul id="causes"></ul><div id="stuck"></div></details>
 <details id="faultbox"><summary>Faults and adversaries</summary><table id="faults"></table></details>
 <details><summary>Events</summary><table id="events"></table></details>
 <details><summary>Scenario</summary><pre id="scenario"></pre></details>

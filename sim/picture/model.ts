@@ -1,5 +1,7 @@
 /** What a picture of a run is made of: plain data, the same where it is collected and where it is drawn. */
 
+import type { Stuck } from "../stuck/model.ts";
+
 /** A message: from, to, index of its kind, sent and arrived (-1: never), bytes, view (-1: none), fate. */
 export type Message = readonly [
   from: number,
@@ -47,6 +49,8 @@ export type PictureData = {
         readonly sentence: string;
         readonly detail: string;
         readonly atUs: number;
+        /** Of a run that is stuck: why. */
+        readonly stuck: Stuck | null;
       }
     | undefined;
   readonly seed: number;

@@ -433,8 +433,29 @@ const addTables = (): void => {
   }
 };
 
+/** Sentences and tables of a run that is stuck, where one is. */
+const addCauses = (): void => {
+  const stuck = data.failure?.stuck ?? undefined;
+  element("stuckbox").style["display"] = stuck === undefined ? "none" : "";
+  for (const cause of stuck?.causes ?? []) element("causes").append(make("li", cause));
+  for (const { title, columns, rows, leftOut } of stuck?.tables ?? []) {
+    const table = make("table");
+    const head = make("tr");
+    for (const column of columns) head.append(make("th", column));
+    table.append(head);
+    for (const row of rows) {
+      const line = make("tr");
+      for (const cell of row) line.append(make("td", cell));
+      table.append(line);
+    }
+    element("stuck").append(make("h2", title), table);
+    if (leftOut > 0) element("stuck").append(make("p", `and ${leftOut} more`));
+  }
+};
+
 const start = (): void => {
   addFacts();
+  addCauses();
   addChips();
   addTables();
   followPointer();

@@ -1,7 +1,7 @@
 /** What `nexus sim swarm` and `run` say of what they have found. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { simMutants } from "../../src/cli/simulator/mutants.ts";
 import { simRun } from "../../src/cli/simulator/run.ts";
@@ -63,17 +63,55 @@ describe("what a swarm says of its failures", () => {
   }, 60_000);
 });
 
-describe("runs that are interrupted", () => {
-  /** Half of the weight says nothing, for ever: L1. */
-  const silent = join(folder, "silent.json");
-  writeFileSync(
-    silent,
-    JSON.stringify({
-      ...{ name: "silent", n: 2, healMs: 500, expect: { finalWithinMs: 500 } },
-      adversaries: [{ node: 0, strategy: "silent", fromMs: 0, untilMs: 1e9 }],
-    }),
-  );
+/** Half of the weight says nothing, for ever: L1. */
+const silent = join(folder, "silent.json");
+writeFileSync(
+  silent,
+  JSON.stringify({
+    ...{ name: "silent", n: 2, healMs: 500, expect: { finalWithinMs: 500 } },
+    adversaries: [{ node: 0, strategy: "silent", fromMs: 0, untilMs: 1e9 }],
+  }),
+);
 
+describe("a run that is stuck", () => {
+  const why =
+    /no vote of n0( n1)? \(faulty: n0\) has ever reached another node: the others are \d of 2/;
+  const options = { once: true, shrink: false, out: folder };
+
+  it("says why to whoever has run it, and in the files that it leaves", async () => {
+    const { context, said } = fakeContext({ output: "table", quiet: true });
+    await expect(simRun(context, { ...options, files: true }, silent)).rejects.toThrow("L1");
+    const [section = ""] = /^Why it is stuck\n( {2}.*\n|\n)+/m.exec(said.out) ?? [];
+    expect(section).toMatch(why);
+    expect(section).toMatch(/^ {4}n0 \(faulty\) +1 +0 .* never$/m);
+    const fileOf = (name: string): string => {
+      const [, path = ""] = new RegExp(`^${name} +(\\S+)$`, "m").exec(said.out) ?? [];
+      return readFileSync(resolve("/", path), "utf8");
+    };
+    expect(fileOf("report")).toContain(section);
+    const page = fileOf("picture");
+    expect(page).toMatch(why);
+    expect(page).toContain('<details id="stuckbox" open>');
+  });
+
+  it("says it to machines, and nothing of the kind of what has failed otherwise", async () => {
+    const reportOf = async (file: string, more: object): Promise<unknown> => {
+      const { context, said } = fakeContext({ output: "json", quiet: true });
+      await expect(simRun(context, { ...options, ...more, files: false }, file)).rejects.toThrow();
+      const [{ report }] = JSON.parse(said.out) as [
+        { readonly report: { readonly stuck: unknown } },
+      ];
+      return report.stuck;
+    };
+    expect(await reportOf(silent, {})).toMatchObject({
+      causes: ["a quorum is 2 of 2; up are n0 n1, which have 2", expect.stringMatching(why)],
+      tables: [{ title: "Where each node stands", rows: [expect.anything(), expect.anything()] }],
+    });
+    expect(await reportOf(silent, { with: own })).toBeNull();
+  });
+});
+
+describe("runs that are interrupted", () => {
   it("say what they have found, and begin no more", async () => {
     for (const output of ["json", "ndjson", "table"] as const) {
       const interrupt = new AbortController();

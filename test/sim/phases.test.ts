@@ -1,16 +1,11 @@
-/** The second phase: a core that just has a quorum goes on alone, and a run that cannot says why. */
+/** The second phase: a core that just has a quorum goes on alone. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Sets, setsOf } from "../../sim/checkers/sets.ts";
-import type { Member } from "../../sim/checkers/types.ts";
 import { chooseCore } from "../../sim/core.ts";
 import { Prng } from "../../sim/prng.ts";
 import { scenario } from "../../sim/scenario.ts";
 import { simulate } from "../../sim/simulate.ts";
-import { createWitness } from "../../sim/stuck.ts";
 import { SYSTEM } from "../../sim/system.ts";
-import { createRig, type Rig, say, voteFrame } from "./rig.ts";
-import { statusWith } from "./support.ts";
 
 const FOREVER = 1_000_000_000;
 
@@ -76,76 +71,5 @@ describe("a core", () => {
     );
     expect(result.violation).toBeUndefined();
     expect(result.healedInMs).toBeLessThan(5_000);
-  });
-});
-
-describe("a stuck run", () => {
-  it("says which votes are missing, and of whom", () => {
-    const silent = (node: number, fromMs: number) =>
-      ({ node, strategy: "silent", fromMs, untilMs: FOREVER }) as const;
-    const result = simulate(
-      scenario("stuck", {
-        adversaries: [silent(3, 0), silent(2, 1_500)],
-        healMs: 2_500,
-        expect: { finalWithinMs: 1_000 },
-      }),
-      SYSTEM,
-    );
-    expect(result.outcome).toBe("liveness");
-    expect(result.report[0]).toMatch(/^why it is stuck: a quorum is 3 of 4/);
-    expect(result.report.join("\n")).toContain("n0 lacks what n2 signed");
-  });
-
-  describe("of a chain with stake", () => {
-    /** Five of ten each; n5 and n6 join later, and n5 has the least id of all. */
-    const members = [0, 1, 2, 3, 4, 5, 6].map((slot): Member => {
-      const idHex = String(slot === 5 ? 0 : slot + 1).padStart(64, "0");
-      const index = slot < 5 ? slot : -1;
-      return { index, slot, idHex, publicKey: Uint8Array.of(slot), weight: 10n };
-    });
-    const explained = (epoch: number, up: readonly number[], show?: (rig: Rig) => void) => {
-      const witness = createWitness();
-      let sets: Sets | undefined;
-      const rig = createRig(
-        (context) => {
-          sets = setsOf(context);
-          return witness.checker(context);
-        },
-        {
-          members,
-          memberOf: (slot) => members[slot === 7 ? 0 : slot],
-          stake: { windowTurns: 0, votedBpsMin: 0, stakePerUnit: 1n },
-        },
-      );
-      const powers = [5, 0, 1].map((slot) => ({ id: members[slot]?.idHex ?? "", power: 10n }));
-      sets?.fold?.sets.set(2, { powers, degraded: false, stake: 30n });
-      for (const slot of up) rig.checker.status?.(slot, statusWith({ epoch, view: 3 }));
-      show?.(rig);
-      return witness.explain(new Set(up));
-    };
-
-    it("counts who is in the set, and a twin once", () => {
-      expect(explained(0, [0, 1, 2, 3, 7])).toEqual([
-        "why it is stuck: a quorum of epoch 0 is 34 of 50; up are n0 n1 n2 n3 n7, 40",
-      ]);
-      expect(explained(0, [0, 1, 2, 5, 6])).toEqual([
-        "why it is stuck: a quorum of epoch 0 is 34 of 50; up are n0 n1 n2 n5 n6, 30",
-        "not recoverable because less than a quorum is up",
-      ]);
-    });
-
-    it("knows signers by their place in the set of the epoch", () => {
-      const said = { epoch: 2, view: 3, kind: 1, hash: "ab".repeat(32) };
-      const lines = explained(2, [0, 1, 5], (rig) => {
-        say(rig, 5, said);
-        rig.checker.delivered?.(5, 1, voteFrame(said, 0));
-        rig.checker.delivered?.(5, 0, voteFrame({ ...said, epoch: 9 }, 0));
-      });
-      expect(lines).toEqual([
-        "why it is stuck: a quorum of epoch 2 is 21 of 30; up are n0 n1 n5, 30",
-        "N(3, abababab) signed by n5: 10, 11 short",
-        "  n0 lacks what n5 signed",
-      ]);
-    });
   });
 });

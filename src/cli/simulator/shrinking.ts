@@ -47,7 +47,7 @@ export const shrinkFailure = (
   const small = shrinkWithin(
     scenario,
     (candidate) => {
-      const ended = simulate(candidate, { ...own, maxSteps });
+      const ended = simulate(candidate, { ...own, maxSteps, explains: false });
       if (ended.violation === undefined || signatureOf(ended.violation) !== wanted)
         return undefined;
       results.set(candidate, ended);
