@@ -58,6 +58,8 @@ const SAMPLES: readonly Sample[] = [
   ["src/cli/s2.ts", use("../node/node.ts"), []],
   ["sim/checkers/s1.ts", use("../../src/ledger/types.ts"), [IMPORTS]],
   ["sim/checkers/s2.ts", use("../../src/crypto/hash.ts"), [IMPORTS]],
+  ["sim/checkers/s2b.ts", use("../stake.ts"), [IMPORTS]],
+  ["sim/checkers/s2c.ts", use("./oracle.ts"), []],
   ["sim/s3.ts", use("../src/node/real-ports.ts"), [IMPORTS]],
   ["sim/s4.ts", use("../src/node/product.ts"), []],
   ["sim/s5.ts", use("../src/node/quarantine-watch.ts"), []],
