@@ -140,6 +140,8 @@ const LOOKED_AT: readonly string[] = [
   "ca.certificate.denied ca.issuer-foreign",
   "accepted batch timed",
   "open statements at the heal",
+  "open statement arrived",
+  "halted without a quorum",
   "timer grown",
   "core healed",
   "idle chain went on",

@@ -29,6 +29,7 @@ import { mempoolFollows } from "./mempool.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
 import { powersFollow } from "./powers.ts";
 import { quarantineGrows } from "./quarantine.ts";
+import { finalInReach } from "./reach.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
 import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
@@ -73,6 +74,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   quarantineGrows,
   culpritsShutOut,
   shownIsFinal,
+  finalInReach,
   sessionsMonotone,
   capsKept,
   mempoolFollows,

@@ -1,7 +1,8 @@
 /**
  * L4: no split lasts. After the heal, what an honest node has said or has a certificate of, in views above all
  * that is final, reaches every honest node in bounded time, or is overtaken: a node whose final view lies above
- * it, or which is in a later epoch, needs it no more.
+ * it, or which is in a later epoch, needs it no more. A run goes on while something is owed, and is judged at
+ * its end as well.
  */
 import { lookAt } from "./certificates.ts";
 import { decodeStatement, statementBytes } from "./decode.ts";
@@ -114,10 +115,20 @@ export const splitsEnd = (context: CheckContext): Checker => {
     return held?.[placeOf(item.what)] === 1 || held?.[placeOf(whatOf(kind, ALL))] === 1;
   };
 
+  /** What is owed and not done, the first of it in words. Its last look, at which nothing is, leaves the mark. */
   const missing = (): string | undefined => {
-    owed = owed.filter((item) => !asked.every((slot) => hasIt(slot, item)));
+    if (owed.length === 0) return undefined;
+    const open = owed.filter((item) => !asked.every((slot) => hasIt(slot, item)));
+    const hasCome = (item: Item): boolean => !asked.some((slot) => isPast(nodeOf(slot), item));
+    if (open.length < owed.length && owed.some((item) => !open.includes(item) && hasCome(item))) {
+      context.mark("open statement arrived");
+    }
+    owed = open;
     const [item] = owed;
-    if (item === undefined) return undefined;
+    if (item === undefined) {
+      context.mark("open statements at the heal");
+      return undefined;
+    }
     const slot = asked.find((one) => !hasIt(one, item));
     const [kind, signer] = [Math.floor(item.what / 0x10000), item.what % 0x10000];
     const name = `${" NSF"[kind]}(${item.view}) of epoch ${item.epoch}`;
@@ -126,7 +137,6 @@ export const splitsEnd = (context: CheckContext): Checker => {
   };
 
   const judge = (): void => {
-    if (owed.length === 0 || context.nowUs() - healedUs < REACHES_WITHIN_US) return;
     const what = missing();
     owed = [];
     if (what !== undefined) context.report("L4", what);
@@ -221,8 +231,9 @@ export const splitsEnd = (context: CheckContext): Checker => {
       const node = nodeOf(slot);
       if (header !== undefined) advance(node, header.epoch, header.view);
       if (epoch > node.epoch) advance(node, epoch, 0);
-      judge();
+      if (context.nowUs() - healedUs >= REACHES_WITHIN_US) judge();
     },
+    looked: () => void missing(),
     healed: (atUs, slots) => {
       healedUs = atUs;
       asked = slots.filter((slot) => context.honest(slot));
@@ -230,8 +241,10 @@ export const splitsEnd = (context: CheckContext): Checker => {
         const own = [...said.values()].filter((item) => item.slot === slot);
         return [...own, ...nodeOf(slot).kept.values()];
       });
-      owed = now.filter((item) => asked.every((slot) => !isPast(nodeOf(slot), item)));
-      if (owed.length > 0) context.mark("open statements at the heal");
+      const isOpen = (item: Item): boolean => asked.every((slot) => !isPast(nodeOf(slot), item));
+      owed = now.filter((item) => isOpen(item) && !asked.every((slot) => hasIt(slot, item)));
     },
+    settled: () => missing() === undefined,
+    end: judge,
   };
 };

@@ -158,11 +158,40 @@ describe("a split", () => {
   };
 
   it("is over when the vote is everywhere", () => {
-    expect(split().marks).toEqual(["open statements at the heal"]);
     const rig = split();
     rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.checker.looked?.();
+    expect(rig.marks).toEqual([]);
+    expect(rig.checker.settled?.(() => [])).toBe(false);
     rig.checker.delivered?.(1, 2, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    expect(rig.checker.settled?.(() => [])).toBe(true);
+    expect(rig.marks).toEqual(["open statement arrived", "open statements at the heal"]);
+    rig.checker.end?.([]);
     expect(late(rig)).toEqual([]);
+  });
+
+  it("is judged at the end of a run too, whenever that is", () => {
+    const rig = split();
+    rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.checker.end?.([]);
+    expect(rig.details).toEqual(["S(5) of epoch 0 by validator 0 has not reached n2"]);
+    expect(rig.marks).toEqual([]);
+  });
+
+  it("is none where everybody has all, or where somebody has more as final", () => {
+    const rig = createRig(splitsEnd);
+    say(rig, 0, { view: 5, kind: NULLIFY });
+    rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.checker.healed?.(0, [0, 1]);
+    expect(rig.checker.settled?.(() => [])).toBe(true);
+    expect(rig.marks).toEqual([]);
+    const passed = split();
+    for (const to of [0, 1, 2]) {
+      const final = { view: 6, kind: FINALIZE, hash: HASH_A };
+      passed.checker.delivered?.(0, to, certificateFrame(final));
+    }
+    passed.checker.looked?.();
+    expect(passed.marks).toEqual(["open statements at the heal"]);
   });
 
   it("is reported where it lasts, by what is missing where", () => {

@@ -197,6 +197,9 @@ describe("shrinking", () => {
     expect(shrink(claims, always("mark"))).toEqual({ scenario: claims, runs: 1 });
     const halts = shrink(claims, always("L8")).scenario;
     expect([halts.n, halts.faults, halts.expect]).toEqual([4, two.faults, claims.expect]);
+    const { haltedMs, ...anywhere } = claims.expect;
+    expect(haltedMs).toHaveLength(1);
+    expect(shrink({ ...claims, expect: anywhere }, always("L8")).scenario.faults).toEqual([]);
     const agreement = shrink(claims, always("I1")).scenario;
     expect(agreement.expect).not.toHaveProperty("haltedMs");
     expect(agreement.expect).not.toHaveProperty("marks");
