@@ -20,6 +20,7 @@ import { DiskRows } from "./disk-rows.ts";
 import { DiskSnapshots } from "./disk-snapshots.ts";
 import type { Host } from "./host.ts";
 import { Overrides } from "./overrides.ts";
+import { Peak } from "./peak.ts";
 import type { Prng } from "./prng.ts";
 import { Rot } from "./rot.ts";
 import { RowMemory } from "./row-memory.ts";
@@ -64,6 +65,8 @@ type Asked = Change & { readonly put: Put | undefined };
 
 type Pending = {
   readonly changes: readonly Asked[];
+  /** What they weigh. */
+  readonly bytes: number;
   readonly sync: boolean;
   readonly done: (failure?: StoreFailure) => void;
   applied: boolean;
@@ -101,6 +104,8 @@ export class SimDisk {
   /** Completed writes that no sync covers yet, oldest first. */
   readonly #unsynced: Unsynced[] = [];
   readonly #queue: Pending[] = [];
+  /** Bytes of writes that are not done. */
+  readonly waiting = new Peak();
   readonly #snapshots = new Map<string, Copy>();
   #busy = false;
   #bytes = 0;
@@ -169,15 +174,6 @@ export class SimDisk {
 
   get bytes(): number {
     return this.#bytes;
-  }
-
-  /** Of writes that are not done. */
-  get waitingBytes(): number {
-    let bytes = 0;
-    for (const { changes } of this.#queue) {
-      for (const { name, value } of changes) bytes += weightOf(name, value);
-    }
-    return bytes;
   }
 
   get isEmpty(): boolean {
@@ -303,10 +299,12 @@ export class SimDisk {
     }
     // The caller may reuse its arrays; the disk keeps what was asked for.
     const changes = ops.map((op) => this.#changeOf(op));
-    const pending: Pending = { changes, sync, done, applied: false, undo: [] };
+    const bytes = changes.reduce((sum, { name, value }) => sum + weightOf(name, value), 0);
+    const pending: Pending = { changes, bytes, sync, done, applied: false, undo: [] };
     this.#host.world.trace.add(this.#host.world.nowUs, "write", this.#host.slot, changes.length);
     if (this.knobs.visibleEarly) this.#apply(pending);
     this.#queue.push(pending);
+    this.waiting.add(bytes);
     if (!this.#busy) this.#nextGroup(incarnation);
   }
 
@@ -353,6 +351,7 @@ export class SimDisk {
       }
       completed += 1;
       this.#queue.shift();
+      this.waiting.add(-pending.bytes);
       this.#apply(pending, !synced || this.lying);
       this.#unsynced.push({ changes: pending.changes, undo: pending.undo, promised: false });
       this.#misdirect();
@@ -428,9 +427,7 @@ export class SimDisk {
         return { code: "io", detail: "simulated write error" };
       }
     }
-    let added = 0;
-    for (const { name, value } of pending.changes) added += weightOf(name, value);
-    if (this.#bytes + (pending.applied ? 0 : added) > this.capacityBytes) {
+    if (this.#bytes + (pending.applied ? 0 : pending.bytes) > this.capacityBytes) {
       return { code: "full", detail: "no room on the simulated disk" };
     }
     return undefined;
@@ -449,6 +446,7 @@ export class SimDisk {
       failure.code,
     );
     const failed = this.#queue.splice(0);
+    this.waiting.clear();
     for (const pending of failed.toReversed()) this.#unapply(pending.undo);
     for (const pending of failed) this.#host.defer(incarnation, 0, () => pending.done(failure));
   }
@@ -486,6 +484,7 @@ export class SimDisk {
    */
   crash(power: boolean): boolean {
     const waiting = this.#queue.splice(0);
+    this.waiting.clear();
     this.#readers.clear();
     this.#busy = false;
     this.#owner = 0;
@@ -558,7 +557,7 @@ export class SimDisk {
   /** Puts entries on the medium without a process: what `init` leaves behind. */
   seed(ops: readonly StoreOp[]): void {
     const changes = ops.map((op) => this.#changeOf(op));
-    this.#apply({ changes, sync: true, done: () => undefined, applied: false, undo: [] });
+    this.#apply({ changes, bytes: 0, sync: true, done: () => undefined, applied: false, undo: [] });
   }
 
   /** What lies in a range, whether a process could read it or not: for checkers. */

@@ -65,6 +65,8 @@ type Endpoint = {
   members: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> } | undefined;
   /** Live sessions by the peer's id, in the order of their making. */
   readonly sessions: Map<PeerId, Session>;
+  /** The most that waited for one peer, by class, since somebody has asked. */
+  mostQueued: Record<TrafficClass, number>;
   /** Ends that this process has not heard of yet: it hears of one before the next session begins. */
   readonly ending: Map<PeerId, () => void>;
 };
@@ -133,6 +135,7 @@ export class SimNet {
       shutOut,
       members: undefined,
       sessions,
+      mostQueued: perClass(),
       ending: new Map(),
     });
   }
@@ -260,6 +263,18 @@ export class SimNet {
   /** What each send queue of a slot holds at most, where a fault has made it small. */
   queueBytes(slot: number): number | undefined {
     return this.#queueBytes[slot]?.value;
+  }
+
+  /**
+   * By class: the most that one send queue of a slot has held since the last call of this, when something was put
+   * into it. What the network has doubled and holds back is in no queue of a process.
+   */
+  takeQueued(slot: number): Readonly<Record<TrafficClass, number>> {
+    const endpoint = this.#endpoints[slot];
+    if (endpoint === undefined) return perClass();
+    const most = endpoint.mostQueued;
+    endpoint.mostQueued = perClass();
+    return most;
   }
 
   /** From now on send queues of a slot hold no more; what is returned ends that. */
@@ -508,6 +523,7 @@ export class SimNet {
       return this.#left(end, bytes);
     }
     end.queuedBytes[trafficClass] += bytes.length;
+    this.#noteQueued(end, trafficClass);
     if (this.share.isFree(end.slot, to)) {
       this.#fly(session, end, to, frame, fate);
       return this.#left(end, bytes);
@@ -518,6 +534,12 @@ export class SimNet {
       this.#fly(session, end, to, frame, fate);
       this.#left(end, bytes);
     });
+  }
+
+  #noteQueued({ slot, queuedBytes }: End, trafficClass: TrafficClass): void {
+    const most = this.#endpoints[slot]?.mostQueued;
+    if (most !== undefined)
+      most[trafficClass] = Math.max(most[trafficClass], queuedBytes[trafficClass]);
   }
 
   /** What is under way already arrives, though the process may die of this. */

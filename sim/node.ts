@@ -19,6 +19,7 @@ import type { SimEpochKeys } from "./epoch-keys.ts";
 import { type Happened, Host } from "./host.ts";
 import type { SimNet } from "./net.ts";
 import { Overrides } from "./overrides.ts";
+import { Peak } from "./peak.ts";
 import type { RowMemory } from "./row-memory.ts";
 import { OWN_ROWS, type RowKeeper } from "./shared-rows.ts";
 import {
@@ -94,8 +95,8 @@ export class SimNode {
   /** It never starts again, whatever was to start it. */
   #gone = false;
   /** Of the running process. */
-  #checks = 0;
-  #timers = 0;
+  readonly #checks = new Peak();
+  readonly #timers = new Peak();
 
   constructor(slot: number, host: Host, key: KeyPair, wiring: NodeWiring) {
     this.slot = slot;
@@ -118,8 +119,15 @@ export class SimNode {
     return this.#restarts;
   }
 
-  get waiting(): Waiting {
-    return { checks: this.#checks, timers: this.#timers, writeBytes: this.data.waitingBytes };
+  /** The most that has waited since the last call of this, be the process up or not. */
+  takeWaiting(): Waiting {
+    return {
+      checks: this.#checks.take(),
+      timers: this.#timers.take(),
+      writeBytes: this.data.waiting.take(),
+      voteBytes: this.votes.waiting.take(),
+      queueBytes: this.#wiring.net.takeQueued(this.slot),
+    };
   }
 
   #countedTimers(timers: Timers): Timers {
@@ -128,9 +136,9 @@ export class SimNode {
         this.#wiring.timerSet(this.slot, delayMs);
         const { incarnation } = this.host;
         let armed = true;
-        this.#timers += 1;
+        this.#timers.add(1);
         const disarm = (): void => {
-          if (armed && this.host.incarnation === incarnation) this.#timers -= 1;
+          if (armed && this.host.incarnation === incarnation) this.#timers.add(-1);
           armed = false;
         };
         const cancel = timers.set(delayMs, () => {
@@ -149,9 +157,9 @@ export class SimNode {
     return {
       verify: (jobs, priority, done) => {
         if (priority !== "consensus") return verifier.verify(jobs, priority, done);
-        this.#checks += jobs.length;
+        this.#checks.add(jobs.length);
         verifier.verify(jobs, priority, (valid) => {
-          this.#checks -= jobs.length;
+          this.#checks.add(-jobs.length);
           done(valid);
         });
       },
@@ -170,7 +178,7 @@ export class SimNode {
     const { scheme, signerKnobs, signTap } = wiring;
     const { host } = this;
     // What waited in the process before died with it, callbacks and all.
-    [this.#checks, this.#timers] = [0, 0];
+    for (const one of [this.#checks, this.#timers]) one.clear();
     const transport = wiring.net.transport(this.slot, incarnation);
     const ports: Ports = {
       clock: this.host.clock(),

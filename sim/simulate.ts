@@ -233,13 +233,22 @@ class Run {
       const plain = plainStatus(status);
       if (plain.epoch > 0) observer.mark("epoch changed");
       observer.each((checker) => checker.status?.(node.slot, plain));
-      observer.each((checker) => checker.waits?.(node.slot, node.waiting));
       // What #tend has just put down answers nobody.
       if (observer.honest(node.slot) && node.handle !== undefined) shown.push({ node, status });
     }
+    this.#showWaiting();
     const reading = this.#readers.read(shown);
     if (reading !== undefined) observer.each((checker) => checker.read?.(reading));
     observer.each((checker) => checker.looked?.());
+  }
+
+  /** Also of who is down: the most has been reached before. */
+  #showWaiting(): void {
+    const { nodes, observer } = this.#network;
+    for (const node of nodes) {
+      const waiting = node.takeWaiting();
+      observer.each((checker) => checker.waits?.(node.slot, waiting));
+    }
   }
 
   /** What an operator and a service manager do about a disk; true when the node is down for it. */
@@ -477,6 +486,7 @@ class Run {
     for (const { eventType, refusedWith } of dumps[0]?.entries ?? []) {
       if (eventType.startsWith("ca.")) observer.mark(`${eventType} ${refusedWith || "accepted"}`);
     }
+    this.#showWaiting();
     observer.each((checker) => checker.end?.(dumps));
     this.#throwIfBad();
     this.#replay();

@@ -1,7 +1,8 @@
 /**
  * I16: what a node keeps and does for others stays under its caps: batches that wait, signatures of peers to
  * check, writes that are not done, timers, the size of what it sends, and votes for views that cannot have begun.
- * Send queues are the transport's own, whose cap the simulated one enforces as the real one does (test/contract).
+ * Of what waits it is shown the most, however short that was. Send queues are the transport's own, whose cap the
+ * simulated one enforces as the real one does (test/contract); here they are held against numbers of the oracle's.
  */
 import { decodeStatement } from "./decode.ts";
 import { Cursor } from "./oracle.ts";
@@ -33,21 +34,44 @@ const PEER_CHECKS_MAX = 2_048;
 const OWN_CHECKS_MAX = 64;
 /** A run of blocks of catching up, written while the next one comes. */
 const WRITE_BYTES_MAX = 32 * 1024 * 1024;
+/** Votes, and what of a view they need beside them, of the views that may be open at once. */
+const VOTE_BYTES_MAX = 64 * 1024;
+/** Of one peer; a class that is none of these may hold nothing. */
+const QUEUE_BYTES_MAX: ReadonlyMap<string, number> = new Map([
+  ["consensus", 16 * 1024 * 1024],
+  ["mempool", 16 * 1024 * 1024],
+  ["sync", 32 * 1024 * 1024],
+  ["control", 1024 * 1024],
+  ["bulk", 8 * 1024 * 1024],
+]);
 /** View, idle and retry; one for each block that is being fetched, and for each slice that is served. */
 const TIMERS_MAX = 256;
 
 export const waitingBounded = (context: CheckContext): Checker => {
   const n = context.members.length;
   const checksMax = (n - 1) * PEER_CHECKS_MAX + n * OWN_CHECKS_MAX;
-  const caps = { checks: checksMax, writeBytes: WRITE_BYTES_MAX, timers: TIMERS_MAX };
+  const caps = {
+    checks: checksMax,
+    writeBytes: WRITE_BYTES_MAX,
+    voteBytes: VOTE_BYTES_MAX,
+    timers: TIMERS_MAX,
+  };
   return {
     id: "I16",
     title: "what waits at a node's ports stays under its caps",
     waits: (slot, waiting) => {
       if (!context.honest(slot)) return;
-      for (const what of ["checks", "writeBytes", "timers"] as const) {
+      for (const what of ["checks", "writeBytes", "voteBytes", "timers"] as const) {
         if (waiting[what] <= caps[what]) continue;
         context.report("I16", `n${slot}: ${what} ${waiting[what]}, at most ${caps[what]}`);
+      }
+      for (const [name, bytes] of Object.entries(waiting.queueBytes)) {
+        const most = QUEUE_BYTES_MAX.get(name) ?? 0;
+        if (bytes <= most) continue;
+        context.report(
+          "I16",
+          `n${slot}: ${bytes} bytes of ${name} wait for one peer, at most ${most}`,
+        );
       }
     },
   };

@@ -76,12 +76,16 @@ export type Submission = {
   readonly bytes: number;
 };
 
-/** What waits at a node's ports at one moment. */
+/** The most that has waited at a node's ports since it was told last, each at a moment of its own. */
 export type Waiting = {
   /** Signatures of consensus that are to be checked. */
   readonly checks: number;
-  /** Bytes that the disk has not written yet. */
+  /** Bytes that the disk of its data has not written yet. */
   readonly writeBytes: number;
+  /** The same of the disk of its votes. */
+  readonly voteBytes: number;
+  /** By class of traffic: bytes in the send queue of one peer, the fullest one. */
+  readonly queueBytes: Readonly<Record<string, number>>;
   /** Timers that are set. */
   readonly timers: number;
 };
@@ -159,7 +163,7 @@ export type Checker = {
   looked?(): void;
   /** The node has set a timer. */
   timer?(slot: number, delayMs: number): void;
-  /** Now and then. */
+  /** Now and then, and at the end; nothing in between is left out. */
   waits?(slot: number, waiting: Waiting): void;
   read?(reading: Reading): void;
   /** False while something must still come about by the end: the run goes on for it, up to its limit. */

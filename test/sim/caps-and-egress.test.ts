@@ -5,6 +5,7 @@ import { FINALIZE, NOTARIZE } from "../../sim/checkers/decode.ts";
 import { egressBounded } from "../../sim/checkers/egress.ts";
 import { turnsOf } from "../../sim/checkers/leaders.ts";
 import type { Waiting } from "../../sim/checkers/types.ts";
+import { Peak } from "../../sim/peak.ts";
 import { DEFAULT_WORKLOAD, scenario } from "../../sim/scenario.ts";
 import { simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
@@ -24,7 +25,8 @@ import { HASH_A } from "./support.ts";
 describe("what waits at a node", () => {
   const waits = (part: Partial<Waiting>, slot = 0): string[] => {
     const rig = createRig(waitingBounded);
-    rig.checker.waits?.(slot, { checks: 0, writeBytes: 0, timers: 0, ...part });
+    const none = { checks: 0, writeBytes: 0, voteBytes: 0, timers: 0, queueBytes: {} };
+    rig.checker.waits?.(slot, { ...none, ...part });
     return rig.found;
   };
   const checks = 3 * 2_048 + 4 * 64;
@@ -34,8 +36,66 @@ describe("what waits at a node", () => {
     expect(waits({ checks, writeBytes, timers: 256 })).toEqual([]);
     expect(waits({ checks: checks + 1 })).toEqual(["I16"]);
     expect(waits({ writeBytes: writeBytes + 1 })).toEqual(["I16"]);
+    expect(waits({ voteBytes: 64 * 1024 })).toEqual([]);
+    expect(waits({ voteBytes: 64 * 1024 + 1 })).toEqual(["I16"]);
     expect(waits({ timers: 257 })).toEqual(["I16"]);
     expect(waits({ timers: 257 }, 3)).toEqual([]);
+  });
+});
+
+describe("the most that waits", () => {
+  it("is seen once, though it was over before anybody looked, or was gone with its process", () => {
+    const peak = new Peak();
+    peak.add(5);
+    peak.add(-4);
+    expect([peak.now, peak.take(), peak.take()]).toEqual([1, 5, 1]);
+    peak.add(2);
+    peak.clear();
+    expect([peak.now, peak.take(), peak.take()]).toEqual([0, 3, 0]);
+  });
+
+  it("reaches the checkers in a run: what is written and sent is done before they look", () => {
+    const most = { writeBytes: 0, voteBytes: 0, consensus: 0 };
+    simulate(scenario("calm", { healMs: 400 }), {
+      ...SYSTEM,
+      checkers: [
+        () => ({
+          id: "I16",
+          title: "keeps what it is shown",
+          waits: (_slot, { writeBytes, voteBytes, queueBytes }) => {
+            most.writeBytes = Math.max(most.writeBytes, writeBytes);
+            most.voteBytes = Math.max(most.voteBytes, voteBytes);
+            most.consensus = Math.max(most.consensus, queueBytes["consensus"] ?? 0);
+          },
+        }),
+      ],
+    });
+    expect(Math.min(most.writeBytes, most.voteBytes, most.consensus)).toBeGreaterThan(1_280);
+  });
+});
+
+describe("send queues", () => {
+  const MIB = 1024 * 1024;
+  const waits = (name: string, bytes: number): string[] => {
+    const rig = createRig(waitingBounded);
+    const none = { checks: 0, writeBytes: 0, voteBytes: 0, timers: 0 };
+    rig.checker.waits?.(0, { ...none, queueBytes: { [name]: bytes } });
+    return rig.details;
+  };
+
+  it("of one peer hold as much as their class may, and no more", () => {
+    for (const [name, most] of [
+      ["consensus", 16 * MIB],
+      ["mempool", 16 * MIB],
+      ["sync", 32 * MIB],
+      ["control", MIB],
+      ["bulk", 8 * MIB],
+      ["other", 0],
+    ] as const) {
+      expect(waits(name, most)).toEqual([]);
+      const over = `n0: ${most + 1} bytes of ${name} wait for one peer, at most ${most}`;
+      expect(waits(name, most + 1)).toEqual([over]);
+    }
   });
 });
 
