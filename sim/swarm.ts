@@ -18,6 +18,7 @@ import {
 } from "./scenario.ts";
 import { keepSurvivable, untrustedBy } from "./survivable.ts";
 import { MORE_KINDS, withMore } from "./swarm-more.ts";
+import { withOccasions } from "./swarm-occasions.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -343,6 +344,7 @@ const scenarioOf = (seed: number, fixed?: number): Scenario => {
     heal: random.below(4) === 0 ? "core" : "all",
     expect: DEFAULT_EXPECT,
   };
+  if (fixed === undefined) return keepSurvivable(withMore(withOccasions(drawn), true));
   // Clients of a chain with stake move it, so that there is always something to do.
-  return keepSurvivable(withMore(drawn, fixed === undefined));
+  return keepSurvivable(withMore(drawn, false));
 };

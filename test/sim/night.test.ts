@@ -76,7 +76,7 @@ describe("a night", () => {
       ({ script }) => {
         asked.push(script);
         nowMs += 90_000;
-        return script === "e2e" ? 12 : script === "mutants" ? 1 : 0;
+        return script === "e2e" ? 12 : script === "mutants" ? 2 : 0;
       },
       () => nowMs,
     );

@@ -26,16 +26,20 @@ const AHEAD: Wanted = { want: "drop", code: "consensus.view-ahead", behind: true
 const sameHash = (a: Hash | undefined, b: Hash | undefined): boolean =>
   a !== undefined && b !== undefined && equalBytes(a, b);
 
+/** The statement of this kind by this signer that is held: the one that counts, whatever it signs anew. */
+const heldOf = (view: ViewState, vote: Vote): Vote | undefined =>
+  view.votes[vote.statement.kind][vote.signer];
+
 /** Votes are accepted up to the next view; a finalized view's only where they would be evidence. */
 export const wantsVote = (state: CoreState, vote: Vote): Wanted => {
-  const { view, kind, hash } = vote.statement;
+  const { view, hash } = vote.statement;
   if (vote.signer >= state.set.validators.length) {
     return { want: "drop", code: "consensus.unknown-signer", behind: false };
   }
   if (view > state.view + 1) return AHEAD;
   const known = state.views.get(view);
   if (view <= state.final.view && known === undefined) return STALE;
-  const held = known?.votes[kind][vote.signer];
+  const held = known && heldOf(known, vote);
   if (held !== undefined && equalBytes(held.statement.hash, hash)) return DUPLICATE;
   // A signer is accused once a view: more of its contradictions are worth no signature check.
   const accused = known?.accused.has(vote.signer) === true;
@@ -116,7 +120,7 @@ export const recordVote = (state: CoreState, vote: Vote): void => {
     }
     emit(state, { kind: "forgotten", statement: vote.statement });
   }
-  const held = view.votes[kind][vote.signer];
+  const held = heldOf(view, vote);
   const conflicting =
     held !== undefined && !equalBytes(held.statement.hash, hash)
       ? held
