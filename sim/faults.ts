@@ -9,8 +9,9 @@ import { cutLeaders } from "./leader-cut.ts";
 import type { KnobName } from "./links.ts";
 import type { SimNet } from "./net.ts";
 import type { SimNode } from "./node.ts";
+import type { Observer } from "./observe.ts";
 import { startReplay } from "./said-again.ts";
-import type { Fault, FaultKind, Scenario } from "./scenario.ts";
+import { type Fault, type FaultKind, type Scenario, slotOwners } from "./scenario.ts";
 import type { FrameStatement } from "./statements.ts";
 import type { World } from "./world.ts";
 
@@ -20,6 +21,7 @@ export type FaultTarget = {
   readonly nodes: readonly SimNode[];
   readonly scenario: Scenario;
   readonly atlas: Atlas;
+  readonly observer: Pick<Observer, "sets">;
   /** False when there is no slot left for it. */
   startTwin(node: number): boolean;
   mark(name: string): void;
@@ -236,6 +238,14 @@ const swizzle = (
   }
 };
 
+/** Votes go to the set of their epoch, twins included. */
+const isOwedVotes = ({ observer, scenario }: FaultTarget) => {
+  const owners = slotOwners(scenario);
+  const { sets } = observer;
+  return (slot: number, epoch: number): boolean =>
+    !sets.isDecided(epoch) || sets.at(epoch)?.ofSlot(owners[slot] ?? slot) !== undefined;
+};
+
 const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun => {
   switch (fault.kind) {
     case "crash":
@@ -260,13 +270,14 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
     }
     case "crash-after-vote": {
       const { view, statement, power, wipe, downMs } = fault;
-      node.host.armVote(view, statement, target.scenario.n - 1, () => {
+      const crash = (): void => {
         target.mark("fault crash-after-vote");
         target.mark(`crash after ${statement}`);
         const wiped = wipe && target.atlas.mayLose(node.slot);
         node.crash(power, `after ${statement} of view ${view}`, downMs);
         if (wiped) node.wipe(false);
-      });
+      };
+      node.host.votes.arm({ view, kind: statement, isOwed: isOwedVotes(target), crash });
       return "armed";
     }
     case "pause":

@@ -8,9 +8,9 @@
  * asks for. To the outside this is a crash at exactly that point.
  */
 import type { Clock, Random, Timers } from "../src/ledger/ports.ts";
+import { ArmedVotes } from "./armed-votes.ts";
 import { Overrides } from "./overrides.ts";
 import type { Prng } from "./prng.ts";
-import { type StatementKind, statementOfFrame } from "./statements.ts";
 import { WALL_START_MS, World } from "./world.ts";
 
 /** What a turn of the process takes on a slowed processor, for each time that it is slower. */
@@ -23,13 +23,6 @@ export type ArmedCrash = { readonly point: CrashPoint; nth: number; readonly cra
 
 /** Dies while a write is under way, when so many parts per million of its time are over. */
 type ArmedWrite = { readonly ppm: number; readonly crash: (isSync: boolean) => void };
-
-type ArmedVote = {
-  readonly view: number;
-  readonly kind: StatementKind;
-  copies: number;
-  readonly crash: () => void;
-};
 
 /** Told what of a fault a process has felt. */
 export type Happened = (what: string) => void;
@@ -61,7 +54,8 @@ export class Host {
   #turning = false;
   readonly #armed: ArmedCrash[] = [];
   readonly #armedWrites: ArmedWrite[] = [];
-  readonly #armedVotes: ArmedVote[] = [];
+  /** Votes of which the process dies when they have been sent. */
+  readonly votes = new ArmedVotes();
   readonly #random: Prng;
 
   constructor(world: World, slot: number, happened: Happened = () => undefined) {
@@ -104,6 +98,7 @@ export class Host {
     this.#alive = false;
     this.#armed.length = 0;
     this.#armedWrites.length = 0;
+    this.votes.restart();
     this.#turns.length = 0;
     this.world.trace.add(this.world.nowUs, "crash", this.slot, -1, undefined, note);
   }
@@ -138,11 +133,6 @@ export class Host {
     this.#armed.push({ point, nth, crash });
   }
 
-  /** Crashes when so many copies of a vote (or of the proposal that is one) have been sent. */
-  armVote(view: number, kind: StatementKind, copies: number, crash: () => void): void {
-    this.#armedVotes.push({ view, kind, copies, crash });
-  }
-
   /** Crashes while its next write or sync is under way, when so much of it is over. */
   armWrite(ppm: number, crash: (isSync: boolean) => void): void {
     this.#armedWrites.push({ ppm, crash });
@@ -161,22 +151,7 @@ export class Host {
   disarm(): void {
     this.#armed.length = 0;
     this.#armedWrites.length = 0;
-    this.#armedVotes.length = 0;
-  }
-
-  /** Called with every frame that has left: the process may die right after it. */
-  frameSent(bytes: Uint8Array): void {
-    if (this.#armedVotes.length === 0) return;
-    const statement = statementOfFrame(bytes);
-    if (statement === undefined || statement.message === "certificate") return;
-    for (const [i, armed] of this.#armedVotes.entries()) {
-      if (armed.view !== statement.view || armed.kind !== statement.kind) continue;
-      armed.copies -= 1;
-      if (armed.copies > 0) continue;
-      this.#armedVotes.splice(i, 1);
-      armed.crash();
-      return;
-    }
+    this.votes.disarm();
   }
 
   /** Called by ports just before the action: true when the process has just died of it. */

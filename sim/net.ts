@@ -310,7 +310,10 @@ export class SimNet {
       const own = this.#endOf(session, slot);
       own.up = false;
       endpoint.sessions.delete(this.#idOf(this.#farSlot(session, slot)));
-      this.#world.after(noticeUs, () => {
+      // The news is behind all that has left, in whatever order that arrives.
+      const lastUs = Math.max(...Object.values(own.lastFrameUs));
+      const { nowUs } = this.#world;
+      this.#world.at(Math.max(nowUs + noticeUs, lastUs + 1), () => {
         this.#end(session, slot, { code: "unreachable", detail: "peer is gone" });
       });
     }
@@ -466,10 +469,19 @@ export class SimNet {
       };
       endpoint.ending.set(peer, tell);
       endpoint.host.defer(end.incarnation, delayUs, tell);
+      this.#nothingOwed(endpoint.host, end, this.#farSlot(session, end.slot));
     }
     const [left, right] = session.ends;
     const backOffUs = this.links.knobs.redialMs * 1000 + this.links.random.below(100_000);
     this.#scheduleDial(left.slot, right.slot, backOffUs);
+  }
+
+  /** Not at once: of this the process may die. */
+  #nothingOwed(host: Host, { incarnation }: End, far: number): void {
+    if (!host.votes.isOwing) return;
+    this.#world.after(0, () => {
+      if (host.isLive(incarnation)) host.votes.gone(far);
+    });
   }
 
   // Frames
@@ -481,6 +493,8 @@ export class SimNet {
     if (session === undefined || !session.alive) return false;
     const end = this.#endOf(session, slot);
     if (!end.up) return false;
+    const to = this.#farSlot(session, slot);
+    endpoint.host.votes.begins(bytes, to, () => this.#upFrom(endpoint));
     const queued = end.queuedBytes[trafficClass] + bytes.length;
     const room = Math.min(
       LIMITS.sendQueueBytesMax[trafficClass],
@@ -488,11 +502,11 @@ export class SimNet {
     );
     if (queued > room) {
       this.#tap?.happened?.("send queue overflow");
-      this.#tap?.refused?.(slot, this.#farSlot(session, slot), trafficClass, bytes);
+      this.#tap?.refused?.(slot, to, trafficClass, bytes);
+      endpoint.host.votes.settled(bytes, to);
       return false;
     }
     if (endpoint.host.reached("send")) return false;
-    const to = this.#farSlot(session, slot);
     const copy = this.#copyOf(bytes);
     this.sent.frames += 1;
     this.sent.bytes += copy.length;
@@ -503,6 +517,12 @@ export class SimNet {
     for (const watch of this.#watches) watch.sent?.(slot, to, trafficClass, copy);
     this.#transmit(session, end, to, { trafficClass, bytes: copy, digest });
     return true;
+  }
+
+  /** With whom a process has sessions that are up. */
+  #upFrom({ host: { slot }, sessions }: Endpoint): number[] {
+    const up = [...sessions.values()].filter((session) => this.#endOf(session, slot).up);
+    return up.map((session) => this.#farSlot(session, slot));
   }
 
   /** What goes to many is copied once, while the sender leaves it as it is: nobody writes into a frame. */
@@ -520,19 +540,19 @@ export class SimNet {
     for (const what of fate.hits) this.#tap?.happened?.(what);
     if (fate.lost) {
       this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
-      return this.#left(end, bytes);
+      return this.#left(end, to, bytes);
     }
     end.queuedBytes[trafficClass] += bytes.length;
     this.#noteQueued(end, trafficClass);
     if (this.share.isFree(end.slot, to)) {
       this.#fly(session, end, to, frame, fate);
-      return this.#left(end, bytes);
+      return this.#left(end, to, bytes);
     }
     this.share.send(end.slot, to, trafficClass, bytes.length, () => {
       this.#tap?.happened?.("bandwidth shared");
       if (!session.alive) return;
       this.#fly(session, end, to, frame, fate);
-      this.#left(end, bytes);
+      this.#left(end, to, bytes);
     });
   }
 
@@ -543,9 +563,9 @@ export class SimNet {
   }
 
   /** What is under way already arrives, though the process may die of this. */
-  #left(end: End, bytes: Uint8Array): void {
+  #left(end: End, to: number, bytes: Uint8Array): void {
     const host = this.#endpoints[end.slot]?.host;
-    if (host?.isLive(end.incarnation) === true) host.frameSent(bytes);
+    if (host?.isLive(end.incarnation) === true) host.votes.settled(bytes, to);
   }
 
   /** The last byte has left. */

@@ -106,6 +106,10 @@ const peerAt = (rig: Rig, slot: number): Peer => {
   return peer;
 };
 
+/** The process dies when its N of view 5 has gone to everybody. */
+const armVote = (host: Host, crash: () => void): void =>
+  host.votes.arm({ view: 5, kind: "notarize", isOwed: () => true, crash });
+
 const run = (rig: Rig, ms: number): void => {
   rig.world.runUntil(rig.world.nowUs + ms * 1000);
 };
@@ -259,21 +263,46 @@ describe("sessions", () => {
     ["narrow links", { linkBytesPerMs: 50 }],
     ["a narrow downlink", { downlinkBytesPerMs: 50 }],
   ] as const)("of a process that dies of its vote bring it to everybody: %s", (_, knobs) => {
-    // No peer hears that it is gone before what had left.
-    const rig = createRig({ ...knobs, latencyMeanUs: 0 });
-    run(rig, 5_000);
-    const { host, transport } = peerAt(rig, 0);
-    host.armVote(5, "notarize", 2, () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = createRig({ ...knobs, latencyMeanUs: 50_000 }, ["a", "b", "c"], seed);
+      run(rig, 5_000);
+      const { host, transport } = peerAt(rig, 0);
+      armVote(host, () => {
+        host.kill("test");
+        rig.net.crashed(0);
+      });
+      const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+      for (const to of ["b", "c"]) expect(transport.send(to, "consensus", vote)).toBe(true);
+      // In a queue it is behind the vote, and the process is dead before its turn comes.
+      expect(transport.send("c", "consensus", Uint8Array.of(9))).toBe(host.alive);
+      run(rig, 3_000);
+      expect(host.alive).toBe(false);
+      expect(
+        [1, 2].map((slot) => received(rig, slot)),
+        `seed ${seed}`,
+      ).toEqual([[2], [2]]);
+    }
+  });
+
+  it("of a process that dies bring all that had left before the news of it", () => {
+    let heardSoon = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const rig = createRig({}, ["a", "b", "c", "d"], seed);
+      const { host, transport } = peerAt(rig, 0);
+      for (const to of ["b", "c", "d"]) {
+        transport.send(to, "consensus", Uint8Array.of(1));
+        transport.send(to, "sync", Uint8Array.of(2));
+      }
       host.kill("test");
       rig.net.crashed(0);
-    });
-    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
-    for (const to of ["b", "c"]) expect(transport.send(to, "consensus", vote)).toBe(true);
-    // In a queue it is behind the vote, and the process is dead before its turn comes.
-    expect(transport.send("c", "consensus", Uint8Array.of(9))).toBe(host.alive);
-    run(rig, 1_000);
-    expect(host.alive).toBe(false);
-    expect([1, 2].map((slot) => received(rig, slot))).toEqual([[2], [2]]);
+      run(rig, 1_000);
+      for (const slot of [1, 2, 3]) {
+        expect(received(rig, slot).sort(), `seed ${seed}`).toEqual([1, 2]);
+        if (peerAt(rig, slot).events.includes("-a unreachable")) heardSoon += 1;
+      }
+    }
+    expect(heardSoon).toBeGreaterThan(30);
+    expect(heardSoon).toBeLessThan(90);
   });
 
   it("of a process that is to die of its vote count what is lost of it as gone", () => {
@@ -281,7 +310,7 @@ describe("sessions", () => {
     run(rig, 5_000);
     const { host, transport } = peerAt(rig, 0);
     let died = 0;
-    host.armVote(5, "notarize", 2, () => {
+    armVote(host, () => {
       died += 1;
       host.kill("test");
     });
@@ -292,6 +321,82 @@ describe("sessions", () => {
     run(rig, 1_000);
     expect(died).toBe(1);
     expect([1, 2].map((slot) => received(rig, slot))).toEqual([[], [2]]);
+  });
+
+  it("of a process that is to die of its vote wait for nobody whose copy never leaves", () => {
+    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+    const dies = (hinder: (rig: Rig, sendTo: (to: PeerId) => boolean) => void): string => {
+      const rig = createRig({ linkBytesPerMs: 50 });
+      run(rig, 5_000);
+      const { host, transport } = peerAt(rig, 0);
+      let died = 0;
+      armVote(host, () => {
+        died += 1;
+        host.kill("test");
+        rig.net.crashed(0);
+      });
+      hinder(rig, (to) => transport.send(to, "consensus", vote));
+      const soon = died;
+      run(rig, 100);
+      return `${soon}, ${died}`;
+    };
+    // A session ends while the copy waits in a narrow link.
+    const reset = dies((rig, sendTo) => {
+      expect([sendTo("b"), sendTo("c")]).toEqual([true, true]);
+      rig.net.reset(0, 1);
+    });
+    const withoutSession = dies((rig, sendTo) => {
+      peerAt(rig, 0).transport.disconnect("b", { code: "closed", detail: "test" });
+      expect([sendTo("b"), sendTo("c")]).toEqual([false, true]);
+    });
+    const refused = dies((rig, sendTo) => {
+      const lengthen = rig.net.shortenQueues(0, 1_000);
+      expect(sendTo("b")).toBe(false);
+      lengthen();
+      expect(sendTo("c")).toBe(true);
+    });
+    expect([reset, withoutSession, refused]).toEqual(["0, 1", "0, 1", "0, 1"]);
+  });
+
+  it("of a process that is to die of its vote are all sent a copy, and none a second one for another", () => {
+    const rig = createRig({ uplinkBytesPerMs: 50 });
+    run(rig, 5_000);
+    const { host, transport } = peerAt(rig, 0);
+    armVote(host, () => host.kill("test"));
+    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+    for (const _ of [1, 2, 3]) transport.send("b", "consensus", vote);
+    run(rig, 500);
+    expect(host.alive).toBe(true);
+    transport.send("c", "consensus", vote);
+    run(rig, 500);
+    expect(host.alive).toBe(false);
+  });
+
+  it("of a process that dies before all have its vote owe it to nobody in its next life", () => {
+    const rig = createRig({ linkBytesPerMs: 50 });
+    run(rig, 5_000);
+    const { host } = peerAt(rig, 0);
+    let died = 0;
+    armVote(host, () => {
+      died += 1;
+      host.kill("test");
+    });
+    const vote = voteFrame({ view: 5, kind: NOTARIZE }, 0);
+    const sendTo = (...all: PeerId[]): void => {
+      for (const to of all) peerAt(rig, 0).transport.send(to, "consensus", vote);
+    };
+    sendTo("b");
+    run(rig, 100);
+    host.kill("test");
+    rig.net.crashed(0);
+    startPeer(rig.net, peerAt(rig, 0));
+    run(rig, 20_000);
+    sendTo("c");
+    run(rig, 500);
+    expect(died).toBe(0);
+    sendTo("b");
+    run(rig, 500);
+    expect(died).toBe(1);
   });
 
   it("of twins replace each other", () => {
