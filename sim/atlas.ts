@@ -22,6 +22,8 @@ export type AtlasView = {
   readonly keep: boolean;
   /** The height up to which a node has executed; undefined while it is down or damaged. */
   heightOf(slot: number): number | undefined;
+  /** Slots whose disks may yet lose or spoil what they hold, by a fault that lasts or waits. */
+  unsure(): readonly number[];
   happened(what: string): void;
 };
 
@@ -48,33 +50,27 @@ export class Atlas {
     return this.#lost;
   }
 
-  /** Whether a disk may lose what it has. False: the fault must not happen. True: it counts as lost from now on. */
-  mayLose(slot: number): boolean {
-    if (this.spares(slot)) return false;
-    this.loses(slot);
-    return true;
-  }
-
-  /** Whether a fault must not happen that might take what a disk has. Where it does, `loses` says if it has. */
+  /**
+   * Whether a fault must not happen that takes, or might take, what a disk has. Where it does, `loses` says if it has;
+   * until then its disk is among those that may.
+   */
   spares(slot: number): boolean {
-    if (!this.#view.keep || this.#isEnough(this.#badWith(slot))) return false;
+    if (!this.#view.keep) return false;
+    const bad = new Set([...this.#badWith(slot), ...this.#view.unsure()]);
+    if (this.#isEnough(bad)) return false;
     this.#view.happened("atlas spared a disk");
     return true;
   }
 
-  /** A disk loses what it has by a fault that was not spared. */
+  /** A disk has lost or spoiled some of what it had; it counts again when it has caught up. */
   loses(slot: number): void {
     const bad = this.#badWith(slot);
-    if (!this.#isEnough(bad)) {
+    // What had no good copy has lost none.
+    if (!this.#bad.has(slot) && !this.#isEnough(bad)) {
       const others = [...bad].filter((one) => one !== slot).map((one) => `n${one}`);
       this.#view.happened("atlas lost the last copies");
       this.#lost ??= `n${slot} lost its data at height ${this.#highest} while ${others.join(", ")} had no good copy`;
     }
-    this.hasLost(slot);
-  }
-
-  /** A disk has lost what it had; it counts again when it has caught up. */
-  hasLost(slot: number): void {
     this.#bad.set(slot, this.#highest + LIMITS.unfinalizedGapMax);
   }
 

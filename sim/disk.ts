@@ -50,9 +50,14 @@ export const CALM_DISK: DiskKnobs = {
 export type DiskTap = {
   /** This write now survives a power cut. Called before the process hears of it. */
   durable(slot: number, disk: string, puts: readonly Put[]): void;
+  /** Some of what it holds cannot be read from now on. */
+  spoiled?(slot: number, disk: string): void;
   /** Something of the disk's own happened that is worth having seen. */
   happened?(what: string): void;
 };
+
+/** Told when a disk lies: it has said of some writes that they are durable. */
+type Promised = () => void;
 
 /** What is under a key from now on, or was before; undefined: nothing. */
 type Change = { readonly name: string; readonly value: Stored | undefined };
@@ -119,7 +124,7 @@ export class SimDisk {
   failReadNth = 0;
   /** The n-th write from now lands somewhere else. 0 is never. */
   misdirectNth = 0;
-  readonly #lying = new Overrides(false);
+  readonly #lying = new Overrides<Promised | undefined>(undefined);
   readonly #rot = new Rot();
   readonly #slowness = new Overrides(1);
 
@@ -143,12 +148,12 @@ export class SimDisk {
 
   /** Whether syncs return before anything is on the medium. */
   get lying(): boolean {
-    return this.#lying.value;
+    return this.#lying.isTurned;
   }
 
-  /** From now on it lies about its syncs; what is returned ends that. */
-  lie(): () => void {
-    return this.#lying.turn(true);
+  /** From now on it lies about its syncs, and tells of each lie; what is returned ends that. */
+  lie(promised: Promised): () => void {
+    return this.#lying.turn(promised);
   }
 
   /** How many times as long every write and sync takes. */
@@ -371,11 +376,19 @@ export class SimDisk {
 
   /** All that was written is durable, or said to be. */
   #syncAll(): void {
+    this.#promiseAll(this.#lying.value);
+  }
+
+  #promiseAll(lies: Promised | undefined): void {
+    let isNew = false;
     for (const write of this.#unsynced) {
-      if (!write.promised) this.#tap?.durable(this.#host.slot, this.name, putsOf(write.changes));
+      if (write.promised) continue;
+      this.#tap?.durable(this.#host.slot, this.name, putsOf(write.changes));
       write.promised = true;
+      isNew = true;
     }
-    if (!this.lying) this.#unsynced.length = 0;
+    if (lies === undefined) this.#unsynced.length = 0;
+    else if (isNew) lies();
   }
 
   /** A write may land elsewhere: its own place keeps what was there, and what lay elsewhere is gone. */
@@ -385,14 +398,17 @@ export class SimDisk {
     if (this.misdirectNth > 0) return;
     this.#tap?.happened?.("write misdirected");
     this.#rot.logDamaged();
+    this.#tap?.spoiled?.(this.#host.slot, this.name);
     this.spoil(MISDIRECTED_BYTES);
   }
 
-  /** From now on about so many neighbouring bytes cannot be read; false on an empty disk. */
+  /** From now on about so many neighbouring bytes cannot be read; false where all of them could not be before. */
   spoil(bytes: number): boolean {
     if (this.#data.size === 0) return false;
-    this.#rot.spread(this.#data.entriesFrom(this.#random.below(this.#data.size)), bytes);
+    const rows = this.#data.entriesFrom(this.#random.below(this.#data.size));
+    if (!this.#rot.spread(rows, bytes)) return false;
     this.#tap?.happened?.("disk rotten");
+    this.#tap?.spoiled?.(this.#host.slot, this.name);
     return true;
   }
 
@@ -499,14 +515,18 @@ export class SimDisk {
     const gone = this.#unsynced.splice(kept);
     for (const write of gone.toReversed()) this.#unapply(write.undo);
     // After the power cut nothing is cached any more: what is there is on the medium.
-    this.#syncAll();
-    this.#unsynced.length = 0;
+    this.#promiseAll(undefined);
     const broken = gone.some((write) => write.promised);
     // What waited is the newest: where anything at all is gone, some of that is.
     const isTorn = reached < waiting.length || (waiting.length > 0 && gone.length > 0);
     if (isTorn) this.#tap?.happened?.("write torn");
     if (gone.length > 0) this.#tap?.happened?.(broken ? "synced write lost" : "write lost");
     return broken;
+  }
+
+  /** Whether there is nothing that a wipe would take. */
+  get isBlank(): boolean {
+    return this.#data.size === 0 && this.#unsynced.length === 0 && !this.#rot.isPresent;
   }
 
   wipe(): void {

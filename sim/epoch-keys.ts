@@ -46,10 +46,23 @@ export class SimEpochKeys {
     this.#stale.set(name, new Map(this.#disk));
   }
 
-  /** An old copy of the folder comes back: what was erased since is there, and what was made since is not. */
-  restore(name: string): void {
+  /**
+   * An old copy of the folder comes back: what was erased since is there, and what was made since is not. False where
+   * there is none, or nothing is another for it.
+   */
+  restore(name: string): boolean {
     const stale = this.#stale.get(name);
-    if (stale !== undefined) this.#disk = new Map(stale);
+    if (stale === undefined || !this.differsFrom(name)) return false;
+    this.#disk = new Map(stale);
+    return true;
+  }
+
+  /** Whether a copy is remembered under this name that is not what is on the disk. */
+  differsFrom(name: string): boolean {
+    const stale = this.#stale.get(name);
+    if (stale === undefined) return false;
+    if (stale.size !== this.#disk.size) return true;
+    return [...stale].some(([epoch, key]) => this.#disk.get(epoch) !== key);
   }
 
   /** The port of one process. `erased`: a key is gone from the disk. */

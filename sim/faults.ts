@@ -273,7 +273,7 @@ const beginOnNode = (target: FaultTarget, node: SimNode, fault: Fault): Begun =>
       const crash = (): void => {
         target.mark("fault crash-after-vote");
         target.mark(`crash after ${statement}`);
-        const wiped = wipe && target.atlas.mayLose(node.slot);
+        const wiped = wipe && !target.atlas.spares(node.slot);
         node.crash(power, `after ${statement} of view ${view}`, downMs);
         if (wiped) node.wipe(false);
       };
@@ -307,38 +307,38 @@ const restore = (
   fault: Extract<Fault, { kind: "restore" }>,
 ): Begun => {
   const copy = copyOf(fault);
-  if (!node.host.alive && !node.differsFrom(copy, fault.votes)) return "spared";
-  if (atlas.spares(node.slot)) return "spared";
+  const isRunning = node.host.alive;
+  if (!isRunning && !node.differsFrom(copy, fault.votes)) return "spared";
+  const mayTakeData = isRunning || node.data.differsFrom(copy);
+  if (mayTakeData && atlas.spares(node.slot)) return "spared";
   node.crash(true, "restored", fault.downMs);
-  if (!node.restore(copy, fault.votes)) return "spared";
-  atlas.loses(node.slot);
-  return "over";
+  return happens(node.restore(copy, fault.votes));
 };
 
-/** Faults of disks. Those that take data ask the atlas first. */
-const beginOnDisk = ({ atlas }: FaultTarget, node: SimNode, fault: Fault): Begun => {
+/** Faults of disks. Those that take data, or may, ask the atlas first; it hears of what is taken from the disk. */
+const beginOnDisk = (target: FaultTarget, node: SimNode, fault: Fault): Begun => {
+  const { atlas } = target;
   switch (fault.kind) {
     case "wipe":
-      if (!atlas.mayLose(node.slot)) return "spared";
+      if (!node.host.alive && node.isBlank(fault.votes)) return "spared";
+      if (atlas.spares(node.slot)) return "spared";
       node.crash(true, "wiped", fault.downMs);
-      node.wipe(fault.votes);
-      return "over";
+      return happens(node.wipe(fault.votes));
     case "restore":
       // Files say no such thing (scenario-shape.ts); this is for scenarios that come from elsewhere.
       if (fault.takenMs >= fault.atMs) return "spared";
       return restore(atlas, node, fault);
     case "lost-writes":
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
-      return node[fault.disk].lie();
+      if (fault.disk === "data" && atlas.spares(node.slot)) return "spared";
+      return { end: node[fault.disk].lie(markOnce(target, fault)) };
     case "misdirected-write":
-      if (fault.disk === "data" && !atlas.mayLose(node.slot)) return "spared";
+      if (fault.disk === "data" && atlas.spares(node.slot)) return "spared";
       node[fault.disk].misdirectNth = fault.nth;
       return "armed";
     case "rot":
+      if (node[fault.disk].isEmpty) return "spared";
       if (fault.disk === "data" && atlas.spares(node.slot)) return "spared";
-      if (!node[fault.disk].spoil(fault.bytes)) return "spared";
-      if (fault.disk === "data") atlas.loses(node.slot);
-      return "over";
+      return happens(node[fault.disk].spoil(fault.bytes));
     case "disk-full":
       return node.fill();
     case "disk-error":

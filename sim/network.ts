@@ -247,8 +247,11 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
         observer.durable(slot, disk, puts);
       },
       lost: (slot, disk) => {
-        if (disk === "data") atlas.hasLost(slot);
+        if (disk === "data") atlas.loses(slot);
         observer.each((checker) => checker.diskLost?.(slot, disk));
+      },
+      spoiled: (slot, disk) => {
+        if (disk === "data") atlas.loses(slot);
       },
       happened: (what) => {
         observer.mark(what);
@@ -347,6 +350,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     untrusted: faultySlots(scenario),
     keep: scenario.atlas === "keep",
     heightOf,
+    unsure: () => nodes.filter(({ data }) => data.isUnsure).map(({ slot }) => slot),
     happened: (what) => observer.mark(what),
   });
   const nodes: SimNode[] = hosts.map((host, slot) => {

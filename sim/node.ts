@@ -328,14 +328,23 @@ export class SimNode {
     diskTap.durable(this.slot, disk.name, puts);
   }
 
-  wipe(votes: boolean): void {
+  /** Whether `wipe` would take anything from what lies on the disks now. */
+  isBlank(votes: boolean): boolean {
+    if (this.#kept !== undefined) return false;
+    return this.data.isBlank && (!votes || this.votes.isBlank);
+  }
+
+  /** Empties its disks; false where they were empty. */
+  wipe(votes: boolean): boolean {
+    if (this.isBlank(votes)) return false;
     this.#startsOn = "an empty disk";
     this.#kept = undefined;
-    this.data.wipe();
-    this.#forget(this.data);
-    if (!votes) return;
-    this.votes.wipe();
-    this.#forget(this.votes);
+    for (const disk of votes ? [this.data, this.votes] : [this.data]) {
+      if (disk.isBlank) continue;
+      disk.wipe();
+      this.#forget(disk);
+    }
+    return true;
   }
 
   /** Copies what the machine holds, under a name. */
@@ -347,7 +356,8 @@ export class SimNode {
 
   /** Whether `restore` would change what lies on the disks now. */
   differsFrom(name: string, votes: boolean): boolean {
-    return this.data.differsFrom(name) || (votes && this.votes.differsFrom(name));
+    if (this.data.differsFrom(name)) return true;
+    return votes && (this.votes.differsFrom(name) || this.epochKeys?.differsFrom(name) === true);
   }
 
   /** Puts back what `snapshot` has kept under that name; false when nothing is another for it. */
@@ -355,8 +365,8 @@ export class SimNode {
     const disks = votes ? [this.data, this.votes] : [this.data];
     const restored = disks.filter((disk) => this.#restoreDisk(disk, name));
     // Both lie in the folder of keys.
-    if (votes) this.epochKeys?.restore(name);
-    if (restored.length === 0) return false;
+    const areKeysOthers = votes && this.epochKeys?.restore(name) === true;
+    if (restored.length === 0 && !areKeysOthers) return false;
     this.#startsOn = "a restored disk";
     return true;
   }

@@ -15,14 +15,16 @@ export class Rot {
     this.#log = true;
   }
 
-  /** The first of these rows, until so many bytes are gone. */
-  spread(entries: Iterable<StoreEntry>, bytes: number): void {
+  /** The first of these rows, until so many bytes are gone; false where none of them could be read before. */
+  spread(entries: Iterable<StoreEntry>, bytes: number): boolean {
+    const before = this.#keys.size;
     let left = bytes;
     for (const [key, value] of entries) {
-      if (left <= 0) return;
+      if (left <= 0) break;
       this.#keys.add(SortedMap.keyOf(key));
       left -= key.length + value.length;
     }
+    return this.#keys.size > before;
   }
 
   hits(key: string): boolean {

@@ -43,6 +43,7 @@ describe("the atlas", () => {
   ) => {
     const heights = new Map<number, number>();
     const marks: string[] = [];
+    const unsure: number[] = [];
     const atlas = new Atlas({
       setOf: (epoch) => {
         const powers = sets[Math.min(epoch, sets.length - 1)] ?? [];
@@ -52,41 +53,48 @@ describe("the atlas", () => {
       untrusted: new Set(untrusted),
       keep,
       heightOf: (slot) => heights.get(slot),
+      unsure: () => unsure,
       happened: (what) => marks.push(what),
     });
     atlas.reached(100, 0);
-    return { atlas, heights, marks };
+    /** A fault that takes data: whether it was not spared. */
+    const takes = (slot: number): boolean => {
+      if (atlas.spares(slot)) return false;
+      atlas.loses(slot);
+      return true;
+    };
+    return { atlas, heights, marks, unsure, takes };
   };
 
   it("lets two of four lose their data, and spares the third until one has caught up", () => {
-    const { atlas, heights, marks } = create(true);
-    expect(atlas.mayLose(0)).toBe(true);
-    expect(atlas.mayLose(1)).toBe(true);
-    expect(atlas.mayLose(1)).toBe(true);
-    expect(atlas.mayLose(2)).toBe(false);
+    const { atlas, heights, marks, takes } = create(true);
+    expect(takes(0)).toBe(true);
+    expect(takes(1)).toBe(true);
+    expect(takes(1)).toBe(true);
+    expect(takes(2)).toBe(false);
     expect(marks).toEqual(["atlas spared a disk"]);
     expect([0, 1, 2, 3].map((slot) => atlas.hasGoodCopy(slot))).toEqual([false, false, true, true]);
     // What was open at the loss may lie up to the largest gap above what was final.
     heights.set(0, 107);
-    expect(atlas.mayLose(2)).toBe(false);
+    expect(takes(2)).toBe(false);
     heights.set(0, 108);
-    expect(atlas.mayLose(2)).toBe(true);
+    expect(takes(2)).toBe(true);
     expect(atlas.lost).toBeUndefined();
   });
 
   it("counts the copies of those who lie for nothing", () => {
-    const { atlas } = create(true, [3]);
-    expect(atlas.mayLose(0)).toBe(true);
-    expect(atlas.mayLose(1)).toBe(false);
+    const { takes } = create(true, [3]);
+    expect(takes(0)).toBe(true);
+    expect(takes(1)).toBe(false);
   });
 
   it("counts by the set of the running epoch and of the one before it", () => {
     const first = [1n, 1n, 1n, 1n, 1n, 0n, 0n];
     const second = [1n, 1n, 1n, 0n, 0n, 1n, 1n];
     const takenAt = (epoch: number, slots: readonly number[]): readonly boolean[] => {
-      const { atlas } = create(true, [], [first, second]);
+      const { atlas, takes } = create(true, [], [first, second]);
       atlas.reached(200, epoch);
-      return slots.map((slot) => atlas.mayLose(slot));
+      return slots.map((slot) => takes(slot));
     };
     // Who joins later has nothing to lose.
     expect(takenAt(0, [5, 6, 0, 1, 2, 3])).toEqual([true, true, true, true, true, false]);
@@ -108,10 +116,10 @@ describe("the atlas", () => {
   }, 60_000);
 
   it("says what was lost where it does not spare", () => {
-    const { atlas, marks } = create(false);
-    for (const slot of [0, 1]) expect(atlas.mayLose(slot)).toBe(true);
+    const { atlas, marks, takes } = create(false);
+    for (const slot of [0, 1]) expect(takes(slot)).toBe(true);
     expect(atlas.lost).toBeUndefined();
-    expect(atlas.mayLose(2)).toBe(true);
+    expect(takes(2)).toBe(true);
     expect(atlas.lost).toBe("n2 lost its data at height 100 while n0, n1 had no good copy");
     expect(marks).toEqual(["atlas lost the last copies"]);
   });
@@ -151,6 +159,71 @@ describe("the atlas", () => {
     expect(atlas.spares(2)).toBe(true);
     expect(marks).toEqual(["atlas spared a disk"]);
   });
+
+  it("spares others while a disk may lose what it has, and counts that as lost only once it has", () => {
+    const { atlas, marks, unsure } = create(true);
+    unsure.push(0, 1);
+    expect(atlas.spares(2)).toBe(true);
+    expect([0, 1, 2].map((slot) => atlas.hasGoodCopy(slot))).toEqual([true, true, true]);
+    unsure.length = 0;
+    expect(atlas.spares(2)).toBe(false);
+    const told = create(false);
+    told.unsure.push(0, 1);
+    // Nodes 0 and 1 have all that is final for as long as nothing takes it.
+    told.atlas.loses(2);
+    expect([told.atlas.lost, told.marks]).toEqual([undefined, []]);
+    told.atlas.loses(0);
+    told.atlas.loses(1);
+    told.atlas.loses(1);
+    expect(told.atlas.lost).toBe(
+      "n1 lost its data at height 100 while n2, n0 had no good copy",
+    );
+    expect(told.marks).toEqual(["atlas lost the last copies"]);
+    expect(marks).toEqual(["atlas spared a disk"]);
+  });
+
+  it("counts no disk as lost of which no write was, and spares no other for it", () => {
+    const lie = (node: number, atMs: number): Fault[] => [
+      { kind: "lost-writes", node, disk: "data", atMs, untilMs: atMs + 1_000 },
+      { kind: "misdirected-write", node, disk: "data", atMs, nth: 1_000_000 },
+    ];
+    const countsOf = (faults: readonly Fault[], atlas: "keep" | "report") => {
+      const one = scenario("lies", { faults, healMs: 6_000, atlas });
+      const { violation, marks, dataLost } = simulate(one, SYSTEM);
+      expect(violation).toBeUndefined();
+      expect(dataLost).toBeUndefined();
+      const names = ["lost-writes", "misdirected-write", "wipe"].map((kind) => `fault ${kind}`);
+      return [...names, "atlas spared a disk"].map((mark) => marks.get(mark) ?? 0);
+    };
+    const down = [0, 1].flatMap((node): Fault[] => [
+      { kind: "crash", node, power: true, atMs: 1_000, downMs: 600 },
+      { kind: "lost-writes", node, disk: "data", atMs: 1_200, untilMs: 1_300 },
+    ]);
+    const wipe: Fault = { kind: "wipe", node: 2, votes: false, atMs: 3_000, downMs: 300 };
+    expect(countsOf([...down, wipe], "keep")).toEqual([0, 0, 1, 0]);
+    const live = [0, 1].flatMap((node) => lie(node, 1_200));
+    // Who waits for a write that it misdirects may lose any: that lasts until the heal.
+    expect(countsOf([...live, wipe], "keep")).toEqual([2, 0, 0, 1]);
+    expect(countsOf([...live, wipe], "report")).toEqual([2, 0, 1, 0]);
+    const lies = live.filter(({ kind }) => kind === "lost-writes");
+    expect(countsOf([...lies, wipe], "keep")).toEqual([2, 0, 1, 0]);
+  }, 60_000);
+
+  it("says what was lost by lies and misdirected writes when it is lost", () => {
+    const lie = (node: number): Fault[] => [
+      { kind: "lost-writes", node, disk: "data", atMs: 1_000, untilMs: 3_000 },
+      { kind: "crash", node, power: true, atMs: 2_900, downMs: 2_000 },
+    ];
+    const misdirected: Fault = {
+      ...{ kind: "misdirected-write", node: 2, disk: "data", atMs: 2_000, nth: 1 },
+    };
+    const lost = (faults: readonly Fault[]) =>
+      simulate(scenario("lost", { faults, healMs: 4_000, atlas: "report" }), SYSTEM);
+    const two = lost([...lie(0), ...lie(1)]);
+    expect([two.dataLost, two.marks.get("fault lost-writes")]).toEqual([undefined, 2]);
+    const three = lost([...lie(0), ...lie(1), misdirected]);
+    expect(three.dataLost).toMatch(/^n1 lost its data at height \d+ while n2, n0 had no good copy$/);
+  }, 60_000);
 
   it("counts no disk as lost that a restore has left as it was, and spares no other for it", () => {
     const run = (atlas: "keep" | "report", takenMs: number) => {

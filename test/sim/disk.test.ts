@@ -359,7 +359,7 @@ describe("a disk that lies", () => {
         world.runUntil(world.nowUs + 100_000);
       };
       for (let i = 0; i < 5; i++) write(i);
-      disk.lie();
+      disk.lie(() => undefined);
       for (let i = 5; i < 10; i++) write(i);
       expect(disk.isUnsure).toBe(true);
       host.kill("");
@@ -376,7 +376,7 @@ describe("a disk that lies", () => {
   it("keeps everything once it has told the truth again", () => {
     const { world, host, disk } = createRig();
     const store = disk.open(host.boot());
-    const endLie = disk.lie();
+    const endLie = disk.lie(() => undefined);
     store.write([put(1)], { sync: true }, () => undefined);
     world.runUntil(100_000);
     endLie();

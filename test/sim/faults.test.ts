@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { scheduleFaults } from "../../sim/faults.ts";
 import { createNetwork } from "../../sim/network.ts";
-import { type Fault, scenario } from "../../sim/scenario.ts";
+import type { SimNode } from "../../sim/node.ts";
+import { type Fault, type Scenario, scenario } from "../../sim/scenario.ts";
 import { createSimSigner, createSimVerifier } from "../../sim/signer.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
@@ -132,6 +133,82 @@ describe("restores of one node", () => {
     expect(firstAfter(7_000)).toBe(lastBefore(2_000) + 1);
     expect(firstAfter(9_000)).toBe(lastBefore(6_500) + 1);
   }, 30_000);
+});
+
+describe("what changes nothing, of machines that are down", () => {
+  const put = (key: number) =>
+    ({ type: "put", key: Uint8Array.of(key), value: new Uint8Array(100) }) as const;
+  /** Of node 0: `between` is called at one second, the fault is at two. */
+  const after = (fault: Fault, between: (node: SimNode) => void, part: Partial<Scenario> = {}) => {
+    const one = scenario("down", { faults: [fault], healMs: 9_000, atlas: "keep", ...part });
+    const network = createNetwork(one, SYSTEM);
+    const { world, nodes, atlas } = network;
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no nodes");
+    const marks: string[] = [];
+    scheduleFaults({ ...network, mark: (name) => marks.push(name) });
+    node.data.seed([put(1), put(2)]);
+    world.runUntil(1_000_000);
+    between(node);
+    world.runUntil(3_000_000);
+    return { marks, isGood: atlas.hasGoodCopy(0), node };
+  };
+  const restore = (votes: boolean): Fault => ({
+    ...({ kind: "restore", node: 0, votes, takenMs: 500, atMs: 2_000, downMs: 100 } as const),
+  });
+
+  it("counts as a restore of what it changes, and as a loss of data only where that is another", () => {
+    const changed = (disks: readonly ("data" | "votes")[], votes: boolean) => {
+      const { marks, isGood } = after(restore(votes), (node) => {
+        for (const disk of disks) node[disk].seed([put(3)]);
+      });
+      return [marks, isGood];
+    };
+    expect(changed([], true)).toEqual([[], true]);
+    expect(changed(["votes"], false)).toEqual([[], true]);
+    expect(changed(["votes"], true)).toEqual([["fault restore"], true]);
+    expect(changed(["data"], false)).toEqual([["fault restore"], false]);
+    expect(changed(["data", "votes"], true)).toEqual([["fault restore"], false]);
+  });
+
+  it("is a restore where only keys of epochs are others, and no loss", () => {
+    const makes = (epochs: readonly number[]) => {
+      const part = { n: 7, proofs: ["stake", "epoch-keys"] } as const;
+      const { marks, isGood, node } = after(
+        restore(true),
+        ({ epochKeys, host }) => {
+          const { signer } = scenario("keys", {}).knobs;
+          const taps = { signed: () => undefined, erased: () => undefined };
+          const port = epochKeys?.port(host, host.boot(), signer, taps);
+          for (const epoch of epochs) port?.make(epoch, () => undefined);
+          host.world.runUntil(1_500_000);
+          host.kill("test");
+        },
+        part,
+      );
+      return [marks, isGood, node.epochKeys?.held];
+    };
+    expect(makes([])).toEqual([[], true, [0]]);
+    expect(makes([1, 2])).toEqual([["fault restore"], true, [0]]);
+  });
+
+  it("is no wipe where there is nothing, and no rot of rows that are rotten", () => {
+    const at = { node: 0, atMs: 2_000, disk: "data" } as const;
+    const wipe = { kind: "wipe", ...at, votes: false, downMs: 100 } as const;
+    const rot = { kind: "rot", ...at, bytes: 1_000 } as const;
+    const spoil = ({ data }: SimNode): void => {
+      while (data.spoil(1_000)) {
+        // Until all of it is.
+      }
+    };
+    const wiped = (node: SimNode): void => void node.wipe(false);
+    expect(after(wipe, () => undefined).marks).toEqual(["fault wipe"]);
+    expect(after(wipe, wiped).marks).toEqual([]);
+    expect(after({ ...wipe, votes: true }, wiped).marks).toEqual(["fault wipe"]);
+    expect(after(rot, () => undefined).marks).toEqual(["fault rot"]);
+    expect(after(rot, spoil).marks).toEqual([]);
+    expect(after(rot, wiped).marks).toEqual([]);
+  });
 });
 
 describe("lasting faults of one node that overlap", () => {

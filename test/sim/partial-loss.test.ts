@@ -39,7 +39,7 @@ const lossOf = (seed: number, disk: "data" | "votes", isDown: boolean): Loss => 
   if (node === undefined) throw new Error("no nodes");
   for (const one of network.nodes) one.start();
   network.world.runUntil(2_000_000);
-  node[disk].lie();
+  node[disk].lie(() => undefined);
   network.world.runUntil(3_000_000);
   if (isDown) {
     expect(node.crash(false, "killed", 1_000)).toBe(true);
