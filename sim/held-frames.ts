@@ -5,7 +5,8 @@
 import type { TrafficClass } from "../src/ledger/ports.ts";
 
 type Classed = { readonly trafficClass: TrafficClass };
-type Waiting<Frame> = { readonly frame: Frame; dueUs: number };
+/** `stopped`: by a block, and not by a clog alone, nor only by those before it. */
+type Waiting<Frame> = { readonly frame: Frame; dueUs: number; stopped: boolean };
 
 export class HeldFrames<Frame extends Classed> {
   /** Of each class: due in the order in which they wait. */
@@ -16,10 +17,17 @@ export class HeldFrames<Frame extends Classed> {
   }
 
   /** It has come as far as this, or is behind those that have not. */
-  push(frame: Frame, nowUs: number): void {
+  push(frame: Frame, nowUs: number, stopped: boolean): void {
     const queue = this.#queues.get(frame.trafficClass) ?? [];
-    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0) });
+    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0), stopped });
     this.#queues.set(frame.trafficClass, queue);
+  }
+
+  /** What is due has met a block. */
+  stop(nowUs: number): void {
+    for (const queue of this.#queues.values()) {
+      for (const waiting of queue) if (waiting.dueUs <= nowUs) waiting.stopped = true;
+    }
   }
 
   /** Those that were stopped are sent again, and so are due when each has flown. */
@@ -27,7 +35,8 @@ export class HeldFrames<Frame extends Classed> {
     for (const queue of this.#queues.values()) {
       let lastUs = 0;
       for (const waiting of queue) {
-        if (waiting.dueUs <= nowUs) waiting.dueUs = flownUs();
+        if (waiting.stopped && waiting.dueUs <= nowUs) waiting.dueUs = flownUs();
+        waiting.stopped = false;
         waiting.dueUs = Math.max(waiting.dueUs, lastUs);
         lastUs = waiting.dueUs;
       }

@@ -54,13 +54,16 @@ export type Felt = () => void;
 
 type Override = { readonly knob: KnobName; readonly value: number; readonly felt: Felt };
 
+/** What is told of a frame that something has hit. */
+export type Hit = { readonly mark: string; readonly felt: Felt | undefined };
+
+/** Of a frame: whatever of it shows only when the frame has arrived is told then (net.ts). */
 export type Fate = {
-  readonly lost: boolean;
-  readonly duplicated: boolean;
+  readonly lost: Hit | undefined;
+  readonly duplicated: Hit | undefined;
+  readonly corrupted: Hit | undefined;
+  /** Whether it may overtake; whether it does, shows when it has left. */
   readonly reordered: boolean;
-  readonly corrupted: boolean;
-  /** Marks of what has hit the frame; whether it was overtaken or late, shows when it has left (net.ts). */
-  readonly hits: readonly string[];
 };
 
 /** Drops frames whose first byte is `type` (any type when undefined) on matching links. */
@@ -83,12 +86,13 @@ export type JitterRule = {
 };
 
 const UNTOUCHED: Fate = {
-  lost: false,
-  duplicated: false,
+  lost: undefined,
+  duplicated: undefined,
+  corrupted: undefined,
   reordered: false,
-  corrupted: false,
-  hits: [],
 };
+/** The rule has told of it. */
+const RULED_OUT: Hit = { mark: "frame dropped by kind", felt: undefined };
 
 export class Links {
   readonly random: Prng;
@@ -143,7 +147,7 @@ export class Links {
     return (this.#blocks[this.#at(from, to)] ?? 0) > 0;
   }
 
-  /** Nothing of this link arrives before that time; then all of it, in order. */
+  /** Nothing of this link arrives before that time, a handshake neither; then all of it, in order. */
   clog(from: number, to: number, untilUs: number): void {
     const at = this.#at(from, to);
     this.#clogUntilUs[at] = Math.max(this.#clogUntilUs[at] ?? 0, untilUs);
@@ -258,28 +262,16 @@ export class Links {
       this.#rules.length === 0;
     if (quiet) return UNTOUCHED;
     const ruledOut = this.#ruledOut(from, to, bytes);
-    const fate = {
-      lost: ruledOut || this.random.ppm(knobs.lossPpm),
-      duplicated: this.random.ppm(knobs.duplicatePpm),
+    return {
+      lost: ruledOut ? RULED_OUT : this.#hit("lossPpm", "frame lost"),
+      duplicated: this.#hit("duplicatePpm", "frame duplicated"),
       reordered: this.random.ppm(knobs.reorderPpm),
-      corrupted: this.random.ppm(knobs.corruptPpm),
+      corrupted: this.#hit("corruptPpm", "frame corrupted"),
     };
-    return { ...fate, hits: ruledOut ? ["frame dropped by kind"] : this.#hits(fate) };
   }
 
-  /** What is lost has felt nothing else. */
-  #hits(fate: Omit<Fate, "hits">): string[] {
-    const hits: string[] = [];
-    const hit = (knob: KnobName, mark: string): void => {
-      hits.push(mark);
-      this.feltOf(knob)?.();
-    };
-    if (fate.lost) hit("lossPpm", "frame lost");
-    else {
-      if (fate.duplicated) hit("duplicatePpm", "frame duplicated");
-      if (fate.corrupted) hit("corruptPpm", "frame corrupted");
-    }
-    return hits;
+  #hit(knob: "lossPpm" | "duplicatePpm" | "corruptPpm", mark: string): Hit | undefined {
+    return this.random.ppm(this.knobs[knob]) ? { mark, felt: this.feltOf(knob) } : undefined;
   }
 
   #ruledOut(from: number, to: number, bytes: Uint8Array): boolean {

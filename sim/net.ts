@@ -19,7 +19,7 @@ import { FairShare } from "./bandwidth.ts";
 import type { Task } from "./heap.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Host } from "./host.ts";
-import { type Fate, Links, type NetKnobs } from "./links.ts";
+import { type Fate, type Hit, Links, type NetKnobs } from "./links.ts";
 import { Overrides } from "./overrides.ts";
 import { World } from "./world.ts";
 
@@ -28,6 +28,8 @@ type HeldFrame = {
   readonly bytes: Uint8Array;
   /** What the trace takes in of them, when they leave and when they arrive. */
   readonly digest: number;
+  /** What is told of it once it has arrived. */
+  readonly hits?: readonly Hit[];
 };
 
 /** One end's view of a session. */
@@ -372,6 +374,10 @@ export class SimNet {
     if (left?.handler === undefined || right?.handler === undefined) return;
     if (!left.host.isLive(left.incarnation) || !right.host.isLive(right.incarnation)) return;
     if (this.links.blocked(a, b) || this.links.blocked(b, a)) return;
+    const { nowUs } = this.#world;
+    const openUs = Math.max(this.links.clogUntilUs(a, b), this.links.clogUntilUs(b, a));
+    // A handshake arrives as little as anything else.
+    if (openUs > nowUs) return this.#scheduleDial(a, b, openUs - nowUs);
     if (SimNet.#isStranger(left, right.id) || SimNet.#isStranger(right, left.id)) {
       this.#tap?.happened?.("dial of no member refused");
       return;
@@ -537,8 +543,8 @@ export class SimNet {
   #transmit(session: Session, end: End, to: number, frame: HeldFrame): void {
     const { trafficClass, bytes } = frame;
     const fate = this.links.fate(end.slot, to, bytes);
-    for (const what of fate.hits) this.#tap?.happened?.(what);
-    if (fate.lost) {
+    if (fate.lost !== undefined) {
+      this.#show(fate.lost);
       this.#world.trace.add(this.#world.nowUs, "drop", end.slot, to, bytes);
       return this.#left(end, to, bytes);
     }
@@ -571,28 +577,33 @@ export class SimNet {
   /** The last byte has left. */
   #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
     const { trafficClass, bytes } = frame;
-    if (this.links.extraUs(end.slot, to) > 0) this.#tap?.happened?.("frame delayed");
+    const isLate = this.links.extraUs(end.slot, to) > 0;
     let arriveUs = this.#flownUs(this.#world.nowUs, end.slot, to);
     if (!fate.reordered) {
       arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
       end.lastArrivalUs[trafficClass] = arriveUs;
     }
-    const arriving = fate.corrupted ? this.#corrupted(frame) : frame;
-    const overtakes = arriveUs < end.lastFrameUs[trafficClass];
-    const felt = overtakes ? this.links.feltOf("reorderPpm") : undefined;
+    const hits: Hit[] = isLate ? [{ mark: "frame delayed", felt: undefined }] : [];
+    if (arriveUs < end.lastFrameUs[trafficClass]) {
+      hits.push({ mark: "frame reordered", felt: this.links.feltOf("reorderPpm") });
+    }
+    if (fate.corrupted !== undefined) hits.push(fate.corrupted);
+    const whole = fate.corrupted === undefined ? frame : this.#corrupted(frame);
+    const arriving = hits.length === 0 ? whole : { ...whole, hits };
     end.lastFrameUs[trafficClass] = Math.max(arriveUs, end.lastFrameUs[trafficClass]);
     this.#world.at(arriveUs, () => {
       end.queuedBytes[trafficClass] -= bytes.length;
-      if (overtakes && session.alive) {
-        this.#tap?.happened?.("frame reordered");
-        felt?.();
-      }
       this.#arrive(session, end, to, arriving);
     });
-    if (!fate.duplicated) return;
+    if (fate.duplicated === undefined) return;
     const laterUs = this.#flownUs(arriveUs, end.slot, to);
-    const again = { ...arriving, bytes: arriving.bytes.slice() };
+    const again = { ...whole, bytes: whole.bytes.slice(), hits: [fate.duplicated] };
     this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
+  }
+
+  #show({ mark, felt }: Hit): void {
+    this.#tap?.happened?.(mark);
+    felt?.();
   }
 
   /** When what leaves then has gone over a link. */
@@ -623,7 +634,7 @@ export class SimNet {
       return;
     }
     // Also behind what is held and about to be let go: order.
-    end.held.push(frame, nowUs);
+    end.held.push(frame, nowUs, this.links.blocked(end.slot, to));
     end.queuedBytes[frame.trafficClass] += frame.bytes.length;
     if (!isBlocked) this.#releaseNext(session, end, to);
   }
@@ -641,6 +652,7 @@ export class SimNet {
       if (target.host.reached("deliver")) return;
       const { trace, nowUs } = this.#world;
       trace.add(nowUs, "deliver", to, end.slot, frame.bytes, "", frame.digest);
+      for (const hit of frame.hits ?? []) this.#show(hit);
       const { trafficClass, bytes } = frame;
       this.#tap?.delivered(end.slot, to, trafficClass, bytes);
       for (const watch of this.#watches) watch.delivered?.(end.slot, to, trafficClass, bytes);
@@ -675,7 +687,7 @@ export class SimNet {
     const isBlocked = this.links.blocked(end.slot, to);
     if (isBlocked) this.#tap?.happened?.("frame blocked");
     // The end of the block goes on with it.
-    if (isBlocked && !this.links.knobs.blockedDrops) return;
+    if (isBlocked && !this.links.knobs.blockedDrops) return end.held.stop(nowUs);
     for (;;) {
       const frame = end.held.takeDue(nowUs);
       if (frame === undefined) break;

@@ -2,10 +2,12 @@
  * Marks of where a run has been, for scenarios that show nothing unless they get there. It judges
  * nothing. It reads what honest nodes sign and propose, and which height each has final.
  */
+import { lookAt } from "./certificates.ts";
 import { decodeStatement, FINALIZE, HEADER_BYTES, NOTARIZE, NULLIFY } from "./decode.ts";
 import { headersOf } from "./headers.ts";
 import { Cursor, hex } from "./oracle.ts";
 import { Recent } from "./recent.ts";
+import { setsOf } from "./sets.ts";
 import type { CheckContext, Checker } from "./types.ts";
 
 const PROPOSAL = 1;
@@ -74,6 +76,7 @@ export const splitViews = (context: CheckContext): Checker => {
  */
 export const otherNotarized = (context: CheckContext): Checker => {
   const views = new Recent<string, { notarize: string | undefined; decided: boolean }>();
+  const sets = setsOf(context);
   return {
     id: "marks",
     title: "notarizations of another block than the one voted for",
@@ -88,14 +91,16 @@ export const otherNotarized = (context: CheckContext): Checker => {
     },
     delivered: (_from, to, bytes) => {
       if (bytes[0] !== CERTIFICATE) return;
-      // The statement comes first. The signatures of a large network are many, and say nothing here.
+      // The statement comes first: the signatures of a large network are many, and looked at only where it counts.
       const cursor = new Cursor(bytes, 1);
-      const view = `${to}/${cursor.u64()}/${cursor.u64()}`;
+      const epoch = cursor.u64();
+      const view = `${to}/${epoch}/${cursor.u64()}`;
       if (cursor.u8() !== NOTARIZE) return;
       const own = views.get(view);
       if (own?.notarize === undefined || own.decided) return;
       const hash = hex(cursor.take(32));
-      if (!cursor.ok || own.notarize === hash) return;
+      if (!cursor.ok || own.notarize === hash || !sets.isDecided(epoch)) return;
+      if (lookAt(context, bytes).fault !== undefined) return;
       context.mark("another block notarized");
     },
   };

@@ -175,9 +175,7 @@ describe("the atlas", () => {
     told.atlas.loses(0);
     told.atlas.loses(1);
     told.atlas.loses(1);
-    expect(told.atlas.lost).toBe(
-      "n1 lost its data at height 100 while n2, n0 had no good copy",
-    );
+    expect(told.atlas.lost).toBe("n1 lost its data at height 100 while n2, n0 had no good copy");
     expect(told.marks).toEqual(["atlas lost the last copies"]);
     expect(marks).toEqual(["atlas spared a disk"]);
   });
@@ -222,7 +220,9 @@ describe("the atlas", () => {
     const two = lost([...lie(0), ...lie(1)]);
     expect([two.dataLost, two.marks.get("fault lost-writes")]).toEqual([undefined, 2]);
     const three = lost([...lie(0), ...lie(1), misdirected]);
-    expect(three.dataLost).toMatch(/^n1 lost its data at height \d+ while n2, n0 had no good copy$/);
+    expect(three.dataLost).toMatch(
+      /^n1 lost its data at height \d+ while n2, n0 had no good copy$/,
+    );
   }, 60_000);
 
   it("counts no disk as lost that a restore has left as it was, and spares no other for it", () => {

@@ -139,14 +139,18 @@ describe("what changes nothing, of machines that are down", () => {
   const put = (key: number) =>
     ({ type: "put", key: Uint8Array.of(key), value: new Uint8Array(100) }) as const;
   /** Of node 0: `between` is called at one second, the fault is at two. */
-  const after = (fault: Fault, between: (node: SimNode) => void, part: Partial<Scenario> = {}) => {
+  const afterDown = (
+    fault: Fault,
+    between: (node: SimNode) => void,
+    part: Partial<Scenario> = {},
+  ) => {
     const one = scenario("down", { faults: [fault], healMs: 9_000, atlas: "keep", ...part });
     const network = createNetwork(one, SYSTEM);
     const { world, nodes, atlas } = network;
     const [node] = nodes;
     if (node === undefined) throw new Error("no nodes");
     const marks: string[] = [];
-    scheduleFaults({ ...network, mark: (name) => marks.push(name) });
+    scheduleFaults({ ...network, leaderOf: () => undefined, mark: (name) => marks.push(name) });
     node.data.seed([put(1), put(2)]);
     world.runUntil(1_000_000);
     between(node);
@@ -159,7 +163,7 @@ describe("what changes nothing, of machines that are down", () => {
 
   it("counts as a restore of what it changes, and as a loss of data only where that is another", () => {
     const changed = (disks: readonly ("data" | "votes")[], votes: boolean) => {
-      const { marks, isGood } = after(restore(votes), (node) => {
+      const { marks, isGood } = afterDown(restore(votes), (node) => {
         for (const disk of disks) node[disk].seed([put(3)]);
       });
       return [marks, isGood];
@@ -174,7 +178,7 @@ describe("what changes nothing, of machines that are down", () => {
   it("is a restore where only keys of epochs are others, and no loss", () => {
     const makes = (epochs: readonly number[]) => {
       const part = { n: 7, proofs: ["stake", "epoch-keys"] } as const;
-      const { marks, isGood, node } = after(
+      const { marks, isGood, node } = afterDown(
         restore(true),
         ({ epochKeys, host }) => {
           const { signer } = scenario("keys", {}).knobs;
@@ -202,12 +206,12 @@ describe("what changes nothing, of machines that are down", () => {
       }
     };
     const wiped = (node: SimNode): void => void node.wipe(false);
-    expect(after(wipe, () => undefined).marks).toEqual(["fault wipe"]);
-    expect(after(wipe, wiped).marks).toEqual([]);
-    expect(after({ ...wipe, votes: true }, wiped).marks).toEqual(["fault wipe"]);
-    expect(after(rot, () => undefined).marks).toEqual(["fault rot"]);
-    expect(after(rot, spoil).marks).toEqual([]);
-    expect(after(rot, wiped).marks).toEqual([]);
+    expect(afterDown(wipe, () => undefined).marks).toEqual(["fault wipe"]);
+    expect(afterDown(wipe, wiped).marks).toEqual([]);
+    expect(afterDown({ ...wipe, votes: true }, wiped).marks).toEqual(["fault wipe"]);
+    expect(afterDown(rot, () => undefined).marks).toEqual(["fault rot"]);
+    expect(afterDown(rot, spoil).marks).toEqual([]);
+    expect(afterDown(rot, wiped).marks).toEqual([]);
   });
 });
 

@@ -254,6 +254,10 @@ describe("marks", () => {
     for (const to of [0, 1, 2, 3]) rig.checker.delivered?.(3, to, frame);
     expect(rig.marks).toEqual([]);
     say(2, 4, NOTARIZE, HASH_A);
+    const [last = 0] = frame.slice(-1);
+    rig.checker.delivered?.(3, 2, Uint8Array.of(...frame.slice(0, -1), last ^ 1));
+    // Nobody who looks at the signatures is shown anything.
+    expect(rig.marks).toEqual([]);
     rig.checker.delivered?.(3, 2, frame);
     expect(rig.marks).toEqual(["another block notarized"]);
   });

@@ -2,12 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { NOTARIZE } from "../../sim/checkers/decode.ts";
 import { Host } from "../../sim/host.ts";
-import { CALM_NET, type NetKnobs } from "../../sim/links.ts";
+import { CALM_NET } from "../../sim/links.ts";
 import { SimNet } from "../../sim/net.ts";
 import { World } from "../../sim/world.ts";
-import type { PeerId, TrafficClass, Transport } from "../../src/ledger/ports.ts";
+import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { type ContractNetwork, transportContract } from "../contract/transport-contract.ts";
+import { armVote, createRig, peerAt, type Rig, received, run, send, startPeer } from "./net-rig.ts";
 import { voteFrame } from "./rig.ts";
 
 const contractNetwork = (count: number): Promise<ContractNetwork> => {
@@ -39,86 +40,6 @@ const contractNetwork = (count: number): Promise<ContractNetwork> => {
 };
 
 transportContract("simulated network", contractNetwork);
-
-type Got = {
-  readonly from: PeerId;
-  readonly trafficClass: TrafficClass;
-  readonly bytes: Uint8Array;
-};
-
-type Peer = {
-  readonly host: Host;
-  transport: Transport;
-  readonly got: Got[];
-  readonly events: string[];
-};
-
-type Rig = {
-  readonly world: World;
-  readonly net: SimNet;
-  readonly peers: Peer[];
-  readonly marks: string[];
-  readonly refused: string[];
-};
-
-const startPeer = (net: SimNet, peer: Peer): void => {
-  peer.transport = net.transport(peer.host.slot, peer.host.boot());
-  peer.transport.start({
-    peerUp: (id) => peer.events.push(`+${id}`),
-    peerDown: (id, reason) => peer.events.push(`-${id} ${reason.code}`),
-    frame: (from, trafficClass, bytes) => peer.got.push({ from, trafficClass, bytes }),
-  });
-};
-
-const createRig = (
-  knobs: Partial<NetKnobs> = {},
-  ids: readonly PeerId[] = ["a", "b", "c"],
-  seed = 1,
-): Rig => {
-  const world = new World(seed);
-  const marks: string[] = [];
-  const refused: string[] = [];
-  const net = new SimNet(
-    world,
-    ids.length,
-    { ...CALM_NET, ...knobs },
-    {
-      sent: () => undefined,
-      delivered: () => undefined,
-      happened: (what) => marks.push(what),
-      refused: (from, to, trafficClass, bytes) =>
-        refused.push(`${from} to ${to}, ${trafficClass}, ${bytes.length} bytes`),
-    },
-  );
-  const peers = ids.map((id, slot): Peer => {
-    const host = new Host(world, slot);
-    net.addSlot(host, id);
-    return { host, transport: net.transport(slot, 0), got: [], events: [] };
-  });
-  for (const peer of peers) startPeer(net, peer);
-  world.runUntil(1_000_000);
-  return { world, net, peers, marks, refused };
-};
-
-const peerAt = (rig: Rig, slot: number): Peer => {
-  const peer = rig.peers[slot];
-  if (peer === undefined) throw new RangeError(`no peer ${slot}`);
-  return peer;
-};
-
-/** The process dies when its N of view 5 has gone to everybody. */
-const armVote = (host: Host, crash: () => void): void =>
-  host.votes.arm({ view: 5, kind: "notarize", isOwed: () => true, crash });
-
-const run = (rig: Rig, ms: number): void => {
-  rig.world.runUntil(rig.world.nowUs + ms * 1000);
-};
-
-const send = (rig: Rig, from: number, to: PeerId, ...bytes: number[]): boolean =>
-  peerAt(rig, from).transport.send(to, "consensus", Uint8Array.from(bytes));
-
-const received = (rig: Rig, slot: number): number[] =>
-  peerAt(rig, slot).got.map((got) => got.bytes[0] ?? -1);
 
 describe("sessions", () => {
   it("come up once at both ends", () => {
@@ -699,54 +620,5 @@ describe("faults", () => {
         expect(got.filter(ofClass), again).toEqual(values.filter(ofClass));
       }
     }
-  });
-});
-
-describe("what is said of a frame", () => {
-  it("is nothing but that it is lost, where it is", () => {
-    const all = { duplicatePpm: 1_000_000, reorderPpm: 1_000_000, corruptPpm: 1_000_000 };
-    const rig = createRig({ lossPpm: 1_000_000, ...all });
-    const calls: string[] = [];
-    for (const knob of ["lossPpm", "duplicatePpm", "reorderPpm", "corruptPpm"] as const) {
-      rig.net.links.override(knob, 1_000_000, () => calls.push(knob));
-    }
-    rig.net.links.clog(0, 1, rig.world.nowUs + 1_000_000);
-    for (let i = 0; i < 5; i++) send(rig, 0, "b", i);
-    run(rig, 2_000);
-    expect(rig.marks).toEqual(new Array(5).fill("frame lost"));
-    expect(calls).toEqual(new Array(5).fill("lossPpm"));
-  });
-
-  it("is that it was reordered when it has come before an earlier one, and not when it might have", () => {
-    const rig = createRig({ reorderPpm: 1_000_000, latencyMeanUs: 50_000 });
-    let felt = 0;
-    rig.net.links.override("reorderPpm", 1_000_000, () => {
-      felt += 1;
-    });
-    // Each alone on its way: there is nothing to overtake.
-    for (let i = 0; i < 20; i++) {
-      send(rig, 0, "b", i);
-      run(rig, 5_000);
-    }
-    expect(rig.marks).toEqual([]);
-    for (let i = 20; i < 60; i++) send(rig, 0, "b", i);
-    run(rig, 5_000);
-    const got = received(rig, 1).slice(20);
-    const overtaking = got.filter((value, at) => got.slice(at).some((later) => later < value));
-    expect(overtaking.length).toBeGreaterThan(10);
-    expect(rig.marks).toEqual(new Array(overtaking.length).fill("frame reordered"));
-    expect(felt).toBe(overtaking.length);
-  });
-
-  it("is that it was clogged when it came later for it", () => {
-    const rig = createRig({ latencyMinUs: 20_000 });
-    rig.net.links.clog(0, 1, rig.world.nowUs + 10_000);
-    send(rig, 0, "b", 1);
-    run(rig, 1_000);
-    expect(rig.marks).toEqual([]);
-    rig.net.links.clog(0, 1, rig.world.nowUs + 100_000);
-    send(rig, 0, "b", 2);
-    run(rig, 1_000);
-    expect(rig.marks).toEqual(["frame clogged"]);
   });
 });

@@ -130,16 +130,17 @@ export class QuicNetwork {
     const to = 1 - from;
     const nowUs = nowMs() * 1_000;
     const fate = this.links.fate(from, to, packet);
-    for (const hit of fate.hits) this.#hit(hit);
-    if (fate.lost || this.links.blocked(from, to)) return;
+    if (fate.lost !== undefined) return this.#hit(fate.lost.mark);
+    if (this.links.blocked(from, to)) return;
+    for (const hit of [fate.duplicated, fate.corrupted]) if (hit !== undefined) this.#hit(hit.mark);
     if (fate.reordered) this.#hit("packet held back");
-    const copies = fate.duplicated ? 2 : 1;
+    const copies = fate.duplicated === undefined ? 1 : 2;
     for (let copy = 0; copy < copies; copy++) {
       const latencyUs = (): number => this.links.latencyUs() + this.links.extraUs(from, to);
       const late = fate.reordered ? 4 * latencyUs() : 0;
       const atUs = Math.max(nowUs + latencyUs() + late, this.links.clogUntilUs(from, to));
       // A copy of its own in every case: decryption overwrites what it is given.
-      const bytes = fate.corrupted ? this.links.corrupt(packet) : packet.slice();
+      const bytes = fate.corrupted === undefined ? packet.slice() : this.links.corrupt(packet);
       this.#flights.push({ atUs, to, bytes });
     }
   }
