@@ -8,7 +8,17 @@ import { World } from "../../sim/world.ts";
 import type { PeerId, TrafficClass } from "../../src/ledger/ports.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { type ContractNetwork, transportContract } from "../contract/transport-contract.ts";
-import { armVote, createRig, peerAt, type Rig, received, run, send, startPeer } from "./net-rig.ts";
+import {
+  armVote,
+  createRig,
+  type Peer,
+  peerAt,
+  type Rig,
+  received,
+  run,
+  send,
+  startPeer,
+} from "./net-rig.ts";
 import { voteFrame } from "./rig.ts";
 
 const contractNetwork = (count: number): Promise<ContractNetwork> => {
