@@ -21,12 +21,34 @@ import type { StatementKind } from "./statements.ts";
 export type ByzantineSize = 4 | 7 | 10 | 31 | 100;
 export const BYZANTINE_SIZES: readonly ByzantineSize[] = [4, 7, 10, 31, 100];
 
+type Span = { readonly healMs: number; readonly epochMs?: number };
+
 type Asked = {
   readonly proofs: readonly ProofPart[];
-  readonly epochMs?: number;
-  readonly healMs?: number;
-  /** Larger networks are not run for long enough to show it. */
-  readonly nMax?: number;
+  /** Where its lie takes longer than what a network of that size is run for (MEASURES), or epochs. */
+  readonly span?: (n: ByzantineSize) => Span;
+};
+
+/** Time costs what n² votes a view cost: what takes epochs has shorter ones in large networks. */
+const bySize =
+  (small: Span | undefined, medium: Span, large: Span) =>
+  (n: ByzantineSize): Span =>
+    n === 100 ? large : n === 31 ? medium : (small ?? MEASURES[n]);
+
+const PLACES: Asked = {
+  proofs: ["beacon", "space", "location"],
+  // Everybody measures everybody.
+  span: bySize(undefined, { healMs: 10_000 }, { healMs: 5_000 }),
+};
+
+const SPACE_OF_EPOCHS: Asked = {
+  proofs: ["beacon", "space"],
+  // Answers are of epochs from the second on, and late at its end.
+  span: bySize(
+    { epochMs: 8_000, healMs: 20_000 },
+    { epochMs: 8_000, healMs: 20_000 },
+    { epochMs: 2_000, healMs: 6_000 },
+  ),
 };
 
 /** Kinds that lie about a proof: they are of no use but on a chain that asks for it. */
@@ -36,19 +58,30 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
   ["withhold-reveals", { proofs: ["beacon"] }],
   ["delete-space", { proofs: ["beacon", "space"] }],
   ["borrow-space", { proofs: ["beacon", "space"] }],
-  // Everybody measures everybody.
-  ["low-receipts", { proofs: ["beacon", "space", "location"], nMax: 10 }],
-  ["early-answers", { proofs: ["beacon", "space", "location"], nMax: 10 }],
-  // It takes a second turn to lead.
-  ["replay-space", { proofs: ["beacon", "space"], nMax: 10 }],
+  ["low-receipts", PLACES],
+  ["early-answers", PLACES],
+  [
+    "replay-space",
+    {
+      proofs: ["beacon", "space"],
+      // It takes a second turn to lead.
+      span: bySize(undefined, { healMs: 8_000 }, { healMs: 10_000 }),
+    },
+  ],
   ["false-labels", { proofs: ["beacon", "space"] }],
-  // Answers are of epochs from the second on, and late at its end.
-  ["delay-space", { proofs: ["beacon", "space"], epochMs: 8_000, healMs: 20_000, nMax: 10 }],
-  ["grind-space", { proofs: ["beacon", "space"], epochMs: 8_000, healMs: 20_000, nMax: 10 }],
-  // Claims are of epochs, and shown by their ends.
+  ["delay-space", SPACE_OF_EPOCHS],
+  ["grind-space", SPACE_OF_EPOCHS],
   [
     "false-claims",
-    { proofs: ["work", "time", "shares"], epochMs: 12_000, healMs: 40_000, nMax: 10 },
+    {
+      proofs: ["work", "time", "shares"],
+      // Claims are of epochs, and shown by their ends.
+      span: bySize(
+        { epochMs: 12_000, healMs: 40_000 },
+        { epochMs: 12_000, healMs: 40_000 },
+        { epochMs: 3_000, healMs: 8_000 },
+      ),
+    },
   ],
 ]);
 
@@ -57,10 +90,6 @@ export const BYZANTINE_KINDS: readonly StrategyName[] = [...STRATEGIES, ...DIREC
 
 /** What a mix is of: chains that ask for no proofs, so that any kinds go together. */
 const MIXABLE = BYZANTINE_KINDS.filter((kind) => !OF_PROOFS.has(kind));
-
-/** The kinds of networks of that size. */
-export const kindsAt = (n: number): readonly StrategyName[] =>
-  BYZANTINE_KINDS.filter((kind) => n <= (OF_PROOFS.get(kind)?.nMax ?? n));
 
 /** One run of the matrix. */
 export type ByzantineCase = {
@@ -86,21 +115,42 @@ const weightsOf = (n: number, unequal: boolean, random: Prng): number[] =>
 const sum = (weights: readonly number[]): number => weights.reduce((all, one) => all + one, 0);
 
 /**
- * Slots whose weight is the most that stays under a third: by dynamic programming over sums, as taking the
- * first that fit would leave room with unequal weights.
+ * Each sum that some slots can have, with slots that have it: by dynamic programming, as taking the first that fit would
+ * leave room with unequal weights.
  */
-export const slotsUnderThird = (weights: readonly number[], random: Prng): number[] => {
-  const room = Math.ceil(sum(weights) / 3) - 1;
-  const best = new Map<number, readonly number[]>([[0, []]]);
+const slotsBySum = (
+  weights: readonly number[],
+  most: number,
+  random: Prng,
+): Map<number, number[]> => {
+  const best = new Map<number, number[]>([[0, []]]);
   for (const slot of random.shuffle([...weights.keys()])) {
     for (const [weight, slots] of [...best]) {
       const more = weight + (weights[slot] ?? 0);
-      if (more <= room && !best.has(more)) best.set(more, [...slots, slot]);
+      if (more <= most && !best.has(more)) best.set(more, [...slots, slot]);
     }
   }
-  const most = Math.max(...best.keys());
-  return [...(best.get(most) ?? [])].sort((a, b) => a - b);
+  return best;
 };
+
+const inOrder = (slots: readonly number[] = []): number[] => [...slots].sort((a, b) => a - b);
+
+/** Slots whose weight is the most that stays under a third. */
+export const slotsUnderThird = (weights: readonly number[], random: Prng): number[] => {
+  const best = slotsBySum(weights, Math.ceil(sum(weights) / 3) - 1, random);
+  return inOrder(best.get(Math.max(...best.keys())));
+};
+
+/** Slots whose weight is the least that is a third or more. */
+export const slotsOfThird = (weights: readonly number[], random: Prng): number[] => {
+  const all = sum(weights);
+  const best = slotsBySum(weights, all, random);
+  return inOrder(best.get(Math.min(...[...best.keys()].filter((weight) => 3 * weight >= all))));
+};
+
+/** What one adversary of a mix is. */
+const mixedKinds = (random: Prng) => (): readonly StrategyName[] =>
+  random.shuffle([...MIXABLE]).slice(0, random.between(1, MIXED_KINDS));
 
 /** Views that those strategies act in which act in one view only: early ones, another for each. */
 const AIMED_VIEWS = 5;
@@ -215,8 +265,11 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
   const weights = weightsOf(n, unequal, random);
   const slots = slotsUnderThird(weights, random);
   const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
-  const { workload, ...measure } = MEASURES[n];
-  const healMs = Math.max(measure.healMs, asked?.healMs ?? 0);
+  const measure = MEASURES[n];
+  const { healMs, epochMs } = asked?.span?.(n) ?? { ...measure, epochMs: undefined };
+  // Where clients stop at the heal, they do so at that of a longer run too.
+  const untilMs = Math.max(measure.workload.untilMs, healMs);
+  const workload = { ...measure.workload, untilMs };
   const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
   const away = random.pick(honest);
   const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
@@ -232,7 +285,7 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
     healMs,
     workload: BUSY_KINDS.includes(kind) ? { ...workload, ...BUSY } : workload,
     ...(asked === undefined ? {} : { proofs: asked.proofs }),
-    ...(asked?.epochMs === undefined ? {} : { epochMs: asked.epochMs }),
+    ...(epochMs === undefined ? {} : { epochMs }),
     expect: { finalWithinMs: 20_000, convergeWithinMs: 60_000, marks },
   });
   return { n, weights: unequal ? "unequal" : "equal", kind, share: "under", scenario: run };
@@ -244,7 +297,7 @@ export const underThird = (
   options: { readonly unequal: boolean; readonly mixes: number; readonly seed?: number },
 ): ByzantineCase[] => {
   const { unequal, mixes, seed = 1 } = options;
-  const each = kindsAt(n).map((kind) =>
+  const each = BYZANTINE_KINDS.map((kind) =>
     oneRun({
       ...{ n, unequal, kind, seed, name: kind },
       kindsOf: () => [kind],
@@ -256,7 +309,7 @@ export const underThird = (
     const random = new Prng(own, `byzantine/mix/${n}`);
     return oneRun({
       ...{ n, unequal, kind: "mix" as const, seed: own, name: `mix-${i + 1}` },
-      kindsOf: () => random.shuffle([...MIXABLE]).slice(0, random.between(1, MIXED_KINDS)),
+      kindsOf: mixedKinds(random),
       marks: [],
     });
   });
@@ -266,26 +319,27 @@ export const underThird = (
 /** The least that is a third or more of so many equal validators, with which two halves of the rest can fork. */
 const LIARS: Readonly<Record<ByzantineSize, number>> = { 4: 2, 7: 3, 10: 4, 31: 11, 100: 34 };
 
-/**
- * A third and more of the weight agrees with everybody while the honest ones are apart: here a fork comes
- * about. `liars` slots are the last ones; the honest ones are cut in two halves until the heal.
- */
-export const overThird = (
-  n: number,
-  liars: number,
-  seed = 1,
-  kind: StrategyName = "two-faced",
-): Scenario => {
-  const honest = Array.from({ length: n - liars }, (_, slot) => slot);
-  const slots = Array.from({ length: liars }, (_, i) => n - liars + i);
+type Over = {
+  readonly weights: readonly number[];
+  readonly slots: readonly number[];
+  readonly seed: number;
+  readonly kind: StrategyName | "mix";
+  readonly name: string;
+  readonly kindsOf: (slot: number) => readonly StrategyName[];
+};
+
+/** A third and more of the weight agrees with everybody while the rest is cut in two halves until the heal. */
+const overRun = ({ weights, slots, seed, kind, name, kindsOf }: Over): Scenario => {
+  const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
   const half = honest.length >> 1;
   const [left, right] = [honest.slice(0, half), honest.slice(half)];
-  const healMs = kind === "two-faced" ? 20_000 : 6_000;
+  const healMs = kind === "two-faced" || kind === "mix" ? 20_000 : 6_000;
   const span = { atMs: 0, untilMs: healMs };
-  return scenario(`byzantine-over-third-${liars}-of-${n}-${kind}`, {
+  return scenario(name, {
     seed,
-    n,
-    adversaries: specsOf(slots, n, () => [kind]),
+    n: weights.length,
+    weights,
+    adversaries: specsOf(slots, weights.length, kindsOf),
     faults: [
       { kind: "one-way", from: left, to: right, ...span },
       { kind: "one-way", from: right, to: left, ...span },
@@ -294,20 +348,63 @@ export const overThird = (
     expect: {
       // That it stands still is found after so long.
       ...{ finalWithinMs: 10_000, convergeWithinMs: 10_000 },
-      marks: [`adversary ${kind}`],
+      marks: kind === "mix" ? [] : [`adversary ${kind}`],
     },
   });
 };
 
+/** A third and more of equal validators: `liars` slots, the last ones. Here a fork comes about. */
+export const overThird = (
+  n: number,
+  liars: number,
+  seed = 1,
+  kind: StrategyName = "two-faced",
+): Scenario =>
+  overRun({
+    ...{ seed, kind, name: `byzantine-over-third-${liars}-of-${n}-${kind}` },
+    weights: new Array<number>(n).fill(1),
+    slots: Array.from({ length: liars }, (_, i) => n - liars + i),
+    kindsOf: () => [kind],
+  });
+
 /** Small networks meet every kind with a third and more, all of them the kind that forks. */
 const OVER_ALL_KINDS: readonly number[] = [4, 7, 10];
 
-const overCases = (n: ByzantineSize, seed: number): ByzantineCase[] => {
-  const kinds = OVER_ALL_KINDS.includes(n) ? MIXABLE : (["two-faced"] as const);
-  return kinds.map((kind) => {
+/** The same of validators that weigh 1 to 9: those who lie weigh the least that is a third or more. */
+const overUnequal = (n: ByzantineSize, seed: number, kind: StrategyName): ByzantineCase => {
+  const random = new Prng(seed, `byzantine/over/${n}`);
+  const weights = weightsOf(n, true, random);
+  const slots = slotsOfThird(weights, random);
+  const name = `byzantine-over-third-of-${n}-unequal-${kind}`;
+  const run = overRun({ weights, slots, seed, kind, name, kindsOf: () => [kind] });
+  return { n, weights: "unequal", kind, share: "over", scenario: run };
+};
+
+const overMixes = (n: ByzantineSize, mixes: number, seed: number): ByzantineCase[] =>
+  Array.from({ length: mixes }, (_, i) => {
+    const own = seed + MIX_SEEDS * i;
+    const random = new Prng(own, `byzantine/over-mix/${n}`);
+    const weights = new Array<number>(n).fill(1);
+    const kindsOf = mixedKinds(random);
+    const name = `byzantine-over-third-${LIARS[n]}-of-${n}-mix-${i + 1}`;
+    const slots = slotsOfThird(weights, random);
+    const run = overRun({ weights, slots, seed: own, kind: "mix", name, kindsOf });
+    return { n, weights: "equal", kind: "mix", share: "over", scenario: run };
+  });
+
+const overCases = (n: ByzantineSize, mixes: number, seed: number): ByzantineCase[] => {
+  const isSmall = OVER_ALL_KINDS.includes(n);
+  const kinds = isSmall ? MIXABLE : (["two-faced"] as const);
+  const equal = kinds.map((kind): ByzantineCase => {
     const run = overThird(n, LIARS[n], seed, kind);
     return { n, weights: "equal", kind, share: "over", scenario: run };
   });
+  if (!isSmall) return equal;
+  return [
+    ...equal,
+    ...kinds.map((kind) => overUnequal(n, seed, kind)),
+    ...overMixes(n, mixes, seed),
+  ];
 };
 
 /** The whole matrix, small networks first. */
@@ -318,6 +415,6 @@ export function* byzantineMatrix(
 ): Generator<ByzantineCase> {
   for (const n of sizes) {
     for (const unequal of [false, true]) yield* underThird(n, { unequal, mixes, seed });
-    yield* overCases(n, seed);
+    yield* overCases(n, mixes, seed);
   }
 }
