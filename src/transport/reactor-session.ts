@@ -63,7 +63,10 @@ export type ReactorSessionOptions = {
   readonly clock: Clock;
   certificates(): readonly Uint8Array[] | null;
   forget(session: ReactorSession): void;
-  /** The library could not begin to dial, for a reason that is of this end: its files, its threads. */
+  /**
+   * The library could not begin to dial, for a reason that is of this end: its files, its threads. Not told where the
+   * dial named an authority.
+   */
   undialled(reason: string): void;
 };
 
@@ -416,7 +419,9 @@ export class ReactorSession implements QuicSession {
     else {
       const reason = readableReason(Buffer.from(message));
       this.#finish({ by: "driver", isApp: false, code: 0, reason });
-      if (OWN_ERRORS.has(code ?? "")) this.#options.undialled(reason);
+      // With an authority it may be that, or what it certified, and whoever made them is no part of this end.
+      const isOurs = this.isUnauthenticated && OWN_ERRORS.has(code ?? "");
+      if (isOurs) this.#options.undialled(reason);
     }
     this.#closeNative(0, "");
   }

@@ -19,6 +19,9 @@ export type Granted = { readonly authorityPem: string; readonly identity: QuicId
 const isNow = ({ validFromDate, validToDate }: X509Certificate, nowMs: number): boolean =>
   validFromDate.getTime() <= nowMs && nowMs <= validToDate.getTime();
 
+/** Node reads PEM as well, and passes over what stands behind a certificate; the QUIC libraries would throw at both. */
+const isDerOf = ({ raw }: X509Certificate, bytes: Uint8Array): boolean => equalBytes(raw, bytes);
+
 /**
  * What a grant gives, held against the key that was shown for it. TLS would refuse the same later; here it has a
  * name. Code: bulk.certificate. `nowMs` is wall time.
@@ -27,6 +30,9 @@ export const openGrant = (grant: BulkGrant, key: LeafKey, nowMs: number): Result
   try {
     const authority = new X509Certificate(grant.authority);
     const leaf = new X509Certificate(grant.certificate);
+    if (!isDerOf(authority, grant.authority) || !isDerOf(leaf, grant.certificate)) {
+      return fail("bulk.certificate", "not the DER of one certificate");
+    }
     if (!authority.ca || !authority.verify(authority.publicKey)) {
       return fail("bulk.certificate", "not the certificate of an authority");
     }

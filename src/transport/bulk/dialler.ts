@@ -6,6 +6,7 @@
  * Connections under a new grant are made before those under the old one are broken: from the first that is up on,
  * requests go over the new ones, and an old one is closed when the last answer that it owes is here.
  */
+import { TetradError } from "../../errors.ts";
 import type { Clock } from "../../ledger/ports.ts";
 import { LIMITS } from "../../limits.ts";
 import type { HostPort, QuicDial, QuicSession } from "../quic-endpoint.ts";
@@ -87,14 +88,19 @@ export class BulkDialler {
     for (const old of this.#of(peer)) if (!isUp(old)) this.#giveUp(old);
     const bundle: Bundle = { peer, number, lanes: [], isRetired: false };
     this.#bundles.set(peer, [...this.#of(peer), bundle]);
+    const how = { serverName, identity, trust: { authorityPem } };
+    let detail = "";
     for (let i = 0; i < order.connections; i++) {
       const remote = remotes[i % remotes.length];
       if (remote === undefined) break;
-      const session = this.#options.dial(remote, {
-        serverName,
-        identity,
-        trust: { authorityPem },
-      });
+      let session: QuicSession | undefined;
+      try {
+        session = this.#options.dial(remote, how);
+      } catch (error) {
+        if (!(error instanceof TetradError)) throw error;
+        // Both certificates are of the peer's making: what the library finds wrong in them costs nobody else anything.
+        detail = `: ${error.message}`;
+      }
       if (session === undefined) break;
       const lane: Lane = {
         ...{ bundle, session, requests: new Map(), spare: [] },
@@ -105,7 +111,7 @@ export class BulkDialler {
     }
     if (bundle.lanes.length > 0) return;
     this.#remove(bundle);
-    this.#options.connections(peer, number, 0, "nothing could be dialled");
+    this.#options.connections(peer, number, 0, `nothing could be dialled${detail}`);
   }
 
   /** Members that have sent bytes since the last call. */

@@ -6,6 +6,7 @@ import {
   createLeafKey,
 } from "../../../src/transport/authority.ts";
 import { openGrant, serverNameOf } from "../../../src/transport/bulk/certificates.ts";
+import { pemOf } from "../../../src/transport/x509.ts";
 
 const DAY_MS = 86_400_000;
 const now = Date.now();
@@ -16,6 +17,11 @@ const certified = (authority: Authority, publicKey: Uint8Array = key.publicKey):
   if (!certificate.ok) throw new Error(certificate.detail);
   return certificate.value;
 };
+
+/** Node reads it like the DER. */
+const pemBytes = (der: Uint8Array): Uint8Array => Buffer.from(pemOf("CERTIFICATE", der));
+
+const withMore = (der: Uint8Array): Uint8Array => Buffer.concat([der, Buffer.of(0)]);
 
 const grantOf = (authority: Uint8Array, certificate: Uint8Array) => ({
   host: "",
@@ -41,6 +47,10 @@ describe("a grant", () => {
     ["an authority that is none", certified(own), certified(own)],
     ["bytes that are no certificate", own.certificate, new Uint8Array(100)],
     ["bytes that are no authority", new Uint8Array(100), certified(own)],
+    ["an authority in PEM", pemBytes(own.certificate), certified(own)],
+    ["a certificate in PEM", own.certificate, pemBytes(certified(own))],
+    ["an authority with bytes behind it", withMore(own.certificate), certified(own)],
+    ["a certificate with bytes behind it", own.certificate, withMore(certified(own))],
   ])("is not taken with %s", (_what, authority, certificate) => {
     expect(openGrant(grantOf(authority, certificate), key, now)).toMatchObject({
       ok: false,

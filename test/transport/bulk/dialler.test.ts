@@ -8,6 +8,7 @@ import { BULK_CLOSE, STATUS } from "../../../src/transport/bulk/listener.ts";
 import type { QuicEndpoint } from "../../../src/transport/quic-endpoint.ts";
 import { QuicheEndpoint } from "../../../src/transport/quiche-endpoint.ts";
 import { ReactorEndpoint } from "../../../src/transport/reactor-endpoint.ts";
+import { pemOf } from "../../../src/transport/x509.ts";
 import type { BindEndpoint } from "../../contract/quic-endpoint-contract.ts";
 import { endpointClosed, endpointOptions, Talker } from "../quic-support.ts";
 import { needsReactor } from "../reactor-here.ts";
@@ -35,6 +36,9 @@ type Opened = {
   readonly told: (readonly [number, string])[];
   readonly answers: Map<number, readonly [string, number]>;
 };
+
+/** PEM around what is no DER: the text of a certificate. */
+const twice = (pem: string): string => pemOf("CERTIFICATE", Buffer.from(pem));
 
 const open: QuicEndpoint[] = [];
 afterEach(async () => {
@@ -156,4 +160,32 @@ describe.each(["quiche", "reactor"] as const)("who dials for bulk on %s", (clien
     await sleep(100);
     expect([answers.has(1), told]).toEqual([false, [[1, ""]]]);
   });
+
+  it.each(["authority", "certificate"])(
+    "loses nothing else by an order whose %s the library throws at",
+    async (what) => {
+      const options = endpointOptions({ alpn: ALPN, servers: trust, clients: "none" });
+      const outward = await binders[client](options);
+      open.push(outward);
+      const told: (readonly [string, number, string])[] = [];
+      const dialler = new BulkDialler({
+        clock: realClock,
+        dial: (remote, how) => outward.dial(remote, how),
+        connections: (peer, _number, count, detail) => told.push([peer, count, detail]),
+        answered: () => {},
+      });
+      const { certPem, keyPem } = authority.identity({ subject: PEER });
+      const isAuthority = what === "authority";
+      const remotes = [{ host: "::1", port: 9 }];
+      dialler.dial({
+        ...{ peer: PEER, number: 1, remotes, connections: 2, serverName: NAME },
+        authorityPem: isAuthority ? twice(authority.certPem) : authority.certPem,
+        identity: { keyPem, certPem: isAuthority ? certPem : twice(certPem) },
+      });
+      await until(() => told.length > 0, "the end is told");
+      expect(told.map(([peer, count]) => [peer, count])).toEqual([[PEER, 0]]);
+      expect(options.met.failures).toEqual([]);
+      expect(outward.dial({ host: "::1", port: 9 }, { serverName: NAME })).toBeDefined();
+    },
+  );
 });
