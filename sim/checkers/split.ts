@@ -8,7 +8,7 @@ import { lookAt } from "./certificates.ts";
 import { decodeStatement, statementBytes } from "./decode.ts";
 import { headersOf } from "./headers.ts";
 import { Cursor } from "./oracle.ts";
-import { Recent } from "./recent.ts";
+import { entriesOfAll, Recent } from "./recent.ts";
 import { setsOf } from "./sets.ts";
 import { signedInFrame } from "./signed-frames.ts";
 import type { CheckContext, Checker } from "./types.ts";
@@ -16,7 +16,6 @@ import type { CheckContext, Checker } from "./types.ts";
 const PROPOSAL = 1;
 const VOTE = 2;
 const CERTIFICATE = 3;
-const SYNC_RESPONSE = 12;
 const FINALIZE = 3;
 /** "c/", u64 epoch, u64 view, u8 kind: the row of a certificate. */
 const CERTIFICATE_KEY_BYTES = 19;
@@ -25,6 +24,7 @@ const REACHES_WITHIN_US = 15_000_000;
 const ALL = 0xffff;
 /** N, S and F, from 1 on. */
 const KINDS = 4;
+const SAID_KINDS = 3;
 
 type Item = { readonly epoch: number; readonly view: number; readonly what: number };
 
@@ -56,7 +56,11 @@ export const splitsEnd = (context: CheckContext): Checker => {
   const sets = setsOf(context);
   const headers = headersOf(context);
   /** What honest nodes have said of late. */
-  const said = new Recent<string, Item & { readonly slot: number }>(4_096);
+  const said = new Recent<string, Item & { readonly slot: number }>(
+    entriesOfAll(SAID_KINDS * signers),
+  );
+  /** Of the frames of votes and proposals: one goes to many. */
+  const votes = new WeakMap<Uint8Array, boolean>();
   let asked: readonly number[] = [];
   let owed: Item[] = [];
   let healedUs = 0;
@@ -156,9 +160,20 @@ export const splitsEnd = (context: CheckContext): Checker => {
     if (item.what === whatOf(FINALIZE, ALL)) advance(node, item.epoch, item.view);
   };
 
-  /** What a liar sends: whether it is an honest member's vote, signed by it. Others' votes nobody is owed. */
-  const isHonestVote = (bytes: Uint8Array, { epoch, what }: Item): boolean => {
-    if (!sets.isDecided(epoch)) return false;
+  /**
+   * Whether it is, or carries, an honest member's vote that it has signed; others' votes nobody is owed. So whoever
+   * sends it: liars forge, and what honest nodes say the network may have damaged.
+   */
+  const isHonestVote = (bytes: Uint8Array, item: Item): boolean => {
+    if (!sets.isDecided(item.epoch)) return false;
+    const known = votes.get(bytes);
+    if (known !== undefined) return known;
+    const isHonest = isSignedByHonest(bytes, item);
+    votes.set(bytes, isHonest);
+    return isHonest;
+  };
+
+  const isSignedByHonest = (bytes: Uint8Array, { epoch, what }: Item): boolean => {
     const member = sets.at(epoch)?.ofIndex(what % 0x10000);
     if (member === undefined || !context.honest(member.slot)) return false;
     const [vote] = signedInFrame(bytes);
@@ -167,7 +182,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
     return context.verify(member.publicKey, message, vote.signature);
   };
 
-  /** A certificate has arrived: it counts where it is one, whoever sends it. A liar's would end all that is owed. */
+  /** A certificate has arrived: it counts where it is one, whoever sends it. A forged one would end what is owed. */
   const hearCertificate = (slot: number, bytes: Uint8Array, item: Item): void => {
     const node = nodeOf(slot);
     if (isPast(node, item) || !sets.isDecided(item.epoch)) return;
@@ -219,12 +234,13 @@ export const splitsEnd = (context: CheckContext): Checker => {
       if (type === CERTIFICATE) hearCertificate(to, bytes, itemAt(bytes, 1, false));
       else if (type === VOTE) {
         const item = itemAt(bytes, 1, true);
-        if (context.honest(from) || isHonestVote(bytes, item)) take(nodeOf(to), item);
-      } else if (!context.honest(from)) {
-        // The vote in a liar's proposal is its own, and an answer of its may be refused for what it has beside.
-        return;
-      } else if (type === PROPOSAL) take(nodeOf(to), itemAt(bytes, 5, true));
-      else if (type === SYNC_RESPONSE) hearCertificate(to, bytes, itemAt(bytes, 1 + 8 + 4, false));
+        if (isHonestVote(bytes, item)) take(nodeOf(to), item);
+      } else if (type === PROPOSAL && context.honest(from)) {
+        // A liar's proposal may be refused for what it has beside the vote. Answers to who catches up, too, and nobody's
+        // count: what they are worth shows on the disk and in what is final then.
+        const item = itemAt(bytes, 5, true);
+        if (isHonestVote(bytes, item)) take(nodeOf(to), item);
+      }
     },
     status: (slot, { epoch, finalHash }) => {
       const header = headers.get(finalHash);

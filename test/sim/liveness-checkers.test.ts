@@ -280,7 +280,12 @@ describe("a liar's frames and a split", () => {
     const rig = createRig(splitsEnd);
     say(rig, 0, { view: 5, kind: NULLIFY });
     rig.checker.healed?.(0, [0, 1]);
+    // From nobody: blocks behind the certificate may be damaged, and all of it refused.
     rig.checker.delivered?.(0, 1, answer);
+    rig.nowUs = 14_000_000;
+    rig.checker.looked?.();
+    expect(rig.checker.settled?.(() => [])).toBe(false);
+    rig.checker.status?.(1, statusWith({ epoch: 1 }));
     expect(late(rig)).toEqual([]);
   });
 
@@ -289,6 +294,51 @@ describe("a liar's frames and a split", () => {
     expect(told([vote], isTrue)).toEqual([]);
     expect(told([vote], isFalse)).toEqual(["L4"]);
     expect(told([vote.subarray(0, -1)], isTrue)).toEqual(["L4"]);
+  });
+});
+
+describe("what the network has damaged and a split", () => {
+  it("ends nothing, also where an honest node has sent it", () => {
+    const vote = voteFrame({ view: 5, kind: NULLIFY }, 0);
+    const found = (frame: Uint8Array, verify: boolean): string[] => {
+      const rig = createRig(splitsEnd, { verify: () => verify });
+      say(rig, 0, { view: 5, kind: NULLIFY });
+      rig.checker.healed?.(0, [0, 1, 2]);
+      for (const to of [1, 2]) rig.checker.delivered?.(0, to, frame);
+      return late(rig);
+    };
+    expect(found(vote, true)).toEqual([]);
+    expect(found(vote, false)).toEqual(["L4"]);
+    expect(found(vote.subarray(0, 60), true)).toEqual(["L4"]);
+  });
+
+  it("ends nothing in a proposal either", () => {
+    const spec = { view: 5, height: 5, proposer: 0 };
+    const found = (frame: Uint8Array, verify: boolean): string[] => {
+      const rig = createRig(splitsEnd, { verify: () => verify });
+      say(rig, 0, { view: 5, kind: NOTARIZE, hash: hashOf(spec) });
+      rig.checker.healed?.(0, [0, 1]);
+      rig.checker.delivered?.(0, 1, frame);
+      return late(rig);
+    };
+    const proposal = proposalFrame(spec);
+    expect(found(proposal, true)).toEqual([]);
+    expect(found(proposal, false)).toEqual(["L4"]);
+    expect(found(proposal.subarray(0, 60), true)).toEqual(["L4"]);
+  });
+});
+
+describe("what was said long before the heal", () => {
+  it("is owed for as many views as of anything that every validator says", () => {
+    const rig = createRig(splitsEnd);
+    for (let view = 1; view <= 1_000; view++) {
+      for (const slot of [0, 1, 2]) {
+        for (const kind of [NOTARIZE, NULLIFY, FINALIZE]) say(rig, slot, { view, kind });
+      }
+    }
+    rig.checker.healed?.(0, [0, 1, 2]);
+    expect(late(rig)).toEqual(["L4"]);
+    expect(rig.details).toEqual(["N(1) of epoch 0 by validator 0 has not reached n1"]);
   });
 });
 
