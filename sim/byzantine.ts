@@ -115,8 +115,8 @@ const weightsOf = (n: number, unequal: boolean, random: Prng): number[] =>
 const sum = (weights: readonly number[]): number => weights.reduce((all, one) => all + one, 0);
 
 /**
- * Each sum that some slots can have, with slots that have it: by dynamic programming, as taking the first that fit would
- * leave room with unequal weights.
+ * Each sum that some slots can have, with slots that have it: by dynamic programming, as taking the first that fit
+ * would leave room with unequal weights.
  */
 const slotsBySum = (
   weights: readonly number[],
