@@ -212,7 +212,7 @@ export const workloadArbitrary: fc.Arbitrary<Workload> = fc
       untilMs: fc.constant(DEFAULT_WORKLOAD.untilMs),
     }),
     fc.record(
-      { pipeline: fc.integer({ min: 1, max: 6 }), contested: fc.boolean() },
+      { pipeline: fc.integer({ min: 1, max: 6 }), contested: fc.boolean(), rights: fc.boolean() },
       { requiredKeys: [] },
     ),
     floodArbitrary,

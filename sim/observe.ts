@@ -114,6 +114,7 @@ export class Observer {
       location: locationTermsOf(chain.genesis),
       stake: stakeTermsOf(chain.genesis),
       members: this.members,
+      actors: chain.genesis.actors.map(({ id, ...actor }) => ({ ...actor, idHex: toHex(id) })),
       ...(work === undefined ? {} : { work }),
       honest: (slot) => this.honest(slot),
       asked: (slot) => this.asked(slot),

@@ -143,6 +143,12 @@ export const withoutClaims = (scenario: Scenario): Scenario => {
   return { ...scenario, expect };
 };
 
+/** Nobody but clients writes. */
+export const withoutRights = (scenario: Scenario): Scenario => {
+  const { rights: _, ...workload } = scenario.workload;
+  return { ...scenario, workload };
+};
+
 /** Clients that write what the rules allow. */
 export const withoutContest = (scenario: Scenario): Scenario => {
   const { contested: _, ...workload } = scenario.workload;

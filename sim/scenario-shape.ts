@@ -159,6 +159,10 @@ const WORKLOAD: FieldsOf<Workload> = {
     ...flag("Clients also write what must be refused: machines of others, certificates twice."),
     optional: true,
   },
+  rights: {
+    ...flag("Others with few permissions write too, and clients give rights and take them back."),
+    optional: true,
+  },
   floodBatches: {
     ...count(
       "The last client hands every node so many batches of 700 KiB, with no more work than is asked for.",

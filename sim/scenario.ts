@@ -31,6 +31,8 @@ export type Workload = {
   readonly pipeline?: number;
   /** Clients also write what must be refused: machines of others, certificates twice (contest.ts). */
   readonly contested?: boolean;
+  /** Others with few rights write too, and clients give and take these (rights.ts). */
+  readonly rights?: boolean;
   /** The last client is no client: from this time on it hands every node so many large batches of cheap work. */
   readonly floodBatches?: number;
   readonly floodAtMs?: number;

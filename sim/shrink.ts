@@ -28,6 +28,7 @@ import {
   withoutPipeline,
   withoutProof,
   withoutProofs,
+  withoutRights,
 } from "./reduce.ts";
 import { type Fault, faultySlots, JOINING, type Scenario, untrustedWeight } from "./scenario.ts";
 import { parseScenario } from "./scenario-shape.ts";
@@ -255,6 +256,7 @@ export const shrink = (
   if (scenario.workload.pipeline !== undefined) search.try(withoutPipeline(search.best));
   if (scenario.workload.floodBatches !== undefined) search.try(withoutFlood(search.best));
   if (scenario.workload.contested !== undefined) search.try(withoutContest(search.best));
+  if (scenario.workload.rights !== undefined) search.try(withoutRights(search.best));
   for (let before = ""; !search.over; ) {
     const now = JSON.stringify(search.best);
     if (now === before) break;

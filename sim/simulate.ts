@@ -84,6 +84,7 @@ const PROJECTIONS = [
   "quarantine",
   "certificates",
   "ct",
+  "capabilities",
 ];
 
 /** L8 apart, which is broken by what has happened, the L are promises of what will. */

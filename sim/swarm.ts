@@ -236,6 +236,10 @@ const drawPipeline = (seed: number): { readonly pipeline?: number } => {
 const drawContested = (seed: number): { readonly contested?: true } =>
   new Prng(seed, "swarm/disputed").below(4) === 0 ? { contested: true } : {};
 
+/** The same. */
+const drawRights = (seed: number): { readonly rights?: true } =>
+  new Prng(seed, "swarm/rights").below(4) === 0 ? { rights: true } : {};
+
 const drawWeights = (random: Prng, n: number): number[] =>
   random.below(3) === 0
     ? Array.from({ length: n }, () => random.between(1, 20))
@@ -327,7 +331,12 @@ const scenarioOf = (seed: number, fixed?: number): Scenario => {
       checkpoints: true,
     },
   };
-  const workload = { ...drawWorkload(random), ...drawPipeline(seed), ...drawContested(seed) };
+  const workload = {
+    ...drawWorkload(random),
+    ...drawPipeline(seed),
+    ...drawContested(seed),
+    ...drawRights(seed),
+  };
   const adversaries = drawAdversaries(draw, weights);
   const drawn: Scenario = {
     name: `swarm ${seed}`,

@@ -18,6 +18,7 @@ import type { SimChain } from "./genesis.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
 import { laneTopic, RECORD_KEYS, recordEvent, recordName, type WorkloadEvents } from "./records.ts";
+import { createRights, type Rights } from "./rights.ts";
 import type { Workload } from "./scenario.ts";
 import type { KeyPair, SignatureScheme } from "./signer.ts";
 import type { World } from "./world.ts";
@@ -60,6 +61,14 @@ const FINAL_CODES = new Set([
   "batch.ref-mismatch",
 ]);
 
+/** What makes a client write more than its records, or others. */
+type Writes = {
+  readonly contest: Contest | undefined;
+  readonly rights: Rights | undefined;
+  /** Of a guest: which one. It writes one batch after the other, and only while it may. */
+  readonly guest?: number;
+};
+
 class Client {
   readonly #wiring: WorkloadWiring;
   readonly #number: number;
@@ -68,7 +77,7 @@ class Client {
   readonly #random: Prng;
   /** The first client writes events of certificates too, one in every third batch. */
   readonly #certificates: CertificateWriter | undefined;
-  readonly #contest: Contest | undefined;
+  readonly #writes: Writes;
   #laneSeq = 0;
   #laneId: Uint8Array = new Uint8Array(32);
   #flight: Flight | undefined;
@@ -80,20 +89,15 @@ class Client {
   acknowledged = 0;
   readonly refusals = new Map<string, number>();
 
-  constructor(
-    wiring: WorkloadWiring,
-    number: number,
-    key: KeyPair,
-    actor: Hash,
-    contest: Contest | undefined,
-  ) {
+  constructor(wiring: WorkloadWiring, number: number, key: KeyPair, actor: Hash, writes: Writes) {
     this.#wiring = wiring;
     this.#number = number;
     this.#key = key;
     this.#actor = actor;
     this.#random = wiring.world.stream(`workload/${number}`);
-    this.#contest = contest;
-    this.#certificates = number === 0 ? createCertificateWriter(contest?.issuing) : undefined;
+    this.#writes = writes;
+    this.#certificates =
+      number === 0 ? createCertificateWriter(writes.contest?.issuing) : undefined;
   }
 
   /** Instead of what clients do. */
@@ -136,8 +140,10 @@ class Client {
     // A node that is not ready yet does not say how much work it asks for: another one, in the next turn.
     const asks = this.#wiring.chain.genesis.proofs.work !== null;
     if (asks && target.handle.status().work === undefined) return;
+    const { guest, rights } = this.#writes;
+    if (guest !== undefined && rights?.isIn(target.handle, guest) !== true) return;
     const first = this.#build(target, this.#laneSeq + 1, this.#laneId);
-    const more = (this.#wiring.workload.pipeline ?? 1) - 1;
+    const more = guest === undefined ? (this.#wiring.workload.pipeline ?? 1) - 1 : 0;
     for (let last = first, i = 0; i < more; i++) {
       const { laneSeq, batchIdHex } = last.submission;
       last = this.#build(target, laneSeq + 1, Buffer.from(batchIdHex, "hex"));
@@ -155,11 +161,14 @@ class Client {
     const { chain } = this.#wiring;
     const { refHeight, refHash, work } = target.handle.status();
     this.#counter += 1;
-    const events = this.#events();
+    const { guest, contest, rights } = this.#writes;
+    const events =
+      guest === undefined ? this.#events() : (rights?.ofGuest(guest, target.handle) ?? []);
     const certificates = this.#counter % 3 === 0 ? this.#certificates : undefined;
     const certificate = certificates?.next(target.handle);
     if (certificate !== undefined) events.unshift(certificate);
-    events.push(...(this.#contest?.events(this.#number) ?? []));
+    events.push(...(contest?.events(this.#number) ?? []));
+    if (guest === undefined) events.push(...(rights?.events(this.#actor, target.handle) ?? []));
     const unsigned = buildBatch(chain.hasher, {
       actor: this.#actor,
       laneSeq,
@@ -173,6 +182,7 @@ class Client {
     const proofs = work === undefined ? [] : [this.work(unsigned, work)];
     const batch = sealBatch(chain.hasher, unsigned, signature, proofs);
     if (certificate !== undefined) certificates?.sent(batch.id);
+    rights?.sent(batch.id, events, this.#actor);
     const flight: Flight = {
       submission: {
         actorHex: toHex(this.#actor),
@@ -232,7 +242,7 @@ class Client {
         this.#wiring.acknowledged(node.slot, flight.submission, result.value.height);
       } else {
         this.#wiring.declined?.(node.slot, flight.submission, result.code);
-        this.#wiring.refused?.(result, flight.events);
+        if (this.#writes.guest === undefined) this.#wiring.refused?.(result, flight.events);
       }
       if (this.#flight !== flight || attempt !== this.#attempt) return;
       if (result.ok) this.#done(flight);
@@ -257,6 +267,8 @@ class Client {
     this.#attempt += 1;
     const attempt = this.#attempt;
     if (FINAL_CODES.has(code)) this.#lookUp(handle);
+    // Its rights were taken back meanwhile: no node takes anything more of it.
+    if (this.#writes.guest !== undefined && code === "event.forbidden") this.#flight = undefined;
     this.#wiring.world.after(RETRY_MS * 1000, () => {
       if (attempt === this.#attempt && this.#flight !== undefined) this.#again();
     });
@@ -297,24 +309,36 @@ export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
   const { chain, workload, world } = wiring;
   const contest =
     workload.contested === true ? createContest(world.stream("contest"), chain) : undefined;
+  const rights =
+    workload.rights === true
+      ? createRights(world.stream("rights"), world, chain, wiring.scheme)
+      : undefined;
   const clients = chain.clientKeys.map((key, i) => {
     const actor = chain.clientIds[i];
     if (actor === undefined) throw new RangeError("a client without an id");
-    return new Client(wiring, i, key, actor, contest);
+    return new Client(wiring, i, key, actor, { contest, rights });
   });
   const periodUs = (1_000_000 * clients.length) / workload.batchesPerSecond;
   const random = world.stream("workload");
   const flooder = workload.floodBatches === undefined ? undefined : clients.pop();
   if (flooder !== undefined) flooder.flood(workload.floodBatches ?? 0, workload.floodAtMs ?? 0);
-  // Without a pace there are no batches: the chain is idle.
-  for (const client of workload.batchesPerSecond === 0 ? [] : clients) {
+  const pace = (client: Client, random: Prng): void => {
+    // Without a pace there are no batches: the chain is idle.
+    if (workload.batchesPerSecond === 0) return;
     const tick = (): void => {
       if (world.nowMs >= workload.untilMs) return;
       client.tick();
       world.after(periodUs / 2 + random.exponential(periodUs / 2), tick);
     };
     world.after(random.below(Math.ceil(periodUs)), tick);
-  }
+  };
+  for (const client of clients) pace(client, random);
+  const guests = (rights?.guests ?? []).map(({ key, id }, guest) => {
+    const number = chain.clientKeys.length + guest;
+    return new Client(wiring, number, key, id, { contest: undefined, rights, guest });
+  });
+  for (const guest of guests) pace(guest, world.stream("rights/pace"));
+  clients.push(...guests);
   return {
     acknowledged: () => clients.reduce((sum, client) => sum + client.acknowledged, 0),
     open: () => clients.filter((client) => client.busy).length,

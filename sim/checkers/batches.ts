@@ -60,6 +60,10 @@ export class Batches {
     return this.#size;
   }
 
+  get hasForgotten(): boolean {
+    return this.#forgotten.size > 0;
+  }
+
   /** The highest place in this lane of what is forgotten; 0 where all of it is known. */
   forgottenOf(actorHex: string): number {
     return this.#forgotten.get(actorHex) ?? 0;

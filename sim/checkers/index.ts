@@ -33,6 +33,7 @@ import { finalInReach } from "./reach.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
 import { recordsFolded } from "./records.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
+import { rightsFollow } from "./rights.ts";
 import { rootsEqual } from "./roots.ts";
 import { servedSigned } from "./served.ts";
 import { culpritsShutOut } from "./shut-out.ts";
@@ -68,6 +69,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   answersDurable,
   evidenceSound,
   evidenceComplete,
+  rightsFollow,
   assetsSingle,
   requestsSettledOnce,
   ctLogGrows,

@@ -235,12 +235,22 @@ export type StakeTerms = {
   readonly claims?: ClaimTerms | undefined;
 };
 
+/** An actor that the genesis lists. */
+export type ListedActor = {
+  readonly idHex: string;
+  readonly publicKey: Uint8Array;
+  readonly name: string;
+  readonly permissions: readonly string[];
+};
+
 export type CheckContext = {
   readonly chainId: string;
   readonly genesisHash: Uint8Array;
   readonly genesisTimeMs: number;
   readonly epochMs: number;
   readonly members: readonly Member[];
+  /** Those of the genesis that are not there as validators. */
+  readonly actors?: readonly ListedActor[];
   /** Absent where batches need no work. */
   readonly work?: WorkTerms;
   readonly claims?: ClaimTerms | undefined;

@@ -125,6 +125,7 @@ describe("scenarioArbitrary", () => {
     for (const name of [
       "workload.pipeline",
       "workload.contested",
+      "workload.rights",
       "workload.floodBatches",
       "workload.floodAtMs",
       "heal=core",
