@@ -1,6 +1,7 @@
 // The bug bank: applies each patch of sim/mutants to a copy of the tree, checks that the copy still
 // type-checks, and runs the simulator on the scenarios and seeds that the patch names until a checker
-// that the patch expects finds the bug. A run that fails without the patch too does not count.
+// that the patch expects finds the bug. A run that fails without the patch too does not count. A patch that
+// names seeds first must be found by one of them: what else it names then says only where it can be seen.
 //
 //     node scripts/mutants.mjs            all mutants
 //     node scripts/mutants.mjs NAME…      some of them
@@ -93,6 +94,8 @@ const run = (command, args, cwd, onLine = () => false) =>
     });
   });
 
+const isSeed = (name) => name.startsWith("seed ");
+
 /** What a patch file says of itself: what is wrong, where to look, and who must notice. */
 const readPatch = (name) => {
   const text = readFileSync(join(PATCHES, `${name}.patch`), "utf8");
@@ -105,7 +108,7 @@ const readPatch = (name) => {
     const [from, to] = value.split("..").map(Number);
     return Array.from({ length: to - from + 1 }, (_, i) => `seed ${from + i}`);
   });
-  return { name, what: text.split("\n")[0], expected, runs };
+  return { name, what: text.split("\n")[0], expected, runs, bySeeds: isSeed(runs[0] ?? "") };
 };
 
 const copyTree = () => {
@@ -173,7 +176,13 @@ const search = async (tree, mutant) => {
       seconds += one.seconds;
       if (!mutant.expected.includes(one.id)) continue;
       const before = await withoutPatch(one.run);
-      if (before !== one.id) return { by: one.id, run: label(one.run), tried, seconds };
+      if (before === one.id) continue;
+      if (!mutant.bySeeds || isSeed(one.run)) {
+        return { by: one.id, run: label(one.run), tried, seconds };
+      }
+      const seeds = mutant.runs.filter(isSeed).length;
+      const failure = `survived ${seeds} seeds: only ${label(one.run)} has it, by ${one.id}`;
+      return { failure, tried, seconds };
     }
     if (found.length === 0) break;
     from += found.length;
