@@ -604,6 +604,17 @@ const runOnce = (
 const isStuck = ({ outcome, violation }: RunResult): boolean =>
   outcome === "liveness" && violation !== undefined && !["L0", "L6"].includes(violation.id);
 
+/** What a second run shows holds for the first only where nothing went otherwise in it. */
+const isAlike = (first: RunResult, second: RunResult): boolean =>
+  first.violation?.id === second.violation?.id && first.traceHash === second.traceHash;
+
+const NOT_REPEATED: Stuck = {
+  causes: [
+    "why is not known: the run was repeated to see it, and the second one went another way (I17)",
+  ],
+  tables: [],
+};
+
 const withReport = (result: RunResult, stuck: Stuck | undefined): RunResult =>
   stuck === undefined
     ? result
@@ -624,6 +635,7 @@ export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
     return withReport(result, result.stuck);
   const witness = createWitness();
   const { onEvent: _seen, ...silent } = options;
-  runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
-  return withReport(result, witness.explain(up, violation));
+  const second = runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
+  const why = isAlike(result, second.result) ? witness.explain(up, violation) : NOT_REPEATED;
+  return withReport(result, why);
 };

@@ -11,7 +11,7 @@ export type StuckTable = {
 };
 
 export type Stuck = {
-  /** Whole sentences, the first of them always: who is up, and how much a quorum is. */
+  /** Whole sentences: who is up and how much a quorum is comes first, where anything is known. */
   readonly causes: readonly string[];
   readonly tables: readonly StuckTable[];
 };

@@ -28,6 +28,7 @@ import {
 import { statusWith, verdict } from "./support.ts";
 
 const FOREVER = 1_000_000_000;
+const STATUS = 4;
 const BATCH = 10;
 const BATCHES = 9;
 const SYNC_RESPONSE = 12;
@@ -92,6 +93,29 @@ describe("a run in which nothing becomes final", () => {
       /^Why it is stuck\n {2}a quorum is 3 of 4; .*\n {2}no vote of n2 n3 /m,
     );
     expect(simulate(mute, { ...SYSTEM, explains: false }).stuck).toBeUndefined();
+  });
+
+  it("says nothing of a run that goes another way when it is repeated", () => {
+    let runs = 0;
+    const fickle = {
+      ...SYSTEM,
+      createSystem: (...[chain, scheme]: Parameters<typeof SYSTEM.createSystem>) => {
+        runs += 1;
+        // The first run loses statuses that the second does not: both are stuck, and not alike.
+        const limitMs = runs === 1 ? 400 : 0;
+        return withholding((_, type, ms) => type === STATUS && ms < limitMs).createSystem(
+          chain,
+          scheme,
+        );
+      },
+    };
+    const result = simulate(mute, fickle);
+    expect(runs).toBe(2);
+    expect(result.violation?.id).toBe("L1");
+    const sentence =
+      "why is not known: the run was repeated to see it, and the second one went another way (I17)";
+    expect(stuckOf(result)).toEqual({ causes: [sentence], tables: [] });
+    expect(result.report.slice(0, 2)).toEqual(["why it is stuck:", sentence]);
   });
 
   it("names batches that were asked for, and who has them and does not answer", () => {
