@@ -60,9 +60,12 @@ const unseenIn = (
   return { wrong: `"${unseen}" never happened: the run shows nothing` };
 };
 
+/** What nobody gets to without a quorum. To spin (L0), to wait too long (L6) or not to answer (L9) is no halt. */
+const HALT_IDS = ["L1", "L2", "L3", "L4", "L5", "L7"];
+
 const verdictOf = ({ outcome, violation }: RunResult): OverThirdVerdict => {
   if (outcome === "ok") return "went on";
-  if (outcome === "liveness") return "halted";
+  if (outcome === "liveness" && HALT_IDS.includes(violation?.id ?? "")) return "halted";
   return { wrong: `${violation?.id ?? outcome}: ${violation?.detail ?? ""}` };
 };
 
