@@ -2,7 +2,8 @@
  * I16: what a node keeps and does for others stays under its caps: batches that wait, signatures of peers to
  * check, writes that are not done, timers, the size of what it sends, and votes for views that cannot have begun.
  * Of what waits it is shown the most, however short that was. Send queues are the transport's own, whose cap the
- * simulated one enforces as the real one does (test/contract); here they are held against numbers of the oracle's.
+ * simulated one enforces as the real one does (test/contract): that the oracle's numbers are kept says of no replica
+ * that it sends little, only that the limits are what they were and that the transport keeps to them.
  */
 import { decodeStatement } from "./decode.ts";
 import { Cursor } from "./oracle.ts";
