@@ -158,9 +158,7 @@ export class Observer {
     if (this.core !== undefined) return this.core.includes(slot);
     const { exempt, follows } = this.#expect;
     const isHonest = this.honest(slot) && !exempt.includes(slot);
-    const id = this.members[slot]?.idHex ?? "";
-    // Nobody has sessions with who has not registered yet.
-    if (this.sets.fold?.isCandidate(id) === false) return false;
+    if (!this.sets.isRegistered(slot)) return false;
     return isHonest || follows?.includes(slot) === true;
   }
 

@@ -9,6 +9,7 @@ import { toHex } from "../src/crypto/bytes.ts";
 import { ERRORS, ok, type Result } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
+import { REACHES_WITHIN_US } from "./checkers/split.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -357,9 +358,10 @@ class Run {
       this.#poll();
       this.#throwIfBad();
     }
-    // What is not settled at the limit is for the checkers to name.
-    while (!this.#settled() && world.nowMs < limitMs) {
-      this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
+    // What is not settled by then is for the checkers to name, L4 among them, which has a time of its own.
+    const settledMs = Math.max(limitMs, scenario.healMs + REACHES_WITHIN_US / 1000);
+    while (!this.#settled() && world.nowMs < settledMs) {
+      this.#advance(Math.min(settledMs, world.nowMs + POLL_MS));
     }
   }
 

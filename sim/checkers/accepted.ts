@@ -73,8 +73,8 @@ export const acceptedSoon = (context: CheckContext): Checker => {
       }
     },
     offered: (slot, { batchIdHex }) => {
-      // Who is no member yet has nobody to tell.
-      if (!context.honest(slot) || !context.asked(slot) || open.has(batchIdHex)) return;
+      // Who has not registered yet has nobody to tell. Who need not end up with what all have must tell them.
+      if (!context.honest(slot) || !sets.isRegistered(slot) || open.has(batchIdHex)) return;
       open.set(batchIdHex, { slot, height: headers.highest, atUs: context.nowUs() });
     },
     declined: (_slot, { batchIdHex }) => {

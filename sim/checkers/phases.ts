@@ -35,15 +35,15 @@ export const progressMade = (context: CheckContext): Checker => {
   };
 };
 
-/** L3: every node that is asked has executed that height in time. */
+/** L3: every node that is asked, be it from now on only, has executed that height in time. */
 export const everybodyLevel = (context: CheckContext): Checker => {
   let demand: Demand | undefined;
-  let asked: readonly number[] = [];
   /** Executed heights of the nodes that were shown since everybody was looked at last. */
   const shown = new Map<number, number>();
 
   const behind = (height: number): string | undefined => {
-    for (const slot of asked) {
+    for (const { slot } of context.members) {
+      if (!context.asked(slot)) continue;
       const executed = shown.get(slot);
       if (executed === undefined) return `n${slot} is down`;
       if (executed < height) return `n${slot} is at ${executed}`;
@@ -55,7 +55,6 @@ export const everybodyLevel = (context: CheckContext): Checker => {
     id: "L3",
     title: "after the heal everybody catches up in bounded time",
     mustReach: (height, byUs) => {
-      asked = context.members.map(({ slot }) => slot).filter((slot) => context.asked(slot));
       demand = { height, byUs };
     },
     status: (slot, { executedHeight }) => {

@@ -104,8 +104,9 @@ export const finalInReach = (context: CheckContext): Checker => {
   const judged = new Map<number, string>();
   /** Who was up since everybody was looked at. */
   const up = new Set<number>();
-  /** When an honest node has signed something last. */
-  let signedUs = NEVER;
+  /** When an honest node had signed something last, at each look; of what is `HALTED_US` old the newest. */
+  const signedUs: number[] = [];
+  let newestUs = NEVER;
   let wasHalted = false;
 
   /** In all epochs from this one on: a block may be final by what stands on it. */
@@ -120,11 +121,15 @@ export const finalInReach = (context: CheckContext): Checker => {
     return latestUs;
   };
 
-  /** A node that is cut off, and what it or another has signed since then went nowhere: it is not that all are idle. */
+  /**
+   * A node that is cut off, and what it or another signed since then went nowhere for as long: it is not that all were
+   * idle, and somebody has just begun.
+   */
   const isCutOff = (slot: number): boolean => {
     const sinceUs = reachUs(slot, front.newest?.epoch ?? 0);
     if (sinceUs === undefined) return false;
-    return context.nowUs() - sinceUs > HALTED_US && signedUs > sinceUs;
+    const [firstUs = NEVER] = signedUs;
+    return firstUs > sinceUs && context.nowUs() - firstUs > HALTED_US;
   };
 
   return {
@@ -135,7 +140,7 @@ export const finalInReach = (context: CheckContext): Checker => {
     signed: (slot, message) => {
       const statement = context.honest(slot) ? decodeStatement(message) : undefined;
       if (statement === undefined) return;
-      signedUs = context.nowUs();
+      newestUs = context.nowUs();
       const { epoch, view, kind } = statement;
       if (kind === FINALIZE) front.note(context.nowUs(), epoch, view);
     },
@@ -158,6 +163,8 @@ export const finalInReach = (context: CheckContext): Checker => {
       context.report("L8", `${shown}, and ${heard}: ${given}`);
     },
     looked: () => {
+      if (newestUs > (signedUs.at(-1) ?? NEVER)) signedUs.push(newestUs);
+      while (context.nowUs() - (signedUs[1] ?? Infinity) > HALTED_US) signedUs.shift();
       if (!wasHalted && up.size > 0 && [...up].every(isCutOff)) {
         wasHalted = true;
         context.mark("halted without a quorum");

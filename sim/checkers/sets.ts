@@ -43,6 +43,8 @@ export type Sets = {
   isDecided(epoch: number): boolean;
   /** Whose turn it is in a view; undefined where that is not known. Views begin at 1. */
   leaderOf(epoch: number, view: number): number | undefined;
+  /** Whether the log, or the genesis, has the validator in this slot: nobody has sessions with others. */
+  isRegistered(slot: number): boolean;
   /** What a node makes durable of its data. */
   note(slot: number, disk: string, puts: readonly Put[]): void;
   /** On a chain with stake: what it was folded from the log up to, and hears of each block. */
@@ -75,6 +77,7 @@ const fixed = (context: CheckContext): Sets => {
   return {
     at,
     isDecided: () => true,
+    isRegistered: () => true,
     leaderOf: createLeaders(context, at, beaconsOf(context)),
     note: () => undefined,
   };
@@ -125,6 +128,7 @@ const followed = (context: CheckContext, terms: NonNullable<CheckContext["stake"
   return {
     at,
     isDecided: (epoch) => fold.sets.has(epoch),
+    isRegistered: (slot) => fold.isCandidate(context.members[slot]?.idHex ?? ""),
     fold,
     leaderOf: createLeaders(context, at, beacons),
     note: (slot, disk, puts) => {

@@ -1,8 +1,7 @@
 /**
  * L4: no split lasts. After the heal, what an honest node has said or has a certificate of, in views above all
  * that is final, reaches every honest node in bounded time, or is overtaken: a node whose final view lies above
- * it, or which is in a later epoch, needs it no more. A run goes on while something is owed, and is judged at
- * its end as well.
+ * it, or which is in a later epoch, needs it no more. A run goes on while something is owed and its time is not over.
  */
 import { lookAt } from "./certificates.ts";
 import { decodeStatement, statementBytes } from "./decode.ts";
@@ -19,7 +18,8 @@ const CERTIFICATE = 3;
 const FINALIZE = 3;
 /** "c/", u64 epoch, u64 view, u8 kind: the row of a certificate. */
 const CERTIFICATE_KEY_BYTES = 19;
-const REACHES_WITHIN_US = 15_000_000;
+/** Runs go on for so long while something is not settled, also where all else must have come about sooner. */
+export const REACHES_WITHIN_US = 15_000_000;
 /** In place of a signer: the certificate. */
 const ALL = 0xffff;
 /** N, S and F, from 1 on. */
@@ -61,6 +61,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
   );
   /** Of the frames of votes and proposals: one goes to many. */
   const votes = new WeakMap<Uint8Array, boolean>();
+  /** At the heal: who registers later has not had all of the time. */
   let asked: readonly number[] = [];
   let owed: Item[] = [];
   let healedUs = 0;
@@ -138,12 +139,6 @@ export const splitsEnd = (context: CheckContext): Checker => {
     const name = `${" NSF"[kind]}(${item.view}) of epoch ${item.epoch}`;
     const whose = signer === ALL ? `the certificate of ${name}` : `${name} by validator ${signer}`;
     return `${whose} has not reached n${slot}`;
-  };
-
-  const judge = (): void => {
-    const what = missing();
-    owed = [];
-    if (what !== undefined) context.report("L4", what);
   };
 
   /** The statement of a vote, a proposal or a certificate, from the place where it begins. */
@@ -247,9 +242,13 @@ export const splitsEnd = (context: CheckContext): Checker => {
       const node = nodeOf(slot);
       if (header !== undefined) advance(node, header.epoch, header.view);
       if (epoch > node.epoch) advance(node, epoch, 0);
-      if (context.nowUs() - healedUs >= REACHES_WITHIN_US) judge();
     },
-    looked: () => void missing(),
+    looked: () => {
+      const what = missing();
+      if (context.nowUs() - healedUs < REACHES_WITHIN_US) return;
+      owed = [];
+      if (what !== undefined) context.report("L4", what);
+    },
     healed: (atUs, slots) => {
       healedUs = atUs;
       asked = slots.filter((slot) => context.honest(slot));
@@ -261,6 +260,5 @@ export const splitsEnd = (context: CheckContext): Checker => {
       owed = now.filter((item) => isOpen(item) && !asked.every((slot) => hasIt(slot, item)));
     },
     settled: () => missing() === undefined,
-    end: judge,
   };
 };

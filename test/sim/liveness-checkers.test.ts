@@ -14,6 +14,7 @@ import {
   GENESIS,
   hashOf,
   keep,
+  MEMBERS,
   proposalFrame,
   type Rig,
   say,
@@ -23,6 +24,8 @@ import {
   ZERO,
 } from "./rig.ts";
 import { HASH_A, statusWith } from "./support.ts";
+
+const STAKE = { windowTurns: 0, votedBpsMin: 0, stakePerUnit: 1n };
 
 const propose = (rig: Rig, spec: BlockSpec): void =>
   rig.checker.sent?.(spec.proposer ?? 0, 1, "consensus", proposalFrame(spec));
@@ -103,6 +106,29 @@ describe("a batch that was taken", () => {
     expect(rig.found).toEqual([]);
   });
 
+  it("is timed too where its node need not end up with what all have", () => {
+    const rig = createRig(acceptedSoon, { asked: (slot) => slot !== 1 });
+    rig.checker.healed?.(0, [0, 2]);
+    rig.checker.offered?.(1, submission);
+    acknowledge(rig, 21);
+    chain(rig, 21, [0]);
+    expect(rig.found).toEqual(["L2"]);
+  });
+
+  it("is not timed where its node has not registered: it has sessions with nobody", () => {
+    const late = MEMBERS.map((member) => ({ ...member, index: member.slot === 1 ? -1 : 0 }));
+    for (const [members, expected] of [
+      [MEMBERS, 1],
+      [late, 0],
+    ] as const) {
+      const rig = createRig(acceptedSoon, { members, stake: STAKE });
+      rig.checker.healed?.(0, [0, 1, 2]);
+      rig.checker.offered?.(1, submission);
+      rig.checker.acknowledged?.(1, submission, 1);
+      expect(rig.marks.filter((mark) => mark === "accepted batch timed")).toHaveLength(expected);
+    }
+  });
+
   it("is counted from what was proposed when it was taken, be it final or not", () => {
     const rig = createRig(acceptedSoon);
     rig.checker.healed?.(0, [0, 1, 2]);
@@ -143,7 +169,7 @@ describe("a batch that was taken", () => {
 /** What is found when a statement may be missing no longer. */
 const late = (rig: Rig): string[] => {
   rig.nowUs = 15_000_000;
-  rig.checker.status?.(0, statusWith({}));
+  rig.checker.looked?.();
   return rig.found;
 };
 
@@ -166,16 +192,27 @@ describe("a split", () => {
     rig.checker.delivered?.(1, 2, voteFrame({ view: 5, kind: NULLIFY }, 0));
     expect(rig.checker.settled?.(() => [])).toBe(true);
     expect(rig.marks).toEqual(["open statement arrived", "open statements at the heal"]);
-    rig.checker.end?.([]);
     expect(late(rig)).toEqual([]);
   });
 
-  it("is judged at the end of a run too, whenever that is", () => {
+  it("is not judged before its time, when a run that ends is settled for it", () => {
     const rig = split();
     rig.checker.delivered?.(0, 1, voteFrame({ view: 5, kind: NULLIFY }, 0));
+    rig.nowUs = 14_999_999;
+    rig.checker.status?.(0, statusWith({}));
+    rig.checker.looked?.();
     rig.checker.end?.([]);
-    expect(rig.details).toEqual(["S(5) of epoch 0 by validator 0 has not reached n2"]);
-    expect(rig.marks).toEqual([]);
+    expect(rig.found).toEqual([]);
+    expect(rig.checker.settled?.(() => [])).toBe(false);
+    expect(late(rig)).toEqual(["L4"]);
+    expect(rig.checker.settled?.(() => [])).toBe(true);
+  });
+
+  it("is judged when all have been shown: what one shows late does not count against another", () => {
+    const rig = split();
+    rig.nowUs = 15_000_000;
+    for (const slot of [0, 1, 2]) rig.checker.status?.(slot, statusWith({ epoch: 1 }));
+    expect(late(rig)).toEqual([]);
   });
 
   it("is none where everybody has all, or where somebody has more as final", () => {
@@ -200,7 +237,7 @@ describe("a split", () => {
     rig.checker.delivered?.(0, 2, voteFrame({ view: 5, kind: NULLIFY }, 1));
     rig.checker.delivered?.(0, 2, voteFrame({ view: 4, kind: NULLIFY }, 0));
     rig.nowUs = 14_000_000;
-    rig.checker.status?.(0, statusWith({}));
+    rig.checker.looked?.();
     expect(rig.found).toEqual([]);
     expect(late(rig)).toEqual(["L4"]);
     expect(rig.details).toEqual(["S(5) of epoch 0 by validator 0 has not reached n2"]);

@@ -125,6 +125,19 @@ describe("L3, everybody catches up", () => {
     expect(rig.found).toEqual([]);
   });
 
+  it("asks whoever has to be level when it looks, be it only since the height was demanded", () => {
+    let asked = 3;
+    const rig = createRig(everybodyLevel, { asked: (slot) => slot < asked });
+    rig.checker.mustReach?.(5, 1_000_000);
+    asked = 4;
+    for (const [slot, height] of [5, 5, 5, 4].entries()) executed(rig, slot, height);
+    lookAt(rig, 999_999);
+    expect(rig.found).toEqual([]);
+    for (const [slot, height] of [5, 5, 5, 4].entries()) executed(rig, slot, height);
+    lookAt(rig, 1_000_000);
+    expect(rig.details).toEqual(["n3 is at 4, target 5"]);
+  });
+
   it("forgets who was shown before it looked last", () => {
     const rig = level([5, 4, 5, 5]);
     lookAt(rig, 500_000);

@@ -1,6 +1,7 @@
-/** The second phase: a core that just has a quorum goes on alone. */
+/** The second phase: a core that just has a quorum goes on alone, and nobody is judged before the time is over. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { CheckerFactory } from "../../sim/checkers/types.ts";
 import { chooseCore } from "../../sim/core.ts";
 import { Prng } from "../../sim/prng.ts";
 import { scenario } from "../../sim/scenario.ts";
@@ -71,5 +72,49 @@ describe("a core", () => {
     );
     expect(result.violation).toBeUndefined();
     expect(result.healedInMs).toBeLessThan(5_000);
+  });
+});
+
+describe("what is owed after the heal", () => {
+  /** Something that has come about so long after the heal, and when the run ended. */
+  const owed = (takesMs: number): { readonly settled: boolean; readonly endedMs: number } => {
+    const seen = { settled: false, endedMs: 0 };
+    const checker: CheckerFactory = (context) => {
+      let healedUs = Number.POSITIVE_INFINITY;
+      const isOver = (): boolean => context.nowUs() - healedUs >= takesMs * 1000;
+      return {
+        ...{ id: "L4", title: "takes its time" },
+        healed: (atUs) => {
+          healedUs = atUs;
+        },
+        settled: isOver,
+        end: () => {
+          seen.settled = isOver();
+          seen.endedMs = (context.nowUs() - healedUs) / 1000;
+        },
+      };
+    };
+    const run = scenario("owed", {
+      healMs: 1_000,
+      workload: {
+        clients: 1,
+        batchesPerSecond: 4,
+        eventsPerBatch: 1,
+        bodyBytes: 32,
+        untilMs: 1_000,
+      },
+      expect: { convergeWithinMs: 4_000 },
+    });
+    expect(simulate(run, { ...SYSTEM, checkers: [checker] }).violation).toBeUndefined();
+    return seen;
+  };
+
+  it("has its fifteen seconds, also where all must be level sooner, and no more", () => {
+    expect(owed(14_900)).toEqual({ settled: true, endedMs: expect.closeTo(14_900, -3) });
+    expect(owed(60_000)).toEqual({ settled: false, endedMs: expect.closeTo(15_000, -3) });
+  });
+
+  it("keeps no run going that owes nothing", () => {
+    expect(owed(0).endedMs).toBeLessThan(4_000);
   });
 });

@@ -101,14 +101,19 @@ describe("what a node shows as final", () => {
 });
 
 describe("a halt", () => {
-  const marks = (part: { readonly says: boolean; readonly nowUs: number }): readonly string[] => {
+  /** The second time that all are looked at, at which somebody has said something at that time, or nothing. */
+  const marks = (part: { readonly saysUs?: number; readonly nowUs: number }): readonly string[] => {
     const rig = split();
     hear(rig, 3_000, 1, 0);
     hear(rig, 3_000, 0, 1);
     for (const slot of [0, 1]) show(rig, 4_000, slot, 1);
     rig.checker.looked?.();
-    rig.nowUs = 500_000;
-    if (part.says) say(rig, 0, { view: 2, kind: NULLIFY });
+    if (part.saysUs !== undefined) {
+      rig.nowUs = part.saysUs;
+      say(rig, 0, { view: 2, kind: NULLIFY });
+      for (const slot of [0, 1]) show(rig, part.saysUs, slot, 1);
+      rig.checker.looked?.();
+    }
     hear(rig, part.nowUs, 1, 0);
     hear(rig, part.nowUs, 0, 1);
     for (const slot of [0, 1]) show(rig, part.nowUs, slot, 1);
@@ -118,8 +123,25 @@ describe("a halt", () => {
   };
 
   it("is seen where those who are up go on voting and hear of no quorum for seconds", () => {
-    expect(marks({ says: true, nowUs: 3_100_000 })).toEqual(["halted without a quorum"]);
-    expect(marks({ says: true, nowUs: 2_900_000 })).toEqual([]);
-    expect(marks({ says: false, nowUs: 3_100_000 })).toEqual([]);
+    const halted = ["halted without a quorum"];
+    expect(marks({ saysUs: 500_000, nowUs: 3_500_001 })).toEqual(halted);
+    expect(marks({ saysUs: 500_000, nowUs: 3_500_000 })).toEqual([]);
+    expect(marks({ nowUs: 3_500_001 })).toEqual([]);
+  });
+
+  it("is not seen where a chain that was idle goes on, and the first has just voted", () => {
+    expect(marks({ saysUs: 9_000_000, nowUs: 9_050_000 })).toEqual([]);
+    expect(marks({ saysUs: 9_000_000, nowUs: 12_000_001 })).toEqual(["halted without a quorum"]);
+  });
+
+  it("is seen where they have gone on voting up to the last", () => {
+    const rig = split();
+    for (const nowUs of [3_000, 1_000_000, 2_000_000, 3_000_000, 4_000_001]) {
+      rig.nowUs = nowUs;
+      say(rig, 0, { view: 2, kind: NULLIFY });
+      for (const slot of [0, 1]) show(rig, nowUs, slot, 1);
+      rig.checker.looked?.();
+    }
+    expect(rig.marks).toEqual(["halted without a quorum"]);
   });
 });
