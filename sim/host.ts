@@ -9,6 +9,7 @@
  */
 import type { Clock, Random, Timers } from "../src/ledger/ports.ts";
 import { ArmedVotes } from "./armed-votes.ts";
+import type { Task } from "./heap.ts";
 import { Overrides } from "./overrides.ts";
 import type { Prng } from "./prng.ts";
 import { WALL_START_MS, World } from "./world.ts";
@@ -54,6 +55,8 @@ export class Host {
   #turning = false;
   readonly #armed: ArmedCrash[] = [];
   readonly #armedWrites: ArmedWrite[] = [];
+  /** Crashes in writes that are under way. */
+  readonly #writeCrashes = new Set<Task>();
   /** Votes of which the process dies when they have been sent. */
   readonly votes = new ArmedVotes();
   readonly #random: Prng;
@@ -96,8 +99,7 @@ export class Host {
 
   kill(note: string): void {
     this.#alive = false;
-    this.#armed.length = 0;
-    this.#armedWrites.length = 0;
+    this.#forgetArmed();
     this.votes.restart();
     this.#turns.length = 0;
     this.world.trace.add(this.world.nowUs, "crash", this.slot, -1, undefined, note);
@@ -143,15 +145,24 @@ export class Host {
     const armed = this.#armedWrites.shift();
     if (armed === undefined) return;
     const incarnation = this.#incarnation;
-    this.world.after(Math.floor((takesUs * armed.ppm) / 1_000_000), () => {
+    const crash = this.world.after(Math.floor((takesUs * armed.ppm) / 1_000_000), () => {
+      this.#writeCrashes.delete(crash);
       if (this.isLive(incarnation)) armed.crash(isSync);
     });
+    this.#writeCrashes.add(crash);
   }
 
+  /** Of no armed crash it dies any more, nor of one in a write that is under way. */
   disarm(): void {
+    this.#forgetArmed();
+    this.votes.disarm();
+  }
+
+  #forgetArmed(): void {
     this.#armed.length = 0;
     this.#armedWrites.length = 0;
-    this.votes.disarm();
+    for (const crash of this.#writeCrashes) World.cancel(crash);
+    this.#writeCrashes.clear();
   }
 
   /** Called by ports just before the action: true when the process has just died of it. */

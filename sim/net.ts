@@ -16,45 +16,11 @@ import type {
 } from "../src/ledger/ports.ts";
 import { LIMITS } from "../src/limits.ts";
 import { FairShare } from "./bandwidth.ts";
-import type { Task } from "./heap.ts";
-import { HeldFrames } from "./held-frames.ts";
 import type { Host } from "./host.ts";
 import { type Fate, type Hit, Links, type NetKnobs } from "./links.ts";
 import { Overrides } from "./overrides.ts";
+import { createEnd, type End, type HeldFrame, perClass, type Session } from "./sessions.ts";
 import { World } from "./world.ts";
-
-type HeldFrame = {
-  readonly trafficClass: TrafficClass;
-  readonly bytes: Uint8Array;
-  /** What the trace takes in of them, when they leave and when they arrive. */
-  readonly digest: number;
-  /** What is told of it once it has arrived. */
-  readonly hits?: readonly Hit[];
-};
-
-/** One end's view of a session. */
-type End = {
-  readonly slot: number;
-  /** The process incarnation that this end belongs to. */
-  readonly incarnation: number;
-  up: boolean;
-  /** Frames from this end that wait behind a blocked or clogged link, and what they weigh by class. */
-  readonly held: HeldFrames<HeldFrame>;
-  /** When the next of them is looked at. */
-  release: Task | undefined;
-  readonly queuedBytes: Record<TrafficClass, number>;
-  /** No frame of a class may arrive at the other end before this: order within a class. */
-  readonly lastArrivalUs: Record<TrafficClass, number>;
-  /** When the last of all frames that have left is to arrive: who comes before it overtakes. */
-  readonly lastFrameUs: Record<TrafficClass, number>;
-};
-
-type Session = {
-  readonly serial: number;
-  readonly ends: readonly [End, End];
-  alive: boolean;
-  blockedSinceUs: number;
-};
 
 type Endpoint = {
   readonly host: Host;
@@ -91,14 +57,6 @@ export type NetWatch = {
   /** A slot's end of a session with another is up. */
   raised?(slot: number, other: number): void;
 };
-
-const perClass = (): Record<TrafficClass, number> => ({
-  consensus: 0,
-  mempool: 0,
-  sync: 0,
-  control: 0,
-  bulk: 0,
-});
 
 export class SimNet {
   readonly links: Links;
@@ -313,12 +271,18 @@ export class SimNet {
       own.up = false;
       endpoint.sessions.delete(this.#idOf(this.#farSlot(session, slot)));
       // The news is behind all that has left, in whatever order that arrives.
-      const lastUs = Math.max(...Object.values(own.lastFrameUs));
-      const { nowUs } = this.#world;
-      this.#world.at(Math.max(nowUs + noticeUs, lastUs + 1), () => {
-        this.#end(session, slot, { code: "unreachable", detail: "peer is gone" });
-      });
+      const newsUs = Math.max(this.#world.nowUs + noticeUs, own.lastUs + 1);
+      this.#world.at(newsUs, () => this.#heardOf(session, own));
     }
+  }
+
+  /** The news that a process has died passes no clog, nor what a link has held back and is to let go. */
+  #heardOf(session: Session, dead: End): void {
+    const openUs = this.links.clogUntilUs(dead.slot, this.#farSlot(session, dead.slot));
+    const atUs = Math.ceil(Math.max(openUs, dead.release?.atUs ?? 0));
+    if (session.alive && atUs >= this.#world.nowUs) {
+      this.#world.at(atUs + 1, () => this.#heardOf(session, dead));
+    } else this.#end(session, dead.slot, { code: "unreachable", detail: "peer is gone" });
   }
 
   // Sessions
@@ -398,7 +362,10 @@ export class SimNet {
     this.#serial += 1;
     const session: Session = {
       serial: this.#serial,
-      ends: [this.#newEnd(left), this.#newEnd(right)],
+      ends: [
+        createEnd(left.host.slot, left.incarnation),
+        createEnd(right.host.slot, right.incarnation),
+      ],
       alive: true,
       blockedSinceUs: -1,
     };
@@ -420,19 +387,6 @@ export class SimNet {
   #bothCurrent(a: number, b: number): boolean {
     const session = this.#sessionOf(a, b);
     return session !== undefined && this.#sessionOf(b, a) === session;
-  }
-
-  #newEnd(endpoint: Endpoint): End {
-    return {
-      slot: endpoint.host.slot,
-      incarnation: endpoint.incarnation,
-      up: false,
-      held: new HeldFrames(),
-      release: undefined,
-      queuedBytes: perClass(),
-      lastArrivalUs: perClass(),
-      lastFrameUs: perClass(),
-    };
   }
 
   #raise(endpoint: Endpoint, peer: PeerId, session: Session, delayUs: number): void {
@@ -473,8 +427,15 @@ export class SimNet {
         this.#world.trace.add(this.#world.nowUs, "peer-down", end.slot, other);
         endpoint.handler?.peerDown(peer, reason);
       };
+      // That the other end has closed is news like any other.
+      const hear = (): void => {
+        const openUs = bySlot < 0 ? 0 : this.links.clogUntilUs(bySlot, end.slot);
+        const waitUs = openUs - this.#world.nowUs;
+        if (waitUs > 0) endpoint.host.defer(end.incarnation, waitUs, hear);
+        else tell();
+      };
       endpoint.ending.set(peer, tell);
-      endpoint.host.defer(end.incarnation, delayUs, tell);
+      endpoint.host.defer(end.incarnation, delayUs, hear);
       this.#nothingOwed(endpoint.host, end, this.#farSlot(session, end.slot));
     }
     const [left, right] = session.ends;
@@ -591,12 +552,14 @@ export class SimNet {
     const whole = fate.corrupted === undefined ? frame : this.#corrupted(frame);
     const arriving = hits.length === 0 ? whole : { ...whole, hits };
     end.lastFrameUs[trafficClass] = Math.max(arriveUs, end.lastFrameUs[trafficClass]);
+    end.lastUs = Math.max(arriveUs, end.lastUs);
     this.#world.at(arriveUs, () => {
       end.queuedBytes[trafficClass] -= bytes.length;
       this.#arrive(session, end, to, arriving);
     });
     if (fate.duplicated === undefined) return;
     const laterUs = this.#flownUs(arriveUs, end.slot, to);
+    end.lastUs = Math.max(laterUs, end.lastUs);
     const again = { ...whole, bytes: whole.bytes.slice(), hits: [fate.duplicated] };
     this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createCoverage } from "../../sim/coverage.ts";
 import { runOptions } from "../../sim/options.ts";
-import { DEFAULT_WORKLOAD, type Fault, type Scenario, scenario } from "../../sim/scenario.ts";
+import { CALM, DEFAULT_WORKLOAD, type Fault, type Scenario, scenario } from "../../sim/scenario.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 import { MORE_KINDS, withMore } from "../../sim/swarm-more.ts";
@@ -99,6 +99,20 @@ describe("a crash in a write", () => {
     expect(marks.get("fault crash-in-write")).toBe(2);
     const during = (what: string): number => marks.get(`crash during ${what}`) ?? 0;
     expect(during("sync") + during("write")).toBe(2);
+  }, 60_000);
+
+  it("does not come after the heal in a write that has begun before", () => {
+    // Each write takes so long that one is under way at the heal.
+    const slow = { ...CALM.disk, syncMinUs: 20_000, syncMeanUs: 8_000 };
+    const at = { kind: "crash-in-write", node: 2, ppm: 900_000, downMs: 600_000 } as const;
+    for (let healMs = 2_000; healMs <= 2_100; healMs += 25) {
+      const { events } = run([{ ...at, atMs: healMs - 5, power: false }], {
+        healMs,
+        knobs: { ...CALM, disk: slow },
+      });
+      const late = events.filter(({ kind, atUs }) => kind === "crash" && atUs >= healMs * 1000);
+      expect(late, `heal ${healMs}`).toEqual([]);
+    }
   }, 60_000);
 });
 

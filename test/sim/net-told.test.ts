@@ -1,6 +1,6 @@
 /** The simulated network: what clogs hold, and what is told of frames. */
 import { describe, expect, it } from "vitest";
-import { createRig, peerAt, received, run, send } from "./net-rig.ts";
+import { createRig, peerAt, type Rig, received, run, send } from "./net-rig.ts";
 
 describe("a clog", () => {
   it("lets what it alone holds come at its end, also where a block has ended meanwhile", () => {
@@ -51,6 +51,96 @@ describe("a clog", () => {
       run(rig, 100);
       expect(ups()).toBe(before + 2);
     }
+  });
+});
+
+describe("what had left when a process died", () => {
+  const dies = (rig: Rig): void => {
+    peerAt(rig, 0).host.kill("test");
+    rig.net.crashed(0);
+  };
+  const isGone = (rig: Rig): boolean => peerAt(rig, 1).events.includes("-a unreachable");
+
+  it("comes after the clog that holds it, and the news of the death behind it", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = createRig({ latencyMinUs: 20_000 }, ["a", "b"], seed);
+      const fromUs = rig.world.nowUs;
+      rig.net.links.clog(0, 1, fromUs + 3_000_000);
+      send(rig, 0, "b", 1);
+      run(rig, 100);
+      dies(rig);
+      run(rig, 1_900);
+      // Longer than it was to be: what waits for its end waits for this one.
+      rig.net.links.clog(0, 1, fromUs + 4_000_000);
+      run(rig, 1_999);
+      expect([received(rig, 1), isGone(rig)], `seed ${seed}`).toEqual([[], false]);
+      run(rig, 20_000);
+      expect([received(rig, 1), isGone(rig)], `seed ${seed}`).toEqual([[1], true]);
+    }
+  });
+
+  it("comes where the news is due at the very end of the clog", () => {
+    const rig = createRig({ idleTimeoutMs: 500 }, ["a", "b"]);
+    rig.net.links.clog(0, 1, rig.world.nowUs + 500_000);
+    send(rig, 0, "b", 1);
+    // Either way the news is due before the clog ends, or in the moment when it does.
+    dies(rig);
+    run(rig, 600);
+    expect([received(rig, 1), isGone(rig)]).toEqual([[1], true]);
+  });
+
+  it("comes where the heal has ended the clog before its time", () => {
+    const rig = createRig({ latencyMinUs: 20_000 }, ["a", "b"]);
+    rig.net.links.clog(0, 1, rig.world.nowUs + 3_000_000);
+    send(rig, 0, "b", 1);
+    run(rig, 100);
+    dies(rig);
+    rig.net.links.calm();
+    run(rig, 20_000);
+    expect([received(rig, 1), isGone(rig)]).toEqual([[1], true]);
+  });
+
+  it("comes when it was sent again after a block, or copied", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = createRig({ latencyMeanUs: 50_000 }, ["a", "b"], seed);
+      rig.net.block(0, 1);
+      for (const trafficClass of ["consensus", "mempool"] as const) {
+        for (const value of [1, 2, 3]) {
+          peerAt(rig, 0).transport.send("b", trafficClass, Uint8Array.of(value));
+        }
+      }
+      run(rig, 1_000);
+      rig.net.unblock(0, 1);
+      dies(rig);
+      run(rig, 20_000);
+      expect(received(rig, 1).sort(), `seed ${seed}`).toEqual([1, 1, 2, 2, 3, 3]);
+
+      const copying = createRig(
+        { duplicatePpm: 1_000_000, latencyMeanUs: 50_000 },
+        ["a", "b"],
+        seed,
+      );
+      send(copying, 0, "b", 1);
+      dies(copying);
+      run(copying, 20_000);
+      expect(received(copying, 1), `seed ${seed}`).toEqual([1, 1]);
+    }
+  });
+});
+
+describe("the news that a peer has closed", () => {
+  it("passes no clog, and does not come too late for the next session", () => {
+    const rig = createRig({}, ["a", "b"]);
+    const fromUs = rig.world.nowUs;
+    rig.net.links.clog(0, 1, fromUs + 1_000_000);
+    peerAt(rig, 0).transport.disconnect("b", { code: "closed", detail: "test" });
+    run(rig, 500);
+    rig.net.links.clog(0, 1, fromUs + 2_000_000);
+    run(rig, 1_499);
+    expect(peerAt(rig, 0).events).toEqual(["+b", "-b closed"]);
+    expect(peerAt(rig, 1).events).toEqual(["+a"]);
+    run(rig, 2_000);
+    expect(peerAt(rig, 1).events).toEqual(["+a", "-a closed", "+a"]);
   });
 });
 
