@@ -5,8 +5,14 @@
 import type { TrafficClass } from "../src/ledger/ports.ts";
 
 type Classed = { readonly trafficClass: TrafficClass };
-/** `stopped`: by a block, and not by a clog alone, nor only by those before it. */
-type Waiting<Frame> = { readonly frame: Frame; dueUs: number; stopped: boolean };
+/**
+ * `stopped`: by a block, and not by a clog alone, nor only by those before it. `told`: whoever looks on knows of it; of a
+ * frame that a clog holds while its link is blocked only when the clog ends, as the block may end before.
+ */
+type Waiting<Frame> = { frame: Frame; dueUs: number; stopped: boolean; told: boolean };
+
+/** A frame that is under way once more. */
+export type Again<Frame> = { readonly frame: Frame; readonly dueUs: number };
 
 export class HeldFrames<Frame extends Classed> {
   /** Of each class: due in the order in which they wait. */
@@ -17,26 +23,34 @@ export class HeldFrames<Frame extends Classed> {
   }
 
   /** It has come as far as this, or is behind those that have not. */
-  push(frame: Frame, nowUs: number, stopped: boolean): void {
+  push(frame: Frame, nowUs: number, stopped: boolean, told: boolean): void {
     const queue = this.#queues.get(frame.trafficClass) ?? [];
-    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0), stopped });
+    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0), stopped, told });
     this.#queues.set(frame.trafficClass, queue);
   }
 
-  /** What is due has met a block. */
-  stop(nowUs: number): void {
+  /** What is due has met a block; gives those of which nobody has been told so far. */
+  stop(nowUs: number): Frame[] {
+    const untold: Frame[] = [];
     for (const queue of this.#queues.values()) {
-      for (const waiting of queue) if (waiting.dueUs <= nowUs) waiting.stopped = true;
+      for (const waiting of queue) {
+        if (waiting.dueUs > nowUs) continue;
+        if (!waiting.told) untold.push(waiting.frame);
+        waiting.stopped = true;
+        waiting.told = true;
+      }
     }
+    return untold;
   }
 
   /** Those that were stopped are sent again, and so are due when each has flown. */
-  resend(nowUs: number, flownUs: () => number): void {
+  resend(nowUs: number, fly: (frame: Frame) => Again<Frame>): void {
     for (const queue of this.#queues.values()) {
       let lastUs = 0;
       for (const waiting of queue) {
-        if (waiting.stopped && waiting.dueUs <= nowUs) waiting.dueUs = flownUs();
+        if (waiting.stopped && waiting.dueUs <= nowUs) Object.assign(waiting, fly(waiting.frame));
         waiting.stopped = false;
+        waiting.told = false;
         waiting.dueUs = Math.max(waiting.dueUs, lastUs);
         lastUs = waiting.dueUs;
       }

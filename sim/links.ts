@@ -85,6 +85,11 @@ export type JitterRule = {
   readonly felt?: Felt;
 };
 
+/** What one frame takes longer, and who is to be told when it has come later for it. */
+export type Jitter = { readonly addedUs: number; readonly felt: Felt };
+
+const NO_JITTER: Jitter = { addedUs: 0, felt: () => undefined };
+
 const UNTOUCHED: Fate = {
   lost: undefined,
   duplicated: undefined,
@@ -179,15 +184,20 @@ export class Links {
   }
 
   /** Drawn for one frame. */
-  jitterUs(from: number, to: number): number {
+  jitter(from: number, to: number): Jitter {
+    if (this.#jitters.length === 0) return NO_JITTER;
     let addedUs = 0;
+    const told: Felt[] = [];
     for (const rule of this.#jitters) {
       if ((rule.from ?? from) !== from || (rule.to ?? to) !== to) continue;
       const drawnUs = this.#jitter.between(0, rule.upToUs);
-      if (drawnUs > 0) rule.felt?.();
+      if (drawnUs > 0 && rule.felt !== undefined) told.push(rule.felt);
       addedUs += drawnUs;
     }
-    return addedUs;
+    const felt = (): void => {
+      for (const tell of told) tell();
+    };
+    return { addedUs, felt };
   }
 
   addRule(rule: DropRule): void {

@@ -58,6 +58,11 @@ export type NetWatch = {
   raised?(slot: number, other: number): void;
 };
 
+/** When a frame is to arrive, and what is told of it once it has. */
+type Flight = { readonly atUs: number; readonly hits: readonly Hit[] };
+
+const NO_HITS: readonly Hit[] = [];
+
 export class SimNet {
   readonly links: Links;
   readonly share: FairShare;
@@ -214,7 +219,12 @@ export class SimNet {
       // One flight later, each its own: a reliable stream sends them again.
       const end = this.#endOf(session, from);
       const { nowUs } = this.#world;
-      end.held.resend(nowUs, () => this.#flownUs(nowUs, from, to));
+      end.held.resend(nowUs, (frame) => {
+        const { atUs, hits } = this.#flight(nowUs, from, to);
+        const again =
+          hits.length === 0 ? frame : { ...frame, hits: [...(frame.hits ?? []), ...hits] };
+        return { frame: again, dueUs: atUs };
+      });
       this.#releaseNext(session, end, to);
     }
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
@@ -539,12 +549,12 @@ export class SimNet {
   #fly(session: Session, end: End, to: number, frame: HeldFrame, fate: Fate): void {
     const { trafficClass, bytes } = frame;
     const isLate = this.links.extraUs(end.slot, to) > 0;
-    let arriveUs = this.#flownUs(this.#world.nowUs, end.slot, to);
-    if (!fate.reordered) {
-      arriveUs = Math.max(arriveUs, end.lastArrivalUs[trafficClass]);
-      end.lastArrivalUs[trafficClass] = arriveUs;
-    }
+    const behindUs = fate.reordered ? 0 : end.lastArrivalUs[trafficClass];
+    const flight = this.#flight(this.#world.nowUs, end.slot, to, behindUs);
+    const arriveUs = flight.atUs;
+    if (!fate.reordered) end.lastArrivalUs[trafficClass] = arriveUs;
     const hits: Hit[] = isLate ? [{ mark: "frame delayed", felt: undefined }] : [];
+    hits.push(...flight.hits);
     if (arriveUs < end.lastFrameUs[trafficClass]) {
       hits.push({ mark: "frame reordered", felt: this.links.feltOf("reorderPpm") });
     }
@@ -558,9 +568,9 @@ export class SimNet {
       this.#arrive(session, end, to, arriving);
     });
     if (fate.duplicated === undefined) return;
-    const laterUs = this.#flownUs(arriveUs, end.slot, to);
+    const { atUs: laterUs, hits: late } = this.#flight(arriveUs, end.slot, to);
     end.lastUs = Math.max(laterUs, end.lastUs);
-    const again = { ...whole, bytes: whole.bytes.slice(), hits: [fate.duplicated] };
+    const again = { ...whole, bytes: whole.bytes.slice(), hits: [fate.duplicated, ...late] };
     this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
   }
 
@@ -569,12 +579,14 @@ export class SimNet {
     felt?.();
   }
 
-  /** When what leaves then has gone over a link. */
-  #flownUs(fromUs: number, from: number, to: number): number {
-    const jitterUs = this.links.jitterUs(from, to);
-    if (jitterUs > 0) this.#tap?.happened?.("frame jittered");
-    const addedUs = this.links.extraUs(from, to) + jitterUs;
-    return this.#world.endOf(fromUs, this.links.latencyUs(), addedUs);
+  /** When what leaves then, behind what is to arrive before, has gone over a link. */
+  #flight(fromUs: number, from: number, to: number, behindUs = 0): Flight {
+    const { addedUs, felt } = this.links.jitter(from, to);
+    const [extraUs, takesUs] = [this.links.extraUs(from, to), this.links.latencyUs()];
+    const calmUs = Math.max(behindUs, this.#world.endOf(fromUs, takesUs, extraUs));
+    if (addedUs === 0) return { atUs: calmUs, hits: NO_HITS };
+    const atUs = Math.max(behindUs, this.#world.endOf(fromUs, takesUs, extraUs + addedUs));
+    return { atUs, hits: atUs > calmUs ? [{ mark: "frame jittered", felt }] : NO_HITS };
   }
 
   #corrupted({ trafficClass, bytes }: HeldFrame): HeldFrame {
@@ -590,16 +602,20 @@ export class SimNet {
     if (isClogged) this.#tap?.happened?.("frame clogged");
     else if (isBlocked) {
       this.#tap?.happened?.("frame blocked");
-      for (const watch of this.#watches) watch.stopped?.(end.slot, to, frame.bytes);
+      this.#stopped(end, to, frame);
       if (this.links.knobs.blockedDrops) return this.#drop(end, to, frame);
     } else if (!end.held.has(frame.trafficClass)) {
       this.#deliver(session, end, to, frame);
       return;
     }
     // Also behind what is held and about to be let go: order.
-    end.held.push(frame, nowUs, this.links.blocked(end.slot, to));
+    end.held.push(frame, nowUs, this.links.blocked(end.slot, to), isBlocked);
     end.queuedBytes[frame.trafficClass] += frame.bytes.length;
     if (!isBlocked) this.#releaseNext(session, end, to);
+  }
+
+  #stopped(end: End, to: number, { bytes }: HeldFrame): void {
+    for (const watch of this.#watches) watch.stopped?.(end.slot, to, bytes);
   }
 
   #drop(end: End, to: number, { bytes }: HeldFrame): void {
@@ -648,9 +664,12 @@ export class SimNet {
       return;
     }
     const isBlocked = this.links.blocked(end.slot, to);
-    if (isBlocked) this.#tap?.happened?.("frame blocked");
-    // The end of the block goes on with it.
-    if (isBlocked && !this.links.knobs.blockedDrops) return end.held.stop(nowUs);
+    if (isBlocked) {
+      this.#tap?.happened?.("frame blocked");
+      for (const frame of end.held.stop(nowUs)) this.#stopped(end, to, frame);
+      // The end of the block goes on with it.
+      if (!this.links.knobs.blockedDrops) return;
+    }
     for (;;) {
       const frame = end.held.takeDue(nowUs);
       if (frame === undefined) break;

@@ -25,11 +25,11 @@ type Kept = {
 export type ReplayWiring = {
   readonly world: World;
   readonly net: SimNet;
-  readonly nodes: readonly SimNode[];
+  readonly nodes: readonly Pick<SimNode, "host">[];
   /** The slot of who says it again. */
   readonly slot: number;
   mark(name: string): void;
-  /** What it has kept has left in a session that began later. */
+  /** What it has kept has arrived in a session that began later. */
   felt(): void;
 };
 
@@ -38,16 +38,23 @@ class Replayer {
   readonly #kept = new Map<number, Kept[]>();
   /** Sessions that have begun, by the other end: a new one ends what is said in the one before. */
   readonly #sessions = new Map<number, number>();
+  /** What is said again, by the copy of it that the network takes along. */
+  readonly #underWay = new WeakMap<Uint8Array, Kept>();
   #isOver = false;
-  #isSaying = false;
+  /** What it says again just now. */
+  #saying: Kept | undefined;
 
   constructor(wiring: ReplayWiring) {
     this.#wiring = wiring;
   }
 
   /** Of what it says again itself nothing is kept once more. */
+  sent(trafficClass: TrafficClass, bytes: Uint8Array): void {
+    if (this.#saying === undefined) this.keep(trafficClass, bytes);
+    else this.#underWay.set(bytes, this.#saying);
+  }
+
   keep(trafficClass: TrafficClass, bytes: Uint8Array): void {
-    if (this.#isSaying) return;
     const type = bytes[0] ?? 0;
     const kept = this.#kept.get(type) ?? [];
     this.#kept.set(type, kept);
@@ -69,17 +76,22 @@ class Replayer {
     const peer = net.idOf(other);
     if (own === undefined || this.#isOver || this.#sessions.get(other) !== serial) return;
     const transport = net.transport(slot, own.host.incarnation);
-    for (const frame of frames.slice(0, BURST)) this.#sayOne(transport, peer, other, frame);
+    for (const frame of frames.slice(0, BURST)) this.#sayOne(transport, peer, frame);
     const left = frames.slice(BURST);
     if (left.length > 0) world.after(BURST_MS * 1000, () => this.#say(other, serial, left));
   }
 
-  #sayOne(transport: Transport, peer: string, other: number, frame: Kept): void {
+  #sayOne(transport: Transport, peer: string, frame: Kept): void {
+    this.#saying = frame;
+    transport.send(peer, frame.trafficClass, frame.bytes);
+    this.#saying = undefined;
+  }
+
+  /** Something of it has arrived: it was replayed only where it is what was said again. */
+  arrived(other: number, bytes: Uint8Array): void {
     const { nodes, mark, felt } = this.#wiring;
-    this.#isSaying = true;
-    const hasLeft = transport.send(peer, frame.trafficClass, frame.bytes);
-    this.#isSaying = false;
-    if (!hasLeft) return;
+    const frame = this.#underWay.get(bytes);
+    if (frame === undefined) return;
     felt();
     const { bootedUs = 0 } = nodes[other]?.host ?? {};
     if (frame.atUs >= bootedUs) return;
@@ -98,10 +110,11 @@ export const startReplay = (wiring: ReplayWiring): (() => void) => {
   const replayer = new Replayer(wiring);
   const unwatch = net.watch({
     sent: (from, _to, trafficClass, bytes) => {
-      if (from === slot) replayer.keep(trafficClass, bytes);
+      if (from === slot) replayer.sent(trafficClass, bytes);
     },
-    delivered: (_from, to, trafficClass, bytes) => {
+    delivered: (from, to, trafficClass, bytes) => {
       if (to === slot) replayer.keep(trafficClass, bytes);
+      if (from === slot) replayer.arrived(to, bytes);
     },
     raised: (from, other) => {
       if (from === slot) replayer.raised(other);

@@ -2,11 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { createCoverage } from "../../sim/coverage.ts";
 import { runOptions } from "../../sim/options.ts";
+import { startReplay } from "../../sim/said-again.ts";
 import { CALM, DEFAULT_WORKLOAD, type Fault, type Scenario, scenario } from "../../sim/scenario.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { randomScenario } from "../../sim/swarm.ts";
 import { MORE_KINDS, withMore } from "../../sim/swarm-more.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
+import { createRig, peerAt, run as runFor, send, startPeer } from "./net-rig.ts";
 
 type Seen = { readonly result: RunResult; readonly events: readonly TraceEvent[] };
 
@@ -137,6 +139,50 @@ describe("a member that says again what it has heard", () => {
     expect(marks.get("fault replay")).toBe(1);
     expect([...marks.keys()].filter((mark) => mark.endsWith("after a restart"))).toEqual([]);
   }, 60_000);
+});
+
+describe("what is told of a member that says again", () => {
+  it("is told when it has arrived", () => {
+    const rig = createRig({ latencyMinUs: 20_000, blockedDrops: true });
+    const told: string[] = [];
+    const end = startReplay({
+      world: rig.world,
+      net: rig.net,
+      nodes: rig.peers,
+      slot: 0,
+      mark: (name) => told.push(name),
+      felt: () => told.push("felt"),
+    });
+    const [status, vote] = [0, 2];
+    send(rig, 0, "b", status);
+    send(rig, 0, "b", vote);
+    runFor(rig, 100);
+    expect(told).toEqual([]);
+    const restart = (): void => {
+      peerAt(rig, 1).host.kill("test");
+      rig.net.crashed(1);
+      startPeer(rig.net, peerAt(rig, 1));
+    };
+    const raised = (): number => peerAt(rig, 1).events.filter((event) => event === "+a").length;
+    // What it says is lost on the way.
+    restart();
+    const drop = { type: undefined, from: 0, to: 1, ppm: 1_000_000 };
+    rig.net.links.addRule(drop);
+    runFor(rig, 2_000);
+    expect([raised(), told, rig.marks]).toEqual([
+      2,
+      [],
+      ["frame dropped by kind", "frame dropped by kind"],
+    ]);
+    rig.net.links.removeRule(drop);
+    restart();
+    runFor(rig, 5_000);
+    expect(raised()).toBe(3);
+    const whole = told.filter((what) => what !== "felt");
+    expect(whole).toContain("vote replayed after a restart");
+    expect(told.filter((what) => what === "felt")).toHaveLength(whole.length);
+    end();
+  });
 });
 
 describe("a chain to which nobody writes", () => {

@@ -212,4 +212,68 @@ describe("what is said of a frame", () => {
     run(rig, 1_000);
     expect(rig.marks).toEqual(["frame clogged"]);
   });
+
+  it("is that it was jittered when it has come later for it", () => {
+    const rig = createRig({ latencyMinUs: 20_000, blockedDrops: true });
+    let felt = 0;
+    rig.net.links.addJitter({ from: 0, to: 1, upToUs: 50_000, felt: () => (felt += 1) });
+    rig.net.block(0, 1);
+    for (let i = 0; i < 10; i++) send(rig, 0, "b", i);
+    run(rig, 1_000);
+    expect([new Set(rig.marks), felt]).toEqual([new Set(["frame blocked"]), 0]);
+    rig.net.unblock(0, 1);
+    send(rig, 0, "b", 1);
+    expect(felt).toBe(0);
+    run(rig, 1_000);
+    expect([rig.marks.filter((mark) => mark === "frame jittered").length, felt]).toEqual([1, 1]);
+  });
+
+  it("is not that it was jittered when it waited for one before it all the same", () => {
+    const rig = createRig({ latencyMeanUs: 0 });
+    rig.net.links.addDelay(0, 1, 100_000);
+    send(rig, 0, "b", 1);
+    rig.net.links.addDelay(0, 1, -100_000);
+    let felt = 0;
+    rig.net.links.addJitter({ from: 0, to: 1, upToUs: 50_000, felt: () => (felt += 1) });
+    for (let i = 0; i < 10; i++) send(rig, 0, "b", i);
+    run(rig, 1_000);
+    expect([rig.marks, felt]).toEqual([["frame delayed"], 0]);
+  });
+
+  it("is that it was jittered when it was sent again after a block", () => {
+    const rig = createRig({ latencyMinUs: 20_000 });
+    rig.net.block(0, 1);
+    send(rig, 0, "b", 1);
+    run(rig, 1_000);
+    let felt = 0;
+    rig.net.links.addJitter({ from: 0, to: 1, upToUs: 50_000, felt: () => (felt += 1) });
+    rig.net.unblock(0, 1);
+    expect(felt).toBe(0);
+    run(rig, 1_000);
+    expect([rig.marks, felt]).toEqual([["frame blocked", "frame jittered"], 1]);
+  });
+
+  it("is once that it was stopped when a block holds it, also where a clog has held it before", () => {
+    for (const blockedDrops of [false, true]) {
+      const rig = createRig({ latencyMinUs: 20_000, blockedDrops });
+      const stopped: number[] = [];
+      rig.net.watch({ stopped: (_from, _to, bytes) => stopped.push(bytes[0] ?? -1) });
+      rig.net.links.clog(0, 1, rig.world.nowUs + 500_000);
+      send(rig, 0, "b", 1);
+      run(rig, 100);
+      rig.net.block(0, 1);
+      send(rig, 0, "b", 2);
+      run(rig, 300);
+      // Nothing but the clog has held them so far.
+      expect(stopped).toEqual([]);
+      run(rig, 200);
+      send(rig, 0, "b", 3);
+      run(rig, 100);
+      expect(stopped).toEqual([1, 2, 3]);
+      rig.net.unblock(0, 1);
+      run(rig, 100);
+      expect(received(rig, 1)).toEqual(blockedDrops ? [] : [1, 2, 3]);
+      expect(stopped).toEqual([1, 2, 3]);
+    }
+  });
 });
