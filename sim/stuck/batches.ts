@@ -38,7 +38,7 @@ type Track = {
         readonly by: number;
         readonly atUs: number;
         readonly block: string;
-        readonly held: readonly number[];
+        readonly held: readonly number[] | undefined;
       }
     | undefined;
 };
@@ -92,7 +92,7 @@ export class Waiting {
   #hasForerunner(slot: number, { lane, laneSeq }: Track): boolean {
     const before = this.#tracks.get(this.#ofLane.get(laneKey(lane, laneSeq - 1)) ?? "");
     if (before === undefined || before.answeredUs !== undefined) return true;
-    return before.proposed !== undefined || this.#held.has(slot, before.id);
+    return before.proposed !== undefined || this.#held.has(slot, before.id) !== false;
   }
 
   /** A block has left whoever made it: once, however many it goes to. */
@@ -106,9 +106,11 @@ export class Waiting {
         track.proposed = { by, atUs, block: hash, held: this.#held.all(track.id) };
         continue;
       }
+      const has = this.#held.has(by, track.id);
+      if (has === undefined) continue;
       const turns = track.turns.get(by) ?? { held: 0, missed: 0, lane: 0 };
       track.turns.set(by, turns);
-      if (!this.#held.has(by, track.id)) turns.missed += 1;
+      if (!has) turns.missed += 1;
       else if (this.#hasForerunner(by, track)) turns.held += 1;
       else turns.lane += 1;
     }
@@ -129,8 +131,9 @@ export class Waiting {
   }
 
   /** Of those who are up; of a batch that is in a block, those who held it before. */
-  #holders({ id, proposed }: Track, up: ReadonlySet<number>): readonly number[] {
-    return proposed?.held ?? this.#held.holders(id, up);
+  #holders({ id, proposed }: Track, up: ReadonlySet<number>): string {
+    const holders = proposed === undefined ? this.#held.holders(id, up) : proposed.held;
+    return holders === undefined ? "(not known)" : slotList(holders);
   }
 
   #cause(track: Track, up: ReadonlySet<number>): string {
@@ -142,7 +145,7 @@ export class Waiting {
     const was = proposed === undefined ? "is" : "was";
     const head =
       `batch ${id.slice(0, NAME_DIGITS)} (handed to ${slotList(handed)}${refused}) ` +
-      `${was} held by ${slotList(holders)}`;
+      `${was} held by ${holders}`;
     const count = (field: keyof Turns): number =>
       [...turns.values()].reduce((sum, one) => sum + one[field], 0);
     const [missed, had, gap] = [count("missed"), count("held"), count("lane")];
@@ -187,7 +190,7 @@ export class Waiting {
         track.id.slice(0, NAME_DIGITS),
         agoText(track.firstUs, endUs),
         slotList(track.handed),
-        slotList(this.#holders(track, up)),
+        this.#holders(track, up),
         track.proposed === undefined
           ? "no"
           : `n${track.proposed.by} ${shortHash(track.proposed.block)}`,

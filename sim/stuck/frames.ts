@@ -3,6 +3,7 @@ import { HEADER_BYTES } from "../checkers/decode.ts";
 import { Cursor, hex, taggedHash } from "../checkers/oracle.ts";
 
 const PROPOSAL = 1;
+const CERTIFICATE = 3;
 const CERTIFICATE_REQUEST = 5;
 const BLOCK_REQUEST = 6;
 const BLOCK = 7;
@@ -17,11 +18,15 @@ const CORE_BYTES = 186;
 const DIGEST_COUNT_AT = 138;
 /** Of a frame that says that there are more, the rest is not looked at. */
 const ITEMS_MAX = 4_096;
-const KINDS = ["?", "N", "S", "F"];
+const NOTARIZE = 1;
+const FINALIZE = 3;
 
 export type BatchName = { readonly id: string; readonly digest: string };
 /** Of a block: its hash, and the digests of its batches. */
 export type BlockName = { readonly hash: string; readonly digests: readonly string[] };
+
+/** A view of an epoch. */
+export type Place = { readonly epoch: number; readonly view: number };
 
 /** What a frame asks for or brings; undefined for every other one. */
 export type Exchange =
@@ -29,6 +34,8 @@ export type Exchange =
       readonly kind: "asks";
       readonly what: "block" | "batch" | "certificate";
       readonly names: readonly string[];
+      /** Of a certificate: the view that it is of. */
+      readonly place?: Place;
     }
   | { readonly kind: "asks-from"; readonly height: number }
   | {
@@ -36,10 +43,12 @@ export type Exchange =
       readonly proposes: boolean;
       readonly blocks: readonly BlockName[];
       readonly batches: readonly BatchName[];
+      readonly certificates: readonly string[];
     }
   | {
       readonly kind: "answers";
       readonly from: number;
+      readonly certificates: readonly string[];
       readonly blocks: readonly BlockName[];
       readonly batches: readonly BatchName[];
     }
@@ -50,6 +59,30 @@ const sizedList = (cursor: Cursor): Uint8Array[] => {
   const items: Uint8Array[] = [];
   for (let i = 0; i < Math.min(count, ITEMS_MAX) && cursor.ok; i++) items.push(cursor.sized());
   return cursor.ok ? items : [];
+};
+
+/**
+ * What a node asks for that asks for a certificate: F, or whichever of N and S others hold. It asks for both of
+ * these at once, and who has one answers with that.
+ */
+const wantedName = ({ epoch, view }: Place, kind: number): string =>
+  `${kind === FINALIZE ? "F" : "N/S"}(${view})${epoch === 0 ? "" : ` of epoch ${epoch}`}`;
+
+/** What a certificate satisfies: after F a view needs no other one. */
+export const certificateNames = (place: Place, kind: number): string[] =>
+  kind === FINALIZE
+    ? [wantedName(place, FINALIZE), wantedName(place, NOTARIZE)]
+    : [wantedName(place, kind)];
+
+/** Epoch, view and kind, with which questions and certificates begin. */
+const placeOf = (cursor: Cursor): { readonly place: Place; readonly kind: number } => ({
+  place: { epoch: cursor.u64(), view: cursor.u64() },
+  kind: cursor.u8(),
+});
+
+const certificatesAt = (cursor: Cursor): string[] => {
+  const { place, kind } = placeOf(cursor);
+  return cursor.ok ? certificateNames(place, kind) : [];
 };
 
 /** The names of a batch by its envelope. */
@@ -71,7 +104,7 @@ export const blockNames = (chainId: string, bytes: Uint8Array): BlockName[] => {
 /** Height, certificate, and a list of blocks, each with its batches. */
 const answerOf = (chainId: string, cursor: Cursor): Exchange => {
   const from = cursor.u64();
-  cursor.sized();
+  const certificates = certificatesAt(new Cursor(cursor.sized()));
   const count = Math.min(cursor.u32(), ITEMS_MAX);
   const blocks: BlockName[] = [];
   const batches: BatchName[] = [];
@@ -79,7 +112,7 @@ const answerOf = (chainId: string, cursor: Cursor): Exchange => {
     blocks.push(...blockNames(chainId, cursor.sized()));
     batches.push(...sizedList(cursor).map((bytes) => batchName(chainId, bytes)));
   }
-  return { kind: "answers", from, blocks, batches };
+  return { kind: "answers", from, certificates, blocks, batches };
 };
 
 const hashes = (cursor: Cursor): string[] => {
@@ -93,6 +126,14 @@ const proposed = (cursor: Cursor): Uint8Array => {
   return cursor.sized();
 };
 
+const BRINGS_NOTHING: Exchange & { readonly kind: "brings" } = {
+  kind: "brings",
+  proposes: false,
+  blocks: [],
+  batches: [],
+  certificates: [],
+};
+
 /** Reads a frame. Nobody else may have made it: what is cut off is read as far as it goes. */
 export const exchangeOf = (chainId: string, bytes: Uint8Array): Exchange | undefined => {
   const cursor = new Cursor(bytes, 1);
@@ -100,14 +141,16 @@ export const exchangeOf = (chainId: string, bytes: Uint8Array): Exchange | undef
     blocks: readonly BlockName[],
     batches: readonly BatchName[],
     proposes = false,
-  ): Exchange => ({ kind: "brings", proposes, blocks, batches });
+  ): Exchange => ({ ...BRINGS_NOTHING, proposes, blocks, batches });
   switch (bytes[0]) {
     case PROPOSAL:
       return brings(blockNames(chainId, proposed(cursor)), [], true);
+    case CERTIFICATE:
+      return { ...BRINGS_NOTHING, certificates: certificatesAt(cursor) };
     case CERTIFICATE_REQUEST: {
-      const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
-      const name = `${KINDS[kind] ?? "?"}(${view})${epoch === 0 ? "" : ` of epoch ${epoch}`}`;
-      return { kind: "asks", what: "certificate", names: [name] };
+      const { place, kind } = placeOf(cursor);
+      if (kind < NOTARIZE || kind > FINALIZE) return undefined;
+      return { kind: "asks", what: "certificate", names: [wantedName(place, kind)], place };
     }
     case BLOCK_REQUEST:
       return { kind: "asks", what: "block", names: [hex(cursor.take(32))] };

@@ -1,5 +1,6 @@
 /** Who has asked whom for what, what became of it on the way, and whether the one who asks has it since. */
 import { Recent } from "../checkers/recent.ts";
+import type { Place } from "./frames.ts";
 import {
   agoText,
   counted,
@@ -27,6 +28,8 @@ export type Request = {
   readonly slot: number;
   readonly what: What;
   readonly name: string;
+  /** Of a certificate: the view that it is of. */
+  readonly place: Place | undefined;
   readonly ways: Map<number, Way>;
   lastUs: number;
   /** When it had it last. */
@@ -58,21 +61,41 @@ export const wayTo = (ways: Map<number, Way>, slot: number): Way => {
 export const timesAsked = (ways: ReadonlyMap<number, Way>): number =>
   [...ways.values()].reduce((sum, { asked }) => sum + asked, 0);
 
+/** What is asked for; of a certificate with its view. */
+export type Wanted = {
+  readonly what: What;
+  readonly name: string;
+  readonly place: Place | undefined;
+};
+
 export class Requests {
-  readonly #open = new Recent<string, Request>(REQUESTS_MAX);
+  readonly #open = new Recent<string, Request>(REQUESTS_MAX, (request) => {
+    this.#forgottenUs = Math.max(this.#forgottenUs ?? -1, request?.lastUs ?? -1);
+  });
+  #forgottenUs: number | undefined;
+
+  /** The last moment of a question that is not remembered; undefined while all of them are. */
+  get forgottenUs(): number | undefined {
+    return this.#forgottenUs;
+  }
 
   #of(slot: number, what: What, name: string): Request | undefined {
     return this.#open.get(`${slot}/${what}/${name}`);
   }
 
-  asked(slot: number, peer: number, what: What, name: string, atUs: number): void {
-    const request: Request = this.#of(slot, what, name) ?? {
-      ...{ slot, what, name, lastUs: atUs, gotUs: -1 },
+  /** `place` is the view of a certificate. */
+  asked(slot: number, peer: number, wanted: Wanted, atUs: number): void {
+    const { what, name, place } = wanted;
+    const key = `${slot}/${what}/${name}`;
+    const request: Request = this.#open.get(key) ?? {
+      ...{ slot, what, name, place, lastUs: atUs, gotUs: -1 },
       ways: new Map(),
     };
     request.lastUs = atUs;
     wayTo(request.ways, peer).asked += 1;
-    this.#open.set(`${slot}/${what}/${name}`, request);
+    // What is asked for again is as young as what is asked for first.
+    this.#open.delete(key);
+    this.#open.set(key, request);
   }
 
   /** A question has reached who was asked. */
@@ -89,11 +112,15 @@ export class Requests {
 
   /** It is there, from whomever. */
   got(slot: number, peer: number, what: What, name: string, atUs: number): void {
-    const request = this.#of(slot, what, name);
-    if (request === undefined) return;
-    request.gotUs = atUs;
-    const way = request.ways.get(peer);
+    const way = this.#of(slot, what, name)?.ways.get(peer);
     if (way !== undefined) way.brought += 1;
+    this.has(slot, what, name, atUs);
+  }
+
+  /** It is there, made by the node itself too. */
+  has(slot: number, what: What, name: string, atUs: number): void {
+    const request = this.#of(slot, what, name);
+    if (request !== undefined) request.gotUs = atUs;
   }
 
   /** The last that a node has asked for this; undefined where it never has. */
@@ -123,7 +150,7 @@ const namesText = (what: What, names: readonly string[]): string => {
   );
 };
 
-/** Questions of one node for things of one kind, which others hold alike: one row. */
+/** Questions of one node for things of one kind, of which the same came, and which others hold alike: one row. */
 export type Asking = {
   readonly slot: number;
   readonly what: What;
@@ -141,7 +168,8 @@ export const askingOf = (
   const groups = new Map<string, Asking & { readonly names: string[] }>();
   for (const { slot, what, name, ways, lastUs } of requests) {
     const holders = holdersOf(what, name)?.filter((holder) => holder !== slot);
-    const key = `${slot}/${what}/${[...ways.keys()].join()}/${holders?.join() ?? "?"}`;
+    const came = [...ways].map(([peer, way]) => [peer, ...Object.values(way)].join(":")).sort();
+    const key = `${slot}/${what}/${came.join()}/${holders?.join() ?? "?"}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { slot, what, names: [name], ways, lastUs, holders });
     else group.names.push(name);
@@ -151,7 +179,9 @@ export const askingOf = (
 
 /** A sentence of what a node asks for and does not get. */
 export const askingCause = ({ slot, what, names, ways, holders }: Asking): string => {
-  const asked = `n${slot} has asked ${slotList(ways.keys())} ${timesText(timesAsked(ways))} for ${namesText(what, names)}`;
+  const each = names.length > 1 ? "each of " : "";
+  const times = timesText(timesAsked(ways));
+  const asked = `n${slot} has asked ${slotList(ways.keys())} ${times} for ${each}${namesText(what, names)}`;
   const fate = fateOf(ways);
   if (holders === undefined) return `${asked}: ${fate}`;
   if (holders.length === 0) return `${asked}, which nobody else who is up has`;
@@ -162,8 +192,8 @@ export const askingCause = ({ slot, what, names, ways, holders }: Asking): strin
 
 export const askingTable = (all: readonly Asking[], endUs: number): StuckTable =>
   tableOf(
-    "What nodes ask for and do not have",
-    ["node", "lacks", "asked", "times", "last", "what came of it", "held by"],
+    "What nodes have asked for and not got since",
+    ["node", "what", "asked", "times each", "last", "what came of each", "held by"],
     all.map(({ slot, what, names, ways, lastUs, holders }) => [
       `n${slot}`,
       namesText(what, names),

@@ -43,7 +43,9 @@ export type Standing = {
 const nameOf = ({ view, kind, hash }: Statement): string =>
   `${KIND_NAMES[kind] ?? "?"}(${view}${kind === NULLIFY ? "" : `, ${shortHash(hash)}`})`;
 
-/** Of an epoch's set: what weighs how much. */
+const placeKey = ({ epoch, view }: Statement): string => `${epoch}/${view}`;
+
+/** Of the set of a decided epoch: what weighs how much. */
 export type Scale = {
   readonly epoch: number;
   readonly total: bigint;
@@ -55,6 +57,8 @@ export class Votes {
   readonly #context: CheckContext;
   readonly #sets: Sets;
   readonly #known: Recent<string, Known>;
+  /** Views of which a statement was forgotten: of these nothing is said. */
+  readonly #forgotten = new Recent<string, true>();
   /** By epoch the highest view that an honest node has signed in. */
   readonly #highest = new Map<number, number>();
   /** By slot, when a vote of it last reached somebody else. */
@@ -65,7 +69,10 @@ export class Votes {
     this.#context = context;
     this.#sets = setsOf(context);
     const pairs = Math.ceil(PAIRS_MAX / Math.max(1, context.members.length ** 2));
-    this.#known = new Recent(Math.max(STATEMENTS_LEAST, Math.min(STATEMENTS_MAX, pairs)));
+    const max = Math.max(STATEMENTS_LEAST, Math.min(STATEMENTS_MAX, pairs));
+    this.#known = new Recent(max, (known) => {
+      if (known !== undefined) this.#forgotten.set(placeKey(known.statement), true);
+    });
   }
 
   #keyOf({ epoch, view, kind, hash }: Statement): string {
@@ -112,13 +119,15 @@ export class Votes {
     return this.#heardUs.get(slot);
   }
 
-  scaleOf(epoch: number): Scale {
+  /** Undefined of an epoch whose set is not decided: a liar may say that it is in any. */
+  scaleOf(epoch: number): Scale | undefined {
     const set = this.#sets.isDecided(epoch) ? this.#sets.at(epoch) : undefined;
-    const total = set?.total ?? 0n;
+    if (set === undefined) return undefined;
+    const { total } = set;
     const weigh = (slots: Iterable<number>): bigint => {
       // A twin has the key of the member that it copies, whose weight counts once.
       const members = new Set([...slots].map((slot) => this.#context.memberOf(slot)?.slot ?? slot));
-      return [...members].reduce((sum, slot) => sum + (set?.weightOf(slot) ?? 0n), 0n);
+      return [...members].reduce((sum, slot) => sum + set.weightOf(slot), 0n);
     };
     return { epoch, total, needed: (total * 2n) / 3n + 1n, weigh };
   }
@@ -134,7 +143,10 @@ export class Votes {
     const isLooked = (view: number): boolean =>
       (view >= from && view <= top + 1) || views.includes(view);
     const all = [...this.#known.values()].filter(
-      ({ statement }) => statement.epoch === epoch && isLooked(statement.view),
+      ({ statement }) =>
+        statement.epoch === epoch &&
+        isLooked(statement.view) &&
+        !this.#forgotten.has(placeKey(statement)),
     );
     const shown = [...new Set(all.map(({ statement }) => statement.view))]
       .sort((a, b) => b - a)
@@ -144,10 +156,14 @@ export class Votes {
       .sort((a, b) => b.statement.view - a.statement.view || a.statement.kind - b.statement.kind);
   }
 
-  /** Epochs in which nodes stand, the newest first. */
-  #epochs({ up, statuses }: Standing): number[] {
-    const epochs = [...up].flatMap((slot) => statuses.get(slot)?.epoch ?? []);
-    return [...new Set(epochs)].sort((a, b) => b - a).slice(0, EPOCHS_SHOWN);
+  /** Decided epochs in which honest nodes stand, the newest first. */
+  scales({ up, statuses }: Standing): Scale[] {
+    const honest = [...up].filter((slot) => this.#context.honest(slot));
+    const epochs = honest.flatMap((slot) => statuses.get(slot)?.epoch ?? []);
+    return [...new Set(epochs)]
+      .sort((a, b) => b - a)
+      .flatMap((epoch) => this.scaleOf(epoch) ?? [])
+      .slice(0, EPOCHS_SHOWN);
   }
 
   /** "n0 n1 lack what n2 signed": of those who are up, alike ones together. */
@@ -169,14 +185,13 @@ export class Votes {
   }
 
   table(standing: Standing): StuckTable {
-    const epochs = this.#epochs(standing);
-    const rows = epochs.flatMap((epoch) => {
-      const { needed, weigh } = this.scaleOf(epoch);
+    const scales = this.scales(standing);
+    const rows = scales.flatMap(({ epoch, needed, weigh }) => {
       return this.#recent(epoch, standing).map((known) => {
         const weight = weigh(known.signers);
         const gone = [...known.signers].filter((slot) => !standing.up.has(slot));
         return [
-          ...(epochs.length > 1 ? [String(epoch)] : []),
+          ...(scales.length > 1 ? [String(epoch)] : []),
           nameOf(known.statement),
           slotList(known.signers),
           weight >= needed ? `${weight}, a quorum` : `${weight}, ${needed - weight} short`,
@@ -185,7 +200,7 @@ export class Votes {
         ];
       });
     });
-    const epoch = epochs.length > 1 ? ["epoch"] : [];
+    const epoch = scales.length > 1 ? ["epoch"] : [];
     return tableOf(
       "Statements of the newest views",
       [...epoch, "statement", "signed by", "weight", "gone of these", "who lacks whose signature"],
@@ -193,11 +208,13 @@ export class Votes {
     );
   }
 
-  /** Views that neither those who are up nor anybody can end any more, with the reason. */
+  /**
+   * Views that neither those who are up nor anybody can end any more, with the reason. An F binds who follows the
+   * protocol: a liar may skip the view all the same.
+   */
   openViews(standing: Standing): string[] {
     const lines: string[] = [];
-    for (const epoch of this.#epochs(standing)) {
-      const { needed, weigh } = this.scaleOf(epoch);
+    for (const { epoch, needed, weigh } of this.scales(standing)) {
       const recent = this.#recent(epoch, standing);
       for (const view of new Set(recent.map(({ statement }) => statement.view))) {
         const ofView = recent.filter(({ statement }) => statement.view === view);
@@ -205,8 +222,9 @@ export class Votes {
         const bound = new Set(
           ofView
             .filter(({ statement }) => statement.kind === FINALIZE)
-            .flatMap(({ signers }) => [...signers]),
+            .flatMap(({ signers }) => [...signers].filter((slot) => this.#context.honest(slot))),
         );
+        if (bound.size === 0) continue;
         const free = [...standing.up].filter((slot) => !bound.has(slot));
         if (weigh(free) >= needed) continue;
         lines.push(
@@ -237,8 +255,7 @@ export class Votes {
 
   /** What a quorum has signed, and nodes that are not past it cannot know by what has arrived there. */
   scattered(standing: Standing): string[] {
-    return this.#epochs(standing).flatMap((epoch) => {
-      const { needed, weigh } = this.scaleOf(epoch);
+    return this.scales(standing).flatMap(({ epoch, needed, weigh }) => {
       const views = [...standing.up].flatMap((slot) => {
         const status = standing.statuses.get(slot);
         return status?.epoch === epoch ? [status.view] : [];
@@ -268,8 +285,9 @@ export class Votes {
     const wanted = new Map<number, Known[]>();
     for (const slot of standing.up) {
       const status = standing.statuses.get(slot);
-      if (status === undefined) continue;
-      const { needed, weigh } = this.scaleOf(status.epoch);
+      const scale = status === undefined ? undefined : this.scaleOf(status.epoch);
+      if (status === undefined || scale === undefined) continue;
+      const { needed, weigh } = scale;
       const of = this.#recent(status.epoch, standing).filter(
         ({ statement, signers }) =>
           statement.kind === NOTARIZE &&

@@ -5,12 +5,18 @@
  * of their epoch.
  */
 import { headersOf } from "../checkers/headers.ts";
-import { hex } from "../checkers/oracle.ts";
+import { Cursor, hex } from "../checkers/oracle.ts";
 import { Recent } from "../checkers/recent.ts";
 import type { CheckContext, Checker, Put, Status } from "../checkers/types.ts";
 import { Waiting } from "./batches.ts";
 import { CatchUps, type Laggard } from "./behind.ts";
-import { type BlockName, batchName, type Exchange, exchangeOf } from "./frames.ts";
+import {
+  type BlockName,
+  batchName,
+  certificateNames,
+  type Exchange,
+  exchangeOf,
+} from "./frames.ts";
 import { Holdings } from "./holdings.ts";
 import {
   agoText,
@@ -22,11 +28,19 @@ import {
   tableOf,
   verb,
 } from "./model.ts";
-import { askingCause, askingOf, askingTable, Requests, type What } from "./requests.ts";
-import { type Standing, Votes } from "./votes.ts";
+import {
+  askingCause,
+  askingOf,
+  askingTable,
+  type Request,
+  Requests,
+  type What,
+} from "./requests.ts";
+import { type Scale, type Standing, Votes } from "./votes.ts";
 
 /** Where a block has become final since, the network goes on, whoever is stuck in it. */
 const GOES_ON_US = 4_000_000;
+const CERTIFICATE_KEY_BYTES = 19;
 /** Digests whose batch is known. */
 const IDS_MAX = 16_384;
 /** Findings that are about votes, whatever else goes on. */
@@ -81,7 +95,8 @@ class Notes {
     const exchange = this.#exchange(bytes);
     const atUs = this.context.nowUs();
     if (exchange?.kind === "asks") {
-      for (const name of exchange.names) this.requests.asked(from, to, exchange.what, name, atUs);
+      const { what, place } = exchange;
+      for (const name of exchange.names) this.requests.asked(from, to, { what, name, place }, atUs);
     } else if (exchange?.kind === "asks-from") {
       this.catchUps.asked(from, to, exchange.height, atUs);
     } else if (exchange?.kind === "answers") {
@@ -89,6 +104,9 @@ class Notes {
     } else if (exchange?.kind === "brings") {
       for (const { hash } of exchange.blocks) this.requests.answered(to, from, "block", hash);
       for (const { digest } of exchange.batches) this.requests.answered(to, from, "batch", digest);
+      for (const name of exchange.certificates) {
+        this.requests.answered(to, from, "certificate", name);
+      }
       if (exchange.proposes) this.#proposed(from, exchange.blocks, atUs);
     }
   }
@@ -120,6 +138,18 @@ class Notes {
         this.batches.gain(to, id, atUs);
         this.requests.got(to, from, "batch", digest, atUs);
       }
+      for (const name of exchange.certificates) {
+        this.requests.got(to, from, "certificate", name, atUs);
+      }
+    }
+  }
+
+  /** "c/", epoch, view, kind: a certificate, also one that the node has made of votes itself. */
+  #certified(slot: number, key: Uint8Array, atUs: number): void {
+    const cursor = new Cursor(key, 2);
+    const place = { epoch: cursor.u64(), view: cursor.u64() };
+    for (const name of certificateNames(place, cursor.u8())) {
+      this.requests.has(slot, "certificate", name, atUs);
     }
   }
 
@@ -127,7 +157,11 @@ class Notes {
   durable(slot: number, puts: readonly Put[]): void {
     const atUs = this.context.nowUs();
     for (const { key, value } of puts) {
-      if (key.length !== 34 || key[1] !== 0x2f) continue;
+      if (key[1] !== 0x2f) continue;
+      if (key[0] === 0x63 && key.length === CERTIFICATE_KEY_BYTES) {
+        this.#certified(slot, key, atUs);
+      }
+      if (key.length !== 34) continue;
       if (key[0] === 0x62) this.blocks.gain(slot, hex(key.subarray(2)), atUs, true);
       else if (key[0] === 0x64) {
         const digest = hex(key.subarray(2));
@@ -158,11 +192,12 @@ class Notes {
     this.batches.diskLost(slot);
   }
 
-  /** Of those who are up: who has it. What nobody has shown is held by nobody. */
+  /** Of those who are up: who has it; undefined where that is not known, as of a batch that no frame has shown. */
   holdersOf(what: What, name: string, up: ReadonlySet<number>): readonly number[] | undefined {
     if (what === "certificate") return undefined;
     if (what === "block") return this.blocks.holders(name, up);
-    return this.batches.holders(this.#ids.get(name) ?? name, up);
+    const id = this.#ids.get(name);
+    return id === undefined ? undefined : this.batches.holders(id, up);
   }
 }
 
@@ -180,9 +215,10 @@ const laggardsOf = ({ statuses, context }: Notes, up: ReadonlySet<number>): Lagg
     .sort((a, b) => b.behind - a.behind || a.slot - b.slot);
 };
 
-/** Epoch and view of the highest block that is final at one of these. */
+/** Epoch and view of the highest block that is final at an honest one of these. */
 const finalOf = ({ context, statuses }: Notes, up: ReadonlySet<number>): Standing["final"] => {
-  const of = [...up].flatMap((slot) => statuses.get(slot) ?? []);
+  const honest = [...up].filter((slot) => context.honest(slot));
+  const of = honest.flatMap((slot) => statuses.get(slot) ?? []);
   const [top] = of.sort((a, b) => b.finalHeight - a.finalHeight);
   const { epoch = 0, view = 0 } = headersOf(context).get(top?.finalHash ?? "") ?? {};
   return { epoch, view };
@@ -197,7 +233,7 @@ const standTable = (notes: Notes, { up, statuses, endUs }: Standing): StuckTable
       if (status === undefined) return [];
       const { epoch, view, finalHeight, executedHeight, voting } = status;
       const liar = notes.context.honest(slot) ? "" : " (faulty)";
-      const weight = notes.votes.scaleOf(epoch).weigh([slot]);
+      const weight = notes.votes.scaleOf(epoch)?.weigh([slot]) ?? "-";
       const numbers = [weight, epoch, view, finalHeight, executedHeight].map(String);
       return [[`n${slot}${liar}`, ...numbers, voting, agoText(notes.votes.heardUs(slot), endUs)]];
     }),
@@ -210,11 +246,15 @@ const unasked = (notes: Notes, standing: Standing): string[] => {
   const lines: string[] = [];
   for (const [slot, all] of notes.votes.notarized(standing, finalViewOf)) {
     for (const { statement } of all) {
-      if (notes.blocks.has(slot, statement.hash)) continue;
-      const request = notes.requests.get(slot, "block", statement.hash);
-      if (request !== undefined && standing.endUs - request.lastUs < GOES_ON_US) continue;
-      const last = request === undefined ? "never" : agoText(request.lastUs, standing.endUs);
       const holders = notes.blocks.holders(statement.hash, standing.up);
+      if (holders === undefined || holders.includes(slot)) continue;
+      const request = notes.requests.get(slot, "block", statement.hash);
+      const { forgottenUs } = notes.requests;
+      // A question that is not remembered was asked no later than that.
+      const lastUs = request?.lastUs ?? forgottenUs;
+      if (lastUs !== undefined && standing.endUs - lastUs < GOES_ON_US) continue;
+      const isKnown = request !== undefined || forgottenUs === undefined;
+      const last = isKnown ? agoText(lastUs, standing.endUs) : "not known";
       lines.push(
         `n${slot} lacks block ${shortHash(statement.hash)}, which a quorum has notarized in view ` +
           `${statement.view}, and asks nobody for it (the last time: ${last}); ` +
@@ -225,6 +265,27 @@ const unasked = (notes: Notes, standing: Standing): string[] => {
   return lines;
 };
 
+/** A certificate that is of no use any more, as something is final there of its view or a later one. */
+const isOver = ({ context, statuses }: Notes, { slot, place }: Request): boolean => {
+  const status = statuses.get(slot);
+  if (place === undefined || status === undefined) return false;
+  if (place.epoch !== status.epoch) return place.epoch < status.epoch;
+  const final = headersOf(context).get(status.finalHash);
+  return final !== undefined && final.epoch === place.epoch && place.view <= final.view;
+};
+
+/** By the newest decided epoch in which an honest node stands. */
+const quorumCause = (
+  context: CheckContext,
+  scale: Scale | undefined,
+  up: ReadonlySet<number>,
+): string => {
+  if (scale === undefined) return `how much a quorum is, is not known; up are ${slotList(up)}`;
+  const { epoch, needed, total, weigh } = scale;
+  const when = context.stake === undefined ? "" : ` of epoch ${epoch}`;
+  return `a quorum${when} is ${needed} of ${total}; up are ${slotList(up)}, which have ${weigh(up)}`;
+};
+
 const explained = (notes: Notes, up: ReadonlySet<number>, found: Finding): Stuck => {
   const { context, votes, statuses } = notes;
   const here = new Set([...up].sort((a, b) => a - b));
@@ -233,21 +294,19 @@ const explained = (notes: Notes, up: ReadonlySet<number>, found: Finding): Stuck
     final: finalOf(notes, here),
   };
   const { endUs } = standing;
-  const epoch = Math.max(0, ...[...here].map((slot) => statuses.get(slot)?.epoch ?? 0));
-  const scale = votes.scaleOf(epoch);
-  const weight = scale.weigh(here);
-  const when = context.stake === undefined ? "" : ` of epoch ${epoch}`;
-  const isQuorum = weight >= scale.needed;
+  const [scale] = votes.scales(standing);
+  const isQuorum = scale !== undefined && scale.weigh(here) >= scale.needed;
   const goesOn = found.id !== "L1" && endUs - notes.roseUs < GOES_ON_US;
   const laggards = laggardsOf(notes, here);
-  const asking = askingOf(notes.requests.open(here, endUs), (what, name) =>
-    notes.holdersOf(what, name, here),
-  );
+  const open = notes.requests.open(here, endUs).filter((request) => !isOver(notes, request));
+  const asking = askingOf(open, (what, name) => notes.holdersOf(what, name, here));
   const late = found.id === "L2" ? notes.waiting.named(found.detail) : [];
   const ofVotes = !goesOn || OF_VOTES.has(found.id);
   const causes = [
-    `a quorum${when} is ${scale.needed} of ${scale.total}; up are ${slotList(here)}, which have ${weight}`,
-    ...(isQuorum ? [] : ["not recoverable because less than a quorum is up"]),
+    quorumCause(context, scale, here),
+    ...(isQuorum || scale === undefined
+      ? []
+      : ["not recoverable because less than a quorum is up"]),
     ...(goesOn
       ? [
           `the network goes on: height ${notes.highest} became final ${agoText(notes.roseUs, endUs)}`,

@@ -10,16 +10,20 @@ import { readScenario } from "../../sim/scenario-shape.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
 import { busyOf } from "../../sim/stuck/busy.ts";
 import { batchName, blockNames, exchangeOf } from "../../sim/stuck/frames.ts";
+import { Holdings } from "../../sim/stuck/holdings.ts";
 import { ROWS_SHOWN, type Stuck, slotList, stuckLines } from "../../sim/stuck/model.ts";
+import { Requests } from "../../sim/stuck/requests.ts";
 import { createWitness } from "../../sim/stuck/witness.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import type { Ports } from "../../src/ledger/ports.ts";
 import { encodeMessage } from "../../src/ledger/wire.ts";
 import {
   CHAIN,
+  certificateFrame,
   createRig,
   hashOf,
   headerOf,
+  keep,
   proposalFrame,
   type Rig,
   say,
@@ -133,7 +137,7 @@ describe("a run in which nothing becomes final", () => {
     expect(asked.length).toBeGreaterThan(0);
     for (const line of asked) expect(line).toMatch(/^n(0 has asked n1|1 has asked n0) /);
     expect(asked.join("\n")).toMatch(
-      /for batch(es)? [0-9a-f]{8}.*: \d+ questions arrived, none was answered; n\d has it/,
+      /for (each of batches|batch) [0-9a-f]{8}.*: \d+ questions? arrived, none was answered; n\d has it/,
     );
   });
 });
@@ -296,6 +300,136 @@ describe("what a witness has seen", () => {
     );
   });
 
+  it("tells what became of a certificate that is asked for", () => {
+    const ends = { view: 9, kind: 2 };
+    const questions = (["nullify", "notarize"] as const).map((kind) =>
+      encodeMessage({ type: "certificate-request", epoch: 0, view: 9, kind }),
+    );
+    const asks = (rest: (rig: Rig) => void): string | undefined =>
+      witnessed((rig) => {
+        for (const question of questions) {
+          rig.checker.sent?.(2, 0, "consensus", question);
+          rig.checker.delivered?.(2, 0, question);
+        }
+        rig.nowUs = 1;
+        rest(rig);
+      }).causes.find((line) => line.startsWith("n2 has asked"));
+    const asked = "n2 has asked n0 2 times for certificate N/S(9)";
+    expect(asks(() => undefined)).toBe(`${asked}: 2 questions arrived, none was answered`);
+    const answers = (rig: Rig): void =>
+      rig.checker.sent?.(0, 2, "consensus", certificateFrame(ends));
+    expect(asks(answers)).toBe(`${asked}: 1 answer sent, none arrived`);
+    // From whomever it comes, of either kind or final; or made of votes by the node itself.
+    for (const kind of [1, 2, 3]) {
+      expect(
+        asks((rig) => rig.checker.delivered?.(1, 2, certificateFrame({ ...ends, kind }))),
+      ).toBe(undefined);
+      expect(asks((rig) => keep(rig, 2, 9, kind))).toBeUndefined();
+    }
+    const other = certificateFrame({ ...ends, view: 8 });
+    expect(asks((rig) => rig.checker.delivered?.(0, 2, other))).toMatch(/none was answered$/);
+    const final = (view: number) => (rig: Rig) => {
+      rig.checker.sent?.(0, 1, "consensus", proposalFrame({ view, height: 8 }));
+      const finalHash = hashOf({ view, height: 8 });
+      rig.checker.status?.(2, statusWith({ view: 12, finalHeight: 8, finalHash }));
+    };
+    expect(asks(final(8))).toMatch(/none was answered$/);
+    expect(asks(final(9))).toBeUndefined();
+  });
+
+  it("puts together only what fared alike", () => {
+    const specs = [6, 7, 8].map((view) => ({ view, height: view }));
+    const questions = specs.map((spec) =>
+      encodeMessage({ type: "block-request", hash: Buffer.from(hashOf(spec), "hex") }),
+    );
+    const { causes } = witnessed((rig) => {
+      for (const spec of specs) rig.checker.sent?.(0, 1, "consensus", proposalFrame(spec));
+      for (const question of questions) rig.checker.sent?.(2, 0, "consensus", question);
+      rig.checker.delivered?.(2, 0, questions[1] ?? new Uint8Array());
+    });
+    const [first, second, third] = specs.map((spec) => hashOf(spec).slice(0, 8));
+    expect(causes.filter((line) => line.startsWith("n2 has asked"))).toEqual([
+      `n2 has asked n0 once for each of blocks ${first}, ${third}: no question arrived; n0 has it`,
+      `n2 has asked n0 once for block ${second}: 1 question arrived, none was answered; n0 has it`,
+    ]);
+  });
+
+  it("holds nobody bound to a view but honest nodes that said F there", () => {
+    const open = (...slots: number[]): string[] =>
+      witnessed((rig) => {
+        for (const slot of slots) say(rig, slot, { ...said, kind: 3 });
+      }).causes.filter((line) => line.includes("has no certificate"));
+    expect(open(0, 3)).toEqual([]);
+    expect(open(0, 1)).toEqual([
+      "view 7 has no certificate; n0 n1 said F there and may not skip it: " +
+        "not recoverable because n2 n3 alone are 2 of 3",
+    ]);
+  });
+
+  it("does not say that something is not there because it has forgotten it", () => {
+    const fill = (rig: Rig, count: number): void => {
+      for (let nonce = 0; nonce < count; nonce++) {
+        say(rig, 3, { view: 8, kind: 1, hash: nonce.toString(16).padStart(64, "0") });
+      }
+    };
+    const open = (count: number): string[] =>
+      witnessed((rig) => {
+        for (const slot of [0, 1, 2]) say(rig, slot, said);
+        fill(rig, count);
+        for (const slot of [0, 1]) say(rig, slot, { ...said, kind: 3 });
+      }).causes.filter((line) => line.includes("has no certificate"));
+    expect(open(4_094)).toEqual([]);
+    expect(open(4_095)).toEqual([]);
+
+    const asksNobody = (count: number, laterUs: number): string | undefined =>
+      witnessed((rig) => {
+        rig.checker.sent?.(0, 1, "consensus", proposalFrame(block));
+        notarized(rig);
+        rig.nowUs = 1;
+        rig.checker.sent?.(2, 0, "consensus", request);
+        for (let nonce = 0; nonce < count; nonce++) {
+          const hash = Buffer.from(nonce.toString(16).padStart(64, "0"), "hex");
+          rig.checker.sent?.(1, 0, "consensus", encodeMessage({ type: "block-request", hash }));
+        }
+        rig.nowUs += laterUs;
+      }).causes.find((line) => line.startsWith(`n2 lacks block ${short}`));
+    expect(asksNobody(4_095, 3_999_999)).toBeUndefined();
+    expect(asksNobody(4_096, 3_999_999)).toBeUndefined();
+    expect(asksNobody(4_095, 4_000_000)).toContain("(the last time: 4 s ago)");
+    expect(asksNobody(4_096, 4_000_000)).toContain("(the last time: not known)");
+  });
+
+  it("remembers longest what was asked for last", () => {
+    const requests = new Requests();
+    const ask = (name: string): void =>
+      requests.asked(0, 1, { what: "block", name, place: undefined }, 5);
+    for (let nonce = 0; nonce < 4_096; nonce++) ask(`${nonce}`);
+    ask("0");
+    expect(requests.forgottenUs).toBeUndefined();
+    ask("one more");
+    expect(requests.get(0, "block", "0")?.ways.get(1)?.asked).toBe(2);
+    expect(requests.get(0, "block", "1")).toBeUndefined();
+    expect(requests.forgottenUs).toBe(5);
+  });
+
+  it("knows that it has forgotten who holds what, and learns no half of it anew", () => {
+    const held = new Holdings(4);
+    for (let name = 0; name < 8_192; name++) held.gain(0, `${name}`, 0);
+    expect([held.has(0, "0"), held.has(1, "0"), held.has(0, "unheard of")]).toEqual([
+      ...[true, false, false],
+    ]);
+    held.gain(0, "one more", 0);
+    held.gain(1, "0", 0);
+    expect([held.has(0, "0"), held.has(1, "0"), held.all("0"), held.holders("0", [0, 1])]).toEqual(
+      Array.from({ length: 4 }, () => undefined),
+    );
+    expect([held.all("1"), held.holders("one more", [0, 1])]).toEqual([[0], [0]]);
+    expect(held.has(0, "unheard of")).toBe(false);
+    for (let name = 8_192; name < 65_536 + 8_191; name++) held.gain(0, `${name}`, 0);
+    expect(held.has(0, "unheard of")).toBeUndefined();
+    expect(held.has(0, `${65_536 + 8_190}`)).toBe(true);
+  });
+
   it("keeps what is on a disk over a new process, and not over a lost disk", () => {
     const put = {
       key: Buffer.concat([Buffer.from("b/"), Buffer.from(hashOf(block), "hex")]),
@@ -361,7 +495,12 @@ describe("a chain with stake", () => {
     const index = slot < 5 ? slot : -1;
     return { index, slot, idHex, publicKey: Uint8Array.of(slot), weight: 10n };
   });
-  const explained = (epoch: number, up: readonly number[], show?: (rig: Rig) => void): Stuck => {
+  const explained = (
+    epoch: number,
+    up: readonly number[],
+    show?: (rig: Rig) => void,
+    liars: readonly number[] = [],
+  ): Stuck => {
     const witness = createWitness();
     let sets: Sets | undefined;
     const rig = createRig(
@@ -371,7 +510,7 @@ describe("a chain with stake", () => {
       },
       {
         members,
-        honest: () => true,
+        honest: (slot) => !liars.includes(slot),
         memberOf: (slot) => members[slot === 7 ? 0 : slot],
         stake: { windowTurns: 0, votedBpsMin: 0, stakePerUnit: 1n },
       },
@@ -390,6 +529,21 @@ describe("a chain with stake", () => {
     expect(explained(0, [0, 1, 2, 5, 6]).causes).toEqual([
       "a quorum of epoch 0 is 34 of 50; up are n0-n2 n5 n6, which have 30",
       "not recoverable because less than a quorum is up",
+    ]);
+  });
+
+  it("counts by no epoch that is not decided, whoever says that it is there", () => {
+    const liar = (rig: Rig): void => {
+      rig.checker.status?.(4, statusWith({ epoch: 9, view: 3 }));
+      say(rig, 4, { epoch: 9, view: 3, kind: 3, hash: "ab".repeat(32) });
+    };
+    const { causes, tables } = explained(0, [0, 1, 2, 3, 4], liar, [4]);
+    expect(causes[0]).toBe("a quorum of epoch 0 is 34 of 50; up are n0-n4, which have 50");
+    expect(causes.filter((line) => line.includes("not recoverable"))).toEqual([]);
+    expect(tables[0]?.rows.at(-1)?.slice(0, 3)).toEqual(["n4 (faulty)", "-", "9"]);
+    expect(tables.map(({ title }) => title)).not.toContain("Statements of the newest views");
+    expect(explained(9, [0, 1]).causes).toEqual([
+      "how much a quorum is, is not known; up are n0 n1",
     ]);
   });
 
@@ -421,7 +575,7 @@ describe("frames", () => {
     const read = (...[message]: Parameters<typeof encodeMessage>) =>
       exchangeOf(CHAIN, encodeMessage(message));
     expect(read({ type: "block", block })).toEqual({
-      ...{ kind: "brings", proposes: false, blocks: [named], batches: [] },
+      ...{ kind: "brings", proposes: false, blocks: [named], batches: [], certificates: [] },
     });
     expect(read({ type: "batch", batch })).toMatchObject({ kind: "brings", batches });
     expect(read({ type: "batches", batches: [batch] })).toMatchObject({ batches });
@@ -430,7 +584,8 @@ describe("frames", () => {
     });
     const kind = "nullify" as const;
     expect(read({ type: "certificate-request", epoch: 2, view: 9, kind })).toEqual({
-      ...{ kind: "asks", what: "certificate", names: ["S(9) of epoch 2"] },
+      ...{ kind: "asks", what: "certificate", names: ["N/S(9) of epoch 2"] },
+      place: { epoch: 2, view: 9 },
     });
     expect(read({ type: "sync-request", from: 8 })).toEqual({ kind: "asks-from", height: 8 });
     expect(read({ type: "sync-none", from: 8 })).toEqual({ kind: "has-none", from: 8 });
@@ -443,7 +598,10 @@ describe("frames", () => {
     const certificate = { statement, setSize: 4, signers: [], signatures: [] };
     const blocks = [{ block, batches: [batch] }];
     expect(read({ type: "sync-response", from: 2, certificate, blocks })).toEqual({
-      ...{ kind: "answers", from: 2, blocks: [named], batches },
+      ...{ kind: "answers", from: 2, blocks: [named], batches, certificates: ["F(3)", "N/S(3)"] },
+    });
+    expect(read({ type: "certificate", certificate })).toMatchObject({
+      ...{ kind: "brings", certificates: ["F(3)", "N/S(3)"] },
     });
   });
 
