@@ -76,10 +76,15 @@ export class EndpointKeeper {
   #identity: QuicIdentity | undefined;
   /** Faults of the first driver itself, not of its socket, since an endpoint of it lasted. */
   #driverFaults = 0;
+  /** Of those: returns from the reserve that failed soon. */
+  #failedReturns = 0;
+  /** The endpoint that is open took the sessions back from the reserve. */
+  #hasReturned = false;
   /** How often in a row the address of the first driver could not be bound. */
   #unbound = 0;
-  /** False where the reserve did not open last time, or was not looked at before it failed: it is of no use at once. */
+  /** False where the reserve did not open last time, or failed within `reserveCheckMs`: it is of no use at once. */
   #isReserveSound = true;
+  #reserveSinceMs = 0;
   #accepting = false;
   /** No other endpoint is opened any more. */
   #ending = false;
@@ -179,12 +184,17 @@ export class EndpointKeeper {
     metrics.gauge("tetrad_transport_endpoint_up", 0);
     const message = "the endpoint of sessions has failed";
     if (endpoint.driver !== this.#first) {
+      const carriedMs = clock.monotonicMs() - this.#reserveSinceMs;
+      this.#isReserveSound = carriedMs >= this.#options.limits.reserveCheckMs;
       // The plan is of the first driver: what the reserve did says nothing of it.
       this.#retry(message, fault, this.#options.limits.retryMsMin);
       return;
     }
     const pauseMs = this.#plan.failed(clock.monotonicMs());
-    if (this.#plan.faults === 1) this.#driverFaults = 0;
+    if (this.#plan.faults === 1) {
+      this.#driverFaults = 0;
+      this.#failedReturns = 0;
+    } else if (this.#hasReturned && fault.cause !== "socket") this.#failedReturns += 1;
     if (fault.cause === "socket") {
       this.#retry(message, fault, pauseMs);
       return;
@@ -259,12 +269,13 @@ export class EndpointKeeper {
     const { clock, metrics, logger } = this.#options.ports;
     this.#endpoint = endpoint;
     this.#driver = endpoint.driver;
+    this.#hasReturned = false;
     this.#restarts += 1;
     if (endpoint.driver === this.#first) {
       this.#plan.opened(clock.monotonicMs());
       this.#unbound = 0;
     } else {
-      this.#isReserveSound = false;
+      this.#reserveSinceMs = clock.monotonicMs();
       this.#watchReserve();
     }
     metrics.gauge("tetrad_transport_endpoint_up", 1);
@@ -281,15 +292,13 @@ export class EndpointKeeper {
   #watchReserve(): void {
     const { limits, ports } = this.#options;
     const { reserveMs, reserveDoublingsMax, reserveCheckMs, retryMsMax } = limits;
-    // Two faults brought it here first; each more was a return that failed soon.
-    const doublings = Math.min(Math.max(this.#driverFaults - 2, 0), reserveDoublingsMax);
+    const doublings = Math.min(this.#failedReturns, reserveDoublingsMax);
     // Without two the address was taken, by who may give it back soon.
     let leftMs = this.#driverFaults > 1 ? reserveMs * 2 ** doublings : retryMsMax;
     const look = (): void => {
       const waitMs = Math.min(leftMs, reserveCheckMs * 2 ** doublings);
       this.#cancelReturn = ports.timers.set(waitMs, () => {
         leftMs -= waitMs;
-        this.#isReserveSound = true;
         const reaches = this.#options.reserveReaches();
         if (leftMs > 0 && reaches) {
           look();
@@ -324,7 +333,10 @@ export class EndpointKeeper {
     this.#options.leaving();
     this.#before = this.stats;
     left.close(0, "closed", () => {});
+    // It carried until it was left.
+    this.#isReserveSound = true;
     this.#opened(opened.endpoint, opened.tell);
+    this.#hasReturned = true;
   }
 }
 

@@ -424,6 +424,72 @@ describe("the keeper of an endpoint", () => {
     expect(made.delays.filter((ms) => ms < 10_000)).toEqual([200, 800, 200, 1_600, 200, 3_200]);
   });
 
+  /** For how long the reserve carries, and how often it is looked at. */
+  const carries = async ({ fire, delays, happened }: Awaited<ReturnType<typeof make>>) => {
+    const before = delays.length - 1;
+    while (happened.at(-2) !== "closed") await fire();
+    const looks = delays.slice(before);
+    return { first: looks[0], all: looks.reduce((sum, ms) => sum + ms, 0) };
+  };
+
+  it("carries no longer, looked at no less often, for endpoints that did not open", async () => {
+    const made = await make(
+      ["ok", "broken", "broken", "broken", "broken", "ok"],
+      ["broken", "broken", "broken", "ok"],
+    );
+    await made.fail("library");
+    while (made.keeper.figures().driver === "quiche") await made.fire();
+    expect(made.happened.filter((what) => what === "reserve")).toHaveLength(4);
+    expect(await carries(made)).toEqual({ first: 10_000, all: 600_000 });
+  });
+
+  it("nor for those that were no return from it, failed by the socket, or lasted", async () => {
+    const made = await make(many("ok", 20), many("ok"));
+    const failAll = async (...causes: readonly DriverFault["cause"][]): Promise<void> => {
+      for (const cause of causes) {
+        await made.fail(cause);
+        await made.fire();
+      }
+    };
+    const usual = { first: 10_000, all: 600_000 };
+    await failTwice(made);
+    // The reserve, and two that took its place when it had failed.
+    await failAll("library", "socket", "library");
+    expect(await carries(made)).toEqual(usual);
+    // The return, and what took its place.
+    await failAll("socket", "library");
+    expect(await carries(made)).toEqual(usual);
+    await failAll("library");
+    expect(await carries(made)).toEqual({ first: 20_000, all: 1_200_000 });
+    atMs += DRIVER_LIMITS.retryMsMax;
+    await failAll("library", "library");
+    expect(await carries(made)).toEqual(usual);
+  });
+
+  it.each([
+    ["is of use at once", 10_000, 200],
+    ["is not", 9_999, 3_200],
+  ])("a reserve that carried for long enough %s, however rarely it is looked at", async (...of) => {
+    const [, carriedMs, pauseMs] = of;
+    const made = await make(many("ok"), many("ok"));
+    await failTwice(made);
+    reaches = false;
+    for (let round = 0; round < 2; round++) {
+      await made.fire();
+      await made.fail("library");
+      await made.fire();
+    }
+    expect(made.delays.at(-1)).toBe(40_000);
+    atMs += carriedMs;
+    await made.fail("library");
+    await made.fire();
+    expect(made.happened.slice(-2)).toEqual(["bind 4440", "reopened"]);
+    await made.fail("library");
+    expect(made.delays.at(-1)).toBe(pauseMs);
+    await made.fire();
+    expect(made.happened.slice(-2)).toEqual(["reserve", "reopened"]);
+  });
+
   it("has the reserve where the library cannot open another endpoint", async () => {
     const made = await make(["ok", "broken", "ok"], ["ok"]);
     await made.fail("library");
