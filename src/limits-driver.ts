@@ -33,8 +33,12 @@ export const REACTOR_LIMITS = {
   unreadPartsMax: 65_536,
   /** Bytes, before the peer has shown its key, where TLS does not say who it is. */
   unprovedBytesMax: 4 * 1024 * 1024,
-  /** What a call may take that waits for the native thread of a session; the library gives up after 2 s. */
+  /**
+   * What a call may take that waits for the native thread of a session, but for one time; and from when on one that
+   * gave nothing had no answer: the library gives up after 2 s.
+   */
   answerMsMax: 1_000,
+  unansweredMs: 1_900,
   /** Streams that the peer opened, which are kept until their end has been read. */
   streamsMax: 1_024,
 } as const;

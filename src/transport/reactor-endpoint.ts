@@ -113,11 +113,16 @@ export class ReactorEndpoint implements QuicEndpoint {
     }
   }
 
-  /** Datagrams of sessions that are alive; the library counts nothing before a session. */
+  /**
+   * Datagrams of sessions that are alive; the library counts nothing before a session. After one that had to be waited
+   * for long the others are not asked this time, or those waits would add up.
+   */
   get stats(): QuicEndpointStats {
     let { packetsIn, packetsOut } = this.#counts;
+    let isSlow = false;
     for (const session of this.#sessions) {
-      const { packetsSent, packetsReceived } = session.figures();
+      const { packetsSent, packetsReceived } = isSlow ? session.lastFigures : session.figures();
+      isSlow ||= session.isSlow;
       packetsIn += packetsReceived;
       packetsOut += packetsSent;
     }
@@ -248,7 +253,7 @@ export class ReactorEndpoint implements QuicEndpoint {
 
   #forget(session: ReactorSession): void {
     if (!this.#sessions.delete(session)) return;
-    const { packetsReceived, packetsSent } = session.figures();
+    const { packetsReceived, packetsSent } = session.lastFigures;
     this.#counts.packetsIn += packetsReceived;
     this.#counts.packetsOut += packetsSent;
     if (!session.accepted) return;
@@ -258,9 +263,12 @@ export class ReactorEndpoint implements QuicEndpoint {
     else this.#acceptedByHost.delete(host);
   }
 
-  /** As if the library had thrown at once. What carries something is not given up for one dial: it may be the last. */
+  /**
+   * As if the library had thrown at once. What carries something is not given up for one dial: it may be the last. What
+   * is up with somebody who has not shown a key carries nothing, or anybody could keep the endpoint from failing.
+   */
   #undialled(reason: string): void {
-    for (const { isEstablished } of this.#sessions) if (isEstablished) return;
+    for (const { isKnown } of this.#sessions) if (isKnown) return;
     this.#fail(`the reactor cannot dial: ${reason}`);
   }
 

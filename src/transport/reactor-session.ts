@@ -72,6 +72,8 @@ export type ReactorSessionOptions = {
 
 const EMPTY = new Uint8Array(0);
 
+const NO_ANSWER = "the library's thread does not answer";
+
 /** How the library says that nothing came; with code 0, since who closes has words of its own too. */
 const TIMEOUT = /timed? ?out|idle/i;
 
@@ -115,6 +117,7 @@ export class ReactorSession implements QuicSession {
   #last: QuicSessionFigures = NO_FIGURES;
   /** When the library is asked for figures next. */
   #lookAtMs = Number.NEGATIVE_INFINITY;
+  #isSlow = false;
 
   constructor(options: ReactorSessionOptions) {
     this.#options = options;
@@ -134,6 +137,8 @@ export class ReactorSession implements QuicSession {
     else {
       native.on("connect", () => {
         this.#established = true;
+        // It was given up before, and not closed then.
+        if (this.#ended !== undefined) this.#closeNative(0, "");
         this.requestTurn();
       });
     }
@@ -165,16 +170,28 @@ export class ReactorSession implements QuicSession {
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#ended !== undefined || nowMs < this.#lookAtMs) return this.#last;
     this.#lookAtMs = nowMs + FIGURES_MS;
-    const metrics = this.#ask(() => this.#options.native.getMetrics());
-    if (metrics === null) return this.#last;
-    this.#last = {
-      rttMs: metrics.rttMs === 0 ? undefined : metrics.rttMs,
-      packetsSent: metrics.packetsOut,
-      packetsReceived: metrics.packetsIn,
-      packetsLost: undefined,
-      congestionWindowBytes: metrics.cwnd,
-    };
+    this.#ask(() => {
+      const metrics = this.#options.native.getMetrics();
+      // Before the session may end for how long that took: what is counted of it then are these.
+      if (metrics !== null) this.#last = figuresOf(metrics);
+      return metrics;
+    });
     return this.#last;
+  }
+
+  /** What is known of them without asking. */
+  get lastFigures(): QuicSessionFigures {
+    return this.#last;
+  }
+
+  /** The last call that waited for the native thread took too long. */
+  get isSlow(): boolean {
+    return this.#isSlow;
+  }
+
+  /** The peer has shown who it is. */
+  get isKnown(): boolean {
+    return this.#known;
   }
 
   close(code: number, reason: string): void {
@@ -185,21 +202,32 @@ export class ReactorSession implements QuicSession {
     this.#nativeClosed(code, reason);
   }
 
-  /**
-   * A call that waits for the native thread, and this thread with it. One that needs too long ends the session, so that
-   * it does not come to that again and again. The handle is left: closing it would wait for that thread to end.
-   */
+  /** A call that waits for the native thread, and this thread with it. */
   #ask<T>(ask: () => T): T {
     const { clock } = this.#options;
     const sinceMs = clock.monotonicMs();
+    let answer: T | undefined;
     try {
-      return ask();
+      answer = ask();
+      return answer;
     } finally {
-      if (clock.monotonicMs() - sinceMs > REACTOR_LIMITS.answerMsMax) {
-        const reason = "the library's thread does not answer";
-        this.#finish({ by: "driver", isApp: false, code: 0, reason });
-      }
+      this.#answered(clock.monotonicMs() - sinceMs, Boolean(answer));
     }
+  }
+
+  /**
+   * One call without an answer ends the session, or two in a row that had to wait long, so that it does not come to
+   * that again and again. Sooner than the library gives up it has heard something, be it a refusal.
+   */
+  #answered(afterMs: number, hasAnswer: boolean): void {
+    const isAlive = hasAnswer || afterMs < REACTOR_LIMITS.unansweredMs;
+    const wasSlow = this.#isSlow;
+    this.#isSlow = afterMs > REACTOR_LIMITS.answerMsMax;
+    if (!this.#isSlow || (isAlive && !wasSlow)) return;
+    const reason = isAlive ? "the library's thread is too slow" : NO_ANSWER;
+    this.#finish({ by: "driver", isApp: false, code: 0, reason });
+    // Closing waits for that thread to end, which one that does not answer may never do.
+    if (isAlive) this.#closeNative(0, "");
   }
 
   /** A handle that nobody closes keeps its thread, and its connection answers what the peer asks. */
@@ -344,10 +372,13 @@ export class ReactorSession implements QuicSession {
     return this.#datagrams.shift();
   }
 
-  /** The endpoint has failed: what the library says of the session from now on is of no use. */
+  /**
+   * The endpoint has failed: what the library says of the session from now on is of no use. One that is not up yet ends
+   * by the library's own timeout, or when it is up: closing would wait for a thread that has answered nothing so far.
+   */
   abandon(end: QuicSessionEnd): void {
     this.#finish(end);
-    this.#closeNative(0, "");
+    if (this.#established) this.#closeNative(0, "");
   }
 
   #adopt(stream: ReactorStream): void {
@@ -415,7 +446,7 @@ export class ReactorSession implements QuicSession {
   #failed({ message, code }: NodeJS.ErrnoException): void {
     if (this.#ended !== undefined) return;
     const isOwn = !this.#established && !TIMEOUT.test(message);
-    if (!isOwn) this.#nativeClosed(0, message);
+    if (!isOwn) this.#nativeClosed(0, message, true);
     else {
       const reason = readableReason(Buffer.from(message));
       this.#finish({ by: "driver", isApp: false, code: 0, reason });
@@ -426,19 +457,24 @@ export class ReactorSession implements QuicSession {
     this.#closeNative(0, "");
   }
 
-  #nativeClosed(code: number, reason: string): void {
+  /** The library does not say whose code it is, nor whose words, unless they are those of an error of its own. */
+  #nativeClosed(code: number, reason: string, isError = false): void {
     const ours = this.#closedBy;
     const text = readableReason(Buffer.from(reason));
+    const isTimeout = code === 0 && TIMEOUT.test(text);
     if (ours !== undefined) {
       this.#finish({ by: "local", isApp: true, code: ours.code, reason: ours.reason });
-    } else if (code === 0 && TIMEOUT.test(text)) {
+    } else if (this.isUnauthenticated && !this.#known && !(isError && isTimeout)) {
+      // Who has not shown who it is has no code and no words that mean anything.
+      this.#finish({ by: "peer", isApp: true, code: 0, reason: text });
+    } else if (isTimeout) {
       this.#finish({ by: "timeout", isApp: false, code: 0, reason: text || "silence" });
     } else {
-      // The library does not say whose code it is; TLS alerts are QUIC's own from 0x100 on, and what is below may be
-      // an error of QUIC. Who has not shown who it is has no code that means anything.
-      const isApp = this.#established && code < 0x100;
-      const isAnybody = this.isUnauthenticated && !this.#known;
-      this.#finish({ by: "peer", isApp, code: isApp && isAnybody ? 0 : code, reason: text });
+      // TLS alerts are QUIC's own from 0x100 on, and what is below may be an error of QUIC.
+      this.#finish({
+        ...{ by: "peer", isApp: this.#established && code < 0x100 },
+        ...{ code, reason: text },
+      });
     }
   }
 
@@ -471,6 +507,16 @@ export class ReactorSession implements QuicSession {
     }
   }
 }
+
+type Metrics = NonNullable<ReturnType<ReactorClientSession["getMetrics"]>>;
+
+const figuresOf = ({ rttMs, packetsOut, packetsIn, cwnd }: Metrics): QuicSessionFigures => ({
+  rttMs: rttMs === 0 ? undefined : rttMs,
+  packetsSent: packetsOut,
+  packetsReceived: packetsIn,
+  packetsLost: undefined,
+  congestionWindowBytes: cwnd,
+});
 
 const NO_FIGURES: QuicSessionFigures = {
   rttMs: undefined,

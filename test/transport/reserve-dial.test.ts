@@ -46,7 +46,22 @@ const pair = async () => {
   await until(() => near.established && server.met.sessions.length === 1, "both are up");
   const accepted = server.met.sessions[0];
   if (accepted === undefined) throw new Error("nothing accepted");
-  return { ends, near, far: new Talker(accepted) };
+  return { ends, near, dial, far: new Talker(accepted) };
+};
+
+/** The library's own session of the near end. */
+const nativeOf = (near: Talker): QuicClientSession => {
+  const natives: QuicClientSession[] = [];
+  const ping = vi.spyOn(QuicClientSession.prototype, "ping");
+  ping.mockImplementation(function (this: QuicClientSession) {
+    natives.push(this);
+    return true;
+  });
+  near.session.keepAlive();
+  ping.mockRestore();
+  const [native] = natives;
+  if (native === undefined) throw new Error("nothing is kept alive");
+  return native;
 };
 
 const send = (far: Talker, bytes: number): void =>
@@ -81,33 +96,48 @@ describe("who answers an unauthenticated dial", () => {
 });
 
 describe("the code with which who answers an unauthenticated dial closes", () => {
-  it.each([
-    ["is none before it is known, whatever its words are", false, 0],
-    ["is its own afterwards", true, 5],
-  ])("%s", async (_what, isKnown, code) => {
-    const { near, far } = await pair();
-    if (isKnown) near.session.known?.();
-    far.session.close(5, "idle, timed out");
+  const words = "idle, timed out";
+
+  it.each([0, 5, 256, 70_000])(
+    "is none before it is known, whatever its words are: %d",
+    async (code) => {
+      const { near, far } = await pair();
+      far.session.close(code, words);
+      await until(() => near.end !== undefined, "the session ends");
+      expect(near.end).toEqual({ by: "peer", isApp: true, code: 0, reason: words });
+    },
+  );
+
+  it("is none before the session is up", async () => {
+    const { dial, far } = await bind();
+    const session = dial();
+    if (session === undefined) throw new Error("not dialled");
+    const near = new Talker(session);
+    const native = nativeOf(near);
+    native.emit("close", { errorCode: 5, reason: words });
     await until(() => near.end !== undefined, "the session ends");
-    expect(near.end).toEqual({ by: "peer", isApp: true, code, reason: "idle, timed out" });
+    expect(near.established).toBe(false);
+    expect(near.end).toEqual({ by: "peer", isApp: true, code: 0, reason: words });
+    expect(far.connectionCount).toBeLessThan(2);
+  });
+
+  it("is its own afterwards", async () => {
+    const { near, far } = await pair();
+    near.session.known?.();
+    far.session.close(5, words);
+    await until(() => near.end !== undefined, "the session ends");
+    expect(near.end).toEqual({ by: "peer", isApp: true, code: 5, reason: words });
+  });
+
+  it("is no word of the library's own, which says itself that nothing came", async () => {
+    const { near } = await pair();
+    nativeOf(near).emit("error", new Error("timed out"));
+    await until(() => near.end !== undefined, "the session ends");
+    expect(near.end).toMatchObject({ by: "timeout", reason: "timed out" });
   });
 });
 
 describe("what the library keeps of a session", () => {
-  /** The library's own session of the near end. */
-  const nativeOf = (near: Talker): QuicClientSession => {
-    const natives: QuicClientSession[] = [];
-    const ping = vi.spyOn(QuicClientSession.prototype, "ping");
-    ping.mockImplementation(function (this: QuicClientSession) {
-      natives.push(this);
-      return true;
-    });
-    near.session.keepAlive();
-    const [native] = natives;
-    if (native === undefined) throw new Error("nothing is kept alive");
-    return native;
-  };
-
   it("is given back where the session ends by an error", async () => {
     const { near, far } = await pair();
     nativeOf(near).emit("error", new Error("of a test"));
@@ -123,40 +153,71 @@ describe("what the library keeps of a session", () => {
     expect(near.end?.by).toBe("driver");
     expect(far.end).toMatchObject({ by: "peer", isApp: true, code: 0 });
   });
+
+  it("is not waited for there by one that is not up, and is given back when it is", async () => {
+    const { server, dial, near, far } = await bind();
+    const session = dial();
+    if (session === undefined) throw new Error("not dialled");
+    const talker = new Talker(session);
+    const close = vi.spyOn(QuicClientSession.prototype, "close");
+    expect(near.dial(far.local, { identity: { certPem: "none", keyPem: "none" } })).toBeUndefined();
+    await until(() => talker.end !== undefined, "the session ends");
+    expect(close).not.toHaveBeenCalled();
+    await until(() => server.met.sessions[0]?.hasEnded === true, "the other end hears of it");
+    expect([talker.end?.by, talker.established]).toEqual(["driver", false]);
+  });
 });
 
-describe("a native thread that does not answer", () => {
-  const { answerMsMax } = REACTOR_LIMITS;
+describe("a native thread that does not answer, or late", () => {
+  const { answerMsMax, unansweredMs } = REACTOR_LIMITS;
 
-  /** The library's calls that wait for it, each of which takes so long from now on. */
-  const slowBy = (ms: number): void => {
-    const { ping, getMetrics, openStream } = QuicClientSession.prototype;
+  /** What the library's calls that wait for it give: what it says, nothing, or an error. */
+  type Outcome = "answer" | "nothing" | "error";
+
+  const { ping, getMetrics, openStream } = QuicClientSession.prototype;
+
+  /** Each of those calls takes so long from now on. */
+  const slowBy = (ms: number, outcome: Outcome = "answer"): void => {
     const { prototype } = QuicClientSession;
-    vi.spyOn(prototype, "ping").mockImplementation(function (this: QuicClientSession) {
+    const wait = (): void => {
       aheadMs += ms;
-      return ping.call(this);
+      if (outcome === "error") throw new Error("no answer");
+    };
+    vi.spyOn(prototype, "ping").mockImplementation(function (this: QuicClientSession) {
+      wait();
+      return outcome === "answer" && ping.call(this);
     });
     vi.spyOn(prototype, "getMetrics").mockImplementation(function (this: QuicClientSession) {
-      aheadMs += ms;
-      return getMetrics.call(this);
+      wait();
+      return outcome === "answer" ? getMetrics.call(this) : null;
     });
     vi.spyOn(prototype, "openStream").mockImplementation(function (this: QuicClientSession) {
-      aheadMs += ms;
+      wait();
       return openStream.call(this);
     });
   };
 
-  const calls: readonly (readonly [string, (near: Talker) => unknown])[] = [
-    ["keeping it alive", ({ session }) => session.keepAlive()],
-    ["figures", ({ session }) => session.figures()],
-    ["a stream", ({ session }) => session.openStream("bi")],
-  ];
+  const askForStream = ({ session }: Talker): void => {
+    try {
+      session.openStream("bi");
+    } catch {
+      // As where the peer allows none.
+    }
+  };
 
-  it.each(calls)(
-    "ends its session, asked for %s, and is neither asked again nor waited for",
-    async (_what, ask) => {
+  const kept = ({ session }: Talker): void => session.keepAlive();
+  const asked = ({ session }: Talker): void => void session.figures();
+
+  it.each([
+    ["keeping it alive", "nothing", kept],
+    ["keeping it alive", "error", kept],
+    ["figures", "nothing", asked],
+    ["a stream", "error", askForStream],
+  ] as const)(
+    "ends its session, asked for %s with %s, and is neither asked again nor waited for",
+    async (_what, outcome, ask) => {
       const { near, far } = await pair();
-      slowBy(answerMsMax + 1);
+      slowBy(unansweredMs, outcome);
       const close = vi.spyOn(QuicClientSession.prototype, "close");
       ask(near);
       await until(() => near.end !== undefined, "the session ends");
@@ -174,12 +235,76 @@ describe("a native thread that does not answer", () => {
     },
   );
 
-  it("has so long for an answer", async () => {
-    const { near } = await pair();
-    slowBy(answerMsMax / 2);
-    for (const [, ask] of calls) ask(near);
+  const all = [
+    ["keeping it alive", kept],
+    ["figures", asked],
+    ["a stream", askForStream],
+  ] as const;
+
+  it.each(all)("costs nothing once, asked for %s", async (_what, ask) => {
+    const { near, far } = await pair();
+    for (const ms of [answerMsMax + 1, answerMsMax - 200, answerMsMax + 1]) {
+      slowBy(ms);
+      ask(near);
+      aheadMs += 1_000;
+      vi.restoreAllMocks();
+    }
+    await sleep(50);
+    expect([near.end, far.end]).toEqual([undefined, undefined]);
+  });
+
+  it.each(all)("ends its session the second time in a row, both ends: %s", async (_what, ask) => {
+    const { near, far } = await pair();
+    slowBy(answerMsMax + 1);
+    for (let i = 0; i < 2; i++) {
+      ask(near);
+      aheadMs += 1_000;
+    }
+    await until(() => near.end !== undefined && far.end !== undefined, "both end");
+    expect(near.end).toMatchObject({ by: "driver", reason: "the library's thread is too slow" });
+    expect(far.end).toMatchObject({ by: "peer", isApp: true, code: 0 });
+  });
+
+  it("has answered where a refusal comes sooner than the library gives up", async () => {
+    const { near, far } = await pair();
+    slowBy(unansweredMs - 200, "error");
+    askForStream(near);
     await sleep(50);
     expect(near.end).toBeUndefined();
+    askForStream(near);
+    await until(() => near.end !== undefined && far.end !== undefined, "both end");
+  });
+
+  it("is the only one that is waited for where figures of all sessions are asked", async () => {
+    const { near, ends, dial } = await pair();
+    const second = dial();
+    if (second === undefined) throw new Error("not dialled");
+    const other = new Talker(second);
+    await until(() => other.established, "the second is up");
+    aheadMs += 1_000;
+    slowBy(answerMsMax + 1);
+    const before = aheadMs;
+    expect(ends.near.stats.datagramsOut).toBeGreaterThan(0);
+    expect(aheadMs).toBe(before + answerMsMax + 1);
+    expect([near.end, other.end]).toEqual([undefined, undefined]);
+  });
+
+  it("takes nothing from the totals as its session ends", async () => {
+    const { near, ends } = await pair();
+    let packetsOut = 1_000;
+    vi.spyOn(QuicClientSession.prototype, "getMetrics").mockImplementation(() => {
+      aheadMs += answerMsMax + 1;
+      packetsOut += 1_000;
+      const rest = { bytesIn: 0, bytesOut: 0, handshakeTimeMs: 1, datagramQueueDepth: 0 };
+      return { packetsOut, packetsIn: packetsOut, rttMs: 1, cwnd: 1, ...rest };
+    });
+    const totals: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      totals.push(ends.near.stats.datagramsOut);
+      aheadMs += 1_000;
+    }
+    await until(() => near.end !== undefined, "the session ends");
+    expect(totals).toEqual([2_000, 3_000, 3_000, 3_000]);
   });
 });
 
@@ -201,8 +326,16 @@ describe("a dial that the library cannot begin", () => {
     expect(client.met.failures).toEqual([expect.stringMatching(/^the reactor cannot dial: /)]);
   });
 
-  it("is one of that session where another is up", async () => {
+  it("is one of the endpoint also where somebody is up who has shown no key", async () => {
     const { near, ends } = await pair();
+    begin(ends.near, ends.far);
+    await until(() => near.end !== undefined, "all end");
+    expect(ends.client.met.failures).toEqual([expect.stringMatching(/^the reactor cannot dial: /)]);
+  });
+
+  it("is one of that session where another is up that carries something", async () => {
+    const { near, ends } = await pair();
+    near.session.known?.();
     const talker = begin(ends.near, ends.far);
     await until(() => talker.end !== undefined, "the session ends");
     expect(talker.end?.by).toBe("driver");
