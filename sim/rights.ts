@@ -25,7 +25,7 @@ import { WALL_START_MS, type World } from "./world.ts";
 const GUESTS = 10;
 const KEYS = 3;
 /** A capability lasts so long at most. */
-const LASTS_MS = 4_000;
+const LASTS_MS = 6_000;
 /** Of those that were given so many are remembered: what came before them has ended mostly. */
 const REMEMBERED = 12;
 const NOBODY = new Uint8Array(32);
@@ -36,7 +36,7 @@ const PERMISSIONS: readonly (readonly string[])[] = [
   ["record.put"],
   ["record.*"],
   ["actor.*", "record.put"],
-  ["actor.registered", "actor.revoked"],
+  ["actor.registered", "actor.revoked", "record.put"],
   ["asset.*"],
 ];
 
@@ -80,7 +80,8 @@ export const createRights = (
     return actorRegistered.encode({ publicKey, name: `guest${guest}`, permissions });
   };
 
-  const revoke = (): EncodedEvent => actorRevoked.encode({ actor: random.pick(guests).id });
+  const revoke = (actor: Hash = random.pick(guests).id): EncodedEvent =>
+    actorRevoked.encode({ actor });
 
   const isIn = (handle: LedgerHandle, id: Hash): boolean => {
     const row = handle.row("actors", hashPart(id));
@@ -134,21 +135,22 @@ export const createRights = (
   return {
     guests,
     events: (client, handle) => {
-      if (random.below(3) > 0) return [];
+      if (random.below(2) > 0) return [];
       const kind = random.below(passesOn ? 12 : 7);
-      if (kind < 6) return [register()];
-      if (kind === 6) return [revoke()];
-      return [kind === 11 ? takeBack(handle, client) : grant(handle)];
+      if (kind < 5) return [register()];
+      if (kind < 7) return [revoke()];
+      return [kind > 9 ? takeBack(handle, client) : grant(handle)];
     },
     ofGuest: (guest, handle) => {
       const { id } = guests[guest] ?? { id: NOBODY };
-      return Array.from({ length: 1 + random.below(3) }, () => {
+      return Array.from({ length: 1 + random.below(3) }).flatMap(() => {
         const kind = random.below(passesOn ? 12 : 8);
-        if (kind < 5) return put();
-        if (kind === 5) return register();
-        if (kind === 6) return revoke();
-        if (kind === 7) return put();
-        return kind === 11 ? takeBack(handle, id) : grant(handle, source(handle, id));
+        if (kind < 5) return [put()];
+        if (kind === 5) return [register()];
+        if (kind === 6) return [revoke()];
+        // Whoever ends itself has written the rest of the batch in vain.
+        if (kind === 7) return random.below(3) === 0 ? [revoke(id), put()] : [put()];
+        return [kind === 11 ? takeBack(handle, id) : grant(handle, source(handle, id))];
       });
     },
     sent: (batchId, events, granter) => {
