@@ -7,7 +7,8 @@ import { SYSTEM } from "../../sim/system.ts";
 import { simulateTwice } from "../../sim/twice.ts";
 import { verdict } from "./support.ts";
 
-const SEEDS = Array.from({ length: 6 }, (_, i) => i + 1);
+/** Those of the first that take a second or two: the night has long ones. */
+const SEEDS = [2, 3, 4, 6, 7, 8];
 const TIMEOUT_MS = 300_000;
 
 describe("seeds", () => {
