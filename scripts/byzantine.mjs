@@ -11,25 +11,29 @@
  * --mixes N         mixed runs a size and kind of weights (4)
  * --seed N --seeds N  the first seed and how many (1, 1)
  * --budget T        begin no new run after so long: 90s, 30m, 8h
- * --results FILE    one JSON object a run; what stands there of this commit is not run again. With
- *                   --any-commit neither is what stands there of another one.
+ * --results FILE    one JSON object a run; what stands there of this commit is not run again, but for runs
+ *                   that failed, or of a tree with changes. With --any-commit neither is what stands there of another one.
  * --part I/N        every N-th run, from the I-th: parts may run at the same time, each with a file of its own
  * --table           print what the results file holds, by kind, and by size
  * --failures DIR    where scenarios go that fail (sim-failures)
+ * --help            this text
  *
  * Exit codes: 0, 1 for what it was asked wrongly, else those of the simulator, of several the highest.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BYZANTINE_KINDS, BYZANTINE_SIZES, byzantineMatrix } from "../sim/byzantine.ts";
 import { runCase } from "../sim/byzantine-judge.ts";
 import {
   kindsTable,
+  latestRows,
   readRows,
   rowLine,
   rowOf,
   runKey,
+  settledKeys,
   sizesTable,
 } from "../sim/byzantine-results.ts";
 import { EXIT_CODES } from "../sim/simulate.ts";
@@ -37,27 +41,45 @@ import { SYSTEM } from "../sim/system.ts";
 import { duration } from "../src/cli/sim-commands.ts";
 import { codeVersion } from "../src/cli/simulator/code.ts";
 
-const { values } = parseArgs({
-  options: {
-    sizes: { type: "string", default: BYZANTINE_SIZES.join(",") },
-    kinds: { type: "string" },
-    share: { type: "string" },
-    mixes: { type: "string", default: "4" },
-    seed: { type: "string", default: "1" },
-    seeds: { type: "string", default: "1" },
-    budget: { type: "string" },
-    results: { type: "string" },
-    "any-commit": { type: "boolean", default: false },
-    part: { type: "string", default: "1/1" },
-    table: { type: "boolean", default: false },
-    failures: { type: "string", default: "sim-failures" },
-  },
-});
-
 const usage = (detail) => {
   console.error(detail);
   process.exit(1);
 };
+
+const options = {
+  sizes: { type: "string", default: BYZANTINE_SIZES.join(",") },
+  kinds: { type: "string" },
+  share: { type: "string" },
+  mixes: { type: "string", default: "4" },
+  seed: { type: "string", default: "1" },
+  seeds: { type: "string", default: "1" },
+  budget: { type: "string" },
+  results: { type: "string" },
+  "any-commit": { type: "boolean", default: false },
+  part: { type: "string", default: "1/1" },
+  table: { type: "boolean", default: false },
+  failures: { type: "string", default: "sim-failures" },
+  help: { type: "boolean", short: "h", default: false },
+};
+const parseWords = () => {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return usage(`${error.message}\nsee npm run sim:byzantine -- --help`);
+  }
+};
+const values = parseWords();
+if (values.help) {
+  const [head] = readFileSync(fileURLToPath(import.meta.url), "utf8").split(" */\n");
+  console.log(
+    head
+      .replace("/**\n", "")
+      .replace(/^ \* ?/gm, "")
+      .trimEnd(),
+  );
+  process.exit(0);
+}
+
 const numberOf = (text, what) => {
   if (!/^[0-9]{1,9}$/.test(text)) usage(`--${what}: expected a number, found ${text}`);
   return Number(text);
@@ -98,14 +120,15 @@ const budgetMs = values.budget === undefined ? Number.POSITIVE_INFINITY : budget
 const before = rowsOf(values.results);
 
 if (values.table) {
-  console.log(kindsTable(before));
-  console.log(`\n${sizesTable(before)}`);
+  const rows = latestRows(before);
+  console.log(kindsTable(rows));
+  console.log(`\n${sizesTable(rows)}`);
   process.exit(0);
 }
 
 const commit = codeVersion();
 const keyOf = (name, runSeed, of) => runKey(name, runSeed, values["any-commit"] ? "" : of);
-const done = new Set(before.map((row) => keyOf(row.name, row.seed, row.commit)));
+const settled = settledKeys(before, (row) => keyOf(row.name, row.seed, row.commit));
 const cases = [];
 for (let at = seed; at < seed + seeds; at++) {
   for (const one of byzantineMatrix(sizes, mixes, at)) {
@@ -113,7 +136,9 @@ for (let at = seed; at < seed + seeds; at++) {
   }
 }
 const mine = cases.filter((_, i) => i % Number(parts) === Number(part) - 1);
-const open = mine.filter(({ scenario: { name, seed: at } }) => !done.has(keyOf(name, at, commit)));
+const open = mine.filter(
+  ({ scenario: { name, seed: at } }) => !settled.has(keyOf(name, at, commit)),
+);
 
 const startMs = performance.now();
 let worst = 0;

@@ -70,6 +70,32 @@ export const readRows = (text: string): ByzantineRow[] => {
 export const runKey = (name: string, seed: number, commit: string): string =>
   `${name} ${seed} ${commit}`;
 
+/**
+ * The runs that need not be run again. One that failed is none of them: it has to fail again, or a failed night
+ * that is run again would end well because nothing was left to run. Nor is one of a tree with changes that no commit names:
+ * the next such tree may be another.
+ */
+export const settledKeys = (
+  rows: readonly ByzantineRow[],
+  keyOf: (row: ByzantineRow) => string,
+): ReadonlySet<string> =>
+  new Set(
+    rows
+      .filter(({ verdict, commit }) => verdict !== "FAILED" && !commit.endsWith("-changed"))
+      .map(keyOf),
+  );
+
+/** The last row of each run, in the order in which they ended: what was run again counts once. */
+export const latestRows = (rows: readonly ByzantineRow[]): ByzantineRow[] => {
+  const latest = new Map<string, ByzantineRow>();
+  for (const row of rows) {
+    const key = runKey(row.name, row.seed, row.commit);
+    latest.delete(key);
+    latest.set(key, row);
+  }
+  return [...latest.values()];
+};
+
 const HEADS = [
   "n",
   "weight",

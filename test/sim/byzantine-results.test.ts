@@ -2,8 +2,11 @@ import { describe, expect, it } from "vitest";
 import {
   type ByzantineRow,
   kindsTable,
+  latestRows,
   readRows,
   rowLine,
+  runKey,
+  settledKeys,
   sizesTable,
 } from "../../sim/byzantine-results.ts";
 
@@ -34,6 +37,18 @@ describe("the results of the Byzantine matrix", () => {
     expect(readRows(rowLine(row) + half)).toEqual([row]);
     expect(() => readRows(`${half}\n${rowLine(row)}`)).toThrow("line 1 is not a result");
     expect(() => readRows(`{}\n${rowLine(row)}`)).toThrow("line 1 is not a result");
+  });
+
+  it("settle what they hold, but for what failed: that is run again, and counts once then", () => {
+    const keyOf = ({ name, seed, commit }: ByzantineRow): string => runKey(name, seed, commit);
+    const failed: ByzantineRow = { ...row, seed: 2, verdict: "FAILED", why: "I1" };
+    const [one, two] = [row, failed].map(keyOf);
+    expect([...settledKeys([row, failed], keyOf)]).toEqual([one]);
+    expect(settledKeys([{ ...row, commit: "c0ffee-changed" }], keyOf).size).toBe(0);
+    const mended: ByzantineRow = { ...failed, verdict: "holds", why: "" };
+    expect([...settledKeys([row, failed, mended], keyOf)]).toEqual([one, two]);
+    expect(latestRows([failed, row, mended])).toEqual([row, mended]);
+    expect(latestRows([failed, { ...mended, commit: "another" }])).toHaveLength(2);
   });
 
   it("are a line a size, share and kind, or a line a size and share", () => {
