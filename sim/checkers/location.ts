@@ -1,7 +1,8 @@
 /**
  * I29: on a chain that asks where validators are, no honest witness states a bound below the round trips that
  * really were, and no certificate has a bound of an honest witness that it did not state. The true times are
- * those at which the network was handed a challenge and has brought its answer.
+ * those at which the network was handed a challenge and has brought its answer. A receipt is of a validator: while
+ * it was signed, another process with that key may have come, or a new measurement may have begun.
  */
 import { Cursor, hex, taggedHash } from "./oracle.ts";
 import { payloadOf } from "./payload.ts";
@@ -11,15 +12,15 @@ const CHALLENGE = 18;
 const ANSWER = 19;
 const RECEIPT = 20;
 const SIGNATURE = 1280;
+/** Of measurements that were given up, the newest rounds are remembered. */
+const ROUNDS_MAX = 256;
 
 type Round = { readonly challenge: Uint8Array; readonly sentUs: number; tripUs: number };
-type Exchange = { rounds: Round[] };
-
 class Judge {
   readonly #context: CheckContext;
   readonly #terms: LocationTerms;
-  /** By witness and prover, since the last receipt. */
-  readonly #exchanges = new Map<string, Exchange>();
+  /** By witness and prover, since those of the last receipt. */
+  readonly #exchanges = new Map<string, readonly Round[]>();
   /** What honest witnesses have stated: witness, prover, epoch and bound. */
   readonly #stated = new Set<string>();
 
@@ -30,12 +31,11 @@ class Judge {
 
   sent(from: number, to: number, bytes: Uint8Array): void {
     if (bytes[0] === CHALLENGE) {
-      const key = `${from} ${to}`;
-      const known = this.#exchanges.get(key) ?? { rounds: [] };
+      const key = this.#between(from, to);
       const challenge = new Cursor(bytes, 17).take(32).slice();
       const sentUs = this.#context.nowUs();
-      known.rounds.push({ challenge, sentUs, tripUs: Number.POSITIVE_INFINITY });
-      this.#exchanges.set(key, known);
+      const round = { challenge, sentUs, tripUs: Number.POSITIVE_INFINITY };
+      this.#exchanges.set(key, [...(this.#exchanges.get(key) ?? []), round].slice(-ROUNDS_MAX));
     }
     if (bytes[0] === RECEIPT && this.#context.honest(from)) this.#receipt(from, to, bytes);
   }
@@ -43,7 +43,7 @@ class Judge {
   delivered(from: number, to: number, bytes: Uint8Array): void {
     if (bytes[0] !== ANSWER) return;
     const challenge = hex(new Cursor(bytes, 1).take(32));
-    const rounds = this.#exchanges.get(`${to} ${from}`)?.rounds ?? [];
+    const rounds = this.#exchanges.get(this.#between(to, from)) ?? [];
     const round = rounds.find((one) => hex(one.challenge) === challenge);
     if (round === undefined || round.tripUs !== Number.POSITIVE_INFINITY) return;
     round.tripUs = this.#context.nowUs() - round.sentUs;
@@ -55,12 +55,9 @@ class Judge {
     cursor.u64();
     const rttUs = cursor.u32();
     const told = hex(cursor.take(32));
-    const key = `${from} ${to}`;
-    const rounds = (this.#exchanges.get(key)?.rounds ?? []).slice(-this.#terms.rounds);
-    this.#exchanges.delete(key);
-    const challenges = rounds.map(({ challenge }) => challenge);
+    const rounds = this.#roundsOf(this.#between(from, to), told);
     const name = `n${from}: its receipt for n${to} in epoch ${epoch}`;
-    if (hex(taggedHash(this.#context.chainId, "loc/rounds", ...challenges)) !== told) {
+    if (rounds === undefined) {
       return this.#context.report("I29", `${name} is of other challenges`);
     }
     const half = Math.ceil(this.#terms.rounds / 2);
@@ -71,6 +68,24 @@ class Judge {
     const [witness, prover] = [this.#idOf(from), this.#idOf(to)];
     this.#stated.add(`${witness} ${prover} ${epoch} ${rttUs}`);
     this.#context.mark("place measured");
+  }
+
+  #between(witness: number, prover: number): string {
+    return `${witness} ${this.#context.memberOf(prover)?.slot ?? prover}`;
+  }
+
+  /** Those that a receipt names, the newest of them; undefined where there are none. No other may name them again. */
+  #roundsOf(key: string, told: string): readonly Round[] | undefined {
+    const known = this.#exchanges.get(key) ?? [];
+    const { rounds: count } = this.#terms;
+    for (let end = known.length; end >= count; end--) {
+      const rounds = known.slice(end - count, end);
+      const challenges = rounds.map(({ challenge }) => challenge);
+      if (hex(taggedHash(this.#context.chainId, "loc/rounds", ...challenges)) !== told) continue;
+      this.#exchanges.set(key, known.slice(end));
+      return rounds;
+    }
+    return undefined;
   }
 
   #idOf(slot: number): string {

@@ -15,24 +15,45 @@ const id = (slot: number): Uint8Array => Buffer.from(MEMBERS[slot]?.idHex ?? "",
 
 const rounds = taggedHash(CHAIN, "loc/rounds", challengeOf(1), challengeOf(2));
 
-/** `witness` measures `prover` in rounds of such times, and states so much. */
-const measure = (
-  rig: Rig,
-  { witness = 0, prover = 1, times = [3_000, 9_000], rttUs = 3_000, told = rounds },
-): void => {
-  const { checker } = rig;
+type Measured = {
+  readonly witness?: number;
+  readonly prover?: number;
+  readonly times?: readonly number[];
+  readonly rttUs?: number;
+  readonly told?: Uint8Array;
+};
+
+const ask = ({ checker }: Rig, byte: number, { witness = 0, prover = 1 }: Measured = {}): void => {
+  const asked = { type: "location-challenge", ...of, challenge: challengeOf(byte) } as const;
+  checker.sent?.(witness, prover, "control", encodeLocationMessage(asked));
+};
+
+/** `witness` measures `prover` in rounds of such times. */
+const probe = (rig: Rig, measured: Measured): void => {
+  const { witness = 0, prover = 1, times = [3_000, 9_000] } = measured;
   for (const [i, time] of times.entries()) {
-    const challenge = challengeOf(i + 1);
-    const asked = encodeLocationMessage({ type: "location-challenge", ...of, challenge });
-    checker.sent?.(witness, prover, "control", asked);
+    ask(rig, i + 1, measured);
     rig.nowUs += time;
     const openings = new Uint8Array(32);
+    const challenge = challengeOf(i + 1);
     const answer = encodeLocationMessage({ type: "location-answer", challenge, openings });
-    checker.delivered?.(prover, witness, answer);
+    rig.checker.delivered?.(prover, witness, answer);
   }
+};
+
+/** It states so much. */
+const state = (
+  { checker }: Rig,
+  { witness = 0, prover = 1, rttUs = 3_000, told = rounds }: Measured,
+): void => {
   const receipt = { ...of, rttUs, rounds: told, signature };
   const bytes = encodeLocationMessage({ type: "location-receipt", ...receipt });
   checker.sent?.(witness, prover, "control", bytes);
+};
+
+const measure = (rig: Rig, measured: Measured): void => {
+  probe(rig, measured);
+  state(rig, measured);
 };
 
 const certify = (
@@ -62,6 +83,32 @@ describe("what honest witnesses state", () => {
   it("is of the challenges that they sent", () => {
     const rig = rigOf();
     measure(rig, { told: challengeOf(7) });
+    expect(rig.found).toEqual(["I29"]);
+  });
+
+  it("is of a validator, whichever of two processes with its key is told", () => {
+    // Slot 4 runs a twin of slot 1, whose session has ended while the witness signed.
+    const twinned = createRig(boundsTrue, {
+      location,
+      memberOf: (slot) => MEMBERS[slot === 4 ? 1 : slot],
+    });
+    probe(twinned, {});
+    state(twinned, { prover: 4 });
+    expect([twinned.found, twinned.marks]).toEqual([[], ["place measured"]]);
+    probe(twinned, {});
+    state(twinned, { prover: 4, rttUs: 2_999 });
+    expect(twinned.found).toEqual(["I29"]);
+  });
+
+  it("may be signed when the next measurement has begun, and once", () => {
+    const rig = rigOf();
+    // Of one that was given up.
+    ask(rig, 8);
+    probe(rig, {});
+    ask(rig, 9);
+    state(rig, {});
+    expect([rig.found, rig.marks]).toEqual([[], ["place measured"]]);
+    state(rig, {});
     expect(rig.found).toEqual(["I29"]);
   });
 
