@@ -9,6 +9,7 @@ export const NIGHT_DAY_MAX = 99_999;
 
 const SEEDS = 1_000;
 const STAKE_SEEDS = 200;
+const PROOF_SEEDS = 100;
 /** Nights that the whole matrix takes. */
 export const MATRIX_NIGHTS = 8;
 
@@ -37,7 +38,10 @@ export const nightOf = (day: number): readonly NightPart[] => {
   const matrixPart = `${(day % MATRIX_NIGHTS) + 1}/${MATRIX_NIGHTS}`;
   const results = ["--results", `sim-failures/byzantine-${matrixSeed}.jsonl`];
   return [
-    part("sim:nightly", ["--from", 1 + day * SEEDS, "--seeds", SEEDS, "--stake", STAKE_SEEDS]),
+    part("sim:nightly", [
+      ...["--from", 1 + day * SEEDS, "--seeds", SEEDS],
+      ...["--stake", STAKE_SEEDS, "--proofs", PROOF_SEEDS],
+    ]),
     part("sim:egress"),
     part("e2e"),
     part("faults"),

@@ -2,11 +2,12 @@
  * The night's run: the whole library, then many random seeds, each twice. It fails when one of them does, and
  * when a mark that a night must have seen (coverage.ts) never came: then a fault or a rule is no longer tried.
  *
- *     npm run sim:nightly                       seeds 1..1000, and 200 of chains with stake, on two threads
- *     npm run sim:nightly -- --from 5000 --seeds 200 --workers 1 --stake 0
+ *     npm run sim:nightly                       seeds 1..1000, 200 of chains with stake, and 100 of chains that
+ *                                               ask for proofs, on two threads
+ *     npm run sim:nightly -- --from 5000 --seeds 200 --workers 1 --stake 0 --proofs 0
  *
- * Chains with stake have seeds as far above the first of theirs as --from is above 1. A night has a --from of
- * its own (night.ts).
+ * Chains with stake, and those with proofs, have seeds as far above the first of theirs as --from is above 1. A
+ * night has a --from of its own (night.ts).
  *
  * Exit codes: those of the simulator, of several the highest; 12 for marks that never came.
  */
@@ -17,7 +18,7 @@ import { createCoverage } from "./coverage.ts";
 import { runOptions } from "./options.ts";
 import { BANK } from "./scenarios/index.ts";
 import { EXIT_CODES, type Outcome } from "./simulate.ts";
-import { STAKE_SEEDS_FROM } from "./swarm.ts";
+import { PROOF_SEEDS_FROM, STAKE_SEEDS_FROM } from "./swarm.ts";
 import { runSwarm, threadsOf } from "./swarm-run.ts";
 import { simulateTwice } from "./twice.ts";
 
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seeds: { type: "string", default: "1000" },
     stake: { type: "string", default: "200" },
+    proofs: { type: "string", default: "100" },
     workers: { type: "string", default: "2" },
   },
 });
@@ -40,6 +42,7 @@ const { values } = parseArgs({
 const SEED_MAX = LIMITS.simSeedsMax - 1;
 const seeds = numberOf(values.seeds, "seeds", 1, SEED_MAX);
 const staked = numberOf(values.stake, "stake", 0, SEED_MAX);
+const proven = numberOf(values.proofs, "proofs", 0, SEED_MAX);
 const from = numberOf(values.from, "from", 1, SEED_MAX);
 const workers = numberOf(values.workers, "workers", 1, LIMITS.simWorkersMax);
 const OPTIONS = runOptions();
@@ -51,7 +54,7 @@ let failed = 0;
 
 /** One line that is written over on a terminal, and a line now and then elsewhere. */
 const progress = (): void => {
-  const all = BANK.length + seeds + staked;
+  const all = BANK.length + seeds + staked + proven;
   const perSecond = runs / ((performance.now() - startedMs) / 1000);
   const left = Math.ceil((all - runs) / perSecond / 60);
   const line = `${runs}/${all} runs, ${failed} failed, ${perSecond.toFixed(1)}/s, ${left} min left`;
@@ -82,6 +85,7 @@ console.log(`${runs} scenarios of the library`);
 for (const part of [
   { from, seeds },
   { from: STAKE_SEEDS_FROM + from - 1, seeds: staked },
+  { from: PROOF_SEEDS_FROM + from - 1, seeds: proven },
 ]) {
   if (part.seeds === 0) continue;
   await runSwarm({

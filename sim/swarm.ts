@@ -19,6 +19,7 @@ import {
 import { keepSurvivable, untrustedBy } from "./survivable.ts";
 import { MORE_KINDS, withMore } from "./swarm-more.ts";
 import { withOccasions } from "./swarm-occasions.ts";
+import { drawProofChain, withProofs } from "./swarm-proofs.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -266,8 +267,10 @@ const drawAdversaries = (draw: Draw, weights: readonly number[]): AdversarySpec[
   return out;
 };
 
-/** From this seed on, scenarios are of chains on which stake decides. */
+/** From this seed on, scenarios are of chains on which stake decides, … */
 export const STAKE_SEEDS_FROM = 1_000_000_000_000;
+/** … and from this one on, up to LIMITS.simSeedsMax, of chains that ask for proofs, stake or others. */
+export const PROOF_SEEDS_FROM = 100_000_000_000_000;
 
 /** Two of seven nodes join later. */
 const STAKED = { n: 7, first: 5, weight: 10 } as const;
@@ -296,12 +299,20 @@ const stakedScenario = (seed: number): Scenario => {
   return keepSurvivable({ ...whole, faults }, STAKED_TOTAL);
 };
 
+/** A scenario of a chain that asks for proofs: as any other, of four to seven nodes. */
+const proofScenario = (seed: number): Scenario => {
+  const chain = drawProofChain(seed);
+  return withProofs(scenarioOf(seed, chain.n), chain);
+};
+
 /**
  * The scenario of a seed. 19 of 20 runs have four nodes; the others one to ten. Those of STAKE_SEEDS_FROM and
- * above have validators that come and go.
+ * above have validators that come and go, those of PROOF_SEEDS_FROM and above prove something.
  */
-export const randomScenario = (seed: number): Scenario =>
-  seed >= STAKE_SEEDS_FROM ? stakedScenario(seed) : scenarioOf(seed);
+export const randomScenario = (seed: number): Scenario => {
+  if (seed >= PROOF_SEEDS_FROM) return proofScenario(seed);
+  return seed >= STAKE_SEEDS_FROM ? stakedScenario(seed) : scenarioOf(seed);
+};
 
 const scenarioOf = (seed: number, fixed?: number): Scenario => {
   const random = new Prng(seed, "scenario");

@@ -10,7 +10,8 @@ import {
   runNight,
   worstOf,
 } from "../../sim/night.ts";
-import { STAKE_SEEDS_FROM } from "../../sim/swarm.ts";
+import { PROOF_SEEDS_FROM, STAKE_SEEDS_FROM } from "../../sim/swarm.ts";
+import { LIMITS } from "../../src/limits.ts";
 
 /** What follows an option of a part. */
 const optionOf = (day: number, script: string, name: string): string => {
@@ -40,6 +41,9 @@ describe("a night", () => {
     }
     const last = Number(optionOf(NIGHT_DAY_MAX, "sim:nightly", "--from"));
     expect(last + 1_000).toBeLessThan(STAKE_SEEDS_FROM);
+    const most = (name: string): number => last + Number(optionOf(0, "sim:nightly", name));
+    expect(STAKE_SEEDS_FROM + most("--stake")).toBeLessThan(PROOF_SEEDS_FROM);
+    expect(PROOF_SEEDS_FROM + most("--proofs")).toBeLessThan(LIMITS.simSeedsMax);
     expect(optionOf(NIGHT_DAY_MAX, "sim:byzantine", "--seed")).toMatch(/^[0-9]{1,9}$/);
   });
 
