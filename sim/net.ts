@@ -42,6 +42,8 @@ type Endpoint = {
 export type NetTap = {
   sent(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
   delivered(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
+  /** A process is about to be told that its session with another is up. */
+  raising?(slot: number, other: number): void;
   /** The send queue had no room for it. */
   refused?(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
   /** Something of the network's own happened that is worth having seen. */
@@ -411,6 +413,7 @@ export class SimNet {
       endpoint.ending.get(peer)?.();
       end.up = true;
       this.#world.trace.add(this.#world.nowUs, "peer-up", end.slot, far.slot);
+      this.#tap?.raising?.(end.slot, far.slot);
       endpoint.handler?.peerUp(peer);
       for (const watch of this.#watches) watch.raised?.(end.slot, far.slot);
     });

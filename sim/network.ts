@@ -139,6 +139,7 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
       observer.sent(from, to, trafficClass, bytes);
     },
     happened: (what) => observer.mark(what),
+    raising: (slot, other) => observer.connected(slot, other),
     refused: (from, to, trafficClass, bytes) => {
       observer.refused(from, to, trafficClass, bytes);
     },

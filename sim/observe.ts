@@ -187,6 +187,10 @@ export class Observer {
     for (const checker of this.#verified) checker.verified?.(slot, message, together);
   }
 
+  connected(slot: number, peer: number): void {
+    this.each((checker) => checker.connected?.(slot, peer));
+  }
+
   sent(from: number, to: number, trafficClass: string, bytes: Uint8Array): void {
     this.#releases.sent(from, bytes);
     for (const checker of this.#senders) checker.sent?.(from, to, trafficClass, bytes);

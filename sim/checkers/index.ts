@@ -28,6 +28,7 @@ import { boundsTrue } from "./location.ts";
 import { mempoolFollows } from "./mempool.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
 import { powersFollow } from "./powers.ts";
+import { pushesBounded } from "./pushes.ts";
 import { quarantineGrows } from "./quarantine.ts";
 import { finalInReach } from "./reach.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
@@ -84,6 +85,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   framesBounded,
   futureBounded,
   egressBounded,
+  pushesBounded,
   acceptedSoon,
   splitsEnd,
   epochsChange,

@@ -127,6 +127,8 @@ export type Checker = {
   released?(slot: number, message: Uint8Array, signature: Uint8Array): void;
   /** A node has checked a signature, as one of so many that it checks together. */
   verified?(slot: number, message: Uint8Array, together: number): void;
+  /** A process is told that a session with this one begins: nothing has been sent in it. */
+  connected?(slot: number, peer: number): void;
   sent?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
   /** A send queue had no room for a frame: nothing has left. */
   refused?(from: number, to: number, trafficClass: string, bytes: Uint8Array): void;
