@@ -279,7 +279,7 @@ const MIXED_KINDS = FAULT_KINDS.filter((kind) => kind !== "twin");
 
 /**
  * Half of the time no proof, else some of them. Stake and keys of epochs are left to the swarm, whose seeds from
- * STAKE_SEEDS_FROM on know who may lie or forget while validators come and go.
+ * STAKE_SEEDS_FROM and PROOF_SEEDS_FROM on know who may lie or forget while validators come and go.
  */
 export const proofsArbitrary: fc.Arbitrary<readonly ProofPart[]> = fc.oneof(
   fc.constant([]),

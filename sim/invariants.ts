@@ -21,7 +21,7 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   I17: "Two runs of one seed have one trace and one verdict.",
   I18: "Block time grows and stays near true time.",
   I19: "The validator set of an epoch is the same everywhere.",
-  I20: "A node sends each of its statements once, and else only what it was asked for.",
+  I20: "A node sends each statement, batch and cosignature once, and else only what it was asked for.",
   I21: "No honest validator signs two roots for one size of the log.",
   I22: "Honest validators vote for blocks of the view's leader, on what a quorum notarized.",
   I23: "Checkpoints that honest nodes serve carry a quorum of signatures, and no false one.",

@@ -6,11 +6,11 @@
  * The oracle keeps accounts of every link, in frames: what entitles to them, and what was sent. What nobody used
  * is forgotten soon, so that an outage buys nothing for later. Votes that are sent again are followed by STATUS,
  * and STATUS is due while a node has said nothing new, to who is ahead of it or has sent STATUS, to who has just
- * connected, and to all at the start of an epoch. Batches are not counted, which everybody must get, nor what is
- * served to those who catch up, which has a rate of its own.
+ * connected, and to all at the start of an epoch. Batches and cosignatures have accounts of their own (pushes.ts);
+ * what is served to those who catch up has a rate of its own.
  *
- * What it does not see: who has connected, so that STATUS, with the votes before it, is free every other second, and
- * always to who is not honest;
+ * What it does not see: whether a greeting is due, so that STATUS, with the votes before it, is free every other
+ * second, and always to who is not honest;
  * whether STATUS was worth STATUS; which votes an answer lacks, so that one may have three of every member; that a
  * node which may not vote moves on; and what is sent too often for a moment only, up to 54 votes beyond what is due.
  */
