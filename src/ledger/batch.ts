@@ -165,11 +165,29 @@ export const withProof = (sealed: SealedBatch, proof: ProofSlot): Result<Uint8Ar
   if (slots.value.some(({ kind }) => kind === proof.kind)) {
     return fail("encoding.malformed", `a proof of kind ${proof.kind} is there already`);
   }
-  const all = [...slots.value, proof].sort((a, b) => a.kind - b.kind);
-  const { bytes, eventCount, eventBytes } = sealed;
+  return withSlots(
+    sealed,
+    [...slots.value, proof].sort((a, b) => a.kind - b.kind),
+  );
+};
+
+/** The envelope without its proof of a kind, where it has one. Codes: those of `readProofs`. */
+export const withoutProof = (sealed: SealedBatch, kind: number): Result<Uint8Array> => {
+  const slots = readProofs(sealed);
+  if (!slots.ok) return slots;
+  return withSlots(
+    sealed,
+    slots.value.filter((slot) => slot.kind !== kind),
+  );
+};
+
+const withSlots = (
+  { bytes, eventCount, eventBytes }: SealedBatch,
+  slots: readonly ProofSlot[],
+): Result<Uint8Array> => {
   const signedBytes = BATCH_CORE_BYTES + 4 * eventCount + eventBytes + TAIL_BYTES - 1;
-  const writer = new Writer(bytes.length + slotBytes([proof]));
-  const changed = writeSlots(writer.raw(bytes.subarray(0, signedBytes)), all).finish();
+  const writer = new Writer(signedBytes + 1 + slotBytes(slots));
+  const changed = writeSlots(writer.raw(bytes.subarray(0, signedBytes)), slots).finish();
   return tooLarge(changed.length) ?? ok(changed);
 };
 

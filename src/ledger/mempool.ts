@@ -88,6 +88,11 @@ export type Mempool = {
    * gap), node.overloaded.
    */
   add(batch: Batch, laneHead: LaneHead, byValidator?: boolean, level?: number): Failure | undefined;
+  /**
+   * Puts another envelope of a batch that is held in its place. What is signed is the same, and so are its lane, its
+   * reference and its level. Nothing changes where its id is not held.
+   */
+  replace(batch: Batch): void;
   has(digest: Hash): boolean;
   getByDigest(digest: Hash): Batch | undefined;
   getById(id: Hash): Batch | undefined;
@@ -172,6 +177,7 @@ export const createMempool = (limits: MempoolLimits = MEMPOOL_LIMITS): Mempool =
     },
     add: (batch, laneHead, byValidator = false, level) =>
       add(pool, batch, laneHead, byValidator, level),
+    replace: (batch) => replace(pool, batch),
     has: (digest) => pool.byDigest.has(toHex(digest)),
     getByDigest: (digest) => pool.byDigest.get(toHex(digest)),
     getById: (id) => pool.byId.get(toHex(id)),
@@ -231,6 +237,25 @@ function add(
   pool.byReference.set(batch.refHeight, together.add(batch));
   settle(pool, lane);
   return undefined;
+}
+
+/** It may be longer by a proof, and past a limit by that: what was taken is not thrown out for it. */
+function replace(pool: Pool, batch: Batch): void {
+  const held = pool.byId.get(toHex(batch.id));
+  const lane = held === undefined ? undefined : pool.lanes.get(toHex(held.actor));
+  if (held === undefined || lane === undefined) return;
+  const more = batch.bytes.length - held.bytes.length;
+  lane.bySeq.set(held.laneSeq, batch);
+  lane.bytes += more;
+  pool.bytes += more;
+  if (held.laneSeq > lane.tailSeq) gap(pool, lane, more);
+  const level = pool.levels.get(held);
+  if (level !== undefined) pool.levels.set(batch, level);
+  pool.byId.set(toHex(batch.id), batch);
+  pool.byDigest.delete(toHex(held.digest));
+  pool.byDigest.set(toHex(batch.digest), batch);
+  pool.byReference.get(held.refHeight)?.delete(held);
+  pool.byReference.get(held.refHeight)?.add(batch);
 }
 
 const newLane = (key: string, actor: Hash, head: LaneHead): Lane => ({

@@ -166,6 +166,19 @@ const readSlot = ({ bytes }: ProofSlot): Slot | undefined => {
 const passed = new WeakMap<Batch, number>();
 
 /**
+ * Whether a batch that was admitted has no host any more: it names a sector that the running epoch does not count, as
+ * its validator was put out or gave it back, or none where one is needed now. An opening that was right stays right, so
+ * nothing is computed.
+ */
+export const hasLostHost = (facts: SpaceFacts | undefined, batch: Batch): boolean => {
+  if (facts === undefined || passed.get(batch) === facts.epoch) return false;
+  const slot = slotOf(batch.proofs, SPACE_SLOT);
+  if (slot === undefined) return facts.needsHost();
+  const read = readSlot(slot);
+  return read === undefined || facts.sectorOf(read.host, read.number) === undefined;
+};
+
+/**
  * Whether a batch has a host whose sector counts in the epoch, and the opening is right. Cheapest first. Codes:
  * space.missing, space.proof-shape, space.sector-unknown, space.proof-path, node.not-ready.
  */

@@ -222,6 +222,36 @@ describe("mempool: holding", () => {
   });
 });
 
+describe("mempool: another envelope", () => {
+  const again = (batch: Batch): Batch => {
+    const bytes = new Uint8Array([...batch.bytes, 1, 2, 3]);
+    return { ...batch, bytes, digest: hasher.ht("batch/digest", bytes) };
+  };
+
+  it("stands where the one before stood, is counted as it is, and leaves with its reference", () => {
+    const pool = createMempool();
+    const lane = laneOf(ann, 4);
+    const [first, third] = [at(lane, 0), at(lane, 2)];
+    for (const batch of [first, at(lane, 1), third]) pool.add(batch, FRESH, false, 2);
+    const [newFirst, newThird] = [again(first), again(third)];
+    pool.replace(newFirst);
+    pool.replace(again(at(lane, 3)));
+    expect(pool.count).toBe(3);
+    expect(pool.bytes).toBe(sizeOf([newFirst, at(lane, 1), third]));
+    expect(pool.getById(first.id)).toBe(newFirst);
+    expect(pool.getByDigest(newFirst.digest)).toBe(newFirst);
+    expect(pool.has(first.digest)).toBe(false);
+    expect(selectFrom(pool)).toContain(newFirst);
+    const behind = createMempool();
+    behind.add(third, FRESH);
+    behind.replace(newThird);
+    expect(behind.gapBytes).toBe(newThird.bytes.length);
+    expect(pool.expire(1_000_000, Number.MAX_SAFE_INTEGER, () => 0)).toContain(newFirst);
+    expect(behind.expire(1_000_000, Number.MAX_SAFE_INTEGER, () => 0)).toEqual([newThird]);
+    expect([pool.bytes, behind.bytes, behind.gapBytes, pool.count]).toEqual([0, 0, 0, 0]);
+  });
+});
+
 describe("mempool: bounds", () => {
   const size = batchOf({ actor: ann }).bytes.length;
 

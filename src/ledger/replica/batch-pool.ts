@@ -80,6 +80,8 @@ export class BatchPool {
   /** What clients of this node gave it, and when peers were last told; some may be final by now. */
   readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
   #pendingBytes = 0;
+  /** In which `hostAnew` has last looked. */
+  #hostedEpoch: number | undefined;
   readonly mempool: Mempool = createMempool();
   readonly work: WorkDesk;
   readonly space: SpaceDesk;
@@ -116,8 +118,9 @@ export class BatchPool {
 
   /**
    * Admits the batch of a client (`from` undefined) or a peer. Answers a client once with the batch, or
-   * with the first rule it breaks. A batch that is already held is answered at once. Cheapest check first:
-   * its events are hashed only where its core has a place in the log and its bytes are not known yet.
+   * with the first rule it breaks. A batch that is already held is answered at once, but where the epoch does not
+   * count its host: then it is taken anew, or it would lie here until it expires. Cheapest check first: its events
+   * are hashed only where its core has a place in the log and its bytes are not known yet.
    */
   admit(
     sealed: SealedBatch,
@@ -125,7 +128,7 @@ export class BatchPool {
     done: (result: Result<Batch>) => void,
   ): void {
     const held = this.mempool.getById(sealed.id);
-    if (held !== undefined) {
+    if (held !== undefined && !this.space.hasLostHost(held)) {
       if (from === undefined) this.#tellAgain(held);
       return done(ok(held));
     }
@@ -264,18 +267,49 @@ export class BatchPool {
   #hosted(batch: Batch, sealed: SealedBatch): Result<Batch> {
     const hosted = this.space.host(sealed);
     if (!hosted.ok) return hosted;
-    if (hosted.value === sealed.bytes) return ok(batch);
+    return hosted.value === sealed.bytes ? ok(batch) : this.#reopened(hosted.value);
+  }
+
+  /** Another envelope of a batch that was checked. */
+  #reopened(bytes: Uint8Array): Result<Batch> {
     const { hasher } = this.#context;
-    const again = readSealed(hasher, hosted.value);
-    if (!again.ok) return again;
-    const digest = batchDigest(hasher, hosted.value);
+    const sealed = readSealed(hasher, bytes);
+    if (!sealed.ok) return sealed;
+    const digest = batchDigest(hasher, bytes);
     // What is signed is the same.
     this.#verdicts.keep(digest, true);
-    return reopenBatch(again.value, digest);
+    return reopenBatch(sealed.value, digest);
+  }
+
+  /**
+   * Once an epoch: what clients of this node gave it and no block can take any more, because the sector of its host
+   * does not count now, is hosted by this node, and peers are told. Returns what this node cannot host, and why:
+   * those clients have to go to another node.
+   */
+  hostAnew(): readonly { readonly batch: Batch; readonly failure: Failure }[] {
+    const epoch = this.#chain.set()?.epoch;
+    if (epoch === this.#hostedEpoch) return [];
+    this.#hostedEpoch = epoch;
+    const unhosted: { batch: Batch; failure: Failure }[] = [];
+    for (const held of this.own()) {
+      if (!this.space.hasLostHost(held)) continue;
+      const hosted = this.space.hostAnew(held);
+      const batch = hosted.ok ? this.#reopened(hosted.value) : hosted;
+      if (batch.ok) {
+        this.mempool.replace(batch.value);
+        this.#gossip(batch.value);
+      } else {
+        this.#submitted.delete(toHex(held.id));
+        unhosted.push({ batch: held, failure: batch });
+      }
+    }
+    return unhosted;
   }
 
   #hold(batch: Batch): Failure | undefined {
-    const { actor } = batch;
+    const { actor, id } = batch;
+    const held = this.mempool.getById(id);
+    if (held !== undefined && this.space.hasLostHost(held)) this.mempool.replace(batch);
     const isValidator = this.#chain.isValidator(actor);
     const head = this.#chain.laneHead(actor);
     return this.mempool.add(batch, head, isValidator, this.work.level(batch));

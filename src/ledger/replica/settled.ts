@@ -8,7 +8,10 @@ import type { Tip } from "./block-store.ts";
 import type { FinalBlock } from "./committer.ts";
 import type { Waiters } from "./waiters.ts";
 
-/** Drops what is final, what lost its place and what expired; the clients of the latter two are told. */
+/**
+ * Drops what is final, what lost its place and what expired; the clients of the latter two are told, and those whose
+ * batch a new epoch leaves without a host that this node could replace.
+ */
 export const dropSettled = (
   pool: BatchPool,
   waiters: Waiters,
@@ -27,6 +30,7 @@ export const dropSettled = (
     }
   }
   pool.sweep();
+  for (const { batch, failure } of pool.hostAnew()) waiters.failed(batch.id, failure);
   const { height, timeMs } = chain.tip;
   for (const batch of mempool.expire(height, timeMs, (at) => chain.timeAt(at))) {
     waiters.failed(batch.id, fail("batch.expired", "the batch was not included in time"));

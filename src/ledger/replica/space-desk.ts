@@ -4,12 +4,13 @@
  */
 import { equalBytes } from "../../crypto/bytes.ts";
 import { type Failure, fail, ok, type Result } from "../../errors.ts";
-import { readProofs, type SealedBatch, withProof } from "../batch.ts";
+import { readProofs, readSealed, type SealedBatch, withoutProof, withProof } from "../batch.ts";
 import { SPACE_SLOT, slotOf } from "../batch-proofs.ts";
 import { readPoint } from "../chain-point.ts";
 import {
   blockOpeningTask,
   checkHost,
+  hasLostHost,
   hostOpeningTask,
   hostSlot,
   type SpaceFacts,
@@ -86,6 +87,22 @@ export class SpaceDesk {
       if (openings !== undefined) return withProof(sealed, hostSlot(sector, openings));
     }
     return fail("space.no-host", "no sector of this node can be opened in this epoch");
+  }
+
+  /** Of a batch that is held: whether the running epoch does not count its host, so that no block takes it. */
+  hasLostHost(batch: Batch): boolean {
+    return hasLostHost(this.facts(), batch);
+  }
+
+  /** The batch as this node hosts it, in place of whoever did. Codes: those of `host`. */
+  hostAnew(batch: Batch): Result<Uint8Array> {
+    const { hasher } = this.#context;
+    const sealed = readSealed(hasher, batch.bytes);
+    if (!sealed.ok) return sealed;
+    const bare = withoutProof(sealed.value, SPACE_SLOT);
+    if (!bare.ok) return bare;
+    const again = readSealed(hasher, bare.value);
+    return again.ok ? this.host(again.value) : again;
   }
 
   /** Openings for a block on this parent; undefined where they are due and cannot be made. */

@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { readProofs, readSealed } from "../../../src/ledger/batch.ts";
 import { SPACE_SLOT, slotOf } from "../../../src/ledger/batch-proofs.ts";
+import { rowKey } from "../../../src/ledger/keys.ts";
+import { proverKey, SPACE } from "../../../src/ledger/projections/space/rows.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { SECTORS, World } from "../../proofs/refusals/world.ts";
 import { hasher, idOf } from "../execution-support.ts";
@@ -65,6 +67,61 @@ describe("the space of a node", () => {
     const input = { ...right.input, refHeight: 1_600 };
     const batch = world.sealed({ ...right, input, space: undefined });
     expect(world.pool().space.host(sealedOf(batch))).toEqual({ ok: true, value: batch.bytes });
+  });
+
+  it("hosts anew what waits for its clients once the epoch does not count the host, and what is brought anew", () => {
+    const world = new World();
+    const [own, other, none] = [world.pool("v0"), world.pool("v1"), world.pool("v2")];
+    const batch = bare(world);
+    expect(world.admit(batch, "v1", other)).toBe("accepted");
+    const hosted = world.gossiped.at(-1);
+    if (hosted === undefined) throw new Error("not told");
+    expect(world.admit(hosted, "v0", own, "v1")).toBe("accepted");
+    expect(world.admit(hosted, "v2", none)).toBe("accepted");
+    expect(own.hostAnew()).toEqual([]);
+    world.nextEpoch();
+    world.pass(1);
+    world.store.apply([{ type: "del", key: rowKey(SPACE, proverKey(idOf("v1"))) }]);
+    expect(world.vote([hosted])).toBe("space.sector-unknown");
+    expect(world.built(own)).toEqual([]);
+    // A peer's client waits there, and whoever cannot host sends its own away.
+    expect(own.hostAnew()).toEqual([]);
+    expect(own.getById(batch.id)?.digest).toEqual(hosted.digest);
+    const toOthers = [{ batch: hosted, failure: { code: "space.no-host" } }];
+    expect(other.hostAnew()).toMatchObject(toOthers);
+    expect(none.hostAnew()).toMatchObject(toOthers);
+    expect(none.hostAnew()).toEqual([]);
+    // They go to one that can, with what they signed; the others take what that one says.
+    expect(world.admit(batch, "v0", own)).toBe("accepted");
+    const anew = own.getById(batch.id);
+    expect(anew?.digest).not.toEqual(hosted.digest);
+    expect(world.gossiped.at(-1)).toBe(anew);
+    expect(world.built(own)).toEqual([anew]);
+    expect(world.vote([anew ?? batch])).toBe("valid");
+    expect(world.admit(anew ?? batch, "v1", other, "v0")).toBe("accepted");
+    expect(other.getById(batch.id)?.digest).toEqual(anew?.digest);
+    expect(other.get(hosted.digest)).toBeUndefined();
+    // It has a host now: another envelope of it changes nothing.
+    expect(world.admit(hosted, "v1", other, "v2")).toBe("accepted");
+    expect(other.getById(batch.id)?.digest).toEqual(anew?.digest);
+  });
+
+  it("hosts anew by itself what its own client gave it hosted by another", () => {
+    const world = new World();
+    const pool = world.pool("v0");
+    const sector = SECTORS["v1"]?.[0];
+    if (sector === undefined) throw new Error("no sector");
+    const parts = world.parts("clerk");
+    const batch = world.sealed({ ...parts, space: world.space(parts.input, { sector }) });
+    expect(world.admit(batch, "v0", pool)).toBe("accepted");
+    world.nextEpoch();
+    world.pass(1);
+    world.store.apply([{ type: "del", key: rowKey(SPACE, proverKey(idOf("v1"))) }]);
+    expect(pool.hostAnew()).toEqual([]);
+    const anew = pool.getById(batch.id);
+    expect(anew?.digest).not.toEqual(batch.digest);
+    expect(world.gossiped.at(-1)).toBe(anew);
+    expect(world.vote([anew ?? batch])).toBe("valid");
   });
 
   it("opens for its blocks what is due, nothing where nothing is, and none where it cannot", () => {
