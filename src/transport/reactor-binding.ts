@@ -72,7 +72,8 @@ let isMended = false;
  * Of what comes on a stream that it has forgotten, because that was stopped or the session closed, the library makes
  * another one and tells nobody of it. What comes on that would stay in it, without a limit; and its reset would be an
  * error that nobody takes, which ends the process. So what nobody has come for by the end of the turn goes nowhere,
- * and an error is told to those who listen.
+ * and an error is told to those who listen. And such a stream is destroyed when it is read to its end: nobody will end
+ * its writing half, and the library keeps what has not ended for as long as the session lasts.
  */
 const mendOrphans = ({ QuicStream }: Pick<typeof Http3, "QuicStream">): void => {
   if (isMended) return;
@@ -83,14 +84,26 @@ const mendOrphans = ({ QuicStream }: Pick<typeof Http3, "QuicStream">): void => 
     destroy.call(this, error, (told) => callback(this.listenerCount("error") > 0 ? told : null));
   };
   const pushData = prototype._pushData;
+  const looked = new WeakSet<ReactorStream>();
   prototype._pushData = function (chunk) {
-    if (this.readableFlowing === null) {
+    if (this.readableFlowing === null && !looked.has(this)) {
+      looked.add(this);
       queueMicrotask(() => {
-        if (this.listenerCount("data") === 0) this.resume();
+        if (this.listenerCount("data") === 0) discardOrphan(this);
       });
     }
     pushData.call(this, chunk);
   };
+};
+
+const discardOrphan = (stream: ReactorStream): void => {
+  // Of one that came whole the library has read on by itself, and its end is over before anybody can look.
+  if (stream.readableEnded) {
+    stream.destroy();
+    return;
+  }
+  stream.once("end", () => stream.destroy());
+  stream.resume();
 };
 
 const load = async (): Promise<Reactor> => {
@@ -111,12 +124,15 @@ const load = async (): Promise<Reactor> => {
 };
 
 /**
- * Loads the library, once. Rejects with the reason where it cannot be used here. `folder`: which temporary folder the
+ * Loads the library, once. Rejects with the reason where it cannot be used here, and tries again the next time. `folder`: which temporary folder the
  * process has from then on, made anew; where it is left out, the one that it got before, or a new one in the system's.
  * Both calls of the library throw where that is gone and cannot be made again.
  */
 export const loadReactor = async (folder?: string): Promise<Reactor> => {
-  loaded ??= load();
+  loaded ??= load().catch((error: unknown) => {
+    loaded = undefined;
+    throw error;
+  });
   const reactor = await loaded;
   if (replaced === undefined || (folder !== undefined && folder !== replaced.own)) {
     usePrivateTemporaryFolder(folder);

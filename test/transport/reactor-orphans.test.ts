@@ -3,10 +3,10 @@
  * must not be the end of the process, and what comes on them must not stay.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { QuicStream } from "@currentspace/http3";
+import { QuicServerSession, QuicStream } from "@currentspace/http3";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createAuthority } from "../../src/transport/authority.ts";
-import type { QuicEndpoint } from "../../src/transport/quic-endpoint.ts";
+import type { QuicEndpoint, QuicSession } from "../../src/transport/quic-endpoint.ts";
 import { ReactorEndpoint } from "../../src/transport/reactor-endpoint.ts";
 import { endpointClosed, endpointOptions, Talker } from "./quic-support.ts";
 import { RawClient } from "./raw-client.ts";
@@ -85,7 +85,23 @@ it("what waits behind a close of ours, data and a reset, ends nothing but that s
   expect(uncaught).toEqual([]);
 });
 
-it("a stream that was stopped, sent on and reset ends nothing but that stream, and keeps nothing", async () => {
+/** Streams that the library keeps of the session. */
+const keptBy = (session: QuicSession): ReadonlyMap<number, QuicStream> => {
+  const natives: QuicServerSession[] = [];
+  const ping = vi.spyOn(QuicServerSession.prototype, "ping");
+  ping.mockImplementation(function (this: QuicServerSession) {
+    natives.push(this);
+    return true;
+  });
+  session.keepAlive();
+  ping.mockRestore();
+  const [native] = natives;
+  if (native === undefined) throw new Error("nothing is kept alive");
+  return native._streams;
+};
+
+/** A server's session with one stream of the client's, which this has stopped while the server wrote. */
+const stopped = async () => {
   const authority = createAuthority("own", Date.now());
   const options = endpointOptions({
     identity: authority.identity({ subject: "server", serverName: "server.test.invalid" }),
@@ -109,12 +125,23 @@ it("a stream that was stopped, sent on and reset ends nothing but that stream, a
   client.quic.streamShutdown(0, 0, 5);
   client.pump();
   await until(() => talker.stopped.includes(0) || talker.resets.includes(0), "stopped");
+  return { client, session, streams, talker };
+};
+
+/** The same, and the client has sent on. */
+const sentOn = async () => {
+  const all = await stopped();
   for (let i = 0; i < 100; i++) {
-    client.send(0, new Uint8Array(10_000));
+    all.client.send(0, new Uint8Array(10_000));
     await sleep(2);
   }
-  await until(() => streams.length === 2, "the one that nobody is told of");
+  await until(() => all.streams.length === 2, "the one that nobody is told of");
   await sleep(50);
+  return all;
+};
+
+it("a stream that was stopped, sent on and reset ends nothing but that stream, and keeps nothing", async () => {
+  const { client, streams, talker } = await sentOn();
   expect(streams.map((stream) => stream.readableLength)).toEqual([0, 0]);
   expect(streams.map((stream) => stream._bp?.pendingReads.length ?? 0)).toEqual([0, 0]);
   client.quic.streamShutdown(0, 1, 7);
@@ -123,3 +150,24 @@ it("a stream that was stopped, sent on and reset ends nothing but that stream, a
   expect(uncaught).toEqual([]);
   expect(talker.end).toBeUndefined();
 });
+
+it.each([
+  ["some time after that", sentOn, 50],
+  ["with the last of that", sentOn, 0],
+  ["with all of that", stopped, 0],
+] as const)(
+  "a stream that was stopped, sent on and ended %s is not kept itself",
+  async (_when, begin, pauseMs) => {
+    const { client, session, streams, talker } = await begin();
+    // Its own stream is gone by now, and there is at most the one that nobody is told of.
+    expect(keptBy(session).size).toBe(begin === sentOn ? 1 : 0);
+    if (pauseMs > 0) await sleep(pauseMs);
+    else client.quic.streamSend(0, new Uint8Array(1_000), false);
+    client.send(0, new Uint8Array(0), true);
+    await until(() => streams[1]?.readableEnded === true, "its end");
+    await sleep(50);
+    expect(keptBy(session).size).toBe(0);
+    expect(uncaught).toEqual([]);
+    expect(talker.end).toBeUndefined();
+  },
+);
