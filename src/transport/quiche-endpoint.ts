@@ -112,6 +112,8 @@ export class QuicheEndpoint implements QuicEndpoint {
         resolve();
       });
     }).catch((error: NodeJS.ErrnoException) => {
+      // Its descriptor is open all the same.
+      socket.close();
       // The system's code goes along: whoever knows the setting has better words for it.
       const errno = error.code ?? "";
       throw new TetradError("config.invalid", `cannot listen: ${String(error)}`, { errno });
