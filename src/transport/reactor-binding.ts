@@ -125,9 +125,9 @@ const load = async (): Promise<Reactor> => {
 
 /**
  * Loads the library, once. Rejects with the reason where it cannot be used here. One that was not there is looked for
- * again by the next call; of one that is there and does not load Node keeps the error for as long as the process lasts. `folder`: which temporary folder the
- * process has from then on, made anew; where it is left out, the one that it got before, or a new one in the system's.
- * Both calls of the library throw where that is gone and cannot be made again.
+ * again by the next call; of one that is there and does not load Node keeps the error for as long as the process lasts.
+ * `folder`: which temporary folder the process has from then on, made anew; where it is left out, the one that it got
+ * before, or a new one in the system's. Both calls of the library throw where that is gone and cannot be made again.
  */
 export const loadReactor = async (folder?: string): Promise<Reactor> => {
   loaded ??= load().catch((error: unknown) => {

@@ -322,7 +322,7 @@ export class Session {
     if (this.#openStreams(BEFORE_HELLO)) this.#control.queue.push(this.#hello);
   }
 
-  /** False when the session ended. */
+  /** False when the session ended, or its connection did. */
   #openStreams(names: readonly LaneName[]): boolean {
     try {
       for (const name of names) {
@@ -332,6 +332,8 @@ export class Session {
       }
       return true;
     } catch {
+      // Where the connection has ended meanwhile it is told how, and that is no word of the peer's.
+      if (this.#connection.hasEnded) return false;
       this.#violation("protocol", "the peer does not let us open our streams");
       return false;
     }

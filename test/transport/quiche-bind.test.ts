@@ -14,7 +14,8 @@ it("an address that is taken costs no descriptor, however often it is tried", as
     taken.bind({ address: "::1", port: 0 }, resolve);
   });
   const listen = { host: "::1", port: taken.address().port };
-  const bind = () => QuicheEndpoint.bind(endpointOptions({ listen, identity: makeIdentity(idOf(0)) }));
+  const bind = () =>
+    QuicheEndpoint.bind(endpointOptions({ listen, identity: makeIdentity(idOf(0)) }));
   const data = { errno: "EADDRINUSE" };
   // What the first of all opens once for the process is not asked about.
   await expect(bind()).rejects.toMatchObject({ code: "config.invalid", data });

@@ -2,7 +2,11 @@
 import { realClock, realRandom, realTimers } from "../../src/node/real-ports.ts";
 import { BulkBudget } from "../../src/transport/bulk-budget.ts";
 import { ALPN, TRANSPORT_LIMITS, type TransportLimits } from "../../src/transport/options.ts";
-import type { QuicSession, QuicSessionUser } from "../../src/transport/quic-endpoint.ts";
+import type {
+  QuicSession,
+  QuicSessionEnd,
+  QuicSessionUser,
+} from "../../src/transport/quic-endpoint.ts";
 import { Session } from "../../src/transport/session.ts";
 import { SigningLine } from "../../src/transport/signing-line.ts";
 import { encodeHello, OUR_FEATURES } from "../../src/transport/stoq/hello.ts";
@@ -35,6 +39,8 @@ export type ScriptedSession = {
   /** Pieces that arrived and were not read. */
   readonly unread: () => number;
   readonly service: () => void;
+  /** The driver tells how the connection ended. */
+  readonly ended: (end: QuicSessionEnd) => void;
 };
 
 export type ScriptedOptions = {
@@ -43,6 +49,8 @@ export type ScriptedOptions = {
   /** Real time where it is left out. */
   readonly time?: ManualTime;
   readonly limits?: Partial<TransportLimits>;
+  /** From which of our streams on, the first being 1, none opens, because the connection has ended or although it has not. */
+  readonly unopened?: { readonly stream: number; readonly hasEnded: boolean };
 };
 
 export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => {
@@ -50,8 +58,12 @@ export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => 
   const partsOf = (stream: number): Uint8Array[] => arrived.get(stream) ?? [];
   let user: QuicSessionUser | undefined;
   let streams = 0;
+  const { unopened } = options;
   const connection: QuicSession = {
-    ...{ remote: { host: "::1", port: 1 }, accepted: true, isEstablished: true, hasEnded: false },
+    ...{ remote: { host: "::1", port: 1 }, accepted: true, isEstablished: true },
+    get hasEnded() {
+      return unopened?.hasEnded === true && streams >= unopened.stream;
+    },
     attach: (its) => {
       user = its;
     },
@@ -64,6 +76,7 @@ export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => 
     ...{ close: () => {}, requestTurn: () => {}, requestLaterTurn: () => {}, keepAlive: () => {} },
     openStream: () => {
       streams += 1;
+      if (unopened !== undefined && streams >= unopened.stream) throw new Error("no stream");
       return streams * 4 - 1;
     },
     setUrgency: () => {},
@@ -116,5 +129,6 @@ export const openScripted = (options: ScriptedOptions = {}): ScriptedSession => 
     arrive: (stream, bytes) => void arrived.set(stream, [...partsOf(stream), bytes]),
     unread: () => [...arrived.values()].reduce((sum, parts) => sum + parts.length, 0),
     service: () => user?.service(),
+    ended: (end) => user?.ended(end),
   };
 };
