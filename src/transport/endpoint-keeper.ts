@@ -72,6 +72,8 @@ export class EndpointKeeper {
   /** Of endpoints that are gone, so that totals never fall. */
   #before: QuicEndpointStats = NO_STATS;
   #endpoint: SessionEndpoint | undefined;
+  /** The one that was open when the keeper was closed: what it counted stays. */
+  #closed: SessionEndpoint | undefined;
   /** Another one than the first endpoint was made with. */
   #identity: QuicIdentity | undefined;
   /** Faults of the first driver itself, not of its socket, since an endpoint of it lasted. */
@@ -80,6 +82,8 @@ export class EndpointKeeper {
   #failedReturns = 0;
   /** The endpoint that is open took the sessions back from the reserve. */
   #hasReturned = false;
+  /** The first driver is being opened while the reserve carries. */
+  #isReturning = false;
   /** How often in a row the address of the first driver could not be bound. */
   #unbound = 0;
   /** False where the reserve did not open last time, or failed within `reserveCheckMs`: it is of no use at once. */
@@ -113,16 +117,20 @@ export class EndpointKeeper {
   }
 
   get stats(): QuicEndpointStats {
-    return this.#endpoint === undefined ? this.#before : sum(this.#before, this.#endpoint.stats);
+    const endpoint = this.#endpoint ?? this.#closed;
+    return endpoint === undefined ? this.#before : sum(this.#before, endpoint.stats);
   }
 
   get connectionCount(): number {
     return this.#endpoint?.connectionCount ?? 0;
   }
 
-  /** Why `dial` gives nobody. */
+  /** Why `dial` gave nobody. */
   get refusal(): Failure {
-    if (this.#endpoint !== undefined) return fail("node.overloaded", "connection cap reached");
+    const endpoint = this.#endpoint;
+    if (endpoint !== undefined) {
+      return endpoint.refusal ?? fail("node.overloaded", "connection cap reached");
+    }
     return fail("transport.driver-failed", this.#lastFault?.fault.detail ?? "closed");
   }
 
@@ -165,9 +173,14 @@ export class EndpointKeeper {
   close(code: number, reason: string, done: () => void): void {
     this.stopWatching();
     const endpoint = this.#endpoint;
+    if (endpoint === undefined) {
+      done();
+      return;
+    }
     this.#endpoint = undefined;
-    if (endpoint === undefined) done();
-    else endpoint.close(code, reason, done);
+    // It is asked for its figures when it has closed: before that the reserve may have to wait for its threads.
+    this.#closed = endpoint;
+    endpoint.close(code, reason, done);
   }
 
   /** The endpoint is gone. */
@@ -209,6 +222,7 @@ export class EndpointKeeper {
 
   /** `pauseMs` is what the first driver has to wait: nothing is gained by it before a reserve that works. */
   #retry(message: string, fault: DriverFault, pauseMs: number, reserve?: KeeperBind): void {
+    if (this.#ending) return;
     const { ports, limits } = this.#options;
     const { cause, detail } = fault;
     const isAtOnce = reserve !== undefined && this.#isReserveSound;
@@ -219,8 +233,14 @@ export class EndpointKeeper {
   }
 
   async #reopen(reserve: KeeperBind | undefined): Promise<void> {
+    // What is on its way back has the port, and takes the place or says why it cannot.
+    if (this.#isReturning) return;
     const opened = await this.#bind(reserve ?? this.#options.bind);
-    if (opened === undefined) return;
+    if (opened !== undefined) await this.#settle(opened, reserve);
+  }
+
+  /** No endpoint is open, and this is what came of opening one. */
+  async #settle(opened: Bound, reserve: KeeperBind | undefined): Promise<void> {
     if (opened.ok) {
       this.#opened(opened.endpoint, opened.tell);
       return;
@@ -315,18 +335,26 @@ export class EndpointKeeper {
   /** The first driver takes the sessions back, if it opens. */
   async #goBack(): Promise<void> {
     const left = this.#endpoint;
+    if (left === undefined) return;
+    this.#isReturning = true;
     const opened = await this.#bind(this.#options.bind);
+    this.#isReturning = false;
     if (opened === undefined) return;
+    if (this.#endpoint !== left) {
+      // The reserve has failed meanwhile: what opened takes its place sooner than its retry would.
+      this.#cancelRetry?.();
+      await this.#settle(opened, undefined);
+      return;
+    }
     if (!opened.ok) {
       const { ports, limits } = this.#options;
-      if (this.#endpoint !== left || left === undefined) return;
       const message = "the first driver does not open, the reserve goes on";
       ports.logger.log("warn", message, { code: "transport.driver-failed", detail: opened.detail });
       this.#cancelReturn = ports.timers.set(limits.retryMsMax, () => void this.#goBack());
       return;
     }
-    if (this.#endpoint !== left || left === undefined || this.#ending) {
-      // The reserve has failed meanwhile, and its own retry will need the port.
+    if (this.#ending) {
+      // Between the binding and this there was a moment.
       opened.endpoint.close(0, "closed", () => {});
       return;
     }

@@ -7,7 +7,7 @@
  * writes as much as it likes in that turn. Nothing is queued that the user did not ask for, so back-pressure
  * is a number that is read, `capacity`, and not a promise.
  */
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, Failure } from "../errors.ts";
 import type { Clock, DriverFault, Timers } from "../ledger/ports.ts";
 import type { DriverLimits } from "../limits-driver.ts";
 
@@ -140,9 +140,11 @@ export type QuicEndpoint = {
   readonly local: HostPort;
   readonly stats: QuicEndpointStats;
   readonly connectionCount: number;
+  /** Why the last dial gave nobody, where that was neither the cap nor the end of the endpoint. Left out: never. */
+  readonly refusal?: Failure | undefined;
   /** Until this is called first packets are dropped: nobody is there to answer. */
   startAccepting(): void;
-  /** Begins a handshake. Undefined when the connection cap is reached or the endpoint is closed. */
+  /** Begins a handshake. Undefined when the connection cap is reached or the endpoint is closed, or see `refusal`. */
   dial(remote: HostPort, how?: QuicDial): QuicSession | undefined;
   /** Ends every session with the code, lets that go out, frees the port. */
   close(code: number, reason: string, done: () => void): void;

@@ -1,6 +1,6 @@
 /** What takes the place of an endpoint that has failed, and when: with endpoints and a time that are the test's. */
 import { describe, expect, it } from "vitest";
-import { TetradError } from "../../src/errors.ts";
+import { type Failure, fail as failure, TetradError } from "../../src/errors.ts";
 import type { DriverFault } from "../../src/ledger/ports.ts";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { driverProblems } from "../../src/node/api/json.ts";
@@ -21,11 +21,16 @@ describe("the keeper of an endpoint", () => {
 
   let reaches = true;
   let onIdentity = (): void => {};
+  /** Each binding of the first driver waits for it. */
+  let held: Promise<void> | undefined;
+  let refusal: Failure | undefined;
   let atMs = 0;
 
   const make = async (bindings: readonly Binding[], reserves?: readonly Binding[]) => {
     reaches = true;
     onIdentity = () => {};
+    held = undefined;
+    refusal = undefined;
     atMs = 0;
     const failed: NonNullable<QuicEndpointOptions["failed"]>[] = [];
     const delays: number[] = [];
@@ -34,16 +39,23 @@ describe("the keeper of an endpoint", () => {
     const happened: string[] = [];
     let bound = 0;
     let reserved = 0;
+    const open = new Set<SessionEndpoint["driver"]>();
     const endpoint = (driver: SessionEndpoint["driver"] = "quiche"): SessionEndpoint => ({
       driver,
+      get refusal() {
+        return refusal;
+      },
       features: {
         ...{ seesServerCertificate: true, opensUni: true, urgencies: true },
         readBackPressure: true,
       },
       local: { host: "::1", port: 4440 },
-      stats: {
-        ...{ datagramsIn: 1, datagramsOut: 2, bytesIn: 3, bytesOut: 4, dropped: 5, retries: 6 },
-        ...{ sendErrors: 7, faults: 8 },
+      get stats() {
+        if (open.has(driver)) happened.push(`asked ${driver}`);
+        return {
+          ...{ datagramsIn: 1, datagramsOut: 2, bytesIn: 3, bytesOut: 4, dropped: 5, retries: 6 },
+          ...{ sendErrors: 7, faults: 8 },
+        };
       },
       connectionCount: 1,
       startAccepting: () => happened.push("accepting"),
@@ -55,6 +67,7 @@ describe("the keeper of an endpoint", () => {
       },
       close: (_code, _reason, done) => {
         happened.push("closed");
+        open.delete(driver);
         done();
       },
     });
@@ -81,7 +94,9 @@ describe("the keeper of an endpoint", () => {
       bind: async ({ port }, tell) => {
         happened.push(`bind ${port}`);
         failed.push(tell);
-        bindAs(bindings[bound++]);
+        const binding = bindings[bound++];
+        await held;
+        bindAs(binding);
         return endpoint();
       },
       ...(reserves === undefined
@@ -106,7 +121,7 @@ describe("the keeper of an endpoint", () => {
       failed.at(-1)?.("gone", cause);
       await sleep(0);
     };
-    return { keeper, fail, fire, delays, due, failed, happened, counted };
+    return { keeper, fail, fire, delays, due, failed, happened, counted, open };
   };
 
   it("tries the same port until it is free, waits longer each time, and never counts backwards", async () => {
@@ -470,6 +485,85 @@ describe("the keeper of an endpoint", () => {
     expect(happened.slice(5)).toEqual(["bind 4440", "reopened"]);
     expect(keeper.figures().driver).toBe("quiche");
     expect(delays).toEqual([200, 200, 10_000, 200]);
+  });
+
+  /** The reserve has failed while the first driver's return was under way; what lets that go on. */
+  const failDuringReturn = async (returning: Binding) => {
+    const made = await make(["ok", "ok", returning, "ok"], ["ok", "broken"]);
+    made.keeper.startAccepting();
+    await failTwice(made);
+    reaches = false;
+    const gate = Promise.withResolvers<void>();
+    held = gate.promise;
+    await made.fire();
+    expect(made.happened.at(-1)).toBe("bind 4440");
+    // The endpoints were two of the first driver, the reserve, and the return.
+    made.failed[2]?.("gone", "library");
+    await sleep(0);
+    expect(made.keeper.figures()).toMatchObject({ driver: "reactor", state: "down" });
+    const goOn = async (): Promise<void> => {
+      held = undefined;
+      gate.resolve();
+      await sleep(0);
+    };
+    return { ...made, goOn, before: made.happened.length };
+  };
+
+  it.each([false, true])(
+    "takes a return that opens when the reserve has failed meanwhile, its retry due: %s",
+    async (isDue) => {
+      const { keeper, fire, due, happened, goOn, before } = await failDuringReturn("ok");
+      if (isDue) await fire();
+      await goOn();
+      expect(happened.slice(before)).toEqual(["accepting", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 3 });
+      expect(due).toEqual([]);
+    },
+  );
+
+  it.each([false, true])(
+    "goes on as after any that does not open where that return does not, the retry due meanwhile: %s",
+    async (isDue) => {
+      const { keeper, fire, due, happened, goOn, before } = await failDuringReturn("taken");
+      if (isDue) await fire();
+      await goOn();
+      expect(happened).toHaveLength(before);
+      expect(due).toHaveLength(1);
+      await fire();
+      expect(happened.slice(before)).toEqual(["reserve", "bind 4440", "accepting", "reopened"]);
+      expect(keeper.figures()).toMatchObject({ driver: "quiche", state: "up", restarts: 3 });
+    },
+  );
+
+  it("closes that return where the node has stopped meanwhile", async () => {
+    const { keeper, due, happened, goOn, before } = await failDuringReturn("ok");
+    keeper.close(0, "", () => {});
+    await goOn();
+    expect(happened.slice(before)).toEqual(["closed"]);
+    expect([due, keeper.figures().state]).toEqual([[], "down"]);
+  });
+
+  it("counts on after it is closed, and waits for no native thread to do so", async () => {
+    const made = await make(["ok", "ok"], ["ok"]);
+    await failTwice(made);
+    made.open.add("reactor");
+    made.happened.length = 0;
+    let inDone = 0;
+    made.keeper.close(0, "", () => {
+      inDone = made.keeper.stats.bytesIn;
+    });
+    expect([inDone, made.keeper.stats.bytesIn]).toEqual([9, 9]);
+    expect(made.happened).toEqual(["closed"]);
+  });
+
+  it("has the endpoint's own reason for a dial that gave nobody, and else the cap's", async () => {
+    const { keeper, fail } = await make(["ok"]);
+    refusal = failure("transport.driver-failed", "no folder");
+    expect(keeper.refusal).toEqual(refusal);
+    refusal = undefined;
+    expect(keeper.refusal.code).toBe("node.overloaded");
+    await fail();
+    expect(keeper.refusal).toMatchObject({ code: "transport.driver-failed", detail: "gone" });
   });
 
   it("closed on the reserve, it goes back to nothing", async () => {
