@@ -9,7 +9,7 @@
  * session with such an address is refused all the same.
  */
 import { isIPv6 } from "node:net";
-import { TetradError } from "../errors.ts";
+import { type Failure, fail, TetradError } from "../errors.ts";
 import { isMappedIpv4 } from "./address.ts";
 import type {
   HostPort,
@@ -54,6 +54,7 @@ export class ReactorEndpoint implements QuicEndpoint {
   readonly #acceptedByHost = new Map<string, number>();
   readonly #handshakes: TokenBucket;
   readonly #counts = { dropped: 0, packetsIn: 0, packetsOut: 0 };
+  #refusal: Failure | undefined;
   #accepting = false;
   #closed = false;
 
@@ -79,7 +80,8 @@ export class ReactorEndpoint implements QuicEndpoint {
    * Loads the library and binds the listener, where there is an identity to listen with. Throws
    * config.invalid with the reason where the library does not load, the address cannot be bound, or
    * something is asked for that this driver has not. Without an identity it only dials, and binds nothing. A dial that
-   * the library throws at gives undefined, and the endpoint has failed. `folder`: see `loadReactor`.
+   * the library throws at gives undefined, and `refusal` the reason; the endpoint has failed, unless it carries
+   * something. `folder`: see `loadReactor`.
    */
   static async bind(
     options: QuicEndpointOptions,
@@ -142,12 +144,17 @@ export class ReactorEndpoint implements QuicEndpoint {
     return this.#sessions.size;
   }
 
+  get refusal(): Failure | undefined {
+    return this.#refusal;
+  }
+
   startAccepting(): void {
     this.#accepting = true;
   }
 
   dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
     const { limits, alpn } = this.#options;
+    this.#refusal = undefined;
     if (this.#closed || this.#sessions.size >= limits.connectionsMax) return undefined;
     const trust = how.trust ?? this.#options.servers;
     const isUnauthenticated = trust === "unauthenticated";
@@ -169,14 +176,16 @@ export class ReactorEndpoint implements QuicEndpoint {
   }
 
   /**
-   * Undefined where it is seen at once that the library cannot dial at all: its native part may be missing, or its
-   * folder cannot be made anew. What it finds out later is told by the session.
+   * Undefined where it is seen at once that the library cannot dial: its native part may be missing, or its folder
+   * cannot be made anew. What it finds out later is told by the session.
    */
   #connect(remote: HostPort, how: ReactorConnectOptions): ReactorClientSession | undefined {
     try {
       return this.#reactor.connectQuic({ address: remote.host, port: remote.port }, how);
     } catch (error) {
-      this.#fail(`the reactor cannot dial: ${String(error)}`);
+      const reason = String(error);
+      this.#refusal = fail("transport.driver-failed", undialledFor(reason));
+      this.#undialled(reason);
       return undefined;
     }
   }
@@ -264,12 +273,12 @@ export class ReactorEndpoint implements QuicEndpoint {
   }
 
   /**
-   * As if the library had thrown at once. What carries something is not given up for one dial: it may be the last. What
+   * The library cannot dial, seen at once or told by a session. What carries something is not given up for one dial: it may be the last. What
    * is up with somebody who has not shown a key carries nothing, or anybody could keep the endpoint from failing.
    */
   #undialled(reason: string): void {
     for (const { isKnown } of this.#sessions) if (isKnown) return;
-    this.#fail(`the reactor cannot dial: ${reason}`);
+    this.#fail(undialledFor(reason));
   }
 
   #fail(detail: string): void {
@@ -283,6 +292,8 @@ export class ReactorEndpoint implements QuicEndpoint {
 }
 
 const CLOSE_LINGER_MS = 20;
+
+const undialledFor = (reason: string): string => `the reactor cannot dial: ${reason}`;
 
 const commonOptions = (options: QuicEndpointOptions, mode: ReactorMode, datagramBytes: number) => ({
   runtimeMode: mode,

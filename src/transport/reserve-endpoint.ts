@@ -17,7 +17,7 @@
  * are no priorities among classes, and reading slowly ends the session in place of slowing the sender down. So it is
  * for a time.
  */
-import { TetradError } from "../errors.ts";
+import { type Failure, TetradError } from "../errors.ts";
 import { OneWaySession } from "./one-way-session.ts";
 import type {
   HostPort,
@@ -42,7 +42,7 @@ export class ReserveEndpoint implements SessionEndpoint {
 
   /**
    * Loads the library. Throws config.invalid with the reason where it does not load; that its native part is missing
-   * is seen at the first dial, and fails the endpoint. `folder`: where the key lies in the moment of a dial.
+   * is seen at the first dial, which fails the endpoint. `folder`: where the key lies in the moment of a dial.
    */
   static async bind(options: QuicEndpointOptions, folder: string): Promise<ReserveEndpoint> {
     const { identity, ...rest } = options;
@@ -76,6 +76,10 @@ export class ReserveEndpoint implements SessionEndpoint {
 
   get connectionCount(): number {
     return this.#inner.connectionCount;
+  }
+
+  get refusal(): Failure | undefined {
+    return this.#inner.refusal;
   }
 
   /** Nobody comes: there is no port. */

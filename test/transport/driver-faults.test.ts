@@ -7,10 +7,22 @@ import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import quiche from "@matrixai/quic/native/quiche.js";
 import type { Connection } from "@matrixai/quic/native/types.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { fail } from "../../src/errors.ts";
 import { DRIVER_LIMITS } from "../../src/limits-driver.ts";
 import { EndpointKeeper } from "../../src/transport/endpoint-keeper.ts";
+import { QuicheEndpoint } from "../../src/transport/quiche-endpoint.ts";
 import { Router } from "../../src/transport/relay/router.ts";
-import { type LogLine, makeTestNetwork, record, type TestNetwork, until } from "./support.ts";
+import {
+  closed,
+  idOf,
+  type LogLine,
+  makeIdentity,
+  makeTestNetwork,
+  makeTransport,
+  record,
+  type TestNetwork,
+  until,
+} from "./support.ts";
 
 let network: TestNetwork | undefined;
 
@@ -152,6 +164,34 @@ describe("a socket that somebody closes", () => {
     expect(a.driver().lastFault?.detail).toMatch(/EBADF|ENOTSOCK/);
     expect(failures(logsA).map(({ message }) => message)).toEqual([FAILED]);
     expect(b.driver().restarts).toBe(0);
+  });
+});
+
+describe("a dial that the driver gives nobody for", () => {
+  it("has the driver's own reason in the log, where it says one", async () => {
+    const [own, far] = [makeIdentity(idOf(0)), makeIdentity(idOf(1))];
+    const logs: LogLine[] = [];
+    const transport = await makeTransport({
+      ...{ identity: own, logs },
+      peers: [own, far].map(({ id, spkiPin }) => ({ id, address: "[::1]:9", tlsPin: spkiPin })),
+      bindEndpoint: async (options) => {
+        const endpoint = await QuicheEndpoint.bind(options);
+        vi.spyOn(endpoint, "dial").mockReturnValue(undefined);
+        const refusal = fail("transport.driver-failed", "no folder");
+        return Object.defineProperty(endpoint, "refusal", { value: refusal });
+      },
+    });
+    try {
+      record(transport);
+      const refused = (): LogLine | undefined => logs.find(({ message }) => message === "refused");
+      await until(() => refused() !== undefined, "the dial");
+      expect(refused()).toMatchObject({
+        level: "warn",
+        fields: { code: "transport.driver-failed", detail: "[::1]:9: no folder" },
+      });
+    } finally {
+      await closed(transport);
+    }
   });
 });
 

@@ -132,4 +132,20 @@ describe("a dial of the reserve", () => {
     expect(near.dial(far.local)).toBeUndefined();
     expect(client.met.failures).toEqual([expect.stringMatching(/cannot dial: .*ENOENT/)]);
   });
+
+  it("fails alone, with the reason, where a session is up that carries something", async () => {
+    const { near, far, client, dial } = await bind();
+    const talker = await dial();
+    talker.session.known?.();
+    rmSync(parent, { recursive: true });
+    expect(near.dial(far.local)).toBeUndefined();
+    expect(near.refusal).toMatchObject({
+      ...{ code: "transport.driver-failed" },
+      detail: expect.stringMatching(/^the reactor cannot dial: .*ENOENT/),
+    });
+    expect([client.met.failures, talker.end]).toEqual([[], undefined]);
+    mkdirSync(parent);
+    await dial();
+    expect(near.refusal).toBeUndefined();
+  });
 });
