@@ -248,7 +248,7 @@ export const ERRORS = {
     "disconnect",
   ),
   "transport.driver-failed": spec(
-    "The QUIC driver of sessions has failed and is opened anew",
+    "The QUIC driver of sessions has failed and is opened anew, or cannot begin a dial",
     503,
     4,
     "none",

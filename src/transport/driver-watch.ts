@@ -6,7 +6,8 @@
  * out how to raise one from outside must not be able to end the sessions of all others by it. Only where
  * nothing goes well any more, because no turn of an established session came between so many of them and for so
  * long, is it the library itself: many datagrams come in before any turn, and an idle node has few turns. An error
- * of the socket counts the same way, unless it says that there is no socket any more. And a
+ * of the socket counts the same way, unless it says that there is no socket any more, or may be of one destination
+ * alone: who names those, in a grant or as the source of a packet, could end the sessions of all others too. And a
  * loop that leaves undone what is due has stalled: counted in looks, so that a process that was stopped itself, and
  * looks late, does not take that for a stall.
  */
@@ -25,14 +26,21 @@ export type LoopFacts = {
   readonly returned: number;
 };
 
-/**
- * There is no socket behind the descriptor: nothing goes in or out any more. EADDRNOTAVAIL is none of these, since
- * Linux also gives it for one destination alone.
- */
+/** There is no socket behind the descriptor: nothing goes in or out any more. */
 const FINAL_SOCKET_ERRORS: ReadonlySet<string> = new Set([
   "EBADF",
   "ENOTSOCK",
   "ERR_SOCKET_DGRAM_NOT_RUNNING",
+]);
+
+/**
+ * What Linux says of where a packet goes: no way there, no address to send from, a route or a firewall that forbids it,
+ * a packet that is too long for it. They count neither way. Where they meet every destination it is the network that is
+ * gone, and another socket would have the same.
+ */
+const DESTINATION_ERRORS: ReadonlySet<string> = new Set([
+  ...["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL"],
+  ...["EINVAL", "EACCES", "EPERM", "EMSGSIZE"],
 ]);
 
 export class DriverWatch {
@@ -68,6 +76,7 @@ export class DriverWatch {
   /** A datagram did not go out, or the socket told of an error by itself. Undefined: go on. */
   socketError(code: string, detail: string, nowMs: number): DriverFault | undefined {
     if (FINAL_SOCKET_ERRORS.has(code)) return { cause: "socket", detail };
+    if (DESTINATION_ERRORS.has(code)) return undefined;
     if (this.#errors === 0) this.#errorsSinceMs = nowMs;
     this.#errors += 1;
     const forMs = nowMs - this.#errorsSinceMs;

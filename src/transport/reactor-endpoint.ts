@@ -273,8 +273,9 @@ export class ReactorEndpoint implements QuicEndpoint {
   }
 
   /**
-   * The library cannot dial, seen at once or told by a session. What carries something is not given up for one dial: it may be the last. What
-   * is up with somebody who has not shown a key carries nothing, or anybody could keep the endpoint from failing.
+   * The library cannot dial, seen at once or told by a session. What carries something is not given up for one dial: it
+   * may be the last. What is up with somebody who has not shown a key carries nothing, or anybody could keep the
+   * endpoint from failing.
    */
   #undialled(reason: string): void {
     for (const { isKnown } of this.#sessions) if (isKnown) return;

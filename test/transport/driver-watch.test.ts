@@ -46,37 +46,44 @@ describe("errors of the socket", () => {
     }
   });
 
-  it("are counted where one destination may be what is wrong", () => {
-    for (const code of ["EADDRNOTAVAIL", "ENETUNREACH"]) {
+  it("say nothing of it where one destination may be what is wrong", () => {
+    const codes = ["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL"];
+    for (const code of [...codes, "EINVAL", "EACCES", "EPERM", "EMSGSIZE"]) {
       const one = watch();
-      expect(said(socketErrorsMax, () => one.socketError(code, "x", 0))).toEqual(
-        dashes(socketErrorsMax),
-      );
-      expect(one.socketError(code, "x", socketErrorsMs)?.cause).toBe("socket");
+      const many = 10 * socketErrorsMax;
+      expect(said(many, () => one.socketError(code, "x", 0))).toEqual(dashes(many));
+      expect(one.socketError(code, "x", socketErrorsMs)).toBeUndefined();
     }
+  });
+
+  it("count on where such come between them", () => {
+    const one = watch();
+    said(socketErrorsMax - 1, () => one.socketError("ENOBUFS", "x", 0));
+    expect(one.socketError("ENETUNREACH", "x", socketErrorsMs)).toBeUndefined();
+    expect(one.socketError("ENOBUFS", "x", socketErrorsMs)?.cause).toBe("socket");
   });
 
   it("are too many at socketErrorsMax in a row over socketErrorsMs, and neither alone", () => {
     const many = watch();
-    expect(said(10 * socketErrorsMax, () => many.socketError("ENETUNREACH", "x", 0))).toEqual(
+    expect(said(10 * socketErrorsMax, () => many.socketError("ENOBUFS", "x", 0))).toEqual(
       dashes(10 * socketErrorsMax),
     );
-    expect(many.socketError("ENETUNREACH", "x", socketErrorsMs - 1)).toBeUndefined();
-    expect(many.socketError("ENETUNREACH", "x", socketErrorsMs)?.cause).toBe("socket");
+    expect(many.socketError("ENOBUFS", "x", socketErrorsMs - 1)).toBeUndefined();
+    expect(many.socketError("ENOBUFS", "x", socketErrorsMs)?.cause).toBe("socket");
     const long = watch();
     let nowMs = 0;
     const next = () => {
       nowMs += socketErrorsMs;
-      return long.socketError("ENETUNREACH", "x", nowMs);
+      return long.socketError("ENOBUFS", "x", nowMs);
     };
     expect(said(socketErrorsMax, next)).toEqual([...dashes(socketErrorsMax - 1), "socket"]);
   });
 
   it("begin anew when a datagram went out", () => {
     const one = watch();
-    said(socketErrorsMax, () => one.socketError("ENETUNREACH", "x", 0));
+    said(socketErrorsMax, () => one.socketError("ENOBUFS", "x", 0));
     one.sent();
-    expect(one.socketError("ENETUNREACH", "x", socketErrorsMs)).toBeUndefined();
+    expect(one.socketError("ENOBUFS", "x", socketErrorsMs)).toBeUndefined();
   });
 });
 

@@ -308,6 +308,19 @@ describe("a native thread that does not answer, or late", () => {
   });
 });
 
+describe("an endpoint that is closed", () => {
+  it("has the totals that it had, and waits for no thread to say them", async () => {
+    const { near, ends } = await pair();
+    const before = ends.near.stats;
+    aheadMs += 1_000;
+    const asked = vi.spyOn(QuicClientSession.prototype, "getMetrics");
+    await endpointClosed(ends.near);
+    expect(ends.near.stats).toEqual(before);
+    expect(asked).not.toHaveBeenCalled();
+    expect(near.end).toMatchObject({ by: "local" });
+  });
+});
+
 describe("a dial that the library cannot begin", () => {
   /** A certificate that looks like one, and is found out when the dial has begun. */
   const begin = (near: QuicEndpoint, far: QuicEndpoint): Talker => {

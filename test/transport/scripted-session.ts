@@ -49,7 +49,7 @@ export type ScriptedOptions = {
   /** Real time where it is left out. */
   readonly time?: ManualTime;
   readonly limits?: Partial<TransportLimits>;
-  /** From which of our streams on, the first being 1, none opens, because the connection has ended or although it has not. */
+  /** From which of our streams on, the first being 1, none opens: the connection has ended, or has not. */
   readonly unopened?: { readonly stream: number; readonly hasEnded: boolean };
 };
 
