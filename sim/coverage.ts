@@ -4,6 +4,8 @@
  * once more when somebody has felt it.
  */
 import { WORK_WAYS } from "./adversary/false-slots.ts";
+import { BENT_WAYS } from "./adversary/forgeries.ts";
+import { FORGED_WAYS } from "./adversary/traffic.ts";
 import { FALSE_WAYS } from "./claims.ts";
 import { FAULT_KINDS } from "./fault-shape.ts";
 import { DIRECTED_STRATEGIES, STRATEGIES } from "./scenario.ts";
@@ -96,6 +98,12 @@ const STAKE: readonly string[] = [
   "validator slashed for a false commitment",
 ];
 
+/** Every way in which a certificate can be none, each sent as one. */
+const CERTIFICATES: readonly string[] = [
+  ...FORGED_WAYS.map((way) => `forged certificate ${way}`),
+  ...BENT_WAYS.map((way) => `bent certificate ${way}`),
+];
+
 /** Every way of lying about a proof, and that what it says is refused or shows nothing. */
 const PROOFS: readonly string[] = [
   ...WORK_WAYS.map((way) => `work ${way}`),
@@ -158,10 +166,9 @@ export const EXPECTED_MARKS: readonly string[] = [
   ...FAULT_KINDS.map((kind) => `fault ${kind}`),
   ...BITES,
   ...STRATEGIES.map((strategy) => `adversary ${strategy}`),
-  // Those of the library. "two-faced" takes a third and more: the matrix of sim/byzantine.ts demands its mark.
-  ...DIRECTED_STRATEGIES.filter((strategy) => strategy !== "two-faced").map(
-    (strategy) => `adversary ${strategy}`,
-  ),
+  // Those of the library.
+  ...DIRECTED_STRATEGIES.map((strategy) => `adversary ${strategy}`),
+  ...CERTIFICATES,
   ...PROTOCOL,
   ...STAKE,
   ...PROOFS,

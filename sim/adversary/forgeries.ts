@@ -1,6 +1,7 @@
 /** Adversaries that bend what others have really signed: certificates, votes in other names, answers of sync. */
 import { compareBytes } from "../../src/crypto/bytes.ts";
 import { decodeBlock, encodeBlock } from "../../src/ledger/block.ts";
+import type { PeerId } from "../../src/ledger/ports.ts";
 import { finalize } from "../../src/ledger/statement.ts";
 import type { Certificate, Statement, StatementKind, Vote } from "../../src/ledger/types.ts";
 import { encodeMessage, type Message } from "../../src/ledger/wire.ts";
@@ -36,39 +37,50 @@ const certificateOf = (votes: readonly Vote[], statement: Statement): Certificat
   };
 };
 
-/** Ways to bend a certificate whose every signature somebody really made. */
-const bent = (powers: Powers, { statement, signers, signatures }: Certificate, way: number) => {
+/** What may be wrong about a certificate whose every signature somebody really made. */
+const CHANGES = [
+  "other epoch",
+  "other kind",
+  "names shifted",
+  "signers twice",
+  "other view",
+] as const;
+type Change = (typeof CHANGES)[number];
+/** Votes shown as a certificate while they are too few, and whole certificates with one thing changed. */
+export const BENT_WAYS = ["below the quorum", ...CHANGES] as const;
+
+const changed = (statement: Statement, change: Change): Statement => {
+  switch (change) {
+    case "other epoch":
+      return { ...statement, epoch: statement.epoch + 1 };
+    case "other kind":
+      return { ...statement, kind: OTHER_KIND[statement.kind] };
+    case "other view":
+      return { ...statement, view: statement.view + 1 };
+    default:
+      return statement;
+  }
+};
+
+const bent = (powers: Powers, certificate: Certificate, change: Change) => {
   const setSize = powers.set.validators.length;
-  const shifted = [...signatures.slice(1), ...signatures.slice(0, 1)];
-  switch (way) {
-    case 0: // Of another epoch than it was signed in.
+  const { signers, signatures } = certificate;
+  const statement = changed(certificate.statement, change);
+  switch (change) {
+    case "names shifted": // Each signature under the next one's name.
       return {
-        statement: { ...statement, epoch: statement.epoch + 1 },
-        signers,
-        signatures,
-        setSize,
+        ...{ statement, signers, setSize },
+        signatures: [...signatures.slice(1), ...signatures.slice(0, 1)],
       };
-    case 1: {
-      // One statement's signatures under another kind.
-      const kind = OTHER_KIND[statement.kind];
-      return { statement: { ...statement, kind }, signers, signatures, setSize };
-    }
-    case 2: // Each signature under the next one's name.
-      return { statement, signers, signatures: shifted, setSize };
-    case 3: // Every signer twice, in a set that is said to be twice as large.
+    case "signers twice": // In a set that is said to be twice as large.
       return {
         statement,
         signers: [...signers, ...signers.map((signer) => signer + setSize)],
         signatures: [...signatures, ...signatures],
         setSize: 2 * setSize,
       };
-    default: // Of the view after.
-      return {
-        statement: { ...statement, view: statement.view + 1 },
-        signers,
-        signatures,
-        setSize,
-      };
+    default:
+      return { statement, signers, signatures, setSize };
   }
 };
 
@@ -105,10 +117,19 @@ export const bendCertificates: StrategyFactory = (powers) => {
     const certificate = certificateOf(all, vote.statement);
     if (weightOf(powers, all) >= powers.set.quorum) return keep(certificates, certificate);
     if (!isWorthShowing(known.length, setSize)) return;
-    powers.lieToAll(powers.flooded(), {
+    const shown = { ...certificate, setSize };
+    if (powers.lieToAll(powers.flooded(), { type: "certificate", certificate: shown }))
+      powers.mark("bent certificate below the quorum");
+  };
+  /** Of one signer alone no name can be shifted: what is sent then is true. */
+  const show = (peer: PeerId, certificate: Certificate, change: Change): void => {
+    const message: Message = {
       type: "certificate",
-      certificate: { ...certificate, setSize },
-    });
+      certificate: bent(powers, certificate, change),
+    };
+    const isTrue = change === "names shifted" && certificate.signers.length < 2;
+    if (isTrue) powers.send(peer, message);
+    else if (powers.lie(peer, message)) powers.mark(`bent certificate ${change}`);
   };
   return {
     incoming: (_peer, _bytes, read) => {
@@ -121,8 +142,7 @@ export const bendCertificates: StrategyFactory = (powers) => {
     tick: () => {
       if (certificates.length === 0) return;
       for (const peer of powers.flooded()) {
-        const certificate = bent(powers, powers.random.pick(certificates), powers.random.below(5));
-        powers.lie(peer, { type: "certificate", certificate });
+        show(peer, powers.random.pick(certificates), powers.random.pick(CHANGES));
       }
     },
   };

@@ -51,15 +51,19 @@ export const futureFlood: StrategyFactory = (powers) => {
   };
 };
 
-/** Certificates that must not count: below the quorum, with one signer many times, with bad bytes. */
-const forged = (powers: Powers, statement: Statement, way: number): Certificate => {
+/** Its own signature alone, its own under every name, or noise under every name. */
+export const FORGED_WAYS = ["one signer", "one signature", "noise"] as const;
+type ForgedWay = (typeof FORGED_WAYS)[number];
+
+/** A certificate that must not count, as nobody else has signed anything of it. */
+const forged = (powers: Powers, statement: Statement, way: ForgedWay): Certificate => {
   const n = powers.set.validators.length;
   const own = powers.vote(statement).signature;
-  const bad = powers.random.bytes(LIMITS.falconSignatureBytes);
-  if (way === 0) return { statement, signers: [powers.self], signatures: [own] };
+  const noise = powers.random.bytes(LIMITS.falconSignatureBytes);
+  if (way === "one signer") return { statement, signers: [powers.self], signatures: [own] };
   const signers = Array.from({ length: n }, (_, i) => i);
-  // Its own signature under every name, or noise.
-  return { statement, signers, signatures: signers.map(() => (way === 1 ? own : bad)) };
+  const shown = way === "one signature" ? own : noise;
+  return { statement, signers, signatures: signers.map(() => shown) };
 };
 
 export const forgeCertificates: StrategyFactory = (powers) => {
@@ -82,11 +86,13 @@ export const forgeCertificates: StrategyFactory = (powers) => {
         finalize(epoch, view + powers.random.below(50), hash),
         finalize(epoch + 1, view, hash),
       ]);
+      const way = powers.random.pick(FORGED_WAYS);
       const certificate = {
-        ...forged(powers, statement, powers.random.below(3)),
+        ...forged(powers, statement, way),
         setSize: powers.set.validators.length,
       };
-      powers.lieToAll(powers.flooded(), { type: "certificate", certificate });
+      const hasLeft = powers.lieToAll(powers.flooded(), { type: "certificate", certificate });
+      if (hasLeft) powers.mark(`forged certificate ${way}`);
     },
   };
 };

@@ -1,7 +1,9 @@
 /** The mark of an adversary comes where its lie leaves, and not with what only comes before it. */
 import { describe, expect, it } from "vitest";
 import { createOnce } from "../../sim/adversary/by-view.ts";
+import { BENT_WAYS } from "../../sim/adversary/forgeries.ts";
 import { corruptTransport } from "../../sim/adversary/index.ts";
+import { FORGED_WAYS } from "../../sim/adversary/traffic.ts";
 import { createChain } from "../../sim/genesis.ts";
 import { Host } from "../../sim/host.ts";
 import { type StrategyName, scenario } from "../../sim/scenario.ts";
@@ -12,7 +14,7 @@ import { buildBatch, sealBatch } from "../../src/ledger/batch.ts";
 import { batchesRoot, encodeBlock, proofsHash } from "../../src/ledger/block.ts";
 import { encodeEvent } from "../../src/ledger/event.ts";
 import type { Transport, TransportHandler } from "../../src/ledger/ports.ts";
-import { finalize, notarize, nullify } from "../../src/ledger/statement.ts";
+import { finalize, notarize, nullify, statementBytes } from "../../src/ledger/statement.ts";
 import type { Batch, Header, Statement } from "../../src/ledger/types.ts";
 import { classOf, decodeMessage, encodeMessage, type Message } from "../../src/ledger/wire.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -76,6 +78,13 @@ const createLiar = (strategy: StrategyName, { leader = 1, isUp = true, slot = SE
     hasher: chain.hasher,
     pass: (ms: number) => world.runUntil((world.nowMs + ms) * 1000),
     acted: () => marks.filter((mark) => mark === `adversary ${strategy}`).length,
+    marked: (name: string) => marks.filter((mark) => mark === name).length,
+    /** Whether it has signed that itself. */
+    isOwn: (statement: Statement, signature: Uint8Array) =>
+      ring.verify({
+        ...{ publicKey: key.publicKey, signature },
+        message: statementBytes(chain.hasher, statement),
+      }),
     says: (message: Message, peers: readonly string[] = PEERS) => {
       for (const peer of peers) transport.send(peer, classOf(message), encodeMessage(message));
     },
@@ -314,6 +323,87 @@ describe("a vote that is withheld", () => {
     liar.hears(vote(notarize(1, VIEW, HASH), 5), "p2");
     expect(liar.acted()).toBe(0);
     expect(liar.sent).toEqual([]);
+  });
+});
+
+describe("a certificate that is none", () => {
+  type Shown = (Message & { readonly type: "certificate" })["certificate"];
+  type Liar = ReturnType<typeof createLiar>;
+  const shownBy = ({ sent }: Liar): Shown[] =>
+    sent.flatMap(({ bytes }) => {
+      const decoded = decodeMessage(bytes.slice());
+      return decoded.ok && decoded.value.type === "certificate" ? [decoded.value.certificate] : [];
+    });
+  const hearing = (liar: Liar, heard: Shown): void =>
+    liar.hears({ type: "certificate", certificate: heard });
+  const countsOf = (names: readonly string[]): Map<string, number> => {
+    const counts = new Map<string, number>();
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return counts;
+  };
+  const signed = (signers: readonly number[]): Shown => ({
+    ...{ statement: notarize(0, VIEW, HASH), signers, setSize: 4 },
+    signatures: signers.map((signer) => new Uint8Array(1280).fill(signer)),
+  });
+
+  it("has a mark for the way in which it was forged, once for all to whom it was sent", () => {
+    const liar = createLiar("forge-certificates");
+    liar.pass(10_000);
+    const ways = shownBy(liar).map((one) => {
+      if (one.signers.length === 1) return "forged certificate one signer";
+      const first = one.signatures[0] ?? ZERO;
+      return `forged certificate ${liar.isOwn(one.statement, first) ? "one signature" : "noise"}`;
+    });
+    expect(countsOf(ways).size).toBe(FORGED_WAYS.length);
+    for (const [way, sent] of countsOf(ways)) {
+      expect([way, liar.marked(way) * PEERS.length]).toEqual([way, sent]);
+    }
+  });
+
+  it("has a mark for what was bent about it", () => {
+    const liar = createLiar("bend-certificates");
+    hearing(liar, signed([1, 2, 3]));
+    liar.pass(10_000);
+    const bentIn = ({ statement, signers, signatures }: Shown): string => {
+      if (signers.length === 6) return "signers twice";
+      if (signatures[0]?.[0] !== 1) return "names shifted";
+      if (statement.kind !== "notarize") return "other kind";
+      return statement.view === VIEW ? "other epoch" : "other view";
+    };
+    const ways = countsOf(shownBy(liar).map((one) => `bent certificate ${bentIn(one)}`));
+    expect(ways.size).toBe(BENT_WAYS.length - 1);
+    for (const [way, sent] of ways) expect([way, liar.marked(way)]).toEqual([way, sent]);
+    expect(liar.marked("bent certificate below the quorum")).toBe(0);
+    liar.hears(vote(notarize(0, VIEW + 1, HASH), 1), "p1");
+    expect(liar.marked("bent certificate below the quorum")).toBe(1);
+    // With its own vote and two others it is a quorum.
+    liar.hears(vote(notarize(0, VIEW + 1, HASH), 2), "p2");
+    expect(liar.marked("bent certificate below the quorum")).toBe(1);
+  });
+
+  it("is true where the name of its only signer is shifted: no lie, and no mark", () => {
+    const liar = createLiar("bend-certificates");
+    const only = signed([1]);
+    hearing(liar, only);
+    liar.pass(10_000);
+    const message: Message = { type: "certificate", certificate: only };
+    const isTrue = ({ bytes }: { readonly bytes: Uint8Array }): boolean =>
+      Buffer.compare(bytes, encodeMessage(message)) === 0;
+    const honest = liar.sent.filter(isTrue);
+    expect(honest.length).toBeGreaterThan(0);
+    expect(liar.acted()).toBe(liar.sent.length - honest.length);
+    expect(liar.marked("bent certificate names shifted")).toBe(0);
+  });
+
+  it("has no mark where it did not leave", () => {
+    for (const name of ["forge-certificates", "bend-certificates"] as const) {
+      const liar = createLiar(name, { isUp: false });
+      hearing(liar, signed([1, 2, 3]));
+      liar.hears(vote(notarize(0, VIEW + 1, HASH), 1), "p1");
+      liar.pass(10_000);
+      for (const way of FORGED_WAYS) expect(liar.marked(`forged certificate ${way}`)).toBe(0);
+      for (const way of BENT_WAYS) expect(liar.marked(`bent certificate ${way}`)).toBe(0);
+    }
   });
 });
 

@@ -1,10 +1,13 @@
 /** Coverage by marks, and the atlas of good copies. */
 import { describe, expect, it } from "vitest";
+import { BENT_WAYS } from "../../sim/adversary/forgeries.ts";
+import { FORGED_WAYS } from "../../sim/adversary/traffic.ts";
 import { Atlas } from "../../sim/atlas.ts";
 import { createCoverage, EXPECTED_MARKS } from "../../sim/coverage.ts";
 import { FAULT_KINDS } from "../../sim/fault-shape.ts";
 import { runOptions } from "../../sim/options.ts";
-import { type Fault, scenario } from "../../sim/scenario.ts";
+import { DIRECTED_STRATEGIES, type Fault, STRATEGIES, scenario } from "../../sim/scenario.ts";
+import { BANK, bankScenario } from "../../sim/scenarios/index.ts";
 import { simulate } from "../../sim/simulate.ts";
 import { SYSTEM } from "../../sim/system.ts";
 
@@ -31,6 +34,23 @@ describe("coverage", () => {
   it("expects every kind of fault once", () => {
     expect(new Set(EXPECTED_MARKS).size).toBe(EXPECTED_MARKS.length);
     for (const kind of FAULT_KINDS) expect(EXPECTED_MARKS).toContain(`fault ${kind}`);
+  });
+
+  it("expects every kind of adversary, and the library has those that no mix draws", () => {
+    for (const strategy of [...STRATEGIES, ...DIRECTED_STRATEGIES]) {
+      expect(EXPECTED_MARKS).toContain(`adversary ${strategy}`);
+    }
+    const known = BANK.flatMap(({ adversaries }) => adversaries.map(({ strategy }) => strategy));
+    expect(known).toEqual(expect.arrayContaining([...DIRECTED_STRATEGIES]));
+    expect(bankScenario("adversary-two-faced")?.expect.marks).toContain("adversary two-faced");
+  });
+
+  it("expects every way in which a certificate is none, and the library does", () => {
+    const ways = EXPECTED_MARKS.filter((mark) => /^(forged|bent) certificate /.test(mark));
+    expect(ways.length).toBe(FORGED_WAYS.length + BENT_WAYS.length);
+    expect(BANK.flatMap(({ expect: { marks } }) => marks ?? [])).toEqual(
+      expect.arrayContaining(ways),
+    );
   });
 });
 
