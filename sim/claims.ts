@@ -21,7 +21,7 @@ import { createLabels } from "../src/proofs/time/labels.ts";
 import { openRun } from "../src/proofs/time/open.ts";
 import type { TimeParameters } from "../src/proofs/time/parameters.ts";
 import { createTimeRun, type TimeRun } from "../src/proofs/time/run.ts";
-import { timePhi, upTo } from "../src/proofs/time/statement.ts";
+import { challengedLeaves, timePhi, upTo } from "../src/proofs/time/statement.ts";
 import {
   commitShares,
   createShareTest,
@@ -65,7 +65,8 @@ type Kind = {
   readonly name: "time" | "shares";
   claims(): readonly Claim[];
   commit(of: Of, way: Way): EncodedEvent;
-  answer(of: Of, way: Way, challenge: Hash): EncodedEvent;
+  /** Undefined where what is false would be taken by chance: that is no lie that anybody could refuse. */
+  answer(of: Of, way: Way, challenge: Hash): EncodedEvent | undefined;
 };
 
 export type ClaimsWiring = {
@@ -90,15 +91,17 @@ const fullRun = (hasher: Hasher, parameters: TimeParameters, { epoch, seed, id }
   return run;
 };
 
+/** Whether who computes the first half of a run has computed a leaf. */
+const isComputed = (run: TimeRun, leaf: number): boolean => 2 * leaf < run.leaves();
+
 /** A run whose second half was never computed: made-up labels, and a tree that fits them. */
 const skippingRun = (run: TimeRun): TimeRun => {
   const { hasher, parameters } = run;
   const depth = parameters.leavesLog2Max;
   const labels = createLabels(hasher, run.chi, parameters.tailBlocks);
-  const half = run.leaves() / 2;
   const rows: Uint8Array[][] = [
     Array.from({ length: run.leaves() }, (_, leaf) =>
-      leaf < half ? run.label(0, leaf) : hasher.ht("sim/made-up", Uint8Array.of(leaf)),
+      isComputed(run, leaf) ? run.label(0, leaf) : hasher.ht("sim/made-up", Uint8Array.of(leaf)),
     ),
   ];
   for (let level = 1; level <= depth; level++) {
@@ -148,7 +151,14 @@ const timeKind = (wiring: ClaimsWiring, parameters: TimeParameters): Kind => {
     },
     answer: (of, way, challenge) => {
       const seed = way === "ground" ? hasher.ht("sim/chosen", challenge) : challenge;
-      const proof = end(openRun(runOf(of, way), seed, upTo(parameters.challenges)));
+      const run = runOf(of, way);
+      const asked = upTo(parameters.challenges);
+      const { commitment } = run.finish();
+      // Eight leaves of which none is made up are asked for once in 256 times.
+      const opened = challengedLeaves(hasher, commitment, seed, asked);
+      const isLucky = way === "skipped" && opened.every((leaf) => isComputed(run, leaf));
+      if (isLucky) return undefined;
+      const proof = end(openRun(run, seed, asked));
       return timeRunProven.encode({ epoch: of.epoch, part: 0, proof });
     },
   };
@@ -261,6 +271,7 @@ class Claims {
       if (this.#said.has(name)) return;
       const way = this.#way(number);
       const event = kind.answer({ epoch: number, seed, id: self }, way, challenge);
+      if (event === undefined) return void this.#said.add(name);
       const isWanted = (): boolean => {
         const now = claimOf(kind.claims(), number);
         return now !== undefined && now.state === 0 && equalBytes(now.seed, seed);

@@ -7,6 +7,7 @@ import {
   WORK_WAYS,
   type WorkWay,
 } from "../../sim/adversary/false-slots.ts";
+import { overThird } from "../../sim/byzantine.ts";
 import { Prng } from "../../sim/prng.ts";
 import { SIM_WORK } from "../../sim/proofs.ts";
 import { bankScenario } from "../../sim/scenarios/index.ts";
@@ -201,4 +202,17 @@ describe("space", () => {
     },
     300_000,
   );
+});
+
+describe("claims of time of which half was never computed", () => {
+  it("are not answered where all that is asked for was computed, so that none is taken by chance", () => {
+    // In this one the challenge asks for eight leaves of the half that was computed.
+    const drawn = overThird(4, 2, 2, "false-claims");
+    const healMs = 6_000;
+    const faults = drawn.faults.map((fault) => ({ ...fault, untilMs: healMs }));
+    const { marks, violation } = simulate({ ...drawn, healMs, faults }, SYSTEM);
+    expect(violation?.detail).toBeUndefined();
+    expect(marks.get("claim skipped")).toBeGreaterThan(0);
+    expect(marks.get("false time refused")).toBe(1);
+  }, 120_000);
 });
