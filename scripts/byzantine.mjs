@@ -173,7 +173,10 @@ for (const one of open) {
   const isWrong = row.verdict === "FAILED";
   if (isWrong) {
     failed += 1;
-    const code = one.share === "over" ? EXIT_CODES.correctness : EXIT_CODES[outcome.result.outcome];
+    const how = outcome.result.outcome;
+    // A run that was well and showed nothing has failed all the same.
+    const isOfRun = one.share === "under" && how !== "ok";
+    const code = isOfRun ? EXIT_CODES[how] : EXIT_CODES.correctness;
     worst = Math.max(worst, code);
   }
   const at = progress("");

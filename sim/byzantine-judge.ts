@@ -1,7 +1,7 @@
 /** What a run of the Byzantine matrix has shown, and whether that is what it must show. */
 import { conflict } from "../src/ledger/statement.ts";
 import type { Statement } from "../src/ledger/types.ts";
-import type { ByzantineCase } from "./byzantine.ts";
+import { type ByzantineCase, drawnKinds } from "./byzantine.ts";
 import { agreement } from "./checkers/agreement.ts";
 import { createProsecutor, type Prosecutor } from "./checkers/culprits.ts";
 import { decodeStatement } from "./checkers/decode.ts";
@@ -95,8 +95,14 @@ export type CaseResult = {
   readonly result: RunResult;
 };
 
-/** Runs one case of the matrix. */
-export const runCase = ({ share, scenario }: ByzantineCase, options: RunOptions): CaseResult => {
+/** Of a mix no kind but those that its scenario demands is sure to find an occasion: one of all of them must have. */
+const idleIn = ({ kind, scenario }: ByzantineCase, { marks }: RunResult): string => {
+  const kinds = drawnKinds(scenario.adversaries);
+  if (kind !== "mix" || kinds.some((one) => marks.has(`adversary ${one}`))) return "";
+  return `none of ${kinds.join(", ")} ever acted: the run shows nothing`;
+};
+
+const verdictOn = ({ share, scenario }: ByzantineCase, options: RunOptions): CaseResult => {
   if (share === "over") {
     const { verdict, result } = runOverThird(scenario, options);
     if (typeof verdict === "string") return { verdict, why: "", result };
@@ -107,4 +113,12 @@ export const runCase = ({ share, scenario }: ByzantineCase, options: RunOptions)
   const { violation } = result;
   const why = `${result.outcome} ${violation?.id ?? ""}: ${violation?.detail ?? ""}`;
   return { verdict: "FAILED", why, result };
+};
+
+/** Runs one case of the matrix. */
+export const runCase = (one: ByzantineCase, options: RunOptions): CaseResult => {
+  const found = verdictOn(one, options);
+  const idle = idleIn(one, found.result);
+  if (found.verdict === "FAILED" || idle === "") return found;
+  return { ...found, verdict: "FAILED", why: idle };
 };

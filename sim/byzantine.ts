@@ -184,6 +184,11 @@ const specsOf = (
   );
 };
 
+/** What adversaries are, each kind once. */
+export const drawnKinds = (adversaries: readonly AdversarySpec[]): readonly StrategyName[] => [
+  ...new Set(adversaries.map(({ strategy }) => strategy)),
+];
+
 type Measure = { readonly healMs: number; readonly workload: Workload };
 
 const load = (clients: number, batchesPerSecond: number, untilMs: number): Workload => ({
@@ -250,6 +255,29 @@ const occasionOf = (
     .concat({ kind: "drop-type", type: STATUS_BYTE, ppm: 1_000_000, to: cut, ...span });
 };
 
+/** Networks in which each leads often, and in which a third and more is of every kind. */
+const isSmall = (n: number): boolean => n <= 10;
+
+/** What these do, nothing that an adversary does beside it can hide: they speak of themselves, ten times a second. */
+const UNHIDDEN: readonly StrategyName[] = ["future-flood", "forge-certificates"];
+/** Whether these are asked for anything, others decide, who may ask another adversary. */
+const WHEN_ASKED: readonly StrategyName[] = ["lying-sync", "lying-snapshot", "withhold-payload"];
+
+/**
+ * The kinds of a mix that must have acted, whatever else is in it. Of an adversary that is several things at once the
+ * one may hide the other: who is silent, or proposes nothing, tells no lie in a proposal. Who is one thing alone acts
+ * as it does in a run of its own, in a small network: in a large one it may not have led by the end.
+ */
+const demandedOf = (adversaries: readonly AdversarySpec[], n: number): readonly StrategyName[] => {
+  const isAlone = ({ node }: AdversarySpec): boolean =>
+    adversaries.filter((other) => other.node === node).length === 1;
+  const sure = adversaries.filter((one) => {
+    if (UNHIDDEN.includes(one.strategy)) return true;
+    return isSmall(n) && isAlone(one) && !WHEN_ASKED.includes(one.strategy);
+  });
+  return drawnKinds(sure);
+};
+
 type Parts = {
   readonly n: ByzantineSize;
   readonly unequal: boolean;
@@ -257,10 +285,9 @@ type Parts = {
   readonly name: string;
   readonly seed: number;
   readonly kindsOf: (slot: number) => readonly StrategyName[];
-  readonly marks: readonly string[];
 };
 
-const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): ByzantineCase => {
+const oneRun = ({ n, unequal, kind, name, seed, kindsOf }: Parts): ByzantineCase => {
   const random = new Prng(seed, `byzantine/${n}/${unequal}`);
   const weights = weightsOf(n, unequal, random);
   const slots = slotsUnderThird(weights, random);
@@ -272,21 +299,30 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf, marks }: Parts): Byzant
   const workload = { ...measure.workload, untilMs };
   const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
   const away = random.pick(honest);
+  const adversaries = specsOf(slots, n, kindsOf);
+  // In a large network a mix has nearly all kinds: with the occasions of all, little would be final before the heal.
+  const occasional = kind === "mix" && !isSmall(n) ? [] : drawnKinds(adversaries);
+  const demanded = kind === "mix" ? demandedOf(adversaries, n) : [kind];
   const run = scenario(`byzantine-${n}${unequal ? "-unequal" : ""}-${name}`, {
     seed,
     n,
     weights,
-    adversaries: specsOf(slots, n, kindsOf),
+    adversaries,
     // Somebody honest loses its data and comes back, so that catching up meets the adversaries too.
     faults: [
       { kind: "wipe", node: away, votes: false, atMs: healMs / 4, downMs: healMs / 4 },
-      ...occasionOf(kind, honest, away, healMs),
+      ...occasional.flatMap((one) => occasionOf(one, honest, away, healMs)),
     ],
     healMs,
-    workload: BUSY_KINDS.includes(kind) ? { ...workload, ...BUSY } : workload,
+    workload: drawnKinds(adversaries).some((one) => BUSY_KINDS.includes(one))
+      ? { ...workload, ...BUSY }
+      : workload,
     ...(asked === undefined ? {} : { proofs: asked.proofs }),
     ...(epochMs === undefined ? {} : { epochMs }),
-    expect: { finalWithinMs: 20_000, convergeWithinMs: 60_000, marks },
+    expect: {
+      ...{ finalWithinMs: 20_000, convergeWithinMs: 60_000 },
+      marks: demanded.map((one) => `adversary ${one}`),
+    },
   });
   return { n, weights: unequal ? "unequal" : "equal", kind, share: "under", scenario: run };
 };
@@ -301,7 +337,6 @@ export const underThird = (
     oneRun({
       ...{ n, unequal, kind, seed, name: kind },
       kindsOf: () => [kind],
-      marks: [`adversary ${kind}`],
     }),
   );
   const mixed = Array.from({ length: mixes }, (_, i) => {
@@ -310,7 +345,6 @@ export const underThird = (
     return oneRun({
       ...{ n, unequal, kind: "mix" as const, seed: own, name: `mix-${i + 1}` },
       kindsOf: mixedKinds(random),
-      marks: [],
     });
   });
   return [...each, ...mixed];
@@ -341,12 +375,29 @@ const halvesOf = (slots: readonly number[], weights: readonly number[]): [number
   return [slots.filter((_, at) => isLeft[at]), slots.filter((_, at) => !isLeft[at])];
 };
 
+/** Liars about proofs are in the smallest network a third and more, and nowhere else: runs of proofs cost most. */
+const OF_PROOFS_OVER: ByzantineSize = 4;
+
+/** When all heals, and what the chain asks for. */
+const measureOver = (
+  kind: StrategyName | "mix",
+  n: number,
+): Pick<Scenario, "healMs"> & Partial<Pick<Scenario, "proofs" | "epochMs">> => {
+  const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
+  if (asked !== undefined) {
+    const { healMs, epochMs }: Span = asked.span?.(OF_PROOFS_OVER) ?? MEASURES[OF_PROOFS_OVER];
+    return { healMs, proofs: asked.proofs, ...(epochMs === undefined ? {} : { epochMs }) };
+  }
+  const isLong = kind === "two-faced" || (kind === "mix" && isSmall(n));
+  return { healMs: isLong ? 20_000 : 6_000 };
+};
+
 /** A third and more of the weight agrees with everybody while the rest is cut in two halves until the heal. */
 const overRun = ({ weights, slots, seed, kind, name, kindsOf }: Over): Scenario => {
   const honest = [...weights.keys()].filter((slot) => !slots.includes(slot));
   const [left, right] = halvesOf(honest, weights);
-  const healMs = kind === "two-faced" || kind === "mix" ? 20_000 : 6_000;
-  const span = { atMs: 0, untilMs: healMs };
+  const measure = measureOver(kind, weights.length);
+  const span = { atMs: 0, untilMs: measure.healMs };
   return scenario(name, {
     seed,
     n: weights.length,
@@ -356,10 +407,11 @@ const overRun = ({ weights, slots, seed, kind, name, kindsOf }: Over): Scenario 
       { kind: "one-way", from: left, to: right, ...span },
       { kind: "one-way", from: right, to: left, ...span },
     ],
-    healMs,
+    ...measure,
     expect: {
       // That it stands still is found after so long.
       ...{ finalWithinMs: 10_000, convergeWithinMs: 10_000 },
+      // A mix may fork before most of it has acted: of its kinds one must have (byzantine-judge.ts).
       marks: kind === "mix" ? [] : [`adversary ${kind}`],
     },
   });
@@ -378,9 +430,6 @@ export const overThird = (
     slots: Array.from({ length: liars }, (_, i) => n - liars + i),
     kindsOf: () => [kind],
   });
-
-/** Small networks meet every kind with a third and more, all of them the kind that forks. */
-const OVER_ALL_KINDS: readonly number[] = [4, 7, 10];
 
 /** The same of validators that weigh 1 to 9: those who lie weigh the least that is a third or more. */
 const overUnequal = (n: ByzantineSize, seed: number, kind: StrategyName): ByzantineCase => {
@@ -404,18 +453,30 @@ const overMixes = (n: ByzantineSize, mixes: number, seed: number): ByzantineCase
     return { n, weights: "equal", kind: "mix", share: "over", scenario: run };
   });
 
+/**
+ * Kinds that are a third and more of a large network: those that two parts of it may be told different things by, so
+ * that it forks or halts. Of a hundred only the kind that forks, as a run of them takes minutes.
+ */
+const overKinds = (n: ByzantineSize): readonly StrategyName[] => {
+  if (n === OF_PROOFS_OVER) return BYZANTINE_KINDS;
+  if (isSmall(n)) return MIXABLE;
+  return n === 31
+    ? ["two-faced", "twins", "equivocate-vote", "skip-and-finalize", "lie-to-one"]
+    : ["two-faced"];
+};
+
 const overCases = (n: ByzantineSize, mixes: number, seed: number): ByzantineCase[] => {
-  const isSmall = OVER_ALL_KINDS.includes(n);
-  const kinds = isSmall ? MIXABLE : (["two-faced"] as const);
-  const equal = kinds.map((kind): ByzantineCase => {
+  const equal = overKinds(n).map((kind): ByzantineCase => {
     const run = overThird(n, LIARS[n], seed, kind);
     return { n, weights: "equal", kind, share: "over", scenario: run };
   });
-  if (!isSmall) return equal;
+  if (n === 100) return equal;
+  if (n === 31) return [...equal, ...overMixes(n, Math.min(mixes, 1), seed)];
+  // Two-faced ones have nothing to say where weights cannot be cut so that both parts would fork.
+  const unequal = MIXABLE.filter((kind) => kind !== "two-faced");
   return [
     ...equal,
-    // Two-faced ones have nothing to say where weights cannot be cut so that both parts would fork.
-    ...kinds.filter((kind) => kind !== "two-faced").map((kind) => overUnequal(n, seed, kind)),
+    ...unequal.map((kind) => overUnequal(n, seed, kind)),
     ...overMixes(n, mixes, seed),
   ];
 };

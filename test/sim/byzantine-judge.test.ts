@@ -36,3 +36,42 @@ describe("a run with a third and more adversarial", () => {
     expect(verdict).toEqual({ wrong: expect.stringMatching(/^L0: more than \d+ steps/) });
   });
 });
+
+describe("a mix", () => {
+  const idle = {
+    ...one,
+    adversaries: [
+      { node: 3, strategy: "two-faced", fromMs: 1_000_000, untilMs: 1_000_001 },
+      { node: 3, strategy: "grind", fromMs: 1_000_000, untilMs: 1_000_001 },
+    ],
+  } as const;
+  const options = { ...SYSTEM, checkers: [] };
+
+  it.each(["under", "over"] as const)(
+    "of which nothing has acted shows nothing, %s a third",
+    (share) => {
+      const found = runCase(
+        { n: 4, weights: "equal", kind: "mix", share, scenario: idle },
+        options,
+      );
+      expect([found.verdict, found.why]).toEqual([
+        "FAILED",
+        "none of two-faced, grind ever acted: the run shows nothing",
+      ]);
+      expect(found.result.outcome).toBe("ok");
+    },
+  );
+
+  it("has shown something where one of its kinds has acted", () => {
+    const [, second] = idle.adversaries;
+    const adversaries = [
+      { node: 3, strategy: "future-flood", fromMs: 0, untilMs: 1_000_000 },
+      second,
+    ] as const;
+    const found = runCase(
+      { n: 4, weights: "equal", kind: "mix", share: "under", scenario: { ...idle, adversaries } },
+      options,
+    );
+    expect([found.verdict, found.why]).toEqual(["holds", ""]);
+  });
+});

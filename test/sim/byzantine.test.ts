@@ -59,9 +59,52 @@ describe("the matrix", () => {
       }
       const over = cases.filter((one) => one.n === n && one.share === "over");
       expect(new Set(over.map(({ weights }) => weights)).size).toBe(n <= 10 ? 2 : 1);
-      expect(over.some(({ kind }) => kind === "mix")).toBe(n <= 10);
+      expect(over.some(({ kind }) => kind === "mix")).toBe(n <= 31);
     },
   );
+
+  it("has at a third and more every kind at n = 4, all that need no proof to n = 10, and at n = 31 those that split it", () => {
+    const kindsAt = (n: number): Set<string> =>
+      new Set(cases.filter((one) => one.n === n && one.share === "over").map(({ kind }) => kind));
+    expect(kindsAt(4)).toEqual(new Set([...BYZANTINE_KINDS, "mix"]));
+    for (const n of [7, 10]) {
+      const missing = BYZANTINE_KINDS.filter((kind) => !kindsAt(n).has(kind));
+      const asked = cases.filter(({ scenario: { proofs } }) => proofs !== undefined);
+      expect(new Set(missing)).toEqual(new Set(asked.map(({ kind }) => kind)));
+    }
+    expect(kindsAt(31)).toEqual(
+      new Set([
+        ...["two-faced", "twins", "equivocate-vote", "skip-and-finalize", "lie-to-one"],
+        "mix",
+      ]),
+    );
+    expect(kindsAt(100)).toEqual(new Set(["two-faced"]));
+  });
+
+  it("demands of a mix what is sure to act, and an occasion for it in a small network", () => {
+    const known = (one: (typeof cases)[number]): string[] => [...(one.scenario.expect.marks ?? [])];
+    const mixes = cases.filter(({ kind, share }) => kind === "mix" && share === "under");
+    for (const one of mixes) {
+      const { adversaries } = one.scenario;
+      const alone = adversaries.filter(({ node, strategy }) => {
+        const isAlone = adversaries.filter((other) => other.node === node).length === 1;
+        const waits = ["lying-sync", "lying-snapshot", "withhold-payload"].includes(strategy);
+        return isAlone && !waits && one.n <= 10;
+      });
+      const free = adversaries.filter(({ strategy }) =>
+        ["future-flood", "forge-certificates"].includes(strategy),
+      );
+      const wanted = [...alone, ...free].map(({ strategy }) => `adversary ${strategy}`);
+      expect(new Set(known(one))).toEqual(new Set(wanted));
+      const isBlind = one.scenario.faults.some(({ kind }) => kind === "drop-statement");
+      const isTwoFaced = adversaries.some(({ strategy }) => strategy === "two-faced");
+      expect(isBlind).toBe(isTwoFaced && one.n <= 10);
+    }
+    expect(mixes.some((one) => known(one).length > 0)).toBe(true);
+    for (const one of cases.filter(({ kind }) => kind !== "mix")) {
+      expect(known(one)).toEqual([`adversary ${one.kind}`]);
+    }
+  });
 
   it("gives adversaries the most that is less than a third, or the least that is not", () => {
     for (const { share, weights, scenario } of cases) {
