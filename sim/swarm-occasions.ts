@@ -27,8 +27,8 @@ const pickLight = (random: Prng, weights: readonly number[]): number | undefined
 
 /**
  * The liar of a seed whose turn it is, in place of those of the mix; undefined in all other seeds, and where
- * nobody has less than a third of the weight. The kinds take turns, so that as many seeds as all turns take, one
- * after the other, have each kind.
+ * nobody has less than a third of the weight: that kind has lost its turn. The kinds take turns, so that as many
+ * seeds as all turns take, one after the other, have each kind where none has lost it.
  */
 export const drawLiarOfTurn = (
   seed: number,
