@@ -13,8 +13,25 @@ import type { CheckContext, Checker, Dump, Entry, Row } from "./types.ts";
 const KEY_BYTES = 1793;
 /** Said of an event before anybody asks who has written it. */
 const OF_ENCODING: readonly string[] = ["event.unknown-type", "event.bad-payload"];
-/** Types of which it is known what they are about, and that their owners forbid nothing that rights allow. */
-const KNOWN = /^(record|asset|ca|actor|capability)\./;
+const OF_HOSTS: readonly string[] = ["asset.host.registered", "asset.host.retired"];
+/**
+ * The product's types of which it is known what they are about, and that their owners forbid nothing that rights allow.
+ * By their whole names: a projection of somebody's own may have `asset.vehicle.moved`, and refuse it as it likes.
+ */
+export const KNOWN_TYPES: ReadonlySet<string> = new Set([
+  "actor.registered",
+  "actor.revoked",
+  ...OF_HOSTS,
+  "ca.certificate.denied",
+  "ca.certificate.issued",
+  "ca.certificate.requested",
+  "ca.issuer.created",
+  "capability.granted",
+  "capability.revoked",
+  RECORD_PUT,
+]);
+/** What the rules of rights refuse with. */
+const OF_RIGHTS: readonly string[] = ["event.forbidden", "event.unknown-actor"];
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
 
@@ -25,7 +42,7 @@ const resourceOf = (entry: Entry): string => {
   if (eventType === RECORD_PUT) {
     return `record/${text(payload.sized())}/${text(payload.sized())}`;
   }
-  if (eventType.startsWith("asset.host.")) return `asset/${hex(payload.take(32))}`;
+  if (OF_HOSTS.includes(eventType)) return `asset/${hex(payload.take(32))}`;
   if (eventType !== "ca.certificate.requested") return "";
   return `ca/${hex(payload.take(32))}/${text(payload.sized())}`;
 };
@@ -105,27 +122,36 @@ const rowsFault = (
 export const rightsFollow = (context: CheckContext): Checker => {
   const batches = batchesOf(context);
 
-  /** Takes one event in; what is wrong with what came of it. */
-  const faultOf = (fold: RightsFold, entry: Entry, timeMs: number): string | undefined => {
+  /** What is wrong with what came of one event. */
+  const judge = (fold: RightsFold, entry: Entry, timeMs: number): string | undefined => {
     const { eventType, refusedWith } = entry;
     const author = batches.get(entry.batchId)?.actorHex;
     if (author === undefined || OF_ENCODING.includes(refusedWith)) return undefined;
-    const isKnown = KNOWN.test(eventType);
+    const isKnown = KNOWN_TYPES.has(eventType);
     if (!isKnown && fold.held.has(author)) return undefined;
     const use = { entry, author, timeMs };
     const before = fold.refusal(use, resourceOf(entry));
     const code = before === "" ? fold.decide(use) : before;
     if (before === "" && fold.isBeyondOwn(use)) context.mark("capability used");
-    if (eventType === "validator.registered" && refusedWith === "") fold.joined(entry);
     if (code !== undefined) {
-      const kind = /^(actor|capability)\./.test(eventType) ? eventType : "event";
-      if (code !== "" || kind !== "event") context.mark(`${kind} ${code || "accepted"}`);
-    } else if (refusedWith !== "event.unknown-actor") {
-      if (refusedWith !== "event.forbidden" || !isKnown) return undefined;
+      const isOfRights = /^(actor|capability)\./.test(eventType) && isKnown;
+      const kind = isOfRights ? eventType : "event";
+      if (code !== "" || isOfRights) context.mark(`${kind} ${code || "accepted"}`);
+    } else if (!isKnown || !OF_RIGHTS.includes(refusedWith)) {
+      // Rights allow it. Its owner may refuse it, where that is none of the product with whatever code it likes.
+      return undefined;
     }
     if (code === refusedWith) return undefined;
     const [found, wanted] = [refusedWith || "accepted", code || "accepted"];
     return `event ${entry.index}, ${eventType}, is ${found} where the rules say ${wanted}`;
+  };
+
+  /** Takes one event in; what is wrong with what came of it. */
+  const faultOf = (fold: RightsFold, entry: Entry, timeMs: number): string | undefined => {
+    const fault = judge(fold, entry, timeMs);
+    // Whoever has written it, and whether or not that is judged: the one that registers may write from then on.
+    if (entry.eventType === "validator.registered" && entry.refusedWith === "") fold.joined(entry);
+    return fault;
   };
 
   const faultOfRows = (fold: RightsFold, { rows }: Dump): string | undefined => {

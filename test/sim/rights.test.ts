@@ -1,7 +1,7 @@
 /** I14 of rights: the oracle's fold is what nodes have, and each way of judging otherwise than the rules is found. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CHECKERS } from "../../sim/checkers/index.ts";
-import { rightsFollow } from "../../sim/checkers/rights.ts";
+import { KNOWN_TYPES, rightsFollow } from "../../sim/checkers/rights.ts";
 import type {
   CheckContext,
   CheckerFactory,
@@ -10,10 +10,25 @@ import type {
   Row,
   Submission,
 } from "../../sim/checkers/types.ts";
+import {
+  defineEvent,
+  defineProjection,
+  defineRow,
+  field,
+  keyOf,
+  own,
+  simulate as simulateOwn,
+  u64Part,
+} from "../../sim/index.ts";
+import { scenario } from "../../sim/scenario.ts";
 import { bankScenario } from "../../sim/scenarios/index.ts";
 import { type RunResult, simulate } from "../../sim/simulate.ts";
-import { runOptionsOf } from "../../sim/stake.ts";
+import { runOptionsOf, stakeRun } from "../../sim/stake.ts";
 import { SYSTEM } from "../../sim/system.ts";
+import { WALL_START_MS } from "../../sim/world.ts";
+import { ownedDefinitions, refuse } from "../../src/ledger/projection.ts";
+import { capabilityGranted } from "../../src/ledger/projections/events.ts";
+import { PROJECTIONS } from "../../src/node/product.ts";
 import { createRig } from "./rig.ts";
 import { verdict } from "./support.ts";
 
@@ -109,5 +124,93 @@ describe("rights", () => {
       const [many] = judge(withRows(name, (rows) => [...rows, more]));
       expect(many).toMatch(new RegExp(`of ${name} is .* and was to be nothing`));
     }
+  });
+});
+
+describe("a type of events", () => {
+  it("is known where it is the product's, by its whole name", () => {
+    const families = /^(actor|asset|ca|capability|record)\./;
+    const types = ownedDefinitions(PROJECTIONS).map(({ type }) => type);
+    expect([...KNOWN_TYPES].sort()).toEqual([
+      ...new Set(types.filter((type) => families.test(type)).sort()),
+    ]);
+  });
+
+  it.each(["event.forbidden", "event.unknown-actor"])(
+    "of somebody's own may be refused with %s, whatever its first word",
+    (code) => {
+      const moved = defineEvent({
+        ...{ type: "asset.vehicle.moved", version: 1, fields: [field.u64("item")] as const },
+      });
+      const row = defineRow(field.u64("item"));
+      const vehicles = defineProjection({
+        ...{ name: "vehicles", schemaVersion: 1 },
+        owns: [
+          own(moved, {
+            decide: (_, { item }) => (item % 2 === 0 ? undefined : refuse(code, "not the owner")),
+            apply: (tx, { item }, { index }) => tx.put(keyOf(u64Part(index)), row.encode({ item })),
+          }),
+        ],
+        format: (_, value) => row.decode(value),
+      });
+      const calm = scenario("vehicles", { healMs: 2_000 });
+      const refused: string[] = [];
+      const run = simulateOwn(calm, {
+        ...{ projections: [vehicles], explains: false },
+        events: (random) => [moved.encode({ item: random.below(10) })],
+        property: (nodes) => {
+          for (const { events } of nodes) {
+            refused.push(
+              ...events.map(({ refusedWith }) => refusedWith).filter((one) => one !== ""),
+            );
+          }
+          return undefined;
+        },
+      });
+      expect(verdict(run)).toBe("ok");
+      expect(new Set(refused)).toEqual(new Set([code]));
+    },
+  );
+});
+
+describe("a validator that registers", () => {
+  it("is an actor from then on, also where who registers it holds a capability", () => {
+    let holder: Uint8Array = new Uint8Array(32);
+    const given = {
+      ...SYSTEM,
+      checkers: [rightsFollow],
+      explains: false,
+      createSystem: (...[chain, used]: Parameters<typeof SYSTEM.createSystem>) => {
+        holder = chain.clientIds[0] ?? holder;
+        return SYSTEM.createSystem(chain, used);
+      },
+      events: (_: unknown, client: number) => {
+        if (client !== 1) return [];
+        const notAfterMs = WALL_START_MS + 3_600_000;
+        const fixed = { holder, parent: new Uint8Array(32), delegable: true, resource: "" };
+        return [capabilityGranted.encode({ ...fixed, notAfterMs, actions: ["record.put"] })];
+      },
+    };
+    const base = scenario("registers", { seed: 2 });
+    const one = scenario("registers", {
+      ...{ seed: 2, n: 5, weights: [10, 10, 10, 10, 10], epochMs: 2_000, proofs: ["stake"] },
+      ...{ healMs: 3_000, workload: { ...base.workload, clients: 2, batchesPerSecond: 4 } },
+    });
+    const run = simulate(one, stakeRun(2, given));
+    expect(verdict(run)).toBe("ok");
+    expect(run.marks.get("rights compared")).toBeGreaterThan(0);
+  });
+
+  it("is an actor from then on, also where nobody has shown who registers it", () => {
+    const dump = first();
+    const [last] = dump.entries.slice(-1);
+    if (last === undefined) throw new RangeError("the log is empty");
+    const eventType = "validator.registered";
+    const head = Buffer.alloc(2 + eventType.length + 2 + 4);
+    const eventBytes = Buffer.concat([head, Buffer.from([0, 0, 0, 1, 120]), Buffer.alloc(1793)]);
+    const entry = { ...last, eventType, eventBytes, refusedWith: "", batchId: "00".repeat(32) };
+    expect(judge({ ...dump, entries: [...dump.entries, entry] })[0]).toMatch(
+      /^n\d: row \S+ of actors is missing$/,
+    );
   });
 });
