@@ -27,8 +27,12 @@ const SILENT_US = 1_000_000;
 export type Known = {
   readonly statement: Statement;
   readonly signers: Set<number>;
+  /** In this life of the node, and in earlier ones where it has the certificate on its disk. */
   readonly arrived: Map<number, Set<number>>;
 };
+
+/** Of one kind of one view: who has the certificate on its disk. */
+type Kept = { readonly place: string; readonly slots: Set<number> };
 
 /** The nodes of a run at its end. */
 export type Standing = {
@@ -43,7 +47,7 @@ export type Standing = {
 const nameOf = ({ view, kind, hash }: Statement): string =>
   `${KIND_NAMES[kind] ?? "?"}(${view}${kind === NULLIFY ? "" : `, ${shortHash(hash)}`})`;
 
-const placeKey = ({ epoch, view }: Statement): string => `${epoch}/${view}`;
+const placeKey = ({ epoch, view }: Pick<Statement, "epoch" | "view">): string => `${epoch}/${view}`;
 
 /** Of the set of a decided epoch: what weighs how much. */
 export type Scale = {
@@ -59,9 +63,11 @@ export class Votes {
   readonly #known: Recent<string, Known>;
   /** Views of which a statement was forgotten: of these nothing is said. */
   readonly #forgotten = new Recent<string, true>();
+  /** By epoch, view and kind. */
+  readonly #kept: Recent<string, Kept>;
   /** By epoch the highest view that an honest node has signed in. */
   readonly #highest = new Map<number, number>();
-  /** By slot, when a vote of it last reached somebody else. */
+  /** By slot of a member, when a vote of it last reached somebody else. */
   readonly #heardUs = new Map<number, number>();
   #newest: { readonly bytes: Uint8Array; readonly signed: readonly SignedStatement[] } | undefined;
 
@@ -72,6 +78,9 @@ export class Votes {
     const max = Math.max(STATEMENTS_LEAST, Math.min(STATEMENTS_MAX, pairs));
     this.#known = new Recent(max, (known) => {
       if (known !== undefined) this.#forgotten.set(placeKey(known.statement), true);
+    });
+    this.#kept = new Recent(max, (kept) => {
+      if (kept !== undefined) this.#forgotten.set(kept.place, true);
     });
   }
 
@@ -115,8 +124,40 @@ export class Votes {
     }
   }
 
+  /** A node has this certificate on its disk: a restart brings back what it is made of. */
+  certified(slot: number, place: Pick<Statement, "epoch" | "view">, kind: number): void {
+    const key = `${placeKey(place)}/${kind}`;
+    const kept = this.#kept.get(key) ?? { place: placeKey(place), slots: new Set() };
+    kept.slots.add(slot);
+    this.#kept.set(key, kept);
+  }
+
+  diskLost(slot: number): void {
+    for (const { slots } of this.#kept.values()) slots.delete(slot);
+  }
+
+  /** What others had signed was in memory, but for the certificates on the disk. */
+  booted(slot: number): void {
+    for (const { statement, arrived } of this.#known.values()) {
+      const kept = this.#kept.get(`${placeKey(statement)}/${statement.kind}`);
+      if (kept?.slots.has(slot) !== true) arrived.delete(slot);
+    }
+  }
+
+  /** A twin votes as the member whose key it has: who hears it hears both. */
   heardUs(slot: number): number | undefined {
-    return this.#heardUs.get(slot);
+    return this.#heardUs.get(this.#memberSlot(slot));
+  }
+
+  #memberSlot(slot: number): number {
+    return this.#context.memberOf(slot)?.slot ?? slot;
+  }
+
+  /** Whose signatures somebody has who is up: its own, or one that has arrived there. */
+  #heldBy(up: ReadonlySet<number>, { signers, arrived }: Known): number[] {
+    const held = new Set([...up].map((slot) => this.#memberSlot(slot)));
+    for (const slot of up) for (const signer of arrived.get(slot) ?? []) held.add(signer);
+    return [...signers].filter((signer) => held.has(signer));
   }
 
   /** Undefined of an epoch whose set is not decided: a liar may say that it is in any. */
@@ -126,7 +167,7 @@ export class Votes {
     const { total } = set;
     const weigh = (slots: Iterable<number>): bigint => {
       // A twin has the key of the member that it copies, whose weight counts once.
-      const members = new Set([...slots].map((slot) => this.#context.memberOf(slot)?.slot ?? slot));
+      const members = new Set([...slots].map((slot) => this.#memberSlot(slot)));
       return [...members].reduce((sum, slot) => sum + set.weightOf(slot), 0n);
     };
     return { epoch, total, needed: (total * 2n) / 3n + 1n, weigh };
@@ -171,7 +212,7 @@ export class Votes {
     const groups = new Map<string, number[]>();
     for (const slot of up) {
       if (!statuses.has(slot)) continue;
-      const own = this.#context.memberOf(slot)?.slot ?? slot;
+      const own = this.#memberSlot(slot);
       const has = arrived.get(slot);
       const missing = [...signers].filter((signer) => signer !== own && has?.has(signer) !== true);
       if (missing.length === 0) continue;
@@ -209,8 +250,9 @@ export class Votes {
   }
 
   /**
-   * Views that neither those who are up nor anybody can end any more, with the reason. An F binds who follows the
-   * protocol: a liar may skip the view all the same.
+   * Views that those who are up cannot end any more, with the reason: together they have no quorum of signatures of any
+   * statement, though there may have been one, and an F binds who follows the protocol: a liar may skip the view all the
+   * same. Whoever has said F had the notarization on its disk (R0): it takes lost disks to come to this.
    */
   openViews(standing: Standing): string[] {
     const lines: string[] = [];
@@ -218,7 +260,7 @@ export class Votes {
       const recent = this.#recent(epoch, standing);
       for (const view of new Set(recent.map(({ statement }) => statement.view))) {
         const ofView = recent.filter(({ statement }) => statement.view === view);
-        if (ofView.some(({ signers }) => weigh(signers) >= needed)) continue;
+        if (ofView.some((known) => weigh(this.#heldBy(standing.up, known)) >= needed)) continue;
         const bound = new Set(
           ofView
             .filter(({ statement }) => statement.kind === FINALIZE)
@@ -239,11 +281,11 @@ export class Votes {
   /** A quorum is up, and with those of whom votes have arrived of late it is none. */
   silent({ up, endUs }: Standing, { needed, weigh }: Scale): string[] {
     const mute = [...up].filter(
-      (slot) => weigh([slot]) > 0n && endUs - (this.#heardUs.get(slot) ?? -SILENT_US) > SILENT_US,
+      (slot) => weigh([slot]) > 0n && endUs - (this.heardUs(slot) ?? -SILENT_US) > SILENT_US,
     );
     const rest = weigh([...up].filter((slot) => !mute.includes(slot)));
     if (mute.length === 0 || rest >= needed) return [];
-    const last = Math.max(...mute.map((slot) => this.#heardUs.get(slot) ?? -1));
+    const last = Math.max(...mute.map((slot) => this.heardUs(slot) ?? -1));
     const when =
       last < 0
         ? "has ever reached another node"

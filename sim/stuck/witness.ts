@@ -148,7 +148,9 @@ class Notes {
   #certified(slot: number, key: Uint8Array, atUs: number): void {
     const cursor = new Cursor(key, 2);
     const place = { epoch: cursor.u64(), view: cursor.u64() };
-    for (const name of certificateNames(place, cursor.u8())) {
+    const kind = cursor.u8();
+    this.votes.certified(slot, place, kind);
+    for (const name of certificateNames(place, kind)) {
       this.requests.has(slot, "certificate", name, atUs);
     }
   }
@@ -185,11 +187,13 @@ class Notes {
     this.blocks.booted(slot);
     this.batches.booted(slot);
     this.catchUps.booted(slot);
+    this.votes.booted(slot);
   }
 
   diskLost(slot: number): void {
     this.blocks.diskLost(slot);
     this.batches.diskLost(slot);
+    this.votes.diskLost(slot);
   }
 
   /** Of those who are up: who has it; undefined where that is not known, as of a batch that no frame has shown. */

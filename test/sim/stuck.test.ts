@@ -24,6 +24,7 @@ import {
   hashOf,
   headerOf,
   keep,
+  MEMBERS,
   proposalFrame,
   type Rig,
   say,
@@ -231,12 +232,16 @@ describe("a run without an end", () => {
 });
 
 describe("what a witness has seen", () => {
-  const witnessed = (show: (rig: Rig) => void, id = "L1", detail = ""): Stuck => {
+  const witnessed = (
+    show: (rig: Rig) => void,
+    { id = "L1", detail = "", up = [0, 1, 2, 3] } = {},
+  ): Stuck => {
     const witness = createWitness();
-    const rig = createRig(witness.checker);
-    for (const slot of [0, 1, 2, 3]) rig.checker.status?.(slot, statusWith({ view: 7 }));
+    // The fifth process is a twin of the first.
+    const rig = createRig(witness.checker, { memberOf: (slot) => MEMBERS[slot % 4] });
+    for (const slot of up) rig.checker.status?.(slot, statusWith({ view: 7 }));
     show(rig);
-    return witness.explain(new Set([0, 1, 2, 3]), { id, detail });
+    return witness.explain(new Set(up), { id, detail });
   };
   const block = { view: 7, height: 6 };
   const blockFrame = encodeMessage({ type: "block", block: headerOf(block) });
@@ -363,6 +368,57 @@ describe("what a witness has seen", () => {
     expect(open(0, 1)).toEqual([
       "view 7 has no certificate; n0 n1 said F there and may not skip it: " +
         "not recoverable because n2 n3 alone are 2 of 3",
+    ]);
+  });
+
+  it("counts no signature towards the end of a view that only the gone have", () => {
+    // As R4 and R0 have it: a quorum of N, which is on the disk of whoever says F. Then n2 goes, and disks are lost.
+    const open = (rest: (rig: Rig) => void, up = [0, 1, 3]): string[] =>
+      witnessed(
+        (rig) => {
+          notarized(rig);
+          for (const slot of [0, 1]) {
+            keep(rig, slot, 7, 1);
+            say(rig, slot, { ...said, kind: 3 });
+          }
+          rest(rig);
+        },
+        { up },
+      ).causes.filter((line) => line.includes("has no certificate"));
+    const boot = (rig: Rig): void => {
+      for (const slot of [0, 1]) rig.checker.booted?.(slot, 2, false);
+    };
+    const lose = (rig: Rig): void => {
+      for (const slot of [0, 1]) rig.checker.diskLost?.(slot, "data");
+      boot(rig);
+    };
+    expect(open(() => undefined)).toEqual([]);
+    expect(open(boot)).toEqual([]);
+    expect(open(lose, [0, 1, 2, 3])).toEqual([]);
+    expect(open(lose)).toEqual([
+      "view 7 has no certificate; n0 n1 said F there and may not skip it: " +
+        "not recoverable because n3 alone are 1 of 3",
+    ]);
+    const arrives = (rig: Rig): void => {
+      lose(rig);
+      rig.checker.delivered?.(2, 3, voteFrame(said, 2));
+    };
+    expect(open(arrives)).toEqual([]);
+  });
+
+  it("calls no twin mute while its member is heard", () => {
+    const { causes } = witnessed(
+      (rig) => {
+        rig.nowUs = 2_000_000;
+        for (const slot of [0, 1]) {
+          say(rig, slot, said);
+          rig.checker.delivered?.(slot, 2, voteFrame(said, slot));
+        }
+      },
+      { up: [0, 1, 2, 3, 4] },
+    );
+    expect(causes.filter((line) => line.startsWith("no vote of"))).toEqual([
+      "no vote of n2 n3 (faulty: n3) has ever reached another node: the others are 2 of 3",
     ]);
   });
 
