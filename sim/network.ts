@@ -364,6 +364,11 @@ export const createNetwork = (scenario: Scenario, options: NetworkOptions): SimN
     if (slot < scenario.n) node.votes.seed(system.freshVotes(slot));
     return node;
   });
+  // Not by the status, which reads rows: to ask must change nothing.
+  observer.standing = (slot) => {
+    const network = nodes[slot]?.handle?.network(0);
+    return network && { epoch: network.set.epoch, view: network.view };
+  };
   /** Twins by the node that they copy: a slot is given away once. */
   const idle = new Set([...owners.keys()].filter((slot) => slot >= scenario.n));
   const startTwin = (original: number): boolean => {

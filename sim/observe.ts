@@ -76,6 +76,8 @@ export class Observer {
   readonly #honest: readonly boolean[];
   /** From the heal on, where only a core is healed: the slots in it. */
   core: readonly number[] | undefined;
+  /** Set by whoever has the nodes. */
+  standing: CheckContext["standing"] | undefined;
   readonly #expect: Scenario["expect"];
   readonly #world: World;
   readonly #releases: ReleaseTracker;
@@ -120,6 +122,7 @@ export class Observer {
       asked: (slot) => this.asked(slot),
       haltedMs: scenario.expect.haltedMs ?? [],
       memberOf: (slot) => this.members[slotOwner[slot] ?? slot],
+      standing: (slot) => this.standing?.(slot),
       verify: (publicKey, message, signature) => scheme.verify({ publicKey, message, signature }),
       nowUs: () => world.nowUs,
       wallMs: () => WALL_START_MS + world.nowMs,

@@ -26,7 +26,16 @@ const ALL = 0xffff;
 const KINDS = 4;
 const SAID_KINDS = 3;
 
-type Item = { readonly epoch: number; readonly view: number; readonly what: number };
+type Item = {
+  readonly epoch: number;
+  readonly view: number;
+  readonly what: number;
+  /** Who has said it; of a certificate and of what has arrived nobody. */
+  readonly slot?: number;
+};
+
+/** Up to where a node needs nothing more. */
+type Reach = { readonly epoch: number; readonly finalView: number };
 
 /** Without a Cursor: this is done for every vote that arrives. */
 const u32At = (bytes: Uint8Array, at: number): number =>
@@ -38,6 +47,12 @@ const u32At = (bytes: Uint8Array, at: number): number =>
 
 /** Kind and signer in one number. */
 const whatOf = (kind: number, signer: number): number => kind * 0x10000 + signer;
+const kindOf = (what: number): number => Math.floor(what / 0x10000);
+
+const keyOf = ({ epoch, view, what }: Item): string => `${epoch}/${view}/${what}`;
+
+const isPast = (reach: Reach, { epoch, view }: Item): boolean =>
+  epoch < reach.epoch || (epoch === reach.epoch && view <= reach.finalView);
 
 type Node = {
   epoch: number;
@@ -46,7 +61,7 @@ type Node = {
   readonly has: Map<number, Uint8Array>;
   /** What it was given last belonged to this view. */
   newest: { readonly view: number; readonly held: Uint8Array } | undefined;
-  /** By epoch and view: certificates on its disk. */
+  /** By epoch, view and kind: certificates on its disk. */
   readonly kept: Map<string, Item>;
 };
 
@@ -56,9 +71,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
   const sets = setsOf(context);
   const headers = headersOf(context);
   /** What honest nodes have said of late. */
-  const said = new Recent<string, Item & { readonly slot: number }>(
-    entriesOfAll(SAID_KINDS * signers),
-  );
+  const said = new Recent<string, Item>(entriesOfAll(SAID_KINDS * signers));
   /** Of the frames of votes and proposals: one goes to many. */
   const votes = new WeakMap<Uint8Array, boolean>();
   /** At the heal: who registers later has not had all of the time. */
@@ -79,7 +92,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
   const placeOf = (what: number): number => {
     const signer = what % 0x10000;
     const column = signer === ALL ? signers : signer;
-    return column <= signers ? Math.floor(what / 0x10000) * (signers + 1) + column : -1;
+    return column <= signers ? kindOf(what) * (signers + 1) + column : -1;
   };
 
   const take = (node: Node, { epoch, view, what }: Item): void => {
@@ -108,26 +121,40 @@ export const splitsEnd = (context: CheckContext): Checker => {
     for (const [key, item] of node.kept) if (isPast(node, item)) node.kept.delete(key);
   };
 
-  const isPast = (node: Node, { epoch, view }: Item): boolean =>
-    epoch < node.epoch || (epoch === node.epoch && view <= node.finalView);
-
-  /** A node has it, or a certificate of the same kind, or needs it no more. */
+  /**
+   * A node has it, or a certificate of the same kind, or needs it no more. What it has said itself it never loses,
+   * and what is on its disk it has in whatever life and epoch it is.
+   */
   const hasIt = (slot: number, item: Item): boolean => {
     const node = nodeOf(slot);
-    if (isPast(node, item)) return true;
+    if (item.slot === slot || isPast(node, item)) return true;
+    const certificate = whatOf(kindOf(item.what), ALL);
     const held = node.epoch === item.epoch ? node.has.get(item.view) : undefined;
-    const kind = Math.floor(item.what / 0x10000);
-    return held?.[placeOf(item.what)] === 1 || held?.[placeOf(whatOf(kind, ALL))] === 1;
+    if (held?.[placeOf(item.what)] === 1 || held?.[placeOf(certificate)] === 1) return true;
+    return node.kept.size > 0 && node.kept.has(keyOf({ ...item, what: certificate }));
+  };
+
+  /** Of those who are asked, the furthest. */
+  const furthest = (): Reach => {
+    let top: Reach = { epoch: 0, finalView: 0 };
+    for (const slot of asked) {
+      const node = nodeOf(slot);
+      if (isPast(node, { epoch: top.epoch, view: top.finalView, what: 0 })) top = node;
+    }
+    return top;
   };
 
   /** What is owed and not done, the first of it in words. Its last look, at which nothing is, leaves the mark. */
   const missing = (): string | undefined => {
     if (owed.length === 0) return undefined;
-    const open = owed.filter((item) => !asked.every((slot) => hasIt(slot, item)));
-    const hasCome = (item: Item): boolean => !asked.some((slot) => isPast(nodeOf(slot), item));
-    if (open.length < owed.length && owed.some((item) => !open.includes(item) && hasCome(item))) {
-      context.mark("open statement arrived");
+    const top = furthest();
+    const open: Item[] = [];
+    let hasArrived = false;
+    for (const item of owed) {
+      if (!asked.every((slot) => hasIt(slot, item))) open.push(item);
+      else if (!isPast(top, item)) hasArrived = true;
     }
+    if (hasArrived) context.mark("open statement arrived");
     owed = open;
     const [item] = owed;
     if (item === undefined) {
@@ -135,8 +162,8 @@ export const splitsEnd = (context: CheckContext): Checker => {
       return undefined;
     }
     const slot = asked.find((one) => !hasIt(one, item));
-    const [kind, signer] = [Math.floor(item.what / 0x10000), item.what % 0x10000];
-    const name = `${" NSF"[kind]}(${item.view}) of epoch ${item.epoch}`;
+    const signer = item.what % 0x10000;
+    const name = `${" NSF"[kindOf(item.what)]}(${item.view}) of epoch ${item.epoch}`;
     const whose = signer === ALL ? `the certificate of ${name}` : `${name} by validator ${signer}`;
     return `${whose} has not reached n${slot}`;
   };
@@ -178,22 +205,36 @@ export const splitsEnd = (context: CheckContext): Checker => {
   };
 
   /** A certificate has arrived: it counts where it is one, whoever sends it. A forged one would end what is owed. */
-  const hearCertificate = (slot: number, bytes: Uint8Array, item: Item): void => {
-    const node = nodeOf(slot);
+  const hearCertificate = (node: Node, bytes: Uint8Array, item: Item): void => {
     if (isPast(node, item) || !sets.isDecided(item.epoch)) return;
     if (lookAt(context, bytes).fault === undefined) noteCertificate(node, item);
+  };
+
+  /**
+   * What has arrived, where the node takes it: nothing while it still reads its folder, nothing of another epoch than
+   * the one that it is in, and of votes and proposals none beyond its next view (R8).
+   */
+  const hear = (from: number, to: number, bytes: Uint8Array): void => {
+    const [type] = bytes;
+    if (type !== VOTE && type !== PROPOSAL && type !== CERTIFICATE) return;
+    const at = context.standing(to);
+    if (at === undefined) return;
+    const node = nodeOf(to);
+    advance(node, at.epoch, 0);
+    const item = itemAt(bytes, type === PROPOSAL ? 5 : 1, type !== CERTIFICATE);
+    if (item.epoch !== at.epoch) return;
+    if (type === CERTIFICATE) return hearCertificate(node, bytes, item);
+    // A liar's proposal may be refused for what it has beside the vote. Answers to who catches up, too, and nobody's
+    // count: what they are worth shows on the disk and in what is final then.
+    if (item.view > at.view + 1 || (type === PROPOSAL && !context.honest(from))) return;
+    if (isHonestVote(bytes, item)) take(node, item);
   };
 
   return {
     id: "L4",
     title: "what honest nodes have above the final block reaches all of them after the heal",
-    booted: (slot) => {
-      // Votes of others were in memory only.
-      const node = nodeOf(slot);
-      forget(node);
-      for (const item of node.kept.values()) take(node, item);
-      for (const item of said.values()) if (item.slot === slot) take(node, item);
-    },
+    // Votes of others were in memory only.
+    booted: (slot) => forget(nodeOf(slot)),
     diskLost: (slot, disk) => {
       if (disk === "data") delete nodes[slot];
     },
@@ -205,7 +246,7 @@ export const splitsEnd = (context: CheckContext): Checker => {
         const [epoch, view, kind] = [cursor.u64(), cursor.u64(), cursor.u8()];
         const item = { epoch, view, what: whatOf(kind, ALL) };
         const node = nodeOf(slot);
-        if (!isPast(node, item)) node.kept.set(`${epoch}/${view}/${kind}`, item);
+        if (!isPast(node, item)) node.kept.set(keyOf(item), item);
         noteCertificate(node, item);
       }
     },
@@ -217,31 +258,18 @@ export const splitsEnd = (context: CheckContext): Checker => {
       const index = sets.at(epoch)?.ofSlot(member.slot)?.index;
       if (index === undefined) return;
       const item = { epoch, view, what: whatOf(kind, index), slot };
-      said.set(`${epoch}/${view}/${item.what}`, item);
-      const node = nodeOf(slot);
-      if (epoch > node.epoch) advance(node, epoch, 0);
-      take(node, item);
+      said.set(keyOf(item), item);
+      advance(nodeOf(slot), epoch, 0);
     },
     sent: (_from, _to, _class, bytes) => headers.note(bytes),
     delivered: (from, to, bytes) => {
-      if (!context.honest(to)) return;
-      const type = bytes[0];
-      if (type === CERTIFICATE) hearCertificate(to, bytes, itemAt(bytes, 1, false));
-      else if (type === VOTE) {
-        const item = itemAt(bytes, 1, true);
-        if (isHonestVote(bytes, item)) take(nodeOf(to), item);
-      } else if (type === PROPOSAL && context.honest(from)) {
-        // A liar's proposal may be refused for what it has beside the vote. Answers to who catches up, too, and nobody's
-        // count: what they are worth shows on the disk and in what is final then.
-        const item = itemAt(bytes, 5, true);
-        if (isHonestVote(bytes, item)) take(nodeOf(to), item);
-      }
+      if (context.honest(to)) hear(from, to, bytes);
     },
     status: (slot, { epoch, finalHash }) => {
       const header = headers.get(finalHash);
       const node = nodeOf(slot);
       if (header !== undefined) advance(node, header.epoch, header.view);
-      if (epoch > node.epoch) advance(node, epoch, 0);
+      advance(node, epoch, 0);
     },
     looked: () => {
       const what = missing();
@@ -252,12 +280,16 @@ export const splitsEnd = (context: CheckContext): Checker => {
     healed: (atUs, slots) => {
       healedUs = atUs;
       asked = slots.filter((slot) => context.honest(slot));
-      const now = asked.flatMap((slot) => {
-        const own = [...said.values()].filter((item) => item.slot === slot);
-        return [...own, ...nodeOf(slot).kept.values()];
-      });
-      const isOpen = (item: Item): boolean => asked.every((slot) => !isPast(nodeOf(slot), item));
-      owed = now.filter((item) => isOpen(item) && !asked.every((slot) => hasIt(slot, item)));
+      const top = furthest();
+      // Of a certificate that many have, one is owed.
+      const open = new Map<string, Item>();
+      const note = (item: Item): void => {
+        if (!isPast(top, item)) open.set(keyOf(item), item);
+      };
+      const isAsked = new Set<number | undefined>(asked);
+      for (const item of said.values()) if (isAsked.has(item.slot)) note(item);
+      for (const slot of asked) for (const item of nodeOf(slot).kept.values()) note(item);
+      owed = [...open.values()].filter((item) => !asked.every((slot) => hasIt(slot, item)));
     },
     settled: () => missing() === undefined,
   };

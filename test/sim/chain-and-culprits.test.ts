@@ -41,6 +41,7 @@ const rig = (factory: CheckerFactory) => {
     asked: () => true,
     haltedMs: [],
     memberOf: (slot) => members[slot],
+    standing: () => undefined,
     verify: () => true,
     nowUs: () => 0,
     wallMs: () => 0,

@@ -58,6 +58,7 @@ const createRig = (factory: CheckerFactory): Rig => {
     asked: () => true,
     haltedMs: [],
     memberOf: (slot) => members[slot],
+    standing: () => undefined,
     verify: (publicKey, message, signature) => ring.verify({ publicKey, message, signature }),
     nowUs: () => 0,
     wallMs: () => 1_000,

@@ -42,6 +42,7 @@ describe("docs/simulation.md", () => {
       asked: () => true,
       haltedMs: [],
       memberOf: (slot) => MEMBERS[slot],
+      standing: () => undefined,
       verify: () => true,
       nowUs: () => 0,
       wallMs: () => 0,

@@ -36,6 +36,7 @@ const createRig = (weights: readonly number[]) => {
     asked: () => true,
     haltedMs: [],
     memberOf: (slot) => members[slot],
+    standing: () => undefined,
     verify: () => true,
     nowUs: () => 0,
     wallMs: () => 0,

@@ -297,7 +297,7 @@ describe("a liar's frames and a split", () => {
     if (!early) tell();
     return late(rig);
   };
-  const final = { view: 1, epoch: 1, kind: FINALIZE, hash: HASH_A };
+  const final = { view: 6, kind: FINALIZE, hash: HASH_A };
 
   it("of a certificate ends it where a quorum has signed it, and nowhere else", () => {
     for (const early of [true, false]) {
@@ -363,6 +363,108 @@ describe("what the network has damaged and a split", () => {
     expect(found(proposal, false)).toEqual(["L4"]);
     expect(found(proposal.subarray(0, 60), true)).toEqual(["L4"]);
   });
+});
+
+describe("what a node throws away and a split", () => {
+  const vote = { view: 5, kind: NULLIFY };
+  /** Node 0 has said S(5), or proposed; what is found where these frames reach node 1 while it is there. */
+  const found = (
+    standing: Rig["standing"][number],
+    frames: readonly Uint8Array[],
+    said: Parameters<typeof say>[2] = vote,
+  ): string[] => {
+    const rig = createRig(splitsEnd);
+    say(rig, 0, said);
+    rig.checker.healed?.(0, [0, 1]);
+    rig.standing[1] = standing;
+    for (const frame of frames) rig.checker.delivered?.(0, 1, frame);
+    if (rig.checker.settled?.(() => []) === false) expect(rig.marks).toEqual([]);
+    return late(rig);
+  };
+
+  it("has not arrived where it lies beyond the next view, be it a vote or a proposal", () => {
+    const spec = { view: 5, height: 5, proposer: 0 };
+    const proposed = { view: 5, kind: NOTARIZE, hash: hashOf(spec) };
+    for (const [view, expected] of [
+      [3, ["L4"]],
+      [4, []],
+      [9, []],
+    ] as const) {
+      expect(found({ epoch: 0, view }, [voteFrame(vote, 0)])).toEqual(expected);
+      expect(found({ epoch: 0, view }, [proposalFrame(spec)], proposed)).toEqual(expected);
+    }
+    // Certificates may be ahead.
+    expect(found({ epoch: 0, view: 1 }, [certificateFrame(vote)])).toEqual([]);
+  });
+
+  it("has not arrived where the node is in another epoch, or still reads its folder", () => {
+    const later = { ...vote, epoch: 1 };
+    const frames = [voteFrame(later, 0), certificateFrame(later)];
+    const final = certificateFrame({ view: 9, epoch: 1, kind: FINALIZE, hash: HASH_A });
+    for (const frame of [...frames, final]) {
+      expect(found({ epoch: 0, view: 5 }, [frame], later)).toEqual(["L4"]);
+      expect(found(undefined, [frame], later)).toEqual(["L4"]);
+      expect(found({ epoch: 1, view: 5 }, [frame], later)).toEqual([]);
+    }
+    // Nor does what is final in an epoch in which the node is not end what it is owed in its own.
+    expect(found({ epoch: 0, view: 5 }, [final])).toEqual(["L4"]);
+    expect(found({ epoch: 1, view: 5 }, [])).toEqual(["L4"]);
+  });
+
+  it("is not what it has said, or has on its disk, whatever epoch it is in when it begins again", () => {
+    const again = (show: (rig: Rig) => void, frame: Uint8Array): string[] => {
+      const rig = createRig(splitsEnd);
+      const [isLater, hasEpoch] = [{ epoch: 1, view: 5 }, statusWith({ epoch: 1, view: 5 })];
+      for (const slot of [0, 1, 2]) rig.standing[slot] = isLater;
+      rig.checker.diskLost?.(0, "data");
+      show(rig);
+      rig.checker.booted?.(0, 2, false);
+      for (const slot of [0, 1, 2]) rig.checker.status?.(slot, hasEpoch);
+      rig.checker.healed?.(0, [0, 1, 2]);
+      expect(rig.checker.settled?.(() => [])).toBe(false);
+      for (const to of [1, 2]) rig.checker.delivered?.(0, to, frame);
+      return late(rig);
+    };
+    const later = { ...vote, epoch: 1 };
+    const lose = (rig: Rig): void => {
+      say(rig, 0, later);
+      rig.checker.diskLost?.(0, "data");
+    };
+    expect(again(lose, voteFrame(later, 0))).toEqual([]);
+    expect(again((rig) => keep(rig, 0, 5, NULLIFY, 1), certificateFrame(later))).toEqual([]);
+  });
+});
+
+describe("what a hundred nodes are owed", () => {
+  it("takes no more time to look through than it took to say", () => {
+    const [validators, views] = [100, 400];
+    const members = Array.from({ length: validators }, (_, slot) => ({
+      ...{ index: slot, slot, idHex: String(slot).padStart(64, "0") },
+      ...{ publicKey: Uint8Array.of(slot), weight: 1n },
+    }));
+    const rig = createRig(splitsEnd, {
+      ...{ members, honest: () => true, memberOf: (slot) => members[slot] },
+    });
+    const startMs = performance.now();
+    for (let view = 1; view <= views; view++) {
+      for (const { slot } of members) {
+        for (const kind of [NOTARIZE, NULLIFY, FINALIZE]) say(rig, slot, { view, kind });
+      }
+    }
+    const saidMs = performance.now();
+    const slots = members.map(({ slot }) => slot);
+    rig.checker.healed?.(0, slots);
+    const half = { view: views / 2, height: 1 };
+    propose(rig, half);
+    for (const slot of slots) show(rig, slot, half);
+    expect(rig.checker.settled?.(() => [])).toBe(false);
+    const lookedMs = performance.now() - saidMs;
+    expect(lookedMs).toBeLessThan(saidMs - startMs);
+    expect(late(rig)).toEqual(["L4"]);
+    expect(rig.details).toEqual([
+      `N(${views / 2 + 1}) of epoch 0 by validator 0 has not reached n1`,
+    ]);
+  }, 120_000);
 });
 
 describe("what was said long before the heal", () => {

@@ -55,6 +55,7 @@ const createRig = (factory: CheckerFactory): Rig => {
     asked: () => true,
     haltedMs: [],
     memberOf: (slot) => members[slot],
+    standing: () => undefined,
     verify: (publicKey, message, signature) => ring.verify({ publicKey, message, signature }),
     nowUs: () => clock.nowMs * 1000,
     wallMs: () => clock.nowMs,

@@ -31,10 +31,16 @@ export type Rig = {
   readonly details: string[];
   readonly marks: string[];
   nowUs: number;
+  /** By slot: where a node is, undefined while it takes no frames. At first in the view of which most tests speak. */
+  standing: Standing[];
 };
 
+type Standing = ReturnType<CheckContext["standing"]>;
+
 export const createRig = (factory: CheckerFactory, part: Partial<CheckContext> = {}): Rig => {
-  const rig = { nowUs: 0, found: [] as string[], details: [] as string[], marks: [] as string[] };
+  const told = { found: [] as string[], details: [] as string[], marks: [] as string[] };
+  const standing = MEMBERS.map((): Standing => ({ epoch: 0, view: 5 }));
+  const rig = { nowUs: 0, ...told, standing };
   const context: CheckContext = {
     chainId: CHAIN,
     genesisHash: GENESIS,
@@ -45,6 +51,7 @@ export const createRig = (factory: CheckerFactory, part: Partial<CheckContext> =
     asked: () => true,
     haltedMs: [],
     memberOf: (slot) => MEMBERS[slot],
+    standing: (slot) => rig.standing[slot],
     verify: () => true,
     nowUs: () => rig.nowUs,
     wallMs: () => Math.floor(rig.nowUs / 1000),
@@ -139,8 +146,8 @@ export const say = (rig: Rig, slot: number, { epoch = 0, view, kind, hash = ZERO
 };
 
 /** The row of a certificate that becomes durable. */
-export const keep = (rig: Rig, slot: number, view: number, kind: number): void => {
-  const key = Buffer.concat([Buffer.from("c/"), u(0, 8), u(view, 8), u(kind, 1)]);
+export const keep = (rig: Rig, slot: number, view: number, kind: number, epoch = 0): void => {
+  const key = Buffer.concat([Buffer.from("c/"), u(epoch, 8), u(view, 8), u(kind, 1)]);
   rig.checker.durable?.(slot, "data", [{ key, value: new Uint8Array(0) }]);
 };
 

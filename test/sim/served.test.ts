@@ -54,6 +54,7 @@ const reported = (note: string, slot = 0): string[] => {
     asked: () => true,
     haltedMs: [],
     memberOf: (one) => members[one],
+    standing: () => undefined,
     verify: (publicKey, message, signature) => ring.verify({ publicKey, message, signature }),
     nowUs: () => 0,
     wallMs: () => 0,
