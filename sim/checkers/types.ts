@@ -271,7 +271,7 @@ export type CheckContext = {
   /** Spans in which less than a quorum is up. */
   readonly haltedMs: readonly (readonly [fromMs: number, untilMs: number])[];
   memberOf(slot: number): Member | undefined;
-  /** Where a node is at this moment; undefined where it is down, or still reads its folder and takes no frames of consensus. */
+  /** Where a node is now; undefined where it is down, or still reads its folder and takes no frame of consensus. */
   standing(slot: number): { readonly epoch: number; readonly view: number } | undefined;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   nowUs(): number;

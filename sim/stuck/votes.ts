@@ -250,9 +250,9 @@ export class Votes {
   }
 
   /**
-   * Views that those who are up cannot end any more, with the reason: together they have no quorum of signatures of any
-   * statement, though there may have been one, and an F binds who follows the protocol: a liar may skip the view all the
-   * same. Whoever has said F had the notarization on its disk (R0): it takes lost disks to come to this.
+   * Views that those who are up cannot end any more, with the reason: together they have no quorum of signatures of
+   * any statement, though there may have been one, and an F binds who follows the protocol: a liar may skip the view
+   * all the same. Whoever has said F had the notarization on its disk (R0): it takes lost disks to come to this.
    */
   openViews(standing: Standing): string[] {
     const lines: string[] = [];
