@@ -2,6 +2,7 @@
  * L4: no split lasts. After the heal, what an honest node has said or has a certificate of, in views above all
  * that is final, reaches every honest node in bounded time, or is overtaken: a node whose final view lies above
  * it, or which is in a later epoch, needs it no more. A run goes on while something is owed and its time is not over.
+ * What a node throws away has not reached it.
  */
 import { lookAt } from "./certificates.ts";
 import { decodeStatement, statementBytes } from "./decode.ts";
@@ -56,6 +57,8 @@ const isPast = (reach: Reach, { epoch, view }: Item): boolean =>
 
 type Node = {
   epoch: number;
+  /** When it was first seen in it. */
+  sinceUs: number;
   finalView: number;
   /** By view of its epoch: what it has, of others too, a byte for each (`placeOf`). */
   readonly has: Map<number, Uint8Array>;
@@ -82,7 +85,8 @@ export const splitsEnd = (context: CheckContext): Checker => {
   const nodeOf = (slot: number): Node => {
     let node = nodes[slot];
     if (node === undefined) {
-      node = { epoch: 0, finalView: 0, has: new Map(), newest: undefined, kept: new Map() };
+      const begun = { epoch: 0, sinceUs: 0, finalView: 0, newest: undefined };
+      node = { ...begun, has: new Map(), kept: new Map() };
       nodes[slot] = node;
     }
     return node;
@@ -113,7 +117,10 @@ export const splitsEnd = (context: CheckContext): Checker => {
 
   const advance = (node: Node, epoch: number, finalView: number): void => {
     if (epoch < node.epoch || (epoch === node.epoch && finalView <= node.finalView)) return;
-    if (epoch > node.epoch) forget(node);
+    if (epoch > node.epoch) {
+      forget(node);
+      node.sinceUs = context.nowUs();
+    }
     node.epoch = epoch;
     node.finalView = finalView;
     node.newest = undefined;
@@ -144,9 +151,9 @@ export const splitsEnd = (context: CheckContext): Checker => {
     return top;
   };
 
-  /** What is owed and not done, the first of it in words. Its last look, at which nothing is, leaves the mark. */
-  const missing = (): string | undefined => {
-    if (owed.length === 0) return undefined;
+  /** Whether something is owed and not done. The last look, at which nothing is any more, leaves the mark. */
+  const isOwed = (): boolean => {
+    if (owed.length === 0) return false;
     const top = furthest();
     const open: Item[] = [];
     let hasArrived = false;
@@ -156,16 +163,32 @@ export const splitsEnd = (context: CheckContext): Checker => {
     }
     if (hasArrived) context.mark("open statement arrived");
     owed = open;
-    const [item] = owed;
-    if (item === undefined) {
-      context.mark("open statements at the heal");
-      return undefined;
+    if (owed.length === 0) context.mark("open statements at the heal");
+    return owed.length > 0;
+  };
+
+  /**
+   * Whether a node has had its time for what it is owed, since the heal and since it is in that epoch: before, it can
+   * take nothing of it, and whether it gets there L3 asks.
+   */
+  const isDue = (slot: number, { epoch }: Item): boolean => {
+    const node = nodeOf(slot);
+    const sinceUs = Math.max(healedUs, node.sinceUs);
+    return node.epoch === epoch && context.nowUs() - sinceUs >= REACHES_WITHIN_US;
+  };
+
+  /** The first of what is owed for too long, in words. */
+  const overdue = (): string | undefined => {
+    for (const item of owed) {
+      const slot = asked.find((one) => isDue(one, item) && !hasIt(one, item));
+      if (slot === undefined) continue;
+      const signer = item.what % 0x10000;
+      const name = `${" NSF"[kindOf(item.what)]}(${item.view}) of epoch ${item.epoch}`;
+      const whose =
+        signer === ALL ? `the certificate of ${name}` : `${name} by validator ${signer}`;
+      return `${whose} has not reached n${slot}`;
     }
-    const slot = asked.find((one) => !hasIt(one, item));
-    const signer = item.what % 0x10000;
-    const name = `${" NSF"[kindOf(item.what)]}(${item.view}) of epoch ${item.epoch}`;
-    const whose = signer === ALL ? `the certificate of ${name}` : `${name} by validator ${signer}`;
-    return `${whose} has not reached n${slot}`;
+    return undefined;
   };
 
   /** The statement of a vote, a proposal or a certificate, from the place where it begins. */
@@ -272,10 +295,11 @@ export const splitsEnd = (context: CheckContext): Checker => {
       advance(node, epoch, 0);
     },
     looked: () => {
-      const what = missing();
-      if (context.nowUs() - healedUs < REACHES_WITHIN_US) return;
+      if (!isOwed()) return;
+      const what = overdue();
+      if (what === undefined) return;
       owed = [];
-      if (what !== undefined) context.report("L4", what);
+      context.report("L4", what);
     },
     healed: (atUs, slots) => {
       healedUs = atUs;
@@ -291,6 +315,6 @@ export const splitsEnd = (context: CheckContext): Checker => {
       for (const slot of asked) for (const item of nodeOf(slot).kept.values()) note(item);
       owed = [...open.values()].filter((item) => !asked.every((slot) => hasIt(slot, item)));
     },
-    settled: () => missing() === undefined,
+    settled: () => !isOwed(),
   };
 };

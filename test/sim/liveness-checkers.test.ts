@@ -399,16 +399,38 @@ describe("what a node throws away and a split", () => {
 
   it("has not arrived where the node is in another epoch, or still reads its folder", () => {
     const later = { ...vote, epoch: 1 };
-    const frames = [voteFrame(later, 0), certificateFrame(later)];
     const final = certificateFrame({ view: 9, epoch: 1, kind: FINALIZE, hash: HASH_A });
-    for (const frame of [...frames, final]) {
-      expect(found({ epoch: 0, view: 5 }, [frame], later)).toEqual(["L4"]);
-      expect(found(undefined, [frame], later)).toEqual(["L4"]);
-      expect(found({ epoch: 1, view: 5 }, [frame], later)).toEqual([]);
+    for (const frame of [voteFrame(later, 0), certificateFrame(later), final]) {
+      const isOwed = (standing: Rig["standing"][number]): boolean => {
+        const rig = createRig(splitsEnd);
+        say(rig, 0, later);
+        rig.checker.healed?.(0, [0, 1]);
+        rig.standing[1] = standing;
+        rig.checker.delivered?.(0, 1, frame);
+        return rig.checker.settled?.(() => []) === false;
+      };
+      expect(isOwed({ epoch: 0, view: 5 })).toBe(true);
+      expect(isOwed(undefined)).toBe(true);
+      expect(isOwed({ epoch: 1, view: 5 })).toBe(false);
     }
     // Nor does what is final in an epoch in which the node is not end what it is owed in its own.
     expect(found({ epoch: 0, view: 5 }, [final])).toEqual(["L4"]);
-    expect(found({ epoch: 1, view: 5 }, [])).toEqual(["L4"]);
+  });
+
+  it("is due when the node has been long enough in the epoch in which it can take it", () => {
+    const rig = createRig(splitsEnd);
+    say(rig, 0, { ...vote, epoch: 1 });
+    rig.checker.healed?.(0, [0, 1]);
+    expect(late(rig)).toEqual([]);
+    rig.nowUs = 20_000_000;
+    rig.checker.status?.(1, statusWith({ epoch: 1 }));
+    rig.nowUs = 34_999_999;
+    rig.checker.looked?.();
+    expect(rig.found).toEqual([]);
+    expect(rig.checker.settled?.(() => [])).toBe(false);
+    rig.nowUs = 35_000_000;
+    rig.checker.looked?.();
+    expect(rig.details).toEqual(["S(5) of epoch 1 by validator 0 has not reached n1"]);
   });
 
   it("is not what it has said, or has on its disk, whatever epoch it is in when it begins again", () => {
