@@ -5,7 +5,10 @@ import { FINALIZE, NOTARIZE, NULLIFY } from "../../sim/checkers/decode.ts";
 import { epochsChange } from "../../sim/checkers/epochs.ts";
 import { splitsEnd } from "../../sim/checkers/split.ts";
 import { timerBound, timersShrink } from "../../sim/checkers/timers.ts";
-import type { Status, Submission } from "../../sim/checkers/types.ts";
+import type { CheckerFactory, Status, Submission } from "../../sim/checkers/types.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
 import {
   type BlockSpec,
   bytesOf,
@@ -23,7 +26,7 @@ import {
   voteFrame,
   ZERO,
 } from "./rig.ts";
-import { HASH_A, statusWith } from "./support.ts";
+import { HASH_A, statusWith, verdict } from "./support.ts";
 
 const STAKE = { windowTurns: 0, votedBpsMin: 0, stakePerUnit: 1n };
 
@@ -454,6 +457,35 @@ describe("what a node throws away and a split", () => {
     };
     expect(again(lose, voteFrame(later, 0))).toEqual([]);
     expect(again((rig) => keep(rig, 0, 5, NULLIFY, 1), certificateFrame(later))).toEqual([]);
+  });
+});
+
+describe("where a node stands", () => {
+  it("is asked at any moment, is what its status says, and is not known of one that is down", () => {
+    const seen = { alike: 0, other: 0, down: 0, ofFrames: 0 };
+    const watch: CheckerFactory = (context) => ({
+      id: "L4",
+      title: "looks where nodes are",
+      status: (slot, { epoch, view }) => {
+        const at = context.standing(slot);
+        if (at?.epoch === epoch && at.view === view) seen.alike += 1;
+        else seen.other += 1;
+      },
+      delivered: (_from, to) => {
+        if (context.standing(to) !== undefined) seen.ofFrames += 1;
+      },
+      looked: () => {
+        if (context.standing(3) === undefined) seen.down += 1;
+      },
+    });
+    const one = scenario("stands", {
+      faults: [{ kind: "crash", atMs: 300, node: 3, power: true, downMs: 1_000 }],
+      ...{ epochMs: 1_000, healMs: 2_000 },
+    });
+    expect(verdict(simulate(one, { ...SYSTEM, checkers: [watch], explains: false }))).toBe("ok");
+    expect(seen.other).toBe(0);
+    expect(Math.min(seen.alike, seen.ofFrames)).toBeGreaterThan(10);
+    expect(seen.down).toBeGreaterThanOrEqual(4);
   });
 });
 
