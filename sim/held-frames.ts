@@ -9,10 +9,13 @@ type Classed = { readonly trafficClass: TrafficClass };
  * `stopped`: by a block, and not by a clog alone, nor only by those before it. `told`: whoever looks on knows of it; of a
  * frame that a clog holds while its link is blocked only when the clog ends, as the block may end before.
  */
-type Waiting<Frame> = { frame: Frame; dueUs: number; stopped: boolean; told: boolean };
+type Waiting<Frame> = Again<Frame> & { dueUs: number; stopped: boolean; told: boolean };
 
-/** A frame that is under way once more. */
-export type Again<Frame> = { readonly frame: Frame; readonly dueUs: number };
+/** A frame, and when its flight was over, or is to be: the newest, where it has flown more than once. */
+export type Again<Frame> = { readonly frame: Frame; readonly flownUs: number };
+
+/** Whether a frame that is let go has waited longer than it flew. */
+export type Taken<Frame> = { readonly frame: Frame; readonly hasWaited: boolean };
 
 export class HeldFrames<Frame extends Classed> {
   /** Of each class: due in the order in which they wait. */
@@ -25,7 +28,8 @@ export class HeldFrames<Frame extends Classed> {
   /** It has come as far as this, or is behind those that have not. */
   push(frame: Frame, nowUs: number, stopped: boolean, told: boolean): void {
     const queue = this.#queues.get(frame.trafficClass) ?? [];
-    queue.push({ frame, dueUs: Math.max(nowUs, queue.at(-1)?.dueUs ?? 0), stopped, told });
+    const dueUs = Math.max(nowUs, queue.at(-1)?.dueUs ?? 0);
+    queue.push({ frame, flownUs: nowUs, dueUs, stopped, told });
     this.#queues.set(frame.trafficClass, queue);
   }
 
@@ -43,12 +47,15 @@ export class HeldFrames<Frame extends Classed> {
     return untold;
   }
 
-  /** Those that were stopped are sent again, and so are due when each has flown. */
-  resend(nowUs: number, fly: (frame: Frame) => Again<Frame>): void {
+  /** Those that were stopped are sent again, and so are due when each has flown, behind those before it. */
+  resend(nowUs: number, fly: (frame: Frame, behindUs: number) => Again<Frame>): void {
     for (const queue of this.#queues.values()) {
       let lastUs = 0;
       for (const waiting of queue) {
-        if (waiting.stopped && waiting.dueUs <= nowUs) Object.assign(waiting, fly(waiting.frame));
+        if (waiting.stopped && waiting.dueUs <= nowUs) {
+          Object.assign(waiting, fly(waiting.frame, lastUs));
+          waiting.dueUs = waiting.flownUs;
+        }
         waiting.stopped = false;
         waiting.told = false;
         waiting.dueUs = Math.max(waiting.dueUs, lastUs);
@@ -57,16 +64,37 @@ export class HeldFrames<Frame extends Classed> {
     }
   }
 
-  /** When the next one is due; undefined when none waits. */
+  /** Those that were stopped are taken away: nobody is left to send them again. */
+  takeStopped(): Frame[] {
+    const lost: Frame[] = [];
+    for (const [trafficClass, queue] of this.#queues) {
+      for (const { frame, stopped } of queue) if (stopped) lost.push(frame);
+      this.#queues.set(
+        trafficClass,
+        queue.filter(({ stopped }) => !stopped),
+      );
+    }
+    return lost;
+  }
+
+  /** When the next one is due of those that no block has stopped yet; undefined when none waits. */
   get nextUs(): number | undefined {
-    return this.#first()?.[0]?.dueUs;
+    let nextUs: number | undefined;
+    for (const queue of this.#queues.values()) {
+      const dueUs = queue.find(({ told }) => !told)?.dueUs;
+      if (dueUs !== undefined) nextUs = Math.min(nextUs ?? dueUs, dueUs);
+    }
+    return nextUs;
   }
 
   /** Takes the next one; undefined when none is due. */
-  takeDue(nowUs: number): Frame | undefined {
+  takeDue(nowUs: number): Taken<Frame> | undefined {
     const queue = this.#first();
     if ((queue?.[0]?.dueUs ?? Number.POSITIVE_INFINITY) > nowUs) return undefined;
-    return queue?.shift()?.frame;
+    const taken = queue?.shift();
+    if (taken === undefined) return undefined;
+    // The world has whole microseconds only: then what has flown is there.
+    return { frame: taken.frame, hasWaited: nowUs > Math.ceil(taken.flownUs) };
   }
 
   /** The queue of what is due first. */

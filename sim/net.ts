@@ -4,40 +4,27 @@
  *
  * Within a session frames of one class stay in order and arrive at most once, as the port promises,
  * unless a fault says otherwise. A blocked link holds frames back, as a reliable stream would re-send
- * them, until the path heals or the session dies of idleness; `blockedDrops` loses them instead. A clogged
- * one holds back whatever would arrive, also what was under way before and what a block has let go.
+ * them, until the path heals or the session dies of idleness; `blockedDrops` loses them instead. So it does
+ * with the news that a process at its end has died or hung up. A clogged one holds back whatever would arrive,
+ * also what was under way before and what a block has let go.
  */
-import type {
-  PeerClose,
-  PeerId,
-  TrafficClass,
-  Transport,
-  TransportHandler,
-} from "../src/ledger/ports.ts";
+import type { PeerClose, PeerId, TrafficClass, Transport } from "../src/ledger/ports.ts";
 import { LIMITS } from "../src/limits.ts";
 import { FairShare } from "./bandwidth.ts";
+import { HeldNews } from "./held-news.ts";
 import type { Host } from "./host.ts";
 import { type Fate, type Hit, Links, type NetKnobs } from "./links.ts";
 import { Overrides } from "./overrides.ts";
-import { createEnd, type End, type HeldFrame, perClass, type Session } from "./sessions.ts";
+import {
+  createEnd,
+  createEndpoint,
+  type End,
+  type Endpoint,
+  type HeldFrame,
+  perClass,
+  type Session,
+} from "./sessions.ts";
 import { World } from "./world.ts";
-
-type Endpoint = {
-  readonly host: Host;
-  readonly id: PeerId;
-  incarnation: number;
-  handler: TransportHandler | undefined;
-  /** With whom a process has no sessions. The next one there begins without knowing of anybody. */
-  shutOut: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> };
-  /** With whom alone it may have some, once it was told who the members are. */
-  members: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> } | undefined;
-  /** Live sessions by the peer's id, in the order of their making. */
-  readonly sessions: Map<PeerId, Session>;
-  /** The most that waited for one peer, by class, since somebody has asked. */
-  mostQueued: Record<TrafficClass, number>;
-  /** Ends that this process has not heard of yet: it hears of one before the next session begins. */
-  readonly ending: Map<PeerId, () => void>;
-};
 
 export type NetTap = {
   sent(from: number, to: number, trafficClass: TrafficClass, bytes: Uint8Array): void;
@@ -60,10 +47,10 @@ export type NetWatch = {
   raised?(slot: number, other: number): void;
 };
 
-/** When a frame is to arrive, and what is told of it once it has. */
-type Flight = { readonly atUs: number; readonly hits: readonly Hit[] };
+/** When a frame is to arrive, and what is told of it once it has, where jitter makes it later. */
+type Flight = { readonly atUs: number; readonly jittered: Hit | undefined };
 
-const NO_HITS: readonly Hit[] = [];
+const IDLE: PeerClose = { code: "idle", detail: "nothing heard" };
 
 export class SimNet {
   readonly links: Links;
@@ -73,6 +60,7 @@ export class SimNet {
   readonly #dialling = new Set<number>();
   readonly #tap: NetTap | undefined;
   readonly #watches = new Set<NetWatch>();
+  readonly #news: HeldNews;
   #serial = 0;
   readonly #queueBytes: Overrides<number | undefined>[];
   #newest: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
@@ -84,6 +72,7 @@ export class SimNet {
     this.links = new Links(world.stream("net"), slots, knobs, world.stream("net/jitter"));
     this.share = new FairShare(world, this.links.caps);
     this.#tap = tap;
+    this.#news = new HeldNews(world, slots);
     this.#queueBytes = Array.from(
       { length: slots },
       () => new Overrides<number | undefined>(undefined),
@@ -92,19 +81,7 @@ export class SimNet {
 
   /** Slots must be added in order, before anything starts. */
   addSlot(host: Host, id: PeerId): void {
-    const sessions = new Map<PeerId, Session>();
-    const shutOut = { incarnation: 0, ids: new Set<PeerId>() };
-    this.#endpoints.push({
-      host,
-      id,
-      incarnation: 0,
-      handler: undefined,
-      shutOut,
-      members: undefined,
-      sessions,
-      mostQueued: perClass(),
-      ending: new Map(),
-    });
+    this.#endpoints.push(createEndpoint(host, id));
   }
 
   transport(slot: number, incarnation: number): Transport {
@@ -206,30 +183,32 @@ export class SimNet {
     session.blockedSinceUs = sinceUs;
     this.#world.after(this.links.knobs.idleTimeoutMs * 1000, () => {
       if (session.alive && session.blockedSinceUs === sinceUs) {
-        this.#end(session, -1, { code: "idle", detail: "nothing heard" });
+        this.#end(session, -1, IDLE);
       }
     });
   }
 
   unblock(from: number, to: number): void {
     if (!this.links.unblock(from, to)) return;
-    const session = this.#sessionOf(from, to);
+    // Of a process that has died only the other one knows the session.
+    const session = this.#sessionOf(from, to) ?? this.#sessionOf(to, from);
     if (session !== undefined) {
-      if (!this.links.blocked(from, to) && !this.links.blocked(to, from)) {
-        session.blockedSinceUs = -1;
-      }
-      // One flight later, each its own: a reliable stream sends them again.
-      const end = this.#endOf(session, from);
-      const { nowUs } = this.#world;
-      end.held.resend(nowUs, (frame) => {
-        const { atUs, hits } = this.#flight(nowUs, from, to);
-        const again =
-          hits.length === 0 ? frame : { ...frame, hits: [...(frame.hits ?? []), ...hits] };
-        return { frame: again, dueUs: atUs };
-      });
-      this.#releaseNext(session, end, to);
+      if (!this.links.blocked(to, from)) session.blockedSinceUs = -1;
+      this.#resend(session, this.#endOf(session, from), to);
     }
+    this.#news.opened(from, to);
     this.#scheduleDial(from, to, this.links.random.below(this.links.knobs.redialMs * 1000));
+  }
+
+  /** One flight later, each its own: a reliable stream sends again what was stopped, while its process lives. */
+  #resend(session: Session, end: End, to: number): void {
+    const { nowUs } = this.#world;
+    if (end.diedUs <= nowUs) for (const frame of end.held.takeStopped()) this.#drop(end, to, frame);
+    end.held.resend(nowUs, (frame, behindUs) => {
+      const { atUs, jittered } = this.#flight(nowUs, end.slot, to, behindUs);
+      return { frame: { ...frame, jittered }, flownUs: atUs };
+    });
+    this.#releaseNext(session, end, to);
   }
 
   /** What each send queue of a slot holds at most, where a fault has made it small. */
@@ -281,6 +260,7 @@ export class SimNet {
       const noticeUs = soon ? this.links.latencyUs() : this.links.knobs.idleTimeoutMs * 1000;
       const own = this.#endOf(session, slot);
       own.up = false;
+      own.diedUs = this.#world.nowUs;
       endpoint.sessions.delete(this.#idOf(this.#farSlot(session, slot)));
       // The news is behind all that has left, in whatever order that arrives.
       const newsUs = Math.max(this.#world.nowUs + noticeUs, own.lastUs + 1);
@@ -288,13 +268,27 @@ export class SimNet {
     }
   }
 
-  /** The news that a process has died passes no clog, nor what a link has held back and is to let go. */
+  /** The news that a process has died passes no clog and no block, nor what a link has held back and is to let go. */
   #heardOf(session: Session, dead: End): void {
-    const openUs = this.links.clogUntilUs(dead.slot, this.#farSlot(session, dead.slot));
+    if (!session.alive) return;
+    const far = this.#farSlot(session, dead.slot);
+    const again = (): void => this.#heardOf(session, dead);
+    const openUs = this.links.clogUntilUs(dead.slot, far);
     const atUs = Math.ceil(Math.max(openUs, dead.release?.atUs ?? 0));
-    if (session.alive && atUs >= this.#world.nowUs) {
-      this.#world.at(atUs + 1, () => this.#heardOf(session, dead));
+    if (atUs >= this.#world.nowUs) this.#world.at(atUs + 1, again);
+    else if (this.links.blocked(dead.slot, far)) {
+      this.#news.hold(dead.slot, far, this.#silentUs(session, dead), (isOpen) => {
+        if (isOpen) again();
+        else this.#end(session, -1, IDLE);
+      });
     } else this.#end(session, dead.slot, { code: "unreachable", detail: "peer is gone" });
+  }
+
+  /** When a session is idle of which nothing comes from an end any more: its process is gone, or has closed it. */
+  #silentUs({ blockedSinceUs }: Session, { diedUs }: End): number {
+    const { nowUs } = this.#world;
+    const sinceUs = Math.min(nowUs, diedUs, blockedSinceUs < 0 ? nowUs : blockedSinceUs);
+    return sinceUs + this.links.knobs.idleTimeoutMs * 1000;
   }
 
   // Sessions
@@ -424,6 +418,7 @@ export class SimNet {
     if (!session.alive) return;
     session.alive = false;
     this.share.drop(session.ends[0].slot, session.ends[1].slot);
+    const silentUs = bySlot < 0 ? 0 : this.#silentUs(session, this.#endOf(session, bySlot));
     for (const end of session.ends) {
       const endpoint = this.#endpoints[end.slot];
       const peer = this.#idOf(this.#farSlot(session, end.slot));
@@ -433,22 +428,29 @@ export class SimNet {
       if (endpoint.sessions.get(peer) === session) endpoint.sessions.delete(peer);
       if (!wasUp || endpoint.incarnation !== end.incarnation) continue;
       const delayUs = end.slot === bySlot || bySlot < 0 ? 0 : this.links.latencyUs();
-      const tell = (): void => {
+      const tell = (why = reason): void => {
         if (endpoint.ending.get(peer) !== tell) return;
         endpoint.ending.delete(peer);
         const other = this.#farSlot(session, end.slot);
         this.#world.trace.add(this.#world.nowUs, "peer-down", end.slot, other);
-        endpoint.handler?.peerDown(peer, reason);
+        endpoint.handler?.peerDown(peer, why);
       };
-      // That the other end has closed is news like any other.
+      const defer = (afterUs: number, then: () => void): void =>
+        endpoint.host.defer(end.incarnation, afterUs, then);
+      // That the other end has closed is news like any other: a clog holds it, and after a block it is sent again.
       const hear = (): void => {
         const openUs = bySlot < 0 ? 0 : this.links.clogUntilUs(bySlot, end.slot);
         const waitUs = openUs - this.#world.nowUs;
-        if (waitUs > 0) endpoint.host.defer(end.incarnation, waitUs, hear);
-        else tell();
+        if (waitUs > 0) defer(waitUs, hear);
+        else if (bySlot < 0 || !this.links.blocked(bySlot, end.slot)) tell();
+        else {
+          this.#news.hold(bySlot, end.slot, silentUs, (isOpen) =>
+            isOpen ? defer(this.links.latencyUs(), hear) : defer(0, () => tell(IDLE)),
+          );
+        }
       };
       endpoint.ending.set(peer, tell);
-      endpoint.host.defer(end.incarnation, delayUs, hear);
+      defer(delayUs, hear);
       this.#nothingOwed(endpoint.host, end, this.#farSlot(session, end.slot));
     }
     const [left, right] = session.ends;
@@ -557,13 +559,14 @@ export class SimNet {
     const arriveUs = flight.atUs;
     if (!fate.reordered) end.lastArrivalUs[trafficClass] = arriveUs;
     const hits: Hit[] = isLate ? [{ mark: "frame delayed", felt: undefined }] : [];
-    hits.push(...flight.hits);
     if (arriveUs < end.lastFrameUs[trafficClass]) {
       hits.push({ mark: "frame reordered", felt: this.links.feltOf("reorderPpm") });
     }
     if (fate.corrupted !== undefined) hits.push(fate.corrupted);
     const whole = fate.corrupted === undefined ? frame : this.#corrupted(frame);
-    const arriving = hits.length === 0 ? whole : { ...whole, hits };
+    const { jittered } = flight;
+    const isPlain = hits.length === 0 && jittered === undefined;
+    const arriving = isPlain ? whole : { ...whole, hits, jittered };
     end.lastFrameUs[trafficClass] = Math.max(arriveUs, end.lastFrameUs[trafficClass]);
     end.lastUs = Math.max(arriveUs, end.lastUs);
     this.#world.at(arriveUs, () => {
@@ -571,10 +574,11 @@ export class SimNet {
       this.#arrive(session, end, to, arriving);
     });
     if (fate.duplicated === undefined) return;
-    const { atUs: laterUs, hits: late } = this.#flight(arriveUs, end.slot, to);
-    end.lastUs = Math.max(laterUs, end.lastUs);
-    const again = { ...whole, bytes: whole.bytes.slice(), hits: [fate.duplicated, ...late] };
-    this.#world.at(laterUs, () => this.#arrive(session, end, to, again));
+    const later = this.#flight(arriveUs, end.slot, to);
+    end.lastUs = Math.max(later.atUs, end.lastUs);
+    const copy = { ...whole, bytes: whole.bytes.slice() };
+    const again = { ...copy, hits: [fate.duplicated], jittered: later.jittered };
+    this.#world.at(later.atUs, () => this.#arrive(session, end, to, again));
   }
 
   #show({ mark, felt }: Hit): void {
@@ -587,9 +591,9 @@ export class SimNet {
     const { addedUs, felt } = this.links.jitter(from, to);
     const [extraUs, takesUs] = [this.links.extraUs(from, to), this.links.latencyUs()];
     const calmUs = Math.max(behindUs, this.#world.endOf(fromUs, takesUs, extraUs));
-    if (addedUs === 0) return { atUs: calmUs, hits: NO_HITS };
+    if (addedUs === 0) return { atUs: calmUs, jittered: undefined };
     const atUs = Math.max(behindUs, this.#world.endOf(fromUs, takesUs, extraUs + addedUs));
-    return { atUs, hits: atUs > calmUs ? [{ mark: "frame jittered", felt }] : NO_HITS };
+    return { atUs, jittered: atUs > calmUs ? { mark: "frame jittered", felt } : undefined };
   }
 
   #corrupted({ trafficClass, bytes }: HeldFrame): HeldFrame {
@@ -635,6 +639,7 @@ export class SimNet {
       const { trace, nowUs } = this.#world;
       trace.add(nowUs, "deliver", to, end.slot, frame.bytes, "", frame.digest);
       for (const hit of frame.hits ?? []) this.#show(hit);
+      if (frame.jittered !== undefined) this.#show(frame.jittered);
       const { trafficClass, bytes } = frame;
       this.#tap?.delivered(end.slot, to, trafficClass, bytes);
       for (const watch of this.#watches) watch.delivered?.(end.slot, to, trafficClass, bytes);
@@ -670,15 +675,16 @@ export class SimNet {
     if (isBlocked) {
       this.#tap?.happened?.("frame blocked");
       for (const frame of end.held.stop(nowUs)) this.#stopped(end, to, frame);
-      // The end of the block goes on with it.
-      if (!this.links.knobs.blockedDrops) return;
+      // The end of the block goes on with it; what is still under way may meet the block as well.
+      if (!this.links.knobs.blockedDrops) return this.#releaseNext(session, end, to);
     }
     for (;;) {
-      const frame = end.held.takeDue(nowUs);
-      if (frame === undefined) break;
+      const taken = end.held.takeDue(nowUs);
+      if (taken === undefined) break;
+      const { frame, hasWaited } = taken;
       end.queuedBytes[frame.trafficClass] -= frame.bytes.length;
       if (isBlocked) this.#drop(end, to, frame);
-      else this.#deliver(session, end, to, frame);
+      else this.#deliver(session, end, to, hasWaited ? { ...frame, jittered: undefined } : frame);
     }
     this.#releaseNext(session, end, to);
   }

@@ -1,7 +1,11 @@
-/** Sessions of the simulated network as they are kept: each has two ends, and frames under way from each (net.ts). */
-import type { TrafficClass } from "../src/ledger/ports.ts";
+/**
+ * Processes and sessions of the simulated network as they are kept: a session has two ends, and frames under way
+ * from each (net.ts).
+ */
+import type { PeerId, TrafficClass, TransportHandler } from "../src/ledger/ports.ts";
 import type { Task } from "./heap.ts";
 import { HeldFrames } from "./held-frames.ts";
+import type { Host } from "./host.ts";
 import type { Hit } from "./links.ts";
 
 export type HeldFrame = {
@@ -11,6 +15,8 @@ export type HeldFrame = {
   readonly digest: number;
   /** What is told of it once it has arrived. */
   readonly hits?: readonly Hit[];
+  /** The same of its newest flight, where it comes later for jitter, and has not waited longer before the far end. */
+  readonly jittered?: Hit | undefined;
 };
 
 /** One end's view of a session. */
@@ -30,6 +36,8 @@ export type End = {
   readonly lastFrameUs: Record<TrafficClass, number>;
   /** The same of all classes, and of copies, too: no news of its death comes before. */
   lastUs: number;
+  /** When its process has died; Infinity while it has not. */
+  diedUs: number;
 };
 
 export type Session = {
@@ -37,6 +45,24 @@ export type Session = {
   readonly ends: readonly [End, End];
   alive: boolean;
   blockedSinceUs: number;
+};
+
+/** What the network knows of a slot, and of the process in it. */
+export type Endpoint = {
+  readonly host: Host;
+  readonly id: PeerId;
+  incarnation: number;
+  handler: TransportHandler | undefined;
+  /** With whom a process has no sessions. The next one there begins without knowing of anybody. */
+  shutOut: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> };
+  /** With whom alone it may have some, once it was told who the members are. */
+  members: { readonly incarnation: number; readonly ids: ReadonlySet<PeerId> } | undefined;
+  /** Live sessions by the peer's id, in the order of their making. */
+  readonly sessions: Map<PeerId, Session>;
+  /** The most that waited for one peer, by class, since somebody has asked. */
+  mostQueued: Record<TrafficClass, number>;
+  /** Ends that this process has not heard of yet: it hears of one before the next session begins. */
+  readonly ending: Map<PeerId, () => void>;
 };
 
 export const perClass = (): Record<TrafficClass, number> => ({
@@ -58,4 +84,18 @@ export const createEnd = (slot: number, incarnation: number): End => ({
   lastArrivalUs: perClass(),
   lastFrameUs: perClass(),
   lastUs: 0,
+  diedUs: Number.POSITIVE_INFINITY,
+});
+
+/** A slot in which nothing has started yet. */
+export const createEndpoint = (host: Host, id: PeerId): Endpoint => ({
+  host,
+  id,
+  incarnation: 0,
+  handler: undefined,
+  shutOut: { incarnation: 0, ids: new Set() },
+  members: undefined,
+  sessions: new Map(),
+  mostQueued: perClass(),
+  ending: new Map(),
 });
