@@ -1,9 +1,10 @@
 /** All checkers, in the order in which they look. */
 
 import { acceptedSoon } from "./accepted.ts";
-import { agreement, blockTime, monotone } from "./agreement.ts";
+import { agreement, oneFinalizable } from "./agreement.ts";
 import { assetsSingle } from "./assets.ts";
 import { beaconFollows } from "./beacon.ts";
+import { blockTime } from "./block-time.ts";
 import { capsKept, framesBounded, futureBounded, waitingBounded } from "./caps.ts";
 import { requestsSettledOnce } from "./certificate-requests.ts";
 import { certificatesValid } from "./certificates.ts";
@@ -21,11 +22,17 @@ import { keysErased } from "./epoch-keys.ts";
 import { epochsChange } from "./epochs.ts";
 import { evidenceSound } from "./evidence.ts";
 import { evidenceComplete } from "./evidence-complete.ts";
+import { finalNotarized } from "./final-notarized.ts";
 import { votesGrounded } from "./grounds.ts";
 import { haltsWithoutQuorum } from "./halts.ts";
 import { idleChains } from "./idle.ts";
 import { boundsTrue } from "./location.ts";
 import { mempoolFollows } from "./mempool.ts";
+import { monotone } from "./monotone.ts";
+import { setHandedOver } from "./next-set.ts";
+import { oneNotarized } from "./notarized.ts";
+import { nullifiedOrFinal } from "./nullified.ts";
+import { ownStatements } from "./own-statements.ts";
 import { everybodyLevel, progressMade } from "./phases.ts";
 import { powersFollow } from "./powers.ts";
 import { pushesBounded } from "./pushes.ts";
@@ -41,7 +48,6 @@ import { culpritsShutOut } from "./shut-out.ts";
 import { spaceShown } from "./space.ts";
 import { splitsEnd } from "./split.ts";
 import { stateRootFollows } from "./state-root.ts";
-import { certificatesPossible, ownStatements } from "./statements.ts";
 import { nobodyStops } from "./stopped.ts";
 import { timersShrink } from "./timers.ts";
 import type { CheckerFactory } from "./types.ts";
@@ -52,7 +58,10 @@ export const CHECKERS: readonly CheckerFactory[] = [
   powersFollow,
   keysErased,
   ownStatements,
-  certificatesPossible,
+  oneNotarized,
+  oneFinalizable,
+  finalNotarized,
+  nullifiedOrFinal,
   votesGrounded,
   durableBeforeSent,
   viewsEndedDurably,
@@ -60,6 +69,7 @@ export const CHECKERS: readonly CheckerFactory[] = [
   agreement,
   monotone,
   chainContiguous,
+  setHandedOver,
   workShown,
   blockTime,
   rootsEqual,

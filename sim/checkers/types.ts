@@ -116,7 +116,7 @@ export type Put = { readonly key: Uint8Array; readonly value: Uint8Array };
 export type ReadRows = (slot: number, projection: string) => readonly Row[] | undefined;
 
 export type Checker = {
-  /** I1..I24 and L1..L8 of docs/simulation.md. */
+  /** I1..I29 and L0..L9 of docs/simulation.md, where the table names the file of each. */
   readonly id: string;
   readonly title: string;
   /** A process began. `lost` is true when its data was wiped or rolled back before. */

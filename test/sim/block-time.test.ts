@@ -1,6 +1,6 @@
 /** I18: how far the time of final blocks may be from the true time, before and after the heal. */
 import { describe, expect, it } from "vitest";
-import { blockTime } from "../../sim/checkers/agreement.ts";
+import { blockTime } from "../../sim/checkers/block-time.ts";
 import { createRig, type Rig } from "./rig.ts";
 import { statusWith } from "./support.ts";
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { overThird, slotsUnderThird } from "../../sim/byzantine.ts";
 import { judgeOverThird } from "../../sim/byzantine-judge.ts";
-import { chainContiguous, setHashOf } from "../../sim/checkers/chain.ts";
+import { chainContiguous } from "../../sim/checkers/chain.ts";
 import { createProsecutor } from "../../sim/checkers/culprits.ts";
 import {
   FINALIZE,
@@ -12,6 +12,7 @@ import {
   SIGNATURE_BYTES,
   statementBytes,
 } from "../../sim/checkers/decode.ts";
+import { setHandedOver, setHashOf } from "../../sim/checkers/next-set.ts";
 import { hex, taggedHash } from "../../sim/checkers/oracle.ts";
 import type { CheckContext, CheckerFactory, Member } from "../../sim/checkers/types.ts";
 import { Prng } from "../../sim/prng.ts";
@@ -93,8 +94,12 @@ const frameOf = (header: Uint8Array): Uint8Array => {
 const signed = (view: number, kind: number, hash = ZERO): Uint8Array =>
   statementBytes(CHAIN, { epoch: 0, view, kind, hash });
 
-const verdictOf = (specs: readonly Spec[], skips: readonly [view: number, slot: number][]) => {
-  const { checker, found } = rig(chainContiguous);
+const verdictOf = (
+  specs: readonly Spec[],
+  skips: readonly [view: number, slot: number][],
+  judge: CheckerFactory = chainContiguous,
+) => {
+  const { checker, found } = rig(judge);
   for (const [view, slot] of skips) checker.released?.(slot, signed(view, NULLIFY), GENESIS);
   let parent: Uint8Array = GENESIS;
   for (const spec of specs) {
@@ -146,9 +151,11 @@ describe("I5", () => {
 
 describe("I19", () => {
   it("takes the set that must follow, and finds another one", () => {
-    const right = setHashOf(rig(chainContiguous).context, 1);
-    expect(verdictOf([{ view: 1, height: 1, nextSet: right }], [])).toEqual([]);
-    expect(verdictOf([{ view: 1, height: 1, nextSet: "ab".repeat(32) }], [])).toEqual(["I19"]);
+    const right = setHashOf(rig(setHandedOver).context, 1);
+    expect(verdictOf([{ view: 1, height: 1, nextSet: right }], [], setHandedOver)).toEqual([]);
+    expect(
+      verdictOf([{ view: 1, height: 1, nextSet: "ab".repeat(32) }], [], setHandedOver),
+    ).toEqual(["I19"]);
   });
 });
 

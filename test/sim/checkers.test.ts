@@ -1,17 +1,22 @@
 /** Every checker must find what it is there for: each is shown a violation, and a run that is clean. */
 import { describe, expect, it } from "vitest";
-import { agreement, blockTime, monotone } from "../../sim/checkers/agreement.ts";
+import { agreement, oneFinalizable } from "../../sim/checkers/agreement.ts";
+import { blockTime } from "../../sim/checkers/block-time.ts";
 import { capsKept } from "../../sim/checkers/caps.ts";
 import { certificatesValid } from "../../sim/checkers/certificates.ts";
 import { answersDurable, clientsServed } from "../../sim/checkers/clients.ts";
 import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/decode.ts";
 import { durableBeforeSent } from "../../sim/checkers/durability.ts";
 import { evidenceSound } from "../../sim/checkers/evidence.ts";
+import { finalNotarized } from "../../sim/checkers/final-notarized.ts";
+import { monotone } from "../../sim/checkers/monotone.ts";
+import { oneNotarized } from "../../sim/checkers/notarized.ts";
+import { nullifiedOrFinal } from "../../sim/checkers/nullified.ts";
 import { isQuorum, rfc6962Root, taggedHash } from "../../sim/checkers/oracle.ts";
+import { ownStatements } from "../../sim/checkers/own-statements.ts";
 import { recordsFolded } from "../../sim/checkers/records.ts";
 import { ReleaseTracker } from "../../sim/checkers/release.ts";
 import { encodeLeaf, rootsEqual } from "../../sim/checkers/roots.ts";
-import { certificatesPossible, ownStatements } from "../../sim/checkers/statements.ts";
 import type {
   CheckContext,
   Checker,
@@ -133,7 +138,7 @@ describe("statements", () => {
   };
 
   it("I3: finds two hashes with a quorum in one view, counting a signer once", () => {
-    const rig = createRig(certificatesPossible);
+    const rig = createRig(oneNotarized);
     quorum(rig, NOTARIZE, HASH_A, [0, 1, 3]);
     quorum(rig, NOTARIZE, HASH_B, [2, 2, 3]);
     expect(rig.found).toEqual([]);
@@ -141,15 +146,36 @@ describe("statements", () => {
     expect(rig.found).toEqual(["I3"]);
   });
 
-  it("I4 and I6: finds a view both skipped and final, and final without notarization", () => {
-    const skipped = createRig(certificatesPossible);
+  it("I1: finds two hashes that a quorum of one view has finalized, and no other id does", () => {
+    const rig = createRig(oneFinalizable);
+    const others = [oneNotarized, nullifiedOrFinal].map(createRig);
+    for (const one of [rig, ...others]) quorum(one, FINALIZE, HASH_A, [0, 1, 3]);
+    expect(rig.found).toEqual([]);
+    for (const one of [rig, ...others]) quorum(one, FINALIZE, HASH_B, [0, 2, 3]);
+    expect(rig.found).toEqual(["I1"]);
+    expect(others.flatMap(({ found }) => found)).toEqual([]);
+  });
+
+  it("I4: finds a view both skipped and final, whichever comes first", () => {
+    const skipped = createRig(nullifiedOrFinal);
     quorum(skipped, NOTARIZE, HASH_A, [0, 1, 2]);
     quorum(skipped, NULLIFY, ZERO, [0, 1, 3]);
     expect(skipped.found).toEqual([]);
     quorum(skipped, FINALIZE, HASH_A, [1, 2, 3]);
     expect(skipped.found).toEqual(["I4"]);
-    const bare = createRig(certificatesPossible);
+    const final = createRig(nullifiedOrFinal);
+    quorum(final, FINALIZE, HASH_A, [1, 2, 3]);
+    quorum(final, NULLIFY, ZERO, [0, 1, 3]);
+    expect(final.found).toEqual(["I4"]);
+  });
+
+  it("I6: finds what is final without notarization", () => {
+    const bare = createRig(finalNotarized);
+    quorum(bare, NOTARIZE, HASH_A, [0, 1, 2]);
     quorum(bare, FINALIZE, HASH_A, [0, 1, 2]);
+    expect(bare.found).toEqual([]);
+    release(bare, 0, 10, FINALIZE, HASH_A);
+    for (const slot of [1, 2]) release(bare, slot, 10, FINALIZE, HASH_A);
     expect(bare.found).toEqual(["I6"]);
   });
 

@@ -4,10 +4,10 @@ import { ByHonesty } from "../../sim/checkers/by-honesty.ts";
 import { chainContiguous } from "../../sim/checkers/chain.ts";
 import { FINALIZE, NOTARIZE, NULLIFY } from "../../sim/checkers/decode.ts";
 import { evidenceSound } from "../../sim/checkers/evidence.ts";
+import { finalNotarized } from "../../sim/checkers/final-notarized.ts";
 import { votesGrounded } from "../../sim/checkers/grounds.ts";
 import { turnsOf } from "../../sim/checkers/leaders.ts";
 import { shownIsFinal } from "../../sim/checkers/reads.ts";
-import { certificatesPossible } from "../../sim/checkers/statements.ts";
 import type { CheckerFactory } from "../../sim/checkers/types.ts";
 import {
   CHAIN,
@@ -77,7 +77,7 @@ describe("a liar that signs more than can be remembered", () => {
 
   it("still counts in the notarization of what becomes final (I6)", () => {
     const found = flooded(
-      certificatesPossible,
+      finalNotarized,
       (rig) => say(rig, LIAR, { view: 1, kind: NOTARIZE, hash: HASH_A }),
       (rig) => {
         sayBoth(rig, 1, NOTARIZE, HASH_A);
