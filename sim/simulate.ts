@@ -9,6 +9,7 @@ import { toHex } from "../src/crypto/bytes.ts";
 import { ERRORS, ok, type Result } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
+import { READ_WITHIN_US } from "./checkers/reads-answered.ts";
 import { REACHES_WITHIN_US } from "./checkers/split.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
@@ -158,6 +159,7 @@ class Run {
         observer.each((checker) => checker.offered?.(slot, submission)),
       declined: (slot, submission, code) =>
         observer.each((checker) => checker.declined?.(slot, submission, code)),
+      gaveUp: (submission) => observer.each((checker) => checker.gaveUp?.(submission)),
       acknowledged: (slot, submission, height) => {
         const client = clientOf.get(submission.actorHex);
         if (observer.honest(slot) && client !== undefined) this.#readers.wrote(client, height ?? 0);
@@ -186,7 +188,7 @@ class Run {
 
   /** Runs to a time, looking at every node now and then; stops at the first thing that is wrong. */
   #advance(untilMs: number): void {
-    const { world } = this.#network;
+    const { world, observer } = this.#network;
     while (world.nowMs < untilMs) {
       const targetUs = Math.min(untilMs, (Math.floor(world.nowMs / POLL_MS) + 1) * POLL_MS) * 1000;
       try {
@@ -197,13 +199,9 @@ class Run {
       this.#throwIfBad();
       this.#poll();
       this.#throwIfBad();
-      if (world.steps > (this.#options.maxSteps ?? MAX_STEPS)) {
-        this.#stop(
-          "liveness",
-          "L0",
-          `more than ${world.steps} steps: the nodes are busy for nothing`,
-        );
-      }
+      const stepsMax = this.#options.maxSteps ?? MAX_STEPS;
+      observer.each((checker) => checker.worked?.(world.steps, stepsMax));
+      this.#throwIfBad();
     }
   }
 
@@ -336,28 +334,22 @@ class Run {
     this.#healedInMs = world.nowMs - startMs;
   }
 
-  /** L2, clients are answered, and L3 is demanded: everybody gets where the furthest was. */
+  /** L2 and L3 are demanded: clients are answered, and everybody gets where the furthest was. */
   #demandConvergence(): void {
     const { world, observer, scenario } = this.#network;
     const limitMs = Math.max(world.nowMs, this.#workloadEndMs) + scenario.expect.convergeWithinMs;
     this.#advance(this.#workloadEndMs);
-    while (this.#workload.open() > 0) {
-      if (world.nowMs >= limitMs) {
-        const refusals = JSON.stringify([...this.#workload.refusals()]);
-        this.#stop("liveness", "L2", `${this.#workload.open()} clients unanswered; ${refusals}`);
-      }
+    observer.each((checker) => checker.mustAnswer?.(limitMs * 1000));
+    while (this.#workload.open() > 0 && world.nowMs < limitMs) {
       this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
     }
+    if (this.#workload.open() > 0) this.#lookOnce();
     const target = this.#highest();
     observer.each((checker) => checker.mustReach?.(target, limitMs * 1000));
     while (this.#isAnyBehind(target) && world.nowMs < limitMs) {
       this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
     }
-    // Where the time was over before anything was demanded, nobody has looked since.
-    if (world.nowMs >= limitMs) {
-      this.#poll();
-      this.#throwIfBad();
-    }
+    if (world.nowMs >= limitMs) this.#lookOnce();
     // What is not settled by then is for the checkers to name, L4 among them, which has a time of its own.
     const settledMs = Math.max(limitMs, scenario.healMs + REACHES_WITHIN_US / 1000);
     while (!this.#settled() && world.nowMs < settledMs) {
@@ -365,24 +357,30 @@ class Run {
     }
   }
 
+  /** Where the time was over before anything was demanded, nobody has looked since. */
+  #lookOnce(): void {
+    this.#poll();
+    this.#throwIfBad();
+  }
+
   #settled(): boolean {
     const { nodes, observer, scenario } = this.#network;
     return observer.settled((slot, projection) => {
       const handle = nodes[slot]?.handle;
       if (handle === undefined || scenario.expect.exempt.includes(slot)) return undefined;
-      const rows = this.#rows(handle, projection);
+      const rows = this.#rows(slot, handle, projection);
       // What cannot be read, the audit names.
       return rows.ok ? rows.value : [];
     });
   }
 
   /** All rows of a projection, page by page; none where the chain does not have it. */
-  #rows(handle: LedgerHandle, projection: string): Result<readonly Row[]> {
+  #rows(slot: number, handle: LedgerHandle, projection: string): Result<readonly Row[]> {
     const rows: Row[] = [];
     for (;;) {
       const after = rows.at(-1)?.key;
       const query = { limit: ROW_PAGE, ...(after === undefined ? {} : { after }) };
-      const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>((done) =>
+      const page = this.#await<Parameters<Parameters<LedgerHandle["rows"]>[2]>[0]>(slot, (done) =>
         handle.rows(projection, query, done),
       );
       if (!page.ok) return page;
@@ -399,16 +397,20 @@ class Run {
     });
   }
 
-  /** Runs the world until a callback has come. */
-  #await<T>(start: (done: (value: T) => void) => void): T {
-    const { world } = this.#network;
+  /** Runs the world until a callback has come of what is read at a node. */
+  #await<T>(slot: number, start: (done: (value: T) => void) => void): T {
+    const { world, observer } = this.#network;
     let value: { readonly it: T } | undefined;
     start((it) => {
       value = { it };
     });
-    const limitUs = world.nowUs + 60_000_000;
+    const fromUs = world.nowUs;
+    const untilUs = fromUs + READ_WITHIN_US;
     while (value === undefined) {
-      if (!world.step(limitUs)) this.#stop("liveness", "L9", "a read is never answered");
+      if (world.step(untilUs)) continue;
+      observer.each((checker) => checker.unanswered?.(slot, fromUs, untilUs));
+      this.#throwIfBad();
+      throw new Error(`a read at n${slot} has no answer, and no checker says so`);
     }
     return value.it;
   }
@@ -438,8 +440,9 @@ class Run {
     while (entries.length < logSize) {
       const from = entries.length;
       const limit = Math.min(ROW_PAGE, logSize - from);
-      const page = this.#await<Parameters<Parameters<LedgerHandle["events"]>[2]>[0]>((done) =>
-        handle.events(from, limit, done),
+      const page = this.#await<Parameters<Parameters<LedgerHandle["events"]>[2]>[0]>(
+        node.slot,
+        (done) => handle.events(from, limit, done),
       );
       if (!page.ok) this.#stop("correctness", "I10", `n${node.slot}: ${page.detail}`);
       if (page.value.entries.length === 0) break;
@@ -462,7 +465,7 @@ class Run {
   #readRows(node: SimNode, handle: LedgerHandle): Map<string, readonly Row[]> {
     const rows = new Map<string, readonly Row[]>();
     for (const name of [...PROJECTIONS, ...this.#claimed(), ...(this.#options.rowsOf ?? [])]) {
-      const all = this.#rows(handle, name);
+      const all = this.#rows(node.slot, handle, name);
       if (!all.ok)
         this.#stop("correctness", "I10", `n${node.slot}: rows of ${name}: ${all.detail}`);
       rows.set(name, all.value);

@@ -40,6 +40,8 @@ export type WorkloadWiring = {
   offered?(slot: number, submission: Submission): void;
   declined?(slot: number, submission: Submission, code: string): void;
   acknowledged(slot: number, submission: Submission, height: number | undefined): void;
+  /** The client no longer waits for this batch. */
+  gaveUp?(submission: Submission): void;
 };
 
 type Target = { readonly node: SimNode; readonly handle: LedgerHandle };
@@ -87,7 +89,6 @@ class Client {
   #attempt = 0;
   #counter = 0;
   acknowledged = 0;
-  readonly refusals = new Map<string, number>();
 
   constructor(wiring: WorkloadWiring, number: number, key: KeyPair, actor: Hash, writes: Writes) {
     this.#wiring = wiring;
@@ -122,7 +123,6 @@ class Client {
     } catch (error) {
       // The node cannot read its disk: the API would answer with a problem. The next turn asks another one.
       if (!(error instanceof TetradError) || !error.code.startsWith("store.")) throw error;
-      this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
     }
   }
 
@@ -263,12 +263,11 @@ class Client {
   }
 
   #refused(code: string, handle: LedgerHandle): void {
-    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     this.#attempt += 1;
     const attempt = this.#attempt;
     if (FINAL_CODES.has(code)) this.#lookUp(handle);
     // Its rights were taken back meanwhile: no node takes anything more of it.
-    if (this.#writes.guest !== undefined && code === "event.forbidden") this.#flight = undefined;
+    if (this.#writes.guest !== undefined && code === "event.forbidden") this.#giveUp();
     this.#wiring.world.after(RETRY_MS * 1000, () => {
       if (attempt === this.#attempt && this.#flight !== undefined) this.#again();
     });
@@ -280,8 +279,14 @@ class Client {
     if (lane.laneSeq < this.#laneSeq) return;
     this.#laneSeq = lane.laneSeq;
     this.#laneId = lane.batchId.slice();
-    this.#flight = undefined;
+    this.#giveUp();
     this.#followers = [];
+  }
+
+  #giveUp(): void {
+    const flight = this.#flight;
+    this.#flight = undefined;
+    if (flight !== undefined) this.#wiring.gaveUp?.(flight.submission);
   }
 
   #again(): void {
@@ -302,7 +307,6 @@ export type RunningWorkload = {
   acknowledged(): number;
   /** Batches that clients still wait for. */
   open(): number;
-  refusals(): ReadonlyMap<string, number>;
 };
 
 export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
@@ -342,12 +346,5 @@ export const startWorkload = (wiring: WorkloadWiring): RunningWorkload => {
   return {
     acknowledged: () => clients.reduce((sum, client) => sum + client.acknowledged, 0),
     open: () => clients.filter((client) => client.busy).length,
-    refusals: () => {
-      const all = new Map<string, number>();
-      for (const client of clients) {
-        for (const [code, count] of client.refusals) all.set(code, (all.get(code) ?? 0) + count);
-      }
-      return all;
-    },
   };
 };

@@ -2,6 +2,7 @@
 
 import { acceptedSoon } from "./accepted.ts";
 import { agreement, oneFinalizable } from "./agreement.ts";
+import { everyClientAnswered } from "./answered.ts";
 import { assetsSingle } from "./assets.ts";
 import { beaconFollows } from "./beacon.ts";
 import { blockTime } from "./block-time.ts";
@@ -39,7 +40,9 @@ import { pushesBounded } from "./pushes.ts";
 import { quarantineGrows } from "./quarantine.ts";
 import { finalInReach } from "./reach.ts";
 import { sessionsMonotone, shownIsFinal } from "./reads.ts";
+import { readsAnswered } from "./reads-answered.ts";
 import { recordsFolded } from "./records.ts";
+import { comesToRest } from "./rest.ts";
 import { viewsEndedDurably } from "./rests-on.ts";
 import { rightsFollow } from "./rights.ts";
 import { rootsEqual } from "./roots.ts";
@@ -116,7 +119,10 @@ export const CHECKERS: readonly CheckerFactory[] = [
 export const RUN_CHECKERS: readonly CheckerFactory[] = [
   nobodyStops,
   progressMade,
+  everyClientAnswered,
   everybodyLevel,
   coreIsBare,
   haltsWithoutQuorum,
+  readsAnswered,
+  comesToRest,
 ];

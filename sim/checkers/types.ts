@@ -151,18 +151,26 @@ export type Checker = {
   declined?(slot: number, submission: Submission, code: string): void;
   /** The node said that this batch is committed, and at which height. */
   acknowledged?(slot: number, submission: Submission, height: number | undefined): void;
+  /** A client no longer waits for this batch: its lane went another way, or it may not write any more. */
+  gaveUp?(submission: Submission): void;
   /** All faults have ended; these slots must go on and end up level. */
   healed?(atUs: number, asked: readonly number[]): void;
   /** Only these have been healed: everybody else is gone for good. */
   coreHealed?(slots: readonly number[]): void;
   /** A block above this height must be final by then. */
   mustPass?(height: number, byUs: number): void;
+  /** All that clients wait for must be answered by then. */
+  mustAnswer?(byUs: number): void;
   /** All that are asked must have executed this height by then. */
   mustReach?(height: number, byUs: number): void;
   /** Now and then, of a node that is up and whose disk nobody has just had to replace. */
   health?(slot: number, health: Health): void;
   /** Every node that is up has been shown. */
   looked?(): void;
+  /** A run that may take so many steps has taken so many. */
+  worked?(steps: number, stepsMax: number): void;
+  /** What was read at this node from then on has had no answer, and gets none before that. */
+  unanswered?(slot: number, fromUs: number, untilUs: number): void;
   /** The node has set a timer. */
   timer?(slot: number, delayMs: number): void;
   /** Now and then, and at the end; nothing in between is left out. */

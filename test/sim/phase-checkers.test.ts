@@ -1,10 +1,19 @@
-/** I13, I17, L1, L3, L7 and L8 are each shown a history that breaks them, and one that just does not. */
+/** I13, I17, L0, L1, L2, L3, L7, L8 and L9 are each shown a history that breaks them, and one that just does not. */
 import { describe, expect, it } from "vitest";
+import { everyClientAnswered } from "../../sim/checkers/answered.ts";
 import { coreIsBare } from "../../sim/checkers/core-alone.ts";
 import { haltsWithoutQuorum } from "../../sim/checkers/halts.ts";
 import { everybodyLevel, progressMade } from "../../sim/checkers/phases.ts";
+import { READ_WITHIN_US, readsAnswered } from "../../sim/checkers/reads-answered.ts";
 import { differenceOf } from "../../sim/checkers/repeat.ts";
+import { comesToRest } from "../../sim/checkers/rest.ts";
 import { nobodyStops } from "../../sim/checkers/stopped.ts";
+import type { Checker, Submission } from "../../sim/checkers/types.ts";
+import type { NetworkOptions } from "../../sim/network.ts";
+import { scenario } from "../../sim/scenario.ts";
+import { simulate } from "../../sim/simulate.ts";
+import { SYSTEM } from "../../sim/system.ts";
+import type { LedgerHandle } from "../../src/ledger/handle.ts";
 import { createRig, MEMBERS, type Rig } from "./rig.ts";
 import { statusWith } from "./support.ts";
 
@@ -13,6 +22,15 @@ const final = (rig: Rig, slot: number, finalHeight: number): void =>
 
 const executed = (rig: Rig, slot: number, executedHeight: number): void =>
   rig.checker.status?.(slot, statusWith({ executedHeight }));
+
+/** The product, with handles that do some things in another way. */
+const handles = (part: Partial<LedgerHandle>): NetworkOptions => ({
+  ...SYSTEM,
+  createSystem: (chain, scheme) => {
+    const system = SYSTEM.createSystem(chain, scheme);
+    return { ...system, boot: (...args) => ({ ...system.boot(...args), ...part }) };
+  },
+});
 
 const lookAt = (rig: Rig, nowUs: number): void => {
   rig.nowUs = nowUs;
@@ -205,5 +223,93 @@ describe("L8, no quorum", () => {
     final(rig, 1, 5);
     lookAt(rig, 5_001_000);
     expect(rig.found).toEqual([]);
+  });
+});
+
+describe("L2, every client is answered", () => {
+  const batch = (batchIdHex: string): Submission => ({
+    ...{ actorHex: "aa", laneSeq: 1, batchIdHex },
+    ...{ eventCount: 1, bytes: 100 },
+  });
+  const [first, second] = [batch("01"), batch("02")];
+  /** What is found where this is all that happens before the time is over. */
+  const foundAfter = (happens: (checker: Checker) => void): readonly string[] => {
+    const rig = createRig(everyClientAnswered);
+    rig.checker.offered?.(0, first);
+    rig.checker.offered?.(1, second);
+    rig.checker.mustAnswer?.(5_000_000);
+    lookAt(rig, 4_999_999);
+    expect(rig.found).toEqual([]);
+    happens(rig.checker);
+    lookAt(rig, 5_000_000);
+    expect(new Set(rig.found).size).toBeLessThan(2);
+    return rig.details;
+  };
+
+  it("finds who has no answer in time, and says what was refused", () => {
+    const declined = (checker: Checker): void => {
+      checker.acknowledged?.(1, first, 3);
+      checker.declined?.(0, second, "batch.gap");
+      checker.declined?.(2, second, "batch.gap");
+    };
+    expect(foundAfter(declined)).toEqual(['1 clients unanswered; [["batch.gap",2]]']);
+    expect(foundAfter(() => undefined)).toEqual(["2 clients unanswered; []"]);
+  });
+
+  it("takes an answer of any node, and a client that no longer waits", () => {
+    const settled = (checker: Checker): void => {
+      checker.offered?.(2, first);
+      checker.acknowledged?.(2, first, 3);
+      checker.gaveUp?.(second);
+    };
+    expect(foundAfter(settled)).toEqual([]);
+  });
+
+  it("demands nothing before it is demanded, nor once all were answered", () => {
+    const rig = createRig(everyClientAnswered);
+    rig.checker.offered?.(0, first);
+    lookAt(rig, 50_000_000);
+    rig.checker.mustAnswer?.(60_000_000);
+    rig.checker.acknowledged?.(0, first, 1);
+    lookAt(rig, 55_000_000);
+    rig.checker.offered?.(0, second);
+    lookAt(rig, 70_000_000);
+    expect(rig.found).toEqual([]);
+  });
+
+  it("ends a run of which no node answers a client", () => {
+    const unheard = handles({ submit: () => () => undefined });
+    const one = scenario("unheard", { seed: 1, healMs: 500, expect: { convergeWithinMs: 4_000 } });
+    const { outcome, violation } = simulate(one, { ...unheard, checkers: [], explains: false });
+    expect([outcome, violation?.id]).toEqual(["liveness", "L2"]);
+    expect(violation?.detail).toMatch(/^[1-9] clients unanswered; \[\]$/);
+  });
+});
+
+describe("L0, a run comes to rest", () => {
+  it("may take as many steps as it may, and no more", () => {
+    const rig = createRig(comesToRest);
+    rig.checker.worked?.(10, 10);
+    expect(rig.found).toEqual([]);
+    rig.checker.worked?.(11, 10);
+    expect(rig.details).toEqual(["more than 11 steps: the nodes are busy for nothing"]);
+  });
+});
+
+describe("L9, a read is answered", () => {
+  it("is given its time, and no more", () => {
+    const rig = createRig(readsAnswered);
+    rig.checker.unanswered?.(2, 7, READ_WITHIN_US + 6);
+    expect(rig.found).toEqual([]);
+    rig.checker.unanswered?.(2, 7, READ_WITHIN_US + 7);
+    expect(rig.details).toEqual(["a read at n2 is never answered"]);
+  });
+
+  it("ends a run whose nodes are asked for their rows in vain", () => {
+    const deaf = handles({ rows: () => undefined });
+    const one = scenario("deaf", { seed: 1, healMs: 500 });
+    const { outcome, violation } = simulate(one, { ...deaf, checkers: [], explains: false });
+    expect([outcome, violation?.id]).toEqual(["liveness", "L9"]);
+    expect(violation?.detail).toBe("a read at n0 is never answered");
   });
 });
