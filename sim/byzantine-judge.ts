@@ -45,7 +45,8 @@ export const runOverThird = (
   }
   // The first run ends as soon as liars could fork: they may not have said any of it by then.
   const prosecutor = createProsecutor();
-  const on = simulate(one, { ...options, checkers: [prosecutor.checker, agreement] });
+  const checkers = [prosecutor.checker, agreement];
+  const on = simulate(one, { ...options, explains: false, checkers });
   const verdict = on.violation?.id === "I1" ? (faultOf(prosecutor) ?? "forked") : verdictOf(on);
   return { verdict: unseenIn(one, on) ?? verdict, result: on };
 };

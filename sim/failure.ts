@@ -4,6 +4,7 @@
  */
 import type { Status } from "./checkers/types.ts";
 import { msText } from "./describe.ts";
+import type { Fork } from "./fork.ts";
 import { sentenceOf } from "./invariants.ts";
 import { type Moment, momentLine, record } from "./recorder.ts";
 import { plainScenario } from "./reduce.ts";
@@ -39,6 +40,8 @@ export type FailureReport = {
   readonly replay: string;
   /** Of a run that is stuck: why. */
   readonly stuck: Stuck | null;
+  /** Of a run that ends because a fork is there, or could be: who has made it possible. */
+  readonly fork: Fork | null;
   readonly nodes: readonly string[];
   readonly roots: RootDiff;
   readonly logs: readonly string[];
@@ -164,6 +167,7 @@ export const examine = (
     scenario: plainScenario(scenario),
     replay: options.replay,
     stuck: result.stuck ?? null,
+    fork: result.fork ?? null,
     nodes: result.nodes,
     roots: roots.diff((slot) => slot < scenario.n && !faulty.has(slot)),
     logs: logs.items.map(momentLine),
@@ -226,6 +230,7 @@ export const reportText = (report: FailureReport): string => {
     ["", head.map(([name = "", value]) => `${name.padEnd(9)} ${value}`)],
     ["What was found", more],
     ["Why it is stuck", report.stuck === null ? [] : stuckLines(report.stuck)],
+    ["Who made the fork possible", report.fork === null ? [] : stuckLines(report.fork)],
     ["Scenario", JSON.stringify(report.scenario, null, 2).split("\n")],
     ["Nodes", report.nodes],
     ["Roots of honest nodes", rootLines(report.roots)],

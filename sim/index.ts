@@ -36,6 +36,7 @@ export {
   reportText,
   type ShrunkFrom,
 } from "./failure.ts";
+export type { Fork, ForkCulprit } from "./fork.ts";
 export { INVARIANTS, sentenceOf } from "./invariants.ts";
 export { runOptions, type SimulateOptions } from "./options.ts";
 export { loadOwn, type Own } from "./own.ts";

@@ -14,6 +14,7 @@ import { REACHES_WITHIN_US } from "./checkers/split.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
+import { explainFork, type Fork } from "./fork.ts";
 import { MISTAKE_ID, Mistake, stackOf } from "./mistake.ts";
 import { createNetwork, type SimNetwork } from "./network.ts";
 import type { SimNode } from "./node.ts";
@@ -65,6 +66,8 @@ export type RunResult = {
   readonly nodes: readonly string[];
   /** Of a run that is stuck: why. */
   readonly stuck: Stuck | undefined;
+  /** Of a run that ends because a fork is there, or could be: who has made it possible. */
+  readonly fork: Fork | undefined;
   /** For a failure: the state of each node, what they logged last, and the newest events. */
   readonly report: readonly string[];
 };
@@ -554,6 +557,7 @@ class Run {
       network: net.sent,
       nodes: this.#nodeLines(),
       stuck: violation?.id === "L0" ? busyOf(world.trace.last(EVENTS_COUNTED)) : undefined,
+      fork: undefined,
       report: outcome === "ok" ? [] : this.#report(),
     };
   }
@@ -620,7 +624,7 @@ const NOT_REPEATED: Stuck = {
   tables: [],
 };
 
-const withReport = (result: RunResult, stuck: Stuck | undefined): RunResult =>
+const withStuck = (result: RunResult, stuck: Stuck | undefined): RunResult =>
   stuck === undefined
     ? result
     : {
@@ -629,18 +633,31 @@ const withReport = (result: RunResult, stuck: Stuck | undefined): RunResult =>
         report: ["why it is stuck:", ...stuckLines(stuck), "", ...result.report],
       };
 
-/** Runs a scenario once, and a stuck one again to say why. Never throws for what the code under test does. */
+const withFork = (result: RunResult, fork: Fork | undefined): RunResult =>
+  fork === undefined
+    ? result
+    : {
+        ...result,
+        fork,
+        report: ["who made the fork possible:", ...stuckLines(fork), "", ...result.report],
+      };
+
+/**
+ * Runs a scenario once; one that is stuck again to say why, and one that forks to say who has made that possible. Never
+ * throws for what the code under test does.
+ */
 export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
   const { watch, explains = true, ...options } = runOptionsOf(scenario, given);
   const { checkers = CHECKERS } = options;
   const seen = watch === undefined ? checkers : [watch, ...checkers];
   const { result, up } = runOnce(scenario, { ...options, checkers: seen });
   const { violation } = result;
-  if (!explains || violation === undefined || !isStuck(result))
-    return withReport(result, result.stuck);
-  const witness = createWitness();
+  if (!explains || violation === undefined) return withStuck(result, result.stuck);
   const { onEvent: _seen, ...silent } = options;
+  const fork = explainFork(result, (part) => runOnce(scenario, { ...silent, ...part }).result);
+  if (!isStuck(result)) return withFork(withStuck(result, result.stuck), fork);
+  const witness = createWitness();
   const second = runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
   const why = isAlike(result, second.result) ? witness.explain(up, violation) : NOT_REPEATED;
-  return withReport(result, why);
+  return withStuck(result, why);
 };

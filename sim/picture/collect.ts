@@ -325,6 +325,7 @@ export class PictureCollector {
               detail: violation.detail,
               atUs: violation.atMs * 1000,
               stuck: result.stuck ?? null,
+              fork: result.fork ?? null,
             },
       seed: this.#scenario.seed,
       commit: caption.commit,

@@ -75,7 +75,7 @@ aria-label="space-time diagram: one line a node, time from left to right"></canv
 </b> warning or error logged</span>
 <span>shaded: a fault or an adversary</span><span>grey: nothing happens for a while, shortened</span></div>
 <div id="left"></div>
-<details id="stuckbox" open><summary>Why it is stuck</summary><ul id="causes"></ul><div id="stuck"></div></details>
+<details id="stuckbox" open><summary id="stuckname">Why it is stuck</summary><ul id="causes"></ul><div id="stuck"></div></details>
 <details id="faultbox"><summary>Faults and adversaries</summary><table id="faults"></table></details>
 <details><summary>Events</summary><table id="events"></table></details>
 <details><summary>Scenario</summary><pre id="scenario"></pre></details>

@@ -1,5 +1,6 @@
 /** What a picture of a run is made of: plain data, the same where it is collected and where it is drawn. */
 
+import type { Fork } from "../fork.ts";
 import type { Stuck } from "../stuck/model.ts";
 
 /** A message: from, to, index of its kind, sent and arrived (-1: never), bytes, view (-1: none), fate. */
@@ -51,6 +52,8 @@ export type PictureData = {
         readonly atUs: number;
         /** Of a run that is stuck: why. */
         readonly stuck: Stuck | null;
+        /** Of a run that ends because a fork is there, or could be: who has made it possible. */
+        readonly fork: Fork | null;
       }
     | undefined;
   readonly seed: number;

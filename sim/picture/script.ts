@@ -433,12 +433,15 @@ const addTables = (): void => {
   }
 };
 
-/** Sentences and tables of a run that is stuck, where one is. */
+/** Sentences and tables of a run that is stuck, or that forks, where one is. */
 const addCauses = (): void => {
-  const stuck = data.failure?.stuck ?? undefined;
-  element("stuckbox").style["display"] = stuck === undefined ? "none" : "";
-  for (const cause of stuck?.causes ?? []) element("causes").append(make("li", cause));
-  for (const { title, columns, rows, leftOut } of stuck?.tables ?? []) {
+  const why = data.failure?.stuck ?? data.failure?.fork ?? undefined;
+  element("stuckbox").style["display"] = why === undefined ? "none" : "";
+  if ((data.failure?.fork ?? undefined) !== undefined) {
+    element("stuckname").textContent = "Who made the fork possible";
+  }
+  for (const cause of why?.causes ?? []) element("causes").append(make("li", cause));
+  for (const { title, columns, rows, leftOut } of why?.tables ?? []) {
     const table = make("table");
     const head = make("tr");
     for (const column of columns) head.append(make("th", column));
