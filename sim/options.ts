@@ -9,8 +9,9 @@ import type { RunOptions } from "./simulate.ts";
 import { systemWith } from "./system.ts";
 
 /**
- * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `explains: false` leaves out why, which takes a second run; `checkers` stand in for those
- * of the simulator; `events` are what clients write instead of records; `shares` says whether nodes share what they
+ * `onEvent` sees every event of the trace; `maxSteps` ends a run that is stuck; `explains: false` leaves out why it is
+ * stuck and who has made a fork possible, which takes a second run, and `"forks"` the former only; `checkers` stand in
+ * for those of the simulator; `events` are what clients write instead of records; `shares` says whether nodes share what they
  * have alike, which else the seed decides; `rowMemoryBytes` is how much of memory rows of the simulated disks may take
  * before they go to a temporary file.
  */

@@ -18,6 +18,9 @@ export type RunOptions = NetworkOptions & {
   readonly watch?: CheckerFactory;
   /** A run that does more work than this is stuck in a loop: a liveness failure. */
   readonly maxSteps?: number;
-  /** False where nobody reads why a run is stuck, which takes a second one (true). */
-  readonly explains?: boolean;
+  /**
+   * False where nobody reads why a run is stuck or who has made a fork possible, which takes a second one (true);
+   * "forks" where only the latter is read.
+   */
+  readonly explains?: boolean | "forks";
 };

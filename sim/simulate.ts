@@ -652,10 +652,11 @@ export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
   const seen = watch === undefined ? checkers : [watch, ...checkers];
   const { result, up } = runOnce(scenario, { ...options, checkers: seen });
   const { violation } = result;
-  if (!explains || violation === undefined) return withStuck(result, result.stuck);
+  if (explains === false || violation === undefined) return withStuck(result, result.stuck);
   const { onEvent: _seen, ...silent } = options;
   const fork = explainFork(result, (part) => runOnce(scenario, { ...silent, ...part }).result);
-  if (!isStuck(result)) return withFork(withStuck(result, result.stuck), fork);
+  if (explains === "forks" || !isStuck(result))
+    return withFork(withStuck(result, result.stuck), fork);
   const witness = createWitness();
   const second = runOnce(scenario, { ...silent, checkers: [...checkers, witness.checker] });
   const why = isAlike(result, second.result) ? witness.explain(up, violation) : NOT_REPEATED;

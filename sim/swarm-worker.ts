@@ -9,16 +9,16 @@ import { simulateTwice } from "./twice.ts";
 
 const run = async (port: NonNullable<typeof parentPort>): Promise<void> => {
   const { own } = workerData as { readonly own: string | undefined };
-  // Whoever looks into a seed that has failed runs it again.
-  const options = { ...runOptions(await loadOwn(own)), explains: false };
+  // Whoever looks into a seed that has failed runs it again. Who made a fork possible is a part of what was found.
+  const options = { ...runOptions(await loadOwn(own)), explains: "forks" as const };
   port.on("message", ({ seed, twice }: Task) => {
     const scenario = randomScenario(seed);
     const result = twice ? simulateTwice(scenario, options) : simulate(scenario, options);
-    const { outcome, violation, virtualMs, steps, marks } = result;
+    const { outcome, violation, fork, virtualMs, steps, marks } = result;
     const answer: SeedResult = {
       ...{ seed, outcome, virtualMs, steps },
       id: violation?.id ?? "",
-      detail: violation?.detail ?? "",
+      detail: [violation?.detail ?? "", ...(fork?.causes ?? [])].join("\n"),
       marks: [...marks],
       scenario: outcome === "ok" ? undefined : scenario,
     };

@@ -1,7 +1,7 @@
 /**
- * L2: every client is answered. A client hands its batch to one node after the other until one of them says that it is
- * committed; after the heal, and after the last new batch, that must come in bounded time. It is over, too, where a client
- * learns that its lane has gone on without this batch, or may not write any more.
+ * L2: every client is answered. A client hands its batch to one node after the other until one of them says that it
+ * is committed; after the heal, and after the last new batch, that must come in bounded time. It is over, too, where a
+ * client learns that its lane has gone on without this batch, or may not write any more.
  */
 import type { CheckContext, Checker } from "./types.ts";
 

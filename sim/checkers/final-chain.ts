@@ -8,7 +8,7 @@ type Listener = (header: Header) => void;
 export type FinalChain = {
   /** Is called of each final block whose header is known. */
   onBlock(listener: Listener): void;
-  /** An honest node has it as final, and with it all below. Every checker that asks calls it; the first call does it. */
+  /** An honest node has it as final, and all below. Every checker that asks calls it; the first call does it. */
   shown(hash: string): void;
 };
 

@@ -16,6 +16,7 @@ import { picturePage } from "../../sim/picture/page.ts";
 import { plainScenario } from "../../sim/reduce.ts";
 import { type Scenario, scenario } from "../../sim/scenario.ts";
 import { simulate } from "../../sim/simulate.ts";
+import { runSwarm, type SeedResult } from "../../sim/swarm-run.ts";
 import { SYSTEM } from "../../sim/system.ts";
 import { CHAIN, createRig, GENESIS, type Rig, ZERO } from "./rig.ts";
 
@@ -112,6 +113,31 @@ describe("the command", () => {
     expect(first.report.fork.culprits.map(({ node }) => node)).toEqual([2, 3]);
     expect([first.report.fork.weight, first.report.fork.total]).toEqual(["2", "4"]);
   });
+});
+
+describe("a swarm", () => {
+  it("says of a seed that could fork who has made it possible", async () => {
+    const own = join(folder, "forks.mjs");
+    writeFileSync(
+      own,
+      `export const checkers = [({ report }) => ({
+        id: "I3", title: "", looked: () => report("I3", "two hashes"),
+      })];\n`,
+    );
+    const results: SeedResult[] = [];
+    await runSwarm({
+      ...{ from: 2, seeds: 1, workers: 1, twiceEvery: 1, own, runMsMax: 100_000 },
+      signal: new AbortController().signal,
+      nowMs: () => performance.now(),
+      onResult: (result) => results.push(result),
+    });
+    expect(results.map(({ id }) => id)).toEqual(["I3"]);
+    expect(results[0]?.detail.split("\n")).toEqual([
+      "two hashes",
+      expect.stringMatching(/^no two honest nodes had other blocks of one height/),
+      expect.stringMatching(/^nobody has signed what excludes each other/),
+    ]);
+  }, 100_000);
 });
 
 describe("what is said of a fork", () => {
