@@ -12,7 +12,8 @@
  * --seed N --seeds N  the first seed and how many (1, 1)
  * --budget T        begin no new run after so long: 90s, 30m, 8h
  * --results FILE    one JSON object a run; what stands there of this commit is not run again, but for runs
- *                   that failed, or of a tree with changes. With --any-commit neither is what stands there of another one.
+ *                   that failed, or of a tree with changes. With --any-commit neither is what stands there
+ *                   of another one.
  * --part I/N        every N-th run, from the I-th: parts may run at the same time, each with a file of its own
  * --table           print what the results file holds, by kind, and by size
  * --failures DIR    where scenarios go that fail (sim-failures)

@@ -72,8 +72,8 @@ export const runKey = (name: string, seed: number, commit: string): string =>
 
 /**
  * The runs that need not be run again. One that failed is none of them: it has to fail again, or a failed night
- * that is run again would end well because nothing was left to run. Nor is one of a tree with changes that no commit names:
- * the next such tree may be another.
+ * that is run again would end well because nothing was left to run. Nor is one of a tree with changes that no commit
+ * names: the next such tree may be another.
  */
 export const settledKeys = (
   rows: readonly ByzantineRow[],
