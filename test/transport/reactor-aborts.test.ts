@@ -16,7 +16,7 @@ import { sleep, until } from "./support.ts";
 const NAME = "server.test.invalid";
 const STREAMS = 60;
 
-/** More than anybody sends before a stop is here, also where the one who stops is late: what is all sent has no stop. */
+/** More than anybody sends before a stop is here, where the one who stops is late too: what is all sent has no stop. */
 const STREAM_BYTES = 64 * 1024 * 1024;
 
 const open: QuicEndpoint[] = [];
