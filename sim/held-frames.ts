@@ -48,12 +48,12 @@ export class HeldFrames<Frame extends Classed> {
   }
 
   /** Those that were stopped are sent again, and so are due when each has flown, behind those before it. */
-  resend(nowUs: number, fly: (frame: Frame, behindUs: number) => Again<Frame>): void {
+  resend(nowUs: number, fly: (frame: Frame) => Again<Frame>): void {
     for (const queue of this.#queues.values()) {
       let lastUs = 0;
       for (const waiting of queue) {
         if (waiting.stopped && waiting.dueUs <= nowUs) {
-          Object.assign(waiting, fly(waiting.frame, lastUs));
+          Object.assign(waiting, fly(waiting.frame));
           waiting.dueUs = waiting.flownUs;
         }
         waiting.stopped = false;

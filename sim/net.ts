@@ -204,8 +204,8 @@ export class SimNet {
   #resend(session: Session, end: End, to: number): void {
     const { nowUs } = this.#world;
     if (end.diedUs <= nowUs) for (const frame of end.held.takeStopped()) this.#drop(end, to, frame);
-    end.held.resend(nowUs, (frame, behindUs) => {
-      const { atUs, jittered } = this.#flight(nowUs, end.slot, to, behindUs);
+    end.held.resend(nowUs, (frame) => {
+      const { atUs, jittered } = this.#flight(nowUs, end.slot, to);
       return { frame: { ...frame, jittered }, flownUs: atUs };
     });
     this.#releaseNext(session, end, to);
