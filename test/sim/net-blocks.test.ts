@@ -147,6 +147,18 @@ describe.each(["one way", "both ways"] as const)("news that meets a link blocked
 });
 
 describe("news that meets a blocked link", () => {
+  it("of a death leaves the session to the other end until it has heard", () => {
+    const rig = createRig({ idleTimeoutMs: 5_000 }, ["a", "b"]);
+    rig.net.block(0, 1);
+    dies(rig);
+    run(rig, 4_900);
+    expect(peerAt(rig, 1).transport.peers()).toEqual(["a"]);
+    expect(send(rig, 1, "a", 1)).toBe(true);
+    run(rig, 200);
+    expect(peerAt(rig, 1).transport.peers()).toEqual([]);
+    expect(send(rig, 1, "a", 1)).toBe(false);
+  });
+
   it("comes before the next session begins", () => {
     const rig = createRig({}, ["a", "b"]);
     rig.net.block(0, 1);
