@@ -344,6 +344,7 @@ export class EndpointKeeper {
       // The reserve has failed meanwhile: what opened takes its place sooner than its retry would.
       this.#cancelRetry?.();
       await this.#settle(opened, undefined);
+      this.#hasReturned ||= opened.ok;
       return;
     }
     if (!opened.ok) {

@@ -154,8 +154,10 @@ export class ReactorEndpoint implements QuicEndpoint {
 
   dial(remote: HostPort, how: QuicDial = {}): QuicSession | undefined {
     const { limits, alpn } = this.#options;
+    // The reason for which it has failed is that of every dial after.
+    if (this.#closed) return undefined;
     this.#refusal = undefined;
-    if (this.#closed || this.#sessions.size >= limits.connectionsMax) return undefined;
+    if (this.#sessions.size >= limits.connectionsMax) return undefined;
     const trust = how.trust ?? this.#options.servers;
     const isUnauthenticated = trust === "unauthenticated";
     if (trust === "any" || (!isUnauthenticated && how.serverName === undefined)) {
