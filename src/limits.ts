@@ -310,6 +310,8 @@ export const LIMITS = {
   peerAdmissionBytesMax: 8 * 1024 * 1024,
   /** A batch that a client hands over again is sent to the peers again, at most this often. */
   gossipAgainMs: 1_000,
+  /** Batches that wait and that a node looks at after an append, to host anew those that lost their host. */
+  hostedAnewMax: 256,
   /**
    * What decoding pushed batches may cost a second, for each peer and for all clients together: their
    * bytes, and so many for each event, which is hashed on its own. One peer can take a tenth of a core.

@@ -165,6 +165,9 @@ const readSlot = ({ bytes }: ProofSlot): Slot | undefined => {
 /** Batches whose openings were right in an epoch: neither changes, and a block shows again what was admitted. */
 const passed = new WeakMap<Batch, number>();
 
+/** Every state since an epoch began says the same, and who pushes a batch again is to cost no read. */
+const looked = new WeakMap<Batch, { readonly epoch: number; readonly isLost: boolean }>();
+
 /**
  * Whether a batch that was admitted has no host any more: it names a sector that the running epoch does not count, as
  * its validator was put out or gave it back, or none where one is needed now. An opening that was right stays right, so
@@ -172,10 +175,16 @@ const passed = new WeakMap<Batch, number>();
  */
 export const hasLostHost = (facts: SpaceFacts | undefined, batch: Batch): boolean => {
   if (facts === undefined || passed.get(batch) === facts.epoch) return false;
+  const known = looked.get(batch);
+  if (known?.epoch === facts.epoch) return known.isLost;
   const slot = slotOf(batch.proofs, SPACE_SLOT);
-  if (slot === undefined) return facts.needsHost();
-  const read = readSlot(slot);
-  return read === undefined || facts.sectorOf(read.host, read.number) === undefined;
+  const read = slot === undefined ? undefined : readSlot(slot);
+  const isLost =
+    slot === undefined
+      ? facts.needsHost()
+      : read === undefined || facts.sectorOf(read.host, read.number) === undefined;
+  looked.set(batch, { epoch: facts.epoch, isLost });
+  return isLost;
 };
 
 /**

@@ -27,6 +27,7 @@ import {
   type InclusionPoint,
 } from "../validity.ts";
 import type { Context } from "./context.ts";
+import { HostAnew, type Unhosted } from "./host-anew.ts";
 import { PeerBudget, RateBudget } from "./peer-budget.ts";
 import { SignatureTries } from "./signature-tries.ts";
 import { SpaceDesk } from "./space-desk.ts";
@@ -54,6 +55,8 @@ type Pending = {
   readonly batch: Batch;
   readonly sealed: SealedBatch;
   readonly from: PeerId | undefined;
+  /** A client of this node waits too for what a peer has pushed. */
+  isClients: boolean;
   readonly waiters: ((result: Result<Batch>) => void)[];
 };
 
@@ -77,11 +80,10 @@ export class BatchPool {
   readonly #clientDecodes: RateBudget;
   readonly #verdicts = new Verdicts<boolean>();
   readonly #tries = new SignatureTries();
+  readonly #hostAnew: HostAnew;
   /** What clients of this node gave it, and when peers were last told; some may be final by now. */
   readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
   #pendingBytes = 0;
-  /** In which `hostAnew` has last looked. */
-  #hostedEpoch: number | undefined;
   readonly mempool: Mempool = createMempool();
   readonly work: WorkDesk;
   readonly space: SpaceDesk;
@@ -98,6 +100,16 @@ export class BatchPool {
     this.work = new WorkDesk(context);
     this.space = new SpaceDesk(context, () => chain.set());
     const { clock } = context.ports;
+    this.#hostAnew = new HostAnew({
+      ...{ space: this.space, mempool: this.mempool, own: () => this.own() },
+      reopened: (bytes) => this.#reopened(bytes),
+      tell: (batch) => {
+        this.#keepOwn(batch, clock.monotonicMs());
+        hooks.gossip(batch);
+      },
+      tellAgain: (batch) => this.#tellAgain(batch),
+      nowMs: () => clock.monotonicMs(),
+    });
     this.#peerDecodes = new RateBudget(clock, LIMITS.peerDecodeBytesPerSecond);
     this.#clientDecodes = new RateBudget(clock, LIMITS.clientDecodeBytesPerSecond);
   }
@@ -145,9 +157,15 @@ export class BatchPool {
   #tellAgain(batch: Batch): void {
     const submitted = this.#submitted.get(toHex(batch.id));
     const nowMs = this.#context.ports.clock.monotonicMs();
-    if (submitted === undefined || nowMs - submitted.toldMs < LIMITS.gossipAgainMs) return;
+    // A peer has brought it: it is a client's of this node from now on, and who brought it has told others.
+    if (submitted === undefined) return this.#keepOwn(batch, nowMs);
+    if (nowMs - submitted.toldMs < LIMITS.gossipAgainMs) return;
     submitted.toldMs = nowMs;
     this.#gossip(batch);
+  }
+
+  #keepOwn({ id }: Batch, toldMs: number): void {
+    this.#submitted.set(toHex(id), { id, toldMs });
   }
 
   #admitUnknown(
@@ -160,7 +178,10 @@ export class BatchPool {
     const pending = this.#pending.get(key);
     if (pending !== undefined) {
       // A peer waits for nothing: it pushed what is on its way already.
-      if (from === undefined) pending.waiters.push(done);
+      if (from === undefined) {
+        pending.isClients = true;
+        pending.waiters.push(done);
+      }
       return;
     }
     if (this.#verdicts.get(digest) === false) return done(forged());
@@ -181,7 +202,7 @@ export class BatchPool {
       return done(fail("node.overloaded", "too many batches of one peer wait for verification"));
     }
     this.#tries.take(from, batch.id);
-    this.#pending.set(key, { batch, sealed, from, waiters: [done] });
+    this.#pending.set(key, { batch, sealed, from, isClients: false, waiters: [done] });
     this.#pendingBytes += batch.bytes.length;
     this.#check(key, batch);
   }
@@ -244,7 +265,7 @@ export class BatchPool {
   }
 
   /** Holds what has passed, with this node as its host where it has none. */
-  #take({ batch, sealed, from }: Pending): Result<Batch> {
+  #take({ batch, sealed, from, isClients }: Pending): Result<Batch> {
     const hosted = this.#hosted(batch, sealed);
     if (!hosted.ok) {
       // What this node writes itself, and cannot host: every peer that has a sector hosts it for itself.
@@ -254,11 +275,10 @@ export class BatchPool {
     }
     const failure = this.space.check(hosted.value) ?? this.#hold(hosted.value);
     if (failure !== undefined) return failure;
-    if (from === undefined) {
-      const toldMs = this.#context.ports.clock.monotonicMs();
-      this.#submitted.set(toHex(batch.id), { id: batch.id, toldMs });
-      this.#gossip(hosted.value);
+    if (from === undefined || isClients) {
+      this.#keepOwn(batch, this.#context.ports.clock.monotonicMs());
     }
+    if (from === undefined) this.#gossip(hosted.value);
     this.#changed();
     return hosted;
   }
@@ -281,28 +301,10 @@ export class BatchPool {
     return reopenBatch(sealed.value, digest);
   }
 
-  /**
-   * Once an epoch: what clients of this node gave it and no block can take any more, because the sector of its host
-   * does not count now, is hosted by this node, and peers are told. Returns what this node cannot host, and why:
-   * those clients have to go to another node.
-   */
-  hostAnew(): readonly { readonly batch: Batch; readonly failure: Failure }[] {
-    const epoch = this.#chain.set()?.epoch;
-    if (epoch === this.#hostedEpoch) return [];
-    this.#hostedEpoch = epoch;
-    const unhosted: { batch: Batch; failure: Failure }[] = [];
-    for (const held of this.own()) {
-      if (!this.space.hasLostHost(held)) continue;
-      const hosted = this.space.hostAnew(held);
-      const batch = hosted.ok ? this.#reopened(hosted.value) : hosted;
-      if (batch.ok) {
-        this.mempool.replace(batch.value);
-        this.#gossip(batch.value);
-      } else {
-        this.#submitted.delete(toHex(held.id));
-        unhosted.push({ batch: held, failure: batch });
-      }
-    }
+  /** After each append: see host-anew.ts. Those that this node cannot host are no longer its clients'. */
+  hostAnew(): readonly Unhosted[] {
+    const unhosted = this.#hostAnew.pump(this.#chain.set()?.epoch);
+    for (const { batch } of unhosted) this.#submitted.delete(toHex(batch.id));
     return unhosted;
   }
 

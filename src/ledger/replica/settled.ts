@@ -30,11 +30,11 @@ export const dropSettled = (
     }
   }
   pool.sweep();
-  for (const { batch, failure } of pool.hostAnew()) waiters.failed(batch.id, failure);
   const { height, timeMs } = chain.tip;
   for (const batch of mempool.expire(height, timeMs, (at) => chain.timeAt(at))) {
     waiters.failed(batch.id, fail("batch.expired", "the batch was not included in time"));
   }
+  for (const { batch, failure } of pool.hostAnew()) waiters.failed(batch.id, failure);
 };
 
 /** Clients whose place in a lane went to another batch are told, whether or not the pool held theirs. */

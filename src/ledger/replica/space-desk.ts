@@ -94,15 +94,18 @@ export class SpaceDesk {
     return hasLostHost(this.facts(), batch);
   }
 
+  /** The batch as its author sent it. Codes: those of `withoutProof`. */
+  withoutHost(batch: Batch): Result<Uint8Array> {
+    const sealed = readSealed(this.#context.hasher, batch.bytes);
+    return sealed.ok ? withoutProof(sealed.value, SPACE_SLOT) : sealed;
+  }
+
   /** The batch as this node hosts it, in place of whoever did. Codes: those of `host`. */
   hostAnew(batch: Batch): Result<Uint8Array> {
-    const { hasher } = this.#context;
-    const sealed = readSealed(hasher, batch.bytes);
-    if (!sealed.ok) return sealed;
-    const bare = withoutProof(sealed.value, SPACE_SLOT);
+    const bare = this.withoutHost(batch);
     if (!bare.ok) return bare;
-    const again = readSealed(hasher, bare.value);
-    return again.ok ? this.host(again.value) : again;
+    const sealed = readSealed(this.#context.hasher, bare.value);
+    return sealed.ok ? this.host(sealed.value) : sealed;
   }
 
   /** Openings for a block on this parent; undefined where they are due and cannot be made. */

@@ -124,6 +124,31 @@ describe("the space of a node", () => {
     expect(world.vote([anew ?? batch])).toBe("valid");
   });
 
+  it("hosts anew what a peer has brought before its client did, and gives what it wrote itself to its peers", () => {
+    const world = new World();
+    const [first, next] = [world.pool("v1"), world.pool("v0")];
+    const batch = bare(world);
+    expect(world.admit(batch, "v1", first)).toBe("accepted");
+    const hosted = world.gossiped.at(-1);
+    if (hosted === undefined) throw new Error("not told");
+    expect(world.admit(hosted, "v0", next, "v1")).toBe("accepted");
+    // The first node dies, and the client goes to the next one.
+    expect(world.admit(batch, "v0", next)).toBe("accepted");
+    const written = bare(world, "v1");
+    expect(world.admit(written, "v1", first)).toBe("accepted");
+    world.nextEpoch();
+    world.pass(1);
+    world.store.apply([{ type: "del", key: rowKey(SPACE, proverKey(idOf("v1"))) }]);
+    expect(next.hostAnew()).toEqual([]);
+    const anew = next.getById(batch.id);
+    expect(world.gossiped.at(-1)).toBe(anew);
+    expect(world.vote([anew ?? batch])).toBe("valid");
+    expect(first.hostAnew().map((one) => one.batch.id)).toEqual([batch.id]);
+    expect(world.gossiped.at(-1)?.digest).toEqual(written.digest);
+    expect(world.admit(written, "v0", next, "v1")).toBe("accepted");
+    expect(world.vote([next.getById(written.id) ?? written])).toBe("valid");
+  });
+
   it("opens for its blocks what is due, nothing where nothing is, and none where it cannot", () => {
     const world = new World();
     const at = world.height + 1;
