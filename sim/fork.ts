@@ -7,6 +7,7 @@
 import { agreement } from "./checkers/agreement.ts";
 import { type Culprit, createProsecutor, type Prosecutor } from "./checkers/culprits.ts";
 import { NOTARIZE, NULLIFY, type Statement } from "./checkers/decode.ts";
+import type { CheckerFactory } from "./checkers/types.ts";
 import type { Violation } from "./observe.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type StuckTable, shortHash, slotList, tableOf, verb } from "./stuck/model.ts";
@@ -97,6 +98,16 @@ const forkOf = (prosecutor: Prosecutor, shown: string | undefined): Fork => {
   };
 };
 
+/** Keeps a run from ending before the moment in which the first one did: what that waited for is not asked here. */
+const lasting =
+  (atMs: number): CheckerFactory =>
+  (context) => ({
+    id: "lasting",
+    title: "the run is as long as the one before",
+    settled: () => context.nowUs() > atMs * 1000,
+    settlesByUs: () => (atMs + 1) * 1000,
+  });
+
 /** What a run has found, and its trace up to there. */
 type Found = { readonly violation: Violation | undefined; readonly traceHash: string };
 
@@ -111,7 +122,7 @@ export const explainFork = (
   const endOfFirst = Number.parseInt(traceHash.slice(0, 8), 16);
   let isAlike = false;
   const second = again({
-    checkers: [prosecutor.checker, agreement],
+    checkers: [prosecutor.checker, agreement, lasting(violation.atMs)],
     onEvent: (_event, digest) => {
       isAlike ||= digest === endOfFirst;
     },

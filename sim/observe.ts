@@ -221,6 +221,11 @@ export class Observer {
     this.each((checker) => checker.booted?.(slot, incarnation, lost));
   }
 
+  /** The latest moment at which a checker judges what is not settled yet, in virtual microseconds. */
+  settlesByUs(): number {
+    return Math.max(0, ...this.#checkers.map((checker) => checker.settlesByUs?.() ?? 0));
+  }
+
   settled(rows: ReadRows): boolean {
     return this.#checkers.every((checker) => checker.settled?.(rows) ?? true);
   }

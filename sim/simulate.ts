@@ -10,7 +10,6 @@ import { ERRORS, ok, type Result } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import { READ_WITHIN_US } from "./checkers/reads-answered.ts";
-import { REACHES_WITHIN_US } from "./checkers/split.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -342,7 +341,7 @@ class Run {
     const { world, observer, scenario } = this.#network;
     const limitMs = Math.max(world.nowMs, this.#workloadEndMs) + scenario.expect.convergeWithinMs;
     this.#advance(this.#workloadEndMs);
-    observer.each((checker) => checker.mustAnswer?.(limitMs * 1000));
+    observer.each((checker) => checker.mustAnswer?.(limitMs * 1000, () => this.#workload.open()));
     while (this.#workload.open() > 0 && world.nowMs < limitMs) {
       this.#advance(Math.min(limitMs, world.nowMs + POLL_MS));
     }
@@ -354,9 +353,9 @@ class Run {
     }
     if (world.nowMs >= limitMs) this.#lookOnce();
     // What is not settled by then is for the checkers to name, L4 among them, which has a time of its own.
-    const settledMs = Math.max(limitMs, scenario.healMs + REACHES_WITHIN_US / 1000);
-    while (!this.#settled() && world.nowMs < settledMs) {
-      this.#advance(Math.min(settledMs, world.nowMs + POLL_MS));
+    const settledMs = (): number => Math.max(limitMs, observer.settlesByUs() / 1000);
+    while (!this.#settled() && world.nowMs < settledMs()) {
+      this.#advance(Math.min(settledMs(), world.nowMs + POLL_MS));
     }
   }
 

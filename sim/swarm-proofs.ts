@@ -112,15 +112,18 @@ export const withProofs = (drawn: Scenario, chain: ProofChain): Scenario => {
     strategy === undefined || node === undefined
       ? []
       : [{ node, strategy, fromMs: 0, untilMs: Number.MAX_SAFE_INTEGER }];
-  const whole: Scenario = { ...drawn, weights, epochMs, proofs, adversaries: liars };
+  // Who says again what it has heard would be a second liar, or the same one with its own lies.
+  const faults =
+    liars.length === 0 ? drawn.faults : drawn.faults.filter(({ kind }) => kind !== "replay");
+  const whole: Scenario = { ...drawn, weights, epochMs, proofs, adversaries: liars, faults };
   if (!isStaked) return keepSurvivable(whole);
   const staked: Scenario = { ...whole, heal: "all", expect: DEFAULT_EXPECT };
   // Where proofs bound power, who is cut off for an epoch has none two epochs later, and another epoch may take
   // from who is left: of the last set anybody may be a third. So nobody forgets its votes or has a second process.
   const isBounded = ["space", "shares", "time"].some((part) => proofs.some((one) => one === part));
   const most = isBounded ? 0 : first;
-  const faults = staked.faults.filter((fault) =>
+  const bounded = staked.faults.filter((fault) =>
     [...untrustedBy(fault, staked)].every((slot) => slot < most),
   );
-  return keepSurvivable({ ...staked, faults }, first * WEIGHT * JAILED_LEAVE);
+  return keepSurvivable({ ...staked, faults: bounded }, first * WEIGHT * JAILED_LEAVE);
 };

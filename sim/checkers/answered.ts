@@ -10,7 +10,7 @@ export const everyClientAnswered = (context: CheckContext): Checker => {
   const open = new Set<string>();
   /** Why nodes did not take a batch, and how often: it says what clients were told instead. */
   const refusals = new Map<string, number>();
-  let demandedByUs: number | undefined;
+  let demanded: { readonly byUs: number; readonly waiting: () => number } | undefined;
   return {
     id: "L2",
     title: "every client is answered in bounded time after the heal",
@@ -26,16 +26,18 @@ export const everyClientAnswered = (context: CheckContext): Checker => {
     gaveUp: ({ batchIdHex }) => {
       open.delete(batchIdHex);
     },
-    mustAnswer: (byUs) => {
-      demandedByUs = byUs;
+    mustAnswer: (byUs, waiting) => {
+      demanded = { byUs, waiting };
     },
     looked: () => {
-      if (demandedByUs === undefined) return;
-      if (open.size === 0) {
-        demandedByUs = undefined;
-      } else if (context.nowUs() >= demandedByUs) {
+      if (demanded === undefined) return;
+      // Who has found no node to hand its batch to waits as well.
+      const unanswered = Math.max(open.size, demanded.waiting());
+      if (unanswered === 0) {
+        demanded = undefined;
+      } else if (context.nowUs() >= demanded.byUs) {
         const told = JSON.stringify([...refusals]);
-        context.report("L2", `${open.size} clients unanswered; ${told}`);
+        context.report("L2", `${unanswered} clients unanswered; ${told}`);
       }
     },
   };

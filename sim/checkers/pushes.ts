@@ -22,8 +22,8 @@ const COSIGNATURE = 16;
 const COSIGNED_BYTES = 8 + 32 + 8;
 const DIGEST_BYTES = 32;
 
-/** A second by the sender's own clock, which shows whole milliseconds and may drift. */
-const TOLD_AGAIN_US = 990_000;
+/** A second by the sender's own clock, which shows whole milliseconds and may go faster by a tenth. */
+const TOLD_AGAIN_US = 900_000;
 
 /** What a node has sent, and what it was asked for by one peer: older entries are forgotten. */
 const SENT_MAX = 4_096;

@@ -316,5 +316,10 @@ export const splitsEnd = (context: CheckContext): Checker => {
       owed = [...open.values()].filter((item) => !asked.every((slot) => hasIt(slot, item)));
     },
     settled: () => !isOwed(),
+    settlesByUs: () => {
+      const epochs = new Set(owed.map(({ epoch }) => epoch));
+      const sinceUs = asked.map(nodeOf).map((node) => (epochs.has(node.epoch) ? node.sinceUs : 0));
+      return Math.max(healedUs, ...sinceUs) + REACHES_WITHIN_US;
+    },
   };
 };

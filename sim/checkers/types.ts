@@ -160,7 +160,7 @@ export type Checker = {
   /** A block above this height must be final by then. */
   mustPass?(height: number, byUs: number): void;
   /** All that clients wait for must be answered by then. */
-  mustAnswer?(byUs: number): void;
+  mustAnswer?(byUs: number, waiting: () => number): void;
   /** All that are asked must have executed this height by then. */
   mustReach?(height: number, byUs: number): void;
   /** Now and then, of a node that is up and whose disk nobody has just had to replace. */
@@ -178,6 +178,8 @@ export type Checker = {
   read?(reading: Reading): void;
   /** False while something must still come about by the end: the run goes on for it, up to its limit. */
   settled?(rows: ReadRows): boolean;
+  /** Until when a run that is not settled goes on for this checker to judge it, in virtual microseconds. */
+  settlesByUs?(): number;
   end?(dumps: readonly Dump[]): void;
 };
 

@@ -8,6 +8,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { overThird } from "../../sim/byzantine.ts";
 import { agreement } from "../../sim/checkers/agreement.ts";
 import { FINALIZE, NOTARIZE, NULLIFY, statementBytes } from "../../sim/checkers/decode.ts";
+import { CHECKERS } from "../../sim/checkers/index.ts";
+import type { CheckerFactory } from "../../sim/checkers/types.ts";
 import { examine, reportText } from "../../sim/failure.ts";
 import { explainFork, type Fork } from "../../sim/fork.ts";
 import type { NetworkOptions } from "../../sim/network.ts";
@@ -91,6 +93,30 @@ describe("a run that forks", () => {
     const data = collector.finish(result, caption);
     expect(data.failure?.fork?.causes).toEqual(result.fork?.causes);
     expect(await picturePage(data)).toContain("n2 n3 have signed what excludes each other");
+  });
+});
+
+describe("a fork that shows late", () => {
+  it("is seen by the second run, also where the first one went on for what another checker waited for", () => {
+    const late: CheckerFactory = (context) => {
+      let healedUs = Number.MAX_SAFE_INTEGER;
+      return {
+        ...{ id: "I3", title: "" },
+        healed: (us) => {
+          healedUs = us;
+        },
+        settled: () => context.nowUs() > healedUs + 8_000_000,
+        settlesByUs: () => healedUs + 15_000_000,
+        released: () => {
+          if (context.nowUs() > healedUs + 6_000_000) context.report("I3", "two hashes");
+        },
+      };
+    };
+    const { violation, fork } = simulate(scenario("late", { seed: 3, n: 4, healMs: 2_000 }), {
+      ...{ ...SYSTEM, checkers: [...CHECKERS, late] },
+    });
+    expect(violation?.id).toBe("I3");
+    expect(fork?.causes.at(-1)).toMatch(/^nobody has signed what excludes each other/);
   });
 });
 

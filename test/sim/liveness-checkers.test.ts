@@ -431,6 +431,7 @@ describe("what a node throws away and a split", () => {
     rig.checker.looked?.();
     expect(rig.found).toEqual([]);
     expect(rig.checker.settled?.(() => [])).toBe(false);
+    expect(rig.checker.settlesByUs?.()).toBe(35_000_000);
     rig.nowUs = 35_000_000;
     rig.checker.looked?.();
     expect(rig.details).toEqual(["S(5) of epoch 1 by validator 0 has not reached n1"]);

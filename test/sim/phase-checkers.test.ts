@@ -237,7 +237,7 @@ describe("L2, every client is answered", () => {
     const rig = createRig(everyClientAnswered);
     rig.checker.offered?.(0, first);
     rig.checker.offered?.(1, second);
-    rig.checker.mustAnswer?.(5_000_000);
+    rig.checker.mustAnswer?.(5_000_000, () => 0);
     lookAt(rig, 4_999_999);
     expect(rig.found).toEqual([]);
     happens(rig.checker);
@@ -265,11 +265,19 @@ describe("L2, every client is answered", () => {
     expect(foundAfter(settled)).toEqual([]);
   });
 
+  it("finds who waits and has found no node to hand its batch to", () => {
+    const rig = createRig(everyClientAnswered);
+    rig.checker.mustAnswer?.(5_000_000, () => 1);
+    lookAt(rig, 4_000_000);
+    lookAt(rig, 5_000_000);
+    expect(rig.details).toEqual(["1 clients unanswered; []"]);
+  });
+
   it("demands nothing before it is demanded, nor once all were answered", () => {
     const rig = createRig(everyClientAnswered);
     rig.checker.offered?.(0, first);
     lookAt(rig, 50_000_000);
-    rig.checker.mustAnswer?.(60_000_000);
+    rig.checker.mustAnswer?.(60_000_000, () => 0);
     rig.checker.acknowledged?.(0, first, 1);
     lookAt(rig, 55_000_000);
     rig.checker.offered?.(0, second);

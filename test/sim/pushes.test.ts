@@ -64,7 +64,7 @@ describe("batches that a node pushes", () => {
     }
     expect(rig.found).toEqual([]);
     push(rig, 1);
-    rig.nowUs += SECOND_US - 20_000;
+    rig.nowUs += SECOND_US - 110_000;
     expect(push(rig, 1)).toEqual(["I20"]);
   });
 
