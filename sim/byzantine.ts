@@ -64,8 +64,8 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
     "replay-space",
     {
       proofs: ["beacon", "space"],
-      // It takes a second turn to lead.
-      span: bySize(undefined, { healMs: 8_000 }, { healMs: 10_000 }),
+      // It takes a second turn to lead: of a hundred with equal weights that is a hundred views later.
+      span: bySize(undefined, { healMs: 8_000 }, { healMs: 22_000 }),
     },
   ],
   ["false-labels", { proofs: ["beacon", "space"] }],

@@ -36,8 +36,8 @@ const FINAL_SOCKET_ERRORS: ReadonlySet<string> = new Set([
 /**
  * What Linux says of where a packet goes: no way there, no address to send from, a route or a firewall that forbids it,
  * a packet that is too long for it. They count neither way. Where they meet every destination it is the network that is
- * gone, and another socket would have the same, but for one on another address: where the host has lost the one that this
- * socket is bound to, nobody finds out here (adr/0016).
+ * gone, and another socket would have the same, but for one on another address: where the host has lost the one that
+ * this socket is bound to, nobody finds out here (adr/0016).
  */
 const DESTINATION_ERRORS: ReadonlySet<string> = new Set([
   ...["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL"],

@@ -1,9 +1,9 @@
 /**
- * What a new epoch leaves without a host. Which sectors count is settled when an epoch begins: a batch that waits, hosted
- * by one whose sectors count no more, can be in no block then. The node whose client brought it hosts it anew.
+ * What a new epoch leaves without a host. Which sectors count is settled when an epoch begins: a batch that waits,
+ * hosted by one whose sectors count no more, can be in no block then. The node whose client brought it hosts it anew.
  *
- * Some at each append, not all in the turn in which an epoch begins, as each is an opening of a sector to read. And told
- * twice: a peer that was not in the epoch yet has taken the first for what it holds already.
+ * Some at each append, not all in the turn in which an epoch begins, as each is an opening of a sector to read. And
+ * told twice: a peer that was not in the epoch yet has taken the first for what it holds already.
  */
 import type { Failure, Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
