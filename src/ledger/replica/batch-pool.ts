@@ -60,6 +60,13 @@ type Pending = {
   readonly waiters: ((result: Result<Batch>) => void)[];
 };
 
+type Submitted = {
+  readonly id: Hash;
+  toldMs: number;
+  /** Whether this node has told its peers, and tells who connects: what a peer has brought is known without. */
+  isTold: boolean;
+};
+
 const tooMany = (): Failure =>
   fail("node.overloaded", "batches come faster than this node will decode them");
 
@@ -82,7 +89,7 @@ export class BatchPool {
   readonly #tries = new SignatureTries();
   readonly #hostAnew: HostAnew;
   /** What clients of this node gave it, and when peers were last told; some may be final by now. */
-  readonly #submitted = new Map<string, { readonly id: Hash; toldMs: number }>();
+  readonly #submitted = new Map<string, Submitted>();
   #pendingBytes = 0;
   readonly mempool: Mempool = createMempool();
   readonly work: WorkDesk;
@@ -103,10 +110,7 @@ export class BatchPool {
     this.#hostAnew = new HostAnew({
       ...{ space: this.space, mempool: this.mempool, own: () => this.own() },
       reopened: (bytes) => this.#reopened(bytes),
-      tell: (batch) => {
-        this.#keepOwn(batch, clock.monotonicMs());
-        hooks.gossip(batch);
-      },
+      tell: (batch) => this.#tell(batch),
       tellAgain: (batch) => this.#tellAgain(batch),
       nowMs: () => clock.monotonicMs(),
     });
@@ -157,15 +161,22 @@ export class BatchPool {
   #tellAgain(batch: Batch): void {
     const submitted = this.#submitted.get(toHex(batch.id));
     const nowMs = this.#context.ports.clock.monotonicMs();
-    // A peer has brought it: it is a client's of this node from now on, and who brought it has told others.
-    if (submitted === undefined) return this.#keepOwn(batch, nowMs);
+    if (submitted === undefined) {
+      // A peer has brought it: it is a client's of this node from now on, and who brought it has told others.
+      this.#submitted.set(toHex(batch.id), { id: batch.id, toldMs: nowMs, isTold: false });
+      return;
+    }
     if (nowMs - submitted.toldMs < LIMITS.gossipAgainMs) return;
+    submitted.isTold = true;
     submitted.toldMs = nowMs;
     this.#gossip(batch);
   }
 
-  #keepOwn({ id }: Batch, toldMs: number): void {
-    this.#submitted.set(toHex(id), { id, toldMs });
+  #tell(batch: Batch): void {
+    const { id } = batch;
+    const toldMs = this.#context.ports.clock.monotonicMs();
+    this.#submitted.set(toHex(id), { id, toldMs, isTold: true });
+    this.#gossip(batch);
   }
 
   #admitUnknown(
@@ -273,12 +284,12 @@ export class BatchPool {
       this.#gossip(batch);
       return ok(batch);
     }
+    // Hosted anew in the same way, while its signature was checked once more.
+    const isKnown = this.mempool.has(hosted.value.digest);
     const failure = this.space.check(hosted.value) ?? this.#hold(hosted.value);
     if (failure !== undefined) return failure;
-    if (from === undefined || isClients) {
-      this.#keepOwn(batch, this.#context.ports.clock.monotonicMs());
-    }
-    if (from === undefined) this.#gossip(hosted.value);
+    if (from === undefined && !isKnown) this.#tell(hosted.value);
+    else if (from === undefined || isClients) this.#tellAgain(hosted.value);
     this.#changed();
     return hosted;
   }
@@ -334,6 +345,11 @@ export class BatchPool {
       else own.push(batch);
     }
     return own;
+  }
+
+  /** Those of them that this node pushes. */
+  told(): Batch[] {
+    return this.own().filter(({ id }) => this.#submitted.get(toHex(id))?.isTold === true);
   }
 
   /** The cached verdict of a batch's signature; undefined when it was never checked. */

@@ -5,6 +5,7 @@
  * Some at each append, not all in the turn in which an epoch begins, as each is an opening of a sector to read. And
  * told twice: a peer that was not in the epoch yet has taken the first for what it holds already.
  */
+import { equalBytes } from "../../crypto/bytes.ts";
 import type { Failure, Result } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Mempool } from "../mempool.ts";
@@ -44,7 +45,6 @@ export class HostAnew {
     if (epoch !== this.#epoch) {
       this.#epoch = epoch;
       this.#left = this.#ports.own().toReversed();
-      this.#told = [];
     }
     this.#tellAgain();
     const unhosted: Unhosted[] = [];
@@ -58,15 +58,13 @@ export class HostAnew {
   }
 
   #look(batch: Batch): Failure | undefined {
-    const { space, mempool, tell, reopened, nowMs } = this.#ports;
+    const { space, mempool, reopened } = this.#ports;
     // Final by now, or brought anew and replaced.
     if (mempool.getById(batch.id) !== batch || !space.hasLostHost(batch)) return undefined;
     const hosted = space.hostAnew(batch);
     const anew = hosted.ok ? reopened(hosted.value) : hosted;
     if (anew.ok) {
-      mempool.replace(anew.value);
-      tell(anew.value);
-      this.#told.push({ batch: anew.value, atMs: nowMs() });
+      this.#put(batch, anew.value);
       return undefined;
     }
     if (!space.isOwn(batch)) return anew;
@@ -74,17 +72,26 @@ export class HostAnew {
     const bare = space.withoutHost(batch);
     const opened = bare.ok ? reopened(bare.value) : bare;
     if (!opened.ok) return opened;
-    tell(opened.value);
-    this.#told.push({ batch: opened.value, atMs: nowMs() });
+    this.#put(batch, opened.value);
     return undefined;
+  }
+
+  #put(held: Batch, anew: Batch): void {
+    const { mempool, tell, tellAgain, nowMs } = this.#ports;
+    // An epoch before it was told as it is now.
+    if (equalBytes(held.digest, anew.digest)) return tellAgain(held);
+    mempool.replace(anew);
+    tell(anew);
+    this.#told.push({ batch: anew, atMs: nowMs() });
   }
 
   #tellAgain(): void {
     const { mempool, tellAgain, nowMs } = this.#ports;
     const untilMs = nowMs() - LIMITS.gossipAgainMs;
-    while (this.#told[0] !== undefined && this.#told[0].atMs < untilMs) {
-      const batch = this.#told.shift()?.batch;
-      if (batch !== undefined && mempool.getById(batch.id) !== undefined) tellAgain(batch);
+    const due = this.#told.findIndex(({ atMs }) => atMs >= untilMs);
+    const count = Math.min(due === -1 ? this.#told.length : due, LIMITS.hostedAnewMax);
+    for (const { batch } of this.#told.splice(0, count)) {
+      if (mempool.getById(batch.id) === batch) tellAgain(batch);
     }
   }
 }

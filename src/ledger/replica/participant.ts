@@ -518,7 +518,7 @@ export class Participant {
 
   /** What clients gave this node, to a peer that was not there to hear of it. */
   #pushOwn(peer: PeerId): void {
-    for (const batch of this.#pool?.own() ?? []) {
+    for (const batch of this.#pool?.told() ?? []) {
       if (!this.#send(peer, { type: "batch", batch: batch.bytes })) return;
     }
   }

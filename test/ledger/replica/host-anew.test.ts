@@ -5,7 +5,7 @@ import { fail, ok } from "../../../src/errors.ts";
 import { HostAnew } from "../../../src/ledger/replica/host-anew.ts";
 import type { Batch } from "../../../src/ledger/types.ts";
 import { LIMITS } from "../../../src/limits.ts";
-import { batchOf, hashOf } from "../../golden/fixtures.ts";
+import { batchOf, hasher, hashOf } from "../../golden/fixtures.ts";
 
 const [ann, self] = [hashOf(0xa1), hashOf(0x5e)];
 
@@ -19,9 +19,10 @@ const rigOf = (batches: readonly Batch[], canHost = true) => {
       (batch) => toHex(batch.bytes.subarray(1)) === toHex(bytes.subarray(1)),
     );
     if (last === undefined) throw new Error("no batch");
-    return { ...last, bytes };
+    return { ...last, bytes, digest: hasher.ht("batch/digest", bytes) };
   };
   const told: Batch[] = [];
+  const again: Batch[] = [];
   const time = { ms: 0 };
   const pool = new HostAnew({
     space: {
@@ -37,10 +38,10 @@ const rigOf = (batches: readonly Batch[], canHost = true) => {
     own: () => [...held.values()],
     reopened: (bytes) => ok(byBytes(bytes)),
     tell: (batch) => void told.push(batch),
-    tellAgain: (batch) => void told.push(batch),
+    tellAgain: (batch) => void again.push(batch),
     nowMs: () => time.ms,
   });
-  return { pool, held, told, time };
+  return { pool, held, told, again, time };
 };
 
 const laneOfBytes = (count: number, actor = ann): Batch[] =>
@@ -52,7 +53,7 @@ const laneOfBytes = (count: number, actor = ann): Batch[] =>
 describe("batches without a host", () => {
   it("are hosted anew once an epoch, up to the limit at an append, and peers are told twice", () => {
     const batches = laneOfBytes(3);
-    const { pool, held, told, time } = rigOf(batches);
+    const { pool, held, told, again, time } = rigOf(batches);
     expect(pool.pump(0)).toEqual([]);
     expect(told.map(({ bytes }) => bytes[0])).toEqual([1, 1, 1]);
     expect([...held.values()].every(({ bytes }) => bytes[0] === 1)).toBe(true);
@@ -62,23 +63,28 @@ describe("batches without a host", () => {
     held.delete(toHex(batches[1]?.id ?? ann));
     time.ms = LIMITS.gossipAgainMs;
     pool.pump(0);
-    expect(told).toHaveLength(3);
+    expect(again).toEqual([]);
     time.ms += 1;
-    pool.pump(0);
-    expect(told.slice(3).map(({ laneSeq }) => laneSeq)).toEqual([1, 3]);
+    pool.pump(1);
+    expect(again.map(({ laneSeq }) => laneSeq)).toEqual([1, 3]);
     time.ms *= 3;
-    pool.pump(0);
-    expect(told).toHaveLength(5);
+    pool.pump(1);
+    expect([told.length, again.length]).toEqual([3, 2]);
   });
 
   it("wait for the next append past the limit, the first that came first", () => {
-    const { pool, told } = rigOf(laneOfBytes(LIMITS.hostedAnewMax + 1));
+    const { pool, told, again, time } = rigOf(laneOfBytes(LIMITS.hostedAnewMax + 1));
     pool.pump(7);
     expect(told).toHaveLength(LIMITS.hostedAnewMax);
     expect(told[0]?.laneSeq).toBe(1);
     pool.pump(7);
     expect(told).toHaveLength(LIMITS.hostedAnewMax + 1);
     expect(told.at(-1)?.laneSeq).toBe(LIMITS.hostedAnewMax + 1);
+    time.ms = LIMITS.gossipAgainMs + 1;
+    pool.pump(7);
+    expect(again).toHaveLength(LIMITS.hostedAnewMax);
+    pool.pump(7);
+    expect(again).toHaveLength(LIMITS.hostedAnewMax + 1);
   });
 
   it("are left where they are final or hosted by now, and looked at again in the next epoch", () => {
@@ -103,5 +109,9 @@ describe("batches without a host", () => {
     const own = rigOf(laneOfBytes(1, self), false);
     expect(own.pool.pump(1)).toEqual([]);
     expect(own.told.map(({ bytes }) => bytes[0])).toEqual([2]);
+    expect([...own.held.values()].map(({ bytes }) => bytes[0])).toEqual([2]);
+    // In the next epoch nothing else can be said of it.
+    expect(own.pool.pump(2)).toEqual([]);
+    expect([own.told.length, own.again.length]).toEqual([1, 1]);
   });
 });
