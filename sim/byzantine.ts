@@ -278,6 +278,10 @@ const demandedOf = (adversaries: readonly AdversarySpec[], n: number): readonly 
   return drawnKinds(sure);
 };
 
+/** Of a hundred it takes the one who is shown no proposals longer to ask a liar for what it lacks. */
+const spanOf = (kind: string, n: ByzantineSize): Pick<Measure, "healMs"> =>
+  n === 100 && kind === "withhold-payload" ? { healMs: 3_000 } : MEASURES[n];
+
 type Parts = {
   readonly n: ByzantineSize;
   readonly unequal: boolean;
@@ -293,7 +297,7 @@ const oneRun = ({ n, unequal, kind, name, seed, kindsOf }: Parts): ByzantineCase
   const slots = slotsUnderThird(weights, random);
   const asked = kind === "mix" ? undefined : OF_PROOFS.get(kind);
   const measure = MEASURES[n];
-  const { healMs, epochMs } = asked?.span?.(n) ?? { ...measure, epochMs: undefined };
+  const { healMs, epochMs } = asked?.span?.(n) ?? { ...spanOf(kind, n), epochMs: undefined };
   // Where clients stop at the heal, they do so at that of a longer run too.
   const untilMs = Math.max(measure.workload.untilMs, healMs);
   const workload = { ...measure.workload, untilMs };

@@ -1,6 +1,6 @@
 /**
  * Who made a fork possible. A run that ends because a fork is there, or could be, is run again with the prosecutor
- * (checkers/culprits.ts), which reads every signature that reaches somebody honest, and judged by nothing but whether
+ * (checkers/culprits.ts), which reads every signature that reaches somebody honest, and judged by little but whether
  * two honest nodes do have other blocks of one height: the first run ends as soon as liars could fork, and they may not
  * have said any of it by then. A second run costs nothing where there is no fork.
  */
@@ -108,12 +108,22 @@ const lasting =
     settlesByUs: () => (atMs + 1) * 1000,
   });
 
+/** Looks and waits as it does, and finds nothing. */
+const silenced =
+  (factory: CheckerFactory): CheckerFactory =>
+  (context) =>
+    factory({ ...context, report: () => undefined });
+
 /** What a run has found, and its trace up to there. */
 type Found = { readonly violation: Violation | undefined; readonly traceHash: string };
 
-/** Who made the fork possible that `found` ends by; undefined where it ends by something else. */
+/**
+ * Who made the fork possible that `found` ends by; undefined where it ends by something else. `checkers` are those of
+ * the first run: what they read at nodes while they wait is part of it.
+ */
 export const explainFork = (
   { violation, traceHash }: Found,
+  checkers: readonly CheckerFactory[],
   again: (part: Pick<RunOptions, "checkers" | "onEvent">) => Found,
 ): Fork | undefined => {
   if (violation === undefined || !isForkId(violation.id)) return undefined;
@@ -122,7 +132,13 @@ export const explainFork = (
   const endOfFirst = Number.parseInt(traceHash.slice(0, 8), 16);
   let isAlike = false;
   const second = again({
-    checkers: [prosecutor.checker, agreement, lasting(violation.atMs)],
+    checkers: [
+      prosecutor.checker,
+      ...checkers.map(silenced),
+      agreement,
+      // The last: what the others wait for they read at the nodes, as they did in the first run.
+      lasting(violation.atMs),
+    ],
     onEvent: (_event, digest) => {
       isAlike ||= digest === endOfFirst;
     },

@@ -353,7 +353,7 @@ class Run {
     }
     if (world.nowMs >= limitMs) this.#lookOnce();
     // What is not settled by then is for the checkers to name, L4 among them, which has a time of its own.
-    const settledMs = (): number => Math.max(limitMs, observer.settlesByUs() / 1000);
+    const settledMs = (): number => Math.max(limitMs, Math.ceil(observer.settlesByUs() / 1000));
     while (!this.#settled() && world.nowMs < settledMs()) {
       this.#advance(Math.min(settledMs(), world.nowMs + POLL_MS));
     }
@@ -653,7 +653,11 @@ export const simulate = (scenario: Scenario, given: RunOptions): RunResult => {
   const { violation } = result;
   if (explains === false || violation === undefined) return withStuck(result, result.stuck);
   const { onEvent: _seen, ...silent } = options;
-  const fork = explainFork(result, (part) => runOnce(scenario, { ...silent, ...part }).result);
+  const fork = explainFork(
+    result,
+    checkers,
+    (part) => runOnce(scenario, { ...silent, ...part }).result,
+  );
   if (explains === "forks" || !isStuck(result))
     return withFork(withStuck(result, result.stuck), fork);
   const witness = createWitness();

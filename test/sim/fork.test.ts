@@ -105,8 +105,12 @@ describe("a fork that shows late", () => {
         healed: (us) => {
           healedUs = us;
         },
-        settled: () => context.nowUs() > healedUs + 8_000_000,
-        settlesByUs: () => healedUs + 15_000_000,
+        // What is read at a node is part of a run.
+        settled: (rows) => {
+          rows(0, "actors");
+          return context.nowUs() > healedUs + 8_000_000;
+        },
+        settlesByUs: () => healedUs + 15_000_678,
         released: () => {
           if (context.nowUs() > healedUs + 6_000_000) context.report("I3", "two hashes");
         },
@@ -180,6 +184,7 @@ describe("what is said of a fork", () => {
   ): Fork | undefined =>
     explainFork(
       { violation: { id, detail: "", atMs: 0 }, traceHash: "000000ffffffffff" },
+      [],
       ({ checkers, onEvent }) => {
         const [factory] = checkers ?? [];
         if (factory === undefined) throw new Error("nobody looks");
