@@ -65,7 +65,7 @@ const OF_PROOFS: ReadonlyMap<StrategyName, Asked> = new Map<StrategyName, Asked>
     {
       proofs: ["beacon", "space"],
       // It takes a second turn to lead: of a hundred with equal weights that is a hundred views later.
-      span: bySize(undefined, { healMs: 8_000 }, { healMs: 22_000 }),
+      span: bySize(undefined, { healMs: 8_000 }, { healMs: 32_000 }),
     },
   ],
   ["false-labels", { proofs: ["beacon", "space"] }],
