@@ -10,6 +10,7 @@ import { ERRORS, ok, type Result } from "../src/errors.ts";
 import type { LedgerHandle, NodeStatus } from "../src/ledger/handle.ts";
 import { CHECKERS } from "./checkers/index.ts";
 import { READ_WITHIN_US } from "./checkers/reads-answered.ts";
+import { REACHES_WITHIN_US } from "./checkers/split.ts";
 import type { Dump, Entry, Row } from "./checkers/types.ts";
 import { chooseCore } from "./core.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -353,7 +354,8 @@ class Run {
     }
     if (world.nowMs >= limitMs) this.#lookOnce();
     // What is not settled by then is for the checkers to name, L4 among them, which has a time of its own.
-    const settledMs = (): number => Math.max(limitMs, Math.ceil(observer.settlesByUs() / 1000));
+    const leastMs = Math.max(limitMs, scenario.healMs + REACHES_WITHIN_US / 1000);
+    const settledMs = (): number => Math.max(leastMs, Math.ceil(observer.settlesByUs() / 1000));
     while (!this.#settled() && world.nowMs < settledMs()) {
       this.#advance(Math.min(settledMs(), world.nowMs + POLL_MS));
     }

@@ -178,7 +178,10 @@ export type Checker = {
   read?(reading: Reading): void;
   /** False while something must still come about by the end: the run goes on for it, up to its limit. */
   settled?(rows: ReadRows): boolean;
-  /** Until when a run that is not settled goes on for this checker to judge it, in virtual microseconds. */
+  /**
+   * Until when a run that is not settled goes on for this checker to judge it, in virtual microseconds; where that is
+   * more than fifteen seconds after the heal, which each has.
+   */
   settlesByUs?(): number;
   end?(dumps: readonly Dump[]): void;
 };

@@ -77,7 +77,10 @@ describe("a core", () => {
 
 describe("what is owed after the heal", () => {
   /** Something that has come about so long after the heal, and when the run ended. */
-  const owed = (takesMs: number): { readonly settled: boolean; readonly endedMs: number } => {
+  const owed = (
+    takesMs: number,
+    judgedMs?: number,
+  ): { readonly settled: boolean; readonly endedMs: number } => {
     const seen = { settled: false, endedMs: 0 };
     const checker: CheckerFactory = (context) => {
       let healedUs = Number.POSITIVE_INFINITY;
@@ -88,6 +91,8 @@ describe("what is owed after the heal", () => {
           healedUs = atUs;
         },
         settled: isOver,
+        // In the midst of a millisecond, as it is of what has come about then.
+        ...(judgedMs === undefined ? {} : { settlesByUs: () => healedUs + judgedMs * 1000 + 678 }),
         end: () => {
           seen.settled = isOver();
           seen.endedMs = (context.nowUs() - healedUs) / 1000;
@@ -112,6 +117,12 @@ describe("what is owed after the heal", () => {
   it("has its fifteen seconds, also where all must be level sooner, and no more", () => {
     expect(owed(14_900)).toEqual({ settled: true, endedMs: expect.closeTo(14_900, -3) });
     expect(owed(60_000)).toEqual({ settled: false, endedMs: expect.closeTo(15_000, -3) });
+  });
+
+  it("has longer where a checker judges it later, and ends then", () => {
+    expect(owed(19_900, 20_000)).toEqual({ settled: true, endedMs: expect.closeTo(19_900, -3) });
+    expect(owed(60_000, 20_000)).toEqual({ settled: false, endedMs: expect.closeTo(20_000, -3) });
+    expect(owed(14_900, 2_000)).toEqual({ settled: true, endedMs: expect.closeTo(14_900, -3) });
   });
 
   it("keeps no run going that owes nothing", () => {
