@@ -11,7 +11,7 @@
  *     npm run bench -- sim --shares false         nodes share nothing (docs/simulation.md)
  *     npm run bench -- sim --capacity             the network model; --nodes as above, default 4,7,25,50,100
  *         --warm-up 4 --measured 8                virtual seconds of each network; a list is by size, the last
- *                                                 one for what is left: --measured 8,8,8,3,2
+ *                                                 one for what is left: --measured 60,60,60,30,15
  */
 
 import { parseArgs } from "node:util";

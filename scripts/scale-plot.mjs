@@ -1,6 +1,6 @@
 // Draws docs/scale.svg and makes the table in docs/scale.md from what the network model said:
 //
-//     npm run bench -- sim --capacity --measured 8,8,8,3,2 > rows.jsonl
+//     npm run bench -- sim --capacity --measured 60,60,60,30,15 > rows.jsonl
 //     node scripts/scale-plot.mjs rows.jsonl
 import { readFileSync, writeFileSync } from "node:fs";
 import { drawPanels } from "../bench/plot/panels.ts";

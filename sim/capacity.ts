@@ -42,7 +42,7 @@ export const DOCUMENTED_LOAD: Pick<
   CapacityOptions,
   "costs" | "batchesPerSecond" | "bodyBytes" | "warmUpMs"
 > = {
-  costs: { sign: 683, verify: 78, hashKiB: 0.85, execute: 113, writeRow: 43 },
+  costs: { sign: 521, verify: 80, hashKiB: 0.77, execute: 81, writeRow: 29 },
   batchesPerSecond: 20,
   bodyBytes: 200,
   warmUpMs: 4_000,
