@@ -2,6 +2,7 @@
 import { ByHonesty, type Place } from "./by-honesty.ts";
 import type { Statement } from "./decode.ts";
 import { isQuorum } from "./oracle.ts";
+import { perRun } from "./per-run.ts";
 import { setsOf } from "./sets.ts";
 import type { CheckContext } from "./types.ts";
 
@@ -71,14 +72,5 @@ const create = (context: CheckContext): Backings => {
   };
 };
 
-const shared = new WeakMap<CheckContext, Backings>();
-
 /** One account for all checkers of a run. */
-export const backingsOf = (context: CheckContext): Backings => {
-  let backings = shared.get(context);
-  if (backings === undefined) {
-    backings = create(context);
-    shared.set(context, backings);
-  }
-  return backings;
-};
+export const backingsOf = perRun(create);

@@ -1,5 +1,6 @@
 /** The blocks that are final, by their headers: each is told once to all checkers of a run that ask (I5, I19). */
 import { type Header, headersOf } from "./headers.ts";
+import { perRun } from "./per-run.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext } from "./types.ts";
 
@@ -33,14 +34,5 @@ const create = (context: CheckContext): FinalChain => {
   };
 };
 
-const shared = new WeakMap<CheckContext, FinalChain>();
-
 /** One chain for all checkers of a run. */
-export const finalChainOf = (context: CheckContext): FinalChain => {
-  let chain = shared.get(context);
-  if (chain === undefined) {
-    chain = create(context);
-    shared.set(context, chain);
-  }
-  return chain;
-};
+export const finalChainOf = perRun(create);

@@ -4,6 +4,7 @@
  */
 import { backingsOf } from "./backing.ts";
 import { decodeStatement, NOTARIZE, NULLIFY, type Statement } from "./decode.ts";
+import { perRun } from "./per-run.ts";
 import { Recent } from "./recent.ts";
 import type { CheckContext } from "./types.ts";
 
@@ -57,14 +58,5 @@ const create = (context: CheckContext): Quorums => {
   };
 };
 
-const shared = new WeakMap<CheckContext, Quorums>();
-
 /** One account for all checkers of a run. */
-export const quorumsOf = (context: CheckContext): Quorums => {
-  let quorums = shared.get(context);
-  if (quorums === undefined) {
-    quorums = create(context);
-    shared.set(context, quorums);
-  }
-  return quorums;
-};
+export const quorumsOf = perRun(create);
